@@ -1,0 +1,10 @@
+"""Django application of `pki`."""
+
+from django.apps import AppConfig
+
+
+class PkiConfig(AppConfig):
+    """The `pki` application."""
+
+    name = "pki"
+    default_auto_field = "django.db.models.BigAutoField"

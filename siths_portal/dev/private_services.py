@@ -1,0 +1,160 @@
+"""Private PostgreSQL and Redis on unix sockets, for development and tests. Standard library only: it runs before installs."""
+
+import glob
+import os
+import pwd
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+APP_ROLE = "siths_app"
+OWNER_ROLE = "siths_owner"
+DATABASE = "siths"
+
+# The owner makes tables, the application only uses them; migrations then take UPDATE and DELETE away on event tables.
+ROLES_SQL = f"""
+DO $$ BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{OWNER_ROLE}') THEN CREATE ROLE {OWNER_ROLE} LOGIN CREATEDB; END IF;
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{APP_ROLE}') THEN CREATE ROLE {APP_ROLE} LOGIN; END IF;
+END $$;
+"""
+PRIVILEGES_SQL = f"""
+GRANT USAGE ON SCHEMA public TO {APP_ROLE};
+GRANT CREATE ON SCHEMA public TO {OWNER_ROLE};
+ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER_ROLE} IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {APP_ROLE};
+ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER_ROLE} IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO {APP_ROLE};
+"""
+
+
+def postgres_bin() -> Path:
+    """The folder of the newest installed PostgreSQL. Raises RuntimeError if there is none."""
+    found = sorted(glob.glob("/usr/lib/postgresql/*/bin"), key=lambda p: int(p.split("/")[-2]))
+    if not found:
+        raise RuntimeError("PostgreSQL is not installed: apt-get install postgresql")
+    return Path(found[-1])
+
+
+@dataclass(frozen=True)
+class PrivatePostgres:
+    """A cluster in `data`, reached through a socket in `socket_dir` by its system user and the starting user alone."""
+
+    data: Path
+    socket_dir: Path
+    fsync: bool = True
+
+    @property
+    def user(self) -> str:
+        """The system user that the server runs as: `postgres` when started by root, which PostgreSQL refuses to be."""
+        return "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+
+    def _as_user(self, *command: str) -> list[str]:
+        return ["runuser", "-u", self.user, "--", *command] if os.geteuid() == 0 else list(command)
+
+    def _run(self, *command: str) -> str:
+        done = subprocess.run(self._as_user(*command), cwd="/", capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"{command[0]}: {done.stderr.strip() or done.stdout.strip()}")
+        return done.stdout
+
+    def create(self) -> None:
+        """Makes the cluster unless it is there: peer authentication, socket only, durable unless `fsync` is off."""
+        for folder in (self.data.parent, self.socket_dir):
+            folder.mkdir(parents=True, exist_ok=True)
+            if os.geteuid() == 0:
+                shutil.chown(folder, self.user)
+        if (self.data / "PG_VERSION").exists():
+            return
+        options = ["--no-sync"] if not self.fsync else []
+        self._run(
+            str(postgres_bin() / "initdb"), "-D", str(self.data), "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8",
+            "-A", "peer", *options,
+        )  # fmt: skip
+        settings = [
+            "listen_addresses = ''",
+            f"unix_socket_directories = '{self.socket_dir}'",
+            "max_connections = 120",
+            "timezone = 'UTC'",
+            "log_min_error_statement = 'panic'",  # a failing statement's text can hold personal data
+            "log_error_verbosity = 'terse'",
+        ]
+        if not self.fsync:
+            settings += ["fsync = off", "synchronous_commit = off", "full_page_writes = off"]
+        users = {self.user, pwd.getpwuid(os.geteuid()).pw_name}
+        roles = ("postgres", OWNER_ROLE, APP_ROLE)
+        ident = [f"siths {user} {role}" for user in sorted(users) for role in roles]
+        self._write("postgresql.conf", settings, append=True)
+        self._write("pg_ident.conf", ident)
+        self._write("pg_hba.conf", ["local all all peer map=siths"])
+
+    def _write(self, name: str, lines: list[str], *, append: bool = False) -> None:
+        path = self.data / name
+        text = "\n".join(lines) + "\n"
+        path.write_text((path.read_text() if append else "") + text)
+
+    def server_command(self) -> list[str]:
+        """The server's command line, to be run as `user`."""
+        return [str(postgres_bin() / "postgres"), "-D", str(self.data)]
+
+    def start(self) -> None:
+        """Starts the server in the background and waits until it answers."""
+        self._run(
+            str(postgres_bin() / "pg_ctl"), "-D", str(self.data), "-l", str(self.data / "server.log"), "-w", "start"
+        )
+
+    def stop(self) -> None:
+        """Stops the server that `start` started."""
+        self._run(str(postgres_bin() / "pg_ctl"), "-D", str(self.data), "-m", "immediate", "stop")
+
+    def psql(self, sql: str, *, database: str = "postgres") -> str:
+        """Runs `sql` as superuser and returns the unadorned answer."""
+        return self._run(
+            str(postgres_bin() / "psql"), "-h", str(self.socket_dir), "-U", "postgres", "-d", database,
+            "-v", "ON_ERROR_STOP=1", "-qtA", "-c", sql,
+        ).strip()  # fmt: skip
+
+    def provision(self) -> None:
+        """Makes the two roles and the database with their privileges. Safe to repeat."""
+        self.psql(ROLES_SQL)
+        if not self.psql(f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"):
+            self.psql(f"CREATE DATABASE {DATABASE} OWNER {OWNER_ROLE}")
+        self.psql(PRIVILEGES_SQL, database=DATABASE)
+
+    def url(self, role: str, database: str = DATABASE) -> str:
+        """The database URL of `role`."""
+        return f"postgres://{role}@/{database}?host={self.socket_dir}"
+
+
+@dataclass(frozen=True)
+class PrivateRedis:
+    """A Redis without a port, in `folder`, reached through the socket `socket`."""
+
+    folder: Path
+    socket: Path
+
+    def server_command(self) -> list[str]:
+        """The server's command line, in the foreground."""
+        return [
+            shutil.which("redis-server") or "/usr/bin/redis-server", "--port", "0", "--unixsocket", str(self.socket),
+            "--unixsocketperm", "700", "--dir", str(self.folder), "--save", "", "--appendonly", "no",
+        ]  # fmt: skip
+
+    def url(self) -> str:
+        """The URL for redis-py."""
+        return f"unix://{self.socket}?db=0"
+
+    def broker_url(self) -> str:
+        """The URL for Celery, whose transport names the scheme differently."""
+        return f"redis+socket://{self.socket}?virtual_host=0"
+
+    def start(self) -> "subprocess.Popen[bytes]":
+        """Starts the server as a child and waits until its socket is there."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        child = subprocess.Popen(self.server_command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 10
+        while not self.socket.exists():
+            if child.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("redis-server did not start")
+            time.sleep(0.02)
+        return child

@@ -1,0 +1,29 @@
+"""One byte form for JSON values, for hashes and chains."""
+
+import datetime as dt
+import hashlib
+import json
+from typing import Any
+from uuid import UUID
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    if isinstance(value, dt.date | UUID):
+        return str(value)
+    if isinstance(value, bytes | memoryview):
+        return bytes(value).hex()
+    raise TypeError(f"no canonical form for {type(value).__name__}")
+
+
+def canonical_json(value: Any) -> bytes:
+    """UTF-8 JSON with sorted keys and no white space; datetimes as UTC with microseconds, bytes as hex. TypeError for others."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain, allow_nan=False
+    ).encode()
+
+
+def sha256_hex(content: bytes) -> str:
+    """SHA-256 of `content` as 64 lower-case hex digits."""
+    return hashlib.sha256(content).hexdigest()

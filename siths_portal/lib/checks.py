@@ -1,0 +1,1 @@
+"""System checks: values that are unsafe outside development stop the start with a clear line."""

@@ -1,0 +1,50 @@
+"""The clock port: the only source of the present moment. Stored times are UTC, days are days in Stockholm."""
+
+import contextlib
+import datetime as dt
+from collections.abc import Iterator
+from contextvars import ContextVar
+from zoneinfo import ZoneInfo
+
+STOCKHOLM = ZoneInfo("Europe/Stockholm")
+
+_moved: ContextVar[dt.datetime | None] = ContextVar("moved_clock", default=None)
+
+
+def now() -> dt.datetime:
+    """The present moment as an aware UTC datetime, or the moment that `moved_to` set in this context."""
+    return _moved.get() or dt.datetime.now(dt.UTC)
+
+
+def today() -> dt.date:
+    """Today's date in Stockholm."""
+    return now().astimezone(STOCKHOLM).date()
+
+
+@contextlib.contextmanager
+def moved_to(moment: dt.datetime) -> Iterator[None]:
+    """Stops the clock at `moment` (aware) inside the block, for this thread or task only. Raises ValueError if naive."""
+    if moment.tzinfo is None:
+        raise ValueError("the clock needs an aware datetime")
+    token = _moved.set(moment.astimezone(dt.UTC))
+    try:
+        yield
+    finally:
+        _moved.reset(token)
+
+
+def start_of_day(day: dt.date) -> dt.datetime:
+    """00:00 of `day` in Stockholm, as UTC."""
+    return dt.datetime.combine(day, dt.time(), STOCKHOLM).astimezone(dt.UTC)
+
+
+def end_of_day_after(moment: dt.datetime, days: int) -> dt.datetime:
+    """The end of the day in Stockholm that lies `days` calendar days after `moment`'s day: the next midnight, as UTC."""
+    return start_of_day(moment.astimezone(STOCKHOLM).date() + dt.timedelta(days=days + 1))
+
+
+def month_bounds(year: int, month: int) -> tuple[dt.datetime, dt.datetime]:
+    """First moment of the month in Stockholm and first moment of the next one: half open, as UTC."""
+    first = dt.date(year, month, 1)
+    following = dt.date(year + month // 12, month % 12 + 1, 1)
+    return start_of_day(first), start_of_day(following)

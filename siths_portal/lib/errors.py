@@ -1,0 +1,78 @@
+"""The one error type of the domain. Worded once, in Swedish, and turned into HTTP or a command's line only at the edge."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class DomainError(Exception):
+    """A refusal or a fault that the caller is told about.
+
+    `code` is a stable kebab-case name of the reason; `message` one Swedish sentence that says what to do; `fields` maps a
+    field's name to its messages. None of the three may hold personal data, since they reach logs.
+    """
+
+    http_status: ClassVar[int] = 400
+
+    def __init__(self, code: str, message: str, *, fields: Mapping[str, list[str]] | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.message = message
+        self.fields: Mapping[str, list[str]] = fields or {}
+
+
+class Invalid(DomainError):
+    """What was given does not meet a rule; `fields` says where."""
+
+    http_status = 422
+
+
+class NotFound(DomainError):
+    """There is no such thing, or the actor may not know that there is."""
+
+    http_status = 404
+
+
+class Forbidden(DomainError):
+    """The actor sees the thing and may not do this to it."""
+
+    http_status = 403
+
+
+class Unauthenticated(DomainError):
+    """The caller is unknown."""
+
+    http_status = 401
+
+
+class Conflict(DomainError):
+    """The thing's present state does not admit the act."""
+
+    http_status = 409
+
+
+class IllegalTransition(Conflict):
+    """A transition table has no row for this state and action."""
+
+
+class PreconditionFailed(DomainError):
+    """The thing changed since the caller read it (RFC 9110 section 13.1.1)."""
+
+    http_status = 412
+
+
+class PreconditionRequired(DomainError):
+    """The caller must say which version it means (RFC 6585 section 3)."""
+
+    http_status = 428
+
+
+class TooManyRequests(DomainError):
+    """The caller's budget is used up (RFC 6585 section 4)."""
+
+    http_status = 429
+
+
+class Unavailable(DomainError):
+    """Something that the act needs does not answer now; nothing was changed; trying again later is safe."""
+
+    http_status = 503

@@ -1,0 +1,110 @@
+"""Append-only event tables: what was done, by whom, when. An event is inserted in the transaction of the change it tells of.
+
+The database refuses UPDATE, DELETE and TRUNCATE twice: by a trigger, and by missing rights of the application role.
+"""
+
+from typing import Any, ClassVar, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.migrations.operations import RunPython, RunSQL
+
+from siths_portal.lib import clock
+
+
+class CurrentTransactionId(models.Func):
+    """The running transaction's 64-bit number (PostgreSQL `pg_current_xact_id()`), as bigint."""
+
+    template = "(pg_current_xact_id()::text::bigint)"
+    output_field: ClassVar[models.Field[Any, Any]] = models.BigIntegerField()
+
+
+class AppendOnlyEvent(models.Model):
+    """Base of each application's one event table.
+
+    `actor_ref` names who did it (`user:<id>`, `client:<ref>`, `system:<rule>`); `action` is noun.past; `subject_type` and
+    `subject_ref` name the thing; `subject_seq` counts the thing's own events from 1, so that one step has one event;
+    `facts` holds what is needed to understand the act later. `xid` orders a feed safely (see `feeds`).
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    xid = models.BigIntegerField(db_default=CurrentTransactionId(), editable=False)
+    at = models.DateTimeField()
+    actor_ref = models.CharField(max_length=200)
+    action = models.CharField(max_length=80)
+    subject_type = models.CharField(max_length=40)
+    subject_ref = models.CharField(max_length=80)
+    subject_seq = models.PositiveIntegerField(null=True)
+    facts = models.JSONField(default=dict)
+
+    class Meta:
+        abstract = True
+        indexes = [
+            models.Index(fields=["xid", "id"], name="%(app_label)s_event_feed"),
+            models.Index(fields=["subject_type", "subject_ref", "id"], name="%(app_label)s_event_subject"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subject_type", "subject_ref", "subject_seq"], name="%(app_label)s_event_one_per_step"
+            )
+        ]
+
+    @classmethod
+    def record(
+        cls,
+        *,
+        actor_ref: str,
+        action: str,
+        subject_type: str,
+        subject_ref: str,
+        subject_seq: int | None = None,
+        facts: dict[str, Any] | None = None,
+    ) -> Self:
+        """Inserts one event at the clock's present moment, in the caller's transaction."""
+        return cls.objects.create(  # type: ignore[attr-defined,no-any-return]
+            at=clock.now(),
+            actor_ref=actor_ref,
+            action=action,
+            subject_type=subject_type,
+            subject_ref=subject_ref,
+            subject_seq=subject_seq,
+            facts=facts or {},
+        )
+
+    def canonical(self) -> dict[str, Any]:
+        """The values that the audit chain covers."""
+        return {
+            "id": self.id,
+            "xid": self.xid,
+            "at": self.at,
+            "actor_ref": self.actor_ref,
+            "action": self.action,
+            "subject_type": self.subject_type,
+            "subject_ref": self.subject_ref,
+            "subject_seq": self.subject_seq,
+            "facts": self.facts,
+        }
+
+
+def append_only(table: str) -> list[RunSQL | RunPython]:
+    """Migration operations that make `table` insert-only: a trigger for everyone, and no rights for the application role."""
+    # The table's name comes from a migration, never from outside.
+    trigger = RunSQL(
+        sql=f"""
+        CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'table % is append-only', TG_TABLE_NAME USING ERRCODE = 'insufficient_privilege'; END $$;
+        CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION refuse_change();
+        CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+        """,
+        reverse_sql=f"DROP TRIGGER {table}_append_only ON {table}; DROP TRIGGER {table}_no_truncate ON {table};",
+    )
+
+    def revoke(_apps: Any, schema_editor: Any) -> None:
+        role = schema_editor.quote_name(settings.DATABASE_APP_ROLE)
+        schema_editor.execute(f"REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM {role}")
+
+    def grant(_apps: Any, schema_editor: Any) -> None:
+        role = schema_editor.quote_name(settings.DATABASE_APP_ROLE)
+        schema_editor.execute(f"GRANT UPDATE, DELETE ON {table} TO {role}")
+
+    return [trigger, RunPython(revoke, grant)]

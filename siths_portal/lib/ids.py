@@ -1,0 +1,14 @@
+"""Identifiers of rows that the outside sees."""
+
+import secrets
+import time
+import uuid
+
+
+def new_id() -> uuid.UUID:
+    """A UUID version 7 (RFC 9562 section 5.7): 48 bits of milliseconds, 74 random bits. Unguessable, and near in the index."""
+    milliseconds = time.time_ns() // 1_000_000
+    value = (milliseconds << 80) | secrets.randbits(80)
+    value = value & ~(0xF << 76) | (0x7 << 76)
+    value = value & ~(0x3 << 62) | (0x2 << 62)
+    return uuid.UUID(int=value)

@@ -1,0 +1,161 @@
+"""Settings of every face and worker, from environment variables (`docs/settings.md`)."""
+
+from pathlib import Path
+
+import environ
+
+from siths_portal.lib import logging as portal_logging
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = Path(environ.Env().str("SITHS_VAR_DIR", default=str(BASE_DIR / "var")))
+
+env = environ.Env()
+environ.Env.read_env(VAR_DIR / "portal.env")
+
+DEBUG = env.bool("DEBUG", default=False)
+FACE = env.str("SITHS_FACE", default="portal")
+PORT_BASE = env.int("PORT_BASE", default=8000)
+
+
+def _secret(name: str) -> str:
+    path = env.str(name, default="")
+    return Path(path).read_text().strip() if path else ""
+
+
+SECRET_KEY = _secret("SECRET_KEY_FILE") or ("development-only-not-secret" if DEBUG else "")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+PORTAL_BASE_URL = env.str("PORTAL_BASE_URL", default=f"http://localhost:{PORT_BASE}")
+MINASIDOR_BASE_URL = env.str("MINASIDOR_BASE_URL", default=f"http://localhost:{PORT_BASE + 1}")
+# Addresses in certificates: production needs a dotted name; pkilint refuses `localhost`.
+STATUS_BASE_URL = env.str("STATUS_BASE_URL", default=f"http://127.0.0.1:{PORT_BASE + 2}")
+API_BASE_URL = env.str("API_BASE_URL", default=f"https://localhost:{PORT_BASE + 443}")
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "django_htmx",
+    "authn",
+    "pki",
+    "issuance",
+    "billing",
+    "siths_portal",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "siths_portal.lib.logging.RequestIdMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = f"siths_portal.urls_{FACE}"
+WSGI_APPLICATION = "siths_portal.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": False,
+        "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
+    }
+]
+
+DATABASES = {"default": env.db_url("DATABASE_URL", default="postgres://siths_app@localhost/siths")}
+DATABASES["default"] |= {"ATOMIC_REQUESTS": False, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+DATABASE_APP_ROLE = env.str("DATABASE_APP_ROLE", default="siths_app")
+
+REDIS_URL = env.str("REDIS_URL", default="redis://localhost:6379/0")
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL)
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_TIME_LIMIT = 300
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 900, "socket_timeout": 5, "socket_connect_timeout": 1}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_REDIRECT_STDOUTS = False
+CELERY_TIMEZONE = "Europe/Stockholm"
+
+LANGUAGE_CODE = "sv"
+LANGUAGES = [("sv", "Svenska"), ("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = "Europe/Stockholm"
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "no-referrer"
+X_FRAME_OPTIONS = "DENY"
+SECURE_CSP = {
+    "default-src": ["'self'"],
+    "script-src": ["'self'"],
+    "style-src": ["'self'"],
+    "object-src": ["'none'"],
+    "base-uri": ["'none'"],
+    "frame-ancestors": ["'none'"],
+    "form-action": ["'self'"],
+}
+SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=0 if DEBUG else 31_536_000)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = not DEBUG
+SECURE_HSTS_PRELOAD = not DEBUG
+SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=False)
+
+LOGGING_CONFIG = None
+portal_logging.configure(debug=DEBUG)
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "siths_portal.lib.problem.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {"OAS_VERSION": "3.1.1", "SERVE_INCLUDE_SCHEMA": False}
+
+# --- pki -----------------------------------------------------------------------------------------------------------------
+PKCS11_MODULE = env.str("PKCS11_MODULE", default="/usr/lib/softhsm/libsofthsm2.so")
+PKCS11_TOKEN = env.str("PKCS11_TOKEN", default="siths-issuing")
+PKCS11_ROOT_TOKEN = env.str("PKCS11_ROOT_TOKEN", default="siths-root")
+PKCS11_PIN_FILE = env.str("PKCS11_PIN_FILE", default="")
+HSM_LOCKING = env.str("HSM_LOCKING", default="auto")
+# 1.3.6.1.4.1.32473 is reserved for documentation (RFC 5612); refused when DEBUG is off.
+PKI_POLICY_ARC = env.str("PKI_POLICY_ARC", default="1.3.6.1.4.1.32473.752")
+PKI_STATUS_DIR = Path(env.str("PKI_STATUS_DIR", default=str(VAR_DIR / "status")))
+
+# --- issuance: numbers of the life cycle (domain.md 3.8) -----------------------------------------------------------------
+CARD_VALIDITY_YEARS = env.int("CARD_VALIDITY_YEARS", default=5)
+EID_VALIDITY_YEARS = env.int("EID_VALIDITY_YEARS", default=2)
+NOT_ACTIVATED_DAYS = env.int("NOT_ACTIVATED_DAYS", default=90)
+NOT_SIGNED_DAYS = env.int("NOT_SIGNED_DAYS", default=5)
+MINIMUM_AGE_LOA3 = env.int("MINIMUM_AGE_LOA3", default=18)
+MINIMUM_AGE_LOA2 = env.int("MINIMUM_AGE_LOA2", default=15)
+DIRECTORY_BACKEND = env.str("DIRECTORY_BACKEND", default="issuance.adapters.directory_json.JsonDirectory")
+DIRECTORY_URL = env.str("DIRECTORY_URL", default=f"http://127.0.0.1:{PORT_BASE + 13}")
+PERSON_REGISTER_BACKEND = env.str(
+    "PERSON_REGISTER_BACKEND", default="issuance.adapters.person_register_json.JsonPersonRegister"
+)
+PERSON_REGISTER_URL = env.str("PERSON_REGISTER_URL", default=DIRECTORY_URL)
+
+# --- authn ---------------------------------------------------------------------------------------------------------------
+SUPPLIERS_FILE = env.str("SUPPLIERS_FILE", default="")
+# Set only for the process behind nginx on a unix socket: the one place the client-certificate header is accepted from.
+MTLS_CERTIFICATE_HEADER = env.str("MTLS_CERTIFICATE_HEADER", default="")
+
+# --- billing: the seller ---------------------------------------------------------------------------------------------------
+SELLER_NAME = env.str("SELLER_NAME", default="Demo e-legitimationer AB")
+SELLER_ORGNR = env.str("SELLER_ORGNR", default="5560001233")
+SELLER_VAT = env.str("SELLER_VAT", default="SE556000123301")
+SELLER_BANKGIRO = env.str("SELLER_BANKGIRO", default="9912346")
