@@ -144,9 +144,7 @@ MINIMUM_AGE_LOA3 = env.int("MINIMUM_AGE_LOA3", default=18)
 MINIMUM_AGE_LOA2 = env.int("MINIMUM_AGE_LOA2", default=15)
 DIRECTORY_BACKEND = env.str("DIRECTORY_BACKEND", default="issuance.adapters.directory_json.JsonDirectory")
 DIRECTORY_URL = env.str("DIRECTORY_URL", default=f"http://127.0.0.1:{PORT_BASE + 13}")
-PERSON_REGISTER_BACKEND = env.str(
-    "PERSON_REGISTER_BACKEND", default="issuance.adapters.person_register_json.JsonPersonRegister"
-)
+PERSON_REGISTER_BACKEND = env.str("PERSON_REGISTER_BACKEND", default="issuance.adapters.person_register_json.JsonPersonRegister")
 PERSON_REGISTER_URL = env.str("PERSON_REGISTER_URL", default=DIRECTORY_URL)
 
 # --- authn ---------------------------------------------------------------------------------------------------------------

@@ -99,9 +99,7 @@ class PrivatePostgres:
 
     def start(self) -> None:
         """Starts the server in the background and waits until it answers."""
-        self._run(
-            str(postgres_bin() / "pg_ctl"), "-D", str(self.data), "-l", str(self.data / "server.log"), "-w", "start"
-        )
+        self._run(str(postgres_bin() / "pg_ctl"), "-D", str(self.data), "-l", str(self.data / "server.log"), "-w", "start")
 
     def stop(self) -> None:
         """Stops the server that `start` started."""

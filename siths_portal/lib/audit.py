@@ -117,9 +117,9 @@ def _tail(event_model: Any, seal_model: Any, checked: int) -> Verification:
         if skipped != last.seq:
             return Verification(checked, last.seq, "en händelse utan sigill ligger före kedjans slut", 0, None)
     position = feeds.Cursor(last.event_xid, last.event_id) if last else feeds.START
-    first = event_model.objects.filter(
-        models.Q(xid__gt=position.xid) | models.Q(xid=position.xid, id__gt=position.id)
-    ).aggregate(n=models.Count("id"), since=models.Min("at"))
+    first = event_model.objects.filter(models.Q(xid__gt=position.xid) | models.Q(xid=position.xid, id__gt=position.id)).aggregate(
+        n=models.Count("id"), since=models.Min("at")
+    )
     return Verification(checked, None, None, first["n"], first["since"] if first["n"] else None)
 
 

@@ -19,9 +19,7 @@ def _plain(value: object) -> object:
 
 def canonical_json(value: Any) -> bytes:
     """UTF-8 JSON with sorted keys and no white space; datetimes as UTC with microseconds, bytes as hex. TypeError for others."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain, allow_nan=False
-    ).encode()
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain, allow_nan=False).encode()
 
 
 def sha256_hex(content: bytes) -> str:

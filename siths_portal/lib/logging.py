@@ -8,9 +8,7 @@ from typing import Any
 import structlog
 from django.http import HttpRequest, HttpResponse
 
-_SENSITIVE_KEYS = re.compile(
-    r"(pin|puk|code|password|secret|token|personnummer|person_id|hsa|serial|name|address|mail)", re.I
-)
+_SENSITIVE_KEYS = re.compile(r"(pin|puk|code|password|secret|token|personnummer|person_id|hsa|serial|name|address|mail)", re.I)
 _SENSITIVE_TEXT = [
     re.compile(r"\b(?:18|19|20)?\d{6}[-+ ]?\d{4}\b"),  # personnummer and samordningsnummer
     re.compile(r"\b[A-Z]{2,6}\d{10}-[A-Za-z0-9]+\b"),  # HSA-id

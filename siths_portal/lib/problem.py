@@ -24,9 +24,7 @@ def body(error: DomainError) -> dict[str, Any]:
         "code": error.code,
     }
     if error.fields:
-        problem["invalid-parameters"] = [
-            {"name": name, "reason": " ".join(reasons)} for name, reasons in error.fields.items()
-        ]
+        problem["invalid-parameters"] = [{"name": name, "reason": " ".join(reasons)} for name, reasons in error.fields.items()]
     return problem
 
 
@@ -88,8 +86,6 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
 
 def server_error(_request: HttpRequest) -> JsonResponse:
     """`handler500` of API faces."""
-    problem = DomainError(
-        "internal-error", "Ett oväntat fel inträffade. Försök igen, samma anrop är ofarligt att upprepa."
-    )
+    problem = DomainError("internal-error", "Ett oväntat fel inträffade. Försök igen, samma anrop är ofarligt att upprepa.")
     problem.http_status = status.HTTP_500_INTERNAL_SERVER_ERROR  # type: ignore[misc]
     return response(problem)
