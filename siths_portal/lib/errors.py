@@ -76,3 +76,13 @@ class Unavailable(DomainError):
     """Something that the act needs does not answer now; nothing was changed; trying again later is safe."""
 
     http_status = 503
+
+
+class Refused(DomainError):
+    """An outside system answered and declined; asking again without a change is no use. `status` is its HTTP status."""
+
+    http_status = 502
+
+    def __init__(self, code: str, message: str, *, status: int, fields: Mapping[str, list[str]] | None = None) -> None:
+        super().__init__(code, message, fields=fields)
+        self.status = status
