@@ -61,6 +61,9 @@ def pytest_configure(config: pytest.Config) -> None:
         )
         (root / "var").mkdir()
     os.environ["DJANGO_SETTINGS_MODULE"] = "siths_portal.settings"
+    import django
+
+    django.setup()  # before collection, since test modules import models
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

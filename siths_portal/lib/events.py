@@ -16,7 +16,7 @@ class CurrentTransactionId(models.Func):
     """The running transaction's 64-bit number (PostgreSQL `pg_current_xact_id()`), as bigint."""
 
     template = "(pg_current_xact_id()::text::bigint)"
-    output_field: ClassVar[models.Field[Any, Any]] = models.BigIntegerField()
+    output_field: "ClassVar[models.Field[Any, Any]]" = models.BigIntegerField()
 
 
 class AppendOnlyEvent(models.Model):

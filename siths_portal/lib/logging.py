@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import structlog
@@ -16,7 +16,7 @@ _SENSITIVE_TEXT = [
 ]
 
 
-def redact(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """structlog processor: hides values of sensitive keys, and personal numbers anywhere in text."""
     for key, value in event.items():
         if key in ("event", "level", "timestamp", "logger", "request_id"):
