@@ -192,7 +192,8 @@ class Certificate(models.Model):
 
     The row is committed before the token signs. `serial` is upper-case hex without a leading zero octet (see
     `domain.serials`). `status_version` is 0 until the status first changes; a stored OCSP answer is valid only for the same
-    version. `reason` is one of `RevocationReason`; `invalidity_date` goes to the CRL and OCSP extension.
+    version, and `presigned_version` is the version that the stored answers were signed for, -1 for none. `reason` is one of
+    `RevocationReason`; `invalidity_date` goes to the CRL entry's extension.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -215,6 +216,7 @@ class Certificate(models.Model):
     reason = models.CharField(max_length=24, choices=RevocationReason.choices, default="", blank=True)
     invalidity_date = models.DateTimeField(null=True)
     status_version = models.BigIntegerField(default=0)
+    presigned_version = models.BigIntegerField(default=-1)
     signing_started_at = models.DateTimeField(null=True)
     signing_attempts = models.PositiveSmallIntegerField(default=0)
     failure = models.CharField(max_length=80, default="")
@@ -232,6 +234,11 @@ class Certificate(models.Model):
         indexes = [
             models.Index(fields=["ca", "serial"], name="pki_cert_revoked", condition=models.Q(status="revoked")),
             models.Index(fields=["created_at"], name="pki_cert_reserved", condition=models.Q(status="reserved")),
+            models.Index(
+                fields=["ca", "id"],
+                name="pki_cert_presign",
+                condition=models.Q(status__in=["issued", "revoked"]) & ~models.Q(presigned_version=models.F("status_version")),
+            ),
             models.Index(fields=["carrier_ref"], name="pki_cert_carrier", condition=~models.Q(carrier_ref="")),
             models.Index(fields=["subject_ref"], name="pki_cert_subject", condition=~models.Q(subject_ref="")),
             models.Index(fields=["spki_sha256"], name="pki_cert_spki", condition=~models.Q(spki_sha256="")),

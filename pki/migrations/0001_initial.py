@@ -35,6 +35,7 @@ class Migration(migrations.Migration):
                 ('reason', models.CharField(blank=True, choices=[('unspecified', 'Unspecified'), ('keyCompromise', 'Key Compromise'), ('affiliationChanged', 'Affiliation Changed'), ('superseded', 'Superseded'), ('cessationOfOperation', 'Cessation Of Operation'), ('privilegeWithdrawn', 'Privilege Withdrawn')], default='', max_length=24)),
                 ('invalidity_date', models.DateTimeField(null=True)),
                 ('status_version', models.BigIntegerField(default=0)),
+                ('presigned_version', models.BigIntegerField(default=-1)),
                 ('signing_started_at', models.DateTimeField(null=True)),
                 ('signing_attempts', models.PositiveSmallIntegerField(default=0)),
                 ('failure', models.CharField(default='', max_length=80)),
@@ -257,6 +258,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='certificate',
             index=models.Index(condition=models.Q(('status', 'reserved')), fields=['created_at'], name='pki_cert_reserved'),
+        ),
+        migrations.AddIndex(
+            model_name='certificate',
+            index=models.Index(condition=models.Q(('status__in', ['issued', 'revoked']), models.Q(('presigned_version', models.F('status_version')), _negated=True)), fields=['ca', 'id'], name='pki_cert_presign'),
         ),
         migrations.AddIndex(
             model_name='certificate',
