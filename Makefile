@@ -1,0 +1,10 @@
+# The work is done in siths_portal/dev/; see README.md.
+TARGETS := run demo test check audit soak faults bench stop setup
+
+.PHONY: help $(TARGETS)
+
+help:
+	@printf 'make %s\n' $(TARGETS)
+
+$(TARGETS):
+	@sh siths_portal/dev/bootstrap.sh $@

@@ -1,0 +1,246 @@
+"""Where a clone keeps what it runs on: id, ports, runtime folder, PostgreSQL's home. Chosen at the first start, then fixed."""
+
+import fcntl
+import json
+import os
+import pwd
+import secrets
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from siths_portal.dev.private_services import APP_ROLE, OWNER_ROLE, PrivatePostgres, PrivateRedis
+from siths_portal.dev.progress import HouseError
+
+# Offsets from PORT_BASE; 10-13 are the simulators (identity provider, eID app, card supplier, directory).
+OFFSETS = {
+    "portal": 0,
+    "minasidor": 1,
+    "status": 2,
+    "idp": 10,
+    "eid-app": 11,
+    "supplier": 12,
+    "directory": 13,
+    "metrics": 90,
+    "api": 443,
+    "login": 444,
+}
+FIRST_BASE = 8000
+BASE_STEP = 100
+LAST_BASE = 30000  # below the ephemeral range, which starts at 32768
+SOCKET_PATH_MAX = 107  # sun_path holds 108 bytes with its closing NUL (unix(7))
+
+
+@dataclass(frozen=True)
+class House:
+    """One clone's places. `held` are listening sockets that keep a newly chosen base's ports until the processes start."""
+
+    root: Path
+    id: str
+    port_base: int
+    runtime: Path
+    postgres_home: Path
+    held: list[socket.socket] = field(default_factory=list, compare=False, repr=False)
+
+    @property
+    def var(self) -> Path:
+        """Everything that running writes, but PostgreSQL's data when it had to move out."""
+        return self.root / "var"
+
+    @property
+    def python(self) -> Path:
+        """The interpreter with the locked packages."""
+        return self.root / ".venv" / "bin" / "python"
+
+    @property
+    def postgres(self) -> PrivatePostgres:
+        """The clone's durable cluster."""
+        return PrivatePostgres(self.postgres_home / "data", self.runtime / "pg")
+
+    @property
+    def redis(self) -> PrivateRedis:
+        """The clone's Redis."""
+        return PrivateRedis(self.var / "redis", self.runtime / "redis.sock")
+
+    @property
+    def api_socket(self) -> Path:
+        """Where the API process listens: in a folder that only the starting user enters."""
+        return self.runtime / "api" / "api.sock"
+
+    def port(self, name: str) -> int:
+        """The port of `name` in OFFSETS."""
+        return self.port_base + OFFSETS[name]
+
+    def release_ports(self) -> None:
+        """Lets go of the held ports, just before the processes take them."""
+        while self.held:
+            self.held.pop().close()
+
+    def settings(self) -> dict[str, str]:
+        """What `var/portal.env` holds: the settings of every process of this clone."""
+        return {
+            "DEBUG": "1",
+            "PORT_BASE": str(self.port_base),
+            "DATABASE_URL": self.postgres.url(APP_ROLE),
+            "DATABASE_OWNER_URL": self.postgres.url(OWNER_ROLE),
+            "REDIS_URL": self.redis.url(),
+            "CELERY_BROKER_URL": self.redis.broker_url(),
+            "SECRET_KEY_FILE": str(self.var / "secrets" / "secret_key"),
+            "PKCS11_PIN_FILE": str(self.var / "secrets" / "pin"),
+            "SOFTHSM2_CONF": str(self.var / "softhsm2.conf"),
+        }
+
+    def command_env(self) -> dict[str, str]:
+        """The environment of a management command: nothing of the caller's shell but where programs and the user's home are."""
+        return base_env() | self.settings()
+
+
+def base_env() -> dict[str, str]:
+    """The parts of the caller's environment that a process may see."""
+    kept = {name: os.environ[name] for name in ("HOME", "PATH", "TMPDIR", "USER") if name in os.environ}
+    return kept | {"LC_ALL": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
+
+
+def open_house(root: Path, *, environ: dict[str, str] | None = None) -> House:
+    """The house of the clone in `root`, founded if this is its first start.
+
+    Raises HouseError if `PORT_BASE` contradicts the first start's, or if `root` is a copy of another clone's folder.
+    """
+    environ = dict(os.environ) if environ is None else environ
+    record = root / "var" / "house.json"
+    record.parent.mkdir(parents=True, exist_ok=True)
+    wanted = environ.get("PORT_BASE", "")
+    if wanted and not (wanted.isdigit() and 1024 <= int(wanted) <= 65000):
+        raise HouseError(f"PORT_BASE must be a number from 1024 to 65000, not {wanted}", 2)
+    held: list[socket.socket] = []
+    if record.exists():
+        known = json.loads(record.read_text())
+        _refuse_copy(root, known)
+        if wanted and int(wanted) != known["port_base"]:
+            raise HouseError(
+                f"This clone's ports start at {known['port_base']} since its first start, and its certificates carry them. "
+                f"For PORT_BASE={wanted}: make stop, remove var/, start anew.",
+                2,
+            )
+    else:
+        base, held = _choose_base(int(wanted) if wanted else None)
+        known = {"id": secrets.token_hex(4), "port_base": base, "postgres_home": ""}
+    runtime = _runtime_folder(known["id"], environ)
+    home = Path(known["postgres_home"]) if known["postgres_home"] else postgres_home(root, known["id"])
+    known |= {"root": str(root), "postgres_home": str(home)}
+    record.write_text(json.dumps(known, indent=1) + "\n")
+    house = House(root, known["id"], known["port_base"], runtime, home, held)
+    for path in (house.api_socket, house.postgres.socket_dir / ".s.PGSQL.5432", house.runtime / "supervisor.sock.12345"):
+        if len(str(path).encode()) > SOCKET_PATH_MAX:
+            raise HouseError(f"The runtime folder's path is too long for a unix socket: {path}", 1)
+    return house
+
+
+def _refuse_copy(root: Path, known: dict[str, str]) -> None:
+    origin = Path(known["root"])
+    other = origin / "var" / "house.json"
+    if origin != root and other.exists() and json.loads(other.read_text()).get("id") == known["id"]:
+        raise HouseError(f"This folder is a copy of {origin}. Remove {root / 'var'} to found a house of its own.", 2)
+
+
+def _ports(base: int) -> list[int]:
+    return [base + offset for offset in OFFSETS.values()]
+
+
+def _hold(port: int) -> socket.socket | None:
+    """A listening socket on `port`, or None if a process has it on the loopback or on all addresses."""
+    holder = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        holder.bind(("127.0.0.1", port))
+        holder.listen()
+    except OSError:
+        holder.close()
+        return None
+    return holder
+
+
+def _hold_all(base: int) -> list[socket.socket]:
+    held: list[socket.socket] = []
+    for port in _ports(base):
+        holder = _hold(port)
+        if holder is None:
+            for other in held:
+                other.close()
+            return []
+        held.append(holder)
+    return held
+
+
+def taken_ports(base: int) -> list[int]:
+    """Ports of `base` that some process listens on now."""
+    taken = []
+    for port in _ports(base):
+        holder = _hold(port)
+        if holder is None:
+            taken.append(port)
+        else:
+            holder.close()
+    return taken
+
+
+def _choose_base(wanted: int | None) -> tuple[int, list[socket.socket]]:
+    if wanted is not None:
+        held = _hold_all(wanted)
+        if not held:
+            raise HouseError(f"PORT_BASE={wanted}: port {', '.join(map(str, taken_ports(wanted)))} is taken by another process")
+        return wanted, held
+    for base in range(FIRST_BASE, LAST_BASE, BASE_STEP):
+        if held := _hold_all(base):
+            return base, held
+    raise HouseError("No free range of ports was found; choose one with PORT_BASE=…")
+
+
+def _runtime_folder(house_id: str, environ: dict[str, str]) -> Path:
+    """A short folder for sockets that only the starting user writes to. Made anew after a restart of the machine."""
+    if os.geteuid() == 0:
+        folder = Path("/run") / f"siths-{house_id}"
+        mode = 0o711  # the postgres user walks through to its own folder
+    elif environ.get("XDG_RUNTIME_DIR") and os.access(environ["XDG_RUNTIME_DIR"], os.W_OK):
+        folder, mode = Path(environ["XDG_RUNTIME_DIR"]) / f"siths-{house_id}", 0o700
+    else:
+        folder, mode = Path(tempfile.gettempdir()) / f"siths-{os.geteuid()}-{house_id}", 0o700
+    folder.mkdir(mode=mode, exist_ok=True)
+    status = folder.lstat()
+    if folder.is_symlink() or status.st_uid != os.geteuid():
+        raise HouseError(f"{folder} belongs to somebody else")
+    folder.chmod(mode)
+    (folder / "api").mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def postgres_home(root: Path, house_id: str) -> Path:
+    """A folder whose owner the `postgres` user can be: in the clone if it may walk there, else under /var/lib.
+
+    PostgreSQL refuses to run as root, so started by root it runs as `postgres`, who may not enter a folder such as /root.
+    """
+    inside = root / "var" / "postgres"
+    if os.geteuid() != 0 or _may_enter("postgres", root / "var"):
+        return inside
+    return Path("/var/lib/siths-portal") / house_id / "postgres"
+
+
+def _may_enter(user: str, folder: Path) -> bool:
+    try:
+        pwd.getpwnam(user)
+    except KeyError as error:
+        raise HouseError("The user postgres is missing: install postgresql") from error
+    return subprocess.run(["runuser", "-u", user, "--", "test", "-x", str(folder)], cwd="/", check=False).returncode == 0
+
+
+@contextmanager
+def locked(root: Path) -> Iterator[None]:
+    """Keeps a second make target out of this clone's installation and starting; it waits."""
+    (root / "var").mkdir(exist_ok=True)
+    with (root / "var" / "house.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,69 @@
+"""Questions whether a process can be used yet. Each answers at once, and false while nothing listens."""
+
+import http.client
+import socket
+import subprocess
+from pathlib import Path
+
+from siths_portal.dev.private_services import PrivatePostgres, postgres_bin
+
+
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over a unix socket."""
+
+    def __init__(self, path: str, timeout: float = 10) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connects to the socket."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def _ready(connection: http.client.HTTPConnection) -> bool:
+    try:
+        connection.request("GET", "/healthz/ready")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def is_ready(port: int) -> bool:
+    """Whether the face on `port` answers 200 at /healthz/ready."""
+    return _ready(http.client.HTTPConnection("127.0.0.1", port, timeout=10))
+
+
+def api_is_ready(path: Path) -> bool:
+    """The same of the API process, asked on its own socket since its TLS front wants a client certificate."""
+    return _ready(UnixConnection(str(path)))
+
+
+def accepts(port: int) -> bool:
+    """Whether something on the loopback accepts connections on `port`."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
+def postgres_answers(postgres: PrivatePostgres) -> bool:
+    """Whether the cluster accepts connections."""
+    command = [str(postgres_bin() / "pg_isready"), "-q", "-h", str(postgres.socket_dir)]
+    return subprocess.run(command, cwd="/", check=False).returncode == 0
+
+
+def redis_answers(path: Path) -> bool:
+    """Whether Redis answers PING."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.settimeout(2)
+        try:
+            client.connect(str(path))
+            client.sendall(b"PING\r\n")
+            return client.recv(16).startswith(b"+PONG")
+        except OSError:
+            return False

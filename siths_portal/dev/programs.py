@@ -1,0 +1,162 @@
+"""The processes of a running house, as supervisord keeps them: those of production, and the simulators."""
+
+import hashlib
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from siths_portal.dev import nginx
+from siths_portal.dev.home import House, base_env
+from siths_portal.dev.probes import api_is_ready, is_ready, postgres_answers, redis_answers
+
+MARK = "SITHS_HOUSE"  # in the environment of every process, so that `make stop` knows its own
+LOG_BYTES = 10 * 1024 * 1024
+LOG_FILES = 3
+# Kept from all processes but the one that signs, and from everything that is not `migrate`.
+WITHHELD = {"PKCS11_PIN_FILE": "", "DATABASE_OWNER_URL": ""}
+
+
+@dataclass(frozen=True)
+class Program:
+    """One supervised process. `ready` says that it can be used; `code` that it runs the portal's code."""
+
+    name: str
+    command: list[str]
+    ready: Callable[[], bool] | None = None
+    env: dict[str, str] = field(default_factory=dict)
+    user: str = ""
+    directory: Path | None = None
+    code: bool = True
+    stop_signal: str = "TERM"
+    stop_seconds: int = 30
+    priority: int = 100  # the lowest are started first and ended last
+
+
+def data_services(house: House) -> list[Program]:
+    """PostgreSQL and Redis, which everything else needs."""
+    postgres, redis = house.postgres, house.redis
+    return [
+        Program(
+            "postgres", postgres.server_command(), lambda: postgres_answers(postgres), user=postgres.user,
+            directory=Path("/"), code=False, stop_signal="INT", stop_seconds=60, priority=10,
+        ),
+        Program(
+            "redis", [*redis.server_command(), "--pidfile", str(redis.folder / "redis.pid")],
+            lambda: redis_answers(redis.socket), code=False, priority=10,
+        ),
+    ]  # fmt: skip
+
+
+def _granian(house: House, *bind: str, threads: int) -> list[str]:
+    return [
+        str(house.python), "-m", "granian", "--interface", "wsgi", "--no-ws", "--workers", "1",
+        "--blocking-threads", str(threads), "--log-level", "warning", *bind, "siths_portal.wsgi:application",
+    ]  # fmt: skip
+
+
+def _face(house: House, name: str) -> Program:
+    port = house.port(name)
+    command = _granian(house, "--host", "127.0.0.1", "--port", str(port), threads=8)
+    return Program(name, command, lambda: is_ready(port), env={"SITHS_FACE": name} | WITHHELD)
+
+
+def _celery(house: House, *arguments: str) -> list[str]:
+    return [str(house.python), "-m", "celery", "-A", "siths_portal.celery", *arguments]
+
+
+def _worker(house: House, name: str, queue: str, *pool: str) -> list[str]:
+    quiet = ("--without-gossip", "--without-mingle", "--loglevel", "INFO")
+    return _celery(house, "worker", "-Q", queue, "-n", f"{name}@{house.id}", *pool, *quiet)
+
+
+def application_programs(house: House) -> list[Program]:
+    """Faces, workers, the TLS front and the simulators. The pki worker alone is given the token's PIN."""
+    return [
+        _face(house, "portal"),
+        _face(house, "minasidor"),
+        _face(house, "status"),
+        Program(
+            "api", _granian(house, "--uds", str(house.api_socket), "--uds-permissions", "600", threads=16),
+            lambda: api_is_ready(house.api_socket),
+            env={"SITHS_FACE": "api", "MTLS_CERTIFICATE_HEADER": nginx.CERTIFICATE_HEADER} | WITHHELD,
+        ),
+        Program("worker", _worker(house, "worker", "default", "-c", "2"), env=WITHHELD),
+        Program("pki-worker", _worker(house, "pki-worker", "pki", "-P", "threads", "-c", "4"), env={"DATABASE_OWNER_URL": ""}),
+        Program("beat", _celery(house, "beat", "-s", str(house.var / "beat"), "--loglevel", "WARNING"), env=WITHHELD),
+    ]  # fmt: skip
+
+
+def _quote(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%") + '"'
+
+
+def _environment(values: dict[str, str]) -> str:
+    return ",".join(f"{name}={_quote(value)}" for name, value in sorted(values.items()))
+
+
+def _section(house: House, program: Program, fingerprint: str) -> str:
+    values = base_env() | house.settings() | program.env | {MARK: house.id}
+    if program.code:
+        values["SITHS_CODE"] = fingerprint
+    command = " ".join(shlex.quote(word) for word in program.command).replace("%", "%%")
+    lines = [
+        f"[program:{program.name}]",
+        f"command={command}",
+        f"directory={str(program.directory or house.root).replace('%', '%%')}",
+        f"environment={_environment(values)}",
+        f"priority={program.priority}",
+        "autostart=false",
+        "autorestart=true",
+        "startsecs=1",
+        "startretries=5",
+        f"stopsignal={program.stop_signal}",
+        f"stopwaitsecs={program.stop_seconds}",
+        "killasgroup=true",
+        f"stdout_logfile={str(house.var / 'log' / program.name).replace('%', '%%')}.log",
+        "redirect_stderr=true",
+        f"stdout_logfile_maxbytes={LOG_BYTES}",
+        f"stdout_logfile_backups={LOG_FILES}",
+    ]
+    if program.user and program.user != "root":
+        lines.append(f"user={program.user}")
+    return "\n".join(lines)
+
+
+def configuration(house: House, programs: list[Program]) -> str:
+    """supervisord's configuration. A change of the portal's code changes its programs' sections and so restarts them."""
+    folder = str(house.var / "supervisor").replace("%", "%%")
+    fingerprint = code_fingerprint(house.root)
+    head = f"""\
+[unix_http_server]
+file={house.runtime}/supervisor.sock
+chmod=0700
+
+[supervisord]
+logfile={folder}/supervisord.log
+logfile_maxbytes={LOG_BYTES}
+logfile_backups={LOG_FILES}
+pidfile={folder}/supervisord.pid
+childlogdir={folder}
+directory={str(house.root).replace("%", "%%")}
+umask=022
+minfds=4096
+
+[supervisorctl]
+serverurl=unix://{house.runtime}/supervisor.sock
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+"""
+    return "\n\n".join([head, *(_section(house, program, fingerprint) for program in programs)]) + "\n"
+
+
+def code_fingerprint(root: Path) -> str:
+    """A hash over the names, sizes and times of all code, templates and locks."""
+    digest = hashlib.sha256()
+    folders = ("siths_portal", "authn", "pki", "issuance", "billing", "templates", "locale")
+    files = [path for folder in folders for path in (root / folder).rglob("*") if path.suffix not in ("", ".pyc")]
+    for path in sorted([*files, root / "uv.lock"]):
+        status = path.stat()
+        digest.update(f"{path.relative_to(root)} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,82 @@
+"""Steps with a name and the seconds that they took, and commands whose output goes to a log file."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+class HouseError(Exception):
+    """Something that the person at the keyboard must know; its text is the whole message. `code` is the exit code."""
+
+    def __init__(self, message: str, code: int = 1) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of `make run`: `work` does it and may return a short note."""
+
+    name: str
+    work: Callable[[Any], str | None]
+
+
+def run_steps(steps: Sequence[Step], subject: Any) -> None:
+    """Runs `steps` in order on `subject`, printing each name and its seconds. Stops at the first HouseError."""
+    for step in steps:
+        print(f"  {step.name:<42}", end="", flush=True)
+        started = time.monotonic()
+        try:
+            note = step.work(subject)
+        except BaseException:
+            print(f"{time.monotonic() - started:7.1f} s  failed", flush=True)
+            raise
+        print(f"{time.monotonic() - started:7.1f} s{'  ' + note if note else ''}", flush=True)
+
+
+def run_logged(command: Sequence[str], log: Path, *, cwd: Path, env: Mapping[str, str] | None = None) -> None:
+    """Runs `command` without input, its output appended to `log`. Raises HouseError with the output's end if it fails."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as out:
+        start = out.tell()
+        done = subprocess.run(
+            command,
+            cwd=cwd,
+            env=dict(env) if env is not None else None,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            check=False,
+        )
+    if done.returncode:
+        with log.open("rb") as written:
+            written.seek(start)
+            tail = written.read().decode(errors="replace").strip().splitlines()[-40:]
+        text = "\n    ".join(tail)
+        raise HouseError(f"{' '.join(command[:4])} … ended with {done.returncode} (log: {log}):\n    {text}")
+
+
+def wait_for(ready: Callable[[], bool], what: str, *, seconds: float = 60, alive: Callable[[], None] | None = None) -> None:
+    """Polls `ready` until it is true. `alive` may raise when waiting is in vain. Raises HouseError after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if alive:
+            alive()
+        if time.monotonic() > deadline:
+            raise HouseError(f"{what} did not answer within {seconds:.0f} s")
+        time.sleep(0.05)
+
+
+def seconds_since_start() -> float:
+    """Seconds since the make target's first line ran."""
+    return time.time() - float(os.environ.get("SITHS_STARTED") or time.time())
+
+
+def warn(text: str) -> None:
+    """One line on stderr."""
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,194 @@
+"""Starting and stopping the house's processes through its one supervisor."""
+
+import http.client
+import os
+import shutil
+import signal
+import time
+import xmlrpc.client
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from siths_portal.dev import nginx, programs
+from siths_portal.dev.home import House, base_env, taken_ports
+from siths_portal.dev.probes import UnixConnection
+from siths_portal.dev.programs import MARK, Program
+from siths_portal.dev.progress import HouseError, run_logged, wait_for
+
+DEAD = {"FATAL", "EXITED", "STOPPED", "UNKNOWN"}
+
+
+class _Transport(xmlrpc.client.Transport):
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._path = path
+
+    def make_connection(self, host: Any) -> http.client.HTTPConnection:
+        return UnixConnection(self._path, timeout=120)
+
+
+class Supervisor:
+    """The supervisord of one house."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.folder = house.var / "supervisor"
+        self.socket = house.runtime / "supervisor.sock"
+        self.programs = [*programs.data_services(house), *programs.application_programs(house)]
+
+    @property
+    def _rpc(self) -> Any:
+        return xmlrpc.client.ServerProxy("http://localhost/RPC2", transport=_Transport(str(self.socket))).supervisor
+
+    def pid(self) -> int | None:
+        """The process id of the running supervisord, or None."""
+        try:
+            return int(self._rpc.getPID())
+        except (OSError, http.client.HTTPException):
+            return None
+
+    def start(self) -> str | None:
+        """Starts supervisord, or gives a running one the present configuration; changed programs are ended for a new start."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.house.var / "log").mkdir(exist_ok=True)
+        nginx.write(self.house)
+        configuration = self.folder / "supervisord.conf"
+        configuration.touch(mode=0o600)
+        configuration.write_text(programs.configuration(self.house, self.programs))
+        if self.pid() is not None:
+            return self._reload()
+        end_leftovers(self.house)
+        if not self.house.held and (taken := taken_ports(self.house.port_base)):
+            raise HouseError(
+                f"Port {', '.join(map(str, taken))} is taken by a process that is not this clone's. End it, or start with "
+                "another PORT_BASE (this clone's certificates carry its ports: remove var/ first)."
+            )
+        command = [str(self.house.python), "-m", "supervisor.supervisord", "-c", str(configuration)]
+        if os.geteuid() == 0:
+            command += ["-u", "root"]
+        run_logged(command, self.house.var / "log" / "setup.log", cwd=self.house.root, env=base_env())
+        wait_for(lambda: self.pid() is not None, "supervisord", seconds=30)
+        return None
+
+    def _reload(self) -> str | None:
+        added, changed, removed = self._rpc.reloadConfig()[0]
+        self._end([*removed, *changed])
+        for name in [*removed, *changed]:
+            self._rpc.removeProcessGroup(name)
+        for name in [*added, *changed]:
+            self._rpc.addProcessGroup(name)
+        return f"{len(changed)} changed" if changed else None
+
+    def _end(self, names: Iterable[str]) -> None:
+        """Asks all of `names` to end at once, then waits for them: one after the other would take their sum."""
+        ending = [name for name in names if self.states().get(name) not in DEAD]
+        for name in ending:
+            self._rpc.stopProcess(name, False)
+        for name in ending:
+            wait_for(lambda name=name: self.states()[name] in DEAD, f"the end of {name}", seconds=90)
+
+    def states(self) -> dict[str, str]:
+        """Each program's state, in supervisord's words."""
+        return {info["name"]: info["statename"] for info in self._rpc.getAllProcessInfo()}
+
+    def bring_up(self, wanted: Iterable[Program]) -> None:
+        """Starts those of `wanted` that do not run, all at once, and waits until each can be used."""
+        wanted = list(wanted)
+        states = self.states()
+        for program in wanted:
+            if states[program.name] in DEAD:
+                self._rpc.startProcess(program.name, False)
+        for program in wanted:
+            self._await(program)
+
+    def _await(self, program: Program) -> None:
+        def alive() -> None:
+            if self.states()[program.name] in DEAD:
+                raise HouseError(f"{program.name} does not start:\n{self._log_end(program)}")
+
+        def ready() -> bool:
+            if self.states()[program.name] != "RUNNING":
+                return False
+            return program.ready is None or program.ready()
+
+        wait_for(ready, program.name, seconds=90, alive=alive)
+
+    def _log_end(self, program: Program) -> str:
+        log = self.house.var / "log" / f"{program.name}.log"
+        lines = log.read_text(errors="replace").splitlines()[-20:] if log.exists() else []
+        return "\n".join(f"    {line}" for line in lines) + f"\n    (log: {log})"
+
+    def stop(self) -> bool:
+        """Ends every process that this house started, waits for it, and says whether there was any."""
+        pid = self.pid()
+        if pid is not None:
+            self._end(self._names(code=True))
+            self._rpc.shutdown()
+            longest = sum(program.stop_seconds for program in self.programs)
+            wait_for(lambda: not _running(pid), "supervisord's end", seconds=longest)
+        found = end_leftovers(self.house) or pid is not None
+        shutil.rmtree(self.house.runtime, ignore_errors=True)
+        return found
+
+    def _names(self, *, code: bool) -> list[str]:
+        known = {program.name for program in self.programs if program.code is code}
+        return [name for name in self.states() if name in known]
+
+
+def _running(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _leftovers(house: House) -> set[int]:
+    """Processes of this house that outlived their supervisor: by our mark, or by pid file where a title has wiped the mark.
+
+    A pid file's process counts only if its command line names this house's own folder, since ids are reused.
+    """
+    mark = f"{MARK}={house.id}".encode()
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        if mark in _read(folder / "environ").split(b"\0"):
+            found.add(int(folder.name))
+    for pid_file, sign in (
+        (house.postgres.data / "postmaster.pid", str(house.postgres.data)),
+        (house.var / "nginx" / "nginx.pid", str(house.var / "nginx")),
+        (house.redis.folder / "redis.pid", str(house.redis.socket)),
+    ):
+        first = _read(pid_file).split(b"\n")[0].strip()
+        if first.isdigit() and sign.encode() in _read(Path(f"/proc/{int(first)}/cmdline")):
+            found.add(int(first))
+    return {pid for pid in found if _running(pid)} - {os.getpid()}
+
+
+def end_leftovers(house: House) -> bool:
+    """Ends processes of this house that no supervisor keeps any more. Asks first, insists after 30 s."""
+    pids = _leftovers(house)
+    postmaster = _read(house.postgres.data / "postmaster.pid").split(b"\n")[0].strip()
+    for pid in pids:
+        _signal(pid, signal.SIGINT if postmaster == str(pid).encode() else signal.SIGTERM)
+    deadline = time.monotonic() + 30
+    while any(_running(pid) for pid in pids):
+        if time.monotonic() > deadline:
+            for pid in pids:
+                _signal(pid, signal.SIGKILL)
+        time.sleep(0.05)
+    return bool(pids)
+
+
+def _signal(pid: int, number: int) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return

@@ -1,0 +1,69 @@
+"""The development HSM: a SoftHSM folder of this clone with its two tokens, and the secrets of the house in files of their own."""
+
+import os
+import re
+import secrets
+import subprocess
+from pathlib import Path
+
+from siths_portal.dev.home import House
+from siths_portal.dev.progress import HouseError
+
+LABELS = ("siths-issuing", "siths-root")  # the root's keys are used at ceremonies only, so they have a token of their own
+MODULE = "/usr/lib/softhsm/libsofthsm2.so"
+SOFTHSM_CONF = """\
+directories.tokendir = {folder}
+objectstore.backend = file
+log.level = ERROR
+slots.removable = false
+"""
+
+
+def write_private(path: Path, text: str) -> None:
+    """Writes `text` so that only the starting user can ever read it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".part")
+    partial.unlink(missing_ok=True)
+    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+        out.write(text)
+    partial.rename(path)
+
+
+def write_settings(house: House) -> None:
+    """`var/portal.env`, the secrets that are missing, and SoftHSM's configuration."""
+    folder = house.var / "secrets"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    for name, new in (("secret_key", secrets.token_urlsafe(64)), ("pin", _digits(8)), ("so_pin", _digits(12))):
+        if not (folder / name).exists():
+            write_private(folder / name, new)
+    tokens = house.var / "tokens"
+    tokens.mkdir(mode=0o700, exist_ok=True)
+    write_private(house.var / "softhsm2.conf", SOFTHSM_CONF.format(folder=tokens))
+    write_private(house.var / "portal.env", "".join(f"{name}={value}\n" for name, value in house.settings().items()))
+
+
+def _digits(count: int) -> str:
+    return "".join(secrets.choice("0123456789") for _ in range(count))
+
+
+def _tool(house: House, *arguments: str) -> str:
+    secret = {name: (house.var / "secrets" / file).read_text() for name, file in (("PIN", "pin"), ("SO_PIN", "so_pin"))}
+    done = subprocess.run(
+        ["pkcs11-tool", "--module", MODULE, *arguments],
+        env=house.command_env() | secret, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise HouseError(f"pkcs11-tool {arguments[0]}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def initialise_tokens(house: House) -> str | None:
+    """The tokens of LABELS with the PIN of `var/secrets/pin`. A token that is there is left alone; PINs pass no command line."""
+    slots = _tool(house, "-L")
+    missing = [label for label in LABELS if not re.search(rf"token label +: {label}$", slots, re.M)]
+    for label in missing:
+        free = len(re.findall(r"^Slot ", _tool(house, "-L"), re.M)) - 1  # SoftHSM keeps one free slot, always the last
+        _tool(house, "--init-token", "--slot-index", str(free), "--label", label, "--so-pin", "env:SO_PIN")
+        user_pin = ("--so-pin", "env:SO_PIN", "--new-pin", "env:PIN")
+        _tool(house, "--init-pin", "--token-label", label, "--login", "--login-type", "so", *user_pin)
+    return f"{len(missing)} made" if missing else None

@@ -1,0 +1,108 @@
+"""Installs what is missing: Debian packages, uv, the locked Python packages, the stylesheets. Standard library only."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from siths_portal.dev.progress import HouseError, Step, run_logged
+
+UV_VERSION = "0.13.9"
+PACKAGE_LIST = Path(__file__).with_name("apt-packages.txt")
+STYLESHEETS = {
+    "node_modules/@digdir/designsystemet-css/dist/src/index.css": "designsystemet.css",
+    "node_modules/@digdir/designsystemet-css/dist/theme/designsystemet.css": "designsystemet-theme.css",
+    "node_modules/@digdir/designsystemet-css/LICENSE": "LICENSE",
+}
+
+
+def missing_packages() -> list[str]:
+    """Packages of `apt-packages.txt` that dpkg does not list as installed and whose stand-in command is not on PATH either."""
+    wanted = [line.split() for line in PACKAGE_LIST.read_text().splitlines() if line and not line.startswith("#")]
+    asked = [words[0] for words in wanted if len(words) == 1 or not shutil.which(words[1])]
+    answer = subprocess.run(
+        ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *asked],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    installed = {line.split()[0] for line in answer.stdout.splitlines() if line.endswith(" installed")}
+    return [package for package in asked if package not in installed]
+
+
+def install_packages(root: Path) -> str | None:
+    """One apt-get call for what is missing. Raises HouseError with the exact line if it takes root and this is not."""
+    if not shutil.which("dpkg-query"):
+        raise HouseError("This is made for Debian 13: dpkg-query was not found", 2)
+    missing = missing_packages()
+    if not missing:
+        return None
+    if os.geteuid() == 0:
+        prefix = []
+    elif shutil.which("sudo") and subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode == 0:
+        prefix = ["sudo", "-n"]
+    else:
+        raise HouseError(
+            "Some Debian packages are missing. Install them, then run the same command again:\n"
+            f"  apt-get install -y --no-install-recommends {' '.join(missing)}",
+            2,
+        )
+    log = root / "var" / "log" / "setup.log"
+    run_logged([*prefix, "apt-get", "-q", "update"], log, cwd=root)
+    install = ["apt-get", "-q", "install", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300", *missing]
+    run_logged([*prefix, "env", "DEBIAN_FRONTEND=noninteractive", *install], log, cwd=root)
+    return f"{len(missing)} installed"
+
+
+def uv(root: Path) -> Path:
+    """The private uv of the clone."""
+    return root / "var" / "tools" / "uv" / "bin" / "uv"
+
+
+def install_uv(root: Path) -> str | None:
+    """uv in a virtual environment of its own, unless that version is there."""
+    if uv(root).exists():
+        version = subprocess.run([uv(root), "--version"], capture_output=True, text=True, check=False).stdout.split()
+        if version[1:2] == [UV_VERSION]:
+            return None
+    log = root / "var" / "log" / "setup.log"
+    home = root / "var" / "tools" / "uv"
+    run_logged([sys.executable, "-m", "venv", "--clear", str(home)], log, cwd=root)
+    run_logged([str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", f"uv=={UV_VERSION}"], log, cwd=root)
+    return UV_VERSION
+
+
+def sync_packages(root: Path) -> str | None:
+    """`.venv` exactly as `uv.lock` says, on the Python that runs this; no interpreter is downloaded."""
+    env = dict(os.environ) | {
+        "UV_PYTHON": os.path.realpath(sys.executable),
+        "UV_PYTHON_DOWNLOADS": "never",
+        "UV_PROJECT_ENVIRONMENT": str(root / ".venv"),
+    }
+    env.pop("VIRTUAL_ENV", None)
+    run_logged([str(uv(root)), "sync", "--locked", "--no-progress"], root / "var" / "log" / "setup.log", cwd=root, env=env)
+    return None
+
+
+def install_stylesheets(root: Path) -> str | None:
+    """Designsystemet's stylesheets in the git-ignored `static/vendor`, unless they are those of `package-lock.json`."""
+    vendor = root / "static" / "vendor"
+    stamp = vendor / ".installed"
+    wanted = hashlib.sha256((root / "package-lock.json").read_bytes()).hexdigest()
+    if stamp.exists() and stamp.read_text() == wanted and all((vendor / name).exists() for name in STYLESHEETS.values()):
+        return None
+    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    run_logged(command, root / "var" / "log" / "setup.log", cwd=root)
+    vendor.mkdir(parents=True, exist_ok=True)
+    for source, name in STYLESHEETS.items():
+        shutil.copyfile(root / source, vendor / name)
+    stamp.write_text(wanted)
+    return None
+
+
+INSTALL_STEPS = (
+    Step("Debian packages", install_packages),
+    Step("uv", install_uv),
+    Step("Python packages", sync_packages),
+    Step("Stylesheets", install_stylesheets),
+)
