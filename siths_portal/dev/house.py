@@ -1,10 +1,12 @@
 """The make targets: `python -m siths_portal.dev.house TARGET`. Standard library only, since it also installs the rest."""
 
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from siths_portal.dev.checks import run_audit, run_checks
 from siths_portal.dev.home import locked, open_house
 from siths_portal.dev.progress import HouseError, run_steps, seconds_since_start, warn
 from siths_portal.dev.steps import SERVE_STEPS
@@ -21,12 +23,12 @@ def setup() -> None:
 
 
 def run() -> None:
-    """Installs, starts, migrates, and leaves the house serving in the background."""
+    """Installs, starts, fills with demo data, walks one card through its life, and leaves the house serving in the background."""
     with locked(ROOT):
         run_steps(INSTALL_STEPS, ROOT)
         house = open_house(ROOT)
         run_steps(SERVE_STEPS, house)
-    print(f"\nFresh clone to served: {seconds_since_start():.1f} s")
+    print(f"\nFrom the first line to now: {seconds_since_start():.1f} s")
     print(f"Portal     http://localhost:{house.port('portal')}")
     print(f"Mina sidor http://localhost:{house.port('minasidor')}")
     print(f"Status     http://127.0.0.1:{house.port('status')}")
@@ -45,22 +47,68 @@ def stop() -> None:
         print("Stopped." if Supervisor(house).stop() else "Nothing was running.")
 
 
-def pytest(*arguments: str) -> None:
-    """Installs what is missing and becomes pytest."""
+def check() -> None:
+    """Installs what is missing, then looks at style, types, imports, migrations, deployment and files."""
+    setup()
+    run_checks(ROOT)
+
+
+def audit() -> None:
+    """Installs what is missing, then writes the SBOM and asks for known vulnerabilities."""
+    setup()
+    run_audit(ROOT)
+
+
+def _pytest(*arguments: str) -> None:
     setup()
     sys.stdout.flush()
-    extra = os.environ.get("PYTEST_ARGS", "").split()
+    extra = shlex.split(os.environ.get("PYTEST_ARGS", ""))
     os.chdir(ROOT)
-    os.execv(ROOT / ".venv" / "bin" / "python", ["python", "-m", "pytest", *arguments, *extra])
+    python = str(ROOT / ".venv" / "bin" / "python")
+    os.execv(python, [python, "-m", "pytest", *arguments, *extra])
 
 
 def test() -> None:
     """Every test, the long suites in their short form."""
     workers = max(1, min(4, os.cpu_count() or 1))
-    pytest("tests", "-n", str(workers), "--dist", "loadfile")
+    _pytest("tests", "-n", str(workers), "--dist", "loadfile")
 
 
-TARGETS: dict[str, Callable[[], None]] = {"setup": setup, "run": run, "demo": run, "test": test, "stop": stop}
+def soak() -> None:
+    """The long forms of fuzzing, kill points and races."""
+    os.environ.setdefault("SITHS_LONG", "1")
+    _pytest("tests", "-m", "soak", "--timeout", "7200")
+
+
+def faults() -> None:
+    """The long forms of the fault experiments."""
+    os.environ.setdefault("SITHS_LONG", "1")
+    _pytest("tests", "-m", "faults", "--timeout", "7200")
+
+
+def bench() -> None:
+    """The benchmarks, or those of AREA (pki, portal, billing, supplier): a table and `var/bench/results.json`."""
+    area = os.environ.get("AREA", "")
+    if area not in ("", "pki", "portal", "billing", "supplier"):
+        raise HouseError(f"AREA is pki, portal, billing or supplier, not {area}", 2)
+    chosen = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests" / "bench").glob(f"bench_{area or '*'}.py"))
+    if not chosen:
+        raise HouseError(f"There is no benchmark of {area} yet")
+    _pytest(*chosen, "-o", "python_files=bench_*.py", "-p", "no:randomly", "--timeout", "3600")
+
+
+TARGETS: dict[str, Callable[[], None]] = {
+    "run": run,
+    "demo": run,
+    "test": test,
+    "check": check,
+    "audit": audit,
+    "soak": soak,
+    "faults": faults,
+    "bench": bench,
+    "stop": stop,
+    "setup": setup,
+}
 
 
 def main(arguments: list[str]) -> int:

@@ -43,7 +43,7 @@ def _applications(house: House) -> None:
 def _served(house: House) -> str:
     if not is_ready(house.port("portal")):
         raise HouseError(f"The portal does not answer on port {house.port('portal')}; see {house.var / 'log' / 'portal.log'}")
-    return f"{seconds_since_start():.1f} s since the first line"
+    return f"served {seconds_since_start():.1f} s after the first line"
 
 
 SERVE_STEPS = (

@@ -85,8 +85,7 @@ class Supervisor:
         ending = [name for name in names if self.states().get(name) not in DEAD]
         for name in ending:
             self._rpc.stopProcess(name, False)
-        for name in ending:
-            wait_for(lambda name=name: self.states()[name] in DEAD, f"the end of {name}", seconds=90)
+        wait_for(lambda: all(self.states()[name] in DEAD for name in ending), "the end of " + ", ".join(ending), seconds=90)
 
     def states(self) -> dict[str, str]:
         """Each program's state, in supervisord's words."""

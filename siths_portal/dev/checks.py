@@ -1,0 +1,197 @@
+"""What `make check` and `make audit` look at. Each check prints its name and seconds; all run, and the failures come last."""
+
+import hashlib
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from siths_portal.dev.home import base_env
+from siths_portal.dev.progress import HouseError
+
+APPS = ("siths_portal", "authn", "pki", "issuance", "billing")
+# The two public hosts that any uv.lock names, as a hash of their sorted list: no registry is named in code.
+LOCK_HOSTS = "0eebf964e1b253407f6fda540c79403a97241856d79dff7c809f9cd5845c94f2"
+HOME_PATH = re.compile(rb"(?<![\w.$}/-])/(?:root|home|Users)/[\w.-]+")
+TEXT_LIMIT = 2_000_000
+
+Check = Callable[[Path], str | None]
+
+
+def _run(root: Path, *command: str, env: dict[str, str] | None = None) -> str | None:
+    done = subprocess.run(
+        command,
+        cwd=root,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return None if done.returncode == 0 else done.stdout.strip() or f"ended with {done.returncode}"
+
+
+def _tool(root: Path, module: str, *arguments: str) -> str | None:
+    return _run(root, str(root / ".venv" / "bin" / "python"), "-m", module, *arguments)
+
+
+def ruff_lint(root: Path) -> str | None:
+    """ruff's rules of pyproject.toml."""
+    return _tool(root, "ruff", "check", "--quiet", ".")
+
+
+def ruff_format(root: Path) -> str | None:
+    """One format."""
+    return _tool(root, "ruff", "format", "--check", "--quiet", ".")
+
+
+def types(root: Path) -> str | None:
+    """mypy over every application; strict where pyproject.toml says so."""
+    return _tool(root, "mypy", "--no-error-summary", *APPS)
+
+
+def imports(root: Path) -> str | None:
+    """The import contracts of `.importlinter`."""
+    return _run(root, str(root / ".venv" / "bin" / "lint-imports"), "--no-logo")
+
+
+@contextmanager
+def _settings(**values: str) -> Iterator[dict[str, str]]:
+    """An environment that no clone's `var/portal.env` and no shell reaches into."""
+    with tempfile.TemporaryDirectory(prefix="siths-check-") as folder:
+        key = Path(folder) / "secret_key"
+        key.write_text(secrets.token_urlsafe(64))
+        yield base_env() | {"SITHS_VAR_DIR": folder, "SECRET_KEY_FILE": str(key)} | values
+
+
+def _manage(root: Path, env: dict[str, str], *arguments: str) -> str | None:
+    return _run(root, str(root / ".venv" / "bin" / "python"), "-W", "ignore", "manage.py", *arguments, env=env)
+
+
+def migrations(root: Path) -> str | None:
+    """No model has changed without a migration."""
+    with _settings(DEBUG="1") as env:
+        return _manage(root, env, "makemigrations", "--check", "--dry-run")
+
+
+def deployment(root: Path) -> str | None:
+    """`check --deploy` of every face under production's settings, without a warning."""
+    for face in ("portal", "minasidor", "status", "api"):
+        with _settings(SITHS_FACE=face, **PRODUCTION) as env:
+            if problem := _manage(root, env, "check", "--deploy", "--fail-level", "WARNING"):
+                return f"{face}: {problem}"
+    return None
+
+
+PRODUCTION = {
+    "DEBUG": "0",
+    "SECURE_SSL_REDIRECT": "1",
+    "ALLOWED_HOSTS": "portal.example.org",
+    "PORTAL_BASE_URL": "https://portal.example.org",
+    "MINASIDOR_BASE_URL": "https://minasidor.example.org",
+    "STATUS_BASE_URL": "http://status.example.org",
+    "API_BASE_URL": "https://api.example.org",
+    "PKI_POLICY_ARC": "2.25.1",
+    "DIRECTORY_URL": "https://directory.example.org",
+    "PERSON_REGISTER_URL": "https://register.example.org",
+}
+
+
+def openapi(root: Path) -> str | None:
+    """Each committed `openapi.yaml` is what its application's urls say."""
+    for committed in sorted(root.glob("*/api/**/openapi.yaml")):
+        with _settings(DEBUG="1", SITHS_FACE="api") as env:
+            fresh = Path(env["SITHS_VAR_DIR"]) / "openapi.yaml"
+            urls = ".".join(committed.relative_to(root).parent.parts) + ".urls"
+            problem = _manage(root, env, "spectacular", "--urlconf", urls, "--validate", "--fail-on-warn", "--file", str(fresh))
+            if problem:
+                return f"{committed.relative_to(root)}: {problem}"
+            if fresh.read_bytes() != committed.read_bytes():
+                return f"{committed.relative_to(root)} is old: manage.py spectacular --urlconf {urls} --file {committed.name}"
+    return None
+
+
+def compose(root: Path) -> str | None:
+    """`docker compose config`, where the client is there."""
+    if not shutil.which("docker") or _run(root, "docker", "compose", "version") is not None:
+        return None
+    return _run(root, "docker", "compose", "config", "-q")
+
+
+def lock_hosts(root: Path) -> str | None:
+    """uv.lock names the two public hosts and no private one."""
+    hosts = sorted(set(re.findall(r'https?://([^/"]+)', (root / "uv.lock").read_text())))
+    if hashlib.sha256(" ".join(hosts).encode()).hexdigest() != LOCK_HOSTS:
+        return f"uv.lock names other hosts than the two public ones: {', '.join(hosts)}"
+    return None
+
+
+def machine_paths(root: Path) -> str | None:
+    """No tracked file carries a path of the machine that it was written on."""
+    own = {str(root).encode()}
+    own |= {str(Path.home()).encode() + b"/"} if Path.home() != Path("/") else set()
+    found = []
+    for name in subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, check=True).stdout.split(b"\0"):
+        path = root / os.fsdecode(name)
+        if not name or not path.is_file() or path.stat().st_size > TEXT_LIMIT:
+            continue
+        content = path.read_bytes()
+        if any(text in content for text in own) or HOME_PATH.search(content):
+            found.append(os.fsdecode(name))
+    return f"paths of a machine in: {', '.join(found)}" if found else None
+
+
+CHECKS: tuple[tuple[str, Check], ...] = (
+    ("ruff check", ruff_lint),
+    ("ruff format", ruff_format),
+    ("mypy", types),
+    ("import contracts", imports),
+    ("migrations", migrations),
+    ("check --deploy", deployment),
+    ("OpenAPI files", openapi),
+    ("docker compose config", compose),
+    ("hosts in uv.lock", lock_hosts),
+    ("paths in tracked files", machine_paths),
+)
+
+
+def run_checks(root: Path) -> None:
+    """Runs all checks. Raises HouseError naming those that failed."""
+    failed = []
+    for name, check in CHECKS:
+        print(f"  {name:<42}", end="", flush=True)
+        started = time.monotonic()
+        problem = check(root)
+        print(f"{time.monotonic() - started:7.1f} s  {'failed' if problem else 'ok'}", flush=True)
+        if problem:
+            failed.append(name)
+            print("\n".join(f"    {line}" for line in problem.splitlines()), flush=True)
+    if failed:
+        raise HouseError(f"Not so: {', '.join(failed)}")
+
+
+def run_audit(root: Path) -> None:
+    """An SBOM in `var/dependencies`, and known vulnerabilities of the packages; says so when their source cannot be reached."""
+    folder = root / "var" / "dependencies"
+    folder.mkdir(parents=True, exist_ok=True)
+    python = str(root / ".venv" / "bin" / "python")
+    sbom = folder / "sbom.cdx.json"
+    if problem := _run(root, python, "-m", "cyclonedx_py", "environment", "--output-file", str(sbom), python):
+        raise HouseError(f"SBOM: {problem}")
+    print(f"SBOM: {sbom}")
+    report = folder / "vulnerabilities.json"
+    command = [python, "-m", "pip_audit", "--local", "--progress-spinner", "off", "--format", "json", "--output", str(report)]
+    done = subprocess.run(command, cwd=root, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        print("Audited: no known vulnerability in the locked packages.")
+    elif "known vulnerabilit" in done.stderr:
+        raise HouseError(f"{done.stderr.strip().splitlines()[-1]} (report: {report})")
+    else:
+        print(f"not audited: {(done.stderr.strip().splitlines() or ['no answer'])[-1]}")
