@@ -11,7 +11,9 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 # name of the entry: task, seconds between runs, queue. Every task is a sweeper that may run twice or be missed.
-SCHEDULE: dict[str, tuple[str, float, str]] = {}
+SCHEDULE: dict[str, tuple[str, float, str]] = {
+    "audit.seal": ("audit.seal", 5, "default"),
+}
 
 app.conf.beat_schedule = {
     entry: {"task": task, "schedule": seconds, "options": {"queue": queue, "expires": seconds}}

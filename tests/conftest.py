@@ -111,6 +111,7 @@ def django_db_setup(request: pytest.FixtureRequest, django_test_environment: Non
 def flush_database() -> None:
     """Empties every table as superuser with triggers off: the application may not delete events."""
     import psycopg2
+    from django.conf import settings
     from django.db import connection
 
     kept = {"django_migrations", "django_content_type", "auth_permission"}
@@ -121,3 +122,5 @@ def flush_database() -> None:
             cursor.execute("SET session_replication_role = replica")
             cursor.execute(";".join(f'DELETE FROM "{table}"' for table in tables))
     superuser.close()
+    for anchor in Path(settings.AUDIT_ANCHOR_DIR).glob(f"{connection.settings_dict['NAME']}.*.json"):
+        anchor.unlink()

@@ -107,20 +107,27 @@ def _walk(event_model: Any, seals: list[Any], digest: bytes, expected: int) -> t
 
 def _tail(event_model: Any, seal_model: Any, checked: int) -> Verification:
     last = seal_model.objects.order_by("-seq").first()
-    below = event_model.objects.count() - (last.seq if last else 0)
-    if below < 0:
-        return Verification(checked, last.seq, "färre händelser än sigill", 0, None)
+    waiting = event_model.objects.all()
     if last:
-        skipped = event_model.objects.filter(
-            models.Q(xid__lt=last.event_xid) | models.Q(xid=last.event_xid, id__lte=last.event_id)
-        ).count()
-        if skipped != last.seq:
-            return Verification(checked, last.seq, "en händelse utan sigill ligger före kedjans slut", 0, None)
-    position = feeds.Cursor(last.event_xid, last.event_id) if last else feeds.START
-    first = event_model.objects.filter(models.Q(xid__gt=position.xid) | models.Q(xid=position.xid, id__gt=position.id)).aggregate(
-        n=models.Count("id"), since=models.Min("at")
-    )
+        until = models.Q(xid__lt=last.event_xid) | models.Q(xid=last.event_xid, id__lte=last.event_id)
+        waiting = waiting.exclude(until)
+        if event_model.objects.filter(until).count() != last.seq:
+            bad, fault = _stray(event_model.objects.filter(until), seal_model)
+            return Verification(checked, bad or last.seq, fault, 0, None)
+    first = waiting.aggregate(n=models.Count("id"), since=models.Min("at"))
     return Verification(checked, None, None, first["n"], first["since"] if first["n"] else None)
+
+
+def _stray(events: models.QuerySet[Any], seal_model: Any) -> tuple[int | None, str]:
+    """The first of the sealed range's `events` that no seal knows, or else the first seal whose event is gone."""
+    known = seal_model.objects.filter(event_id=models.OuterRef("id"))
+    extra = events.filter(~models.Exists(known)).order_by("xid", "id").first()
+    if extra is not None:
+        beyond = models.Q(event_xid__gt=extra.xid) | models.Q(event_xid=extra.xid, event_id__gt=extra.id)
+        following = seal_model.objects.filter(beyond).aggregate(first=models.Min("seq"))["first"]
+        return following, f"händelse {extra.id} är inskjuten före kedjans slut, utan sigill"
+    orphans = seal_model.objects.filter(~models.Exists(events.filter(id=models.OuterRef("event_id"))))
+    return orphans.aggregate(first=models.Min("seq"))["first"], "färre händelser än sigill"
 
 
 def age(verification: Verification) -> dt.timedelta:
