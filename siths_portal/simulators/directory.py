@@ -1,0 +1,182 @@
+"""The catalogue of posts and the person register, as JSON over HTTP from one data file (wire format: docs/architecture.md).
+
+Queries stand in bodies, so that no personal data is in an address or in this process's log. The file is read again when it
+changes. While a file `down` lies beside the data every query is answered 503.
+"""
+
+import json
+import re
+import sys
+import threading
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, cast
+
+KINDS = frozenset({"personnummer", "samordningsnummer", "passport", "reserve"})
+BODY_LIMIT = 64 * 1024
+POSTS = "/directory/v1/posts/query"
+PERSONS = "/person-register/v1/persons/query"
+
+PersonKey = tuple[str, str]
+
+
+class BadQuery(Exception):
+    """The query is not of the wire format; the text says how."""
+
+
+class Down(Exception):
+    """The source cannot answer now."""
+
+
+@dataclass(frozen=True)
+class Directory:
+    """The data file's people, indexed. HSA-ids compare case-insensitively."""
+
+    by_hsa_id: dict[str, list[dict[str, Any]]]
+    by_person: dict[PersonKey, dict[str, Any]]
+
+    @classmethod
+    def of(cls, people: list[dict[str, Any]]) -> "Directory":
+        """Indexes the data file's list. KeyError or TypeError if it is not as described in docs/architecture.md."""
+        by_hsa_id: dict[str, list[dict[str, Any]]] = {}
+        by_person: dict[PersonKey, dict[str, Any]] = {}
+        for person in people:
+            key = (person["person_id"]["kind"], person["person_id"]["value"])
+            posts = [{"person_id": person["person_id"], **post} for post in person.get("posts", [])]
+            by_person[key] = {"posts": posts, "register": person.get("register")}
+            for post in posts:
+                by_hsa_id.setdefault(post["hsa_id"].casefold(), []).append(post)
+        return cls(by_hsa_id, by_person)
+
+    def posts(self, query: dict[str, Any]) -> list[dict[str, Any]]:
+        """Posts with an HSA-id, or of a person. BadQuery unless exactly one of the two is asked for."""
+        if set(query) == {"hsa_id"} and isinstance(query["hsa_id"], str):
+            return self.by_hsa_id.get(query["hsa_id"].casefold(), [])
+        if set(query) == {"person_id"}:
+            return cast(list[dict[str, Any]], self.by_person.get(_person_key(query), {"posts": []})["posts"])
+        raise BadQuery("ask for hsa_id or for person_id")
+
+    def person(self, query: dict[str, Any]) -> dict[str, Any] | None:
+        """The register's record, or None. A protected person's real address is never given (the register does not give it)."""
+        if set(query) != {"person_id"}:
+            raise BadQuery("ask for person_id")
+        register = self.by_person.get(_person_key(query), {}).get("register")
+        if register is None:
+            return None
+        if register.get("protected_person_indicator") or register.get("protected_population_record"):
+            return {**register, "registered_address": None}
+        return dict(register)
+
+
+def _person_key(query: dict[str, Any]) -> PersonKey:
+    person_id = query["person_id"]
+    if not isinstance(person_id, dict) or set(person_id) != {"kind", "value"}:
+        raise BadQuery("person_id has kind and value")
+    kind, value = person_id["kind"], person_id["value"]
+    if not isinstance(kind, str) or not isinstance(value, str) or kind not in KINDS:
+        raise BadQuery("unknown kind of person_id")
+    return kind, value
+
+
+class Source:
+    """The data file, read again when its time or size changes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._stamp: tuple[int, int] | None = None
+        self._directory = Directory({}, {})
+
+    def current(self) -> Directory:
+        """The newest data. Down while a file `down` lies beside the data, or while the data cannot be read."""
+        if (self.path.parent / "down").exists():
+            raise Down
+        with self._lock:
+            try:
+                status = self.path.stat()
+                stamp = (status.st_mtime_ns, status.st_size)
+                if stamp != self._stamp:
+                    self._directory = Directory.of(json.loads(self.path.read_text(encoding="utf-8")))
+                    self._stamp = stamp
+            except (OSError, ValueError, KeyError, TypeError):
+                raise Down from None
+            return self._directory
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers the two queries and `GET /healthz/live`. Logs method, path and status only."""
+
+    protocol_version = "HTTP/1.1"
+    server_version = "directory-simulator"
+    sys_version = ""
+    timeout = 30
+    source: Source
+
+    def do_GET(self) -> None:
+        """Serves the health address."""
+        if self.path == "/healthz/live":
+            self._answer(200, {"status": "ok"})
+        else:
+            self._problem(404, "not-found")
+
+    def do_POST(self) -> None:
+        """Serves the queries."""
+        length = self.headers.get("Content-Length", "")
+        if not re.fullmatch(r"\d{1,9}", length) or int(length) > BODY_LIMIT:
+            self.close_connection = True
+            self._problem(413 if length.isdigit() else 411, "bad-length")
+            return
+        body = self.rfile.read(int(length))
+        if self.path not in (POSTS, PERSONS):
+            self._problem(404, "not-found")
+            return
+        try:
+            query = json.loads(body)
+            if not isinstance(query, dict):
+                raise BadQuery("the body is a JSON object")
+            directory = self.source.current()
+            if self.path == POSTS:
+                self._answer(200, {"posts": directory.posts(query)})
+            elif (record := directory.person(query)) is not None:
+                self._answer(200, record)
+            else:
+                self._problem(404, "person-unknown")
+        except Down:
+            self._problem(503, "unavailable")
+        except BadQuery as error:
+            self._problem(400, "bad-query", str(error))
+        except ValueError:
+            self._problem(400, "bad-json")
+
+    def _problem(self, status: int, code: str, detail: str = "") -> None:
+        problem = {"type": f"urn:directory-simulator:{code}", "title": code, "status": status, "code": code}
+        self._answer(status, problem | ({"detail": detail} if detail else {}), "application/problem+json")
+
+    def _answer(self, status: int, body: dict[str, Any], media_type: str = "application/json") -> None:
+        content = json.dumps(body, ensure_ascii=False).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", media_type)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Nothing but `log_request` logs: the base class would write what a stranger sent."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """One line with the method, the known path and the status."""
+        path = self.path if self.path in (POSTS, PERSONS, "/healthz/live") else "-"
+        sys.stdout.write(f"{self.command} {path} {int(code)}\n")
+        sys.stdout.flush()
+
+
+class Server(ThreadingHTTPServer):
+    """The simulator's server; `port` 0 takes a free one."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, host: str, port: int, data: Path) -> None:
+        handler = type("BoundHandler", (Handler,), {"source": Source(data)})
+        super().__init__((host, port), handler)
