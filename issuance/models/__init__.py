@@ -1,0 +1,43 @@
+"""Tables of issuance: the tree and its configuration, people, carriers with their eIDs, orders, and the audit."""
+
+from issuance.models.carriers import Carrier, CarrierCertificate, Eid, Receipt
+from issuance.models.events import Document, Event, EventSeal
+from issuance.models.orders import CardOrder, SupplierEvent
+from issuance.models.organisations import (
+    Article,
+    CardCustomisation,
+    IssuingArea,
+    Office,
+    Organisation,
+    OrganisationArticle,
+    OrganisationOffice,
+    ReceiptText,
+    SubscriptionFee,
+)
+from issuance.models.persons import Person, PersonIdentifier, PersonScope, Post, RoleGrant
+
+__all__ = [
+    "Article",
+    "CardCustomisation",
+    "CardOrder",
+    "Carrier",
+    "CarrierCertificate",
+    "Document",
+    "Eid",
+    "Event",
+    "EventSeal",
+    "IssuingArea",
+    "Office",
+    "Organisation",
+    "OrganisationArticle",
+    "OrganisationOffice",
+    "Person",
+    "PersonIdentifier",
+    "PersonScope",
+    "Post",
+    "Receipt",
+    "ReceiptText",
+    "RoleGrant",
+    "SubscriptionFee",
+    "SupplierEvent",
+]

@@ -1,0 +1,49 @@
+"""Who acts. An actor is built for each request from rows that hold now, so that an ended role ends at once (S06)."""
+
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from issuance.authz.roles import SYSTEM_ALLOWED, Role
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A role over everything below `scope_path` (`/` is all), with or without the add-on for protected persons."""
+
+    role: Role
+    scope_path: str
+    protected_persons: bool = False
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A person with grants, a registered service client, or a named rule of the system. `ref` is what events store."""
+
+    ref: str
+    kind: Literal["user", "client", "system"]
+    person_id: UUID | None = None
+    grants: tuple[Grant, ...] = ()
+
+    @property
+    def client_ref(self) -> str:
+        """The service client's own reference; empty for others."""
+        return self.ref.removeprefix("client:") if self.kind == "client" else ""
+
+
+def user(person_id: UUID, grants: tuple[Grant, ...]) -> Actor:
+    """The actor of a person who holds `grants` now."""
+    return Actor(f"user:{person_id}", "user", person_id, grants)
+
+
+def client(client_ref: str) -> Actor:
+    """The actor of a registered service client, such as a card supplier."""
+    return Actor(f"client:{client_ref}", "client")
+
+
+def system(rule: str) -> Actor:
+    """The actor of a rule of the system. Raises KeyError if no such rule is registered in `roles.SYSTEM_ALLOWED`."""
+    ref = f"system:{rule}"
+    if ref not in SYSTEM_ALLOWED:
+        raise KeyError(ref)
+    return Actor(ref, "system")

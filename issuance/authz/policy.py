@@ -1,0 +1,96 @@
+"""Whether an actor may do a thing. Asks the scoped queryset, so that a check of one row and a list can never disagree.
+
+A row that the actor does not see is NotFound, answered by the same query as for a row that does not exist (S09, S13).
+"""
+
+from operator import attrgetter
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import ObjectDoesNotExist
+
+from issuance.authz.actor import Actor
+from issuance.authz.roles import ALLOWED, ASSIGNABLE, NEVER_FOR_ONESELF, SYSTEM_ALLOWED, Action, Role
+from issuance.authz.scope import ScopedQuerySet
+from siths_portal.lib.errors import Forbidden, NotFound
+
+
+def get(actor: Actor, action: Action, queryset: ScopedQuerySet, pk: UUID | str) -> Any:
+    """The row `pk` of `queryset` if `actor` may do `action` to it.
+
+    Raises NotFound if the actor does not see it or it is not there, Forbidden if he sees it and may not do this.
+    """
+    row = queryset.visible_to(actor, action).filter(pk=pk).first()
+    if row is None:
+        _refuse(actor, action, queryset, pk)
+    _refuse_own_matter(actor, action, row)
+    return row
+
+
+def require(actor: Actor, action: Action, row: Any) -> None:
+    """Passes if `actor` may do `action` to `row`. Raises NotFound or Forbidden as `get` does."""
+    queryset: ScopedQuerySet = type(row)._default_manager.all()
+    if not queryset.visible_to(actor, action).filter(pk=row.pk).exists():
+        _refuse(actor, action, queryset, row.pk)
+    _refuse_own_matter(actor, action, row)
+
+
+def may(actor: Actor, action: Action, row: Any) -> bool:
+    """True if `require` would pass."""
+    try:
+        require(actor, action, row)
+    except (NotFound, Forbidden):
+        return False
+    return True
+
+
+def require_global(actor: Actor, action: Action) -> None:
+    """Passes if `actor` may do `action` everywhere, as what makes new roots of the tree demands. Raises Forbidden."""
+    from_system = actor.kind == "system" and action in _system_actions(actor)
+    from_grant = any(grant.scope_path == "/" and action in ALLOWED[grant.role] for grant in actor.grants)
+    if not (from_system or from_grant):
+        raise _forbidden()
+
+
+def require_assignable(actor: Actor, role: Role, scope_path: str, *, protected_persons: bool) -> None:
+    """Passes if `actor` may give or take `role` over `scope_path`. Raises Forbidden.
+
+    Only roles below the actor's own, inside his scope, and the add-on only by one who has it or has none above him.
+    """
+    if actor.kind == "system" and Action.ASSIGN_ROLE in _system_actions(actor):
+        return
+    for grant in actor.grants:
+        below = role in ASSIGNABLE.get(grant.role, frozenset()) and scope_path.startswith(grant.scope_path)
+        if below and (grant.protected_persons or not protected_persons or grant.role is Role.SYSTEM_ADMIN):
+            return
+    raise _forbidden()
+
+
+def not_found() -> NotFound:
+    """The one answer for what is not there and what may not be known."""
+    return NotFound("not-found", "Det du söker finns inte, eller så ligger det utanför din behörighet.")
+
+
+def _system_actions(actor: Actor) -> frozenset[Action]:
+    return SYSTEM_ALLOWED[actor.ref]
+
+
+def _refuse(actor: Actor, action: Action, queryset: ScopedQuerySet, pk: UUID | str) -> None:
+    if action is not Action.VIEW and queryset.visible_to(actor, Action.VIEW).filter(pk=pk).exists():
+        raise _forbidden()
+    raise not_found()
+
+
+def _refuse_own_matter(actor: Actor, action: Action, row: Any) -> None:
+    if action not in NEVER_FOR_ONESELF or actor.person_id is None or not type(row).scope.person:
+        return
+    try:
+        person_id = attrgetter(type(row).scope.person)(row)
+    except ObjectDoesNotExist:
+        return
+    if person_id == actor.person_id:
+        raise Forbidden("own-matter", "Du kan inte utföra ärendet för dig själv. Be en annan ID-administratör.")
+
+
+def _forbidden() -> Forbidden:
+    return Forbidden("forbidden", "Din behörighetsroll tillåter inte åtgärden.")

@@ -1,0 +1,110 @@
+"""Roles, actions and who may do what: the permission matrix of domain.md 1.2 for the actions that the portal has."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """A role for persons. The first three are global, RESPONSIBLE_ISSUER has an issuing area, the others organisations."""
+
+    SYSTEM_ADMIN = "system_admin"
+    GLOBAL_REVOKER = "global_revoker"
+    GLOBAL_READER = "global_reader"
+    RESPONSIBLE_ISSUER = "responsible_issuer"
+    DEPUTY_ISSUER = "deputy_issuer"
+    ID_ADMINISTRATOR = "id_administrator"
+    RESERVE_CARD_ADMIN_LOA3 = "reserve_card_admin_loa3"
+    RESERVE_CARD_ADMIN_LOA2 = "reserve_card_admin_loa2"
+    REVOKER = "revoker"
+    READER = "reader"
+
+
+class Action(StrEnum):
+    """What an actor may want to do. SUPPLY and TAKE_ORDER are the card suppliers'."""
+
+    VIEW = "view"
+    VIEW_HISTORY = "view_history"
+    VIEW_RECEIPT = "view_receipt"
+    ORDER_ORDINARY_CARD = "order_ordinary_card"
+    REMOVE_ORDER = "remove_order"
+    ACTIVATE_ORDINARY_CARD = "activate_ordinary_card"
+    REVOKE_CARRIER = "revoke_carrier"
+    REVOKE_EID = "revoke_eid"
+    EXPIRE_CARRIER = "expire_carrier"
+    REGISTER_MIGRATED_CARD = "register_migrated_card"
+    ASSIGN_ROLE = "assign_role"
+    EDIT_OFFICE = "edit_office"
+    LINK_OFFICE = "link_office"
+    CREATE_SUB_ORGANISATION = "create_sub_organisation"
+    EDIT_RECEIPT_TEXT = "edit_receipt_text"
+    CHOOSE_ARTICLES = "choose_articles"
+    VERIFY_CUSTOMISATION = "verify_customisation"
+    CREATE_ORGANISATION = "create_organisation"
+    SUPPLY = "supply"
+    TAKE_ORDER = "take_order"
+
+
+GLOBAL_ROLES = frozenset({Role.SYSTEM_ADMIN, Role.GLOBAL_REVOKER, Role.GLOBAL_READER})
+AREA_ROLES = frozenset({Role.RESPONSIBLE_ISSUER})
+ORGANISATION_ROLES = frozenset(Role) - GLOBAL_ROLES - AREA_ROLES
+
+_VIEWING = frozenset({Action.VIEW, Action.VIEW_HISTORY})
+_REVOKING = frozenset({Action.REVOKE_CARRIER, Action.REVOKE_EID})
+_ISSUING = frozenset({Action.ORDER_ORDINARY_CARD, Action.REMOVE_ORDER, Action.ACTIVATE_ORDINARY_CARD})
+_DEPUTY_CONFIGURING = frozenset(
+    {
+        Action.ASSIGN_ROLE,
+        Action.LINK_OFFICE,
+        Action.EDIT_RECEIPT_TEXT,
+        Action.CHOOSE_ARTICLES,
+        Action.VERIFY_CUSTOMISATION,
+    }
+)
+_ISSUER_CONFIGURING = _DEPUTY_CONFIGURING | {Action.EDIT_OFFICE, Action.CREATE_SUB_ORGANISATION}
+
+ALLOWED: Mapping[Role, frozenset[Action]] = {
+    Role.SYSTEM_ADMIN: _VIEWING
+    | _REVOKING
+    | {
+        Action.VIEW_RECEIPT,
+        Action.ASSIGN_ROLE,
+        Action.EDIT_OFFICE,
+        Action.LINK_OFFICE,
+        Action.CREATE_SUB_ORGANISATION,
+        Action.EDIT_RECEIPT_TEXT,
+        Action.CHOOSE_ARTICLES,
+        Action.CREATE_ORGANISATION,
+        Action.REGISTER_MIGRATED_CARD,
+    },
+    Role.GLOBAL_REVOKER: _VIEWING | _REVOKING,
+    Role.GLOBAL_READER: _VIEWING | {Action.VIEW_RECEIPT},
+    Role.RESPONSIBLE_ISSUER: _VIEWING | _REVOKING | _ISSUING | _ISSUER_CONFIGURING | {Action.VIEW_RECEIPT},
+    Role.DEPUTY_ISSUER: _VIEWING | _REVOKING | _ISSUING | _DEPUTY_CONFIGURING | {Action.VIEW_RECEIPT},
+    Role.ID_ADMINISTRATOR: _VIEWING | _REVOKING | _ISSUING | {Action.VIEW_RECEIPT},
+    Role.RESERVE_CARD_ADMIN_LOA3: _VIEWING | _REVOKING | {Action.VIEW_RECEIPT},
+    Role.RESERVE_CARD_ADMIN_LOA2: _VIEWING | _REVOKING | {Action.VIEW_RECEIPT},
+    Role.REVOKER: _VIEWING | _REVOKING,
+    Role.READER: _VIEWING | {Action.VIEW_RECEIPT},
+}
+
+SYSTEM_ALLOWED: Mapping[str, frozenset[Action]] = {
+    "system:not-activated-in-time": frozenset({Action.REVOKE_CARRIER}),
+    "system:receipt-not-signed": frozenset({Action.REVOKE_CARRIER}),
+    "system:expiry": frozenset({Action.EXPIRE_CARRIER}),
+    "system:migration": frozenset({Action.VIEW, Action.REGISTER_MIGRATED_CARD}),
+    "system:setup": _ISSUER_CONFIGURING | {Action.VIEW, Action.CREATE_ORGANISATION},
+}
+"""What each named system actor may do, over all organisations and persons."""
+
+NEVER_FOR_ONESELF = frozenset({Action.ORDER_ORDINARY_CARD, Action.ACTIVATE_ORDINARY_CARD, Action.ASSIGN_ROLE})
+"""Nobody orders, activates or assigns for himself (domain.md 1.3)."""
+
+READING = _VIEWING | {Action.VIEW_RECEIPT}
+"""Actions that change nothing: an eID in the actor's scope shows its carrier for these alone."""
+
+ASSIGNABLE: Mapping[Role, frozenset[Role]] = {
+    Role.SYSTEM_ADMIN: GLOBAL_ROLES | AREA_ROLES,
+    Role.RESPONSIBLE_ISSUER: ORGANISATION_ROLES,
+    Role.DEPUTY_ISSUER: ORGANISATION_ROLES - {Role.DEPUTY_ISSUER},
+}
+"""Which roles the holder of a role may hand out: always below his own (domain.md 1.1, 1.3)."""

@@ -1,0 +1,104 @@
+"""What an actor sees: the one place where scope and the protection of persons become a database condition.
+
+Scope flows downward only: a grant reaches every row whose organisation's `scope_path` begins with the grant's.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, Self, cast
+
+from django.db import models
+from django.db.models import Exists, OuterRef, Q
+
+from issuance.authz.actor import Actor, Grant
+from issuance.authz.roles import ALLOWED, READING, SYSTEM_ALLOWED, Action
+
+_NOTHING = Q(pk__in=[])
+_EVERYTHING = ~_NOTHING
+
+
+@dataclass(frozen=True)
+class ScopeRule:
+    """How a model's rows hang on the tree of organisations. Each model declares one as `scope`.
+
+    `path` looks up a `scope_path`; `through` names a reverse relation that has it instead (a person's organisations).
+    `shown_by` is a reverse relation whose rows in scope show this row, for reading only. `protected` looks up the flag of a
+    protected person, `person` the attribute path to a person's id; `supplier` the column with the owning client's reference,
+    `queue` the rows that no supplier owns and any registered one may take.
+    """
+
+    path: str
+    through: str = ""
+    shown_by: str = ""
+    protected: str = ""
+    person: str = ""
+    supplier: str = ""
+    queue: Q = _NOTHING
+
+
+class Scoped(Protocol):
+    """A model class with a scope rule."""
+
+    scope: ClassVar[ScopeRule]
+
+
+class ScopedQuerySet(models.QuerySet[Any]):
+    """A queryset that knows what an actor may see."""
+
+    def visible_to(self, actor: Actor, action: Action = Action.VIEW) -> Self:
+        """Rows on which `actor` may do `action`. A hidden row and a missing one cannot be told apart by the result."""
+        rule = cast(Scoped, self.model).scope
+        if actor.kind == "system":
+            return self if action in SYSTEM_ALLOWED[actor.ref] else self.none()
+        if actor.kind == "client":
+            return self._supplied_by(actor, action, rule)
+        grants = [grant for grant in actor.grants if action in ALLOWED[grant.role]]
+        if not grants:
+            return self.none()
+        return self.filter(self._granted(grants, action, rule))
+
+    def _supplied_by(self, actor: Actor, action: Action, rule: ScopeRule) -> Self:
+        """A supplier's own rows and, to take them, the queue. Nothing else in the portal is visible to a client (S29)."""
+        if action not in (Action.SUPPLY, Action.TAKE_ORDER) or not rule.supplier:
+            return self.none()
+        own = Q(**{rule.supplier: actor.client_ref})
+        return self.filter(own | rule.queue if action is Action.TAKE_ORDER else own)
+
+    def _granted(self, grants: list[Grant], action: Action, rule: ScopeRule) -> Q:
+        everyone = [grant for grant in grants if grant.protected_persons or not rule.protected]
+        condition = self._within([grant.scope_path for grant in everyone], action, rule) if everyone else _NOTHING
+        if len(everyone) < len(grants):
+            others = [grant.scope_path for grant in grants if grant not in everyone]
+            condition |= self._within(others, action, rule) & Q(**{rule.protected: False})
+        return condition
+
+    def _within(self, scope_paths: list[str], action: Action, rule: ScopeRule) -> Q:
+        """Rows below any of `scope_paths`."""
+        paths = _outermost(scope_paths)
+        if paths == ["/"]:
+            return _EVERYTHING
+        own = _below(rule.path, paths)
+        condition = self._exists(rule.through, own) if rule.through else own
+        if rule.shown_by and action in READING:
+            condition |= self._exists(rule.shown_by, _below("organisation__scope_path", paths))
+        return condition
+
+    def _exists(self, relation: str, condition: Q) -> Q:
+        field = cast(Any, self.model._meta.get_field(relation))
+        related = field.related_model._base_manager.filter(condition, **{field.field.name: OuterRef("pk")})
+        return Q(Exists(related))
+
+
+def _outermost(scope_paths: list[str]) -> list[str]:
+    """`scope_paths` without those that lie below another of them, sorted."""
+    kept: list[str] = []
+    for path in sorted(set(scope_paths)):
+        if not kept or not path.startswith(kept[-1]):
+            kept.append(path)
+    return kept
+
+
+def _below(lookup: str, scope_paths: list[str]) -> Q:
+    condition = _NOTHING
+    for path in scope_paths:
+        condition |= Q(**{f"{lookup}__startswith": path})
+    return condition

@@ -1,0 +1,24 @@
+"""The audit of issuance: one event table, its seals, and the bytes that belong to records."""
+
+from django.db import models
+
+from siths_portal.lib import audit, documents, events
+
+
+class Event(events.AppendOnlyEvent):
+    """What was done in issuance. Subjects: carrier, eid, order (with `subject_seq`), person, organisation and the like."""
+
+    class Meta(events.AppendOnlyEvent.Meta):
+        abstract = False
+        indexes = [
+            *events.AppendOnlyEvent.Meta.indexes,
+            models.Index(fields=["xid", "id"], name="issuance_event_sent", condition=models.Q(action="order.sent")),
+        ]
+
+
+class EventSeal(audit.AuditSeal):
+    """The audit chain over `Event`."""
+
+
+class Document(documents.Document):
+    """Logotypes and receipts: bytes in the transaction of their record, never changed."""

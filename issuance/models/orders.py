@@ -1,0 +1,86 @@
+"""Card orders, which card suppliers pull, and what the suppliers report on them."""
+
+from django.db import models
+from django.db.models import Q
+
+from issuance.authz.scope import ScopedQuerySet, ScopeRule
+from issuance.domain.order_states import OrderState
+from issuance.models._stateful import Stateful
+from issuance.models.carriers import Carrier, Eid
+from issuance.models.organisations import Article, CardCustomisation, Office, Organisation
+from siths_portal.lib.ids import new_id
+
+_UNOWNED = [OrderState.QUEUED.value, OrderState.CANCELLED.value]
+
+
+class CardOrder(Stateful):
+    """Beställning of a card: the queued row is the outbox. `id` is the Beställnings-id.
+
+    `supplier_ref` is the registered client that owns it; empty while any may accept it. The same `ordered_by_ref` and
+    `idempotency_key` always mean the same order; `content_sha256` is the hash of what was asked for.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    carrier = models.OneToOneField(Carrier, on_delete=models.PROTECT, related_name="order")
+    eid = models.OneToOneField(Eid, on_delete=models.PROTECT, related_name="card_order")
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="card_orders")
+    article = models.ForeignKey(Article, on_delete=models.PROTECT, related_name="+")
+    office = models.ForeignKey(Office, on_delete=models.PROTECT, related_name="card_orders")
+    customisation = models.ForeignKey(CardCustomisation, on_delete=models.PROTECT, related_name="+")
+    supplier_ref = models.CharField(max_length=100, default="")
+    ordered_by_ref = models.CharField(max_length=200)
+    idempotency_key = models.CharField(max_length=100)
+    content_sha256 = models.CharField(max_length=64)
+    forwarding = models.BooleanField(default=False)
+    ordered_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True)
+    produced_at = models.DateTimeField(null=True)
+    sent_at = models.DateTimeField(null=True)
+    sent_on = models.DateField(null=True)
+    registered_mail_id = models.CharField(max_length=13, default="")
+    failure_reason = models.CharField(max_length=40, default="")
+
+    objects = ScopedQuerySet.as_manager()
+    scope = ScopeRule(
+        path="organisation__scope_path",
+        protected="carrier__person__is_protected",
+        person="carrier.person_id",
+        supplier="supplier_ref",
+        queue=Q(state=OrderState.QUEUED.value, supplier_ref=""),
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=[s.value for s in OrderState]), name="issuance_order_state"),
+            models.CheckConstraint(condition=Q(state__in=_UNOWNED) | ~Q(supplier_ref=""), name="issuance_order_has_supplier"),
+            models.UniqueConstraint(fields=["ordered_by_ref", "idempotency_key"], name="issuance_order_once_per_key"),
+        ]
+        indexes = [
+            models.Index(fields=["id"], condition=Q(state=OrderState.QUEUED.value), name="issuance_order_queue"),
+            models.Index(fields=["supplier_ref", "id"], name="issuance_order_supplier"),
+            models.Index(fields=["sent_at"], condition=Q(sent_at__isnull=False), name="issuance_order_sent"),
+        ]
+
+
+class SupplierEvent(models.Model):
+    """A report of a supplier on its order, once per kind. `parked` waits for its predecessor; `noted` changed nothing.
+
+    `payload` holds what a parked report needs to be replayed, the PUK only as the JWE it came in.
+    """
+
+    order = models.ForeignKey(CardOrder, on_delete=models.PROTECT, related_name="supplier_events")
+    kind = models.CharField(max_length=10)
+    status = models.CharField(max_length=10)
+    content_sha256 = models.CharField(max_length=64)
+    payload = models.JSONField(default=dict)
+    received_at = models.DateTimeField()
+    applied_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind__in=["produced", "sent", "failed", "returned"]), name="issuance_supplier_event_kind"
+            ),
+            models.CheckConstraint(condition=Q(status__in=["applied", "parked", "noted"]), name="issuance_supplier_event_status"),
+            models.UniqueConstraint(fields=["order", "kind"], name="issuance_supplier_event_once"),
+        ]

@@ -1,0 +1,174 @@
+"""The tree of issuing areas and organisations with what is configured on it (domain.md 7)."""
+
+from django.db import models
+from django.db.models.functions import Upper
+
+from issuance.authz.scope import ScopedQuerySet, ScopeRule
+from issuance.models.events import Document
+from siths_portal.lib.ids import new_id
+
+
+class IssuingArea(models.Model):
+    """Utgivningsområde. `issuing_organisation` is directly connected and pays; empty only until it has been made."""
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    name = models.CharField(max_length=100, unique=True)
+    issuing_organisation = models.OneToOneField("Organisation", null=True, on_delete=models.PROTECT, related_name="issues_in")
+    invoice_reference = models.CharField(max_length=50, default="")
+    scope_path = models.CharField(max_length=200, unique=True)
+    created_at = models.DateTimeField()
+
+    objects = ScopedQuerySet.as_manager()
+    scope = ScopeRule(path="scope_path")
+
+
+class CardCustomisation(models.Model):
+    """Kortanpassning: logotype, issuer number and back text of a card, verified by the area's issuer.
+
+    `supplier_ref` names the supplier that alone makes such cards; empty: any registered supplier takes the order.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    customisation_id = models.CharField(max_length=10, unique=True)
+    name = models.CharField(max_length=100)
+    issuer_number = models.CharField(max_length=4, default="")
+    back_text = models.TextField(default="")
+    supplier_ref = models.CharField(max_length=100, default="")
+    logotype = models.ForeignKey(Document, null=True, on_delete=models.PROTECT, related_name="+")
+    verified_at = models.DateTimeField(null=True)
+    verified_by_ref = models.CharField(max_length=200, default="")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(customisation_id__regex=r"^\d{10}$"), name="issuance_customisation_id"),
+            models.CheckConstraint(condition=models.Q(issuer_number__regex=r"^(\d{4})?$"), name="issuance_issuer_number"),
+        ]
+
+
+class Organisation(models.Model):
+    """Organisation, or sub-organisation if it has a parent. `scope_path` is written by create and move alone.
+
+    Without a card customisation of its own the nearest one above holds.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    area = models.ForeignKey(IssuingArea, on_delete=models.PROTECT, related_name="organisations")
+    parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="children")
+    hsa_id = models.CharField(max_length=31)
+    organisation_number = models.CharField(max_length=10)
+    name = models.CharField(max_length=100)
+    country = models.CharField(max_length=2, default="SE")
+    county = models.CharField(max_length=60, default="")
+    customisation = models.ForeignKey(CardCustomisation, null=True, on_delete=models.PROTECT, related_name="organisations")
+    scope_path = models.CharField(max_length=200, unique=True)
+    created_at = models.DateTimeField()
+
+    objects = ScopedQuerySet.as_manager()
+    scope = ScopeRule(path="scope_path")
+
+    class Meta:
+        indexes = [models.Index(fields=["name", "id"], name="issuance_organisation_name")]
+        constraints = [
+            models.UniqueConstraint(Upper("hsa_id"), name="issuance_organisation_hsa_id"),
+            models.CheckConstraint(
+                condition=models.Q(organisation_number__regex=r"^\d{10}$"), name="issuance_organisation_number"
+            ),
+        ]
+
+
+class SubscriptionFee(models.Model):
+    """Abonnemangsavgift Ja/Nej of an organisation from a moment on: the newest row at or before a moment holds at it."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="subscription_fees")
+    charged = models.BooleanField()
+    valid_from = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "valid_from"], name="issuance_fee_one_at_a_time")]
+
+
+class Office(models.Model):
+    """Kontor: chosen at each order, steers the invoice line. The address is given only where bundles are received."""
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    area = models.ForeignKey(IssuingArea, on_delete=models.PROTECT, related_name="offices")
+    office_number = models.CharField(max_length=10, unique=True)
+    name = models.CharField(max_length=100)
+    invoice_comment = models.CharField(max_length=100)
+    recipient_organisation = models.CharField(max_length=100, default="")
+    internal_recipient = models.CharField(max_length=100, default="")
+    street_address = models.CharField(max_length=100, default="")
+    postal_code = models.CharField(max_length=10, default="")
+    city = models.CharField(max_length=60, default="")
+    closed_at = models.DateTimeField(null=True)
+    organisations: "models.ManyToManyField[Organisation, OrganisationOffice]" = models.ManyToManyField(
+        Organisation, through="OrganisationOffice", related_name="offices"
+    )
+
+    objects = ScopedQuerySet.as_manager()
+    scope = ScopeRule(path="area__scope_path", shown_by="connections")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(office_number__regex=r"^\d{10}$"), name="issuance_office_number"),
+        ]
+
+
+class OrganisationOffice(models.Model):
+    """An office that an organisation may choose at order."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="office_connections")
+    office = models.ForeignKey(Office, on_delete=models.CASCADE, related_name="connections")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "office"], name="issuance_office_connected_once")]
+
+
+class Article(models.Model):
+    """A product that can be ordered. `code` is the number, with `-REK` for the registered-mail variant."""
+
+    code = models.CharField(max_length=12, primary_key=True)
+    number = models.CharField(max_length=8)
+    name = models.CharField(max_length=100)
+    kind = models.CharField(max_length=20)
+    orientation = models.CharField(max_length=10)
+    photo = models.BooleanField()
+    registered_mail = models.BooleanField(default=False)
+    assurance_level = models.PositiveSmallIntegerField(default=3)
+    valid_from = models.DateField()
+    valid_to = models.DateField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(kind__in=["ordinary", "student", "company", "reserve", "test"]), name="issuance_article_kind"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(orientation__in=["portrait", "landscape"]), name="issuance_article_orientation"
+            ),
+            models.CheckConstraint(condition=models.Q(assurance_level__in=[2, 3]), name="issuance_article_level"),
+        ]
+
+
+class OrganisationArticle(models.Model):
+    """An article that an organisation is approved for; `orderable` is the issuer's tick (Beställningsbar)."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="articles")
+    article = models.ForeignKey(Article, on_delete=models.PROTECT, related_name="+")
+    orderable = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "article"], name="issuance_article_offered_once")]
+
+
+class ReceiptText(models.Model):
+    """Regionalt tillägg: a version of what an organisation adds to the receipt. The newest version holds."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="receipt_texts")
+    version = models.PositiveIntegerField()
+    regional_addition = models.TextField()
+    created_at = models.DateTimeField()
+    created_by_ref = models.CharField(max_length=200)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "version"], name="issuance_receipt_text_version")]

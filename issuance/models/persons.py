@@ -1,0 +1,132 @@
+"""People: identifiers, posts from the catalogue, where they are visible, and their roles in the portal."""
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Upper
+
+from issuance.authz.roles import AREA_ROLES, GLOBAL_ROLES, ORGANISATION_ROLES
+from issuance.authz.scope import ScopedQuerySet, ScopeRule
+from issuance.models.organisations import IssuingArea, Organisation
+from siths_portal.lib.ids import new_id
+
+
+class Person(models.Model):
+    """A human being. Name and protection flags are the register's, read at `register_read_at`; an address is never kept.
+
+    `is_protected` covers both kinds, sekretessmarkering and skyddad folkbokföring. `sort_name` orders lists the Swedish way.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    given_names = models.CharField(max_length=100)
+    given_name_in_use = models.CharField(max_length=64)
+    surname = models.CharField(max_length=64)
+    sort_name = models.CharField(max_length=140, db_collation="sv-x-icu")
+    protected_person_indicator = models.BooleanField(default=False)
+    protected_population_record = models.BooleanField(default=False)
+    is_protected = models.BooleanField(default=False)
+    deceased = models.BooleanField(default=False)
+    synthetic = models.BooleanField(default=False)
+    register_read_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField()
+
+    objects = ScopedQuerySet.as_manager()
+    scope = ScopeRule(path="organisation__scope_path", through="scopes", protected="is_protected", person="id")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(is_protected=True) & (Q(protected_person_indicator=True) | Q(protected_population_record=True))
+                | Q(is_protected=False, protected_person_indicator=False, protected_population_record=False),
+                name="issuance_person_protected",
+            ),
+        ]
+
+
+class PersonIdentifier(models.Model):
+    """A number of a person, of one holder at a time. Kinds: personnummer, samordningsnummer, passport, reserve."""
+
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="identifiers")
+    kind = models.CharField(max_length=20)
+    value = models.CharField(max_length=40)
+    valid_from = models.DateTimeField()
+    valid_to = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind__in=["personnummer", "samordningsnummer", "passport", "reserve"]),
+                name="issuance_identifier_kind",
+            ),
+            models.UniqueConstraint(fields=["kind", "value"], condition=Q(valid_to=None), name="issuance_identifier_one_holder"),
+            models.UniqueConstraint(
+                fields=["person", "kind"], condition=Q(valid_to=None), name="issuance_identifier_one_of_kind"
+            ),
+        ]
+
+
+class Post(models.Model):
+    """A HSA-id of one person in one organisation. `valid_to` is its last day; `ended_at` when the catalogue lost it."""
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    hsa_id = models.CharField(max_length=31)
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="posts")
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="posts")
+    title = models.CharField(max_length=64, default="")
+    mail = models.CharField(max_length=254, default="")
+    upn = models.CharField(max_length=254, default="")
+    valid_to = models.DateField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    synced_at = models.DateTimeField()
+
+    objects = ScopedQuerySet.as_manager()
+    scope = ScopeRule(path="organisation__scope_path", protected="person__is_protected", person="person_id")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(Upper("hsa_id"), condition=Q(ended_at=None), name="issuance_post_hsa_id"),
+        ]
+
+
+class PersonScope(models.Model):
+    """That a person is visible in an organisation, by a current post there or a carrier or eID of its.
+
+    Written in the transaction of what it follows from, and checked by `issuance_check_scope`. It makes a page of people in
+    one's scope a walk along one index.
+    """
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="person_scopes")
+    sort_name = models.CharField(max_length=140, db_collation="sv-x-icu")
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="scopes")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "person"], name="issuance_person_scope_once")]
+        indexes = [models.Index(fields=["organisation", "sort_name", "person"], name="issuance_person_scope_page")]
+
+
+class RoleGrant(models.Model):
+    """Behörighetsroll of a person from a moment, until another: everywhere, in an area, or in an organisation and below."""
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="role_grants")
+    role = models.CharField(max_length=30)
+    area = models.ForeignKey(IssuingArea, null=True, on_delete=models.PROTECT, related_name="role_grants")
+    organisation = models.ForeignKey(Organisation, null=True, on_delete=models.PROTECT, related_name="role_grants")
+    protected_persons = models.BooleanField(default=False)
+    valid_from = models.DateTimeField()
+    valid_to = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="issuance_grant_reach",
+                condition=Q(role__in=sorted(GLOBAL_ROLES), area=None, organisation=None)
+                | Q(role__in=sorted(AREA_ROLES), area__isnull=False, organisation=None)
+                | Q(role__in=sorted(ORGANISATION_ROLES), area=None, organisation__isnull=False),
+            ),
+            models.UniqueConstraint(
+                fields=["person", "role", "area", "organisation"],
+                condition=Q(valid_to=None),
+                nulls_distinct=False,
+                name="issuance_grant_once",
+            ),
+        ]
