@@ -5,7 +5,7 @@ import socket
 import subprocess
 from pathlib import Path
 
-from siths_portal.dev.private_services import PrivatePostgres, postgres_bin
+from siths_portal.dev.private_services import APP_ROLE, PrivatePostgres, postgres_bin
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -53,7 +53,7 @@ def accepts(port: int) -> bool:
 
 def postgres_answers(postgres: PrivatePostgres) -> bool:
     """Whether the cluster accepts connections."""
-    command = [str(postgres_bin() / "pg_isready"), "-q", "-h", str(postgres.socket_dir)]
+    command = [str(postgres_bin() / "pg_isready"), "-q", "-h", str(postgres.socket_dir), "-U", APP_ROLE, "-d", "postgres"]
     return subprocess.run(command, cwd="/", check=False).returncode == 0
 
 

@@ -113,7 +113,7 @@ def _section(house: House, program: Program, fingerprint: str) -> str:
         f"stopsignal={program.stop_signal}",
         f"stopwaitsecs={program.stop_seconds}",
         "killasgroup=true",
-        f"stdout_logfile={str(house.var / 'log' / program.name).replace('%', '%%')}.log",
+        f"stdout_logfile=var/log/{program.name}.log",  # relative: supervisord expands a percent sign here twice
         "redirect_stderr=true",
         f"stdout_logfile_maxbytes={LOG_BYTES}",
         f"stdout_logfile_backups={LOG_FILES}",

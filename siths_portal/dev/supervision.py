@@ -17,6 +17,7 @@ from siths_portal.dev.programs import MARK, Program
 from siths_portal.dev.progress import HouseError, run_logged, wait_for
 
 DEAD = {"FATAL", "EXITED", "STOPPED", "UNKNOWN"}
+ALREADY_SO = {60, 70}  # supervisord's faults ALREADY_STARTED and NOT_RUNNING: the process was quicker than the question
 
 
 class _Transport(xmlrpc.client.Transport):
@@ -82,10 +83,23 @@ class Supervisor:
 
     def _end(self, names: Iterable[str]) -> None:
         """Asks all of `names` to end at once, then waits for them: one after the other would take their sum."""
-        ending = [name for name in names if self.states().get(name) not in DEAD]
+        states = self.states()
+        ending = [name for name in names if states.get(name) not in DEAD]
         for name in ending:
-            self._rpc.stopProcess(name, False)
-        wait_for(lambda: all(self.states()[name] in DEAD for name in ending), "the end of " + ", ".join(ending), seconds=90)
+            self._ask("stopProcess", name, False)
+
+        def ended() -> bool:
+            now = self.states()
+            return all(now[name] in DEAD for name in ending)
+
+        wait_for(ended, "the end of " + ", ".join(ending), seconds=90)
+
+    def _ask(self, method: str, *arguments: Any) -> None:
+        try:
+            getattr(self._rpc, method)(*arguments)
+        except xmlrpc.client.Fault as fault:
+            if fault.faultCode not in ALREADY_SO:
+                raise HouseError(f"supervisord, {method} {arguments[0]}: {fault.faultString}") from fault
 
     def states(self) -> dict[str, str]:
         """Each program's state, in supervisord's words."""
@@ -97,7 +111,7 @@ class Supervisor:
         states = self.states()
         for program in wanted:
             if states[program.name] in DEAD:
-                self._rpc.startProcess(program.name, False)
+                self._ask("startProcess", program.name, False)
         for program in wanted:
             self._await(program)
 
@@ -122,7 +136,9 @@ class Supervisor:
         """Ends every process that this house started, waits for it, and says whether there was any."""
         pid = self.pid()
         if pid is not None:
-            self._end(self._names(code=True))
+            # In two goes, so that nothing loses its database while it ends. supervisord's own shutdown takes a second a program.
+            self._end(self._names(data=False))
+            self._end(self._names(data=True))
             self._rpc.shutdown()
             longest = sum(program.stop_seconds for program in self.programs)
             wait_for(lambda: not _running(pid), "supervisord's end", seconds=longest)
@@ -130,9 +146,9 @@ class Supervisor:
         shutil.rmtree(self.house.runtime, ignore_errors=True)
         return found
 
-    def _names(self, *, code: bool) -> list[str]:
-        known = {program.name for program in self.programs if program.code is code}
-        return [name for name in self.states() if name in known]
+    def _names(self, *, data: bool) -> list[str]:
+        services = {program.name for program in programs.data_services(self.house)}
+        return [name for name in self.states() if (name in services) is data]
 
 
 def _running(pid: int) -> bool:

@@ -1,0 +1,64 @@
+"""Houses in folders of their own, with the code of this one."""
+
+import random
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from siths_portal.dev import home
+from siths_portal.dev.home import House, open_house
+from siths_portal.dev.supervision import Supervisor
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that every user may enter."""
+    path = Path(tempfile.mkdtemp(prefix="siths-house-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path)
+
+
+def copy_house(root: Path) -> Path:
+    """What a clone needs for its make targets: the house's code, and this clone's packages."""
+    root.mkdir(parents=True)
+    (root / "siths_portal").mkdir()
+    shutil.copy(ROOT / "siths_portal" / "__init__.py", root / "siths_portal")
+    shutil.copytree(ROOT / "siths_portal" / "dev", root / "siths_portal" / "dev", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Makefile", "uv.lock", "package.json", "package-lock.json"):
+        shutil.copy(ROOT / name, root / name)
+    (root / ".venv").symlink_to(ROOT / ".venv")
+    return root
+
+
+@pytest.fixture
+def base(monkeypatch: pytest.MonkeyPatch) -> int:
+    """A range of ports that is free now, and the first that a new house looks at."""
+    for candidate in random.Random().sample(range(12000, 29000, home.BASE_STEP), 100):
+        if not home.taken_ports(candidate) and not home.taken_ports(candidate + home.BASE_STEP):
+            monkeypatch.setattr(home, "FIRST_BASE", candidate)
+            return candidate
+    raise AssertionError("no free range of ports")
+
+
+@pytest.fixture
+def found(base: int) -> Iterator[Callable[[Path], House]]:
+    """Founds houses, and ends and removes them afterwards."""
+    houses: list[House] = []
+
+    def founder(root: Path, **environ: str) -> House:
+        house = open_house(root, environ=environ)
+        houses.append(house)
+        return house
+
+    yield founder
+    for house in houses:
+        house.release_ports()
+        Supervisor(house).stop()
+        if not house.postgres_home.is_relative_to(house.root):
+            shutil.rmtree(house.postgres_home.parent, ignore_errors=True)
