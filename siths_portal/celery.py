@@ -13,6 +13,7 @@ app.autodiscover_tasks()
 # name of the entry: task, seconds between runs, queue. Every task is a sweeper that may run twice or be missed.
 SCHEDULE: dict[str, tuple[str, float, str]] = {
     "audit.seal": ("audit.seal", 5, "default"),
+    "authn.prune_idempotency": ("authn.prune_idempotency", 86_400, "default"),
 }
 
 app.conf.beat_schedule = {

@@ -158,6 +158,9 @@ PERSON_REGISTER_URL = env.str("PERSON_REGISTER_URL", default=DIRECTORY_URL)
 SUPPLIERS_FILE = env.str("SUPPLIERS_FILE", default="")
 # Set only for the process behind nginx on a unix socket: the one place the client-certificate header is accepted from.
 MTLS_CERTIFICATE_HEADER = env.str("MTLS_CERTIFICATE_HEADER", default="")
+# After this long a claim of an idempotency key is taken over even if its process seems to live.
+IDEMPOTENCY_LEASE_SECONDS = env.int("IDEMPOTENCY_LEASE_SECONDS", default=120)
+IDEMPOTENCY_KEEP_DAYS = env.int("IDEMPOTENCY_KEEP_DAYS", default=30)
 
 # --- billing: the seller ---------------------------------------------------------------------------------------------------
 SELLER_NAME = env.str("SELLER_NAME", default="Demo e-legitimationer AB")

@@ -1,17 +1,19 @@
 """Problem details (RFC 9457): the one form of errors in APIs, with stable codes and Swedish details."""
 
+import traceback
 from typing import Any
 
 import structlog
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, JsonResponse
+from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.http import Http404, HttpRequest, JsonResponse, UnreadablePostError
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
-from siths_portal.lib.errors import DomainError, NotFound
+from siths_portal.lib.errors import DomainError, Invalid, NotFound
 
 log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 2
 
 
 def body(error: DomainError) -> dict[str, Any]:
@@ -37,19 +39,15 @@ def _from_framework(error: Exception) -> DomainError | None:
     if isinstance(error, DomainError):
         return error
     if isinstance(error, Http404):
-        return NotFound("not-found", "Det du söker finns inte.")
+        return NotFound("not-found", _DETAILS[404])
     if isinstance(error, PermissionDenied):
         return _coded(exceptions.PermissionDenied())
+    if isinstance(error, RequestDataTooBig):
+        return _with_status(DomainError("too-large", "Begäran är för stor."), status.HTTP_413_REQUEST_ENTITY_TOO_LARGE)
+    if isinstance(error, BadRequest | SuspiciousOperation | UnreadablePostError):
+        return _coded(exceptions.ParseError())
     if isinstance(error, exceptions.ValidationError):
-        detail = error.detail
-        fields = (
-            {k: [str(x) for x in (v if isinstance(v, list) else [v])] for k, v in detail.items()}
-            if isinstance(detail, dict)
-            else {"body": [str(x) for x in detail]}
-        )
-        problem = DomainError("invalid", "Uppgifterna uppfyller inte reglerna. Rätta de fält som anges.", fields=fields)
-        problem.http_status = 422  # type: ignore[misc]
-        return problem
+        return Invalid("invalid", "Uppgifterna uppfyller inte reglerna. Rätta de fält som anges.", fields=_flat(error.detail))
     if isinstance(error, exceptions.APIException):
         return _coded(error)
     return None
@@ -67,25 +65,63 @@ _DETAILS = {
 }
 
 
+def _flat(detail: Any, prefix: str = "") -> dict[str, list[str]]:
+    """A validation error's nested detail as `field.inner: reasons`; the whole body's faults are named `body`."""
+    if isinstance(detail, dict):
+        found: dict[str, list[str]] = {}
+        for name, inner in detail.items():
+            found |= _flat(inner, f"{prefix}.{name}" if prefix else str(name))
+        return found
+    reasons = detail if isinstance(detail, list) else [detail]
+    return {prefix or "body": [str(reason) for reason in reasons]}
+
+
 def _coded(error: exceptions.APIException) -> DomainError:
     code = str(getattr(error, "default_code", "error")).replace("_", "-")
-    problem = DomainError(code, _DETAILS.get(error.status_code, "Begäran kunde inte utföras."))
-    problem.http_status = error.status_code  # type: ignore[misc]
+    return _with_status(DomainError(code, _DETAILS.get(error.status_code, "Begäran kunde inte utföras.")), error.status_code)
+
+
+def _with_status(problem: DomainError, http_status: int) -> DomainError:
+    problem.http_status = http_status  # type: ignore[misc]
     return problem
 
 
-def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
-    """REST framework's exception handler. An unforeseen error is logged and becomes 500 by Django's handler."""
+def _internal() -> DomainError:
+    problem = DomainError("internal-error", "Ett oväntat fel inträffade. Försök igen, samma anrop är ofarligt att upprepa.")
+    return _with_status(problem, status.HTTP_500_INTERNAL_SERVER_ERROR)
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
+    """REST framework's exception handler. An unforeseen error is logged by type and place, not by its text, and is a 500."""
     problem = _from_framework(error)
     if problem is None:
-        return None
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        log.error("api.failed", error=type(error).__name__, file=frame.filename, line=frame.lineno, function=frame.name)
+        problem = _internal()
     answer = Response(body(problem), status=problem.http_status, content_type=MEDIA_TYPE)
     answer["Content-Type"] = MEDIA_TYPE
+    if challenge := getattr(error, "auth_header", None):
+        answer["WWW-Authenticate"] = challenge
+    if problem.http_status in (status.HTTP_409_CONFLICT, status.HTTP_429_TOO_MANY_REQUESTS, status.HTTP_503_SERVICE_UNAVAILABLE):
+        answer["Retry-After"] = str(getattr(error, "wait", None) or RETRY_AFTER_SECONDS)
     return answer
 
 
 def server_error(_request: HttpRequest) -> JsonResponse:
     """`handler500` of API faces."""
-    problem = DomainError("internal-error", "Ett oväntat fel inträffade. Försök igen, samma anrop är ofarligt att upprepa.")
-    problem.http_status = status.HTTP_500_INTERNAL_SERVER_ERROR  # type: ignore[misc]
-    return response(problem)
+    return response(_internal())
+
+
+def not_found(_request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+    """`handler404` of API faces, and their last route: with DEBUG on Django would answer with a page."""
+    return response(NotFound("not-found", _DETAILS[404]))
+
+
+def bad_request(_request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+    """`handler400` of API faces."""
+    return response(_coded(exceptions.ParseError()))
+
+
+def forbidden(_request: HttpRequest, exception: Exception | None = None) -> JsonResponse:
+    """`handler403` of API faces."""
+    return response(_coded(exceptions.PermissionDenied()))

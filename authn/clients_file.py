@@ -1,0 +1,114 @@
+"""The file of machine clients (setting SUPPLIERS_FILE): YAML or JSON, read whole and checked before anything is changed.
+
+clients:
+  - client_ref: kortleverantor-1        # lower-case letters, digits and hyphens; the client's name for ever
+    name: Kortleverantören AB
+    kind: supplier                      # or service
+    certificates:
+      - file: kortleverantor-1.pem      # PEM, beside this file; its first certificate counts
+      - thumbprint: 5f0c…               # SHA-256 over the DER, 64 hex digits
+        revoked: true
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from authn.models import ClientKind
+from siths_portal.lib.errors import Invalid
+
+_REF = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_HEX = re.compile(r"[0-9a-f]{64}")
+_ITEM = {"client_ref", "name", "kind", "certificates"}
+
+
+@dataclass(frozen=True)
+class CertificateEntry:
+    """A certificate that the file names."""
+
+    thumbprint: str
+    revoked: bool
+
+
+@dataclass(frozen=True)
+class ClientEntry:
+    """A client that the file names."""
+
+    client_ref: str
+    name: str
+    kind: str
+    certificates: list[CertificateEntry]
+
+
+def thumbprint(der: bytes) -> str:
+    """SHA-256 over the certificate's DER as lower-case hex (as `x5t#S256` of RFC 8705, in another writing)."""
+    return hashlib.sha256(der).hexdigest()
+
+
+def read(path: Path) -> list[ClientEntry]:
+    """The file's clients. Raises Invalid, with the place of the fault, if the file is missing or breaks the form above."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise _invalid(f"filen kan inte läsas ({type(error).__name__})") from None
+    except yaml.YAMLError:
+        raise _invalid("filen är varken YAML eller JSON") from None
+    items = content.get("clients") if isinstance(content, dict) else None
+    if not isinstance(items, list) or set(content) != {"clients"}:
+        raise _invalid("filen ska ha en lista clients")
+    entries = [_client(number, item, path.parent) for number, item in enumerate(items, 1)]
+    for what, values in (
+        ("client_ref", [entry.client_ref for entry in entries]),
+        ("certifikat", [certificate.thumbprint for entry in entries for certificate in entry.certificates]),
+    ):
+        if len(values) != len(set(values)):
+            raise _invalid(f"samma {what} står två gånger")
+    return entries
+
+
+def _client(number: int, item: Any, folder: Path) -> ClientEntry:
+    place = f"klient {number}"
+    if not isinstance(item, dict) or set(item) != _ITEM:
+        raise _invalid(f"{place} ska ha fälten {', '.join(sorted(_ITEM))}")
+    if not isinstance(item["client_ref"], str) or not _REF.fullmatch(item["client_ref"]):
+        raise _invalid(f"{place}: client_ref ska vara gemener, siffror och bindestreck, högst 63 tecken")
+    if not isinstance(item["name"], str) or not 0 < len(item["name"].strip()) <= 200:
+        raise _invalid(f"{place}: name ska vara 1-200 tecken")
+    if item["kind"] not in ClientKind.values:
+        raise _invalid(f"{place}: kind ska vara {' eller '.join(ClientKind.values)}")
+    if not isinstance(item["certificates"], list):
+        raise _invalid(f"{place}: certificates ska vara en lista")
+    certificates = [_certificate(f"{place}, certifikat {n}", value, folder) for n, value in enumerate(item["certificates"], 1)]
+    return ClientEntry(item["client_ref"], item["name"].strip(), item["kind"], certificates)
+
+
+def _certificate(place: str, item: Any, folder: Path) -> CertificateEntry:
+    if (
+        not isinstance(item, dict)
+        or len(item.keys() & {"file", "thumbprint"}) != 1
+        or item.keys() - {"file", "thumbprint", "revoked"}
+    ):
+        raise _invalid(f"{place} ska ha file eller thumbprint, och kan ha revoked")
+    if not isinstance(item.get("revoked", False), bool):
+        raise _invalid(f"{place}: revoked ska vara true eller false")
+    if "file" in item:
+        try:
+            certificate = x509.load_pem_x509_certificate((folder / str(item["file"])).read_bytes())
+        except (OSError, ValueError):
+            raise _invalid(f"{place}: filen saknas eller är inget PEM-certifikat") from None
+        value = thumbprint(certificate.public_bytes(serialization.Encoding.DER))
+    else:
+        value = str(item["thumbprint"]).replace(":", "").lower()
+    if not _HEX.fullmatch(value):
+        raise _invalid(f"{place}: thumbprint ska vara 64 hexadecimala siffror")
+    return CertificateEntry(value, item.get("revoked", False))
+
+
+def _invalid(what: str) -> Invalid:
+    return Invalid("clients-file-invalid", f"Klientfilen: {what}.")

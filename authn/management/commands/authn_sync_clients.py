@@ -1,0 +1,34 @@
+"""`authn_sync_clients`: machine clients and their certificates from file to table."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from authn import service
+from siths_portal.lib.errors import DomainError
+
+
+class Command(BaseCommand):
+    """Makes the register of clients like the file; what the file no longer names is deactivated or revoked."""
+
+    help = "Loads suppliers and services with their client certificates from SUPPLIERS_FILE (YAML or JSON)."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declares the file."""
+        parser.add_argument("file", nargs="?", default=settings.SUPPLIERS_FILE, help="default: the setting SUPPLIERS_FILE")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Prints one line. Exit 2 without a file, 1 if the file is refused; then nothing is changed."""
+        if not options["file"]:
+            raise CommandError("Ange en fil, eller inställningen SUPPLIERS_FILE.", returncode=2)
+        try:
+            result = service.sync_clients(Path(options["file"]))
+        except DomainError as error:
+            raise CommandError(error.message) from None
+        self.stdout.write(
+            f"{result.clients} klienter, {result.certificates} certifikat: {result.added} nya, {result.changed} ändrade, "
+            f"{result.deactivated} avstängda, {result.certificates_revoked} certifikat spärrade"
+        )

@@ -1,0 +1,119 @@
+"""What our JSON APIs share: idempotent POST, entity tags, opaque cursors, one form of answers."""
+
+import base64
+import binascii
+import functools
+import json
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpResponse
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from siths_portal.lib import idempotency, ports
+from siths_portal.lib.canonical import sha256_hex
+from siths_portal.lib.errors import DomainError, PreconditionFailed, PreconditionRequired
+
+_KEPT_HEADERS = ("Location", "ETag", "Retry-After")
+_LONGEST_CURSOR = 200
+
+Handler = Callable[..., Response]
+
+
+class ApiError(DomainError):
+    """The request breaks the API's rules before any rule of the domain is asked (400)."""
+
+
+class JsonView(APIView):
+    """Base of our API views: answers are never cached by anyone, and only the methods that a view writes exist."""
+
+    http_method_names = ["get", "head", "post", "put"]
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Adds `Cache-Control: no-store`, since answers may hold personal data."""
+        final = super().finalize_response(request, response, *args, **kwargs)
+        final.headers.setdefault("Cache-Control", "no-store")
+        return final
+
+
+def client_ref(request: Request) -> str:
+    """The name of the machine client that the request was authenticated as."""
+    caller: Any = request.user
+    return str(caller.client_ref)
+
+
+def idempotent(handler: Handler) -> Callable[..., HttpResponse]:
+    """Makes a POST handler of a `JsonView` honour Idempotency-Key, per `request.user.client_ref` (see `idempotency`).
+
+    A repeated answer carries `Idempotency-Replayed: true`. 400 without a key, 422 if it was used for another request, 409 while
+    the same request is under way.
+    """
+
+    @functools.wraps(handler)
+    def answered(view: JsonView, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+        key = idempotency.required_key(request.headers.get("Idempotency-Key"))
+
+        def act() -> idempotency.Answer:
+            response = handler(view, request, *args, **kwargs)
+            headers = {name: response[name] for name in _KEPT_HEADERS if response.has_header(name)}
+            return idempotency.Answer(response.status_code, headers, JSONRenderer().render(response.data).decode())
+
+        answer = ports.get(idempotency.Store).perform(
+            client_ref=client_ref(request), key=key, method=str(request.method), path=request.path, body=request.body, act=act
+        )
+        response = HttpResponse(answer.body, status=answer.status, content_type="application/json", headers=answer.headers)
+        if answer.replayed:
+            response["Idempotency-Replayed"] = "true"
+        return response
+
+    return answered
+
+
+def etag_of(content: bytes) -> str:
+    """A strong entity tag (RFC 9110 section 8.8.3) of `content`."""
+    return f'"{sha256_hex(content)[:32]}"'
+
+
+def tagged(request: Request, data: Any) -> Response:
+    """200 with `data` and its entity tag, or 304 if the client has that version (RFC 9110 section 13.1.2)."""
+    etag = etag_of(JSONRenderer().render(data))
+    if _names(request.headers.get("If-None-Match", ""), etag, weak=True):
+        return Response(status=304, headers={"ETag": etag})
+    return Response(data, headers={"ETag": etag})
+
+
+def require_match(request: Request, etag: str) -> None:
+    """Raises PreconditionRequired (428) without If-Match, and PreconditionFailed (412) unless it names `etag`."""
+    condition = request.headers.get("If-Match")
+    if condition is None:
+        raise PreconditionRequired("if-match-missing", "Ange i If-Match vilken version som ändras: värdet av ETag vid läsning.")
+    if not _names(condition, etag, weak=False):
+        raise PreconditionFailed("version-stale", "Uppgiften har ändrats sedan den lästes. Läs den igen och gör om ändringen.")
+
+
+def _names(condition: str, etag: str, *, weak: bool) -> bool:
+    candidates = [candidate.strip() for candidate in condition.split(",")]
+    if weak:
+        candidates = [candidate.removeprefix("W/") for candidate in candidates]
+    return "*" in candidates or etag in candidates
+
+
+def cursor_text(position: list[int | str]) -> str:
+    """An opaque cursor for `position`; its form is ours to change."""
+    return base64.urlsafe_b64encode(json.dumps(position, separators=(",", ":")).encode()).decode().rstrip("=")
+
+
+def cursor_position(text: str) -> list[int | str]:
+    """The position that `cursor_text` wrote. Raises ApiError (400) if it did not write this."""
+    try:
+        if len(text) > _LONGEST_CURSOR:
+            raise ValueError
+        position = json.loads(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
+        if not isinstance(position, list) or not all(isinstance(part, int | str) for part in position):
+            raise ValueError
+    except (ValueError, binascii.Error):
+        raise ApiError("cursor-invalid", "cursor ska vara next_cursor ur ett tidigare svar.") from None
+    return position

@@ -1,0 +1,173 @@
+"""Idempotency-Key (draft-ietf-httpapi-idempotency-key-header): a repeated POST has one effect and gets one answer.
+
+A key is claimed before the act, and the answer is stored after it, in PostgreSQL. Between the two the claimer holds a session
+advisory lock, which the database lets go of when the process dies: so a claim without a holder is a dead one's, and is taken
+over at once. Acts are themselves idempotent by content, so doing one again after such a death changes nothing more.
+Only answers of acts that took effect (2xx) are kept; a refusal has changed nothing and frees its key.
+"""
+
+import contextlib
+import datetime as dt
+import hashlib
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, connection, models
+
+from siths_portal.lib import clock, faults
+from siths_portal.lib.errors import Conflict, DomainError, Invalid
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a client is told: status, the headers that matter, and the body's text."""
+
+    status: int
+    headers: dict[str, str]
+    body: str
+    replayed: bool = False
+
+
+class Record(models.Model):
+    """Base of the table of keys. `owner` names the attempt that may store the answer; `status` is null until it has."""
+
+    client_ref = models.CharField(max_length=63)
+    key = models.CharField(max_length=255)
+    request = models.CharField(max_length=300)
+    request_hash = models.CharField(max_length=64)
+    owner = models.UUIDField(default=uuid.uuid4)
+    claimed_at = models.DateTimeField()
+    status = models.PositiveSmallIntegerField(null=True)
+    headers = models.JSONField(default=dict)
+    body = models.TextField(default="")
+
+    class Meta:
+        abstract = True
+        constraints = [models.UniqueConstraint(fields=["client_ref", "key"], name="%(app_label)s_idempotency_key")]
+        indexes = [models.Index(fields=["claimed_at"], name="%(app_label)s_idempotency_age")]
+
+    def answer(self) -> Answer | None:
+        """The stored answer; None while the act is under way."""
+        return None if self.status is None else Answer(self.status, self.headers, self.body, replayed=True)
+
+
+class Refusal(DomainError):
+    """The request's Idempotency-Key is missing or is not 1-255 visible ASCII characters."""
+
+
+def required_key(value: str | None) -> str:
+    """The header's value. Raises Refusal (400) if it is missing or malformed."""
+    if not value:
+        raise Refusal("idempotency-key-missing", "Ange ett eget värde i Idempotency-Key, samma vid varje försök.")
+    if not _KEY.fullmatch(value):
+        raise Refusal("idempotency-key-malformed", "Idempotency-Key ska vara 1-255 synliga ASCII-tecken.")
+    return value
+
+
+def request_hash(method: str, path: str, body: bytes) -> str:
+    """SHA-256 over what makes two requests the same."""
+    return hashlib.sha256(b"\n".join([method.encode(), path.encode(), body])).hexdigest()
+
+
+class Store:
+    """Keys and answers in `model`, a concrete subclass of `Record`."""
+
+    def __init__(self, model: type[Record]) -> None:
+        self._records: Any = model._default_manager
+
+    def perform(self, *, client_ref: str, key: str, method: str, path: str, body: bytes, act: Callable[[], Answer]) -> Answer:
+        """Runs `act` unless this request was answered before; then that answer, marked as replayed.
+
+        Raises Invalid (422) if the key was used for another request and Conflict (409) while another attempt is under way.
+        """
+        faults.point("api.before-receipt")
+        digest = request_hash(method, path, body)
+        with _held(client_ref, key) as held:
+            claim = self._claim(held, client_ref=client_ref, key=key, request=f"{method} {path}"[:300], request_hash=digest)
+            if isinstance(claim, Answer):
+                return claim
+            faults.point("api.after-receipt")
+            try:
+                answer = act()
+            except BaseException:
+                self._release(claim)
+                raise
+            faults.point("api.after-commit")
+            if 200 <= answer.status < 300:
+                self._mine(claim).update(status=answer.status, headers=answer.headers, body=answer.body)
+            else:
+                self._release(claim)
+            return answer
+
+    def _claim(self, held: bool, *, client_ref: str, key: str, request: str, request_hash: str) -> Record | Answer:
+        record: Record | None
+        if held:
+            record, fresh = self._records.get_or_create(
+                client_ref=client_ref,
+                key=key,
+                defaults={"request": request, "request_hash": request_hash, "claimed_at": clock.now()},
+            )
+        else:
+            record, fresh = self._records.filter(client_ref=client_ref, key=key).first(), False
+        if record is None:
+            raise _under_way()
+        if fresh:
+            return record
+        if record.request_hash != request_hash:
+            raise Invalid(
+                "idempotency-key-reused", "Idempotency-Key har redan använts för en annan begäran. Välj ett nytt värde."
+            )
+        if answer := record.answer():
+            return answer
+        return self._take_over(record, held)
+
+    def _take_over(self, record: Record, held: bool) -> Record:
+        """The claim of a dead attempt, or of one older than the lease, made ours."""
+        lease = dt.timedelta(seconds=settings.IDEMPOTENCY_LEASE_SECONDS)
+        if not held and record.claimed_at > clock.now() - lease:
+            raise _under_way()
+        stale, record.owner, record.claimed_at = record.owner, uuid.uuid4(), clock.now()
+        taken = self._records.filter(pk=record.pk, owner=stale, status=None).update(
+            owner=record.owner, claimed_at=record.claimed_at
+        )
+        if not taken:
+            raise _under_way()
+        return record
+
+    def _mine(self, claim: Record) -> Any:
+        return self._records.filter(pk=claim.pk, owner=claim.owner, status=None)
+
+    def _release(self, claim: Record) -> None:
+        with contextlib.suppress(DatabaseError):  # a claim that stays is a dead one's, and is taken over
+            self._mine(claim).delete()
+
+    def prune(self, *, older_than: dt.datetime) -> int:
+        """Forgets keys last claimed before `older_than` and returns how many."""
+        return int(self._records.filter(claimed_at__lt=older_than).delete()[0])
+
+
+def _under_way() -> Conflict:
+    return Conflict("request-in-progress", "Samma begäran behandlas just nu. Försök igen om några sekunder.")
+
+
+@contextlib.contextmanager
+def _held(client_ref: str, key: str) -> Iterator[bool]:
+    """Holds the session's advisory lock of this key inside the block; False if another session has it."""
+    digest = hashlib.sha256(f"idempotency\0{client_ref}\0{key}".encode()).digest()
+    number = int.from_bytes(digest[:8], "big", signed=True)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [number])
+        held = bool(cursor.fetchone()[0])
+    try:
+        yield held
+    finally:
+        if held:
+            # A connection that broke has let go of the lock by itself.
+            with contextlib.suppress(DatabaseError), connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [number])

@@ -1,0 +1,160 @@
+"""The register of machine clients, from file to table, and whom a certificate proves."""
+
+import datetime as dt
+import json
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import DatabaseError, connection
+
+from authn import service
+from authn.models import ClientCertificate, Event, ServiceClient
+from authn.ports import CertificateStatusChecker
+from siths_portal.lib import clock, ports
+from siths_portal.lib.errors import Conflict, Invalid
+from tests.tls import DAY, SmallCa
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Revocations(set[bytes]):
+    """An issuer that this installation asks."""
+
+    def is_revoked(self, der: bytes) -> bool:
+        return der in self
+
+
+@pytest.fixture
+def revocations(monkeypatch) -> Revocations:
+    checker = Revocations()
+    monkeypatch.setitem(ports._adapters, CertificateStatusChecker, checker)
+    return checker
+
+
+@pytest.fixture(scope="module")
+def ca() -> SmallCa:
+    return SmallCa()
+
+
+def entry(ref: str = "supplier-a", *certificates: object, **changes: object) -> dict[str, object]:
+    return {"client_ref": ref, "name": "Kortleverantör A", "kind": "supplier", "certificates": list(certificates)} | changes
+
+
+def sync(folder: Path, *entries: object) -> service.SyncResult:
+    path = folder / "clients.json"
+    path.write_text(json.dumps({"clients": entries}))
+    return service.sync_clients(path)
+
+
+def test_certificate_from_file_proves_its_client(tmp_path: Path, ca: SmallCa, revocations: Revocations) -> None:
+    known, stranger = ca.issue("a"), ca.issue("b")
+    known.write(tmp_path, "a")
+    path = tmp_path / "clients.yaml"
+    path.write_text(
+        "clients:\n  - client_ref: supplier-a\n    name: Kortleverantör A\n    kind: supplier\n"
+        "    certificates:\n      - file: a.pem\n"
+    )
+    out = StringIO()
+    call_command("authn_sync_clients", str(path), stdout=out)
+    assert out.getvalue().count("\n") == 1
+    assert "1 klienter, 1 certifikat: 1 nya" in out.getvalue()
+    assert service.client_of_certificate(known.der) == service.ServiceClientView("supplier-a", "supplier", "Kortleverantör A")
+    assert service.client_of_certificate(stranger.der) is None
+    event = Event.objects.get()
+    assert (event.action, event.subject_ref, event.subject_seq) == ("client.registered", "supplier-a", 1)
+    assert event.facts["certificates_added"] == [service.thumbprint(known.der)]
+
+
+def test_same_file_again_changes_nothing(tmp_path: Path, ca: SmallCa) -> None:
+    value = {"thumbprint": service.thumbprint(ca.issue("a").der)}
+    sync(tmp_path, entry("supplier-a", value))
+    again = sync(tmp_path, entry("supplier-a", value))
+    assert (again.added, again.changed, again.deactivated) == (0, 0, 0)
+    assert Event.objects.count() == 1
+
+
+def test_revoked_dropped_expired_and_issuer_revoked_certificates_prove_nobody(
+    tmp_path: Path, ca: SmallCa, revocations: Revocations
+) -> None:
+    one, two, three, old = ca.issue("1"), ca.issue("2"), ca.issue("3"), ca.issue("4", not_after=clock.now() - DAY / 2)
+    prints = [service.thumbprint(identity.der) for identity in (one, two, three, old)]
+    sync(tmp_path, entry("supplier-a", *({"thumbprint": value} for value in prints)))
+    assert [bool(service.client_of_certificate(i.der)) for i in (one, two, three, old)] == [True, True, True, False]
+    with clock.moved_to(clock.now() - 90 * DAY):
+        assert service.client_of_certificate(one.der) is None
+    result = sync(tmp_path, entry("supplier-a", {"thumbprint": prints[0], "revoked": True}, {"thumbprint": prints[2]}))
+    assert result.certificates_revoked == 3
+    revocations.add(three.der)
+    assert [service.client_of_certificate(i.der) for i in (one, two, three)] == [None] * 3
+    assert ClientCertificate.objects.count() == 4
+    assert sorted(Event.objects.latest("id").facts["certificates_revoked"]) == sorted([prints[0], prints[1], prints[3]])
+
+
+def test_client_that_the_file_drops_is_deactivated_and_can_come_back(
+    tmp_path: Path, ca: SmallCa, revocations: Revocations
+) -> None:
+    identity = ca.issue("a")
+    named = entry("supplier-a", {"thumbprint": service.thumbprint(identity.der)})
+    sync(tmp_path, named)
+    assert sync(tmp_path).deactivated == 1
+    assert service.client_of_certificate(identity.der) is None
+    assert sync(tmp_path).deactivated == 0
+    sync(tmp_path, named)
+    assert service.client_of_certificate(identity.der)
+    actions = list(Event.objects.order_by("id").values_list("action", "subject_seq"))
+    assert actions == [("client.registered", 1), ("client.deactivated", 2), ("client.changed", 3)]
+
+
+def test_a_certificate_belongs_to_one_client_for_ever(tmp_path: Path, ca: SmallCa) -> None:
+    value = {"thumbprint": service.thumbprint(ca.issue("a").der)}
+    sync(tmp_path, entry("supplier-a", value))
+    with pytest.raises(Conflict, match="certificate-of-another-client"):
+        sync(tmp_path, entry("supplier-a"), entry("supplier-b", value))
+    assert ServiceClient.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("{", "varken YAML eller JSON"),
+        ("[]", "lista clients"),
+        ('{"clients": [{}]}', "klient 1 ska ha fälten"),
+        ('{"clients": [{"client_ref": "A B", "name": "x", "kind": "supplier", "certificates": []}]}', "client_ref"),
+        ('{"clients": [{"client_ref": "a", "name": "", "kind": "supplier", "certificates": []}]}', "name"),
+        ('{"clients": [{"client_ref": "a", "name": "x", "kind": "robot", "certificates": []}]}', "kind"),
+        ('{"clients": [{"client_ref": "a", "name": "x", "kind": "supplier", "certificates": [{"file": "no.pem"}]}]}', "PEM"),
+        ('{"clients": [{"client_ref": "a", "name": "x", "kind": "supplier", "certificates": [{"thumbprint": "ab"}]}]}', "64"),
+        (
+            '{"clients": [{"client_ref": "a", "name": "x", "kind": "supplier", "certificates": []},'
+            ' {"client_ref": "a", "name": "y", "kind": "supplier", "certificates": []}]}',
+            "två gånger",
+        ),
+    ],
+)
+def test_a_broken_file_is_refused_in_one_line_and_changes_nothing(tmp_path: Path, content: str, words: str) -> None:
+    path = tmp_path / "clients.yaml"
+    path.write_text(content)
+    with pytest.raises(CommandError, match=words) as refusal:
+        call_command("authn_sync_clients", str(path))
+    assert refusal.value.returncode == 1
+    assert "\n" not in str(refusal.value)
+    assert not ServiceClient.objects.exists()
+
+
+def test_a_missing_file_is_refused(tmp_path: Path, settings) -> None:
+    with pytest.raises(Invalid):
+        service.sync_clients(tmp_path / "none.yaml")
+    settings.SUPPLIERS_FILE = ""
+    with pytest.raises(CommandError) as refusal:
+        call_command("authn_sync_clients", "")
+    assert refusal.value.returncode == 2
+
+
+def test_events_cannot_be_changed_by_the_application(tmp_path: Path) -> None:
+    sync(tmp_path, entry("supplier-a"))
+    for statement in ("UPDATE authn_event SET action='x'", "DELETE FROM authn_event", "TRUNCATE authn_eventseal"):
+        with pytest.raises(DatabaseError), connection.cursor() as cursor:
+            cursor.execute(statement)
+    assert Event.objects.get().at > clock.now() - dt.timedelta(minutes=5)
