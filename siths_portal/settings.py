@@ -33,6 +33,7 @@ API_BASE_URL = env.str("API_BASE_URL", default=f"https://localhost:{PORT_BASE + 
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django.contrib.postgres",
     "django.contrib.staticfiles",
     "rest_framework",
     "drf_spectacular",
@@ -44,13 +45,18 @@ INSTALLED_APPS = [
     "siths_portal",
 ]
 
+# Faces whose callers are people with browsers; the others have neither cookies nor forms.
+_PEOPLE = FACE in ("portal", "minasidor")
 MIDDLEWARE = [
-    "django.middleware.security.SecurityMiddleware",
     "siths_portal.lib.logging.RequestIdMiddleware",
+    "siths_portal.lib.headers.SecurityHeadersMiddleware",
+    "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "django.middleware.common.CommonMiddleware",
+    *(["django.middleware.csrf.CsrfViewMiddleware"] if _PEOPLE else []),
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    *(["siths_portal.lib.pages.ErrorPageMiddleware"] if FACE != "api" else []),
 ]
 
 ROOT_URLCONF = f"siths_portal.urls_{FACE}"
@@ -61,7 +67,9 @@ TEMPLATES = [
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": False,
-        "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
+        "OPTIONS": {
+            "context_processors": ["django.template.context_processors.request", "siths_portal.lib.pages.faces"],
+        },
     }
 ]
 
@@ -98,6 +106,12 @@ USE_TZ = True
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+if not DEBUG:
+    # Names carry a hash of the content, so that browsers may keep files for ever: `collectstatic` makes them.
+    STORAGES = {
+        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+        "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    }
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -108,15 +122,28 @@ SECURE_CSP = {
     "default-src": ["'self'"],
     "script-src": ["'self'"],
     "style-src": ["'self'"],
+    "img-src": ["'self'", "data:"],  # Designsystemet's icons stand in its stylesheet
     "object-src": ["'none'"],
     "base-uri": ["'none'"],
     "frame-ancestors": ["'none'"],
     "form-action": ["'self'"],
 }
-SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=0 if DEBUG else 31_536_000)
-SECURE_HSTS_INCLUDE_SUBDOMAINS = not DEBUG
-SECURE_HSTS_PRELOAD = not DEBUG
-SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=False)
+# The status face is plain http by design: who checks a TLS certificate must not need another one for it (RFC 5280 section 8).
+_TLS = not DEBUG and FACE != "status"
+SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000 if _TLS else 0) if FACE != "status" else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _TLS
+SECURE_SSL_REDIRECT = FACE != "status" and env.bool("SECURE_SSL_REDIRECT", default=_TLS)
+SECURE_REDIRECT_EXEMPT = [r"^healthz/"]  # asked by the supervisor on the process itself
+# Set where a TLS front ends the connection; the front must overwrite the header in each request (S28).
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("TLS_PROXY", default=False) else None
+CSRF_COOKIE_NAME = f"{'' if DEBUG else '__Host-'}{FACE}-csrf-{PORT_BASE}"
+CSRF_COOKIE_SECURE = not DEBUG
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "siths_portal.lib.pages.csrf_failure"
+if not _PEOPLE:
+    # No cookie and no form: no CSRF protection needed. The status face adds no HSTS and no redirect to https, as said above.
+    SILENCED_SYSTEM_CHECKS = ["security.W003", *(["security.W004", "security.W008"] if FACE == "status" else [])]
 
 LOGGING_CONFIG = None
 portal_logging.configure(debug=DEBUG)
@@ -162,8 +189,19 @@ MTLS_CERTIFICATE_HEADER = env.str("MTLS_CERTIFICATE_HEADER", default="")
 IDEMPOTENCY_LEASE_SECONDS = env.int("IDEMPOTENCY_LEASE_SECONDS", default=120)
 IDEMPOTENCY_KEEP_DAYS = env.int("IDEMPOTENCY_KEEP_DAYS", default=30)
 
-# --- billing: the seller ---------------------------------------------------------------------------------------------------
+# --- accessibility statement -----------------------------------------------------------------------------------------------
+OPERATOR_NAME = env.str("OPERATOR_NAME", default="Demo e-legitimationer AB")
+ACCESSIBILITY_CONTACT = env.str("ACCESSIBILITY_CONTACT", default="tillganglighet@demo-e-legitimationer.example")
+
+# --- billing: the seller, an invented company with numbers that pass their checks -------------------------------------------
 SELLER_NAME = env.str("SELLER_NAME", default="Demo e-legitimationer AB")
-SELLER_ORGNR = env.str("SELLER_ORGNR", default="5560001233")
-SELLER_VAT = env.str("SELLER_VAT", default="SE556000123301")
+SELLER_ORGNR = env.str("SELLER_ORGNR", default="5599990008")
+SELLER_VAT = env.str("SELLER_VAT", default="SE559999000801")
 SELLER_BANKGIRO = env.str("SELLER_BANKGIRO", default="9912346")
+SELLER_STREET = env.str("SELLER_STREET", default="Kortvägen 1")
+SELLER_POSTAL_CODE = env.str("SELLER_POSTAL_CODE", default="111 11")
+SELLER_CITY = env.str("SELLER_CITY", default="Stockholm")
+SELLER_SEAT = env.str("SELLER_SEAT", default="Stockholm")
+SELLER_EMAIL = env.str("SELLER_EMAIL", default="faktura@demo-e-legitimationer.example")
+# Stored with each run as processing history (BFNAR 2013:2 chapter 9).
+PROGRAM_VERSION = env.str("PROGRAM_VERSION", default="0.1.0")

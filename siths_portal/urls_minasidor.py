@@ -1,5 +1,16 @@
 """Root urlconf of the minasidor face."""
 
-from siths_portal.lib import health
+from django.urls import path
+from django.views.generic import TemplateView
 
-urlpatterns = [*health.urls(database=health.database)]
+from siths_portal.lib import health, pages
+
+handler400 = pages.bad_request
+handler403 = pages.permission_denied
+handler404 = pages.page_not_found
+handler500 = pages.server_error
+
+urlpatterns = [
+    *health.urls(database=health.database),
+    path("", TemplateView.as_view(template_name="minasidor/start.html"), name="start"),
+]

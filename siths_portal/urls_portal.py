@@ -1,5 +1,25 @@
 """Root urlconf of the portal face."""
 
-from siths_portal.lib import health
+from django.conf import settings
+from django.urls import path
+from django.views.generic import TemplateView
 
-urlpatterns = [*health.urls(database=health.database)]
+from siths_portal.lib import health, pages
+
+handler400 = pages.bad_request
+handler403 = pages.permission_denied
+handler404 = pages.page_not_found
+handler500 = pages.server_error
+
+urlpatterns = [
+    *health.urls(database=health.database),
+    path("", TemplateView.as_view(template_name="portal/start.html"), name="start"),
+    path(
+        "tillganglighet/",
+        TemplateView.as_view(
+            template_name="portal/accessibility.html",
+            extra_context={"operator_name": settings.OPERATOR_NAME, "contact": settings.ACCESSIBILITY_CONTACT},
+        ),
+        name="accessibility",
+    ),
+]

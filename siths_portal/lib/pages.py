@@ -1,0 +1,102 @@
+"""What every HTML page shares: names and addresses of the faces, and error pages that tell in Swedish what to do."""
+
+from collections.abc import Callable
+
+import structlog
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from siths_portal.lib.errors import DomainError, TooManyRequests, Unavailable
+
+log = structlog.get_logger(__name__)
+
+FACE_NAMES = {"portal": "SITHS eID Portal", "minasidor": "Mina sidor", "status": "Statustjänst", "api": "SITHS eID Portal"}
+RETRY_AFTER = 30  # seconds
+_RETRIABLE = (Unavailable.http_status, TooManyRequests.http_status)
+
+_ERRORS = {
+    400: ("Begäran går inte att tolka", "Adressen eller det som skickades är inte rätt utformat. Gå tillbaka och försök igen."),
+    403: ("Du får inte göra detta", "Din behörighet räcker inte, eller så har sidan legat öppen för länge. Ladda om sidan."),
+    404: ("Sidan finns inte", "Kontrollera adressen, eller gå till startsidan och sök dig fram därifrån."),
+    500: (
+        "Något gick fel hos oss",
+        "Felet är loggat. Det du gjorde sparades antingen helt eller inte alls. Försök igen om en stund.",
+    ),
+    503: ("Tjänsten svarar inte just nu", "Inget har ändrats. Försök igen om en stund."),
+}
+
+
+def faces(request: HttpRequest) -> dict[str, object]:
+    """Context processor: this face's name and the addresses of the faces that pages link to."""
+    return {
+        "face_name": FACE_NAMES[settings.FACE],
+        "is_start": request.path == "/",
+        "portal_url": settings.PORTAL_BASE_URL,
+        "minasidor_url": settings.MINASIDOR_BASE_URL,
+        "status_url": settings.STATUS_BASE_URL,
+    }
+
+
+def error_page(request: HttpRequest, status: int, *, heading: str = "", message: str = "") -> HttpResponse:
+    """The error page for `status`. Needs neither database nor session, so that it also works when those do not."""
+    default_heading, default_message = _ERRORS.get(status, _ERRORS[400 if status < 500 else 500])
+    context = {
+        "heading": heading or default_heading,
+        "message": message or default_message,
+        "request_id": structlog.contextvars.get_contextvars().get("request_id", ""),
+    }
+    response = render(request, "error.html", context, status=status)
+    if status in _RETRIABLE:
+        response["Retry-After"] = str(RETRY_AFTER)
+    return response
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """`handler400`. What the exception says is never shown."""
+    return error_page(request, 400)
+
+
+def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """`handler403`."""
+    return error_page(request, 403)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """`CSRF_FAILURE_VIEW`: the same page as for other refusals."""
+    return error_page(request, 403)
+
+
+def page_not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """`handler404`."""
+    return error_page(request, 404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """`handler500`. If even the error page cannot be made, its text alone."""
+    try:
+        return error_page(request, 500)
+    except Exception:
+        log.exception("page.error_page_failed")
+        return HttpResponse(". ".join(_ERRORS[500]), status=500, content_type="text/plain; charset=utf-8")
+
+
+class ErrorPageMiddleware:
+    """Turns a domain error, or a database that does not answer, into its page. REST views have turned theirs before."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Serves the request."""
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """The page of `exception`, or None for what nobody foresaw, which Django logs and answers with 500."""
+        if isinstance(exception, DomainError):
+            return error_page(request, exception.http_status, message=exception.message)
+        if isinstance(exception, OperationalError | InterfaceError):
+            log.error("page.database_unavailable", error=type(exception).__name__)
+            return error_page(request, Unavailable.http_status)
+        return None
