@@ -1,15 +1,77 @@
 """The token: the only package that imports `pkcs11`, and no pkcs11 type leaves it.
 
-For CAs, OCSP signers, KEK and derive key: `issuing_hsm()`; for the root: `root_hsm()`; by an authority's or a key row's
-`token_label`: `hsm_for(token_label)`. Each gives the one `Hsm` of this process and token, which opens lazily, survives
-fork, may be used by threads at once and reconnects once. Its methods:
+For CAs, OCSP signers, KEK and derive key: `issuing_hsm()`; for the root: `root_hsm()`; by the `token_label` of a row:
+`hsm_for(token_label)`. Each gives an `Hsm`, which opens lazily, survives fork, may be used by threads at once and reconnects
+once. A key is named by a `KeyRef` or by its CKA_ID in hex, as rows store it. Methods of `Hsm`:
 
 - `generate(KeySpec(algorithm, label)) -> KeyRef`, `generate_kek(label)`, `generate_derive_key(label)`
-- `find(key_id) -> KeyRef`, `find_label(label) -> KeyRef | None`, `public_key(ref)`; a `KeyRef` is made from a CKA_ID in hex
+- `find(key_id) -> KeyRef`, `find_label(label) -> key_id | None`, `public_key(ref)`
 - `sign(ref, data, scheme)`, `sign_digest(ref, digest, scheme)`, `private_key(ref)`: a key for cryptography's builders
-- `seal(kek_id, plaintext, aad) -> bytes`, `open(blob, aad) -> bytes`, `ecdh_derive(ref, peer_public_key) -> bytes`
+- `seal(kek, plaintext, aad) -> bytes`, `open(blob, aad) -> bytes`, `ecdh_derive(ref, peer_public_key) -> bytes`
 - `random(n)`, `health()`, `inventory()`
 
-Errors: `HsmUnavailable` (later), `HsmKeyMissing`, `HsmKeyExists`, `HsmPinError` (never retried), `HsmConfigError`, all `HsmError`.
 Processes that serve the web have no PIN and must not call anything here.
 """
+
+from pathlib import Path
+
+from django.conf import settings
+
+from pki.hsm.errors import (
+    HsmConfigError,
+    HsmError,
+    HsmKeyExists,
+    HsmKeyMissing,
+    HsmPinError,
+    HsmSealBroken,
+    HsmUnavailable,
+)
+from pki.hsm.keys import TokenPrivateKey
+from pki.hsm.token import Hsm
+from pki.hsm.types import Algorithm, Health, KeyAttributes, KeyRef, KeySpec, Scheme
+
+__all__ = [
+    "Algorithm",
+    "Health",
+    "Hsm",
+    "HsmConfigError",
+    "HsmError",
+    "HsmKeyExists",
+    "HsmKeyMissing",
+    "HsmPinError",
+    "HsmSealBroken",
+    "HsmUnavailable",
+    "KeyAttributes",
+    "KeyRef",
+    "KeySpec",
+    "Scheme",
+    "TokenPrivateKey",
+    "hsm_for",
+    "issuing_hsm",
+    "root_hsm",
+]
+
+
+def _pin() -> str:
+    """The PIN, read at each log-in and kept nowhere. Raises HsmConfigError if this process has none (S25, S26)."""
+    if not settings.PKCS11_PIN_FILE:
+        raise HsmConfigError("this process has no PIN (PKCS11_PIN_FILE)")
+    try:
+        return Path(settings.PKCS11_PIN_FILE).read_text().strip()
+    except OSError:
+        raise HsmConfigError("the file named by PKCS11_PIN_FILE cannot be read") from None
+
+
+def hsm_for(token_label: str) -> Hsm:
+    """The token with this label. Nothing is opened before the first operation."""
+    return Hsm(path=settings.PKCS11_MODULE, token_label=token_label, read_pin=_pin, locking=settings.HSM_LOCKING)
+
+
+def issuing_hsm() -> Hsm:
+    """The token of the issuing CAs, the OCSP signers, the KEK and the derive key."""
+    return hsm_for(settings.PKCS11_TOKEN)
+
+
+def root_hsm() -> Hsm:
+    """The root's token: in production absent but at ceremonies."""
+    return hsm_for(settings.PKCS11_ROOT_TOKEN)

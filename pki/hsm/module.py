@@ -1,0 +1,165 @@
+"""The PKCS #11 module in this process: initialised for threads, finalised by one thread alone, forgotten in a forked child.
+
+python-pkcs11 calls C_Initialize(NULL), which tells the module that there is one thread, and then lets threads run inside
+it at once; so the module is finalised and initialised again with CKF_OS_LOCKING_OK (PKCS #11 2.40 section 5.4). Where the
+module refuses that, every call goes under one lock instead.
+"""
+
+import contextlib
+import ctypes
+import os
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pkcs11
+import structlog
+from pkcs11.exceptions import PKCS11Error
+
+from pki.hsm.errors import HsmConfigError, HsmUnavailable
+from pki.hsm.locks import SharedLock
+from pki.hsm.sessions import SessionPool
+
+if TYPE_CHECKING:
+    from pkcs11 import _pkcs11
+
+log = structlog.get_logger(__name__)
+
+CKF_OS_LOCKING_OK = 0x2
+CKR_OK = 0x0
+FORK_WAIT_SECONDS = 5.0
+
+
+class _InitializeArguments(ctypes.Structure):
+    """CK_C_INITIALIZE_ARGS."""
+
+    _fields_ = [
+        ("create_mutex", ctypes.c_void_p),
+        ("destroy_mutex", ctypes.c_void_p),
+        ("lock_mutex", ctypes.c_void_p),
+        ("unlock_mutex", ctypes.c_void_p),
+        ("flags", ctypes.c_ulong),
+        ("reserved", ctypes.c_void_p),
+    ]
+
+
+_CALL = ctypes.CFUNCTYPE(ctypes.c_ulong, ctypes.c_void_p)
+
+
+class _FunctionList(ctypes.Structure):
+    """The head of CK_FUNCTION_LIST."""
+
+    _fields_ = [("version", ctypes.c_ubyte * 2), ("initialize", _CALL), ("finalize", _CALL)]
+
+
+class Module:
+    """One module in one process. `generation` counts its initialisations; sessions of an earlier one are never used."""
+
+    def __init__(self, path: str, locking: str) -> None:
+        self.path = path
+        self.generation = 0
+        self.global_lock = locking == "global"
+        self._locking = locking
+        self._lock = SharedLock()
+        self._pools: dict[str, SessionPool] = {}
+        self._pools_lock = threading.Lock()
+
+    @property
+    def lib(self) -> "_pkcs11.lib":
+        """python-pkcs11's handle of the module."""
+        return pkcs11.lib(self.path)
+
+    def pool(self, token_label: str) -> SessionPool:
+        """The sessions of one token."""
+        with self._pools_lock:
+            if token_label not in self._pools:
+                self._pools[token_label] = SessionPool(token_label)
+            return self._pools[token_label]
+
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[int]:
+        """Lets the calling thread into the module, beside others if the module bears it, and gives the generation."""
+        if self.generation == 0:
+            self.restart(0)
+        with self._lock.alone() if self.global_lock else self._lock.shared():
+            yield self.generation
+
+    def restart(self, generation: int) -> None:
+        """Initialises the module anew unless another thread did so since `generation`. Raises HsmUnavailable."""
+        with self._lock.alone():
+            if self.generation != generation:
+                return
+            for pool in self._pools.values():
+                pool.forget()
+            self._initialise()
+            self.generation += 1
+        if generation:
+            log.warning("hsm.restarted", generation=self.generation)
+
+    def _initialise(self) -> None:
+        try:
+            pkcs11.lib(self.path)
+        except PKCS11Error as error:
+            if "loading" in str(error):
+                raise HsmConfigError("the PKCS#11 module cannot be loaded") from error
+            raise HsmUnavailable("the PKCS#11 module does not start") from error
+        functions = ctypes.POINTER(_FunctionList)()
+        if ctypes.CDLL(self.path).C_GetFunctionList(ctypes.byref(functions)) != CKR_OK:
+            raise HsmConfigError("the PKCS#11 module has no function list")
+        # In a forked child some modules say "not initialised" here, which is as good.
+        functions.contents.finalize(None)
+        if self._locking != "global":
+            arguments = _InitializeArguments(flags=CKF_OS_LOCKING_OK)
+            if functions.contents.initialize(ctypes.addressof(arguments)) == CKR_OK:
+                self.global_lock = False
+                return
+            if self._locking == "os":
+                raise HsmConfigError("the PKCS#11 module refuses operating system locks (HSM_LOCKING=os)")
+        self.global_lock = True
+        if functions.contents.initialize(None) != CKR_OK:
+            raise HsmUnavailable("the PKCS#11 module does not start")
+
+    def pause_for_fork(self) -> bool:
+        """Waits until no thread is inside the module, so that a child inherits no lock in use. False if that took too long."""
+        return self._lock.acquire_alone(timeout=FORK_WAIT_SECONDS)
+
+    def resume_after_fork(self) -> None:
+        """Lets threads in again, in the parent."""
+        self._lock.release_alone()
+
+
+_modules: dict[tuple[str, str], Module] = {}
+_modules_lock = threading.Lock()
+_paused: list[Module] = []
+# A child keeps the parent's objects but never uses them: the session numbers in them are the parent's.
+_inherited: list[dict[tuple[str, str], Module]] = []
+
+
+def module(path: str, locking: str) -> Module:
+    """The module of this process. Nothing of it is touched before its first use."""
+    with _modules_lock:
+        if (path, locking) not in _modules:
+            _modules[path, locking] = Module(path, locking)
+        return _modules[path, locking]
+
+
+def _before_fork() -> None:
+    _modules_lock.acquire()
+    _paused.extend(each for each in _modules.values() if each.pause_for_fork())
+
+
+def _after_fork_in_parent() -> None:
+    while _paused:
+        _paused.pop().resume_after_fork()
+    _modules_lock.release()
+
+
+def _after_fork_in_child() -> None:
+    global _modules, _modules_lock
+    _inherited.append(_modules)
+    _modules = {}
+    _modules_lock = threading.Lock()
+    _paused.clear()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)

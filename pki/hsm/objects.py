@@ -1,0 +1,202 @@
+"""Objects in a token: what attributes our keys have, how they are made, found and described. All inside one session."""
+
+import hashlib
+from typing import Any
+
+import pkcs11
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
+from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
+from pkcs11.util.ec import encode_ec_public_key, encode_named_curve_parameters
+from pkcs11.util.rsa import encode_rsa_public_key
+
+from pki.hsm.errors import HsmConfigError, HsmError, HsmKeyExists, HsmKeyMissing
+from pki.hsm.sessions import WorkSession
+from pki.hsm.types import Algorithm, KeyAttributes, KeyRef
+
+_CURVES = {Algorithm.EC_P256: "secp256r1", Algorithm.EC_P384: "secp384r1"}
+_RSA_BITS = {Algorithm.RSA_2048: 2048, Algorithm.RSA_3072: 3072, Algorithm.RSA_4096: 4096}
+
+# What must be so after a key was made, and what must not (spec E2 points 11 and 12).
+REQUIRED = {
+    Attribute.TOKEN: True,
+    Attribute.PRIVATE: True,
+    Attribute.SENSITIVE: True,
+    Attribute.ALWAYS_SENSITIVE: True,
+    Attribute.NEVER_EXTRACTABLE: True,
+    Attribute.LOCAL: True,
+    Attribute.EXTRACTABLE: False,
+    Attribute.MODIFIABLE: False,
+}
+_DESCRIBED = [*REQUIRED, Attribute.SIGN, Attribute.DECRYPT, Attribute.UNWRAP, Attribute.DERIVE, Attribute.ENCRYPT, Attribute.WRAP]
+
+
+def _private_template(*, sign: bool, derive: bool) -> dict[Attribute, Any]:
+    return {
+        Attribute.PRIVATE: True,
+        Attribute.SENSITIVE: True,
+        Attribute.EXTRACTABLE: False,
+        Attribute.SIGN: sign,
+        Attribute.SIGN_RECOVER: False,
+        Attribute.DECRYPT: False,
+        Attribute.UNWRAP: False,
+        Attribute.DERIVE: derive,
+    }
+
+
+def _public_template(*, verify: bool) -> dict[Attribute, Any]:
+    return {Attribute.VERIFY: verify, Attribute.ENCRYPT: False, Attribute.WRAP: False, Attribute.DERIVE: False}
+
+
+def key_id_of(public_key_der: bytes) -> str:
+    """CKA_ID of a key pair: the first 20 octets of SHA-256 of its SubjectPublicKeyInfo, in hex."""
+    return hashlib.sha256(public_key_der).hexdigest()[:40]
+
+
+def public_key_der(public: pkcs11.PublicKey) -> bytes:
+    """SubjectPublicKeyInfo of a public key object."""
+    der = encode_ec_public_key(public) if public.key_type == KeyType.EC else encode_rsa_public_key(public)
+    return load_der_public_key(der).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def make_pair(session: pkcs11.Session, algorithm: Algorithm, label: str, *, derive: bool = False) -> KeyRef:
+    """Makes a key pair in the token, for signatures or for key agreement alone.
+
+    It is made as session objects and copied into the token with its final CKA_ID, since CKA_ID follows from the public key and
+    the token's object may never be modified.
+    """
+    refuse_taken(session, label=label)
+    capabilities = MechanismFlag.DERIVE if derive else MechanismFlag.SIGN | MechanismFlag.VERIFY
+    templates: dict[str, Any] = {
+        "capabilities": capabilities,
+        "private_template": _private_template(sign=not derive, derive=derive),
+        "public_template": _public_template(verify=not derive),
+    }
+    if algorithm in _CURVES:
+        parameters = session.create_domain_parameters(
+            KeyType.EC, {Attribute.EC_PARAMS: encode_named_curve_parameters(_CURVES[algorithm])}, local=True
+        )
+        public, private = parameters.generate_keypair(mechanism=Mechanism.EC_KEY_PAIR_GEN, **templates)
+    elif algorithm in _RSA_BITS:
+        public, private = session.generate_keypair(KeyType.RSA, _RSA_BITS[algorithm], **templates)
+    else:
+        raise HsmConfigError(f"{algorithm} is not a key pair")
+    der = public_key_der(public)
+    key_id = key_id_of(der)
+    refuse_taken(session, key_id=key_id)
+    final = {Attribute.TOKEN: True, Attribute.ID: bytes.fromhex(key_id), Attribute.LABEL: label, Attribute.MODIFIABLE: False}
+    public.copy(final)
+    stored = private.copy(final)
+    private.destroy()
+    public.destroy()
+    _require(stored)
+    return KeyRef(key_id, label, algorithm, der)
+
+
+def make_secret_key(session: pkcs11.Session, key_id: str, label: str) -> KeyRef:
+    """Makes an AES-256 key that encrypts and decrypts data and wraps nothing."""
+    refuse_taken(session, label=label, key_id=key_id)
+    key = session.generate_key(
+        KeyType.AES,
+        256,
+        id=bytes.fromhex(key_id),
+        label=label,
+        store=True,
+        capabilities=MechanismFlag.ENCRYPT | MechanismFlag.DECRYPT,
+        template={
+            Attribute.PRIVATE: True,
+            Attribute.SENSITIVE: True,
+            Attribute.EXTRACTABLE: False,
+            Attribute.MODIFIABLE: False,
+            Attribute.SIGN: False,
+            Attribute.VERIFY: False,
+            Attribute.WRAP: False,
+            Attribute.UNWRAP: False,
+            Attribute.DERIVE: False,
+        },
+    )
+    _require(key)
+    return KeyRef(key_id, label, Algorithm.AES_256)
+
+
+def _require(key: pkcs11.Object) -> None:
+    wrong = [attribute.name for attribute, value in REQUIRED.items() if key[attribute] is not value]
+    if wrong:
+        key.destroy()
+        raise HsmConfigError(f"the token made a key with wrong attributes: {', '.join(wrong)}")
+
+
+def refuse_taken(session: pkcs11.Session, *, label: str | None = None, key_id: str | None = None) -> None:
+    """Raises HsmKeyExists if a private or secret key has the label or CKA_ID.
+
+    A public object without its private half, left by a crash between the two, is removed.
+    """
+    for attribute, value in ((Attribute.LABEL, label), (Attribute.ID, bytes.fromhex(key_id) if key_id else None)):
+        if value is None:
+            continue
+        for kind in (ObjectClass.PRIVATE_KEY, ObjectClass.SECRET_KEY):
+            if list(session.get_objects({Attribute.CLASS: kind, attribute: value, Attribute.TOKEN: True})):
+                raise HsmKeyExists(f"the token has a key with this {attribute.name}")
+        orphans = {Attribute.CLASS: ObjectClass.PUBLIC_KEY, attribute: value, Attribute.TOKEN: True}
+        for orphan in list(session.get_objects(orphans)):
+            orphan.destroy()
+
+
+def lookup(work: WorkSession, kind: ObjectClass, key_id: str) -> Any:
+    """The one token object of `kind` with this CKA_ID, from the session's own memory if it was found before.
+
+    Raises HsmKeyMissing, or HsmConfigError where the token holds several.
+    """
+    known = work.found.get((kind, key_id))
+    if known is None:
+        # Always to the end: an abandoned search would be ended by the garbage collector, in whatever session has its number then.
+        found = list(
+            work.session.get_objects({Attribute.CLASS: kind, Attribute.ID: bytes.fromhex(key_id), Attribute.TOKEN: True})
+        )
+        if not found:
+            raise HsmKeyMissing(f"no {kind.name} with CKA_ID {key_id}")
+        if len(found) > 1:
+            raise HsmConfigError(f"several {kind.name} with CKA_ID {key_id}")
+        known = work.found[kind, key_id] = found[0]
+    return known
+
+
+def able[T](key: Any, ability: type[T]) -> T:
+    """`key` as one that may do what the mixin says. Raises HsmConfigError if its attributes do not let it."""
+    if not isinstance(key, ability):
+        raise HsmConfigError(f"the key is not for this use ({ability.__name__})")
+    return key
+
+
+def describe_pair(work: WorkSession, key_id: str) -> KeyRef:
+    """The key pair with this CKA_ID. Raises HsmConfigError if CKA_ID is not the public key's."""
+    public = lookup(work, ObjectClass.PUBLIC_KEY, key_id)
+    private = lookup(work, ObjectClass.PRIVATE_KEY, key_id)
+    der = public_key_der(public)
+    if key_id_of(der) != key_id:
+        raise HsmConfigError(f"the public key with CKA_ID {key_id} is another one")
+    return KeyRef(key_id, private.label, _algorithm(der), der)
+
+
+def describe_secret(work: WorkSession, key_id: str) -> KeyRef:
+    """The AES key with this CKA_ID."""
+    return KeyRef(key_id, lookup(work, ObjectClass.SECRET_KEY, key_id).label, Algorithm.AES_256)
+
+
+def _algorithm(der: bytes) -> Algorithm:
+    key = load_der_public_key(der)
+    curve = getattr(key, "curve", None)
+    name = f"rsa-{getattr(key, 'key_size', 0)}" if curve is None else f"ec-p{curve.key_size}"
+    try:
+        return Algorithm(name)
+    except ValueError:
+        raise HsmError(f"a key of type {name} is not one of ours") from None
+
+
+def inventory(session: pkcs11.Session) -> list[KeyAttributes]:
+    """Every private and secret key of the token with the attributes that it has."""
+    found = []
+    for kind in (ObjectClass.PRIVATE_KEY, ObjectClass.SECRET_KEY):
+        for key in list(session.get_objects({Attribute.CLASS: kind, Attribute.TOKEN: True})):
+            values = {Attribute(number).name: value for number, value in key.get_attributes(_DESCRIBED).items()}
+            found.append(KeyAttributes(key[Attribute.ID].hex(), key[Attribute.LABEL], kind.name.lower(), values))
+    return sorted(found, key=lambda each: each.label)
