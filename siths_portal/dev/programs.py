@@ -8,7 +8,7 @@ from pathlib import Path
 
 from siths_portal.dev import nginx
 from siths_portal.dev.home import House, base_env
-from siths_portal.dev.probes import api_is_ready, is_ready, postgres_answers, redis_answers
+from siths_portal.dev.probes import accepts, api_is_ready, is_ready, postgres_answers, redis_answers
 
 MARK = "SITHS_HOUSE"  # in the environment of every process, so that `make stop` knows its own
 LOG_BYTES = 10 * 1024 * 1024
@@ -72,6 +72,8 @@ def _worker(house: House, name: str, queue: str, *pool: str) -> list[str]:
 
 def application_programs(house: House) -> list[Program]:
     """Faces, workers, the TLS front and the simulators. The pki worker alone is given the token's PIN."""
+    manage = [str(house.python), "manage.py"]
+    directory_port = house.port("directory")
     return [
         _face(house, "portal"),
         _face(house, "minasidor"),
@@ -83,6 +85,12 @@ def application_programs(house: House) -> list[Program]:
         ),
         Program("worker", _worker(house, "worker", "default", "-c", "2"), env=WITHHELD),
         Program("pki-worker", _worker(house, "pki-worker", "pki", "-P", "threads", "-c", "4"), env={"DATABASE_OWNER_URL": ""}),
+        Program(
+            "directory",
+            [*manage, "directory_simulator", "--bind", f"127.0.0.1:{directory_port}",
+             "--data", str(house.var / "simulators" / "directory" / "people.json")],
+            lambda: accepts(directory_port), env=WITHHELD,
+        ),
         Program("beat", _celery(house, "beat", "-s", str(house.var / "beat"), "--loglevel", "WARNING"), env=WITHHELD),
     ]  # fmt: skip
 

@@ -1,0 +1,40 @@
+"""The documents name what the code reads."""
+
+import ast
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+# Read by libraries, by manage.py or by make targets, not by settings.py.
+ELSEWHERE = {"DATABASE_OWNER_URL", "SOFTHSM2_CONF", "PYTEST_ARGS", "SITHS_LONG", "AREA"}
+
+
+def variables_of_settings() -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse((ROOT / "siths_portal" / "settings.py").read_text())):
+        if not isinstance(node, ast.Call) or not node.args or not isinstance(node.args[0], ast.Constant):
+            continue
+        reader = ast.unparse(node.func)
+        if reader == "_secret" or reader.startswith(("env.", "environ.Env().")):
+            found.add(str(node.args[0].value))
+    return found
+
+
+def documented() -> set[str]:
+    return set(re.findall(r"^\| `([A-Z0-9_]+)` \|", (ROOT / "docs" / "settings.md").read_text(), re.M))
+
+
+def test_every_variable_that_settings_reads_is_documented_and_no_other() -> None:
+    read = variables_of_settings()
+    assert {"DEBUG", "SECRET_KEY_FILE", "SITHS_VAR_DIR"} <= read
+    assert documented() - ELSEWHERE == read
+
+
+def test_every_make_target_is_in_the_readme_and_has_its_work() -> None:
+    from siths_portal.dev.house import TARGETS
+
+    targets = re.search(r"^TARGETS := (.+)$", (ROOT / "Makefile").read_text(), re.M)
+    assert targets
+    assert set(targets[1].split()) == set(TARGETS)
+    readme = (ROOT / "README.md").read_text()
+    assert [target for target in TARGETS if f"make {target}" not in readme] == []

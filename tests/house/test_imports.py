@@ -1,0 +1,101 @@
+"""The import contracts hold, and each catches what it is there for."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+APPS = ("siths_portal", "authn", "pki", "issuance", "billing")
+EXTRA = (
+    "authn/models.py",
+    "billing/service.py",
+    "billing/web/extra.py",
+    "issuance/adapters/extra.py",
+    "issuance/queries/extra.py",
+    "issuance/service.py",
+    "issuance/services/extra.py",
+    "issuance/web/extra.py",
+    "pki/hsm/extra.py",
+)
+
+
+def lint(root: Path) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).parent / "lint-imports"), "--no-logo", "--no-cache"]
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def skeleton(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Empty modules of this tree's names: contracts look at names and imports only."""
+    root = tmp_path_factory.mktemp("skeleton")
+    shutil.copy(ROOT / ".importlinter", root)
+    for app in APPS:
+        for path in (ROOT / app).rglob("*.py"):
+            target = root / path.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.touch()
+    for name in EXTRA:
+        target = root / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.touch()
+        (target.parent / "__init__.py").touch()
+    return root
+
+
+def test_the_tree_keeps_every_contract() -> None:
+    done = lint(ROOT)
+    assert done.returncode == 0, done.stdout
+
+
+def test_an_empty_tree_keeps_every_contract(skeleton: Path) -> None:
+    done = lint(skeleton)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("importer", "statement", "contract"),
+    [
+        ("issuance/services/extra.py", "import billing.models", "App direction"),
+        ("pki/web/extra.py", "import authn.service", "App direction"),
+        ("authn/models.py", "import pki.service", "App direction"),
+        ("issuance/services/extra.py", "import siths_portal.settings", "Apps see only siths_portal.lib"),
+        ("siths_portal/lib/errors.py", "import siths_portal.wiring", "Apps see only siths_portal.lib"),
+        ("pki/hsm/extra.py", "import siths_portal.simulators.card", "Apps see only siths_portal.lib"),
+        ("issuance/models/__init__.py", "import issuance.services", "Layers inside each app"),
+        ("issuance/services/extra.py", "import issuance.web.extra", "Layers inside each app"),
+        ("issuance/services/extra.py", "import issuance.adapters.extra", "Adapters are reached only through wiring"),
+        ("pki/web/extra.py", "import pkcs11", "Only pki.hsm and the software card touch the token library"),
+        ("siths_portal/simulators/directory.py", "import pkcs11", "Only pki.hsm and the software card touch the token library"),
+        ("siths_portal/simulators/directory.py", "import issuance.service", "Simulators talk by wire and files only"),
+        ("siths_portal/dev/steps.py", "import django", "The house knows commands and settings, no application"),
+        ("issuance/services/extra.py", "import pki.models", "Applications enter pki through its service"),
+        ("issuance/services/extra.py", "import pki.hsm.extra", "Applications enter pki through its service"),
+        ("billing/web/extra.py", "import issuance.models", "Applications enter issuance through service and authz"),
+        ("billing/web/extra.py", "import issuance.queries.extra", "Applications enter issuance through service and authz"),
+        ("issuance/services/extra.py", "import authn.models", "Applications enter authn through service and api"),
+    ],
+)
+def test_a_planted_import_breaks_its_contract(
+    skeleton: Path, tmp_path: Path, importer: str, statement: str, contract: str
+) -> None:
+    root = tmp_path / "tree"
+    shutil.copytree(skeleton, root)
+    target = root / importer
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(statement + "\n")
+    done = lint(root)
+    assert done.returncode == 1, done.stdout
+    assert f"{contract} BROKEN" in done.stdout
+
+
+def test_every_module_of_the_composition_root_is_barred_from_the_applications() -> None:
+    text = (ROOT / ".importlinter").read_text()
+    section = text.split("[importlinter:contract:portal-internals]")[1].split("[importlinter:")[0]
+    barred = {line.strip() for line in section.split("forbidden_modules =")[1].splitlines() if line.strip()}
+    children = {path.stem for path in (ROOT / "siths_portal").glob("*.py")} | {
+        path.parent.name for path in (ROOT / "siths_portal").glob("*/__init__.py")
+    }
+    assert {f"siths_portal.{child}" for child in children - {"__init__", "lib"}} <= barred

@@ -1,0 +1,151 @@
+"""The TLS front lets in only whom the client CA vouches for, and is the only one who can say who that is. Real nginx."""
+
+import http.client
+import json
+import socket
+import socketserver
+import ssl
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from siths_portal.dev import nginx
+from siths_portal.dev.home import House
+from siths_portal.dev.probes import accepts
+from siths_portal.dev.progress import wait_for
+from tests.house.conftest import copy_house
+
+
+class Echo(BaseHTTPRequestHandler):
+    """Answers with the request's headers."""
+
+    def do_POST(self) -> None:
+        body = json.dumps(self.headers.items()).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def address_string(self) -> str:
+        return "unix"
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+class UnixServer(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+
+
+def openssl(folder: Path, *arguments: str) -> None:
+    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def authority(folder: Path, name: str) -> None:
+    key = ("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2")
+    openssl(folder, *key, "-keyout", f"{name}.key", "-out", f"{name}.pem", "-subj", f"/CN=DEMO {name}")
+
+
+def certificate(folder: Path, name: str, issuer: str) -> None:
+    request = (
+        "req",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-keyout",
+        f"{name}.key",
+        "-out",
+        f"{name}.csr",
+    )
+    openssl(folder, *request, "-subj", f"/CN={name}", "-addext", "subjectAltName=DNS:localhost")
+    sign = ("x509", "-req", "-days", "2", "-copy_extensions", "copy", "-CA", f"{issuer}.pem", "-CAkey", f"{issuer}.key")
+    openssl(folder, *sign, "-in", f"{name}.csr", "-out", f"{name}.pem")
+
+
+@pytest.fixture
+def front(folder: Path, found: Callable[..., House]) -> Iterator[House]:
+    """nginx of a house, in front of a process that tells what it was told."""
+    house = found(copy_house(folder / "a clone"))
+    house.release_ports()
+    tls = house.var / "tls"
+    tls.mkdir()
+    for name in ("clients-ca", "stranger-ca"):
+        authority(tls, name)
+    for name, issuer in (("server", "clients-ca"), ("client", "clients-ca"), ("stranger", "stranger-ca")):
+        certificate(tls, name, issuer)
+    configuration = nginx.write(house)
+    with UnixServer(str(house.api_socket), Echo) as api:
+        threading.Thread(target=api.serve_forever, daemon=True).start()
+        process = subprocess.Popen(["/usr/sbin/nginx", "-e", "stderr", "-c", str(configuration)])
+        wait_for(lambda: accepts(house.port("api")), "nginx")
+        yield house
+        process.terminate()
+        process.wait()
+        api.shutdown()
+
+
+def ask(house: House, client: str, headers: list[tuple[str, str]]) -> tuple[int, list[tuple[str, str]]]:
+    tls = house.var / "tls"
+    context = ssl.create_default_context(cafile=str(tls / "clients-ca.pem"))
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if client:
+        context.load_cert_chain(tls / f"{client}.pem", tls / f"{client}.key")
+    connection = http.client.HTTPSConnection("localhost", house.port("api"), context=context, timeout=10)
+    connection.putrequest("POST", "/api/supplier/v1/orders")
+    for name, value in headers:
+        connection.putheader(name, value)
+    connection.putheader("Content-Length", "2")
+    connection.endheaders(b"{}")
+    answer = connection.getresponse()
+    body = answer.read()
+    return answer.status, json.loads(body) if answer.status == 200 else []
+
+
+@pytest.mark.parametrize("client", ["", "stranger"])
+def test_nobody_comes_in_without_a_certificate_of_the_client_authority(front: House, client: str) -> None:
+    assert ask(front, client, [])[0] == 400
+
+
+def test_the_api_hears_the_certificate_of_the_connection_and_no_header_that_a_caller_forged(front: House) -> None:
+    forged = [
+        ("X-SSL-Client-Cert", "forged"),
+        ("x-ssl-client-cert", "forged"),
+        ("X_SSL_Client_Cert", "forged"),
+        ("X-SSL-Client-Verify", "forged"),
+        ("X-Forwarded-For", "forged"),
+        ("X-Forwarded-Host", "forged"),
+        ("X-Forwarded-Proto", "forged"),
+        ("Forwarded", "for=forged"),
+        ("X-Real-IP", "forged"),
+        ("X-Request-Id", "forged"),
+    ]
+    status, heard = ask(front, "client", [*forged, ("Idempotency-Key", "k-1"), ("Content-Type", "application/json")])
+    assert status == 200
+    assert [value for _, value in heard if "forged" in value] == []
+    named = [(name.lower(), value) for name, value in heard]
+    (passed,) = [value for name, value in named if name.replace("_", "-") == "x-ssl-client-cert"]
+    assert unquote(passed) == (front.var / "tls" / "client.pem").read_text()
+    assert ("idempotency-key", "k-1") in named
+    assert ("content-type", "application/json") in named
+    assert ("content-length", "2") in named
+    assert ("x-forwarded-proto", "https") in named
+
+
+def test_tls_older_than_1_2_is_refused(front: House) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+    with (
+        socket.create_connection(("127.0.0.1", front.port("api")), timeout=10) as raw,
+        pytest.raises(ssl.SSLError, match="protocol version"),
+    ):
+        context.wrap_socket(raw)
