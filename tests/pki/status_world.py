@@ -5,7 +5,6 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 
-import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -42,8 +41,7 @@ class Keys:
     derive: str
 
 
-@pytest.fixture(scope="session")
-def keys() -> Keys:
+def make_keys() -> Keys:
     make_token(TOKEN)
     token = hsm_for(TOKEN)
 
@@ -244,9 +242,3 @@ def key_bits(certificate: x509.Certificate) -> bytes:
 
 def serial_text(serial: int) -> str:
     return serial.to_bytes((serial.bit_length() + 7) // 8).hex().upper()
-
-
-@pytest.fixture
-def world(keys, transactional_db, settings, tmp_path) -> World:
-    settings.PKI_STATUS_DIR = tmp_path / "status"
-    return World(keys)
