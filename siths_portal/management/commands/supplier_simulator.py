@@ -1,0 +1,77 @@
+"""`supplier_simulator`: a card supplier, as a process of its own that knows the portal by its API alone."""
+
+import os
+import signal
+import threading
+from argparse import ArgumentParser
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from cryptography import x509
+from django.core.management.base import BaseCommand, CommandError
+
+from siths_portal.simulators.supplier import Records, Supplier
+from siths_portal.simulators.supplier_client import Api
+
+
+class Command(BaseCommand):
+    """Pulls and makes cards every `--interval` seconds until it is told to stop, or once with `--once`."""
+
+    help = "Pulls card orders over mTLS, makes software cards, and reports them produced and sent."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declares where the portal is, who we are, and where our records and cards lie."""
+        home = Path("var/simulators/supplier")
+        port = int(os.environ.get("PORT_BASE", "8000")) + 443
+        parser.add_argument("--once", action="store_true", help="one round; exit 1 if an order is left undone")
+        parser.add_argument("--order", metavar="ID", help="this order only")
+        parser.add_argument("--interval", type=float, default=10.0, metavar="S")
+        parser.add_argument("--base-url", default=os.environ.get("SUPPLIER_API_URL", f"https://localhost:{port}"))
+        parser.add_argument("--folder", type=Path, default=home, help="the supplier's own records")
+        parser.add_argument("--cards", type=Path, default=Path("var/simulators/cards"))
+        parser.add_argument("--client-cert", type=Path, default=home / "client.pem")
+        parser.add_argument("--client-key", type=Path, default=home / "client.key")
+        parser.add_argument("--ca", type=Path, default=home / "ca.pem", help="issuer of the portal's TLS certificate")
+        parser.add_argument("--root", type=Path, help="root that the card certificates must lead to (default: root.pem if there)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Runs; exit 2 if a file is missing, 1 after `--once` if an order is left undone."""
+        for name in ("client_cert", "client_key", "ca"):
+            if not options[name].is_file():
+                raise CommandError(f"--{name.replace('_', '-')}: {options[name]} saknas", returncode=2)
+        supplier = Supplier(
+            api=Api(options["base_url"], options["client_cert"], options["client_key"], options["ca"]),
+            records=Records(options["folder"]),
+            cards=options["cards"],
+            root=self._root(options["root"], options["folder"] / "root.pem"),
+            report=self._say,
+        )
+        if options["once"]:
+            if not supplier.round(options["order"]):
+                raise CommandError("En beställning blev inte klar.")
+            return
+        stop = threading.Event()
+
+        def end(_signal: int, _frame: FrameType | None) -> None:
+            stop.set()
+
+        signal.signal(signal.SIGTERM, end)
+        signal.signal(signal.SIGINT, end)
+        while not stop.is_set():
+            supplier.round(options["order"])
+            stop.wait(options["interval"])
+
+    def _root(self, given: Path | None, default: Path) -> x509.Certificate | None:
+        path = given or default
+        if given is None and not default.exists():
+            return None
+        try:
+            return x509.load_pem_x509_certificate(path.read_bytes())
+        except (OSError, ValueError):
+            raise CommandError(f"--root: {path} är inget PEM-certifikat", returncode=2) from None
+
+    def _say(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()

@@ -1,0 +1,228 @@
+"""A card supplier: pulls orders, makes cards, has their certificates signed, reports what it did. A client of the supplier API.
+
+Its own records are one file an order, written before each call with the very body that is sent. So it can be stopped anywhere
+and started again: the same call goes out with the same idempotency key, and nothing is made or reported twice.
+"""
+
+import datetime as dt
+import json
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from joserfc import jwe
+from joserfc.jwk import ECKey
+from joserfc.registry import HeaderParameter
+
+from siths_portal.simulators.card import PROFILES, Card, CardError, new_serial
+from siths_portal.simulators.supplier_client import Api, Refused, Unreachable
+
+# SEIS cardNumber (SS 61 43 32), as in the certificates of SITHS cards.
+CARD_NUMBER = x509.ObjectIdentifier("1.2.752.34.2.1")
+_FINAL = ("sent", "stopped")
+
+Report = Callable[[str], None]
+
+
+class BadDelivery(Exception):
+    """What the portal sent does not fit the card; the text names the check."""
+
+
+@dataclass
+class Job:
+    """The supplier's record of one order. `step` is the last thing that is known to be done; codes are wiped once reported."""
+
+    order_id: str
+    step: str = "taken"
+    registered_mail: bool = False
+    serial: str = ""
+    puk: str = ""
+    transport_code: str = ""
+    bodies: dict[str, Any] = field(default_factory=dict)
+    stopped_by: str = ""
+
+
+class Records:
+    """The supplier's folder: `orders/<order id>.json`, readable by its owner only, replaced as a whole."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "orders"
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def all(self) -> list[Job]:
+        """Every order known here, oldest first (their ids grow with time)."""
+        return [Job(**json.loads(path.read_text())) for path in sorted(self.folder.glob("*.json"))]
+
+    def find(self, order_id: str) -> Job | None:
+        """The order's record, if there is one."""
+        path = self.folder / f"{order_id}.json"
+        return Job(**json.loads(path.read_text())) if path.exists() else None
+
+    def save(self, job: Job) -> None:
+        """Writes the record durably."""
+        path = self.folder / f"{job.order_id}.json"
+        temporary = path.with_suffix(".new")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(asdict(job), file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+
+
+@dataclass
+class Supplier:
+    """The bureau. `root` is the certificate that every chain must end in, if it is known; `report` gets one line a step."""
+
+    api: Api
+    records: Records
+    cards: Path
+    root: x509.Certificate | None
+    report: Report
+    poll_seconds: float = 1.0
+    polls: int = 60
+
+    def round(self, only: str | None = None) -> bool:
+        """Goes on with every unfinished order, then takes what is queued. True if nothing is left undone."""
+        done = True
+        for job in self.records.all():
+            if job.step not in _FINAL and only in (None, job.order_id):
+                done &= self._guarded(job)
+        try:
+            for order in self.api.orders("queued"):
+                if only in (None, order["id"]) and self.records.find(order["id"]) is None:
+                    job = Job(order["id"])
+                    self.records.save(job)
+                    done &= self._guarded(job)
+        except (Refused, Unreachable) as failure:
+            self.report(f"orders not read: {failure}")
+            return False
+        if only is not None and self.records.find(only) is None:
+            self.report(f"order {only}: not in the queue")
+            return False
+        return done
+
+    def _guarded(self, job: Job) -> bool:
+        try:
+            self._work(job)
+        except Unreachable as failure:
+            self.report(f"order {job.order_id}: waits, {failure}")
+            return False
+        except (Refused, BadDelivery, CardError) as failure:
+            job.step, job.stopped_by = "stopped", str(failure)
+            self.records.save(job)
+            self.report(f"order {job.order_id}: stopped, {failure}")
+            return False
+        return True
+
+    def _work(self, job: Job) -> None:
+        steps = {
+            "taken": self._accept,
+            "accepted": self._make_card,
+            "made": self._get_certificates,
+            "personalised": self._report_produced,
+            "produced": self._report_sent,
+        }
+        while job.step in steps:
+            steps[job.step](job)
+            self.records.save(job)
+            self.report(f"order {job.order_id}: {job.step}")
+
+    def _post(self, job: Job, name: str, path: str, body: Callable[[], Any]) -> Any:
+        """Posts under a key of its own for order and step. The body is made once and kept, since repeats must carry the same."""
+        if name not in job.bodies:
+            job.bodies[name] = body()
+            self.records.save(job)
+        return self.api.post(f"orders/{job.order_id}/{path}", key=f"{job.order_id}:{name}", body=job.bodies[name])
+
+    def _accept(self, job: Job) -> None:
+        order = self._post(job, "accept", "accept", dict).body
+        job.registered_mail = bool(order["article"]["registered_mail"])
+        job.step = "accepted"
+
+    def _make_card(self, job: Job) -> None:
+        self.api.get(f"orders/{job.order_id}")  # what is printed and where the card goes; neither is kept here
+        if not job.serial:
+            job.serial = new_serial()
+            job.puk = "".join(secrets.choice("0123456789") for _ in range(8))
+            job.transport_code = secrets.token_urlsafe(24)
+            self.records.save(job)
+        if not Card(self.cards / job.serial).finished:
+            Card.make(self.cards, job.serial, puk=job.puk, transport_code=job.transport_code)
+        job.step = "made"
+
+    def _get_certificates(self, job: Job) -> None:
+        card = Card(self.cards / job.serial)
+
+        def body() -> dict[str, Any]:
+            csrs = card.csrs(code=job.transport_code)
+            return {"card_serial": job.serial, "card_key": card.card_key(), "csrs": csrs}
+
+        reply = self._post(job, "certificates", "certificates", body)
+        polls = 0
+        while reply.status == 202:
+            if polls == self.polls:
+                raise Unreachable("certificates are still pending")
+            polls += 1
+            self.api.sleep(self.poll_seconds)
+            reply = self.api.get(f"orders/{job.order_id}/certificates")
+        self._check(job, reply.body)
+        card.store_certificates(reply.body["certificates"], code=job.transport_code)
+        job.step = "personalised"
+
+    def _check(self, job: Job, delivery: dict[str, Any]) -> None:
+        """Raises BadDelivery unless each certificate has its key of the card, the card's number, and a chain up to the root."""
+        if set(delivery["certificates"]) != set(PROFILES):
+            raise BadDelivery("other certificates than asked for")
+        for profile, pem in delivery["certificates"].items():
+            certificate = x509.load_pem_x509_certificate(pem.encode())
+            request = x509.load_pem_x509_csr(job.bodies["certificates"]["csrs"][profile].encode())
+            if certificate.public_key() != request.public_key():
+                raise BadDelivery(f"{profile} has another key")
+            number = certificate.extensions.get_extension_for_oid(CARD_NUMBER).value
+            if not isinstance(number, x509.UnrecognizedExtension) or not number.value.endswith(job.serial.encode()):
+                raise BadDelivery(f"{profile} has another card number")
+            chain = [certificate, *x509.load_pem_x509_certificates(delivery["chains"][profile].encode())]
+            try:
+                for subject, issuer in zip(chain, [*chain[1:], chain[-1]], strict=True):
+                    subject.verify_directly_issued_by(issuer)
+            except (ValueError, TypeError, InvalidSignature):
+                raise BadDelivery(f"{profile} has no unbroken chain") from None
+            if len(chain) < 2 or (self.root is not None and chain[-1] != self.root):
+                raise BadDelivery(f"{profile} does not end in the known root")
+
+    def _report_produced(self, job: Job) -> None:
+        def body() -> dict[str, Any]:
+            mifare_id = str(secrets.randbelow(2**32)).zfill(10)
+            return {"type": "produced", "mifare_id": mifare_id, "puk_jwe": self._encrypted_puk(job)}
+
+        self._post(job, "produced", "events", body)
+        job.puk = job.transport_code = ""
+        job.step = "produced"
+
+    def _encrypted_puk(self, job: Job) -> str:
+        """The PUK as JWE (ECDH-ES, A256GCM) to the portal's newest key; the protected header names the order and the card."""
+        key = self.api.get("keys").body["keys"][0]
+        registry = jwe.JWERegistry(
+            header_registry={name: HeaderParameter(name, "str") for name in ("order", "serial")},
+            algorithms=["ECDH-ES", "A256GCM"],
+        )
+        header = {"alg": "ECDH-ES", "enc": "A256GCM", "kid": key["kid"], "order": job.order_id, "serial": job.serial}
+        return jwe.encrypt_compact(header, job.puk.encode(), ECKey.import_key(key), registry=registry)
+
+    def _report_sent(self, job: Job) -> None:
+        def body() -> dict[str, Any]:
+            today = dt.datetime.now(dt.UTC).date().isoformat()
+            report = {"type": "sent", "date": today}
+            if job.registered_mail:
+                report["registered_mail_id"] = f"LA00R{secrets.randbelow(10**6):06d}SE"
+            return report
+
+        self._post(job, "sent", "events", body)
+        job.bodies = {}
+        job.step = "sent"

@@ -1,0 +1,107 @@
+"""The card supplier's side of the supplier API: REST over mTLS, repeated with back-off until it is answered."""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import requests
+
+_PASSING = frozenset({409, 425, 429, 500, 502, 503, 504})
+_WAITABLE_CONFLICT = "request-in-progress"
+
+
+class Refused(Exception):
+    """The portal refused: its status and its problem's stable code."""
+
+    def __init__(self, status: int, code: str) -> None:
+        super().__init__(f"{status} {code}")
+        self.status, self.code = status, code
+
+
+class Unreachable(Exception):
+    """The portal gave no usable answer in all attempts. The text names the kind of failure only."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A 2xx answer."""
+
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+
+@dataclass
+class Api:
+    """One portal, as one registered supplier. `patience` is how many attempts a call gets; waits double up to `longest_wait`."""
+
+    base_url: str
+    certificate: Path
+    key: Path
+    ca: Path
+    patience: int = 6
+    longest_wait: float = 10.0
+    timeout: tuple[float, float] = (5.0, 35.0)
+    sleep: Callable[[float], None] = time.sleep
+    _session: requests.Session = field(default_factory=requests.Session, repr=False)
+
+    def __post_init__(self) -> None:
+        self._session.trust_env = False
+        self._session.cert = (str(self.certificate), str(self.key))
+        self._session.verify = str(self.ca)
+
+    def get(self, path: str, **query: str) -> Reply:
+        """Reads `path`."""
+        return self._call("GET", path, params=query)
+
+    def post(self, path: str, *, key: str, body: Any) -> Reply:
+        """Posts `body` under the idempotency key `key`; the same key must always carry the same body."""
+        return self._call("POST", path, json=body, headers={"Idempotency-Key": key})
+
+    def put(self, path: str, *, version: str, body: Any) -> Reply:
+        """Puts `body` in place of the version with the entity tag `version`."""
+        return self._call("PUT", path, json=body, headers={"If-Match": version})
+
+    def orders(self, status: str) -> Iterator[dict[str, Any]]:
+        """All orders in a status, page by page."""
+        query = {"status": status, "limit": "100"}
+        while True:
+            page = self.get("orders", **query).body
+            yield from cast(list[dict[str, Any]], page["orders"])
+            if not page["next_cursor"]:
+                return
+            query["cursor"] = page["next_cursor"]
+
+    def _call(self, method: str, path: str, **options: Any) -> Reply:
+        failure = ""
+        for attempt in range(self.patience):
+            if attempt:
+                self.sleep(min(self.longest_wait, 0.2 * 2**attempt) * random.uniform(0.5, 1.0))  # noqa: S311
+            try:
+                response = self._session.request(
+                    method,
+                    f"{self.base_url.rstrip('/')}/api/supplier/v1/{path}",
+                    timeout=self.timeout,
+                    allow_redirects=False,
+                    **options,
+                )
+            except requests.RequestException as error:
+                failure = type(error).__name__
+                continue
+            code = _code(response)
+            if response.ok:
+                return Reply(response.status_code, dict(response.headers), response.json() if response.content else None)
+            if response.status_code not in _PASSING or (response.status_code == 409 and code != _WAITABLE_CONFLICT):
+                raise Refused(response.status_code, code)
+            failure = f"{response.status_code} {code}"
+        raise Unreachable(failure)
+
+
+def _code(response: requests.Response) -> str:
+    try:
+        return str(response.json()["code"])
+    except (ValueError, KeyError, TypeError):
+        return "no-problem"
