@@ -1,8 +1,10 @@
 """Celery application and its static schedule. Queues: `default`, and `pki` for everything that needs the token."""
 
 import os
+from typing import Any
 
-from celery import Celery
+import structlog
+from celery import Celery, signals
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "siths_portal.settings")
 
@@ -13,6 +15,10 @@ app.autodiscover_tasks()
 # name of the entry: task, seconds between runs, queue. Every task is a sweeper that may run twice or be missed.
 SCHEDULE: dict[str, tuple[str, float, str]] = {
     "audit.seal": ("audit.seal", 5, "default"),
+    "pki.presign_due": ("pki.presign_due", 2, "pki"),
+    "pki.open_secrets": ("pki.open_secrets", 10, "pki"),
+    # CRLs have a period of their own; looking often makes a missed run cost minutes.
+    "pki.publish_crls": ("pki.publish_crls", 300, "pki"),
     "authn.prune_idempotency": ("authn.prune_idempotency", 86_400, "default"),
 }
 
@@ -20,3 +26,23 @@ app.conf.beat_schedule = {
     entry: {"task": task, "schedule": seconds, "options": {"queue": queue, "expires": seconds}}
     for entry, (task, seconds, queue) in SCHEDULE.items()
 }
+
+
+def keep_logging(**_facts: Any) -> None:
+    """Keeps Celery from setting up logging of its own beside `lib.logging`."""
+
+
+def bind_task(task_id: str, task: Any, **_facts: Any) -> None:
+    """Names the task in each log line that it writes."""
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(task=task.name, task_id=task_id)
+
+
+def release_task(**_facts: Any) -> None:
+    """Ends what `bind_task` began."""
+    structlog.contextvars.clear_contextvars()
+
+
+signals.setup_logging.connect(keep_logging)
+signals.task_prerun.connect(bind_task)
+signals.task_postrun.connect(release_task)

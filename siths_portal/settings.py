@@ -104,7 +104,7 @@ TIME_ZONE = "Europe/Stockholm"
 USE_TZ = True
 
 STATIC_URL = "/static/"
-STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT = None if DEBUG else VAR_DIR / "static"  # in development files are served from where they lie
 STATICFILES_DIRS = [BASE_DIR / "static"]
 if not DEBUG:
     # Names carry a hash of the content, so that browsers may keep files for ever: `collectstatic` makes them.

@@ -1,54 +1,145 @@
-"""Log lines as JSON on standard output, with a request id and without personal data."""
+"""Log lines: one JSON object each on standard error, with a request id or task and without personal data (`redaction`).
 
-import re
+Everything goes one way: structlog's own loggers, and the standard library's (Django, Celery, granian, warnings).
+"""
+
+import contextlib
+import json
+import logging
+import sys
 import uuid
-from collections.abc import Callable, MutableMapping
-from typing import Any
+from collections.abc import Callable, Mapping, MutableMapping
+from typing import Any, TextIO
 
 import structlog
 from django.http import HttpRequest, HttpResponse
 
-_SENSITIVE_KEYS = re.compile(r"(pin|puk|code|password|secret|token|personnummer|person_id|hsa|serial|name|address|mail)", re.I)
-_SENSITIVE_TEXT = [
-    re.compile(r"\b(?:18|19|20)?\d{6}[-+ ]?\d{4}\b"),  # personnummer and samordningsnummer
-    re.compile(r"\b[A-Z]{2,6}\d{10}-[A-Za-z0-9]+\b"),  # HSA-id
-    re.compile(r"\b\d{19}\b"),  # card serial
-]
+from siths_portal.lib.redaction import clean, clean_item, explain, scrub
+
+Event = MutableMapping[str, Any]
+
+OURS = ("siths_portal", "authn", "pki", "issuance", "billing")
+_PLAIN = frozenset({"event", "level", "timestamp", "logger", "request_id", "task", "task_id", "exception"})
 
 
-def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """structlog processor: hides values of sensitive keys, and personal numbers anywhere in text."""
-    for key, value in event.items():
-        if key in ("event", "level", "timestamp", "logger", "request_id"):
-            continue
-        if _SENSITIVE_KEYS.search(key):
-            event[key] = "[dolt]"
-        elif isinstance(value, str):
-            event[key] = scrub(value)
-    event["event"] = scrub(str(event.get("event", "")))
+class _StandardError(logging.StreamHandler[TextIO]):
+    """Writes to what standard error is at the moment, also after a fork or a redirection."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        """The present standard error."""
+        return sys.stderr
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (the name is the standard library's)
+        """A line that cannot be written is lost in silence: printing the record would print what it holds."""
+
+
+def _foreign(_logger: Any, _method: str, event: Event) -> Event:
+    """Takes from a record of the standard library what may be told: no request, no task arguments, no return value."""
+    record: logging.LogRecord = event["_record"]
+    arguments = event.pop("positional_args", ())
+    if event["_from_structlog"]:
+        return event
+    if record.name.startswith(("django.request", "django.security")):
+        match = getattr(getattr(record, "request", None), "resolver_match", None)
+        event["event"] = str(event["event"]).partition(":")[0]
+        event.update(status=getattr(record, "status_code", None), route=getattr(match, "route", None))
+    elif record.name.startswith("celery.") and isinstance(arguments, Mapping) and "name" in arguments:
+        step = arguments.get("description") or ("succeeded" if "runtime" in arguments else "retried")
+        event["event"] = f"task.{str(step).lower().replace(' ', '-')}"
+        event.update(task=arguments["name"], task_id=arguments.get("id"))
+    elif isinstance(arguments, tuple) and arguments:
+        with contextlib.suppress(TypeError, ValueError):
+            event["event"] = str(record.msg) % tuple(clean(argument) for argument in arguments)
     return event
 
 
-def scrub(text: str) -> str:
-    """`text` with everything that looks like a personal number, HSA-id or card serial replaced."""
-    for pattern in _SENSITIVE_TEXT:
-        text = pattern.sub("[dolt]", text)
-    return text
+def _exception(_logger: Any, _method: str, event: Event) -> Event:
+    """Replaces exc_info by types and places; the standard text of a traceback can quote data and is dropped."""
+    info = event.pop("exc_info", None)
+    event.pop("exc_text", None)
+    event.pop("stack_info", None)
+    if info is True:
+        info = sys.exc_info()
+    if isinstance(info, BaseException):
+        event["exception"] = explain(info)
+    elif isinstance(info, tuple) and info[1] is not None:
+        event["exception"] = explain(info[1], info[2])
+    return event
+
+
+def redact(_logger: Any, _method: str, event: Event) -> Event:
+    """structlog processor: hides values under sensitive keys and sensitive numbers anywhere; spells out control characters."""
+    cleaned: Event = {}
+    for key, value in event.items():
+        if key == "exception":
+            cleaned[key] = value
+        elif key in _PLAIN:
+            cleaned[key] = scrub(str(value)) if value is not None else None
+        else:
+            cleaned[scrub(str(key))] = clean_item(str(key), value)
+    return cleaned
+
+
+def _json(_logger: Any, _method: str, event: Event) -> str:
+    return json.dumps(event, ensure_ascii=False)
+
+
+_SHARED: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
 
 
 def configure(*, debug: bool) -> None:
-    """Sets structlog up once per process."""
+    """Sets up logging once per process. Development differs in nothing: what must not be logged must not be logged there."""
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            redact,
-            structlog.processors.JSONRenderer(ensure_ascii=False),
+            structlog.stdlib.filter_by_level,
+            *_SHARED,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=not debug,
     )
+    handler = _StandardError()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=_SHARED,
+            processors=[_foreign, structlog.stdlib.ProcessorFormatter.remove_processors_meta, _exception, redact, _json],
+            pass_foreign_args=True,
+        )
+    )
+    root = logging.getLogger()
+    for other in [h for h in root.handlers if isinstance(h, _StandardError)]:
+        root.removeHandler(other)
+    root.addHandler(handler)
+    root.setLevel(logging.WARNING)
+    for name in OURS:
+        logging.getLogger(name).setLevel(logging.INFO)
+    logging.getLogger("celery").setLevel(logging.INFO)
+    # A line for each request, statement or run of a sweeper says nothing, and might hold addresses and parameters.
+    for name in (
+        "django.server",
+        "django.db.backends",
+        "granian.access",
+        "celery.app.trace",
+        "celery.worker.strategy",
+        "celery.beat",
+    ):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for name in ("_granian", "granian.access", "django", "django.server"):
+        adopted = logging.getLogger(name)
+        adopted.handlers.clear()
+        adopted.propagate = True
+    logging.captureWarnings(True)
 
 
 class RequestIdMiddleware:
