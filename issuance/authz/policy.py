@@ -4,10 +4,11 @@ A row that the actor does not see is NotFound, answered by the same query as for
 """
 
 from operator import attrgetter
-from typing import Any
+from typing import Any, NoReturn, cast
 from uuid import UUID
 
 from django.core.exceptions import ObjectDoesNotExist
+from django.db.models import Model, QuerySet
 
 from issuance.authz.actor import Actor
 from issuance.authz.roles import ALLOWED, ASSIGNABLE, NEVER_FOR_ONESELF, SYSTEM_ALLOWED, Action, Role
@@ -15,21 +16,26 @@ from issuance.authz.scope import ScopedQuerySet
 from siths_portal.lib.errors import Forbidden, NotFound
 
 
-def get(actor: Actor, action: Action, queryset: ScopedQuerySet, pk: UUID | str) -> Any:
+def get[M: Model](actor: Actor, action: Action, queryset: QuerySet[M], pk: UUID | str) -> M:
     """The row `pk` of `queryset` if `actor` may do `action` to it.
 
     Raises NotFound if the actor does not see it or it is not there, Forbidden if he sees it and may not do this.
     """
-    row = queryset.visible_to(actor, action).filter(pk=pk).first()
+    try:
+        pk = UUID(str(pk))
+    except ValueError:
+        raise not_found() from None
+    scoped = cast(ScopedQuerySet[M], queryset)
+    row = scoped.visible_to(actor, action).filter(pk=pk).first()
     if row is None:
-        _refuse(actor, action, queryset, pk)
+        _refuse(actor, action, scoped, pk)
     _refuse_own_matter(actor, action, row)
     return row
 
 
 def require(actor: Actor, action: Action, row: Any) -> None:
     """Passes if `actor` may do `action` to `row`. Raises NotFound or Forbidden as `get` does."""
-    queryset: ScopedQuerySet = type(row)._default_manager.all()
+    queryset: ScopedQuerySet[Any] = type(row)._default_manager.all()
     if not queryset.visible_to(actor, action).filter(pk=row.pk).exists():
         _refuse(actor, action, queryset, row.pk)
     _refuse_own_matter(actor, action, row)
@@ -75,7 +81,7 @@ def _system_actions(actor: Actor) -> frozenset[Action]:
     return SYSTEM_ALLOWED[actor.ref]
 
 
-def _refuse(actor: Actor, action: Action, queryset: ScopedQuerySet, pk: UUID | str) -> None:
+def _refuse(actor: Actor, action: Action, queryset: ScopedQuerySet[Any], pk: UUID | str) -> NoReturn:
     if action is not Action.VIEW and queryset.visible_to(actor, Action.VIEW).filter(pk=pk).exists():
         raise _forbidden()
     raise not_found()

@@ -20,7 +20,7 @@ class Role(StrEnum):
 
 
 class Action(StrEnum):
-    """What an actor may want to do. SUPPLY and TAKE_ORDER are the card suppliers'."""
+    """What an actor may want to do. SUPPLY and TAKE are the card suppliers'."""
 
     VIEW = "view"
     VIEW_HISTORY = "view_history"
@@ -41,7 +41,7 @@ class Action(StrEnum):
     VERIFY_CUSTOMISATION = "verify_customisation"
     CREATE_ORGANISATION = "create_organisation"
     SUPPLY = "supply"
-    TAKE_ORDER = "take_order"
+    TAKE = "take"
 
 
 GLOBAL_ROLES = frozenset({Role.SYSTEM_ADMIN, Role.GLOBAL_REVOKER, Role.GLOBAL_READER})

@@ -4,13 +4,15 @@ Scope flows downward only: a grant reaches every row whose organisation's `scope
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, Self, cast
+from typing import Any, ClassVar, Protocol, Self, TypeVar, cast
 
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 
 from issuance.authz.actor import Actor, Grant
 from issuance.authz.roles import ALLOWED, READING, SYSTEM_ALLOWED, Action
+
+_Model = TypeVar("_Model", bound=models.Model, covariant=True)
 
 _NOTHING = Q(pk__in=[])
 _EVERYTHING = ~_NOTHING
@@ -41,7 +43,7 @@ class Scoped(Protocol):
     scope: ClassVar[ScopeRule]
 
 
-class ScopedQuerySet(models.QuerySet[Any]):
+class ScopedQuerySet(models.QuerySet[_Model]):
     """A queryset that knows what an actor may see."""
 
     def visible_to(self, actor: Actor, action: Action = Action.VIEW) -> Self:
@@ -58,10 +60,10 @@ class ScopedQuerySet(models.QuerySet[Any]):
 
     def _supplied_by(self, actor: Actor, action: Action, rule: ScopeRule) -> Self:
         """A supplier's own rows and, to take them, the queue. Nothing else in the portal is visible to a client (S29)."""
-        if action not in (Action.SUPPLY, Action.TAKE_ORDER) or not rule.supplier:
+        if action not in (Action.SUPPLY, Action.TAKE) or not rule.supplier:
             return self.none()
         own = Q(**{rule.supplier: actor.client_ref})
-        return self.filter(own | rule.queue if action is Action.TAKE_ORDER else own)
+        return self.filter(own | rule.queue if action is Action.TAKE else own)
 
     def _granted(self, grants: list[Grant], action: Action, rule: ScopeRule) -> Q:
         everyone = [grant for grant in grants if grant.protected_persons or not rule.protected]
@@ -86,6 +88,18 @@ class ScopedQuerySet(models.QuerySet[Any]):
         field = cast(Any, self.model._meta.get_field(relation))
         related = field.related_model._base_manager.filter(condition, **{field.field.name: OuterRef("pk")})
         return Q(Exists(related))
+
+
+class ScopedManager(models.Manager[_Model]):
+    """The manager of every model with a scope rule."""
+
+    def get_queryset(self) -> ScopedQuerySet[_Model]:
+        """All rows, as a queryset that knows scope."""
+        return ScopedQuerySet(self.model, using=self._db)
+
+    def visible_to(self, actor: Actor, action: Action = Action.VIEW) -> ScopedQuerySet[_Model]:
+        """Rows on which `actor` may do `action`."""
+        return self.get_queryset().visible_to(actor, action)
 
 
 def _outermost(scope_paths: list[str]) -> list[str]:

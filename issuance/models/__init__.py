@@ -14,7 +14,8 @@ from issuance.models.organisations import (
     ReceiptText,
     SubscriptionFee,
 )
-from issuance.models.persons import Person, PersonIdentifier, PersonScope, Post, RoleGrant
+from issuance.models.person_scope import PersonScope
+from issuance.models.persons import Person, PersonIdentifier, Post, RoleGrant
 
 __all__ = [
     "Article",

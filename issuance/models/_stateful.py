@@ -1,6 +1,6 @@
 """Base of the rows that have a life cycle: their state moves only by a step of `issuance.services.steps`."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Any, Self
 
 from django.db import models
@@ -18,9 +18,9 @@ class Stateful(models.Model):
     _state_as_loaded: str | None = None
 
     @classmethod
-    def from_db(cls, db: str | None, field_names: Collection[str], values: Sequence[Any]) -> Self:
+    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **options: Any) -> Self:
         """Remembers the state that the database has."""
-        row = super().from_db(db, field_names, values)
+        row = super().from_db(db, field_names, values, **options)
         row._state_as_loaded = row.__dict__.get("state")
         return row
 

@@ -1,11 +1,12 @@
 """Carriers, the eIDs and certificates on them, and the receipts that holders signed."""
 
 import datetime as dt
+from typing import ClassVar
 
 from django.db import models
 from django.db.models import F, Q
 
-from issuance.authz.scope import ScopedQuerySet, ScopeRule
+from issuance.authz.scope import ScopedManager, ScopeRule
 from issuance.domain.carrier_states import CarrierState
 from issuance.domain.eid_states import EidState
 from issuance.models._stateful import Stateful
@@ -68,7 +69,7 @@ class Carrier(Stateful):
     receipt = models.OneToOneField(Receipt, null=True, on_delete=models.PROTECT, related_name="carrier")
     created_at = models.DateTimeField()
 
-    objects = ScopedQuerySet.as_manager()
+    objects: ClassVar[ScopedManager["Carrier"]] = ScopedManager()
     scope = ScopeRule(path="organisation__scope_path", shown_by="eids", protected="person__is_protected", person="person_id")
 
     class Meta:
@@ -121,7 +122,7 @@ class Eid(Stateful):
     hsa_id = models.CharField(max_length=31)
     mail = models.CharField(max_length=254, default="")
     upn = models.CharField(max_length=254, default="")
-    title = models.CharField(max_length=64, default="")
+    title = models.CharField(max_length=128, default="")
     assurance_level = models.PositiveSmallIntegerField(default=3)
     valid_from = models.DateTimeField(null=True)
     valid_to = models.DateTimeField(null=True)
@@ -130,7 +131,7 @@ class Eid(Stateful):
     revocation_reason = models.CharField(max_length=40, default="")
     created_at = models.DateTimeField()
 
-    objects = ScopedQuerySet.as_manager()
+    objects: ClassVar[ScopedManager["Eid"]] = ScopedManager()
     scope = ScopeRule(path="organisation__scope_path", protected="carrier__person__is_protected", person="carrier.person_id")
 
     class Meta:

@@ -1,9 +1,11 @@
 """Card orders, which card suppliers pull, and what the suppliers report on them."""
 
+from typing import ClassVar
+
 from django.db import models
 from django.db.models import Q
 
-from issuance.authz.scope import ScopedQuerySet, ScopeRule
+from issuance.authz.scope import ScopedManager, ScopeRule
 from issuance.domain.order_states import OrderState
 from issuance.models._stateful import Stateful
 from issuance.models.carriers import Carrier, Eid
@@ -31,7 +33,6 @@ class CardOrder(Stateful):
     ordered_by_ref = models.CharField(max_length=200)
     idempotency_key = models.CharField(max_length=100)
     content_sha256 = models.CharField(max_length=64)
-    forwarding = models.BooleanField(default=False)
     ordered_at = models.DateTimeField()
     accepted_at = models.DateTimeField(null=True)
     produced_at = models.DateTimeField(null=True)
@@ -40,7 +41,7 @@ class CardOrder(Stateful):
     registered_mail_id = models.CharField(max_length=13, default="")
     failure_reason = models.CharField(max_length=40, default="")
 
-    objects = ScopedQuerySet.as_manager()
+    objects: ClassVar[ScopedManager["CardOrder"]] = ScopedManager()
     scope = ScopeRule(
         path="organisation__scope_path",
         protected="carrier__person__is_protected",

@@ -1,9 +1,11 @@
 """The tree of issuing areas and organisations with what is configured on it (domain.md 7)."""
 
+from typing import ClassVar
+
 from django.db import models
 from django.db.models.functions import Upper
 
-from issuance.authz.scope import ScopedQuerySet, ScopeRule
+from issuance.authz.scope import ScopedManager, ScopeRule
 from issuance.models.events import Document
 from siths_portal.lib.ids import new_id
 
@@ -18,7 +20,7 @@ class IssuingArea(models.Model):
     scope_path = models.CharField(max_length=200, unique=True)
     created_at = models.DateTimeField()
 
-    objects = ScopedQuerySet.as_manager()
+    objects: ClassVar[ScopedManager["IssuingArea"]] = ScopedManager()
     scope = ScopeRule(path="scope_path")
 
 
@@ -37,6 +39,9 @@ class CardCustomisation(models.Model):
     logotype = models.ForeignKey(Document, null=True, on_delete=models.PROTECT, related_name="+")
     verified_at = models.DateTimeField(null=True)
     verified_by_ref = models.CharField(max_length=200, default="")
+
+    objects: ClassVar[ScopedManager["CardCustomisation"]] = ScopedManager()
+    scope = ScopeRule(path="scope_path", through="organisations", supplier="supplier_ref", queue=models.Q(supplier_ref=""))
 
     class Meta:
         constraints = [
@@ -63,7 +68,7 @@ class Organisation(models.Model):
     scope_path = models.CharField(max_length=200, unique=True)
     created_at = models.DateTimeField()
 
-    objects = ScopedQuerySet.as_manager()
+    objects: ClassVar[ScopedManager["Organisation"]] = ScopedManager()
     scope = ScopeRule(path="scope_path")
 
     class Meta:
@@ -105,7 +110,7 @@ class Office(models.Model):
         Organisation, through="OrganisationOffice", related_name="offices"
     )
 
-    objects = ScopedQuerySet.as_manager()
+    objects: ClassVar[ScopedManager["Office"]] = ScopedManager()
     scope = ScopeRule(path="area__scope_path", shown_by="connections")
 
     class Meta:

@@ -1,11 +1,13 @@
 """People: identifiers, posts from the catalogue, where they are visible, and their roles in the portal."""
 
+from typing import ClassVar
+
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Upper
 
 from issuance.authz.roles import AREA_ROLES, GLOBAL_ROLES, ORGANISATION_ROLES
-from issuance.authz.scope import ScopedQuerySet, ScopeRule
+from issuance.authz.scope import ScopedManager, ScopeRule
 from issuance.models.organisations import IssuingArea, Organisation
 from siths_portal.lib.ids import new_id
 
@@ -18,9 +20,9 @@ class Person(models.Model):
 
     id = models.UUIDField(primary_key=True, default=new_id)
     given_names = models.CharField(max_length=100)
-    given_name_in_use = models.CharField(max_length=64)
-    surname = models.CharField(max_length=64)
-    sort_name = models.CharField(max_length=140, db_collation="sv-x-icu")
+    given_name_in_use = models.CharField(max_length=100)
+    surname = models.CharField(max_length=100)
+    sort_name = models.CharField(max_length=210, db_collation="sv-x-icu")
     protected_person_indicator = models.BooleanField(default=False)
     protected_population_record = models.BooleanField(default=False)
     is_protected = models.BooleanField(default=False)
@@ -29,7 +31,7 @@ class Person(models.Model):
     register_read_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
 
-    objects = ScopedQuerySet.as_manager()
+    objects: ClassVar[ScopedManager["Person"]] = ScopedManager()
     scope = ScopeRule(path="organisation__scope_path", through="scopes", protected="is_protected", person="id")
 
     class Meta:
@@ -71,36 +73,20 @@ class Post(models.Model):
     hsa_id = models.CharField(max_length=31)
     person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="posts")
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="posts")
-    title = models.CharField(max_length=64, default="")
+    title = models.CharField(max_length=128, default="")
     mail = models.CharField(max_length=254, default="")
     upn = models.CharField(max_length=254, default="")
     valid_to = models.DateField(null=True)
     ended_at = models.DateTimeField(null=True)
     synced_at = models.DateTimeField()
 
-    objects = ScopedQuerySet.as_manager()
+    objects: ClassVar[ScopedManager["Post"]] = ScopedManager()
     scope = ScopeRule(path="organisation__scope_path", protected="person__is_protected", person="person_id")
 
     class Meta:
         constraints = [
             models.UniqueConstraint(Upper("hsa_id"), condition=Q(ended_at=None), name="issuance_post_hsa_id"),
         ]
-
-
-class PersonScope(models.Model):
-    """That a person is visible in an organisation, by a current post there or a carrier or eID of its.
-
-    Written in the transaction of what it follows from, and checked by `issuance_check_scope`. It makes a page of people in
-    one's scope a walk along one index.
-    """
-
-    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="person_scopes")
-    sort_name = models.CharField(max_length=140, db_collation="sv-x-icu")
-    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="scopes")
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["organisation", "person"], name="issuance_person_scope_once")]
-        indexes = [models.Index(fields=["organisation", "sort_name", "person"], name="issuance_person_scope_page")]
 
 
 class RoleGrant(models.Model):

@@ -1,0 +1,45 @@
+"""The catalogue of posts as JSON over HTTP (wire format: docs/architecture.md, Outside world over the wire)."""
+
+import datetime as dt
+from typing import Any
+
+from django.conf import settings
+
+from issuance.adapters.wire import checked, text
+from issuance.ports import DirectoryPost, PersonKey
+from siths_portal.lib.http import Client
+
+_LIMIT = 100
+
+
+class JsonDirectory:
+    """`StaffDirectory` over HTTP. A reply that is not of the wire format counts as no reply: Unavailable."""
+
+    def __init__(self, base_url: str = "") -> None:
+        self._client = Client(base_url or settings.DIRECTORY_URL, max_bytes=1024 * 1024)
+
+    def find_posts_by_hsa_id(self, hsa_id: str) -> list[DirectoryPost]:
+        """Posts with this HSA-id."""
+        return self._query({"hsa_id": hsa_id})
+
+    def find_posts_by_person_id(self, person: PersonKey) -> list[DirectoryPost]:
+        """All posts of a person."""
+        return self._query({"person_id": {"kind": person.kind, "value": person.value}})
+
+    def _query(self, query: dict[str, Any]) -> list[DirectoryPost]:
+        reply = self._client.post("/directory/v1/posts/query", body=query, retries=2, idempotent=True)
+        return checked(lambda: [_post(entry) for entry in reply.json()["posts"][:_LIMIT]])
+
+
+def _post(entry: dict[str, Any]) -> DirectoryPost:
+    return DirectoryPost(
+        hsa_id=text(entry["hsa_id"], 31),
+        organisation_hsa_id=text(entry["organisation_hsa_id"], 31),
+        person=PersonKey(text(entry["person_id"]["kind"]), text(entry["person_id"]["value"])),
+        given_name=text(entry["given_name"]),
+        surname=text(entry["surname"]),
+        title=text(entry.get("title") or "", 128),
+        mail=text(entry.get("mail") or "", 254),
+        upn=text(entry.get("upn") or "", 254),
+        valid_to=dt.date.fromisoformat(entry["valid_to"][:10]) if entry.get("valid_to") else None,
+    )

@@ -1,0 +1,32 @@
+"""Reading JSON of a peer: a reply of the wrong form is refused whole, and its content never reaches an error's text."""
+
+from collections.abc import Callable
+
+from siths_portal.lib.errors import Unavailable
+
+
+def text(value: object, limit: int = 100) -> str:
+    """`value` if it is text of at most `limit` characters and no control characters, stripped. Raises TypeError, ValueError."""
+    if not isinstance(value, str):
+        raise TypeError("not text")
+    if len(value) > limit:
+        raise ValueError("too long")
+    if any(ord(character) < 32 or ord(character) == 127 for character in value):
+        raise ValueError("control character")
+    return value.strip()
+
+
+def truth(value: object) -> bool:
+    """`value` if it is a boolean. Raises TypeError, so that a missing protection flag never passes as false."""
+    if not isinstance(value, bool):
+        raise TypeError("not a boolean")
+    return value
+
+
+def checked[T](read: Callable[[], T]) -> T:
+    """What `read` makes of a reply. Raises Unavailable if the reply is not of the wire format."""
+    try:
+        return read()
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError):
+        message = "Ett anslutet system svarar inte som det ska. Inget har ändrats. Försök igen om en stund."
+        raise Unavailable("upstream-bad-reply", message) from None

@@ -1,0 +1,153 @@
+"""Identifiers of persons, posts, organisations and cards: their forms and checks (domain.md 9)."""
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+import personnummer
+
+_HSA_ID = re.compile(r"[A-Z]{2,6}\d{10}-[A-Z0-9]{1,18}", re.IGNORECASE)
+_LONG = re.compile(r"(18|19|20)(\d{6})[-+ ]?(\d{4})")
+_SHORT = re.compile(r"(\d{6})([-+]?)(\d{4})")
+_RESERVE = re.compile(r"[0-9A-Z]{12}")
+_PASSPORT = re.compile(r"[A-Z]{2,3}[0-9A-Z]{5,20}")
+_SERIAL = re.compile(r"\d{19}")
+_SYNTHETIC_NUMBERS = range(980, 1000)
+
+
+class PersonIdKind(StrEnum):
+    """Which register a person's number is of."""
+
+    PERSONNUMMER = "personnummer"
+    SAMORDNINGSNUMMER = "samordningsnummer"
+    PASSPORT = "passport"
+    RESERVE = "reserve"
+
+
+@dataclass(frozen=True, order=True)
+class PersonId:
+    """A person's number in its normal form: 12 digits without hyphen for the two Swedish kinds."""
+
+    kind: PersonIdKind
+    value: str
+
+    @property
+    def birth_date(self) -> dt.date | None:
+        """The date that a Swedish number tells, a samordningsnummer's day less 60; None for the other kinds."""
+        if self.kind not in (PersonIdKind.PERSONNUMMER, PersonIdKind.SAMORDNINGSNUMMER):
+            return None
+        year, month, day = int(self.value[:4]), int(self.value[4:6]), int(self.value[6:8])
+        return dt.date(year, month, day - 60 if day > 60 else day)
+
+    @property
+    def is_synthetic(self) -> bool:
+        """True if nobody can have the number: born 1800-1899, birth number 980-999 (demo data)."""
+        return self.birth_date is not None and self.birth_date.year < 1900 and int(self.value[8:11]) in _SYNTHETIC_NUMBERS
+
+    def age_on(self, day: dt.date) -> int | None:
+        """Completed years on `day`; None if the number tells no birth date."""
+        born = self.birth_date
+        return None if born is None else age_on(born, day)
+
+
+def age_on(born: dt.date, day: dt.date) -> int:
+    """Completed years on `day`. Who is born on 29 February completes a year on 1 March in common years."""
+    return day.year - born.year - ((day.month, day.day) < (born.month, born.day))
+
+
+def parse_swedish_number(text: str, *, today: dt.date) -> PersonId:
+    """A personnummer or samordningsnummer in any usual way of writing, check digit and date verified.
+
+    Twelve digits are taken at their word, so that birth years 1800-1899 are possible. Ten digits mean the latest century
+    that is not in the future, and with `+` the one before (1947 års folkbokföringskungörelse). Raises ValueError.
+    """
+    text = text.strip()
+    if match := _LONG.fullmatch(text):
+        digits = match[1] + match[2] + match[3]
+    elif match := _SHORT.fullmatch(text):
+        digits = _with_century(match[1] + match[3], over_hundred=match[2] == "+", today=today)
+    else:
+        raise ValueError("not a personnummer")
+    try:
+        parsed = personnummer.parse(digits)
+    except personnummer.personnummer.PersonnummerException:
+        raise ValueError("not a personnummer") from None
+    kind = PersonIdKind.SAMORDNINGSNUMMER if parsed.is_coordination_number() else PersonIdKind.PERSONNUMMER
+    person_id = PersonId(kind, digits)
+    if (born := person_id.birth_date) is None or born > today:
+        raise ValueError("not a personnummer")
+    return person_id
+
+
+def _with_century(ten_digits: str, *, over_hundred: bool, today: dt.date) -> str:
+    century, month, day = today.year // 100, int(ten_digits[2:4]), int(ten_digits[4:6])
+    this_year = century * 100 + int(ten_digits[:2])
+    if (this_year, month, day - 60 if day > 60 else day) > (today.year, today.month, today.day):
+        century -= 1
+    return f"{century - over_hundred:02}{ten_digits}"
+
+
+def parse_person_id(kind: str, value: str, *, today: dt.date) -> PersonId:
+    """The person id of a known kind, in normal form. Raises ValueError if the value is not of that kind."""
+    try:
+        wanted = PersonIdKind(kind)
+    except ValueError:
+        raise ValueError("unknown kind of person id") from None
+    if wanted in (PersonIdKind.PERSONNUMMER, PersonIdKind.SAMORDNINGSNUMMER):
+        person_id = parse_swedish_number(value, today=today)
+        if person_id.kind is not wanted:
+            raise ValueError(f"not a {wanted}")
+        return person_id
+    text = value.strip().upper()
+    if not (_RESERVE if wanted is PersonIdKind.RESERVE else _PASSPORT).fullmatch(text):
+        raise ValueError(f"not a {wanted} number")
+    return PersonId(wanted, text)
+
+
+def parse_hsa_id(text: str, *, prefixes: frozenset[str] = frozenset()) -> str:
+    """A HSA-id as written, at most 31 characters; with `prefixes` its country part must be one of them. Raises ValueError.
+
+    Production allows `SE` alone; test ids of the catalogue begin TST, TSTNMT, MTT, YTT and the like.
+    """
+    text = text.strip()
+    if len(text) > 31 or not text.isascii() or not _HSA_ID.fullmatch(text):
+        raise ValueError("not a HSA-id")
+    if prefixes and re.split(r"\d", text, maxsplit=1)[0].upper() not in prefixes:
+        raise ValueError("not a HSA-id of this environment")
+    return text
+
+
+def same_hsa_id(one: str, other: str) -> bool:
+    """True if both are the same HSA-id: case does not count."""
+    return one.upper() == other.upper()
+
+
+def parse_organisation_number(text: str) -> str:
+    """An organisation number as ten digits, its check digit verified (Luhn). Raises ValueError."""
+    digits = re.sub(r"[\s-]", "", text)
+    if not re.fullmatch(r"\d{10}", digits) or not digits.isascii() or not luhn_valid(digits):
+        raise ValueError("not an organisation number")
+    return digits
+
+
+def parse_card_serial(text: str) -> str:
+    """A card's serial number as 19 digits, spaces removed. Raises ValueError."""
+    digits = re.sub(r"\s", "", text)
+    if not digits.isascii() or not _SERIAL.fullmatch(digits):
+        raise ValueError("not a card serial")
+    return digits
+
+
+def luhn_valid(digits: str) -> bool:
+    """True if the last of `digits` is the Luhn check digit of the others (ISO/IEC 7812-1 annex B)."""
+    return luhn_check_digit(digits[:-1]) == digits[-1:]
+
+
+def luhn_check_digit(digits: str) -> str:
+    """The Luhn check digit to put after `digits` (ISO/IEC 7812-1 annex B)."""
+    total = 0
+    for position, digit in enumerate(reversed(digits)):
+        doubled = int(digit) * (2 if position % 2 == 0 else 1)
+        total += doubled - 9 if doubled > 9 else doubled
+    return str(-total % 10)

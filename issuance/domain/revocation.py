@@ -1,0 +1,68 @@
+"""Reasons for revocation (Spärrorsak, domain.md 3.6) and the RFC 5280 section 5.3.1 reason that each becomes in a CRL."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class RevocationReason(StrEnum):
+    """Why a carrier or an eID was revoked. Reasons of `SYSTEM_REASONS` are set by rules, never chosen."""
+
+    LOST_OR_STOLEN = "lost_or_stolen"
+    SUSPECTED_MISUSE = "suspected_misuse"
+    ASSIGNMENT_ENDED = "assignment_ended"
+    CHANGED_DETAILS = "changed_details"
+    DAMAGED = "damaged"
+    REPLACED = "replaced"
+    WRONGLY_ISSUED = "wrongly_issued"
+    DECEASED = "deceased"
+    OTHER = "other"
+    NOT_ACTIVATED = "not_activated"
+    NOT_SIGNED = "not_signed"
+    REMOVED_FROM_CATALOGUE = "removed_from_catalogue"
+    PRODUCTION_FAILED = "production_failed"
+    RETURNED = "returned"
+
+
+SYSTEM_REASONS = frozenset(
+    {
+        RevocationReason.NOT_ACTIVATED,
+        RevocationReason.NOT_SIGNED,
+        RevocationReason.REMOVED_FROM_CATALOGUE,
+        RevocationReason.PRODUCTION_FAILED,
+        RevocationReason.RETURNED,
+    }
+)
+
+RFC_5280: Mapping[RevocationReason, str] = {
+    RevocationReason.LOST_OR_STOLEN: "keyCompromise",
+    RevocationReason.SUSPECTED_MISUSE: "keyCompromise",
+    RevocationReason.ASSIGNMENT_ENDED: "affiliationChanged",
+    RevocationReason.CHANGED_DETAILS: "superseded",
+    RevocationReason.DAMAGED: "superseded",
+    RevocationReason.REPLACED: "superseded",
+    RevocationReason.WRONGLY_ISSUED: "privilegeWithdrawn",
+    RevocationReason.DECEASED: "cessationOfOperation",
+    RevocationReason.OTHER: "unspecified",
+    RevocationReason.NOT_ACTIVATED: "cessationOfOperation",
+    RevocationReason.NOT_SIGNED: "cessationOfOperation",
+    RevocationReason.REMOVED_FROM_CATALOGUE: "affiliationChanged",
+    RevocationReason.PRODUCTION_FAILED: "cessationOfOperation",
+    RevocationReason.RETURNED: "cessationOfOperation",
+}
+
+SWEDISH: Mapping[RevocationReason, str] = {
+    RevocationReason.LOST_OR_STOLEN: "Förlorat eller stulet",
+    RevocationReason.SUSPECTED_MISUSE: "Misstanke om obehörig användning",
+    RevocationReason.ASSIGNMENT_ENDED: "Avslutad anställning eller uppdrag",
+    RevocationReason.CHANGED_DETAILS: "Ändrade uppgifter, t.ex. namnbyte",
+    RevocationReason.DAMAGED: "Skadat eller ur funktion",
+    RevocationReason.REPLACED: "Ersatt av nytt kort",
+    RevocationReason.WRONGLY_ISSUED: "Felaktigt utfärdat",
+    RevocationReason.DECEASED: "Avliden",
+    RevocationReason.OTHER: "Annan orsak",
+    RevocationReason.NOT_ACTIVATED: "Ej aktiverat i tid",
+    RevocationReason.NOT_SIGNED: "Underskrift saknas",
+    RevocationReason.REMOVED_FROM_CATALOGUE: "Person borttagen ur katalogen",
+    RevocationReason.PRODUCTION_FAILED: "Produktionen misslyckades",
+    RevocationReason.RETURNED: "Försändelsen kom i retur",
+}

@@ -1,0 +1,76 @@
+"""What issuance needs from the outside: the catalogue of posts and the person register. Methods raise lib.errors only."""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class PersonKey:
+    """A person's number as the outside names it: kind and value in normal form."""
+
+    kind: str
+    value: str
+
+
+@dataclass(frozen=True)
+class DirectoryPost:
+    """A post as the catalogue has it now. `valid_to` is its last day."""
+
+    hsa_id: str
+    organisation_hsa_id: str
+    person: PersonKey
+    given_name: str
+    surname: str
+    title: str = ""
+    mail: str = ""
+    upn: str = ""
+    valid_to: dt.date | None = None
+
+
+@dataclass(frozen=True)
+class RegisteredAddress:
+    """Folkbokföringsadress. Read when needed, stored nowhere."""
+
+    lines: tuple[str, ...]
+    postal_code: str
+    city: str
+    country: str
+
+
+@dataclass(frozen=True)
+class RegisterPerson:
+    """A person as the register has him now. A protected person has no address here."""
+
+    given_names: str
+    given_name_in_use: str
+    surname: str
+    protected_person_indicator: bool
+    protected_population_record: bool
+    deceased: bool
+    registered_address: RegisteredAddress | None
+
+    @property
+    def is_protected(self) -> bool:
+        """True for both kinds, sekretessmarkering and skyddad folkbokföring."""
+        return self.protected_person_indicator or self.protected_population_record
+
+
+class StaffDirectory(Protocol):
+    """The catalogue of posts (HSA). Raises Unavailable if it does not answer, Refused if it declines."""
+
+    def find_posts_by_hsa_id(self, hsa_id: str) -> list[DirectoryPost]:
+        """Posts with this HSA-id, whatever its case; normally none or one."""
+        ...
+
+    def find_posts_by_person_id(self, person: PersonKey) -> list[DirectoryPost]:
+        """All posts of a person."""
+        ...
+
+
+class PersonRegister(Protocol):
+    """The person register (Personuppgiftstjänsten). Raises Unavailable, Refused, or NotFound if it has no such person."""
+
+    def read_person(self, person: PersonKey) -> RegisterPerson:
+        """Name, protection flags and registered address as they are now."""
+        ...

@@ -1,0 +1,28 @@
+"""Actors from the rows that hold now: looked up for each request, never remembered (S06)."""
+
+from uuid import UUID
+
+from django.db.models import Q
+
+from issuance.authz import Actor, Grant, Role, user
+from issuance.models import RoleGrant
+from siths_portal.lib import clock
+
+
+def actor_of_person(person_id: UUID) -> Actor:
+    """The person with the grants that are valid at this moment; none gives an actor that sees nothing."""
+    now = clock.now()
+    rows = (
+        RoleGrant.objects.filter(person_id=person_id, valid_from__lte=now)
+        .filter(Q(valid_to=None) | Q(valid_to__gt=now))
+        .select_related("area", "organisation")
+        .order_by("id")
+    )
+    return user(person_id, tuple(Grant(Role(row.role), scope_path_of(row), row.protected_persons) for row in rows))
+
+
+def scope_path_of(grant: RoleGrant) -> str:
+    """The path below which a grant reaches."""
+    if grant.area is not None:
+        return grant.area.scope_path
+    return grant.organisation.scope_path if grant.organisation is not None else "/"

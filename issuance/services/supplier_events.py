@@ -1,0 +1,224 @@
+"""What suppliers report on their orders. Reports come twice, late and in any order; each changes the order once at most."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from issuance.authz import Action, Actor, client, policy
+from issuance.domain.carrier_states import CarrierAction, CarrierState
+from issuance.domain.eid_states import EidAction
+from issuance.domain.order_states import OrderAction, OrderState
+from issuance.domain.revocation import RevocationReason
+from issuance.domain.supplier_reports import (
+    Failed,
+    Outcome,
+    Produced,
+    Returned,
+    Sent,
+    SupplierReport,
+    from_payload,
+    outcome_of,
+    to_payload,
+)
+from issuance.models import CardOrder, Carrier, CarrierCertificate, Eid, Event, SupplierEvent
+from issuance.services import _steps
+from issuance.services.revocation import carrier_ref, revoke_locked
+from pki import service as pki
+from siths_portal.lib import clock
+from siths_portal.lib.canonical import canonical_json, sha256_hex
+from siths_portal.lib.errors import Conflict, Invalid
+
+_SEQUENCE = (Produced.kind, Sent.kind, Returned.kind)
+
+
+@dataclass(frozen=True)
+class OrderRows:
+    """The locked rows of one order."""
+
+    carrier: Carrier
+    eids: list[Eid]
+    order: CardOrder
+
+
+def locked(actor: Actor, action: Action, order_id: UUID) -> OrderRows:
+    """Locks carrier, eIDs and order, in this order, if `actor` may do `action` to the order. Raises NotFound."""
+    seen = policy.get(actor, action, CardOrder.objects.all(), order_id)
+    carrier = Carrier.objects.select_for_update(no_key=True).get(pk=seen.carrier_id)
+    eids = list(Eid.objects.select_for_update(no_key=True).filter(carrier=carrier).order_by("id"))
+    rows = CardOrder.objects.select_for_update(of=("self",), no_key=True).select_related("article")
+    return OrderRows(carrier, eids, policy.get(actor, action, rows, order_id))
+
+
+@transaction.atomic(durable=True)
+def register_event(*, client_ref: str, order_id: UUID, event: SupplierReport) -> Outcome:
+    """Takes a supplier's report on its accepted order: applied, repeated, parked for its predecessor, or noted as too late.
+
+    Nothing that is reported revives a revoked carrier. Raises NotFound, Invalid (form), Conflict (the same kind of report
+    with another content).
+    """
+    actor = client(client_ref)
+    rows = locked(actor, Action.SUPPLY, order_id)
+    _check_form(rows, event)
+    content = sha256_hex(canonical_json(event.content()))
+    known = SupplierEvent.objects.filter(order=rows.order, kind=event.kind).first()
+    if known is not None:
+        return _again(actor, rows, known, event, content)
+    outcome = outcome_of(event.kind, OrderState(rows.order.state))
+    now = clock.now()
+    if outcome is Outcome.APPLIED:
+        _apply(actor, rows, event)
+    else:
+        facts = {"kind": event.kind, "outcome": outcome.value}
+        _note(actor, rows.order, facts)
+    payload = to_payload(event)
+    if outcome is not Outcome.PARKED:
+        payload.pop("puk_jwe", None)
+    SupplierEvent.objects.create(
+        order=rows.order,
+        kind=event.kind,
+        status=outcome.value,
+        content_sha256=content,
+        payload=payload,
+        received_at=now,
+        applied_at=now if outcome is Outcome.APPLIED else None,
+    )
+    replay_parked(actor, rows)
+    return outcome
+
+
+def replay_parked(actor: Actor, rows: OrderRows) -> None:
+    """Applies what was parked and has its predecessor now, in its natural order; what can never apply becomes noted."""
+    parked = {row.kind: row for row in SupplierEvent.objects.filter(order=rows.order, status=Outcome.PARKED.value)}
+    for row in [parked[kind] for kind in _SEQUENCE if kind in parked]:
+        outcome = outcome_of(row.kind, OrderState(rows.order.state))
+        if outcome is Outcome.PARKED:
+            continue
+        if outcome is Outcome.APPLIED:
+            try:
+                _apply(actor, rows, from_payload(row.kind, row.payload))
+            except Invalid as error:
+                # What it was parked with is no good now: forget it, so that the supplier's next report counts as the first.
+                _note(actor, rows.order, {"kind": row.kind, "outcome": "dropped", "error": error.code})
+                row.delete()
+                return
+            row.applied_at = clock.now()
+        row.status = outcome.value
+        row.payload.pop("puk_jwe", None)
+        row.save(update_fields=["status", "applied_at", "payload"])
+
+
+def _check_form(rows: OrderRows, event: SupplierReport) -> None:
+    faults = event.faults()
+    if isinstance(event, Sent):
+        if event.sent_on > clock.today():
+            faults["sent_on"] = ["Datumet ligger i framtiden."]
+        if rows.order.article.registered_mail and not event.registered_mail_id:
+            faults["registered_mail_id"] = ["Ange REK-id för rekommenderad försändelse."]
+    if isinstance(event, Produced) and not event.puk_jwe and _has_puk(rows.carrier):
+        faults["puk_jwe"] = ["Skicka kortets PUK som JWE till portalens nyckel."]
+    if faults:
+        raise Invalid("event", "Rapporten uppfyller inte reglerna. Rätta de fält som anges.", fields=faults)
+
+
+def _again(actor: Actor, rows: OrderRows, known: SupplierEvent, event: SupplierReport, content: str) -> Outcome:
+    """A report of a kind that came before: no-op, unless it brings a new PUK for one that could not be opened."""
+    if known.content_sha256 != content:
+        raise Conflict("event-mismatch", "Händelsen är redan rapporterad för beställningen med andra uppgifter.")
+    if not (isinstance(event, Produced) and event.puk_jwe and _puk_was_refused(rows.carrier)):
+        return Outcome.REPEATED
+    rows.carrier.puk_secret_id = _plan_puk(actor, rows, event)
+    rows.carrier.save(update_fields=["puk_secret_id"])
+    _note(actor, rows.order, {"kind": event.kind, "outcome": "puk-renewed"})
+    return Outcome.APPLIED
+
+
+def _has_puk(carrier: Carrier) -> bool:
+    """False only for a card that was recorded by its serial alone, without keys of its own."""
+    return bool(carrier.card_key_sha256) or not carrier.card_serial
+
+
+def _puk_was_refused(carrier: Carrier) -> bool:
+    return carrier.puk_secret_id is not None and pki.secret_state(carrier.puk_secret_id) == "refused"
+
+
+def _note(actor: Actor, order: CardOrder, facts: dict[str, Any]) -> None:
+    Event.record(actor_ref=actor.ref, action="order.report_noted", subject_type="order", subject_ref=str(order.id), facts=facts)
+
+
+def _apply(actor: Actor, rows: OrderRows, event: SupplierReport) -> None:
+    match event:
+        case Produced():
+            _produced(actor, rows, event)
+        case Sent():
+            _sent(actor, rows, event)
+        case Failed():
+            _failed(actor, rows, event)
+        case Returned():
+            _returned(actor, rows, event)
+
+
+def _produced(actor: Actor, rows: OrderRows, event: Produced) -> None:
+    carrier = rows.carrier
+    bound = carrier.state == CarrierState.ORDERED
+    secret = _plan_puk(actor, rows, event) if bound and _has_puk(carrier) else None
+    facts = {"mifare_id": event.mifare_id, "carrier": carrier.state}
+    _steps.step([rows.order], OrderAction.PRODUCE, actor_ref=actor.ref, facts=facts, produced_at=clock.now())
+    if bound:
+        _steps.step(
+            [carrier],
+            CarrierAction.REGISTER_PRODUCED,
+            actor_ref=actor.ref,
+            facts={"mifare_id": event.mifare_id},
+            mifare_id=event.mifare_id,
+            puk_secret_id=secret,
+        )
+
+
+def _plan_puk(actor: Actor, rows: OrderRows, event: Produced) -> UUID:
+    """Hands the PUK, still closed, to `pki`. Raises Invalid if it is not a JWE of the right form."""
+    return pki.plan_secret(
+        event.puk_jwe,
+        expected_header={"order": str(rows.order.id), "serial": rows.carrier.card_serial},
+        owner_ref=carrier_ref(rows.carrier.id),
+        actor_ref=actor.ref,
+    )
+
+
+def _sent(actor: Actor, rows: OrderRows, event: Sent) -> None:
+    """The billable step. A carrier that was revoked meanwhile stays revoked; the card was made and is charged all the same."""
+    now = clock.now()
+    _steps.step(
+        [rows.order],
+        OrderAction.SEND,
+        actor_ref=actor.ref,
+        facts={"sent_on": event.sent_on.isoformat(), "carrier": rows.carrier.state},
+        sent_at=now,
+        sent_on=event.sent_on,
+        registered_mail_id=event.registered_mail_id,
+    )
+    if rows.carrier.state == CarrierState.ORDERED:
+        _steps.step([rows.carrier], CarrierAction.SEND, actor_ref=actor.ref, sent_at=now)
+
+
+def _failed(actor: Actor, rows: OrderRows, event: Failed) -> None:
+    """Ends the order. What was certified is revoked; what never was is cancelled."""
+    carrier = rows.carrier
+    facts = {"reason": event.reason, "carrier": carrier.state}
+    _steps.step([rows.order], OrderAction.FAIL, actor_ref=actor.ref, facts=facts, failure_reason=event.reason)
+    if carrier.state != CarrierState.ORDERED:
+        return
+    if CarrierCertificate.objects.filter(carrier=carrier).exists():
+        revoke_locked([carrier], actor=actor, reason=RevocationReason.PRODUCTION_FAILED)
+        return
+    _steps.step([carrier], CarrierAction.CANCEL, actor_ref=actor.ref, ended_at=clock.now())
+    _steps.step(rows.eids, EidAction.CANCEL, actor_ref=actor.ref, ended_at=clock.now())
+
+
+def _returned(actor: Actor, rows: OrderRows, event: Returned) -> None:
+    """Revokes a card that came back before anybody activated it."""
+    facts = {"reason": event.reason, "carrier": rows.carrier.state}
+    _steps.step([rows.order], OrderAction.RETURN, actor_ref=actor.ref, facts=facts)
+    if rows.carrier.state == CarrierState.SENT:
+        revoke_locked([rows.carrier], actor=actor, reason=RevocationReason.RETURNED)

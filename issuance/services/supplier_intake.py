@@ -1,0 +1,180 @@
+"""What card suppliers do: pull orders, get the address, have certificates made, report. All scoped to the supplier's own.
+
+An order of another supplier is NotFound, as one that does not exist (S29). Every act may be repeated.
+"""
+
+import io
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import transaction
+from PIL import Image
+
+from issuance.authz import Action, client, policy
+from issuance.domain import rules
+from issuance.domain.carrier_states import CarrierState
+from issuance.domain.order_states import OrderAction, OrderState
+from issuance.domain.supplier_reports import Failed, Outcome, Produced, Returned, Sent, SupplierReport
+from issuance.models import CardCustomisation, CardOrder, CarrierCertificate, Document, Event, Person, PersonScope
+from issuance.ports import PersonKey, RegisteredAddress
+from issuance.services import _steps, people
+from issuance.services.card_certificates import HSA_PROFILES, PERSON_ID_PROFILES, PROFILES, request_certificates
+from issuance.services.ordering import common_name
+from issuance.services.supplier_events import locked, register_event
+from siths_portal.lib import clock
+from siths_portal.lib.canonical import sha256_hex
+from siths_portal.lib.errors import Conflict, Invalid
+
+__all__ = [
+    "HSA_PROFILES",
+    "PERSON_ID_PROFILES",
+    "PROFILES",
+    "Delivery",
+    "Failed",
+    "Outcome",
+    "Produced",
+    "Returned",
+    "Sent",
+    "SupplierReport",
+    "accept",
+    "certificate_ids",
+    "customisation",
+    "delivery",
+    "order",
+    "put_logotype",
+    "queued_orders",
+    "register_event",
+    "request_certificates",
+]
+
+LOGOTYPE_LIMIT = 256 * 1024
+LOGOTYPE_SIDE = 2000
+_OPEN = frozenset({OrderState.ACCEPTED, OrderState.IN_PRODUCTION, OrderState.PRODUCED})
+_SHOWN = ("carrier__person", "eid", "article", "organisation", "customisation", "office")
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Where a card goes. `address` is None exactly when the tax agency forwards it; it is read live and kept nowhere."""
+
+    method: rules.DeliveryMethod
+    recipient: str
+    address: RegisteredAddress | None
+
+    @property
+    def forwarding(self) -> bool:
+        """True if the card goes through Skatteverkets förmedlingsuppdrag."""
+        return self.method is rules.DeliveryMethod.TAX_AGENCY_FORWARDING
+
+
+def queued_orders(*, client_ref: str, after: UUID | None = None, limit: int = 100) -> list[CardOrder]:
+    """At most `limit` queued orders that the supplier may accept, oldest first, from beyond the id `after`."""
+    rows = CardOrder.objects.visible_to(client(client_ref), Action.TAKE).filter(state=OrderState.QUEUED.value)
+    if after is not None:
+        rows = rows.filter(pk__gt=after)
+    return list(rows.select_related(*_SHOWN).order_by("pk")[:limit])
+
+
+def order(*, client_ref: str, order_id: UUID) -> CardOrder:
+    """An order of the supplier's, or one that it may accept. Raises NotFound."""
+    return policy.get(client(client_ref), Action.TAKE, CardOrder.objects.select_related(*_SHOWN), order_id)
+
+
+def certificate_ids(*, client_ref: str, order_id: UUID) -> dict[str, UUID]:
+    """The ids of the certificates that were requested for the supplier's order, by profile. Raises NotFound."""
+    found = policy.get(client(client_ref), Action.SUPPLY, CardOrder.objects.all(), order_id)
+    return dict(CarrierCertificate.objects.filter(carrier=found.carrier_id).values_list("profile", "certificate_id"))
+
+
+@transaction.atomic(durable=True)
+def accept(*, client_ref: str, order_id: UUID) -> CardOrder:
+    """Gives the supplier a queued order; one that it already has stays as it is.
+
+    Raises NotFound (also if another was first), IllegalTransition if the order was cancelled.
+    """
+    actor = client(client_ref)
+    rows = locked(actor, Action.TAKE, order_id)
+    if rows.order.state in (OrderState.QUEUED, OrderState.CANCELLED):
+        _steps.step([rows.order], OrderAction.ACCEPT, actor_ref=actor.ref, supplier_ref=client_ref, accepted_at=clock.now())
+    return order(client_ref=client_ref, order_id=order_id)
+
+
+def delivery(*, client_ref: str, order_id: UUID) -> Delivery:
+    """Recipient and address of an accepted order until it is sent, read live from the register, with an event.
+
+    Raises NotFound, Conflict (order closed, carrier revoked, person deceased or without address), Unavailable.
+    """
+    actor = client(client_ref)
+    found = policy.get(actor, Action.SUPPLY, CardOrder.objects.select_related("carrier", "article"), order_id)
+    if found.state not in _OPEN or found.carrier.state != CarrierState.ORDERED:
+        raise Conflict("order-closed", "Adressen lämnas bara ut medan kortet är under tillverkning.")
+    person_id = people.person_id_of(found.carrier.person_id)
+    register = people.read_register(PersonKey(person_id.kind.value, person_id.value))
+    with transaction.atomic(durable=True):
+        person = Person.objects.select_for_update(no_key=True).get(pk=found.carrier.person_id)
+        people.remember_register(person, register)
+        PersonScope.objects.refresh([person.id])
+        Event.record(actor_ref=actor.ref, action="order.address_read", subject_type="order", subject_ref=str(found.id))
+    if register.deceased:
+        raise Conflict("person-deceased", "Personen är avliden enligt personregistret. Rapportera beställningen som misslyckad.")
+    method = rules.delivery_method(is_protected=register.is_protected, registered_mail=found.article.registered_mail)
+    if register.is_protected:
+        return Delivery(method, common_name(person), None)
+    if register.registered_address is None:
+        raise Conflict("no-registered-address", "Personen saknar folkbokföringsadress. Rapportera beställningen som misslyckad.")
+    return Delivery(method, common_name(person), register.registered_address)
+
+
+@transaction.atomic(durable=True)
+def put_logotype(*, client_ref: str, customisation_id: str, png: bytes, sha256: str) -> CardCustomisation:
+    """Stores the logotype of a card customisation; the same bytes again change nothing.
+
+    A first logotype completes the customisation; another one must be verified anew before cards can be ordered. Raises
+    NotFound, Invalid (not a PNG, too large, hash differs).
+    """
+    _check_png(png, sha256)
+    actor = client(client_ref)
+    found = customisation(client_ref=client_ref, customisation_id=customisation_id)
+    row = CardCustomisation.objects.select_for_update(no_key=True).get(pk=found.pk)
+    if row.logotype_id == sha256:
+        return row
+    replaced = row.logotype_id
+    row.logotype = Document.store(png, "image/png")
+    if replaced is not None:
+        row.verified_at, row.verified_by_ref = None, ""
+    row.save(update_fields=["logotype", "verified_at", "verified_by_ref"])
+    Event.record(
+        actor_ref=actor.ref,
+        action="customisation.logotype_changed",
+        subject_type="customisation",
+        subject_ref=str(row.id),
+        facts={"from": replaced, "to": sha256},
+    )
+    return row
+
+
+def customisation(*, client_ref: str, customisation_id: str) -> CardCustomisation:
+    """The card customisation with this ten-digit id, if the supplier makes such cards. Raises NotFound."""
+    rows = CardCustomisation.objects.visible_to(client(client_ref), Action.TAKE)
+    found = rows.filter(customisation_id=customisation_id).first()
+    if found is None:
+        raise policy.not_found()
+    return found
+
+
+def _check_png(png: bytes, sha256: str) -> None:
+    if len(png) > LOGOTYPE_LIMIT:
+        message = "Logotypen får vara högst 256 kB."
+        raise Invalid("logotype-too-large", message, fields={"logotype": [message]})
+    if sha256_hex(png) != sha256:
+        message = "Logotypens innehåll stämmer inte med den angivna SHA-256-summan."
+        raise Invalid("logotype-hash", message, fields={"sha256": [message]})
+    try:
+        with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
+            fits = max(image.size) <= LOGOTYPE_SIDE
+            image.verify()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        fits = False
+    if not fits:
+        message = "Logotypen ska vara en PNG-bild med högst 2 000 bildpunkter per sida."
+        raise Invalid("logotype-not-png", message, fields={"logotype": [message]})
