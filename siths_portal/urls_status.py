@@ -1,5 +1,21 @@
-"""Root urlconf of the status face."""
+"""Root urlconf of the status face: OCSP, CRLs and CA certificates, over plain http by design (RFC 5280 section 8)."""
 
-from siths_portal.lib import health
+from django.urls import path, re_path
 
-urlpatterns = [*health.urls(database=health.database)]
+from pki.web import ocsp, published
+from siths_portal.lib import health, pages
+
+handler400 = pages.bad_request
+handler403 = pages.permission_denied
+handler404 = pages.page_not_found
+handler500 = pages.server_error
+
+urlpatterns = [
+    *health.urls(database=health.database),
+    path("", published.index, name="status-index"),
+    path("ocsp", ocsp.respond, name="ocsp"),
+    # Base64 holds slashes, and some clients break its lines.
+    re_path(r"\Aocsp/(?P<encoded>(?s:.*))\Z", ocsp.respond, name="ocsp-get"),
+    path("crl/<str:stem>.crl", published.crl, name="crl"),
+    path("aia/<str:stem>.cer", published.ca_certificate, name="ca-certificate"),
+]

@@ -1,0 +1,249 @@
+"""Signing OCSP answers ahead (RFC 6960, RFC 9919): at issuance, at revocation, and again at half their life.
+
+An answer carries the certificate's `status_version` it was signed for and is served only while that is current, so a late or
+lost run shows as `tryLater` and never as an outdated status. Runs in the `pki` worker, with no transaction open while the
+token signs.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import batched
+from uuid import UUID
+
+import structlog
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.x509 import ocsp
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef
+
+from pki.hsm import HsmError, hsm_for
+from pki.models import (
+    CaState,
+    CertIdHash,
+    Certificate,
+    CertificateAuthority,
+    CertificateStatus,
+    OcspResponse,
+    OcspSigner,
+    RevocationReason,
+)
+from siths_portal.lib import clock
+
+log = structlog.get_logger(__name__)
+
+LIFETIME = dt.timedelta(hours=24)
+REFRESH_BEFORE = dt.timedelta(hours=12)
+# An answer cut short by its signer's end is not signed again at once.
+MIN_AGE = dt.timedelta(hours=1)
+BATCH = 200
+ANSWERED = [CertificateStatus.ISSUED, CertificateStatus.REVOKED]
+ONLINE = [CaState.ACTIVE, CaState.STATUS_ONLY, CaState.RETIRED]
+
+_HASHES: dict[CertIdHash, hashes.HashAlgorithm] = {CertIdHash.SHA1: hashes.SHA1(), CertIdHash.SHA256: hashes.SHA256()}  # noqa: S303
+
+type SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+
+class SelfCheckFailed(RuntimeError):
+    """What the token signed does not verify; it was not stored."""
+
+
+@dataclass(frozen=True)
+class Responder:
+    """A key that may answer for one CA: a delegate with its certificate, or the CA itself."""
+
+    ca: CertificateAuthority
+    key: SigningKey
+    certificate: x509.Certificate
+    delegated: bool
+    lifetime: dt.timedelta
+
+
+def delegated_signer(ca: CertificateAuthority, now: dt.datetime) -> OcspSigner | None:
+    """The CA's delegated responder that is valid at `now` and has longest to go."""
+    valid = OcspSigner.objects.filter(
+        ca=ca, retired_at=None, not_before__lte=now, not_after__gt=now, certificate__status=CertificateStatus.ISSUED
+    )
+    return valid.order_by("-not_after").first()
+
+
+def delegated_responder(ca: CertificateAuthority, now: dt.datetime) -> Responder | None:
+    """The CA's delegated responder with its key in the token; None if the CA has none. Raises HsmError."""
+    signer = delegated_signer(ca, now)
+    if signer is None:
+        return None
+    token = hsm_for(signer.token_label)
+    key = token.private_key(signer.key_id)
+    return Responder(ca, key, x509.load_der_x509_certificate(bytes(signer.certificate_der)), True, LIFETIME)
+
+
+def own_responder(ca: CertificateAuthority) -> Responder:
+    """The CA as its own responder, for a CA that is offline between ceremonies: answers live as long as its CRL does."""
+    token = hsm_for(ca.token_label)
+    key = token.private_key(ca.key_id)
+    return Responder(ca, key, x509.load_der_x509_certificate(bytes(ca.certificate_der)), False, ca.crl_validity)
+
+
+def presign(certificate_ids: Iterable[UUID]) -> int:
+    """Signs and stores the answers for these certificates' present status; returns for how many. Raises HsmError.
+
+    Certificates that are reserved, failed or expired, and those of a CA without a delegated responder, are left out.
+    """
+    now = clock.now()
+    by_ca: dict[int, list[UUID]] = {}
+    found = Certificate.objects.filter(id__in=list(certificate_ids), status__in=ANSWERED, not_after__gt=now)
+    for id_, ca_id in found.values_list("id", "ca_id"):
+        by_ca.setdefault(ca_id, []).append(id_)
+    done = 0
+    for ca in CertificateAuthority.objects.filter(id__in=by_ca, state__in=ONLINE).order_by("id"):
+        responder = delegated_responder(ca, now)
+        if responder is not None:
+            done += _answer_for(responder, by_ca[ca.id])
+    return done
+
+
+def presign_due(*, limit: int = 500) -> int:
+    """Signs up to `limit` answers a CA that are missing, out of version or past half their life; returns for how many.
+
+    One CA whose key does not answer does not hold the others up.
+    """
+    now = clock.now()
+    done = 0
+    signed_for = Exists(OcspSigner.objects.filter(ca=OuterRef("id"), retired_at=None))
+    for ca in CertificateAuthority.objects.filter(signed_for, state__in=ONLINE).order_by("id"):
+        due = _due(ca, now, limit)
+        if not due:
+            continue
+        try:
+            responder = delegated_responder(ca, now)
+            if responder is None:
+                log.error("ocsp.no_valid_signer", ca=ca.slug, waiting=len(due))
+                continue
+            done += _answer_for(responder, due)
+        except (HsmError, SelfCheckFailed) as error:
+            log.error("ocsp.presign_failed", ca=ca.slug, waiting=len(due), error=type(error).__name__)
+    _drop_expired(now, limit)
+    return done
+
+
+def presign_all(ca: CertificateAuthority) -> int:
+    """Signs the answers for every live certificate of `ca` anew: by its delegate, or by its own key if it is offline."""
+    responder = delegated_responder(ca, clock.now())
+    if responder is None and ca.state == CaState.OFFLINE:
+        responder = own_responder(ca)
+    if responder is None:
+        return 0
+    live = Certificate.objects.filter(ca=ca, status__in=ANSWERED, not_after__gt=clock.now()).values_list("id", flat=True)
+    return sum(_answer_for(responder, part) for part in batched(live.iterator(chunk_size=2000), 2000, strict=False))
+
+
+def _due(ca: CertificateAuthority, now: dt.datetime, limit: int) -> list[UUID]:
+    live = Certificate.objects.filter(ca=ca, status__in=ANSWERED, not_after__gt=now)
+    changed = list(live.exclude(presigned_version=F("status_version")).order_by("id").values_list("id", flat=True)[:limit])
+    if len(changed) == limit:
+        return changed
+    ageing = OcspResponse.objects.filter(
+        next_update__lte=now + REFRESH_BEFORE,
+        this_update__lte=now - MIN_AGE,
+        certificate__ca=ca,
+        certificate__status__in=ANSWERED,
+        certificate__not_after__gt=now,
+    )
+    oldest = ageing.order_by("next_update").values_list("certificate_id", flat=True)[: 2 * (limit - len(changed))]
+    return list(dict.fromkeys([*changed, *oldest]))
+
+
+def _drop_expired(now: dt.datetime, limit: int) -> None:
+    """Removes answers that ran out for certificates that ended, so that the search for ageing answers stays short."""
+    ended = OcspResponse.objects.filter(next_update__lte=now, certificate__not_after__lte=now)
+    OcspResponse.objects.filter(id__in=list(ended.order_by("next_update").values_list("id", flat=True)[:limit])).delete()
+
+
+def _answer_for(responder: Responder, certificate_ids: Sequence[UUID]) -> int:
+    done = 0
+    fields = ("id", "ca_id", "serial", "status", "status_version", "revoked_at", "reason")
+    for part in batched(certificate_ids, BATCH, strict=False):
+        rows = Certificate.objects.filter(id__in=part, status__in=ANSWERED).only(*fields)
+        answers = [answer for row in rows for answer in _sign(responder, row)]
+        done += _store(answers)
+    return done
+
+
+def _sign(responder: Responder, row: Certificate) -> list[OcspResponse]:
+    this_update = clock.now().replace(microsecond=0)
+    next_update = min(this_update + responder.lifetime, responder.certificate.not_valid_after_utc)
+    signed = []
+    for name, algorithm in _HASHES.items():
+        builder = ocsp.OCSPResponseBuilder().add_response_by_hash(
+            issuer_name_hash=bytes.fromhex(getattr(responder.ca, f"name_{name}")),
+            issuer_key_hash=bytes.fromhex(getattr(responder.ca, f"key_{name}")),
+            serial_number=int(row.serial, 16),
+            algorithm=algorithm,
+            cert_status=_status(row),
+            this_update=this_update,
+            next_update=next_update,
+            revocation_time=row.revoked_at.replace(microsecond=0) if row.revoked_at else None,
+            revocation_reason=_reason(row),
+        )
+        builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, responder.certificate)
+        if responder.delegated:
+            builder = builder.certificates([responder.certificate])
+        response = builder.sign(responder.key, hashes.SHA256())
+        _verify(responder.certificate, response)
+        signed.append(
+            OcspResponse(
+                certificate_id=row.id,
+                cert_id_hash=name,
+                der=response.public_bytes(serialization.Encoding.DER),
+                status_version=row.status_version,
+                this_update=this_update,
+                next_update=next_update,
+            )
+        )
+    return signed
+
+
+def _status(row: Certificate) -> ocsp.OCSPCertStatus:
+    return ocsp.OCSPCertStatus.REVOKED if row.status == CertificateStatus.REVOKED else ocsp.OCSPCertStatus.GOOD
+
+
+def _reason(row: Certificate) -> x509.ReasonFlags | None:
+    if row.status != CertificateStatus.REVOKED or row.reason == RevocationReason.UNSPECIFIED:
+        return None
+    return x509.ReasonFlags(row.reason)
+
+
+def _verify(certificate: x509.Certificate, response: ocsp.OCSPResponse) -> None:
+    public_key = certificate.public_key()
+    try:
+        if isinstance(public_key, ec.EllipticCurvePublicKey):
+            public_key.verify(response.signature, response.tbs_response_bytes, ec.ECDSA(hashes.SHA256()))
+        elif isinstance(public_key, rsa.RSAPublicKey):
+            public_key.verify(response.signature, response.tbs_response_bytes, padding.PKCS1v15(), hashes.SHA256())
+        else:
+            raise SelfCheckFailed("no verifier for this kind of key")
+    except InvalidSignature as error:
+        raise SelfCheckFailed("the signature does not verify") from error
+
+
+def _store(answers: list[OcspResponse]) -> int:
+    """Stores the answers whose certificate still has the status they were signed for; returns for how many certificates."""
+    ids = {answer.certificate_id for answer in answers}
+    with transaction.atomic(durable=True):
+        locked = Certificate.objects.filter(id__in=ids).select_for_update(no_key=True).order_by("id")
+        current = dict(locked.values_list("id", "status_version"))
+        valid = [answer for answer in answers if current.get(answer.certificate_id) == answer.status_version]
+        OcspResponse.objects.bulk_create(
+            valid,
+            update_conflicts=True,
+            unique_fields=["certificate", "cert_id_hash"],
+            update_fields=["der", "status_version", "this_update", "next_update"],
+        )
+        stored = {answer.certificate_id for answer in valid}
+        lacking = Certificate.objects.filter(id__in=stored).exclude(presigned_version=F("status_version"))
+        lacking.update(presigned_version=F("status_version"))
+    return len(stored)

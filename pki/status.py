@@ -1,0 +1,109 @@
+"""What the status face reads: stored OCSP answers and published files. No token, no signing, at most two queries."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.db.models import Exists, F, FilteredRelation, OuterRef, Q
+
+from pki.domain.ocsp_request import CertId
+from pki.models import CaState, Certificate, CertificateAuthority, CertificateStatus, Crl, OcspSigner
+from siths_portal.lib import clock
+
+
+class Unauthorized(Exception):
+    """Nothing authoritative can be said (RFC 9919 section 3.2.3): another's certificate, or a serial that was never issued."""
+
+
+class TryLater(Exception):
+    """The certificate is ours, and the answer for its present state is not signed yet."""
+
+
+@dataclass(frozen=True)
+class StoredAnswer:
+    """A pre-signed response that may be served now."""
+
+    der: bytes
+    this_update: dt.datetime
+    next_update: dt.datetime
+
+
+def answer(asked: CertId) -> StoredAnswer:
+    """The stored answer for the CertID, if it was signed for the certificate's present status and is not past nextUpdate.
+
+    Raises Unauthorized or TryLater. A stale answer is never returned (B1.24, B1.33).
+    """
+    if not 0 < asked.serial.bit_length() <= 160 or asked.serial < 0:
+        raise Unauthorized
+    ca = (
+        CertificateAuthority.objects.filter(
+            **{f"name_{asked.hash}": asked.issuer_name_hash, f"key_{asked.hash}": asked.issuer_key_hash}
+        )
+        .annotate(has_signer=Exists(OcspSigner.objects.filter(ca=OuterRef("id"), retired_at=None)))
+        .values_list("id", "has_signer")
+        .first()
+    )
+    if ca is None:
+        raise Unauthorized
+    ca_id, has_signer = ca
+    now = clock.now()
+    row = (
+        Certificate.objects.filter(ca_id=ca_id, serial=serial_hex(asked.serial))
+        .annotate(stored=FilteredRelation("ocsp_responses", condition=Q(ocsp_responses__cert_id_hash=asked.hash)))
+        .values_list(
+            "status",
+            "not_after",
+            "status_version",
+            "stored__status_version",
+            "stored__der",
+            "stored__this_update",
+            "stored__next_update",
+        )
+        .first()
+    )
+    if row is None:
+        raise Unauthorized
+    status, not_after, version, signed_version, der, this_update, next_update = row
+    if status not in (CertificateStatus.ISSUED, CertificateStatus.REVOKED):
+        raise Unauthorized
+    if signed_version == version and next_update > now:
+        return StoredAnswer(bytes(der), this_update, next_update)
+    if not has_signer or not_after <= now:
+        raise Unauthorized
+    raise TryLater
+
+
+def serial_hex(serial: int) -> str:
+    """A serial as the tables hold it: upper-case hex of whole octets, without a leading zero octet."""
+    return serial.to_bytes((serial.bit_length() + 7) // 8).hex().upper()
+
+
+@dataclass(frozen=True)
+class PublishedAuthority:
+    """A CA as the index page of the status face shows it. Times are None until its first CRL."""
+
+    common_name: str
+    file_stem: str
+    not_after: dt.datetime | None
+    crl_number: int | None
+    crl_this_update: dt.datetime | None
+    crl_next_update: dt.datetime | None
+
+
+def published_authorities() -> list[PublishedAuthority]:
+    """Every CA that has a certificate, roots first, with the newest of its CRLs."""
+    newest = {crl.ca_id: crl for crl in Crl.objects.order_by("ca_id", "-number").distinct("ca_id")}
+    found = []
+    authorities = CertificateAuthority.objects.exclude(state=CaState.PLANNED)
+    for ca in authorities.order_by(F("parent_id").asc(nulls_first=True), "common_name"):
+        crl = newest.get(ca.id)
+        found.append(
+            PublishedAuthority(
+                ca.common_name,
+                ca.file_stem,
+                ca.not_after,
+                crl.number if crl else None,
+                crl.this_update if crl else None,
+                crl.next_update if crl else None,
+            )
+        )
+    return found
