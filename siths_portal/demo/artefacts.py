@@ -1,0 +1,52 @@
+"""The demo's folder: artefact files and `summary.json`, each written whole or not at all."""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Writes `content` to a temporary name, makes it durable and renames it to `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+@dataclass
+class Artefacts:
+    """What a walk leaves: files under `folder` and the keys of `summary.json` (contract.md). Paths in it are relative."""
+
+    folder: Path
+    summary: dict[str, Any] = field(default_factory=dict)
+    steps: list[dict[str, Any]] = field(default_factory=list)
+
+    def put(self, name: str, content: bytes) -> str:
+        """Stores `content` as `name` below the folder and returns `name`."""
+        write_file(self.folder / name, content)
+        return name
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Times one step and records whether it went well. An error is recorded and goes on to the caller."""
+        started = time.monotonic()
+        ok = False
+        try:
+            yield
+            ok = True
+        finally:
+            self.steps.append({"name": name, "seconds": round(time.monotonic() - started, 2), "ok": ok})
+            self.save()
+
+    def save(self) -> None:
+        """Writes `summary.json` as it stands."""
+        content = json.dumps(self.summary | {"steps": self.steps}, ensure_ascii=False, indent=2) + "\n"
+        write_file(self.folder / "summary.json", content.encode())

@@ -1,0 +1,91 @@
+"""A relying party's view of the status services, over plain HTTP."""
+
+import time
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import AuthorityInformationAccessOID
+
+SECONDS = 10
+
+
+class StatusServiceFault(RuntimeError):
+    """A status service did not answer as it must."""
+
+
+def _ocsp_url(certificate: x509.Certificate) -> str:
+    access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
+    for description in access:
+        if description.access_method == AuthorityInformationAccessOID.OCSP:
+            return str(description.access_location.value)
+    raise StatusServiceFault("the certificate names no OCSP address")
+
+
+def ask_ocsp(certificate: x509.Certificate, issuer: x509.Certificate, algorithm: hashes.HashAlgorithm) -> bytes:
+    """The DER answer of the responder that the certificate names (RFC 6960), as received."""
+    request = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, algorithm).build()
+    answer = requests.post(
+        _ocsp_url(certificate),
+        data=request.public_bytes(Encoding.DER),
+        headers={"Content-Type": "application/ocsp-request"},
+        timeout=SECONDS,
+    )
+    if answer.status_code != 200:
+        raise StatusServiceFault(f"the responder answered {answer.status_code}")
+    return answer.content
+
+
+def await_ocsp(
+    certificate: x509.Certificate,
+    issuer: x509.Certificate,
+    algorithm: hashes.HashAlgorithm,
+    wanted: ocsp.OCSPCertStatus,
+    *,
+    seconds: float = 5.0,
+) -> bytes:
+    """Asks until the answer says `wanted` and returns that answer. Raises StatusServiceFault after `seconds`."""
+    return _until(
+        lambda: ask_ocsp(certificate, issuer, algorithm), lambda answer: _status(answer) == wanted, seconds, wanted.name
+    )
+
+
+def _status(answer: bytes) -> ocsp.OCSPCertStatus | None:
+    response = ocsp.load_der_ocsp_response(answer)
+    if response.response_status != ocsp.OCSPResponseStatus.SUCCESSFUL:
+        return None
+    return response.certificate_status
+
+
+def fetch_crl(certificate: x509.Certificate, *, listed: bool, seconds: float = 10.0) -> tuple[str, bytes]:
+    """The file name and DER of the CRL that the certificate names, once it lists the certificate (or does not)."""
+    points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    names = points[0].full_name or []
+    address = str(names[0].value)
+
+    def get() -> bytes:
+        answer = requests.get(address, timeout=SECONDS)
+        if answer.status_code != 200:
+            raise StatusServiceFault(f"the CRL's address answered {answer.status_code}")
+        return answer.content
+
+    def lists(content: bytes) -> bool:
+        revoked = x509.load_der_x509_crl(content).get_revoked_certificate_by_serial_number(certificate.serial_number)
+        return (revoked is not None) == listed
+
+    return urlsplit(address).path.rsplit("/", 1)[-1], _until(get, lists, seconds, "listed" if listed else "not listed")
+
+
+def _until(get: Callable[[], bytes], good: Callable[[bytes], bool], seconds: float, wanted: str) -> bytes:
+    deadline = time.monotonic() + seconds
+    while True:
+        content = get()
+        if good(content):
+            return content
+        if time.monotonic() > deadline:
+            raise StatusServiceFault(f"no answer said “{wanted}” within {seconds} s")
+        time.sleep(0.1)

@@ -1,0 +1,40 @@
+"""`demo_run [--out DIR] [--month YYYY-MM]`: one card through its whole life on the running house, with artefacts."""
+
+import datetime as dt
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from billing.domain.periods import Month
+from siths_portal.demo.artefacts import Artefacts
+from siths_portal.demo.walk import Walk
+from siths_portal.lib import clock
+
+
+class Command(BaseCommand):
+    """Exit 1 if a step fails; `summary.json` then says which."""
+
+    help = "Runs one card from order to revocation, invoices last month, and leaves summary.json with its artefacts."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declares where the artefacts go and which month is invoiced (default: the last one that is over)."""
+        parser.add_argument("--out", type=Path, default=settings.VAR_DIR / "demo")
+        parser.add_argument("--month", metavar="YYYY-MM")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Walks."""
+        last = (clock.today().replace(day=1) - dt.timedelta(days=1)).strftime("%Y-%m")
+        try:
+            month = Month.parse(options["month"] or last)
+        except ValueError as error:
+            raise CommandError(str(error), returncode=2) from None
+        artefacts = Artefacts(options["out"])
+        try:
+            Walk(artefacts, month, self.stdout.write).run()
+        except Exception as error:
+            failed = next((step["name"] for step in artefacts.steps if not step["ok"]), "start")
+            raise CommandError(f"{failed}: {error}", returncode=1) from error
+        self.stdout.write(f"{artefacts.folder / 'summary.json'}")
