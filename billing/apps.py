@@ -8,3 +8,7 @@ class BillingConfig(AppConfig):
 
     name = "billing"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Registers the system checks of the seller."""
+        from billing import seller  # noqa: F401

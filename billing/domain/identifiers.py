@@ -1,0 +1,67 @@
+"""Check digits: organisation number, GLN, bankgiro, VAT number and OCR reference."""
+
+import re
+
+
+def luhn_digit(digits: str) -> str:
+    """The check digit that makes `digits` followed by it pass the Luhn test (modulus 10)."""
+    total = 0
+    for place, digit in enumerate(reversed(digits)):
+        value = int(digit) * (2 if place % 2 == 0 else 1)
+        total += value - 9 if value > 9 else value
+    return str(-total % 10)
+
+
+def luhn_valid(digits: str) -> bool:
+    """True if `digits` is ASCII digits only, at least two, and the last is their Luhn check digit."""
+    return bool(re.fullmatch(r"[0-9]{2,}", digits)) and luhn_digit(digits[:-1]) == digits[-1]
+
+
+def organisation_number_valid(number: str) -> bool:
+    """Ten digits with a Luhn check digit, no hyphen (SE-R-003, SE-R-004, SE-R-013, PEPPOL-COMMON-R049)."""
+    return len(number) == 10 and luhn_valid(number)
+
+
+def gln_valid(number: str) -> bool:
+    """Thirteen digits with the GS1 check digit (PEPPOL-COMMON-R040)."""
+    if not re.fullmatch(r"[0-9]{13}", number):
+        return False
+    total = sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(reversed(number[:-1])))
+    return str(-total % 10) == number[-1]
+
+
+def bankgiro_valid(number: str) -> bool:
+    """Seven or eight digits with a Luhn check digit, no hyphen (SE-R-008, SE-R-009)."""
+    return len(number) in (7, 8) and luhn_valid(number)
+
+
+def bankgiro_printed(number: str) -> str:
+    """The number as people read it: the last four digits after a hyphen."""
+    return f"{number[:-4]}-{number[-4:]}"
+
+
+def organisation_number_printed(number: str) -> str:
+    """The number as people read it: NNNNNN-NNNN."""
+    return f"{number[:6]}-{number[6:]}"
+
+
+def vat_number(organisation_number: str) -> str:
+    """A Swedish company's VAT number, BT-31: SE, the organisation number, 01."""
+    return f"SE{organisation_number}01"
+
+
+def ocr_reference(year: int, sequence: int) -> str:
+    """The payment reference, BT-83: year, six digits of the number, a length digit and a Luhn check digit.
+
+    Raises ValueError if the number has more than six digits, which would break the agreed length.
+    """
+    if not 0 < sequence <= 999_999:
+        raise ValueError("an OCR reference has room for six digits")
+    body = f"{year:04d}{sequence:06d}"
+    body += str((len(body) + 2) % 10)
+    return body + luhn_digit(body)
+
+
+def ocr_valid(reference: str) -> bool:
+    """Two to 25 digits with a length digit (total length modulo 10) before the Luhn check digit."""
+    return len(reference) <= 25 and luhn_valid(reference) and reference[-2] == str(len(reference) % 10)

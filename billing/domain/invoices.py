@@ -1,0 +1,179 @@
+"""What an invoice says, as frozen values: parties, lines, totals. Terms and BT numbers are those of EN 16931."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from itertools import groupby
+from typing import Any, Self
+from uuid import UUID
+
+from billing.domain import money
+from billing.domain.periods import Month
+
+CURRENCY = "SEK"
+
+
+@dataclass(frozen=True)
+class Seller:
+    """The seller, BG-4, and where to pay, BG-16. Numbers without hyphens."""
+
+    name: str
+    organisation_number: str
+    vat_number: str
+    street: str
+    postal_code: str
+    city: str
+    country: str
+    seat: str
+    email: str
+    bankgiro: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The values as stored on the invoice."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """The seller as stored."""
+        return cls(**stored)
+
+
+@dataclass(frozen=True)
+class Buyer:
+    """The buyer, BG-7, with its electronic address (BT-49) and references. A reference that is not used is empty."""
+
+    name: str
+    organisation_number: str
+    endpoint_scheme: str
+    endpoint_id: str
+    street: str
+    postal_code: str
+    city: str
+    country: str
+    buyer_reference: str  # BT-10
+    order_number: str  # BT-13
+    contract: str  # BT-12
+    invoiced_object: str  # BT-18
+    payment_terms_days: int
+    round_to_krona: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """The values as stored on the invoice."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """The buyer as stored."""
+        return cls(**stored)
+
+
+@dataclass(frozen=True)
+class Line:
+    """An invoice line, BG-25. `period` is the month its events happened in (BG-26); amounts are exclusive of VAT."""
+
+    position: int
+    kind: str
+    office_id: UUID | None
+    organisation_id: UUID | None
+    article_code: str
+    text: str
+    quantity: Decimal
+    unit_price: Decimal
+    vat_rate: Decimal
+    net: Decimal
+    period: Month
+
+    def as_json(self) -> dict[str, Any]:
+        """The values that the invoice's content hash covers."""
+        plain = {name: str(value) for name, value in asdict(self).items() if name != "period"}
+        amounts = {
+            "quantity": format(self.quantity, ".2f"),
+            "unit_price": format(self.unit_price, ".4f"),
+            "vat_rate": format(self.vat_rate, ".2f"),
+            "net": format(self.net, ".2f"),
+        }
+        return plain | amounts | {"period": self.period.code()}
+
+
+@dataclass(frozen=True)
+class VatSubtotal:
+    """BG-23: base and VAT of one rate."""
+
+    rate: Decimal
+    base: Decimal
+    vat: Decimal
+
+
+@dataclass(frozen=True)
+class Totals:
+    """BG-22. gross = net + vat, payable = gross + rounding; rounding is 0 unless the buyer wants whole kronor."""
+
+    net: Decimal  # BT-106, BT-109
+    vat: Decimal  # BT-110
+    gross: Decimal  # BT-112
+    rounding: Decimal  # BT-114
+    payable: Decimal  # BT-115
+    subtotals: tuple[VatSubtotal, ...]
+
+
+@dataclass(frozen=True)
+class InvoiceContent:
+    """Everything of an invoice that is known before it has a number."""
+
+    seller: Seller
+    buyer: Buyer
+    month: Month
+    lines: tuple[Line, ...]
+    totals: Totals
+
+    @property
+    def note(self) -> str:
+        """BT-22, the heading of the specification."""
+        return f"SITHS, avser {self.month}"
+
+    @property
+    def period_start(self) -> dt.date:
+        """BT-73: no line's period begins earlier (R110), so late events widen it."""
+        return min([self.month, *(line.period for line in self.lines)]).first_day
+
+    @property
+    def period_end(self) -> dt.date:
+        """BT-74: no line's period ends later (R111)."""
+        return max([self.month, *(line.period for line in self.lines)]).last_day
+
+    def as_json(self) -> dict[str, Any]:
+        """What the content hash covers: every value that is printed, sent or summed."""
+        totals = {name: format(getattr(self.totals, name), ".2f") for name in ("net", "vat", "gross", "rounding", "payable")}
+        return {
+            "seller": self.seller.as_json(),
+            "buyer": self.buyer.as_json(),
+            "month": self.month.code(),
+            "lines": [line.as_json() for line in self.lines],
+            "totals": totals,
+        }
+
+
+@dataclass(frozen=True)
+class NumberedInvoice:
+    """An invoice as issued."""
+
+    number: str  # BT-1
+    issue_date: dt.date  # BT-2
+    due_date: dt.date  # BT-9
+    payment_reference: str  # BT-83, the OCR reference
+    content: InvoiceContent
+
+
+def total(lines: Iterable[Line], *, round_to_krona: bool) -> Totals:
+    """Sums rounded lines, takes VAT once per rate, and rounds to whole kronor only where the buyer wants it."""
+    by_rate = sorted(lines, key=lambda line: line.vat_rate)
+    subtotals = []
+    for rate, group in groupby(by_rate, key=lambda line: line.vat_rate):
+        base = sum((line.net for line in group), Decimal("0.00"))
+        subtotals.append(VatSubtotal(rate, base, money.vat_of(base, rate)))
+    net = sum((each.base for each in subtotals), Decimal("0.00"))
+    vat = sum((each.vat for each in subtotals), Decimal("0.00"))
+    gross = net + vat
+    rounding = money.krona_rounding(gross) if round_to_krona else Decimal("0.00")
+    return Totals(net, vat, gross, rounding, gross + rounding, tuple(subtotals))

@@ -1,0 +1,42 @@
+"""What the billing commands share: the month argument, and one clear line on standard error for a refusal."""
+
+import sys
+from abc import abstractmethod
+from typing import Any, NoReturn
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from billing.domain.periods import Month
+from siths_portal.lib.errors import DomainError, Invalid
+
+
+class BillingCommand(BaseCommand):
+    """Exit 0: done. 1: what was asked for is not so. 2: wrong use, such as a month that is not over."""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Adds `--month`."""
+        parser.add_argument("--month", required=True, metavar="YYYY-MM", help="månaden, till exempel 2026-10")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Runs `act` with the month and turns a refusal into one line and an exit code."""
+        try:
+            month = Month.parse(options["month"])
+        except ValueError:
+            self.refuse("Månaden skrivs ÅÅÅÅ-MM, till exempel 2026-10.", code=2)
+        try:
+            self.act(month, **options)
+        except DomainError as error:
+            self.refuse(error.message, code=2 if isinstance(error, Invalid) else 1)
+
+    @abstractmethod
+    def act(self, month: Month, **options: Any) -> None:
+        """What the command does."""
+
+    def refuse(self, message: str, *, code: int) -> NoReturn:
+        """Ends the command with `message` on standard error."""
+        raise CommandError(message, returncode=code)
+
+    def progress(self, done: int, total: int) -> None:
+        """Shows how far a long step has come, on a terminal only."""
+        if sys.stderr.isatty():
+            self.stderr.write(f"\r{done} av {total}", ending="\n" if done == total else "")

@@ -1,0 +1,21 @@
+"""`billing_demo_prices`: demo prices for every article and demo terms for every directly connected organisation."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from billing import service
+
+
+class Command(BaseCommand):
+    """Repeatable: what has a price or terms keeps them. Refused outside development."""
+
+    help = "Lägger in demopriser och demokunder."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Loads what is missing."""
+        if not settings.DEBUG:
+            raise CommandError("Demopriser läggs bara in i utvecklingsläge (DEBUG).", returncode=2)
+        prices, customers = service.load_demo_prices()
+        self.stdout.write(f"{prices} priser och {customers} kunder lades till.")

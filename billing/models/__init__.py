@@ -1,0 +1,32 @@
+"""Tables of billing."""
+
+from billing.models.audit import Document, Event, EventSeal
+from billing.models.customers import BillingCustomer, CustomerState
+from billing.models.invoices import Counter, FileFormat, Invoice, InvoiceFile, InvoiceLine, InvoiceState, LineEvent
+from billing.models.ledger import FeedPosition, LedgerEntry, LedgerKind, PriceItem, SubscriptionSnapshot, UnpricedFact
+from billing.models.runs import InvoiceRun, ItemState, RunItem, RunState
+
+__all__ = [
+    "BillingCustomer",
+    "Counter",
+    "CustomerState",
+    "Document",
+    "Event",
+    "EventSeal",
+    "FeedPosition",
+    "FileFormat",
+    "Invoice",
+    "InvoiceFile",
+    "InvoiceLine",
+    "InvoiceRun",
+    "InvoiceState",
+    "ItemState",
+    "LedgerEntry",
+    "LedgerKind",
+    "LineEvent",
+    "PriceItem",
+    "RunItem",
+    "RunState",
+    "SubscriptionSnapshot",
+    "UnpricedFact",
+]

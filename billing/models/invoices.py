@@ -1,0 +1,122 @@
+"""Invoices, their lines, which ledger entry is on which line, the number series, and the stored files."""
+
+from django.db import models
+from django.db.models import Q
+
+from billing.models.audit import Document
+from billing.models.customers import BillingCustomer
+from billing.models.ledger import LedgerEntry, LedgerKind
+from billing.models.runs import InvoiceRun
+from siths_portal.lib.ids import new_id
+
+
+class InvoiceState(models.TextChoices):
+    """A draft has no number and may be deleted; an issued invoice has one and never changes."""
+
+    DRAFT = "draft", "Utkast"
+    ISSUED = "issued", "Utfärdad"
+
+
+class Invoice(models.Model):
+    """A consolidated invoice (BT-3 380) of one customer and month. Amounts are SEK with two decimals.
+
+    `seller` and `buyer` are copies made with the draft. `content_sha256` covers them, the lines and the totals;
+    `chain_hash` covers it, the number, dates and reference, and the hash before it in the series.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    run = models.ForeignKey(InvoiceRun, on_delete=models.PROTECT, related_name="invoices")
+    customer = models.ForeignKey(BillingCustomer, on_delete=models.PROTECT, related_name="invoices")
+    party_id = models.UUIDField()
+    state = models.CharField(max_length=10, choices=InvoiceState, default=InvoiceState.DRAFT)
+    period = models.DateField()
+    seller = models.JSONField()
+    buyer = models.JSONField()
+    net = models.DecimalField(max_digits=14, decimal_places=2)
+    vat = models.DecimalField(max_digits=14, decimal_places=2)
+    gross = models.DecimalField(max_digits=14, decimal_places=2)
+    rounding = models.DecimalField(max_digits=14, decimal_places=2)
+    payable = models.DecimalField(max_digits=14, decimal_places=2)
+    content_sha256 = models.CharField(max_length=64)
+    drafted_at = models.DateTimeField()
+    series = models.CharField(max_length=10, null=True)
+    sequence = models.PositiveIntegerField(null=True)
+    number = models.CharField(max_length=20, null=True, unique=True)
+    issue_date = models.DateField(null=True)
+    due_date = models.DateField(null=True)
+    payment_reference = models.CharField(max_length=25, null=True)
+    issued_at = models.DateTimeField(null=True)
+    previous_hash = models.CharField(max_length=64, null=True)
+    chain_hash = models.CharField(max_length=64, null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["run", "party_id"], name="billing_invoice_once"),
+            models.UniqueConstraint(fields=["series", "sequence"], name="billing_invoice_number_once"),
+            models.CheckConstraint(
+                name="billing_invoice_draft_has_no_number",
+                condition=Q(state=InvoiceState.DRAFT, number=None, series=None, sequence=None, issue_date=None)
+                | Q(state=InvoiceState.ISSUED, number__isnull=False, series__isnull=False, sequence__isnull=False)
+                & Q(issue_date__isnull=False, due_date__isnull=False, payment_reference__isnull=False)
+                & Q(chain_hash__isnull=False, previous_hash__isnull=False, issued_at__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="billing_invoice_adds_up",
+                condition=Q(gross=models.F("net") + models.F("vat"), payable=models.F("gross") + models.F("rounding")),
+            ),
+        ]
+
+
+class InvoiceLine(models.Model):
+    """A line, BG-25, with its text frozen. Its columns are also the key by which ledger entries are summed into it."""
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="lines")
+    position = models.PositiveIntegerField()
+    kind = models.CharField(max_length=20, choices=LedgerKind)
+    office_id = models.UUIDField(null=True)
+    organisation_id = models.UUIDField(null=True)
+    article_code = models.CharField(max_length=20)
+    text = models.TextField()
+    quantity = models.DecimalField(max_digits=12, decimal_places=2)
+    unit_price = models.DecimalField(max_digits=12, decimal_places=4)
+    vat_rate = models.DecimalField(max_digits=5, decimal_places=2)
+    net = models.DecimalField(max_digits=14, decimal_places=2)
+    period = models.DateField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["invoice", "position"], name="billing_line_position")]
+
+
+class LineEvent(models.Model):
+    """The line that a ledger entry is on. The entry is the primary key: no entry is ever on two lines."""
+
+    entry = models.OneToOneField(LedgerEntry, on_delete=models.PROTECT, primary_key=True, related_name="line_event")
+    line = models.ForeignKey(InvoiceLine, on_delete=models.CASCADE, related_name="events")
+
+
+class Counter(models.Model):
+    """The last number of a series (the year of issue) and its date. Its row is locked while numbers are given."""
+
+    series = models.CharField(max_length=10, primary_key=True)
+    last = models.PositiveIntegerField(default=0)
+    last_date = models.DateField(null=True)
+    last_hash = models.CharField(max_length=64)
+
+
+class FileFormat(models.TextChoices):
+    """The two forms of an issued invoice; `peppol` is the invoice, `pdf` the human copy."""
+
+    PEPPOL = "peppol", "Peppol BIS Billing 3.0"
+    PDF = "pdf", "PDF"
+
+
+class InvoiceFile(models.Model):
+    """The stored bytes of an issued invoice in one format: made once, append-only."""
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="files")
+    file_format = models.CharField(max_length=10, choices=FileFormat)
+    document = models.ForeignKey(Document, on_delete=models.PROTECT, related_name="files")
+    made_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["invoice", "file_format"], name="billing_file_once")]

@@ -1,0 +1,59 @@
+"""The process that WeasyPrint runs in: it can crash (billing.md 3), so it holds nothing and its word counts for nothing.
+
+Reads one JSON job a line on standard input, writes the PDF to a file, answers `done`. Knows neither Django nor the database.
+"""
+
+import datetime as dt
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from weasyprint import HTML, Attachment
+from weasyprint.urls import URLFetcher, URLFetcherResponse
+
+
+class DenyAll(URLFetcher):  # type: ignore[misc]
+    """Fetches nothing: an invoice holds all it shows, and no text on it may make the server read a file or an address."""
+
+    def fetch(self, url: str, headers: Any = None) -> URLFetcherResponse:
+        """Raises ValueError, which WeasyPrint takes as a missing resource."""
+        raise ValueError("nothing is fetched for an invoice")
+
+
+def render(job: dict[str, Any]) -> None:
+    """Writes the PDF/A-3a file of `job`: html, xml, number, day (ISO date) and identifier (hex), which make its bytes certain."""
+    moment = dt.datetime.combine(dt.date.fromisoformat(job["day"]), dt.time(12), dt.UTC)
+    attachment = Attachment(
+        string=job["xml"].encode(),
+        name=f"{job['number']}.xml",
+        description="Fakturan i Peppol BIS Billing 3.0 (UBL 2.1)",
+        relationship="Alternative",
+        created=moment,
+        modified=moment,
+        url_fetcher=DenyAll(),
+    )
+    target = Path(job["target"])
+    partial = target.with_suffix(".part")
+    HTML(string=job["html"], url_fetcher=DenyAll()).write_pdf(
+        partial,
+        pdf_variant="pdf/a-3a",
+        pdf_tags=True,
+        pdf_identifier=bytes.fromhex(job["identifier"]),
+        attachments=[attachment],
+    )
+    partial.replace(target)
+
+
+def main() -> None:
+    """Serves jobs until standard input ends, then leaves without WeasyPrint's exit handlers, which sometimes crash."""
+    for line in sys.stdin:
+        render(json.loads(line))
+        sys.stdout.write("done\n")
+        sys.stdout.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

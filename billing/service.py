@@ -1,0 +1,125 @@
+"""The door of billing: a month's run from opening to files, its reconciliation and export, and the running month's preview."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Count
+
+from billing.domain.periods import Month
+from billing.domain.text import swedish_key
+from billing.models import BillingCustomer, Invoice, InvoiceRun, ItemState, RunItem
+from billing.services import drafting, issuing, ledger, rendering, runs
+from billing.services.customers import CustomerTerms, put_customer
+from billing.services.demo import load_demo_prices
+from billing.services.exporting import FORMATS, export
+from billing.services.preview import Preview, preview, previewed_line
+from billing.services.prices import set_price
+from billing.services.reconcile import Difference, reconcile
+
+__all__ = [
+    "FORMATS", "CustomerResult", "CustomerTerms", "Difference", "Month", "Preview", "RunResult", "export", "load_demo_prices",
+    "preview", "previewed_line", "put_customer", "reconcile", "run_month", "set_price",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CustomerResult:
+    """What a run made of one customer. `reasons` are Swedish sentences; amounts are SEK. Nothing in it names a person."""
+
+    party_id: UUID
+    name: str
+    state: str
+    number: str | None
+    lines: int
+    payable: Decimal
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run did: new drafts, newly issued invoices, new files, and the standing of each customer in order of name."""
+
+    month: Month
+    drafted: int
+    issued: int
+    rendered: int
+    customers: tuple[CustomerResult, ...]
+
+    @property
+    def blocked(self) -> int:
+        """How many customers could not be invoiced."""
+        return sum(customer.state == ItemState.BLOCKED for customer in self.customers)
+
+
+def run_month(
+    month: Month,
+    *,
+    actor_ref: str,
+    issue: bool = False,
+    dry_run: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> RunResult:
+    """Opens and drafts the month; with `issue` numbers, freezes and renders it; with `dry_run` leaves nothing behind.
+
+    Repeating changes nothing that is settled: it tries blocked customers again and makes missing files. Raises Invalid for a
+    month that is not over, and whatever rendering raises, after which repeating goes on where it stopped.
+    """
+    runs.require_over(month)
+    if dry_run:
+        return _rehearse(month, actor_ref)
+    ledger.collect()
+    with transaction.atomic(durable=True):
+        run = runs.open_run(month, actor_ref=actor_ref)
+    drafted = drafting.draft_items(run, actor_ref=actor_ref)
+    _review(run, actor_ref)
+    issued = rendered = 0
+    if issue:
+        issued = issuing.issue(run, actor_ref=actor_ref)
+        _review(run, actor_ref)
+        rendered = rendering.render_missing(run, actor_ref=actor_ref, progress=progress)
+    return RunResult(month, drafted, issued, rendered, _customers(run))
+
+
+def _review(run: InvoiceRun, actor_ref: str) -> None:
+    with transaction.atomic(durable=True):
+        runs.settle_review(run, actor_ref=actor_ref)
+
+
+def _rehearse(month: Month, actor_ref: str) -> RunResult:
+    """The same code in one transaction that is rolled back."""
+    with transaction.atomic(durable=True):
+        ledger.collect_all()
+        run = runs.open_run(month, actor_ref=actor_ref)
+        printed = drafting.article_labels()
+        drafted = 0
+        while drafting.draft_next(run, actor_ref=actor_ref, articles=printed):
+            drafted += 1
+        result = RunResult(month, drafted, 0, 0, _customers(run))
+        transaction.set_rollback(True)
+    return result
+
+
+def _customers(run: InvoiceRun) -> tuple[CustomerResult, ...]:
+    items = list(RunItem.objects.filter(run=run))
+    invoices = {invoice.party_id: invoice for invoice in Invoice.objects.filter(run=run).annotate(line_count=Count("lines"))}
+    names: dict[UUID, str] = {}
+    versions = BillingCustomer.objects.filter(party_id__in=[item.party_id for item in items])
+    names.update(versions.order_by("valid_from").values_list("party_id", "name"))
+    results = []
+    for item in items:
+        invoice = invoices.get(item.party_id)
+        results.append(
+            CustomerResult(
+                party_id=item.party_id,
+                name=names.get(item.party_id, str(item.party_id)),
+                state=item.state,
+                number=invoice.number if invoice else None,
+                lines=invoice.line_count if invoice else 0,
+                payable=invoice.payable if invoice else Decimal("0.00"),
+                reasons=tuple(message for _, message in item.reasons),
+            )
+        )
+    return tuple(sorted(results, key=lambda result: swedish_key(result.name)))

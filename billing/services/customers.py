@@ -1,0 +1,69 @@
+"""Customers in versions: a change closes the version in force and opens the next."""
+
+from dataclasses import asdict, dataclass
+from uuid import UUID
+
+from django.db import transaction
+
+from billing.domain.invoices import Buyer
+from billing.domain.text import one_line
+from billing.models import BillingCustomer, CustomerState, Event
+from siths_portal.lib import clock
+
+
+@dataclass(frozen=True)
+class CustomerTerms:
+    """How a directly connected organisation is invoiced. Texts are cleaned to one line; numbers carry no hyphens.
+
+    They are stored as given: what is missing or wrong stops the customer's invoice at the gate, with the rule's id.
+    """
+
+    name: str
+    organisation_number: str
+    postal_code: str
+    city: str
+    street: str = ""
+    country: str = "SE"
+    endpoint_scheme: str = "0007"
+    endpoint_id: str = ""
+    buyer_reference: str = ""
+    order_number: str = ""
+    contract: str = ""
+    invoiced_object: str = ""
+    payment_terms_days: int = 30
+    round_to_krona: bool = False
+    state: CustomerState = CustomerState.ACTIVE
+
+    def cleaned(self) -> dict[str, object]:
+        """The columns of a version."""
+        values = {name: one_line(value) if isinstance(value, str) else value for name, value in asdict(self).items()}
+        values["state"] = self.state.value
+        values["endpoint_id"] = values["endpoint_id"] or values["organisation_number"]
+        return values
+
+
+def put_customer(*, actor_ref: str, party_id: UUID, terms: CustomerTerms) -> BillingCustomer:
+    """Makes `terms` the party's terms from now on. Without a difference nothing changes and the version in force is returned."""
+    values = terms.cleaned()
+    with transaction.atomic(durable=True):
+        current = BillingCustomer.objects.select_for_update().filter(party_id=party_id, valid_until=None).first()
+        if current and all(getattr(current, name) == value for name, value in values.items()):
+            return current
+        now = clock.now()
+        if current:
+            BillingCustomer.objects.filter(pk=current.pk).update(valid_until=now)
+        version = BillingCustomer.objects.create(party_id=party_id, valid_from=now, **values)
+        Event.record(
+            actor_ref=actor_ref,
+            action="customer.versioned",
+            subject_type="customer",
+            subject_ref=str(party_id),
+            facts={"version": str(version.pk), "replaces": str(current.pk) if current else None, "state": values["state"]},
+        )
+        return version
+
+
+def buyer_of(customer: BillingCustomer) -> Buyer:
+    """The buyer as an invoice freezes it."""
+    values = {name: getattr(customer, name) for name in Buyer.__dataclass_fields__}
+    return Buyer.from_json({name: one_line(value) if isinstance(value, str) else value for name, value in values.items()})

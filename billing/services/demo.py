@@ -1,0 +1,56 @@
+"""Demo prices and customers: every article of the portal has a price, every directly connected organisation gets an invoice."""
+
+import datetime as dt
+from decimal import Decimal
+
+from billing import ports
+from billing.domain import codes
+from billing.models import BillingCustomer, PriceItem
+from billing.services.customers import CustomerTerms, put_customer
+from billing.services.prices import set_price
+from siths_portal.lib import ports as connected
+
+VALID_FROM = dt.date(2020, 1, 1)
+VAT = Decimal(25)
+ACTOR = "system:demo"
+# The slides' sketches give 589, 689 and the subscription; the rest is invented.
+PRICES = {
+    "589": Decimal(90),
+    "689": Decimal(50),
+    "610": Decimal(90),
+    "677": Decimal(90),
+    "631": Decimal(75),
+    "616": Decimal(70),
+    codes.SUBSCRIPTION: Decimal(95),
+    codes.PUK_LETTER: Decimal(45),
+    codes.RESERVE_CARD: Decimal(60),
+}
+OTHER_ARTICLE = Decimal(80)
+REGISTERED_MAIL = Decimal(65)
+
+
+def load_demo_prices() -> tuple[int, int]:
+    """Gives each article without a price one, and each party without customer terms such. Returns how many; repeatable."""
+    facts = connected.get(ports.IssuanceFacts)
+    wanted = dict(PRICES)
+    for code, article in facts.articles().items():
+        base = PRICES.get(article.number, OTHER_ARTICLE)
+        wanted[code] = base + REGISTERED_MAIL if article.registered_mail else base
+    priced = set(PriceItem.objects.filter(party_id=None).values_list("article_code", flat=True))
+    new_prices = sorted(wanted.keys() - priced)
+    for code in new_prices:
+        set_price(actor_ref=ACTOR, article_code=code, unit_price=wanted[code], vat_rate=VAT, valid_from=VALID_FROM)
+    known = set(BillingCustomer.objects.values_list("party_id", flat=True))
+    new_parties = [party for party in facts.billing_parties() if party.id not in known]
+    for party in new_parties:
+        terms = CustomerTerms(
+            name=party.name,
+            organisation_number=party.organisation_number,
+            street="Fakturaservice, Box 100",
+            postal_code="123 45",
+            city="Demostad",
+            buyer_reference=party.invoice_reference,
+            contract="DEMO-KA2",
+        )
+        put_customer(actor_ref=ACTOR, party_id=party.id, terms=terms)
+    return len(new_prices), len(new_parties)

@@ -1,0 +1,50 @@
+"""An invoice read back from its frozen rows, for files, exports and reconciliation."""
+
+from typing import cast
+
+from billing.domain.invoices import Buyer, InvoiceContent, Line, NumberedInvoice, Seller, Totals, total
+from billing.domain.periods import Month
+from billing.models import Invoice, InvoiceLine
+
+
+def content_of(invoice: Invoice) -> InvoiceContent:
+    """What the invoice says; `lines` are worth prefetching. Totals are the row's own, only their split by VAT rate is summed."""
+    buyer = Buyer.from_json(invoice.buyer)
+    frozen = tuple(_line(line) for line in sorted(invoice.lines.all(), key=lambda line: line.position))
+    subtotals = total(frozen, round_to_krona=buyer.round_to_krona).subtotals
+    return InvoiceContent(
+        seller=Seller.from_json(invoice.seller),
+        buyer=buyer,
+        month=Month.of_day(invoice.period),
+        lines=frozen,
+        totals=Totals(invoice.net, invoice.vat, invoice.gross, invoice.rounding, invoice.payable, subtotals),
+    )
+
+
+def numbered(invoice: Invoice) -> NumberedInvoice:
+    """The issued invoice. Raises ValueError for a draft."""
+    if invoice.number is None or invoice.issue_date is None or invoice.due_date is None:
+        raise ValueError("a draft has no number")
+    return NumberedInvoice(
+        number=invoice.number,
+        issue_date=invoice.issue_date,
+        due_date=invoice.due_date,
+        payment_reference=cast(str, invoice.payment_reference),
+        content=content_of(invoice),
+    )
+
+
+def _line(line: InvoiceLine) -> Line:
+    return Line(
+        position=line.position,
+        kind=line.kind,
+        office_id=line.office_id,
+        organisation_id=line.organisation_id,
+        article_code=line.article_code,
+        text=line.text,
+        quantity=line.quantity,
+        unit_price=line.unit_price,
+        vat_rate=line.vat_rate,
+        net=line.net,
+        period=Month.of_day(line.period),
+    )

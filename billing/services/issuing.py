@@ -1,0 +1,119 @@
+"""Numbers, given at issue and never before: one short transaction, one locked counter row, in the customers' order."""
+
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from billing.domain import identifiers
+from billing.models import Counter, Event, Invoice, InvoiceRun, InvoiceState, ItemState, RunItem
+from siths_portal.lib import clock, faults
+from siths_portal.lib.canonical import canonical_json, sha256_hex
+from siths_portal.lib.errors import Conflict
+
+_ISSUE = """
+UPDATE billing_invoice i
+SET state = 'issued', series = %(series)s, sequence = n.sequence, number = n.number, issue_date = %(issue_date)s,
+    due_date = n.due_date, payment_reference = n.reference, issued_at = %(issued_at)s, previous_hash = n.previous,
+    chain_hash = n.hash
+FROM unnest(%(id)s::uuid[], %(sequence)s::int[], %(number)s::text[], %(due_date)s::date[], %(reference)s::text[],
+            %(previous)s::text[], %(hash)s::text[]) AS n (id, sequence, number, due_date, reference, previous, hash)
+WHERE i.id = n.id AND i.state = 'draft'
+"""
+
+
+def issue(run: InvoiceRun, *, actor_ref: str) -> int:
+    """Numbers every draft of the run and returns how many. A second caller at the same time gets 0.
+
+    All or nothing: a crash before the commit leaves drafts and an unchanged counter. Raises Conflict if the clock stands
+    before the series' last date, since numbers and dates go the same way.
+    """
+    with transaction.atomic(durable=True):
+        items = list(
+            RunItem.objects.select_for_update()
+            .filter(run=run, state=ItemState.DRAFTED)
+            .order_by("party_id")
+            .values_list("pk", flat=True)
+        )
+        if not items:
+            return 0
+        drafts = Invoice.objects.select_for_update(of=("self",)).filter(run=run, state=InvoiceState.DRAFT)
+        ordered = sorted(drafts, key=lambda draft: (draft.buyer["organisation_number"], str(draft.party_id)))
+        today = clock.today()
+        counter = _counter(today)
+        _number(ordered, counter, today)
+        faults.point("billing.issue")
+        RunItem.objects.filter(pk__in=items).update(state=ItemState.ISSUED)
+        Event.objects.bulk_create([_event(draft, actor_ref) for draft in ordered])
+        counter.save()
+        return len(ordered)
+
+
+def _counter(today: dt.date) -> Counter:
+    """The series of the year, locked. Locked last of all, so that it is held for milliseconds."""
+    series = str(today.year)
+    Counter.objects.bulk_create([Counter(series=series, last_hash=genesis(series))], ignore_conflicts=True)
+    counter = Counter.objects.select_for_update().get(series=series)
+    if counter.last_date and today < counter.last_date:
+        raise Conflict("issue-date-backwards", f"Senaste fakturan i serien är daterad {counter.last_date}. Kontrollera klockan.")
+    return counter
+
+
+def genesis(series: str) -> str:
+    """The hash before a series' first invoice."""
+    return sha256_hex(f"billing series {series}".encode())
+
+
+def link_hash(invoice: Invoice, previous: str) -> str:
+    """The hash that chains an issued invoice to the one before it in the series."""
+    covered = {
+        "previous": previous,
+        "content": invoice.content_sha256,
+        "number": invoice.number,
+        "issue_date": invoice.issue_date,
+        "due_date": invoice.due_date,
+        "payment_reference": invoice.payment_reference,
+    }
+    return sha256_hex(canonical_json(covered))
+
+
+def _number(drafts: list[Invoice], counter: Counter, today: dt.date) -> None:
+    columns: dict[str, list[Any]] = {
+        name: [] for name in ("id", "sequence", "number", "due_date", "reference", "previous", "hash")
+    }
+    for draft in drafts:
+        counter.last += 1
+        draft.sequence = counter.last
+        draft.number = f"{counter.series}-{counter.last:06d}"
+        draft.issue_date = today
+        draft.due_date = today + dt.timedelta(days=draft.buyer["payment_terms_days"])
+        draft.payment_reference = identifiers.ocr_reference(today.year, counter.last)
+        draft.previous_hash, draft.chain_hash = counter.last_hash, link_hash(draft, counter.last_hash)
+        counter.last_hash = draft.chain_hash
+        row = (draft.pk, draft.sequence, draft.number, draft.due_date, draft.payment_reference, draft.previous_hash)
+        for name, value in zip(columns, (*row, draft.chain_hash), strict=True):
+            columns[name].append(str(value) if isinstance(value, UUID) else value)
+    counter.last_date = today
+    with connection.cursor() as cursor:
+        cursor.execute(_ISSUE, {**columns, "series": counter.series, "issue_date": today, "issued_at": clock.now()})
+        if cursor.rowcount != len(drafts):
+            raise Conflict("drafts-moved", "Utkasten ändrades medan de skulle utfärdas. Försök igen.")
+
+
+def _event(draft: Invoice, actor_ref: str) -> Event:
+    return Event(
+        at=clock.now(),
+        actor_ref=actor_ref,
+        action="invoice.issued",
+        subject_type="invoice",
+        subject_ref=str(draft.pk),
+        subject_seq=1,
+        facts={
+            "number": draft.number,
+            "party_id": str(draft.party_id),
+            "payable": str(draft.payable),
+            "content_sha256": draft.content_sha256,
+            "chain_hash": draft.chain_hash,
+        },
+    )

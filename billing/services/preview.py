@@ -1,0 +1,103 @@
+"""What a customer's invoice would say if the month ended now: the draft's own code, without a draft."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from billing import ports, seller
+from billing.domain import codes, composition
+from billing.domain.composition import Group, Subscriber
+from billing.domain.invoices import InvoiceContent
+from billing.domain.periods import Month
+from billing.models import LedgerEntry, LedgerKind
+from billing.services import drafting, ledger
+from billing.services.customers import buyer_of
+from billing.services.prices import PriceBook
+from siths_portal.lib import clock
+from siths_portal.lib import ports as connected
+
+
+@dataclass(frozen=True)
+class Preview:
+    """One customer's running month. `content` is None when nothing can be invoiced yet; `blocked` says why, by rule and text."""
+
+    party_id: UUID
+    month: Month
+    content: InvoiceContent | None
+    blocked: tuple[tuple[str, str], ...]
+
+
+def preview(party_id: UUID | None = None) -> list[Preview]:
+    """The running month of one party, or of every party with something in it: cards sent so far, subscriptions counted now.
+
+    Pulls the feed first. Writes nothing but the ledger's new entries.
+    """
+    ledger.collect()
+    now = clock.now()
+    month = Month.of(now)
+    counts = [
+        count
+        for count in connected.get(ports.IssuanceFacts).subscription_counts(now)
+        if count.persons and (party_id is None or count.party_id == party_id)
+    ]
+    parties = {count.party_id for count in counts}
+    if party_id is None:
+        open_entries = LedgerEntry.objects.filter(period__lte=month.first_day, line_event=None)
+        parties |= set(open_entries.values_list("party_id", flat=True).distinct())
+    else:
+        parties.add(party_id)
+    book, printed = PriceBook([codes.SUBSCRIPTION]), drafting.article_labels()
+    return [_one(party, month, [c for c in counts if c.party_id == party], book, printed) for party in sorted(parties)]
+
+
+def _one(
+    party_id: UUID, month: Month, counts: Sequence[ports.SubscriptionCount], book: PriceBook, printed: dict[str, str]
+) -> Preview:
+    groups = drafting.grouped(drafting.unbilled(party_id, month))
+    try:
+        running = list(_subscriptions(party_id, month, counts, book))
+        customer = drafting.customer_of(party_id, month, [*groups, *running])
+        if customer is None:
+            return Preview(party_id, month, None, ())
+        named = {count.organisation_id: Subscriber(count.organisation_name, count.direct) for count in counts}
+        labels = drafting.labels_of(groups, printed, drafting.snapshot_subscribers(groups) | named)
+        content = composition.compose(
+            month=month, seller=seller.configured(), buyer=buyer_of(customer), groups=[*groups, *running], labels=labels
+        )
+        drafting.pass_gate(content)
+    except drafting.Blocked as blocked:
+        return Preview(party_id, month, None, tuple(blocked.reasons))
+    return Preview(party_id, month, content, ())
+
+
+def _subscriptions(party_id: UUID, month: Month, counts: Iterable[ports.SubscriptionCount], book: PriceBook) -> Iterable[Group]:
+    for count in counts:
+        item = book.price(codes.SUBSCRIPTION, party_id, month.last_day)
+        if item is None:
+            raise drafting.Blocked([drafting.price_missing(codes.SUBSCRIPTION)])
+        yield Group(
+            kind=LedgerKind.SUBSCRIPTION,
+            office_id=None,
+            organisation_id=count.organisation_id,
+            article_code=codes.SUBSCRIPTION,
+            unit_price=item.unit_price,
+            vat_rate=item.vat_rate,
+            period=month,
+            quantity=Decimal(count.persons),
+        )
+
+
+def previewed_line(order_id: UUID) -> str | None:
+    """The text of the line that the order's card is on in the running month's preview; None if it is not in it."""
+    month = Month.of(clock.now())
+    ledger.collect()
+    entry = LedgerEntry.objects.filter(source_key=f"card:{order_id}", line_event=None, period__lte=month.first_day).first()
+    if entry is None:
+        return None
+    content = preview(entry.party_id)[0].content
+    for line in content.lines if content else ():
+        same = (entry.office_id, entry.article_code, entry.unit_price, Month.of_day(entry.period))
+        if (line.office_id, line.article_code, line.unit_price, line.period) == same:
+            return line.text
+    return None

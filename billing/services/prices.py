@@ -1,0 +1,71 @@
+"""The price list: what an article costs on a day, for one customer or for all."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+
+from billing.models import Event, PriceItem
+from siths_portal.lib.errors import Conflict
+
+
+class PriceBook:
+    """The prices of some articles, read once. An agreed price comes before the gross list."""
+
+    def __init__(self, article_codes: Iterable[str]) -> None:
+        self._items: Mapping[tuple[str, UUID | None], list[PriceItem]] = defaultdict(list)
+        for item in PriceItem.objects.filter(article_code__in=set(article_codes)):
+            self._items[item.article_code, item.party_id].append(item)
+
+    def price(self, article_code: str, party_id: UUID, day: dt.date) -> PriceItem | None:
+        """The price item valid for the party on `day`; None if there is none."""
+        for owner in (party_id, None):
+            for item in self._items.get((article_code, owner), ()):
+                if item.valid_from <= day and (item.valid_until is None or day < item.valid_until):
+                    return item
+        return None
+
+
+def set_price(
+    *,
+    actor_ref: str,
+    article_code: str,
+    unit_price: Decimal,
+    vat_rate: Decimal,
+    valid_from: dt.date,
+    party_id: UUID | None = None,
+) -> PriceItem:
+    """Makes the price of an article `unit_price` SEK without VAT from `valid_from` on, closing the one before it.
+
+    Raises Conflict if a price that begins on or after that day exists, or if the one before was used from that day on.
+    """
+    with transaction.atomic(durable=True):
+        same = PriceItem.objects.select_for_update().filter(article_code=article_code, party_id=party_id)
+        if same.filter(Q(valid_from__gte=valid_from) | Q(valid_until__gt=valid_from)).exists():
+            raise Conflict("price-exists", f"Artikel {article_code} har redan ett pris som gäller från den dagen eller senare.")
+        current = same.filter(valid_until=None).first()
+        if current and current.entries.filter(priced_on__gte=valid_from).exists():
+            raise Conflict("price-used", f"Priset för artikel {article_code} har redan använts från den dagen.")
+        if current:
+            PriceItem.objects.filter(pk=current.pk).update(valid_until=valid_from)
+        item = PriceItem.objects.create(
+            article_code=article_code, party_id=party_id, unit_price=unit_price, vat_rate=vat_rate, valid_from=valid_from
+        )
+        Event.record(
+            actor_ref=actor_ref,
+            action="price.set",
+            subject_type="price",
+            subject_ref=str(item.pk),
+            facts={
+                "article_code": article_code,
+                "party_id": str(party_id) if party_id else None,
+                "unit_price": str(unit_price),
+                "vat_rate": str(vat_rate),
+                "valid_from": valid_from.isoformat(),
+            },
+        )
+        return item

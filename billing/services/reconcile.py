@@ -1,0 +1,221 @@
+"""The thirteen differences of a month (billing.md 5.7). Each must be 0, before review and after issue; what differs is named."""
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.db.models import Count, F, Max, Q, Sum
+from django.db.models.functions import Coalesce
+
+from billing import pdf, ports, sie, ubl
+from billing.domain import money
+from billing.domain.invoices import total
+from billing.domain.periods import Month
+from billing.models import (
+    BillingCustomer,
+    Counter,
+    CustomerState,
+    FileFormat,
+    Invoice,
+    InvoiceLine,
+    InvoiceRun,
+    InvoiceState,
+    LedgerEntry,
+    LedgerKind,
+    LineEvent,
+    SubscriptionSnapshot,
+)
+from billing.services import drafting, frozen, issuing
+from billing.services.runs import snapshot_hash
+from siths_portal.lib import clock
+from siths_portal.lib import ports as connected
+from siths_portal.lib.canonical import sha256_hex
+from siths_portal.lib.errors import NotFound
+
+_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One of the thirteen: its number, what it compares, the difference, and what differs by number or key, never by person."""
+
+    number: int
+    title: str
+    value: Decimal
+    named: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """True if there is no difference."""
+        return self.value == 0
+
+
+def reconcile(month: Month) -> list[Difference]:
+    """All thirteen differences of the month's run. Reads only. Raises NotFound if the month has no run."""
+    run = InvoiceRun.objects.filter(period=month.first_day).first()
+    if run is None:
+        raise NotFound("no-run", f"Det finns ingen körning för {month}.")
+    checks = [
+        _entries_without_line(run),
+        _entries_on_two_lines(),
+        _ledger_against_lines(run),
+        *_invoices(run),
+        _subscriptions(run),
+        _cards(month),
+        _numbers(),
+        _chain(),
+        *_files(run),
+        _customers_without_item(run),
+    ]
+    return sorted(checks, key=lambda check: check.number)
+
+
+def _difference(number: int, title: str, named: list[str], value: Decimal | None = None) -> Difference:
+    return Difference(number, title, Decimal(len(named)) if value is None else value, tuple(named[:_NAMED]))
+
+
+def _entries_without_line(run: InvoiceRun) -> Difference:
+    keys = LedgerEntry.objects.filter(period=run.period, line_event=None).order_by("id")
+    named = list(keys.values_list("source_key", flat=True)[:_NAMED])
+    return _difference(1, "Händelser i månaden utan fakturarad", named, Decimal(keys.count()))
+
+
+def _entries_on_two_lines() -> Difference:
+    twice = LineEvent.objects.values("entry_id").annotate(lines=Count("line_id")).filter(lines__gt=1)
+    named = [str(entry) for entry in twice.values_list("entry_id", flat=True)[:_NAMED]]
+    return _difference(2, "Händelser på två fakturarader", named, Decimal(twice.count()))
+
+
+def _ledger_against_lines(run: InvoiceRun) -> Difference:
+    worth = Coalesce(Sum(F("events__entry__quantity") * F("events__entry__unit_price")), Decimal(0))
+    lines = InvoiceLine.objects.filter(invoice__run=run).annotate(worth=worth).select_related("invoice")
+    value, named = Decimal(0), []
+    for line in lines.order_by("invoice_id", "position").iterator(chunk_size=1000):
+        wrong = abs(line.net - money.to_ore(line.worth)) + abs(line.net - money.to_ore(line.quantity * line.unit_price))
+        if wrong:
+            value += wrong
+            named.append(f"{_name(line.invoice)} rad {line.position}")
+    return _difference(3, "Liggarens antal gånger pris mot raderna", named, value)
+
+
+def _invoices(run: InvoiceRun) -> Iterator[Difference]:
+    sums, totals = [], []
+    sum_value = total_value = Decimal(0)
+    for invoice in (
+        Invoice.objects.filter(run=run).prefetch_related("lines").order_by("series", "sequence").iterator(chunk_size=100)
+    ):
+        content = frozen.content_of(invoice)
+        computed = total(content.lines, round_to_krona=content.buyer.round_to_krona)
+        if computed.net != invoice.net:
+            sum_value += abs(computed.net - invoice.net)
+            sums.append(_name(invoice))
+        wrong = abs(invoice.gross - invoice.net - invoice.vat) + abs(computed.vat - invoice.vat)
+        wrong += abs(invoice.payable - invoice.gross - invoice.rounding) + abs(computed.rounding - invoice.rounding)
+        if wrong:
+            total_value += wrong
+            totals.append(_name(invoice))
+    yield _difference(4, "Radernas summa mot fakturans nettobelopp", sums, sum_value)
+    yield _difference(5, "Brutto minus netto minus moms", totals, total_value)
+
+
+def _name(invoice: Invoice) -> str:
+    return f"faktura {invoice.number}" if invoice.number else f"utkast {invoice.pk}"
+
+
+def _subscriptions(run: InvoiceRun) -> Difference:
+    billed = InvoiceLine.objects.filter(kind=LedgerKind.SUBSCRIPTION, period=run.period).values_list("organisation_id")
+    pieces = dict(billed.annotate(pieces=Sum("quantity")).order_by())
+    value, named = Decimal(0), []
+    for row in SubscriptionSnapshot.objects.filter(period=run.period).order_by("organisation_id").iterator(chunk_size=1000):
+        difference = abs(pieces.pop(row.organisation_id, Decimal(0)) - row.persons)
+        if difference or snapshot_hash(row) != row.sha256:
+            value += difference or Decimal(1)
+            named.append(f"organisation {row.organisation_id}")
+    value += sum(pieces.values(), Decimal(0))
+    named += [f"organisation {organisation}" for organisation in pieces]
+    return _difference(6, "Räknade abonnemang mot fakturerade", named, value)
+
+
+def _cards(month: Month) -> Difference:
+    sent = connected.get(ports.IssuanceFacts).sent_card_count(month.start, month.end)
+    entered = LedgerEntry.objects.filter(kind=LedgerKind.CARD, period=month.first_day).count()
+    named = [f"skickade {sent}, i liggaren {entered}"] if sent != entered else []
+    return _difference(7, "Skickade kort mot kort i liggaren", named, Decimal(abs(sent - entered)))
+
+
+def _numbers() -> Difference:
+    """Over all series, since a missing number must be noticed wherever it is; the counter remembers the last one."""
+    issued = Invoice.objects.filter(state=InvoiceState.ISSUED)
+    counted = {
+        row["series"]: row for row in issued.values("series").annotate(highest=Max("sequence"), invoices=Count("pk")).order_by()
+    }
+    named = []
+    for counter in Counter.objects.order_by("series"):
+        row = counted.pop(counter.series, {"highest": 0, "invoices": 0})
+        if not counter.last == row["highest"] == row["invoices"]:
+            named.append(f"serie {counter.series}: räknare {counter.last}, högsta {row['highest']}, antal {row['invoices']}")
+    named += [f"serie {series}: räknare saknas" for series in counted]
+    before: tuple[str | None, dt.date] = (None, dt.date.min)
+    for invoice in issued.only("series", "number", "issue_date").order_by("series", "sequence").iterator(chunk_size=1000):
+        day = invoice.issue_date or dt.date.min
+        if before[0] == invoice.series and day < before[1]:
+            named.append(f"faktura {invoice.number}: datum före föregående nummer")
+        before = (invoice.series, day)
+    return _difference(8, "Luckor och datumordning i nummerserien", named)
+
+
+def _chain() -> Difference:
+    named = []
+    previous: dict[str | None, str] = {}
+    issued = Invoice.objects.filter(state=InvoiceState.ISSUED).prefetch_related("lines").order_by("series", "sequence")
+    for invoice in issued.iterator(chunk_size=100):
+        expected = previous.get(invoice.series) or issuing.genesis(invoice.series or "")
+        content = drafting.content_hash(frozen.content_of(invoice))
+        links = (invoice.previous_hash, invoice.content_sha256, invoice.chain_hash)
+        if links != (expected, content, issuing.link_hash(invoice, expected)):
+            named.append(_name(invoice))
+        previous[invoice.series] = invoice.chain_hash or ""
+    return _difference(9, "Fakturornas kedja", named)
+
+
+def _files(run: InvoiceRun) -> Iterator[Difference]:
+    stored, shown, vouchers = [], [], []
+    invoices = Invoice.objects.filter(run=run, state=InvoiceState.ISSUED).order_by("series", "sequence")
+    booked = payable = Decimal(0)
+    for invoice in invoices.prefetch_related("lines", "files__document").iterator(chunk_size=20):
+        files = {file.file_format: file.document for file in invoice.files.all()}
+        for file_format in FileFormat:
+            document = files.get(file_format)
+            if document is None or sha256_hex(bytes(document.content)) != document.sha256:
+                stored.append(f"faktura {invoice.number} {file_format.value}")
+        if wrong := _shown_amounts(invoice, {name: bytes(document.content) for name, document in files.items()}):
+            shown += [f"faktura {invoice.number} {name}" for name in wrong]
+        voucher = sie.voucher(frozen.numbered(invoice))
+        payable += invoice.payable
+        booked += sum((amount for account, amount in voucher.amounts if account == sie.RECEIVABLES), Decimal(0))
+        if sum(amount for _, amount in voucher.amounts) != 0:
+            vouchers.append(f"verifikation {invoice.number}")
+    yield _difference(10, "Lagrade filer mot sina kontrollsummor", stored)
+    yield _difference(11, "SIE-verifikationer mot fakturorna", vouchers, abs(booked - payable) + len(vouchers))
+    yield _difference(12, "Beloppet i e-faktura och PDF mot fakturan", shown)
+
+
+def _shown_amounts(invoice: Invoice, files: dict[str, bytes]) -> list[str]:
+    """The formats whose readable amount is not the row's. A missing file is counted among the stored ones only."""
+    wrong = []
+    if (xml := files.get(FileFormat.PEPPOL)) and ubl.payable_amount(xml) != invoice.payable:
+        wrong.append(FileFormat.PEPPOL.value)
+    if (content := files.get(FileFormat.PDF)) and f"{money.swedish(invoice.payable)}{money.NO_BREAK_SPACE}kr" not in pdf.text(
+        content
+    ):
+        wrong.append(FileFormat.PDF.value)
+    return wrong
+
+
+def _customers_without_item(run: InvoiceRun) -> Difference:
+    now = clock.now()
+    in_force = BillingCustomer.objects.filter(Q(valid_until=None) | Q(valid_until__gt=now), valid_from__lte=now)
+    active = in_force.filter(state=CustomerState.ACTIVE).exclude(party_id__in=run.items.values("party_id"))
+    named = [f"kund {party}" for party in active.order_by("party_id").values_list("party_id", flat=True)]
+    return _difference(13, "Aktiva kunder utan plats i körningen", named)

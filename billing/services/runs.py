@@ -1,0 +1,145 @@
+"""A month's run: opened once the month is over, drafted by any number of workers, reviewed."""
+
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Q
+
+from billing import ports
+from billing.domain import codes
+from billing.domain.periods import Month
+from billing.models import (
+    BillingCustomer,
+    CustomerState,
+    Event,
+    Invoice,
+    InvoiceRun,
+    InvoiceState,
+    ItemState,
+    LedgerEntry,
+    RunItem,
+    RunState,
+    SubscriptionSnapshot,
+    UnpricedFact,
+)
+from billing.services import ledger
+from siths_portal.lib import clock
+from siths_portal.lib import ports as connected
+from siths_portal.lib.canonical import canonical_json, sha256_hex
+from siths_portal.lib.errors import Invalid
+
+RULE_VERSION = "persons-at-month-end/1"
+
+
+def require_over(month: Month) -> None:
+    """Raises Invalid before the month has ended in Stockholm: until then its events can still come."""
+    if not month.is_over(clock.now()):
+        raise Invalid("month-not-over", f"{month} är inte slut. En månad kan faktureras först när den är slut.".capitalize())
+
+
+def open_run(month: Month, *, actor_ref: str) -> InvoiceRun:
+    """The month's run, opened if it is not: subscriptions counted at T once, the ledger cut off, an item for each customer.
+
+    Joins the caller's transaction. Opening again adds items for customers that came since, and tries blocked ones anew.
+    Raises Invalid for a month that is not over.
+    """
+    require_over(month)
+    now = clock.now()
+    InvoiceRun.objects.bulk_create(
+        [InvoiceRun(period=month.first_day, opened_at=now, program_version=settings.PROGRAM_VERSION)], ignore_conflicts=True
+    )
+    run = InvoiceRun.objects.select_for_update().get(period=month.first_day)
+    with ledger.writing():
+        if run.snapshot_at is None:
+            _take_snapshot(month)
+            run.snapshot_at = now
+            Event.record(
+                actor_ref=actor_ref,
+                action="run.opened",
+                subject_type="run",
+                subject_ref=str(run.pk),
+                facts={"month": month.code(), "program_version": run.program_version},
+            )
+        cutoff = ledger.newest_entry()
+    _unsettle(run, cutoff)
+    parties = _parties(month, cutoff)
+    RunItem.objects.bulk_create(
+        [RunItem(run=run, party_id=party_id, cutoff=cutoff) for party_id in sorted(parties)], ignore_conflicts=True
+    )
+    if run.items.filter(state=ItemState.PENDING).exists():
+        run.state = RunState.OPEN
+    run.save()
+    return run
+
+
+def _take_snapshot(month: Month) -> None:
+    now = clock.now()
+    counts = connected.get(ports.IssuanceFacts).subscription_counts(month.end)
+    rows = []
+    for count in counts:
+        row = SubscriptionSnapshot(
+            period=month.first_day,
+            party_id=count.party_id,
+            organisation_id=count.organisation_id,
+            organisation_name=count.organisation_name,
+            direct=count.direct,
+            persons=count.persons,
+            rule_version=RULE_VERSION,
+            taken_at=now,
+        )
+        row.sha256 = snapshot_hash(row)
+        rows.append(row)
+    SubscriptionSnapshot.objects.bulk_create(rows)
+    ledger.record(
+        [
+            ledger.subscription_fact(count, month=month, article_code=codes.SUBSCRIPTION, taken_at=now)
+            for count in counts
+            if count.persons
+        ]
+    )
+
+
+def snapshot_hash(row: SubscriptionSnapshot) -> str:
+    """SHA-256 of what the snapshot says."""
+    names = ("period", "party_id", "organisation_id", "organisation_name", "direct", "persons", "rule_version")
+    return sha256_hex(canonical_json({name: getattr(row, name) for name in names}))
+
+
+def _parties(month: Month, cutoff: int) -> set[UUID]:
+    """Active customers, and whoever has something to be invoiced: without a customer row it is blocked, not forgotten."""
+    now = clock.now()
+    in_force = BillingCustomer.objects.filter(Q(valid_until=None) | Q(valid_until__gt=now), valid_from__lte=now)
+    unbilled = LedgerEntry.objects.filter(period__lte=month.first_day, id__lte=cutoff, line_event=None)
+    waiting = UnpricedFact.objects.filter(period__lte=month.first_day)
+    return {
+        *in_force.filter(state=CustomerState.ACTIVE).values_list("party_id", flat=True),
+        *unbilled.values_list("party_id", flat=True).distinct(),
+        *waiting.values_list("party_id", flat=True).distinct(),
+    }
+
+
+def _unsettle(run: InvoiceRun, cutoff: int) -> None:
+    """Makes blocked items pending again, and drafts whose customer has got a new version since: the gate judged the old one."""
+    settled = RunItem.objects.select_for_update().filter(run=run, state__in=[ItemState.BLOCKED, ItemState.DRAFTED])
+    items = list(settled.order_by("party_id"))
+    drafts = Invoice.objects.filter(run=run, state=InvoiceState.DRAFT)
+    outdated = set(drafts.filter(customer__valid_until__lte=clock.now()).values_list("party_id", flat=True))
+    again = [item.pk for item in items if item.state == ItemState.BLOCKED or item.party_id in outdated]
+    drafts.filter(party_id__in=outdated).delete()
+    RunItem.objects.filter(pk__in=again).update(state=ItemState.PENDING, cutoff=cutoff)
+
+
+def settle_review(run: InvoiceRun, *, actor_ref: str) -> None:
+    """Sets the run's state from its items, in the caller's transaction: no pending item means review, no draft means issued."""
+    run = InvoiceRun.objects.select_for_update().get(pk=run.pk)
+    states = set(run.items.values_list("state", flat=True).distinct())
+    if ItemState.PENDING in states:
+        state = RunState.OPEN
+    elif ItemState.DRAFTED in states or ItemState.ISSUED not in states:
+        state = RunState.REVIEW
+    else:
+        state = RunState.ISSUED
+    if state != run.state:
+        run.state = state
+        run.save(update_fields=["state"])
+        Event.record(actor_ref=actor_ref, action=f"run.{state.value}", subject_type="run", subject_ref=str(run.pk))

@@ -1,0 +1,31 @@
+"""Fixtures of billing's tests. Nothing of Django is imported before it is set up, so the parts are in `world`."""
+
+import pytest
+
+
+@pytest.fixture
+def facts(transactional_db):
+    """An issuing side without facts, connected, and the clock on 2 May 2023, 06:00 in Stockholm."""
+    from siths_portal.lib import clock
+    from tests.billing.facts import Facts
+    from tests.billing.world import IN_MAY
+
+    with clock.moved_to(IN_MAY):
+        yield Facts().connect()
+
+
+@pytest.fixture
+def prices(facts):
+    """The slides' prices."""
+    from tests.billing import world
+
+    world.slide_prices()
+
+
+@pytest.fixture
+def sketches(facts, prices):
+    """Both customers of the slides with their cards and subscriptions of April 2023."""
+    from tests.billing import world
+
+    world.both_sketches(facts)
+    return facts

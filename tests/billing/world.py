@@ -1,0 +1,68 @@
+"""What billing's tests are made of: prices, customers, the slides' two sketches."""
+
+import datetime as dt
+from decimal import Decimal
+from uuid import UUID
+
+from billing.domain.periods import Month
+from billing.service import CustomerTerms, put_customer, set_price
+from tests.billing.facts import Facts, local, uid
+
+APRIL = Month(2023, 4)
+IN_MAY = local(2023, 5, 2, 6)
+REGION, MUNICIPALITY = uid("region"), uid("municipality")
+
+
+def price(code: str, amount: str, *, valid_from: dt.date = dt.date(2020, 1, 1), party_id=None, vat: str = "25") -> None:
+    set_price(
+        actor_ref="user:test",
+        article_code=code,
+        unit_price=Decimal(amount),
+        vat_rate=Decimal(vat),
+        valid_from=valid_from,
+        party_id=party_id,
+    )
+
+
+def slide_prices() -> None:
+    """The slides' prices."""
+    for code, amount in (("589", "90"), ("689", "50"), ("ABO", "95")):
+        price(code, amount)
+
+
+def terms(**changes: object) -> CustomerTerms:
+    values: dict[str, object] = {
+        "name": "Region Norr",
+        "organisation_number": "2329990002",
+        "street": "Box 100",
+        "postal_code": "123 45",
+        "city": "Demostad",
+        "buyer_reference": "9200101",
+    }
+    return CustomerTerms(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def customer(party: UUID, **changes: object) -> None:
+    put_customer(actor_ref="user:test", party_id=party, terms=terms(**changes))
+
+
+def offices_sold(facts: Facts, party, prefix: str) -> None:
+    """The cards of both sketches: 1000 + 350 at Kontor A, 510 + 100 at Kontor B."""
+    for name, first, second in (("Kontor A", 1000, 350), ("Kontor B", 510, 100)):
+        office = facts.office(f"{prefix} {name}", name)
+        facts.card(party, office, "589", local(2023, 4, 12, 9), n=first)
+        facts.card(party, office, "689", local(2023, 4, 20, 9), n=second)
+
+
+def both_sketches(facts: Facts) -> None:
+    """Both customers of the slides, in April 2023."""
+    customer(REGION, name="Västra Götalandsregionen", organisation_number="2329990010")
+    customer(
+        MUNICIPALITY, name="Demo kommun", organisation_number="2129990012", buyer_reference="", order_number="DLL1234567"
+    )
+    offices_sold(facts, REGION, "region")
+    offices_sold(facts, MUNICIPALITY, "municipality")
+    facts.count("2023-04", REGION, "Öckerö kommun", 480)
+    facts.count("2023-04", REGION, "Partille kommun", 401)
+    facts.count("2023-04", MUNICIPALITY, "Vingåkers kommun", 5)
+    facts.count("2023-04", MUNICIPALITY, "Demo kommun", 2, direct=True)
