@@ -101,6 +101,10 @@ PRODUCTION = {
     "PKI_POLICY_ARC": "2.25.1",
     "DIRECTORY_URL": "https://directory.example.org",
     "PERSON_REGISTER_URL": "https://register.example.org",
+    "OPERATOR_NAME": "Provregionen",
+    "ACCESSIBILITY_CONTACT": "tillganglighet@example.org",
+    "SELLER_ORGNR": "5599990016",
+    "SELLER_VAT": "SE559999001601",
 }
 
 

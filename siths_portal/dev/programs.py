@@ -79,7 +79,7 @@ def application_programs(house: House) -> list[Program]:
         _face(house, "minasidor"),
         _face(house, "status"),
         Program(
-            "api", _granian(house, "--uds", str(house.api_socket), "--uds-permissions", "600", threads=16),
+            "api", _granian(house, "--uds", str(house.api_socket), "--uds-permissions", "0o600", threads=16),
             lambda: api_is_ready(house.api_socket),
             env={"SITHS_FACE": "api", "MTLS_CERTIFICATE_HEADER": nginx.CERTIFICATE_HEADER} | WITHHELD,
         ),

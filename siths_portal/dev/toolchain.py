@@ -11,6 +11,7 @@ from siths_portal.dev.progress import HouseError, Step, run_logged
 
 UV_VERSION = "0.13.9"
 PACKAGE_LIST = Path(__file__).with_name("apt-packages.txt")
+CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 STYLESHEETS = {
     "node_modules/@digdir/designsystemet-css/dist/src/index.css": "designsystemet.css",
     "node_modules/@digdir/designsystemet-css/dist/theme/designsystemet.css": "designsystemet-theme.css",
@@ -72,9 +73,17 @@ def install_uv(root: Path) -> str | None:
     return UV_VERSION
 
 
+def _trusting_environment() -> dict[str, str]:
+    """The caller's environment, in which uv and npm trust the authorities that the machine trusts, as apt and pip do."""
+    system = {"UV_SYSTEM_CERTS": "1"}
+    if Path(CA_BUNDLE).exists():
+        system["NODE_EXTRA_CA_CERTS"] = CA_BUNDLE
+    return system | os.environ
+
+
 def sync_packages(root: Path) -> str | None:
     """`.venv` exactly as `uv.lock` says, on the Python that runs this; no interpreter is downloaded."""
-    env = dict(os.environ) | {
+    env = _trusting_environment() | {
         "UV_PYTHON": os.path.realpath(sys.executable),
         "UV_PYTHON_DOWNLOADS": "never",
         "UV_PROJECT_ENVIRONMENT": str(root / ".venv"),
@@ -92,7 +101,7 @@ def install_stylesheets(root: Path) -> str | None:
     if stamp.exists() and stamp.read_text() == wanted and all((vendor / name).exists() for name in STYLESHEETS.values()):
         return None
     command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    run_logged(command, root / "var" / "log" / "setup.log", cwd=root)
+    run_logged(command, root / "var" / "log" / "setup.log", cwd=root, env=_trusting_environment())
     vendor.mkdir(parents=True, exist_ok=True)
     for source, name in STYLESHEETS.items():
         shutil.copyfile(root / source, vendor / name)
