@@ -73,8 +73,15 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {"default": env.db_url("DATABASE_URL", default="postgres://siths_app@localhost/siths")}
+# `manage.py` says so for `migrate`, which alone needs the owner of the tables.
+DATABASE_AS_OWNER = env.bool("SITHS_DATABASE_AS_OWNER", default=False) and bool(env.str("DATABASE_OWNER_URL", default=""))
+DATABASES = {
+    "default": env.db_url(
+        "DATABASE_OWNER_URL" if DATABASE_AS_OWNER else "DATABASE_URL", default="postgres://siths_app@localhost/siths"
+    )
+}
 DATABASES["default"] |= {"ATOMIC_REQUESTS": False, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+DATABASE_OWNER_ROLE = env.str("DATABASE_OWNER_ROLE", default="siths_owner")
 DATABASE_APP_ROLE = env.str("DATABASE_APP_ROLE", default="siths_app")
 
 REDIS_URL = env.str("REDIS_URL", default="redis://localhost:6379/0")
@@ -149,15 +156,32 @@ LOGGING_CONFIG = None
 portal_logging.configure(debug=DEBUG)
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    # Machine clients; an API for people's apps names its own class.
+    "DEFAULT_AUTHENTICATION_CLASSES": ["authn.api.ClientCertificateAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["siths_portal.lib.api.StrictJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "siths_portal.lib.problem.exception_handler",
     "UNAUTHENTICATED_USER": None,
 }
-SPECTACULAR_SETTINGS = {"OAS_VERSION": "3.1.1", "SERVE_INCLUDE_SCHEMA": False}
+SPECTACULAR_SETTINGS = {
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SORT_OPERATIONS": False,
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "siths_portal.lib.openapi.finish"],
+}
+# Title and text of each API's description, by the prefix of its paths.
+API_DESCRIPTIONS = {
+    "/api/supplier/v1/": {
+        "title": "SITHS eID Portal: supplier API",
+        "version": "1",
+        "description": (
+            "For card suppliers, over mutual TLS with the client certificate that was registered for the supplier. Orders are "
+            "pulled. Errors are problem details (RFC 9457) with stable codes. Only additions are made within a version."
+        ),
+    },
+}
 
 # --- pki -----------------------------------------------------------------------------------------------------------------
 PKCS11_MODULE = env.str("PKCS11_MODULE", default="/usr/lib/softhsm/libsofthsm2.so")
@@ -176,6 +200,8 @@ NOT_ACTIVATED_DAYS = env.int("NOT_ACTIVATED_DAYS", default=90)
 NOT_SIGNED_DAYS = env.int("NOT_SIGNED_DAYS", default=5)
 MINIMUM_AGE_LOA3 = env.int("MINIMUM_AGE_LOA3", default=18)
 MINIMUM_AGE_LOA2 = env.int("MINIMUM_AGE_LOA2", default=15)
+# Country parts of HSA-ids that are taken; empty takes the test catalogues' too.
+HSA_ID_PREFIXES = env.list("HSA_ID_PREFIXES", default=[] if DEBUG else ["SE"])
 DIRECTORY_BACKEND = env.str("DIRECTORY_BACKEND", default="issuance.adapters.directory_json.JsonDirectory")
 DIRECTORY_URL = env.str("DIRECTORY_URL", default=f"http://127.0.0.1:{PORT_BASE + 13}")
 PERSON_REGISTER_BACKEND = env.str("PERSON_REGISTER_BACKEND", default="issuance.adapters.person_register_json.JsonPersonRegister")
@@ -188,6 +214,8 @@ MTLS_CERTIFICATE_HEADER = env.str("MTLS_CERTIFICATE_HEADER", default="")
 # After this long a claim of an idempotency key is taken over even if its process seems to live.
 IDEMPOTENCY_LEASE_SECONDS = env.int("IDEMPOTENCY_LEASE_SECONDS", default=120)
 IDEMPOTENCY_KEEP_DAYS = env.int("IDEMPOTENCY_KEEP_DAYS", default=30)
+# How long an API request waits for its certificates before it answers 202.
+CERTIFICATE_WAIT_SECONDS = env.float("CERTIFICATE_WAIT_SECONDS", default=5.0)
 
 # --- accessibility statement -----------------------------------------------------------------------------------------------
 OPERATOR_NAME = env.str("OPERATOR_NAME", default="Demo e-legitimationer AB")

@@ -129,7 +129,7 @@ def _place(request: _Request, live: people.Live) -> CardOrder:
     actor, now = request.actor, clock.now().replace(microsecond=0)
     locked = Person.objects.select_for_update(no_key=True).filter(posts=request.post_id)
     list(locked.values_list("id"))
-    posts = Post.objects.select_related("person", "organisation")
+    posts = Post.objects.select_related("person", "organisation__area")
     post = policy.get(actor, Action.ORDER_ORDINARY_CARD, posts, request.post_id)
     _check_post(post)
     article = _article(post.organisation, request.article_code)
@@ -212,6 +212,8 @@ def _office(organisation: Organisation, office_id: UUID) -> Office:
 
 
 def _customisation(organisation: Organisation) -> CardCustomisation:
+    if organisation.area.issuing_organisation_id is None:
+        raise Conflict("area-without-issuer", "Utgivningsområdet saknar utgivande organisation.")
     customisation = effective_customisation(organisation)
     if customisation is None or customisation.verified_at is None or not customisation.issuer_number:
         message = "Organisationens kortanpassning ska ha utfärdarnummer och vara verifierad innan kort kan beställas."

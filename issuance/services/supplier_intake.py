@@ -3,12 +3,11 @@
 An order of another supplier is NotFound, as one that does not exist (S29). Every act may be repeated.
 """
 
-import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import transaction
-from PIL import Image
 
 from issuance.authz import Action, client, policy
 from issuance.domain import rules
@@ -24,6 +23,7 @@ from issuance.services.supplier_events import locked, register_event
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.images import check_png
 
 __all__ = [
     "HSA_PROFILES",
@@ -126,18 +126,25 @@ def delivery(*, client_ref: str, order_id: UUID) -> Delivery:
 
 
 @transaction.atomic(durable=True)
-def put_logotype(*, client_ref: str, customisation_id: str, png: bytes, sha256: str) -> CardCustomisation:
+def put_logotype(
+    *, client_ref: str, customisation_id: str, png: bytes, sha256: str, check: Callable[[CardCustomisation], None]
+) -> CardCustomisation:
     """Stores the logotype of a card customisation; the same bytes again change nothing.
 
-    A first logotype completes the customisation; another one must be verified anew before cards can be ordered. Raises
-    NotFound, Invalid (not a PNG, too large, hash differs).
+    `check` is called with the locked row before it is changed, and raises if the caller meant an older version. A first
+    logotype completes the customisation; another one must be verified anew before cards can be ordered. Raises NotFound,
+    Invalid (not a PNG, too large, hash differs).
     """
-    _check_png(png, sha256)
+    check_png(png, field="logotype", max_bytes=LOGOTYPE_LIMIT, max_side=LOGOTYPE_SIDE)
+    if sha256_hex(png) != sha256:
+        message = "Logotypens innehåll stämmer inte med den angivna SHA-256-summan."
+        raise Invalid("logotype-hash", message, fields={"sha256": [message]})
     actor = client(client_ref)
     found = customisation(client_ref=client_ref, customisation_id=customisation_id)
     row = CardCustomisation.objects.select_for_update(no_key=True).get(pk=found.pk)
     if row.logotype_id == sha256:
         return row
+    check(row)
     replaced = row.logotype_id
     row.logotype = Document.store(png, "image/png")
     if replaced is not None:
@@ -160,21 +167,3 @@ def customisation(*, client_ref: str, customisation_id: str) -> CardCustomisatio
     if found is None:
         raise policy.not_found()
     return found
-
-
-def _check_png(png: bytes, sha256: str) -> None:
-    if len(png) > LOGOTYPE_LIMIT:
-        message = "Logotypen får vara högst 256 kB."
-        raise Invalid("logotype-too-large", message, fields={"logotype": [message]})
-    if sha256_hex(png) != sha256:
-        message = "Logotypens innehåll stämmer inte med den angivna SHA-256-summan."
-        raise Invalid("logotype-hash", message, fields={"sha256": [message]})
-    try:
-        with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
-            fits = max(image.size) <= LOGOTYPE_SIDE
-            image.verify()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        fits = False
-    if not fits:
-        message = "Logotypen ska vara en PNG-bild med högst 2 000 bildpunkter per sida."
-        raise Invalid("logotype-not-png", message, fields={"logotype": [message]})

@@ -1,0 +1,284 @@
+"""The JSON forms of the supplier API. Ids, serials and keys are strings, never numbers: a 19-digit number would lose digits."""
+
+import base64
+import binascii
+import datetime as dt
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from issuance.domain.order_states import OrderState
+from issuance.domain.supplier_reports import Outcome
+
+PROFILES = ("person-hsaid-auth", "person-hsaid-sign", "person-id-auth", "person-id-sign")
+STATUSES = [state.value for state in OrderState if state is not OrderState.CANCELLED]
+_PEM_LIMIT = 8192
+_JWE_LIMIT = 8192
+
+
+class Text(serializers.CharField):
+    """A JSON string; numbers and booleans are refused where REST framework would turn them into text."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(trim_whitespace=False, **options)
+
+    def to_internal_value(self, data: Any) -> str:
+        """The string as it is."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class ListQuery(serializers.Serializer[Any]):
+    """What `GET orders` is asked with."""
+
+    status = serializers.ChoiceField(choices=STATUSES, default=OrderState.QUEUED.value)
+    limit = serializers.IntegerField(min_value=1, max_value=200, default=50)
+    cursor = serializers.CharField(required=False, max_length=200, help_text="next_cursor of the page before.")
+
+
+class ArticleForm(serializers.Serializer[Any]):
+    """What kind of card."""
+
+    code = serializers.CharField(help_text="The number, with -REK for the variant by registered mail.")
+    number = serializers.CharField()
+    name = serializers.CharField()
+    orientation = serializers.ChoiceField(choices=["portrait", "landscape"])
+    photo = serializers.BooleanField()
+    registered_mail = serializers.BooleanField()
+
+
+class OrderForm(serializers.Serializer[Any]):
+    """An order as every supplier that may take it sees it: no personal data."""
+
+    id = serializers.UUIDField(help_text="Beställnings-id.")
+    status = serializers.ChoiceField(choices=STATUSES)
+    ordered_at = serializers.DateTimeField()
+    article = ArticleForm()
+    customisation_id = serializers.CharField(source="customisation.customisation_id", help_text="Kortanpassnings-id, 10 digits.")
+
+
+class OrderPage(serializers.Serializer[Any]):
+    """A page of orders, oldest first."""
+
+    orders = OrderForm(many=True)
+    next_cursor = serializers.CharField(allow_null=True, help_text="Opaque; null on the last page.")
+
+
+class PrintForm(serializers.Serializer[Any]):
+    """What stands on the card."""
+
+    given_name = serializers.CharField(source="carrier.person.given_name_in_use")
+    surname = serializers.CharField(source="carrier.person.surname")
+    organisation_name = serializers.CharField(source="organisation.name")
+    service_id = serializers.CharField(source="eid.hsa_id", help_text="Tjänste-id (HSA-id).")
+    issuer_number = serializers.CharField(source="customisation.issuer_number", help_text="Utfärdarnummer, 4 digits.")
+    back_text = serializers.CharField(source="customisation.back_text")
+    logotype_sha256 = serializers.CharField(source="customisation.logotype_id", allow_null=True)
+    valid_to = serializers.DateTimeField(source="carrier.valid_to", help_text="The card is valid until this moment.")
+
+
+class AddressForm(serializers.Serializer[Any]):
+    """Folkbokföringsadress, read from the register for this answer."""
+
+    lines = serializers.ListField(child=serializers.CharField())
+    postal_code = serializers.CharField()
+    city = serializers.CharField()
+    country = serializers.CharField()
+
+
+class DeliveryForm(serializers.Serializer[Any]):
+    """Where the card goes. Without address it goes through Skatteverkets förmedlingsuppdrag (protected persons)."""
+
+    method = serializers.CharField()
+    recipient = serializers.CharField()
+    forwarding = serializers.BooleanField()
+    address = AddressForm(allow_null=True)
+
+
+class OrderDetail(OrderForm):
+    """An order as its supplier sees it. `print` and `delivery` are null until it is accepted, and again once it is sent."""
+
+    print = PrintForm(allow_null=True)
+    delivery = DeliveryForm(allow_null=True)
+
+
+@extend_schema_field({"type": "string", "format": "pem", "maxLength": _PEM_LIMIT})
+class CsrField(Text):
+    """A certificate request (RFC 2986) as PEM; becomes DER."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=_PEM_LIMIT, **options)
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        """DER of the request."""
+        try:
+            request = x509.load_pem_x509_csr(super().run_validation(data).encode())
+            return request.public_bytes(serialization.Encoding.DER)
+        except (ValueError, UnsupportedAlgorithm):
+            raise serializers.ValidationError("Ange en certifikatbegäran (PKCS #10) i PEM.") from None
+
+
+@extend_schema_field({"type": "string", "format": "pem", "maxLength": _PEM_LIMIT})
+class PublicKeyField(Text):
+    """A public key (SubjectPublicKeyInfo) as PEM; becomes DER."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=_PEM_LIMIT, **options)
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        """DER of the key."""
+        try:
+            key = serialization.load_pem_public_key(super().run_validation(data).encode())
+            return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        except (ValueError, UnsupportedAlgorithm):
+            raise serializers.ValidationError("Ange en publik nyckel (SubjectPublicKeyInfo) i PEM.") from None
+
+
+class ProfileMap(serializers.Serializer[Any]):
+    """Base of objects keyed by the four profiles."""
+
+    child: type[serializers.Field[Any, Any, Any, Any]] = serializers.CharField
+
+    def get_fields(self) -> dict[str, Any]:
+        """One required field a profile."""
+        return {profile: self.child() for profile in PROFILES}
+
+
+class Csrs(ProfileMap):
+    """Four certificate requests, each signed by its key on the card. Their subject is not used."""
+
+    child = CsrField
+
+
+class PemByProfile(ProfileMap):
+    """PEM by profile."""
+
+
+class CertificateRequest(serializers.Serializer[Any]):
+    """The card: its serial, its key without code, and requests for its four certificates."""
+
+    card_serial = Text(max_length=19, help_text="19 digits.")
+    card_key = PublicKeyField(help_text="The card key (P-256, without code).")
+    csrs = Csrs()
+
+
+class Certificates(serializers.Serializer[Any]):
+    """The certificates, and for each its issuers: the issuing CA first, the root last."""
+
+    status = serializers.ChoiceField(choices=["issued"])
+    certificates = PemByProfile()
+    chains = PemByProfile()
+
+
+class Pending(serializers.Serializer[Any]):
+    """The certificates are being signed."""
+
+    status = serializers.ChoiceField(choices=["pending"])
+
+
+class ProducedReport(serializers.Serializer[Any]):
+    """The card is made."""
+
+    type = serializers.ChoiceField(choices=["produced"])
+    mifare_id = Text(max_length=10)
+    puk_jwe = Text(
+        max_length=_JWE_LIMIT,
+        help_text="JWE (ECDH-ES, A256GCM) to a key of `GET keys`; content is the PUK; protected header has order and serial.",
+    )
+
+
+class SentReport(serializers.Serializer[Any]):
+    """The card is handed to the post."""
+
+    type = serializers.ChoiceField(choices=["sent"])
+    date = serializers.DateField(help_text="The day in Sweden.")
+    registered_mail_id = Text(required=False, max_length=13, help_text="REK-id; required for articles by registered mail.")
+
+
+class FailedReport(serializers.Serializer[Any]):
+    """The card cannot be made or is spoilt; its certificates are revoked."""
+
+    type = serializers.ChoiceField(choices=["failed"])
+    reason = Text(max_length=40, help_text="The supplier's code: lower-case letters, digits and hyphens.")
+
+
+class ReturnedReport(serializers.Serializer[Any]):
+    """The consignment came back; the card is revoked."""
+
+    type = serializers.ChoiceField(choices=["returned"])
+    reason = Text(required=False, max_length=40)
+
+
+REPORTS: dict[str, type[serializers.Serializer[Any]]] = {
+    "produced": ProducedReport,
+    "sent": SentReport,
+    "failed": FailedReport,
+    "returned": ReturnedReport,
+}
+
+
+class ReportOutcome(serializers.Serializer[Any]):
+    """What became of a report."""
+
+    outcome = serializers.ChoiceField(choices=[outcome.value for outcome in Outcome])
+
+
+class CustomisationForm(serializers.Serializer[Any]):
+    """A card customisation."""
+
+    id = serializers.CharField(source="customisation_id", help_text="10 digits.")
+    name = serializers.CharField()
+    issuer_number = serializers.CharField()
+    back_text = serializers.CharField()
+    logotype_sha256 = serializers.CharField(source="logotype_id", allow_null=True)
+    verified = serializers.SerializerMethodField()
+
+    def get_verified(self, row: Any) -> bool:
+        """True if the issuer has verified it."""
+        verified_at: dt.datetime | None = row.verified_at
+        return verified_at is not None
+
+
+@extend_schema_field({"type": "string", "contentEncoding": "base64", "maxLength": 400_000})
+class Base64Field(Text):
+    """Base64 (RFC 4648 section 4); becomes bytes."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=400_000, **options)
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        """The bytes."""
+        try:
+            return base64.b64decode(super().run_validation(data), validate=True)
+        except (binascii.Error, ValueError):
+            raise serializers.ValidationError("Ange base64.") from None
+
+
+class LogotypeForm(serializers.Serializer[Any]):
+    """A new logotype."""
+
+    logotype = Base64Field(help_text="A still PNG, at most 256 KiB and 2000 pixels a side.")
+    sha256 = Text(max_length=64, help_text="SHA-256 of the PNG, 64 lower-case hex digits.")
+
+
+class Jwk(serializers.Serializer[Any]):
+    """A public key (RFC 7517)."""
+
+    kty = serializers.CharField()
+    crv = serializers.CharField()
+    x = serializers.CharField()
+    y = serializers.CharField()
+    use = serializers.CharField()
+    alg = serializers.CharField()
+    kid = serializers.CharField()
+
+
+class JwkSet(serializers.Serializer[Any]):
+    """Keys that PUKs are encrypted to, the newest first."""
+
+    keys = Jwk(many=True)

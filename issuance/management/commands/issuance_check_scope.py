@@ -1,0 +1,25 @@
+"""`issuance_check_scope`: scope paths against the tree, and people's scopes against what they follow from."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from issuance.queries.scope_check import scope_faults
+
+
+class Command(BaseCommand):
+    """Exit 0 if everything agrees, 1 with one line of what does not."""
+
+    help = "Checks scope paths against the tree of organisations, and where people are visible."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Checks and reports."""
+        faults = scope_faults()
+        if not faults.ok:
+            for path in faults.paths:
+                self.stdout.write(f"fel sökväg: {path}")
+            raise CommandError(
+                f"{len(faults.paths)} fel sökväg, synlighet: {faults.missing} saknas, {faults.surplus} för mycket, "
+                f"{faults.misnamed} med fel namn"
+            )
+        self.stdout.write("sökvägar och synlighet stämmer")

@@ -1,0 +1,27 @@
+"""`issuance_housekeeping`: revokes what was not activated or signed for in time, and expires what has ended."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from issuance.services import housekeeping
+
+
+class Command(BaseCommand):
+    """Applies the rules of time. Safe to repeat and to miss."""
+
+    help = "Revokes cards not activated in 90 days or not signed for in 5, and expires carriers and eIDs that have ended."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declares `--dry-run`."""
+        parser.add_argument("--dry-run", action="store_true", help="only count")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Runs and reports one line."""
+        done = housekeeping.run(dry_run=options["dry_run"])
+        head = "skulle ta" if options["dry_run"] else "tog"
+        self.stdout.write(
+            f"{head}: {done.not_activated} ej aktiverade, {done.not_signed} utan underskrift, "
+            f"{done.carriers_expired} bärare och {done.eids_expired} e-legitimationer utgångna"
+        )

@@ -1,0 +1,160 @@
+"""What billing is told: sent cards as a feed, subscriptions at a moment, and the names that stand on invoices."""
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from django.db import connection
+
+from issuance.models import Article, CardOrder, Event, IssuingArea, Office
+from siths_portal.lib import feeds
+
+_SUBSCRIPTIONS = """
+    WITH fee AS (
+        SELECT DISTINCT ON (organisation_id) organisation_id, charged FROM issuance_subscriptionfee
+        WHERE valid_from <= %(at)s ORDER BY organisation_id, valid_from DESC
+    ), top AS (
+        SELECT o.id, o.name, o.scope_path, a.issuing_organisation_id AS party_id
+        FROM issuance_organisation o
+        JOIN issuance_issuingarea a ON a.id = o.area_id AND a.issuing_organisation_id IS NOT NULL
+        JOIN fee ON fee.organisation_id = o.id AND fee.charged
+        WHERE o.parent_id IS NULL
+    ), placed AS (
+        SELECT id, '/' || split_part(scope_path, '/', 2) || '/' || split_part(scope_path, '/', 3) || '/' AS top_path
+        FROM issuance_organisation
+    )
+    SELECT top.party_id, top.id, top.name, count(DISTINCT c.person_id)
+    FROM issuance_eid e
+    JOIN issuance_carrier c ON c.id = e.carrier_id AND c.kind IN ('ordinary_card', 'reserve_card')
+    JOIN placed ON placed.id = e.organisation_id
+    JOIN top ON top.scope_path = placed.top_path
+    WHERE e.activated_at < %(at)s AND e.valid_to > %(at)s AND (e.ended_at IS NULL OR e.ended_at > %(at)s)
+    GROUP BY top.party_id, top.id, top.name
+    ORDER BY top.party_id, top.name, top.id
+"""
+
+
+@dataclass(frozen=True)
+class BillableFact:
+    """A card that a supplier reported sent: chargeable at the price of `ordered_at`, in the month of `occurred_at`."""
+
+    cursor: feeds.Cursor
+    event_id: int
+    kind: Literal["card"]
+    order_id: UUID
+    organisation_id: UUID
+    party_id: UUID
+    office_id: UUID
+    article_code: str
+    ordered_at: dt.datetime
+    occurred_at: dt.datetime
+
+
+@dataclass(frozen=True)
+class SubscriptionCount:
+    """Persons with a valid e-legitimation of an organisation whose fee is charged. `direct`: the organisation is the party."""
+
+    party_id: UUID
+    organisation_id: UUID
+    organisation_name: str
+    direct: bool
+    persons: int
+
+
+@dataclass(frozen=True)
+class BillingParty:
+    """A directly connected organisation that issues in an area, and is invoiced for all of it."""
+
+    id: UUID
+    name: str
+    organisation_number: str
+    invoice_reference: str
+
+
+@dataclass(frozen=True)
+class OfficeView:
+    """An office with the comment that invoices show."""
+
+    id: UUID
+    name: str
+    invoice_comment: str
+
+
+@dataclass(frozen=True)
+class ArticleView:
+    """An article; `code` is its number, with `-REK` for the registered-mail variant."""
+
+    code: str
+    number: str
+    name: str
+    registered_mail: bool
+
+
+def billable_facts(after: feeds.Cursor, *, limit: int) -> list[BillableFact]:
+    """At most `limit` sent cards beyond `after`, in feed order and below the horizon: none is ever skipped."""
+    events = list(feeds.after(Event.objects.filter(action="order.sent"), after)[:limit])
+    orders = CardOrder.objects.select_related("organisation__area").in_bulk([event.subject_ref for event in events])
+    found = {str(order_id): order for order_id, order in orders.items()}
+    facts = []
+    for event in events:
+        order = found[event.subject_ref]
+        party_id = order.organisation.area.issuing_organisation_id
+        if party_id is None:  # submit_order refuses it, so the area was changed since
+            raise LookupError(f"issuing area {order.organisation.area_id} has no issuing organisation to charge")
+        facts.append(
+            BillableFact(
+                cursor=feeds.cursor_of(event),
+                event_id=event.id,
+                kind="card",
+                order_id=order.id,
+                organisation_id=order.organisation_id,
+                party_id=party_id,
+                office_id=order.office_id,
+                article_code=order.article_id,
+                ordered_at=order.ordered_at,
+                occurred_at=event.at,
+            )
+        )
+    return facts
+
+
+def sent_card_count(start: dt.datetime, end: dt.datetime) -> int:
+    """Orders that suppliers reported sent in [start, end), counted on the orders themselves and not on their events."""
+    return CardOrder.objects.filter(sent_at__gte=start, sent_at__lt=end).count()
+
+
+def subscription_counts(at: dt.datetime) -> list[SubscriptionCount]:
+    """Persons with at least one e-legitimation that was activated before `at` and neither revoked nor expired at it.
+
+    Counted for each organisation whose fee was charged at `at`; a sub-organisation's count with its top organisation's.
+    Mobile eIDs and test cards do not count. One statement over the status history.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_SUBSCRIPTIONS, {"at": at})
+        return [
+            SubscriptionCount(party_id, organisation_id, name, organisation_id == party_id, persons)
+            for party_id, organisation_id, name, persons in cursor.fetchall()
+        ]
+
+
+def billing_parties() -> list[BillingParty]:
+    """The issuing organisation of each area, by name."""
+    areas = IssuingArea.objects.filter(issuing_organisation__isnull=False).select_related("issuing_organisation")
+    return [
+        BillingParty(party.id, party.name, party.organisation_number, area.invoice_reference)
+        for area in areas.order_by("issuing_organisation__name")
+        if (party := area.issuing_organisation) is not None
+    ]
+
+
+def offices(ids: Iterable[UUID]) -> dict[UUID, OfficeView]:
+    """The offices with these ids."""
+    rows = Office.objects.filter(pk__in=set(ids)).only("id", "name", "invoice_comment")
+    return {row.id: OfficeView(row.id, row.name, row.invoice_comment) for row in rows}
+
+
+def articles() -> dict[str, ArticleView]:
+    """Every article there has been, by code."""
+    return {row.code: ArticleView(row.code, row.number, row.name, row.registered_mail) for row in Article.objects.all()}
