@@ -1,0 +1,79 @@
+"""Secrets in the token's keeping (a card's PUK), as every process sees them: a JWE comes in and nothing comes out.
+
+The worker's half is `sealing`.
+"""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from pki.domain import jwe as jwe_format
+from pki.models import Event, HsmKey, KeyPurpose, Secret, SecretState
+from siths_portal.lib import clock, jobs
+from siths_portal.lib.errors import Invalid, NotFound
+
+
+def secret_jwks() -> dict[str, list[dict[str, str]]]:
+    """The JWK Set (RFC 7517 section 5) of public keys that secrets may be encrypted to, the newest first."""
+    keys = HsmKey.objects.filter(purpose=KeyPurpose.SECRET_DERIVE, retired_at=None).order_by("-created_at")
+    return {"keys": [jwe_format.public_jwk(_public_key(key), key.key_id) for key in keys]}
+
+
+def plan_secret(jwe: str, *, expected_header: Mapping[str, str], owner_ref: str, actor_ref: str) -> UUID:
+    """Stores the JWE as received, in the caller's transaction, and wakes the worker that opens it; returns the secret's id.
+
+    `expected_header` holds the values that its protected header must have. Raises Invalid for what can be seen without the
+    key: not a JWE of this kind, or for a key that is not in `secret_jwks`.
+    """
+    try:
+        parsed = jwe_format.parse(jwe)
+    except jwe_format.MalformedJwe:
+        raise Invalid(
+            "jwe-malformed",
+            "Den krypterade koden går inte att läsa. Skicka en JWE med ECDH-ES och A256GCM.",
+            fields={"jwe": ["Inte en JWE i kompakt form med ECDH-ES, A256GCM, kid och epk på P-256."]},
+        ) from None
+    if not HsmKey.objects.filter(key_id=parsed.kid, purpose=KeyPurpose.SECRET_DERIVE).exists():
+        raise Invalid(
+            "jwe-key-unknown",
+            "Den krypterade koden är inte krypterad till vår nyckel. Hämta nyckeln på nytt.",
+            fields={"jwe": ["Nyckeln som kid anger finns inte."]},
+        )
+    secret = Secret.objects.create(owner_ref=owner_ref, expected_header=dict(expected_header), jwe=jwe, created_at=clock.now())
+    _record(secret, "secret.received", actor_ref)
+    jobs.enqueue("pki.open_secrets", queue="pki", secret_ids=[str(secret.id)])
+    return secret.id
+
+
+def secret_state(secret_id: UUID) -> str:
+    """The secret's `SecretState`. Raises NotFound."""
+    state = Secret.objects.filter(id=secret_id).values_list("state", flat=True).first()
+    if state is None:
+        raise NotFound("secret-unknown", "Koden finns inte.")
+    return state
+
+
+def destroy_secrets(owner_ref: str, *, actor_ref: str = "system:pki") -> int:
+    """Overwrites every secret of the owner, in the caller's transaction, and returns how many there were. Repeatable."""
+    kept = Secret.objects.filter(owner_ref=owner_ref).exclude(state=SecretState.DESTROYED)
+    found = list(kept.select_for_update().order_by("id"))
+    for secret in found:
+        secret.state = SecretState.DESTROYED
+        secret.jwe = secret.sealed = None
+        secret.destroyed_at = clock.now()
+        secret.save(update_fields=["state", "jwe", "sealed", "destroyed_at"])
+        _record(secret, "secret.destroyed", actor_ref)
+    return len(found)
+
+
+def _public_key(key: HsmKey) -> ec.EllipticCurvePublicKey:
+    public = load_der_public_key(bytes(key.public_key_der))
+    if not isinstance(public, ec.EllipticCurvePublicKey):
+        raise TypeError("the key for secrets is not on an elliptic curve")
+    return public
+
+
+def _record(secret: Secret, action: str, actor_ref: str) -> None:
+    Event.record(actor_ref=actor_ref, action=action, subject_type="secret", subject_ref=str(secret.id))

@@ -1,0 +1,31 @@
+"""Tasks of the `pki` worker. Arguments are ids; each task may run twice or be missed, since a sweeper finds its work."""
+
+from uuid import UUID
+
+from celery import shared_task
+
+from pki import crl, ocsp, sealing
+
+
+@shared_task(name="pki.presign")  # type: ignore[untyped-decorator]
+def presign(certificate_ids: list[str]) -> None:
+    """Signs OCSP answers for certificates whose status has just changed."""
+    ocsp.presign(UUID(id_) for id_ in certificate_ids)
+
+
+@shared_task(name="pki.presign_due")  # type: ignore[untyped-decorator]
+def presign_due() -> None:
+    """Signs OCSP answers that are missing, out of version or past half their life."""
+    ocsp.presign_due()
+
+
+@shared_task(name="pki.publish_crls")  # type: ignore[untyped-decorator]
+def publish_crls() -> None:
+    """Publishes the CRL of each CA whose newest one is older than its period."""
+    crl.publish_due()
+
+
+@shared_task(name="pki.open_secrets")  # type: ignore[untyped-decorator]
+def open_secrets(secret_ids: list[str] | None = None) -> None:
+    """Opens and seals secrets that were received."""
+    sealing.open_secrets(None if secret_ids is None else [UUID(id_) for id_ in secret_ids])
