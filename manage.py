@@ -10,8 +10,8 @@ OWNER_COMMANDS = frozenset({"migrate"})
 def main() -> None:
     """Runs one management command."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "siths_portal.settings")
-    if len(sys.argv) > 1 and sys.argv[1] in OWNER_COMMANDS and "DATABASE_OWNER_URL" in os.environ:
-        os.environ["DATABASE_URL"] = os.environ["DATABASE_OWNER_URL"]
+    if len(sys.argv) > 1 and sys.argv[1] in OWNER_COMMANDS:
+        os.environ["SITHS_DATABASE_AS_OWNER"] = "1"
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

@@ -8,3 +8,7 @@ class PkiConfig(AppConfig):
 
     name = "pki"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Registers the system checks."""
+        from pki import checks  # noqa: F401

@@ -18,7 +18,7 @@ SCHEDULE: dict[str, tuple[str, float, str]] = {
     "pki.presign_due": ("pki.presign_due", 2, "pki"),
     "pki.open_secrets": ("pki.open_secrets", 10, "pki"),
     # CRLs have a period of their own; looking often makes a missed run cost minutes.
-    "pki.publish_crls": ("pki.publish_crls", 300, "pki"),
+    "pki.publish_due_crls": ("pki.publish_due_crls", 300, "pki"),
     "authn.prune_idempotency": ("authn.prune_idempotency", 86_400, "default"),
 }
 
@@ -43,6 +43,15 @@ def release_task(**_facts: Any) -> None:
     structlog.contextvars.clear_contextvars()
 
 
+def refuse_unsafe(**_facts: Any) -> None:
+    """Stops a worker or the scheduler whose settings are unsafe, before it takes work."""
+    from siths_portal.lib import checks
+
+    checks.stop_if_unsafe()
+
+
 signals.setup_logging.connect(keep_logging)
+signals.celeryd_init.connect(refuse_unsafe)
+signals.beat_init.connect(refuse_unsafe)
 signals.task_prerun.connect(bind_task)
 signals.task_postrun.connect(release_task)

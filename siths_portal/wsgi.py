@@ -7,3 +7,7 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "siths_portal.settings")
 
 application = get_wsgi_application()
+
+from siths_portal.lib import checks  # noqa: E402  (needs the loaded applications)
+
+checks.stop_if_unsafe()

@@ -1,1 +1,179 @@
-"""System checks: values that are unsafe outside development stop the start with a clear line."""
+"""System checks: values that are unsafe outside development stop the start with a clear line.
+
+Commands run them by themselves; faces and workers through `stop_if_unsafe`. What needs the database is asked by `migrate` and
+by `check --database default`.
+"""
+
+import ipaddress
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
+
+TAG = "siths"
+DOCUMENTATION_ARC = "1.3.6.1.4.1.32473"  # RFC 5612
+FOREIGN_ARC = "1.2.752.74"
+SECRET_KEY_MIN = 50
+_OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
+
+# Where outside systems are reached: in development simulators on this machine, in production never.
+OUTSIDE_URLS = ("DIRECTORY_URL", "PERSON_REGISTER_URL", "EID_APP_URL", "OIDC_ISSUER")
+BACKENDS = ("DIRECTORY_BACKEND", "PERSON_REGISTER_BACKEND", "SIGNATURE_BACKEND")
+DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
+FAULT_VARIABLES = ("SITHS_FAULT_DIR", "SITHS_FAULT_POINT")
+
+
+def _error(number: int, text: str, hint: str) -> checks.Error:
+    return checks.Error(text, hint=hint, id=f"siths.E{number:03}")
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""
+
+
+def _is_local(url: str) -> bool:
+    """Whether the address names this machine."""
+    host = _host(url)
+    try:
+        return ipaddress.ip_address(host).is_loopback or ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return host in ("localhost", "") or host.endswith(".localhost")
+
+
+def _is_dotted_name(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return "." in host.strip(".")
+    return False
+
+
+def _under(oid: str, arc: str) -> bool:
+    return f"{oid}.".startswith(f"{arc}.")
+
+
+@checks.register(TAG, checks.Tags.security)
+def always(app_configs: Sequence[Any] | None, **_options: Any) -> Iterator[checks.CheckMessage]:
+    """What is refused in development too."""
+    arc = settings.PKI_POLICY_ARC
+    if _under(arc, FOREIGN_ARC):
+        yield _error(3, f"PKI_POLICY_ARC is under {FOREIGN_ARC}.", "That arc belongs to somebody else. Use an arc of your own.")
+    if not _OID.fullmatch(arc):
+        yield _error(4, "PKI_POLICY_ARC is no object identifier.", "Digits with dots, such as 2.25.1.")
+    if settings.MTLS_CERTIFICATE_HEADER and settings.FACE != "api":
+        yield _error(
+            12,
+            f"MTLS_CERTIFICATE_HEADER is set on the face {settings.FACE}.",
+            "Only the api face stands behind a proxy that makes the header; elsewhere anybody could send it (S28).",
+        )
+
+
+@checks.register(TAG, checks.Tags.security)
+def outside_development(app_configs: Sequence[Any] | None, **_options: Any) -> Iterator[checks.CheckMessage]:
+    """What is refused when DEBUG is off."""
+    if settings.DEBUG:
+        return
+    yield from _secret_key()
+    if _under(settings.PKI_POLICY_ARC, DOCUMENTATION_ARC):
+        yield _error(2, f"PKI_POLICY_ARC is under {DOCUMENTATION_ARC}.", "That arc is for documentation (RFC 5612).")
+    for name in OUTSIDE_URLS:
+        if (url := getattr(settings, name, "")) and _is_local(url):
+            yield _error(6, f"{name} names this machine.", "A simulator is no source of truth (S07). Name the real system.")
+    for name in BACKENDS:
+        if "simulator" in getattr(settings, name, "").lower():
+            yield _error(6, f"{name} is a simulator.", "Name the adapter of the real system.")
+    for variable in FAULT_VARIABLES:
+        if os.environ.get(variable):
+            yield _error(8, f"{variable} is set.", "It makes processes die on purpose. Unset it.")
+    yield from _addresses()
+    yield from _database_roles()
+    if settings.ACCESSIBILITY_CONTACT.endswith(".example"):
+        yield _error(14, "ACCESSIBILITY_CONTACT is the demo's.", "The accessibility statement must name who answers.")
+
+
+def _secret_key() -> Iterator[checks.CheckMessage]:
+    try:
+        key = settings.SECRET_KEY
+    except ImproperlyConfigured:
+        key = ""
+    if len(key) < SECRET_KEY_MIN or len(set(key)) < 5:
+        yield _error(
+            1, "The secret key is missing or short.", f"SECRET_KEY_FILE must hold at least {SECRET_KEY_MIN} random characters."
+        )
+
+
+def _addresses() -> Iterator[checks.CheckMessage]:
+    status = urlsplit(settings.STATUS_BASE_URL)
+    if status.scheme != "http" or not _is_dotted_name(_host(settings.STATUS_BASE_URL)):
+        yield _error(
+            7,
+            "STATUS_BASE_URL is not http:// and a name with a dot.",
+            "It stands in every certificate, and https would need a certificate to check one (RFC 5280 section 8).",
+        )
+    for name in ("PORTAL_BASE_URL", "MINASIDOR_BASE_URL", "API_BASE_URL"):
+        url = getattr(settings, name)
+        if urlsplit(url).scheme != "https" or _is_local(url):
+            yield _error(
+                13, f"{name} is not https:// and another machine's name.", "People and suppliers must reach it over TLS."
+            )
+    if "*" in settings.ALLOWED_HOSTS:
+        yield _error(15, "ALLOWED_HOSTS accepts every name.", "List the names of this face.")
+
+
+def _database_roles() -> Iterator[checks.CheckMessage]:
+    """The application's role must not be the one that owns the tables: it could take the triggers away (S44)."""
+    user, owner = settings.DATABASES["default"].get("USER"), settings.DATABASE_OWNER_ROLE
+    if not settings.DATABASE_AS_OWNER and (user == owner or user != settings.DATABASE_APP_ROLE):
+        yield _error(
+            9,
+            "DATABASE_URL does not use the application's role.",
+            "DATABASE_URL is for DATABASE_APP_ROLE, DATABASE_OWNER_URL for the owner, which `migrate` alone uses.",
+        )
+
+
+@checks.register(checks.Tags.database)
+def database(
+    app_configs: Sequence[Any] | None, databases: Sequence[str] | None = None, **_options: Any
+) -> Iterator[checks.CheckMessage]:
+    """The server keeps what it has confirmed, and the application's role cannot change an event."""
+    for alias in databases or ():
+        with connections[alias].cursor() as cursor:
+            cursor.execute("SELECT name FROM pg_settings WHERE setting = 'off' AND name = ANY(%s)", [list(DURABLE)])
+            lax = sorted(name for (name,) in cursor.fetchall())
+            if lax and not os.environ.get("SITHS_TEST_ROOT"):
+                yield _error(
+                    10, f"PostgreSQL runs with {', '.join(lax)} off.", "A power cut would lose confirmed work. Turn it on."
+                )
+            if settings.DATABASE_AS_OWNER:
+                continue
+            cursor.execute(_CHANGEABLE)
+            if changeable := [table for (table,) in cursor.fetchall()]:
+                yield _error(
+                    11,
+                    f"The application's role may change {', '.join(changeable)}.",
+                    "Connect as DATABASE_APP_ROLE, not as owner.",
+                )
+
+
+# Tables with the trigger of `events.append_only` that the present role may nevertheless update, delete from or truncate.
+_CHANGEABLE = """
+SELECT c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+ WHERE NOT t.tgisinternal AND t.tgname = c.relname || '_append_only' AND has_table_privilege(c.oid, 'UPDATE, DELETE, TRUNCATE')
+ ORDER BY 1
+"""
+
+
+def stop_if_unsafe() -> None:
+    """Ends the process with exit code 1 and one line for each error, unless the settings pass the checks of this module."""
+    found = [message for message in checks.run_checks(tags=[TAG]) if message.is_serious()]
+    for message in found:
+        print(f"{message.id}: {message.msg} {message.hint}", file=sys.stderr)  # noqa: T201
+    if found:
+        sys.exit(1)
