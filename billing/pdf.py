@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import selectors
 import subprocess
 import sys
@@ -140,6 +141,12 @@ def text(content: bytes) -> str:
         ["pdftotext", "-layout", "-enc", "UTF-8", "-", "-"], input=content, capture_output=True, check=False, timeout=60
     )
     return done.stdout.decode() if done.returncode == 0 else ""
+
+
+def payable_text(content: bytes) -> str:
+    """The amount that a reader finds after "Att betala", with no-break spaces in it; empty if there is none."""
+    found = re.search(r"Att betala\s+(-?[0-9 \u00a0]+,[0-9]{2}) kr", text(content).replace(money.NO_BREAK_SPACE, " "))
+    return f"{found[1].replace(' ', money.NO_BREAK_SPACE)} kr" if found else ""
 
 
 def html(invoice: NumberedInvoice) -> str:

@@ -206,9 +206,7 @@ def _shown_amounts(invoice: Invoice, files: dict[str, bytes]) -> list[str]:
     wrong = []
     if (xml := files.get(FileFormat.PEPPOL)) and ubl.payable_amount(xml) != invoice.payable:
         wrong.append(FileFormat.PEPPOL.value)
-    if (content := files.get(FileFormat.PDF)) and f"{money.swedish(invoice.payable)}{money.NO_BREAK_SPACE}kr" not in pdf.text(
-        content
-    ):
+    if (content := files.get(FileFormat.PDF)) and pdf.payable_text(content) != f"{money.swedish(invoice.payable)} kr":
         wrong.append(FileFormat.PDF.value)
     return wrong
 
