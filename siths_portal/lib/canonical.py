@@ -9,6 +9,8 @@ from uuid import UUID
 
 def _plain(value: object) -> object:
     if isinstance(value, dt.datetime):
+        if value.tzinfo is None:
+            raise TypeError("a datetime without a zone has no canonical form")
         return value.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     if isinstance(value, dt.date | UUID):
         return str(value)
@@ -18,7 +20,10 @@ def _plain(value: object) -> object:
 
 
 def canonical_json(value: Any) -> bytes:
-    """UTF-8 JSON with sorted keys and no white space; datetimes as UTC with microseconds, bytes as hex. TypeError for others."""
+    """UTF-8 JSON with sorted keys and no white space; datetimes as UTC with microseconds, bytes as hex.
+
+    TypeError for other types and for naive datetimes, ValueError for NaN, infinities and lone surrogates.
+    """
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain, allow_nan=False).encode()
 
 

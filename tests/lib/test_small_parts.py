@@ -1,0 +1,128 @@
+"""Canonical JSON, identifiers, ports and health: small promises that much rests on."""
+
+import datetime as dt
+import json
+import uuid
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.db import OperationalError
+from django.test import Client, override_settings
+from hypothesis import given
+from hypothesis import strategies as st
+
+from siths_portal.lib import health, ports
+from siths_portal.lib.canonical import canonical_json, sha256_hex
+from siths_portal.lib.ids import new_id
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(codec="utf-8")),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner),
+    max_leaves=20,
+)
+
+
+@given(VALUES)
+def test_canonical_json_is_a_fixed_point(value: object) -> None:
+    once = canonical_json(value)
+    assert canonical_json(json.loads(once)) == once
+
+
+@given(st.dictionaries(st.text(st.characters(codec="utf-8")), st.integers()), st.randoms())
+def test_the_order_of_keys_does_not_matter(value: dict[str, int], random: object) -> None:
+    items = list(value.items())
+    random.shuffle(items)  # type: ignore[attr-defined]
+    assert canonical_json(dict(items)) == canonical_json(value)
+
+
+def test_canonical_json_has_known_bytes() -> None:
+    value = {
+        "b": [1, 2.5, None, True],
+        "a": "Å\n",
+        "id": uuid.UUID("01938d40-0000-7000-8000-000000000000"),
+        "at": dt.datetime(2026, 7, 1, 2, 3, 4, 5, tzinfo=ZoneInfo("Europe/Stockholm")),
+        "day": dt.date(2026, 7, 1),
+        "raw": b"\x00\xff",
+    }
+    expected = (
+        '{"a":"Å\\n","at":"2026-07-01T00:03:04.000005Z","b":[1,2.5,null,true],"day":"2026-07-01",'
+        '"id":"01938d40-0000-7000-8000-000000000000","raw":"00ff"}'
+    )
+    assert canonical_json(value) == expected.encode()
+    assert sha256_hex(b"abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.parametrize("value", [dt.datetime(2026, 1, 1), object(), {1, 2}, float("nan"), float("inf"), "\ud800"])  # noqa: DTZ001
+def test_what_has_no_canonical_form_is_refused(value: object) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        canonical_json({"a": value})
+
+
+def test_ids_are_version_7_unique_and_near_each_other() -> None:
+    made = [new_id() for _ in range(5000)]
+    assert {(i.version, i.variant) for i in made} == {(7, uuid.RFC_4122)}
+    assert len(set(made)) == len(made)
+    moments = [i.int >> 80 for i in made]
+    assert moments == sorted(moments)
+    assert abs(moments[0] - dt.datetime.now(dt.UTC).timestamp() * 1000) < 60_000
+    assert len({i.int & (2**62 - 1) for i in made}) == len(made), "the random part alone tells them apart"
+
+
+class Greeter(Protocol):
+    """A port."""
+
+    def greet(self) -> str: ...
+
+
+class Polite:
+    """An adapter."""
+
+    def greet(self) -> str:
+        return "God dag"
+
+
+def test_a_port_gives_its_adapter_and_says_when_there_is_none() -> None:
+    with pytest.raises(ports.PortNotConnected, match="Greeter"):
+        ports.get(Greeter)
+    ports.connect(Greeter, Polite())
+    try:
+        assert ports.get(Greeter).greet() == "God dag"
+    finally:
+        ports._adapters.pop(Greeter)
+
+
+def _raises() -> str | None:
+    raise OperationalError("server at 10.0.0.1 has gone")
+
+
+class Healthy:
+    urlpatterns = health.urls(database=health.database, disk=lambda: None)
+
+
+class Failing:
+    urlpatterns = health.urls(disk=lambda: "disken är full", other=lambda: None, broken=_raises)
+
+
+@pytest.mark.django_db
+@override_settings(ROOT_URLCONF=Healthy)
+def test_a_healthy_process_is_ready() -> None:
+    answer = Client().get("/healthz/ready")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "checks": {"database": "ok", "disk": "ok"}})
+    assert answer["Cache-Control"] == "no-store"
+    assert Client().get("/healthz/live").json() == {"status": "ok"}
+
+
+@override_settings(ROOT_URLCONF=Failing)
+def test_a_failing_check_is_503_and_the_process_still_lives() -> None:
+    answer = Client().get("/healthz/ready")
+    assert answer.status_code == 503
+    checks = {"disk": "disken är full", "other": "ok", "broken": "kontrollen gick inte att göra"}
+    assert answer.json() == {"status": "fel", "checks": checks}
+    assert answer["Cache-Control"] == "no-store"
+    assert Client().get("/healthz/live").status_code == 200
+    assert Client().head("/healthz/ready").status_code == 503
