@@ -8,9 +8,9 @@ from pathlib import Path
 
 from siths_portal.dev import nginx
 from siths_portal.dev.home import House, base_env
+from siths_portal.dev.launch import HOUSE, PROGRAM
 from siths_portal.dev.probes import accepts, api_is_ready, is_ready, postgres_answers, redis_answers
 
-MARK = "SITHS_HOUSE"  # in the environment of every process, so that `make stop` knows its own
 LOG_BYTES = 10 * 1024 * 1024
 LOG_FILES = 3
 # Kept from all processes but the one that signs, and from everything that is not `migrate`.
@@ -27,6 +27,7 @@ class Program:
     env: dict[str, str] = field(default_factory=dict)
     user: str = ""
     directory: Path | None = None
+    socket: Path | None = None
     code: bool = True
     stop_signal: str = "TERM"
     stop_seconds: int = 30
@@ -80,7 +81,7 @@ def application_programs(house: House) -> list[Program]:
         _face(house, "status"),
         Program(
             "api", _granian(house, "--uds", str(house.api_socket), "--uds-permissions", "0o600", threads=16),
-            lambda: api_is_ready(house.api_socket),
+            lambda: api_is_ready(house.api_socket), socket=house.api_socket,
             env={"SITHS_FACE": "api", "MTLS_CERTIFICATE_HEADER": nginx.CERTIFICATE_HEADER} | WITHHELD,
         ),
         Program("worker", _worker(house, "worker", "default", "-c", "2"), env=WITHHELD),
@@ -104,10 +105,12 @@ def _environment(values: dict[str, str]) -> str:
 
 
 def _section(house: House, program: Program, fingerprint: str) -> str:
-    values = base_env() | house.settings() | program.env | {MARK: house.id}
+    values = base_env() | house.settings() | program.env | {HOUSE: house.id, PROGRAM: program.name}
     if program.code:
         values["SITHS_CODE"] = fingerprint
-    command = " ".join(shlex.quote(word) for word in program.command).replace("%", "%%")
+    launch = [str(house.python), "-m", "siths_portal.dev.launch"] if program.code else []
+    socket = ["--socket", str(program.socket)] if program.socket else []
+    command = " ".join(shlex.quote(word) for word in [*launch, *socket, *program.command]).replace("%", "%%")
     lines = [
         f"[program:{program.name}]",
         f"command={command}",

@@ -3,17 +3,16 @@
 import http.client
 import os
 import shutil
-import signal
-import time
 import xmlrpc.client
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from siths_portal.dev import nginx, programs
+from siths_portal.dev import nginx, processes, programs
 from siths_portal.dev.home import House, base_env, taken_ports
+from siths_portal.dev.launch import HOUSE
 from siths_portal.dev.probes import UnixConnection
-from siths_portal.dev.programs import MARK, Program
+from siths_portal.dev.programs import Program
 from siths_portal.dev.progress import HouseError, run_logged, wait_for
 
 DEAD = {"FATAL", "EXITED", "STOPPED", "UNKNOWN"}
@@ -141,7 +140,7 @@ class Supervisor:
             self._end(self._names(data=True))
             self._rpc.shutdown()
             longest = sum(program.stop_seconds for program in self.programs)
-            wait_for(lambda: not _running(pid), "supervisord's end", seconds=longest)
+            wait_for(lambda: not processes.running(pid), "supervisord's end", seconds=longest)
         found = end_leftovers(self.house) or pid is not None
         shutil.rmtree(self.house.runtime, ignore_errors=True)
         return found
@@ -151,59 +150,28 @@ class Supervisor:
         return [name for name in self.states() if (name in services) is data]
 
 
-def _running(pid: int) -> bool:
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
-    return status.rpartition(")")[2].split()[0] not in "ZX"
+def _leftovers(house: House) -> tuple[set[int], set[int]]:
+    """Processes of this house that outlived their supervisor, and the postmaster among them.
 
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
-
-
-def _leftovers(house: House) -> set[int]:
-    """Processes of this house that outlived their supervisor: by our mark, or by pid file where a title has wiped the mark.
-
-    A pid file's process counts only if its command line names this house's own folder, since ids are reused.
+    Found by our mark, or by pid file where a program has written over its environment. A pid file's process counts only if its
+    command line names this house's own folder, since ids are reused.
     """
-    mark = f"{MARK}={house.id}".encode()
-    found = set()
-    for folder in Path("/proc").glob("[0-9]*"):
-        if mark in _read(folder / "environ").split(b"\0"):
-            found.add(int(folder.name))
-    for pid_file, sign in (
-        (house.postgres.data / "postmaster.pid", str(house.postgres.data)),
-        (house.var / "nginx" / "nginx.pid", str(house.var / "nginx")),
-        (house.redis.folder / "redis.pid", str(house.redis.socket)),
+    found = processes.marked(**{HOUSE: house.id})
+    postmasters: set[int] = set()
+    for pid_file, sign, kind in (
+        (house.postgres.data / "postmaster.pid", house.postgres.data, postmasters),
+        (house.var / "nginx" / "nginx.pid", house.var / "nginx", set()),
+        (house.redis.folder / "redis.pid", house.redis.socket, set()),
     ):
-        first = _read(pid_file).split(b"\n")[0].strip()
-        if first.isdigit() and sign.encode() in _read(Path(f"/proc/{int(first)}/cmdline")):
-            found.add(int(first))
-    return {pid for pid in found if _running(pid)} - {os.getpid()}
+        pid = processes.read(pid_file).split(b"\n")[0].strip()
+        if pid.isdigit() and str(sign).encode() in processes.read(Path(f"/proc/{int(pid)}/cmdline")):
+            kind.add(int(pid))
+            found.add(int(pid))
+    return found, postmasters
 
 
 def end_leftovers(house: House) -> bool:
-    """Ends processes of this house that no supervisor keeps any more. Asks first, insists after 30 s."""
-    pids = _leftovers(house)
-    postmaster = _read(house.postgres.data / "postmaster.pid").split(b"\n")[0].strip()
-    for pid in pids:
-        _signal(pid, signal.SIGINT if postmaster == str(pid).encode() else signal.SIGTERM)
-    deadline = time.monotonic() + 30
-    while any(_running(pid) for pid in pids):
-        if time.monotonic() > deadline:
-            for pid in pids:
-                _signal(pid, signal.SIGKILL)
-        time.sleep(0.05)
+    """Ends processes of this house that no supervisor keeps any more, and says whether there were any."""
+    pids, postmasters = _leftovers(house)
+    processes.end(pids, seconds=30, interrupt=postmasters)
     return bool(pids)
-
-
-def _signal(pid: int, number: int) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return

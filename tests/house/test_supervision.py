@@ -8,16 +8,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 
 import pytest
 
-from siths_portal.dev import programs, tokens
+from siths_portal.dev import processes, programs, tokens
 from siths_portal.dev.home import House
-from siths_portal.dev.probes import accepts, postgres_answers, redis_answers
+from siths_portal.dev.probes import UnixConnection, accepts, postgres_answers, redis_answers
 from siths_portal.dev.progress import HouseError, wait_for
 from siths_portal.dev.supervision import Supervisor
-from tests.house.conftest import copy_house
+from tests.house.conftest import ROOT, copy_house
 
 Founder = Callable[..., House]
 
@@ -149,6 +150,36 @@ def test_the_pki_worker_alone_is_given_the_pin_and_nothing_the_owner_of_the_tabl
     assert {name for name in code if environments[name]["PKCS11_PIN_FILE"]} == {"pki-worker"}
     assert {name for name in code if environments[name]["DATABASE_OWNER_URL"]} == set()
     assert {name for name in code if environments[name].get("MTLS_CERTIFICATE_HEADER")} == {"api"}
+
+
+def is_live(path: Path) -> bool:
+    connection = UnixConnection(str(path))
+    try:
+        connection.request("GET", "/healthz/live")
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def test_the_api_comes_back_on_its_socket_after_its_main_process_was_killed(folder: Path, found: Founder) -> None:
+    house = found(copy_house(folder / "clone"))
+    house.release_ports()
+    (api,) = [program for program in programs.application_programs(house) if program.name == "api"]
+    environment = os.environ | {"SITHS_FACE": "portal", "SITHS_HOUSE": house.id, "SITHS_PROGRAM": "api"}
+    command = [sys.executable, "-m", "siths_portal.dev.launch", "--socket", str(house.api_socket), *api.command]
+    for _ in range(2):
+        process = subprocess.Popen(command, cwd=ROOT, env=environment)
+        wait_for(lambda: is_live(house.api_socket), "the API")
+        assert house.api_socket.stat().st_mode & 0o777 == 0o600
+        workers = processes.marked(SITHS_HOUSE=house.id, SITHS_PROGRAM="api") - {process.pid}
+        assert workers
+        process.kill()
+        process.wait()
+        assert any(processes.running(pid) for pid in workers)
+    assert Supervisor(house).stop()
+    assert processes.marked(SITHS_HOUSE=house.id) == set()
 
 
 def test_secrets_are_for_the_starting_user_alone_and_stay_the_same(folder: Path, found: Founder) -> None:

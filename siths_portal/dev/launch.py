@@ -1,0 +1,27 @@
+"""`python -m siths_portal.dev.launch [--socket PATH] COMMAND…` starts a program whose predecessor may have been killed.
+
+A killed main process leaves its children serving and its unix socket behind, and both would keep the next one from starting.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from siths_portal.dev import processes
+
+HOUSE = "SITHS_HOUSE"  # in the environment of every process, so that `make stop` knows its own
+PROGRAM = "SITHS_PROGRAM"
+
+
+def main(arguments: list[str]) -> None:
+    """Ends what is left of the program's last run, removes its socket and becomes COMMAND."""
+    predecessors = processes.marked(**{HOUSE: os.environ[HOUSE], PROGRAM: os.environ[PROGRAM]})
+    processes.end(predecessors, seconds=5)
+    if arguments[0] == "--socket":
+        Path(arguments[1]).unlink(missing_ok=True)
+        arguments = arguments[2:]
+    os.execv(arguments[0], arguments)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
