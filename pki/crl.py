@@ -5,6 +5,7 @@ the lock again, so numbers rise strictly whatever runs at once. A run that was o
 """
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from pki.hsm import HsmError, hsm_for
 from pki.models import CaState, Certificate, CertificateAuthority, CertificateStatus, Crl, Event, RevocationReason
@@ -57,26 +58,41 @@ def publish_crl(ca_id: int) -> Crl | None:
     return _publish(ca, draft, der, len(entries))
 
 
-def publish_due() -> list[Crl]:
-    """Publishes for each CA that is online and whose newest CRL is older than its period; returns what was published.
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one CA's turn: its new CRL, or the name of the error; neither if a newer CRL overtook it."""
 
-    One CA whose key does not answer does not hold the others up.
-    """
-    now = clock.now()
-    newest = dict(Crl.objects.order_by("ca_id", "-number").distinct("ca_id").values_list("ca_id", "this_update"))
-    published = []
-    for ca in CertificateAuthority.objects.filter(state__in=ONLINE).exclude(key_id="").order_by("id"):
-        last = newest.get(ca.id)
-        if last is not None and last + ca.crl_period > now:
-            continue
+    ca: CertificateAuthority
+    crl: Crl | None = None
+    error: str = ""
+
+
+def publish_each(authorities: Iterable[CertificateAuthority]) -> list[Outcome]:
+    """Publishes for each of the CAs. One whose key does not answer does not hold the others up."""
+    outcomes = []
+    for ca in authorities:
         try:
-            crl = publish_crl(ca.id)
+            outcomes.append(Outcome(ca, publish_crl(ca.id)))
         except (HsmError, SelfCheckFailed, OSError) as error:
             log.error("crl.publish_failed", ca=ca.slug, error=type(error).__name__)
-            continue
-        if crl is not None:
-            published.append(crl)
-    return published
+            outcomes.append(Outcome(ca, error=type(error).__name__))
+    return outcomes
+
+
+def publish_online() -> list[Outcome]:
+    """Publishes for every CA that is online, now."""
+    return publish_each(_online())
+
+
+def publish_due() -> list[Outcome]:
+    """Publishes for each CA that is online and whose newest CRL is older than its period."""
+    now = clock.now()
+    newest = dict(Crl.objects.order_by("ca_id", "-number").distinct("ca_id").values_list("ca_id", "this_update"))
+    return publish_each(ca for ca in _online() if ca.id not in newest or newest[ca.id] + ca.crl_period <= now)
+
+
+def _online() -> QuerySet[CertificateAuthority]:
+    return CertificateAuthority.objects.filter(state__in=ONLINE).exclude(key_id="").order_by("id")
 
 
 def publish_ca_certificate(ca: CertificateAuthority) -> Path:

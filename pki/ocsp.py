@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509 import ocsp
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Count, Exists, F, OuterRef
 
 from pki.hsm import HsmError, hsm_for
 from pki.models import (
@@ -130,6 +130,17 @@ def presign_due(*, limit: int = 500) -> int:
     return done
 
 
+def backlog() -> dict[str, int]:
+    """How many certificates of each CA with a responder lack a current answer, by the CA's slug; those with none are left out."""
+    lacking = Certificate.objects.filter(
+        Exists(OcspSigner.objects.filter(ca=OuterRef("ca"), retired_at=None)),
+        ca__state__in=ONLINE,
+        status__in=ANSWERED,
+        not_after__gt=clock.now(),
+    ).exclude(presigned_version=F("status_version"))
+    return dict(lacking.values_list("ca__slug").annotate(Count("id")))
+
+
 def presign_all(ca: CertificateAuthority) -> int:
     """Signs the answers for every live certificate of `ca` anew: by its delegate, or by its own key if it is offline."""
     responder = delegated_responder(ca, clock.now())
@@ -193,7 +204,7 @@ def _sign(responder: Responder, row: Certificate) -> list[OcspResponse]:
         if responder.delegated:
             builder = builder.certificates([responder.certificate])
         response = builder.sign(responder.key, hashes.SHA256())
-        _verify(responder.certificate, response)
+        verify(responder.certificate, response)
         signed.append(
             OcspResponse(
                 certificate_id=row.id,
@@ -217,7 +228,8 @@ def _reason(row: Certificate) -> x509.ReasonFlags | None:
     return x509.ReasonFlags(row.reason)
 
 
-def _verify(certificate: x509.Certificate, response: ocsp.OCSPResponse) -> None:
+def verify(certificate: x509.Certificate, response: ocsp.OCSPResponse) -> None:
+    """Checks the response's signature with the responder's certificate. Raises SelfCheckFailed."""
     public_key = certificate.public_key()
     try:
         if isinstance(public_key, ec.EllipticCurvePublicKey):

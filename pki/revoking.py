@@ -8,8 +8,17 @@ from uuid import UUID
 import structlog
 from django.db import transaction
 
-from pki.models import Certificate, CertificateStatus, Event, Revocation, RevocationReason, draw_status_versions
+from pki.models import (
+    Certificate,
+    CertificateAuthority,
+    CertificateStatus,
+    Event,
+    Revocation,
+    RevocationReason,
+    draw_status_versions,
+)
 from pki.signals import certificate_revoked
+from pki.status import serial_hex
 from siths_portal.lib import clock, jobs
 from siths_portal.lib.errors import Invalid, NotFound
 
@@ -86,6 +95,34 @@ def plan_revocation(
     changed_ids = [row.id for row in changed]
     jobs.enqueue("pki.presign", queue="pki", certificate_ids=[str(id_) for id_ in changed_ids])
     transaction.on_commit(lambda: _tell(changed_ids))
+
+
+def revoke_serial(
+    ca: CertificateAuthority,
+    serial: int,
+    *,
+    reason: str,
+    actor_ref: str,
+    received_at: dt.datetime,
+    channel: str,
+    justification: str = "",
+    invalidity_date: dt.datetime | None = None,
+) -> Certificate:
+    """Revokes the CA's certificate with this serial, in a transaction of its own. Raises NotFound, and as `plan_revocation`."""
+    with transaction.atomic(durable=True):
+        row = Certificate.objects.filter(ca=ca, serial=serial_hex(serial)).values_list("id", flat=True).first()
+        if row is None:
+            raise NotFound("certificate-unknown", "Utfärdaren har inte utfärdat något certifikat med detta serienummer.")
+        plan_revocation(
+            [row],
+            reason=reason,
+            actor_ref=actor_ref,
+            received_at=received_at,
+            channel=channel,
+            justification=justification,
+            invalidity_date=invalidity_date,
+        )
+    return Certificate.objects.get(id=row)
 
 
 def _apply(row: Certificate, request: Request, now: dt.datetime) -> str:

@@ -19,10 +19,16 @@ def presign_due() -> None:
     ocsp.presign_due()
 
 
+@shared_task(name="pki.publish_due_crls")  # type: ignore[untyped-decorator]
+def publish_due_crls() -> None:
+    """Publishes the CRL of each CA that is online and whose newest one is older than its period."""
+    crl.publish_due()
+
+
 @shared_task(name="pki.publish_crls")  # type: ignore[untyped-decorator]
 def publish_crls() -> None:
-    """Publishes the CRL of each CA whose newest one is older than its period."""
-    crl.publish_due()
+    """Publishes the CRL of each CA that is online now, whatever its age."""
+    crl.publish_online()
 
 
 @shared_task(name="pki.open_secrets")  # type: ignore[untyped-decorator]

@@ -223,6 +223,9 @@ class World:
                 created_at=clock.now(),
             )
 
+    def forget_secret_keys(self) -> None:
+        HsmKey.objects.all().delete()
+
 
 def usage(**on: bool) -> x509.KeyUsage:
     names = (

@@ -13,6 +13,7 @@ from django.db import connection, transaction
 from pki import crl
 from pki.models import Certificate, CertificateAuthority, Crl, Event
 from pki.revoking import plan_revocation
+from siths_portal.celery import SCHEDULE
 from siths_portal.lib import clock
 
 REASONS = {
@@ -102,7 +103,7 @@ def test_a_reserved_certificate_that_was_revoked_stands_in_it(world):
 def test_the_roots_list_is_made_on_order_and_lives_long(world):
     authority = Certificate.objects.filter(ca=world.root).first()
     revoke(authority)
-    assert {row.ca.slug for row in crl.publish_due()} == {"person-hsaid-3", "function"}
+    assert {outcome.ca.slug for outcome in crl.publish_due()} == {"person-hsaid-3", "function"}
     crl.publish_crl(world.root.id)
     found = published(world.root)
     assert len(found) == 1
@@ -153,13 +154,17 @@ def test_publishing_is_an_event_and_leaves_no_temporary_file(world):
 def test_only_due_lists_are_published(world):
     assert len(crl.publish_due()) == 2
     assert crl.publish_due() == []
+    assert len(crl.publish_online()) == 2
     with clock.moved_to(clock.now() + dt.timedelta(minutes=61)):
         assert len(crl.publish_due()) == 2
+    assert SCHEDULE["pki.publish_due_crls"] == ("pki.publish_due_crls", 300, "pki")
 
 
 def test_one_cas_missing_key_does_not_hold_the_others_up(world):
     CertificateAuthority.objects.filter(id=world.first.id).update(key_id="00" * 20)
-    assert [row.ca.slug for row in crl.publish_due()] == ["function"]
+    outcomes = crl.publish_due()
+    assert [(each.ca.slug, each.error) for each in outcomes] == [("person-hsaid-3", "HsmKeyMissing"), ("function", "")]
+    assert outcomes[1].crl.entries == 0
 
 
 def test_publishers_at_once_never_go_backwards(world):

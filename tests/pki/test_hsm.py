@@ -23,8 +23,8 @@ from pki.hsm.module import Module, module
 from tests.pki_fixtures import TEST_PIN, make_token
 
 
-def opened(label: str, *, locking: str = "auto", pin: str = TEST_PIN) -> Hsm:
-    return Hsm(path=settings.PKCS11_MODULE, token_label=label, read_pin=lambda: pin, locking=locking)
+def opened(label: str, *, pin: str = TEST_PIN) -> Hsm:
+    return Hsm(path=settings.PKCS11_MODULE, token_label=label, read_pin=lambda: pin)
 
 
 @pytest.fixture(scope="module")
@@ -76,9 +76,23 @@ def test_a_digest_of_another_length_is_refused(token, rsa_key):
         token.sign_digest(rsa_key, b"short", Scheme.RSA_SHA256)
 
 
+@pytest.fixture
+def relocked():
+    """Starts the module anew with another way of keeping threads apart, and back at the end."""
+    here = module(settings.PKCS11_MODULE, "auto")
+
+    def relock(locking: str) -> None:
+        here.locking = locking
+        here.restart(here.generation)
+
+    yield relock
+    relock("auto")
+
+
 @pytest.mark.parametrize("locking", ["os", "global"])
-def test_threads_sign_at_once(token_label, rsa_key, ec_key, locking):
-    shared = opened(token_label, locking=locking)
+def test_threads_sign_at_once(token, rsa_key, ec_key, locking, relocked):
+    relocked(locking)
+    shared = token
     public = {ref.key_id: shared.public_key(ref) for ref in (rsa_key, ec_key)}
     signatures, faults = [], []
 

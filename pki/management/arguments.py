@@ -1,0 +1,34 @@
+"""Arguments that the commands share."""
+
+import argparse
+import getpass
+
+from django.core.management.base import CommandError
+
+from pki.models import CaState, CertificateAuthority
+
+
+def authority(name: str) -> CertificateAuthority:
+    """The CA by slug (its newest generation) or common name. Raises CommandError with exit status 2."""
+    known = CertificateAuthority.objects.exclude(state=CaState.PLANNED).order_by("-generation")
+    found = known.filter(slug=name).first() or known.filter(common_name=name).first()
+    if found is None:
+        names = ", ".join(sorted(set(known.values_list("slug", flat=True)))) or "ingen"
+        raise CommandError(f"ingen utfärdare heter {name}; det finns: {names}", returncode=2)
+    return found
+
+
+def serial(text: str) -> int:
+    """A serial in hex, with or without colons. Raises argparse.ArgumentTypeError."""
+    try:
+        number = int(text.replace(":", ""), 16)
+    except ValueError:
+        number = 0
+    if not 0 < number < 1 << 160:
+        raise argparse.ArgumentTypeError("ett serienummer är hexadecimalt, större än noll och högst 20 oktetter")
+    return number
+
+
+def operator_ref() -> str:
+    """Who runs the command, for events."""
+    return f"operator:{getpass.getuser()}"

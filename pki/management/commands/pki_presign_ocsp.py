@@ -1,0 +1,42 @@
+"""Signs OCSP answers ahead."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from pki import ocsp
+from pki.hsm import HsmError
+from pki.management import arguments
+
+
+class Command(BaseCommand):
+    """Signs what is missing, out of version or past half its life; for a named CA everything anew."""
+
+    help = "Signerar OCSP-svar i förväg."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declares --ca."""
+        parser.add_argument("--ca", metavar="NAMN", help="alla svar för denna utfärdare på nytt; för roten krävs dess token")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Signs."""
+        if options["ca"]:
+            self._anew(options["ca"])
+            return
+        total = 0
+        while done := ocsp.presign_due():
+            total += done
+            if self.stderr.isatty():
+                self.stderr.write(f"\r{total}", ending="")
+        self.stdout.write(f"svar signerade för {total} certifikat")
+        if waiting := ocsp.backlog():
+            left = ", ".join(f"{slug} ({count})" for slug, count in waiting.items())
+            raise CommandError(f"certifikat som saknar svar: {left}", returncode=1)
+
+    def _anew(self, name: str) -> None:
+        ca = arguments.authority(name)
+        try:
+            count = ocsp.presign_all(ca)
+        except (HsmError, ocsp.SelfCheckFailed) as error:
+            raise CommandError(f"{ca.slug}: inga svar kunde signeras ({type(error).__name__})", returncode=1) from error
+        self.stdout.write(f"{ca.slug}: svar signerade för {count} certifikat")

@@ -1,0 +1,33 @@
+"""Publishes CRLs."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from pki import crl
+from pki.management import arguments
+
+
+class Command(BaseCommand):
+    """Publishes now, for every CA that is online or for those named; an offline CA's token must be present."""
+
+    help = "Publicerar spärrlistor (CRL)."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declares --ca."""
+        parser.add_argument("--ca", action="append", metavar="NAMN", help="bara denna utfärdare; kan upprepas")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Publishes."""
+        named = [arguments.authority(name) for name in options["ca"] or []]
+        outcomes = crl.publish_each(named) if named else crl.publish_online()
+        if not outcomes:
+            raise CommandError("ingen utfärdare kan publicera; kör pki_ceremony", returncode=1)
+        for outcome in outcomes:
+            if outcome.crl is not None:
+                self.stdout.write(f"{outcome.ca.slug}: nummer {outcome.crl.number}, {outcome.crl.entries} poster")
+            elif not outcome.error:
+                self.stdout.write(f"{outcome.ca.slug}: en nyare spärrlista hann publiceras")
+        failed = [f"{outcome.ca.slug} ({outcome.error})" for outcome in outcomes if outcome.error]
+        if failed:
+            raise CommandError(f"inte publicerat: {', '.join(failed)}", returncode=1)

@@ -1,0 +1,178 @@
+"""The operator's commands for revocation and status."""
+
+import datetime as dt
+import io
+
+import pytest
+from cryptography import x509
+from cryptography.x509 import ocsp as x509_ocsp
+from django.core.management import CommandError, call_command
+
+from pki import crl, ocsp
+from pki.models import CertificateAuthority, OcspResponse, OcspSigner, Revocation, Secret
+from siths_portal.lib import clock
+
+
+def run(name, *arguments):
+    """What the command printed, its error line and its exit status."""
+    out = io.StringIO()
+    try:
+        call_command(name, *arguments, stdout=out)
+    except CommandError as error:
+        return out.getvalue(), str(error), error.returncode
+    return out.getvalue(), "", 0
+
+
+@pytest.fixture
+def working(world):
+    """A world in which all is as it should be."""
+    world.secret_keys()
+    for row in (world.issue(), world.issue(world.second)):
+        ocsp.presign([row.id])
+    run("pki_revoke", "--ca", "function", "--serial", row.serial, "--reason", "superseded")
+    ocsp.presign_due()
+    ocsp.presign_all(world.root)
+    crl.publish_online()
+    crl.publish_crl(world.root.id)
+    return world
+
+
+@pytest.mark.parametrize("form", [str, str.lower, lambda text: "0" + text, lambda text: ":".join([text[:2], text[2:]])])
+def test_pki_revoke(world, form):
+    row = world.issue()
+    arguments = ["--ca", "person-hsaid-3", "--serial", form(row.serial), "--reason", "keyCompromise"]
+    out, _, code = run("pki_revoke", *arguments, "--justification", "Provtryck", "--received-at", "2026-01-02T03:04:05")
+    assert code == 0
+    assert f"{row.serial}: revoked" in out
+    record = Revocation.objects.get()
+    assert (record.certificate_id, record.reason, record.channel) == (row.id, "keyCompromise", "command")
+    assert record.received_at == dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=clock.STOCKHOLM)
+    assert record.requester.startswith("operator:")
+    assert run("pki_revoke", *arguments)[2] == 0  # again changes nothing
+    assert Revocation.objects.count() == 1
+
+
+def test_pki_revoke_refuses(world):
+    row = world.issue()
+    assert run("pki_revoke", "--ca", "person-hsaid-3", "--serial", "4711", "--reason", "superseded")[2] == 1
+    assert run("pki_revoke", "--ca", "nosuch", "--serial", row.serial, "--reason", "superseded")[2] == 2
+    # Another CA's serial.
+    assert run("pki_revoke", "--ca", "function", "--serial", row.serial, "--reason", "superseded")[2] == 1
+    for serial, reason in ((row.serial, "certificateHold"), ("xyz", "superseded"), ("0", "superseded"), ("F" * 41, "superseded")):
+        with pytest.raises(CommandError):
+            call_command("pki_revoke", "--ca", "person-hsaid-3", "--serial", serial, "--reason", reason)
+    future = (clock.now() + dt.timedelta(days=1)).isoformat()
+    arguments = ["--ca", "person-hsaid-3", "--serial", row.serial, "--reason", "superseded"]
+    assert run("pki_revoke", *arguments, "--received-at", future)[2] == 1
+    assert not Revocation.objects.exists()
+
+
+def test_pki_publish_crls(world):
+    out, _, code = run("pki_publish_crls")
+    assert (code, len(out.splitlines())) == (0, 2)
+    out, _, code = run("pki_publish_crls", "--ca", "root")
+    assert (code, out.startswith("root: nummer ")) == (0, True)
+    assert len(x509.load_der_x509_crl(crl.crl_path(world.root).read_bytes())) == 0
+    assert run("pki_publish_crls", "--ca", "nosuch")[2] == 2
+    CertificateAuthority.objects.filter(slug="function").update(key_id="00" * 20)
+    out, error, code = run("pki_publish_crls")
+    assert (code, error) == (1, "inte publicerat: function (HsmKeyMissing)")
+    assert "person-hsaid-3: nummer" in out
+
+
+def test_pki_publish_crls_without_a_ca(transactional_db):
+    assert run("pki_publish_crls")[2] == 1
+
+
+def test_pki_presign_ocsp(world):
+    world.issue()
+    assert run("pki_presign_ocsp") == ("svar signerade för 3 certifikat\n", "", 0)
+    assert run("pki_presign_ocsp") == ("svar signerade för 0 certifikat\n", "", 0)
+    assert run("pki_presign_ocsp", "--ca", "person-hsaid-3")[0] == "person-hsaid-3: svar signerade för 2 certifikat\n"
+    assert run("pki_presign_ocsp", "--ca", "root")[0] == "root: svar signerade för 2 certifikat\n"
+    OcspSigner.objects.filter(ca=world.first).update(key_id="00" * 20)
+    world.issue()
+    _, error, code = run("pki_presign_ocsp")
+    assert (code, error) == (1, "certifikat som saknar svar: person-hsaid-3 (1)")
+    assert run("pki_presign_ocsp", "--ca", "person-hsaid-3")[2] == 1
+
+
+def test_pki_check_of_a_working_house(working):
+    out, error, code = run("pki_check")
+    assert (code, error) == (0, ""), out
+    for subject in (
+        "ca root",
+        "hsm root",
+        "crl root",
+        "ocsp root",
+        "ocsp-signer function",
+        "ocsp function",
+        "hsm function",
+        "koder",
+    ):
+        assert f"ok  {subject}: " in out
+    assert "FEL" not in out
+
+
+def test_pki_check_of_an_empty_house(transactional_db):
+    out, _, code = run("pki_check")
+    assert (code, "FEL ca: ingen utfärdare finns" in out) == (1, True)
+
+
+def _swap_lists(world):
+    crl.crl_path(world.first).write_bytes(crl.crl_path(world.second).read_bytes())
+
+
+def _as_if(world, **values):
+    CertificateAuthority.objects.filter(id=world.second.id).update(**values)
+
+
+FAULTS = {
+    ("crl person-hsaid-3", "filen saknas"): lambda world: crl.crl_path(world.first).unlink(),
+    ("crl person-hsaid-3", "filen är en annan"): lambda world: _swap_lists(world),
+    ("hsm function", "HSM svarar inte"): lambda world: _as_if(world, key_id="00" * 20),
+    ("hsm function", "nyckeln i HSM är inte"): lambda world: _as_if(world, key_id=world.keys.second_signer),
+    ("ocsp-signer function", "ingen giltig"): lambda world: OcspSigner.objects.filter(ca=world.second).update(
+        retired_at=clock.now()
+    ),
+    ("ocsp function", "1 certifikat väntar"): lambda world: world.issue(world.second),
+    ("ocsp root", "inget svar"): lambda world: OcspResponse.objects.filter(certificate__ca=world.root).delete(),
+    ("koder", "1 mottagna"): lambda world: Secret.objects.create(
+        owner_ref="carrier:1", created_at=clock.now() - dt.timedelta(minutes=6), jwe="x"
+    ),
+    ("koder", "nycklarna"): lambda world: world.forget_secret_keys(),
+}
+
+
+@pytest.mark.parametrize("line", FAULTS, ids=" ".join)
+def test_pki_check_finds(working, line):
+    FAULTS[line](working)
+    out, error, code = run("pki_check")
+    assert (code, error.endswith("kontroller visar fel")) == (1, True)
+    subject, text = line
+    (found,) = [each for each in out.splitlines() if each.startswith(f"FEL {subject}: ")]
+    assert text in found
+
+
+def test_pki_check_finds_an_answer_that_is_not_the_databases(working):
+    """Someone writes the good answer back over the revoked one, with the right version."""
+    revoked = OcspResponse.objects.filter(certificate__status="revoked", cert_id_hash="sha256").get()
+    responder = ocsp.delegated_responder(working.second, clock.now())
+    row = revoked.certificate
+    row.status = "issued"
+    row.revoked_at = None
+    forged = next(each for each in ocsp._sign(responder, row) if each.cert_id_hash == "sha256")
+    OcspResponse.objects.filter(id=revoked.id).update(der=forged.der)
+    assert x509_ocsp.load_der_ocsp_response(forged.der).certificate_status == x509_ocsp.OCSPCertStatus.GOOD
+    out, _, code = run("pki_check")
+    assert (code, "svaret är ett annat än databasens status" in out) == (1, True)
+
+
+def test_pki_check_finds_old_things(working):
+    with clock.moved_to(clock.now() + dt.timedelta(hours=2)):
+        out, _, code = run("pki_check")
+        assert (code, out.count("skulle ha ersatts")) == (1, 2)
+    with clock.moved_to(clock.now() + dt.timedelta(days=21)):
+        out, _, code = run("pki_check")
+        assert (code, out.count("FEL ocsp-signer")) == (1, 2)
+        assert out.count("har gått ut") == 2
