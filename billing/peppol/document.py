@@ -1,15 +1,17 @@
 """A UBL document read for the gate's rules, and the register that the rules enter themselves in."""
 
 import datetime as dt
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from lxml import etree
 
 from billing.ubl import CAC, CBC
 
 _NS = {"cac": CAC, "cbc": CBC}
+_DECIMAL = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,10})?")
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,8 @@ class Node:
 
     def number(self, path: str, default: str = "0") -> Decimal:
         """The first element's number; `default` if there is none; not a number if it is not one, which equals nothing."""
-        try:
-            return Decimal(self.at(path) or default)
-        except InvalidOperation:
-            return Decimal("NaN")
+        text = self.at(path) or default
+        return Decimal(text) if _DECIMAL.fullmatch(text) else Decimal("NaN")
 
     def attribute(self, name: str) -> str:
         """The attribute's value, empty if it is missing."""

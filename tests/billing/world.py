@@ -57,9 +57,7 @@ def offices_sold(facts: Facts, party, prefix: str) -> None:
 def both_sketches(facts: Facts) -> None:
     """Both customers of the slides, in April 2023."""
     customer(REGION, name="Västra Götalandsregionen", organisation_number="2329990010")
-    customer(
-        MUNICIPALITY, name="Demo kommun", organisation_number="2129990012", buyer_reference="", order_number="DLL1234567"
-    )
+    customer(MUNICIPALITY, name="Demo kommun", organisation_number="2129990012", buyer_reference="", order_number="DLL1234567")
     offices_sold(facts, REGION, "region")
     offices_sold(facts, MUNICIPALITY, "municipality")
     facts.count("2023-04", REGION, "Öckerö kommun", 480)
