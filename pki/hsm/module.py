@@ -19,6 +19,7 @@ from pkcs11.exceptions import PKCS11Error
 from pki.hsm.errors import HsmConfigError, HsmUnavailable
 from pki.hsm.locks import SharedLock
 from pki.hsm.sessions import SessionPool
+from pki.hsm.turns import turn
 
 if TYPE_CHECKING:
     from pkcs11 import _pkcs11
@@ -53,13 +54,17 @@ class _FunctionList(ctypes.Structure):
 
 
 class Module:
-    """One module in one process. `generation` counts its initialisations; sessions of an earlier one are never used."""
+    """One module in one process.
+
+    `locking` is `auto`, `os` or `global` and is used at the next initialisation. `generation` counts initialisations; sessions
+    of an earlier one are never used.
+    """
 
     def __init__(self, path: str, locking: str) -> None:
         self.path = path
         self.generation = 0
         self.global_lock = locking == "global"
-        self._locking = locking
+        self.locking = locking
         self._lock = SharedLock()
         self._pools: dict[str, SessionPool] = {}
         self._pools_lock = threading.Lock()
@@ -91,7 +96,8 @@ class Module:
                 return
             for pool in self._pools.values():
                 pool.forget()
-            self._initialise()
+            with turn(self.path):
+                self._initialise()
             self.generation += 1
         if generation:
             log.warning("hsm.restarted", generation=self.generation)
@@ -108,12 +114,12 @@ class Module:
             raise HsmConfigError("the PKCS#11 module has no function list")
         # In a forked child some modules say "not initialised" here, which is as good.
         functions.contents.finalize(None)
-        if self._locking != "global":
+        if self.locking != "global":
             arguments = _InitializeArguments(flags=CKF_OS_LOCKING_OK)
             if functions.contents.initialize(ctypes.addressof(arguments)) == CKR_OK:
                 self.global_lock = False
                 return
-            if self._locking == "os":
+            if self.locking == "os":
                 raise HsmConfigError("the PKCS#11 module refuses operating system locks (HSM_LOCKING=os)")
         self.global_lock = True
         if functions.contents.initialize(None) != CKR_OK:
@@ -128,19 +134,19 @@ class Module:
         self._lock.release_alone()
 
 
-_modules: dict[tuple[str, str], Module] = {}
+_modules: dict[str, Module] = {}
 _modules_lock = threading.Lock()
 _paused: list[Module] = []
 # A child keeps the parent's objects but never uses them: the session numbers in them are the parent's.
-_inherited: list[dict[tuple[str, str], Module]] = []
+_inherited: list[dict[str, Module]] = []
 
 
 def module(path: str, locking: str) -> Module:
-    """The module of this process. Nothing of it is touched before its first use."""
+    """The module of this process, one a path. Nothing of it is touched before its first use."""
     with _modules_lock:
-        if (path, locking) not in _modules:
-            _modules[path, locking] = Module(path, locking)
-        return _modules[path, locking]
+        if path not in _modules:
+            _modules[path] = Module(path, locking)
+        return _modules[path]
 
 
 def _before_fork() -> None:

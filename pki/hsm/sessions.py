@@ -16,6 +16,7 @@ import structlog
 from pkcs11 import exceptions
 
 from pki.hsm.errors import HsmConfigError, HsmPinError, HsmUnavailable
+from pki.hsm.turns import turn
 
 if TYPE_CHECKING:
     from pkcs11 import _pkcs11
@@ -99,7 +100,8 @@ class SessionPool:
     def _logged_in(self, lib: "_pkcs11.lib", read_pin: Callable[[], str]) -> pkcs11.Token:
         with self._login_lock:
             if self._login is None:
-                self._login = self._log_in(self._find_token(lib), read_pin())
+                with turn(lib.so):
+                    self._login = self._log_in(self._find_token(lib), read_pin())
             token: pkcs11.Token = self._login.token
             return token
 
