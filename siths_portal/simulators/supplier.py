@@ -5,13 +5,16 @@ and started again: the same call goes out with the same idempotency key, and not
 """
 
 import datetime as dt
+import fcntl
 import json
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -74,6 +77,13 @@ class Records:
             os.fsync(file.fileno())
         temporary.replace(path)
 
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """One process at a time works with the records: the resident bureau and a single round beside it make no card twice."""
+        with (self.folder.parent / "turn.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
 
 @dataclass
 class Supplier:
@@ -89,6 +99,10 @@ class Supplier:
 
     def round(self, only: str | None = None) -> bool:
         """Goes on with every unfinished order, then takes what is queued. True if nothing is left undone."""
+        with self.records.turn():
+            return self._round(only)
+
+    def _round(self, only: str | None) -> bool:
         done = True
         for job in self.records.all():
             if job.step not in _FINAL and only in (None, job.order_id):
@@ -217,8 +231,8 @@ class Supplier:
 
     def _report_sent(self, job: Job) -> None:
         def body() -> dict[str, Any]:
-            today = dt.datetime.now(dt.UTC).date().isoformat()
-            report = {"type": "sent", "date": today}
+            today = dt.datetime.now(ZoneInfo("Europe/Stockholm")).date().isoformat()
+            report = {"type": "sent", "sent_on": today}
             if job.registered_mail:
                 report["registered_mail_id"] = f"LA00R{secrets.randbelow(10**6):06d}SE"
             return report
