@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-import personnummer
+from personnummer import personnummer
 
 _HSA_ID = re.compile(r"[A-Z]{2,6}\d{10}-[A-Z0-9]{1,18}", re.IGNORECASE)
 _LONG = re.compile(r"(18|19|20)(\d{6})[-+ ]?(\d{4})")
@@ -60,7 +60,7 @@ def parse_swedish_number(text: str, *, today: dt.date) -> PersonId:
     """A personnummer or samordningsnummer in any usual way of writing, check digit and date verified.
 
     Twelve digits are taken at their word, so that birth years 1800-1899 are possible. Ten digits mean the latest century
-    that is not in the future, and with `+` the one before (1947 års folkbokföringskungörelse). Raises ValueError.
+    that is not in the future, and with `+` the one before (folkbokföringslagen 18 §). Raises ValueError.
     """
     text = text.strip()
     if match := _LONG.fullmatch(text):
@@ -71,7 +71,7 @@ def parse_swedish_number(text: str, *, today: dt.date) -> PersonId:
         raise ValueError("not a personnummer")
     try:
         parsed = personnummer.parse(digits)
-    except personnummer.personnummer.PersonnummerException:
+    except personnummer.PersonnummerException:
         raise ValueError("not a personnummer") from None
     kind = PersonIdKind.SAMORDNINGSNUMMER if parsed.is_coordination_number() else PersonIdKind.PERSONNUMMER
     person_id = PersonId(kind, digits)

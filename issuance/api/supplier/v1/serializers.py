@@ -8,6 +8,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
+from django.core.validators import RegexValidator
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -16,15 +17,19 @@ from issuance.domain.supplier_reports import Outcome
 
 PROFILES = ("person-hsaid-auth", "person-hsaid-sign", "person-id-auth", "person-id-sign")
 STATUSES = [state.value for state in OrderState if state is not OrderState.CANCELLED]
+ISSUED, PENDING = ["issued"], ["pending"]
 _PEM_LIMIT = 8192
 _JWE_LIMIT = 8192
+_REASON = r"^[a-z][a-z0-9-]{0,39}$"
 
 
 class Text(serializers.CharField):
     """A JSON string; numbers and booleans are refused where REST framework would turn them into text."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, pattern: str = "", **options: Any) -> None:
+        validators = [RegexValidator(pattern, "Värdet har inte rätt form.")] if pattern else []
         super().__init__(trim_whitespace=False, **options)
+        self.validators += validators
 
     def to_internal_value(self, data: Any) -> str:
         """The string as it is."""
@@ -41,7 +46,7 @@ class ListQuery(serializers.Serializer[Any]):
     cursor = serializers.CharField(required=False, max_length=200, help_text="next_cursor of the page before.")
 
 
-class ArticleForm(serializers.Serializer[Any]):
+class ArticleSerializer(serializers.Serializer[Any]):
     """What kind of card."""
 
     code = serializers.CharField(help_text="The number, with -REK for the variant by registered mail.")
@@ -52,24 +57,24 @@ class ArticleForm(serializers.Serializer[Any]):
     registered_mail = serializers.BooleanField()
 
 
-class OrderForm(serializers.Serializer[Any]):
+class OrderSerializer(serializers.Serializer[Any]):
     """An order as every supplier that may take it sees it: no personal data."""
 
     id = serializers.UUIDField(help_text="Beställnings-id.")
     status = serializers.ChoiceField(choices=STATUSES)
     ordered_at = serializers.DateTimeField()
-    article = ArticleForm()
+    article = ArticleSerializer()
     customisation_id = serializers.CharField(source="customisation.customisation_id", help_text="Kortanpassnings-id, 10 digits.")
 
 
 class OrderPage(serializers.Serializer[Any]):
     """A page of orders, oldest first."""
 
-    orders = OrderForm(many=True)
+    orders = OrderSerializer(many=True)
     next_cursor = serializers.CharField(allow_null=True, help_text="Opaque; null on the last page.")
 
 
-class PrintForm(serializers.Serializer[Any]):
+class PrintSerializer(serializers.Serializer[Any]):
     """What stands on the card."""
 
     given_name = serializers.CharField(source="carrier.person.given_name_in_use")
@@ -82,7 +87,7 @@ class PrintForm(serializers.Serializer[Any]):
     valid_to = serializers.DateTimeField(source="carrier.valid_to", help_text="The card is valid until this moment.")
 
 
-class AddressForm(serializers.Serializer[Any]):
+class AddressSerializer(serializers.Serializer[Any]):
     """Folkbokföringsadress, read from the register for this answer."""
 
     lines = serializers.ListField(child=serializers.CharField())
@@ -91,20 +96,20 @@ class AddressForm(serializers.Serializer[Any]):
     country = serializers.CharField()
 
 
-class DeliveryForm(serializers.Serializer[Any]):
+class DeliverySerializer(serializers.Serializer[Any]):
     """Where the card goes. Without address it goes through Skatteverkets förmedlingsuppdrag (protected persons)."""
 
     method = serializers.CharField()
     recipient = serializers.CharField()
     forwarding = serializers.BooleanField()
-    address = AddressForm(allow_null=True)
+    address = AddressSerializer(allow_null=True)
 
 
-class OrderDetail(OrderForm):
+class OrderDetail(OrderSerializer):
     """An order as its supplier sees it. `print` and `delivery` are null until it is accepted, and again once it is sent."""
 
-    print = PrintForm(allow_null=True)
-    delivery = DeliveryForm(allow_null=True)
+    print = PrintSerializer(allow_null=True)
+    delivery = DeliverySerializer(allow_null=True)
 
 
 @extend_schema_field({"type": "string", "format": "pem", "maxLength": _PEM_LIMIT})
@@ -162,7 +167,7 @@ class PemByProfile(ProfileMap):
 class CertificateRequest(serializers.Serializer[Any]):
     """The card: its serial, its key without code, and requests for its four certificates."""
 
-    card_serial = Text(max_length=19, help_text="19 digits.")
+    card_serial = Text(pattern=r"^[0-9]{19}$")
     card_key = PublicKeyField(help_text="The card key (P-256, without code).")
     csrs = Csrs()
 
@@ -170,7 +175,7 @@ class CertificateRequest(serializers.Serializer[Any]):
 class Certificates(serializers.Serializer[Any]):
     """The certificates, and for each its issuers: the issuing CA first, the root last."""
 
-    status = serializers.ChoiceField(choices=["issued"])
+    status = serializers.ChoiceField(choices=ISSUED)
     certificates = PemByProfile()
     chains = PemByProfile()
 
@@ -178,14 +183,14 @@ class Certificates(serializers.Serializer[Any]):
 class Pending(serializers.Serializer[Any]):
     """The certificates are being signed."""
 
-    status = serializers.ChoiceField(choices=["pending"])
+    status = serializers.ChoiceField(choices=PENDING)
 
 
 class ProducedReport(serializers.Serializer[Any]):
     """The card is made."""
 
     type = serializers.ChoiceField(choices=["produced"])
-    mifare_id = Text(max_length=10)
+    mifare_id = Text(pattern=r"^[0-9A-Za-z]{1,10}$")
     puk_jwe = Text(
         max_length=_JWE_LIMIT,
         help_text="JWE (ECDH-ES, A256GCM) to a key of `GET keys`; content is the PUK; protected header has order and serial.",
@@ -196,22 +201,24 @@ class SentReport(serializers.Serializer[Any]):
     """The card is handed to the post."""
 
     type = serializers.ChoiceField(choices=["sent"])
-    date = serializers.DateField(help_text="The day in Sweden.")
-    registered_mail_id = Text(required=False, max_length=13, help_text="REK-id; required for articles by registered mail.")
+    sent_on = serializers.DateField(help_text="The day in Sweden, not in the future.")
+    registered_mail_id = Text(
+        pattern=r"^[A-Z]{2}[0-9A-Z]{9}SE$", required=False, help_text="REK-id; required for articles by registered mail."
+    )
 
 
 class FailedReport(serializers.Serializer[Any]):
     """The card cannot be made or is spoilt; its certificates are revoked."""
 
     type = serializers.ChoiceField(choices=["failed"])
-    reason = Text(max_length=40, help_text="The supplier's code: lower-case letters, digits and hyphens.")
+    reason = Text(pattern=_REASON, help_text="The supplier's code.")
 
 
 class ReturnedReport(serializers.Serializer[Any]):
     """The consignment came back; the card is revoked."""
 
     type = serializers.ChoiceField(choices=["returned"])
-    reason = Text(required=False, max_length=40)
+    reason = Text(pattern=_REASON, required=False, help_text="The supplier's code.")
 
 
 REPORTS: dict[str, type[serializers.Serializer[Any]]] = {
@@ -228,7 +235,7 @@ class ReportOutcome(serializers.Serializer[Any]):
     outcome = serializers.ChoiceField(choices=[outcome.value for outcome in Outcome])
 
 
-class CustomisationForm(serializers.Serializer[Any]):
+class CustomisationSerializer(serializers.Serializer[Any]):
     """A card customisation."""
 
     id = serializers.CharField(source="customisation_id", help_text="10 digits.")
@@ -259,11 +266,11 @@ class Base64Field(Text):
             raise serializers.ValidationError("Ange base64.") from None
 
 
-class LogotypeForm(serializers.Serializer[Any]):
+class LogotypeSerializer(serializers.Serializer[Any]):
     """A new logotype."""
 
     logotype = Base64Field(help_text="A still PNG, at most 256 KiB and 2000 pixels a side.")
-    sha256 = Text(max_length=64, help_text="SHA-256 of the PNG, 64 lower-case hex digits.")
+    sha256 = Text(pattern=r"^[0-9a-f]{64}$", help_text="SHA-256 of the PNG.")
 
 
 class Jwk(serializers.Serializer[Any]):

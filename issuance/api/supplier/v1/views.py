@@ -101,10 +101,10 @@ class Order(SupplierView):
         """The order. 503 while the person register does not answer, 409 if the card may no longer be delivered."""
         caller = client_ref(request)
         order = supplier_intake.order(client_ref=caller, order_id=order_id)
-        data = dict(forms.OrderForm(order).data) | {"print": None, "delivery": None}
+        data = dict(forms.OrderSerializer(order).data) | {"print": None, "delivery": None}
         if order.state in _WORKED_ON:
             delivery = supplier_intake.delivery(client_ref=caller, order_id=order_id)
-            data |= {"print": forms.PrintForm(order).data, "delivery": forms.DeliveryForm(delivery).data}
+            data |= {"print": forms.PrintSerializer(order).data, "delivery": forms.DeliverySerializer(delivery).data}
         return tagged(request, data)
 
 
@@ -116,12 +116,12 @@ class Acceptance(SupplierView):
         summary="Take a queued order; accepting an own order again changes nothing",
         parameters=[openapi.IDEMPOTENCY_KEY],
         request=None,
-        responses={200: forms.OrderForm, **openapi.problems(404, 409, 413, 422)},
+        responses={200: forms.OrderSerializer, **openapi.problems(404, 409, 413, 422)},
     )
     @idempotent
     def post(self, request: Request, order_id: UUID) -> Response:
         """The accepted order."""
-        return Response(forms.OrderForm(supplier_intake.accept(client_ref=client_ref(request), order_id=order_id)).data)
+        return Response(forms.OrderSerializer(supplier_intake.accept(client_ref=client_ref(request), order_id=order_id)).data)
 
 
 class OrderCertificates(SupplierView):
@@ -146,7 +146,7 @@ class OrderCertificates(SupplierView):
     @extend_schema(
         operation_id="request_certificates",
         summary="Bind the card to the order and have its four certificates signed",
-        parameters=[openapi.IDEMPOTENCY_KEY],
+        parameters=[openapi.IDEMPOTENCY_KEY, openapi.LOCATION],
         request=forms.CertificateRequest,
         responses={
             201: forms.Certificates,
@@ -226,7 +226,7 @@ def _report(data: Any) -> SupplierReport:
     if kind == Produced.kind:
         return Produced(given["mifare_id"], given["puk_jwe"])
     if kind == Sent.kind:
-        return Sent(given["date"], given.get("registered_mail_id", ""))
+        return Sent(given["sent_on"], given.get("registered_mail_id", ""))
     if kind == Failed.kind:
         return Failed(given["reason"])
     return Returned(given["reason"]) if "reason" in given else Returned()
@@ -266,7 +266,7 @@ class Customisation(SupplierView):
         operation_id="read_customisation",
         summary="A card customisation; its ETag is what a change must name",
         parameters=[openapi.ETAG],
-        responses={200: forms.CustomisationForm, **openapi.problems(404)},
+        responses={200: forms.CustomisationSerializer, **openapi.problems(404)},
     )
     def get(self, request: Request, customisation_id: str) -> Response:
         """The customisation as it is now."""
@@ -277,15 +277,15 @@ class Customisation(SupplierView):
         operation_id="put_customisation",
         summary="Replace the logotype of a card customisation",
         parameters=[openapi.IF_MATCH, openapi.ETAG],
-        request=forms.LogotypeForm,
-        responses={200: forms.CustomisationForm, **openapi.problems(404, 412, 428, *openapi.WITH_BODY)},
+        request=forms.LogotypeSerializer,
+        responses={200: forms.CustomisationSerializer, **openapi.problems(404, 412, 428, *openapi.WITH_BODY)},
     )
     def put(self, request: Request, customisation_id: str) -> Response:
         """The customisation with the new logotype, which its issuer is to verify. The same logotype again changes nothing."""
         caller = client_ref(request)
         supplier_intake.customisation(client_ref=caller, customisation_id=customisation_id)
         condition = required_match(request)
-        given = _valid(forms.LogotypeForm, request.data)
+        given = _valid(forms.LogotypeSerializer, request.data)
         row = supplier_intake.put_logotype(
             client_ref=caller,
             customisation_id=customisation_id,
@@ -297,8 +297,8 @@ class Customisation(SupplierView):
 
 
 def _customisation(row: CardCustomisation) -> Response:
-    return Response(forms.CustomisationForm(row).data, headers={"ETag": _version(row)})
+    return Response(forms.CustomisationSerializer(row).data, headers={"ETag": _version(row)})
 
 
 def _version(row: CardCustomisation) -> str:
-    return etag_of(canonical_json(dict(forms.CustomisationForm(row).data)))
+    return etag_of(canonical_json(dict(forms.CustomisationSerializer(row).data)))

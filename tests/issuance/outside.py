@@ -1,0 +1,42 @@
+"""Catalogue and person register in memory, as the ports see them. The wire is tested in `test_adapters.py`."""
+
+import dataclasses
+
+from issuance.ports import DirectoryPost, PersonKey, RegisterPerson
+from siths_portal.lib.errors import NotFound, Unavailable
+
+
+class Outside:
+    """Both ports. `calls` names each question; `down` makes every one fail."""
+
+    def __init__(self) -> None:
+        self.posts: dict[str, DirectoryPost] = {}
+        self.persons: dict[PersonKey, RegisterPerson] = {}
+        self.calls: list[str] = []
+        self.down = False
+
+    def find_posts_by_hsa_id(self, hsa_id: str) -> list[DirectoryPost]:
+        self._answer("posts")
+        found = self.posts.get(hsa_id.upper())
+        return [found] if found else []
+
+    def find_posts_by_person_id(self, person: PersonKey) -> list[DirectoryPost]:
+        self._answer("posts")
+        return [post for post in self.posts.values() if post.person == person]
+
+    def read_person(self, person: PersonKey) -> RegisterPerson:
+        self._answer("person")
+        if person not in self.persons:
+            raise NotFound("person-unknown", "Personen finns inte.")
+        return self.persons[person]
+
+    def change_person(self, person: PersonKey, **changes: object) -> None:
+        self.persons[person] = dataclasses.replace(self.persons[person], **changes)  # type: ignore[arg-type]
+
+    def change_post(self, hsa_id: str, **changes: object) -> None:
+        self.posts[hsa_id.upper()] = dataclasses.replace(self.posts[hsa_id.upper()], **changes)  # type: ignore[arg-type]
+
+    def _answer(self, question: str) -> None:
+        self.calls.append(question)
+        if self.down:
+            raise Unavailable("upstream-unreachable", "Ett anslutet system svarar inte.")
