@@ -1,0 +1,69 @@
+"""`make bench`: each benchmark runs beside its peers in the same process, in turns, and lands in a table and in results.json."""
+
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pytest
+
+ROUNDS = 5
+SECONDS = 0.5
+RESULTS = Path(__file__).resolve().parent.parent.parent / "var" / "bench" / "results.json"
+
+
+@dataclass(frozen=True)
+class Result:
+    """Operations a second: the median of the rounds, with the slowest and the fastest."""
+
+    area: str
+    what: str
+    by: str
+    median: float
+    slowest: float
+    fastest: float
+
+
+_results: list[Result] = []
+
+
+def _rate(operation: Callable[[], object]) -> float:
+    done, started = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - started) < SECONDS:
+        operation()
+        done += 1
+    return done / elapsed
+
+
+@pytest.fixture
+def side_by_side() -> Callable[[str, str, dict[str, Callable[[], object]]], dict[str, float]]:
+    """Measures candidates in turns, so that other load meets all of them, and returns their medians."""
+
+    def measure(area: str, what: str, candidates: dict[str, Callable[[], object]]) -> dict[str, float]:
+        rates: dict[str, list[float]] = {by: [] for by in candidates}
+        for operation in candidates.values():
+            operation()
+        for _ in range(ROUNDS):
+            for by, operation in candidates.items():
+                rates[by].append(_rate(operation))
+        _results.extend(Result(area, what, by, statistics.median(r), min(r), max(r)) for by, r in rates.items())
+        return {by: statistics.median(r) for by, r in rates.items()}
+
+    return measure
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints the table and writes `var/bench/results.json`."""
+    if not _results:
+        return
+    terminalreporter.write_line("")
+    terminalreporter.write_line(f"{'area':<9}{'what':<34}{'by':<34}{'per second':>12}{'slowest':>12}{'fastest':>12}")
+    for one in _results:
+        numbers = f"{one.median:>12,.0f}{one.slowest:>12,.0f}{one.fastest:>12,.0f}"
+        terminalreporter.write_line(f"{one.area:<9}{one.what:<34}{one.by:<34}{numbers}")
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    machine = {"python": platform.python_version(), "system": platform.platform()}
+    RESULTS.write_text(json.dumps({"machine": machine, "results": [asdict(one) for one in _results]}, indent=1) + "\n")
