@@ -61,7 +61,7 @@ class OrderSerializer(serializers.Serializer[Any]):
     """An order as every supplier that may take it sees it: no personal data."""
 
     id = serializers.UUIDField(help_text="Beställnings-id.")
-    status = serializers.ChoiceField(choices=STATUSES)
+    status = serializers.ChoiceField(choices=STATUSES, source="state")
     ordered_at = serializers.DateTimeField()
     article = ArticleSerializer()
     customisation_id = serializers.CharField(source="customisation.customisation_id", help_text="Kortanpassnings-id, 10 digits.")

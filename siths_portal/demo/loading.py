@@ -1,0 +1,65 @@
+"""Filling an empty portal with the demo: places, people and their roles. Repeating it adds what is missing and no more."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from django.conf import settings
+
+from issuance.authz import Role
+from issuance.authz.roles import AREA_ROLES, GLOBAL_ROLES
+from issuance.models import CardCustomisation, Organisation, Person, PersonIdentifier, RoleGrant
+from issuance.services import catalogue, configuration, role_assignment
+from issuance.services.actors import actor_of_person
+from siths_portal.demo.people import people, person, write_directory
+from siths_portal.demo.places import AREAS, PLACES, SETUP, load_places
+
+LEAST = sum(len(place.roles) for place in PLACES)
+_CHUNK = 1000
+
+
+def directory_file() -> Path:
+    """The data file of the directory simulator."""
+    return settings.VAR_DIR / "simulators" / "directory" / "people.json"
+
+
+def load(count: int, say: Callable[[str], None]) -> None:
+    """Loads the demo with at least `count` people; people who are there already stay, also in the simulator's file."""
+    load_places()
+    say(f"{len(AREAS)} utgivningsområden, {len(PLACES)} organisationer")
+    everyone = people(max(count, Person.objects.filter(synthetic=True).count()))
+    write_directory(directory_file(), len(everyone))
+    added = 0
+    for start in range(0, len(everyone), _CHUNK):
+        chunk = [one.for_catalogue() for one in everyone[start : start + _CHUNK]]
+        added += catalogue.register_people(actor=SETUP, people=chunk).persons
+        say(f"{start + len(chunk)} av {len(everyone)} personer, {added} nya")
+    _assign_roles()
+    _verify_customisations()
+
+
+def _assign_roles() -> None:
+    """The first people of each place hold its roles."""
+    holders = iter(range(LEAST))
+    for place in PLACES:
+        organisation = Organisation.objects.get(hsa_id=place.hsa_id)
+        for role, protected in place.roles:
+            number = person(next(holders)).person_id
+            holder = PersonIdentifier.objects.get(kind=number.kind.value, value=number.value, valid_to=None).person_id
+            if RoleGrant.objects.filter(person_id=holder, role=role.value).exists():
+                continue
+            role_assignment.assign_role(
+                actor=SETUP,
+                person_id=holder,
+                role=role,
+                protected_persons=protected,
+                area_id=organisation.area_id if role in AREA_ROLES else None,
+                organisation_id=None if role in AREA_ROLES | GLOBAL_ROLES else organisation.id,
+            )
+
+
+def _verify_customisations() -> None:
+    """Each area's responsible issuer verifies its card customisations."""
+    for row in CardCustomisation.objects.filter(verified_at=None, logotype=None).order_by("customisation_id"):
+        organisation = Organisation.objects.get(customisation=row)
+        grant = RoleGrant.objects.get(role=Role.RESPONSIBLE_ISSUER.value, area=organisation.area_id, valid_to=None)
+        configuration.verify_customisation(actor=actor_of_person(grant.person_id), organisation_id=organisation.id)

@@ -1,0 +1,229 @@
+"""The demo's regions: what the slides show, with offices, articles and card customisations. Written by the services."""
+
+import datetime as dt
+from dataclasses import dataclass, field
+
+from issuance.authz import Role, system
+from issuance.models import CardCustomisation, IssuingArea, Office, Organisation, SubscriptionFee
+from issuance.services import configuration
+from issuance.services.configuration import ArticleData, OfficeAddress
+
+SETUP = system("setup")
+SINCE = dt.date(2020, 1, 1)
+FEE_SINCE = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+
+
+@dataclass(frozen=True)
+class Customisation:
+    """A card customisation of the demo."""
+
+    customisation_id: str
+    name: str
+    issuer_number: str
+    back_text: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """An organisation of the demo. `share` is its part of the people, `roles` who of its people hold which role."""
+
+    hsa_id: str
+    name: str
+    organisation_number: str
+    domain: str
+    share: int
+    charged: bool = False
+    parent: str = ""
+    offices: tuple[str, ...] = ()
+    customisation: Customisation | None = None
+    roles: tuple[tuple[Role, bool], ...] = ()
+
+
+@dataclass(frozen=True)
+class Area:
+    """An issuing area of the demo. The first of `places` issues in it."""
+
+    name: str
+    county: str
+    invoice_reference: str
+    places: tuple[Place, ...]
+    offices: dict[str, tuple[str, str, OfficeAddress | None]] = field(default_factory=dict)
+
+
+def _back_text(name: str, box: str) -> str:
+    return f"Upphittat kort skickas ituklippt till:\n{name}\n{box}\nKundservice: 0771 - 00 00 00"
+
+
+OFFICER = (Role.ID_ADMINISTRATOR, False)
+OFFICER_FOR_PROTECTED = (Role.ID_ADMINISTRATOR, True)
+
+VASTRA_GOTALAND = Area(
+    name="Västra Götalandsregionen",
+    county="Västra Götalands län",
+    invoice_reference="9200101",
+    places=(
+        Place(
+            hsa_id="TST2321000131-1000",
+            name="Västra Götalandsregionen",
+            organisation_number="2321000131",
+            domain="vgr.example.org",
+            share=40,
+            offices=("5594135670", "5594135672"),
+            customisation=Customisation(
+                "7837803901", "Västra Götalandsregionen", "5874", _back_text("Västra Götalandsregionen", "Box 1, 123 45 Demostad")
+            ),
+            roles=(
+                (Role.SYSTEM_ADMIN, False),
+                (Role.GLOBAL_REVOKER, True),
+                (Role.GLOBAL_READER, False),
+                (Role.RESPONSIBLE_ISSUER, True),
+                (Role.DEPUTY_ISSUER, False),
+                OFFICER,
+                OFFICER_FOR_PROTECTED,
+                (Role.RESERVE_CARD_ADMIN_LOA3, False),
+                (Role.REVOKER, False),
+                (Role.READER, False),
+            ),
+        ),
+        Place(
+            hsa_id="TST2321000131-1004",
+            name="Västra Götaland Privat Vård",
+            organisation_number="2321000131",
+            domain="privatvard.example.org",
+            share=10,
+            parent="TST2321000131-1000",
+            offices=("5594135672",),
+            roles=(OFFICER,),
+        ),
+        Place(
+            hsa_id="TST2120001561-1000",
+            name="Borås stad",
+            organisation_number="2120001561",
+            domain="boras.example.org",
+            share=20,
+            charged=True,
+            offices=("5594135671",),
+            customisation=Customisation("7837803903", "Borås stad", "5875", _back_text("Borås stad", "Box 2, 123 45 Demostad")),
+            roles=(OFFICER, OFFICER_FOR_PROTECTED, (Role.READER, False)),
+        ),
+    ),
+    offices={
+        "5594135670": ("Regionens kortkontor (1)", "Regionens kortkontor", None),
+        "5594135671": (
+            "Borås stad (15)",
+            "Borås stad",
+            OfficeAddress("Borås Stad", "SITHS-kontoret", "Demogatan 55", "501 80", "Borås"),
+        ),
+        "5594135672": ("Privata vårdgivare (35)", "Privata vårdgivare", None),
+    },
+)
+
+STOCKHOLM = Area(
+    name="Region Stockholm",
+    county="Stockholms län",
+    invoice_reference="9200102",
+    places=(
+        Place(
+            hsa_id="TST2321000016-1000",
+            name="Region Stockholm",
+            organisation_number="2321000016",
+            domain="stockholm.example.org",
+            share=20,
+            offices=("5594135680", "5594135681"),
+            customisation=Customisation(
+                "7837803902", "Region Stockholm", "1549", _back_text("Region Stockholm", "Box 3, 123 45 Demostad")
+            ),
+            roles=((Role.RESPONSIBLE_ISSUER, False), (Role.DEPUTY_ISSUER, False), OFFICER, OFFICER_FOR_PROTECTED),
+        ),
+        Place(
+            hsa_id="TST2321000016-1010",
+            name="Nacka närsjukhus",
+            organisation_number="2321000016",
+            domain="nackansjh.example.org",
+            share=10,
+            parent="TST2321000016-1000",
+            offices=("5594135681",),
+            roles=(OFFICER,),
+        ),
+    ),
+    offices={
+        "5594135680": ("Kortkontor Ost (12)", "Kommun Ost", None),
+        "5594135681": ("Kontor Ek (12)", "Eken", None),
+    },
+)
+
+AREAS = (VASTRA_GOTALAND, STOCKHOLM)
+PLACES = tuple(place for area in AREAS for place in area.places)
+
+_KINDS = (
+    ("610", "Stående kort med foto", "ordinary", "portrait", True),
+    ("677", "Liggande kort med foto", "ordinary", "landscape", True),
+    ("631", "Liggande kort utan foto", "ordinary", "landscape", False),
+    ("616", "Studentkort - Liggande kort med foto", "student", "landscape", True),
+)
+ARTICLES = (
+    *(
+        ArticleData(number, f"{name} REK" if registered else name, kind, orientation, photo, registered, SINCE)
+        for number, name, kind, orientation, photo in _KINDS
+        for registered in (False, True)
+    ),
+    ArticleData("589", "Stående företagskort med foto", "company", "portrait", True, False, SINCE),
+    ArticleData("689", "Stående företagskort utan foto", "company", "portrait", False, False, SINCE),
+)
+ORDERABLE = frozenset({"610", "677", "631", "631-REK", "589", "689"})
+
+
+def load_places() -> None:
+    """Makes every area, organisation, office, article and card customisation that is not there yet."""
+    for article in ARTICLES:
+        configuration.register_article(actor=SETUP, article=article)
+    for area in AREAS:
+        row = IssuingArea.objects.filter(name=area.name).first() or configuration.create_area(
+            actor=SETUP, name=area.name, invoice_reference=area.invoice_reference
+        )
+        _load_offices(row, area)
+        for place in area.places:
+            _load_place(row, area, place)
+
+
+def _load_offices(row: IssuingArea, area: Area) -> None:
+    known = set(Office.objects.filter(area=row).values_list("office_number", flat=True))
+    for number, (name, comment, address) in area.offices.items():
+        if number not in known:
+            configuration.create_office(
+                actor=SETUP, area_id=row.id, name=name, invoice_comment=comment, address=address, office_number=number
+            )
+
+
+def _load_place(area_row: IssuingArea, area: Area, place: Place) -> None:
+    parent = Organisation.objects.get(hsa_id=place.parent) if place.parent else None
+    organisation = Organisation.objects.filter(hsa_id=place.hsa_id).first() or configuration.create_organisation(
+        actor=SETUP,
+        area_id=area_row.id,
+        name=place.name,
+        hsa_id=place.hsa_id,
+        organisation_number=place.organisation_number,
+        county=area.county,
+        parent_id=parent.id if parent else None,
+        issuing=place is area.places[0],
+    )
+    for number in place.offices:
+        office = Office.objects.get(office_number=number)
+        configuration.connect_office(actor=SETUP, organisation_id=organisation.id, office_id=office.id)
+    if not organisation.articles.exists():
+        for article in ARTICLES:
+            orderable = article.code in ORDERABLE
+            configuration.offer_article(
+                actor=SETUP, organisation_id=organisation.id, article_code=article.code, orderable=orderable
+            )
+    if parent is None and not SubscriptionFee.objects.filter(organisation=organisation).exists():
+        configuration.set_subscription_fee(
+            actor=SETUP, organisation_id=organisation.id, charged=place.charged, valid_from=FEE_SINCE
+        )
+    if place.customisation and not CardCustomisation.objects.filter(organisations=organisation).exists():
+        configuration.register_customisation(actor=SETUP, organisation_id=organisation.id, **vars(place.customisation))
+    configuration.set_receipt_text(
+        actor=SETUP,
+        organisation_id=organisation.id,
+        regional_addition=f"Kortet tillhör {place.name} och lämnas tillbaka när uppdraget upphör.",
+    )

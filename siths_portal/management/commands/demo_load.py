@@ -1,0 +1,26 @@
+"""`demo_load [--persons N]`: demo organisations, people and roles, and the directory simulator's data file."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from siths_portal.demo import loading
+from siths_portal.demo.people import MOST
+
+
+class Command(BaseCommand):
+    """Safe to repeat: adds what is missing."""
+
+    help = "Loads the demo's regions with synthetic people."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declares how many people."""
+        parser.add_argument("--persons", type=int, default=200, metavar="N")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Loads; exit 2 if the number is out of range."""
+        count = options["persons"]
+        if not loading.LEAST <= count <= MOST:
+            raise CommandError(f"--persons: ange {loading.LEAST} till {MOST}", returncode=2)
+        loading.load(count, self.stdout.write)

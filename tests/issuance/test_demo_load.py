@@ -1,0 +1,72 @@
+"""The demo's data: synthetic, the same everywhere, orderable at once, and safe to load again."""
+
+import json
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from issuance.authz import Role
+from issuance.domain.ids import luhn_valid, parse_swedish_number
+from issuance.models import Article, CardCustomisation, Event, Office, Organisation, Person, PersonIdentifier, Post, RoleGrant
+from issuance.queries.scope_check import scope_faults
+from siths_portal.demo import loading
+from siths_portal.demo.people import people, person
+from siths_portal.lib import clock
+
+
+def test_the_nth_person_is_always_the_same_and_nobody() -> None:
+    everyone = people(3000)
+    assert everyone[:200] == people(200)
+    numbers = [one.person_id for one in everyone]
+    assert len(set(numbers)) == len(numbers)
+    for one in numbers:
+        parsed = parse_swedish_number(one.value, today=clock.today())
+        assert parsed == one
+        assert parsed.is_synthetic
+    hsa_ids = [post.hsa_id for one in everyone for post in one.posts]
+    assert len(set(hsa_ids)) == len(hsa_ids)
+    assert person(599_999).person_id not in set(numbers)
+
+
+def test_loading_twice_is_loading_once(transactional_db: None, capsys: pytest.CaptureFixture[str]) -> None:
+    call_command("demo_load", persons=120)
+    counted = {model: model.objects.count() for model in (Person, Post, Organisation, Office, RoleGrant, Article, Event)}
+    assert counted[Person] == 120
+    assert Person.objects.filter(synthetic=True).count() == 120
+    written = json.loads(loading.directory_file().read_text())
+    assert len(written) == 120
+    call_command("demo_load", persons=50)
+    assert {model: model.objects.count() for model in counted} == counted
+    assert json.loads(loading.directory_file().read_text()) == written
+    call_command("demo_load", persons=150)
+    assert Person.objects.count() == 150
+    assert scope_faults().ok
+    assert "150" in capsys.readouterr().out
+
+
+def test_what_the_slides_show_is_there(transactional_db: None) -> None:
+    call_command("demo_load", persons=100, stdout=None)
+    assert all(luhn_valid(number) for number in Organisation.objects.values_list("organisation_number", flat=True))
+    boras = Organisation.objects.get(hsa_id="TST2120001561-1000")
+    assert boras.area.issuing_organisation.name == "Västra Götalandsregionen"
+    assert boras.subscription_fees.get().charged
+    assert not boras.area.issuing_organisation.subscription_fees.get().charged
+    assert boras.offices.get().name == "Borås stad (15)"
+    assert set(Article.objects.values_list("code", flat=True)) == {
+        "610", "610-REK", "677", "677-REK", "631", "631-REK", "616", "616-REK", "589", "689",
+    }  # fmt: skip
+    assert not CardCustomisation.objects.filter(verified_at=None).exists()
+    assert set(RoleGrant.objects.values_list("role", flat=True)) >= {
+        Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER, Role.ID_ADMINISTRATOR, Role.READER, Role.SYSTEM_ADMIN,
+    }  # fmt: skip
+    assert RoleGrant.objects.filter(role=Role.ID_ADMINISTRATOR, protected_persons=True).exists()
+    assert Person.objects.filter(is_protected=True).count() >= 2
+    assert PersonIdentifier.objects.filter(kind="samordningsnummer").count() >= 2
+
+
+def test_too_few_or_too_many_people_is_wrong_use(db: Any) -> None:
+    for count in (0, loading.LEAST - 1, 600_001):
+        with pytest.raises(CommandError) as refused:
+            call_command("demo_load", persons=count)
+        assert refused.value.returncode == 2
