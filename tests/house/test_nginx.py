@@ -92,6 +92,24 @@ def front(folder: Path, found: Callable[..., House]) -> Iterator[House]:
 
 
 def ask(house: House, client: str, headers: list[tuple[str, str]]) -> tuple[int, list[tuple[str, str]]]:
+    answer, body = request(house, client, headers)
+    return answer.status, json.loads(body) if answer.status == 200 else []
+
+
+def refusal(answer: http.client.HTTPResponse, body: bytes) -> str:
+    """The code of a problem (RFC 9457), whose members must agree with the answer."""
+    problem = json.loads(body)
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert problem["status"] == answer.status
+    assert problem["type"] == f"urn:siths-portal:problem:{problem['code']}"
+    assert problem["detail"]
+    return str(problem["code"])
+
+
+def request(
+    house: House, client: str, headers: list[tuple[str, str]], content: bytes = b"{}"
+) -> tuple[http.client.HTTPResponse, bytes]:
     tls = house.var / "tls"
     context = ssl.create_default_context(cafile=str(tls / "clients-ca.pem"))
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
@@ -101,16 +119,35 @@ def ask(house: House, client: str, headers: list[tuple[str, str]]) -> tuple[int,
     connection.putrequest("POST", "/api/supplier/v1/orders")
     for name, value in headers:
         connection.putheader(name, value)
-    connection.putheader("Content-Length", "2")
-    connection.endheaders(b"{}")
+    connection.putheader("Content-Length", str(len(content)))
+    connection.endheaders(content)
     answer = connection.getresponse()
-    body = answer.read()
-    return answer.status, json.loads(body) if answer.status == 200 else []
+    return answer, answer.read()
 
 
 @pytest.mark.parametrize("client", ["", "stranger"])
 def test_nobody_comes_in_without_a_certificate_of_the_client_authority(front: House, client: str) -> None:
-    assert ask(front, client, [])[0] == 400
+    answer, body = request(front, client, [])
+    assert answer.status == 400
+    assert refusal(answer, body) == "client-certificate-required"
+
+
+def test_what_the_front_refuses_itself_is_a_problem_with_its_own_code(front: House) -> None:
+    answer, body = request(front, "client", [], b"x" * (2 * 1024 * 1024 + 1))
+    assert (answer.status, refusal(answer, body)) == (413, "too-large")
+    answer, body = request(front, "client", [("X-Long", "x" * 20_000)])
+    assert (answer.status, refusal(answer, body)) == (400, "parse-error")
+    plain = http.client.HTTPConnection("localhost", front.port("api"), timeout=10)
+    plain.request("GET", "/")
+    answer = plain.getresponse()
+    assert (answer.status, refusal(answer, answer.read())) == (400, "tls-required")
+
+
+def test_an_api_that_is_away_is_a_problem_that_says_when_to_try_again(front: House) -> None:
+    front.api_socket.rename(front.api_socket.with_name("away"))
+    answer, body = request(front, "client", [])
+    assert (answer.status, refusal(answer, body)) == (502, "unavailable")
+    assert answer.headers["Retry-After"] == "5"
 
 
 def test_the_api_hears_the_certificate_of_the_connection_and_no_header_that_a_caller_forged(front: House) -> None:
