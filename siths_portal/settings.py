@@ -53,9 +53,9 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.common.CommonMiddleware",
     *(["django.middleware.csrf.CsrfViewMiddleware"] if _PEOPLE else []),
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     *(["siths_portal.lib.pages.ErrorPageMiddleware"] if FACE != "api" else []),
 ]
 

@@ -108,9 +108,6 @@ PRODUCTION = {
     "SELLER_BANKGIRO": "9912346",
     "SELLER_EMAIL": "faktura@example.org",
     "OPERATOR_NAME": "Provregionen",
-    "ACCESSIBILITY_CONTACT": "tillganglighet@example.org",
-    "SELLER_ORGNR": "5599990016",
-    "SELLER_VAT": "SE559999001601",
 }
 
 

@@ -6,6 +6,7 @@ Everything goes one way: structlog's own loggers, and the standard library's (Dj
 import contextlib
 import json
 import logging
+import re
 import sys
 import uuid
 from collections.abc import Callable, Mapping, MutableMapping
@@ -20,6 +21,9 @@ Event = MutableMapping[str, Any]
 
 OURS = ("siths_portal", "authn", "pki", "issuance", "billing")
 _PLAIN = frozenset({"event", "level", "timestamp", "logger", "request_id", "task", "task_id", "exception"})
+_TRACEBACK = "Traceback (most recent call last)"
+_TYPE = re.compile(r"^([A-Za-z_][\w.]*)(?::|$)", re.MULTILINE)  # the first line after the frames that is not indented
+_FRAME = re.compile(r'File "([^"\n]+)", line (\d+), in (\S+)')
 
 
 class _StandardError(logging.StreamHandler[TextIO]):
@@ -54,6 +58,12 @@ def _foreign(_logger: Any, _method: str, event: Event) -> Event:
     elif isinstance(arguments, tuple) and arguments:
         with contextlib.suppress(TypeError, ValueError):
             event["event"] = str(record.msg) % tuple(clean(argument) for argument in arguments)
+    text = str(event["event"])
+    if _TRACEBACK in text:
+        # A server's own words on a fault, such as granian's: the places stay, what the exception says does not.
+        event["event"] = text.partition("\n")[0].partition(_TRACEBACK)[0].strip()
+        frames = [f"{file}:{line} {function}" for file, line, function in _FRAME.findall(text)]
+        event["exception"] = [*_TYPE.findall(text.partition(_TRACEBACK)[2])[:1], *frames[-20:]]
     return event
 
 

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import structlog
 from django.conf import settings
+from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from siths_portal.lib.errors import DomainError, TooManyRequests, Unavailable
@@ -90,12 +91,19 @@ class ErrorPageMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Serves the request."""
-        return self.get_response(request)
+        response = self.get_response(request)
+        if settings.DEBUG and response.status_code == 404 and request.resolver_match is None:
+            return error_page(request, 404)  # Django's own page for developers lists addresses and goes without CSP
+        return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """The page of `exception`, or None for what nobody foresaw, which Django logs and answers with 500."""
         if isinstance(exception, DomainError):
             return error_page(request, exception.http_status, message=exception.message)
+        if isinstance(exception, Http404):
+            return error_page(request, 404)
+        if isinstance(exception, BadRequest | SuspiciousOperation):
+            return error_page(request, 400)
         if isinstance(exception, OperationalError | InterfaceError):
             log.error("page.database_unavailable", error=type(exception).__name__)
             return error_page(request, Unavailable.http_status)

@@ -5,6 +5,7 @@ import logging
 import re
 import subprocess
 import sys
+import traceback
 from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID, uuid4
@@ -233,6 +234,19 @@ def test_other_libraries_go_the_same_way(capfd: pytest.CaptureFixture[str]) -> N
     out = capfd.readouterr().err
     (first,) = (json.loads(line) for line in out.splitlines())
     assert (first["event"], first["logger"], first["level"]) == ("lost 1 of [WSGIRequest]: 'ValueError'", "redis", "warning")
+    assert "Provsson" not in out
+
+
+def test_a_traceback_in_a_servers_message_loses_its_words(capfd: pytest.CaptureFixture[str]) -> None:
+    try:
+        raise ValueError("Provsson\nProvsson")
+    except ValueError:
+        text = traceback.format_exc()
+    logging.getLogger("_granian.utils").error(f"Application callable raised an exception\n{text}")
+    out = capfd.readouterr().err
+    line = json.loads(out)
+    assert line["event"] == "Application callable raised an exception"
+    assert any("test_logging.py" in frame for frame in line["exception"])
     assert "Provsson" not in out
 
 
