@@ -18,7 +18,7 @@ SCHEDULE: dict[str, tuple[str, float, str]] = {
     "pki.presign_due": ("pki.presign_due", 2, "pki"),
     "pki.open_secrets": ("pki.open_secrets", 10, "pki"),
     # CRLs have a period of their own; looking often makes a missed run cost minutes.
-    "pki.publish_due_crls": ("pki.publish_due_crls", 300, "pki"),
+    "pki.publish_due_crls": ("pki.publish_due_crls", 60, "pki"),
     "authn.prune_idempotency": ("authn.prune_idempotency", 86_400, "default"),
 }
 

@@ -157,7 +157,7 @@ def test_only_due_lists_are_published(world):
     assert len(crl.publish_online()) == 2
     with clock.moved_to(clock.now() + dt.timedelta(minutes=61)):
         assert len(crl.publish_due()) == 2
-    assert SCHEDULE["pki.publish_due_crls"] == ("pki.publish_due_crls", 300, "pki")
+    assert SCHEDULE["pki.publish_due_crls"] == ("pki.publish_due_crls", 60, "pki")
 
 
 def test_one_cas_missing_key_does_not_hold_the_others_up(world):
