@@ -1,8 +1,10 @@
 """What the status face reads: stored OCSP answers and published files. No token, no signing, at most two queries."""
 
 import datetime as dt
+import hashlib
 from dataclasses import dataclass
 
+from cryptography import x509
 from django.db.models import Exists, F, FilteredRelation, OuterRef, Q
 
 from pki.domain.ocsp_request import CertId
@@ -75,6 +77,18 @@ def answer(asked: CertId) -> StoredAnswer:
 def serial_hex(serial: int) -> str:
     """A serial as the tables hold it: upper-case hex of whole octets, without a leading zero octet."""
     return serial.to_bytes((serial.bit_length() + 7) // 8).hex().upper()
+
+
+def is_revoked(der: bytes) -> bool:
+    """True if one of our CAs has revoked the certificate; False also for a certificate of another issuer.
+
+    Asked of the table itself, so a revocation counts at once. It does not say that the certificate is genuine.
+    """
+    certificate = x509.load_der_x509_certificate(der)
+    issuer = hashlib.sha256(certificate.issuer.public_bytes()).hexdigest()
+    return Certificate.objects.filter(
+        ca__name_sha256=issuer, serial=serial_hex(certificate.serial_number), status=CertificateStatus.REVOKED
+    ).exists()
 
 
 @dataclass(frozen=True)

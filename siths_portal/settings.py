@@ -160,7 +160,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["authn.api.ClientCertificateAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["siths_portal.lib.api.StrictJSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["siths_portal.lib.strict_json.StrictJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "siths_portal.lib.problem.exception_handler",
     "UNAUTHENTICATED_USER": None,
@@ -169,6 +169,11 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SORT_OPERATIONS": False,
+    "ENUM_NAME_OVERRIDES": {
+        "OrderStatus": "issuance.api.supplier.v1.serializers.STATUSES",
+        "IssuedStatus": "issuance.api.supplier.v1.serializers.ISSUED",
+        "PendingStatus": "issuance.api.supplier.v1.serializers.PENDING",
+    },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "siths_portal.lib.openapi.finish"],
 }
 # Title and text of each API's description, by the prefix of its paths.

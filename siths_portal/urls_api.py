@@ -1,5 +1,17 @@
-"""Root urlconf of the api face."""
+"""Root urlconf of the api face: APIs for machines, behind the mTLS front. Every answer but health and YAML is JSON."""
 
-from siths_portal.lib import health
+from django.urls import re_path
 
-urlpatterns = [*health.urls(database=health.database)]
+from issuance.api.supplier.v1 import urls as supplier_v1
+from siths_portal.lib import health, problem
+
+handler400 = problem.bad_request
+handler403 = problem.forbidden
+handler404 = problem.not_found
+handler500 = problem.server_error
+
+urlpatterns = [
+    *health.urls(database=health.database),
+    *supplier_v1.urlpatterns,
+    re_path("", problem.not_found),
+]

@@ -3,11 +3,24 @@
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from authn import service as authn
+from authn.ports import CertificateStatusChecker
 from issuance.ports import PersonRegister, StaffDirectory
-from siths_portal.lib import ports
+from pki import status as pki_status
+from siths_portal.lib import idempotency, ports
+
+
+class OwnAuthorities:
+    """Knows the status of certificates that our own CAs issued."""
+
+    def is_revoked(self, der: bytes) -> bool:
+        """True if one of our CAs revoked it."""
+        return pki_status.is_revoked(der)
 
 
 def connect() -> None:
     """Connects each port to its adapter. Called once, when all applications are loaded."""
     ports.connect(StaffDirectory, import_string(settings.DIRECTORY_BACKEND)())
     ports.connect(PersonRegister, import_string(settings.PERSON_REGISTER_BACKEND)())
+    ports.connect(CertificateStatusChecker, OwnAuthorities())
+    ports.connect(idempotency.Store, authn.idempotency_store())

@@ -5,9 +5,11 @@ import binascii
 import functools
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -85,11 +87,16 @@ def tagged(request: Request, data: Any) -> Response:
     return Response(data, headers={"ETag": etag})
 
 
-def require_match(request: Request, etag: str) -> None:
-    """Raises PreconditionRequired (428) without If-Match, and PreconditionFailed (412) unless it names `etag`."""
+def required_match(request: Request) -> str:
+    """The value of If-Match. Raises PreconditionRequired (428) without it."""
     condition = request.headers.get("If-Match")
-    if condition is None:
+    if not condition:
         raise PreconditionRequired("if-match-missing", "Ange i If-Match vilken version som ändras: värdet av ETag vid läsning.")
+    return condition
+
+
+def require_match(condition: str, etag: str) -> None:
+    """Raises PreconditionFailed (412) unless the If-Match value `condition` names `etag`."""
     if not _names(condition, etag, weak=False):
         raise PreconditionFailed("version-stale", "Uppgiften har ändrats sedan den lästes. Läs den igen och gör om ändringen.")
 
@@ -117,3 +124,13 @@ def cursor_position(text: str) -> list[int | str]:
     except (ValueError, binascii.Error):
         raise ApiError("cursor-invalid", "cursor ska vara next_cursor ur ett tidigare svar.") from None
     return position
+
+
+def description_view(file: Path) -> Callable[[HttpRequest], HttpResponse]:
+    """A view of an API's committed OpenAPI description (media type by RFC 9512)."""
+
+    def describe(request: HttpRequest) -> HttpResponse:
+        content = file.read_bytes()
+        return HttpResponse(content, content_type="application/yaml", headers={"ETag": etag_of(content)})
+
+    return require_safe(describe)

@@ -54,6 +54,12 @@ class IllegalTransition(Conflict):
     """A transition table has no row for this state and action."""
 
 
+class Gone(DomainError):
+    """The thing was here and is not any more (RFC 9110 section 15.5.11)."""
+
+    http_status = 410
+
+
 class PreconditionFailed(DomainError):
     """The thing changed since the caller read it (RFC 9110 section 13.1.1)."""
 

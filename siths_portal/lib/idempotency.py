@@ -61,6 +61,13 @@ class Refusal(DomainError):
     """The request's Idempotency-Key is missing or is not 1-255 visible ASCII characters."""
 
 
+class UnderWay(Conflict):
+    """Another attempt of the same request is being worked on; trying again soon gets its answer."""
+
+    def __init__(self) -> None:
+        super().__init__("request-in-progress", "Samma begäran behandlas just nu. Försök igen om några sekunder.")
+
+
 def required_key(value: str | None) -> str:
     """The header's value. Raises Refusal (400) if it is missing or malformed."""
     if not value:
@@ -116,7 +123,7 @@ class Store:
         else:
             record, fresh = self._records.filter(client_ref=client_ref, key=key).first(), False
         if record is None:
-            raise _under_way()
+            raise UnderWay
         if fresh:
             return record
         if record.request_hash != request_hash:
@@ -131,13 +138,13 @@ class Store:
         """The claim of a dead attempt, or of one older than the lease, made ours."""
         lease = dt.timedelta(seconds=settings.IDEMPOTENCY_LEASE_SECONDS)
         if not held and record.claimed_at > clock.now() - lease:
-            raise _under_way()
+            raise UnderWay
         stale, record.owner, record.claimed_at = record.owner, uuid.uuid4(), clock.now()
         taken = self._records.filter(pk=record.pk, owner=stale, status=None).update(
             owner=record.owner, claimed_at=record.claimed_at
         )
         if not taken:
-            raise _under_way()
+            raise UnderWay
         return record
 
     def _mine(self, claim: Record) -> Any:
@@ -150,10 +157,6 @@ class Store:
     def prune(self, *, older_than: dt.datetime) -> int:
         """Forgets keys last claimed before `older_than` and returns how many."""
         return int(self._records.filter(claimed_at__lt=older_than).delete()[0])
-
-
-def _under_way() -> Conflict:
-    return Conflict("request-in-progress", "Samma begäran behandlas just nu. Försök igen om några sekunder.")
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 
 from siths_portal.lib.errors import DomainError, Invalid, NotFound
+from siths_portal.lib.idempotency import UnderWay
 
 log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
@@ -102,8 +103,11 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     answer["Content-Type"] = MEDIA_TYPE
     if challenge := getattr(error, "auth_header", None):
         answer["WWW-Authenticate"] = challenge
-    if problem.http_status in (status.HTTP_409_CONFLICT, status.HTTP_429_TOO_MANY_REQUESTS, status.HTTP_503_SERVICE_UNAVAILABLE):
-        answer["Retry-After"] = str(getattr(error, "wait", None) or RETRY_AFTER_SECONDS)
+    if isinstance(problem, UnderWay) or problem.http_status in (
+        status.HTTP_429_TOO_MANY_REQUESTS,
+        status.HTTP_503_SERVICE_UNAVAILABLE,
+    ):
+        answer["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return answer
 
 

@@ -23,14 +23,15 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declares where the portal is, who we are, and where our records and cards lie."""
-        home = Path("var/simulators/supplier")
+        simulators = Path(os.environ.get("SITHS_VAR_DIR", "var")) / "simulators"
+        home = simulators / "supplier"
         port = int(os.environ.get("PORT_BASE", "8000")) + 443
         parser.add_argument("--once", action="store_true", help="one round; exit 1 if an order is left undone")
         parser.add_argument("--order", metavar="ID", help="this order only")
         parser.add_argument("--interval", type=float, default=10.0, metavar="S")
         parser.add_argument("--base-url", default=os.environ.get("SUPPLIER_API_URL", f"https://localhost:{port}"))
         parser.add_argument("--folder", type=Path, default=home, help="the supplier's own records")
-        parser.add_argument("--cards", type=Path, default=Path("var/simulators/cards"))
+        parser.add_argument("--cards", type=Path, default=simulators / "cards")
         parser.add_argument("--client-cert", type=Path, default=home / "client.pem")
         parser.add_argument("--client-key", type=Path, default=home / "client.key")
         parser.add_argument("--ca", type=Path, default=home / "ca.pem", help="issuer of the portal's TLS certificate")

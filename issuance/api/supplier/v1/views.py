@@ -70,7 +70,7 @@ class Orders(SupplierView):
     )
     def get(self, request: Request) -> Response:
         """A page of orders, oldest first."""
-        query = _valid(forms.ListQuery, request.query_params)
+        query = _valid(forms.ListQuery, request.query_params.dict())
         limit = query["limit"]
         after = _order_cursor(query["cursor"]) if query.get("cursor") else None
         found = supplier_orders.orders(

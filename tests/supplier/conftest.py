@@ -1,0 +1,53 @@
+"""Fixtures of the supplier API's tests. Models are imported inside: this file is read before Django is set up."""
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def running_stage(django_db_setup):
+    """The API face, nginx and the directory, running for all tests of this process."""
+    from tests.supplier.stage import stage
+
+    with stage() as made:
+        yield made
+
+
+@pytest.fixture
+def stage(running_stage, transactional_db):
+    """The running face, with two registered suppliers, `a` and `b`, and a service `s`, each with a certificate."""
+    from issuance.adapters.directory_json import JsonDirectory
+    from issuance.adapters.person_register_json import JsonPersonRegister
+    from issuance.ports import PersonRegister, StaffDirectory
+    from siths_portal.lib import ports
+
+    if "s" not in running_stage.certificates:
+        running_stage.give("s", running_stage.clients_ca.issue("s"))
+    if running_stage.api is None or running_stage.api.poll() is not None:
+        running_stage.start_api()
+    running_stage.register(
+        running_stage.entry("a", "a"), running_stage.entry("b", "b"), running_stage.entry("s", "s", kind="service")
+    )
+    url = running_stage.neighbours()["DIRECTORY_URL"]
+    ports.connect(StaffDirectory, JsonDirectory(url))
+    ports.connect(PersonRegister, JsonPersonRegister(url))
+    return running_stage
+
+
+@pytest.fixture
+def world(stage):
+    """The organisation and its people."""
+    from tests.supplier.world import World
+
+    return World(stage.people)
+
+
+@pytest.fixture
+def a(stage):
+    """Supplier a on the wire."""
+    return stage.client("a")
+
+
+@pytest.fixture
+def b(stage):
+    """Supplier b on the wire."""
+    return stage.client("b")
