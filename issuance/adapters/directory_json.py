@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 
-from issuance.adapters.wire import checked, text
+from issuance.adapters.wire import checked, listed, text
 from issuance.ports import DirectoryPost, PersonKey
 from siths_portal.lib.http import Client
 
@@ -28,7 +28,7 @@ class JsonDirectory:
 
     def _query(self, query: dict[str, Any]) -> list[DirectoryPost]:
         reply = self._client.post("/directory/v1/posts/query", body=query, retries=2, idempotent=True)
-        return checked(lambda: [_post(entry) for entry in reply.json()["posts"][:_LIMIT]])
+        return checked(lambda: [_post(entry) for entry in listed(reply.json()["posts"])[:_LIMIT]])
 
 
 def _post(entry: dict[str, Any]) -> DirectoryPost:

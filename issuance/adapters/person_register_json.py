@@ -4,7 +4,7 @@ from typing import Any
 
 from django.conf import settings
 
-from issuance.adapters.wire import checked, text, truth
+from issuance.adapters.wire import checked, listed, text, truth
 from issuance.ports import PersonKey, RegisteredAddress, RegisterPerson
 from siths_portal.lib.http import Client
 
@@ -38,7 +38,7 @@ def _address(entry: dict[str, Any] | None) -> RegisteredAddress | None:
     if entry is None:
         return None
     return RegisteredAddress(
-        lines=tuple(text(line) for line in entry["lines"]),
+        lines=tuple(text(line) for line in listed(entry["lines"])),
         postal_code=text(entry["postal_code"]),
         city=text(entry["city"]),
         country=text(entry["country"]),

@@ -1,6 +1,7 @@
 """Reading JSON of a peer: a reply of the wrong form is refused whole, and its content never reaches an error's text."""
 
 from collections.abc import Callable
+from typing import Any
 
 from siths_portal.lib.errors import Unavailable
 
@@ -20,6 +21,13 @@ def truth(value: object) -> bool:
     """`value` if it is a boolean. Raises TypeError, so that a missing protection flag never passes as false."""
     if not isinstance(value, bool):
         raise TypeError("not a boolean")
+    return value
+
+
+def listed(value: object) -> list[Any]:
+    """`value` if it is a list. Raises TypeError."""
+    if not isinstance(value, list):
+        raise TypeError("not a list")
     return value
 
 

@@ -99,11 +99,12 @@ def _expire_carriers(batch: int) -> int:
     carriers = list(rows.select_for_update(skip_locked=True, no_key=True)[:batch])
     ids = [carrier.id for carrier in carriers]
     eids = Eid.objects.select_for_update(no_key=True).filter(carrier__in=ids, state=EidState.ACTIVE.value).order_by("id")
+    with_secret = [carrier.id for carrier in carriers if carrier.puk_secret_id is not None]
     now = clock.now()
     _steps.step(carriers, CarrierAction.EXPIRE, actor_ref=actor.ref, ended_at=now, puk_secret_id=None)
     _steps.step(list(eids), EidAction.EXPIRE, actor_ref=actor.ref, ended_at=now)
-    for carrier_id in ids:
-        pki.destroy_secrets(carrier_ref(carrier_id))
+    for carrier_id in with_secret:
+        pki.destroy_secrets(carrier_ref(carrier_id), actor_ref=actor.ref)
     return len(carriers)
 
 

@@ -71,6 +71,7 @@ def revoke_locked(
     An order that no supplier has accepted is cancelled; one in production goes on, and its reports are only noted.
     """
     ids = [carrier.id for carrier in carriers]
+    with_secret = [carrier.id for carrier in carriers if carrier.puk_secret_id is not None]
     live = Eid.objects.select_for_update(no_key=True).filter(carrier__in=ids, state__in=_LIVE)
     eids = list(live.order_by("id"))
     waiting = CardOrder.objects.select_for_update(no_key=True).filter(carrier__in=ids, state=OrderState.QUEUED.value)
@@ -90,8 +91,8 @@ def revoke_locked(
     _steps.step(orders, OrderAction.CANCEL, actor_ref=actor.ref, facts={"reason": reason.value})
     certificates = CarrierCertificate.objects.filter(carrier__in=ids)
     _plan_revocation(certificates, actor=actor, reason=reason, justification=justification, received_at=received_at)
-    for carrier_id in ids:
-        pki.destroy_secrets(carrier_ref(carrier_id))
+    for carrier_id in with_secret:
+        pki.destroy_secrets(carrier_ref(carrier_id), actor_ref=actor.ref)
 
 
 def carrier_ref(carrier_id: UUID) -> str:

@@ -1,0 +1,196 @@
+"""The door for billing: a feed that never skips, subscriptions at a moment by the status history."""
+
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+import psycopg2
+import pytest
+from django.db import connection
+
+from issuance import service
+from issuance.models import CardOrder, Carrier, Eid, Event, Organisation, Post
+from issuance.services import _steps, configuration
+from issuance.services.people import PersonScope
+from siths_portal.lib import clock, feeds
+from tests.issuance.world import SETUP
+
+T = dt.datetime(2026, 10, 31, 23, tzinfo=dt.UTC)  # midnight to 1 November in Stockholm
+HOUR = dt.timedelta(hours=1)
+LONG_AGO = T - dt.timedelta(days=400)
+
+
+def sent(order: CardOrder) -> None:
+    """Takes an order to SENT without a supplier."""
+    for action, changes in (
+        ("accepted", {"supplier_ref": "bureau"}),
+        ("production_started", {}),
+        ("produced", {}),
+        ("sent", {"sent_at": clock.now()}),
+    ):
+        _steps.step([order], order_action(action), actor_ref="client:bureau", **changes)
+
+
+def order_action(value: str) -> Any:
+    from issuance.domain.order_states import OrderAction
+
+    return OrderAction(value)
+
+
+def active(post: Post, *, organisation: Organisation | None = None, **changes: Any) -> Eid:
+    """A migrated carrier with an active eID of the post; `changes` on the eID, `kind` on the carrier."""
+    kind = changes.pop("kind", "ordinary_card")
+    carrier = Carrier(
+        kind=kind, origin="migrated", person=post.person, organisation=post.organisation, article_id="631", state="active",
+        valid_from=LONG_AGO, valid_to=LONG_AGO + dt.timedelta(days=1800), activated_at=LONG_AGO, created_at=LONG_AGO,
+    )  # fmt: skip
+    values = {"state": "active", "activated_at": LONG_AGO, "valid_from": LONG_AGO, "valid_to": T + dt.timedelta(days=100)}
+    eid = Eid(carrier=carrier, post=post, organisation=organisation or post.organisation, hsa_id=post.hsa_id, created_at=LONG_AGO)
+    for name, value in {**values, **changes}.items():
+        setattr(eid, name, value)
+    _steps.begin([carrier], "migrated", actor_ref="system:migration", facts={})
+    _steps.begin([eid], "migrated", actor_ref="system:migration", facts={})
+    return eid
+
+
+def charge(organisation: Organisation, *, charged: bool = True, since: dt.datetime = LONG_AGO) -> None:
+    configuration.set_subscription_fee(actor=SETUP, organisation_id=organisation.id, charged=charged, valid_from=since)
+
+
+def persons(at: dt.datetime = T) -> dict[UUID, int]:
+    return {count.organisation_id: count.persons for count in service.subscription_counts(at)}
+
+
+class TestFeed:
+    """`billable_facts`."""
+
+    def test_a_sent_card_is_a_fact_with_everything_an_invoice_line_needs(self, world: Any) -> None:
+        order = world.order(world.post(world.clinic), article="631-REK")
+        assert service.billable_facts(feeds.START, limit=10) == []
+        sent(order)
+        (fact,) = service.billable_facts(feeds.START, limit=10)
+        event = Event.objects.get(action="order.sent")
+        assert fact == service.BillableFact(
+            cursor=feeds.cursor_of(event), event_id=event.id, kind="card", order_id=order.id, organisation_id=world.clinic.id,
+            party_id=world.region.id, office_id=world.office.id, article_code="631-REK", ordered_at=order.ordered_at,
+            occurred_at=event.at,
+        )  # fmt: skip
+        assert service.billable_facts(fact.cursor, limit=10) == []
+
+    def test_pages_follow_each_other(self, world: Any) -> None:
+        orders = [world.order() for _ in range(5)]
+        for order in orders:
+            sent(order)
+        seen, cursor = [], feeds.START
+        while page := service.billable_facts(cursor, limit=2):
+            seen += [fact.order_id for fact in page]
+            cursor = page[-1].cursor
+        assert seen == [order.id for order in orders]
+
+    def test_a_transaction_that_commits_late_is_not_skipped(self, world: Any) -> None:
+        """Another connection has drawn its event's number but not committed while two later cards are sent."""
+        late, *orders = [world.order() for _ in range(3)]
+        settings = connection.settings_dict
+        other = psycopg2.connect(dbname=settings["NAME"], user=settings["USER"], host=settings["OPTIONS"]["host"])
+        with other.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO issuance_event (at, actor_ref, action, subject_type, subject_ref, subject_seq, facts) "
+                "VALUES (now(), 'client:bureau', 'order.sent', 'order', %s, 99, '{}')",
+                [str(late.id)],
+            )
+            for order in orders:
+                sent(order)
+            assert service.billable_facts(feeds.START, limit=10) == []
+            other.commit()
+        other.close()
+        assert [fact.order_id for fact in service.billable_facts(feeds.START, limit=10)] == [late.id, *[o.id for o in orders]]
+
+    def test_the_number_of_queries_does_not_grow(self, world: Any, django_assert_num_queries: Any) -> None:
+        for _ in range(4):
+            sent(world.order())
+        with django_assert_num_queries(2):
+            assert len(service.billable_facts(feeds.START, limit=10)) == 4
+
+    def test_sent_cards_are_counted_half_open(self, world: Any) -> None:
+        start, end = clock.month_bounds(2026, 10)
+        for moment in (start - HOUR, start, end - HOUR, end):
+            order = world.order()
+            with clock.moved_to(moment):
+                sent(order)
+        assert service.sent_card_count(start, end) == 2
+
+
+class TestSubscriptions:
+    """Persons with a valid e-legitimation at a moment (billing.md 5.4)."""
+
+    def test_persons_are_counted_once_and_sub_organisations_with_their_parent(self, world: Any) -> None:
+        charge(world.region)
+        post = world.post(world.region)
+        active(post)
+        active(post)  # a new card before the old one ends
+        active(world.post(world.clinic))
+        active(world.post(world.city))  # no fee
+        (count,) = service.subscription_counts(T)
+        assert count == service.SubscriptionCount(world.region.id, world.region.id, "Regionen", True, 2)
+
+    def test_third_parties_are_the_issuers_to_pay(self, world: Any) -> None:
+        charge(world.city)
+        charge(world.region, charged=False)
+        active(world.post(world.city))
+        active(world.post(world.region))
+        (count,) = service.subscription_counts(T)
+        assert (count.party_id, count.organisation_id, count.direct, count.persons) == (world.region.id, world.city.id, False, 1)
+
+    def test_a_person_in_two_organisations_counts_in_each(self, world: Any) -> None:
+        charge(world.city)
+        charge(world.region)
+        eid = active(world.post(world.region))
+        other = Post.objects.create(
+            hsa_id="TST2120001561-X", person=eid.carrier.person, organisation=world.city, synced_at=clock.now()
+        )
+        active(other)
+        assert persons() == {world.region.id: 1, world.city.id: 1}
+
+    @pytest.mark.parametrize(
+        ("changes", "counted"),
+        [
+            ({"activated_at": T - HOUR}, True),
+            ({"activated_at": T}, False),
+            ({"state": "ordered", "activated_at": None}, False),
+            ({"state": "revoked", "ended_at": T - HOUR}, False),
+            ({"state": "revoked", "ended_at": T + HOUR}, True),
+            ({"state": "expired", "ended_at": T + HOUR, "valid_to": T}, False),
+            ({"valid_to": T + HOUR}, True),
+            ({"kind": "mobile_eid"}, False),
+            ({"kind": "reserve_card"}, True),
+            ({"kind": "test_card"}, False),
+        ],
+    )
+    def test_what_holds_at_the_moment(self, world: Any, changes: dict[str, Any], counted: bool) -> None:
+        charge(world.region)
+        active(world.post(), **changes)
+        assert persons() == ({world.region.id: 1} if counted else {})
+
+    def test_the_fee_of_the_moment_decides(self, world: Any) -> None:
+        active(world.post(world.city))
+        charge(world.city)
+        charge(world.city, charged=False, since=T)
+        assert persons(T - HOUR) == {world.city.id: 1}
+        assert persons(T) == {}
+        charge(world.city, since=T + HOUR)
+        assert persons(T + HOUR) == {world.city.id: 1}
+
+    def test_one_statement(self, world: Any, django_assert_num_queries: Any) -> None:
+        with django_assert_num_queries(1):
+            assert service.subscription_counts(T) == []
+
+
+def test_parties_offices_and_articles(world: Any) -> None:
+    parties = service.billing_parties()
+    assert [(party.name, party.organisation_number, party.invoice_reference) for party in parties] == [
+        ("Annan region", "2321000016", ""),
+        ("Regionen", "2321000131", "9200101"),
+    ]
+    assert service.offices([world.office.id]) == {world.office.id: service.OfficeView(world.office.id, "Kontor A", "A")}
+    assert service.articles()["631-REK"] == service.ArticleView("631-REK", "631", "Kort", True)
+    assert PersonScope.objects.count() == 0
