@@ -46,7 +46,7 @@ def put_customer(*, actor_ref: str, party_id: UUID, terms: CustomerTerms) -> Bil
     """Makes `terms` the party's terms from now on. Without a difference nothing changes and the version in force is returned."""
     values = terms.cleaned()
     with transaction.atomic(durable=True):
-        current = BillingCustomer.objects.select_for_update().filter(party_id=party_id, valid_until=None).first()
+        current = BillingCustomer.objects.select_for_update(no_key=True).filter(party_id=party_id, valid_until=None).first()
         if current and all(getattr(current, name) == value for name, value in values.items()):
             return current
         now = clock.now()

@@ -30,21 +30,18 @@ def issue(run: InvoiceRun, *, actor_ref: str) -> int:
     before the series' last date, since numbers and dates go the same way.
     """
     with transaction.atomic(durable=True):
-        items = list(
-            RunItem.objects.select_for_update()
-            .filter(run=run, state=ItemState.DRAFTED)
-            .order_by("party_id")
-            .values_list("pk", flat=True)
-        )
+        drafted = RunItem.objects.select_for_update().filter(run=run, state=ItemState.DRAFTED)
+        items = dict(drafted.order_by("party_id").values_list("party_id", "pk"))
         if not items:
             return 0
-        drafts = Invoice.objects.select_for_update(of=("self",)).filter(run=run, state=InvoiceState.DRAFT)
+        # Only the locked items' drafts: another worker may have committed one more in between.
+        drafts = Invoice.objects.select_for_update(of=("self",)).filter(run=run, party_id__in=items, state=InvoiceState.DRAFT)
         ordered = sorted(drafts, key=lambda draft: (draft.buyer["organisation_number"], str(draft.party_id)))
         today = clock.today()
         counter = _counter(today)
         _number(ordered, counter, today)
         faults.point("billing.issue")
-        RunItem.objects.filter(pk__in=items).update(state=ItemState.ISSUED)
+        RunItem.objects.filter(pk__in=items.values()).update(state=ItemState.ISSUED)
         Event.objects.bulk_create([_event(draft, actor_ref) for draft in ordered])
         counter.save()
         return len(ordered)

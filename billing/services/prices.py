@@ -44,7 +44,7 @@ def set_price(
     Raises Conflict if a price that begins on or after that day exists, or if the one before was used from that day on.
     """
     with transaction.atomic(durable=True):
-        same = PriceItem.objects.select_for_update().filter(article_code=article_code, party_id=party_id)
+        same = PriceItem.objects.select_for_update(no_key=True).filter(article_code=article_code, party_id=party_id)
         if same.filter(Q(valid_from__gte=valid_from) | Q(valid_until__gt=valid_from)).exists():
             raise Conflict("price-exists", f"Artikel {article_code} har redan ett pris som gäller från den dagen eller senare.")
         current = same.filter(valid_until=None).first()

@@ -59,7 +59,7 @@ def _ubl(invoice: Invoice) -> bytes:
 
 def _store(invoice: Invoice, file_format: FileFormat, content: bytes, media_type: str, actor_ref: str) -> int:
     with transaction.atomic(durable=True):
-        Invoice.objects.select_for_update().get(pk=invoice.pk)
+        Invoice.objects.select_for_update(no_key=True).get(pk=invoice.pk)
         if InvoiceFile.objects.filter(invoice=invoice, file_format=file_format).exists():
             return 0
         document = Document.store(content, media_type)

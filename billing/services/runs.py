@@ -48,7 +48,7 @@ def open_run(month: Month, *, actor_ref: str) -> InvoiceRun:
     InvoiceRun.objects.bulk_create(
         [InvoiceRun(period=month.first_day, opened_at=now, program_version=settings.PROGRAM_VERSION)], ignore_conflicts=True
     )
-    run = InvoiceRun.objects.select_for_update().get(period=month.first_day)
+    run = InvoiceRun.objects.select_for_update(no_key=True).get(period=month.first_day)  # drafts may refer to it meanwhile
     with ledger.writing():
         if run.snapshot_at is None:
             _take_snapshot(month)
@@ -68,7 +68,7 @@ def open_run(month: Month, *, actor_ref: str) -> InvoiceRun:
     )
     if run.items.filter(state=ItemState.PENDING).exists():
         run.state = RunState.OPEN
-    run.save()
+    run.save(update_fields=["state", "snapshot_at"])
     return run
 
 
@@ -131,7 +131,7 @@ def _unsettle(run: InvoiceRun, cutoff: int) -> None:
 
 def settle_review(run: InvoiceRun, *, actor_ref: str) -> None:
     """Sets the run's state from its items, in the caller's transaction: no pending item means review, no draft means issued."""
-    run = InvoiceRun.objects.select_for_update().get(pk=run.pk)
+    run = InvoiceRun.objects.select_for_update(no_key=True).get(pk=run.pk)
     states = set(run.items.values_list("state", flat=True).distinct())
     if ItemState.PENDING in states:
         state = RunState.OPEN

@@ -1,7 +1,7 @@
 """An issuing side for billing's tests: facts in memory or in a file, so that a child process sees the same ones."""
 
 import datetime as dt
-import json
+import pickle
 import random
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -107,11 +107,13 @@ class Facts:
 
     # --- other processes ----------------------------------------------------------------------------------------------
 
-    def save(self, path: Path) -> None:
-        """Writes what drafting in a child process needs."""
-        path.write_text(json.dumps({str(key): comment for key, comment in self.comments.items()}))
+    def save(self, path: Path) -> Path:
+        """Writes everything, for `load` in a child process."""
+        path.write_bytes(pickle.dumps(self))
+        return path
 
     @classmethod
     def load(cls, path: Path) -> "Facts":
-        """The offices as saved; no new facts."""
-        return cls(comments={UUID(key): comment for key, comment in json.loads(path.read_text()).items()})
+        """The facts as saved."""
+        loaded: Facts = pickle.loads(path.read_bytes())
+        return loaded

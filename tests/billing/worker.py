@@ -1,0 +1,42 @@
+"""A worker of its own, for tests that kill it or race it: `python -m tests.billing.worker WHAT FACTS.json [GATE]`.
+
+WHAT is collect, draft, issue, render or run. With GATE it waits until that file exists. Prints what it did as its last word.
+"""
+
+import sys
+import time
+from pathlib import Path
+
+
+def main(what: str, facts_file: str, gate: str = "") -> None:
+    import django
+
+    django.setup()
+    from billing.models import InvoiceRun
+    from billing.service import run_month
+    from billing.services import drafting, issuing, ledger, rendering
+    from siths_portal.lib import clock
+    from tests.billing.facts import Facts
+    from tests.billing.world import APRIL, IN_MAY
+
+    Facts.load(Path(facts_file)).connect()
+    deadline = time.monotonic() + 60
+    while gate and not Path(gate).exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError(gate)
+        time.sleep(0.005)
+    with clock.moved_to(IN_MAY):
+        if what == "collect":
+            print(ledger.collect(batch=3))
+            return
+        if what == "run":
+            result = run_month(APRIL, actor_ref="user:test", issue=True)
+            print(result.issued)
+            return
+        run = InvoiceRun.objects.get()
+        work = {"draft": drafting.draft_items, "issue": issuing.issue, "render": rendering.render_missing}
+        print(work[what](run, actor_ref="user:test"))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
