@@ -92,6 +92,7 @@ class House:
             "SECRET_KEY_FILE": str(self.var / "secrets" / "secret_key"),
             "PKCS11_PIN_FILE": str(self.var / "secrets" / "pin"),
             "SOFTHSM2_CONF": str(self.var / "softhsm2.conf"),
+            "SUPPLIERS_FILE": str(self.var / "tls" / "clients.yaml"),
         }
 
     def command_env(self) -> dict[str, str]:

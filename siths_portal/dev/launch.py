@@ -1,4 +1,4 @@
-"""`python -m siths_portal.dev.launch [--socket PATH] COMMAND…` starts a program whose predecessor may have been killed.
+"""`python -m siths_portal.dev.launch [--socket PATH] [--pid-file PATH] COMMAND…`: a start after a kill.
 
 A killed main process leaves its children serving and its unix socket behind, and both would keep the next one from starting.
 """
@@ -16,10 +16,15 @@ PROGRAM = "SITHS_PROGRAM"
 def main(arguments: list[str]) -> None:
     """Ends what is left of the program's last run, removes its socket and becomes COMMAND."""
     predecessors = processes.marked(**{HOUSE: os.environ[HOUSE], PROGRAM: os.environ[PROGRAM]})
+    stale = []
+    while arguments[0].startswith("--"):
+        option, path, *arguments = arguments
+        stale.append(Path(path))
+        if option == "--pid-file":  # of a program that writes over its environment
+            predecessors |= processes.group(Path(path), Path.cwd())
     processes.end(predecessors, seconds=5)
-    if arguments[0] == "--socket":
-        Path(arguments[1]).unlink(missing_ok=True)
-        arguments = arguments[2:]
+    for leftover in stale:
+        leftover.unlink(missing_ok=True)
     os.execv(arguments[0], arguments)
 
 

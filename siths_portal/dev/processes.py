@@ -15,10 +15,29 @@ def read(path: Path) -> bytes:
         return b""
 
 
+def _status(pid: int) -> list[str]:
+    """The fields of proc(5)'s stat from the state on: state, parent, process group, …"""
+    return read(Path(f"/proc/{pid}/stat")).decode(errors="replace").rpartition(")")[2].split()
+
+
 def running(pid: int) -> bool:
     """Whether the process is there and not only waiting to be reaped."""
-    status = read(Path(f"/proc/{pid}/stat")).decode(errors="replace")
-    return bool(status) and status.rpartition(")")[2].split()[0] not in "ZX"
+    status = _status(pid)
+    return bool(status) and status[0] not in "ZX"
+
+
+def group(pid_file: Path, folder: Path) -> set[int]:
+    """Running processes of the group that the process in `pid_file` led, also after its death, if they work in `folder`.
+
+    The folder is asked because ids are reused; an id is not, as long as a group bears it.
+    """
+    leader = read(pid_file).split(b"\n")[0].strip().decode(errors="replace")
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        pid = int(process.name)
+        if leader and _status(pid)[2:3] == [leader] and running(pid) and process.joinpath("cwd").resolve() == folder.resolve():
+            found.add(pid)
+    return found
 
 
 def marked(**marks: str) -> set[int]:

@@ -28,6 +28,7 @@ class Program:
     user: str = ""
     directory: Path | None = None
     socket: Path | None = None
+    pid_file: Path | None = None
     code: bool = True
     stop_signal: str = "TERM"
     stop_seconds: int = 30
@@ -72,7 +73,7 @@ def _worker(house: House, name: str, queue: str, *pool: str) -> list[str]:
 
 
 def application_programs(house: House) -> list[Program]:
-    """Faces, workers, the TLS front and the simulators. The pki worker alone is given the token's PIN."""
+    """Faces, workers and the catalogue's simulator. The pki worker alone is given the token's PIN."""
     manage = [str(house.python), "manage.py"]
     directory_port = house.port("directory")
     return [
@@ -96,6 +97,24 @@ def application_programs(house: House) -> list[Program]:
     ]  # fmt: skip
 
 
+def outer_programs(house: House) -> list[Program]:
+    """What needs certificates of the Function CA: the TLS front, and the card supplier that calls through it."""
+    api_port = house.port("api")
+    return [
+        Program(
+            "nginx", ["/usr/sbin/nginx", "-e", "stderr", "-c", str(house.var / "nginx" / "nginx.conf")],
+            lambda: accepts(api_port), env={"SITHS_TLS": files_fingerprint(house.var / "tls")}, code=False, stop_signal="QUIT",
+            pid_file=house.var / "nginx" / "nginx.pid",
+        ),
+        Program("supplier", [str(house.python), "manage.py", "supplier_simulator", "--interval", "2"], env=WITHHELD),
+    ]  # fmt: skip
+
+
+def all_programs(house: House) -> list[Program]:
+    """Every process of the house."""
+    return [*data_services(house), *application_programs(house), *outer_programs(house)]
+
+
 def _quote(value: str) -> str:
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%") + '"'
 
@@ -108,9 +127,12 @@ def _section(house: House, program: Program, fingerprint: str) -> str:
     values = base_env() | house.settings() | program.env | {HOUSE: house.id, PROGRAM: program.name}
     if program.code:
         values["SITHS_CODE"] = fingerprint
-    launch = [str(house.python), "-m", "siths_portal.dev.launch"] if program.code else []
-    socket = ["--socket", str(program.socket)] if program.socket else []
-    command = " ".join(shlex.quote(word) for word in [*launch, *socket, *program.command]).replace("%", "%%")
+    launch = [str(house.python), "-m", "siths_portal.dev.launch"] if program.code or program.pid_file else []
+    if program.socket:
+        launch += ["--socket", str(program.socket)]
+    if program.pid_file:
+        launch += ["--pid-file", str(program.pid_file)]
+    command = " ".join(shlex.quote(word) for word in [*launch, *program.command]).replace("%", "%%")
     lines = [
         f"[program:{program.name}]",
         f"command={command}",
@@ -160,6 +182,12 @@ serverurl=unix://{house.runtime}/supervisor.sock
 supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
 """
     return "\n\n".join([head, *(_section(house, program, fingerprint) for program in programs)]) + "\n"
+
+
+def files_fingerprint(folder: Path) -> str:
+    """A hash over what the files in `folder` hold: nginx reads its certificates at its start only."""
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()[:16]
 
 
 def code_fingerprint(root: Path) -> str:

@@ -40,6 +40,12 @@ def _applications(house: House) -> None:
     supervisor.bring_up(programs.application_programs(house))
 
 
+def _outside(house: House) -> None:
+    supervisor = Supervisor(house)
+    supervisor.start()  # new certificates mean a new start of nginx
+    supervisor.bring_up(programs.outer_programs(house))
+
+
 def _served(house: House) -> str:
     if not is_ready(house.port("portal")):
         raise HouseError(f"The portal does not answer on port {house.port('portal')}; see {house.var / 'log' / 'portal.log'}")

@@ -35,7 +35,7 @@ class Supervisor:
         self.house = house
         self.folder = house.var / "supervisor"
         self.socket = house.runtime / "supervisor.sock"
-        self.programs = [*programs.data_services(house), *programs.application_programs(house)]
+        self.programs = programs.all_programs(house)
 
     @property
     def _rpc(self) -> Any:
@@ -156,11 +156,10 @@ def _leftovers(house: House) -> tuple[set[int], set[int]]:
     Found by our mark, or by pid file where a program has written over its environment. A pid file's process counts only if its
     command line names this house's own folder, since ids are reused.
     """
-    found = processes.marked(**{HOUSE: house.id})
+    found = processes.marked(**{HOUSE: house.id}) | processes.group(house.var / "nginx" / "nginx.pid", house.root)
     postmasters: set[int] = set()
     for pid_file, sign, kind in (
         (house.postgres.data / "postmaster.pid", house.postgres.data, postmasters),
-        (house.var / "nginx" / "nginx.pid", house.var / "nginx", set()),
         (house.redis.folder / "redis.pid", house.redis.socket, set()),
     ):
         pid = processes.read(pid_file).split(b"\n")[0].strip()

@@ -2,10 +2,13 @@
 
 import http.client
 import json
+import os
+import signal
 import socket
 import socketserver
 import ssl
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
@@ -14,10 +17,11 @@ from urllib.parse import unquote
 
 import pytest
 
-from siths_portal.dev import nginx
+from siths_portal.dev import nginx, processes, programs
 from siths_portal.dev.home import House
 from siths_portal.dev.probes import accepts
 from siths_portal.dev.progress import wait_for
+from siths_portal.dev.supervision import Supervisor
 from tests.house.conftest import copy_house
 
 
@@ -173,6 +177,27 @@ def test_the_api_hears_the_certificate_of_the_connection_and_no_header_that_a_ca
     assert ("content-type", "application/json") in named
     assert ("content-length", "2") in named
     assert ("x-forwarded-proto", "https") in named
+
+
+def test_workers_of_a_killed_master_are_ended_by_the_next_start_and_by_stop(front: House) -> None:
+    pid_file = front.var / "nginx" / "nginx.pid"
+    assert processes.group(pid_file, front.root) == set()  # the fixture's own nginx works elsewhere and leads no group
+    (program,) = [one for one in programs.outer_programs(front) if one.name == "nginx"]
+    stopped = int(pid_file.read_text())
+    os.kill(stopped, signal.SIGQUIT)
+    wait_for(lambda: not accepts(front.port("api")), "nginx's end")
+    launch = [sys.executable, "-m", "siths_portal.dev.launch", "--pid-file", str(pid_file), *program.command]
+    environment = os.environ | {"SITHS_HOUSE": front.id, "SITHS_PROGRAM": "nginx"}
+    for _ in range(2):
+        master = subprocess.Popen(launch, cwd=front.root, env=environment, process_group=0)
+        wait_for(lambda pid=master.pid: accepts(front.port("api")) and pid_file.read_text().strip() == str(pid), "nginx")
+        workers = processes.group(pid_file, front.root) - {master.pid}
+        assert workers
+        master.kill()
+        master.wait()
+        assert accepts(front.port("api"))
+    assert Supervisor(front).stop()
+    assert not accepts(front.port("api"))
 
 
 def test_tls_older_than_1_2_is_refused(front: House) -> None:

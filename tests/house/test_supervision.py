@@ -132,7 +132,7 @@ def test_a_second_start_keeps_what_runs_and_restarts_what_changed(folder: Path, 
 
 
 def environment_of(house: House) -> dict[str, dict[str, str]]:
-    text = programs.configuration(house, [*programs.data_services(house), *programs.application_programs(house)])
+    text = programs.configuration(house, programs.all_programs(house))
     parser = configparser.RawConfigParser()
     parser.read_string(text)
     found = {}
@@ -146,7 +146,7 @@ def environment_of(house: House) -> dict[str, dict[str, str]]:
 def test_the_pki_worker_alone_is_given_the_pin_and_nothing_the_owner_of_the_tables(folder: Path, found: Founder) -> None:
     house = found(copy_house(folder / "clone"))
     environments = environment_of(house)
-    code = {program.name for program in programs.application_programs(house) if program.code}
+    code = {program.name for program in programs.all_programs(house) if program.code}
     assert {name for name in code if environments[name]["PKCS11_PIN_FILE"]} == {"pki-worker"}
     assert {name for name in code if environments[name]["DATABASE_OWNER_URL"]} == set()
     assert {name for name in code if environments[name].get("MTLS_CERTIFICATE_HEADER")} == {"api"}
