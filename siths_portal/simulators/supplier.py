@@ -98,41 +98,43 @@ class Supplier:
     polls: int = 60
 
     def round(self, only: str | None = None) -> bool:
-        """Goes on with every unfinished order, then takes what is queued. True if nothing is left undone."""
+        """Goes on with every unfinished order and takes what is queued, or does so with one order alone.
+
+        True if nothing is left undone; for one order, if it is sent. Waits for another process on the same records.
+        """
         with self.records.turn():
             return self._round(only)
 
     def _round(self, only: str | None) -> bool:
-        done = True
-        for job in self.records.all():
-            if job.step not in _FINAL and only in (None, job.order_id):
-                done &= self._guarded(job)
+        queued: list[str] = []
+        read = True
         try:
-            for order in self.api.orders("queued"):
-                if only in (None, order["id"]) and self.records.find(order["id"]) is None:
-                    job = Job(order["id"])
-                    self.records.save(job)
-                    done &= self._guarded(job)
+            queued += [order["id"] for order in self.api.orders("queued")]
         except (Refused, Unreachable) as failure:
             self.report(f"orders not read: {failure}")
-            return False
-        if only is not None and self.records.find(only) is None:
-            self.report(f"order {only}: not in the queue")
-            return False
-        return done
+            read = False
+        unfinished = [job.order_id for job in self.records.all() if job.step not in _FINAL]
+        if only is not None:
+            if only not in queued and self.records.find(only) is None:
+                self.report(f"order {only}: not in the queue")
+                return False
+            return self._guarded(only)
+        new = [order_id for order_id in queued if self.records.find(order_id) is None]
+        results = [self._guarded(order_id) for order_id in [*unfinished, *new]]
+        return all(results) and read
 
-    def _guarded(self, job: Job) -> bool:
+    def _guarded(self, order_id: str) -> bool:
+        """Works on one order as far as it goes. True if it is sent."""
+        job = self.records.find(order_id) or Job(order_id)
         try:
             self._work(job)
         except Unreachable as failure:
-            self.report(f"order {job.order_id}: waits, {failure}")
-            return False
+            self.report(f"order {order_id}: waits, {failure}")
         except (Refused, BadDelivery, CardError) as failure:
             job.step, job.stopped_by = "stopped", str(failure)
             self.records.save(job)
-            self.report(f"order {job.order_id}: stopped, {failure}")
-            return False
-        return True
+            self.report(f"order {order_id}: stopped, {failure}")
+        return job.step == "sent"
 
     def _work(self, job: Job) -> None:
         steps = {
@@ -142,6 +144,7 @@ class Supplier:
             "personalised": self._report_produced,
             "produced": self._report_sent,
         }
+        self.records.save(job)
         while job.step in steps:
             steps[job.step](job)
             self.records.save(job)
