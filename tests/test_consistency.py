@@ -1,0 +1,186 @@
+"""What the parts say of each other by name is true: templates, jobs, schedule, and the rooms where the database is written."""
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from celery import current_app
+from django.apps import apps
+from django.conf import settings
+from django.template import engines
+from django.template.loader import get_template
+
+from siths_portal import celery as schedule
+
+ROOT = Path(settings.BASE_DIR)
+PACKAGES = ("siths_portal", "authn", "pki", "issuance", "billing")
+LONGEST_MODULE = 400
+WRITES = {"save", "create", "update", "delete", "bulk_create", "bulk_update", "get_or_create", "update_or_create"}
+
+
+def modules(*, migrations: bool = False) -> Iterator[Path]:
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            if migrations or "migrations" not in path.parts:
+                yield path
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+SOURCES = {path: path.read_text() for path in modules()}
+TREES = {path: ast.parse(text) for path, text in SOURCES.items()}
+TEMPLATES = sorted(str(path.relative_to(ROOT / "templates")) for path in (ROOT / "templates").rglob("*") if path.is_file())
+
+
+@pytest.fixture(scope="module")
+def tasks() -> dict[str, object]:
+    current_app.loader.import_default_modules()
+    return dict(current_app.tasks)
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_every_template_is_used_and_compiles(template: str) -> None:
+    named = [name(path) for path, text in SOURCES.items() if f'"{template}"' in text or f"'{template}'" in text]
+    named += [other for other in TEMPLATES if other != template and f'"{template}' in (ROOT / "templates" / other).read_text()]
+    assert named, f"nothing renders, extends or includes {template}"
+    if template.endswith((".html", ".txt")):
+        get_template(template)
+
+
+def test_every_template_that_is_named_exists() -> None:
+    missing = []
+    for path, tree in TREES.items():
+        for node in ast.walk(tree):
+            value = node.value if isinstance(node, ast.Constant) else None
+            if isinstance(value, str) and re.fullmatch(r"[\w/-]+\.html", value) and value not in TEMPLATES:
+                missing.append(f"{name(path)}:{node.lineno} {value}")
+    assert missing == []
+
+
+def test_templates_hold_neither_styles_nor_scripts_of_their_own() -> None:
+    """The pages' Content-Security-Policy refuses them (S17); documents that become PDF are no pages."""
+    found = []
+    for template in TEMPLATES:
+        text = (ROOT / "templates" / template).read_text()
+        if "base.html" not in text and template != "base.html":
+            continue
+        if re.search(r"<style|\sstyle=|<script(?![^>]*\ssrc=)|\son\w+=|javascript:", text):
+            found.append(template)
+    assert found == []
+
+
+def test_no_template_turns_escaping_off() -> None:
+    assert engines["django"].engine.autoescape  # type: ignore[attr-defined]
+    found = [t for t in TEMPLATES if re.search(r"\|safe\b|autoescape off", (ROOT / "templates" / t).read_text())]
+    assert found == []
+
+
+@pytest.mark.parametrize("entry", sorted(schedule.SCHEDULE))
+def test_every_entry_of_the_schedule_can_run(entry: str, tasks: dict[str, object]) -> None:
+    task, seconds, queue = schedule.SCHEDULE[entry]
+    assert task in tasks, f"{task} is no registered task"
+    inspect.signature(tasks[task].run).bind()  # type: ignore[attr-defined]
+    assert seconds > 0
+    assert queue in ("default", "pki")
+
+
+def enqueued() -> Iterator[tuple[str, str, set[str]]]:
+    """Where, which job and with which arguments `enqueue` is called, constants and module-level names resolved."""
+    for path, tree in TREES.items():
+        constants = {
+            target.id: node.value.value
+            for node in tree.body
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        for node in ast.walk(tree):
+            called = node.func if isinstance(node, ast.Call) else None
+            label = called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else ""
+            if not isinstance(node, ast.Call) or label != "enqueue" or not node.args:
+                continue
+            first = node.args[0]
+            job = first.value if isinstance(first, ast.Constant) else constants.get(getattr(first, "id", ""), "")
+            yield f"{name(path)}:{node.lineno}", str(job), {str(k.arg) for k in node.keywords} - {"queue"}
+
+
+def test_every_job_that_is_woken_is_a_task_that_takes_its_arguments(tasks: dict[str, object]) -> None:
+    found = list(enqueued())
+    assert found, "the search finds no call at all"
+    for place, job, arguments in found:
+        if "**" in arguments or job == "":
+            pytest.fail(f"{place}: name the job and its arguments in the call, so that this test can read them")
+        assert job in tasks, f"{place}: {job} is no registered task"
+        inspect.signature(tasks[job].run).bind(**dict.fromkeys(arguments, "x"))  # type: ignore[attr-defined]
+
+
+def test_jobs_carry_ids_only(tasks: dict[str, object]) -> None:
+    """Queue arguments are readable in Redis (S21)."""
+    for place, _job, arguments in enqueued():
+        assert arguments <= {a for a in arguments if re.fullmatch(r"(\w+_)?ids?|app|slug|month", a)}, f"{place}: {arguments}"
+
+
+def test_views_write_nothing_by_themselves() -> None:
+    """The database is written by services, which know the rules, the actor and the event."""
+    found = []
+    for path, tree in TREES.items():
+        if not {"web", "api"} & set(path.relative_to(ROOT).parts[:-1]):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in WRITES:
+                receiver = ast.unparse(node.func.value)
+                if receiver in ("hashlib", "digest") or re.fullmatch(r"(context|headers|body|facts|data)", receiver):
+                    continue
+                found.append(f"{name(path)}:{node.lineno} {receiver}.{node.func.attr}()")
+    assert found == []
+
+
+def test_every_model_says_what_it_is() -> None:
+    silent = []
+    for model in apps.get_models():
+        if model.__module__.split(".")[0] not in PACKAGES:
+            continue
+        doc = model.__doc__ or ""
+        if not doc or doc.startswith(f"{model.__name__}("):
+            silent.append(model._meta.label)
+    assert silent == []
+
+
+def test_modules_stay_small() -> None:
+    long = [
+        f"{name(path)}: {len(text.splitlines())}" for path, text in SOURCES.items() if len(text.splitlines()) > LONGEST_MODULE
+    ]
+    assert long == []
+
+
+def test_nothing_is_left_for_later() -> None:
+    mark = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|raise NotImplementedError")
+    found = [
+        f"{name(path)}:{i}" for path, text in SOURCES.items() for i, line in enumerate(text.splitlines(), 1) if mark.search(line)
+    ]
+    tests = [path for path in sorted((ROOT / "tests").rglob("*.py")) if path != Path(__file__)]
+    skip = re.compile(r"pytest\.(?:mark\.)?(skip|skipif|xfail|importorskip)\b")
+    found += [name(path) for path in tests if skip.search(path.read_text())]
+    assert found == []
+
+
+def test_the_present_is_asked_of_the_clock_alone() -> None:
+    """`lib.clock` can be moved; the computer's clock cannot. Durations may be measured with time.monotonic."""
+    allowed = {"siths_portal/lib/clock.py"}
+    found = []
+    for path, tree in TREES.items():
+        rooms = path.relative_to(ROOT).parts
+        if name(path) in allowed or rooms[1] in ("dev", "simulators", "demo"):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and re.search(
+                r"(^|\.)(datetime|dt\.datetime|timezone|date|dt\.date)\.(now|utcnow|today)$|^time\.time$|^localdate$",
+                ast.unparse(node.func),
+            ):
+                found.append(f"{name(path)}:{node.lineno} {ast.unparse(node.func)}")
+    assert found == []
