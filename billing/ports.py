@@ -2,67 +2,13 @@
 
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+from issuance.service import ArticleView, BillableFact, BillingParty, OfficeView, SubscriptionCount
 from siths_portal.lib.feeds import Cursor
 
-
-@dataclass(frozen=True)
-class BillableFact:
-    """A card that its supplier reported as sent. `ordered_at` decides the price, `occurred_at` the month."""
-
-    cursor: Cursor
-    event_id: int
-    kind: str
-    order_id: UUID
-    organisation_id: UUID
-    party_id: UUID
-    office_id: UUID
-    article_code: str
-    ordered_at: dt.datetime
-    occurred_at: dt.datetime
-
-
-@dataclass(frozen=True)
-class SubscriptionCount:
-    """Persons with a valid e-legitimation in an organisation that pays the subscription fee, at one instant."""
-
-    party_id: UUID
-    organisation_id: UUID
-    organisation_name: str
-    direct: bool
-    persons: int
-
-
-@dataclass(frozen=True)
-class BillingParty:
-    """A directly connected organisation: the one that gets the consolidated invoice."""
-
-    id: UUID
-    name: str
-    organisation_number: str
-    invoice_reference: str
-
-
-@dataclass(frozen=True)
-class OfficeView:
-    """An office; its invoice comment is printed on the lines of cards that were ordered through it."""
-
-    id: UUID
-    name: str
-    invoice_comment: str
-
-
-@dataclass(frozen=True)
-class ArticleView:
-    """An article that can be ordered; `code` is its number, with -REK for registered mail."""
-
-    code: str
-    number: str
-    name: str
-    registered_mail: bool
+__all__ = ["ArticleView", "BillableFact", "BillingParty", "IssuanceFacts", "OfficeView", "SubscriptionCount"]
 
 
 class IssuanceFacts(Protocol):

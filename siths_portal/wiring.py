@@ -5,6 +5,8 @@ from django.utils.module_loading import import_string
 
 from authn import service as authn
 from authn.ports import CertificateStatusChecker
+from billing.ports import IssuanceFacts
+from issuance import service as issuance
 from issuance.ports import PersonRegister, StaffDirectory
 from pki import status as pki_status
 from siths_portal.lib import idempotency, ports
@@ -22,5 +24,7 @@ def connect() -> None:
     """Connects each port to its adapter. Called once, when all applications are loaded."""
     ports.connect(StaffDirectory, import_string(settings.DIRECTORY_BACKEND)())
     ports.connect(PersonRegister, import_string(settings.PERSON_REGISTER_BACKEND)())
+    facts: IssuanceFacts = issuance
+    ports.connect(IssuanceFacts, facts)
     ports.connect(CertificateStatusChecker, OwnAuthorities())
     ports.connect(idempotency.Store, authn.idempotency_store())

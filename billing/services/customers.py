@@ -1,5 +1,6 @@
 """Customers in versions: a change closes the version in force and opens the next."""
 
+import datetime as dt
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
@@ -9,6 +10,9 @@ from billing.domain.invoices import Buyer
 from billing.domain.text import one_line
 from billing.models import BillingCustomer, CustomerState, Event
 from siths_portal.lib import clock
+
+# A version lasts at least this long, so that two changes within one tick of the clock are two versions.
+_AN_INSTANT = dt.timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ def put_customer(*, actor_ref: str, party_id: UUID, terms: CustomerTerms) -> Bil
             return current
         now = clock.now()
         if current:
+            now = max(now, current.valid_from + _AN_INSTANT)
             BillingCustomer.objects.filter(pk=current.pk).update(valid_until=now)
         version = BillingCustomer.objects.create(party_id=party_id, valid_from=now, **values)
         Event.record(

@@ -41,8 +41,8 @@ def load_demo_prices() -> tuple[int, int]:
     for code in new_prices:
         set_price(actor_ref=ACTOR, article_code=code, unit_price=wanted[code], vat_rate=VAT, valid_from=VALID_FROM)
     known = set(BillingCustomer.objects.values_list("party_id", flat=True))
-    new_parties = [party for party in facts.billing_parties() if party.id not in known]
-    for party in new_parties:
+    new_parties = {party.id: party for party in facts.billing_parties() if party.id not in known}
+    for party in new_parties.values():
         terms = CustomerTerms(
             name=party.name,
             organisation_number=party.organisation_number,
