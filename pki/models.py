@@ -287,8 +287,12 @@ class OcspSigner(models.Model):
 
 
 class OcspResponse(models.Model):
-    """A pre-signed OCSP answer for one certificate and one CertID hash. Served only if its `status_version` is current."""
+    """A pre-signed OCSP answer for one certificate and one CertID hash. Served only if its `status_version` is current.
 
+    `ca` is the certificate's, repeated here so that each CA's ageing answers are found without a join.
+    """
+
+    ca = models.ForeignKey(CertificateAuthority, on_delete=models.PROTECT, related_name="+", db_index=False)
     certificate = models.ForeignKey(Certificate, on_delete=models.PROTECT, related_name="ocsp_responses", db_index=False)
     cert_id_hash = models.CharField(max_length=6, choices=CertIdHash.choices)
     der = models.BinaryField()
@@ -298,7 +302,7 @@ class OcspResponse(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["certificate", "cert_id_hash"], name="pki_ocsp_response_certificate")]
-        indexes = [models.Index(fields=["next_update"], name="pki_ocsp_next_update")]
+        indexes = [models.Index(fields=["ca", "next_update"], name="pki_ocsp_ageing")]
 
 
 class Crl(models.Model):

@@ -124,9 +124,9 @@ def presign_due(*, limit: int = 500) -> int:
                 log.error("ocsp.no_valid_signer", ca=ca.slug, waiting=len(due))
                 continue
             done += _answer_for(responder, due)
+            _drop_ended(ca, due, now)
         except (HsmError, SelfCheckFailed) as error:
             log.error("ocsp.presign_failed", ca=ca.slug, waiting=len(due), error=type(error).__name__)
-    _drop_expired(now, limit)
     return done
 
 
@@ -157,28 +157,21 @@ def _due(ca: CertificateAuthority, now: dt.datetime, limit: int) -> list[UUID]:
     changed = list(live.exclude(presigned_version=F("status_version")).order_by("id").values_list("id", flat=True)[:limit])
     if len(changed) == limit:
         return changed
-    ageing = OcspResponse.objects.filter(
-        next_update__lte=now + REFRESH_BEFORE,
-        this_update__lte=now - MIN_AGE,
-        certificate__ca=ca,
-        certificate__status__in=ANSWERED,
-        certificate__not_after__gt=now,
-    )
-    oldest = ageing.order_by("next_update").values_list("certificate_id", flat=True)[: 2 * (limit - len(changed))]
-    return list(dict.fromkeys([*changed, *oldest]))
+    ageing = OcspResponse.objects.filter(ca=ca, next_update__lte=now + REFRESH_BEFORE, this_update__lte=now - MIN_AGE)
+    oldest = ageing.order_by("next_update").values_list("certificate_id", flat=True)[: len(CertIdHash) * (limit - len(changed))]
+    return list(dict.fromkeys([*changed, *oldest]))[:limit]
 
 
-def _drop_expired(now: dt.datetime, limit: int) -> None:
-    """Removes answers that ran out for certificates that ended, so that the search for ageing answers stays short."""
-    ended = OcspResponse.objects.filter(next_update__lte=now, certificate__not_after__lte=now)
-    OcspResponse.objects.filter(id__in=list(ended.order_by("next_update").values_list("id", flat=True)[:limit])).delete()
+def _drop_ended(ca: CertificateAuthority, certificate_ids: Sequence[UUID], now: dt.datetime) -> None:
+    """Removes answers for certificates that ended: they are signed no more, and would stand first among the ageing for ever."""
+    OcspResponse.objects.filter(ca=ca, certificate_id__in=certificate_ids, certificate__not_after__lte=now).delete()
 
 
 def _answer_for(responder: Responder, certificate_ids: Sequence[UUID]) -> int:
     done = 0
     fields = ("id", "ca_id", "serial", "status", "status_version", "revoked_at", "reason")
     for part in batched(certificate_ids, BATCH, strict=False):
-        rows = Certificate.objects.filter(id__in=part, status__in=ANSWERED).only(*fields)
+        rows = Certificate.objects.filter(id__in=part, status__in=ANSWERED, not_after__gt=clock.now()).only(*fields)
         answers = [answer for row in rows for answer in _sign(responder, row)]
         done += _store(answers)
     return done
@@ -208,6 +201,7 @@ def _sign(responder: Responder, row: Certificate) -> list[OcspResponse]:
         signed.append(
             OcspResponse(
                 certificate_id=row.id,
+                ca_id=row.ca_id,
                 cert_id_hash=name,
                 der=response.public_bytes(serialization.Encoding.DER),
                 status_version=row.status_version,

@@ -156,6 +156,7 @@ class Migration(migrations.Migration):
                 ('status_version', models.BigIntegerField()),
                 ('this_update', models.DateTimeField()),
                 ('next_update', models.DateTimeField()),
+                ('ca', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='pki.certificateauthority')),
                 ('certificate', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='ocsp_responses', to='pki.certificate')),
             ],
         ),
@@ -245,7 +246,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='ocspresponse',
-            index=models.Index(fields=['next_update'], name='pki_ocsp_next_update'),
+            index=models.Index(fields=['ca', 'next_update'], name='pki_ocsp_ageing'),
         ),
         migrations.AddConstraint(
             model_name='ocspresponse',
