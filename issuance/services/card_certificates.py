@@ -17,9 +17,9 @@ from issuance.domain.carrier_states import CarrierAction
 from issuance.domain.eid_states import EidAction
 from issuance.domain.ids import PersonId, parse_card_serial
 from issuance.domain.order_states import OrderAction
-from issuance.models import Carrier, CarrierCertificate, Eid, Organisation, Person
+from issuance.models import Carrier, CarrierCertificate, Eid, Person
 from issuance.services import _steps, people
-from issuance.services.ordering import common_name, post_ends_at
+from issuance.services.ordering import common_name, post_ends_at, top_organisation
 from issuance.services.revocation import carrier_ref
 from issuance.services.supplier_events import locked, replay_parked
 from pki import service as pki
@@ -48,11 +48,13 @@ def request_certificates(
     if set(csrs) != set(PROFILES):
         message = "Skicka en certifikatbegäran för var och en av de fyra profilerna."
         raise Invalid("csrs", message, fields={"csrs": [message]})
-    _check_card_key(card_key_spki)
+    _check_card_key(card_key_spki, csrs)
     card = _Card(serial, card_key_spki, csrs)
     try:
         return _bind(client_ref, order_id, card)
-    except IntegrityError:
+    except IntegrityError as error:
+        if "issuance_one_carrier_per" not in str(error):
+            raise
         message = "Kortserienumret eller kortnyckeln hör redan till en annan beställning."
         raise Conflict("card-already-bound", message) from None
 
@@ -181,13 +183,6 @@ def person_id_subject(person: Person, person_id: PersonId) -> dict[str, str]:
     }
 
 
-def top_organisation(organisation: Organisation) -> Organisation:
-    """The organisation without a parent that this one lies under, or is."""
-    if organisation.parent_id is None:
-        return organisation
-    return Organisation.objects.get(scope_path="/".join(organisation.scope_path.split("/")[:3]) + "/")
-
-
 def _subject_alternative(eid: Eid, profile: str) -> dict[str, str]:
     """The post's mail, and for log-in its UPN; the person-id pair has none."""
     if profile not in HSA_PROFILES:
@@ -196,11 +191,14 @@ def _subject_alternative(eid: Eid, profile: str) -> dict[str, str]:
     return names | ({"userPrincipalName": eid.upn} if eid.upn and profile == "person-hsaid-auth" else {})
 
 
-def _check_card_key(spki: bytes) -> None:
+def _check_card_key(spki: bytes, csrs: Mapping[str, bytes]) -> None:
     try:
         key = load_der_public_key(spki)
     except (ValueError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         message = "Kortnyckeln ska vara en publik nyckel på P-256 i DER-form (SubjectPublicKeyInfo)."
+        raise Invalid("card-key", message, fields={"card_key": [message]})
+    if any(spki in csr for csr in csrs.values()):
+        message = "Kortnyckeln ska vara en egen nyckel, inte en av dem som certifieras."
         raise Invalid("card-key", message, fields={"card_key": [message]})

@@ -32,6 +32,7 @@ from siths_portal.lib.canonical import canonical_json, sha256_hex
 from siths_portal.lib.errors import Conflict, Invalid
 
 _KEY = re.compile(r"[\x21-\x7e]{1,100}")
+_ADDRESS = re.compile(r"[^@,\s]+@[^@,\s]+")
 _NAME_LIMIT = 64
 """Upper bound of a name attribute in a certificate (RFC 5280 appendix A.1)."""
 
@@ -73,8 +74,8 @@ def submit_order(*, actor: Actor, post_id: UUID, article_code: str, office_id: U
     people.remember(post_id=post.id, live=live)
     try:
         return _place(request, live)
-    except IntegrityError:
-        if earlier := _earlier(request):
+    except IntegrityError as error:
+        if "issuance_order_once_per_key" in str(error) and (earlier := _earlier(request)):
             return earlier
         raise
 
@@ -244,9 +245,23 @@ def _check_complete(post: Post) -> None:
     if len(post.title) > _NAME_LIMIT:
         message = "Titeln i katalogen är längre än 64 tecken och ryms inte i ett certifikat."
         raise Invalid("title-not-certifiable", message, fields={"post": [message]})
-    if post.mail and not (post.mail.isascii() and re.fullmatch(r"[^@\s]+@[^@\s]+", post.mail)):
+    if len(top_organisation(post.organisation).name) > _NAME_LIMIT:
+        raise Conflict(
+            "organisation-not-certifiable", "Organisationens namn är längre än 64 tecken och ryms inte i ett certifikat."
+        )
+    if post.mail and not (post.mail.isascii() and _ADDRESS.fullmatch(post.mail)):
         message = "E-postadressen i katalogen kan inte skrivas i ett certifikat. Låt katalogansvarig rätta den."
         raise Invalid("mail-not-certifiable", message, fields={"post": [message]})
+    if post.upn and not _ADDRESS.fullmatch(post.upn):
+        message = "UPN i katalogen kan inte skrivas i ett certifikat. Låt katalogansvarig rätta det."
+        raise Invalid("upn-not-certifiable", message, fields={"post": [message]})
+
+
+def top_organisation(organisation: Organisation) -> Organisation:
+    """The organisation without a parent that this one lies under, or is."""
+    if organisation.parent_id is None:
+        return organisation
+    return Organisation.objects.get(scope_path="/".join(organisation.scope_path.split("/")[:3]) + "/")
 
 
 def common_name(person: Person) -> str:

@@ -199,7 +199,7 @@ class Reports(SupplierView):
         operation_id="report_event",
         summary="Report the card produced, sent, failed or returned",
         parameters=[openapi.IDEMPOTENCY_KEY],
-        request=PolymorphicProxySerializer("Report", forms.REPORTS, resource_type_field_name="type"),
+        request=PolymorphicProxySerializer("Report", {**forms.REPORTS}, resource_type_field_name="type"),
         responses={
             200: forms.ReportOutcome,
             202: OpenApiResponse(

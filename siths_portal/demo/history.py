@@ -1,0 +1,170 @@
+"""A month of the past, put through the same services as the present, under a moved clock.
+
+Cards of that time were certified by the earlier CA, of which the portal has the serials alone (CA `demo-bulk`).
+"""
+
+import datetime as dt
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import cycle, islice
+
+from django.db.models import QuerySet
+
+from billing.domain.periods import Month
+from issuance.authz import Action, Actor, Role, system
+from issuance.domain.order_states import OrderState
+from issuance.models import CardOrder, Carrier, Office, Organisation, Post, RoleGrant
+from issuance.services import migration, ordering, supplier_intake
+from issuance.services.actors import actor_of_person
+from issuance.services.supplier_intake import PROFILES, Produced, Sent
+from siths_portal.demo.places import PLACES, Place
+from siths_portal.lib import clock
+from siths_portal.lib.errors import NotFound
+
+BULK_CA = "demo-bulk"
+SUPPLIER = "tidigare-leverantor"
+ORDERS = 40
+_ARTICLES = ("631", "689", "631", "631-REK")
+_MIGRATED = {"Västra Götalandsregionen": 15, "Borås stad": 25, "Region Stockholm": 15, "Nacka närsjukhus": 5}
+_HOUR = dt.timedelta(hours=1)
+_DAY = dt.timedelta(days=1)
+_YEAR = dt.timedelta(days=365)
+
+
+@dataclass(frozen=True)
+class History:
+    """How many cards the month has now: `sent` in it, and `in_use` since before it."""
+
+    sent: int
+    in_use: int
+
+
+def load_month(month: Month, say: Callable[[str], None]) -> History:
+    """Gives the demo its cards in use and `ORDERS` cards that were ordered and sent in `month`; again adds nothing.
+
+    Orders read the directory and the register live. Raises what the services raise; then a repetition goes on from there.
+    """
+    in_use = _cards_in_use(month)
+    say(f"{in_use} kort i bruk sedan tidigare")
+    sent = 0
+    for number, place in enumerate(islice(cycle(PLACES), ORDERS)):
+        sent += _card_of_the_month(month, number, place)
+    say(f"{sent} kort skickade i {month}")
+    return History(sent, in_use)
+
+
+def _cards_in_use(month: Month) -> int:
+    """Cards from before the portal, active at the month's beginning."""
+    cards: list[migration.MigratedCard] = []
+    number = 0
+    for place in PLACES:
+        wanted = range(number, number + _MIGRATED.get(place.name, 0))
+        number = wanted.stop
+        serials = {f"9752{index:015}": index for index in wanted}
+        known = set(Carrier.objects.filter(card_serial__in=serials).values_list("card_serial", flat=True))
+        missing = {serial: index for serial, index in serials.items() if serial not in known}
+        posts = _without_card(Post.objects.filter(organisation__hsa_id=place.hsa_id))[: len(missing)]
+        pairs = zip(posts, missing.items(), strict=False)
+        cards += [_card_in_use(post, serial, month.start - (30 + 7 * index) * _DAY) for post, (serial, index) in pairs]
+    with clock.moved_to(month.start):
+        migration.register_migrated_cards(actor=system("migration"), cards=cards, ca=BULK_CA)
+    return Carrier.objects.filter(origin="migrated").count()
+
+
+def _card_in_use(post: Post, serial: str, activated_at: dt.datetime) -> migration.MigratedCard:
+    made_at = activated_at - 14 * _DAY
+    return migration.MigratedCard(
+        post_id=post.id,
+        article_code="631",
+        card_serial=serial,
+        valid_from=made_at,
+        valid_to=made_at + 4 * _YEAR,
+        eid_valid_from=made_at,
+        eid_valid_to=made_at + 2 * _YEAR,
+        activated_at=activated_at,
+        certificate_serials=_new_serials(),
+        mifare_id=serial[-10:],
+    )
+
+
+def _card_of_the_month(month: Month, number: int, place: Place) -> bool:
+    """One card from order to dispatch within the month; True if it is sent in the end."""
+    ordered_at = month.start + (number * 24 // ORDERS) * _DAY + 9 * _HOUR
+    key = f"demo-history-{month.first_day:%Y-%m}-{number:02}"
+    order = CardOrder.objects.filter(idempotency_key=key).first()
+    if order is None:
+        order = _order(place, number, key, ordered_at)
+    if order is None or order.supplier_ref not in ("", SUPPLIER):
+        return False
+    serial = f"9752{month.first_day:%Y%m}{number:09}"
+    steps: list[tuple[OrderState, dt.timedelta, Callable[[], object]]] = [
+        (OrderState.QUEUED, _HOUR, lambda: supplier_intake.accept(client_ref=SUPPLIER, order_id=order.id)),
+        (OrderState.ACCEPTED, _DAY, lambda: _bind(order, serial)),
+        (OrderState.IN_PRODUCTION, _DAY + _HOUR, lambda: _report(order, Produced(serial[-10:]))),
+        (OrderState.PRODUCED, 2 * _DAY, lambda: _report(order, _dispatch(order, number))),
+    ]
+    for state, later, act in steps:
+        if order.state == state:
+            with clock.moved_to(ordered_at + later):
+                try:
+                    act()
+                except NotFound:  # a supplier that works in the present was first
+                    return False
+            order.refresh_from_db()
+    return order.state == OrderState.SENT
+
+
+def _order(place: Place, number: int, key: str, ordered_at: dt.datetime) -> CardOrder | None:
+    organisation = Organisation.objects.get(hsa_id=place.hsa_id)
+    actor = _officer(organisation)
+    post = _without_card(Post.objects.visible_to(actor, Action.ORDER_ORDINARY_CARD).filter(organisation=organisation)).first()
+    if post is None:
+        return None
+    office = Office.objects.get(office_number=place.offices[number % len(place.offices)])
+    with clock.moved_to(ordered_at):
+        return ordering.submit_order(
+            actor=actor,
+            post_id=post.id,
+            article_code=_ARTICLES[number % len(_ARTICLES)],
+            office_id=office.id,
+            idempotency_key=key,
+        )
+
+
+def _officer(organisation: Organisation) -> Actor:
+    """The organisation's first ID-administrator."""
+    grants = RoleGrant.objects.filter(role=Role.ID_ADMINISTRATOR.value, organisation=organisation, valid_to=None)
+    return actor_of_person(grants.order_by("protected_persons", "id")[0].person_id)
+
+
+def _without_card(posts: QuerySet[Post]) -> QuerySet[Post]:
+    """Posts of people who may have a card, have none, and hold no role, in a fixed order."""
+    return posts.filter(
+        ended_at=None,
+        person__deceased=False,
+        person__is_protected=False,
+        person__identifiers__kind="personnummer",
+        person__identifiers__valid_to=None,
+        person__carriers=None,
+        person__role_grants=None,
+    ).order_by("hsa_id")
+
+
+def _bind(order: CardOrder, serial: str) -> None:
+    migration.bind_externally_certified_card(
+        client_ref=SUPPLIER, order_id=order.id, card_serial=serial, certificate_serials=_new_serials(), ca=BULK_CA
+    )
+
+
+def _report(order: CardOrder, event: Produced | Sent) -> None:
+    supplier_intake.register_event(client_ref=SUPPLIER, order_id=order.id, event=event)
+
+
+def _dispatch(order: CardOrder, number: int) -> Sent:
+    registered = f"LA00R{number:06}SE" if order.article_id.endswith("-REK") else ""
+    return Sent(clock.today(), registered)
+
+
+def _new_serials() -> Mapping[str, str]:
+    return {profile: "01" + secrets.token_hex(15).upper() for profile in PROFILES}
