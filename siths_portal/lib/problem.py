@@ -1,15 +1,15 @@
 """Problem details (RFC 9457): the one form of errors in APIs, with stable codes and Swedish details."""
 
-import traceback
 from typing import Any
 
 import structlog
 from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse, UnreadablePostError
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
-from siths_portal.lib.errors import DomainError, Invalid, NotFound
+from siths_portal.lib.errors import DomainError, Invalid, NotFound, Unavailable
 from siths_portal.lib.idempotency import UnderWay
 
 log = structlog.get_logger(__name__)
@@ -43,6 +43,9 @@ def _from_framework(error: Exception) -> DomainError | None:
         return NotFound("not-found", _DETAILS[404])
     if isinstance(error, PermissionDenied):
         return _coded(exceptions.PermissionDenied())
+    if isinstance(error, OperationalError | InterfaceError):
+        log.error("api.database_unavailable", error=type(error).__name__)
+        return Unavailable("database-unavailable", "Tjänsten svarar inte just nu. Samma anrop är ofarligt att upprepa.")
     if isinstance(error, RequestDataTooBig):
         return _with_status(DomainError("too-large", "Begäran är för stor."), status.HTTP_413_REQUEST_ENTITY_TOO_LARGE)
     if isinstance(error, BadRequest | SuspiciousOperation | UnreadablePostError):
@@ -93,11 +96,10 @@ def _internal() -> DomainError:
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
-    """REST framework's exception handler. An unforeseen error is logged by type and place, not by its text, and is a 500."""
+    """REST framework's exception handler. An unforeseen error is logged and becomes 500."""
     problem = _from_framework(error)
     if problem is None:
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        log.error("api.failed", error=type(error).__name__, file=frame.filename, line=frame.lineno, function=frame.name)
+        log.error("api.failed", exc_info=error)
         problem = _internal()
     answer = Response(body(problem), status=problem.http_status, content_type=MEDIA_TYPE)
     answer["Content-Type"] = MEDIA_TYPE
