@@ -1,14 +1,28 @@
 """The door of `pki`: what other applications may call. Functions named `plan_*` join the caller's transaction."""
 
+from pki.authorities import AuthorityView, authorities, chain
+from pki.lookup import certificates, wait_until_settled
 from pki.models import RevocationReason
+from pki.orders import CertificateOrder, CertificateView, SerialOnly
+from pki.planning import plan_certificates, plan_serial_only
 from pki.revoking import plan_revocation
 from pki.secrets import destroy_secrets, plan_secret, secret_jwks, secret_state
 
 __all__ = [
+    "AuthorityView",
+    "CertificateOrder",
+    "CertificateView",
     "RevocationReason",
+    "SerialOnly",
+    "authorities",
+    "certificates",
+    "chain",
     "destroy_secrets",
+    "plan_certificates",
     "plan_revocation",
     "plan_secret",
+    "plan_serial_only",
     "secret_jwks",
     "secret_state",
+    "wait_until_settled",
 ]

@@ -4,7 +4,19 @@ from uuid import UUID
 
 from celery import shared_task
 
-from pki import crl, ocsp, sealing
+from pki import crl, issuing, ocsp, sealing
+
+
+@shared_task(name="pki.sign")  # type: ignore[untyped-decorator]
+def sign(certificate_ids: list[str]) -> None:
+    """Signs certificates that were planned."""
+    issuing.sign_reserved([UUID(id_) for id_ in certificate_ids])
+
+
+@shared_task(name="pki.settle")  # type: ignore[untyped-decorator]
+def settle() -> None:
+    """Signs what a crash or a lost wake-up left reserved, and revokes what cannot be settled within an hour."""
+    issuing.settle()
 
 
 @shared_task(name="pki.presign")  # type: ignore[untyped-decorator]

@@ -1,0 +1,82 @@
+"""CAs as others see them: views, chains, and what a certificate takes from its issuer."""
+
+import datetime as dt
+from dataclasses import dataclass, field
+
+from cryptography import x509
+from django.conf import settings
+
+from pki.domain.tbs import Issuer
+from pki.models import CaState, CertificateAuthority
+from siths_portal.lib.errors import NotFound
+
+
+@dataclass(frozen=True)
+class AuthorityView:
+    """A CA: `parent` is the slug of the CA that certified it, None for a root; `certificate` is DER."""
+
+    slug: str
+    generation: int
+    common_name: str
+    state: str
+    parent: str | None
+    not_before: dt.datetime | None
+    not_after: dt.datetime | None
+    file_stem: str
+    certificate: bytes = field(repr=False)
+
+
+def authorities() -> list[AuthorityView]:
+    """Every CA that has a certificate, roots first."""
+    rows = CertificateAuthority.objects.exclude(state=CaState.PLANNED).select_related("parent")
+    views = [
+        AuthorityView(
+            row.slug,
+            row.generation,
+            row.common_name,
+            row.state,
+            row.parent.slug if row.parent else None,
+            row.not_before,
+            row.not_after,
+            row.file_stem,
+            bytes(row.certificate_der),
+        )
+        for row in rows.order_by("id")
+    ]
+    return sorted(views, key=lambda view: view.parent is not None)
+
+
+def chain(ca: str) -> list[bytes]:
+    """DER certificates from the CA with slug `ca` (its newest generation that has a certificate) up to its root. NotFound."""
+    row = CertificateAuthority.objects.filter(slug=ca).exclude(state=CaState.PLANNED).order_by("-generation").first()
+    if row is None:
+        raise NotFound("ca-unknown", "Utfärdaren finns inte.")
+    found = [bytes(row.certificate_der)]
+    while row.parent_id is not None:
+        row = CertificateAuthority.objects.get(id=row.parent_id)
+        found.append(bytes(row.certificate_der))
+    return found
+
+
+def addresses(file_stem: str) -> dict[str, str]:
+    """Where a CA's status and certificate are published, as they stand in the certificates that it issues (spec A4)."""
+    base = settings.STATUS_BASE_URL.rstrip("/")
+    return {
+        "crl_url": f"{base}/crl/{file_stem}.crl",
+        "ocsp_url": f"{base}/ocsp",
+        "aia_url": f"{base}/aia/{file_stem}.cer",
+    }
+
+
+def issuer_of(ca: CertificateAuthority) -> Issuer:
+    """What certificates take from `ca`. ValueError for a CA without a certificate."""
+    certificate = x509.load_der_x509_certificate(bytes(ca.certificate_der))
+    identifier = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    return Issuer(
+        slug=ca.slug,
+        name=certificate.subject,
+        ski=identifier.digest,
+        public_key=certificate.public_key(),
+        not_after=certificate.not_valid_after_utc,
+        **addresses(ca.file_stem),
+    )

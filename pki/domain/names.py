@@ -1,0 +1,83 @@
+"""Distinguished names of subjects: which attributes, in which order, of which string type and length (spec A6, B1.11)."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+OIDS: dict[str, x509.ObjectIdentifier] = {
+    "countryName": NameOID.COUNTRY_NAME,
+    "organizationName": NameOID.ORGANIZATION_NAME,
+    "commonName": NameOID.COMMON_NAME,
+    "surname": NameOID.SURNAME,
+    "givenName": NameOID.GIVEN_NAME,
+    "serialNumber": NameOID.SERIAL_NUMBER,
+    "title": NameOID.TITLE,
+}
+# What users call the attributes, for refusals.
+SWEDISH = {
+    "countryName": "Land",
+    "organizationName": "Organisationens namn",
+    "commonName": "Namnet",
+    "surname": "Efternamnet",
+    "givenName": "Förnamnet",
+    "serialNumber": "Identiteten",
+    "title": "Titeln",
+}
+PRINTABLE = frozenset({"countryName", "serialNumber"})
+_PRINTABLE = re.compile(r"[A-Za-z0-9 '()+,\-./:=?]*")
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One attribute of a profile's subject. `pattern` must match the whole value; `max_length` counts characters."""
+
+    name: str
+    required: bool = True
+    max_length: int = 64
+    pattern: str = ""
+
+
+def faults(attributes: tuple[Attribute, ...], values: Mapping[str, str]) -> dict[str, list[str]]:
+    """What is wrong with the values, in Swedish, by attribute. Values themselves are not repeated: they are personal data."""
+    found: dict[str, list[str]] = {}
+    known = {attribute.name for attribute in attributes}
+    for name in sorted(set(values) - known):
+        found[name] = ["Uppgiften får inte finnas i ett sådant certifikat."]
+    for attribute in attributes:
+        reasons = _faults_of(attribute, values.get(attribute.name, ""))
+        if reasons:
+            found[attribute.name] = reasons
+    return found
+
+
+def _faults_of(attribute: Attribute, value: str) -> list[str]:
+    label = SWEDISH[attribute.name]
+    if not value:
+        return [f"{label} saknas."] if attribute.required else []
+    if len(value) > attribute.max_length:
+        return [f"{label} är {len(value)} tecken långt. I certifikatet ryms {attribute.max_length}."]
+    if value != value.strip() or any(unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn") for character in value):
+        return [f"{label} har tecken som inte syns eller blanktecken i kanten."]
+    if attribute.name in PRINTABLE and not _PRINTABLE.fullmatch(value):
+        return [f"{label} har tecken som inte ryms i certifikatet."]
+    if attribute.pattern and not re.fullmatch(attribute.pattern, value):
+        return [f"{label} har inte rätt form."]
+    return []
+
+
+def build(attributes: tuple[Attribute, ...], values: Mapping[str, str]) -> x509.Name:
+    """The name, one attribute an RDN, in the profile's order; UTF8String in form NFC, country and serial PrintableString."""
+    return x509.Name(
+        x509.NameAttribute(OIDS[attribute.name], unicodedata.normalize("NFC", values[attribute.name]))
+        for attribute in attributes
+        if values.get(attribute.name)
+    )
+
+
+def file_stem(common_name: str) -> str:
+    """The CA's name in addresses: the CN in lower case without spaces and hyphens (spec A4)."""
+    return common_name.lower().replace(" ", "").replace("-", "")

@@ -1,0 +1,219 @@
+"""To-be-signed certificates (RFC 5280 section 4.1): built from a profile, without any key of a CA."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn, Self
+
+from asn1crypto import algos, core
+from asn1crypto import x509 as asn1_x509
+from asn1crypto.core import PrintableString
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.x509.oid import AuthorityInformationAccessOID
+
+from pki.domain import alternative_names, names
+from pki.domain.profiles import CARD_NUMBER, EXTENSION_ORDER, Profile
+
+HASHES: dict[str, hashes.SHA256 | hashes.SHA384 | hashes.SHA512] = {
+    "sha256": hashes.SHA256(),
+    "sha384": hashes.SHA384(),
+    "sha512": hashes.SHA512(),
+}
+KEY_USAGES = {
+    "digitalSignature": "digital_signature",
+    "contentCommitment": "content_commitment",
+    "keyEncipherment": "key_encipherment",
+    "dataEncipherment": "data_encipherment",
+    "keyAgreement": "key_agreement",
+    "keyCertSign": "key_cert_sign",
+    "cRLSign": "crl_sign",
+    "encipherOnly": "encipher_only",
+    "decipherOnly": "decipher_only",
+}
+
+
+@dataclass(frozen=True)
+class Issuer:
+    """What a certificate takes from its CA: the name and key identifier as they stand in the CA's certificate, and addresses."""
+
+    slug: str
+    name: x509.Name
+    ski: bytes
+    public_key: PublicKeyTypes = field(repr=False)
+    not_after: dt.datetime | None = None
+    crl_url: str = ""
+    ocsp_url: str = ""
+    aia_url: str = ""
+
+
+@dataclass(frozen=True)
+class Content:
+    """Everything that varies between certificates of one profile. `policies` are OIDs."""
+
+    subject: Mapping[str, str] = field(repr=False)
+    alternative: Mapping[str, str] = field(repr=False)
+    public_key: PublicKeyTypes = field(repr=False)
+    serial: int
+    not_before: dt.datetime
+    not_after: dt.datetime
+    policies: tuple[str, ...] = ()
+    card_number: str | None = field(default=None, repr=False)
+
+
+def build(profile: Profile, issuer: Issuer, content: Content) -> bytes:
+    """DER of the TBSCertificate. Extensions stand in the fixed order; moments are cut to seconds."""
+    builder = (
+        x509.CertificateBuilder()
+        .issuer_name(issuer.name)
+        .subject_name(names.build(profile.subject, content.subject))
+        .public_key(content.public_key)  # type: ignore[arg-type]  # the key policy has let it pass
+        .serial_number(content.serial)
+        .not_valid_before(content.not_before.replace(microsecond=0))
+        .not_valid_after(content.not_after.replace(microsecond=0))
+    )
+    values = _extensions(profile, issuer, content)
+    for name in EXTENSION_ORDER:
+        value = values.get(name)
+        if value is not None:
+            builder = builder.add_extension(value, critical=name in ("keyUsage", "basicConstraints"))
+    return builder.sign(_placeholder(issuer.public_key), HASHES[profile.signature_hash]).tbs_certificate_bytes
+
+
+def key_usages(profile: Profile, public_key: PublicKeyTypes) -> set[str]:
+    """The key usages of a certificate for this key."""
+    extra = profile.key_usage_rsa if isinstance(public_key, rsa.RSAPublicKey) else ()
+    return {*profile.key_usage, *extra}
+
+
+def _extensions(profile: Profile, issuer: Issuer, content: Content) -> dict[str, x509.ExtensionType | None]:
+    has = profile.has_extension
+    usages = key_usages(profile, content.public_key)
+    values: dict[str, x509.ExtensionType | None] = {
+        # The issuer's identifier as its certificate has it, not computed anew (B1.4).
+        "authorityKeyIdentifier": x509.AuthorityKeyIdentifier(issuer.ski, None, None),
+        "subjectKeyIdentifier": x509.SubjectKeyIdentifier.from_public_key(content.public_key),  # type: ignore[arg-type]
+        "keyUsage": x509.KeyUsage(**{field_name: name in usages for name, field_name in KEY_USAGES.items()}),
+    }
+    if has("extendedKeyUsage"):
+        values["extendedKeyUsage"] = x509.ExtendedKeyUsage([x509.ObjectIdentifier(oid) for oid in profile.extended_key_usage])
+    if content.policies:
+        values["certificatePolicies"] = x509.CertificatePolicies(_policies(content.policies))
+    if has("basicConstraints"):
+        values["basicConstraints"] = x509.BasicConstraints(ca=True, path_length=profile.path_length)
+    if has("subjectAltName"):
+        values["subjectAltName"] = alternative_names.build(profile.alternative_names, content.alternative)
+    if has("cRLDistributionPoints"):
+        values["cRLDistributionPoints"] = x509.CRLDistributionPoints(
+            [x509.DistributionPoint([x509.UniformResourceIdentifier(issuer.crl_url)], None, None, None)]
+        )
+        values["authorityInfoAccess"] = x509.AuthorityInformationAccess(
+            [
+                x509.AccessDescription(AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(issuer.ocsp_url)),
+                x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier(issuer.aia_url)),
+            ]
+        )
+    if content.card_number is not None:
+        encoded = PrintableString(content.card_number).dump()
+        values["cardNumber"] = x509.UnrecognizedExtension(x509.ObjectIdentifier(CARD_NUMBER), encoded)
+    if has("ocspNoCheck"):
+        values["ocspNoCheck"] = x509.OCSPNoCheck()
+    return values
+
+
+def _policies(oids: Iterable[str]) -> list[x509.PolicyInformation]:
+    return [x509.PolicyInformation(x509.ObjectIdentifier(oid), None) for oid in oids]
+
+
+def assemble(tbs: bytes, signature: bytes) -> bytes:
+    """DER of the Certificate: the TBS as it is, its own signature algorithm, the signature."""
+    parsed = asn1_x509.TbsCertificate.load(tbs, strict=True)
+    algorithm: algos.SignedDigestAlgorithm = parsed["signature"]
+    body = tbs + algorithm.dump() + core.OctetBitString(signature).dump()
+    return bytes(core.Sequence(contents=body).dump())
+
+
+def signature_hash(tbs: bytes) -> str:
+    """`sha256`, `sha384` or `sha512`, as the TBS says. ValueError for anything else."""
+    name = str(asn1_x509.TbsCertificate.load(tbs, strict=True)["signature"].hash_algo)
+    if name not in HASHES:
+        raise ValueError("an unknown signature algorithm")
+    return name
+
+
+def subject(to_be_signed: bytes) -> dict[str, str]:
+    """The subject's attributes by their RFC 4519 names; those that are not ours are left out."""
+    by_oid = {oid.dotted_string: name for name, oid in names.OIDS.items()}
+    rdns = asn1_x509.TbsCertificate.load(to_be_signed, strict=True)["subject"].chosen
+    pairs = [(by_oid.get(pair["type"].dotted, ""), str(pair["value"].native)) for rdn in rdns for pair in rdn]
+    return {name: value for name, value in pairs if name}
+
+
+def verify(certificate: x509.Certificate, public_key: PublicKeyTypes) -> None:
+    """Verifies a certificate's signature with its CA's key. Raises cryptography's InvalidSignature."""
+    algorithm = HASHES[signature_hash(certificate.tbs_certificate_bytes)]
+    if isinstance(public_key, rsa.RSAPublicKey):
+        public_key.verify(certificate.signature, certificate.tbs_certificate_bytes, padding.PKCS1v15(), algorithm)
+    elif isinstance(public_key, ec.EllipticCurvePublicKey):
+        public_key.verify(certificate.signature, certificate.tbs_certificate_bytes, ec.ECDSA(algorithm))
+    else:
+        raise ValueError("a CA's key is RSA or EC")
+
+
+def _placeholder(public_key: PublicKeyTypes) -> rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey:
+    if isinstance(public_key, rsa.RSAPublicKey):
+        return _RsaPlaceholder(public_key)
+    if isinstance(public_key, ec.EllipticCurvePublicKey):
+        return _EcPlaceholder(public_key)
+    raise ValueError("a CA's key is RSA or EC")
+
+
+class _NoKey:
+    """Stands for a CA's key, so that the library's builder gives the bytes to be signed; its signature is zeros."""
+
+    def __init__(self, public: Any) -> None:
+        self._public = public
+
+    @property
+    def key_size(self) -> int:
+        return int(self._public.key_size)
+
+    def sign(self, *_arguments: Any) -> bytes:
+        return bytes(8)
+
+    def private_numbers(self) -> NoReturn:
+        raise TypeError("there is no private key")
+
+    def private_bytes(self, *_arguments: Any) -> NoReturn:
+        raise TypeError("there is no private key")
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+
+class _RsaPlaceholder(_NoKey, rsa.RSAPrivateKey):
+    def public_key(self) -> rsa.RSAPublicKey:
+        public: rsa.RSAPublicKey = self._public
+        return public
+
+    def decrypt(self, ciphertext: Any, padding: Any) -> NoReturn:
+        raise TypeError("there is no private key")
+
+
+class _EcPlaceholder(_NoKey, ec.EllipticCurvePrivateKey):
+    @property
+    def curve(self) -> ec.EllipticCurve:
+        curve: ec.EllipticCurve = self._public.curve
+        return curve
+
+    def public_key(self) -> ec.EllipticCurvePublicKey:
+        public: ec.EllipticCurvePublicKey = self._public
+        return public
+
+    def exchange(self, algorithm: Any, peer_public_key: Any) -> NoReturn:
+        raise TypeError("there is no private key")

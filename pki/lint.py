@@ -1,0 +1,182 @@
+"""Our own check of a to-be-signed certificate against its profile, before every signature (RFC 5280, spec B1).
+
+It reads the bytes back and knows nothing of how they were built, so a fault in the builder does not pass by itself.
+"""
+
+import hashlib
+from collections.abc import Iterator
+
+from asn1crypto import core
+from asn1crypto import x509 as asn1_x509
+from cryptography import x509
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtensionOID
+
+from pki.domain import alternative_names, keys, names, tbs
+from pki.domain.profiles import CARD_NUMBER, EXTENSION_ORDER, Profile
+from pki.domain.tbs import Issuer
+
+_EXTENSIONS = {
+    "authorityKeyIdentifier": ExtensionOID.AUTHORITY_KEY_IDENTIFIER.dotted_string,
+    "subjectKeyIdentifier": ExtensionOID.SUBJECT_KEY_IDENTIFIER.dotted_string,
+    "keyUsage": ExtensionOID.KEY_USAGE.dotted_string,
+    "extendedKeyUsage": ExtensionOID.EXTENDED_KEY_USAGE.dotted_string,
+    "certificatePolicies": ExtensionOID.CERTIFICATE_POLICIES.dotted_string,
+    "basicConstraints": ExtensionOID.BASIC_CONSTRAINTS.dotted_string,
+    "subjectAltName": ExtensionOID.SUBJECT_ALTERNATIVE_NAME.dotted_string,
+    "cRLDistributionPoints": ExtensionOID.CRL_DISTRIBUTION_POINTS.dotted_string,
+    "authorityInfoAccess": ExtensionOID.AUTHORITY_INFORMATION_ACCESS.dotted_string,
+    "cardNumber": CARD_NUMBER,
+    "ocspNoCheck": ExtensionOID.OCSP_NO_CHECK.dotted_string,
+}
+_CRITICAL = {"keyUsage", "basicConstraints"}
+MIN_SERIAL_BITS, MAX_SERIAL_BITS = 64, 159
+CARD_NUMBER_DIGITS = 19
+
+
+def faults(to_be_signed: bytes, profile: Profile, issuer: Issuer, policies: tuple[str, ...]) -> list[str]:
+    """Names of the rules that the bytes break, without personal data; empty if the certificate may be signed."""
+    try:
+        raw = asn1_x509.TbsCertificate.load(to_be_signed, strict=True)
+        certificate = x509.load_der_x509_certificate(tbs.assemble(to_be_signed, bytes(8)))
+        if certificate.tbs_certificate_bytes != to_be_signed:
+            return ["not DER"]
+        check = _Check(raw, certificate, profile, issuer, policies)
+        return [*check.frame(), *check.subject(), *check.key(), *check.extensions()]
+    except (ValueError, TypeError, x509.DuplicateExtension, x509.ExtensionNotFound) as error:
+        return [f"unreadable: {type(error).__name__}"]
+
+
+class _Check:
+    def __init__(
+        self,
+        raw: asn1_x509.TbsCertificate,
+        certificate: x509.Certificate,
+        profile: Profile,
+        issuer: Issuer,
+        policies: tuple[str, ...],
+    ) -> None:
+        self.raw = raw
+        self.certificate = certificate
+        self.profile = profile
+        self.issuer = issuer
+        self.policies = policies
+
+    def frame(self) -> Iterator[str]:
+        """Version, serial (B1.1), issuer (B1.2), signature algorithm, times (B1.3)."""
+        if self.certificate.version is not x509.Version.v3:
+            yield "version is not 3"
+        if not MIN_SERIAL_BITS <= self.certificate.serial_number.bit_length() <= MAX_SERIAL_BITS:
+            yield "serial number length"
+        if self.raw["issuer"].dump() != self.issuer.name.public_bytes():
+            yield "issuer is not the CA's subject, byte for byte"
+        algorithm = self.raw["signature"]
+        family = "rsassa_pkcs1v15" if keys.kind(self.issuer.public_key) == "rsa" else "ecdsa"
+        if algorithm.signature_algo != family or algorithm.hash_algo != self.profile.signature_hash:
+            yield "signature algorithm"
+        start, end = self.certificate.not_valid_before_utc, self.certificate.not_valid_after_utc
+        if not start < end:
+            yield "notAfter is not after notBefore"
+        if (end - start).days > self.profile.max_days or ((end - start).days == self.profile.max_days and (end - start).seconds):
+            yield "validity is longer than the profile's"
+        if self.issuer.not_after is not None and end > self.issuer.not_after:
+            yield "notAfter is past the CA's"
+        for name, moment in (("not_before", start), ("not_after", end)):
+            expected = core.UTCTime if moment.year < 2050 else core.GeneralizedTime
+            if not isinstance(self.raw["validity"][name].chosen, expected):
+                yield f"{name} has the wrong time type"
+
+    def subject(self) -> Iterator[str]:
+        """Attributes, their order, string types and lengths (B1.11)."""
+        by_oid = {oid.dotted_string: name for name, oid in names.OIDS.items()}
+        values: dict[str, str] = {}
+        for rdn in self.raw["subject"].chosen:
+            if len(rdn) != 1:
+                yield "an RDN has several attributes"
+            for pair in rdn:
+                name = by_oid.get(pair["type"].dotted, "")
+                if not name or name in values:
+                    yield "subject has an unknown or repeated attribute"
+                    continue
+                values[name] = pair["value"].native
+                kind = core.PrintableString if name in names.PRINTABLE else core.UTF8String
+                encoded = pair["value"].chosen if hasattr(pair["value"], "chosen") else pair["value"]
+                if not isinstance(encoded, kind):
+                    yield f"{name} has the wrong string type"
+        order = [attribute.name for attribute in self.profile.subject if attribute.name in values]
+        if list(values) != order:
+            yield "subject's attributes are out of order"
+        yield from (f"{name} in subject" for name in names.faults(self.profile.subject, values))
+
+    def key(self) -> Iterator[str]:
+        """Key policy (B1.12)."""
+        if keys.fault(self.certificate.public_key(), self.profile.keys) is not None:
+            yield "public key"
+
+    def extensions(self) -> Iterator[str]:
+        """Which extensions there are, in which order, how critical, and what each holds (B1.4 to B1.10)."""
+        by_oid = {oid: name for name, oid in _EXTENSIONS.items()}
+        found = {by_oid.get(each.oid.dotted_string, each.oid.dotted_string): each for each in self.certificate.extensions}
+        expected = [name for name in EXTENSION_ORDER if self.profile.has_extension(name)]
+        if "subjectAltName" not in found and not self.profile.alternative_name_required:
+            expected = [name for name in expected if name != "subjectAltName"]
+        if list(found) != expected:
+            yield "extensions are not those of the profile, in its order"
+            return
+        for name, extension in found.items():
+            if extension.critical != (name in _CRITICAL):
+                yield f"{name} has the wrong criticality"
+            if not getattr(self, f"_{name}")(extension.value):
+                yield f"{name} has the wrong content"
+
+    def _authorityKeyIdentifier(self, value: x509.AuthorityKeyIdentifier) -> bool:  # noqa: N802  (named as the extension)
+        return value == x509.AuthorityKeyIdentifier(self.issuer.ski, None, None)
+
+    def _subjectKeyIdentifier(self, value: x509.SubjectKeyIdentifier) -> bool:  # noqa: N802
+        bits = self.raw["subject_public_key_info"]["public_key"].contents[1:]
+        return value.digest == hashlib.sha1(bits, usedforsecurity=False).digest()
+
+    def _keyUsage(self, value: x509.KeyUsage) -> bool:  # noqa: N802
+        agreement = value.key_agreement
+        on = {
+            name
+            for name, attribute in tbs.KEY_USAGES.items()
+            if (agreement or attribute not in ("encipher_only", "decipher_only")) and getattr(value, attribute)
+        }
+        return on == tbs.key_usages(self.profile, self.certificate.public_key())
+
+    def _extendedKeyUsage(self, value: x509.ExtendedKeyUsage) -> bool:  # noqa: N802
+        return [oid.dotted_string for oid in value] == list(self.profile.extended_key_usage)
+
+    def _certificatePolicies(self, value: x509.CertificatePolicies) -> bool:  # noqa: N802
+        plain = all(policy.policy_qualifiers is None for policy in value)
+        return plain and tuple(policy.policy_identifier.dotted_string for policy in value) == self.policies
+
+    def _basicConstraints(self, value: x509.BasicConstraints) -> bool:  # noqa: N802
+        return value.ca and value.path_length == self.profile.path_length
+
+    def _subjectAltName(self, value: x509.SubjectAlternativeName) -> bool:  # noqa: N802
+        return len(value) > 0 and set(alternative_names.kinds(value)) <= set(self.profile.alternative_names)
+
+    def _cRLDistributionPoints(self, value: x509.CRLDistributionPoints) -> bool:  # noqa: N802
+        return value == x509.CRLDistributionPoints(
+            [x509.DistributionPoint([x509.UniformResourceIdentifier(self.issuer.crl_url)], None, None, None)]
+        ) and _is_http(self.issuer.crl_url)
+
+    def _authorityInfoAccess(self, value: x509.AuthorityInformationAccess) -> bool:  # noqa: N802
+        entries = [(each.access_method, each.access_location.value) for each in value]
+        expected = [
+            (AuthorityInformationAccessOID.OCSP, self.issuer.ocsp_url),
+            (AuthorityInformationAccessOID.CA_ISSUERS, self.issuer.aia_url),
+        ]
+        return entries == expected and all(_is_http(url) for _method, url in expected)
+
+    def _cardNumber(self, value: x509.UnrecognizedExtension) -> bool:  # noqa: N802
+        number = core.PrintableString.load(value.value, strict=True).native
+        return number.isascii() and number.isdigit() and len(number) == CARD_NUMBER_DIGITS
+
+    def _ocspNoCheck(self, _value: x509.OCSPNoCheck) -> bool:  # noqa: N802
+        return True
+
+
+def _is_http(url: str) -> bool:
+    return url.startswith("http://")

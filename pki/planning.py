@@ -1,0 +1,301 @@
+"""Planning certificates: everything is checked and written, with the serial, before a token is asked (spec F3, F4).
+
+Runs in the caller's transaction and in processes without a token. What is committed here is what will be signed, byte for byte.
+"""
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import batched
+from uuid import UUID
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
+
+from pki import lint, profiles
+from pki.authorities import issuer_of
+from pki.domain import alternative_names, keys, names, serials, tbs
+from pki.domain.profiles import PROFILES, Profile
+from pki.domain.tbs import Content, Issuer
+from pki.models import (
+    CaState,
+    Certificate,
+    CertificateAuthority,
+    CertificateStatus,
+    Event,
+    RevocationReason,
+    SerialMode,
+    draw_status_versions,
+)
+from pki.orders import CertificateOrder, SerialOnly
+from siths_portal.lib import clock, faults, jobs
+from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.ids import new_id
+
+# notBefore lies a little back, for clocks of relying parties that are behind.
+BACKDATE = dt.timedelta(minutes=1)
+_SERIAL_CONSTRAINT = "pki_certificate_serial"
+_DRAWS = 3
+_DIGITS = frozenset("0123456789")
+
+
+@dataclass(frozen=True)
+class Planned:
+    """An order that has passed every check but has no serial yet."""
+
+    order: CertificateOrder
+    ca: CertificateAuthority
+    issuer: Issuer
+    profile: Profile
+    content: Content
+
+    @property
+    def spki_sha256(self) -> str:
+        """Hash of the subject's key."""
+        return keys.spki_sha256(self.content.public_key)
+
+
+def plan_certificates(orders: Sequence[CertificateOrder], *, actor_ref: str, unit_ref: str, client_ref: str = "") -> list[UUID]:
+    """Reserves a serial and stores the to-be-signed bytes for each order, and wakes the signer when the transaction commits.
+
+    Joins the caller's transaction. Ids come in the orders' order. Raises Invalid (a field, a request, a key that is not
+    certified) and Conflict (a CA that does not issue, a key that another subject has or that was compromised).
+    """
+    now = clock.now()
+    authorities = _authorities({order.ca for order in orders})
+    planned = [_check(order, authorities[order.ca], now) for order in orders]
+    _refuse_used_keys(planned)
+    versions = profiles.versions({each.profile.name for each in planned})
+    ids = [new_id() for _ in planned]
+    for draw in range(_DRAWS):
+        rows = [_row(id_, each, now, unit_ref, client_ref) for id_, each in zip(ids, planned, strict=True)]
+        for row, each in zip(rows, planned, strict=True):
+            row.profile_version = versions[each.profile.name]
+        try:
+            with transaction.atomic():
+                Certificate.objects.bulk_create(rows)
+            break
+        except IntegrityError as error:
+            # A serial that was drawn before: the constraint says so, and another is drawn.
+            if _SERIAL_CONSTRAINT not in str(error) or draw == _DRAWS - 1:
+                raise
+    Event.objects.bulk_create(_event(row, actor_ref, now) for row in rows)
+    jobs.enqueue("pki.sign", queue="pki", certificate_ids=[str(id_) for id_ in ids])
+    faults.point("pki.plan.before-commit")
+    return ids
+
+
+def plan_serial_only(rows: Iterable[SerialOnly], *, ca: str, actor_ref: str) -> list[UUID]:
+    """Enters certificates that were issued elsewhere, by serial alone, under a CA with state `status_only`; returns their ids.
+
+    Joins the caller's transaction, in batches, with one event for all. Raises Invalid for a serial or reason, and Conflict for a
+    CA of another state and for a serial that is known.
+    """
+    authority = CertificateAuthority.objects.filter(slug=ca).order_by("-generation").first()
+    if authority is None or authority.state != CaState.STATUS_ONLY:
+        raise Conflict("ca-not-status-only", "Utfärdaren tar inte emot certifikat som är utfärdade på annat håll.")
+    now = clock.now()
+    ids: list[UUID] = []
+    for part in batched(rows, 5000, strict=False):
+        made = [_serial_only(each, authority, now) for each in part]
+        revoked = [row for row in made if row.status == CertificateStatus.REVOKED]
+        if revoked:
+            first = draw_status_versions(authority.id, len(revoked))
+            for offset, row in enumerate(revoked):
+                row.status_version = first + offset
+        try:
+            with transaction.atomic():
+                Certificate.objects.bulk_create(made, batch_size=1000)
+        except IntegrityError as error:
+            if _SERIAL_CONSTRAINT not in str(error):
+                raise
+            raise Conflict("serial-known", "Ett av serienumren finns redan hos utfärdaren.") from None
+        ids += [row.id for row in made]
+    if ids:
+        Event.record(
+            actor_ref=actor_ref,
+            action="certificates.registered",
+            subject_type="certificate_authority",
+            subject_ref=str(authority.id),
+            facts={"ca": ca, "count": len(ids), "first": str(ids[0]), "last": str(ids[-1])},
+        )
+    return ids
+
+
+def _serial_only(given: SerialOnly, ca: CertificateAuthority, now: dt.datetime) -> Certificate:
+    try:
+        serial = serials.text(serials.number(given.serial))
+    except ValueError:
+        raise Invalid("serial", "Serienumret är inte rätt.", fields={"serial": ["Ange hexadecimala siffror."]}) from None
+    if (given.revoked_at is None) != (given.reason == "") or (given.reason and given.reason not in RevocationReason.values):
+        raise Invalid("reason", "Spärrtid och spärrorsak hör ihop.", fields={"reason": ["Ange både tid och orsak, eller ingen."]})
+    return Certificate(
+        ca=ca,
+        serial=serial,
+        status=CertificateStatus.REVOKED if given.revoked_at else CertificateStatus.ISSUED,
+        subject_ref=given.subject_ref,
+        carrier_ref=given.carrier_ref,
+        unit_ref=given.unit_ref,
+        not_before=given.not_before,
+        not_after=given.not_after,
+        created_at=now,
+        issued_at=given.not_before,
+        revoked_at=given.revoked_at,
+        reason=given.reason,
+    )
+
+
+def _authorities(slugs: set[str]) -> dict[str, tuple[CertificateAuthority, Issuer]]:
+    found: dict[str, CertificateAuthority] = {}
+    for row in CertificateAuthority.objects.filter(slug__in=slugs).order_by("slug", "generation"):
+        if row.state == CaState.ACTIVE or row.slug not in found:
+            found[row.slug] = row
+    for slug in slugs:
+        if slug not in found:
+            raise Invalid("ca-unknown", "Utfärdaren finns inte.", fields={"ca": ["Utfärdaren finns inte."]})
+        if found[slug].state != CaState.ACTIVE:
+            raise Conflict("ca-not-active", "Utfärdaren utfärdar inga certifikat nu.")
+    return {slug: (row, issuer_of(row)) for slug, row in found.items()}
+
+
+def _check(order: CertificateOrder, authority: tuple[CertificateAuthority, Issuer], now: dt.datetime) -> Planned:
+    ca, issuer = authority
+    profile = PROFILES.get(order.profile)
+    if profile is None or ca.slug not in profile.issuers:
+        reason = "Profilen finns inte hos utfärdaren."
+        raise Invalid("profile-not-offered", reason, fields={"profile": [reason]})
+    if profile.basic_constraints or profile.no_check:
+        raise Invalid("profile-not-orderable", "Sådana certifikat görs bara av PKI:n själv.")
+    public_key = _proven_key(order.csr_der)
+    wrong = names.faults(profile.subject, order.subject)
+    wrong |= alternative_names.faults(profile.alternative_names, profile.alternative_name_required, order.subject_alternative)
+    wrong |= _card_fault(profile, order.card_number)
+    if (key_fault := keys.fault(public_key, profile.keys)) is not None:
+        wrong["csr"] = [key_fault]
+    not_before = (now - BACKDATE).replace(microsecond=0)
+    not_after, too_long = _end(order.not_after, not_before, profile, issuer)
+    if too_long:
+        wrong["not_after"] = [too_long]
+    if wrong:
+        raise Invalid("certificate-order", "Certifikatet kan inte utfärdas med dessa uppgifter.", fields=wrong)
+    content = Content(
+        subject=dict(order.subject),
+        alternative=dict(order.subject_alternative),
+        public_key=public_key,
+        serial=0,
+        not_before=not_before,
+        not_after=not_after,
+        policies=tuple(profile.policies(ca.slug, order.subject, settings.PKI_POLICY_ARC)),
+        card_number=order.card_number,
+    )
+    return Planned(order, ca, issuer, profile, content)
+
+
+def _proven_key(csr_der: bytes) -> PublicKeyTypes:
+    try:
+        request = x509.load_der_x509_csr(csr_der)
+        valid, public_key = request.is_signature_valid, request.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        reason = "Certifikatbegäran går inte att läsa. Skicka PKCS #10 i DER."
+        raise Invalid("csr-malformed", reason, fields={"csr": [reason]}) from None
+    if not valid:
+        reason = "Certifikatbegärans signatur stämmer inte, så innehavet av nyckeln är inte visat."
+        raise Invalid("csr-proof-of-possession", reason, fields={"csr": [reason]})
+    return public_key
+
+
+def _card_fault(profile: Profile, card_number: str | None) -> Mapping[str, list[str]]:
+    if profile.card_number:
+        well_formed = card_number is not None and len(card_number) == lint.CARD_NUMBER_DIGITS and set(card_number) <= _DIGITS
+        return {} if well_formed else {"card_number": ["Kortnumret ska vara 19 siffror."]}
+    return {} if card_number is None else {"card_number": ["Ett sådant certifikat har inget kortnummer."]}
+
+
+def _end(wanted: dt.datetime, not_before: dt.datetime, profile: Profile, issuer: Issuer) -> tuple[dt.datetime, str]:
+    """notAfter, never past the CA's (spec F10), and what is wrong with the wish."""
+    end = wanted.replace(microsecond=0)
+    if issuer.not_after is not None:
+        end = min(end, issuer.not_after)
+    if end <= not_before + BACKDATE:
+        return end, "Giltighetstiden är slut innan den har börjat."
+    if wanted.replace(microsecond=0) - not_before > dt.timedelta(days=profile.max_days):
+        return end, f"Giltighetstiden är längre än {profile.max_days} dagar."
+    return end, ""
+
+
+def _refuse_used_keys(planned: list[Planned]) -> None:
+    """No key of another subject or for another use (B1.12), and none that was revoked for keyCompromise (B1.13)."""
+    mine = [(each.spki_sha256, each.order.subject_ref, each.profile.name) for each in planned]
+    hashes = sorted({each[0] for each in mine})
+    with connection.cursor() as cursor:
+        # Two transactions with the same key meet here, since neither sees the other's rows.
+        for spki in hashes:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [spki])
+    others = Certificate.objects.filter(spki_sha256__in=hashes).exclude(status=CertificateStatus.FAILED)
+    seen = list(others.values_list("spki_sha256", "subject_ref", "profile_version__name", "status", "reason"))
+    for spki, subject_ref, profile, status, reason in seen:
+        if status == CertificateStatus.REVOKED and reason == RevocationReason.KEY_COMPROMISE:
+            raise Conflict("key-compromised", "Nyckeln är spärrad som röjd och certifieras inte igen. Gör en ny nyckel.")
+        mine.append((spki, subject_ref, profile or ""))
+    if len({each[0] for each in mine}) != len(set(mine)):
+        raise Conflict("key-in-use", "Nyckeln hör redan till en annan innehavare eller en annan användning. Gör en ny nyckel.")
+    if CertificateAuthority.objects.filter(spki_sha256__in=hashes).exists():
+        raise Conflict("key-in-use", "Nyckeln hör till en utfärdare.")
+
+
+def draw_serial(ca: CertificateAuthority) -> int:
+    """A new serial in the way of the CA. Unique by the table's constraint, in the end."""
+    if ca.serial_mode == SerialMode.RANDOM:
+        return serials.random()
+    return serials.time_random(int(clock.now().timestamp() * 1000))
+
+
+def _row(id_: UUID, planned: Planned, now: dt.datetime, unit_ref: str, client_ref: str) -> Certificate:
+    row = reserve_row(planned.ca, planned.issuer, planned.profile, planned.content, now)
+    row.id = id_
+    row.subject_ref, row.carrier_ref = planned.order.subject_ref, planned.order.carrier_ref
+    row.unit_ref, row.client_ref = unit_ref, client_ref
+    return row
+
+
+def reserve_row(ca: CertificateAuthority, issuer: Issuer, profile: Profile, content: Content, now: dt.datetime) -> Certificate:
+    """An unsaved row with a serial and linted to-be-signed bytes. Raises Invalid if our own check finds a fault in them."""
+    content = replace(content, serial=draw_serial(ca))
+    to_be_signed = tbs.build(profile, issuer, content)
+    found = lint.faults(to_be_signed, profile, issuer, content.policies)
+    if found:
+        raise Invalid("certificate-lint", f"Certifikatet uppfyller inte sin profil: {', '.join(found)}.")
+    return Certificate(
+        ca=ca,
+        serial=serials.text(content.serial),
+        status=CertificateStatus.RESERVED,
+        tbs_der=to_be_signed,
+        tbs_sha256=hashlib.sha256(to_be_signed).hexdigest(),
+        spki_sha256=keys.spki_sha256(content.public_key),
+        not_before=content.not_before,
+        not_after=content.not_after,
+        created_at=now,
+    )
+
+
+def _event(row: Certificate, actor_ref: str, now: dt.datetime) -> Event:
+    return Event(
+        at=now,
+        actor_ref=actor_ref,
+        action="certificate.reserved",
+        subject_type="certificate",
+        subject_ref=str(row.id),
+        facts={
+            "ca": row.ca.slug,
+            "profile": str(row.profile_version),
+            "serial": row.serial,
+            "tbs_sha256": row.tbs_sha256,
+            "spki_sha256": row.spki_sha256,
+            "subject_ref": row.subject_ref,
+            "carrier_ref": row.carrier_ref,
+        },
+    )
