@@ -8,6 +8,7 @@ from uuid import UUID
 import structlog
 from django.db import transaction
 
+from pki.domain import serials
 from pki.models import (
     Certificate,
     CertificateAuthority,
@@ -18,7 +19,6 @@ from pki.models import (
     draw_status_versions,
 )
 from pki.signals import certificate_revoked
-from pki.status import serial_hex
 from siths_portal.lib import clock, jobs
 from siths_portal.lib.errors import Invalid, NotFound
 
@@ -110,7 +110,7 @@ def revoke_serial(
 ) -> Certificate:
     """Revokes the CA's certificate with this serial, in a transaction of its own. Raises NotFound, and as `plan_revocation`."""
     with transaction.atomic(durable=True):
-        row = Certificate.objects.filter(ca=ca, serial=serial_hex(serial)).values_list("id", flat=True).first()
+        row = Certificate.objects.filter(ca=ca, serial=serials.text(serial)).values_list("id", flat=True).first()
         if row is None:
             raise NotFound("certificate-unknown", "Utfärdaren har inte utfärdat något certifikat med detta serienummer.")
         plan_revocation(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from cryptography import x509
 from django.db.models import Exists, F, FilteredRelation, OuterRef, Q
 
+from pki.domain import serials
 from pki.domain.ocsp_request import CertId
 from pki.models import CaState, Certificate, CertificateAuthority, CertificateStatus, Crl, OcspSigner
 from siths_portal.lib import clock
@@ -49,7 +50,7 @@ def answer(asked: CertId) -> StoredAnswer:
     ca_id, has_signer = ca
     now = clock.now()
     row = (
-        Certificate.objects.filter(ca_id=ca_id, serial=serial_hex(asked.serial))
+        Certificate.objects.filter(ca_id=ca_id, serial=serials.text(asked.serial))
         .annotate(stored=FilteredRelation("ocsp_responses", condition=Q(ocsp_responses__cert_id_hash=asked.hash)))
         .values_list(
             "status",
@@ -74,11 +75,6 @@ def answer(asked: CertId) -> StoredAnswer:
     raise TryLater
 
 
-def serial_hex(serial: int) -> str:
-    """A serial as the tables hold it: upper-case hex of whole octets, without a leading zero octet."""
-    return serial.to_bytes((serial.bit_length() + 7) // 8).hex().upper()
-
-
 def is_revoked(der: bytes) -> bool:
     """True if one of our CAs has revoked the certificate; False also for a certificate of another issuer.
 
@@ -87,7 +83,7 @@ def is_revoked(der: bytes) -> bool:
     certificate = x509.load_der_x509_certificate(der)
     issuer = hashlib.sha256(certificate.issuer.public_bytes()).hexdigest()
     return Certificate.objects.filter(
-        ca__name_sha256=issuer, serial=serial_hex(certificate.serial_number), status=CertificateStatus.REVOKED
+        ca__name_sha256=issuer, serial=serials.text(certificate.serial_number), status=CertificateStatus.REVOKED
     ).exists()
 
 

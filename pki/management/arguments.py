@@ -5,6 +5,7 @@ import getpass
 
 from django.core.management.base import CommandError
 
+from pki.domain import serials
 from pki.models import CaState, CertificateAuthority
 
 
@@ -21,12 +22,9 @@ def authority(name: str) -> CertificateAuthority:
 def serial(text: str) -> int:
     """A serial in hex, with or without colons. Raises argparse.ArgumentTypeError."""
     try:
-        number = int(text.replace(":", ""), 16)
+        return serials.number(text.replace(":", ""))
     except ValueError:
-        number = 0
-    if not 0 < number < 1 << 160:
-        raise argparse.ArgumentTypeError("ett serienummer är hexadecimalt, större än noll och högst 20 oktetter")
-    return number
+        raise argparse.ArgumentTypeError("ett serienummer är hexadecimalt, större än noll och högst 20 oktetter") from None
 
 
 def operator_ref() -> str:
