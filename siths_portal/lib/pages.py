@@ -20,7 +20,7 @@ _RETRIABLE = (Unavailable.http_status, TooManyRequests.http_status)
 _ERRORS = {
     400: ("Begäran går inte att tolka", "Adressen eller det som skickades är inte rätt utformat. Gå tillbaka och försök igen."),
     403: ("Du får inte göra detta", "Din behörighet räcker inte, eller så har sidan legat öppen för länge. Ladda om sidan."),
-    404: ("Sidan finns inte", "Kontrollera adressen, eller gå till startsidan och sök dig fram därifrån."),
+    404: ("Sidan finns inte", "Kontrollera adressen, eller börja om från startsidan."),
     500: (
         "Något gick fel hos oss",
         "Felet är loggat. Det du gjorde sparades antingen helt eller inte alls. Försök igen om en stund.",

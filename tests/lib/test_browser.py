@@ -8,6 +8,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.lib.faces import serving
+from tests.pki.status_world import World, make_keys
 
 FLAGS = [
     "--no-sandbox",
@@ -106,3 +107,17 @@ def test_our_colours_and_the_design_system_are_loaded(urls: dict[str, str], brow
         assert card.evaluate("e => getComputedStyle(e).backgroundColor") == "rgb(241, 247, 248)"
         assert card.evaluate("e => parseFloat(getComputedStyle(e).borderRadius)") > 0
         assert page.locator("h1").evaluate("e => getComputedStyle(e).color") == "rgb(4, 51, 59)"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_list_of_authorities_fits_and_is_clean(urls: dict[str, str], browser: Browser) -> None:
+    World(make_keys())
+    for width in (1440, 390, 320):
+        with page_at(browser, urls["status"], width=width) as (page, said):
+            assert page.locator("tbody tr").count() == 3
+            results = Axe().run(page, options=AXE)
+            assert results.violations_count == 0, results.generate_report()
+            assert page.evaluate("document.documentElement.scrollWidth") == width
+            frame = page.locator(".table-frame").evaluate("e => [e.scrollWidth, e.clientWidth]")
+            assert width < 1440 or frame[0] == frame[1], "at full width nothing is hidden behind a scroll bar"
+            assert said == []
