@@ -1,6 +1,7 @@
 """The status face over HTTP: OCSP by POST and GET, published files, the page of links. OpenSSL and GnuTLS are the clients."""
 
 import base64
+import contextlib
 import datetime as dt
 import os
 import socket
@@ -330,36 +331,54 @@ def test_an_empty_house_has_a_page_too(transactional_db, client):
 # --- over the wire ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def face(django_db_setup, tmp_path_factory):
-    """The status face as its own process, as in production; without a PIN."""
-    folder = tmp_path_factory.mktemp("status-face")
+@contextlib.contextmanager
+def status_face(folder, **variables):
+    """The status face as its own process, as in production, without a PIN; gives its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = os.environ | {
-        "SITHS_FACE": "status",
-        "PKI_STATUS_DIR": str(folder / "status"),
-        "PKCS11_PIN_FILE": "",
-        "SECURE_SSL_REDIRECT": "1",
-    }
+    environment = os.environ | {"SITHS_FACE": "status", "PKCS11_PIN_FILE": "", "SECURE_SSL_REDIRECT": "1"} | variables
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
-    log = (folder / "log").open("wb")
-    process = subprocess.Popen([*command, "siths_portal.wsgi:application"], env=environment, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 30
-    while True:
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen([*command, "siths_portal.wsgi:application"], env=environment, stdout=log, stderr=log)
+        deadline = time.monotonic() + 60
         try:
-            urllib.request.urlopen(f"{url}/healthz/live", timeout=5).close()
-            break
-        except OSError:
-            assert process.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-    yield url, folder / "status"
-    process.terminate()
-    process.wait(30)
-    log.close()
+            while not _alive(url):
+                assert process.poll() is None, (folder / "log").read_text()
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            yield url
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _alive(url) -> bool:
+    try:
+        urllib.request.urlopen(f"{url}/healthz/live", timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def face(django_db_setup, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("status-face")
+    with status_face(folder, PKI_STATUS_DIR=str(folder / "status")) as url:
+        yield url, folder / "status"
+
+
+def test_without_its_database_the_face_says_try_later_and_still_serves_files(world, settings, tmp_path):
+    row = world.issue()
+    crl.publish_crl(world.first.id)
+    away = f"postgres://siths_app@/siths?host={tmp_path}"
+    with status_face(tmp_path, DATABASE_URL=away, PKI_STATUS_DIR=str(settings.PKI_STATUS_DIR)) as url:
+        asked = urllib.request.Request(f"{url}/ocsp", request_for(row), {"Content-Type": "application/ocsp-request"})
+        with urllib.request.urlopen(asked, timeout=30) as response:
+            assert x509_ocsp.load_der_ocsp_response(response.read()).response_status == Status.TRY_LATER
+        with urllib.request.urlopen(f"{url}/crl/{world.first.file_stem}.crl", timeout=30) as response:
+            assert response.read() == crl.crl_path(world.first).read_bytes()
 
 
 class Wire:
