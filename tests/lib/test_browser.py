@@ -5,20 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser
 
+from tests.browser import AXE, browser, page_at
 from tests.lib.faces import serving
-from tests.pki.status_world import World, make_keys
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+__all__ = ["browser"]  # a fixture
+
 PAGES = [
     ("portal", "/"),
     ("portal", "/tillganglighet/"),
@@ -26,7 +19,6 @@ PAGES = [
     ("minasidor", "/"),
     ("status", "/"),
 ]
-AXE = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}}
 
 
 @pytest.fixture(scope="module")
@@ -34,27 +26,6 @@ def urls(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
     folder = tmp_path_factory.mktemp("browser")
     with contextlib.ExitStack() as stack:
         yield {face: stack.enter_context(serving(face, folder / face)) for face in ("portal", "minasidor", "status")}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
-        yield chromium
-        chromium.close()
-
-
-@contextlib.contextmanager
-def page_at(browser: Browser, url: str, *, width: int = 1440, **options: object) -> Iterator[tuple[Page, list[str]]]:
-    """A page in a fresh context, and what it wrote to the console."""
-    context = browser.new_context(viewport={"width": width, "height": 900}, **options)  # type: ignore[arg-type]
-    said: list[str] = []
-    page = context.new_page()
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.goto(url)
-    yield page, said
-    context.close()
 
 
 @pytest.mark.parametrize(("face", "path"), PAGES)
@@ -107,17 +78,3 @@ def test_our_colours_and_the_design_system_are_loaded(urls: dict[str, str], brow
         assert card.evaluate("e => getComputedStyle(e).backgroundColor") == "rgb(241, 247, 248)"
         assert card.evaluate("e => parseFloat(getComputedStyle(e).borderRadius)") > 0
         assert page.locator("h1").evaluate("e => getComputedStyle(e).color") == "rgb(4, 51, 59)"
-
-
-@pytest.mark.django_db(transaction=True)
-def test_the_list_of_authorities_fits_and_is_clean(urls: dict[str, str], browser: Browser) -> None:
-    World(make_keys())
-    for width in (1440, 390, 320):
-        with page_at(browser, urls["status"], width=width) as (page, said):
-            assert page.locator("tbody tr").count() == 3
-            results = Axe().run(page, options=AXE)
-            assert results.violations_count == 0, results.generate_report()
-            assert page.evaluate("document.documentElement.scrollWidth") == width
-            frame = page.locator(".table-frame").evaluate("e => [e.scrollWidth, e.clientWidth]")
-            assert width < 1440 or frame[0] == frame[1], "at full width nothing is hidden behind a scroll bar"
-            assert said == []
