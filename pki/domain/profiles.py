@@ -18,7 +18,7 @@ ANY_POLICY = "2.5.29.32.0"
 
 # Five years to the end of the last day.
 FIVE_YEARS = 1828
-HSA_ID = r"[A-Za-z]{2}\d{10}-[A-Za-z0-9]{1,20}"
+HSA_ID = r"[A-Za-z]{2,6}\d{10}-[A-Za-z0-9]{1,18}"  # SE; the test catalogues' ids begin TST, TSTNMT and the like
 PERSON_ID = r"\d{12}"
 
 # Extensions by the names used below, in the order in which they stand in a certificate (spec A2).
