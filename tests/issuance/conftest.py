@@ -28,3 +28,11 @@ def world(transactional_db: None, outside: Any) -> Any:
     from tests.issuance.world import World
 
     return World(outside)
+
+
+@pytest.fixture
+def authorities(transactional_db: None) -> None:
+    """The CAs that issuance plans certificates with."""
+    from tests.issuance.authorities import make_authorities
+
+    make_authorities()

@@ -30,10 +30,10 @@ class Outside:
             raise NotFound("person-unknown", "Personen finns inte.")
         return self.persons[person]
 
-    def change_person(self, person: PersonKey, **changes: object) -> None:
+    def change_person(self, person: PersonKey, /, **changes: object) -> None:
         self.persons[person] = dataclasses.replace(self.persons[person], **changes)  # type: ignore[arg-type]
 
-    def change_post(self, hsa_id: str, **changes: object) -> None:
+    def change_post(self, hsa_id: str, /, **changes: object) -> None:
         self.posts[hsa_id.upper()] = dataclasses.replace(self.posts[hsa_id.upper()], **changes)  # type: ignore[arg-type]
 
     def _answer(self, question: str) -> None:

@@ -1,0 +1,585 @@
+"""What suppliers do to orders: each its own, each act repeatable, reports in any order (S29, S31-S33)."""
+
+import datetime as dt
+import itertools
+import threading
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from issuance.domain.revocation import RevocationReason
+from issuance.domain.rules import DeliveryMethod
+from issuance.models import CardOrder, Carrier, CarrierCertificate, Eid, Event, Person, Post, SupplierEvent
+from issuance.services import revocation, supplier_intake
+from issuance.services.supplier_intake import PROFILES, Failed, Outcome, Produced, Returned, Sent
+from pki.models import Certificate, Secret, SecretState
+from siths_portal.lib import clock
+from siths_portal.lib.errors import Conflict, DomainError, IllegalTransition, Invalid, NotFound, Unavailable
+from tests.issuance.authorities import Card, card, puk_jwe
+from tests.issuance.world import SETUP
+
+ME, OTHER = "bureau", "another"
+pytestmark = pytest.mark.usefixtures("authorities")
+TODAY = dt.date(2026, 1, 2)
+
+
+def accepted(world: Any, **arguments: Any) -> CardOrder:
+    order = world.order(**arguments)
+    return supplier_intake.accept(client_ref=ME, order_id=order.id)
+
+
+def certify(order: CardOrder, made: Card | None = None, **changes: Any) -> list[uuid.UUID]:
+    made = made or card(1)
+    arguments = {"card_serial": made.serial, "card_key_spki": made.key, "csrs": made.csrs, "client_ref": ME}
+    return supplier_intake.request_certificates(order_id=order.id, **(arguments | changes))
+
+
+def report(order: CardOrder, event: Any, *, client_ref: str = ME) -> Outcome:
+    return supplier_intake.register_event(client_ref=client_ref, order_id=order.id, event=event)
+
+
+def produced(order: CardOrder, serial: str | None = None) -> Produced:
+    return Produced("0123456789", puk_jwe(order.id, serial or card(1).serial))
+
+
+def steps(name: str, pk: uuid.UUID) -> Any:
+    """The events of a row that are steps of its life."""
+    return Event.objects.filter(subject_type=name, subject_ref=str(pk)).exclude(subject_seq=None).order_by("subject_seq")
+
+
+def seq_agrees(order: CardOrder) -> bool:
+    """True if each row of the order has as many steps as events."""
+    rows = [("order", CardOrder, order.id), ("carrier", Carrier, order.carrier_id), ("eid", Eid, order.eid_id)]
+    return all(model.objects.get(pk=pk).seq == steps(name, pk).count() for name, model, pk in rows)
+
+
+class TestQueue:
+    """Pulling and accepting."""
+
+    def test_pages_of_the_queue(self, world: Any) -> None:
+        orders = [world.order() for _ in range(5)]
+        first = supplier_intake.queued_orders(client_ref=ME, limit=3)
+        rest = supplier_intake.queued_orders(client_ref=ME, after=first[-1].id, limit=3)
+        assert [order.id for order in first + rest] == [order.id for order in orders]
+
+    def test_a_page_of_the_queue_takes_one_query_with_all_it_shows(self, world: Any) -> None:
+        for _ in range(3):
+            world.order()
+        with CaptureQueriesContext(connection) as queries:
+            for order in supplier_intake.queued_orders(client_ref=ME):
+                assert order.carrier.person.surname + order.eid.hsa_id + order.article.name + order.customisation.issuer_number
+        assert len(queries) == 1
+
+    def test_accepting_twice_is_accepting_once(self, world: Any) -> None:
+        order = accepted(world)
+        again = supplier_intake.accept(client_ref=ME, order_id=order.id)
+        assert (again.state, again.supplier_ref, again.seq) == ("accepted", ME, 2)
+        assert Event.objects.filter(action="order.accepted").count() == 1
+        assert supplier_intake.queued_orders(client_ref=ME) == []
+
+    def test_a_cancelled_order_is_not_accepted(self, world: Any) -> None:
+        order = world.order()
+        revocation.revoke_carrier(actor=world.officer(), carrier_id=order.carrier_id, reason=RevocationReason.REPLACED)
+        with pytest.raises(NotFound):
+            supplier_intake.accept(client_ref=ME, order_id=order.id)
+
+    def test_of_eight_suppliers_one_gets_the_order(self, world: Any) -> None:
+        order = world.order()
+        start, won, lost = threading.Barrier(8), [], []
+
+        def accept(number: int) -> None:
+            start.wait()
+            try:
+                won.append(supplier_intake.accept(client_ref=f"bureau-{number}", order_id=order.id).supplier_ref)
+            except NotFound:
+                lost.append(number)
+            finally:
+                connection.close()
+
+        threads = [threading.Thread(target=accept, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        order.refresh_from_db()
+        assert won == [order.supplier_ref]
+        assert len(lost) == 7
+        assert Event.objects.filter(action="order.accepted").count() == 1
+        assert order.seq == 2
+
+    def test_an_order_of_another_does_not_exist(self, world: Any) -> None:
+        order = accepted(world)
+        certify(order)
+        acts: list[Callable[[uuid.UUID], object]] = [
+            lambda pk: supplier_intake.order(client_ref=OTHER, order_id=pk),
+            lambda pk: supplier_intake.delivery(client_ref=OTHER, order_id=pk),
+            lambda pk: supplier_intake.accept(client_ref=OTHER, order_id=pk),
+            lambda pk: supplier_intake.certificate_ids(client_ref=OTHER, order_id=pk),
+            lambda pk: supplier_intake.register_event(client_ref=OTHER, order_id=pk, event=Failed("spoilt")),
+            lambda pk: supplier_intake.request_certificates(
+                client_ref=OTHER, order_id=pk, card_serial=card(2).serial, card_key_spki=card(2).key, csrs=card(2).csrs
+            ),
+        ]
+        before = Event.objects.count()
+        for act in acts:
+            answers = []
+            for pk in (order.id, uuid.uuid4()):
+                with pytest.raises(NotFound) as refused:
+                    act(pk)
+                answers.append((refused.value.code, refused.value.message))
+            assert answers[0] == answers[1]
+        assert Event.objects.count() == before
+
+
+class TestDelivery:
+    """Where the card goes: read live, kept nowhere."""
+
+    def test_the_registered_address_of_now(self, world: Any) -> None:
+        order = accepted(world)
+        delivery = supplier_intake.delivery(client_ref=ME, order_id=order.id)
+        assert (delivery.method, delivery.recipient, delivery.forwarding) == (DeliveryMethod.LETTER, "Prov Provsson", False)
+        assert delivery.address is not None
+        assert delivery.address.city == "Provstad"
+        assert Event.objects.get(action="order.address_read").actor_ref == f"client:{ME}"
+        with connection.cursor() as cursor:
+            for table in connection.introspection.table_names(cursor):
+                cursor.execute(f'SELECT count(*) FROM "{table}" t WHERE t::text LIKE %s', ["%Provstad%"])
+                assert cursor.fetchone() == (0,), table
+
+    def test_registered_mail(self, world: Any) -> None:
+        order = accepted(world, article="631-REK")
+        assert supplier_intake.delivery(client_ref=ME, order_id=order.id).method is DeliveryMethod.REGISTERED_MAIL
+
+    @pytest.mark.parametrize("flag", ["protected_person_indicator", "protected_population_record"])
+    def test_a_protection_that_came_after_the_order_counts(self, world: Any, flag: str) -> None:
+        order = accepted(world)
+        world.outside.change_person(world.key_of(order.carrier.person), **{flag: True})
+        delivery = supplier_intake.delivery(client_ref=ME, order_id=order.id)
+        assert (delivery.method, delivery.address) == (DeliveryMethod.TAX_AGENCY_FORWARDING, None)
+        assert Person.objects.get(pk=order.carrier.person_id).is_protected
+        assert not CardOrder.objects.visible_to(world.officer()).filter(pk=order.pk).exists()
+
+    def test_not_before_acceptance_nor_after_dispatch_nor_for_a_revoked_card(self, world: Any) -> None:
+        with pytest.raises(NotFound):
+            supplier_intake.delivery(client_ref=ME, order_id=world.order().id)
+        order = accepted(world)
+        certify(order)
+        report(order, produced(order))
+        assert supplier_intake.delivery(client_ref=ME, order_id=order.id).address
+        report(order, Sent(TODAY))
+        with pytest.raises(Conflict, match="order-closed"):
+            supplier_intake.delivery(client_ref=ME, order_id=order.id)
+        other = accepted(world)
+        revocation.revoke_carrier(actor=world.officer(), carrier_id=other.carrier_id, reason=RevocationReason.REPLACED)
+        with pytest.raises(Conflict, match="order-closed"):
+            supplier_intake.delivery(client_ref=ME, order_id=other.id)
+
+    @pytest.mark.parametrize(
+        ("change", "code"), [({"deceased": True}, "person-deceased"), ({"registered_address": None}, "no-registered-address")]
+    )
+    def test_nowhere_to_send_it(self, world: Any, change: dict[str, Any], code: str) -> None:
+        order = accepted(world)
+        world.outside.change_person(world.key_of(order.carrier.person), **change)
+        with pytest.raises(Conflict, match=code):
+            supplier_intake.delivery(client_ref=ME, order_id=order.id)
+
+    def test_the_register_being_down(self, world: Any) -> None:
+        order = accepted(world)
+        world.outside.down = True
+        with pytest.raises(Unavailable):
+            supplier_intake.delivery(client_ref=ME, order_id=order.id)
+
+
+class TestCertificates:
+    """Binding a card to its carrier, once, with four certificates."""
+
+    def test_the_card_is_bound_and_four_certificates_are_planned(self, world: Any) -> None:
+        order = accepted(world, post=world.post(world.clinic))
+        ids = certify(order)
+        carrier = Carrier.objects.get()
+        assert (carrier.state, carrier.card_serial, bytes(carrier.card_key_spki)) == ("ordered", card(1).serial, card(1).key)
+        assert CardOrder.objects.get().state == "in_production"
+        assert supplier_intake.certificate_ids(client_ref=ME, order_id=order.id) == dict(zip(PROFILES, ids, strict=True))
+        pairs = {row.profile: row.eid_id for row in CarrierCertificate.objects.all()}
+        assert pairs == {
+            "person-hsaid-auth": order.eid_id, "person-hsaid-sign": order.eid_id, "person-id-auth": None, "person-id-sign": None,
+        }  # fmt: skip
+        planned = Certificate.objects.in_bulk(ids)
+        assert {planned[pk].ca.slug for pk in ids[:2]} == {"person-hsaid-3"}
+        assert {planned[pk].ca.slug for pk in ids[2:]} == {"person-id-3"}
+        assert {row.carrier_ref for row in planned.values()} == {f"carrier:{carrier.id}"}
+        assert {row.unit_ref for row in planned.values()} == {f"organisation:{world.clinic.id}"}
+        eid = Eid.objects.get()
+        assert {row.not_after for row in planned.values()} == {eid.valid_to}
+        assert eid.valid_to.year == clock.now().year + 2
+        hsa_id_subject, person_subject = (bytes(planned[pk].tbs_der) for pk in (ids[0], ids[2]))
+        assert world.region.name.encode() in hsa_id_subject  # the top organisation, not the clinic
+        assert eid.hsa_id.encode() in hsa_id_subject
+        assert b"prov@upn.example.org" in hsa_id_subject
+        assert world.key_of(carrier.person).value.encode() in person_subject
+        assert world.region.name.encode() not in person_subject
+
+    @pytest.mark.parametrize("days", [30, 0])
+    def test_an_eid_never_outlives_its_post(self, world: Any, days: int) -> None:
+        post = world.post()
+        last_day = clock.today() + dt.timedelta(days=days)
+        world.outside.change_post(post.hsa_id, valid_to=last_day)
+        certify(accepted(world, post=post))
+        assert Eid.objects.get().valid_to == clock.start_of_day(last_day + dt.timedelta(days=1))
+
+    def test_an_eid_never_outlives_its_card(self, world: Any) -> None:
+        order = accepted(world)
+        end = clock.now().replace(microsecond=0) + dt.timedelta(days=90)
+        Carrier.objects.update(valid_to=end)
+        certify(order)
+        assert Eid.objects.get().valid_to == end
+
+    def test_a_post_that_ended_since_the_order(self, world: Any) -> None:
+        order = accepted(world)
+        Post.objects.filter(pk=order.eid.post_id).update(ended_at=clock.now())
+        with pytest.raises(Conflict, match="post-ended"):
+            certify(order)
+        assert not Certificate.objects.exists()
+
+    def test_the_same_call_gives_the_same_ids(self, world: Any) -> None:
+        order = accepted(world)
+        ids = certify(order)
+        assert certify(order) == ids
+        report(order, produced(order))
+        assert certify(order) == ids
+        assert Certificate.objects.count() == 4
+        assert Event.objects.filter(action="carrier.serial_bound").count() == 1
+
+    @pytest.mark.parametrize("what", ["card_serial", "card_key_spki", "csrs"])
+    def test_other_content_is_refused(self, world: Any, what: str) -> None:
+        order = accepted(world)
+        certify(order)
+        value = {"card_serial": card(2).serial, "card_key_spki": card(2).key, "csrs": card(2).csrs}[what]
+        with pytest.raises(Conflict, match="certificates-already-requested"):
+            certify(order, **{what: value})
+
+    @pytest.mark.parametrize("what", ["card_serial", "card_key_spki"])
+    def test_a_card_or_key_of_another_order_is_refused(self, world: Any, what: str) -> None:
+        certify(accepted(world))
+        order = accepted(world)
+        value = {"card_serial": card(1).serial, "card_key_spki": card(1).key}[what]
+        with pytest.raises(Conflict, match="card-already-bound"):
+            certify(order, card(2), **{what: value})
+        assert CardOrder.objects.get(pk=order.pk).state == "accepted"
+        assert Certificate.objects.count() == 4
+        assert seq_agrees(order)
+
+    @pytest.mark.parametrize(
+        ("changes", "field"),
+        [
+            ({"card_serial": "123"}, "card_serial"),
+            ({"card_key_spki": b"no key"}, "card_key"),
+            ({"csrs": {}}, "csrs"),
+            ({"csrs": {**card(1).csrs, "function": b"x"}}, "csrs"),
+        ],
+    )
+    def test_what_has_not_its_form(self, world: Any, changes: dict[str, Any], field: str) -> None:
+        order = accepted(world)
+        with pytest.raises(Invalid) as refused:
+            certify(order, **changes)
+        assert list(refused.value.fields) == [field]
+        assert Carrier.objects.get().card_serial == ""
+
+    def test_the_card_key_is_none_of_the_four(self, world: Any) -> None:
+        from cryptography import x509
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+        order = accepted(world)
+        request = x509.load_der_x509_csr(card(1).csrs["person-id-auth"])
+        spki = request.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        with pytest.raises(Invalid, match="card-key"):
+            certify(order, card_key_spki=spki)
+
+    def test_a_request_that_pki_refuses_leaves_nothing(self, world: Any) -> None:
+        order = accepted(world)
+        with pytest.raises(DomainError):
+            certify(order, csrs={**card(1).csrs, "person-id-sign": card(1).csrs["person-id-sign"][:-3] + b"\0\0\0"})
+        assert CardOrder.objects.get().state == "accepted"
+        assert not Certificate.objects.exists()
+        assert seq_agrees(order)
+
+    def test_not_before_acceptance_and_not_for_a_revoked_carrier(self, world: Any) -> None:
+        with pytest.raises(NotFound):
+            certify(world.order())
+        order = accepted(world)
+        revocation.revoke_carrier(actor=world.officer(), carrier_id=order.carrier_id, reason=RevocationReason.REPLACED)
+        with pytest.raises(IllegalTransition, match="carrier-revoked"):
+            certify(order)
+        assert not Certificate.objects.exists()
+
+    def test_eight_requests_at_once_bind_one_card(self, world: Any) -> None:
+        order = accepted(world)
+        cards = [card(1 + number % 2) for number in range(8)]
+        start, answers, errors = threading.Barrier(8), [], []
+
+        def request(made: Card) -> None:
+            start.wait()
+            try:
+                answers.append((made.serial, tuple(certify(order, made))))
+            except Conflict as error:
+                errors.append(error.code)
+            finally:
+                connection.close()
+
+        threads = [threading.Thread(target=request, args=(made,)) for made in cards]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(answers) == 4
+        assert len(set(answers)) == 1
+        assert set(errors) == {"certificates-already-requested"}
+        assert answers[0][0] == Carrier.objects.get().card_serial
+        assert Certificate.objects.count() == 4
+        assert Event.objects.filter(action="carrier.serial_bound").count() == 1
+
+
+class TestReports:
+    """Produced, sent, failed, returned."""
+
+    def test_the_usual_course(self, world: Any) -> None:
+        order = accepted(world, article="631-REK")
+        certify(order)
+        assert report(order, produced(order)) is Outcome.APPLIED
+        carrier = Carrier.objects.get()
+        secret = Secret.objects.get()
+        assert (carrier.state, carrier.mifare_id, carrier.puk_secret_id) == ("ordered", "0123456789", secret.id)
+        assert secret.expected_header == {"order": str(order.id), "serial": card(1).serial}
+        assert report(order, Sent(TODAY, "LA00R351935SE")) is Outcome.APPLIED
+        order.refresh_from_db()
+        carrier.refresh_from_db()
+        assert (order.state, order.sent_on, order.registered_mail_id) == ("sent", TODAY, "LA00R351935SE")
+        assert (carrier.state, carrier.sent_at is not None) == ("sent", True)
+        assert seq_agrees(order)
+
+    @pytest.mark.parametrize(
+        ("event", "field"),
+        [
+            (Produced("", "x"), "mifare_id"),
+            (Produced("12345678901", "x"), "mifare_id"),
+            (Produced("1"), "puk_jwe"),
+            (Produced("1", "no.jwe"), "jwe"),
+            (Sent(dt.date(2999, 1, 1)), "sent_on"),
+            (Sent(TODAY, "LA1"), "registered_mail_id"),
+            (Failed("Spilled coffee"), "reason"),
+            (Returned("x" * 41), "reason"),
+        ],
+    )
+    def test_what_has_not_its_form(self, world: Any, event: Any, field: str) -> None:
+        order = accepted(world)
+        certify(order)
+        with pytest.raises(Invalid) as refused:
+            report(order, event)
+        assert list(refused.value.fields) == [field]
+        assert not SupplierEvent.objects.exists()
+        assert CardOrder.objects.get().state == "in_production"
+
+    def test_registered_mail_has_its_id(self, world: Any) -> None:
+        order = accepted(world, article="631-REK")
+        with pytest.raises(Invalid, match="event"):
+            report(order, Sent(TODAY))
+
+    def test_the_same_report_twice_and_another_of_its_kind(self, world: Any) -> None:
+        order = accepted(world)
+        certify(order)
+        assert report(order, produced(order)) is Outcome.APPLIED
+        assert report(order, produced(order)) is Outcome.REPEATED  # another JWE of the same card
+        with pytest.raises(Conflict, match="event-mismatch"):
+            report(order, Produced("9", puk_jwe(order.id, card(1).serial)))
+        assert report(order, Sent(TODAY)) is Outcome.APPLIED
+        assert report(order, Sent(TODAY)) is Outcome.REPEATED
+        with pytest.raises(Conflict, match="event-mismatch"):
+            report(order, Sent(TODAY - dt.timedelta(days=1)))
+        assert Event.objects.filter(action="order.sent").count() == 1
+        assert Secret.objects.count() == 1
+
+    def test_a_puk_that_could_not_be_opened_may_come_again(self, world: Any) -> None:
+        order = accepted(world)
+        certify(order)
+        report(order, produced(order))
+        Secret.objects.update(state=SecretState.REFUSED)
+        assert report(order, produced(order)) is Outcome.APPLIED
+        assert Secret.objects.count() == 2
+        assert Secret.objects.get(state=SecretState.RECEIVED).id == Carrier.objects.get().puk_secret_id
+        assert Event.objects.filter(action="order.produced").count() == 1
+
+    def test_a_parked_puk_of_another_card_is_dropped_and_the_certificates_stand(self, world: Any) -> None:
+        order = accepted(world)
+        assert report(order, Produced("1", "no.jwe.at.all.ever")) is Outcome.PARKED
+        certify(order)
+        assert CardOrder.objects.get().state == "in_production"
+        assert not SupplierEvent.objects.exists()
+        assert report(order, produced(order)) is Outcome.APPLIED
+
+    def test_a_failure_revokes_the_four_and_ends_the_order(self, world: Any) -> None:
+        order = accepted(world)
+        ids = certify(order)
+        report(order, produced(order))
+        assert report(order, Failed("misprint")) is Outcome.APPLIED
+        order.refresh_from_db()
+        assert (order.state, order.failure_reason, Carrier.objects.get().state, Eid.objects.get().state) == (
+            "failed", "misprint", "revoked", "revoked",
+        )  # fmt: skip
+        assert {row.reason for row in Certificate.objects.filter(pk__in=ids)} == {"cessationOfOperation"}
+        assert Secret.objects.get().state == SecretState.DESTROYED
+        assert report(order, Sent(TODAY)) is Outcome.NOTED
+        assert CardOrder.objects.get().state == "failed"
+
+    def test_a_failure_before_certificates_cancels(self, world: Any) -> None:
+        order = accepted(world)
+        report(order, Failed("misprint"))
+        assert (Carrier.objects.get().state, Eid.objects.get().state) == ("cancelled", "cancelled")
+        with pytest.raises(IllegalTransition):
+            certify(order)
+
+    def test_what_comes_back_is_revoked_unless_it_is_in_use(self, world: Any) -> None:
+        order = accepted(world)
+        certify(order)
+        for event in (produced(order), Sent(TODAY), Returned("unknown-address")):
+            report(order, event)
+        carrier = Carrier.objects.get()
+        assert (CardOrder.objects.get().state, carrier.state, carrier.revocation_reason) == ("returned", "revoked", "returned")
+
+    def test_reports_do_not_revive_a_revoked_card(self, world: Any) -> None:
+        order = accepted(world)
+        certify(order)
+        revocation.revoke_carrier(actor=world.officer(), carrier_id=order.carrier_id, reason=RevocationReason.LOST_OR_STOLEN)
+        assert report(order, produced(order)) is Outcome.APPLIED
+        assert report(order, Sent(TODAY)) is Outcome.APPLIED
+        carrier = Carrier.objects.get()
+        assert (carrier.state, carrier.mifare_id, carrier.sent_at) == ("revoked", "", None)
+        assert CardOrder.objects.get().state == "sent"  # the card was made and is charged
+        assert not Secret.objects.exclude(state=SecretState.DESTROYED).exists()
+        assert Event.objects.get(action="order.sent").facts["carrier"] == "revoked"
+
+    def test_eight_reports_at_once_are_one(self, world: Any) -> None:
+        order = accepted(world)
+        certify(order)
+        report(order, produced(order))
+        start, outcomes = threading.Barrier(8), []
+
+        def send() -> None:
+            start.wait()
+            try:
+                outcomes.append(report(order, Sent(TODAY)))
+            finally:
+                connection.close()
+
+        threads = [threading.Thread(target=send) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(outcomes) == [Outcome.APPLIED] + [Outcome.REPEATED] * 7
+        assert Event.objects.filter(action="order.sent").count() == 1
+        assert Carrier.objects.get().seq == 4  # ordered, bound, produced, sent
+
+
+def run(world: Any, course: list[str], made: Card) -> tuple[Any, ...]:
+    """Plays a course of acts on a new order and returns what it left behind."""
+    order = accepted(world, post=world.post())
+    acts: dict[str, Callable[[], object]] = {
+        "certificates": lambda: certify(order, made),
+        "produced": lambda: report(order, produced(order, made.serial)),
+        "sent": lambda: report(order, Sent(TODAY)),
+        "returned": lambda: report(order, Returned()),
+        "failed": lambda: report(order, Failed("misprint")),
+    }
+    for act in course:
+        try:
+            acts[act]()
+        except IllegalTransition:
+            assert act == "certificates"  # after a failure there is nothing to certify
+    order.refresh_from_db()
+    carrier = order.carrier
+    assert seq_agrees(order)
+    assert all("puk_jwe" not in row.payload for row in order.supplier_events.exclude(status="parked"))
+    return (
+        order.state, carrier.state, order.eid.state, order.sent_on, carrier.mifare_id, carrier.revocation_reason,
+        [event.action for event in steps("order", order.id)], sorted(order.supplier_events.values_list("kind", "status")),
+    )  # fmt: skip
+
+
+CARDS = itertools.count(100)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), natural=st.sampled_from([3, 4]))
+def test_any_order_and_duplication_of_reports_ends_the_same(world: Any, data: st.DataObject, natural: int) -> None:
+    """Certificates, produced, sent and maybe returned, in any order, any of them again: the end is that of the usual course."""
+    course = ["certificates", "produced", "sent", "returned"][:natural]
+    shuffled = data.draw(st.permutations(course + data.draw(st.lists(st.sampled_from(course), max_size=3))))
+    assert run(world, shuffled, card(next(CARDS))) == run(world, course, card(next(CARDS)))
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_failed_order_stays_failed_whatever_else_is_reported(world: Any, data: st.DataObject) -> None:
+    course = data.draw(st.permutations(["certificates", "produced", "failed", "failed", "produced"]))
+    state, carrier, eid, *_ = run(world, course, card(next(CARDS)))
+    assert state == "failed"
+    assert (carrier, eid) in {("revoked", "revoked"), ("cancelled", "cancelled")}
+
+
+class TestCustomisation:
+    """Logotypes of card customisations."""
+
+    PNG = bytes.fromhex(
+        "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c4944415408d763f8cfc000000301010018dd8db00000000049454e44ae426082"
+    )
+
+    def put(self, world: Any, png: bytes, *, sha256: str = "", client_ref: str = ME) -> Any:
+        import hashlib
+
+        return supplier_intake.put_logotype(
+            client_ref=client_ref, customisation_id="7837803902", png=png, sha256=sha256 or hashlib.sha256(png).hexdigest(),
+            check=lambda _row: None,
+        )  # fmt: skip
+
+    def test_the_first_completes_another_is_to_be_verified_the_same_changes_nothing(self, world: Any) -> None:
+        from issuance.services import configuration
+
+        assert self.put(world, self.PNG).verified_at is not None
+        self.put(world, self.PNG)
+        assert Event.objects.filter(action="customisation.logotype_changed").count() == 1
+        assert self.put(world, other_png()).verified_at is None
+        with pytest.raises(Conflict, match="customisation-not-verified"):
+            world.order()
+        configuration.verify_customisation(actor=SETUP, organisation_id=world.region.id)
+        assert world.order().state == "queued"
+
+    def test_what_is_refused(self, world: Any) -> None:
+        for png, sha256 in ((b"GIF89a", ""), (self.PNG + b"tail", ""), (self.PNG, "0" * 64)):
+            with pytest.raises(Invalid):
+                self.put(world, png, sha256=sha256)
+        with pytest.raises(NotFound):
+            supplier_intake.customisation(client_ref=ME, customisation_id="0000000000")
+        assert supplier_intake.customisation(client_ref=ME, customisation_id="7837803902").logotype is None
+
+    def test_another_suppliers_customisation_does_not_exist(self, world: Any) -> None:
+        row = supplier_intake.customisation(client_ref=ME, customisation_id="7837803902")
+        type(row).objects.filter(pk=row.pk).update(supplier_ref=ME)
+        with pytest.raises(NotFound):
+            self.put(world, self.PNG, client_ref=OTHER)
+        assert self.put(world, self.PNG).logotype is not None
+
+
+def other_png() -> bytes:
+    import io
+
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.new("RGB", (2, 2), "white").save(out, "PNG")
+    return out.getvalue()
