@@ -1,5 +1,6 @@
 """The human copy of an invoice: PDF/A-3a, tagged, Swedish, with the UBL attached. Made in a child process, judged by its file."""
 
+import contextlib
 import json
 import os
 import re
@@ -115,7 +116,10 @@ class PdfRenderer:
     def _end(self) -> None:
         if self._child:
             self._child.kill()
-            self._child.communicate()
+            self._child.wait()
+            for pipe in (self._child.stdin, self._child.stdout):
+                with contextlib.suppress(BrokenPipeError):
+                    cast(IO[bytes], pipe).close()
         self._child = None
 
 
