@@ -20,6 +20,7 @@ SCHEDULE: dict[str, tuple[str, float, str]] = {
     "pki.open_secrets": ("pki.open_secrets", 10, "pki"),
     # CRLs have a period of their own; looking often makes a missed run cost minutes.
     "pki.publish_due_crls": ("pki.publish_due_crls", 60, "pki"),
+    "issuance.housekeeping": ("issuance.housekeeping", 3600, "default"),
     "authn.prune_idempotency": ("authn.prune_idempotency", 86_400, "default"),
 }
 
