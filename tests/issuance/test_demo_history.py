@@ -1,0 +1,113 @@
+"""A month of history: through the services, with the directory simulator as a process, once however often it is loaded."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+
+from billing.domain.periods import Month
+from issuance import service
+from issuance.adapters.directory_json import JsonDirectory
+from issuance.adapters.person_register_json import JsonPersonRegister
+from issuance.models import CardOrder, Carrier, Event, Organisation
+from issuance.ports import PersonRegister, StaffDirectory
+from issuance.queries.scope_check import scope_faults
+from pki.models import Certificate
+from siths_portal.demo import history, loading
+from siths_portal.demo.ordering import place_order
+from siths_portal.lib import clock, feeds, ports
+
+pytestmark = pytest.mark.usefixtures("authorities")
+
+
+@pytest.fixture
+def neighbours(transactional_db: None) -> Iterator[None]:
+    """The demo, with catalogue and register served by the simulator."""
+    call_command("demo_load", persons=200, stdout=StringIO())
+    before = {port: ports.get(port) for port in (StaffDirectory, PersonRegister)}
+    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "directory_simulator", "--bind", "127.0.0.1:0"]
+    with subprocess.Popen([*command, "--data", str(loading.directory_file())], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[-1]
+        ports.connect(StaffDirectory, JsonDirectory(url))
+        ports.connect(PersonRegister, JsonPersonRegister(url))
+        yield
+        process.terminate()
+    for port, adapter in before.items():
+        ports.connect(port, adapter)
+
+
+def load(month: str) -> str:
+    out = StringIO()
+    call_command("demo_history", month=month, stdout=out)
+    return out.getvalue()
+
+
+def test_a_month_is_loaded_once_and_can_be_invoiced(neighbours: None) -> None:
+    month = Month.of_day(clock.today().replace(day=1)).previous()
+    text = f"{month.first_day:%Y-%m}"
+    said = load(text)
+    assert "60 kort i bruk" in said
+    assert f"{history.ORDERS} kort skickade" in said
+    facts = service.billable_facts(feeds.START, limit=100)
+    assert len(facts) == history.ORDERS == service.sent_card_count(month.start, month.end)
+    assert all(month.start <= fact.ordered_at <= fact.occurred_at < month.end for fact in facts)
+    assert {fact.article_code for fact in facts} == {"631", "631-REK", "689"}
+    assert len({fact.office_id for fact in facts}) >= 4
+    (count,) = service.subscription_counts(month.end)
+    assert (count.organisation_name, count.direct, count.persons) == ("Borås stad", False, 25)
+    assert Carrier.objects.filter(state="active").count() == 60
+    assert Carrier.objects.filter(state="sent").count() == history.ORDERS
+    assert Certificate.objects.filter(ca__slug="demo-bulk", status="issued").count() == 4 * (60 + history.ORDERS)
+    assert scope_faults().ok
+    for model, name in ((Carrier, "carrier"), (CardOrder, "order")):
+        for row in model.objects.all():
+            assert Event.objects.filter(subject_type=name, subject_ref=str(row.pk)).exclude(subject_seq=None).count() == row.seq
+    before = Event.objects.count()
+    assert load(text) == said
+    assert Event.objects.count() == before
+    order = place_order()  # the demo's walk still finds somebody
+    assert CardOrder.objects.get(pk=order.order_id).organisation in Organisation.objects.visible_to(order.actor)
+
+
+def test_what_was_left_half_done_is_gone_on_with(neighbours: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    month = Month.of_day(clock.today().replace(day=1)).previous()
+    text = f"{month.first_day:%Y-%m}"
+    bind, calls = history._bind, []
+
+    def fails_at_the_seventh(*arguments: Any) -> None:
+        calls.append(arguments)
+        if len(calls) == 7:
+            raise KeyboardInterrupt
+        bind(*arguments)
+
+    monkeypatch.setattr(history, "_bind", fails_at_the_seventh)
+    with pytest.raises(KeyboardInterrupt):
+        load(text)
+    monkeypatch.setattr(history, "_bind", bind)
+    assert f"{history.ORDERS} kort skickade" in load(text)
+    assert CardOrder.objects.count() == history.ORDERS
+
+
+@pytest.mark.parametrize("month", ["2026", "2026-13", "2999-01"])
+def test_wrong_use(db: Any, month: str) -> None:
+    with pytest.raises(CommandError) as refused:
+        call_command("demo_history", month=month)
+    assert refused.value.returncode == 2
+
+
+def test_a_neighbour_that_is_down_is_told(transactional_db: None) -> None:
+    call_command("demo_load", persons=100, stdout=StringIO())
+    before = {port: ports.get(port) for port in (StaffDirectory, PersonRegister)}
+    ports.connect(StaffDirectory, JsonDirectory("http://127.0.0.1:1"))
+    month = Month.of_day(clock.today().replace(day=1)).previous()
+    with pytest.raises(CommandError, match="upstream-unreachable") as refused:
+        load(f"{month.first_day:%Y-%m}")
+    assert refused.value.returncode == 1
+    for port, adapter in before.items():
+        ports.connect(port, adapter)
