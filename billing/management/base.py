@@ -24,12 +24,12 @@ class BillingCommand(BaseCommand):
         except ValueError:
             self.refuse("Månaden skrivs ÅÅÅÅ-MM, till exempel 2026-10.", code=2)
         try:
-            self.act(month, **options)
+            self.act(month, options)
         except DomainError as error:
             self.refuse(error.message, code=2 if isinstance(error, Invalid) else 1)
 
     @abstractmethod
-    def act(self, month: Month, **options: Any) -> None:
+    def act(self, month: Month, options: dict[str, Any]) -> None:
         """What the command does."""
 
     def refuse(self, message: str, *, code: int) -> NoReturn:

@@ -34,7 +34,9 @@ RULE_VERSION = "persons-at-month-end/1"
 def require_over(month: Month) -> None:
     """Raises Invalid before the month has ended in Stockholm: until then its events can still come."""
     if not month.is_over(clock.now()):
-        raise Invalid("month-not-over", f"{month} är inte slut. En månad kan faktureras först när den är slut.".capitalize())
+        name = str(month)
+        name = name[0].upper() + name[1:]
+        raise Invalid("month-not-over", f"{name} är inte slut. En månad kan faktureras först när den är slut.")
 
 
 def open_run(month: Month, *, actor_ref: str) -> InvoiceRun:

@@ -11,7 +11,7 @@ from billing.service import reconcile, run_month
 from billing.services import rendering
 from siths_portal.lib.errors import Conflict, NotFound
 from tests.billing.facts import local, uid
-from tests.billing.world import APRIL, REGION, customer
+from tests.billing.world import APRIL, REGION, customer, tamper
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -27,18 +27,6 @@ def issued(facts, prices):
     run_month(APRIL, actor_ref="user:test", issue=True)
     assert Invoice.objects.get(party_id=REGION).number == "2023-000002"
     return facts
-
-
-def tamper(*statements: str) -> None:
-    """As someone with the superuser's rights and the triggers off."""
-    options = connection.settings_dict
-    superuser = psycopg2.connect(dbname=options["NAME"], user="postgres", host=options["OPTIONS"]["host"])
-    with superuser, superuser.cursor() as cursor:
-        cursor.execute("SET session_replication_role = replica")
-        for statement in statements:
-            cursor.execute(statement)
-            assert cursor.rowcount > 0, statement
-    superuser.close()
 
 
 def differences() -> dict[int, str]:

@@ -4,6 +4,9 @@ import datetime as dt
 from decimal import Decimal
 from uuid import UUID
 
+import psycopg2
+from django.db import connection
+
 from billing.domain.periods import Month
 from billing.service import CustomerTerms, put_customer, set_price
 from tests.billing.facts import Facts, local, uid
@@ -64,3 +67,15 @@ def both_sketches(facts: Facts) -> None:
     facts.count("2023-04", REGION, "Partille kommun", 401)
     facts.count("2023-04", MUNICIPALITY, "Vingåkers kommun", 5)
     facts.count("2023-04", MUNICIPALITY, "Demo kommun", 2, direct=True)
+
+
+def tamper(*statements: str) -> None:
+    """As someone with the superuser's rights and the triggers off."""
+    options = connection.settings_dict
+    superuser = psycopg2.connect(dbname=options["NAME"], user="postgres", host=options["OPTIONS"]["host"])
+    with superuser, superuser.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")
+        for statement in statements:
+            cursor.execute(statement)
+            assert cursor.rowcount > 0, statement
+    superuser.close()

@@ -21,7 +21,7 @@ class Command(BillingCommand):
         parser.add_argument("--format", required=True, choices=service.FORMATS, help="vilket slags filer")
         parser.add_argument("--to", required=True, type=Path, metavar="DIR", help="katalog som filerna skrivs i")
 
-    def act(self, month: Month, **options: Any) -> None:
+    def act(self, month: Month, options: dict[str, Any]) -> None:
         """Exports the month."""
         try:
             paths = service.export(month, options["format"], options["to"])

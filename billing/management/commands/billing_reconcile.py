@@ -14,7 +14,7 @@ class Command(BillingCommand):
 
     help = "Stämmer av en månads fakturering: tretton differenser som alla ska vara 0."
 
-    def act(self, month: Month, **options: Any) -> None:
+    def act(self, month: Month, options: dict[str, Any]) -> None:
         """Reconciles the month."""
         differences = service.reconcile(month)
         for each in differences:

@@ -25,7 +25,7 @@ class Command(BillingCommand):
         parser.add_argument("--dry-run", action="store_true", help="visa vad som skulle hända och lämna inget efter")
         parser.add_argument("--issue", action="store_true", help="ge nummer, frys och gör filer")
 
-    def act(self, month: Month, **options: Any) -> None:
+    def act(self, month: Month, options: dict[str, Any]) -> None:
         """Runs the month."""
         if options["issue"] and options["dry_run"]:
             self.refuse("--issue och --dry-run går inte ihop.", code=2)

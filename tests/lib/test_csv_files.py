@@ -1,0 +1,43 @@
+"""CSV that a spreadsheet cannot be made to calculate (S41)."""
+
+import csv
+import io
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from siths_portal.lib import csv_files
+
+
+def read(content: bytes) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), delimiter=";"))
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+46", "-Karin", "@sum", "\tx", "\rx", "\nx", "\0=1", "  =1", '=HYPERLINK("http://x")'])
+def test_text_that_begins_a_formula_is_disarmed(text):
+    (header, row) = read(csv_files.build([text], [[text]]))
+    assert header == row == ["'" + text.replace("\0", "")]
+
+
+@pytest.mark.parametrize(
+    ("value", "cell"),
+    [
+        (Decimal("-0.45"), "-0,45"),
+        (Decimal("90.0000"), "90,0000"),
+        (-1, "-1"),
+        (None, ""),
+        ("Öckerö", "Öckerö"),
+        ('a;"b"\nc', 'a;"b"\nc'),
+    ],
+)
+def test_numbers_and_plain_text_stay(value, cell):
+    assert read(csv_files.build(["x"], [[value]]))[1] == [cell]
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8")), min_size=1, max_size=3))
+def test_no_text_cell_ever_begins_a_formula(texts):
+    row = read(csv_files.build(["x"] * len(texts), [texts]))[1]
+    assert len(row) == len(texts)
+    assert not any(cell.lstrip().startswith(("=", "+", "-", "@")) for cell in row)
