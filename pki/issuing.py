@@ -23,7 +23,7 @@ from pki.domain import keys, tbs
 from pki.domain.profiles import Profile
 from pki.domain.tbs import Issuer
 from pki.hsm import HsmError, HsmUnavailable, Scheme, hsm_for
-from pki.models import Certificate, CertificateBlob, CertificateStatus, Event, draw_status_versions
+from pki.models import CaState, Certificate, CertificateBlob, CertificateStatus, Event, draw_status_versions
 from pki.revoking import plan_revocation
 from siths_portal.lib import clock, faults
 from siths_portal.lib.canonical import sha256_hex
@@ -103,11 +103,8 @@ def revoke_possibly_signed() -> int:
 
     A signature may exist, so the serial must show as revoked in CRL and OCSP (spec F3).
     """
-    overdue = Certificate.objects.filter(
-        status=CertificateStatus.RESERVED,
-        created_at__lt=clock.now() - POSSIBLY_SIGNED_AFTER,
-        signing_attempts__gt=0,
-    ).filter(Q(signing_started_at=None) | Q(signing_started_at__lt=clock.now() - CLAIM))
+    idle = Q(signing_started_at=None) | Q(signing_started_at__lt=clock.now() - CLAIM)
+    overdue = _reserved().filter(idle, created_at__lt=clock.now() - POSSIBLY_SIGNED_AFTER, signing_attempts__gt=0)
     with transaction.atomic(durable=True):
         ids = list(overdue.select_for_update(skip_locked=True).order_by("id").values_list("id", flat=True)[:500])
         if ids:
@@ -123,9 +120,14 @@ def revoke_possibly_signed() -> int:
     return len(ids)
 
 
+def _reserved() -> QuerySet[Certificate]:
+    """Reserved rows but those of a ceremony, which signs its own with a key that is offline in between."""
+    return Certificate.objects.filter(status=CertificateStatus.RESERVED).exclude(ca__state__in=[CaState.PLANNED, CaState.OFFLINE])
+
+
 def _claimable(certificate_ids: list[UUID] | None) -> QuerySet[Certificate]:
     free = Q(signing_started_at=None) | Q(signing_started_at__lt=clock.now() - CLAIM)
-    rows = Certificate.objects.filter(free, status=CertificateStatus.RESERVED, tbs_der__isnull=False)
+    rows = _reserved().filter(free, tbs_der__isnull=False)
     return rows if certificate_ids is None else rows.filter(id__in=certificate_ids)
 
 

@@ -83,7 +83,7 @@ def plan_certificates(orders: Sequence[CertificateOrder], *, actor_ref: str, uni
             # A serial that was drawn before: the constraint says so, and another is drawn.
             if _SERIAL_CONSTRAINT not in str(error) or draw == _DRAWS - 1:
                 raise
-    Event.objects.bulk_create(_event(row, actor_ref, now) for row in rows)
+    record_reservation(rows, actor_ref, now)
     jobs.enqueue("pki.sign", queue="pki", certificate_ids=[str(id_) for id_ in ids])
     faults.point("pki.plan.before-commit")
     return ids
@@ -280,6 +280,11 @@ def reserve_row(ca: CertificateAuthority, issuer: Issuer, profile: Profile, cont
         not_after=content.not_after,
         created_at=now,
     )
+
+
+def record_reservation(rows: Sequence[Certificate], actor_ref: str, now: dt.datetime) -> None:
+    """One event for each reserved row, in the caller's transaction."""
+    Event.objects.bulk_create(_event(row, actor_ref, now) for row in rows)
 
 
 def _event(row: Certificate, actor_ref: str, now: dt.datetime) -> Event:

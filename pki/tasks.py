@@ -4,7 +4,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from pki import crl, issuing, ocsp, sealing
+from pki import crl, issuing, ocsp, responders, sealing
 
 
 @shared_task(name="pki.sign")  # type: ignore[untyped-decorator]
@@ -47,3 +47,9 @@ def publish_crls() -> None:
 def open_secrets(secret_ids: list[str] | None = None) -> None:
     """Opens and seals secrets that were received."""
     sealing.open_secrets(None if secret_ids is None else [UUID(id_) for id_ in secret_ids])
+
+
+@shared_task(name="pki.renew_responders")  # type: ignore[untyped-decorator]
+def renew_responders() -> None:
+    """Renews OCSP responders that are past half their life, and destroys the keys of those that ended."""
+    responders.renew_due()

@@ -21,6 +21,7 @@ from siths_portal.dev.private_services import (
     PrivateRedis,
 )
 
+pytest_plugins = ["tests.pki_fixtures"]
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
 
 _running: dict[str, object] = {}

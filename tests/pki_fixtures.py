@@ -1,10 +1,22 @@
-"""Tokens for tests. They lie in the run's own SoftHSM folder (see `conftest.py`)."""
+"""A PKI for tests: tokens in the run's own SoftHSM folder, and `demo_pki`, the demo ceremony's rows in each test's database.
 
+The ceremony runs once a process, with smaller keys than the demo's; its rows are then copied into the flushed database of each
+test that asks. Nothing here imports models at the top: the file is read before Django is set up.
+"""
+
+import contextlib
+import io
 import os
+import shutil
 import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
 
 SO_PIN = "12345678"
 TEST_PIN = "648219"
+DEMO_FILE = Path(__file__).parent.parent / "siths_portal" / "dev" / "demo_ceremony.yaml"
 
 
 def make_token(label: str, pin: str = TEST_PIN) -> None:
@@ -15,3 +27,97 @@ def make_token(label: str, pin: str = TEST_PIN) -> None:
         capture_output=True,
         env=os.environ,
     )
+
+
+def demo_file(key: str = "rsa-2048") -> bytes:
+    """The demo's ceremony file with CA keys of another type, for speed."""
+    return DEMO_FILE.read_bytes().replace(b"rsa-4096", key.encode())
+
+
+@dataclass(frozen=True)
+class DemoPki:
+    """Where the PKI of the tests lies: the files that the status services publish, and the ceremony's transcript."""
+
+    status: Path
+    transcript: Path
+
+    def settle(self) -> None:
+        """Does what the `pki` worker does: signs what is planned, its OCSP answers, and what is due."""
+        from pki import issuing, ocsp
+
+        issuing.settle()
+        ocsp.presign_due()
+
+
+class _Snapshot:
+    """The tables of `pki` after the ceremony, as COPY text, and the published files."""
+
+    def __init__(self, worker: str, folder: Path) -> None:
+        from django.conf import settings
+
+        self.status, self._files = folder / "status", folder / "status-after-ceremony"
+        self._tables: dict[str, bytes] = {}
+        tokens = {"PKCS11_TOKEN": f"demo-issuing-{worker}", "PKCS11_ROOT_TOKEN": f"demo-root-{worker}"}
+        for name, label in tokens.items():
+            make_token(label)
+            setattr(settings, name, label)
+            os.environ[name] = label  # for processes that a test starts
+        for name, path in (("PKI_STATUS_DIR", self.status), ("PKI_CEREMONY_DIR", folder / "ceremony")):
+            setattr(settings, name, path)
+            os.environ[name] = str(path)
+
+    def use(self) -> DemoPki:
+        """Fills the empty tables: by the ceremony the first time, by copying after that."""
+        if self._tables:
+            shutil.rmtree(self.status, ignore_errors=True)
+            shutil.copytree(self._files, self.status)
+            self._load()
+        else:
+            self._perform()
+            self._dump()
+            shutil.copytree(self.status, self._files)
+        return DemoPki(self.status, self.transcript)
+
+    def _perform(self) -> None:
+        from pki import ceremony
+        from pki.domain.ceremony_file import parse
+
+        self.transcript = ceremony.perform(parse(demo_file())).transcript
+
+    def _dump(self) -> None:
+        from django.apps import apps
+
+        with _superuser() as connection, connection.cursor() as cursor:
+            for model in apps.get_app_config("pki").get_models():
+                text = io.BytesIO()
+                cursor.copy_expert(f'COPY "{model._meta.db_table}" TO STDOUT', text)
+                self._tables[model._meta.db_table] = text.getvalue()
+
+    def _load(self) -> None:
+        with _superuser() as connection, connection.cursor() as cursor:
+            cursor.execute("SET session_replication_role = replica")
+            for table, text in self._tables.items():
+                cursor.copy_expert(f'COPY "{table}" FROM STDIN', io.BytesIO(text))
+
+
+@contextlib.contextmanager
+def _superuser():
+    import psycopg2
+    from django.db import connection
+
+    name, host = connection.settings_dict["NAME"], connection.settings_dict["OPTIONS"]["host"]
+    with contextlib.closing(psycopg2.connect(dbname=name, user="postgres", host=host)) as opened, opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def pki_snapshot(request: pytest.FixtureRequest, django_db_setup, tmp_path_factory) -> _Snapshot:
+    """Tokens of this process, and the ceremony's outcome once it has been performed."""
+    worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
+    return _Snapshot(worker, tmp_path_factory.mktemp("pki"))
+
+
+@pytest.fixture
+def demo_pki(pki_snapshot: _Snapshot, transactional_db) -> DemoPki:
+    """Root, six issuing CAs with OCSP responders, the bulk CA, KEK and derive key, as `make run` has them but for RSA-2048."""
+    return pki_snapshot.use()

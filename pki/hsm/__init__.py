@@ -8,7 +8,7 @@ once. A key is named by a `KeyRef` or by its CKA_ID in hex, as rows store it. Me
 - `find(key_id) -> KeyRef`, `find_label(label) -> key_id | None`, `public_key(ref)`
 - `sign(ref, data, scheme)`, `sign_digest(ref, digest, scheme)`, `private_key(ref)`: a key for cryptography's builders
 - `seal(kek, plaintext, aad) -> bytes`, `open(blob, aad) -> bytes`, `ecdh_derive(ref, peer_public_key) -> bytes`
-- `random(n)`, `health()`, `inventory()`
+- `random(n)`, `health()`, `inventory()`, `attributes(key_id)`, `destroy(ref)`
 
 Processes that serve the web have no PIN and must not call anything here.
 """

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from pkcs11 import KDF, Attribute, DeriveMixin, GCMParams, KeyType, Mechanism, ObjectClass, SignMixin, exceptions
 
 from pki.hsm import objects
-from pki.hsm.errors import HsmConfigError, HsmError, HsmSealBroken, HsmUnavailable
+from pki.hsm.errors import HsmConfigError, HsmError, HsmKeyMissing, HsmSealBroken, HsmUnavailable
 from pki.hsm.keys import TokenPrivateKey, private_key, verify
 from pki.hsm.module import Module, module
 from pki.hsm.sessions import WorkSession
@@ -151,9 +151,28 @@ class Hsm:
             raise HsmConfigError("the new key does not agree")
         return ref
 
+    def destroy(self, ref: KeyRef | str) -> None:
+        """Removes a key pair for ever: that of a responder whose certificate has ended. HsmKeyMissing if it is not there."""
+        key_id = _key_id(ref)
+
+        def operation(work: WorkSession) -> None:
+            objects.lookup(work, ObjectClass.PRIVATE_KEY, key_id).destroy()
+            objects.lookup(work, ObjectClass.PUBLIC_KEY, key_id).destroy()
+
+        self._run_writing(operation)
+
     def find(self, key_id: str) -> KeyRef:
         """The key pair with this CKA_ID (hex). Raises HsmKeyMissing."""
         return self._run(lambda work: objects.describe_pair(work, key_id))
+
+    def attributes(self, key_id: str) -> KeyAttributes:
+        """What the token says of the private or secret key with this CKA_ID. HsmKeyMissing; HsmConfigError if several."""
+        found = [each for each in self.inventory() if each.key_id == key_id]
+        if not found:
+            raise HsmKeyMissing(f"no key with CKA_ID {key_id}")
+        if len(found) > 1:
+            raise HsmConfigError(f"several keys with CKA_ID {key_id}")
+        return found[0]
 
     def find_kek(self, key_id: str) -> KeyRef:
         """The AES key with this CKA_ID (hex). Raises HsmKeyMissing."""

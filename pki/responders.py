@@ -1,0 +1,150 @@
+"""Delegated OCSP responders (RFC 6960 section 4.2.2.2): one P-256 key a CA, 30 days, renewed when 15 are left, then destroyed."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+import structlog
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+from django.db import transaction
+
+from pki import issuing, planning, profiles
+from pki.authorities import issuer_of
+from pki.domain.names import OIDS
+from pki.domain.profiles import PROFILES
+from pki.domain.tbs import Content
+from pki.hsm import HsmError, hsm_for
+from pki.models import (
+    CaState,
+    Certificate,
+    CertificateAuthority,
+    CertificateBlob,
+    CertificateStatus,
+    Event,
+    HsmKey,
+    KeyPurpose,
+    OcspSigner,
+)
+from pki.token_keys import Wanted, retire
+from siths_portal.lib import clock
+
+log = structlog.get_logger(__name__)
+
+LIFETIME = dt.timedelta(days=30)
+RENEW_BEFORE = dt.timedelta(days=15)
+PROFILE = "ocsp-signer"
+ACTOR = "system:ocsp-responders"
+
+
+@dataclass(frozen=True)
+class _Responder:
+    ca: CertificateAuthority
+    key: HsmKey
+
+
+def ensure(ca: CertificateAuthority, *, algorithm: str = "", actor_ref: str = ACTOR) -> OcspSigner | None:
+    """Gives the CA a responder unless it has one with more than 15 days left; returns the new one. Raises HsmError, NotIssuable.
+
+    The key type is the last responder's if none is named. Safe to repeat after a crash at any point.
+    """
+    now = clock.now()
+    current = OcspSigner.objects.filter(ca=ca, retired_at=None, certificate__status=CertificateStatus.ISSUED)
+    newest = current.order_by("-not_after").first()
+    if newest is not None and newest.not_after - now > RENEW_BEFORE:
+        return None
+    if not algorithm and newest is not None:
+        algorithm = HsmKey.objects.get(key_id=newest.key_id).algorithm
+    label = f"{HsmKey.objects.get(key_id=ca.key_id).label.rpartition('/ca/')[0]}/ocsp/{now:%Y-%m-%d}"
+    wanted = Wanted(hsm_for(ca.token_label), KeyPurpose.OCSP, label, algorithm or "ec-p256")
+    responder = _Responder(ca, wanted.ensure(actor_ref=actor_ref))
+    row = _reserved(responder, now, actor_ref)
+    if row.status == CertificateStatus.RESERVED:
+        signer = issuing.Signer(ca.token_label, ca.key_id, issuer_of(ca).public_key)
+        issuing.store(row, issuing.sign_tbs(bytes(row.tbs_der or b""), signer))
+    return _activate(responder, row, actor_ref)
+
+
+@transaction.atomic(durable=True)
+def _reserved(responder: _Responder, now: dt.datetime, actor_ref: str) -> Certificate:
+    """The responder's certificate row, left by an earlier attempt or new."""
+    ca, key = responder.ca, responder.key
+    known = Certificate.objects.filter(ca=ca, subject_ref=f"ocsp:{key.key_id}").exclude(status=CertificateStatus.FAILED).first()
+    if known is not None:
+        return known
+    issuer = issuer_of(ca)
+    not_before = (now - planning.BACKDATE).replace(microsecond=0)
+    content = Content(
+        subject=_subject(ca),
+        alternative={},
+        public_key=load_der_public_key(bytes(key.public_key_der)),
+        serial=0,
+        not_before=not_before,
+        not_after=min(not_before + LIFETIME, issuer.not_after or not_before + LIFETIME),
+    )
+    row = planning.reserve_row(ca, issuer, PROFILES[PROFILE], content, now)
+    row.profile_version = profiles.versions([PROFILE])[PROFILE]
+    row.subject_ref = f"ocsp:{key.key_id}"
+    row.save(force_insert=True)
+    planning.record_reservation([row], actor_ref, now)
+    return row
+
+
+def _subject(ca: CertificateAuthority) -> dict[str, str]:
+    """The CA's name with another CN, within 64 characters (B1.11)."""
+    subject = _issuer_subject(ca)
+    return subject | {"commonName": f"{ca.common_name[:59].rstrip()} OCSP"}
+
+
+def _issuer_subject(ca: CertificateAuthority) -> dict[str, str]:
+    by_oid = {oid: name for name, oid in OIDS.items()}
+    return {by_oid[each.oid]: str(each.value) for each in issuer_of(ca).name if each.oid in by_oid}
+
+
+@transaction.atomic(durable=True)
+def _activate(responder: _Responder, row: Certificate, actor_ref: str) -> OcspSigner:
+    blob = CertificateBlob.objects.filter(certificate=row).first()
+    if blob is None:
+        raise issuing.NotIssuable("the responder's certificate was revoked before it was issued")
+    signer, made = OcspSigner.objects.get_or_create(
+        certificate=row,
+        defaults={
+            "ca": responder.ca,
+            "token_label": responder.ca.token_label,
+            "key_id": responder.key.key_id,
+            "certificate_der": bytes(blob.der),
+            "not_before": row.not_before,
+            "not_after": row.not_after,
+        },
+    )
+    if made:
+        Event.record(
+            actor_ref=actor_ref,
+            action="ocsp_signer.activated",
+            subject_type="certificate_authority",
+            subject_ref=str(responder.ca.id),
+            facts={"ca": responder.ca.slug, "key_id": signer.key_id, "not_after": signer.not_after.isoformat()},
+        )
+    return signer
+
+
+def renew_due() -> int:
+    """Renews responders that are past half their life and destroys keys of those that ended; returns how many were renewed.
+
+    One CA whose token does not answer does not hold the others up.
+    """
+    renewed = 0
+    answering = CertificateAuthority.objects.filter(
+        state__in=[CaState.ACTIVE, CaState.STATUS_ONLY, CaState.RETIRED], ocsp_signers__isnull=False
+    )
+    for ca in answering.distinct().order_by("id"):
+        try:
+            renewed += ensure(ca) is not None
+            _retire_ended(ca)
+        except (HsmError, issuing.NotIssuable) as error:
+            log.error("ocsp_signer.renewal_failed", ca=ca.slug, error=type(error).__name__)
+    return renewed
+
+
+def _retire_ended(ca: CertificateAuthority) -> None:
+    for signer in OcspSigner.objects.filter(ca=ca, retired_at=None, not_after__lte=clock.now()):
+        retire(HsmKey.objects.get(key_id=signer.key_id), hsm_for(signer.token_label), actor_ref=ACTOR)
+        OcspSigner.objects.filter(id=signer.id).update(retired_at=clock.now())
