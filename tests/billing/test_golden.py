@@ -1,13 +1,18 @@
 """The slides' two sketches, seed lines 704-745, exact to the öre."""
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
+from billing import pdf
 from billing.models import Invoice, InvoiceLine
 from billing.service import run_month
-from tests.billing.world import APRIL, MUNICIPALITY, REGION
+from tests.billing import official
+from tests.billing.facts import local
+from tests.billing.world import APRIL, MUNICIPALITY, REGION, customer, price
 
+GOLDEN = Path(__file__).parent / "golden"
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -46,3 +51,25 @@ def test_both_sketches(sketches):
     # Numbers go by organisation number: 212999-0012 before 232999-0010.
     assert (municipality.number, region.number) == ("2023-000001", "2023-000002")
     assert municipality.payment_reference == "202300000124"
+    # The documents, byte for byte and row for row.
+    for name, invoice in (("region", region), ("municipality", municipality)):
+        files = {file.file_format: bytes(file.document.content) for file in invoice.files.select_related("document")}
+        assert files["peppol"].decode() == (GOLDEN / f"{name}.xml").read_text()
+        assert official.xsd_errors(files["peppol"]) == official.cen_errors(files["peppol"]) == []
+        rows = [" ".join(row.split()) for row in pdf.text(files["pdf"]).splitlines()]
+        for expected in (GOLDEN / f"{name}.txt").read_text().splitlines():
+            assert expected in rows
+
+
+def test_ore_go_half_up_line_by_line(facts):
+    price("589", "0.125")
+    price("689", "12.3456")
+    customer(REGION)
+    office = facts.office("a", "Kontor A")
+    facts.card(REGION, office, "589", local(2023, 4, 12))
+    facts.card(REGION, office, "689", local(2023, 4, 12), n=7)
+    run_month(APRIL, actor_ref="user:test", issue=True)
+    assert [str(line.net) for line in InvoiceLine.objects.order_by("position")] == ["0.13", "86.42"]
+    invoice = Invoice.objects.get()
+    # 86.55 * 0.25 = 21.6375
+    assert (str(invoice.net), str(invoice.vat), str(invoice.payable)) == ("86.55", "21.64", "108.19")
