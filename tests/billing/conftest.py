@@ -6,12 +6,15 @@ import pytest
 @pytest.fixture
 def facts(transactional_db):
     """An issuing side without facts, connected, and the clock on 2 May 2023, 06:00 in Stockholm."""
-    from siths_portal.lib import clock
+    from billing.ports import IssuanceFacts
+    from siths_portal.lib import clock, ports
     from tests.billing.facts import Facts
     from tests.billing.world import IN_MAY
 
+    real = ports.get(IssuanceFacts)
     with clock.moved_to(IN_MAY):
         yield Facts().connect()
+    ports.connect(IssuanceFacts, real)
 
 
 @pytest.fixture
