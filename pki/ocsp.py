@@ -130,14 +130,19 @@ def presign_due(*, limit: int = 500) -> int:
     return done
 
 
-def backlog() -> dict[str, int]:
-    """How many certificates of each CA with a responder lack a current answer, by the CA's slug; those with none are left out."""
+def backlog(*, since: dt.datetime | None = None) -> dict[str, int]:
+    """How many certificates of each CA with a responder lack a current answer, by the CA's slug; those with none are left out.
+
+    With `since`, only certificates that were issued and, if so, revoked before that moment.
+    """
     lacking = Certificate.objects.filter(
         Exists(OcspSigner.objects.filter(ca=OuterRef("ca"), retired_at=None)),
         ca__state__in=ONLINE,
         status__in=ANSWERED,
         not_after__gt=clock.now(),
     ).exclude(presigned_version=F("status_version"))
+    if since is not None:
+        lacking = lacking.exclude(issued_at__gte=since).exclude(revoked_at__gte=since)
     return dict(lacking.values_list("ca__slug").annotate(Count("id")))
 
 
