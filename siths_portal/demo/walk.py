@@ -18,7 +18,7 @@ from billing.models import FileFormat, Invoice
 from billing.services import rendering
 from pki import service as pki
 from siths_portal import chains
-from siths_portal.demo import ordering
+from siths_portal.demo import log_scan, ordering
 from siths_portal.demo.artefacts import Artefacts
 from siths_portal.demo.status_client import await_ocsp, fetch_crl
 from siths_portal.lib import jobs
@@ -75,6 +75,7 @@ class Walk:
             ("Invoice last month", self.invoice),
             ("The card is in the running month", self.preview),
             ("Verify the audit chains", self.verify_audit),
+            ("Find no personal data in the logs", self.scan_logs),
         ]
 
     def place_order(self) -> None:
@@ -179,6 +180,12 @@ class Walk:
         self.artefacts.summary["audit_ok"] = not faults
         if faults:
             raise WalkFault(f"the audit chain is broken in {', '.join(faults)}")
+
+    def scan_logs(self) -> None:
+        """No log of the house names a person, a card or the token's PIN."""
+        found = log_scan.scan(settings.VAR_DIR / "log", log_scan.terms())
+        if found:
+            raise WalkFault(f"personal data in {', '.join(found[:5])}")
 
     @property
     def _order(self) -> ordering.PlacedOrder:
