@@ -72,7 +72,8 @@ def _settings(**values: str) -> Iterator[dict[str, str]]:
 
 
 def _manage(root: Path, env: dict[str, str], *arguments: str) -> str | None:
-    return _run(root, str(root / ".venv" / "bin" / "python"), "-W", "ignore", "manage.py", *arguments, env=env)
+    problem = _run(root, str(root / ".venv" / "bin" / "python"), "-W", "ignore", "manage.py", *arguments, env=env)
+    return "\n".join(problem.splitlines()[-20:]) if problem else None
 
 
 def migrations(root: Path) -> str | None:
@@ -88,6 +89,12 @@ def deployment(root: Path) -> str | None:
             if problem := _manage(root, env, "check", "--deploy", "--fail-level", "WARNING"):
                 return f"{face}: {problem}"
     return None
+
+
+def static_files(root: Path) -> str | None:
+    """Production's static files can be gathered: each that a stylesheet names is there."""
+    with _settings(**PRODUCTION) as env:
+        return _manage(root, env, "collectstatic", "--no-input", "--verbosity", "0")
 
 
 PRODUCTION = {
@@ -162,6 +169,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("import contracts", imports),
     ("migrations", migrations),
     ("check --deploy", deployment),
+    ("static files", static_files),
     ("OpenAPI files", openapi),
     ("docker compose config", compose),
     ("hosts in uv.lock", lock_hosts),

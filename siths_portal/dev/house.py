@@ -1,5 +1,6 @@
 """The make targets: `python -m siths_portal.dev.house TARGET`. Standard library only, since it also installs the rest."""
 
+import json
 import os
 import shlex
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 from siths_portal.dev.checks import run_audit, run_checks
 from siths_portal.dev.home import locked, open_house
 from siths_portal.dev.progress import HouseError, run_steps, seconds_since_start, warn
-from siths_portal.dev.steps import SERVE_STEPS
+from siths_portal.dev.steps import SERVE_STEPS, WALK_STEPS
 from siths_portal.dev.supervision import Supervisor
 from siths_portal.dev.toolchain import INSTALL_STEPS
 
@@ -23,16 +24,36 @@ def setup() -> None:
 
 
 def run() -> None:
-    """Installs, starts, fills with demo data, walks one card through its life, and leaves the house serving in the background."""
+    """Installs, starts, fills with demo data, walks one card through its life once, and leaves the house serving."""
+    _serve(walk=not _has_walked())
+
+
+def demo() -> None:
+    """As `run`, with one more card through its life, and `var/demo/summary.json` with its artefacts."""
+    _serve(walk=True)
+
+
+def _has_walked() -> bool:
+    """Whether a walk has come to its end in this house."""
+    try:
+        steps = json.loads((ROOT / "var" / "demo" / "summary.json").read_text())["steps"]
+    except (OSError, ValueError, KeyError):
+        return False
+    return bool(steps) and all(step["ok"] for step in steps)
+
+
+def _serve(*, walk: bool) -> None:
     with locked(ROOT):
         run_steps(INSTALL_STEPS, ROOT)
         house = open_house(ROOT)
-        run_steps(SERVE_STEPS, house)
+        run_steps((*SERVE_STEPS, *(WALK_STEPS if walk else ())), house)
     print(f"\nFrom the first line to now: {seconds_since_start():.1f} s")
     print(f"Portal     http://localhost:{house.port('portal')}")
     print(f"Mina sidor http://localhost:{house.port('minasidor')}")
     print(f"Status     http://127.0.0.1:{house.port('status')}")
     print(f"API (mTLS) https://localhost:{house.port('api')}")
+    if walk:
+        print(f"Demo       {house.var / 'demo' / 'summary.json'}")
     print(f"Logs       {house.var / 'log'}")
     print("Ends with  make stop")
 
@@ -99,7 +120,7 @@ def bench() -> None:
 
 TARGETS: dict[str, Callable[[], None]] = {
     "run": run,
-    "demo": run,
+    "demo": demo,
     "test": test,
     "check": check,
     "audit": audit,

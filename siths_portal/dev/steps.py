@@ -1,5 +1,8 @@
 """The steps of `make run` and `make demo`, in order, in this one place."""
 
+import datetime as dt
+from pathlib import Path
+
 from siths_portal.dev import programs, tokens
 from siths_portal.dev.home import House
 from siths_portal.dev.probes import is_ready
@@ -7,19 +10,34 @@ from siths_portal.dev.progress import HouseError, Step, run_logged, seconds_sinc
 from siths_portal.dev.supervision import Supervisor
 
 
-def manage(*arguments: str) -> Step:
-    """A step that runs one management command with the clone's settings; its output goes to `var/log/commands.log`."""
+def manage(name: str, *arguments: str) -> Step:
+    """The step `name`: one management command with the clone's settings; its output goes to `var/log/commands.log`."""
 
     def work(house: House) -> None:
         command = [str(house.python), "manage.py", *arguments]
         run_logged(command, house.var / "log" / "commands.log", cwd=house.root, env=house.command_env())
 
-    return Step(arguments[0], work)
+    return Step(name, work)
 
 
-def named(name: str, step: Step) -> Step:
-    """`step` under the name that the person at the keyboard reads."""
-    return Step(name, step.work)
+def fill(name: str, *arguments: str) -> Step:
+    """As `manage`, for commands that change nothing when repeated: passed over if they ran today for the same code."""
+    step = manage(name, *arguments)
+
+    def work(house: House) -> str | None:
+        return "as it is" if _is_filled(house) else step.work(house)
+
+    return Step(name, work)
+
+
+def _filled(house: House) -> tuple[Path, str]:
+    """The note that all filling steps were done, and what it says. It lies with the database, whose loss it must not outlive."""
+    return house.postgres_home / "filled", f"{programs.code_fingerprint(house.root)} {dt.datetime.now(dt.UTC).date().isoformat()}"
+
+
+def _is_filled(house: House) -> bool:
+    note, text = _filled(house)
+    return note.exists() and note.read_text() == text
 
 
 def _supervisor(house: House) -> str | None:
@@ -29,15 +47,13 @@ def _supervisor(house: House) -> str | None:
 def _data_services(house: House) -> None:
     house.postgres.create()
     house.redis.folder.mkdir(parents=True, exist_ok=True)
-    supervisor = Supervisor(house)
-    supervisor.bring_up(programs.data_services(house))
+    Supervisor(house).bring_up(programs.data_services(house))
     house.postgres.provision()
 
 
 def _applications(house: House) -> None:
     house.release_ports()
-    supervisor = Supervisor(house)
-    supervisor.bring_up(programs.application_programs(house))
+    Supervisor(house).bring_up(programs.application_programs(house))
 
 
 def _outside(house: House) -> None:
@@ -49,6 +65,8 @@ def _outside(house: House) -> None:
 def _served(house: House) -> str:
     if not is_ready(house.port("portal")):
         raise HouseError(f"The portal does not answer on port {house.port('portal')}; see {house.var / 'log' / 'portal.log'}")
+    note, text = _filled(house)
+    note.write_text(text)
     return f"served {seconds_since_start():.1f} s after the first line"
 
 
@@ -56,9 +74,17 @@ SERVE_STEPS = (
     Step("Settings and secrets", tokens.write_settings),
     Step("Supervisor", _supervisor),
     Step("PostgreSQL and Redis", _data_services),
-    named("Migrations", manage("migrate", "--no-input")),
-    named("Static files", manage("collectstatic", "--no-input")),
+    fill("Migrations", "migrate", "--no-input"),
     Step("Tokens", tokens.initialise_tokens),
-    Step("Faces, workers and simulators", _applications),
+    fill("Key ceremony", "pki_ceremony", "siths_portal/dev/demo_ceremony.yaml"),
+    fill("Demo organisations and people", "demo_load"),
+    fill("Demo prices", "billing_demo_prices"),
+    Step("Faces and workers", _applications),
+    fill("TLS certificates, machine clients", "demo_tls"),
+    Step("TLS front and card supplier", _outside),
+    fill("Last month's cards", "demo_history"),
     Step("The portal answers", _served),
 )
+
+# `make demo` walks each time, `make run` once.
+WALK_STEPS = (manage("One card through its whole life", "demo_run", "--out", "var/demo"),)

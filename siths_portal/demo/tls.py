@@ -1,0 +1,139 @@
+"""TLS identities of the running demo, from the Function CA: the API's front, and the card supplier that calls it."""
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+from django.conf import settings
+from django.db import transaction
+
+from authn import service as authn
+from pki import service as pki
+from siths_portal.lib import clock
+from siths_portal.lib.files import write_atomically
+
+FUNCTION_CA = "function"
+SUPPLIER_REF = "kortleverantor-1"
+ACTOR_REF = "system:demo"
+VALIDITY = dt.timedelta(days=365)
+RENEW_BEFORE = dt.timedelta(days=30)
+SECONDS = 60
+
+
+class TlsFault(RuntimeError):
+    """An identity was not certified."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A key and certificate that a process keeps in `folder` under `name`."""
+
+    folder: Path
+    name: str
+    subject: Mapping[str, str]
+    alternative: Mapping[str, str]
+
+    @property
+    def key_file(self) -> Path:
+        """The private key, PKCS #8 PEM, for its owner alone."""
+        return self.folder / f"{self.name}.key"
+
+    @property
+    def certificate_file(self) -> Path:
+        """The certificate and its issuer, PEM."""
+        return self.folder / f"{self.name}.pem"
+
+    def is_good(self, issuer: x509.Certificate) -> bool:
+        """Whether key and certificate are there, belong together, come from `issuer` and are not soon out of time."""
+        try:
+            certificate = x509.load_pem_x509_certificates(self.certificate_file.read_bytes())[0]
+            key = serialization.load_pem_private_key(self.key_file.read_bytes(), None)
+            certificate.verify_directly_issued_by(issuer)
+        except (OSError, ValueError, TypeError, IndexError, InvalidSignature):
+            return False
+        return key.public_key() == certificate.public_key() and certificate.not_valid_after_utc > clock.now() + RENEW_BEFORE
+
+
+def identities() -> tuple[Identity, Identity]:
+    """The front's identity and the supplier's."""
+    front = Identity(
+        settings.VAR_DIR / "tls",
+        "server",
+        {"countryName": "SE", "organizationName": settings.OPERATOR_NAME, "commonName": "localhost"},
+        {"dNSName": "localhost", "iPAddress": "127.0.0.1"},
+    )
+    supplier = Identity(
+        settings.VAR_DIR / "simulators" / "supplier",
+        "client",
+        {"countryName": "SE", "organizationName": "Demo Kort AB", "commonName": SUPPLIER_REF},
+        {"dNSName": f"{SUPPLIER_REF}.example"},
+    )
+    return front, supplier
+
+
+def provide() -> int:
+    """Certifies what is missing or soon out of time, writes the anchors of both sides and registers the supplier.
+
+    Returns how many certificates were issued. Raises TlsFault if the pki worker does not issue them in time.
+    """
+    chain = [x509.load_der_x509_certificate(der) for der in pki.chain(FUNCTION_CA)]
+    front, supplier = identities()
+    missing = [one for one in (front, supplier) if not one.is_good(chain[0])]
+    _certify(missing, chain)
+    bundle = b"".join(certificate.public_bytes(Encoding.PEM) for certificate in chain)
+    write_atomically(front.folder / "clients-ca.pem", bundle)
+    write_atomically(supplier.folder / "ca.pem", bundle)
+    write_atomically(supplier.folder / "root.pem", chain[-1].public_bytes(Encoding.PEM))
+    write_atomically(front.folder / f"{SUPPLIER_REF}.pem", supplier.certificate_file.read_bytes())
+    client = {
+        "client_ref": SUPPLIER_REF,
+        "name": supplier.subject["organizationName"],
+        "kind": "supplier",
+        "certificates": [{"file": f"{SUPPLIER_REF}.pem"}],
+    }
+    file = front.folder / "clients.yaml"
+    write_atomically(file, json.dumps({"clients": [client]}, ensure_ascii=False, indent=1).encode() + b"\n")
+    authn.sync_clients(file)
+    return len(missing)
+
+
+def _certify(missing: list[Identity], chain: list[x509.Certificate]) -> None:
+    if not missing:
+        return
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in missing]
+    orders = [_order(one, key) for one, key in zip(missing, keys, strict=True)]
+    with transaction.atomic(durable=True):
+        ids = pki.plan_certificates(orders, actor_ref=ACTOR_REF, unit_ref="")
+    settled = {view.id: view for view in pki.wait_until_settled(ids, seconds=SECONDS)}
+    for one, key, certificate_id in zip(missing, keys, ids, strict=True):
+        der = settled[certificate_id].der
+        if der is None:
+            raise TlsFault(f"{one.name}: the certificate is {settled[certificate_id].status}")
+        private = key.private_bytes(Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        with_issuers = [x509.load_der_x509_certificate(der), *chain[:-1]]
+        write_atomically(one.key_file, private, mode=0o600)
+        write_atomically(one.certificate_file, b"".join(each.public_bytes(Encoding.PEM) for each in with_issuers))
+
+
+def _order(one: Identity, key: ec.EllipticCurvePrivateKey) -> pki.CertificateOrder:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, one.subject["commonName"])])
+    request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    return pki.CertificateOrder(
+        ca=FUNCTION_CA,
+        profile="function",
+        subject=one.subject,
+        subject_alternative=one.alternative,
+        csr_der=request.public_bytes(Encoding.DER),
+        subject_ref=f"function:{one.subject['commonName']}",
+        carrier_ref="",
+        card_number=None,
+        not_after=clock.now() + VALIDITY,
+    )

@@ -1,0 +1,22 @@
+"""`demo_tls`: TLS identities of the running demo and the register of machine clients."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from siths_portal.demo import tls
+from siths_portal.lib.errors import DomainError
+
+
+class Command(BaseCommand):
+    """Safe to repeat: certifies what is missing or soon out of time."""
+
+    help = "Certifies the API's TLS front and the card supplier from the Function CA, and registers the supplier."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Prints one line. Exit 1 if the certificates were not issued."""
+        try:
+            issued = tls.provide()
+        except (tls.TlsFault, DomainError) as error:
+            raise CommandError(str(error), returncode=1) from None
+        self.stdout.write(f"{issued} certifikat utfärdade")
