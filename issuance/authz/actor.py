@@ -37,7 +37,12 @@ def user(person_id: UUID, grants: tuple[Grant, ...]) -> Actor:
 
 
 def client(client_ref: str) -> Actor:
-    """The actor of a registered service client, such as a card supplier."""
+    """The actor of a registered service client, such as a card supplier. Raises ValueError if it has no name.
+
+    An order without an owner has an empty reference, which must be nobody's.
+    """
+    if not client_ref:
+        raise ValueError("a service client has a name")
     return Actor(f"client:{client_ref}", "client")
 
 

@@ -1,6 +1,6 @@
 """Base of the rows that have a life cycle: their state moves only by a step of `issuance.services.steps`."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any, Self
 
 from django.db import models
@@ -24,10 +24,12 @@ class Stateful(models.Model):
         row._state_as_loaded = row.__dict__.get("state")
         return row
 
-    def refresh_from_db(self, *args: Any, **kwargs: Any) -> None:
-        """Reads the row again and remembers its state."""
-        super().refresh_from_db(*args, **kwargs)
-        self._state_as_loaded = self.state
+    def refresh_from_db(self, using: str | None = None, fields: Iterable[str] | None = None, from_queryset: Any = None) -> None:
+        """Reads the row, or the named fields of it, again and remembers a state that was read."""
+        named = None if fields is None else list(fields)
+        super().refresh_from_db(using, named, from_queryset)
+        if named is None or "state" in named:
+            self._state_as_loaded = self.state
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Saves. Raises RuntimeError if the state was changed other than by a step."""

@@ -2,18 +2,22 @@
 
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from issuance.authz import Actor, Grant, Role, user
-from issuance.models import RoleGrant
+from issuance.models import Post, RoleGrant
 from siths_portal.lib import clock
 
 
 def actor_of_person(person_id: UUID) -> Actor:
-    """The person with the grants that are valid at this moment; none gives an actor that sees nothing."""
+    """The person with the grants that are valid at this moment; none gives an actor that sees nothing.
+
+    A role rests while its holder has no valid post in the catalogue (domain.md 1.3).
+    """
     now = clock.now()
+    has_post = Post.objects.filter(Q(valid_to=None) | Q(valid_to__gte=clock.today()), person=OuterRef("person"), ended_at=None)
     rows = (
-        RoleGrant.objects.filter(person_id=person_id, valid_from__lte=now)
+        RoleGrant.objects.filter(Exists(has_post), person_id=person_id, valid_from__lte=now)
         .filter(Q(valid_to=None) | Q(valid_to__gt=now))
         .select_related("area", "organisation")
         .order_by("id")

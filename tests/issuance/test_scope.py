@@ -1,5 +1,6 @@
 """Who sees what: scope flows downward, protected persons stay hidden, and hidden cannot be told from missing (S09, S10, S13)."""
 
+import datetime as dt
 import uuid
 from typing import Any
 
@@ -12,6 +13,7 @@ from issuance.authz.roles import ALLOWED
 from issuance.models import CardOrder, Carrier, Eid, IssuingArea, Office, Organisation, Person, Post
 from issuance.services import role_assignment
 from issuance.services.actors import actor_of_person
+from siths_portal.lib import clock
 from siths_portal.lib.errors import Forbidden, NotFound
 from tests.issuance.world import SETUP
 
@@ -186,6 +188,20 @@ def test_no_grant_sees_nothing_and_an_ended_one_ends_at_once(world: Any) -> None
     grant = Person.objects.get(pk=actor.person_id).role_grants.get()
     role_assignment.end_role(actor=SETUP, grant_id=grant.id)
     assert actor_of_person(actor.person_id).grants == ()
+
+
+@pytest.mark.parametrize("change", [{"ended_at": clock.now()}, {"valid_to": clock.today() - dt.timedelta(days=1)}])
+def test_a_role_rests_while_its_holder_has_no_post(world: Any, change: dict[str, Any]) -> None:
+    actor = world.officer()
+    Post.objects.filter(person_id=actor.person_id).update(**change)
+    assert actor_of_person(actor.person_id).grants == ()
+    Post.objects.filter(person_id=actor.person_id).update(ended_at=None, valid_to=clock.today())
+    assert actor_of_person(actor.person_id) == actor
+
+
+def test_a_client_without_a_name_is_no_client() -> None:
+    with pytest.raises(ValueError, match="name"):
+        client("")
 
 
 def test_clients_and_rules_see_only_what_is_theirs(world: Any) -> None:

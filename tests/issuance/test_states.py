@@ -1,7 +1,9 @@
 """The transition tables, cell by cell against the specification, and what walks along them leave behind."""
 
 import datetime as dt
+import re
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -179,3 +181,11 @@ def test_a_serial_has_one_carrier_and_a_step_one_event(world: Any) -> None:
         Event.record(
             actor_ref="system:setup", action="carrier.sent", subject_type="carrier", subject_ref=str(one.pk), subject_seq=1
         )
+
+
+def test_nothing_but_the_steps_writes_a_state() -> None:
+    """`update` and `bulk_update` pass by `save`, so the source is searched for them."""
+    root = Path(__file__).parents[2] / "issuance"
+    writers = re.compile(r"""update\([^)]*\bstate=|update_fields=\[[^\]]*"state"|bulk_update\(""")
+    found = {path.name for path in root.rglob("*.py") if writers.search(path.read_text())}
+    assert found == {"_steps.py"}
