@@ -84,7 +84,7 @@ def sync_clients(path: Path, *, actor_ref: str = "system:authn_sync_clients") ->
     """Makes the register like the file at `path`, in one transaction with one event for each client that it changed.
 
     A client or certificate that the file no longer names is deactivated or revoked, never removed. Raises Invalid if the file
-    is not as docs/settings.md says, and Conflict if it gives one client a certificate of another's; then nothing is changed.
+    is not as `clients_file` says, and Conflict if it gives one client a certificate of another's; then nothing is changed.
     """
     entries = read(path)
     result = SyncResult(clients=len(entries), certificates=sum(len(entry.certificates) for entry in entries))

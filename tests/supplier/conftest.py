@@ -51,3 +51,32 @@ def a(stage):
 def b(stage):
     """Supplier b on the wire."""
     return stage.client("b")
+
+
+@pytest.fixture
+def start_worker(stage, demo_pki):
+    """Starts the pki worker, which alone signs, in place of the one before; it is ended after the test."""
+    import contextlib
+    import sys
+
+    from tests.supplier.stage import process
+
+    with contextlib.ExitStack() as stack:
+
+        def start(**env: str) -> None:
+            stack.close()
+            log = stage.folder / "worker.log"
+            log.unlink(missing_ok=True)
+            command = [
+                sys.executable, "-m", "celery", "-A", "siths_portal.celery", "worker", "-Q", "pki", "-P", "threads", "-c", "4",
+                "--without-gossip", "--without-mingle", "--loglevel", "INFO",
+            ]  # fmt: skip
+            stack.enter_context(process(command, log, lambda: " ready." in log.read_text(), **env))
+
+        yield start
+
+
+@pytest.fixture
+def worker(start_worker):
+    """A running pki worker over the demo's hierarchy."""
+    start_worker()
