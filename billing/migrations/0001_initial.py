@@ -265,7 +265,7 @@ class Migration(migrations.Migration):
                 ('office_id', models.UUIDField(null=True)),
                 ('organisation_id', models.UUIDField(null=True)),
                 ('article_code', models.CharField(max_length=20)),
-                ('text', models.CharField(max_length=400)),
+                ('text', models.TextField()),
                 ('quantity', models.DecimalField(decimal_places=2, max_digits=12)),
                 ('unit_price', models.DecimalField(decimal_places=4, max_digits=12)),
                 ('vat_rate', models.DecimalField(decimal_places=2, max_digits=5)),
