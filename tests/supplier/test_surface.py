@@ -26,8 +26,11 @@ def logotype(content: bytes, sha256: str | None = None) -> dict[str, str]:
     return {"logotype": base64.b64encode(content).decode(), "sha256": sha256 or hashlib.sha256(content).hexdigest()}
 
 
+UNKNOWN = "0192b0f4-8f4e-7d7e-9c3a-5d1f4f6b7a10"
+
+
 @pytest.mark.parametrize(
-    "path", ["", "nothing", "orders/1", "orders/", "orders/0192b0f4-8f4e-7d7e-9c3a-5d1f4f6b7a10/x", "../../x", "card-customisations/1"]
+    "path", ["", "nothing", "orders/1", "orders/", f"orders/{UNKNOWN}/x", "../../x", "card-customisations/1"]
 )
 def test_unknown_addresses_are_problems(a, path: str) -> None:
     response = a("GET", path)
