@@ -24,13 +24,15 @@ _SUBSCRIPTIONS = """
     ), placed AS (
         SELECT id, '/' || split_part(scope_path, '/', 2) || '/' || split_part(scope_path, '/', 3) || '/' AS top_path
         FROM issuance_organisation
+    ), holder AS (
+        SELECT DISTINCT placed.top_path, c.person_id
+        FROM issuance_eid e
+        JOIN issuance_carrier c ON c.id = e.carrier_id AND c.kind IN ('ordinary_card', 'reserve_card')
+        JOIN placed ON placed.id = e.organisation_id
+        WHERE e.activated_at < %(at)s AND e.valid_to > %(at)s AND (e.ended_at IS NULL OR e.ended_at > %(at)s)
     )
-    SELECT top.party_id, top.id, top.name, count(DISTINCT c.person_id)
-    FROM issuance_eid e
-    JOIN issuance_carrier c ON c.id = e.carrier_id AND c.kind IN ('ordinary_card', 'reserve_card')
-    JOIN placed ON placed.id = e.organisation_id
-    JOIN top ON top.scope_path = placed.top_path
-    WHERE e.activated_at < %(at)s AND e.valid_to > %(at)s AND (e.ended_at IS NULL OR e.ended_at > %(at)s)
+    SELECT top.party_id, top.id, top.name, count(*)
+    FROM holder JOIN top ON top.scope_path = holder.top_path
     GROUP BY top.party_id, top.id, top.name
     ORDER BY top.party_id, top.name, top.id
 """
