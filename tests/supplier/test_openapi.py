@@ -1,6 +1,7 @@
 """The committed description against the running face: generated calls, right and wrong, over mutual TLS."""
 
 import itertools
+import os
 from pathlib import Path
 from uuid import uuid4
 
@@ -52,9 +53,10 @@ def known(world: World, a):
     return itertools.cycle([*orders, None])
 
 
+@pytest.mark.soak
 @schema.parametrize()
 @settings(
-    max_examples=15,
+    max_examples=300 if os.environ.get("SITHS_LONG") else 15,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],

@@ -18,7 +18,7 @@ from tests.supplier.stage import ROOT, wait_for
 from tests.supplier.world import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
-REPEATS = int(os.environ.get("FAULT_REPEATS", "1"))
+REPEATS = 10 if os.environ.get("SITHS_LONG") else 1
 STEPS = ["accepted", "made", "personalised", "produced", "sent"]
 
 
@@ -158,6 +158,7 @@ def test_two_bureaus_share_a_queue(worker, world: World, stage, tmp_path: Path) 
         check_one_card(bureaus["ab".index(owner)], order)
 
 
+@pytest.mark.faults
 def test_a_supplier_killed_after_every_step_makes_one_card(worker, world: World, bureau: Bureau) -> None:
     for number in range(REPEATS):
         order = world.order(number)
@@ -173,6 +174,7 @@ def test_a_supplier_killed_after_every_step_makes_one_card(worker, world: World,
     assert len(bureau.cards) == REPEATS
 
 
+@pytest.mark.faults
 def test_a_supplier_killed_at_any_moment_makes_one_card(worker, world: World, bureau: Bureau) -> None:
     for number in range(REPEATS):
         order = world.order(number)
@@ -188,6 +190,7 @@ def test_a_supplier_killed_at_any_moment_makes_one_card(worker, world: World, bu
         check_one_card(bureau, order)
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("point", ["api.before-receipt", "api.after-receipt", "pki.plan.before-commit", "api.after-commit"])
 def test_an_api_killed_at_a_named_point_loses_and_doubles_nothing(
     worker, world: World, stage, a, tmp_path: Path, point: str
@@ -227,6 +230,7 @@ def test_an_api_killed_at_a_named_point_loses_and_doubles_nothing(
     stage.start_api()
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("point", ["pki.sign.before-signature", "pki.sign.after-signature", "pki.sign.after-commit"])
 def test_a_worker_killed_at_a_named_point_loses_and_doubles_nothing(
     start_worker, demo_pki, world: World, bureau: Bureau, tmp_path: Path, point: str
