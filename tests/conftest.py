@@ -3,6 +3,7 @@
 Each run has its own, so runs do not meet, in one machine or in one clone. Durability is off here and nowhere else.
 """
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -31,36 +32,48 @@ def _postgres(root: Path) -> PrivatePostgres:
     return PrivatePostgres(root / "pg" / "data", root / "pg", fsync=False)
 
 
+def _start_services() -> Path:
+    root = Path(tempfile.mkdtemp(prefix="siths-test-", dir="/tmp"))
+    root.chmod(0o755)
+    postgres = _postgres(root)
+    _running.update(root=root, postgres=postgres)
+    postgres.create()
+    postgres.start()
+    postgres.psql(ROLES_SQL)
+    _running["redis"] = PrivateRedis(root / "redis", root / "redis.sock").start()
+    (root / "pin").write_text("648219")
+    (root / "secret").write_text("test-key-" + "x" * 50)
+    return root
+
+
+def _own_folder(root: Path, worker: str) -> None:
+    """What the processes of a parallel run may not share: the folder of files, the tokens, and the queue's database."""
+    own = root / worker
+    (own / "var").mkdir(parents=True)
+    (own / "tokens").mkdir()
+    (own / "softhsm2.conf").write_text(
+        f"directories.tokendir = {own}/tokens\nobjectstore.backend = file\nlog.level = ERROR\nslots.removable = false\n"
+    )
+    number = int(worker.removeprefix("gw") or 0) if worker.startswith("gw") else 0
+    redis = PrivateRedis(root / "redis", root / "redis.sock", database=number)
+    os.environ.update(
+        SITHS_TEST_ROOT=str(root),
+        SITHS_VAR_DIR=str(own / "var"),
+        DEBUG="1",
+        DATABASE_URL=_postgres(root).url(APP_ROLE, "siths"),
+        REDIS_URL=redis.url(),
+        CELERY_BROKER_URL=redis.broker_url(),
+        SOFTHSM2_CONF=str(own / "softhsm2.conf"),
+        PKCS11_PIN_FILE=str(root / "pin"),
+        SECRET_KEY_FILE=str(root / "secret"),
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Starts the services before Django reads its settings. Workers of a parallel run inherit the first process's."""
-    if not hasattr(config, "workerinput"):
-        root = Path(tempfile.mkdtemp(prefix="siths-test-", dir="/tmp"))
-        root.chmod(0o755)
-        postgres = _postgres(root)
-        redis = PrivateRedis(root / "redis", root / "redis.sock")
-        _running.update(root=root, postgres=postgres)
-        postgres.create()
-        postgres.start()
-        postgres.psql(ROLES_SQL)
-        _running["redis"] = redis.start()
-        (root / "tokens").mkdir()
-        (root / "softhsm2.conf").write_text(
-            f"directories.tokendir = {root}/tokens\nobjectstore.backend = file\nlog.level = ERROR\nslots.removable = false\n"
-        )
-        (root / "pin").write_text("648219")
-        (root / "secret").write_text("test-key-" + "x" * 50)
-        os.environ.update(
-            SITHS_TEST_ROOT=str(root),
-            SITHS_VAR_DIR=str(root / "var"),
-            DEBUG="1",
-            DATABASE_URL=postgres.url(APP_ROLE, "siths"),
-            REDIS_URL=redis.url(),
-            CELERY_BROKER_URL=redis.broker_url(),
-            SOFTHSM2_CONF=str(root / "softhsm2.conf"),
-            PKCS11_PIN_FILE=str(root / "pin"),
-            SECRET_KEY_FILE=str(root / "secret"),
-        )
-        (root / "var").mkdir()
+    """Starts the services before Django reads its settings; the processes of a parallel run share PostgreSQL and Redis."""
+    workerinput = getattr(config, "workerinput", None)
+    root = Path(os.environ["SITHS_TEST_ROOT"]) if workerinput else _start_services()
+    _own_folder(root, workerinput["workerid"] if workerinput else "main")
     os.environ["DJANGO_SETTINGS_MODULE"] = "siths_portal.settings"
     import django
 
@@ -118,10 +131,9 @@ def flush_database() -> None:
     kept = {"django_migrations", "django_content_type", "auth_permission"}
     tables = [t for t in connection.introspection.table_names() if t not in kept]
     options = connection.settings_dict["OPTIONS"]
-    with psycopg2.connect(dbname=connection.settings_dict["NAME"], user="postgres", host=options["host"]) as superuser:
-        with superuser.cursor() as cursor:
-            cursor.execute("SET session_replication_role = replica")
-            cursor.execute(";".join(f'DELETE FROM "{table}"' for table in tables))
-    superuser.close()
+    superuser = psycopg2.connect(dbname=connection.settings_dict["NAME"], user="postgres", host=options["host"])
+    with contextlib.closing(superuser), superuser, superuser.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")
+        cursor.execute(";".join(f'DELETE FROM "{table}"' for table in tables))
     for anchor in Path(settings.AUDIT_ANCHOR_DIR).glob(f"{connection.settings_dict['NAME']}.*.json"):
         anchor.unlink()

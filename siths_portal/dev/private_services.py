@@ -130,6 +130,7 @@ class PrivateRedis:
 
     folder: Path
     socket: Path
+    database: int = 0
 
     def server_command(self) -> list[str]:
         """The server's command line, in the foreground."""
@@ -140,11 +141,11 @@ class PrivateRedis:
 
     def url(self) -> str:
         """The URL for redis-py."""
-        return f"unix://{self.socket}?db=0"
+        return f"unix://{self.socket}?db={self.database}"
 
     def broker_url(self) -> str:
         """The URL for Celery, whose transport names the scheme differently."""
-        return f"redis+socket://{self.socket}?virtual_host=0"
+        return f"redis+socket://{self.socket}?virtual_host={self.database}"
 
     def start(self) -> "subprocess.Popen[bytes]":
         """Starts the server as a child and waits until its socket is there."""
