@@ -68,12 +68,17 @@ def _candidate(actor: Actor) -> Post | None:
             person__identifiers__kind="personnummer",
             person__identifiers__valid_to=None,
         )
+        .exclude(person_id__in=_own(actor))
         .exclude(person_id__in=holders)
-        .exclude(person_id=actor.person_id)
         .select_related("organisation__area")
         .order_by("id")
         .first()
     )
+
+
+def _own(actor: Actor) -> list[UUID]:
+    """The clerk, who may not order for herself."""
+    return [actor.person_id] if actor.person_id else []
 
 
 def card_of(order: PlacedOrder) -> Carrier:
