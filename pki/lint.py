@@ -42,7 +42,7 @@ def faults(to_be_signed: bytes, profile: Profile, issuer: Issuer, policies: tupl
             return ["not DER"]
         check = _Check(raw, certificate, profile, issuer, policies)
         return [*check.frame(), *check.subject(), *check.key(), *check.extensions()]
-    except (ValueError, TypeError, x509.DuplicateExtension, x509.ExtensionNotFound) as error:
+    except (ValueError, TypeError, x509.DuplicateExtension, x509.InvalidVersion) as error:
         return [f"unreadable: {type(error).__name__}"]
 
 

@@ -1,5 +1,8 @@
 """Fixtures of the `pki` tests. Models are imported inside: this file is read before Django is set up."""
 
+import hashlib
+import re
+
 import pytest
 
 
@@ -18,3 +21,34 @@ def world(keys, transactional_db, settings, tmp_path):
 
     settings.PKI_STATUS_DIR = tmp_path / "status"
     return World(keys)
+
+
+@pytest.fixture
+def own_tokens(request, monkeypatch, settings, tmp_path):
+    """Empty tokens and folders of the test's own, in its settings and in the environment of processes that it starts."""
+    from tests.pki_fixtures import make_token
+
+    name = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:16]
+    for variable, label in (("PKCS11_TOKEN", f"{name}-i"), ("PKCS11_ROOT_TOKEN", f"{name}-r")):
+        make_token(label)
+        monkeypatch.setenv(variable, label)
+        setattr(settings, variable, label)
+    for variable in ("PKI_STATUS_DIR", "PKI_CEREMONY_DIR"):
+        monkeypatch.setenv(variable, str(tmp_path / variable))
+        setattr(settings, variable, tmp_path / variable)
+
+
+@pytest.fixture
+def small_pki(own_tokens, transactional_db):
+    """A root, two issuing CAs with responders and the bulk CA, in tokens that the test may spoil."""
+    from pki import ceremony
+    from pki.domain.ceremony_file import parse
+
+    return ceremony.perform(parse(small_file()))
+
+
+def small_file() -> bytes:
+    """The demo's ceremony with two of its issuing CAs."""
+    from tests.pki_fixtures import demo_file
+
+    return re.sub(rb"(?s)  - slug: person-hsaid-2.*(  - slug: function)", rb"\1", demo_file())

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import re
 import subprocess
 import sys
 
@@ -20,7 +19,8 @@ from pki.domain.ceremony_file import CeremonyFileError, parse
 from pki.hsm import hsm_for
 from pki.models import Certificate, CertificateAuthority, Crl, Event, HsmKey, OcspResponse, OcspSigner
 from siths_portal.lib.errors import Conflict
-from tests.pki_fixtures import demo_file, make_token
+from tests.pki.conftest import small_file
+from tests.pki_fixtures import demo_file
 
 SLUGS = ["root", "person-hsaid-3", "person-hsaid-2", "person-id-3", "person-id-2", "person-id-mobile", "function", "demo-bulk"]
 
@@ -236,26 +236,14 @@ def test_a_file_that_cannot_be_followed_is_wrong_use(tmp_path, old, new, text):
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("own_tokens")
 class TestCut:
     """A ceremony that loses power at a named point is finished by following the same file again."""
-
-    FILE = re.sub(rb"(?s)  - slug: person-hsaid-2.*(  - slug: demo-bulk)", rb"\1", demo_file())
-
-    @pytest.fixture(autouse=True)
-    def tokens(self, request, monkeypatch, settings, tmp_path):
-        name = f"cut-{abs(hash(request.node.name)) % 10**8}"
-        for variable, label in (("PKCS11_TOKEN", f"{name}-i"), ("PKCS11_ROOT_TOKEN", f"{name}-r")):
-            make_token(label)
-            monkeypatch.setenv(variable, label)
-            setattr(settings, variable, label)
-        for variable in ("PKI_STATUS_DIR", "PKI_CEREMONY_DIR"):
-            monkeypatch.setenv(variable, str(tmp_path / variable))
-            setattr(settings, variable, tmp_path / variable)
 
     @pytest.mark.parametrize("point", ["pki.key.before-commit", "pki.ceremony.after-key", "pki.ceremony.after-certificate"])
     def test_repeating_finishes(self, point, tmp_path):
         path, armed = tmp_path / "cut.yaml", tmp_path / "armed"
-        path.write_bytes(self.FILE)
+        path.write_bytes(small_file())
         armed.mkdir()
         command = [sys.executable, "manage.py", "pki_ceremony", str(path)]
         for _ in range(3):
@@ -269,23 +257,20 @@ class TestCut:
         assert list(CertificateAuthority.objects.order_by("id").values_list("slug", "state")) == [
             ("root", "offline"),
             ("person-hsaid-3", "active"),
+            ("function", "active"),
             ("demo-bulk", "status_only"),
         ]
         assert Certificate.objects.exclude(status="issued").count() == 0
-        assert Certificate.objects.count() == 4  # three CAs and a responder
+        assert Certificate.objects.count() == 6  # four CAs and two responders
         in_tokens = [
             each.key_id for label in (settings.PKCS11_TOKEN, settings.PKCS11_ROOT_TOKEN) for each in hsm_for(label).inventory()
         ]
         assert sorted(in_tokens) == sorted(HsmKey.objects.values_list("key_id", flat=True))
-        assert len(in_tokens) == 6
+        assert len(in_tokens) == 8
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_demos_own_file_with_its_full_keys(settings, tmp_path):
-    settings.PKCS11_TOKEN, settings.PKCS11_ROOT_TOKEN = "full-issuing", "full-root"
-    settings.PKI_STATUS_DIR, settings.PKI_CEREMONY_DIR = tmp_path / "status", tmp_path / "ceremony"
-    make_token("full-issuing")
-    make_token("full-root")
+def test_the_demos_own_file_with_its_full_keys(own_tokens, settings, tmp_path):
     call_command("pki_ceremony", str(settings.BASE_DIR / "siths_portal" / "dev" / "demo_ceremony.yaml"))
     keys = [certificate_of(ca).public_key() for ca in CertificateAuthority.objects.all()]
     assert len(keys) == 8
