@@ -7,15 +7,13 @@ from issuance.domain.order_states import OrderState
 from issuance.models import CardOrder
 from siths_portal.lib.errors import DomainError, Gone, NotFound
 
-_SHOWN = ("carrier__person", "eid", "article", "organisation", "customisation")
+_SHOWN = ("article", "customisation")
 _UNFINISHED = frozenset({OrderState.ACCEPTED, OrderState.IN_PRODUCTION})
 
 
-def orders(*, client_ref: str, state: OrderState, after: UUID | None, limit: int) -> list[CardOrder]:
-    """At most `limit` orders in `state`, oldest first, beyond the id `after`: the supplier's own, and of queued ones all that
-    it may accept."""
-    action = Action.TAKE if state is OrderState.QUEUED else Action.SUPPLY
-    rows = CardOrder.objects.visible_to(client(client_ref), action).filter(state=state.value)
+def own_orders(*, client_ref: str, state: OrderState, after: UUID | None, limit: int) -> list[CardOrder]:
+    """At most `limit` of the supplier's own orders in `state`, oldest first, beyond the id `after`."""
+    rows = CardOrder.objects.visible_to(client(client_ref), Action.SUPPLY).filter(state=state.value)
     if after is not None:
         rows = rows.filter(pk__gt=after)
     return list(rows.select_related(*_SHOWN).order_by("pk")[:limit])

@@ -132,7 +132,7 @@ def test_the_description_is_served_as_committed(a) -> None:
 def test_an_unforeseen_error_is_a_problem_without_its_text(client, stage, settings, monkeypatch, capsys) -> None:
     from urllib.parse import quote
 
-    from issuance.queries import supplier_orders
+    from issuance.services import supplier_intake
 
     settings.ROOT_URLCONF = "siths_portal.urls_api"
     settings.MTLS_CERTIFICATE_HEADER = "X-SSL-Client-Cert"
@@ -140,7 +140,7 @@ def test_an_unforeseen_error_is_a_problem_without_its_text(client, stage, settin
     def fail(**_: object) -> None:
         raise RuntimeError("18900101-9802 9752269900000000017 TST2321000131-P001")
 
-    monkeypatch.setattr(supplier_orders, "orders", fail)
+    monkeypatch.setattr(supplier_intake, "queued_orders", fail)
     header = {"X-SSL-Client-Cert": quote(stage.identities["a"].pem.decode())}
     response = client.get("/api/supplier/v1/orders", headers=header)
     assert response.status_code == 500

@@ -73,9 +73,11 @@ class Orders(SupplierView):
         query = _valid(forms.ListQuery, request.query_params.dict())
         limit = query["limit"]
         after = _order_cursor(query["cursor"]) if query.get("cursor") else None
-        found = supplier_orders.orders(
-            client_ref=client_ref(request), state=OrderState(query["status"]), after=after, limit=limit + 1
-        )
+        caller, state = client_ref(request), OrderState(query["status"])
+        if state is OrderState.QUEUED:
+            found = supplier_intake.queued_orders(client_ref=caller, after=after, limit=limit + 1)
+        else:
+            found = supplier_orders.own_orders(client_ref=caller, state=state, after=after, limit=limit + 1)
         last = cursor_text([str(found[limit - 1].id)]) if len(found) > limit else None
         return tagged(request, forms.OrderPage({"orders": found[:limit], "next_cursor": last}).data)
 
