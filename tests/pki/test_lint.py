@@ -215,7 +215,11 @@ def test_changed_bytes_are_found(change, fault):
     assert fault in found(changed(change))
 
 
-@pytest.mark.parametrize("broken", [b"", b"\x30\x00", b"not der", tbs.build(PROFILE, ISSUER, content())[:-1]])
+@pytest.mark.parametrize(
+    "broken",
+    [b"", b"\x30\x00", b"not der", tbs.build(PROFILE, ISSUER, content())[:-1]],
+    ids=["nothing", "empty-sequence", "text", "cut-off"],
+)
 def test_what_is_no_tbs_is_found(broken):
     assert found(broken) != []
 
