@@ -137,3 +137,12 @@ def flush_database() -> None:
         cursor.execute(";".join(f'DELETE FROM "{table}"' for table in tables))
     for anchor in Path(settings.AUDIT_ANCHOR_DIR).glob(f"{connection.settings_dict['NAME']}.*.json"):
         anchor.unlink()
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Short names of cases that are the same in every process: bytes by their start, large numbers by their size."""
+    if isinstance(val, bytes):
+        return f"{val[:4].hex() or 'nothing'}-{len(val)}-bytes"
+    if isinstance(val, int) and val.bit_length() > 64:
+        return f"{val.bit_length()}-bits"
+    return None
