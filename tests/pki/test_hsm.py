@@ -212,7 +212,7 @@ def test_a_token_that_is_away_fails_fast_and_returns(monkeypatch):
     make_token("hsm-away")
     token = opened("hsm-away")
     key = token.generate(KeySpec(Algorithm.EC_P256, "away/ec"))
-    tokens = Path(os.environ["SITHS_TEST_ROOT"]) / "tokens"
+    tokens = Path(os.environ["SOFTHSM2_CONF"]).parent / "tokens"
     home = _folder_of_token(tokens, key.key_id)
     shutil.move(home, tokens.parent / "away")
     module(settings.PKCS11_MODULE, "auto").restart(module(settings.PKCS11_MODULE, "auto").generation)
