@@ -1,0 +1,100 @@
+"""The demo's TLS identities come from the Function CA, last, and are made again only when they must be."""
+
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def signer(demo_pki) -> Iterator[None]:
+    """What the pki worker does, in a thread: signs what is reserved."""
+    from django.db import connection
+
+    from pki import issuing
+
+    end = threading.Event()
+
+    def work() -> None:
+        while not end.wait(0.05):
+            issuing.sign_reserved()
+        connection.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    yield
+    end.set()
+    thread.join()
+
+
+@pytest.fixture
+def var(settings, tmp_path: Path) -> Path:
+    settings.VAR_DIR = tmp_path
+    return tmp_path
+
+
+def contents(var: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in sorted(var.rglob("*")) if path.is_file()}
+
+
+def test_both_sides_get_identities_that_openssl_accepts_and_the_supplier_is_registered(signer: None, var: Path) -> None:
+    from authn import service as authn
+    from siths_portal.demo import tls
+
+    assert tls.provide() == 2
+    front, supplier = var / "tls", var / "simulators" / "supplier"
+    for leaf, purpose, anchors in (
+        (front / "server.pem", "sslserver", supplier / "ca.pem"),
+        (supplier / "client.pem", "sslclient", front / "clients-ca.pem"),
+    ):
+        command = ["openssl", "verify", "-x509_strict", "-purpose", purpose, "-CAfile", str(anchors), str(leaf)]
+        verified = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert verified.returncode == 0, verified.stderr
+    named = ["openssl", "x509", "-in", str(front / "server.pem"), "-noout", "-checkhost", "localhost"]
+    assert "does match" in subprocess.run(named, capture_output=True, text=True, check=True).stdout
+    assert {path.stat().st_mode & 0o077 for path in (front / "server.key", supplier / "client.key")} == {0}
+    client = x509.load_pem_x509_certificates((supplier / "client.pem").read_bytes())[0]
+    proved = authn.client_of_certificate(client.public_bytes(Encoding.DER))
+    assert proved is not None
+    assert (proved.client_ref, proved.kind) == (tls.SUPPLIER_REF, "supplier")
+
+
+def test_good_identities_stay_and_a_lost_key_is_made_anew(signer: None, var: Path) -> None:
+    from siths_portal.demo import tls
+
+    tls.provide()
+    before = contents(var)
+    assert tls.provide() == 0
+    assert contents(var) == before
+    (var / "tls" / "server.key").unlink()
+    assert tls.provide() == 1
+    changed = {path.name for path, content in contents(var).items() if before[path] != content}
+    assert changed == {"server.key", "server.pem"}
+
+
+def test_identities_that_soon_end_are_renewed(signer: None, var: Path, settings) -> None:
+    from siths_portal.demo import tls
+
+    tls.provide()
+    before = contents(var)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tls, "RENEW_BEFORE", tls.VALIDITY)
+        assert tls.provide() == 2
+    changed = {path.name for path, content in contents(var).items() if before[path] != content}
+    assert {"server.pem", "client.pem", f"{tls.SUPPLIER_REF}.pem"} <= changed
+
+
+def test_without_a_worker_it_says_so_and_leaves_no_half_identity(demo_pki, var: Path) -> None:
+    from siths_portal.demo import tls
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tls, "SECONDS", 0)
+        with pytest.raises(tls.TlsFault, match="server"):
+            tls.provide()
+    assert contents(var) == {}
