@@ -103,6 +103,8 @@ def billable_facts(after: feeds.Cursor, *, limit: int) -> list[BillableFact]:
     for event in events:
         order = found[event.subject_ref]
         party_id = order.organisation.area.issuing_organisation_id
+        if order.sent_at is None:
+            raise LookupError(f"order {order.id} was reported sent and has no moment of it")
         if party_id is None:  # submit_order refuses it, so the area was changed since
             raise LookupError(f"issuing area {order.organisation.area_id} has no issuing organisation to charge")
         facts.append(
@@ -116,7 +118,7 @@ def billable_facts(after: feeds.Cursor, *, limit: int) -> list[BillableFact]:
                 office_id=order.office_id,
                 article_code=order.article_id,
                 ordered_at=order.ordered_at,
-                occurred_at=event.at,
+                occurred_at=order.sent_at,
             )
         )
     return facts

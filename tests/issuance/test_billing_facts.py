@@ -73,7 +73,7 @@ class TestFeed:
         assert fact == service.BillableFact(
             cursor=feeds.cursor_of(event), event_id=event.id, kind="card", order_id=order.id, organisation_id=world.clinic.id,
             party_id=world.region.id, office_id=world.office.id, article_code="631-REK", ordered_at=order.ordered_at,
-            occurred_at=event.at,
+            occurred_at=CardOrder.objects.get().sent_at,
         )  # fmt: skip
         assert service.billable_facts(fact.cursor, limit=10) == []
 
@@ -98,12 +98,25 @@ class TestFeed:
                 "VALUES (now(), 'client:bureau', 'order.sent', 'order', %s, 99, '{}')",
                 [str(late.id)],
             )
+            cursor.execute("UPDATE issuance_cardorder SET sent_at = now() WHERE id = %s", [str(late.id)])
             for order in orders:
                 sent(order)
             assert service.billable_facts(feeds.START, limit=10) == []
             other.commit()
         other.close()
         assert [fact.order_id for fact in service.billable_facts(feeds.START, limit=10)] == [late.id, *[o.id for o in orders]]
+
+    def test_a_card_sent_in_the_last_instant_of_a_month_is_charged_where_it_is_counted(self, world: Any) -> None:
+        """The event is written a moment after `sent_at` is read: midnight may lie between them."""
+        order = world.order()
+        for action, changes in (("accepted", {"supplier_ref": "bureau"}), ("production_started", {}), ("produced", {})):
+            _steps.step([order], order_action(action), actor_ref="client:bureau", **changes)
+        with clock.moved_to(T):
+            _steps.step([order], order_action("sent"), actor_ref="client:bureau", sent_at=T - dt.timedelta(microseconds=1))
+        (fact,) = service.billable_facts(feeds.START, limit=10)
+        october, november = clock.month_bounds(2026, 10), clock.month_bounds(2026, 11)
+        assert october[0] <= fact.occurred_at < october[1] == T
+        assert (service.sent_card_count(*october), service.sent_card_count(*november)) == (1, 0)
 
     def test_the_number_of_queries_does_not_grow(self, world: Any, django_assert_num_queries: Any) -> None:
         for _ in range(4):
