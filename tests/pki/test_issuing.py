@@ -1,9 +1,9 @@
 """Planning, signing and settling, on a real token and database: what is refused, what races, what a cut leaves."""
 
 import datetime as dt
+import multiprocessing
 import os
 import threading
-import traceback
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -353,23 +353,19 @@ def test_waiting_ends_when_the_worker_is_done_or_the_time_is_out(demo_pki):
 # --- power cuts ---------------------------------------------------------------------------------------------------------
 
 
-def run(work, armed=None) -> int:
-    """The exit code of `work` in a process of its own, in which the points in the folder `armed` kill."""
+def run(work, armed=None) -> int | None:
+    """The exit code of `work` in a forked process, in which the points in the folder `armed` kill."""
     connections.close_all()  # a child must not inherit them
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            if armed:
-                os.environ["SITHS_FAULT_DIR"] = str(armed)
-            work()
-            code = 0
-        except BaseException:  # noqa: BLE001  (whatever it is, it must not leave the child)
-            traceback.print_exc()
-        finally:
-            os._exit(code)
-    _pid, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status)
+
+    def child() -> None:
+        if armed:
+            os.environ["SITHS_FAULT_DIR"] = str(armed)
+        work()
+
+    process = multiprocessing.get_context("fork").Process(target=child)
+    process.start()
+    process.join()
+    return process.exitcode
 
 
 def plan_card() -> None:
