@@ -14,7 +14,7 @@ from siths_portal.lib import feeds
 _SUBSCRIPTIONS = """
     WITH fee AS (
         SELECT DISTINCT ON (organisation_id) organisation_id, charged FROM issuance_subscriptionfee
-        WHERE valid_from <= %(at)s ORDER BY organisation_id, valid_from DESC
+        WHERE valid_from < %(at)s ORDER BY organisation_id, valid_from DESC
     ), top AS (
         SELECT o.id, o.name, o.scope_path, a.issuing_organisation_id AS party_id
         FROM issuance_organisation o
@@ -29,7 +29,7 @@ _SUBSCRIPTIONS = """
         FROM issuance_eid e
         JOIN issuance_carrier c ON c.id = e.carrier_id AND c.kind IN ('ordinary_card', 'reserve_card')
         JOIN placed ON placed.id = e.organisation_id
-        WHERE e.activated_at < %(at)s AND e.valid_to > %(at)s AND (e.ended_at IS NULL OR e.ended_at > %(at)s)
+        WHERE e.activated_at < %(at)s AND e.valid_to >= %(at)s AND (e.ended_at IS NULL OR e.ended_at >= %(at)s)
     )
     SELECT top.party_id, top.id, top.name, count(*)
     FROM holder JOIN top ON top.scope_path = holder.top_path
@@ -130,10 +130,11 @@ def sent_card_count(start: dt.datetime, end: dt.datetime) -> int:
 
 
 def subscription_counts(at: dt.datetime) -> list[SubscriptionCount]:
-    """Persons with at least one e-legitimation that was activated before `at` and neither revoked nor expired at it.
+    """Persons with at least one e-legitimation that was valid just before `at`, the end of the period that is charged.
 
-    Counted for each organisation whose fee was charged at `at`; a sub-organisation's count with its top organisation's.
-    Mobile eIDs and test cards do not count. One statement over the status history.
+    What begins at `at` is not counted yet, what ends at it still is: activation, expiry, revocation and the fee alike
+    (ADR 0037). Counted for each organisation with a fee; a sub-organisation's with its top organisation's. Mobile eIDs and
+    test cards do not count. One statement over the status history.
     """
     with connection.cursor() as cursor:
         cursor.execute(_SUBSCRIPTIONS, {"at": at})

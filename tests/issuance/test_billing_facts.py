@@ -17,6 +17,7 @@ from tests.issuance.world import SETUP
 
 T = dt.datetime(2026, 10, 31, 23, tzinfo=dt.UTC)  # midnight to 1 November in Stockholm
 HOUR = dt.timedelta(hours=1)
+TICK = dt.timedelta(microseconds=1)
 LONG_AGO = T - dt.timedelta(days=400)
 
 
@@ -172,7 +173,12 @@ class TestSubscriptions:
             ({"state": "ordered", "activated_at": None}, False),
             ({"state": "revoked", "ended_at": T - HOUR}, False),
             ({"state": "revoked", "ended_at": T + HOUR}, True),
-            ({"state": "expired", "ended_at": T + HOUR, "valid_to": T}, False),
+            ({"activated_at": T - TICK}, True),
+            ({"state": "revoked", "ended_at": T - TICK}, False),
+            ({"state": "revoked", "ended_at": T}, True),
+            ({"state": "expired", "ended_at": T + HOUR, "valid_to": T - TICK}, False),
+            ({"state": "expired", "ended_at": T + HOUR, "valid_to": T}, True),
+            ({"state": "expired", "ended_at": T, "valid_to": T}, True),
             ({"valid_to": T + HOUR}, True),
             ({"kind": "mobile_eid"}, False),
             ({"kind": "reserve_card"}, True),
@@ -185,13 +191,17 @@ class TestSubscriptions:
         assert persons() == ({world.region.id: 1} if counted else {})
 
     def test_the_fee_of_the_moment_decides(self, world: Any) -> None:
+        """A fee that ends on 1 November is charged for October, one that starts on it is not."""
         active(world.post(world.city))
+        active(world.post(world.region))
         charge(world.city)
         charge(world.city, charged=False, since=T)
-        assert persons(T - HOUR) == {world.city.id: 1}
-        assert persons(T) == {}
+        charge(world.region, since=T)
+        assert persons(T) == {world.city.id: 1}
+        assert persons(T + TICK) == {world.region.id: 1}
         charge(world.city, since=T + HOUR)
-        assert persons(T + HOUR) == {world.city.id: 1}
+        assert persons(T + HOUR) == {world.region.id: 1}
+        assert persons(T + HOUR + TICK) == {world.city.id: 1, world.region.id: 1}
 
     def test_one_statement(self, world: Any, django_assert_num_queries: Any) -> None:
         with django_assert_num_queries(1):
