@@ -1,6 +1,7 @@
 """What `make check` and `make audit` look at. Each check prints its name and seconds; all run, and the failures come last."""
 
 import hashlib
+import json
 import os
 import re
 import secrets
@@ -205,7 +206,8 @@ def run_audit(root: Path) -> None:
     command = [python, "-m", "pip_audit", "--local", "--progress-spinner", "off", "--format", "json", "--output", str(report)]
     done = subprocess.run(command, cwd=root, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode == 0:
-        print("Audited: no known vulnerability in the locked packages.")
+        skipped = [one["name"] for one in json.loads(report.read_text())["dependencies"] if "skip_reason" in one]
+        print(f"Audited: no known vulnerability in the packages{'; not audited: ' + ', '.join(skipped) if skipped else ''}.")
     elif "known vulnerabilit" in done.stderr:
         raise HouseError(f"{done.stderr.strip().splitlines()[-1]} (report: {report})")
     else:
