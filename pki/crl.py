@@ -1,7 +1,8 @@
 """Certificate revocation lists (RFC 5280 section 5): built in the worker, checked, published as files; never in a request.
 
 The number is drawn under the CA's row lock, the token signs with no transaction open, and the row and the file follow under
-the lock again, so numbers rise strictly whatever runs at once. A run that was overtaken leaves a gap in the numbers.
+the lock again, so numbers rise strictly whatever runs at once. A run that was overtaken leaves a gap in the numbers, and one
+whose predecessor is no longer the newest reads the entries anew: what has stood in a CRL is never missing from the next.
 """
 
 import datetime as dt
@@ -33,6 +34,10 @@ class SelfCheckFailed(RuntimeError):
     """A CRL that was built does not hold what it must; it was not published."""
 
 
+class _BuiltOnOlder(Exception):
+    """Another CRL, with a lower number, was published after this one's entries were read: it may hold more."""
+
+
 @dataclass(frozen=True)
 class Draft:
     """The numbers of a CRL that is being made: drawn under the CA's lock, and never used again."""
@@ -49,13 +54,33 @@ def publish_crl(ca_id: int) -> Crl | None:
     It lists every revoked certificate of the CA until it has stood in one CRL made after the certificate's notAfter (B1.18).
     """
     ca = CertificateAuthority.objects.get(id=ca_id)
+    while True:
+        try:
+            return _attempt(ca)
+        except _BuiltOnOlder:
+            # Each round but the last is another publisher's success, so this ends.
+            log.info("crl.redone", ca=ca.slug)
+
+
+def _attempt(ca: CertificateAuthority) -> Crl | None:
     draft = _draw(ca)
-    previous = Crl.objects.filter(ca=ca).order_by("-number").first()
+    previous = _newest(ca)
+    if previous is not None and previous.number > draft.number:
+        _tell_overtaken(ca, draft)
+        return None
     entries = _entries(ca, previous)
     token = hsm_for(ca.token_label)
     der = _build(ca, draft, entries, token.private_key(ca.key_id))
     _check(ca, draft, der, len(entries), previous)
-    return _publish(ca, draft, der, len(entries))
+    return _publish(ca, draft, der, len(entries), previous)
+
+
+def _newest(ca: CertificateAuthority) -> Crl | None:
+    return Crl.objects.filter(ca=ca).order_by("-number").first()
+
+
+def _tell_overtaken(ca: CertificateAuthority, draft: Draft) -> None:
+    log.info("crl.overtaken", ca=ca.slug, number=draft.number)
 
 
 @dataclass(frozen=True)
@@ -181,12 +206,16 @@ def _check(ca: CertificateAuthority, draft: Draft, der: bytes, count: int, previ
         raise SelfCheckFailed(", ".join(name for name, bad in failed.items() if bad))
 
 
-def _publish(ca: CertificateAuthority, draft: Draft, der: bytes, count: int) -> Crl | None:
+def _publish(ca: CertificateAuthority, draft: Draft, der: bytes, count: int, previous: Crl | None) -> Crl | None:
+    """Publishes unless a newer CRL is out. Raises _BuiltOnOlder if the newest one is not what the draft was built on."""
     with transaction.atomic(durable=True):
         CertificateAuthority.objects.select_for_update(no_key=True).get(id=ca.id)
-        if Crl.objects.filter(ca=ca, number__gt=draft.number).exists():
-            log.info("crl.overtaken", ca=ca.slug, number=draft.number)
+        newest = _newest(ca)
+        if newest is not None and newest.number > draft.number:
+            _tell_overtaken(ca, draft)
             return None
+        if newest != previous:
+            raise _BuiltOnOlder
         crl = Crl.objects.create(
             ca=ca,
             number=draft.number,

@@ -220,6 +220,51 @@ def test_an_overtaken_run_publishes_nothing(world, monkeypatch):
     assert Crl.objects.filter(ca=world.first).count() == 1
 
 
+def test_what_a_lower_number_listed_is_not_lost_in_a_higher_one(world, monkeypatch):
+    """A draws, B draws and reads, a revocation commits, A reads and publishes, B publishes: B holds the revocation too."""
+    row = world.issue()
+    draw, build, rounds = crl._draw, crl._build, []
+
+    def draw_before_the_other(ca):
+        lower = draw(ca)
+        if not rounds:
+            rounds.append(lower)
+            return draw(ca)
+        return lower
+
+    def build_after_the_other(ca, draft, entries, key):
+        der = build(ca, draft, entries, key)
+        if len(rounds) == 1:
+            rounds.append(None)
+            revoke(row)
+            with monkeypatch.context() as patched:
+                patched.setattr(crl, "_draw", lambda _ca: rounds[0])
+                rounds.append(crl.publish_crl(world.first.id))
+        return der
+
+    monkeypatch.setattr(crl, "_draw", draw_before_the_other)
+    monkeypatch.setattr(crl, "_build", build_after_the_other)
+    last = crl.publish_crl(world.first.id)
+    other = rounds[2]
+    assert (other.number, other.entries) == (rounds[0].number, 1)
+    assert last.number > other.number
+    assert [entry.serial_number for entry in published(world.first)] == [int(row.serial, 16)]
+
+
+def test_a_number_overtaken_before_the_entries_are_read_publishes_nothing(world, monkeypatch):
+    draw = crl._draw
+
+    def slow(ca):
+        draft = draw(ca)
+        monkeypatch.setattr(crl, "_draw", draw)
+        crl.publish_crl(world.first.id)
+        return draft
+
+    monkeypatch.setattr(crl, "_draw", slow)
+    assert crl.publish_crl(world.first.id) is None
+    assert Crl.objects.filter(ca=world.first).count() == 1
+
+
 def test_the_token_signs_with_no_transaction_open(world, monkeypatch):
     build, seen = crl._build, []
     monkeypatch.setattr(crl, "_build", lambda *args: seen.append(connection.in_atomic_block) or build(*args))
