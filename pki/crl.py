@@ -34,6 +34,10 @@ class SelfCheckFailed(RuntimeError):
     """A CRL that was built does not hold what it must; it was not published."""
 
 
+class ClockWentBack(RuntimeError):
+    """The clock shows a time before the newest CRL's thisUpdate; a CRL made now would take relying parties back in time."""
+
+
 class _BuiltOnOlder(Exception):
     """Another CRL, with a lower number, was published after this one's entries were read: it may hold more."""
 
@@ -49,7 +53,9 @@ class Draft:
 
 
 def publish_crl(ca_id: int) -> Crl | None:
-    """Makes and publishes the CA's CRL; None if a newer one was published meanwhile. Raises HsmError, SelfCheckFailed.
+    """Makes and publishes the CA's CRL; None if a newer one was published meanwhile.
+
+    Raises HsmError, SelfCheckFailed, and ClockWentBack, with nothing published.
 
     It lists every revoked certificate of the CA until it has stood in one CRL made after the certificate's notAfter (B1.18).
     """
@@ -68,6 +74,9 @@ def _attempt(ca: CertificateAuthority) -> Crl | None:
     if previous is not None and previous.number > draft.number:
         _tell_overtaken(ca, draft)
         return None
+    if previous is not None and draft.this_update < previous.this_update:
+        log.error("crl.clock_went_back", ca=ca.slug, this_update=draft.this_update, newest=previous.this_update)
+        raise ClockWentBack(ca.slug)
     entries = _entries(ca, previous)
     token = hsm_for(ca.token_label)
     der = _build(ca, draft, entries, token.private_key(ca.key_id))
@@ -98,7 +107,7 @@ def publish_each(authorities: Iterable[CertificateAuthority]) -> list[Outcome]:
     for ca in authorities:
         try:
             outcomes.append(Outcome(ca, publish_crl(ca.id)))
-        except (HsmError, SelfCheckFailed, OSError) as error:
+        except (HsmError, SelfCheckFailed, ClockWentBack, OSError) as error:
             log.error("crl.publish_failed", ca=ca.slug, error=type(error).__name__)
             outcomes.append(Outcome(ca, error=type(error).__name__))
     return outcomes

@@ -107,7 +107,7 @@ def presign(certificate_ids: Iterable[UUID]) -> int:
 
 
 def presign_due(*, limit: int = 500) -> int:
-    """Signs up to `limit` answers a CA that are missing, out of version or past half their life; returns for how many.
+    """Signs up to `limit` answers a CA that are missing, out of version, past half their life or of the future; returns how many.
 
     One CA whose key does not answer does not hold the others up.
     """
@@ -164,7 +164,10 @@ def _due(ca: CertificateAuthority, now: dt.datetime, limit: int) -> list[UUID]:
         return changed
     ageing = OcspResponse.objects.filter(ca=ca, next_update__lte=now + REFRESH_BEFORE, this_update__lte=now - MIN_AGE)
     oldest = ageing.order_by("next_update").values_list("certificate_id", flat=True)[: len(CertIdHash) * (limit - len(changed))]
-    return list(dict.fromkeys([*changed, *oldest]))[:limit]
+    # Signed while the clock was ahead; by nextUpdate, since that is what the index holds.
+    future = OcspResponse.objects.filter(ca=ca, next_update__gt=now + LIFETIME, this_update__gt=now).order_by("-next_update")
+    ahead = future.values_list("certificate_id", flat=True)[: len(CertIdHash) * (limit - len(changed))]
+    return list(dict.fromkeys([*changed, *ahead, *oldest]))[:limit]
 
 
 def _drop_ended(ca: CertificateAuthority, certificate_ids: Sequence[UUID], now: dt.datetime) -> None:

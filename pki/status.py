@@ -31,9 +31,9 @@ class StoredAnswer:
 
 
 def answer(asked: CertId) -> StoredAnswer:
-    """The stored answer for the CertID, if it was signed for the certificate's present status and is not past nextUpdate.
+    """The stored answer for the CertID, if it was signed for the certificate's present status and now lies within its times.
 
-    Raises Unauthorized or TryLater. A stale answer is never returned (B1.24, B1.33).
+    Raises Unauthorized or TryLater. A stale answer, or one from the future, is never returned (B1.24, B1.33).
     """
     if not 0 < asked.serial.bit_length() <= 160 or asked.serial < 0:
         raise Unauthorized
@@ -68,6 +68,8 @@ def answer(asked: CertId) -> StoredAnswer:
     status, not_after, version, signed_version, der, this_update, next_update = row
     if status not in (CertificateStatus.ISSUED, CertificateStatus.REVOKED):
         raise Unauthorized
+    if signed_version == version and this_update > now:
+        raise TryLater
     if signed_version == version and next_update > now:
         return StoredAnswer(bytes(der), this_update, next_update)
     if not has_signer or not_after <= now:

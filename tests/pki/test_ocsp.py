@@ -109,6 +109,20 @@ def test_a_past_answer_is_not_served(world):
         status.answer(asked(row))
 
 
+def test_an_answer_from_the_future_is_not_served_and_is_signed_anew(world):
+    row, authority = world.issue(), Certificate.objects.filter(ca=world.root).first()
+    with clock.moved_to(clock.now() + dt.timedelta(hours=2)):
+        ocsp.presign_due()
+        ocsp.presign_all(world.root)
+        status.answer(asked(row))
+    for each in (row, authority):
+        with pytest.raises(status.TryLater):
+            status.answer(asked(each))
+    assert ocsp.presign_due() > 0
+    assert answer(row).this_update_utc <= clock.now()
+    assert ocsp.presign_due() == 0
+
+
 def test_what_has_no_answer(world):
     reserved, failed, fresh = world.issue(status="reserved"), world.issue(status="failed"), world.issue()
     ocsp.presign([reserved.id, failed.id])
