@@ -113,7 +113,9 @@ def _check_form(rows: OrderRows, event: SupplierReport) -> None:
     faults = event.faults()
     if isinstance(event, Sent):
         if event.sent_on > clock.today():
-            faults["sent_on"] = ["Datumet ligger i framtiden."]
+            faults["sent_on"] = ["Datumet ligger i framtiden. Ange dagen då kortet lämnades till posten."]
+        elif event.sent_on < rows.order.ordered_at.astimezone(clock.STOCKHOLM).date():
+            faults["sent_on"] = ["Datumet ligger före beställningens dag. Ange dagen då kortet lämnades till posten."]
         if rows.order.article.registered_mail and not event.registered_mail_id:
             faults["registered_mail_id"] = ["Ange REK-id för rekommenderad försändelse."]
     if isinstance(event, Produced) and not event.puk_jwe and _has_puk(rows.carrier):

@@ -26,7 +26,7 @@ from tests.issuance.world import SETUP
 
 ME, OTHER = "bureau", "another"
 pytestmark = pytest.mark.usefixtures("authorities")
-TODAY = dt.date(2026, 1, 2)
+TODAY = clock.today()
 
 
 def accepted(world: Any, **arguments: Any) -> CardOrder:
@@ -371,6 +371,9 @@ class TestReports:
             (Produced("1"), "puk_jwe"),
             (Produced("1", "no.jwe"), "jwe"),
             (Sent(dt.date(2999, 1, 1)), "sent_on"),
+            (Sent(TODAY + dt.timedelta(days=1)), "sent_on"),
+            (Sent(TODAY - dt.timedelta(days=1)), "sent_on"),
+            (Sent(dt.date(1999, 1, 1)), "sent_on"),
             (Sent(TODAY, "LA1"), "registered_mail_id"),
             (Failed("Spilled coffee"), "reason"),
             (Returned("x" * 41), "reason"),
@@ -384,6 +387,16 @@ class TestReports:
         assert list(refused.value.fields) == [field]
         assert not SupplierEvent.objects.exists()
         assert CardOrder.objects.get().state == "in_production"
+
+    def test_a_card_is_sent_on_the_orders_day_in_stockholm_at_the_earliest(self, world: Any) -> None:
+        with clock.moved_to(dt.datetime(2026, 5, 9, 22, 30, tzinfo=dt.UTC)):  # half past midnight on the tenth
+            order = accepted(world)
+            certify(order)
+            report(order, produced(order))
+            with pytest.raises(Invalid) as refused:
+                report(order, Sent(dt.date(2026, 5, 9)))
+            assert "före beställningens dag" in refused.value.fields["sent_on"][0]
+            assert report(order, Sent(dt.date(2026, 5, 10))) is Outcome.APPLIED
 
     def test_registered_mail_has_its_id(self, world: Any) -> None:
         order = accepted(world, article="631-REK")
@@ -400,7 +413,7 @@ class TestReports:
         assert report(order, Sent(TODAY)) is Outcome.APPLIED
         assert report(order, Sent(TODAY)) is Outcome.REPEATED
         with pytest.raises(Conflict, match="event-mismatch"):
-            report(order, Sent(TODAY - dt.timedelta(days=1)))
+            report(order, Sent(TODAY, "LA00R351935SE"))
         assert Event.objects.filter(action="order.sent").count() == 1
         assert Secret.objects.count() == 1
 
