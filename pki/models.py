@@ -289,11 +289,13 @@ class OcspSigner(models.Model):
 class OcspResponse(models.Model):
     """A pre-signed OCSP answer for one certificate and one CertID hash. Served only if its `status_version` is current.
 
-    `ca` is the certificate's, repeated here so that each CA's ageing answers are found without a join.
+    `ca` is the certificate's, repeated here so that each CA's ageing answers are found without a join. `signer` is the delegate
+    that signed, null for a CA's own answers.
     """
 
     ca = models.ForeignKey(CertificateAuthority, on_delete=models.PROTECT, related_name="+", db_index=False)
     certificate = models.ForeignKey(Certificate, on_delete=models.PROTECT, related_name="ocsp_responses", db_index=False)
+    signer = models.ForeignKey(OcspSigner, null=True, on_delete=models.PROTECT, related_name="+")
     cert_id_hash = models.CharField(max_length=6, choices=CertIdHash.choices)
     der = models.BinaryField()
     status_version = models.BigIntegerField()

@@ -59,8 +59,8 @@ class Responder:
     ca: CertificateAuthority
     key: SigningKey
     certificate: x509.Certificate
-    delegated: bool
     lifetime: dt.timedelta
+    signer: OcspSigner | None = None
 
 
 def delegated_signer(ca: CertificateAuthority, now: dt.datetime) -> OcspSigner | None:
@@ -78,14 +78,14 @@ def delegated_responder(ca: CertificateAuthority, now: dt.datetime) -> Responder
         return None
     token = hsm_for(signer.token_label)
     key = token.private_key(signer.key_id)
-    return Responder(ca, key, x509.load_der_x509_certificate(bytes(signer.certificate_der)), True, LIFETIME)
+    return Responder(ca, key, x509.load_der_x509_certificate(bytes(signer.certificate_der)), LIFETIME, signer)
 
 
 def own_responder(ca: CertificateAuthority) -> Responder:
     """The CA as its own responder, for a CA that is offline between ceremonies: answers live as long as its CRL does."""
     token = hsm_for(ca.token_label)
     key = token.private_key(ca.key_id)
-    return Responder(ca, key, x509.load_der_x509_certificate(bytes(ca.certificate_der)), False, ca.crl_validity)
+    return Responder(ca, key, x509.load_der_x509_certificate(bytes(ca.certificate_der)), ca.crl_validity)
 
 
 def presign(certificate_ids: Iterable[UUID]) -> int:
@@ -107,9 +107,10 @@ def presign(certificate_ids: Iterable[UUID]) -> int:
 
 
 def presign_due(*, limit: int = 500) -> int:
-    """Signs up to `limit` answers a CA that are missing, out of version, past half their life or of the future; returns how many.
+    """Signs answers for up to `limit` certificates a CA whose answers are due; returns for how many.
 
-    One CA whose key does not answer does not hold the others up.
+    Due are those missing, out of version, by a revoked signer, from the future, or past half their life. One CA whose
+    key does not answer does not hold the others up.
     """
     now = clock.now()
     done = 0
@@ -158,16 +159,23 @@ def presign_all(ca: CertificateAuthority) -> int:
 
 
 def _due(ca: CertificateAuthority, now: dt.datetime, limit: int) -> list[UUID]:
+    """Ids, most urgent first: changed since their answer, by a revoked signer, from the future, past half their life."""
     live = Certificate.objects.filter(ca=ca, status__in=ANSWERED, not_after__gt=now)
     changed = list(live.exclude(presigned_version=F("status_version")).order_by("id").values_list("id", flat=True)[:limit])
     if len(changed) == limit:
         return changed
-    ageing = OcspResponse.objects.filter(ca=ca, next_update__lte=now + REFRESH_BEFORE, this_update__lte=now - MIN_AGE)
-    oldest = ageing.order_by("next_update").values_list("certificate_id", flat=True)[: len(CertIdHash) * (limit - len(changed))]
-    # Signed while the clock was ahead; by nextUpdate, since that is what the index holds.
-    future = OcspResponse.objects.filter(ca=ca, next_update__gt=now + LIFETIME, this_update__gt=now).order_by("-next_update")
-    ahead = future.values_list("certificate_id", flat=True)[: len(CertIdHash) * (limit - len(changed))]
-    return list(dict.fromkeys([*changed, *ahead, *oldest]))[:limit]
+    answers = OcspResponse.objects.filter(ca=ca)
+    # No answer outlives its signer.
+    revoked = OcspSigner.objects.filter(ca=ca, not_after__gt=now, certificate__status=CertificateStatus.REVOKED)
+    wanted = [
+        answers.filter(signer__in=list(revoked)),
+        # Signed while the clock was ahead; by nextUpdate, since that is what the index holds.
+        answers.filter(next_update__gt=now + LIFETIME, this_update__gt=now).order_by("-next_update"),
+        answers.filter(next_update__lte=now + REFRESH_BEFORE, this_update__lte=now - MIN_AGE).order_by("next_update"),
+    ]
+    most = len(CertIdHash) * (limit - len(changed))
+    found = [id_ for rows in wanted for id_ in rows.values_list("certificate_id", flat=True)[:most]]
+    return list(dict.fromkeys([*changed, *found]))[:limit]
 
 
 def _drop_ended(ca: CertificateAuthority, certificate_ids: Sequence[UUID], now: dt.datetime) -> None:
@@ -202,7 +210,7 @@ def _sign(responder: Responder, row: Certificate) -> list[OcspResponse]:
             revocation_reason=_reason(row),
         )
         builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, responder.certificate)
-        if responder.delegated:
+        if responder.signer is not None:
             builder = builder.certificates([responder.certificate])
         response = builder.sign(responder.key, hashes.SHA256())
         verify(responder.certificate, response)
@@ -210,6 +218,7 @@ def _sign(responder: Responder, row: Certificate) -> list[OcspResponse]:
             OcspResponse(
                 certificate_id=row.id,
                 ca_id=row.ca_id,
+                signer=responder.signer,
                 cert_id_hash=name,
                 der=response.public_bytes(serialization.Encoding.DER),
                 status_version=row.status_version,
@@ -255,7 +264,7 @@ def _store(answers: list[OcspResponse]) -> int:
             valid,
             update_conflicts=True,
             unique_fields=["certificate", "cert_id_hash"],
-            update_fields=["der", "status_version", "this_update", "next_update"],
+            update_fields=["signer", "der", "status_version", "this_update", "next_update"],
         )
         stored = {answer.certificate_id for answer in valid}
         lacking = Certificate.objects.filter(id__in=stored).exclude(presigned_version=F("status_version"))

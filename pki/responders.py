@@ -1,11 +1,16 @@
-"""Delegated OCSP responders (RFC 6960 section 4.2.2.2): one P-256 key a CA, 30 days, renewed when 15 are left, then destroyed."""
+"""Delegated OCSP responders (RFC 6960 section 4.2.2.2): one P-256 key a CA, 30 days, renewed when 15 are left, then destroyed.
+
+One whose certificate is revoked is replaced at once, by another key, and what it signed is signed anew (see `ocsp`).
+"""
 
 import datetime as dt
 from dataclasses import dataclass
+from itertools import count
 
 import structlog
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from django.db import transaction
+from django.db.models import Q
 
 from pki import issuing, planning, profiles
 from pki.authorities import issuer_of
@@ -47,14 +52,13 @@ def ensure(ca: CertificateAuthority, *, algorithm: str = "", actor_ref: str = AC
     The key type is the last responder's if none is named. Safe to repeat after a crash at any point.
     """
     now = clock.now()
-    current = OcspSigner.objects.filter(ca=ca, retired_at=None, certificate__status=CertificateStatus.ISSUED)
-    newest = current.order_by("-not_after").first()
+    signers = OcspSigner.objects.filter(ca=ca, retired_at=None).order_by("-not_after")
+    newest = signers.filter(certificate__status=CertificateStatus.ISSUED).first()
     if newest is not None and newest.not_after - now > RENEW_BEFORE:
         return None
-    if not algorithm and newest is not None:
-        algorithm = HsmKey.objects.get(key_id=newest.key_id).algorithm
-    label = f"{HsmKey.objects.get(key_id=ca.key_id).label.rpartition('/ca/')[0]}/ocsp/{now:%Y-%m-%d}"
-    wanted = Wanted(hsm_for(ca.token_label), KeyPurpose.OCSP, label, algorithm or "ec-p256")
+    if not algorithm and (last := OcspSigner.objects.filter(ca=ca).order_by("-not_after").first()):
+        algorithm = HsmKey.objects.get(key_id=last.key_id).algorithm
+    wanted = Wanted(hsm_for(ca.token_label), KeyPurpose.OCSP, _label(ca, now), algorithm or "ec-p256")
     responder = _Responder(ca, wanted.ensure(actor_ref=actor_ref))
     row = _reserved(responder, now, actor_ref)
     if row.status == CertificateStatus.RESERVED:
@@ -63,11 +67,28 @@ def ensure(ca: CertificateAuthority, *, algorithm: str = "", actor_ref: str = AC
     return _activate(responder, row, actor_ref)
 
 
+def _label(ca: CertificateAuthority, now: dt.datetime) -> str:
+    """The day's key label, the same for each attempt, and numbered from 2 once a key of that day was revoked or destroyed."""
+    day = f"{HsmKey.objects.get(key_id=ca.key_id).label.rpartition('/ca/')[0]}/ocsp/{now:%Y-%m-%d}"
+    keys = dict(HsmKey.objects.filter(label__startswith=day).values_list("label", "key_id"))
+    retired = HsmKey.objects.filter(key_id__in=keys.values(), retired_at__isnull=False).values_list("key_id", flat=True)
+    refs = [_subject_ref(key_id) for key_id in keys.values()]
+    revoked = Certificate.objects.filter(subject_ref__in=refs, status=CertificateStatus.REVOKED)
+    spent = {_subject_ref(key_id) for key_id in retired} | set(revoked.values_list("subject_ref", flat=True))
+    labels = (day if number == 1 else f"{day}-{number}" for number in count(1))
+    return next(label for label in labels if label not in keys or _subject_ref(keys[label]) not in spent)
+
+
+def _subject_ref(key_id: str) -> str:
+    return f"ocsp:{key_id}"
+
+
 @transaction.atomic(durable=True)
 def _reserved(responder: _Responder, now: dt.datetime, actor_ref: str) -> Certificate:
     """The responder's certificate row, left by an earlier attempt or new."""
     ca, key = responder.ca, responder.key
-    known = Certificate.objects.filter(ca=ca, subject_ref=f"ocsp:{key.key_id}").exclude(status=CertificateStatus.FAILED).first()
+    spent = [CertificateStatus.FAILED, CertificateStatus.REVOKED]
+    known = Certificate.objects.filter(ca=ca, subject_ref=_subject_ref(key.key_id)).exclude(status__in=spent).first()
     if known is not None:
         return known
     issuer = issuer_of(ca)
@@ -82,7 +103,7 @@ def _reserved(responder: _Responder, now: dt.datetime, actor_ref: str) -> Certif
     )
     row = planning.reserve_row(ca, issuer, PROFILES[PROFILE], content, now)
     row.profile_version = profiles.versions([PROFILE])[PROFILE]
-    row.subject_ref = f"ocsp:{key.key_id}"
+    row.subject_ref = _subject_ref(key.key_id)
     row.save(force_insert=True)
     planning.record_reservation([row], actor_ref, now)
     return row
@@ -100,10 +121,12 @@ def _issuer_subject(ca: CertificateAuthority) -> dict[str, str]:
 
 
 @transaction.atomic(durable=True)
-def _activate(responder: _Responder, row: Certificate, actor_ref: str) -> OcspSigner:
-    blob = CertificateBlob.objects.filter(certificate=row).first()
-    if blob is None:
-        raise issuing.NotIssuable("the responder's certificate was revoked before it was issued")
+def _activate(responder: _Responder, row: Certificate, actor_ref: str) -> OcspSigner | None:
+    """The signer of an issued certificate; None if it answers already. Raises NotIssuable for a certificate that is revoked."""
+    current = Certificate.objects.select_for_update(of=("self",), no_key=True).defer("tbs_der").get(id=row.id)
+    if current.status != CertificateStatus.ISSUED:
+        raise issuing.NotIssuable("the responder's certificate was revoked before it came into use")
+    blob = CertificateBlob.objects.get(certificate=row)
     signer, made = OcspSigner.objects.get_or_create(
         certificate=row,
         defaults={
@@ -123,11 +146,11 @@ def _activate(responder: _Responder, row: Certificate, actor_ref: str) -> OcspSi
             subject_ref=str(responder.ca.id),
             facts={"ca": responder.ca.slug, "key_id": signer.key_id, "not_after": signer.not_after.isoformat()},
         )
-    return signer
+    return signer if made else None
 
 
 def renew_due() -> int:
-    """Renews responders that are past half their life and destroys keys of those that ended; returns how many were renewed.
+    """Renews responders past half their life or revoked, destroys keys of those that ended; returns how many were renewed.
 
     One CA whose token does not answer does not hold the others up.
     """
@@ -145,6 +168,7 @@ def renew_due() -> int:
 
 
 def _retire_ended(ca: CertificateAuthority) -> None:
-    for signer in OcspSigner.objects.filter(ca=ca, retired_at=None, not_after__lte=clock.now()):
+    ended = Q(not_after__lte=clock.now()) | Q(certificate__status=CertificateStatus.REVOKED)
+    for signer in OcspSigner.objects.filter(ended, ca=ca, retired_at=None):
         retire(HsmKey.objects.get(key_id=signer.key_id), hsm_for(signer.token_label), actor_ref=ACTOR)
         OcspSigner.objects.filter(id=signer.id).update(retired_at=clock.now())

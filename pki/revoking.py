@@ -70,7 +70,8 @@ def plan_revocation(
     justification: str = "",
     invalidity_date: dt.datetime | None = None,
 ) -> None:
-    """Revokes the certificates when the caller's transaction commits, and wakes the signer of OCSP answers.
+    """Revokes the certificates when the caller's transaction commits, and wakes the signer of OCSP answers and, for a responder's
+    certificate, what replaces it.
 
     Final: revoked certificates stay as they are, but for a reason that becomes keyCompromise and an invalidity date that moves
     back. A reserved certificate is revoked too and is never issued; a failed one was never signed and is left. One call takes
@@ -94,6 +95,8 @@ def plan_revocation(
     Event.objects.bulk_create(_event(row, actions[row.id], request, now) for row in changed)
     changed_ids = [row.id for row in changed]
     jobs.enqueue("pki.presign", queue="pki", certificate_ids=[str(id_) for id_ in changed_ids])
+    if any(row.subject_ref.startswith("ocsp:") for row in changed):
+        jobs.enqueue("pki.renew_responders", queue="pki")
     transaction.on_commit(lambda: _tell(changed_ids))
 
 

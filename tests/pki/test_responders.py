@@ -1,17 +1,23 @@
 """OCSP responders are renewed in time, and the keys of those that ended are destroyed."""
 
 import datetime as dt
+import subprocess
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp as x509_ocsp
 from django.conf import settings
+from django.db import transaction
 
-from pki import ocsp, responders
+from pki import issuing, ocsp, responders
 from pki.hsm import HsmKeyMissing, HsmUnavailable, hsm_for
-from pki.models import CertificateAuthority, Event, HsmKey, OcspSigner
-from siths_portal.lib import clock
+from pki.models import Certificate, CertificateAuthority, Event, HsmKey, OcspResponse, OcspSigner
+from pki.revoking import plan_revocation
+from siths_portal.lib import clock, jobs
+from tests.pki.orders import order, plan
 
 
 def days(number: int):
@@ -85,9 +91,91 @@ def test_renewal_that_was_cut_off_goes_on(small_pki, monkeypatch):
         assert HsmKey.objects.filter(purpose="ocsp", label__contains="/function-").count() == 2
 
 
-def test_a_revoked_responder_is_replaced_at_once(small_pki):
+def revoke(signer, reason="keyCompromise"):
+    with transaction.atomic(durable=True):
+        plan_revocation([signer.certificate_id], reason=reason, actor_ref="user:1", received_at=clock.now(), channel="portal")
+
+
+def openssl_accepts(ca, row, folder) -> str:
+    """What `openssl ocsp` says of the stored answer for the certificate."""
+    files = {
+        "root.pem": x509.load_der_x509_certificate(bytes(ca.parent.certificate_der)).public_bytes(Encoding.PEM),
+        "ca.pem": x509.load_der_x509_certificate(bytes(ca.certificate_der)).public_bytes(Encoding.PEM),
+        "answer.der": bytes(OcspResponse.objects.get(certificate=row, cert_id_hash="sha256").der),
+    }
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    command = ["openssl", "ocsp", "-sha256", "-issuer", "ca.pem", "-serial", f"0x{row.serial}", "-respin", "answer.der"]
+    done = subprocess.run([*command, "-CAfile", "root.pem"], cwd=folder, capture_output=True, text=True, timeout=60)
+    assert "Response verify OK" in done.stderr, done.stderr
+    return done.stdout
+
+
+def test_a_revoked_responder_is_replaced_at_once_and_its_answers_signed_anew(small_pki, tmp_path):
     ca = CertificateAuthority.objects.current("function")
-    signer = OcspSigner.objects.get(ca=ca)
-    ca.certificates.filter(id=signer.certificate_id).update(status="revoked", revoked_at=clock.now(), reason="keyCompromise")
-    with days(1):
-        assert responders.ensure(ca) is not None
+    old = OcspSigner.objects.get(ca=ca)
+    held = issue_function()
+    ocsp.presign_due()
+    assert OcspResponse.objects.get(certificate=held, cert_id_hash="sha256").signer == old
+    revoke(old)
+    assert responders.renew_due() == 1
+    assert responders.renew_due() == 0
+    new = OcspSigner.objects.get(ca=ca, retired_at=None)
+    old.refresh_from_db()
+    assert old.retired_at is not None
+    assert new.key_id != old.key_id
+    assert bytes(new.certificate_der) != bytes(old.certificate_der)
+    with pytest.raises(HsmKeyMissing):
+        hsm_for(settings.PKCS11_TOKEN).find(old.key_id)
+    assert ocsp.presign_due() > 0
+    assert not OcspResponse.objects.filter(signer=old).exists()
+    stored = x509_ocsp.load_der_ocsp_response(bytes(OcspResponse.objects.get(certificate=held, cert_id_hash="sha256").der))
+    assert stored.certificates[0].public_bytes(Encoding.DER) == bytes(new.certificate_der)
+    assert f"0x{held.serial}: good" in openssl_accepts(ca, held, tmp_path)
+    revoked = Certificate.objects.get(id=old.certificate_id)
+    assert f"0x{revoked.serial}: revoked" in openssl_accepts(ca, revoked, tmp_path)
+    assert ocsp.presign_due() == 0
+
+
+def issue_function() -> Certificate:
+    (id_,) = plan(order("function"))
+    assert issuing.sign_reserved([id_]) == 1
+    return Certificate.objects.get(id=id_)
+
+
+def test_a_responder_revoked_again_the_same_day_is_replaced_again(small_pki):
+    ca = CertificateAuthority.objects.current("function")
+    keys = {OcspSigner.objects.get(ca=ca).key_id}
+    for _ in range(3):
+        revoke(OcspSigner.objects.get(ca=ca, retired_at=None))
+        assert responders.renew_due() == 1
+        keys.add(OcspSigner.objects.get(ca=ca, retired_at=None).key_id)
+    assert len(keys) == 4
+    assert HsmKey.objects.filter(purpose="ocsp", label__contains="/function-", retired_at=None).count() == 1
+
+
+def test_a_responder_revoked_while_it_was_signed_never_answers(small_pki, monkeypatch):
+    ca = CertificateAuthority.objects.current("function")
+    revoke(OcspSigner.objects.get(ca=ca))
+    store = issuing.store
+
+    def revoked_after(row, der):
+        done = store(row, der)
+        with transaction.atomic(durable=True):
+            plan_revocation([row.id], reason="keyCompromise", actor_ref="user:1", received_at=clock.now(), channel="portal")
+        return done
+
+    with monkeypatch.context() as patched:
+        patched.setattr(issuing, "store", revoked_after)
+        with pytest.raises(issuing.NotIssuable):
+            responders.ensure(ca)
+    assert ocsp.delegated_signer(ca, clock.now()) is None
+    assert responders.ensure(ca) is not None
+    assert ocsp.delegated_signer(ca, clock.now()) is not None
+
+
+def test_the_revocation_of_a_responder_wakes_its_replacement(small_pki, monkeypatch):
+    woken = []
+    monkeypatch.setattr(jobs, "_wake", lambda name, queue, ids: woken.append(name))
+    revoke(OcspSigner.objects.get(ca__slug="function"))
+    assert woken == ["pki.presign", "pki.renew_responders"]
