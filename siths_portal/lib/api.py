@@ -47,31 +47,42 @@ def client_ref(request: Request) -> str:
     return str(caller.client_ref)
 
 
-def idempotent(handler: Handler) -> Callable[..., HttpResponse]:
+def idempotent(read_again: Handler | None = None) -> Callable[[Handler], Callable[..., HttpResponse]]:
     """Makes a POST handler of a `JsonView` honour Idempotency-Key, per `request.user.client_ref` (see `idempotency`).
 
     A repeated answer carries `Idempotency-Replayed: true`. 400 without a key, 422 if it was used for another request, 409 while
-    the same request is under way.
+    the same request is under way. With `read_again` the body of a 201, which may hold personal data, is not kept: a repeat gets
+    what `read_again` reads now, and its refusal if it refuses.
     """
 
-    @functools.wraps(handler)
-    def answered(view: JsonView, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
-        key = idempotency.required_key(request.headers.get("Idempotency-Key"))
+    def decorate(handler: Handler) -> Callable[..., HttpResponse]:
+        @functools.wraps(handler)
+        def answered(view: JsonView, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+            key = idempotency.required_key(request.headers.get("Idempotency-Key"))
+            fresh: dict[str, str] = {}
 
-        def act() -> idempotency.Answer:
-            response = handler(view, request, *args, **kwargs)
-            headers = {name: response[name] for name in _KEPT_HEADERS if response.has_header(name)}
-            return idempotency.Answer(response.status_code, headers, JSONRenderer().render(response.data).decode())
+            def act() -> idempotency.Answer:
+                response = handler(view, request, *args, **kwargs)
+                headers = {name: response[name] for name in _KEPT_HEADERS if response.has_header(name)}
+                body = JSONRenderer().render(response.data).decode()
+                if read_again and response.status_code == 201:
+                    fresh["body"], body = body, ""
+                return idempotency.Answer(response.status_code, headers, body)
 
-        answer = ports.get(idempotency.Store).perform(
-            client_ref=client_ref(request), key=key, method=str(request.method), path=request.path, body=request.body, act=act
-        )
-        response = HttpResponse(answer.body, status=answer.status, content_type="application/json", headers=answer.headers)
-        if answer.replayed:
-            response["Idempotency-Replayed"] = "true"
-        return response
+            answer = ports.get(idempotency.Store).perform(
+                client_ref=client_ref(request), key=key, method=str(request.method), path=request.path, body=request.body, act=act
+            )
+            body = fresh.get("body", answer.body)
+            if read_again and answer.replayed and answer.status == 201:
+                body = JSONRenderer().render(read_again(view, request, *args, **kwargs).data).decode()
+            response = HttpResponse(body, status=answer.status, content_type="application/json", headers=answer.headers)
+            if answer.replayed:
+                response["Idempotency-Replayed"] = "true"
+            return response
 
-    return answered
+        return answered
+
+    return decorate
 
 
 def etag_of(content: bytes) -> str:

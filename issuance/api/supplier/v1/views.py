@@ -120,7 +120,7 @@ class Acceptance(SupplierView):
         request=None,
         responses={200: forms.OrderSerializer, **openapi.problems(404, 409, 413, 422)},
     )
-    @idempotent
+    @idempotent()
     def post(self, request: Request, order_id: UUID) -> Response:
         """The accepted order."""
         return Response(forms.OrderSerializer(supplier_intake.accept(client_ref=client_ref(request), order_id=order_id)).data)
@@ -156,7 +156,7 @@ class OrderCertificates(SupplierView):
             **openapi.problems(404, 409, *openapi.WITH_BODY),
         },
     )
-    @idempotent
+    @idempotent(read_again=get)
     def post(self, request: Request, order_id: UUID) -> Response:
         """201 with the certificates if they are signed within the time that a request may wait, else 202 with a Location."""
         given = _valid(forms.CertificateRequest, request.data)
@@ -210,7 +210,7 @@ class Reports(SupplierView):
             **openapi.problems(404, 409, *openapi.WITH_BODY),
         },
     )
-    @idempotent
+    @idempotent()
     def post(self, request: Request, order_id: UUID) -> Response:
         """The outcome: applied, repeated (nothing changed), parked (waits for the report before it) or noted (came too late)."""
         report = _report(request.data)
