@@ -18,6 +18,7 @@ def stage(running_stage, transactional_db):
     from issuance.adapters.directory_json import JsonDirectory
     from issuance.adapters.person_register_json import JsonPersonRegister
     from issuance.ports import PersonRegister, StaffDirectory
+    from siths_portal import wiring
     from siths_portal.lib import ports
 
     if "s" not in running_stage.certificates:
@@ -30,7 +31,8 @@ def stage(running_stage, transactional_db):
     url = running_stage.neighbours()["DIRECTORY_URL"]
     ports.connect(StaffDirectory, JsonDirectory(url))
     ports.connect(PersonRegister, JsonPersonRegister(url))
-    return running_stage
+    yield running_stage
+    wiring.connect()
 
 
 @pytest.fixture
