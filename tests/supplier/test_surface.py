@@ -38,6 +38,13 @@ def test_unknown_addresses_are_problems(a, path: str) -> None:
     assert code(response) == "not-found"
 
 
+def test_an_address_that_the_front_cannot_read_is_a_problem(a) -> None:
+    response = a("GET", "orders/%00")
+    assert (response.status_code, code(response)) == (400, "parse-error")
+    assert response.headers["Content-Type"] == "application/problem+json"
+
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [("DELETE", "orders"), ("POST", "keys"), ("PATCH", "orders"), ("OPTIONS", "orders"), ("PUT", "keys"), ("TRACE", "keys")],
