@@ -17,7 +17,7 @@ from siths_portal.dev.home import base_env
 from siths_portal.dev.progress import HouseError
 
 APPS = ("siths_portal", "authn", "pki", "issuance", "billing")
-# The two public hosts that any uv.lock names, as a hash of their sorted list: no registry is named in code.
+# The two public hosts that any uv.lock names, as the SHA-256 of their sorted list.
 LOCK_HOSTS = "0eebf964e1b253407f6fda540c79403a97241856d79dff7c809f9cd5845c94f2"
 HOME_PATH = re.compile(rb"(?<![\w.$}/-])/(?:root|home|Users)/[\w.-]+")
 TEXT_LIMIT = 2_000_000

@@ -18,6 +18,9 @@ log.level = ERROR
 slots.removable = false
 """
 
+# What no other user of the machine may read: demo people are in the last three, and a card's serial is a folder's name.
+PRIVATE_FOLDERS = ("secrets", "tokens", "log", "simulators", "demo")
+
 
 def write_private(path: Path, text: str) -> None:
     """Writes `text` so that only the starting user can ever read it."""
@@ -31,13 +34,14 @@ def write_private(path: Path, text: str) -> None:
 
 def write_settings(house: House) -> None:
     """`var/portal.env`, the secrets that are missing, and SoftHSM's configuration."""
+    for name in PRIVATE_FOLDERS:
+        (house.var / name).mkdir(mode=0o700, exist_ok=True)
+        (house.var / name).chmod(0o700)
     folder = house.var / "secrets"
-    folder.mkdir(mode=0o700, exist_ok=True)
     for name, new in (("secret_key", secrets.token_urlsafe(64)), ("pin", _digits(8)), ("so_pin", _digits(12))):
         if not (folder / name).exists():
             write_private(folder / name, new)
     tokens = house.var / "tokens"
-    tokens.mkdir(mode=0o700, exist_ok=True)
     write_private(house.var / "softhsm2.conf", SOFTHSM_CONF.format(folder=tokens))
     write_private(house.var / "portal.env", "".join(f"{name}={value}\n" for name, value in house.settings().items()))
 
