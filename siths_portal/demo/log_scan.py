@@ -1,4 +1,4 @@
-"""Looks for the demo people's personal data, card serials and the token's PIN in the house's log files (S21)."""
+"""Looks for the demo people's personal data, card serials and the token's PINs in the house's log files (S21)."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -8,32 +8,34 @@ from django.conf import settings
 
 from issuance.models import Carrier, Person, PersonIdentifier, Post
 
-# Shorter ones are words of their own, such as "Ek" or "Dal".
-SHORTEST_SURNAME = 5
+# Shorter names are words of their own, such as "Ek" or "Bo".
+SHORTEST_NAME = 4
 
 
 def terms() -> Iterator[str]:
-    """Everything that may stand in no log: personal numbers in each form, HSA-ids, card serials, names, the PIN."""
+    """Everything that may stand in no log: personal numbers in each form, HSA-ids, card serials, names, the token's PINs.
+
+    A card's PUK and code are known to nobody once the card is sent; that they reach no log is proved where they are made.
+    """
     for value in PersonIdentifier.objects.values_list("value", flat=True).iterator():
         yield from {value, value[2:], f"{value[:8]}-{value[8:]}", f"{value[2:8]}-{value[8:]}"}
     yield from Post.objects.values_list("hsa_id", flat=True).iterator()
     yield from Carrier.objects.exclude(card_serial="").values_list("card_serial", flat=True).iterator()
     for given, surname in Person.objects.values_list("given_name_in_use", "surname").distinct().iterator():
         yield f"{given} {surname}"
-        if len(surname) >= SHORTEST_SURNAME:
-            yield surname
-    if settings.PKCS11_PIN_FILE:
-        yield Path(settings.PKCS11_PIN_FILE).read_text().strip()
+        yield from (name for name in (given, surname) if len(name) >= SHORTEST_NAME)
+    for file in sorted((settings.VAR_DIR / "secrets").iterdir()):
+        yield file.read_text().strip()
 
 
-def scan(folder: Path, forbidden: Iterable[str]) -> list[str]:
-    """The places, as file and line number, where a whole word of `folder`'s logs is one of `forbidden`. Never the word itself."""
+def scan(folders: Iterable[Path], forbidden: Iterable[str]) -> list[str]:
+    """The places, as file and line number, where a whole word of the logs is one of `forbidden`, never the word itself."""
     words = sorted({term for term in forbidden if term}, key=len, reverse=True)
     if not words:
         raise ValueError("nothing to look for: the scan would prove nothing")
     pattern = re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, words)) + r")(?!\w)", re.IGNORECASE)
     found = []
-    for path in sorted(folder.rglob("*.log*")):
+    for path in sorted(path for folder in folders for path in folder.rglob("*.log*")):
         with path.open(errors="replace") as lines:
             found += [f"{path.name}:{number}" for number, line in enumerate(lines, 1) if pattern.search(line)]
     return found

@@ -182,8 +182,9 @@ class Walk:
             raise WalkFault(f"the audit chain is broken in {', '.join(faults)}")
 
     def scan_logs(self) -> None:
-        """No log of the house names a person, a card or the token's PIN."""
-        found = log_scan.scan(settings.VAR_DIR / "log", log_scan.terms())
+        """No log of the house names a person, a card or a secret."""
+        folders = [settings.VAR_DIR / "log", settings.VAR_DIR / "supervisor"]
+        found = log_scan.scan(folders, log_scan.terms())
         if found:
             raise WalkFault(f"personal data in {', '.join(found[:5])}")
 
