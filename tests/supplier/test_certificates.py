@@ -12,7 +12,7 @@ from tests.supplier.cards import PaperCard, csr, forged_csr, spki, weak_key
 from tests.supplier.stage import wait_for
 from tests.supplier.test_clients import code
 from tests.supplier.test_orders import accept
-from tests.supplier.world import World
+from tests.supplier.world import World, today
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -74,6 +74,20 @@ def test_four_certificates_for_the_keys_of_the_card(worker, a, b, order: str, ca
     assert state(order) == "in_production"
 
 
+def test_certificates_are_not_kept_with_the_answer_and_a_repeat_tells_what_holds_now(worker, world: World, a, order: str) -> None:
+    from authn.models import IdempotencyRecord
+    from issuance.models import CardOrder
+    from issuance.services.revocation import revoke_carrier
+
+    body = PaperCard().request()
+    assert request(a, order, body, "k").status_code == 201
+    assert IdempotencyRecord.objects.get(key="k").body == ""
+    carrier = CardOrder.objects.get(pk=order).carrier_id
+    revoke_carrier(actor=world.clerk, carrier_id=carrier, reason="lost_or_stolen")
+    repeated = request(a, order, body, "k")
+    assert (repeated.status_code, code(repeated)) == (409, "certificates-revoked")
+
+
 def test_the_answer_is_202_while_no_worker_signs_and_the_certificates_come_later(stage, demo_pki, start_worker, a, order) -> None:
     card = PaperCard()
     stage.start_api(CERTIFICATE_WAIT_SECONDS="0.5")
@@ -132,12 +146,12 @@ def test_reports_in_disorder_and_twice_end_as_in_order(worker, a, order: str) ->
 
     card = PaperCard()
     key = a("GET", "keys").json()["keys"][0]
-    sent = {"type": "sent", "sent_on": "2026-11-01"}
+    sent = {"type": "sent", "sent_on": today()}
     produced = card.produced(order, key)
     early = report(a, order, sent)
     assert (early.status_code, early.json()) == (202, {"outcome": "parked"})
     assert report(a, order, sent).json() == {"outcome": "repeated"}
-    assert report(a, order, sent | {"sent_on": "2026-10-31"}).status_code == 409
+    assert report(a, order, sent | {"registered_mail_id": "LA00R351935SE"}).status_code == 409
     assert report(a, order, produced).json() == {"outcome": "parked"}
     assert state(order) == "accepted"
     assert request(a, order, card.request()).status_code == 201
@@ -172,7 +186,7 @@ def test_a_card_that_came_back_is_revoked_and_stays_so(worker, a, order: str) ->
     assert request(a, order, card.request()).status_code == 201
     produced = report(a, order, card.produced(order, key))
     assert (produced.status_code, produced.json()) == (202, {"outcome": "applied"})
-    assert report(a, order, {"type": "sent", "sent_on": "2026-11-01"}).json() == {"outcome": "applied"}
+    assert report(a, order, {"type": "sent", "sent_on": today()}).json() == {"outcome": "applied"}
     assert Carrier.objects.get().state.lower() == "revoked"
     assert a("GET", f"orders/{order}/certificates").status_code == 409
     assert state(order) == "returned"
@@ -181,10 +195,10 @@ def test_a_card_that_came_back_is_revoked_and_stays_so(worker, a, order: str) ->
 def test_registered_mail_needs_its_id(worker, world: World, a) -> None:
     order = world.order(3, article="631-REK")
     accept(a, order)
-    missing = report(a, order, {"type": "sent", "sent_on": "2026-11-01"})
+    missing = report(a, order, {"type": "sent", "sent_on": today()})
     assert missing.status_code == 422
     assert [entry["name"] for entry in missing.json()["invalid-parameters"]] == ["registered_mail_id"]
-    sent = report(a, order, {"type": "sent", "sent_on": "2026-11-01", "registered_mail_id": "LA00R351935SE"})
+    sent = report(a, order, {"type": "sent", "sent_on": today(), "registered_mail_id": "LA00R351935SE"})
     assert sent.json() == {"outcome": "parked"}
 
 

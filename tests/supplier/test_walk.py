@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from siths_portal.simulators.card import PROFILES, Card, CardError
 from tests.supplier.cards import PaperCard
 from tests.supplier.stage import ROOT, wait_for
-from tests.supplier.world import World
+from tests.supplier.world import World, today
 
 pytestmark = pytest.mark.django_db(transaction=True)
 REPEATS = 10 if os.environ.get("SITHS_LONG") else 1
@@ -209,7 +209,7 @@ def test_an_api_killed_at_a_named_point_loses_and_doubles_nothing(
             ("accept", {}),
             ("certificates", card.request()),
             ("events", card.produced(order, key)),
-            ("events", {"type": "sent", "sent_on": "2026-11-01"}),
+            ("events", {"type": "sent", "sent_on": today()}),
         ]
         for step, (path, body) in enumerate(calls):
             if point != "pki.plan.before-commit" or path == "certificates":
@@ -249,5 +249,6 @@ def test_a_worker_killed_at_a_named_point_loses_and_doubles_nothing(
         with clock.moved_to(clock.now() + 2 * issuing.CLAIM):
             demo_pki.settle()  # what the sweeper does once the dead worker's claim has run out
         start_worker()
-        assert process.wait(150) == 0
+        told, _ = process.communicate(timeout=150)
+        assert process.returncode == 0, told
         check_one_card(bureau, order)

@@ -19,6 +19,11 @@ def personnummer(number: int) -> str:
     return f"{date}98{number % 10}{-total % 10}"
 
 
+def today() -> str:
+    """The day in Sweden, as suppliers report it."""
+    return clock.today().isoformat()
+
+
 @dataclass
 class World:
     """Rows of one organisation. `people` is the directory simulator's data file."""
