@@ -1,11 +1,12 @@
 """Signing what was planned, with no transaction open while the token works, and settling what a crash left (spec F3, F4).
 
 A reserved row holds the exact bytes. Each attempt signs those same bytes again; PKCS #1 v1.5 is deterministic, so a repeated
-attempt makes the same certificate. What cannot be settled within an hour is revoked, since it may have been signed.
+attempt makes the same certificate. A row that may have been signed and that nobody has been able to try for an hour is revoked.
+An attempt in which the token provably did not sign does not count.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -31,8 +32,10 @@ from siths_portal.lib.canonical import sha256_hex
 log = structlog.get_logger(__name__)
 
 # While one worker signs, others leave the row alone for this long.
-CLAIM = dt.timedelta(seconds=60)
+CLAIM = dt.timedelta(seconds=settings.PKI_SIGNING_CLAIM_SECONDS)
 POSSIBLY_SIGNED_AFTER = dt.timedelta(hours=1)
+# After as many attempts that count a row is left alone, to be revoked in time.
+MAX_ATTEMPTS = 30
 BATCH = 50
 ACTOR = "system:pki-signer"
 
@@ -72,14 +75,22 @@ def sign_reserved(certificate_ids: Iterable[UUID] | None = None, *, limit: int =
     May run in several workers at once and be repeated. What fails stays reserved for the next attempt.
     """
     issued: list[UUID] = []
-    for row in _claim(None if certificate_ids is None else list(certificate_ids), limit):
+    claimed, moment = _claim(None if certificate_ids is None else list(certificate_ids), limit)
+    for row in claimed:
         try:
             if _settle(row):
                 issued.append(row.id)
-        except HsmUnavailable:
-            _release([row.id])
-            log.error("certificate.signing_postponed", certificate=str(row.id), ca=row.ca.slug)
-        except (HsmError, NotIssuable) as error:
+        except HsmError as error:
+            log.error(
+                "certificate.signing_postponed",
+                certificate=str(row.id),
+                ca=row.ca.slug,
+                error=type(error).__name__,
+                began=error.began,
+            )
+            if not error.began:
+                _take_back(row, moment, free=isinstance(error, HsmUnavailable))
+        except NotIssuable as error:
             log.error("certificate.signing_failed", certificate=str(row.id), ca=row.ca.slug, error=type(error).__name__)
     if issued:
         _presign(issued)
@@ -99,12 +110,11 @@ def settle() -> int:
 
 
 def revoke_possibly_signed() -> int:
-    """Revokes what is still reserved an hour after it was planned although signing was tried; returns how many.
+    """Revokes what is still reserved an hour after the last attempt that may have signed it; returns how many.
 
     A signature may exist, so the serial must show as revoked in CRL and OCSP (spec F3).
     """
-    idle = Q(signing_started_at=None) | Q(signing_started_at__lt=clock.now() - CLAIM)
-    overdue = _reserved().filter(idle, created_at__lt=clock.now() - POSSIBLY_SIGNED_AFTER, signing_attempts__gt=0)
+    overdue = _reserved().filter(signing_started_at__lt=clock.now() - POSSIBLY_SIGNED_AFTER, signing_attempts__gt=0)
     with transaction.atomic(durable=True):
         ids = list(overdue.select_for_update(skip_locked=True).order_by("id").values_list("id", flat=True)[:500])
         if ids:
@@ -115,7 +125,7 @@ def revoke_possibly_signed() -> int:
                 actor_ref="system:possibly-signed",
                 received_at=clock.now(),
                 channel="system",
-                justification="Reserved for an hour and not issued: a signature may exist.",
+                justification="Not issued, and untouched for an hour since it was tried: a signature may exist.",
             )
     return len(ids)
 
@@ -127,23 +137,32 @@ def _reserved() -> QuerySet[Certificate]:
 
 def _claimable(certificate_ids: list[UUID] | None) -> QuerySet[Certificate]:
     free = Q(signing_started_at=None) | Q(signing_started_at__lt=clock.now() - CLAIM)
-    rows = _reserved().filter(free, tbs_der__isnull=False)
+    rows = _reserved().filter(free, tbs_der__isnull=False, signing_attempts__lt=MAX_ATTEMPTS)
     return rows if certificate_ids is None else rows.filter(id__in=certificate_ids)
 
 
-def _claim(certificate_ids: list[UUID] | None, limit: int) -> list[Certificate]:
-    """Marks rows as being signed and commits, so that a crash from here on leaves its trace in the row."""
+def _claim(certificate_ids: list[UUID] | None, limit: int) -> tuple[list[Certificate], dt.datetime]:
+    """Marks rows as being signed and commits, so that a crash from here on leaves its trace; the rows as they were, and when."""
     with transaction.atomic(durable=True):
         rows = _claimable(certificate_ids).select_for_update(of=("self",), skip_locked=True, no_key=True)
         found = list(rows.select_related("ca", "profile_version").order_by("created_at", "id")[:limit])
+        moment = clock.now()
         Certificate.objects.filter(id__in=[row.id for row in found]).update(
-            signing_started_at=clock.now(), signing_attempts=F("signing_attempts") + 1
+            signing_started_at=moment, signing_attempts=F("signing_attempts") + 1
         )
-    return found
+    return found, moment
 
 
-def _release(certificate_ids: Sequence[UUID]) -> None:
-    Certificate.objects.filter(id__in=certificate_ids, status=CertificateStatus.RESERVED).update(signing_started_at=None)
+def _take_back(row: Certificate, moment: dt.datetime, *, free: bool) -> None:
+    """Undoes the count of an attempt in which nothing was signed; `free` gives up the claim of `moment` too.
+
+    Without that the claim runs out by itself, so that a CA whose key is missing does not come before all others at once.
+    """
+    ours = Certificate.objects.filter(id=row.id, status=CertificateStatus.RESERVED)
+    with transaction.atomic(durable=True):
+        ours.update(signing_attempts=F("signing_attempts") - 1)
+        if free:
+            ours.filter(signing_started_at=moment).update(signing_started_at=row.signing_started_at)
 
 
 def _settle(row: Certificate) -> bool:

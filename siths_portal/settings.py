@@ -197,6 +197,7 @@ HSM_LOCKING = env.str("HSM_LOCKING", default="auto")
 # 1.3.6.1.4.1.32473 is reserved for documentation (RFC 5612); refused when DEBUG is off.
 PKI_POLICY_ARC = env.str("PKI_POLICY_ARC", default="1.3.6.1.4.1.32473.752")
 PKI_STATUS_DIR = Path(env.str("PKI_STATUS_DIR", default=str(VAR_DIR / "status")))
+PKI_SIGNING_CLAIM_SECONDS = env.int("PKI_SIGNING_CLAIM_SECONDS", default=20)
 PKI_CEREMONY_DIR = Path(env.str("PKI_CEREMONY_DIR", default=str(VAR_DIR / "ceremony")))
 
 # --- issuance: numbers of the life cycle (domain.md 3.8) -----------------------------------------------------------------

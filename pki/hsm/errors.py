@@ -2,11 +2,15 @@
 
 
 class HsmError(Exception):
-    """Base of all faults of the token."""
+    """Base of all faults of the token. `began`: the token was at work when it failed, and may have done what was asked."""
+
+    def __init__(self, *arguments: str, began: bool = False) -> None:
+        super().__init__(*arguments)
+        self.began = began
 
 
 class HsmUnavailable(HsmError):
-    """The token does not answer now, also after one reconnect; nothing was done; later is worth a try."""
+    """The token does not answer now, also after one reconnect; later is worth a try. Nothing was done unless `began`."""
 
 
 class HsmKeyMissing(HsmError):

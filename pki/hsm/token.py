@@ -34,6 +34,15 @@ _DEAD = (
     exceptions.TokenNotPresent,
     exceptions.UserNotLoggedIn,
 )
+# Said when the function is invoked, before any work (PKCS #11 2.40 section 5.1). CKR_SESSION_CLOSED comes during the work.
+_NOT_BEGUN = (
+    exceptions.KeyHandleInvalid,
+    exceptions.ObjectHandleInvalid,
+    exceptions.SessionHandleInvalid,
+    exceptions.SlotIDInvalid,
+    exceptions.TokenNotPresent,
+    exceptions.UserNotLoggedIn,
+)
 _SEAL_FAULTS = (
     exceptions.EncryptedDataInvalid,
     exceptions.EncryptedDataLenRange,
@@ -54,20 +63,25 @@ _SEAL_HEAD = 1 + _KEY_ID_LENGTH + _IV_LENGTH
 
 
 def _is_dead(error: exceptions.PKCS11Error) -> bool:
+    return isinstance(error, _DEAD) or _is_uninitialised(error)
+
+
+def _is_uninitialised(error: exceptions.PKCS11Error) -> bool:
     # python-pkcs11 has no class of its own for CKR_CRYPTOKI_NOT_INITIALIZED.
-    return isinstance(error, _DEAD) or "not initialized" in str(error)
+    return "not initialized" in str(error)
 
 
 class _SessionsDied(Exception):
-    def __init__(self, generation: int, cause: str) -> None:
+    def __init__(self, generation: int, cause: str, *, began: bool) -> None:
         super().__init__(cause)
         self.generation = generation
+        self.began = began
 
 
 class Hsm:
     """A token of this process, found by its label. Opens on first use; may be used by threads at once and after a fork.
 
-    Every method may raise HsmUnavailable (nothing was done, later is worth a try), HsmPinError or HsmConfigError.
+    Every method may raise HsmUnavailable (later is worth a try), HsmPinError or HsmConfigError.
     """
 
     def __init__(self, *, path: str, token_label: str, read_pin: Callable[[], str], locking: str = "auto") -> None:
@@ -80,30 +94,38 @@ class Hsm:
         here = module(self._path, self._locking)
         pool = here.pool(self.token_label)
         pool.check_circuit()
+        began = False
         try:
             try:
                 result = self._attempt(here, operation)
             except _SessionsDied as died:
+                began = died.began
                 here.restart(died.generation)
                 result = self._attempt(here, operation)
         except (_SessionsDied, HsmUnavailable) as error:
             pool.failed()
-            raise HsmUnavailable(str(error)) from error
+            raise HsmUnavailable(str(error), began=began or error.began) from error
+        except HsmError as error:
+            error.began = error.began or began
+            raise
         pool.succeeded()
         return result
 
     def _attempt[T](self, here: Module, operation: Callable[[WorkSession], T]) -> T:
+        began = False
         with here.entered() as generation:
             try:
                 with here.pool(self.token_label).session(here.lib, self._read_pin) as work:
+                    began = True
                     return operation(work)
             except exceptions.PKCS11Error as error:
                 cause, dead = f"{type(error).__name__}: {error}".rstrip(": "), _is_dead(error)
+                began = began and not isinstance(error, _NOT_BEGUN) and not _is_uninitialised(error)
             # The error is let go before the module is: what hangs on it would otherwise end a search of a later session.
         if not dead:
-            raise HsmError(cause)
+            raise HsmError(cause, began=began)
         log.warning("hsm.session_died", error=cause)
-        raise _SessionsDied(generation, cause)
+        raise _SessionsDied(generation, cause, began=began)
 
     def _run_writing[T](self, operation: Callable[[WorkSession], T]) -> T:
         """Runs `operation` in a session of its own that may make token objects."""

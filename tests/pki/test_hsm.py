@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from django.conf import settings
-from pkcs11 import Attribute, ObjectClass
+from pkcs11 import Attribute, ObjectClass, exceptions
 
 from pki import hsm
 from pki.hsm import Algorithm, Hsm, KeySpec, Scheme, sessions
@@ -208,6 +208,29 @@ def test_threads_share_one_reconnect(token, ec_key):
     assert here.generation == generation + 1
 
 
+@pytest.mark.parametrize(
+    ("fault", "began"),
+    [
+        (exceptions.DeviceError, True),
+        (exceptions.SessionClosed, True),
+        (exceptions.DataLenRange, True),
+        (exceptions.SessionHandleInvalid, False),
+        (exceptions.TokenNotPresent, False),
+    ],
+)
+def test_a_fault_says_whether_the_token_may_have_done_its_work(fault, began):
+    label = f"hsm-began-{fault.__name__}"[:32]
+    make_token(label)
+    token = opened(label)
+
+    def operation(_work):
+        raise fault
+
+    with pytest.raises(hsm.HsmError) as raised:
+        token._run(operation)
+    assert raised.value.began is began
+
+
 def test_a_token_that_is_away_fails_fast_and_returns(monkeypatch):
     make_token("hsm-away")
     token = opened("hsm-away")
@@ -218,10 +241,12 @@ def test_a_token_that_is_away_fails_fast_and_returns(monkeypatch):
     module(settings.PKCS11_MODULE, "auto").restart(module(settings.PKCS11_MODULE, "auto").generation)
     now = [1000.0]
     monkeypatch.setattr(sessions.time, "monotonic", lambda: now[0])
-    with pytest.raises(hsm.HsmUnavailable, match="TokenNotPresent"):
+    with pytest.raises(hsm.HsmUnavailable, match="TokenNotPresent") as absent:
         token.sign(key, b"x", Scheme.ECDSA_SHA256)
-    with pytest.raises(hsm.HsmUnavailable, match="a moment ago"):
+    assert not absent.value.began
+    with pytest.raises(hsm.HsmUnavailable, match="a moment ago") as closed:
         token.sign(key, b"x", Scheme.ECDSA_SHA256)
+    assert not closed.value.began
     now[0] += 1.1
     with pytest.raises(hsm.HsmUnavailable, match="TokenNotPresent"):
         token.sign(key, b"x", Scheme.ECDSA_SHA256)

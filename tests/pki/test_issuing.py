@@ -3,6 +3,8 @@
 import datetime as dt
 import multiprocessing
 import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,7 +16,7 @@ from django.db import connection, connections, transaction
 
 from pki import issuing, planning, service
 from pki.domain.profiles import PROFILES
-from pki.hsm import HsmUnavailable
+from pki.hsm import HsmKeyMissing, HsmPinError, HsmUnavailable
 from pki.models import CaState, Certificate, CertificateAuthority, CertificateBlob, Event, OcspResponse, Revocation
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
@@ -309,17 +311,28 @@ def test_a_token_that_is_away_leaves_the_row_for_later(demo_pki, monkeypatch):
         assert issuing.sign_reserved(ids) == 0
         assert issuing.settle() == 0
     row = Certificate.objects.get(id=ids[0])
-    assert (row.status, row.signing_started_at, row.signing_attempts) == ("reserved", None, 2)
+    assert (row.status, row.signing_started_at, row.signing_attempts) == ("reserved", None, 0)
     assert issuing.settle() == 1
 
 
-def test_what_may_have_been_signed_is_revoked_after_an_hour(demo_pki, monkeypatch):
-    ids = plan(order())
-    monkeypatch.setattr(issuing, "sign_tbs", lambda *_: (_ for _ in ()).throw(HsmUnavailable("away")))
-    with clock.moved_to(clock.now() + dt.timedelta(minutes=59)):
+def failing(began: bool, kind=HsmUnavailable):
+    def sign(*_arguments):
+        raise kind("away", began=began)
+
+    return sign
+
+
+def test_what_may_have_been_signed_is_revoked_after_an_hour_without_a_try(demo_pki, monkeypatch):
+    ids, start = plan(order()), clock.now()
+    with monkeypatch.context() as patched, clock.moved_to(start + dt.timedelta(minutes=30)):
+        patched.setattr(issuing, "sign_tbs", failing(began=True))
         issuing.settle()
-    assert Certificate.objects.get(id=ids[0]).status == "reserved"
-    with clock.moved_to(clock.now() + dt.timedelta(minutes=61)):
+    monkeypatch.setattr(issuing, "sign_tbs", failing(began=False))
+    for minutes in range(31, 90, 10):
+        with clock.moved_to(start + dt.timedelta(minutes=minutes)):
+            assert issuing.settle() == 0
+    assert Certificate.objects.get(id=ids[0]).signing_attempts == 1
+    with clock.moved_to(start + dt.timedelta(minutes=91)):
         assert issuing.settle() == 1
         row = Certificate.objects.get(id=ids[0])
         assert (row.status, row.reason) == ("revoked", "unspecified")
@@ -327,6 +340,50 @@ def test_what_may_have_been_signed_is_revoked_after_an_hour(demo_pki, monkeypatc
         demo_pki.settle()
         assert OcspResponse.objects.filter(certificate=row, status_version=row.status_version).count() == 2
     assert events(ids[0]) == ["certificate.reserved", "certificate.revoked"]
+
+
+@pytest.mark.parametrize("kind", [HsmUnavailable, HsmPinError, HsmKeyMissing])
+def test_an_outage_of_hours_in_which_nothing_was_signed_revokes_nothing(demo_pki, monkeypatch, kind):
+    ids, start = plan(*card()), clock.now()
+    with monkeypatch.context() as patched:
+        patched.setattr(issuing, "sign_tbs", failing(False, kind))
+        for hours in range(1, 6):
+            with clock.moved_to(start + dt.timedelta(hours=hours)):
+                assert issuing.settle() == 0
+    assert set(Certificate.objects.filter(id__in=ids).values_list("status", "signing_attempts")) == {("reserved", 0)}
+    with clock.moved_to(start + dt.timedelta(hours=6)):
+        assert issuing.settle() == 4
+
+
+def test_a_row_that_is_old_when_it_is_first_tried_is_tried_again(demo_pki, monkeypatch):
+    with clock.moved_to(clock.now() - dt.timedelta(hours=5)):
+        ids = plan(order(not_after=clock.now() + dt.timedelta(days=30)))
+    with monkeypatch.context() as patched:
+        patched.setattr(issuing, "sign_tbs", failing(began=True))
+        assert issuing.settle() == 0
+    assert issuing.settle() == 0  # the claim
+    with clock.moved_to(clock.now() + issuing.CLAIM + dt.timedelta(seconds=1)):
+        assert issuing.settle() == 1
+    assert service.certificates(ids)[0].status == "issued"
+
+
+def test_a_row_that_fails_each_time_is_left_alone_at_last_and_revoked(demo_pki, monkeypatch):
+    ids, start = plan(order()), clock.now()
+    monkeypatch.setattr(issuing, "sign_tbs", failing(began=True))
+    for minute in range(issuing.MAX_ATTEMPTS + 5):
+        with clock.moved_to(start + dt.timedelta(minutes=minute)):
+            assert issuing.settle() == 0
+    assert Certificate.objects.get(id=ids[0]).signing_attempts == issuing.MAX_ATTEMPTS
+    with clock.moved_to(start + dt.timedelta(minutes=issuing.MAX_ATTEMPTS + 60)):
+        assert issuing.settle() == 1
+    assert service.certificates(ids)[0].status == "revoked"
+
+
+def test_the_settings_say_how_long_a_claim_holds():
+    program = "import django; django.setup(); from pki import issuing; print(issuing.CLAIM.total_seconds())"
+    for variables, seconds in (({}, "20.0"), ({"PKI_SIGNING_CLAIM_SECONDS": "7"}, "7.0")):
+        done = subprocess.run([sys.executable, "-c", program], env=os.environ | variables, capture_output=True, text=True)
+        assert done.stdout.splitlines()[-1] == seconds, done.stderr
 
 
 def test_a_row_that_nobody_tried_is_signed_however_old(demo_pki):
@@ -373,7 +430,7 @@ def plan_card() -> None:
 
 
 def sign_at_once() -> None:
-    """As if the minute had passed for which a dead worker's claim is respected."""
+    """As if the time had passed for which a dead worker's claim is respected."""
     issuing.CLAIM *= 0
     issuing.settle()
 
@@ -424,7 +481,7 @@ def test_a_claim_protects_a_row_from_other_workers_until_it_runs_out(demo_pki, a
     (armed / "pki.sign.after-signature").touch()
     assert run(issuing.settle, armed) == -9
     assert issuing.settle() == 0  # all four were claimed
-    with clock.moved_to(clock.now() + dt.timedelta(seconds=61)):
+    with clock.moved_to(clock.now() + dt.timedelta(seconds=21)):
         assert issuing.settle() == 4
 
 
