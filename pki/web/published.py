@@ -51,16 +51,16 @@ def _file(request: HttpRequest, suffix: str, stem: str, media_type: str, max_age
         raise Http404 from error
     # The open file is one publication, also if the next is renamed into its place meanwhile.
     stat = os.fstat(file.fileno())
-    etag = f'"{stat.st_mtime_ns:x}-{stat.st_size:x}"'
-    modified = int(stat.st_mtime)
+    etag = f'"{stat.st_mtime_ns:x}-{stat.st_ino:x}-{stat.st_size:x}"'
     headers = {
         "ETag": etag,
-        "Last-Modified": http_date(modified),
+        "Last-Modified": http_date(int(stat.st_mtime)),
         "Expires": http_date(int(clock.now().timestamp()) + max_age),
         "Cache-Control": f"max-age={max_age}, public, no-transform",
     }
     whole = HttpResponse(headers=headers)
-    conditional: HttpResponseBase | None = get_conditional_response(request, etag, modified, whole)
+    # By entity tag alone: two CRLs may come within one second, and dates cannot tell them apart.
+    conditional: HttpResponseBase | None = get_conditional_response(request, etag, None, whole)
     if conditional is not None and conditional is not whole:
         file.close()
         return conditional

@@ -275,12 +275,30 @@ def test_published_files(world, client):
     assert response["Last-Modified"]
     assert response["Expires"]
     assert client.get(f"/crl/{name}.crl", headers={"If-None-Match": response["ETag"]}).status_code == 304
-    assert client.get(f"/crl/{name}.crl", headers={"If-Modified-Since": response["Last-Modified"]}).status_code == 304
+    since = {"If-Modified-Since": response["Last-Modified"]}
+    assert client.get(f"/crl/{name}.crl", headers=since | {"If-None-Match": response["ETag"]}).status_code == 304
     crl.publish_crl(world.first.id)
     assert client.get(f"/crl/{name}.crl", headers={"If-None-Match": response["ETag"]}).status_code == 200
     response = client.get(f"/aia/{name}.cer")
     assert (response.status_code, response["Content-Type"]) == (200, "application/pkix-cert")
     assert response.getvalue() == bytes(world.first.certificate_der)
+
+
+def test_a_second_crl_within_the_same_second_is_not_taken_for_the_first(world, client):
+    path, address = crl.crl_path(world.first), f"/crl/{world.first.file_stem}.crl"
+    crl.publish_crl(world.first.id)
+    moment = path.stat().st_mtime_ns // 10**9 * 10**9
+    os.utime(path, ns=(moment, moment))
+    first = client.get(address)
+    conditions = {"If-Modified-Since": first["Last-Modified"]}
+    content = first.getvalue()
+    crl.publish_crl(world.first.id)
+    os.utime(path, ns=(moment, moment))
+    for headers in (conditions, conditions | {"If-None-Match": first["ETag"]}):
+        second = client.get(address, headers=headers)
+        assert (second.status_code, second["Last-Modified"]) == (200, first["Last-Modified"])
+        assert second.getvalue() != content
+    assert client.get(address, headers={"If-None-Match": second["ETag"]}).status_code == 304
 
 
 @pytest.mark.parametrize(
