@@ -32,66 +32,70 @@ def _postgres(root: Path) -> PrivatePostgres:
     return PrivatePostgres(root / "pg" / "data", root / "pg", fsync=False)
 
 
-def _start_services() -> Path:
+def _make_folder() -> Path:
+    """This process's own folder: files, tokens, PIN and key."""
     root = Path(tempfile.mkdtemp(prefix="siths-test-", dir="/tmp"))
     root.chmod(0o755)
-    postgres = _postgres(root)
-    _running.update(root=root, postgres=postgres)
-    postgres.create()
-    postgres.start()
-    postgres.psql(ROLES_SQL)
-    _running["redis"] = PrivateRedis(root / "redis", root / "redis.sock").start()
+    (root / "var").mkdir()
+    (root / "tokens").mkdir()
+    (root / "softhsm2.conf").write_text(
+        f"directories.tokendir = {root}/tokens\nobjectstore.backend = file\nlog.level = ERROR\nslots.removable = false\n"
+    )
     (root / "pin").write_text("648219")
     (root / "secret").write_text("test-key-" + "x" * 50)
-    return root
-
-
-def _own_folder(root: Path, worker: str) -> None:
-    """What the processes of a parallel run may not share: the folder of files, the tokens, and the queue's database."""
-    own = root / worker
-    (own / "var").mkdir(parents=True)
-    (own / "tokens").mkdir()
-    (own / "softhsm2.conf").write_text(
-        f"directories.tokendir = {own}/tokens\nobjectstore.backend = file\nlog.level = ERROR\nslots.removable = false\n"
-    )
-    number = int(worker.removeprefix("gw") or 0) if worker.startswith("gw") else 0
-    redis = PrivateRedis(root / "redis", root / "redis.sock", database=number)
+    redis = PrivateRedis(root / "redis", root / "redis.sock")
     os.environ.update(
         SITHS_TEST_ROOT=str(root),
-        SITHS_VAR_DIR=str(own / "var"),
+        SITHS_VAR_DIR=str(root / "var"),
         DEBUG="1",
         DATABASE_URL=_postgres(root).url(APP_ROLE, "siths"),
         REDIS_URL=redis.url(),
         CELERY_BROKER_URL=redis.broker_url(),
-        SOFTHSM2_CONF=str(own / "softhsm2.conf"),
+        SOFTHSM2_CONF=str(root / "softhsm2.conf"),
         PKCS11_PIN_FILE=str(root / "pin"),
         SECRET_KEY_FILE=str(root / "secret"),
     )
+    _running["root"] = root
+    return root
+
+
+def _start_services(root: Path) -> None:
+    postgres = _postgres(root)
+    postgres.create()
+    postgres.start()
+    _running["postgres"] = postgres
+    postgres.psql(ROLES_SQL)
+    _running["redis"] = PrivateRedis(root / "redis", root / "redis.sock").start()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Starts the services before Django reads its settings; the processes of a parallel run share PostgreSQL and Redis."""
-    workerinput = getattr(config, "workerinput", None)
-    root = Path(os.environ["SITHS_TEST_ROOT"]) if workerinput else _start_services()
-    _own_folder(root, workerinput["workerid"] if workerinput else "main")
+    """Starts the services before Django reads its settings.
+
+    Each process of a parallel run has its own: a feed's horizon counts the transactions of a whole PostgreSQL cluster.
+    """
+    root = _make_folder()
+    tests_run_here = hasattr(config, "workerinput") or not config.getoption("numprocesses", None)
+    if tests_run_here:
+        _start_services(root)
     os.environ["DJANGO_SETTINGS_MODULE"] = "siths_portal.settings"
     import django
 
     django.setup()  # before collection, since test modules import models
+    if not tests_run_here:
+        del os.environ["DJANGO_SETTINGS_MODULE"]  # inherited, pytest-django would read the settings before a process has its own
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Ends what `pytest_configure` started."""
-    if "root" not in _running:
-        return
-    redis = _running["redis"]
-    assert isinstance(redis, subprocess.Popen)
-    redis.terminate()
-    redis.wait()
-    postgres = _running["postgres"]
-    assert isinstance(postgres, PrivatePostgres)
-    postgres.stop()
-    shutil.rmtree(str(_running["root"]), ignore_errors=True)
+    redis = _running.get("redis")
+    if isinstance(redis, subprocess.Popen):
+        redis.terminate()
+        redis.wait()
+    postgres = _running.get("postgres")
+    if isinstance(postgres, PrivatePostgres):
+        postgres.stop()
+    if "root" in _running:
+        shutil.rmtree(str(_running["root"]), ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -101,8 +105,7 @@ def django_db_setup(request: pytest.FixtureRequest, django_test_environment: Non
     from django.db import connection, connections
     from django.test import TransactionTestCase
 
-    worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
-    name = f"test_siths_{worker}"
+    name = "test_siths"
     postgres = _postgres(Path(os.environ["SITHS_TEST_ROOT"]))
     postgres.psql(f"CREATE DATABASE {name} OWNER {OWNER_ROLE}")
     postgres.psql(PRIVILEGES_SQL, database=name)

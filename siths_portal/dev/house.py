@@ -84,6 +84,8 @@ def _pytest(*arguments: str) -> None:
     setup()
     sys.stdout.flush()
     extra = shlex.split(os.environ.get("PYTEST_ARGS", ""))
+    for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):  # a make that a test starts is not part of this one
+        os.environ.pop(name, None)
     os.chdir(ROOT)
     python = str(ROOT / ".venv" / "bin" / "python")
     os.execv(python, [python, "-m", "pytest", *arguments, *extra])

@@ -1,6 +1,7 @@
 """The demo's data: synthetic, the same everywhere, orderable at once, and safe to load again."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +28,12 @@ def test_the_nth_person_is_always_the_same_and_nobody() -> None:
     hsa_ids = [post.hsa_id for one in everyone for post in one.posts]
     assert len(set(hsa_ids)) == len(hsa_ids)
     assert person(599_999).person_id not in set(numbers)
+
+
+@pytest.fixture(autouse=True)
+def own_folder(settings: Any, tmp_path: Path) -> None:
+    """The simulator's file grows with what is loaded, so each test has its own."""
+    settings.VAR_DIR = tmp_path
 
 
 def test_loading_twice_is_loading_once(transactional_db: None, capsys: pytest.CaptureFixture[str]) -> None:
