@@ -3,9 +3,16 @@
 from celery import shared_task
 
 from issuance.services import housekeeping as rules_of_time
+from issuance.services import supplier_events
 
 
 @shared_task(name="issuance.housekeeping")  # type: ignore[untyped-decorator]
 def housekeeping() -> None:
     """Applies the rules that time sets off."""
     rules_of_time.run()
+
+
+@shared_task(name="issuance.replay_reports")  # type: ignore[untyped-decorator]
+def replay_reports() -> None:
+    """Brings on the orders whose suppliers reported before the certificates were issued."""
+    supplier_events.replay_all()

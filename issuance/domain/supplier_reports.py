@@ -14,7 +14,7 @@ _REASON = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
 
 class Outcome(StrEnum):
-    """What became of a report. `parked` waits for its predecessor; `noted` is kept but came too late to change anything."""
+    """What became of a report. `parked` waits for what must come first; `noted` is kept but changes nothing any more."""
 
     APPLIED = "applied"
     REPEATED = "repeated"

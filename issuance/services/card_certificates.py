@@ -79,7 +79,9 @@ def _bind(client_ref: str, order_id: UUID, card: _Card) -> list[UUID]:
     rows = locked(actor, Action.SUPPLY, order_id)
     carrier, card_order = rows.carrier, rows.order
     if carrier.card_serial:
-        return _same_again(carrier, card)
+        ids = _same_again(carrier, card)
+        replay_parked(actor, rows)
+        return ids
     now = clock.now().replace(microsecond=0)
     eid = Eid.objects.select_related("post", "organisation").get(pk=card_order.eid_id)
     valid_to = rules.eid_valid_to(

@@ -68,7 +68,7 @@ def revoke_locked(
 ) -> None:
     """Revokes locked carriers with all that hangs on them, in the caller's transaction. Raises IllegalTransition.
 
-    An order that no supplier has accepted is cancelled; one in production goes on, and its reports are only noted.
+    An order that no supplier has accepted is cancelled; one that a supplier has is the supplier's to report on (ADR 0033).
     """
     ids = [carrier.id for carrier in carriers]
     with_secret = [carrier.id for carrier in carriers if carrier.puk_secret_id is not None]

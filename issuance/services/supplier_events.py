@@ -53,19 +53,21 @@ def locked(actor: Actor, action: Action, order_id: UUID) -> OrderRows:
 
 @transaction.atomic(durable=True)
 def register_event(*, client_ref: str, order_id: UUID, event: SupplierReport) -> Outcome:
-    """Takes a supplier's report on its accepted order: applied, repeated, parked for its predecessor, or noted as too late.
+    """Takes a supplier's report on its accepted order: applied, repeated, parked for what must come first, or noted.
 
+    A card is not produced before its certificates are issued, and never if they will not be: then the report is only noted.
     Nothing that is reported revives a revoked carrier. Raises NotFound, Invalid (form), Conflict (the same kind of report
     with another content).
     """
     actor = client(client_ref)
     rows = locked(actor, Action.SUPPLY, order_id)
     _check_form(rows, event)
+    replay_parked(actor, rows)
     content = sha256_hex(canonical_json(event.content()))
     known = SupplierEvent.objects.filter(order=rows.order, kind=event.kind).first()
     if known is not None:
         return _again(actor, rows, known, event, content)
-    outcome = outcome_of(event.kind, OrderState(rows.order.state))
+    outcome = _outcome(rows, event.kind)
     now = clock.now()
     if outcome is Outcome.APPLIED:
         _apply(actor, rows, event)
@@ -92,7 +94,7 @@ def replay_parked(actor: Actor, rows: OrderRows) -> None:
     """Applies what was parked and has its predecessor now, in its natural order; what can never apply becomes noted."""
     parked = {row.kind: row for row in SupplierEvent.objects.filter(order=rows.order, status=Outcome.PARKED.value)}
     for row in [parked[kind] for kind in _SEQUENCE if kind in parked]:
-        outcome = outcome_of(row.kind, OrderState(rows.order.state))
+        outcome = _outcome(rows, row.kind)
         if outcome is Outcome.PARKED:
             continue
         if outcome is Outcome.APPLIED:
@@ -107,6 +109,40 @@ def replay_parked(actor: Actor, rows: OrderRows) -> None:
         row.status = outcome.value
         row.payload.pop("puk_jwe", None)
         row.save(update_fields=["status", "applied_at", "payload"])
+
+
+@transaction.atomic(durable=True)
+def replay_reports(*, client_ref: str, order_id: UUID) -> None:
+    """Replays what the supplier reported while the order's certificates were being signed. May be repeated. Raises NotFound."""
+    if SupplierEvent.objects.filter(order=order_id, status=Outcome.PARKED.value).exists():
+        actor = client(client_ref)
+        replay_parked(actor, locked(actor, Action.SUPPLY, order_id))
+
+
+def replay_all() -> int:
+    """Replays the parked reports of every order in production, a transaction each; how many orders went on.
+
+    The sweeper for certificates that were issued, or failed, after the supplier's last call.
+    """
+    waiting = SupplierEvent.objects.filter(
+        kind=Produced.kind, status=Outcome.PARKED.value, order__state=OrderState.IN_PRODUCTION.value
+    )
+    keys = list(waiting.order_by("order_id").values_list("order__supplier_ref", "order_id"))
+    for client_ref, order_id in keys:
+        replay_reports(client_ref=client_ref, order_id=order_id)
+    return len(keys) - waiting.filter(order__in=[order_id for _, order_id in keys]).count()
+
+
+def _outcome(rows: OrderRows, kind: str) -> Outcome:
+    """What the report leads to now: by the order's state and, on the way to a produced card, by the card's certificates."""
+    outcome = outcome_of(kind, OrderState(rows.order.state))
+    if rows.order.state != OrderState.IN_PRODUCTION or kind not in _SEQUENCE or not rows.carrier.card_key_sha256:
+        return outcome  # a card without a key of its own was certified by another CA
+    ids = CarrierCertificate.objects.filter(carrier=rows.carrier).values_list("certificate_id", flat=True)
+    statuses = {view.status for view in pki.certificates(ids)}
+    if statuses & {"revoked", "failed"}:
+        return Outcome.NOTED
+    return outcome if statuses == {"issued"} else Outcome.PARKED
 
 
 def _check_form(rows: OrderRows, event: SupplierReport) -> None:

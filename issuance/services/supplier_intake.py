@@ -19,7 +19,7 @@ from issuance.ports import PersonKey, RegisteredAddress
 from issuance.services import _steps, people
 from issuance.services.card_certificates import HSA_PROFILES, PERSON_ID_PROFILES, PROFILES, request_certificates
 from issuance.services.ordering import common_name
-from issuance.services.supplier_events import locked, register_event
+from issuance.services.supplier_events import locked, register_event, replay_reports
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict, Invalid
@@ -44,6 +44,7 @@ __all__ = [
     "put_logotype",
     "queued_orders",
     "register_event",
+    "replay_reports",
     "request_certificates",
 ]
 

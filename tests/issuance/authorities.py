@@ -15,7 +15,7 @@ from joserfc.registry import HeaderParameter
 
 from issuance.services.supplier_intake import PROFILES
 from pki import service as pki
-from pki.models import CaState, CertificateAuthority, HsmKey, KeyPurpose
+from pki.models import CaState, Certificate, CertificateAuthority, CertificateStatus, HsmKey, KeyPurpose
 from siths_portal.lib import clock
 
 DAY = dt.timedelta(days=1)
@@ -87,6 +87,12 @@ def _csr() -> bytes:
     key = ec.generate_private_key(ec.SECP256R1())
     request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
     return request.public_bytes(serialization.Encoding.DER)
+
+
+def issue(ids: object = None) -> None:
+    """Lets the planned certificates (all of them, or those with `ids`) be issued, as the signer would."""
+    rows = Certificate.objects.filter(status=CertificateStatus.RESERVED)
+    (rows if ids is None else rows.filter(pk__in=ids)).update(status=CertificateStatus.ISSUED, issued_at=clock.now())
 
 
 def puk_jwe(order_id: object, serial: str) -> str:

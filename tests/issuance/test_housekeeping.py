@@ -16,7 +16,7 @@ from issuance.services import _steps, housekeeping, migration, supplier_intake
 from issuance.services.supplier_intake import Produced, Sent
 from pki.models import Certificate, Secret, SecretState
 from siths_portal.lib import clock
-from tests.issuance.authorities import card, puk_jwe
+from tests.issuance.authorities import card, issue, puk_jwe
 from tests.issuance.migrated import CA, migrated_card
 
 pytestmark = pytest.mark.usefixtures("authorities")
@@ -35,6 +35,7 @@ def sent_card(world: Any, number: int = 1) -> Carrier:
         supplier_intake.request_certificates(
             client_ref="bureau", order_id=order.id, card_serial=made.serial, card_key_spki=made.key, csrs=made.csrs
         )
+        issue()
         for event in (Produced("1", puk_jwe(order.id, made.serial)), Sent(SENT.date())):
             supplier_intake.register_event(client_ref="bureau", order_id=order.id, event=event)
         return Carrier.objects.get(pk=order.carrier_id)

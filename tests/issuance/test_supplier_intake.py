@@ -13,15 +13,16 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from issuance import service
 from issuance.domain.revocation import RevocationReason
 from issuance.domain.rules import DeliveryMethod
 from issuance.models import CardOrder, Carrier, CarrierCertificate, Eid, Event, Person, Post, SupplierEvent
-from issuance.services import revocation, supplier_intake
+from issuance.services import revocation, supplier_events, supplier_intake
 from issuance.services.supplier_intake import PROFILES, Failed, Outcome, Produced, Returned, Sent
 from pki.models import Certificate, Secret, SecretState
-from siths_portal.lib import clock
+from siths_portal.lib import clock, feeds
 from siths_portal.lib.errors import Conflict, DomainError, IllegalTransition, Invalid, NotFound, Unavailable
-from tests.issuance.authorities import Card, card, puk_jwe
+from tests.issuance.authorities import Card, card, issue, puk_jwe
 from tests.issuance.world import SETUP
 
 ME, OTHER = "bureau", "another"
@@ -34,10 +35,18 @@ def accepted(world: Any, **arguments: Any) -> CardOrder:
     return supplier_intake.accept(client_ref=ME, order_id=order.id)
 
 
-def certify(order: CardOrder, made: Card | None = None, **changes: Any) -> list[uuid.UUID]:
+def request(order: CardOrder, made: Card | None = None, **changes: Any) -> list[uuid.UUID]:
     made = made or card(1)
     arguments = {"card_serial": made.serial, "card_key_spki": made.key, "csrs": made.csrs, "client_ref": ME}
     return supplier_intake.request_certificates(order_id=order.id, **(arguments | changes))
+
+
+def certify(order: CardOrder, made: Card | None = None, **changes: Any) -> list[uuid.UUID]:
+    """Requests the certificates and lets them be issued, with what the API does when they are."""
+    ids = request(order, made, **changes)
+    issue(ids)
+    supplier_intake.replay_reports(client_ref=ME, order_id=order.id)
+    return ids
 
 
 def report(order: CardOrder, event: Any, *, client_ref: str = ME) -> Outcome:
@@ -467,14 +476,70 @@ class TestReports:
     def test_reports_do_not_revive_a_revoked_card(self, world: Any) -> None:
         order = accepted(world)
         certify(order)
+        report(order, produced(order))
         revocation.revoke_carrier(actor=world.officer(), carrier_id=order.carrier_id, reason=RevocationReason.LOST_OR_STOLEN)
-        assert report(order, produced(order)) is Outcome.APPLIED
         assert report(order, Sent(TODAY)) is Outcome.APPLIED
         carrier = Carrier.objects.get()
-        assert (carrier.state, carrier.mifare_id, carrier.sent_at) == ("revoked", "", None)
+        assert (carrier.state, carrier.puk_secret_id, carrier.sent_at) == ("revoked", None, None)
         assert CardOrder.objects.get().state == "sent"  # the card was made and is charged
         assert not Secret.objects.exclude(state=SecretState.DESTROYED).exists()
         assert Event.objects.get(action="order.sent").facts["carrier"] == "revoked"
+
+    def test_a_card_is_not_produced_before_its_certificates_are_issued(self, world: Any) -> None:
+        """The signer is down: the reports wait, three of four do not do, and the sweeper brings them on."""
+        order = accepted(world)
+        ids = request(order)
+        assert report(order, produced(order)) is Outcome.PARKED
+        assert report(order, Sent(TODAY)) is Outcome.PARKED
+        issue(ids[:3])
+        supplier_intake.replay_reports(client_ref=ME, order_id=order.id)
+        assert supplier_events.replay_all() == 0
+        assert (CardOrder.objects.get().state, Carrier.objects.get().state) == ("in_production", "ordered")
+        assert not service.billable_facts(feeds.START, limit=1)
+        issue(ids[3:])
+        assert supplier_events.replay_all() == 1
+        assert (CardOrder.objects.get().state, Carrier.objects.get().state) == ("sent", "sent")
+        assert len(service.billable_facts(feeds.START, limit=2)) == 1
+        assert supplier_events.replay_all() == 0
+        assert Secret.objects.count() == 1
+        assert seq_agrees(order)
+
+    def test_the_suppliers_next_call_brings_on_what_waited(self, world: Any) -> None:
+        order = accepted(world)
+        request(order)
+        assert report(order, produced(order)) is Outcome.PARKED
+        issue()
+        assert report(order, produced(order)) is Outcome.REPEATED
+        assert CardOrder.objects.get().state == "produced"
+        other = accepted(world)
+        request(other, card(2))
+        assert report(other, produced(other, card(2).serial)) is Outcome.PARKED
+        issue()
+        request(other, card(2))
+        assert CardOrder.objects.get(pk=other.pk).state == "produced"
+
+    @pytest.mark.parametrize("parked_first", [True, False])
+    @pytest.mark.parametrize("end", ["revoked", "failed"])
+    def test_a_card_whose_certificate_will_not_be_is_not_charged(self, world: Any, end: str, parked_first: bool) -> None:
+        order = accepted(world)
+        ids = request(order)
+        issue(ids[:3])
+        outcomes = [report(order, produced(order)), report(order, Sent(TODAY))] if parked_first else []
+        revoked = {"revoked_at": clock.now(), "reason": "unspecified"} if end == "revoked" else {}
+        Certificate.objects.filter(pk=ids[3]).update(status=end, **revoked)
+        if parked_first:
+            assert outcomes == [Outcome.PARKED] * 2
+            assert supplier_events.replay_all() == 1
+            assert supplier_events.replay_all() == 0
+        else:
+            assert [report(order, produced(order)), report(order, Sent(TODAY))] == [Outcome.NOTED] * 2
+        assert set(SupplierEvent.objects.values_list("status", flat=True)) == {"noted"}
+        assert all("puk_jwe" not in row.payload for row in SupplierEvent.objects.all())
+        assert CardOrder.objects.get().state == "in_production"
+        assert not service.billable_facts(feeds.START, limit=1)
+        assert not Secret.objects.exists()
+        assert report(order, Failed("no-certificates")) is Outcome.APPLIED
+        assert (CardOrder.objects.get().state, Carrier.objects.get().state) == ("failed", "revoked")
 
     def test_eight_reports_at_once_are_one(self, world: Any) -> None:
         order = accepted(world)
@@ -503,7 +568,9 @@ def run(world: Any, course: list[str], made: Card) -> tuple[Any, ...]:
     """Plays a course of acts on a new order and returns what it left behind."""
     order = accepted(world, post=world.post())
     acts: dict[str, Callable[[], object]] = {
-        "certificates": lambda: certify(order, made),
+        "certificates": lambda: request(order, made),
+        "issued": lambda: issue(order.carrier.certificates.values_list("certificate_id", flat=True)),
+        "swept": supplier_events.replay_all,
         "produced": lambda: report(order, produced(order, made.serial)),
         "sent": lambda: report(order, Sent(TODAY)),
         "returned": lambda: report(order, Returned()),
@@ -530,10 +597,14 @@ CARDS = itertools.count(100)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), natural=st.sampled_from([3, 4]))
 def test_any_order_and_duplication_of_reports_ends_the_same(world: Any, data: st.DataObject, natural: int) -> None:
-    """Certificates, produced, sent and maybe returned, in any order, any of them again: the end is that of the usual course."""
+    """Certificates, produced, sent and maybe returned, in any order, any of them again, the signer early or late, and the
+    sweeper at any time: the end is that of the usual course.
+    """
     course = ["certificates", "produced", "sent", "returned"][:natural]
-    shuffled = data.draw(st.permutations(course + data.draw(st.lists(st.sampled_from(course), max_size=3))))
-    assert run(world, shuffled, card(next(CARDS))) == run(world, course, card(next(CARDS)))
+    acts = data.draw(st.permutations(course + data.draw(st.lists(st.sampled_from([*course, "swept"]), max_size=3))))
+    signed = data.draw(st.integers(acts.index("certificates") + 1, len(acts)))
+    disorder = [*acts[:signed], "issued", *acts[signed:], "swept"]
+    assert run(world, disorder, card(next(CARDS))) == run(world, ["certificates", "issued", *course[1:]], card(next(CARDS)))
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

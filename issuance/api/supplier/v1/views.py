@@ -168,6 +168,7 @@ class OrderCertificates(SupplierView):
             csrs=given["csrs"],
         )
         settled = pki.wait_until_settled(ids, seconds=settings.CERTIFICATE_WAIT_SECONDS)
+        supplier_intake.replay_reports(client_ref=client_ref(request), order_id=order_id)
         return _certificates(settled, order_id, done=201)
 
 
