@@ -44,7 +44,6 @@ def test_an_address_that_the_front_cannot_read_is_a_problem(a) -> None:
     assert response.headers["Content-Type"] == "application/problem+json"
 
 
-
 @pytest.mark.parametrize(
     ("method", "path"),
     [("DELETE", "orders"), ("POST", "keys"), ("PATCH", "orders"), ("OPTIONS", "orders"), ("PUT", "keys"), ("TRACE", "keys")],
