@@ -8,3 +8,10 @@ class IssuanceConfig(AppConfig):
 
     name = "issuance"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Listens to revocations that begin in `pki`."""
+        from issuance.services import certificate_revocation
+        from pki.signals import certificate_revoked
+
+        certificate_revoked.connect(certificate_revocation.heard, dispatch_uid="issuance.certificate_revocation")

@@ -1,10 +1,11 @@
 """Certificates as other applications see them. Needs no token."""
 
+import datetime as dt
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from uuid import UUID
 
-from pki.models import Certificate, CertificateBlob, CertificateStatus
+from pki.models import Certificate, CertificateBlob, CertificateStatus, Revocation
 from pki.orders import CertificateView
 
 POLL_SECONDS = 0.05
@@ -16,6 +17,12 @@ def certificates(certificate_ids: Iterable[UUID]) -> list[CertificateView]:
     rows = Certificate.objects.filter(id__in=wanted).select_related("ca", "profile_version", "blob").defer("tbs_der")
     found = {row.id: _view(row) for row in rows}
     return [found[id_] for id_ in wanted if id_ in found]
+
+
+def revoked_since(moment: dt.datetime) -> Iterator[UUID]:
+    """Ids of the certificates whose revocation was decided at `moment` or later, read as they are taken. Some may come twice."""
+    rows = Revocation.objects.filter(decided_at__gte=moment).order_by("id")
+    return rows.values_list("certificate_id", flat=True).iterator(chunk_size=2000)
 
 
 def _view(row: Certificate) -> CertificateView:

@@ -1,7 +1,7 @@
 """The door of `pki`: what other applications may call. Functions named `plan_*` join the caller's transaction."""
 
 from pki.authorities import AuthorityView, authorities, chain
-from pki.lookup import certificates, wait_until_settled
+from pki.lookup import certificates, revoked_since, wait_until_settled
 from pki.models import RevocationReason
 from pki.orders import CertificateOrder, CertificateView, SerialOnly
 from pki.planning import plan_certificates, plan_serial_only
@@ -22,6 +22,7 @@ __all__ = [
     "plan_revocation",
     "plan_secret",
     "plan_serial_only",
+    "revoked_since",
     "secret_jwks",
     "secret_state",
     "wait_until_settled",

@@ -90,6 +90,7 @@ ALLOWED: Mapping[Role, frozenset[Action]] = {
 SYSTEM_ALLOWED: Mapping[str, frozenset[Action]] = {
     "system:not-activated-in-time": frozenset({Action.REVOKE_CARRIER}),
     "system:receipt-not-signed": frozenset({Action.REVOKE_CARRIER}),
+    "system:certificate-revoked": _REVOKING,
     "system:expiry": frozenset({Action.EXPIRE_CARRIER}),
     "system:migration": frozenset({Action.VIEW, Action.REGISTER_MIGRATED_CARD}),
     "system:setup": _ISSUER_CONFIGURING | {Action.VIEW, Action.CREATE_ORGANISATION},

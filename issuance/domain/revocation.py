@@ -21,6 +21,7 @@ class RevocationReason(StrEnum):
     REMOVED_FROM_CATALOGUE = "removed_from_catalogue"
     PRODUCTION_FAILED = "production_failed"
     RETURNED = "returned"
+    CERTIFICATE_REVOKED = "certificate_revoked"
 
 
 SYSTEM_REASONS = frozenset(
@@ -30,6 +31,7 @@ SYSTEM_REASONS = frozenset(
         RevocationReason.REMOVED_FROM_CATALOGUE,
         RevocationReason.PRODUCTION_FAILED,
         RevocationReason.RETURNED,
+        RevocationReason.CERTIFICATE_REVOKED,
     }
 )
 
@@ -48,6 +50,7 @@ RFC_5280: Mapping[RevocationReason, str] = {
     RevocationReason.REMOVED_FROM_CATALOGUE: "affiliationChanged",
     RevocationReason.PRODUCTION_FAILED: "cessationOfOperation",
     RevocationReason.RETURNED: "cessationOfOperation",
+    RevocationReason.CERTIFICATE_REVOKED: "cessationOfOperation",
 }
 
 SWEDISH: Mapping[RevocationReason, str] = {
@@ -65,4 +68,5 @@ SWEDISH: Mapping[RevocationReason, str] = {
     RevocationReason.REMOVED_FROM_CATALOGUE: "Person borttagen ur katalogen",
     RevocationReason.PRODUCTION_FAILED: "Produktionen misslyckades",
     RevocationReason.RETURNED: "Försändelsen kom i retur",
+    RevocationReason.CERTIFICATE_REVOKED: "Certifikatet spärrat av certifikatutfärdaren",
 }

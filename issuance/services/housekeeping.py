@@ -13,7 +13,7 @@ from issuance.domain.carrier_states import CarrierAction, CarrierState
 from issuance.domain.eid_states import EidAction, EidState
 from issuance.domain.revocation import RevocationReason
 from issuance.models import Carrier, Eid
-from issuance.services import _steps
+from issuance.services import _steps, certificate_revocation
 from issuance.services.revocation import carrier_ref, revoke_locked
 from pki import service as pki
 from siths_portal.lib import clock
@@ -23,12 +23,13 @@ BATCH = 200
 
 @dataclass(frozen=True)
 class Housekeeping:
-    """How many rows each rule took."""
+    """How many rows each rule took; `certificates_revoked` counts carriers that `pki` had revoked, and no dry run does."""
 
     not_activated: int
     not_signed: int
     carriers_expired: int
     eids_expired: int
+    certificates_revoked: int = 0
 
 
 def run(*, dry_run: bool = False, batch: int = BATCH) -> Housekeeping:
@@ -50,6 +51,7 @@ def run(*, dry_run: bool = False, batch: int = BATCH) -> Housekeeping:
         not_signed=_until_empty(lambda: _revoke("receipt-not-signed", RevocationReason.NOT_SIGNED, _not_signed_in_time(), batch)),
         carriers_expired=_until_empty(lambda: _expire_carriers(batch)),
         eids_expired=_until_empty(lambda: _expire_eids(batch)),
+        certificates_revoked=certificate_revocation.sweep(),
     )
 
 

@@ -52,10 +52,22 @@ def revoke_eid(
     Carrier.objects.select_for_update(no_key=True).get(pk=seen.carrier_id)
     eid = Eid.objects.select_for_update(of=("self",), no_key=True).get(pk=seen.pk)
     if eid.state != EidState.REVOKED:
-        _step_eids([eid], actor=actor, reason=why, justification=justification)
-        certificates = CarrierCertificate.objects.filter(eid=eid)
-        _plan_revocation(certificates, actor=actor, reason=why, justification=justification, received_at=received_at)
+        revoke_locked_eids([eid], actor=actor, reason=why, justification=justification, received_at=received_at)
     return eid
+
+
+def revoke_locked_eids(
+    eids: Sequence[Eid],
+    *,
+    actor: Actor,
+    reason: RevocationReason,
+    justification: str = "",
+    received_at: dt.datetime | None = None,
+) -> None:
+    """Revokes locked eIDs of a carrier, with their certificates, in the caller's transaction. Raises IllegalTransition."""
+    _step_eids(eids, actor=actor, reason=reason, justification=justification)
+    certificates = CarrierCertificate.objects.filter(eid__in=[eid.id for eid in eids])
+    _plan_revocation(certificates, actor=actor, reason=reason, justification=justification, received_at=received_at)
 
 
 def revoke_locked(

@@ -23,5 +23,6 @@ class Command(BaseCommand):
         head = "skulle ta" if options["dry_run"] else "tog"
         self.stdout.write(
             f"{head}: {done.not_activated} ej aktiverade, {done.not_signed} utan underskrift, "
-            f"{done.carriers_expired} bärare och {done.eids_expired} e-legitimationer utgångna"
+            f"{done.carriers_expired} bärare och {done.eids_expired} e-legitimationer utgångna, "
+            f"{done.certificates_revoked} bärare med spärrade certifikat"
         )
