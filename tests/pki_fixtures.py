@@ -110,6 +110,14 @@ def _superuser():
         yield opened
 
 
+@contextlib.contextmanager
+def tampering():
+    """A cursor of one who gets past every right and trigger of the database."""
+    with _superuser() as connection, connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")
+        yield cursor
+
+
 @pytest.fixture(scope="session")
 def pki_snapshot(request: pytest.FixtureRequest, django_db_setup, tmp_path_factory) -> _Snapshot:
     """Tokens of this process, and the ceremony's outcome once it has been performed."""

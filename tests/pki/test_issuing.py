@@ -1,6 +1,7 @@
 """Planning, signing and settling, on a real token and database: what is refused, what races, what a cut leaves."""
 
 import datetime as dt
+import json
 import multiprocessing
 import os
 import subprocess
@@ -22,6 +23,7 @@ from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
 from tests.pki import orders
 from tests.pki.orders import card, csr, order, plan
+from tests.pki_fixtures import tampering
 
 
 def events(id_) -> list[str]:
@@ -283,7 +285,8 @@ def test_a_revocation_in_the_meantime_wins(demo_pki, monkeypatch):
 def test_bytes_that_were_changed_in_the_table_are_never_signed(demo_pki):
     ids = plan(order(), order())
     first, second = Certificate.objects.filter(id__in=ids)
-    Certificate.objects.filter(id=first.id).update(tbs_der=bytes(second.tbs_der))
+    with tampering() as cursor:
+        cursor.execute("UPDATE pki_certificate SET tbs_der = %s WHERE id = %s", [bytes(second.tbs_der), str(first.id)])
     assert issuing.sign_reserved(ids) == 1
     row = Certificate.objects.get(id=first.id)
     assert (row.status, row.failure) == ("failed", "the stored bytes are not those that were planned")
@@ -294,8 +297,9 @@ def test_bytes_that_break_the_profile_are_never_signed(demo_pki):
     ids = plan(order())
     row = Certificate.objects.get(id=ids[0])
     other = PROFILES["person-hsaid-sign"]
-    row.profile_version.definition = other.definition()
-    row.profile_version.save()
+    with tampering() as cursor:
+        definition = json.dumps(other.definition())
+        cursor.execute("UPDATE pki_profileversion SET definition = %s WHERE id = %s", [definition, row.profile_version_id])
     assert issuing.sign_reserved(ids) == 0
     assert Certificate.objects.get(id=ids[0]).status == "failed"
 
