@@ -38,7 +38,7 @@ def start_worker(tmp_path):
             process.terminate()
             process.wait(60)
         log.close()
-    redis.Redis.from_url(settings.REDIS_URL).flushall()
+    redis.Redis.from_url(settings.REDIS_URL).flushdb()
 
 
 def seen(row):
@@ -79,7 +79,7 @@ def test_the_wake_up_alone_makes_the_answer_follow(world, start_worker):
 def test_a_lost_wake_up_costs_no_more_than_the_sweepers_turn(world, start_worker, tmp_path):
     row = world.issue()
     revoke(row)
-    redis.Redis.from_url(settings.REDIS_URL).flushall()
+    redis.Redis.from_url(settings.REDIS_URL).flushdb()
     start_worker("-B", "-s", str(tmp_path / "beat"))
     wait_for(lambda: seen(row) == REVOKED)
 
