@@ -17,7 +17,7 @@ from issuance.domain.carrier_states import CarrierAction
 from issuance.domain.eid_states import EidAction
 from issuance.domain.ids import PersonId, parse_card_serial
 from issuance.domain.order_states import OrderAction
-from issuance.models import Carrier, CarrierCertificate, Eid, Person
+from issuance.models import Carrier, CarrierCertificate, Eid, Person, Post
 from issuance.services import _steps, people
 from issuance.services.ordering import common_name, post_ends_at, top_organisation
 from issuance.services.revocation import carrier_ref
@@ -84,12 +84,7 @@ def _bind(client_ref: str, order_id: UUID, card: _Card) -> list[UUID]:
         return ids
     now = clock.now().replace(microsecond=0)
     eid = Eid.objects.select_related("post", "organisation").get(pk=card_order.eid_id)
-    valid_to = rules.eid_valid_to(
-        issued_at=now,
-        policy_years=settings.EID_VALIDITY_YEARS,
-        card_valid_to=carrier.valid_to,
-        post_ends_at=post_ends_at(eid.post),
-    )
+    valid_to = eid_valid_to(carrier, eid.post, now)
     if eid.post.ended_at is not None or valid_to <= now:
         raise Conflict("post-ended", "Uppdraget har upphört sedan kortet beställdes. Rapportera beställningen som misslyckad.")
     facts = {"order": str(card_order.id), "card_serial": card.serial}
@@ -116,6 +111,24 @@ def _bind(client_ref: str, order_id: UUID, card: _Card) -> list[UUID]:
         valid_from=now,
         valid_to=valid_to,
     )
+    _remember(planned, carrier, eid, card)
+    certified = {"card_serial": card.serial, "certificates": {profile: str(planned[profile]) for profile in PROFILES}}
+    _steps.step([card_order], OrderAction.START_PRODUCTION, actor_ref=actor.ref, facts=certified)
+    replay_parked(actor, rows)
+    return ids
+
+
+def eid_valid_to(carrier: Carrier, post: Post, issued_at: dt.datetime) -> dt.datetime:
+    """The end of an eID that is issued for the post on the carrier: the policy's, the card's or the post's, the first of them."""
+    return rules.eid_valid_to(
+        issued_at=issued_at,
+        policy_years=settings.EID_VALIDITY_YEARS,
+        card_valid_to=carrier.valid_to,
+        post_ends_at=post_ends_at(post),
+    )
+
+
+def _remember(planned: Mapping[str, UUID], carrier: Carrier, eid: Eid, card: _Card) -> None:
     CarrierCertificate.objects.bulk_create(
         CarrierCertificate(
             certificate_id=planned[profile],
@@ -126,10 +139,6 @@ def _bind(client_ref: str, order_id: UUID, card: _Card) -> list[UUID]:
         )
         for profile in PROFILES
     )
-    certified = {"card_serial": card.serial, "certificates": {profile: str(planned[profile]) for profile in PROFILES}}
-    _steps.step([card_order], OrderAction.START_PRODUCTION, actor_ref=actor.ref, facts=certified)
-    replay_parked(actor, rows)
-    return ids
 
 
 def _same_again(carrier: Carrier, card: _Card) -> list[UUID]:

@@ -5,19 +5,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 
 from issuance.authz import Action, Actor, client, policy
-from issuance.domain import rules
 from issuance.domain.carrier_states import CarrierAction, CarrierState
 from issuance.domain.eid_states import EidAction, EidState
 from issuance.domain.ids import parse_card_serial
 from issuance.domain.order_states import OrderAction
 from issuance.models import Article, Carrier, CarrierCertificate, Eid, PersonScope, Post
 from issuance.services import _steps
-from issuance.services.card_certificates import HSA_PROFILES, PROFILES
-from issuance.services.ordering import post_ends_at
+from issuance.services.card_certificates import HSA_PROFILES, PROFILES, eid_valid_to
+from issuance.services.ordering import eid_of_post
 from issuance.services.revocation import carrier_ref
 from issuance.services.supplier_events import locked, replay_parked
 from pki import service as pki
@@ -92,12 +90,7 @@ def bind_externally_certified_card(
         raise Conflict("card-already-bound", "Kortserienumret eller beställningen har redan ett annat kort.")
     eid = Eid.objects.select_related("post").get(pk=rows.order.eid_id)
     now = clock.now().replace(microsecond=0)
-    valid_to = rules.eid_valid_to(
-        issued_at=now,
-        policy_years=settings.EID_VALIDITY_YEARS,
-        card_valid_to=carrier.valid_to,
-        post_ends_at=post_ends_at(eid.post),
-    )
+    valid_to = eid_valid_to(carrier, eid.post, now)
     facts = {"order": str(rows.order.id), "card_serial": serial}
     _steps.step([carrier], CarrierAction.BIND_SERIAL, actor_ref=actor.ref, facts=facts, card_serial=serial)
     eids = [row for row in rows.eids if row.pk == eid.pk]
@@ -154,20 +147,9 @@ def _rows(card: MigratedCard, post: Post) -> tuple[Carrier, Eid]:
         activated_at=card.activated_at,
         created_at=now,
     )
-    eid = Eid(
-        carrier=carrier,
-        post=post,
-        organisation=post.organisation,
-        hsa_id=post.hsa_id,
-        mail=post.mail,
-        upn=post.upn,
-        title=post.title,
-        state=EidState.ACTIVE.value,
-        valid_from=card.eid_valid_from,
-        valid_to=card.eid_valid_to,
-        activated_at=card.activated_at,
-        created_at=now,
-    )
+    eid = eid_of_post(post, carrier)
+    eid.state, eid.created_at = EidState.ACTIVE.value, now
+    eid.valid_from, eid.valid_to, eid.activated_at = card.eid_valid_from, card.eid_valid_to, card.activated_at
     return carrier, eid
 
 

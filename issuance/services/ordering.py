@@ -138,28 +138,7 @@ def _place(request: _Request, live: people.Live) -> CardOrder:
     customisation = _customisation(post.organisation)
     _check_person(post.person, live, article)
     _check_complete(post)
-    carrier = Carrier(
-        person=post.person,
-        organisation=post.organisation,
-        article=article,
-        assurance_level=article.assurance_level,
-        state=CarrierState.ORDERED.value,
-        valid_from=now,
-        valid_to=rules.years_after(now, settings.CARD_VALIDITY_YEARS),
-        created_at=now,
-    )
-    eid = Eid(
-        carrier=carrier,
-        post=post,
-        organisation=post.organisation,
-        hsa_id=post.hsa_id,
-        mail=post.mail,
-        upn=post.upn,
-        title=post.title,
-        assurance_level=article.assurance_level,
-        state=EidState.ORDERED.value,
-        created_at=now,
-    )
+    carrier, eid = _rows(post, article, now)
     order = CardOrder(
         carrier=carrier,
         eid=eid,
@@ -180,6 +159,35 @@ def _place(request: _Request, live: people.Live) -> CardOrder:
     _steps.begin([order], "submitted", actor_ref=actor.ref, facts={**facts, "carrier": str(carrier.id)})
     PersonScope.objects.refresh([post.person_id])
     return order
+
+
+def _rows(post: Post, article: Article, now: dt.datetime) -> tuple[Carrier, Eid]:
+    carrier = Carrier(
+        person=post.person,
+        organisation=post.organisation,
+        article=article,
+        assurance_level=article.assurance_level,
+        state=CarrierState.ORDERED.value,
+        valid_from=now,
+        valid_to=rules.years_after(now, settings.CARD_VALIDITY_YEARS),
+        created_at=now,
+    )
+    eid = eid_of_post(post, carrier)
+    eid.assurance_level, eid.state, eid.created_at = article.assurance_level, EidState.ORDERED.value, now
+    return carrier, eid
+
+
+def eid_of_post(post: Post, carrier: Carrier) -> Eid:
+    """An unsaved eID on the carrier with the post's values, which it keeps whatever becomes of the post."""
+    return Eid(
+        carrier=carrier,
+        post=post,
+        organisation=post.organisation,
+        hsa_id=post.hsa_id,
+        mail=post.mail,
+        upn=post.upn,
+        title=post.title,
+    )
 
 
 def _check_post(post: Post) -> None:
