@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -61,8 +62,30 @@ def _tool(house: House, *arguments: str) -> str:
     return done.stdout
 
 
+def keep_copies(house: House) -> None:
+    """Copies each token's `token.object` once, for `heal`: SoftHSM rewrites that file at every log-in, in place."""
+    for live in (house.var / "tokens").glob("*/token.object"):
+        kept = house.var / "tokens-kept" / live.parent.name / live.name
+        if live.stat().st_size and not kept.exists():
+            kept.parent.parent.mkdir(mode=0o700, exist_ok=True)
+            kept.parent.mkdir(mode=0o700, exist_ok=True)
+            shutil.copy2(live, kept)
+
+
+def heal(house: House) -> int:
+    """Puts back each `token.object` that a kill in the middle of a log-in left empty; returns how many. Keys lie beside it."""
+    healed = 0
+    for kept in (house.var / "tokens-kept").glob("*/token.object"):
+        live = house.var / "tokens" / kept.parent.name / kept.name
+        if live.parent.is_dir() and (not live.exists() or not live.stat().st_size):
+            shutil.copy2(kept, live)
+            healed += 1
+    return healed
+
+
 def initialise_tokens(house: House) -> str | None:
     """The tokens of LABELS with the PIN of `var/secrets/pin`. A token that is there is left alone; PINs pass no command line."""
+    healed = heal(house)
     slots = _tool(house, "-L")
     missing = [label for label in LABELS if not re.search(rf"token label +: {label}$", slots, re.M)]
     for label in missing:
@@ -70,4 +93,6 @@ def initialise_tokens(house: House) -> str | None:
         _tool(house, "--init-token", "--slot-index", str(free), "--label", label, "--so-pin", "env:SO_PIN")
         user_pin = ("--so-pin", "env:SO_PIN", "--new-pin", "env:PIN")
         _tool(house, "--init-pin", "--token-label", label, "--login", "--login-type", "so", *user_pin)
-    return f"{len(missing)} made" if missing else None
+    keep_copies(house)
+    told = [f"{len(missing)} made"] if missing else []
+    return ", ".join([*told, *([f"{healed} healed"] if healed else [])]) or None
