@@ -71,8 +71,16 @@ def test_an_empty_tree_keeps_every_contract(skeleton: Path) -> None:
         ("siths_portal/simulators/directory.py", "import pkcs11", "Only pki.hsm and the software card touch the token library"),
         ("siths_portal/simulators/directory.py", "import issuance.service", "Simulators talk by wire and files only"),
         ("siths_portal/dev/steps.py", "import django", "The house knows commands and settings, no application"),
-        ("issuance/services/extra.py", "import pki.models", "Applications enter pki through its service"),
-        ("issuance/services/extra.py", "import pki.hsm.extra", "Applications enter pki through its service"),
+        (
+            "issuance/services/extra.py",
+            "import pki.models",
+            "Applications enter pki through its service, and listen to its signals",
+        ),
+        (
+            "issuance/services/extra.py",
+            "import pki.hsm.extra",
+            "Applications enter pki through its service, and listen to its signals",
+        ),
         ("billing/web/extra.py", "import issuance.models", "Applications enter issuance through service and authz"),
         ("billing/web/extra.py", "import issuance.queries.extra", "Applications enter issuance through service and authz"),
         ("issuance/services/extra.py", "import authn.models", "Applications enter authn through service and api"),
