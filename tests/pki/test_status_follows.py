@@ -1,6 +1,8 @@
 """The `pki` worker and the scheduler as processes on the real queue: status follows a revocation, also if the wake-up is lost."""
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -28,7 +30,8 @@ def start_worker(tmp_path):
         command = [sys.executable, "-m", "celery", "-A", "siths_portal.celery", "worker", "-Q", "pki,default", "-c", "1"]
         environment = os.environ | {"PKI_STATUS_DIR": str(settings.PKI_STATUS_DIR)}
         log = (tmp_path / f"worker-{len(started)}.log").open("wb")
-        process = subprocess.Popen([*command, *options], env=environment, stdout=log, stderr=log)
+        # A session of its own: the worker's children, the scheduler among them, can outlive it, and must not outlive the test.
+        process = subprocess.Popen([*command, *options], env=environment, stdout=log, stderr=log, start_new_session=True)
         started.append((process, log))
         return process
 
@@ -37,6 +40,8 @@ def start_worker(tmp_path):
         if process.poll() is None:
             process.terminate()
             process.wait(60)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         log.close()
     redis.Redis.from_url(settings.REDIS_URL).flushdb()
 
@@ -90,7 +95,7 @@ def test_a_worker_killed_at_its_work_loses_nothing(world, start_worker, tmp_path
     wait_for(lambda: seen(rows[0]) == GOOD)
     for row in rows:
         revoke(row)
-    start.kill()
+    os.killpg(start.pid, signal.SIGKILL)
     start.wait(60)
     start_worker("-B", "-s", str(tmp_path / "beat-2"))
     wait_for(lambda: all(seen(row) == REVOKED for row in rows))
