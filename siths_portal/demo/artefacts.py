@@ -1,7 +1,6 @@
 """The demo's folder: artefact files and `summary.json`, each written whole or not at all."""
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,16 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-
-def write_file(path: Path, content: bytes) -> None:
-    """Writes `content` to a temporary name, makes it durable and renames it to `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+from siths_portal.lib.files import write_atomically
 
 
 @dataclass
@@ -31,7 +21,7 @@ class Artefacts:
 
     def put(self, name: str, content: bytes) -> str:
         """Stores `content` as `name` below the folder and returns `name`."""
-        write_file(self.folder / name, content)
+        write_atomically(self.folder / name, content)
         return name
 
     @contextmanager
@@ -49,4 +39,4 @@ class Artefacts:
     def save(self) -> None:
         """Writes `summary.json` as it stands."""
         content = json.dumps(self.summary | {"steps": self.steps}, ensure_ascii=False, indent=2) + "\n"
-        write_file(self.folder / "summary.json", content.encode())
+        write_atomically(self.folder / "summary.json", content.encode())
