@@ -95,6 +95,14 @@ def front(folder: Path, found: Callable[..., House]) -> Iterator[House]:
         api.shutdown()
 
 
+def written_pid(pid_file: Path) -> int | None:
+    """The process id in `pid_file`; None while it is absent or not written yet."""
+    try:
+        return int(pid_file.read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
 def ask(house: House, client: str, headers: list[tuple[str, str]]) -> tuple[int, list[tuple[str, str]]]:
     answer, body = request(house, client, headers)
     return answer.status, json.loads(body) if answer.status == 200 else []
@@ -190,7 +198,8 @@ def test_workers_of_a_killed_master_are_ended_by_the_next_start_and_by_stop(fron
     environment = os.environ | {"SITHS_HOUSE": front.id, "SITHS_PROGRAM": "nginx"}
     for _ in range(2):
         master = subprocess.Popen(launch, cwd=front.root, env=environment, process_group=0)
-        wait_for(lambda pid=master.pid: accepts(front.port("api")) and pid_file.read_text().strip() == str(pid), "nginx")
+        # The file is absent while the next start clears up after the killed master.
+        wait_for(lambda pid=master.pid: written_pid(pid_file) == pid and accepts(front.port("api")), "nginx")
         workers = processes.group(pid_file, front.root) - {master.pid}
         assert workers
         master.kill()
