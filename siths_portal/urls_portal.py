@@ -4,6 +4,7 @@ from django.conf import settings
 from django.urls import path
 from django.views.generic import TemplateView
 
+from issuance import urls as issuance
 from siths_portal.lib import health, pages
 
 handler400 = pages.bad_request
@@ -22,4 +23,5 @@ urlpatterns = [
         ),
         name="accessibility",
     ),
+    *issuance.urlpatterns,
 ]
