@@ -1,6 +1,7 @@
 """Tables of issuance: the tree and its configuration, people, carriers with their eIDs, orders, and the audit."""
 
 from issuance.models.carriers import Carrier, CarrierCertificate, Eid, Receipt
+from issuance.models.drafts import OrderDraft
 from issuance.models.events import Document, Event, EventSeal
 from issuance.models.orders import CardOrder, SupplierEvent
 from issuance.models.organisations import (
@@ -16,6 +17,7 @@ from issuance.models.organisations import (
 )
 from issuance.models.person_scope import PersonScope
 from issuance.models.persons import Person, PersonIdentifier, Post, RoleGrant
+from issuance.models.photos import Photo
 
 __all__ = [
     "Article",
@@ -29,12 +31,14 @@ __all__ = [
     "EventSeal",
     "IssuingArea",
     "Office",
+    "OrderDraft",
     "Organisation",
     "OrganisationArticle",
     "OrganisationOffice",
     "Person",
     "PersonIdentifier",
     "PersonScope",
+    "Photo",
     "Post",
     "Receipt",
     "ReceiptText",

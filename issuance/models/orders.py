@@ -10,6 +10,7 @@ from issuance.domain.order_states import OrderState
 from issuance.models._stateful import Stateful
 from issuance.models.carriers import Carrier, Eid
 from issuance.models.organisations import Article, CardCustomisation, Office, Organisation
+from issuance.models.photos import Photo
 from siths_portal.lib.ids import new_id
 
 _UNOWNED = [OrderState.QUEUED.value, OrderState.CANCELLED.value]
@@ -29,6 +30,7 @@ class CardOrder(Stateful):
     article = models.ForeignKey(Article, on_delete=models.PROTECT, related_name="+")
     office = models.ForeignKey(Office, on_delete=models.PROTECT, related_name="card_orders")
     customisation = models.ForeignKey(CardCustomisation, on_delete=models.PROTECT, related_name="+")
+    photo = models.ForeignKey(Photo, null=True, on_delete=models.PROTECT, related_name="orders")
     supplier_ref = models.CharField(max_length=100, default="")
     ordered_by_ref = models.CharField(max_length=200)
     idempotency_key = models.CharField(max_length=100)
