@@ -58,6 +58,14 @@ def require_global(actor: Actor, action: Action) -> None:
         raise _forbidden()
 
 
+def reach(actor: Actor, action: Action) -> list[str]:
+    """The scope paths of those of a person's roles that allow `action`. Raises Forbidden if none does."""
+    paths = sorted({grant.scope_path for grant in actor.grants if action in ALLOWED[grant.role]})
+    if not paths:
+        raise _forbidden()
+    return paths
+
+
 def require_assignable(actor: Actor, role: Role, scope_path: str, *, protected_persons: bool) -> None:
     """Passes if `actor` may give or take `role` over `scope_path`. Raises Forbidden.
 

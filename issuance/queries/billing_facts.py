@@ -8,7 +8,8 @@ from uuid import UUID
 
 from django.db import connection
 
-from issuance.models import Article, CardOrder, Event, IssuingArea, Office
+from issuance.authz import Action, Actor, policy
+from issuance.models import Article, CardOrder, Event, IssuingArea, Office, Organisation
 from siths_portal.lib import feeds
 
 _SUBSCRIPTIONS = """
@@ -73,6 +74,14 @@ class BillingParty:
     name: str
     organisation_number: str
     invoice_reference: str
+
+
+@dataclass(frozen=True)
+class VisibleParties:
+    """Whose invoices an actor sees: those of every party there is or has been, or of the named ones."""
+
+    everyone: bool
+    party_ids: frozenset[UUID]
 
 
 @dataclass(frozen=True)
@@ -152,6 +161,20 @@ def billing_parties() -> list[BillingParty]:
         for area in areas.order_by("issuing_organisation__name")
         if (party := area.issuing_organisation) is not None
     ]
+
+
+def parties_visible_to(actor: Actor) -> VisibleParties:
+    """The parties whose invoices `actor` may read: those whose own organisation lies in the scope of a role with that right.
+
+    So a scope below the party's organisation, or beside it, does not show the consolidated invoice. Raises Forbidden if none
+    of the actor's roles has the right.
+    """
+    reach = policy.reach(actor, Action.VIEW_INVOICE)
+    if "/" in reach:
+        return VisibleParties(True, frozenset())
+    # Only top organisations are connected directly; one that was a party before it moved on keeps its old invoices.
+    top = Organisation.objects.visible_to(actor, Action.VIEW_INVOICE).filter(parent=None)
+    return VisibleParties(False, frozenset(top.values_list("id", flat=True)))
 
 
 def offices(ids: Iterable[UUID]) -> dict[UUID, OfficeView]:

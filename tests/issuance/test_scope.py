@@ -39,6 +39,7 @@ MATRIX = {
     Action.CHOOSE_ARTICLES: "Y--YY-----",
     Action.VERIFY_CUSTOMISATION: "---YY-----",
     Action.CREATE_ORGANISATION: "Y---------",
+    Action.VIEW_INVOICE: "Y-YYY-----",
     Action.REGISTER_MIGRATED_CARD: "Y---------",
     Action.EXPIRE_CARRIER: "----------",
     Action.SUPPLY: "----------",
