@@ -1,0 +1,192 @@
+"""The whole house as `make run` builds it, on free ports, in a folder and a database of its own, for one module of tests.
+
+Steps, programs and settings are those of `siths_portal.dev`; only the supervisor is missing, whose place the fixture takes.
+"""
+
+import contextlib
+import getpass
+import os
+import random
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from siths_portal.dev import home, nginx, processes, programs, steps, tokens
+from siths_portal.dev.home import House, base_env
+from siths_portal.dev.launch import HOUSE, PROGRAM
+from siths_portal.dev.private_services import DATABASE
+from siths_portal.dev.progress import wait_for
+from tests.pki_fixtures import demo_file
+
+ROOT = Path(__file__).resolve().parents[2]
+# The holders' self service has no part in the line.
+LEFT_OUT = {"minasidor"}
+
+
+@dataclass(frozen=True)
+class StageHouse(House):
+    """A house whose code is this clone's and whose places are its own."""
+
+    place: Path = Path()
+
+    @property
+    def var(self) -> Path:
+        return self.place / "var"
+
+    @property
+    def python(self) -> Path:
+        return Path(sys.executable)
+
+    def settings(self) -> dict[str, str]:
+        return super().settings() | {"SITHS_VAR_DIR": str(self.var)}
+
+
+@dataclass
+class Stage:
+    """The running house. `running` holds its processes by name."""
+
+    house: StageHouse
+    running: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    stop_signals: dict[str, signal.Signals] = field(default_factory=dict)
+
+    @property
+    def portal(self) -> str:
+        return f"http://localhost:{self.house.port('portal')}"
+
+    @property
+    def idp(self) -> str:
+        return f"http://localhost:{self.house.port('idp')}"
+
+    @property
+    def eid_app(self) -> str:
+        return f"http://localhost:{self.house.port('eid-app')}"
+
+    @property
+    def cards(self) -> Path:
+        return self.house.var / "simulators" / "cards"
+
+    def log(self, name: str) -> Path:
+        return self.house.var / "log" / f"{name}.log"
+
+    def manage(self, *arguments: str, seconds: float = 240) -> str:
+        """What a management command says, run as an operator runs it. Fails the test if the command fails."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments], cwd=ROOT, env=self.house.command_env(), stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, check=False, timeout=seconds,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{arguments[0]}: {done.stdout[-1500:]}{done.stderr[-1500:]}"
+        return done.stdout
+
+    def ask(self, sql: str) -> str:
+        """The unadorned answer of the database, as its superuser."""
+        return self.house.postgres.psql(sql, database=DATABASE)
+
+    def start(self, *wanted: programs.Program) -> None:
+        """Starts programs and waits until each can be used."""
+        for program in wanted:
+            self._launch(program)
+        for program in wanted:
+            if program.ready:
+                wait_for(program.ready, program.name, seconds=120, alive=lambda name=program.name: self._alive(name))
+
+    def restart(self, name: str) -> None:
+        """Ends a program and starts it anew."""
+        self._end(name)
+        self.start(*(program for program in programs.all_programs(self.house) if program.name == name))
+
+    def _launch(self, program: programs.Program) -> None:
+        env = base_env() | self.house.settings() | program.env | {HOUSE: self.house.id, PROGRAM: program.name}
+        # A killed test run takes its processes with it.
+        become = ["setpriv", "--pdeathsig", program.stop_signal]
+        if program.user not in ("", getpass.getuser()):
+            become += ["--reuid", program.user, "--regid", program.user, "--init-groups"]
+        self.stop_signals[program.name] = signal.Signals[f"SIG{program.stop_signal}"]
+        with self.log(program.name).open("ab") as output:
+            self.running[program.name] = subprocess.Popen(
+                [*become, *program.command],
+                cwd=program.directory or ROOT, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                start_new_session=True,
+            )  # fmt: skip
+
+    def _alive(self, name: str) -> None:
+        code = self.running[name].poll()
+        assert code is None, f"{name} ended with {code}: {self.log(name).read_text()[-2000:]}"
+
+    def _end(self, name: str) -> None:
+        child = self.running.pop(name)
+        child.send_signal(self.stop_signals[name])
+        try:
+            child.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+
+    def close(self) -> None:
+        """Ends everything, the last started first."""
+        for name in reversed(list(self.running)):
+            self._end(name)
+
+
+def _house(place: Path) -> StageHouse:
+    """A house on the first free range of ports from a random start, so that two test runs seldom look at the same."""
+    first = random.SystemRandom().randrange(100, 210) * 100
+    for base in range(first, home.LAST_BASE, home.BASE_STEP):
+        if held := home._hold_all(base):
+            break
+    else:
+        raise RuntimeError("no free range of ports")
+    runtime = place / "run"
+    (runtime / "api").mkdir(parents=True, mode=0o700)
+    return StageHouse(ROOT, secrets.token_hex(4), base, runtime, place / "pg", held, place)
+
+
+def _fill(made: Stage) -> None:
+    """Everything that comes before the faces and workers."""
+    house = made.house
+    (house.var / "log").mkdir(parents=True)
+    tokens.write_settings(house)
+    house.postgres.create()
+    house.redis.folder.mkdir()
+    made.start(*programs.data_services(house))
+    house.postgres.provision()
+    ceremony = house.place / "ceremony.yaml"
+    tokens.initialise_tokens(house)
+    ceremony.write_bytes(demo_file())
+    for arguments in (
+        ["migrate", "--no-input", "-v", "0"],
+        ["pki_ceremony", str(ceremony)],
+        ["demo_load"],
+        ["billing_demo_prices"],
+    ):
+        steps.manage(arguments[0], *arguments).work(house)
+
+
+@contextlib.contextmanager
+def stage() -> Iterator[Stage]:
+    """The house with demo data and last month's cards, serving. Afterwards none of its processes is left."""
+    place = Path(tempfile.mkdtemp(prefix="siths-e2e-", dir="/tmp"))
+    place.chmod(0o711)  # PostgreSQL's user walks through
+    house = _house(place)
+    made = Stage(house)
+    try:
+        _fill(made)
+        house.release_ports()
+        made.start(*(p for p in programs.application_programs(house) if p.name not in LEFT_OUT))
+        steps.manage("TLS", "demo_tls").work(house)
+        nginx.write(house)
+        made.start(*programs.outer_programs(house))
+        steps.manage("History", "demo_history").work(house)
+        yield made
+    finally:
+        made.close()
+        house.release_ports()
+        left = processes.marked(**{HOUSE: house.id})
+        processes.end(left, seconds=5)
+        shutil.rmtree(place, ignore_errors=True)
+    assert not left, "a process outlived its stage"
