@@ -50,6 +50,11 @@ def may(actor: Actor, action: Action, row: Any) -> bool:
     return True
 
 
+def is_own_matter(actor: Actor, action: Action, person_id: UUID) -> bool:
+    """True if `actor` is the person himself and nobody does `action` for himself (domain.md 1.3)."""
+    return action in NEVER_FOR_ONESELF and actor.person_id == person_id
+
+
 def require_global(actor: Actor, action: Action) -> None:
     """Passes if `actor` may do `action` everywhere, as what makes new roots of the tree demands. Raises Forbidden."""
     from_system = actor.kind == "system" and action in _system_actions(actor)

@@ -3,11 +3,12 @@
 Scope flows downward only: a grant reaches every row whose organisation's `scope_path` begins with the grant's.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self, TypeVar, cast
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import BooleanField, Case, Exists, OuterRef, Q, When
 
 from issuance.authz.actor import Actor, Grant
 from issuance.authz.roles import ALLOWED, READING, SYSTEM_ALLOWED, Action
@@ -58,6 +59,19 @@ class ScopedQuerySet(models.QuerySet[_Model]):
             return self.none()
         return self.filter(self._granted(grants, action, rule))
 
+    def with_rights(self, actor: Actor, actions: Iterable[Action]) -> Self:
+        """The rows with `may_<action>` for each action: whether `visible_to` for a person's roles would keep the row.
+
+        So a page of many rows asks once for all that it offers on them.
+        """
+        rule = cast(Scoped, self.model).scope
+        rights = {}
+        for action in actions:
+            grants = [grant for grant in actor.grants if action in ALLOWED[grant.role]]
+            condition = self._granted(grants, action, rule) if grants else _NOTHING
+            rights[f"may_{action}"] = Case(When(condition, then=True), default=False, output_field=BooleanField())
+        return self.annotate(**rights)
+
     def _supplied_by(self, actor: Actor, action: Action, rule: ScopeRule) -> Self:
         """A supplier's own rows and, to take them, the queue. Nothing else in the portal is visible to a client (S29)."""
         if action not in (Action.SUPPLY, Action.TAKE) or not rule.supplier:
@@ -100,6 +114,10 @@ class ScopedManager(models.Manager[_Model]):
     def visible_to(self, actor: Actor, action: Action = Action.VIEW) -> ScopedQuerySet[_Model]:
         """Rows on which `actor` may do `action`."""
         return self.get_queryset().visible_to(actor, action)
+
+    def with_rights(self, actor: Actor, actions: Iterable[Action]) -> ScopedQuerySet[_Model]:
+        """All rows, each with what `actor` may do to it."""
+        return self.get_queryset().with_rights(actor, actions)
 
 
 def _outermost(scope_paths: list[str]) -> list[str]:

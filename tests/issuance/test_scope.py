@@ -26,6 +26,7 @@ MATRIX = {
     Action.VIEW: "YYYYYYYYYY",
     Action.VIEW_HISTORY: "YYYYYYYYYY",
     Action.VIEW_RECEIPT: "Y-YYYYYY-Y",
+    Action.VIEW_PHOTO: "---YYYYY--",
     Action.ORDER_ORDINARY_CARD: "---YYY----",
     Action.ACTIVATE_ORDINARY_CARD: "---YYY----",
     Action.REMOVE_ORDER: "---YYY----",
@@ -271,3 +272,27 @@ class TestRoles:
         with pytest.raises(Forbidden):
             role_assignment.assign_role(actor=world.officer(role=Role.RESPONSIBLE_ISSUER), **arguments)
         role_assignment.assign_role(actor=world.officer(role=Role.RESPONSIBLE_ISSUER, protected=True), **arguments)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_rights_that_come_with_the_rows_are_those_of_the_policy(world: Any, role: Role) -> None:
+    """What a page offers on many rows in one query, and what each act would be told."""
+    for organisation, protected in ((world.region, False), (world.clinic, True), (world.city, False), (world.stranger, False)):
+        world.post(organisation, protected=protected)
+    for organisation, protected in ((world.region, True), (world.clinic, False)):
+        post = world.post(organisation, protected=protected)
+        world.order(post, actor=world.officer(world.region, protected=True))
+    for actor in (world.officer(world.clinic, role), world.officer(world.region, role, protected=True)):
+        for model in (Person, Post, Carrier, Eid, CardOrder):
+            rows = list(model.objects.with_rights(actor, Action))
+            assert rows
+            for action in Action:
+                allowed = set(model.objects.visible_to(actor, action).values_list("pk", flat=True))
+                assert {row.pk for row in rows if getattr(row, f"may_{action}")} == allowed, (model, action)
+
+
+def test_ones_own_matter_is_known_before_the_act(world: Any) -> None:
+    officer = world.officer()
+    assert policy.is_own_matter(officer, Action.ORDER_ORDINARY_CARD, officer.person_id)
+    assert not policy.is_own_matter(officer, Action.REVOKE_CARRIER, officer.person_id)
+    assert not policy.is_own_matter(officer, Action.ORDER_ORDINARY_CARD, world.post().person_id)
