@@ -1,0 +1,145 @@
+"""Looks for personal data where none may stand: addresses, Referers, page titles, names of downloads, log lines (S21).
+
+`Traffic().watch(context)` before the first page is opened; at the end `findings(traffic, logs, terms)` must be empty, where
+the terms are those of `siths_portal.demo.log_scan.terms()`.
+"""
+
+import contextlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote_plus, urlsplit
+
+from playwright.sync_api import BrowserContext, Error, Page, Request, Response
+
+SHORTEST_NUMBER = 8
+_HEADERS = ("referer", "location", "content-disposition", "hx-redirect", "hx-push-url", "hx-replace-url", "hx-current-url")
+
+# Runs in each page before its own scripts, outside the page's Content-Security-Policy.
+_REPORT_TITLES = """
+(() => {
+  const report = () => window.reportTitle(document.title, document.referrer, location.href);
+  const follow = () => {
+    report();
+    new MutationObserver(report).observe(document.documentElement, {childList: true, subtree: true, characterData: true});
+  };
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", follow);
+  else follow();
+  addEventListener("pagehide", report);
+})();
+"""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A text of the traffic, and where it stood; the place names a page by its path's shape alone."""
+
+    place: str
+    text: str
+
+
+@dataclass
+class Traffic:
+    """What went between the browser contexts that it watches and the outside, in the order it was seen."""
+
+    seen: list[Seen] = field(default_factory=list)
+
+    def watch(self, context: BrowserContext) -> "Traffic":
+        """Records every page of `context`, also windows that pages open. Call it before the first page is opened."""
+        context.on("request", self._request)
+        context.on("response", self._response)
+        context.on("page", lambda page: page.on("domcontentloaded", self._loaded))
+        context.expose_binding("reportTitle", self._title)
+        context.add_init_script(_REPORT_TITLES)
+        return self
+
+    def watch_page(self, page: Page) -> "Traffic":
+        """As `watch`, for the context of a page that shows nothing yet."""
+        return self.watch(page.context)
+
+    def addresses(self) -> list[str]:
+        """Every address that was asked for."""
+        return [one.text for one in self.seen if one.place.startswith("address ")]
+
+    def titles(self) -> list[str]:
+        """Every title that a page has had."""
+        return [one.text for one in self.seen if one.place.startswith("title ")]
+
+    def _request(self, request: Request) -> None:
+        where = f"{request.method} {shape(request.url)}"
+        self.seen.append(Seen(f"address {where}", request.url))
+        self._headers(where, request.headers)
+
+    def _response(self, response: Response) -> None:
+        self._headers(shape(response.url), response.headers)
+
+    def _headers(self, where: str, headers: dict[str, str]) -> None:
+        self.seen += [Seen(f"{name} {where}", headers[name]) for name in _HEADERS if headers.get(name)]
+
+    def _loaded(self, page: Page) -> None:
+        """The first page of a window that a page opened runs no script of ours, so its title is asked for."""
+        with contextlib.suppress(Error):  # it may be gone already
+            self.seen.append(Seen(f"title {shape(page.url)}", page.title()))
+
+    def _title(self, _source: object, title: str, referrer: str, address: str) -> None:
+        where = shape(address)
+        self.seen += [
+            Seen(f"title {where}", title),
+            Seen(f"document.referrer {where}", referrer),
+            Seen(f"address {where}", address),
+        ]
+
+
+def shape(url: str) -> str:
+    """An address fit for a report: host and path, ids and other numbers as dots, without query and fragment."""
+    parts = urlsplit(url)
+    kept = [part if re.fullmatch(r"[a-zåäö.-]{0,30}", part) else "…" for part in parts.path.split("/")]
+    return f"{parts.netloc}{'/'.join(kept)}"
+
+
+def findings(traffic: Traffic, logs: Iterable[Path], forbidden: Iterable[str]) -> list[str]:
+    """Where one of `forbidden` stands: places, never the words. `logs` are files, or folders of `*.log*` files.
+
+    Texts are also read with their percent-encoding undone, numbers also without hyphens and spaces. Raises ValueError if there
+    is nothing to look for or nothing was seen: then the scan would prove nothing.
+    """
+    pattern = _pattern(forbidden)
+    if not traffic.seen:
+        raise ValueError("no traffic was seen: the scan would prove nothing")
+    found = [one.place for one in traffic.seen if any(pattern.search(text) for text in _readings(one.text))]
+    for path in _files(logs):
+        with path.open(errors="replace") as lines:
+            found += [
+                f"{path.name}:{number}"
+                for number, line in enumerate(lines, 1)
+                if any(pattern.search(text) for text in _readings(line))
+            ]
+    return list(dict.fromkeys(found))
+
+
+def _files(logs: Iterable[Path]) -> Iterator[Path]:
+    for path in logs:
+        yield from sorted(path.rglob("*.log*")) if path.is_dir() else [path]
+
+
+def _readings(text: str) -> set[str]:
+    once = unquote_plus(text)
+    return {text, once, unquote_plus(once)}
+
+
+def _pattern(forbidden: Iterable[str]) -> re.Pattern[str]:
+    """Any of the terms: a name as a word of its own, a number not as a part of a longer one, however it is grouped."""
+    alternatives = []
+    for term in sorted({term.strip() for term in forbidden} - {""}, key=len, reverse=True):
+        digits = re.sub(r"[-+ ]", "", term)
+        if digits.isdecimal():
+            if len(digits) >= SHORTEST_NUMBER:
+                alternatives.append(r"(?<![0-9a-f])" + r"[-+. \u00a0]?".join(digits) + r"(?![0-9a-f])")
+            else:
+                alternatives.append(r"(?<!\w)" + re.escape(term) + r"(?!\w)")
+        else:
+            alternatives.append(r"(?<![^\W_])" + re.escape(term).replace(r"\ ", r"[-_. +]+") + r"(?![^\W_])")
+    if not alternatives:
+        raise ValueError("nothing to look for: the scan would prove nothing")
+    return re.compile("|".join(dict.fromkeys(alternatives)), re.IGNORECASE)
