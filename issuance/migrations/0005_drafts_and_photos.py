@@ -21,8 +21,11 @@ class Migration(migrations.Migration):
                 ("approved_at", models.DateTimeField(null=True)),
                 (
                     "document",
-                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="+", to="issuance.document"),
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="issuance.document"
+                    ),
                 ),
+                ("pending", models.BinaryField(null=True)),
                 (
                     "person",
                     models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="photos", to="issuance.person"),
@@ -97,6 +100,17 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(
                 condition=models.Q(("height__gte", 1), ("height__lte", 800), ("width__gte", 1), ("width__lte", 600)),
                 name="issuance_photo_size",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="photo",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("approved_at", None), ("document", None), ("pending__isnull", False)),
+                    models.Q(("approved_at__isnull", False), ("document__isnull", False), ("pending", None)),
+                    _connector="OR",
+                ),
+                name="issuance_photo_approved_is_document",
             ),
         ),
         migrations.AddIndex(

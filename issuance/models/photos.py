@@ -15,19 +15,22 @@ class PhotoManager(models.Manager["Photo"]):
 
     def latest_of(self, person_id: UUID) -> "Photo | None":
         """The newest approved photo of the person: the one that pages show and that a new order may use again."""
-        return self.filter(person_id=person_id, approved_at__isnull=False).order_by("-uploaded_at", "-id").first()
+        approved = self.filter(person_id=person_id, approved_at__isnull=False)
+        return approved.defer("pending").order_by("-uploaded_at", "-id").first()
 
 
 class Photo(models.Model):
-    """Foto: a portrait of a person for a card, JPEG of at most 600x800 pixels, which no row ever changes.
+    """Foto: a portrait of a person for a card, a JPEG of at most 600x800 pixels that is never changed.
 
-    It is the person's once the clerk who uploaded it has looked at it and gone on (`approved_at`); before that it belongs to
-    the draft alone. Who may see it follows from who may see the person.
+    It becomes the person's when the clerk has looked at it and gone on (`approved_at`): only then do its bytes become a
+    document, which stays. Until then they stand in `pending`, belong to a draft alone, and go when it lets go of them. Who
+    may see a photo follows from who may see its person.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id)
     person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="photos")
-    document = models.ForeignKey(Document, on_delete=models.PROTECT, related_name="+")
+    document = models.ForeignKey(Document, null=True, on_delete=models.PROTECT, related_name="+")
+    pending = models.BinaryField(null=True)
     width = models.PositiveSmallIntegerField()
     height = models.PositiveSmallIntegerField()
     uploaded_at = models.DateTimeField()
@@ -41,9 +44,19 @@ class Photo(models.Model):
             models.CheckConstraint(
                 condition=Q(width__gte=1, width__lte=600, height__gte=1, height__lte=800), name="issuance_photo_size"
             ),
+            models.CheckConstraint(
+                condition=Q(approved_at=None, document=None, pending__isnull=False)
+                | Q(approved_at__isnull=False, document__isnull=False, pending=None),
+                name="issuance_photo_approved_is_document",
+            ),
         ]
         indexes = [
             models.Index(
                 fields=["person", "-uploaded_at", "-id"], condition=Q(approved_at__isnull=False), name="issuance_photo_latest"
             ),
         ]
+
+    @property
+    def content(self) -> bytes:
+        """The JPEG."""
+        return bytes(self.document.content if self.document is not None else self.pending or b"")
