@@ -22,6 +22,10 @@ class CaState(models.TextChoices):
     COMPROMISED = "compromised"
 
 
+ONLINE = [CaState.ACTIVE, CaState.STATUS_ONLY, CaState.RETIRED]
+"""States in which a CA publishes status by itself."""
+
+
 class SerialMode(models.TextChoices):
     """How a CA draws serial numbers: 48 bits of milliseconds and 72 random bits, or 127 random bits."""
 
@@ -36,6 +40,10 @@ class CertificateStatus(models.TextChoices):
     ISSUED = "issued"
     REVOKED = "revoked"
     FAILED = "failed"
+
+
+ANSWERED = [CertificateStatus.ISSUED, CertificateStatus.REVOKED]
+"""Statuses that OCSP tells of."""
 
 
 class RevocationReason(models.TextChoices):
@@ -61,6 +69,15 @@ class SecretState(models.TextChoices):
 
     RECEIVED = "received"
     SEALED = "sealed"
+    REFUSED = "refused"
+    DESTROYED = "destroyed"
+
+
+class DeliveryState(models.TextChoices):
+    """Life of a delivery: asked for, encrypted to its recipient, refused, destroyed."""
+
+    REQUESTED = "requested"
+    READY = "ready"
     REFUSED = "refused"
     DESTROYED = "destroyed"
 
@@ -345,6 +362,37 @@ class Secret(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["created_at"], name="pki_secret_received", condition=models.Q(state="received"))]
+
+
+class SecretDelivery(models.Model):
+    """A step token, and with it a sealed secret where one is named, on its way to one recipient as a JWE that only he can open.
+
+    `recipient_jwk` is his public key, `header` goes into the JWE's protected header. Of the step token only `token_sha256` is
+    kept. `actor_ref` is who asked, and `purpose` what for (S24).
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    secret = models.ForeignKey(Secret, null=True, on_delete=models.PROTECT, related_name="deliveries")
+    owner_ref = models.CharField(max_length=80, db_index=True)
+    actor_ref = models.CharField(max_length=200)
+    purpose = models.CharField(max_length=40)
+    state = models.CharField(max_length=10, choices=DeliveryState.choices, default=DeliveryState.REQUESTED)
+    recipient_jwk = models.JSONField()
+    header = models.JSONField()
+    jwe = models.TextField(null=True)  # null says that it is not made yet, or was erased
+    token_sha256 = models.CharField(max_length=64, default="")
+    failure = models.CharField(max_length=80, default="")
+    attempts = models.PositiveSmallIntegerField(default=0)
+    claimed_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField()
+    ready_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(state__in=DeliveryState.values), name="pki_delivery_state")]
+        indexes = [
+            models.Index(fields=["created_at"], name="pki_delivery_requested", condition=models.Q(state="requested")),
+            models.Index(fields=["secret", "created_at"], name="pki_delivery_secret", condition=models.Q(secret__isnull=False)),
+        ]
 
 
 class Event(AppendOnlyEvent):

@@ -1,5 +1,6 @@
 """Tables of issuance: the tree and its configuration, people, carriers with their eIDs, orders, and the audit."""
 
+from issuance.models.activation import EidAppTransaction, Identification, PreparedReceipt
 from issuance.models.carriers import Carrier, CarrierCertificate, Eid, Receipt
 from issuance.models.drafts import OrderDraft
 from issuance.models.events import Document, Event, EventSeal
@@ -27,8 +28,10 @@ __all__ = [
     "CarrierCertificate",
     "Document",
     "Eid",
+    "EidAppTransaction",
     "Event",
     "EventSeal",
+    "Identification",
     "IssuingArea",
     "Office",
     "OrderDraft",
@@ -40,6 +43,7 @@ __all__ = [
     "PersonScope",
     "Photo",
     "Post",
+    "PreparedReceipt",
     "Receipt",
     "ReceiptText",
     "RoleGrant",

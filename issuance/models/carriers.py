@@ -15,12 +15,20 @@ from issuance.models.organisations import Article, Organisation, ReceiptText
 from issuance.models.persons import Person, Post
 from siths_portal.lib.ids import new_id
 
+IDENTITY_DOCUMENTS = ("driving_licence", "passport", "tax_agency_id", "sis_id", "national_id")
+"""The five full Swedish identity documents (domain.md 4.3)."""
+
 FIVE_YEARS = dt.timedelta(days=1827)
 """Five calendar years with two leap days: what Digg K6.5 allows an e-legitimation at most."""
 
 
 class Receipt(models.Model):
-    """Kvittens: what the holder signed, with the texts' versions and how he was identified."""
+    """Kvittens: what the holder signed, with the texts' versions and how he was identified. Never changed.
+
+    `document` is the signed PDF and `terms` the terms as they read then, both verbatim, so that the two foreign keys are the
+    SHA-256 of their bytes. `content` is what stands in the PDF; `content_sha256` is that of its canonical JSON, which is
+    attached to the PDF.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id)
     document = models.ForeignKey(Document, on_delete=models.PROTECT, related_name="+")
@@ -30,14 +38,19 @@ class Receipt(models.Model):
     officer_ref = models.CharField(max_length=200)
     signature_certificate_id = models.UUIDField()
     signed_at = models.DateTimeField()
+    terms = models.ForeignKey(Document, on_delete=models.PROTECT, related_name="+", db_column="terms_sha256")
+    content = models.JSONField()
+    content_sha256 = models.CharField(max_length=64)
 
     class Meta:
         constraints = [
-            models.CheckConstraint(
-                condition=Q(identity_document__in=["driving_licence", "passport", "tax_agency_id", "sis_id", "national_id"]),
-                name="issuance_receipt_identity",
-            ),
+            models.CheckConstraint(condition=Q(identity_document__in=IDENTITY_DOCUMENTS), name="issuance_receipt_identity"),
         ]
+
+    @property
+    def terms_sha256(self) -> str:
+        """SHA-256 of the terms that the holder accepted."""
+        return str(self.terms_id)
 
 
 class Carrier(Stateful):

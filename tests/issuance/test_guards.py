@@ -49,6 +49,7 @@ def test_a_card_keeps_its_serial(world: Any) -> None:
     "statement",
     [
         "UPDATE issuance_receipt SET terms_version = '9'",
+        "UPDATE issuance_receipt SET content = '{\"a\": 1}'",
         "DELETE FROM issuance_receipt",
         "TRUNCATE issuance_receipt CASCADE",
         "UPDATE issuance_receipttext SET regional_addition = 'x'",
@@ -60,7 +61,8 @@ def test_what_was_signed_stays(world: Any, statement: str) -> None:
     text = configuration.set_receipt_text(actor=SETUP, organisation_id=world.region.id, regional_addition="Tillägg")
     Receipt.objects.create(
         document=Document.store(b"receipt", "text/plain"), receipt_text=text, terms_version="1", identity_document="passport",
-        officer_ref="user:1", signature_certificate_id=uuid.uuid4(), signed_at=clock.now(),
+        officer_ref="user:1", signature_certificate_id=uuid.uuid4(), signed_at=clock.now(), content={}, content_sha256="0" * 64,
+        terms=Document.store("Villkor".encode(), "text/plain"),
     )  # fmt: skip
     with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement)

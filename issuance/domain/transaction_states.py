@@ -1,0 +1,57 @@
+"""States and transitions of an eID app transaction, by which a holder activates a card (contract.md, eID app transactions)."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class TransactionKind(StrEnum):
+    """What the app is asked for: to set the card's code and sign, or, with the code set already, to sign alone."""
+
+    ACTIVATE = "activate"
+    SIGN = "sign"
+
+
+class TransactionState(StrEnum):
+    """Where a transaction stands. The last five are final."""
+
+    CREATED = "created"
+    STARTED = "started"
+    CODE_SET = "code_set"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"
+
+
+class TransactionAction(StrEnum):
+    """What may be done to a transaction. RENEW_HANDLE leaves its state."""
+
+    RENEW_HANDLE = "handle_renewed"
+    START = "started"
+    SET_CODE = "code_set"
+    COMPLETE = "completed"
+    CANCEL = "cancelled"
+    EXPIRE = "expired"
+    FAIL = "failed"
+    SUPERSEDE = "superseded"
+
+
+OPEN = (TransactionState.CREATED, TransactionState.STARTED, TransactionState.CODE_SET)
+
+_ENDS = {
+    TransactionAction.CANCEL: TransactionState.CANCELLED,
+    TransactionAction.EXPIRE: TransactionState.EXPIRED,
+    TransactionAction.FAIL: TransactionState.FAILED,
+    TransactionAction.SUPERSEDE: TransactionState.SUPERSEDED,
+}
+
+# COMPLETED straight from STARTED is for the kind `sign` alone; the carrier's own table refuses it for the other kind.
+TRANSITIONS: Mapping[tuple[TransactionState, TransactionAction], TransactionState] = {
+    (TransactionState.CREATED, TransactionAction.RENEW_HANDLE): TransactionState.CREATED,
+    (TransactionState.CREATED, TransactionAction.START): TransactionState.STARTED,
+    (TransactionState.STARTED, TransactionAction.SET_CODE): TransactionState.CODE_SET,
+    (TransactionState.STARTED, TransactionAction.COMPLETE): TransactionState.COMPLETED,
+    (TransactionState.CODE_SET, TransactionAction.COMPLETE): TransactionState.COMPLETED,
+    **{(state, action): end for state in OPEN for action, end in _ENDS.items()},
+}
