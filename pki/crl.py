@@ -20,14 +20,13 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
 from pki.hsm import HsmError, hsm_for
-from pki.models import CaState, Certificate, CertificateAuthority, CertificateStatus, Crl, Event, RevocationReason
+from pki.models import ONLINE, Certificate, CertificateAuthority, CertificateStatus, Crl, Event, RevocationReason
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import NotFound
 from siths_portal.lib.files import write_atomically
 
 log = structlog.get_logger(__name__)
-ONLINE = [CaState.ACTIVE, CaState.STATUS_ONLY, CaState.RETIRED]
 
 
 class SelfCheckFailed(RuntimeError):

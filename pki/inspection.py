@@ -15,6 +15,7 @@ from pki import crl, ocsp, status
 from pki.domain.ocsp_request import CertId
 from pki.hsm import HsmError, Scheme, hsm_for
 from pki.models import (
+    ANSWERED,
     CaState,
     CertIdHash,
     Certificate,
@@ -136,7 +137,7 @@ def _answers(ca: CertificateAuthority, waiting: int) -> Iterator[Finding]:
 def _sample(ca: CertificateAuthority, subject: str, signer: x509.Certificate) -> Finding:
     """Asks, as a relying party would, for the newest issued and revoked certificates by both hashes, and compares."""
     asked = 0
-    for state in ocsp.ANSWERED:
+    for state in ANSWERED:
         live = Certificate.objects.filter(ca=ca, status=state, not_after__gt=clock.now())
         for row in live.order_by("-id")[:SAMPLE]:
             for name in CertIdHash.values:

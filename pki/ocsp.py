@@ -22,6 +22,8 @@ from django.db.models import Count, Exists, F, OuterRef
 
 from pki.hsm import HsmError, hsm_for
 from pki.models import (
+    ANSWERED,
+    ONLINE,
     CaState,
     CertIdHash,
     Certificate,
@@ -40,8 +42,6 @@ REFRESH_BEFORE = dt.timedelta(hours=12)
 # An answer cut short by its signer's end is not signed again at once.
 MIN_AGE = dt.timedelta(hours=1)
 BATCH = 200
-ANSWERED = [CertificateStatus.ISSUED, CertificateStatus.REVOKED]
-ONLINE = [CaState.ACTIVE, CaState.STATUS_ONLY, CaState.RETIRED]
 
 _HASHES: dict[CertIdHash, hashes.HashAlgorithm] = {CertIdHash.SHA1: hashes.SHA1(), CertIdHash.SHA256: hashes.SHA256()}  # noqa: S303
 

@@ -5,6 +5,7 @@ from pki.lookup import certificates, revoked_since, wait_until_settled
 from pki.models import RevocationReason
 from pki.orders import CertificateOrder, CertificateView, SerialOnly
 from pki.planning import plan_certificates, plan_serial_only
+from pki.publication import PublicationView, publication
 from pki.revoking import plan_revocation
 from pki.secrets import destroy_secrets, plan_secret, secret_jwks, secret_state
 
@@ -12,6 +13,7 @@ __all__ = [
     "AuthorityView",
     "CertificateOrder",
     "CertificateView",
+    "PublicationView",
     "RevocationReason",
     "SerialOnly",
     "authorities",
@@ -22,6 +24,7 @@ __all__ = [
     "plan_revocation",
     "plan_secret",
     "plan_serial_only",
+    "publication",
     "revoked_since",
     "secret_jwks",
     "secret_state",
