@@ -27,9 +27,9 @@ SUPPLIER = "tidigare-leverantor"
 ORDERS = 40
 _ARTICLES = ("631", "689", "631", "631-REK")
 _MIGRATED = {"Västra Götalandsregionen": 15, "Borås stad": 25, "Region Stockholm": 15, "Nacka närsjukhus": 5}
-_HOUR = dt.timedelta(hours=1)
-_DAY = dt.timedelta(days=1)
-_YEAR = dt.timedelta(days=365)
+HOUR = dt.timedelta(hours=1)
+DAY = dt.timedelta(days=1)
+YEAR = dt.timedelta(days=365)
 
 
 @dataclass(frozen=True)
@@ -64,33 +64,33 @@ def _cards_in_use(month: Month) -> int:
         serials = {f"9752{index:015}": index for index in wanted}
         known = set(Carrier.objects.filter(card_serial__in=serials).values_list("card_serial", flat=True))
         missing = {serial: index for serial, index in serials.items() if serial not in known}
-        posts = _without_card(Post.objects.filter(organisation__hsa_id=place.hsa_id))[: len(missing)]
+        posts = without_card(Post.objects.filter(organisation__hsa_id=place.hsa_id))[: len(missing)]
         pairs = zip(posts, missing.items(), strict=False)
-        cards += [_card_in_use(post, serial, month.start - (30 + 7 * index) * _DAY) for post, (serial, index) in pairs]
+        cards += [_card_in_use(post, serial, month.start - (30 + 7 * index) * DAY) for post, (serial, index) in pairs]
     with clock.moved_to(month.start):
         migration.register_migrated_cards(actor=system("migration"), cards=cards, ca=BULK_CA)
     return Carrier.objects.filter(origin="migrated").count()
 
 
 def _card_in_use(post: Post, serial: str, activated_at: dt.datetime) -> migration.MigratedCard:
-    made_at = activated_at - 14 * _DAY
+    made_at = activated_at - 14 * DAY
     return migration.MigratedCard(
         post_id=post.id,
         article_code="631",
         card_serial=serial,
         valid_from=made_at,
-        valid_to=made_at + 4 * _YEAR,
+        valid_to=made_at + 4 * YEAR,
         eid_valid_from=made_at,
-        eid_valid_to=made_at + 2 * _YEAR,
+        eid_valid_to=made_at + 2 * YEAR,
         activated_at=activated_at,
-        certificate_serials=_new_serials(),
+        certificate_serials=new_serials(),
         mifare_id=serial[-10:],
     )
 
 
 def _card_of_the_month(month: Month, number: int, place: Place) -> bool:
     """One card from order to dispatch within the month; True if it is sent in the end."""
-    ordered_at = month.start + (number * 24 // ORDERS) * _DAY + 9 * _HOUR
+    ordered_at = month.start + (number * 24 // ORDERS) * DAY + 9 * HOUR
     key = f"demo-history-{month.first_day:%Y-%m}-{number:02}"
     order = CardOrder.objects.filter(idempotency_key=key).first()
     if order is None:
@@ -99,10 +99,10 @@ def _card_of_the_month(month: Month, number: int, place: Place) -> bool:
         return False
     serial = f"9752{month.first_day:%Y%m}{number:09}"
     steps: list[tuple[OrderState, dt.timedelta, Callable[[], object]]] = [
-        (OrderState.QUEUED, _HOUR, lambda: supplier_intake.accept(client_ref=SUPPLIER, order_id=order.id)),
-        (OrderState.ACCEPTED, _DAY, lambda: _bind(order, serial)),
-        (OrderState.IN_PRODUCTION, _DAY + _HOUR, lambda: _report(order, Produced(serial[-10:]))),
-        (OrderState.PRODUCED, 2 * _DAY, lambda: _report(order, _dispatch(order, number))),
+        (OrderState.QUEUED, HOUR, lambda: supplier_intake.accept(client_ref=SUPPLIER, order_id=order.id)),
+        (OrderState.ACCEPTED, DAY, lambda: _bind(order, serial)),
+        (OrderState.IN_PRODUCTION, DAY + HOUR, lambda: _report(order, Produced(serial[-10:]))),
+        (OrderState.PRODUCED, 2 * DAY, lambda: _report(order, _dispatch(order, number))),
     ]
     for state, later, act in steps:
         if order.state == state:
@@ -117,8 +117,8 @@ def _card_of_the_month(month: Month, number: int, place: Place) -> bool:
 
 def _order(place: Place, number: int, key: str, ordered_at: dt.datetime) -> CardOrder | None:
     organisation = Organisation.objects.get(hsa_id=place.hsa_id)
-    actor = _officer(organisation)
-    post = _without_card(Post.objects.visible_to(actor, Action.ORDER_ORDINARY_CARD).filter(organisation=organisation)).first()
+    actor = officer(organisation)
+    post = without_card(Post.objects.visible_to(actor, Action.ORDER_ORDINARY_CARD).filter(organisation=organisation)).first()
     if post is None:
         return None
     office = Office.objects.get(office_number=place.offices[number % len(place.offices)])
@@ -132,13 +132,13 @@ def _order(place: Place, number: int, key: str, ordered_at: dt.datetime) -> Card
         )
 
 
-def _officer(organisation: Organisation) -> Actor:
+def officer(organisation: Organisation) -> Actor:
     """The organisation's first ID-administrator."""
     grants = RoleGrant.objects.filter(role=Role.ID_ADMINISTRATOR.value, organisation=organisation, valid_to=None)
     return actor_of_person(grants.order_by("protected_persons", "id")[0].person_id)
 
 
-def _without_card(posts: QuerySet[Post]) -> QuerySet[Post]:
+def without_card(posts: QuerySet[Post]) -> QuerySet[Post]:
     """Posts of people who may have a card, have none, and hold no role, in a fixed order."""
     return posts.filter(
         ended_at=None,
@@ -153,7 +153,7 @@ def _without_card(posts: QuerySet[Post]) -> QuerySet[Post]:
 
 def _bind(order: CardOrder, serial: str) -> None:
     migration.bind_externally_certified_card(
-        client_ref=SUPPLIER, order_id=order.id, card_serial=serial, certificate_serials=_new_serials(), ca=BULK_CA
+        client_ref=SUPPLIER, order_id=order.id, card_serial=serial, certificate_serials=new_serials(), ca=BULK_CA
     )
 
 
@@ -166,5 +166,6 @@ def _dispatch(order: CardOrder, number: int) -> Sent:
     return Sent(clock.today(), registered)
 
 
-def _new_serials() -> Mapping[str, str]:
+def new_serials() -> Mapping[str, str]:
+    """Certificate serials of the four profiles, as the earlier CA drew them."""
     return {profile: "01" + secrets.token_hex(15).upper() for profile in PROFILES}

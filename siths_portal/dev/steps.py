@@ -83,6 +83,7 @@ SERVE_STEPS = (
     fill("TLS certificates, machine clients", "demo_tls"),
     Step("TLS front and card supplier", _outside),
     fill("Last month's cards", "demo_history"),
+    fill("Cards in every state", "demo_states"),
     Step("The portal answers", _served),
 )
 

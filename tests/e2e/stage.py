@@ -181,7 +181,8 @@ def stage() -> Iterator[Stage]:
         steps.manage("TLS", "demo_tls").work(house)
         nginx.write(house)
         made.start(*programs.outer_programs(house))
-        steps.manage("History", "demo_history").work(house)
+        for command in ("demo_history", "demo_states"):
+            steps.manage(command, command).work(house)
         yield made
     finally:
         made.close()

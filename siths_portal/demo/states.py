@@ -1,0 +1,140 @@
+"""Cards in every state that the person view shows, made by the services, partly in the past; and a guide to who has them.
+
+Cards of the past are the earlier CA's (`demo-bulk`). Cards ready for activation are real: the supplier makes them.
+"""
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from issuance.authz import Actor, system
+from issuance.domain.revocation import RevocationReason
+from issuance.models import CardOrder, Carrier, Organisation, OrganisationOffice, Person, Post
+from issuance.services import housekeeping, migration, ordering, revocation, supplier_intake
+from siths_portal.demo.history import BULK_CA, DAY, SUPPLIER, YEAR, new_serials, officer, without_card
+from siths_portal.lib import clock
+from siths_portal.lib.errors import DomainError
+from siths_portal.lib.files import write_atomically
+
+PLACE = "TST2321000131-1000"
+READY = 3
+"""How many people have a card that waits for activation and nothing else."""
+
+_ARTICLE = "631"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A person of the guide: what there is to see."""
+
+    person: Person
+    text: str
+
+
+class _Room:
+    """The organisation whose people are shown, its ID-administrator, and people who have no card yet."""
+
+    def __init__(self) -> None:
+        self.organisation = Organisation.objects.get(hsa_id=PLACE)
+        self.officer: Actor = officer(self.organisation)
+        links = OrganisationOffice.objects.filter(organisation=self.organisation, office__closed_at=None).order_by("id")
+        self.office_id = links[0].office_id
+
+    def newcomer(self) -> Post:
+        """The next person without a card, from the end that history does not take from."""
+        return without_card(Post.objects.filter(organisation=self.organisation)).order_by("-hsa_id")[0]
+
+    def post_of(self, serial: str) -> Post:
+        """The post of the holder of this earlier card, or a newcomer's."""
+        carrier = Carrier.objects.filter(card_serial=serial).first()
+        return Post.objects.get(eids__carrier=carrier) if carrier else self.newcomer()
+
+    def earlier_card(self, post: Post, number: int, *, made: dt.timedelta, years: int, eid_ends: dt.timedelta) -> Carrier:
+        """A card made so long ago, activated two weeks later; `eid_ends` from now. Again it is left as it is."""
+        made_at = clock.now().replace(microsecond=0) - made
+        card = migration.MigratedCard(
+            post_id=post.id, article_code=_ARTICLE, card_serial=serial_of(number), valid_from=made_at,
+            valid_to=made_at + years * YEAR, eid_valid_from=made_at, eid_valid_to=clock.now() + eid_ends,
+            activated_at=made_at + 14 * DAY, certificate_serials=new_serials(), mifare_id=serial_of(number)[-10:],
+        )  # fmt: skip
+        with clock.moved_to(card.activated_at + DAY):
+            return migration.register_migrated_card(actor=system("migration"), card=card, ca=BULK_CA)
+
+    def order(self, key: str, post: Callable[[], Post]) -> CardOrder:
+        """The order with this key, placed now if there is none."""
+        found = CardOrder.objects.filter(idempotency_key=key).first()
+        return found or ordering.submit_order(
+            actor=self.officer, post_id=post().id, article_code=_ARTICLE, office_id=self.office_id, idempotency_key=key
+        )
+
+
+def serial_of(number: int) -> str:
+    """The serial of an earlier card of this module."""
+    return f"97529{number:014}"
+
+
+def load(say: Callable[[str], None]) -> list[Shown]:
+    """Makes what is missing and writes the guide. Raises what the services raise; a repetition goes on from there."""
+    room = _Room()
+    shown = [_whole_life(room), _lost_assignment(room), *_underway(room), *_ready(room)]
+    housekeeping.run()
+    write_guide(shown)
+    say(f"{len(shown)} personer med kort i olika lägen")
+    return shown
+
+
+def _whole_life(room: _Room) -> Shown:
+    post = room.post_of(serial_of(1))
+    room.earlier_card(post, 1, made=5 * YEAR + 60 * DAY, years=5, eid_ends=-3 * YEAR)
+    lost = room.earlier_card(post, 2, made=3 * YEAR, years=5, eid_ends=-YEAR)
+    room.earlier_card(post, 3, made=2 * YEAR - 20 * DAY, years=5, eid_ends=20 * DAY)
+    with clock.moved_to(clock.now() - 2 * YEAR):
+        reason = RevocationReason.LOST_OR_STOLEN.value
+        revocation.revoke_carrier(actor=room.officer, carrier_id=lost.id, reason=reason)
+    room.order("demo-states-renewal", lambda: post)
+    return Shown(post.person, "ett aktivt kort som snart går ut, ett nytt på väg, ett utgånget och ett spärrat")
+
+
+def _lost_assignment(room: _Room) -> Shown:
+    post = room.post_of(serial_of(4))
+    carrier = room.earlier_card(post, 4, made=YEAR, years=5, eid_ends=YEAR)
+    reason = RevocationReason.ASSIGNMENT_ENDED.value
+    revocation.revoke_eid(actor=room.officer, eid_id=carrier.eids.get().id, reason=reason)
+    return Shown(post.person, "ett aktivt kort vars SITHS eID är spärrat")
+
+
+def _underway(room: _Room) -> list[Shown]:
+    """One order that a supplier has taken, and one that was withdrawn at once."""
+    taken = room.order("demo-states-taken", room.newcomer)
+    if taken.supplier_ref == "":
+        _unless_taken(lambda: supplier_intake.accept(client_ref=SUPPLIER, order_id=taken.id))
+    withdrawn = room.order("demo-states-withdrawn", room.newcomer)
+    _unless_taken(lambda: ordering.cancel_order(actor=room.officer, order_id=withdrawn.id))
+    return [
+        Shown(taken.eid.post.person, "ett beställt kort hos leverantören"),
+        Shown(withdrawn.eid.post.person, "en avbruten beställning"),
+    ]
+
+
+def _unless_taken(act: Callable[[], object]) -> None:
+    """The supplier that works beside us may have been first; then its card is shown in place."""
+    try:
+        act()
+    except DomainError:
+        return
+
+
+def _ready(room: _Room) -> list[Shown]:
+    orders = [room.order(f"demo-states-ready-{number}", room.newcomer) for number in range(READY)]
+    return [Shown(order.eid.post.person, "ett kort klart att aktivera") for order in orders]
+
+
+def write_guide(shown: list[Shown]) -> None:
+    """`var/demo/guide.txt`: whom to search for, readable by the starting user alone. Demo people are nobody."""
+    lines = ["Personer att söka efter i portalen (påhittade, födda på 1800-talet):", ""]
+    for one in shown:
+        value = one.person.identifiers.get(valid_to=None).value
+        lines.append(f"{value[:8]}-{value[8:]}  {one.text}")
+    write_atomically(settings.VAR_DIR / "demo" / "guide.txt", ("\n".join(lines) + "\n").encode(), mode=0o600)
