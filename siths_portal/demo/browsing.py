@@ -128,8 +128,8 @@ class Page:
     def form(self, button: str, *, within: str = "") -> "Form":
         """The form that the button sends; of several the first, or the one in the row or item that reads `within`."""
         for found in self._buttons(button):
-            around = next(found.iterancestors("tr", "li", "article", "fieldset", "section", "form"), None)
-            if not within or (around is not None and within in _words(around)):
+            around = next(found.iterancestors("tr", "li", "article", "details"), found)
+            if not within or within in _words(around):
                 return Form(self, found)
         raise self.fault(f"no button {button}")
 
