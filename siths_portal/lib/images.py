@@ -1,8 +1,11 @@
 """Pictures from outside: taken only if they are wholly what they say they are (S34, S35)."""
 
 import io
+import re
 import struct
+import threading
 import warnings
+from dataclasses import dataclass
 from typing import NoReturn
 
 from PIL import Image, UnidentifiedImageError
@@ -10,6 +13,8 @@ from PIL import Image, UnidentifiedImageError
 from siths_portal.lib.errors import Invalid
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_BROKEN = (UnidentifiedImageError, OSError, ValueError, SyntaxError, struct.error, Warning, Image.DecompressionBombError)
+"""What Pillow raises on a file that is not what it should be."""
 
 
 def check_png(content: bytes, *, field: str, max_bytes: int, max_side: int) -> tuple[int, int]:
@@ -32,7 +37,7 @@ def check_png(content: bytes, *, field: str, max_bytes: int, max_side: int) -> t
                 if getattr(image, "is_animated", False):
                     _refuse(field, "image-animated", "Bilden är rörlig. Skicka en stillbild.")
                 image.load()
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, struct.error, Warning, Image.DecompressionBombError):
+    except _BROKEN:
         _refuse(field, "image-not-png", "Filen är inte en hel PNG-bild.")
     return width, height
 
@@ -48,6 +53,152 @@ def _ends_with_its_last_chunk(content: bytes) -> bool:
         if kind == b"IEND":
             return bool(position == len(content))
     return False
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """A portrait as we made it: a plain baseline JPEG without metadata, and its size in pixels."""
+
+    jpeg: bytes
+    width: int
+    height: int
+
+
+PORTRAIT_MAX_BYTES = 5 * 1024 * 1024
+PORTRAIT_MAX_PIXELS = 4032 * 3024
+"""What cameras call 12 megapixels."""
+PORTRAIT_LEAST = (400, 533)
+PORTRAIT_RATIO = (0.70, 0.80)
+"""Width by height: 3:4 and the 35x45 mm of identity photographs, with room for a hasty crop."""
+PORTRAIT_SIZE = (600, 800)
+PORTRAIT_JPEG_BYTES = 200_000
+_QUALITIES = (90, 80, 70, 60, 50, 40, 30, 20)
+_MOST_SCANS = 64
+_ORIENTATION = 0x0112
+
+_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+"""A marker within entropy-coded data: neither a stuffed byte, a restart nor a fill byte (ITU-T T.81 B.1.1)."""
+_SOI, _EOI, _SOS, _APP0, _APP1, _APP14 = 0xD8, 0xD9, 0xDA, 0xE0, 0xE1, 0xEE
+_EXIF = b"Exif\0\0"
+_TABLES = frozenset({0xC4, 0xCC, 0xDB, 0xDD})  # DHT, DAC, DQT, DRI
+_FRAMES = frozenset({0xC0, 0xC1, 0xC2})  # baseline, extended sequential, progressive; all with Huffman coding
+_decoding = threading.BoundedSemaphore(2)
+"""At most two pictures of a process are decoded at a time, so that many uploads at once cost time and not memory (S36)."""
+
+
+def portrait(content: bytes, *, field: str) -> Portrait:
+    """A fresh JPEG of at most 600x800 pixels and 200 kB, made of the picture in the JPEG file `content` and nothing else in it.
+
+    Of the file only the segments that carry the picture and its orientation are read, up to the end of the image; bytes, size
+    and shape are judged before anything is decoded. Raises Invalid at `field`: not a JPEG, broken off, too large, too small,
+    or not a portrait of about 3:4 (domain.md 2.1, S34).
+    """
+    if len(content) > PORTRAIT_MAX_BYTES:
+        _refuse(field, "photo-too-large", "Filen är större än 5 MB. Spara fotot i en mindre storlek och hämta det igen.")
+    found = _only_the_picture(content)
+    if found is None:
+        _refuse_jpeg(field)
+    picture, exif = found
+    turned = _orientation(exif)
+    try:
+        with _decoding, Image.open(io.BytesIO(picture), formats=("JPEG",)) as image:
+            _check_shape(image.size[::-1] if turned in _SIDEWAYS else image.size, field)
+            image.draft("RGB", (max(PORTRAIT_SIZE), max(PORTRAIT_SIZE)))
+            pixels = image.convert("RGB")
+    except _BROKEN:
+        _refuse_jpeg(field)
+    if turned in _TRANSPOSITIONS:
+        pixels = pixels.transpose(_TRANSPOSITIONS[turned])
+    pixels.thumbnail(PORTRAIT_SIZE, Image.Resampling.LANCZOS)
+    fresh = Image.new("RGB", pixels.size)
+    fresh.paste(pixels)
+    return Portrait(_encoded(fresh), *fresh.size)
+
+
+_TRANSPOSITIONS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What brings a picture upright, by its Exif orientation (CIPA DC-008, tag 274)."""
+_SIDEWAYS = frozenset({5, 6, 7, 8})
+
+
+def _orientation(exif: bytes) -> int:
+    """The orientation that the Exif segment tells; 1 (upright) if there is none that can be read."""
+    tags = Image.Exif()
+    try:
+        tags.load(exif)
+        value = tags.get(_ORIENTATION, 1)
+    except (*_BROKEN, KeyError, TypeError, IndexError, AttributeError, ZeroDivisionError):
+        return 1
+    return value if isinstance(value, int) else 1
+
+
+def _check_shape(size: tuple[int, int], field: str) -> None:
+    width, height = size
+    if width * height > PORTRAIT_MAX_PIXELS:
+        message = f"Fotot är {width}x{height} bildpunkter. Högst 12 megapixlar tas emot. Spara det i en mindre storlek."
+        _refuse(field, "photo-too-many-pixels", message)
+    if width < PORTRAIT_LEAST[0] or height < PORTRAIT_LEAST[1]:
+        message = f"Fotot är {width}x{height} bildpunkter. Det behöver vara minst {PORTRAIT_LEAST[0]}x{PORTRAIT_LEAST[1]}."
+        _refuse(field, "photo-too-small", message)
+    if not PORTRAIT_RATIO[0] <= width / height <= PORTRAIT_RATIO[1]:
+        message = f"Fotot är {width}x{height} bildpunkter. Beskär det till stående format 3:4, till exempel 600x800."
+        _refuse(field, "photo-not-portrait", message)
+
+
+def _encoded(image: Image.Image) -> bytes:
+    """`image` as JPEG, in the best quality that keeps within the limit; the last is small enough for any content."""
+    for quality in _QUALITIES:
+        out = io.BytesIO()
+        image.save(out, "JPEG", quality=quality, optimize=True)
+        if out.tell() <= PORTRAIT_JPEG_BYTES:
+            break
+    return out.getvalue()
+
+
+def _only_the_picture(content: bytes) -> tuple[bytes, bytes] | None:
+    """The JPEG with only what is needed to decode it (tables, one frame, its scans, hints at its colours), and its Exif data.
+
+    None if it does not go on to its end of image by the rules of ITU-T T.81 annex B. What follows the end is left behind.
+    """
+    if not content.startswith(b"\xff\xd8"):
+        return None
+    kept, exif, position, frames, scans = [b"\xff\xd8"], b"", 2, 0, 0
+    while position + 2 <= len(content):
+        if content[position] != 0xFF:
+            return None
+        marker = content[position + 1]
+        if marker == 0xFF:  # fill byte
+            position += 1
+            continue
+        if marker == _EOI:
+            return (b"".join([*kept, b"\xff\xd9"]), exif) if frames == 1 and scans else None
+        end = position + 2 + int.from_bytes(content[position + 2 : position + 4], "big")
+        if marker < 0xC0 or 0xD0 <= marker <= _SOI or end < position + 4 or end > len(content):
+            return None
+        if marker == _SOS:
+            found = _MARKER.search(content, end)
+            scans += 1
+            if found is None or frames != 1 or scans > _MOST_SCANS:
+                return None
+            end = found.start()
+        frames += marker in _FRAMES
+        if marker in (_SOS, _APP0, _APP14) or marker in _TABLES or marker in _FRAMES:
+            kept.append(content[position:end])
+        elif marker == _APP1 and not exif and content.startswith(_EXIF, position + 4):
+            exif = content[position + 4 : end]
+        position = end
+    return None
+
+
+def _refuse_jpeg(field: str) -> NoReturn:
+    _refuse(field, "photo-not-jpeg", "Filen är inte en hel JPEG-bild. Spara fotot som JPEG och hämta det igen.")
 
 
 def _refuse(field: str, code: str, message: str) -> NoReturn:
