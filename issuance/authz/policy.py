@@ -50,6 +50,11 @@ def may(actor: Actor, action: Action, row: Any) -> bool:
     return True
 
 
+def holds(actor: Actor, action: Action) -> bool:
+    """True if some role of a person allows `action` somewhere."""
+    return any(action in ALLOWED[grant.role] for grant in actor.grants)
+
+
 def is_own_matter(actor: Actor, action: Action, person_id: UUID) -> bool:
     """True if `actor` is the person himself and nobody does `action` for himself (domain.md 1.3)."""
     return action in NEVER_FOR_ONESELF and actor.person_id == person_id
