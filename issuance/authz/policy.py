@@ -50,11 +50,6 @@ def may(actor: Actor, action: Action, row: Any) -> bool:
     return True
 
 
-def holds(actor: Actor, action: Action) -> bool:
-    """True if some role of a person allows `action` somewhere."""
-    return any(action in ALLOWED[grant.role] for grant in actor.grants)
-
-
 def is_own_matter(actor: Actor, action: Action, person_id: UUID) -> bool:
     """True if `actor` is the person himself and nobody does `action` for himself (domain.md 1.3)."""
     return action in NEVER_FOR_ONESELF and actor.person_id == person_id
@@ -66,6 +61,11 @@ def require_global(actor: Actor, action: Action) -> None:
     from_grant = any(grant.scope_path == "/" and action in ALLOWED[grant.role] for grant in actor.grants)
     if not (from_system or from_grant):
         raise _forbidden()
+
+
+def holds(actor: Actor, action: Action) -> bool:
+    """True if some role of a person allows `action` somewhere: whether to show him the way to it."""
+    return any(action in ALLOWED[grant.role] for grant in actor.grants)
 
 
 def reach(actor: Actor, action: Action) -> list[str]:
