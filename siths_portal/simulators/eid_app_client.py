@@ -1,0 +1,347 @@
+"""The eID app without a window: the app's side of `/api/eidapp/v1/` (docs/architecture.md) for one card.
+
+The card proves itself with its card key; what comes back is opened with a key made for the transaction and checked before
+anything is signed: the app signs no document but the one that it was shown, and with no certificate but this card's.
+"""
+
+import base64
+import binascii
+import datetime as dt
+import hashlib
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, cast
+
+import requests
+from asn1crypto import cms
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from joserfc import jwe
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey
+from joserfc.registry import HeaderParameter
+
+from siths_portal.simulators.card import Card, CardError
+
+KINDS = {"act": "activate", "sig": "sign"}
+SIGNING_PROFILE = "person-id-sign"
+_HANDLE = re.compile(r"(act|sig)\.[A-Za-z0-9_-]{22}")
+_AGAIN = "Be ID-administratören välja Öppna på nytt i portalen."
+
+
+class EidAppError(Exception):
+    """The app could not go on. `code` is stable kebab-case, `message` tells the holder in Swedish what to do."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code)
+        self.code, self.message = code, message
+
+
+class BadHandle(EidAppError):
+    """What was pasted is no handle."""
+
+    def __init__(self) -> None:
+        super().__init__("bad-handle", "Det där är inte en hel uppdragskod. Kopiera den på nytt från portalens sida.")
+
+
+class PortalAway(EidAppError):
+    """The portal gave no usable answer; the same step can be tried again."""
+
+    def __init__(self) -> None:
+        super().__init__("portal-away", "Portalen svarar inte just nu. Inget har gått förlorat. Vänta en stund och försök igen.")
+
+
+class StillPending(EidAppError):
+    """The portal has not got the answer ready yet; the same step can be tried again."""
+
+    def __init__(self) -> None:
+        super().__init__("pending", "Portalen arbetar fortfarande med kortet. Vänta några sekunder och försök igen.")
+
+
+class PortalRefused(EidAppError):
+    """The portal said no. `code` and `message` are its problem's code and detail (RFC 9457)."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(code, message)
+        self.status = status
+
+    @property
+    def final(self) -> bool:
+        """True if the transaction is over or unknown; false if another card, for one, may do."""
+        return self.code in ("handle-unknown", "transaction-ended", "key-mismatch") or self.status in (401, 404, 410)
+
+
+class Untrusted(EidAppError):
+    """What the portal sent does not fit the card or itself; nothing is signed."""
+
+    def __init__(self, check: str) -> None:
+        super().__init__(check, f"Portalens svar stämmer inte med kortet. Inget skrevs under. Avbryt. {_AGAIN}")
+
+
+class CardRefused(EidAppError):
+    """The card said no. `code` is the card's (`CardError`); `tries_left` counts what is left of the code's tries."""
+
+    def __init__(self, code: str, tries_left: int) -> None:
+        texts = {
+            "wrong-code": f"Fel kod. {'Ett försök' if tries_left == 1 else f'{tries_left} försök'} kvar innan koden spärras.",
+            "code-blocked": "Koden är spärrad efter tre felaktiga försök.",
+            "bad-code": "Koden ska vara 6-8 siffror.",
+            "absent": "Kortet finns inte i läsaren. Sätt i kortet och försök igen.",
+            "wrong-puk": f"Kortet tog inte emot portalens upplåsning. Avbryt. {_AGAIN}",
+            "puk-blocked": "Kortet kan inte låsas upp mer. Be ID-administratören spärra kortet och beställa ett nytt.",
+        }
+        super().__init__(code, texts.get(code, "Kortet svarade inte som det ska. Ta ut det, sätt i det och försök igen."))
+        self.tries_left = tries_left
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A started transaction as the card's holder may see it, and what the next steps need. `puk` is empty but for `activate`."""
+
+    kind: str
+    expires_at: dt.datetime
+    texts: Mapping[str, str] = field(repr=False)
+    pdf: bytes = field(repr=False)
+    signed_attributes: bytes = field(repr=False)
+    step_token: str = field(repr=False)
+    puk: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Result:
+    """The portal's answer to the last step."""
+
+    state: str
+    card_serial_ending: str = ""
+
+
+def kind_of(handle: str) -> str:
+    """The kind of transaction that `handle` is for. BadHandle if it is not of the form `<prefix>.<22 characters base64url>`."""
+    found = _HANDLE.fullmatch(handle)
+    if not found:
+        raise BadHandle
+    return KINDS[found[1]]
+
+
+@dataclass
+class EidAppClient:
+    """The app with one card in the reader. Repeats of a step are the same call; keep the client for the life of a handle.
+
+    `portal_url` is the portal's origin; `patience` is how many seconds `start` waits for a pending answer.
+    """
+
+    portal_url: str
+    card: Card
+    patience: float = 20.0
+    timeout: tuple[float, float] = (3.0, 20.0)
+    sleep: Callable[[float], None] = time.sleep
+    _keys: dict[str, ECKey] = field(default_factory=dict, repr=False)
+    _bodies: dict[str, bytes] = field(default_factory=dict, repr=False)
+    _session: requests.Session = field(default_factory=requests.Session, repr=False)
+
+    def __post_init__(self) -> None:
+        self.portal_url = self.portal_url.rstrip("/")
+        self._session.trust_env = False
+        self._session.cookies.set_policy(_NO_COOKIES)
+
+    def activate(self, handle: str, code: str) -> Result:
+        """Chooses `code` (6-8 digits) and signs the receipt with it: the whole of an `act` handle."""
+        opened = self.start(handle)
+        self.choose_code(opened, code)
+        return self.sign_receipt(opened, code)
+
+    def sign(self, handle: str, code: str) -> Result:
+        """Signs the receipt with the code that the card has: the whole of a `sig` handle."""
+        return self.sign_receipt(self.start(handle), code)
+
+    def start(self, handle: str) -> Opened:
+        """Proves the card and opens the portal's answer. The same handle sends the same body, so the answer is the same.
+
+        Raises BadHandle, PortalAway, StillPending, PortalRefused, Untrusted or CardRefused.
+        """
+        kind = kind_of(handle)
+        if handle not in self._bodies:
+            self._bodies[handle] = self._start_body(handle, kind)
+        deadline = time.monotonic() + self.patience
+        while True:
+            answer = self._post("start", handle, self._bodies[handle])
+            if answer.status_code == 200:
+                return self._open(kind, self._keys[handle], _body(answer))
+            if time.monotonic() >= deadline:
+                raise StillPending
+            wait = answer.headers.get("Retry-After", "")
+            self.sleep(min(5.0, float(wait) if wait.isdigit() else 1.0))
+
+    def choose_code(self, opened: Opened, code: str) -> Result:
+        """Sets the holder's code with the PUK and reports it. Safe to repeat if the report was lost."""
+        self.set_code(opened, code)
+        return self.report_code(opened)
+
+    def set_code(self, opened: Opened, code: str) -> None:
+        """Sets the holder's code on the card with the PUK. Raises CardRefused, or Untrusted if the portal sent no PUK."""
+        if not opened.puk:
+            raise Untrusted("no-puk")
+        self._on_card(lambda: self.card.unblock(puk=opened.puk, new_code=code))
+
+    def report_code(self, opened: Opened) -> Result:
+        """Tells the portal that the card has its code."""
+        return Result(str(self._step("code-set", opened, {})["state"]))
+
+    def sign_receipt(self, opened: Opened, code: str) -> Result:
+        """Signs the receipt's SignedAttrs on the card and hands in the signature."""
+        signature = self.signature(opened, code)
+        return self.complete(opened, signature)
+
+    def signature(self, opened: Opened, code: str) -> bytes:
+        """RSASSA-PKCS1-v1_5 with SHA-256 over the SignedAttrs by the card's person-id-sign key. Raises CardRefused."""
+        return cast(bytes, self._on_card(lambda: self.card.sign(SIGNING_PROFILE, opened.signed_attributes, code=code)))
+
+    def complete(self, opened: Opened, signature: bytes) -> Result:
+        """Hands in the signature. Safe to repeat if the answer was lost."""
+        answer = self._step("complete", opened, {"signature": base64.b64encode(signature).decode()})
+        return Result(str(answer["state"]), str(answer.get("card_serial_ending", "")))
+
+    def cancel(self, opened: Opened) -> Result:
+        """Ends the transaction."""
+        return Result(str(self._step("cancel", opened, {})["state"]))
+
+    # --- inside ----------------------------------------------------------------------------------------------------------
+
+    def _start_body(self, handle: str, kind: str) -> bytes:
+        key = self._keys.setdefault(handle, ECKey.generate_key("P-256"))
+        public = {name: key.as_dict(private=False)[name] for name in ("kty", "crv", "x", "y")}
+        proven = {
+            "card_serial": self.card.serial, "ephemeral_key": public, "handle": handle, "kind": kind, "origin": self.portal_url
+        }  # fmt: skip
+        signature = cast(bytes, self._on_card(lambda: self.card.prove(canonical(proven))))
+        certificates = self._on_card(self.card.certificates)
+        body = {
+            "card_serial": self.card.serial, "certificates": certificates, "ephemeral_key": public,
+            "origin": self.portal_url, "signature": base64.b64encode(signature).decode(),
+        }  # fmt: skip
+        return json.dumps(body).encode()
+
+    def _open(self, kind: str, key: ECKey, answer: Mapping[str, Any]) -> Opened:
+        try:
+            if answer["kind"] != kind:
+                raise Untrusted("other-kind")
+            secrets = self._decrypted(str(answer["encrypted"]), key)
+            opened = Opened(
+                kind=kind,
+                expires_at=dt.datetime.fromisoformat(answer["expires_at"]),
+                texts={str(name): str(text or "") for name, text in answer["texts"].items()},
+                pdf=base64.b64decode(answer["pdf"], validate=True),
+                signed_attributes=base64.b64decode(answer["signed_attributes"], validate=True),
+                step_token=str(secrets["step_token"]),
+                puk=str(secrets.get("puk") or "") if kind == "activate" else "",
+            )
+            self._check_document(opened, answer["byte_range"], str(answer["digest_algorithm"]))
+        except (KeyError, TypeError, ValueError, AttributeError, binascii.Error):
+            raise Untrusted("bad-answer") from None
+        return opened
+
+    def _decrypted(self, token: str, key: ECKey) -> dict[str, Any]:
+        """The content of the JWE (ECDH-ES, A256GCM; RFC 7516, RFC 7518), whose protected header names this card."""
+        registry = jwe.JWERegistry(
+            header_registry={name: HeaderParameter(name, "str") for name in ("transaction", "card_serial")},
+            algorithms=["ECDH-ES", "A256GCM"],
+        )
+        try:
+            opened = jwe.decrypt_compact(token, key, registry=registry)
+        except (JoseError, ValueError):
+            raise Untrusted("not-for-this-key") from None
+        header = opened.headers()
+        if header.get("card_serial") != self.card.serial or not header.get("transaction"):
+            raise Untrusted("not-for-this-card")
+        return cast(dict[str, Any], json.loads(opened.plaintext or b""))
+
+    def _check_document(self, opened: Opened, byte_range: list[int], algorithm: str) -> None:
+        """The SignedAttrs (RFC 5652 section 5.3) are over the PDF that is shown, by this card's certificate (RFC 5035)."""
+        start, before, after, rest = byte_range
+        gap = opened.pdf[before:after]
+        if start != 0 or after < before or after + rest != len(opened.pdf) or not re.fullmatch(rb"<[0-9A-Fa-f]*>", gap):
+            raise Untrusted("byte-range")
+        digest = hashlib.sha256(opened.pdf[:before] + opened.pdf[after:]).digest()
+        attributes: dict[str, Any] = {}
+        for attribute in cms.CMSAttributes.load(opened.signed_attributes, strict=True):
+            if attribute["type"].native in attributes or len(attribute["values"]) != 1:
+                raise Untrusted("signed-attributes")
+            attributes[attribute["type"].native] = attribute["values"][0]
+        if algorithm != "sha256" or attributes["message_digest"].native != digest or attributes["content_type"].native != "data":
+            raise Untrusted("other-document")
+        named = attributes["signing_certificate_v2"]["certs"][0]
+        der = x509.load_pem_x509_certificate(self._on_card(self.card.certificates)[SIGNING_PROFILE].encode()).public_bytes(
+            serialization.Encoding.DER
+        )
+        if named["hash_algorithm"]["algorithm"].native != "sha256" or named["cert_hash"].native != hashlib.sha256(der).digest():
+            raise Untrusted("other-certificate")
+
+    def _on_card(self, act: Callable[[], Any]) -> Any:
+        try:
+            return act()
+        except CardError as error:
+            tries = self.card.tries().code if error.code in ("wrong-code", "code-blocked") else 0
+            raise CardRefused(error.code, tries) from None
+
+    def _step(self, name: str, opened: Opened, body: Mapping[str, str]) -> dict[str, Any]:
+        answer = self._post(name, opened.step_token, json.dumps(body).encode())
+        content = _body(answer)
+        if "state" not in content:
+            raise PortalAway
+        return content
+
+    def _post(self, name: str, bearer: str, body: bytes) -> requests.Response:
+        try:
+            answer = self._session.post(
+                f"{self.portal_url}/api/eidapp/v1/transaction/{name}",
+                data=body,
+                headers={"Authorization": f"Bearer {bearer}", "Content-Type": "application/json", "Accept": "application/json"},
+                timeout=self.timeout,
+                allow_redirects=False,
+            )
+        except requests.RequestException:
+            raise PortalAway from None
+        if answer.status_code in (200, 202):
+            return answer
+        if answer.status_code >= 500 or answer.status_code == 429:
+            raise PortalAway
+        raise _refusal(answer)
+
+
+def canonical(value: Any) -> bytes:
+    """UTF-8 JSON with sorted keys and no white space: the bytes that the card key signs."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _body(answer: requests.Response) -> dict[str, Any]:
+    try:
+        content = answer.json()
+    except ValueError:
+        raise PortalAway from None
+    if not isinstance(content, dict):
+        raise PortalAway
+    return content
+
+
+def _refusal(answer: requests.Response) -> PortalRefused:
+    try:
+        problem = answer.json()
+        code, detail = str(problem["code"]), str(problem["detail"])
+    except (ValueError, KeyError, TypeError):
+        code, detail = "no-problem", f"Portalen tog inte emot uppgifterna. Avbryt. {_AGAIN}"
+    return PortalRefused(answer.status_code, code, detail)
+
+
+class _NoCookies(DefaultCookiePolicy):
+    """The app has no session with the portal: it keeps no cookie and sends none."""
+
+    def set_ok(self, cookie: Any, request: Any) -> bool:
+        """No cookie is kept."""
+        return False
+
+
+_NO_COOKIES = _NoCookies()
