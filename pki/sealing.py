@@ -107,7 +107,7 @@ def _close(secret: Secret, state: SecretState, **changes: Any) -> bool:
     return True
 
 
-def _open_sealed(secret: Secret) -> bytes:
+def open_sealed(secret: Secret) -> bytes:
     """The plaintext of a sealed secret, in the worker's memory. Raises HsmSealBroken if the blob is not this row's."""
     token = hsm_for(HsmKey.objects.get(key_id=secret.kek_id).token_label)
     return token.open(bytes(secret.sealed or b""), _associated_data(secret))

@@ -1,6 +1,6 @@
-"""Secrets in the token's keeping (a card's PUK), as every process sees them: a JWE comes in and nothing comes out.
+"""Secrets in the token's keeping (a card's PUK), as every process sees them: a JWE comes in, and out goes one to one recipient.
 
-The worker's half is `sealing`.
+The worker's halves are `sealing` and `delivering`.
 """
 
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from uuid import UUID
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from pki import deliveries
 from pki.domain import jwe as jwe_format
 from pki.models import Event, HsmKey, KeyPurpose, Secret, SecretState
 from siths_portal.lib import clock, jobs
@@ -56,7 +57,10 @@ def secret_state(secret_id: UUID) -> str:
 
 
 def destroy_secrets(owner_ref: str, *, actor_ref: str = "system:pki") -> int:
-    """Overwrites every secret of the owner, in the caller's transaction, and returns how many there were. Repeatable."""
+    """Overwrites every secret of the owner and what is on its way of them, in the caller's transaction; how many secrets.
+
+    Repeatable.
+    """
     kept = Secret.objects.filter(owner_ref=owner_ref).exclude(state=SecretState.DESTROYED)
     found = list(kept.select_for_update().order_by("id"))
     for secret in found:
@@ -65,6 +69,7 @@ def destroy_secrets(owner_ref: str, *, actor_ref: str = "system:pki") -> int:
         secret.destroyed_at = clock.now()
         secret.save(update_fields=["state", "jwe", "sealed", "destroyed_at"])
         _record(secret, "secret.destroyed", actor_ref)
+    deliveries.destroy_of_owner(owner_ref)
     return len(found)
 
 

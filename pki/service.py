@@ -1,6 +1,7 @@
 """The door of `pki`: what other applications may call. Functions named `plan_*` join the caller's transaction."""
 
 from pki.authorities import AuthorityView, authorities, chain
+from pki.deliveries import DeliveryView, delivery, destroy_delivery, plan_delivery, wait_for_delivery
 from pki.lookup import certificates, revoked_since, wait_until_settled
 from pki.models import RevocationReason
 from pki.orders import CertificateOrder, CertificateView, SerialOnly
@@ -20,8 +21,11 @@ __all__ = [
     "certificates",
     "chain",
     "destroy_secrets",
+    "delivery",
+    "destroy_delivery",
     "plan_certificates",
     "plan_revocation",
+    "plan_delivery",
     "plan_secret",
     "plan_serial_only",
     "publication",
@@ -29,4 +33,5 @@ __all__ = [
     "secret_jwks",
     "secret_state",
     "wait_until_settled",
+    "wait_for_delivery",
 ]

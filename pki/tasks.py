@@ -4,7 +4,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from pki import crl, issuing, ocsp, responders, sealing
+from pki import crl, delivering, issuing, ocsp, responders, sealing
 
 
 @shared_task(name="pki.sign")  # type: ignore[untyped-decorator]
@@ -47,6 +47,12 @@ def publish_crls() -> None:
 def open_secrets(secret_ids: list[str] | None = None) -> None:
     """Opens and seals secrets that were received."""
     sealing.open_secrets(None if secret_ids is None else [UUID(id_) for id_ in secret_ids])
+
+
+@shared_task(name="pki.deliver_secrets")  # type: ignore[untyped-decorator]
+def deliver_secrets(delivery_ids: list[str] | None = None) -> None:
+    """Encrypts step tokens, and the secrets that go with them, to their recipients."""
+    delivering.deliver_secrets(None if delivery_ids is None else [UUID(id_) for id_ in delivery_ids])
 
 
 @shared_task(name="pki.renew_responders")  # type: ignore[untyped-decorator]

@@ -18,6 +18,7 @@ SCHEDULE: dict[str, tuple[str, float, str]] = {
     "pki.settle": ("pki.settle", 3, "pki"),
     "pki.presign_due": ("pki.presign_due", 2, "pki"),
     "pki.open_secrets": ("pki.open_secrets", 10, "pki"),
+    "pki.deliver_secrets": ("pki.deliver_secrets", 2, "pki"),
     "pki.renew_responders": ("pki.renew_responders", 3600, "pki"),
     # CRLs have a period of their own; looking often makes a missed run cost minutes.
     "pki.publish_due_crls": ("pki.publish_due_crls", 60, "pki"),

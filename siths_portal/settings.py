@@ -224,6 +224,8 @@ IDEMPOTENCY_KEEP_DAYS = env.int("IDEMPOTENCY_KEEP_DAYS", default=30)
 # How long an API request waits for its certificates before it answers 202.
 CERTIFICATE_WAIT_SECONDS = env.float("CERTIFICATE_WAIT_SECONDS", default=5.0)
 
+# How often a sealed secret (a card's PUK) may be delivered within 24 hours.
+SECRET_DELIVERIES_PER_DAY = env.int("SECRET_DELIVERIES_PER_DAY", default=5)
 # --- accessibility statement -----------------------------------------------------------------------------------------------
 OPERATOR_NAME = env.str("OPERATOR_NAME", default="Demo e-legitimationer AB")
 ACCESSIBILITY_CONTACT = env.str("ACCESSIBILITY_CONTACT", default="tillganglighet@demo-e-legitimationer.example")
@@ -233,6 +235,15 @@ SELLER_NAME = env.str("SELLER_NAME", default="Demo e-legitimationer AB")
 SELLER_ORGNR = env.str("SELLER_ORGNR", default="5599990008")
 SELLER_VAT = env.str("SELLER_VAT", default="SE559999000801")
 SELLER_BANKGIRO = env.str("SELLER_BANKGIRO", default="9912346")
+# Activation: seconds that a handle waits for the app and that a started transaction lasts, minutes that an identification may be
+# used again for, wrong proofs that end a transaction, seconds that `start` waits for the worker, and calls a minute by address.
+EID_APP_URL = env.str("EID_APP_URL", default=f"http://localhost:{PORT_BASE + 11}/")
+ACTIVATION_HANDLE_SECONDS = env.int("ACTIVATION_HANDLE_SECONDS", default=300)
+ACTIVATION_STARTED_SECONDS = env.int("ACTIVATION_STARTED_SECONDS", default=900)
+ACTIVATION_IDENTIFICATION_MINUTES = env.int("ACTIVATION_IDENTIFICATION_MINUTES", default=30)
+ACTIVATION_WRONG_PROOFS = env.int("ACTIVATION_WRONG_PROOFS", default=5)
+EID_APP_WAIT_SECONDS = env.float("EID_APP_WAIT_SECONDS", default=3.0)
+EID_APP_CALLS_PER_MINUTE = env.int("EID_APP_CALLS_PER_MINUTE", default=600)
 SELLER_STREET = env.str("SELLER_STREET", default="Kortvägen 1")
 SELLER_POSTAL_CODE = env.str("SELLER_POSTAL_CODE", default="111 11")
 SELLER_CITY = env.str("SELLER_CITY", default="Stockholm")

@@ -1,11 +1,13 @@
 """JWE compact serialization with ECDH-ES in direct agreement and A256GCM on P-256 (RFC 7516, RFC 7518 section 4.6).
 
-The private half of the agreement is not here: the caller brings the shared secret Z, so that the key can stay in a token.
+What comes in is decrypted with a shared secret Z that the caller brings, so that the key can stay in a token; what goes out is
+encrypted by joserfc to the recipient's key.
 """
 
 import base64
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +16,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.concatkdf import ConcatKDFHash
+from joserfc import jwe
+from joserfc.jwk import ECKey
+from joserfc.registry import HeaderParameter
 
 MAX_LENGTH = 8192
 ALGORITHM = "ECDH-ES"
@@ -82,6 +87,22 @@ def decrypt(jwe: Jwe, shared_secret: bytes) -> bytes:
         return AESGCM(key).decrypt(jwe.iv, jwe.ciphertext + jwe.tag, jwe.aad)
     except InvalidTag:
         raise NotDecrypted from None
+
+
+def encrypt(plaintext: bytes, recipient_jwk: Mapping[str, str], header: Mapping[str, str]) -> str:
+    """A JWE of `plaintext` to a P-256 key, with `header` among the protected parameters. Raises MalformedJwe for another key."""
+    require_public_jwk(recipient_jwk)
+    parameters = {name: HeaderParameter(name, "str") for name in header}
+    registry = jwe.JWERegistry(header_registry=parameters, algorithms=[ALGORITHM, ENCRYPTION])
+    key = ECKey.import_key(dict(recipient_jwk))
+    return jwe.encrypt_compact({"alg": ALGORITHM, "enc": ENCRYPTION, **header}, plaintext, key, registry=registry)
+
+
+def require_public_jwk(jwk: Any) -> None:
+    """Passes for the public JWK of a point on P-256, with the members of RFC 7518 section 6.2.1 alone. Raises MalformedJwe."""
+    if not isinstance(jwk, Mapping) or set(jwk) != {"kty", "crv", "x", "y"}:
+        raise MalformedJwe("jwk")
+    _point(dict(jwk))
 
 
 def public_jwk(key: ec.EllipticCurvePublicKey, kid: str) -> dict[str, str]:

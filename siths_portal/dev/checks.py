@@ -109,6 +109,7 @@ PRODUCTION = {
     "PKI_POLICY_ARC": "2.25.1",
     "DIRECTORY_URL": "https://directory.example.org",
     "PERSON_REGISTER_URL": "https://register.example.org",
+    "EID_APP_URL": "https://eidapp.example.org/",
     "ACCESSIBILITY_CONTACT": "tillganglighet@example.org",
     "SELLER_NAME": "Exempelbolaget AB",
     "SELLER_ORGNR": "5560360793",

@@ -62,7 +62,7 @@ def test_what_was_signed_stays(world: Any, statement: str) -> None:
     Receipt.objects.create(
         document=Document.store(b"receipt", "text/plain"), receipt_text=text, terms_version="1", identity_document="passport",
         officer_ref="user:1", signature_certificate_id=uuid.uuid4(), signed_at=clock.now(), content={}, content_sha256="0" * 64,
-        terms=Document.store("Villkor".encode(), "text/plain"),
+        terms=Document.store(b"Villkor", "text/plain"),
     )  # fmt: skip
     with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement)

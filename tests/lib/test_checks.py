@@ -32,6 +32,7 @@ SAFE: dict[str, Any] = {
     "API_BASE_URL": "https://api.example.org",
     "DIRECTORY_URL": "https://directory.example.org",
     "PERSON_REGISTER_URL": "https://register.example.org",
+    "EID_APP_URL": "https://eidapp.example.org/",
     "MTLS_CERTIFICATE_HEADER": "",
     "DATABASE_AS_OWNER": False,
     "ACCESSIBILITY_CONTACT": "tillganglighet@example.org",

@@ -84,7 +84,7 @@ def test_a_secret_is_stored_as_received_then_sealed(jwk):
     secret = Secret.objects.get()
     assert (secret.id, secret.state, secret.jwe, secret.failure) == (secret_id, "sealed", None, "")
     assert PUK.encode() not in bytes(secret.sealed)
-    assert sealing._open_sealed(secret) == PUK.encode()
+    assert sealing.open_sealed(secret) == PUK.encode()
     assert list(Event.objects.order_by("id").values_list("action", "actor_ref")) == [
         ("secret.received", "client:supplier"),
         ("secret.sealed", "system:pki"),
@@ -103,7 +103,7 @@ def test_a_library_as_the_supplier_is_understood(jwk):
     jwe = joserfc_jwe.encrypt_compact(header, PUK, ECKey.import_key(public), registry=registry)
     plan(jwe)
     sealing.open_secrets()
-    assert sealing._open_sealed(Secret.objects.get()) == PUK.encode()
+    assert sealing.open_sealed(Secret.objects.get()) == PUK.encode()
 
 
 @pytest.mark.parametrize(
@@ -149,12 +149,12 @@ def test_a_blob_moved_to_another_row_does_not_open(jwk):
     first.sealed, second.sealed = second.sealed, first.sealed
     for moved in (first, second):
         with pytest.raises(HsmSealBroken):
-            sealing._open_sealed(moved)
+            sealing.open_sealed(moved)
     restored = Secret.objects.get(id=first.id)
-    assert sealing._open_sealed(restored) == b"carrier:1"
+    assert sealing.open_sealed(restored) == b"carrier:1"
     restored.owner_ref = "carrier:2"
     with pytest.raises(HsmSealBroken):
-        sealing._open_sealed(restored)
+        sealing.open_sealed(restored)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,286 @@
+"""Deliveries: a sealed PUK goes to one recipient's key, once asked, once told of, and lies in the clear nowhere."""
+
+import base64
+import io
+import json
+import threading
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import structlog
+from django.apps import apps
+from django.db import connection, transaction
+from joserfc import jwe
+from joserfc.errors import DecodeError
+from joserfc.jwk import ECKey
+from joserfc.registry import HeaderParameter
+
+from pki import delivering, sealing, service
+from pki.domain import jwe as jwe_format
+from pki.hsm import HsmUnavailable
+from pki.models import Event, Secret, SecretDelivery
+from siths_portal.lib import clock
+from siths_portal.lib.canonical import sha256_hex
+from siths_portal.lib.errors import Conflict, Invalid, NotFound, TooManyRequests
+from tests.pki_fixtures import tampering
+
+pytestmark = pytest.mark.usefixtures("demo_pki")
+PUK, OWNER, ACTOR = "31415926", "carrier:1", "holder:1"
+NAMES = ("transaction", "card_serial", "order", "serial")
+REGISTRY = jwe.JWERegistry(
+    header_registry={name: HeaderParameter(name, "str") for name in NAMES}, algorithms=["ECDH-ES", "A256GCM"]
+)
+
+
+def sealed(puk: str = PUK, owner: str = OWNER) -> UUID:
+    """A secret as a supplier sent it and the worker sealed it."""
+    key = service.secret_jwks()["keys"][0]
+    header = {"alg": "ECDH-ES", "enc": "A256GCM", "kid": key["kid"], "order": "o", "serial": "s"}
+    text = jwe.encrypt_compact(header, puk.encode(), ECKey.import_key(key), registry=REGISTRY)
+    with transaction.atomic():
+        secret = service.plan_secret(text, expected_header={"order": "o", "serial": "s"}, owner_ref=owner, actor_ref="client:a")
+    sealing.open_secrets()
+    return secret
+
+
+class App:
+    """The recipient: a key of its own, as the eID app makes one for each transaction."""
+
+    def __init__(self) -> None:
+        self.key = ECKey.generate_key("P-256")
+        public = self.key.as_dict(private=False)
+        self.jwk = {name: public[name] for name in ("kty", "crv", "x", "y")}
+        self.header = {"transaction": str(uuid4()), "card_serial": "9752" + "1" * 15}
+
+    def ask(self, secret: UUID | None, *, owner: str = OWNER) -> UUID:
+        with transaction.atomic():
+            return service.plan_delivery(
+                secret_id=secret, recipient_jwk=self.jwk, header=self.header, owner_ref=owner, actor_ref=ACTOR,
+                purpose="activation",
+            )  # fmt: skip
+
+    def open(self, delivery: UUID) -> dict[str, str]:
+        return json.loads(jwe.decrypt_compact(service.delivery(delivery).jwe, self.key, registry=REGISTRY).plaintext)
+
+
+def test_the_recipient_alone_gets_puk_and_step_token() -> None:
+    app = App()
+    delivery = app.ask(sealed())
+    assert service.delivery(delivery).state == "requested"
+    assert delivering.deliver_secrets() == 1
+    view = service.delivery(delivery)
+    assert view.state == "ready"
+    content = app.open(delivery)
+    assert set(content) == {"puk", "step_token"}
+    assert content["puk"] == PUK
+    assert view.token_sha256 == sha256_hex(content["step_token"].encode())
+    assert len(base64.urlsafe_b64decode(content["step_token"] + "=")) == 32
+    protected = json.loads(base64.urlsafe_b64decode(view.jwe.split(".")[0] + "=="))
+    assert {name: protected[name] for name in app.header} == app.header
+    assert (protected["alg"], protected["enc"]) == ("ECDH-ES", "A256GCM")
+    with pytest.raises(DecodeError):
+        App().open(delivery)
+
+
+def test_without_a_secret_it_holds_a_step_token_only() -> None:
+    app = App()
+    delivery = app.ask(None)
+    delivering.deliver_secrets([delivery])
+    assert set(app.open(delivery)) == {"step_token"}
+    assert not Event.objects.filter(action="secret.opening").exists()
+
+
+def test_a_made_delivery_stays_as_it_is() -> None:
+    app = App()
+    delivery = app.ask(sealed())
+    delivering.deliver_secrets()
+    before = service.delivery(delivery)
+    assert delivering.deliver_secrets([delivery]) == delivering.deliver_secrets() == 0
+    assert service.delivery(delivery) == before
+
+
+def test_the_event_is_committed_before_the_secret_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = sealed()
+    delivery = App().ask(secret)
+    seen: list[Any] = []
+    real = delivering.open_sealed
+
+    def spy(row: Secret) -> bytes:
+        with tampering() as other:  # another connection sees only what is committed
+            other.execute("SELECT actor_ref, facts FROM pki_event WHERE action = 'secret.opening'")
+            seen.extend(other.fetchall())
+        return real(row)
+
+    monkeypatch.setattr(delivering, "open_sealed", spy)
+    delivering.deliver_secrets()
+    assert seen == [(ACTOR, {"purpose": "activation", "delivery": str(delivery)})]
+    assert Event.objects.get(action="secret.opening").subject_ref == str(secret)
+    story = ["delivery.requested", "secret.opening", "delivery.ready"]
+    assert list(Event.objects.filter(action__in=story).order_by("id").values_list("action", flat=True)) == story
+
+
+def test_the_plaintext_is_in_no_table_log_or_queue(caplog: pytest.LogCaptureFixture, demo_pki: Any) -> None:
+    app = App()
+    with structlog.testing.capture_logs() as logs:
+        delivery = app.ask(sealed())
+        delivering.deliver_secrets()
+    token = app.open(delivery)["step_token"]
+    everything = io.BytesIO()
+    with tampering() as cursor:
+        for model in apps.get_models():
+            cursor.copy_expert(f'COPY "{model._meta.db_table}" TO STDOUT', everything)
+    for secret in (PUK, token):
+        for form in (secret.encode(), secret.encode().hex().encode(), base64.b64encode(secret.encode())):
+            assert form not in everything.getvalue()
+            assert form.decode() not in caplog.text + repr(logs)
+    assert str(delivery) in everything.getvalue().decode(errors="replace")
+
+
+def test_a_token_that_does_not_answer_leaves_it_for_the_sweeper(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = App()
+    delivery = app.ask(sealed())
+
+    def down(_row: Secret) -> bytes:
+        raise HsmUnavailable("no answer")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(delivering, "open_sealed", down)
+        assert delivering.deliver_secrets() == 0
+    assert service.delivery(delivery).state == "requested"
+    assert delivering.deliver_secrets() == 1
+    assert app.open(delivery)["puk"] == PUK
+
+
+def test_another_worker_leaves_a_claimed_one_alone_until_the_claim_ends() -> None:
+    app = App()
+    delivery = app.ask(sealed())
+    assert [row.id for row in delivering._claim(None, 10)] == [delivery]
+    assert delivering.deliver_secrets() == 0
+    with clock.moved_to(clock.now() + delivering.CLAIM * 2):
+        assert delivering.deliver_secrets() == 1
+    assert app.open(delivery)["puk"] == PUK
+
+
+def test_eight_workers_make_one(django_db_blocker: Any) -> None:
+    app = App()
+    delivery = app.ask(sealed())
+    settled: list[int] = []
+
+    def work() -> None:
+        try:
+            settled.append(delivering.deliver_secrets([delivery]))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(settled) == [0] * 7 + [1]
+    assert Event.objects.filter(action="secret.opening").count() == 1
+    assert app.open(delivery)["puk"] == PUK
+
+
+def test_a_blob_of_another_card_is_not_delivered() -> None:
+    first, second = sealed(), sealed("27182818", owner="carrier:2")
+    Secret.objects.filter(id=second).update(sealed=Secret.objects.get(id=first).sealed)
+    app = App()
+    delivery = app.ask(second, owner="carrier:2")
+    delivering.deliver_secrets()
+    assert (service.delivery(delivery).state, service.delivery(delivery).failure) == ("refused", "seal-broken")
+    assert service.delivery(delivery).jwe == ""
+
+
+def test_a_destroyed_secret_takes_its_deliveries_along() -> None:
+    app, secret = App(), sealed()
+    made = app.ask(secret)
+    delivering.deliver_secrets()
+    asked = app.ask(secret)
+    with transaction.atomic():
+        service.destroy_secrets(OWNER)
+    assert delivering.deliver_secrets() == 0
+    assert {service.delivery(each).state for each in (made, asked)} == {"destroyed"}
+    assert {service.delivery(each).jwe for each in (made, asked)} == {""}
+    with pytest.raises(Conflict, match="secret-not-sealed"):
+        app.ask(secret)
+
+
+def test_a_secret_destroyed_while_it_is_opened_is_not_handed_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    app, secret = App(), sealed()
+    delivery = app.ask(secret)
+    real = delivering.open_sealed
+
+    def overtaken(row: Secret) -> bytes:
+        content = real(row)
+        with transaction.atomic():
+            service.destroy_secrets(OWNER)
+        return content
+
+    monkeypatch.setattr(delivering, "open_sealed", overtaken)
+    assert delivering.deliver_secrets() == 0
+    assert service.delivery(delivery).state == "destroyed"
+    assert service.delivery(delivery).jwe == ""
+
+
+def test_a_delivery_is_destroyed_when_its_use_has_ended() -> None:
+    app = App()
+    delivery = app.ask(sealed())
+    delivering.deliver_secrets()
+    for _ in range(2):
+        with transaction.atomic():
+            service.destroy_delivery(delivery)
+    assert (service.delivery(delivery).state, service.delivery(delivery).jwe) == ("destroyed", "")
+    assert Event.objects.filter(action="delivery.destroyed").count() == 1
+
+
+def test_a_secret_is_delivered_so_often_a_day_and_no_more(settings: Any) -> None:
+    settings.SECRET_DELIVERIES_PER_DAY = 2
+    secret, other = sealed(), sealed("27182818", owner="carrier:2")
+    app = App()
+    app.ask(secret)
+    app.ask(secret)
+    with pytest.raises(TooManyRequests):
+        app.ask(secret)
+    app.ask(other, owner="carrier:2")
+    app.ask(None)
+    with clock.moved_to(clock.now() + 25 * (delivering.CLAIM * 360)):
+        app.ask(secret)
+
+
+def test_what_is_not_planned() -> None:
+    secret, app = sealed(), App()
+    with pytest.raises(NotFound):
+        app.ask(uuid4())
+    with pytest.raises(NotFound):
+        app.ask(secret, owner="carrier:2")
+    with pytest.raises(NotFound):
+        service.delivery(uuid4())
+    assert not SecretDelivery.objects.exists()
+
+
+GOOD = App().jwk
+
+
+@pytest.mark.parametrize(
+    "jwk",
+    [
+        {},
+        GOOD | {"crv": "P-384"},
+        GOOD | {"kty": "OKP"},
+        GOOD | {"d": GOOD["x"]},
+        GOOD | {"x": GOOD["y"], "y": GOOD["x"]},
+        GOOD | {"x": GOOD["x"][:-2]},
+        GOOD | {"x": GOOD["x"] + "="},
+        GOOD | {"x": 5},
+        {name: GOOD[name] for name in ("kty", "crv", "x")},
+    ],
+)
+def test_keys_that_are_not_a_recipients(jwk: dict[str, Any]) -> None:
+    app = App()
+    app.jwk = jwk
+    with pytest.raises(Invalid, match="ephemeral-key"):
+        app.ask(None)
+    with pytest.raises(jwe_format.MalformedJwe):
+        jwe_format.encrypt(b"x", jwk, {})
