@@ -1,0 +1,43 @@
+"""Judges an activation receipt as an outsider does: by the signature in the file and a root that he trusts."""
+
+import io
+from collections.abc import Sequence
+
+from asn1crypto import x509 as asn1
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign.validation import SignatureCoverageLevel, validate_pdf_signature
+from pyhanko_certvalidator import ValidationContext
+
+
+class ReceiptFault(RuntimeError):
+    """The receipt is not what it must be; the text names the check."""
+
+
+def check(pdf: bytes, *, signer: x509.Certificate, root: x509.Certificate, intermediates: Sequence[x509.Certificate]) -> None:
+    """Passes a PDF with one signature (ETSI EN 319 142-1, PAdES B-B) over its whole, by `signer`, that leads to `root`.
+
+    Revocation is not asked: a receipt stays true when its card is revoked later. Raises ReceiptFault.
+    """
+    reader = PdfFileReader(io.BytesIO(pdf))
+    signatures = reader.embedded_signatures
+    if len(signatures) != 1:
+        raise ReceiptFault(f"{len(signatures)} signatures")
+    (signature,) = signatures
+    if signature.sig_object.raw_get("/SubFilter") != "/ETSI.CAdES.detached":
+        raise ReceiptFault("not PAdES")
+    context = ValidationContext(
+        trust_roots=[_asn1(root)], other_certs=[_asn1(one) for one in intermediates], allow_fetching=False
+    )
+    status = validate_pdf_signature(signature, context)
+    if not status.bottom_line:
+        raise ReceiptFault(status.summary())
+    if status.coverage != SignatureCoverageLevel.ENTIRE_FILE:
+        raise ReceiptFault(f"covers {status.coverage}")
+    if status.signing_cert.dump() != signer.public_bytes(Encoding.DER):
+        raise ReceiptFault("signed with another certificate")
+
+
+def _asn1(certificate: x509.Certificate) -> asn1.Certificate:
+    return asn1.Certificate.load(certificate.public_bytes(Encoding.DER))
