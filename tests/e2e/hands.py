@@ -1,0 +1,122 @@
+"""Two ways of working with a page: by mouse, and by keyboard alone. A walk is written once and done by both."""
+
+from pathlib import Path
+from typing import Protocol
+
+from playwright.sync_api import Locator, Page
+
+MOST_TABS = 150
+
+
+class Hands(Protocol):
+    """What a walk asks for. Each act is on one element, which must be there."""
+
+    name: str
+
+    def press(self, element: Locator) -> None: ...
+
+    def write(self, element: Locator, text: str) -> None: ...
+
+    def choose(self, element: Locator) -> None: ...
+
+    def attach(self, element: Locator, file: Path) -> None: ...
+
+    def scan(self, page: Page, text: str) -> None: ...
+
+
+class Mouse:
+    """Points and clicks; text comes in as it is."""
+
+    name = "mus"
+
+    def press(self, element: Locator) -> None:
+        element.click()
+
+    def write(self, element: Locator, text: str) -> None:
+        element.click()
+        element.fill(text)
+
+    def choose(self, element: Locator) -> None:
+        element.check()
+
+    def attach(self, element: Locator, file: Path) -> None:
+        with element.page.expect_file_chooser() as chooser:
+            element.click()
+        chooser.value.set_files(file)
+
+    def scan(self, page: Page, text: str) -> None:
+        """Types into the search field and presses its button."""
+        self.write(page.get_by_role("searchbox").or_(page.get_by_role("main").get_by_role("textbox")).first, text)
+        self.press(page.get_by_role("button", name="Sök", exact=True))
+
+
+class Keyboard:
+    """Tab, Enter, Space, arrows and letters only; an element that Tab does not reach fails the test."""
+
+    name = "tangentbord"
+
+    def reach(self, element: Locator) -> None:
+        """Goes forward with Tab until the element has the focus, and checks that the focus is seen (WCAG 2.4.7, 2.4.11)."""
+        element.wait_for(state="visible")
+        page = element.page
+        page.bring_to_front()
+        for _ in range(MOST_TABS):
+            if element.evaluate("e => e === document.activeElement"):
+                seen = element.evaluate(
+                    """e => {
+                        const ring = (o) => {
+                            const s = getComputedStyle(o);
+                            return s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2 || s.boxShadow !== 'none';
+                        };
+                        const box = e.getBoundingClientRect();
+                        return {ring: ring(e) || (e.labels && [...e.labels].some(ring)) || ring(e.parentElement),
+                                inView: box.bottom > 0 && box.top < innerHeight};
+                    }"""
+                )
+                assert seen == {"ring": True, "inView": True}, f"the focus is not seen: {element}"
+                return
+            page.keyboard.press("Tab")
+        raise AssertionError(f"Tab does not reach {element}")
+
+    def press(self, element: Locator) -> None:
+        self.reach(element)
+        element.page.keyboard.press("Enter")
+
+    def write(self, element: Locator, text: str) -> None:
+        self.reach(element)
+        element.page.keyboard.press("Control+A")
+        element.page.keyboard.type(text)
+
+    def choose(self, element: Locator) -> None:
+        """Space for a box; for a radio button Tab to its group and the arrows within."""
+        page = element.page
+        if element.get_attribute("type") != "radio":
+            self.reach(element)
+            page.keyboard.press("Space")
+            return
+        group = page.locator(f'input[type="radio"][name="{element.get_attribute("name")}"]:not([disabled])')
+        for _ in range(MOST_TABS):
+            if page.evaluate("n => document.activeElement.type === 'radio' && document.activeElement.name === n",
+                             element.get_attribute("name")):  # fmt: skip
+                break
+            page.keyboard.press("Tab")
+        else:
+            raise AssertionError(f"Tab does not reach {element}")
+        if group.count() == 1 or element.evaluate("e => e === document.activeElement"):
+            page.keyboard.press("Space")
+        for _ in range(group.count()):
+            if element.is_checked():
+                return
+            page.keyboard.press("ArrowDown")
+        assert element.is_checked(), f"the arrows do not reach {element}"
+
+    def attach(self, element: Locator, file: Path) -> None:
+        self.reach(element)
+        with element.page.expect_file_chooser() as chooser:
+            element.page.keyboard.press("Enter")
+        chooser.value.set_files(file)
+
+    def scan(self, page: Page, text: str) -> None:
+        """What a hand-held scanner does: the field has the focus at once, the text comes as key strokes and Enter ends it."""
+        page.keyboard.type(text)
+        page.keyboard.press("Enter")

@@ -1,0 +1,62 @@
+"""A look at a page in some state: axe, screenshots at two widths as artefacts, reflow, one h1, no word in the console."""
+
+import os
+import re
+from pathlib import Path
+
+from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
+from playwright.sync_api import BrowserContext, Page
+
+from tests.browser import AXE
+
+WIDE, NARROW, HEIGHT = 1440, 390, 900
+KEPT = Path(settings.BASE_DIR) / "var" / "e2e"
+TOUR = Path(settings.BASE_DIR) / "docs" / "tour"
+
+
+class Looker:
+    """Looks at the pages of one walk. `series` names its folder under `var/e2e/`."""
+
+    def __init__(self, series: str) -> None:
+        self.folder = KEPT / series
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for earlier in self.folder.glob("*.png"):
+            earlier.unlink()
+        self.count = 0
+        self.said: list[str] = []
+
+    def follow(self, context: BrowserContext) -> None:
+        """Remembers what the context's pages write to the console."""
+        context.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
+        context.on("weberror", lambda error: self.said.append(f"error: {error.error}"))
+
+    def look(self, page: Page, name: str, *, tour: str = "") -> None:
+        """Checks the page as it stands and keeps two pictures. `tour` names a picture of the README's tour (SITHS_TOUR=1)."""
+        self.count += 1
+        page.wait_for_load_state("load")
+        results = Axe().run(page, options=AXE)
+        assert results.violations_count == 0, f"{name}: {results.generate_report()}"
+        assert results.response["passes"], "axe ran no rule"
+        assert page.locator("h1").count() == 1, f"{name}: {page.locator('h1').all_inner_texts()}"
+        stem = f"{self.count:02}-{re.sub(r'[^a-zåäö0-9]+', '-', name.lower())}"
+        page.screenshot(path=self.folder / f"{stem}-{WIDE}.png", full_page=True)
+        if tour and os.environ.get("SITHS_TOUR"):
+            keep_for_tour(page, tour)
+        page.set_viewport_size({"width": NARROW, "height": HEIGHT})
+        width = page.evaluate("document.documentElement.scrollWidth")
+        page.screenshot(path=self.folder / f"{stem}-{NARROW}.png", full_page=True)
+        page.set_viewport_size({"width": WIDE, "height": HEIGHT})
+        assert width <= NARROW, f"{name}: {width} pixels wide on a screen of {NARROW}"
+        assert self.said == [], name
+
+
+def keep_for_tour(page: Page, name: str) -> None:
+    """A picture for docs/tour/, in a palette of 128 colours, which halves its bytes and shows no difference."""
+    import io
+
+    from PIL import Image
+
+    TOUR.mkdir(parents=True, exist_ok=True)
+    image = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
+    image.quantize(128, dither=Image.Dither.NONE).save(TOUR / f"{name}.png", optimize=True)
