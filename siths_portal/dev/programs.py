@@ -73,9 +73,9 @@ def _worker(house: House, name: str, queue: str, *pool: str) -> list[str]:
 
 
 def application_programs(house: House) -> list[Program]:
-    """Faces, workers and the catalogue's simulator. The pki worker alone is given the token's PIN."""
+    """Faces, workers, and simulators that need no certificate. The pki worker alone is given the token's PIN."""
     manage = [str(house.python), "manage.py"]
-    directory_port = house.port("directory")
+    directory_port, eid_app_port = house.port("directory"), house.port("eid-app")
     return [
         _face(house, "portal"),
         _face(house, "minasidor"),
@@ -92,6 +92,12 @@ def application_programs(house: House) -> list[Program]:
             [*manage, "directory_simulator", "--bind", f"127.0.0.1:{directory_port}",
              "--data", str(house.var / "simulators" / "directory" / "people.json")],
             lambda: accepts(directory_port), env=WITHHELD,
+        ),
+        Program(
+            "eid-app",
+            [*manage, "eid_app_simulator", "--bind", f"127.0.0.1:{eid_app_port}",
+             "--cards", str(house.var / "simulators" / "cards")],
+            lambda: accepts(eid_app_port), env=WITHHELD,
         ),
         Program("beat", _celery(house, "beat", "-s", str(house.var / "beat"), "--loglevel", "WARNING"), env=WITHHELD),
     ]  # fmt: skip

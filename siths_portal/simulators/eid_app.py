@@ -1,0 +1,222 @@
+"""The SITHS eID app as a window of its own origin: the card's reader, the code, the receipt and the signature, step by step.
+
+The app reaches the portal by `/api/eidapp/v1/` alone and knows nothing of who is logged in there. Codes come in form bodies and
+go to the card; neither they, nor the PUK, nor the handle stand in an address, a log line or a file.
+"""
+
+import datetime as dt
+import re
+import sys
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
+
+from django.template import Context, Engine
+
+from siths_portal.simulators.eid_app_client import EidAppError
+from siths_portal.simulators.eid_app_tasks import EXPIRED, Mistake, Reader, Task, Tasks, problems
+
+PAGES = Path(__file__).resolve().parent / "eid_app_pages"
+BODY_LIMIT = 4096
+FILES = {"/eid_app.css": "text/css; charset=utf-8", "/eid_app.js": "text/javascript; charset=utf-8"}
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+    # Not no-referrer: browsers would then send `Origin: null` with this app's own forms.
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+HEADINGS = {"cancelled": "Avbrutet", "expired": "Tiden gick ut", "refused": "Uppdraget går inte att slutföra"}
+_STEP = re.compile(r"/steg/(?P<token>[A-Za-z0-9_-]{22})(?P<rest>(?:/[a-z.-]+)?)")
+_STOCKHOLM = ZoneInfo("Europe/Stockholm")
+
+
+class App:
+    """What the handlers share: the reader, the tasks and the page templates."""
+
+    def __init__(self, portal_url: str, cards: Path) -> None:
+        self.reader = Reader(cards)
+        self.tasks = Tasks(portal_url.rstrip("/"))
+        self._engine = Engine(dirs=[str(PAGES)])
+
+    def page(self, name: str, **values: Any) -> bytes:
+        """A page's bytes. Every value is escaped."""
+        return self._engine.get_template(f"{name}.html").render(Context(values)).encode()
+
+    def step(self, task: Task, error: EidAppError | Mistake | None = None, chosen: str = "") -> bytes:
+        """The page of the step that the task is at, with what went wrong."""
+        found = list(problems(error)) if error else []
+        opened = task.opened
+        return self.page(
+            task.page,
+            task=task,
+            cards=self.reader.cards() if task.page == "card" else [],
+            chosen=chosen,
+            problems=found if not task.ended else [],
+            wrong=dict(found),
+            texts=opened.texts if opened else {},
+            until=opened.expires_at.astimezone(_STOCKHOLM).strftime("%H.%M") if opened else "",
+            heading=HEADINGS.get(task.ended, ""),
+        )
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Serves the pages. Logs the method, the address without what names a task, and the status."""
+
+    protocol_version = "HTTP/1.1"
+    server_version = "eid-app-simulator"
+    sys_version = ""
+    timeout = 60
+    app: App
+    origins: frozenset[str]
+
+    def do_GET(self) -> None:
+        """Pages and files; changes nothing."""
+        path = urlsplit(self.path).path
+        if path == "/healthz/live":
+            self._answer(200, b"ok", "text/plain; charset=utf-8")
+        elif not self._is_own_host():
+            self._lost(400, "Fel adress", "Appen svarar bara på sin egen adress.")
+        elif path in FILES:
+            self._answer(200, (PAGES / path[1:]).read_bytes(), FILES[path])
+        elif path == "/":
+            self._answer(200, self.app.page("start"))
+        elif (found := _STEP.fullmatch(path)) and found["rest"] in ("", "/kvittens.pdf"):
+            self._get_step(found["token"], found["rest"])
+        else:
+            self._lost(404, "Sidan finns inte", "Börja om från portalens sida.")
+
+    def do_POST(self) -> None:
+        """The steps' forms. Every one ends in a redirect, or shows its page again with what went wrong."""
+        length = self.headers.get("Content-Length", "")
+        if not re.fullmatch(r"\d{1,6}", length) or int(length) > BODY_LIMIT:
+            self.close_connection = True
+            self._lost(413 if length.isdigit() else 411, "Begäran går inte att tolka", "Gå tillbaka och försök igen.")
+            return
+        body = self.rfile.read(int(length))
+        # A page of another origin may neither reach the app by a name of its own nor post a form to it.
+        if not self._is_own_host() or self.headers.get("Origin") not in self.origins:
+            self._lost(403, "Appen tog inte emot formuläret", "Det kom inte från appens egen sida.")
+            return
+        form = {name: values[-1] for name, values in parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True).items()}
+        path = urlsplit(self.path).path
+        if path == "/oppna":
+            self._open(form.get("handle", ""))
+        elif found := _STEP.fullmatch(path):
+            self._post_step(found["token"], found["rest"], form)
+        else:
+            self._lost(404, "Sidan finns inte", "Börja om från portalens sida.")
+
+    # --- the steps -------------------------------------------------------------------------------------------------------
+
+    def _open(self, handle: str) -> None:
+        try:
+            task = self.app.tasks.open(handle)
+        except EidAppError as error:
+            self._answer(422, self.app.page("start", problems=[("handle", error.message)]))
+            return
+        self._redirect(f"/steg/{task.token}")
+
+    def _get_step(self, token: str, rest: str) -> None:
+        task = self.app.tasks.find(token)
+        if task is None:
+            self._gone()
+        elif not rest:
+            self._answer(200, self.app.step(task))
+        elif opened := task.opened:
+            self._answer(200, opened.pdf, "application/pdf", {"Content-Disposition": 'inline; filename="kvittens.pdf"'})
+        else:
+            self._lost(404, "Kvittensen visas inte längre", "Den finns hos ID-administratören.")
+
+    def _post_step(self, token: str, rest: str, form: dict[str, str]) -> None:
+        acts: dict[str, Callable[[Task], None]] = {
+            "/kort": lambda task: self._insert(task, form.get("card", "")),
+            "/kod": lambda task: task.choose_code(form.get("code", ""), form.get("again", "")),
+            "/kod-vald": lambda task: task.report_code(),
+            "/skriv-under": lambda task: task.sign(form.get("code", "")),
+            "/avbryt": lambda task: task.cancel(),
+        }
+        task = self.app.tasks.find(token)
+        if rest not in acts:
+            self._lost(404, "Sidan finns inte", "Börja om från portalens sida.")
+        elif task is None:
+            self._gone()
+        else:
+            try:
+                acts[rest](task)
+            except (EidAppError, Mistake) as error:
+                self._answer(422, self.app.step(task, error, chosen=form.get("card", "")))
+            else:
+                self._redirect(f"/steg/{task.token}")
+
+    def _insert(self, task: Task, serial: str) -> None:
+        seen = next((card for card in self.app.reader.cards() if card.serial == serial), None)
+        card = self.app.reader.card(serial) if seen else None
+        if seen is None or card is None:
+            raise Mistake(**{"": "Välj ett av korten i läsaren."})
+        task.insert(card, seen)
+
+    def _gone(self) -> None:
+        self._lost(410, "Uppdraget är slut", f"{EXPIRED} Om appen har startats om: gör likadant, du fortsätter där du var.")
+
+    # --- the wire --------------------------------------------------------------------------------------------------------
+
+    def _is_own_host(self) -> bool:
+        return any(origin.partition("://")[2] == self.headers.get("Host") for origin in self.origins)
+
+    def _lost(self, status: int, heading: str, text: str) -> None:
+        self._answer(status, self.app.page("lost", heading=heading, text=text, start=status == 404))
+
+    def _redirect(self, path: str) -> None:
+        self._answer(303, b"", headers={"Location": path})
+
+    def _answer(
+        self, status: int, content: bytes, media_type: str = "text/html; charset=utf-8", headers: dict[str, str] | None = None
+    ) -> None:
+        self.send_response(status)
+        for name, value in {**HEADERS, **(headers or {}), "Content-Type": media_type}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Nothing but `log_request` logs: the base class would write what a stranger sent."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """One line with the method, the known address without its token, and the status."""
+        path = urlsplit(self.path).path if hasattr(self, "path") else "-"
+        found = _STEP.fullmatch(path)
+        known = f"/steg/-{found['rest']}" if found else path if path in ("/", "/oppna", "/healthz/live", *FILES) else "-"
+        moment = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        sys.stdout.write(f"{moment} {self.command or '-'} {known} {int(code)}\n")
+        sys.stdout.flush()
+
+
+class Server(ThreadingHTTPServer):
+    """The app's server; `port` 0 takes a free one. Serves `http://localhost:<port>` and `http://127.0.0.1:<port>` only."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, host: str, port: int, *, portal_url: str, cards: Path) -> None:
+        super().__init__((host, port), Handler)
+        origins = frozenset(f"http://{name}:{self.server_port}" for name in ("localhost", "127.0.0.1"))
+        self.RequestHandlerClass = type("BoundHandler", (Handler,), {"app": App(portal_url, cards), "origins": origins})
+
+    def serve_until(self, stop: threading.Event) -> None:
+        """Serves until `stop` is set."""
+        thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True)
+        thread.start()
+        stop.wait()
+        self.shutdown()
+        thread.join()

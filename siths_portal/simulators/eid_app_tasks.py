@@ -1,0 +1,291 @@
+"""What the eID app remembers of each handle, in memory alone: which step the holder is at, and the secrets of that step.
+
+A task lives as long as its handle can. A window that was closed and opened again finds its task; an app that was started anew
+does not, and then the clerk's page gives a new handle. Codes are never kept: they pass from the form to the card.
+"""
+
+import contextlib
+import datetime as dt
+import hashlib
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from siths_portal.simulators.card import Card, CardError
+from siths_portal.simulators.eid_app_client import (
+    SIGNING_PROFILE,
+    CardRefused,
+    EidAppClient,
+    EidAppError,
+    Opened,
+    PortalRefused,
+    Untrusted,
+    kind_of,
+)
+
+# A handle lives 5 minutes until it is started and 15 minutes to the end; the rest is for reading the last page.
+TASK_SECONDS = 30 * 60
+EXPIRED = "Tiden för uppdraget gick ut. Be ID-administratören välja Öppna på nytt i portalen."
+
+
+class Mistake(Exception):
+    """What was typed is not usable: the field's name and a Swedish sentence, as in `problems`."""
+
+    def __init__(self, **problems: str) -> None:
+        super().__init__()
+        self.problems = problems
+
+
+@dataclass(frozen=True)
+class CardInReader:
+    """A card as the app's list shows it."""
+
+    serial: str
+    name: str
+
+    @property
+    def ending(self) -> str:
+        """The serial's last four digits."""
+        return self.serial[-4:]
+
+
+@dataclass
+class Reader:
+    """The card reader: a folder with software cards. A card appears when it has its certificates."""
+
+    folder: Path
+    _known: dict[str, CardInReader] = field(default_factory=dict)
+
+    def cards(self) -> list[CardInReader]:
+        """The cards that are in now, by holder's name."""
+        found = []
+        for path in sorted(self.folder.iterdir()) if self.folder.is_dir() else []:
+            card = Card(path)
+            if path.name.isdigit() and card.finished and (seen := self._known.get(path.name) or self._read(card)):
+                found.append(seen)
+        return sorted(found, key=lambda seen: (seen.name.casefold(), seen.serial))
+
+    def card(self, serial: str) -> Card | None:
+        """The card with this serial, if it is in."""
+        return Card(self.folder / serial) if any(seen.serial == serial for seen in self.cards()) else None
+
+    def _read(self, card: Card) -> CardInReader | None:
+        try:
+            pem = card.certificates().get(SIGNING_PROFILE)
+        except CardError:
+            return None
+        if pem is None:
+            return None
+        subject = x509.load_pem_x509_certificate(pem.encode()).subject
+        parts = [a.value for oid in (NameOID.GIVEN_NAME, NameOID.SURNAME) for a in subject.get_attributes_for_oid(oid)]
+        name = " ".join(str(part) for part in parts) or "Namn saknas"
+        self._known[card.serial] = CardInReader(card.serial, name)
+        return self._known[card.serial]
+
+
+@dataclass
+class Task:
+    """One handle in the app. `page` is where the holder is; each act is safe to repeat, and acts on a task take turns."""
+
+    handle: str = field(repr=False)
+    portal_url: str
+    kind: str
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(16), repr=False)
+    born: float = field(default_factory=time.monotonic)
+    lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+    card: CardInReader | None = None
+    code_on_card: bool = False
+    code_reported: bool = False
+    code_blocked: bool = False
+    ended: str = ""
+    notice: str = ""
+    serial_ending: str = ""
+    _client: EidAppClient | None = field(default=None, repr=False)
+    _opened: Opened | None = field(default=None, repr=False)
+
+    @property
+    def page(self) -> str:
+        """`card`, `code`, `report`, `sign`, `blocked`, `done` or `ended`."""
+        if self.ended:
+            return "done" if self.ended == "done" else "ended"
+        if self._opened is None:
+            return "card"
+        if self.kind == "activate" and not self.code_on_card:
+            return "code"
+        if self.kind == "activate" and not self.code_reported:
+            return "report"
+        return "blocked" if self.code_blocked else "sign"
+
+    @property
+    def opened(self) -> Opened | None:
+        """What the portal sent, until the task is over."""
+        return self._opened
+
+    def insert(self, card: Card, seen: CardInReader) -> None:
+        """Starts the transaction with a card. Raises EidAppError; if another card may do, the task stays at `card`."""
+        with self.lock:
+            if self.page != "card":
+                return
+            if self._client is None or self._client.card != card:
+                self._client = EidAppClient(self.portal_url, card)
+            with self._final_if_refused():
+                self._opened = self._client.start(self.handle)
+            self.card = seen
+
+    def choose_code(self, code: str, again: str) -> None:
+        """Sets the code on the card with the PUK, then tells the portal. Raises Mistake or EidAppError.
+
+        The clock is looked at before the card is changed, so that an expired transaction sets no code.
+        """
+        with self.lock:
+            if self.page != "code":
+                return
+            _require_new_code(code, again)
+            client, opened = self._ready()
+            if dt.datetime.now(dt.UTC) >= opened.expires_at:
+                self._end("expired", EXPIRED)
+                return
+            with self._final_if_refused():
+                client.set_code(opened, code)
+            self.code_on_card, self.code_blocked = True, False
+            self.report_code()
+
+    def report_code(self) -> None:
+        """Tells the portal that the card has its code; again if an earlier try was not answered."""
+        with self.lock:
+            if self.page != "report":
+                return
+            client, opened = self._ready()
+            with self._final_if_refused(code_set=True):
+                client.report_code(opened)
+            self.code_reported = True
+
+    def sign(self, code: str) -> None:
+        """Signs the receipt and hands the signature in. Raises Mistake, CardRefused or another EidAppError."""
+        with self.lock:
+            if self.page != "sign":
+                return
+            if not code:
+                raise Mistake(code="Skriv din legitimeringskod.")
+            client, opened = self._ready()
+            try:
+                signature = client.signature(opened, code)
+            except CardRefused as error:
+                if error.code == "code-blocked":
+                    self._code_is_blocked(opened)
+                    return
+                raise
+            with self._final_if_refused():
+                result = client.complete(opened, signature)
+            self.serial_ending = result.card_serial_ending
+            self._end("done", "")
+
+    def cancel(self) -> None:
+        """Ends the task here and, if it was started, at the portal. Raises PortalAway if the portal does not hear it."""
+        with self.lock:
+            if self.ended:
+                return
+            kept = "Kortet behåller koden du valde. " if self.code_on_card else "Inget har ändrats på kortet. "
+            if self._opened is None:
+                how = "Kod på sidan går att använda igen tills tiden går ut; annars väljer ID-administratören Öppna på nytt."
+                self._end("cancelled", f"{kept}{how}")
+                return
+            client, opened = self._ready()
+            with contextlib.suppress(PortalRefused):  # it is over at the portal already
+                client.cancel(opened)
+            self._end("cancelled", f"{kept}ID-administratören kan välja Öppna på nytt i portalen när du vill fortsätta.")
+
+    # --- inside ----------------------------------------------------------------------------------------------------------
+
+    def _ready(self) -> tuple[EidAppClient, Opened]:
+        if self._client is None or self._opened is None:
+            raise RuntimeError("the transaction is not started")
+        return self._client, self._opened
+
+    def _code_is_blocked(self, opened: Opened) -> None:
+        """With the PUK still here the holder chooses a new code; without it only the clerk can help."""
+        if opened.puk:
+            self.code_on_card = self.code_reported = False
+            self.notice = "Koden spärrades efter tre felaktiga försök. Välj en ny kod."
+        else:
+            self.code_blocked = True
+
+    def _end(self, how: str, notice: str) -> None:
+        self.ended, self.notice = how, notice
+        self._opened = self._client = None
+
+    @contextlib.contextmanager
+    def _final_if_refused(self, *, code_set: bool = False) -> Iterator[None]:
+        """Ends the task when the portal's refusal cannot be mended here; the error goes on to the page either way."""
+        try:
+            yield
+        except (Untrusted, PortalRefused) as error:
+            if isinstance(error, Untrusted) or error.final:
+                notice = error.message
+                if code_set:
+                    notice += " Kortet har fått koden, men portalen hann inte få veta det: nästa gång väljer du kod en gång till."
+                self._end("refused", notice)
+            raise
+
+
+def _require_new_code(code: str, again: str) -> None:
+    if not code:
+        raise Mistake(code="Välj en kod med 6-8 siffror.")
+    if not (code.isascii() and code.isdigit()):
+        raise Mistake(code="Koden får bara ha siffror.")
+    if len(code) < 6:
+        raise Mistake(code="Koden är för kort: välj 6-8 siffror.")
+    if len(code) > 8:
+        raise Mistake(code="Koden är för lång: välj 6-8 siffror.")
+    if code != again:
+        raise Mistake(again="Koderna är inte lika. Skriv samma kod i båda fälten.")
+
+
+@dataclass
+class Tasks:
+    """All tasks of the running app, by their handle's hash and by the token that stands in the app's own addresses."""
+
+    portal_url: str
+    _by_token: dict[str, Task] = field(default_factory=dict)
+    _tokens: dict[str, str] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def open(self, handle: str) -> Task:
+        """The handle's task: the one it has, or a new one. BadHandle if it is none."""
+        handle = handle.strip()
+        kind = kind_of(handle)
+        key = hashlib.sha256(handle.encode()).hexdigest()
+        with self._lock:
+            self._forget_old()
+            task = self._by_token.get(self._tokens.get(key, ""))
+            if task is None or (task.ended == "cancelled" and task.card is None):
+                task = Task(handle, self.portal_url, kind)
+                self._by_token[task.token] = task
+                self._tokens[key] = task.token
+            return task
+
+    def find(self, token: str) -> Task | None:
+        """The task of an address, while it lives."""
+        with self._lock:
+            self._forget_old()
+            return self._by_token.get(token)
+
+    def _forget_old(self) -> None:
+        limit = time.monotonic() - TASK_SECONDS
+        for token in [token for token, task in self._by_token.items() if task.born < limit]:
+            del self._by_token[token]
+        self._tokens = {key: token for key, token in self._tokens.items() if token in self._by_token}
+
+
+def problems(error: EidAppError | Mistake) -> Iterator[tuple[str, str]]:
+    """An error's parts for the page: the field's name (empty if it is none's) and the text."""
+    if isinstance(error, Mistake):
+        yield from error.problems.items()
+    else:
+        yield ("code" if isinstance(error, CardRefused) and error.code in ("wrong-code", "bad-code") else "", error.message)
