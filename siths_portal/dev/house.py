@@ -54,6 +54,8 @@ def _serve(*, walk: bool) -> None:
     print(f"API (mTLS) https://localhost:{house.port('api')}")
     if walk:
         print(f"Demo       {house.var / 'demo' / 'summary.json'}")
+    print("Log in     choose Logga in there, then one of the test persons that the identity provider lists, by role")
+    print(f"Search for the people of {house.var / 'demo' / 'guide.txt'}, who have cards in every state")
     print(f"Logs       {house.var / 'log'}")
     print("Ends with  make stop")
 
