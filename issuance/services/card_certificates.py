@@ -19,7 +19,8 @@ from issuance.domain.ids import PersonId, parse_card_serial
 from issuance.domain.order_states import OrderAction
 from issuance.models import Carrier, CarrierCertificate, Eid, Person, Post
 from issuance.services import _steps, people
-from issuance.services.ordering import common_name, post_ends_at, top_organisation
+from issuance.services.order_checks import common_name, top_organisation
+from issuance.services.ordering import post_ends_at
 from issuance.services.revocation import carrier_ref
 from issuance.services.supplier_events import locked, replay_parked
 from pki import service as pki

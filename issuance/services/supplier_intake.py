@@ -18,7 +18,7 @@ from issuance.models import CardCustomisation, CardOrder, CarrierCertificate, Do
 from issuance.ports import PersonKey, RegisteredAddress
 from issuance.services import _steps, people
 from issuance.services.card_certificates import HSA_PROFILES, PERSON_ID_PROFILES, PROFILES, request_certificates
-from issuance.services.ordering import common_name
+from issuance.services.order_checks import common_name
 from issuance.services.supplier_events import locked, register_event, replay_reports
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
