@@ -68,7 +68,7 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": False,
         "OPTIONS": {
-            "context_processors": ["django.template.context_processors.request", "siths_portal.lib.pages.faces"],
+            "context_processors": ["django.template.context_processors.request", "siths_portal.lib.pages.faces", *(["siths_portal.frame.frame"] if FACE == "portal" else [])],
         },
     }
 ]

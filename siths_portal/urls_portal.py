@@ -5,6 +5,7 @@ from django.urls import path
 from django.views.generic import TemplateView
 
 from issuance import urls as issuance
+from siths_portal import frame
 from siths_portal.lib import health, pages
 
 handler400 = pages.bad_request
@@ -14,7 +15,8 @@ handler500 = pages.server_error
 
 urlpatterns = [
     *health.urls(database=health.database),
-    path("", TemplateView.as_view(template_name="portal/start.html"), name="start"),
+    path("", frame.start, name="start"),
+    path("hjalp/", frame.help_page, name="help"),
     path(
         "tillganglighet/",
         TemplateView.as_view(

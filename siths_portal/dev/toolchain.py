@@ -1,4 +1,4 @@
-"""Installs what is missing: Debian packages, uv, the locked Python packages, the stylesheets. Standard library only."""
+"""Installs what is missing: Debian packages, uv, the locked Python packages, the pages' vendored files. Standard library only."""
 
 import hashlib
 import os
@@ -12,10 +12,12 @@ from siths_portal.dev.progress import HouseError, Step, run_logged
 UV_VERSION = "0.13.9"
 PACKAGE_LIST = Path(__file__).with_name("apt-packages.txt")
 CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
-STYLESHEETS = {
+VENDORED = {
     "node_modules/@digdir/designsystemet-css/dist/src/index.css": "designsystemet.css",
     "node_modules/@digdir/designsystemet-css/dist/theme/designsystemet.css": "designsystemet-theme.css",
     "node_modules/@digdir/designsystemet-css/LICENSE": "LICENSE",
+    "node_modules/htmx.org/dist/htmx.min.js": "htmx.min.js",
+    "node_modules/htmx.org/LICENSE": "LICENSE-htmx",
 }
 
 
@@ -94,16 +96,16 @@ def sync_packages(root: Path) -> str | None:
 
 
 def install_stylesheets(root: Path) -> str | None:
-    """Designsystemet's stylesheets in the git-ignored `static/vendor`, unless they are those of `package-lock.json`."""
+    """Designsystemet's stylesheets and htmx in the git-ignored `static/vendor`, unless they are those of `package-lock.json`."""
     vendor = root / "static" / "vendor"
     stamp = vendor / ".installed"
     wanted = hashlib.sha256((root / "package-lock.json").read_bytes()).hexdigest()
-    if stamp.exists() and stamp.read_text() == wanted and all((vendor / name).exists() for name in STYLESHEETS.values()):
+    if stamp.exists() and stamp.read_text() == wanted and all((vendor / name).exists() for name in VENDORED.values()):
         return None
     command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     run_logged(command, root / "var" / "log" / "setup.log", cwd=root, env=_trusting_environment())
     vendor.mkdir(parents=True, exist_ok=True)
-    for source, name in STYLESHEETS.items():
+    for source, name in VENDORED.items():
         shutil.copyfile(root / source, vendor / name)
     stamp.write_text(wanted)
     return None

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import structlog
 from django.conf import settings
 from django.core.exceptions import BadRequest, SuspiciousOperation
-from django.db import InterfaceError, OperationalError
+from django.db import Error, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -48,10 +48,21 @@ def error_page(request: HttpRequest, status: int, *, heading: str = "", message:
         "message": message or default_message,
         "request_id": structlog.contextvars.get_contextvars().get("request_id", ""),
     }
-    response = render(request, "error.html", context, status=status)
+    response = _in_its_frame(request, status, context)
     if status in _RETRIABLE:
         response["Retry-After"] = str(RETRY_AFTER)
     return response
+
+
+def _in_its_frame(request: HttpRequest, status: int, context: dict[str, object]) -> HttpResponse:
+    """Inside the portal's frame for one who is logged in, plain for others and whenever session or database may be at fault."""
+    if settings.FACE == "portal" and status < 500:
+        try:
+            if getattr(request, "user", None) is not None and request.user.is_authenticated:
+                return render(request, "error.html", {**context, "frame_template": "portal/page.html", "tab": ""}, status=status)
+        except (Error, DomainError) as error:
+            log.warning("page.frame_failed", error=type(error).__name__)
+    return render(request, "error.html", {**context, "frame_template": "base.html"}, status=status)
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

@@ -1,0 +1,71 @@
+"""The frame of the portal's pages: who is logged in, the tabs his roles give, and the pages that need no service."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext_lazy as _
+
+from issuance.authz import Action, policy
+
+_TABS = (("search", _("Sök"), Action.VIEW), ("invoices", _("Fakturor"), Action.VIEW_INVOICE))
+
+
+@dataclass(frozen=True)
+class Tab:
+    """An entry of the main menu; `name` is its address's."""
+
+    name: str
+    text: str
+    url: str
+
+
+class Frame:
+    """What the frame shows of the request. Nothing is asked of session or database until a template does."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self._request = request
+
+    @cached_property
+    def user(self) -> Any:
+        """The Principal of the log-in, or None."""
+        user = getattr(self._request, "user", None)
+        return user if user is not None and user.is_authenticated else None
+
+    @cached_property
+    def tabs(self) -> list[Tab]:
+        """The tabs whose page some role of the actor opens."""
+        actor = getattr(self._request, "actor", None) if self.user else None
+        if actor is None:
+            return []
+        return [Tab(name, str(text), url) for name, text, action in _TABS if policy.holds(actor, action) and (url := _url(name))]
+
+
+def _url(name: str) -> str:
+    try:
+        return reverse(name)
+    except NoReverseMatch:
+        return ""
+
+
+def frame(request: HttpRequest) -> dict[str, object]:
+    """Context processor of `templates/portal/page.html`."""
+    return {"frame": Frame(request)}
+
+
+@login_not_required
+def start(request: HttpRequest) -> HttpResponse:
+    """The first page: for those who are logged in the search, for others the way in."""
+    if Frame(request).user:
+        return redirect("search")
+    return render(request, "portal/start.html", {"tab": ""})
+
+
+@login_not_required
+def help_page(request: HttpRequest) -> HttpResponse:
+    """What each function does, the keyboard's ways, and whom to turn to. Open to those who cannot log in."""
+    return render(request, "portal/help.html", {"tab": ""})

@@ -1,0 +1,30 @@
+"""The form that pages use: inputs of the design system, no browser's own bubbles, and the domain's refusals at their fields."""
+
+from typing import Any
+
+from django import forms
+
+from siths_portal.lib.errors import DomainError
+
+_OTHER_CLASS = (forms.HiddenInput, forms.RadioSelect)
+
+
+class Form(forms.Form):
+    """A Django form whose errors stand in the error summary and at the field, in our words alone."""
+
+    use_required_attribute = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            if not isinstance(field.widget, _OTHER_CLASS):
+                field.widget.attrs.setdefault("class", "ds-input")
+
+    def take(self, error: DomainError) -> None:
+        """Puts a refusal of the domain onto the form: at the fields that it names, else on top."""
+        known = {name: messages for name, messages in error.fields.items() if name in self.fields}
+        for name, messages in known.items():
+            for message in messages:
+                self.add_error(name, message)
+        if not known:
+            self.add_error(None, error.message)

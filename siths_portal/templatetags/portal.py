@@ -1,0 +1,39 @@
+"""What the components under `templates/components/` need from bound fields of forms."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django import template
+from django.forms import BoundField
+from django.template import Context
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def widget(context: Context, field: BoundField) -> SafeString:
+    """The input of `field`, described by its hint (also the context's) and its errors, by the ids that Django would use."""
+    described_by = [f"{field.auto_id}_helptext"] if context.get("hint") or field.help_text else []
+    if field.errors:
+        described_by.append(f"{field.auto_id}_error")
+    attributes: dict[str, Any] = {"aria-describedby": " ".join(described_by)} if described_by else {}
+    return field.as_widget(attrs=attributes)
+
+
+@register.simple_tag(takes_context=True)
+def radio_options(context: Context, field: BoundField) -> list[dict[str, Any]]:
+    """The choices of `field`, or the context's `options` in their place, with id and whether picked."""
+    return list(_options(field, context.get("options")))
+
+
+def _options(field: BoundField, options: Any) -> Iterator[dict[str, Any]]:
+    chosen = str(field.value() if field.value() is not None else "")
+    given = options or ({"value": value, "label": label} for value, label in field.field.choices if value != "")  # type: ignore[attr-defined]
+    for index, option in enumerate(given):
+        values = {name: _get(option, name) for name in ("value", "label", "hint", "disabled", "key")}
+        yield values | {"id": f"{field.auto_id}_{index}", "checked": str(values["value"]) == chosen}
+
+
+def _get(option: Any, name: str) -> Any:
+    return option.get(name) if isinstance(option, dict) else getattr(option, name, None)

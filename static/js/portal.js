@@ -1,0 +1,66 @@
+/* What the pages gain where script is on; each works without. */
+
+/* "/" goes to the search field, or to the search page. Not while one writes, and not with a modifier: a scanner may send one. */
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
+  const field = document.querySelector("[data-search-field]");
+  const way = document.querySelector("[data-search-way]");
+  if (!field && !way) return;
+  event.preventDefault();
+  if (field) {
+    field.focus();
+    field.select();
+  } else {
+    way.click();
+  }
+});
+
+/* A digit picks the choice that shows it. */
+document.addEventListener("keydown", (event) => {
+  if (!/^[1-9]$/.test(event.key) || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest("input:not([type=radio]), textarea, select, dialog")) return;
+  const choice = document.querySelector(`input[type=radio][data-key="${event.key}"]:not(:disabled)`);
+  if (!choice) return;
+  event.preventDefault();
+  choice.checked = true;
+  choice.focus();
+  choice.dispatchEvent(new Event("change", { bubbles: true }));
+});
+
+/* Copy buttons are shown where the clipboard can be written. */
+function offerCopying(root) {
+  if (!navigator.clipboard) return;
+  for (const button of root.querySelectorAll("[data-copy]")) button.hidden = false;
+}
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  await navigator.clipboard.writeText(button.parentElement.querySelector("[data-copy-text]").textContent.trim());
+  const text = button.querySelector("span");
+  const before = text.textContent;
+  text.textContent = button.dataset.copied;
+  text.setAttribute("role", "status");
+  setTimeout(() => {
+    text.textContent = before;
+  }, 2000);
+});
+
+/* The second click on a form's button sends nothing; what is sent twice is caught by the server as well. */
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post" || event.defaultPrevented) return;
+  if (form.dataset.sent) {
+    event.preventDefault();
+    return;
+  }
+  form.dataset.sent = "1";
+});
+
+/* A page taken from the browser's memory by the back button may be sent anew. */
+window.addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+});
+
+offerCopying(document);
+document.addEventListener("htmx:after:swap", () => offerCopying(document));
