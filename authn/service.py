@@ -1,6 +1,7 @@
 """The door of `authn`: whom a client certificate proves, and the register of machine clients."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,6 +49,11 @@ def client_of_certificate(der: bytes) -> ServiceClientView | None:
         log.warning("authn.client_refused", reason="revoked")
         return None
     return ServiceClientView(found.client.client_ref, found.client.kind, found.client.name)
+
+
+def client_names(client_refs: Iterable[str]) -> dict[str, str]:
+    """The registered names of machine clients by their references; unknown ones are left out."""
+    return dict(ServiceClient.objects.filter(client_ref__in=set(client_refs)).values_list("client_ref", "name"))
 
 
 def idempotency_store() -> idempotency.Store:
