@@ -1,150 +1,42 @@
-"""The human copy of an invoice: PDF/A-3a, tagged, Swedish, with the UBL attached. Made in a child process, judged by its file."""
+"""The human copy of an invoice: PDF/A-3a, tagged, Swedish, with the UBL attached (see `lib.pdf`)."""
 
-import contextlib
-import json
-import os
 import re
-import selectors
-import subprocess
-import sys
-import tempfile
-from dataclasses import dataclass
-from io import BytesIO
-from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self, cast
+from typing import Any, Self
 
-import structlog
-from django.conf import settings
 from django.template.loader import render_to_string
-from pyhanko.pdf_utils.misc import PdfError
-from pyhanko.pdf_utils.reader import PdfFileReader
 
 from billing.domain import identifiers, money
 from billing.domain.invoices import Line, NumberedInvoice
 from billing.ubl import F_TAX, payment_terms
-from siths_portal.lib.canonical import sha256_hex
-from siths_portal.lib.errors import Unavailable
+from siths_portal.lib import pdf
+from siths_portal.lib.pdf import MEDIA_TYPE, judge, text
 
-log = structlog.get_logger(__name__)
-MEDIA_TYPE = "application/pdf"
-ATTEMPTS = 3
-SECONDS_PER_FILE = 120
-FILES_PER_CHILD = 100
-
-
-@dataclass(frozen=True)
-class _Job:
-    html: str
-    xml: bytes
-    number: str
-    day: str
-
-    def line(self, target: Path) -> bytes:
-        job = {
-            "html": self.html,
-            "xml": self.xml.decode(),
-            "number": self.number,
-            "day": self.day,
-            "identifier": sha256_hex(self.xml)[:32],
-            "target": str(target),
-        }
-        return json.dumps(job).encode() + b"\n"
+__all__ = ["MEDIA_TYPE", "PdfRenderer", "context", "html", "judge", "payable_text", "text"]
 
 
 class PdfRenderer:
-    """Makes PDF files one after the other in a child that is replaced when it dies, hangs or has made many. A context manager."""
+    """Makes the PDF files of invoices one after the other, in one child process (see `lib.pdf`). A context manager."""
 
     def __init__(self) -> None:
-        self._child: subprocess.Popen[bytes] | None = None
-        self._made = 0
-        self._folder = tempfile.TemporaryDirectory(prefix="siths-pdf-")
+        self._renderer = pdf.PdfRenderer()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._end()
-        self._folder.cleanup()
+        self._renderer.close()
 
     def render(self, invoice: NumberedInvoice, xml: bytes) -> bytes:
-        """The PDF of `invoice` with `xml` attached; the same input gives the same bytes.
-
-        Raises Unavailable if three children in a row left no sound file.
-        """
-        job = _Job(html(invoice), xml, invoice.number, invoice.issue_date.isoformat())
-        target = Path(self._folder.name) / "invoice.pdf"
-        for attempt in range(1, ATTEMPTS + 1):
-            target.unlink(missing_ok=True)
-            answered = self._ask(job, target)
-            content = target.read_bytes() if target.exists() else b""
-            fault = judge(content, xml)
-            if fault is None:
-                return content
-            log.warning("billing.pdf_failed", attempt=attempt, answered=answered, fault=fault)
-            self._end()
-        raise Unavailable("pdf-failed", "PDF-kopian kunde inte göras. Fakturan är utfärdad; kör kommandot igen.")
-
-    def _ask(self, job: _Job, target: Path) -> bool:
-        if self._made >= FILES_PER_CHILD:
-            self._end()
-        child = self._child or self._start()
-        self._made += 1
-        jobs, answers = cast(IO[bytes], child.stdin), cast(IO[bytes], child.stdout)
-        try:
-            jobs.write(job.line(target))
-            jobs.flush()
-        except BrokenPipeError:
-            return False
-        with selectors.DefaultSelector() as selector:
-            selector.register(answers, selectors.EVENT_READ)
-            return bool(selector.select(SECONDS_PER_FILE)) and answers.readline() == b"done\n"
-
-    def _start(self) -> "subprocess.Popen[bytes]":
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        self._made = 0
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", "billing.pdf_child"],
-            cwd=settings.BASE_DIR,
-            env=kept,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+        """The PDF of `invoice` with `xml` attached; the same input gives the same bytes. Raises Unavailable."""
+        source = pdf.PdfSource(
+            html=html(invoice),
+            attached=xml,
+            name=f"{invoice.number}.xml",
+            description="Fakturan i Peppol BIS Billing 3.0 (UBL 2.1)",
+            day=invoice.issue_date.isoformat(),
         )
-        return self._child
-
-    def _end(self) -> None:
-        if self._child:
-            self._child.kill()
-            self._child.wait()
-            for pipe in (self._child.stdin, self._child.stdout):
-                with contextlib.suppress(BrokenPipeError):
-                    cast(IO[bytes], pipe).close()
-        self._child = None
-
-
-def judge(content: bytes, xml: bytes) -> str | None:
-    """What is wrong with a PDF file: None if it is whole, tagged, has pages and carries exactly `xml`."""
-    if not content.rstrip().endswith(b"%%EOF"):
-        return "not whole"
-    try:
-        root = PdfFileReader(BytesIO(content)).root
-        if not root["/MarkInfo"]["/Marked"] or "/StructTreeRoot" not in root:
-            return "not tagged"
-        if int(root["/Pages"]["/Count"]) < 1:
-            return "no pages"
-        attached = root["/AF"][0]["/EF"]["/F"].data
-    except (PdfError, KeyError, IndexError, TypeError, ValueError) as error:
-        return f"unreadable: {type(error).__name__}"
-    return None if attached == xml else "another attachment"
-
-
-def text(content: bytes) -> str:
-    """The text of a PDF as poppler's pdftotext reads it, laid out; empty if it cannot read the file."""
-    done = subprocess.run(
-        ["pdftotext", "-layout", "-enc", "UTF-8", "-", "-"], input=content, capture_output=True, check=False, timeout=60
-    )
-    return done.stdout.decode() if done.returncode == 0 else ""
+        return self._renderer.render(source)
 
 
 def payable_text(content: bytes) -> str:

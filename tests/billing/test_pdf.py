@@ -15,6 +15,7 @@ from django.conf import settings
 
 from billing import pdf, ubl
 from billing.domain import money
+from siths_portal.lib import pdf as lib_pdf
 from siths_portal.lib.errors import Unavailable
 from tests.billing.invoices import invoice, line
 
@@ -145,9 +146,12 @@ def test_the_child_fetches_nothing(tmp_path):
             f'<iframe src="{secret.as_uri()}"></iframe><a rel=attachment href="{secret.as_uri()}">a</a></body></html>'
         )
         target = tmp_path / "out.pdf"
-        job = {"html": html, "xml": "<a/>", "number": "1", "day": "2023-05-02", "identifier": "00" * 16, "target": str(target)}
+        job = {
+            "html": html, "attached": "<a/>", "name": "1.xml", "description": "x", "day": "2023-05-02", "identifier": "00" * 16,
+            "target": str(target),
+        }  # fmt: skip
         done = subprocess.run(
-            [sys.executable, "-m", "billing.pdf_child"],
+            [sys.executable, "-m", "siths_portal.lib.pdf_child"],
             cwd=settings.BASE_DIR,
             input=json.dumps(job) + "\n",
             capture_output=True,
@@ -174,22 +178,22 @@ def wrapper(tmp_path: Path, script: str) -> str:
 
 def test_a_child_that_crashes_is_replaced(monkeypatch, tmp_path, made):
     script = f'if [ -e "{tmp_path}/second" ]; then exec "{sys.executable}" "$@"; fi; touch "{tmp_path}/second"; kill -SEGV $$'
-    monkeypatch.setattr(pdf.sys, "executable", wrapper(tmp_path, script))
+    monkeypatch.setattr(lib_pdf.sys, "executable", wrapper(tmp_path, script))
     with pdf.PdfRenderer() as renderer:
         assert renderer.render(invoice(), ubl.build(invoice())) == made
 
 
 @pytest.mark.parametrize("script", ["exit 1", "echo done", "sleep 30"])
 def test_a_child_that_leaves_no_file_is_not_believed(monkeypatch, tmp_path, script):
-    monkeypatch.setattr(pdf.sys, "executable", wrapper(tmp_path, script))
-    monkeypatch.setattr(pdf, "SECONDS_PER_FILE", 0.2)
+    monkeypatch.setattr(lib_pdf.sys, "executable", wrapper(tmp_path, script))
+    monkeypatch.setattr(lib_pdf, "SECONDS_PER_FILE", 0.2)
     with pdf.PdfRenderer() as renderer, pytest.raises(Unavailable):
         renderer.render(invoice(), ubl.build(invoice()))
 
 
 def test_the_child_gets_no_secrets(monkeypatch, tmp_path):
     monkeypatch.setenv("DATABASE_URL", "postgres://hemligt")
-    monkeypatch.setattr(pdf.sys, "executable", wrapper(tmp_path, f'env > "{tmp_path}/seen"; exit 1'))
+    monkeypatch.setattr(lib_pdf.sys, "executable", wrapper(tmp_path, f'env > "{tmp_path}/seen"; exit 1'))
     with pdf.PdfRenderer() as renderer, pytest.raises(Unavailable):
         renderer.render(invoice(), ubl.build(invoice()))
     assert "hemligt" not in (tmp_path / "seen").read_text()

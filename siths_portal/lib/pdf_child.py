@@ -15,20 +15,23 @@ from weasyprint.urls import URLFetcher, URLFetcherResponse
 
 
 class DenyAll(URLFetcher):  # type: ignore[misc]
-    """Fetches nothing: an invoice holds all it shows, and no text on it may make the server read a file or an address."""
+    """Fetches nothing: a document holds all it shows, and no text on it may make the server read a file or an address (S40)."""
 
     def fetch(self, url: str, headers: Any = None) -> URLFetcherResponse:
         """Raises ValueError, which WeasyPrint takes as a missing resource."""
-        raise ValueError("nothing is fetched for an invoice")
+        raise ValueError("nothing is fetched for a document")
 
 
 def render(job: dict[str, Any]) -> None:
-    """Writes the PDF/A-3a file of `job`: html, xml, number, day (ISO date) and identifier (hex), which make its bytes certain."""
+    """Writes the PDF/A-3a file of `job`: html, attached text, its name and description, day (ISO date) and identifier (hex).
+
+    Day and identifier make its bytes certain: the same job gives the same file.
+    """
     moment = dt.datetime.combine(dt.date.fromisoformat(job["day"]), dt.time(12), dt.UTC)
     attachment = Attachment(
-        string=job["xml"].encode(),
-        name=f"{job['number']}.xml",
-        description="Fakturan i Peppol BIS Billing 3.0 (UBL 2.1)",
+        string=job["attached"].encode(),
+        name=job["name"],
+        description=job["description"],
         relationship="Alternative",
         created=moment,
         modified=moment,

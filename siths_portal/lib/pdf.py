@@ -1,0 +1,176 @@
+"""PDF/A-3a files, tagged, with their data attached: made by WeasyPrint in a child process and judged by the file (ADR 0054)."""
+
+import atexit
+import contextlib
+import json
+import os
+import selectors
+import subprocess
+import sys
+import tempfile
+import threading
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self, cast
+
+import structlog
+from django.conf import settings
+from pyhanko.pdf_utils.misc import PdfError
+from pyhanko.pdf_utils.reader import PdfFileReader
+
+from siths_portal.lib.canonical import sha256_hex
+from siths_portal.lib.errors import Unavailable
+
+log = structlog.get_logger(__name__)
+MEDIA_TYPE = "application/pdf"
+ATTEMPTS = 3
+SECONDS_PER_FILE = 120
+FILES_PER_CHILD = 100
+
+
+@dataclass(frozen=True)
+class PdfSource:
+    """What a PDF is made of: one HTML page that needs nothing else, and a UTF-8 text to attach with its file name.
+
+    `day` (ISO date) is the attachment's date. The same source gives the same bytes.
+    """
+
+    html: str
+    attached: bytes
+    name: str
+    description: str
+    day: str
+
+    def job(self, target: Path) -> bytes:
+        """One line for the child."""
+        job = {
+            "html": self.html,
+            "attached": self.attached.decode(),
+            "name": self.name,
+            "description": self.description,
+            "day": self.day,
+            "identifier": sha256_hex(self.attached)[:32],
+            "target": str(target),
+        }
+        return json.dumps(job).encode() + b"\n"
+
+
+class PdfRenderer:
+    """Makes PDF files one after the other in a child that is replaced when it dies, hangs or has made many. A context manager."""
+
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[bytes] | None = None
+        self._made = 0
+        self._folder = tempfile.TemporaryDirectory(prefix="siths-pdf-")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the child and removes the files."""
+        self._end()
+        self._folder.cleanup()
+
+    def render(self, source: PdfSource) -> bytes:
+        """The PDF of `source`. Raises Unavailable if three children in a row left no sound file."""
+        target = Path(self._folder.name) / "made.pdf"
+        for attempt in range(1, ATTEMPTS + 1):
+            target.unlink(missing_ok=True)
+            answered = self._ask(source, target)
+            content = target.read_bytes() if target.exists() else b""
+            target.unlink(missing_ok=True)
+            fault = judge(content, source.attached)
+            if fault is None:
+                return content
+            log.warning("pdf.failed", attempt=attempt, answered=answered, fault=fault)
+            self._end()
+        raise Unavailable("pdf-failed", "PDF-filen kunde inte göras. Försök igen.")
+
+    def _ask(self, source: PdfSource, target: Path) -> bool:
+        if self._made >= FILES_PER_CHILD:
+            self._end()
+        child = self._child or self._start()
+        self._made += 1
+        jobs, answers = cast(IO[bytes], child.stdin), cast(IO[bytes], child.stdout)
+        try:
+            jobs.write(source.job(target))
+            jobs.flush()
+        except BrokenPipeError:
+            return False
+        with selectors.DefaultSelector() as selector:
+            selector.register(answers, selectors.EVENT_READ)
+            return bool(selector.select(SECONDS_PER_FILE)) and answers.readline() == b"done\n"
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        self._made = 0
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "siths_portal.lib.pdf_child"],
+            cwd=settings.BASE_DIR,
+            env=kept,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        return self._child
+
+    def _end(self) -> None:
+        if self._child:
+            self._child.kill()
+            self._child.wait()
+            for pipe in (self._child.stdin, self._child.stdout):
+                with contextlib.suppress(BrokenPipeError):
+                    cast(IO[bytes], pipe).close()
+        self._child = None
+
+
+class _Shared:
+    """The one renderer of a process that makes PDFs in requests: its child is warm after the first."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._renderer: PdfRenderer | None = None
+
+    def render(self, source: PdfSource) -> bytes:
+        with self._lock:
+            if self._renderer is None:
+                self._renderer = PdfRenderer()
+                atexit.register(self._renderer.close)
+            return self._renderer.render(source)
+
+
+_shared = _Shared()
+
+
+def render(source: PdfSource) -> bytes:
+    """The PDF of `source` by this process's own renderer, for one file at a time. Raises Unavailable."""
+    return _shared.render(source)
+
+
+def judge(content: bytes, attached: bytes) -> str | None:
+    """What is wrong with a PDF file: None if it is whole, tagged, has pages and carries exactly `attached`."""
+    if not content.rstrip().endswith(b"%%EOF"):
+        return "not whole"
+    try:
+        root = PdfFileReader(BytesIO(content)).root
+        if not root["/MarkInfo"]["/Marked"] or "/StructTreeRoot" not in root:
+            return "not tagged"
+        if int(root["/Pages"]["/Count"]) < 1:
+            return "no pages"
+        found = root["/AF"][0]["/EF"]["/F"].data
+    except (PdfError, KeyError, IndexError, TypeError, ValueError) as error:
+        return f"unreadable: {type(error).__name__}"
+    return None if found == attached else "another attachment"
+
+
+def text(content: bytes) -> str:
+    """The text of a PDF as poppler's pdftotext reads it, laid out; empty if it cannot read the file."""
+    done = subprocess.run(
+        ["pdftotext", "-layout", "-enc", "UTF-8", "-", "-"], input=content, capture_output=True, check=False, timeout=60
+    )
+    return done.stdout.decode() if done.returncode == 0 else ""
