@@ -1,4 +1,4 @@
-"""Tables of `authn`: machine clients by the thumbprints of their certificates, stored answers, and the events."""
+"""Tables of `authn`: people's sessions, machine clients by their certificates' thumbprints, stored answers, and the events."""
 
 from django.db import models
 
@@ -41,8 +41,48 @@ class IdempotencyRecord(idempotency.Record):
     """A client's idempotency keys and the answers given to them."""
 
 
+class Session(models.Model):
+    """A browser's session: somebody's, or nobody's while a log-in is under way (`subject_ref` empty).
+
+    The cookie's key is stored as its SHA-256 only, so that who reads the table cannot use a session. `expires_at` is the
+    absolute end; the idle end follows from `last_seen_at`. An ended row stays a while, to tell its browser why, without content.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    key_hash = models.CharField(max_length=64, unique=True)
+    data = models.TextField(default="")
+    subject_ref = models.CharField(max_length=80, default="")
+    hsa_id = models.CharField(max_length=31, default="")
+    display_name = models.CharField(max_length=210, default="")
+    unit_name = models.CharField(max_length=200, default="")
+    id_token = models.TextField(default="")
+    created_at = models.DateTimeField()
+    authenticated_at = models.DateTimeField(null=True)
+    last_seen_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    end_reason = models.CharField(max_length=20, default="")
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["subject_ref"],
+                condition=models.Q(ended_at=None) & ~models.Q(subject_ref=""),
+                name="authn_session_of_subject",
+            ),
+            models.Index(fields=["expires_at"], name="authn_session_age"),
+        ]
+
+
+class UsedToken(models.Model):
+    """An ID token (issuer and `jti`) or authorization code that was used: neither is taken twice (S02). Only hashes are kept."""
+
+    digest = models.CharField(max_length=64, primary_key=True)
+    used_at = models.DateTimeField(db_index=True)
+
+
 class Event(AppendOnlyEvent):
-    """What was done to clients and their certificates."""
+    """What was done to clients and their certificates, and people's log-ins: begun, refused and ended sessions."""
 
 
 class EventSeal(AuditSeal):

@@ -1,4 +1,4 @@
-"""The door of `authn`: whom a client certificate proves, and the register of machine clients."""
+"""The door of `authn`: people's sessions, whom a client certificate proves, and the register of machine clients."""
 
 import hashlib
 from collections.abc import Iterable
@@ -10,10 +10,27 @@ from cryptography import x509
 from django.db import connection, transaction
 
 from authn.clients_file import CertificateEntry, ClientEntry, read, thumbprint
+from authn.domain.principal import Anonymous, Principal, Subject
 from authn.models import ClientCertificate, Event, IdempotencyRecord, ServiceClient
 from authn.ports import CertificateStatusChecker
+from authn.services.sessions import LogIn, end_sessions, start
 from siths_portal.lib import clock, idempotency, ports
 from siths_portal.lib.errors import Conflict
+
+__all__ = [
+    "Anonymous",
+    "LogIn",
+    "Principal",
+    "ServiceClientView",
+    "Subject",
+    "SyncResult",
+    "client_names",
+    "client_of_certificate",
+    "end_sessions",
+    "idempotency_store",
+    "start",
+    "sync_clients",
+]
 
 log = structlog.get_logger(__name__)
 _LOCK = int.from_bytes(hashlib.sha256(b"authn.sync_clients").digest()[:8], "big", signed=True)

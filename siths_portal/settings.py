@@ -33,6 +33,7 @@ API_BASE_URL = env.str("API_BASE_URL", default=f"https://localhost:{PORT_BASE + 
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django.contrib.messages",
     "django.contrib.postgres",
     "django.contrib.staticfiles",
     "rest_framework",
@@ -47,6 +48,7 @@ INSTALLED_APPS = [
 
 # Faces whose callers are people with browsers; the others have neither cookies nor forms.
 _PEOPLE = FACE in ("portal", "minasidor")
+_LOG_IN = FACE == "portal"
 MIDDLEWARE = [
     "siths_portal.lib.logging.RequestIdMiddleware",
     "siths_portal.lib.headers.SecurityHeadersMiddleware",
@@ -54,8 +56,18 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    *(["authn.web.middleware.SessionMiddleware"] if _LOG_IN else []),
     "django.middleware.common.CommonMiddleware",
     *(["django.middleware.csrf.CsrfViewMiddleware"] if _PEOPLE else []),
+    *(
+        [
+            "django.contrib.messages.middleware.MessageMiddleware",
+            "authn.web.middleware.LoginRequiredMiddleware",
+            "issuance.web.middleware.ActorMiddleware",
+        ]
+        if _LOG_IN
+        else []
+    ),
     *(["siths_portal.lib.pages.ErrorPageMiddleware"] if FACE != "api" else []),
 ]
 
@@ -68,7 +80,12 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": False,
         "OPTIONS": {
-            "context_processors": ["django.template.context_processors.request", "siths_portal.lib.pages.faces", *(["siths_portal.frame.frame"] if FACE == "portal" else [])],
+            "context_processors": [
+                "django.template.context_processors.request",
+                *(["django.contrib.messages.context_processors.messages"] if _LOG_IN else []),
+                "siths_portal.lib.pages.faces",
+                *(["siths_portal.frame.frame"] if _LOG_IN else []),
+            ],
         },
     }
 ]
@@ -148,6 +165,15 @@ CSRF_COOKIE_SECURE = not DEBUG
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_FAILURE_VIEW = "siths_portal.lib.pages.csrf_failure"
+# Browsers' sessions live in a table of `authn`; the cookie holds a random key, and goes when the browser is closed.
+SESSION_ENGINE = "authn.sessions"
+SESSION_COOKIE_NAME = f"{'' if DEBUG else '__Host-'}{FACE}-session-{PORT_BASE}"
+SESSION_COOKIE_SECURE = not DEBUG
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"  # the identity provider's answer arrives by a navigation from another site (S19)
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # a cookie would hold what it says
+LOGIN_URL = "login"
 if not _PEOPLE:
     # No cookie and no form: no CSRF protection needed. The status face adds no HSTS and no redirect to https, as said above.
     SILENCED_SYSTEM_CHECKS = ["security.W003", *(["security.W004", "security.W008"] if FACE == "status" else [])]
@@ -214,7 +240,13 @@ DIRECTORY_URL = env.str("DIRECTORY_URL", default=f"http://127.0.0.1:{PORT_BASE +
 PERSON_REGISTER_BACKEND = env.str("PERSON_REGISTER_BACKEND", default="issuance.adapters.person_register_json.JsonPersonRegister")
 PERSON_REGISTER_URL = env.str("PERSON_REGISTER_URL", default=DIRECTORY_URL)
 
-# --- authn ---------------------------------------------------------------------------------------------------------------
+# --- authn: people's log-in (security.md 1.4-1.5); lengths are seconds ------------------------------------------------------
+SESSION_IDLE_SECONDS = env.int("SESSION_IDLE_SECONDS", default=15 * 60)
+SESSION_ABSOLUTE_SECONDS = env.int("SESSION_ABSOLUTE_SECONDS", default=8 * 3600)
+SESSION_WARNING_SECONDS = env.int("SESSION_WARNING_SECONDS", default=120)
+SESSIONS_PER_SUBJECT = env.int("SESSIONS_PER_SUBJECT", default=1)
+
+# --- authn: machine clients -----------------------------------------------------------------------------------------------
 SUPPLIERS_FILE = env.str("SUPPLIERS_FILE", default="")
 # Set only for the process behind nginx on a unix socket: the one place the client-certificate header is accepted from.
 MTLS_CERTIFICATE_HEADER = env.str("MTLS_CERTIFICATE_HEADER", default="")

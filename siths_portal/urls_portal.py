@@ -1,9 +1,11 @@
 """Root urlconf of the portal face."""
 
 from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
 from django.urls import path
 from django.views.generic import TemplateView
 
+from authn import urls as authn
 from issuance import urls as issuance
 from siths_portal import frame
 from siths_portal.lib import health, pages
@@ -19,11 +21,14 @@ urlpatterns = [
     path("hjalp/", frame.help_page, name="help"),
     path(
         "tillganglighet/",
-        TemplateView.as_view(
-            template_name="portal/accessibility.html",
-            extra_context={"operator_name": settings.OPERATOR_NAME, "contact": settings.ACCESSIBILITY_CONTACT},
+        login_not_required(
+            TemplateView.as_view(
+                template_name="portal/accessibility.html",
+                extra_context={"operator_name": settings.OPERATOR_NAME, "contact": settings.ACCESSIBILITY_CONTACT},
+            )
         ),
         name="accessibility",
     ),
+    *authn.urlpatterns,
     *issuance.urlpatterns,
 ]

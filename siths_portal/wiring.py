@@ -4,10 +4,11 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from authn import service as authn
-from authn.ports import CertificateStatusChecker
+from authn.ports import CertificateStatusChecker, SubjectDirectory
 from billing.ports import IssuanceFacts
 from issuance import service as issuance
 from issuance.ports import PersonRegister, StaffDirectory
+from issuance.services.subjects import Subjects
 from pki import status as pki_status
 from siths_portal.lib import idempotency, ports
 
@@ -27,4 +28,5 @@ def connect() -> None:
     facts: IssuanceFacts = issuance
     ports.connect(IssuanceFacts, facts)
     ports.connect(CertificateStatusChecker, OwnAuthorities())
+    ports.connect(SubjectDirectory, Subjects())
     ports.connect(idempotency.Store, authn.idempotency_store())

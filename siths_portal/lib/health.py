@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import structlog
+from django.contrib.auth.decorators import login_not_required
 from django.db import Error, connection
 from django.http import HttpRequest, JsonResponse
 from django.urls import URLPattern, path
@@ -23,6 +24,7 @@ def database() -> str | None:
     return None
 
 
+@login_not_required
 @require_safe
 def live(_request: HttpRequest) -> JsonResponse:
     """200 as long as the process answers."""
@@ -40,6 +42,7 @@ def _ask(name: str, check: Check) -> str | None:
 def urls(**checks: Check) -> list[URLPattern]:
     """`/healthz/live` and `/healthz/ready`; ready is 503 with the failing checks' texts if any fails or cannot be made."""
 
+    @login_not_required
     @require_safe
     def ready(_request: HttpRequest) -> JsonResponse:
         results = {name: _ask(name, check) for name, check in checks.items()}

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
@@ -204,6 +205,7 @@ def test_a_database_that_is_gone_is_a_page_and_not_a_trace(tmp_path: Path) -> No
 
 
 def raising(error: Exception) -> object:
+    @login_not_required
     def view(_request: HttpRequest) -> HttpResponse:
         raise error
 

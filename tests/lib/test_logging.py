@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 import pytest
 import structlog
 from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
 from django.db import IntegrityError, connection
 from django.test import Client, RequestFactory, override_settings
 from django.urls import path
@@ -193,6 +194,7 @@ def test_statements_and_their_parameters_are_never_logged(capfd: pytest.CaptureF
     assert lines(capfd) == []
 
 
+@login_not_required
 def boom(request: object, who: str) -> None:
     surname = "Provsson"
     raise ValueError(surname)

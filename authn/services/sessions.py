@@ -1,0 +1,201 @@
+"""People's sessions: begun at a log-in, renewed at a step-up, ended by their owner, by the clock or by who takes a role away."""
+
+import datetime as dt
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
+
+from authn.domain.principal import Subject
+from authn.models import Event, Session
+from siths_portal.lib import clock
+
+IDLE, ABSOLUTE, LOGGED_OUT, REPLACED, ENDED_ELSEWHERE, ROLE_ENDED = (
+    "idle", "absolute", "logged-out", "replaced", "ended-elsewhere", "role-ended",
+)  # fmt: skip
+# A session's last use is written at most this often, so that reading a page costs no write each time.
+TOUCH_SECONDS = 30
+_KEPT_DAYS = 7  # how long an ended session can tell its browser why
+
+
+@dataclass(frozen=True)
+class LogIn:
+    """What the identity provider said of a log-in that was accepted."""
+
+    authenticated_at: dt.datetime
+    id_token: str
+    facts: dict[str, object]
+
+
+def new_key() -> str:
+    """A cookie's key with 256 random bits."""
+    return secrets.token_hex(32)
+
+
+def key_hash(key: str) -> str:
+    """What the table holds of a key."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def find(key: str) -> Session | None:
+    """The session of a cookie's key, ended ones too."""
+    return Session.objects.filter(key_hash=key_hash(key)).first()
+
+
+def why_ended(session: Session) -> str:
+    """Why the session cannot be used now; empty if it can."""
+    now = clock.now()
+    if session.end_reason:
+        return session.end_reason
+    if now >= session.expires_at:
+        return ABSOLUTE
+    return IDLE if now >= idle_end(session) else ""
+
+
+def idle_end(session: Session) -> dt.datetime:
+    """When the session ends unless it is used before."""
+    return session.last_seen_at + dt.timedelta(seconds=settings.SESSION_IDLE_SECONDS)
+
+
+def touch(session: Session) -> None:
+    """Notes that the session was used now, to half a minute."""
+    now = clock.now()
+    if session.last_seen_at <= now - dt.timedelta(seconds=TOUCH_SECONDS):
+        Session.objects.filter(pk=session.pk, ended_at=None, last_seen_at__lt=now).update(last_seen_at=now)
+        session.last_seen_at = now
+
+
+def live() -> QuerySet[Session]:
+    """The sessions of people that can be used now."""
+    now = clock.now()
+    idle = now - dt.timedelta(seconds=settings.SESSION_IDLE_SECONDS)
+    return Session.objects.filter(ended_at=None, expires_at__gt=now, last_seen_at__gt=idle).exclude(subject_ref="")
+
+
+def own(subject_ref: str) -> list[Session]:
+    """A person's usable sessions, the newest first."""
+    return list(live().filter(subject_ref=subject_ref).order_by("-created_at"))
+
+
+@transaction.atomic(durable=True)
+def start(subject: Subject, log_in: LogIn, *, instead_of: UUID | None = None) -> tuple[Session, str]:
+    """Begins a session with a new key, and ends the person's oldest ones beyond SESSIONS_PER_SUBJECT (security.md 1.5).
+
+    `instead_of` is the browser's own session before, whose key is dead from now on (S01).
+    """
+    now = clock.now()
+    _lock(subject.subject_ref)
+    before = Session.objects.filter(pk=instead_of, ended_at=None).first() if instead_of else None
+    if before is not None and before.subject_ref:
+        _end([before], LOGGED_OUT, actor_ref=before.subject_ref)
+    elif before is not None:
+        before.delete()
+    others = list(live().filter(subject_ref=subject.subject_ref).order_by("-created_at").select_for_update())
+    _end(others[settings.SESSIONS_PER_SUBJECT - 1 :], REPLACED, actor_ref=subject.subject_ref)
+    key = new_key()
+    session = Session.objects.create(
+        key_hash=key_hash(key),
+        subject_ref=subject.subject_ref,
+        hsa_id=subject.hsa_id,
+        display_name=subject.display_name,
+        unit_name=subject.unit_name,
+        id_token=log_in.id_token,
+        created_at=now,
+        authenticated_at=log_in.authenticated_at,
+        last_seen_at=now,
+        expires_at=now + dt.timedelta(seconds=settings.SESSION_ABSOLUTE_SECONDS),
+    )
+    _record(session, "session.started", subject.subject_ref, log_in.facts | {"hsa_id": subject.hsa_id})
+    return session, key
+
+
+@transaction.atomic(durable=True)
+def renew(session_id: UUID, log_in: LogIn) -> tuple[Session, str] | None:
+    """After a step-up: the same session under a new key, the old key is dead (S01). None if it ended meanwhile."""
+    session = live().select_for_update().filter(pk=session_id).first()
+    if session is None:
+        return None
+    key = new_key()
+    session.key_hash = key_hash(key)
+    session.authenticated_at = log_in.authenticated_at
+    session.id_token = log_in.id_token
+    session.last_seen_at = clock.now()
+    session.save(update_fields=["key_hash", "authenticated_at", "id_token", "last_seen_at"])
+    _record(session, "session.renewed", session.subject_ref, log_in.facts)
+    return session, key
+
+
+@transaction.atomic(durable=True)
+def end(session_id: UUID, *, reason: str, actor_ref: str) -> str:
+    """Ends one session and returns its ID token, for the identity provider's log-out; empty if it had ended before."""
+    session = Session.objects.select_for_update().filter(pk=session_id, ended_at=None).first()
+    if session is None:
+        return ""
+    id_token = session.id_token
+    _end([session], reason, actor_ref=actor_ref)
+    return id_token
+
+
+@transaction.atomic(durable=True)
+def end_own(subject_ref: str, session_id: UUID) -> bool:
+    """Ends another of the person's own sessions; False if the person has no such session."""
+    session = live().select_for_update().filter(pk=session_id, subject_ref=subject_ref).first()
+    if session is None:
+        return False
+    _end([session], ENDED_ELSEWHERE, actor_ref=subject_ref)
+    return True
+
+
+def end_sessions(subject_ref: str, *, reason: str, actor_ref: str = "") -> int:
+    """Ends all sessions of a person, in the caller's transaction or in one of its own; returns how many."""
+    with transaction.atomic():
+        _lock(subject_ref)
+        sessions = list(live().select_for_update().filter(subject_ref=subject_ref).order_by("pk"))
+        _end(sessions, reason, actor_ref=actor_ref or subject_ref)
+    return len(sessions)
+
+
+@transaction.atomic(durable=True)
+def sweep() -> int:
+    """Gives sessions that the clock ended their event, and forgets nobody's and old ones; returns how many ended."""
+    now = clock.now()
+    idle = now - dt.timedelta(seconds=settings.SESSION_IDLE_SECONDS)
+    over = Q(expires_at__lte=now) | Q(last_seen_at__lte=idle)
+    rows = Session.objects.exclude(subject_ref="").filter(over, ended_at=None)
+    due = list(rows.select_for_update(skip_locked=True).order_by("pk")[:500])
+    for reason in (ABSOLUTE, IDLE):
+        _end([row for row in due if why_ended(row) == reason], reason, actor_ref="system:authn_sessions")
+    Session.objects.filter(subject_ref="", expires_at__lte=now).delete()
+    Session.objects.filter(ended_at__lte=now - dt.timedelta(days=_KEPT_DAYS)).delete()
+    return len(due)
+
+
+def _end(sessions: Sequence[Session], reason: str, *, actor_ref: str) -> None:
+    for session in sessions:
+        session.end_reason = reason
+        session.ended_at = clock.now()
+        session.data = session.id_token = ""
+        _record(session, "session.ended", actor_ref, {"reason": reason})
+    Session.objects.bulk_update(sessions, ["end_reason", "ended_at", "data", "id_token"])
+
+
+def _record(session: Session, action: str, actor_ref: str, facts: dict[str, object]) -> None:
+    Event.record(
+        actor_ref=actor_ref,
+        action=action,
+        subject_type="session",
+        subject_ref=str(session.pk),
+        facts=facts | {"subject": session.subject_ref},
+    )
+
+
+def _lock(subject_ref: str) -> None:
+    """One log-in of a person at a time: two at once would each see no other session."""
+    number = int.from_bytes(hashlib.sha256(f"authn.session:{subject_ref}".encode()).digest()[:8], "big", signed=True)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])

@@ -1,0 +1,139 @@
+"""Whose request it is, and that somebody is logged in. Public views are marked with Django's `login_not_required`."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import structlog
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.sessions.backends.base import UpdateError
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
+from django_htmx.http import HttpResponseClientRedirect
+
+from authn.domain.principal import Anonymous, Principal
+from authn.services import sessions
+from authn.sessions import SessionStore
+from siths_portal.lib import pages
+
+log = structlog.get_logger(__name__)
+
+Handler = Callable[[HttpRequest], HttpResponse]
+
+
+def not_activity[View: Callable[..., Any]](view: View) -> View:
+    """Marks a view that a page asks by itself, such as a poll: it does not keep an idle person's session alive."""
+    view.session_activity = False  # type: ignore[attr-defined]
+    return view
+
+
+class SessionMiddleware:
+    """Puts `request.session` and `request.user` (Principal or Anonymous) in place; both are read when first asked for.
+
+    A session ends after SESSION_IDLE_SECONDS without use and after SESSION_ABSOLUTE_SECONDS in any case.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Serves the request, then writes what changed and the cookie."""
+        store = SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+        request.session = store
+        request.user = SimpleLazyObject(lambda: _principal(request, store))  # type: ignore[assignment]
+        response = self.get_response(request)
+        if response.status_code < 500 and store.was_read:
+            self._finish(request, store, response)
+        return response
+
+    @staticmethod
+    def _finish(request: HttpRequest, store: SessionStore, response: HttpResponse) -> None:
+        view = request.resolver_match.func if request.resolver_match else None
+        if (row := store.live_row) is not None and getattr(view, "session_activity", True):
+            sessions.touch(row)
+        if store.modified and not store.is_empty():
+            try:
+                store.save()
+            except UpdateError:
+                log.info("authn.session_ended_meanwhile")
+                return
+            _set_cookie(response, store.session_key or "")
+        elif store.row is None and settings.SESSION_COOKIE_NAME in request.COOKIES:
+            drop_cookie(response)
+
+
+def _set_cookie(response: HttpResponse, key: str) -> None:
+    response.set_cookie(
+        settings.SESSION_COOKIE_NAME,
+        key,
+        path="/",
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def drop_cookie(response: HttpResponse) -> None:
+    """Tells the browser to forget the session's key."""
+    response.delete_cookie(settings.SESSION_COOKIE_NAME, path="/", samesite="Lax")
+    if settings.SESSION_COOKIE_SECURE:
+        response.cookies[settings.SESSION_COOKIE_NAME]["secure"] = True
+
+
+def _principal(request: HttpRequest, store: SessionStore) -> Principal | Anonymous:
+    """The person of the session. A database that does not answer makes nobody, and guarded views a 503."""
+    try:
+        row = store.row
+    except (OperationalError, InterfaceError) as error:
+        log.error("authn.sessions_unavailable", error=type(error).__name__)
+        request.sessions_unavailable = True  # type: ignore[attr-defined]
+        return Anonymous()
+    if row is None or not row.subject_ref or row.authenticated_at is None:
+        return Anonymous()
+    if ended := sessions.why_ended(row):
+        return Anonymous(ended)
+    return Principal(row.subject_ref, row.hsa_id, row.display_name, row.unit_name, row.id, row.authenticated_at)
+
+
+class LoginRequiredMiddleware:
+    """Sends whoever is not logged in to the log-in page and back; who lost a role is told so (S06)."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Serves the request."""
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> HttpResponse | None:
+        """The answer instead of the view's, unless somebody is logged in or the view is public."""
+        if not getattr(view, "login_required", True) or request.user.is_authenticated:
+            return None
+        if getattr(request, "sessions_unavailable", False):
+            return pages.error_page(request, 503)
+        if getattr(request.user, "ended", "") == sessions.ROLE_ENDED:
+            response = pages.error_page(
+                request, 403, heading="Du har loggats ut", message="Din behörighet har ändrats. Logga in igen för att fortsätta."
+            )
+            drop_cookie(response)
+            return response
+        return to_login(request)
+
+
+def to_login(request: HttpRequest) -> HttpResponse:
+    """A redirect to the log-in page that comes back to this page (an htmx request's: to the page that it was made from)."""
+    own = request.get_full_path()
+    if request.headers.get("HX-Request"):
+        parts = urlsplit(request.headers.get("HX-Current-URL", ""))
+        own = parts.path + (f"?{parts.query}" if parts.query else "")
+    elif request.method not in ("GET", "HEAD"):
+        messages.warning(
+            request, "Du var utloggad när du skickade, så inget har ändrats. Kontrollera uppgifterna och skicka igen."
+        )
+    address = f"{reverse('login')}?{urlencode({'next': own})}"
+    return HttpResponseClientRedirect(address) if request.headers.get("HX-Request") else HttpResponseRedirect(address)

@@ -1,0 +1,46 @@
+"""Who acts in a request: the logged-in person with the grants that hold now (S06)."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.functional import SimpleLazyObject
+
+from authn import service as authn
+from issuance.authz import Actor
+from issuance.services.actors import actor_of_person
+from issuance.services.subjects import person_of
+from siths_portal.lib import pages
+
+NOBODY = Actor("", "user")
+
+
+class ActorMiddleware:
+    """Puts `request.actor` in place, read once when first asked for; nobody's sees nothing.
+
+    A guarded page of a person who holds no role any more is 403, and the sessions end.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Serves the request."""
+        request.actor = SimpleLazyObject(lambda: _actor(request))  # type: ignore[attr-defined]
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> HttpResponse | None:
+        """403 instead of a guarded view if the person lost the last role without being logged out for it."""
+        if not getattr(view, "login_required", True) or request.actor.grants:  # type: ignore[attr-defined]
+            return None
+        authn.end_sessions(request.user.subject_ref, reason="role-ended")  # type: ignore[union-attr]
+        return pages.error_page(
+            request, 403, heading="Du har ingen roll i portalen", message="Vänd dig till den som delar ut roller hos er."
+        )
+
+
+def _actor(request: HttpRequest) -> Actor:
+    user: Any = request.user
+    return actor_of_person(person_of(user.subject_ref)) if user.is_authenticated else NOBODY
