@@ -18,12 +18,16 @@ class Grant:
 
 @dataclass(frozen=True)
 class Actor:
-    """A person with grants, a registered service client, or a named rule of the system. `ref` is what events store."""
+    """A person with grants, a registered service client, or a named rule of the system. `ref` is what events store.
+
+    `extended_persons` are those whom a person found by an extended search with a reason, for as long as that lasts.
+    """
 
     ref: str
     kind: Literal["user", "client", "system"]
     person_id: UUID | None = None
     grants: tuple[Grant, ...] = ()
+    extended_persons: frozenset[UUID] = frozenset()
 
     @property
     def client_ref(self) -> str:
@@ -31,9 +35,9 @@ class Actor:
         return self.ref.removeprefix("client:") if self.kind == "client" else ""
 
 
-def user(person_id: UUID, grants: tuple[Grant, ...]) -> Actor:
-    """The actor of a person who holds `grants` now."""
-    return Actor(f"user:{person_id}", "user", person_id, grants)
+def user(person_id: UUID, grants: tuple[Grant, ...], extended_persons: frozenset[UUID] = frozenset()) -> Actor:
+    """The actor of a person who holds `grants` now and reaches `extended_persons` beside them."""
+    return Actor(f"user:{person_id}", "user", person_id, grants, extended_persons)
 
 
 def client(client_ref: str) -> Actor:

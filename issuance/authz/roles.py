@@ -23,6 +23,7 @@ class Action(StrEnum):
     """What an actor may want to do. SUPPLY and TAKE are the card suppliers'."""
 
     VIEW = "view"
+    EXTENDED_SEARCH = "extended_search"
     VIEW_HISTORY = "view_history"
     VIEW_RECEIPT = "view_receipt"
     VIEW_PHOTO = "view_photo"
@@ -52,6 +53,7 @@ ORGANISATION_ROLES = frozenset(Role) - GLOBAL_ROLES - AREA_ROLES
 
 _VIEWING = frozenset({Action.VIEW, Action.VIEW_HISTORY})
 _REVOKING = frozenset({Action.REVOKE_CARRIER, Action.REVOKE_EID})
+_EXTENDED = frozenset({Action.EXTENDED_SEARCH})
 _ISSUING = frozenset({Action.ORDER_ORDINARY_CARD, Action.REMOVE_ORDER, Action.ACTIVATE_ORDINARY_CARD})
 _HANDLING_CARDS = frozenset({Action.VIEW_RECEIPT, Action.VIEW_PHOTO})
 """Who meets holders or issues to them compares their faces; others see no photo (S12)."""
@@ -69,6 +71,7 @@ _ISSUER_CONFIGURING = _DEPUTY_CONFIGURING | {Action.EDIT_OFFICE, Action.CREATE_S
 
 ALLOWED: Mapping[Role, frozenset[Action]] = {
     Role.SYSTEM_ADMIN: _VIEWING
+    | _EXTENDED
     | _REVOKING
     | {
         Action.VIEW_RECEIPT,
@@ -82,14 +85,26 @@ ALLOWED: Mapping[Role, frozenset[Action]] = {
         Action.REGISTER_MIGRATED_CARD,
         Action.VIEW_INVOICE,
     },
-    Role.GLOBAL_REVOKER: _VIEWING | _REVOKING,
-    Role.GLOBAL_READER: _VIEWING | {Action.VIEW_RECEIPT, Action.VIEW_INVOICE},
-    Role.RESPONSIBLE_ISSUER: _VIEWING | _REVOKING | _ISSUING | _ISSUER_CONFIGURING | _HANDLING_CARDS | {Action.VIEW_INVOICE},
-    Role.DEPUTY_ISSUER: _VIEWING | _REVOKING | _ISSUING | _DEPUTY_CONFIGURING | _HANDLING_CARDS | {Action.VIEW_INVOICE},
-    Role.ID_ADMINISTRATOR: _VIEWING | _REVOKING | _ISSUING | _HANDLING_CARDS,
-    Role.RESERVE_CARD_ADMIN_LOA3: _VIEWING | _REVOKING | _HANDLING_CARDS,
+    Role.GLOBAL_REVOKER: _VIEWING | _REVOKING | _EXTENDED,
+    Role.GLOBAL_READER: _VIEWING | _EXTENDED | {Action.VIEW_RECEIPT, Action.VIEW_INVOICE},
+    Role.RESPONSIBLE_ISSUER: _VIEWING
+    | _EXTENDED
+    | _REVOKING
+    | _ISSUING
+    | _ISSUER_CONFIGURING
+    | _HANDLING_CARDS
+    | {Action.VIEW_INVOICE},
+    Role.DEPUTY_ISSUER: _VIEWING
+    | _EXTENDED
+    | _REVOKING
+    | _ISSUING
+    | _DEPUTY_CONFIGURING
+    | _HANDLING_CARDS
+    | {Action.VIEW_INVOICE},
+    Role.ID_ADMINISTRATOR: _VIEWING | _EXTENDED | _REVOKING | _ISSUING | _HANDLING_CARDS,
+    Role.RESERVE_CARD_ADMIN_LOA3: _VIEWING | _EXTENDED | _REVOKING | _HANDLING_CARDS,
     Role.RESERVE_CARD_ADMIN_LOA2: _VIEWING | _REVOKING | _HANDLING_CARDS,
-    Role.REVOKER: _VIEWING | _REVOKING,
+    Role.REVOKER: _VIEWING | _REVOKING | _EXTENDED,
     Role.READER: _VIEWING | {Action.VIEW_RECEIPT},
 }
 
@@ -105,6 +120,10 @@ SYSTEM_ALLOWED: Mapping[str, frozenset[Action]] = {
 
 NEVER_FOR_ONESELF = frozenset({Action.ORDER_ORDINARY_CARD, Action.ACTIVATE_ORDINARY_CARD, Action.ASSIGN_ROLE})
 """Nobody orders, activates or assigns for himself (domain.md 1.3)."""
+
+EXTENDED_REACH = _VIEWING | _REVOKING
+"""What an extended search with a reason opens on the persons found, for those whose role has it anyway: nothing is issued
+across organisations (domain.md 5)."""
 
 READING = _VIEWING | {Action.VIEW_RECEIPT}
 """Actions that change nothing: an eID in the actor's scope shows its carrier for these alone."""

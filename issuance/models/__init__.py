@@ -19,6 +19,7 @@ from issuance.models.organisations import (
 from issuance.models.person_scope import PersonScope
 from issuance.models.persons import Person, PersonIdentifier, Post, RoleGrant
 from issuance.models.photos import Photo
+from issuance.models.searches import ExtendedReach, Search
 
 __all__ = [
     "Article",
@@ -31,6 +32,7 @@ __all__ = [
     "EidAppTransaction",
     "Event",
     "EventSeal",
+    "ExtendedReach",
     "Identification",
     "IssuingArea",
     "Office",
@@ -47,6 +49,7 @@ __all__ = [
     "Receipt",
     "ReceiptText",
     "RoleGrant",
+    "Search",
     "SubscriptionFee",
     "SupplierEvent",
 ]

@@ -2,9 +2,10 @@
 
 from typing import ClassVar
 
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Upper
+from django.db.models.functions import Reverse, Upper
 
 from issuance.authz.roles import AREA_ROLES, GLOBAL_ROLES, ORGANISATION_ROLES
 from issuance.authz.scope import ScopedManager, ScopeRule
@@ -64,6 +65,7 @@ class PersonIdentifier(models.Model):
                 fields=["person", "kind"], condition=Q(valid_to=None), name="issuance_identifier_one_of_kind"
             ),
         ]
+        indexes = [models.Index(fields=["value"], name="issuance_identifier_value")]
 
 
 class Post(models.Model):
@@ -86,6 +88,10 @@ class Post(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(Upper("hsa_id"), condition=Q(ended_at=None), name="issuance_post_hsa_id"),
+        ]
+        indexes = [
+            # Search by the ending of a HSA-id.
+            models.Index(OpClass(Reverse(Upper("hsa_id")), name="text_pattern_ops"), name="issuance_post_hsa_ending"),
         ]
 
 

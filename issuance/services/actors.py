@@ -4,8 +4,9 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q
 
-from issuance.authz import Actor, Grant, Role, user
-from issuance.models import Post, RoleGrant
+from issuance.authz import Action, Actor, Grant, Role, user
+from issuance.authz.roles import ALLOWED
+from issuance.models import ExtendedReach, Post, RoleGrant
 from siths_portal.lib import clock
 
 
@@ -22,7 +23,15 @@ def actor_of_person(person_id: UUID) -> Actor:
         .select_related("area", "organisation")
         .order_by("id")
     )
-    return user(person_id, tuple(Grant(Role(row.role), scope_path_of(row), row.protected_persons) for row in rows))
+    grants = tuple(Grant(Role(row.role), scope_path_of(row), row.protected_persons) for row in rows)
+    return user(person_id, grants, _extended_persons(person_id, grants))
+
+
+def _extended_persons(person_id: UUID, grants: tuple[Grant, ...]) -> frozenset[UUID]:
+    if not any(Action.EXTENDED_SEARCH in ALLOWED[grant.role] for grant in grants):
+        return frozenset()
+    reached = ExtendedReach.objects.filter(owner_ref=f"user:{person_id}", until__gt=clock.now())
+    return frozenset(reached.values_list("person_id", flat=True))
 
 
 def scope_path_of(grant: RoleGrant) -> str:

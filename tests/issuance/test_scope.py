@@ -24,6 +24,7 @@ ROLES = [
 ]  # fmt: skip
 MATRIX = {
     Action.VIEW: "YYYYYYYYYY",
+    Action.EXTENDED_SEARCH: "YYYYYYY-Y-",
     Action.VIEW_HISTORY: "YYYYYYYYYY",
     Action.VIEW_RECEIPT: "Y-YYYYYY-Y",
     Action.VIEW_PHOTO: "---YYYYY--",
