@@ -70,3 +70,24 @@ SWEDISH: Mapping[RevocationReason, str] = {
     RevocationReason.RETURNED: "Försändelsen kom i retur",
     RevocationReason.CERTIFICATE_REVOKED: "Certifikatet spärrat av certifikatutfärdaren",
 }
+
+
+class Requester(StrEnum):
+    """Who asked for a revocation. All but the holder and the clerk himself are named."""
+
+    HOLDER = "holder"
+    ORGANISATION = "organisation"
+    OFFICER = "officer"
+    OTHER = "other"
+
+
+class RequestChannel(StrEnum):
+    """How the request reached the clerk."""
+
+    VISIT = "visit"
+    PHONE = "phone"
+    WRITTEN = "written"
+    OWN_FINDING = "own_finding"
+
+
+NAMED_REQUESTERS = frozenset({Requester.ORGANISATION, Requester.OTHER})

@@ -1,0 +1,151 @@
+"""Events in words: what was done, by whom, and the facts that a reader understands."""
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
+
+from issuance.domain.revocation import SWEDISH, RevocationReason
+from issuance.queries import words
+from siths_portal.lib import clock
+
+WHAT: Mapping[str, str] = {
+    "person.registered": _("Personen lades upp från katalogen"),
+    "person.changed": _("Uppgifter ändrades efter personregistret"),
+    "post.changed": _("Uppdraget ändrades efter katalogen"),
+    "post.ended": _("Uppdraget avslutades i katalogen"),
+    "role.assigned": _("Behörighetsroll tilldelades"),
+    "role.ended": _("Behörighetsroll avslutades"),
+    "carrier.ordered": _("Kortet beställdes"),
+    "carrier.migrated": _("Kortet fördes in från den tidigare portalen"),
+    "carrier.serial_bound": _("Kortets serienummer registrerades"),
+    "carrier.produced": _("Kortet tillverkades"),
+    "carrier.sent": _("Kortet skickades"),
+    "carrier.identified": _("Innehavaren identifierades"),
+    "carrier.code_set": _("Innehavaren satte kortets kod"),
+    "carrier.activated": _("Innehavaren skrev under kvittensen och kortet aktiverades"),
+    "carrier.revoked": _("Kortet spärrades"),
+    "carrier.expired": _("Kortets giltighet gick ut"),
+    "carrier.cancelled": _("Kortet avbröts"),
+    "eid.ordered": _("SITHS eID beställdes"),
+    "eid.migrated": _("SITHS eID fördes in från den tidigare portalen"),
+    "eid.certificates_planned": _("Certifikat beställdes av certifikatutfärdaren"),
+    "eid.activated": _("SITHS eID aktiverades"),
+    "eid.revoked": _("SITHS eID spärrades"),
+    "eid.expired": _("SITHS eID gick ut"),
+    "eid.cancelled": _("SITHS eID avbröts"),
+    "order.submitted": _("Beställningen lades i kö till kortleverantören"),
+    "order.accepted": _("Kortleverantören tog emot beställningen"),
+    "order.production_started": _("Produktionen startade"),
+    "order.produced": _("Kortleverantören rapporterade kortet tillverkat"),
+    "order.sent": _("Kortleverantören rapporterade kortet skickat"),
+    "order.failed": _("Produktionen misslyckades"),
+    "order.returned": _("Försändelsen kom i retur"),
+    "order.cancelled": _("Beställningen togs bort"),
+    "order.address_read": _("Kortleverantören läste leveransadressen"),
+    "order.photo_read": _("Kortleverantören läste fotot"),
+    "order.report_noted": _("En rapport från kortleverantören noterades"),
+}
+
+_SYSTEM: Mapping[str, str] = {
+    "system:not-activated-in-time": _("Systemet: kortet aktiverades inte i tid"),
+    "system:receipt-not-signed": _("Systemet: kvittensen skrevs inte under i tid"),
+    "system:certificate-revoked": _("Systemet: certifikaten spärrades av certifikatutfärdaren"),
+    "system:expiry": _("Systemet: giltigheten gick ut"),
+    "system:migration": _("Systemet: införing från den tidigare portalen"),
+    "system:setup": _("Systemet: uppsättning"),
+    "system:register-reading": _("Systemet: läsning i katalog och personregister"),
+}
+_STATES: Mapping[str, str] = {
+    "ordered": _("Beställd"),
+    "sent": _("Skickat"),
+    "activated_unsigned": _("Aktiverad, underskrift saknas"),
+    "active": _("Aktiv"),
+    "revoked": _("Spärrad"),
+    "expired": _("Utgången"),
+    "cancelled": _("Avbruten"),
+}
+_FIELDS: Mapping[str, str] = {
+    "given_names": _("förnamn"),
+    "given_name_in_use": _("tilltalsnamn"),
+    "surname": _("efternamn"),
+    "protected_person_indicator": _("sekretessmarkering"),
+    "protected_population_record": _("skyddad folkbokföring"),
+    "deceased": _("avliden"),
+    "title": _("titel"),
+    "mail": _("e-post"),
+    "upn": _("UPN"),
+    "valid_to": _("slutdatum"),
+    "hsa_id": _("Tjänste-id"),
+}
+ROLE: Mapping[str, str] = {
+    "system_admin": _("Förvaltningsadministratör"),
+    "global_revoker": _("Global Spärr"),
+    "global_reader": _("Global Läs"),
+    "responsible_issuer": _("Ansvarig utgivare"),
+    "deputy_issuer": _("Biträdande utgivare"),
+    "id_administrator": _("ID-administratör"),
+    "reserve_card_admin_loa3": _("Reservkortshandläggare tillitsnivå 3"),
+    "reserve_card_admin_loa2": _("Reservkortshandläggare tillitsnivå 2"),
+    "revoker": _("Spärr"),
+    "reader": _("Läs"),
+}
+
+
+def what(action: str) -> str:
+    """What was done."""
+    return words.said(WHAT, action)
+
+
+def system_actor(ref: str) -> str:
+    """A rule of the system."""
+    return words.said(_SYSTEM, ref)
+
+
+def facts_of(facts: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Labels and values of those facts of an event that people read; ids and what the event's name says already are left out."""
+    found = []
+    before, after = facts.get("from"), facts.get("to")
+    if before and before != after and before in _STATES:
+        change = f"{words.said(_STATES, before)} → {words.said(_STATES, str(after))}"
+        found.append((gettext("Status"), change))
+    for name, (label, written) in _FACTS.items():
+        if facts.get(name):
+            found.append((gettext(label), written(facts[name])))
+    return tuple(found)
+
+
+def _reason(code: str) -> str:
+    return gettext(SWEDISH[RevocationReason(code)]) if code in RevocationReason else code
+
+
+def _moment(text: str) -> str:
+    return f"{dt.datetime.fromisoformat(text).astimezone(clock.STOCKHOLM):%Y-%m-%d %H:%M}"
+
+
+def _fields(names: list[str]) -> str:
+    return ", ".join(words.said(_FIELDS, name) for name in names)
+
+
+def _from(table: Mapping[str, str]) -> Callable[[str], str]:
+    return lambda code: words.said(table, code)
+
+
+_FACTS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
+    "reason": (_("Orsak"), _reason),
+    "justification": (_("Beskrivning"), str),
+    "requester": (_("Begärd av"), _from(words.REQUESTER)),
+    "requester_name": (_("Begärd av, namn"), str),
+    "request_channel": (_("Begäran kom genom"), _from(words.REQUEST_CHANNEL)),
+    "received_at": (_("Begäran kom in"), _moment),
+    "identity_document": (_("Identifiering med"), _from(words.IDENTITY_DOCUMENT)),
+    "card_serial": (_("Serienummer"), words.card_serial),
+    "mifare_id": (_("MIFARE-id"), str),
+    "sent_on": (_("Lämnat till posten"), str),
+    "hsa_id": (_("Tjänste-id"), str),
+    "article": (_("Artikel"), str),
+    "fields": (_("Ändrade uppgifter"), _fields),
+    "role": (_("Roll"), _from(ROLE)),
+}

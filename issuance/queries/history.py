@@ -1,0 +1,125 @@
+"""Historik of a carrier and of a person: the events in words, newest first, in pages by keyset."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import F, Q
+from django.utils.translation import gettext as _
+
+from authn import service as authn
+from issuance.authz import Action, Actor, policy
+from issuance.models import CardOrder, Carrier, Eid, EidAppTransaction, Event, Person, Post
+from issuance.queries import event_words, words
+
+PAGE = 50
+
+type Subjects = Mapping[tuple[str, str], str]
+"""What each subject of events, by its type and id, is called on the page."""
+
+
+@dataclass(frozen=True)
+class HistoryEntry:
+    """An event: when, what, about which thing, who, and the facts in words."""
+
+    id: int
+    at: dt.datetime
+    what: str
+    subject: str
+    who: str
+    facts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class HistoryView:
+    """A page of history. `before` is what the next page is asked for with, None on the last; `carrier` the one it is about."""
+
+    person_id: UUID
+    carrier: str
+    entries: tuple[HistoryEntry, ...]
+    before: int | None
+
+
+def carrier_history(*, actor: Actor, carrier_id: UUID | str, before: int | None = None, limit: int = PAGE) -> HistoryView:
+    """What happened to a carrier and to those of its eIDs that the actor sees. Raises NotFound, Forbidden."""
+    carrier = policy.get(actor, Action.VIEW_HISTORY, Carrier.objects.defer("card_key_spki"), carrier_id)
+    subjects = _carrier_subjects(actor, [carrier])
+    entries, further = _page(actor, subjects, before, limit)
+    return HistoryView(carrier.person_id, _carrier_name(carrier), entries, further)
+
+
+def person_history(*, actor: Actor, person_id: UUID | str, before: int | None = None, limit: int = PAGE) -> HistoryView:
+    """What happened to a person and to those posts, carriers and eIDs of his that the actor sees. Raises NotFound, Forbidden."""
+    person = policy.get(actor, Action.VIEW_HISTORY, Person.objects.all(), person_id)
+    carriers = Carrier.objects.visible_to(actor, Action.VIEW_HISTORY).filter(person=person).defer("card_key_spki")
+    posts = Post.objects.visible_to(actor, Action.VIEW_HISTORY).filter(person=person)
+    subjects = {
+        ("person", str(person.id)): _("Personen"),
+        **{("post", str(pk)): _("Uppdrag {hsa_id}").format(hsa_id=hsa_id) for pk, hsa_id in posts.values_list("id", "hsa_id")},
+        **_carrier_subjects(actor, list(carriers)),
+    }
+    entries, further = _page(actor, subjects, before, limit)
+    return HistoryView(person.id, "", entries, further)
+
+
+def _carrier_name(carrier: Carrier) -> str:
+    ending = f" …{carrier.card_serial[-4:]}" if carrier.card_serial else ""
+    return f"{words.said(words.CARRIER_TYPE, carrier.kind)}{ending}"
+
+
+def _carrier_subjects(actor: Actor, carriers: list[Carrier]) -> dict[tuple[str, str], str]:
+    names = {carrier.id: _carrier_name(carrier) for carrier in carriers}
+    eids = Eid.objects.visible_to(actor, Action.VIEW_HISTORY).filter(carrier__in=names).values_list("id", "hsa_id")
+    orders = CardOrder.objects.filter(carrier__in=names).values_list("id", "carrier_id")
+    transactions = EidAppTransaction.objects.filter(carrier__in=names).values_list("id", "carrier_id")
+    return {
+        **{("carrier", str(pk)): name for pk, name in names.items()},
+        **{("eid", str(pk)): f"SITHS eID {hsa_id}" for pk, hsa_id in eids},
+        **{("order", str(pk)): names[carrier_id] for pk, carrier_id in orders},
+        **{("transaction", str(pk)): names[carrier_id] for pk, carrier_id in transactions},
+    }
+
+
+def _page(actor: Actor, subjects: Subjects, before: int | None, limit: int) -> tuple[tuple[HistoryEntry, ...], int | None]:
+    by_type: dict[str, list[str]] = {}
+    for kind, ref in subjects:
+        by_type.setdefault(kind, []).append(ref)
+    concerned = Q(pk__in=[])
+    for kind, refs in by_type.items():
+        concerned |= Q(subject_type=kind, subject_ref__in=refs)
+    events = Event.objects.filter(concerned)
+    if before is not None:
+        events = events.filter(id__lt=before)
+    # By an expression, so that the few events are found by their subjects and sorted, not sought along the whole table's key.
+    rows = list(events.order_by((F("id") + 0).desc())[: limit + 1])
+    shown = rows[:limit]
+    who = _names(actor, {row.actor_ref for row in shown})
+    entries = tuple(
+        HistoryEntry(
+            id=row.id,
+            at=row.at,
+            what=event_words.what(row.action),
+            subject=subjects[row.subject_type, row.subject_ref],
+            who=who[row.actor_ref],
+            facts=event_words.facts_of(row.facts),
+        )
+        for row in shown
+    )
+    return entries, shown[-1].id if len(rows) > limit else None
+
+
+def _names(actor: Actor, refs: Iterable[str]) -> dict[str, str]:
+    """Who stands behind each reference of an event. A clerk with protected identity is named to those alone who may see him."""
+    refs = set(refs)
+    ids = {ref.removeprefix("user:"): ref for ref in refs if ref.startswith("user:")}
+    people = Person.objects.filter(pk__in=list(ids)).values_list("id", "given_name_in_use", "surname", "is_protected")
+    hidden = _("Handläggare med skyddade personuppgifter")
+    seen = any(grant.protected_persons for grant in actor.grants)
+    found = {ref: _("Okänd handläggare") for ref in ids.values()}
+    for pk, given_name, surname, is_protected in people:
+        found[ids[str(pk)]] = hidden if is_protected and not seen else f"{given_name} {surname}"
+    clients = {ref.removeprefix("client:") for ref in refs if ref.startswith("client:")}
+    names = authn.client_names(clients) if clients else {}
+    found |= {f"client:{ref}": _("Kortleverantören {name}").format(name=names.get(ref, ref)) for ref in clients}
+    return {ref: found.get(ref) or event_words.system_actor(ref) for ref in refs}

@@ -1,0 +1,127 @@
+"""What the person's page offers: each function by the state of its thing and the actor's right, or why it is off."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from issuance.authz import Action, Actor, policy
+from issuance.domain import carrier_states
+from issuance.domain.carrier_states import CarrierState
+from issuance.domain.eid_states import EidState
+from issuance.domain.order_states import OrderState
+from issuance.models import CardOrder, Carrier, Eid, Person, Post
+
+CARRIER_RIGHTS = (Action.ACTIVATE_ORDINARY_CARD, Action.REVOKE_CARRIER, Action.VIEW_RECEIPT, Action.VIEW_HISTORY)
+
+
+@dataclass(frozen=True)
+class Function:
+    """A link or, with `post`, a button. `reason` says why it is off where it is not `allowed`."""
+
+    name: str
+    address: str
+    subject: UUID
+    allowed: bool = True
+    reason: str = ""
+    post: bool = False
+
+    @property
+    def url(self) -> str:
+        """Where it leads."""
+        return reverse(self.address, args=[self.subject])
+
+
+def of_person(actor: Actor, person: Person, posts: list[Post]) -> list[Function]:
+    """The page's own functions, for the person's current posts that the actor sees, each with `may_order_ordinary_card`."""
+    order = Function(_("Nytt SITHS eID ordinarie kort"), "order_start", person.id, post=True)
+    history = Function(_("Personens historik"), "person_history", person.id)
+    return [_unless(order, _why_no_order(actor, person, posts)), history]
+
+
+def _why_no_order(actor: Actor, person: Person, posts: list[Post]) -> str:
+    if not policy.holds(actor, Action.ORDER_ORDINARY_CARD):
+        return _no_right()
+    if policy.is_own_matter(actor, Action.ORDER_ORDINARY_CARD, person.id):
+        return _own_matter()
+    if person.deceased:
+        return _("Personen är avliden enligt personregistret.")
+    if not posts:
+        return _("Personen har inget aktuellt uppdrag i din organisation.")
+    if not any(getattr(post, f"may_{Action.ORDER_ORDINARY_CARD}") for post in posts):
+        return _("Din roll gäller inte i den organisation där personen har sitt uppdrag.")
+    return ""
+
+
+def of_carrier(actor: Actor, carrier: Carrier, order: CardOrder | None, *, may_remove: bool) -> list[Function]:
+    """The functions of a carrier that was read with the rights of `CARRIER_RIGHTS`."""
+    found = []
+    if carrier.kind == "ordinary_card" and carrier.state in _TO_ACTIVATE:
+        name = _("Aktivera kort") if carrier.state != CarrierState.ACTIVATED_UNSIGNED else _("Fortsätt aktiveringen")
+        found.append(_unless(Function(name, "activate", carrier.id), _why_not_activated(actor, carrier)))
+    if carrier.state not in carrier_states.INVALID:
+        revoke = Function(_("Spärra kort"), "carrier_revoke", carrier.id)
+        found.append(_unless(revoke, _why_no_right(carrier, Action.REVOKE_CARRIER)))
+    if carrier.state == CarrierState.ORDERED and order is not None:
+        remove = Function(_("Ta bort beställning"), "order_cancel", order.id, post=True)
+        found.append(_unless(remove, _why_not_removed(order, may_remove=may_remove)))
+    found.append(_unless(Function(_("Visa elektronisk kvittens"), "receipt", carrier.id), _why_no_receipt(carrier)))
+    found.append(Function(_("Historik"), "carrier_history", carrier.id))
+    return found
+
+
+def of_eid(eid: Eid) -> list[Function]:
+    """The functions of an eID that was read with the right to revoke it."""
+    if eid.state not in (EidState.ORDERED, EidState.ACTIVE):
+        return []
+    return [_unless(Function(_("Spärra SITHS eID"), "eid_revoke", eid.id), _why_no_right(eid, Action.REVOKE_EID))]
+
+
+_TO_ACTIVATE = (CarrierState.ORDERED, CarrierState.SENT, CarrierState.ACTIVATED_UNSIGNED)
+
+
+def _why_not_activated(actor: Actor, carrier: Carrier) -> str:
+    if reason := _why_no_right(carrier, Action.ACTIVATE_ORDINARY_CARD):
+        return reason
+    if policy.is_own_matter(actor, Action.ACTIVATE_ORDINARY_CARD, carrier.person_id):
+        return _own_matter()
+    if carrier.state == CarrierState.ORDERED:
+        return _("Kortet kan aktiveras när det har status Skickat.")
+    return ""
+
+
+def _why_not_removed(order: CardOrder, *, may_remove: bool) -> str:
+    if not may_remove:
+        return _no_right()
+    if order.state != OrderState.QUEUED:
+        return _("Kortleverantören har tagit emot beställningen. Spärra kortet i stället.")
+    return ""
+
+
+def _why_no_receipt(carrier: Carrier) -> str:
+    if reason := _why_no_right(carrier, Action.VIEW_RECEIPT):
+        return reason
+    if carrier.receipt_id is not None:
+        return ""
+    if carrier.origin == "migrated":
+        return _("Kortet lämnades ut före den här portalen. Kvittensen finns i det tidigare arkivet.")
+    if carrier.state in carrier_states.INVALID:
+        return _("Kortet kvitterades aldrig.")
+    return _("Kvittensen finns när innehavaren har skrivit under vid aktiveringen.")
+
+
+def _why_no_right(row: Carrier | Eid, action: Action) -> str:
+    return "" if getattr(row, f"may_{action}") else _no_right()
+
+
+def _no_right() -> str:
+    return _("Din behörighetsroll tillåter inte åtgärden här.")
+
+
+def _own_matter() -> str:
+    return _("Du kan inte utföra ärendet för dig själv. Be en annan ID-administratör.")
+
+
+def _unless(function: Function, reason: str) -> Function:
+    return Function(function.name, function.address, function.subject, not reason, reason, function.post)

@@ -1,0 +1,25 @@
+"""That somebody was shown what is known of a person: an event of its own, written before the page is (ADR 0080)."""
+
+from enum import StrEnum
+from uuid import UUID
+
+from issuance.authz import Actor
+from issuance.models import Event
+
+
+class Shown(StrEnum):
+    """What was shown of a person."""
+
+    PERSON = "person"
+    PERSON_HISTORY = "person_history"
+    CARRIER_HISTORY = "carrier_history"
+    CERTIFICATE = "certificate"
+    RECEIPT = "receipt"
+    RECEIPT_PDF = "receipt_pdf"
+    PHOTO = "photo"
+
+
+def record(*, actor: Actor, person_id: UUID, shown: Shown, subject: UUID | None = None) -> None:
+    """Notes that `actor`, whose right has been checked, is about to see this of the person; `subject` is the thing's id."""
+    facts = {"shown": shown.value} | ({"subject": str(subject)} if subject else {})
+    Event.record(actor_ref=actor.ref, action="person.shown", subject_type="disclosure", subject_ref=str(person_id), facts=facts)
