@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import BooleanField, Case, Exists, OuterRef, Q, When
 
 from issuance.authz.actor import Actor, Grant
-from issuance.authz.roles import ALLOWED, READING, SYSTEM_ALLOWED, Action
+from issuance.authz.roles import ALLOWED, EXTENDED_REACH, READING, SYSTEM_ALLOWED, Action
 
 _Model = TypeVar("_Model", bound=models.Model, covariant=True)
 
@@ -54,10 +54,9 @@ class ScopedQuerySet(models.QuerySet[_Model]):
             return self if action in SYSTEM_ALLOWED[actor.ref] else self.none()
         if actor.kind == "client":
             return self._supplied_by(actor, action, rule)
-        grants = [grant for grant in actor.grants if action in ALLOWED[grant.role]]
-        if not grants:
+        if not any(action in ALLOWED[grant.role] for grant in actor.grants):
             return self.none()
-        return self.filter(self._granted(grants, action, rule))
+        return self.filter(self._for_person(actor, action, rule))
 
     def with_rights(self, actor: Actor, actions: Iterable[Action]) -> Self:
         """The rows with `may_<action>` for each action: whether `visible_to` for a person's roles would keep the row.
@@ -67,16 +66,13 @@ class ScopedQuerySet(models.QuerySet[_Model]):
         rule = cast(Scoped, self.model).scope
         rights = {}
         for action in actions:
-            grants = [grant for grant in actor.grants if action in ALLOWED[grant.role]]
-            condition = self._granted(grants, action, rule) if grants else _NOTHING
+            condition = self._for_person(actor, action, rule)
             rights[f"may_{action}"] = Case(When(condition, then=True), default=False, output_field=BooleanField())
         return self.annotate(**rights)
 
     def with_own_scope(self, actor: Actor) -> Self:
-        """The rows with `in_own_scope`: whether the actor, a person, reaches them by themselves, not only by what hangs on them."""
-        rule = replace(cast(Scoped, self.model).scope, shown_by="")
-        grants = [grant for grant in actor.grants if Action.VIEW in ALLOWED[grant.role]]
-        condition = self._granted(grants, Action.VIEW, rule) if grants else _NOTHING
+        """The rows with `in_own_scope`: whether the actor, a person, reaches them themselves, not only by what hangs on them."""
+        condition = self._for_person(actor, Action.VIEW, replace(cast(Scoped, self.model).scope, shown_by=""))
         return self.annotate(in_own_scope=Case(When(condition, then=True), default=False, output_field=BooleanField()))
 
     def _supplied_by(self, actor: Actor, action: Action, rule: ScopeRule) -> Self:
@@ -85,6 +81,24 @@ class ScopedQuerySet(models.QuerySet[_Model]):
             return self.none()
         own = Q(**{rule.supplier: actor.client_ref})
         return self.filter(own | rule.queue if action is Action.TAKE else own)
+
+    def _for_person(self, actor: Actor, action: Action, rule: ScopeRule) -> Q:
+        """Rows that a person's roles reach, and those of the persons whom he found by an extended search.
+
+        To search extended is to look everywhere; what is found opens for EXTENDED_REACH only, and for protected persons only
+        with the add-on on a role that may search so.
+        """
+        grants = [grant for grant in actor.grants if action in ALLOWED[grant.role]]
+        if action is Action.EXTENDED_SEARCH:
+            grants = [replace(grant, scope_path="/") for grant in grants]
+        condition = self._granted(grants, action, rule) if grants else _NOTHING
+        extended = [grant for grant in grants if Action.EXTENDED_SEARCH in ALLOWED[grant.role]]
+        if extended and action in EXTENDED_REACH and rule.person and actor.extended_persons:
+            found = Q(**{f"{rule.person.replace('.', '__')}__in": actor.extended_persons})
+            if rule.protected and not any(grant.protected_persons for grant in extended):
+                found &= Q(**{rule.protected: False})
+            condition |= found
+        return condition
 
     def _granted(self, grants: list[Grant], action: Action, rule: ScopeRule) -> Q:
         everyone = [grant for grant in grants if grant.protected_persons or not rule.protected]
