@@ -1,7 +1,9 @@
 """Revocation (spärr): final, at once, of everything on a carrier or of one eID (domain.md 3.6)."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -11,7 +13,14 @@ from issuance.authz import Action, Actor, policy
 from issuance.domain.carrier_states import CarrierAction, CarrierState
 from issuance.domain.eid_states import EidAction, EidState
 from issuance.domain.order_states import OrderAction, OrderState
-from issuance.domain.revocation import RFC_5280, SYSTEM_REASONS, RevocationReason
+from issuance.domain.revocation import (
+    NAMED_REQUESTERS,
+    RFC_5280,
+    SYSTEM_REASONS,
+    RequestChannel,
+    Requester,
+    RevocationReason,
+)
 from issuance.models import CardOrder, Carrier, CarrierCertificate, Eid
 from issuance.services import _steps
 from pki import service as pki
@@ -20,91 +29,103 @@ from siths_portal.lib.errors import Invalid
 
 _CHANNELS = {"user": "portal", "client": "supplier-api", "system": "system"}
 _LIVE = [EidState.ORDERED.value, EidState.ACTIVE.value]
+_JUSTIFICATION_LIMIT = 1000
+_NAME_LIMIT = 200
+
+
+@dataclass(frozen=True)
+class RevocationRequest:
+    """Spärrbegäran (domain.md 3.6): the reason, and how the request came.
+
+    `received_at` is when it came, if earlier than now (a form filled in while the portal was down). `requester` and `channel`
+    are codes of the domain; both are empty where a rule and nobody asked.
+    """
+
+    reason: str
+    justification: str = ""
+    received_at: dt.datetime | None = None
+    requester: str = ""
+    requester_name: str = ""
+    channel: str = ""
+
+    def facts(self) -> dict[str, Any]:
+        """What the events of the revocation tell of the request."""
+        asked = {
+            "requester": self.requester,
+            "requester_name": self.requester_name,
+            "request_channel": self.channel,
+        }
+        return {
+            "reason": str(self.reason),
+            "justification": self.justification,
+            "received_at": _moment(self.received_at),
+            **{name: value for name, value in asked.items() if value},
+        }
 
 
 @transaction.atomic(durable=True)
 def revoke_carrier(
-    *, actor: Actor, carrier_id: UUID, reason: str, justification: str = "", received_at: dt.datetime | None = None
+    *,
+    actor: Actor,
+    carrier_id: UUID,
+    reason: str,
+    justification: str = "",
+    received_at: dt.datetime | None = None,
+    requester: str = "",
+    requester_name: str = "",
+    channel: str = "",
 ) -> Carrier:
     """Revokes a carrier, its eIDs and all certificates on it, and destroys its PUK. A revoked carrier stays as it is.
 
-    `received_at` is when the request came, if earlier than now (a form filled in while the portal was down). Raises
-    NotFound, Forbidden, Invalid (reason), IllegalTransition if the carrier has expired or was cancelled.
+    The other arguments are those of `RevocationRequest`. Raises NotFound, Forbidden, Invalid (by field), IllegalTransition if
+    the carrier has expired or was cancelled.
     """
-    why = _checked(actor, reason, justification, received_at)
+    request = RevocationRequest(reason, justification, received_at, requester, requester_name, channel)
+    check(actor=actor, request=request)
     rows = Carrier.objects.select_for_update(of=("self",), no_key=True)
     carrier = policy.get(actor, Action.REVOKE_CARRIER, rows, carrier_id)
     if carrier.state != CarrierState.REVOKED:
-        revoke_locked([carrier], actor=actor, reason=why, justification=justification, received_at=received_at)
+        _revoke_locked([carrier], actor=actor, request=request)
     return carrier
 
 
 @transaction.atomic(durable=True)
 def revoke_eid(
-    *, actor: Actor, eid_id: UUID, reason: str, justification: str = "", received_at: dt.datetime | None = None
+    *,
+    actor: Actor,
+    eid_id: UUID,
+    reason: str,
+    justification: str = "",
+    received_at: dt.datetime | None = None,
+    requester: str = "",
+    requester_name: str = "",
+    channel: str = "",
 ) -> Eid:
     """Revokes one eID and its certificates; the carrier and its other eIDs stay. A revoked eID stays as it is.
 
-    Raises as `revoke_carrier` does.
+    Arguments and refusals are those of `revoke_carrier`.
     """
-    why = _checked(actor, reason, justification, received_at)
+    request = RevocationRequest(reason, justification, received_at, requester, requester_name, channel)
+    check(actor=actor, request=request)
     seen = policy.get(actor, Action.REVOKE_EID, Eid.objects.all(), eid_id)
     Carrier.objects.select_for_update(no_key=True).get(pk=seen.carrier_id)
     eid = Eid.objects.select_for_update(of=("self",), no_key=True).get(pk=seen.pk)
     if eid.state != EidState.REVOKED:
-        revoke_locked_eids([eid], actor=actor, reason=why, justification=justification, received_at=received_at)
+        _revoke_locked_eids([eid], actor=actor, request=request)
     return eid
 
 
-def revoke_locked_eids(
-    eids: Sequence[Eid],
-    *,
-    actor: Actor,
-    reason: RevocationReason,
-    justification: str = "",
-    received_at: dt.datetime | None = None,
-) -> None:
+def revoke_locked_eids(eids: Sequence[Eid], *, actor: Actor, reason: RevocationReason) -> None:
     """Revokes locked eIDs of a carrier, with their certificates, in the caller's transaction. Raises IllegalTransition."""
-    _step_eids(eids, actor=actor, reason=reason, justification=justification)
-    certificates = CarrierCertificate.objects.filter(eid__in=[eid.id for eid in eids])
-    _plan_revocation(certificates, actor=actor, reason=reason, justification=justification, received_at=received_at)
+    _revoke_locked_eids(eids, actor=actor, request=RevocationRequest(reason))
 
 
-def revoke_locked(
-    carriers: Sequence[Carrier],
-    *,
-    actor: Actor,
-    reason: RevocationReason,
-    justification: str = "",
-    received_at: dt.datetime | None = None,
-) -> None:
+def revoke_locked(carriers: Sequence[Carrier], *, actor: Actor, reason: RevocationReason) -> None:
     """Revokes locked carriers with all that hangs on them, in the caller's transaction. Raises IllegalTransition.
 
     An order that no supplier has accepted is cancelled; one that a supplier has is the supplier's to report on (ADR 0033).
     """
-    ids = [carrier.id for carrier in carriers]
-    with_secret = [carrier.id for carrier in carriers if carrier.puk_secret_id is not None]
-    live = Eid.objects.select_for_update(no_key=True).filter(carrier__in=ids, state__in=_LIVE)
-    eids = list(live.order_by("id"))
-    waiting = CardOrder.objects.select_for_update(no_key=True).filter(carrier__in=ids, state=OrderState.QUEUED.value)
-    orders = list(waiting.order_by("id"))
-    facts = {"reason": reason.value, "justification": justification, "received_at": _moment(received_at)}
-    now = clock.now()
-    _steps.step(
-        carriers,
-        CarrierAction.REVOKE,
-        actor_ref=actor.ref,
-        facts=facts,
-        ended_at=now,
-        revocation_reason=reason.value,
-        puk_secret_id=None,
-    )
-    _step_eids(eids, actor=actor, reason=reason, justification=justification)
-    _steps.step(orders, OrderAction.CANCEL, actor_ref=actor.ref, facts={"reason": reason.value})
-    certificates = CarrierCertificate.objects.filter(carrier__in=ids)
-    _plan_revocation(certificates, actor=actor, reason=reason, justification=justification, received_at=received_at)
-    for carrier_id in with_secret:
-        pki.destroy_secrets(carrier_ref(carrier_id), actor_ref=actor.ref)
+    _revoke_locked(carriers, actor=actor, request=RevocationRequest(reason))
 
 
 def carrier_ref(carrier_id: UUID) -> str:
@@ -112,54 +133,86 @@ def carrier_ref(carrier_id: UUID) -> str:
     return f"carrier:{carrier_id}"
 
 
-def _step_eids(eids: Sequence[Eid], *, actor: Actor, reason: RevocationReason, justification: str) -> None:
+def check(*, actor: Actor, request: RevocationRequest) -> None:
+    """Passes if the request is complete and well-formed. Raises Invalid with every fault at its field."""
+    faults = list(_faults(actor, request))
+    if faults:
+        code, _field, message = faults[0]
+        raise Invalid(code, message, fields={field: [text] for _code, field, text in faults})
+
+
+def _faults(actor: Actor, request: RevocationRequest) -> Iterator[tuple[str, str, str]]:
+    """Code, field and message of each fault."""
+    if request.reason not in RevocationReason or (request.reason in SYSTEM_REASONS and actor.kind != "system"):
+        yield "unknown-reason", "reason", "Välj en spärrorsak i listan."
+    if request.reason == RevocationReason.OTHER and not request.justification.strip():
+        yield "justification-missing", "justification", "Beskriv orsaken när du väljer Annan orsak."
+    if len(request.justification) > _JUSTIFICATION_LIMIT:
+        yield "justification-too-long", "justification", "Beskrivningen får vara högst 1 000 tecken."
+    if request.requester and request.requester not in Requester:
+        yield "unknown-requester", "requester", "Välj vem som begärde spärren."
+    if request.requester in NAMED_REQUESTERS and not request.requester_name.strip():
+        yield "requester-name-missing", "requester_name", "Ange namnet på den som begärde spärren."
+    if len(request.requester_name) > _NAME_LIMIT:
+        yield "requester-name-too-long", "requester_name", "Namnet får vara högst 200 tecken."
+    if request.channel and request.channel not in RequestChannel:
+        yield "unknown-channel", "channel", "Välj hur begäran kom in."
+    if request.received_at is not None and (request.received_at.tzinfo is None or request.received_at > clock.now()):
+        yield "received-in-future", "received_at", "Tiden när begäran kom in kan inte ligga i framtiden."
+
+
+def _revoke_locked_eids(eids: Sequence[Eid], *, actor: Actor, request: RevocationRequest) -> None:
+    _step_eids(eids, actor=actor, request=request)
+    certificates = CarrierCertificate.objects.filter(eid__in=[eid.id for eid in eids])
+    _plan_revocation(certificates, actor=actor, request=request)
+
+
+def _revoke_locked(carriers: Sequence[Carrier], *, actor: Actor, request: RevocationRequest) -> None:
+    ids = [carrier.id for carrier in carriers]
+    with_secret = [carrier.id for carrier in carriers if carrier.puk_secret_id is not None]
+    live = Eid.objects.select_for_update(no_key=True).filter(carrier__in=ids, state__in=_LIVE)
+    eids = list(live.order_by("id"))
+    waiting = CardOrder.objects.select_for_update(no_key=True).filter(carrier__in=ids, state=OrderState.QUEUED.value)
+    orders = list(waiting.order_by("id"))
+    _steps.step(
+        carriers,
+        CarrierAction.REVOKE,
+        actor_ref=actor.ref,
+        facts=request.facts(),
+        ended_at=clock.now(),
+        revocation_reason=str(request.reason),
+        puk_secret_id=None,
+    )
+    _step_eids(eids, actor=actor, request=request)
+    _steps.step(orders, OrderAction.CANCEL, actor_ref=actor.ref, facts={"reason": str(request.reason)})
+    certificates = CarrierCertificate.objects.filter(carrier__in=ids)
+    _plan_revocation(certificates, actor=actor, request=request)
+    for carrier_id in with_secret:
+        pki.destroy_secrets(carrier_ref(carrier_id), actor_ref=actor.ref)
+
+
+def _step_eids(eids: Sequence[Eid], *, actor: Actor, request: RevocationRequest) -> None:
     _steps.step(
         eids,
         EidAction.REVOKE,
         actor_ref=actor.ref,
-        facts={"reason": reason.value, "justification": justification},
+        facts=request.facts(),
         ended_at=clock.now(),
-        revocation_reason=reason.value,
+        revocation_reason=str(request.reason),
     )
 
 
-def _plan_revocation(
-    certificates: QuerySet[CarrierCertificate],
-    *,
-    actor: Actor,
-    reason: RevocationReason,
-    justification: str,
-    received_at: dt.datetime | None,
-) -> None:
+def _plan_revocation(certificates: QuerySet[CarrierCertificate], *, actor: Actor, request: RevocationRequest) -> None:
     ids = list(certificates.order_by("certificate_id").values_list("certificate_id", flat=True))
     if ids:
         pki.plan_revocation(
             ids,
-            reason=RFC_5280[reason],
+            reason=RFC_5280[RevocationReason(request.reason)],
             actor_ref=actor.ref,
-            received_at=received_at or clock.now(),
+            received_at=request.received_at or clock.now(),
             channel=_CHANNELS[actor.kind],
-            justification=justification,
+            justification=request.justification,
         )
-
-
-def _checked(actor: Actor, reason: str, justification: str, received_at: dt.datetime | None) -> RevocationReason:
-    try:
-        why = RevocationReason(reason)
-    except ValueError:
-        raise Invalid("unknown-reason", "Välj en spärrorsak i listan.", fields={"reason": ["Okänd spärrorsak."]}) from None
-    if why in SYSTEM_REASONS and actor.kind != "system":
-        raise Invalid("unknown-reason", "Välj en spärrorsak i listan.", fields={"reason": ["Orsaken sätts bara av systemet."]})
-    if why is RevocationReason.OTHER and not justification.strip():
-        message = "Beskriv orsaken när du väljer Annan orsak."
-        raise Invalid("justification-missing", message, fields={"justification": [message]})
-    if len(justification) > 1000:
-        message = "Beskrivningen får vara högst 1 000 tecken."
-        raise Invalid("justification-too-long", message, fields={"justification": [message]})
-    if received_at is not None and (received_at.tzinfo is None or received_at > clock.now()):
-        message = "Tiden när begäran kom in kan inte ligga i framtiden."
-        raise Invalid("received-in-future", message, fields={"received_at": [message]})
-    return why
 
 
 def _moment(value: dt.datetime | None) -> str | None:

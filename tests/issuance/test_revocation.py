@@ -55,6 +55,28 @@ def test_everything_on_the_carrier_is_revoked(world: Any) -> None:
     assert set(Certificate.objects.filter(carrier_ref=f"carrier:{other.id}").values_list("status", flat=True)) == {"issued"}
 
 
+def test_a_request_keeps_who_asked_and_how(world: Any) -> None:
+    """The minimum fields of a written request (domain.md 3.6), on the carrier's event and on each eID's."""
+    carrier = active(world)
+    revocation.revoke_carrier(
+        actor=world.officer(), carrier_id=carrier.id, reason=LOST, requester="organisation", requester_name="Chef Chefsson",
+        channel="phone",
+    )  # fmt: skip
+    for action in ("carrier.revoked", "eid.revoked"):
+        facts = Event.objects.get(action=action).facts
+        assert (facts["requester"], facts["requester_name"], facts["request_channel"]) == (
+            "organisation", "Chef Chefsson", "phone",
+        )  # fmt: skip
+
+
+def test_every_fault_of_a_request_stands_at_its_field(world: Any) -> None:
+    with pytest.raises(Invalid) as refused:
+        revocation.revoke_carrier(
+            actor=world.officer(), carrier_id=active(world).id, reason="other", requester="other", channel="x"
+        )
+    assert set(refused.value.fields) == {"justification", "requester_name", "channel"}
+
+
 def test_again_changes_nothing(world: Any) -> None:
     carrier, actor = active(world), world.officer()
     for reason in (LOST, RevocationReason.REPLACED):
@@ -141,6 +163,11 @@ class TestAuthority:
         ({"reason": "replaced", "justification": "x" * 1001}, "justification-too-long"),
         ({"reason": "replaced", "received_at": dt.datetime(2999, 1, 1, tzinfo=dt.UTC)}, "received-in-future"),
         ({"reason": "replaced", "received_at": dt.datetime(2020, 1, 1)}, "received-in-future"),  # noqa: DTZ001
+        ({"reason": "replaced", "requester": "neighbour"}, "unknown-requester"),
+        ({"reason": "replaced", "requester": "organisation"}, "requester-name-missing"),
+        ({"reason": "replaced", "requester": "other", "requester_name": " "}, "requester-name-missing"),
+        ({"reason": "replaced", "requester": "other", "requester_name": "x" * 201}, "requester-name-too-long"),
+        ({"reason": "replaced", "channel": "pigeon"}, "unknown-channel"),
     ],
 )
 def test_a_request_has_a_form(world: Any, arguments: dict[str, Any], code: str) -> None:
