@@ -40,6 +40,7 @@ _SURNAMES = (
     "Rosén", "Sandberg", "Sjöberg", "Strömberg", "Sundin", "Svensson", "Söderlund", "Tornberg", "Wallin", "Westman", "Åberg",
     "Åkesson", "Åström", "Öberg", "Öhman", "Östlund",
 )  # fmt: skip
+_TWO_ASSIGNMENTS = frozenset({5})  # the first ID-administrator, who chooses between HSA-ids at log-in
 _TITLES = ("Sjuksköterska", "Läkare", "Undersköterska", "Medicinsk sekreterare", "Fysioterapeut", "Biomedicinsk analytiker", "")
 _STREETS = ("Demogatan", "Exempelvägen", "Provgränd", "Testallén")
 _ASCII = str.maketrans("åäöÅÄÖé", "aaoAAOe")
@@ -66,12 +67,12 @@ def person(index: int) -> DemoPerson:
     person_id = _person_id(index, coordination=coordination)
     key = PersonKey(person_id.kind.value, person_id.value)
     given = chance.choice(_MEN if int(person_id.value[10]) % 2 else _WOMEN)
-    second = chance.choice(_MEN if int(person_id.value[10]) % 2 else _WOMEN)
+    middle = chance.choice(_MEN if int(person_id.value[10]) % 2 else _WOMEN)
     surname = chance.choice(_SURNAMES)
     indicator, record = index % 45 == 44, index % 70 == 69
     address = RegisteredAddress((f"{chance.choice(_STREETS)} {chance.randint(1, 99)}",), "123 45", "Demostad", "SE")
     register = RegisterPerson(
-        given_names=f"{given} {second}",
+        given_names=f"{given} {middle}",
         given_name_in_use=given,
         surname=surname,
         protected_person_indicator=indicator,
@@ -80,8 +81,12 @@ def person(index: int) -> DemoPerson:
         registered_address=None if indicator or record else address,
     )
     places = [_place(index)]
-    if chance.random() < 0.05:
-        places.append(chance.choice([place for place in PLACES if place is not places[0]]))
+    second = chance.random() < 0.05
+    others = [place for place in PLACES if place is not places[0]]
+    if index in _TWO_ASSIGNMENTS:
+        places.append(others[0])
+    elif second:
+        places.append(chance.choice(others))
     posts = tuple(_post(index, place, key, register, chance) for place in places)
     return DemoPerson(index, person_id, register, posts)
 
