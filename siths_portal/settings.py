@@ -231,6 +231,7 @@ CARD_VALIDITY_YEARS = env.int("CARD_VALIDITY_YEARS", default=5)
 EID_VALIDITY_YEARS = env.int("EID_VALIDITY_YEARS", default=2)
 NOT_ACTIVATED_DAYS = env.int("NOT_ACTIVATED_DAYS", default=90)
 NOT_SIGNED_DAYS = env.int("NOT_SIGNED_DAYS", default=5)
+ORDER_DRAFT_DAYS = env.int("ORDER_DRAFT_DAYS", default=7)
 MINIMUM_AGE_LOA3 = env.int("MINIMUM_AGE_LOA3", default=18)
 MINIMUM_AGE_LOA2 = env.int("MINIMUM_AGE_LOA2", default=15)
 # Country parts of HSA-ids that are taken; empty takes the test catalogues' too.
