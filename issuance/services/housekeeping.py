@@ -13,7 +13,7 @@ from issuance.domain.carrier_states import CarrierAction, CarrierState
 from issuance.domain.eid_states import EidAction, EidState
 from issuance.domain.revocation import RevocationReason
 from issuance.models import Carrier, Eid
-from issuance.services import _steps, certificate_revocation
+from issuance.services import _steps, certificate_revocation, drafts
 from issuance.services.revocation import carrier_ref, revoke_locked
 from pki import service as pki
 from siths_portal.lib import clock
@@ -23,13 +23,17 @@ BATCH = 200
 
 @dataclass(frozen=True)
 class Housekeeping:
-    """How many rows each rule took; `certificates_revoked` counts carriers that `pki` had revoked, and no dry run does."""
+    """How many rows each rule took; `certificates_revoked` counts carriers that `pki` had revoked, and no dry run does.
+
+    `draft_photos` counts drafts of orders that lost their photo because nobody went on with them.
+    """
 
     not_activated: int
     not_signed: int
     carriers_expired: int
     eids_expired: int
     certificates_revoked: int = 0
+    draft_photos: int = 0
 
 
 def run(*, dry_run: bool = False, batch: int = BATCH) -> Housekeeping:
@@ -43,6 +47,7 @@ def run(*, dry_run: bool = False, batch: int = BATCH) -> Housekeeping:
             Carrier.objects.filter(_not_signed_in_time()).count(),
             Carrier.objects.filter(_carrier_ended()).count(),
             Eid.objects.filter(_eid_ended()).count(),
+            draft_photos=drafts.stale_count(),
         )
     return Housekeeping(
         not_activated=_until_empty(
@@ -52,6 +57,7 @@ def run(*, dry_run: bool = False, batch: int = BATCH) -> Housekeeping:
         carriers_expired=_until_empty(lambda: _expire_carriers(batch)),
         eids_expired=_until_empty(lambda: _expire_eids(batch)),
         certificates_revoked=certificate_revocation.sweep(),
+        draft_photos=drafts.forget_photos(batch=batch),
     )
 
 

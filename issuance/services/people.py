@@ -74,6 +74,26 @@ def remember(*, post_id: UUID, live: Live) -> None:
     PersonScope.objects.refresh([person.id])
 
 
+@transaction.atomic(durable=True)
+def remember_person(*, person_id: UUID, register: RegisterPerson) -> None:
+    """Caches what the register said of a person, as `remember` does, where no post was asked for."""
+    person = Person.objects.select_for_update(no_key=True).get(pk=person_id)
+    remember_register(person, register)
+    PersonScope.objects.refresh([person.id])
+
+
+def is_news(person: Person, post: Post | None, live: Live) -> bool:
+    """True if what was read differs from what is cached. `post.organisation` is read."""
+    if any(getattr(person, name) != getattr(live.register, name) for name in _REGISTER_FIELDS):
+        return True
+    if post is None or post.ended_at is not None:
+        return False
+    found = live.post
+    if found is None or not same_hsa_id(found.organisation_hsa_id, post.organisation.hsa_id):
+        return True
+    return any(getattr(post, name) != getattr(found, name) for name in _POST_FIELDS)
+
+
 def remember_register(person: Person, register: RegisterPerson) -> None:
     """Caches the register's values on the locked `person`, with an event that names what changed, in the caller's transaction."""
     changed = [name for name in _REGISTER_FIELDS if getattr(person, name) != getattr(register, name)]

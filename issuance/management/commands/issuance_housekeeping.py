@@ -24,5 +24,5 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{head}: {done.not_activated} ej aktiverade, {done.not_signed} utan underskrift, "
             f"{done.carriers_expired} bärare och {done.eids_expired} e-legitimationer utgångna, "
-            f"{done.certificates_revoked} bärare med spärrade certifikat"
+            f"{done.certificates_revoked} bärare med spärrade certifikat, {done.draft_photos} foton ur påbörjade beställningar"
         )
