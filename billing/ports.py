@@ -18,8 +18,8 @@ class IssuanceFacts(Protocol):
         """The next facts after `after` in feed order."""
         ...
 
-    def subscription_counts(self, at: dt.datetime) -> Sequence[SubscriptionCount]:
-        """The counts as they were at `at`, for the organisations that paid the fee then."""
+    def subscription_counts(self, at: dt.datetime, party_id: UUID | None = None) -> Sequence[SubscriptionCount]:
+        """The counts as they were at `at`, for the organisations (of one party, or of all) that paid the fee then."""
         ...
 
     def billing_parties(self) -> Sequence[BillingParty]:

@@ -14,14 +14,16 @@ from billing.models import BillingCustomer, Invoice, InvoiceRun, ItemState, RunI
 from billing.services import drafting, issuing, ledger, rendering, runs
 from billing.services.customers import CustomerTerms, put_customer
 from billing.services.demo import load_demo_prices
+from billing.services.downloads import Download, invoice_file, line_events
 from billing.services.exporting import FORMATS, export
 from billing.services.preview import Preview, preview, previewed_line
 from billing.services.prices import set_price
 from billing.services.reconcile import Difference, reconcile
 
 __all__ = [
-    "FORMATS", "CustomerResult", "CustomerTerms", "Difference", "Month", "Preview", "RunResult", "export", "load_demo_prices",
-    "preview", "previewed_line", "put_customer", "reconcile", "run_month", "set_price",
+    "FORMATS", "CustomerResult", "CustomerTerms", "Difference", "Download", "Month", "Preview", "RunResult", "export",
+    "invoice_file", "line_events", "load_demo_prices", "preview", "previewed_line", "put_customer", "reconcile", "run_month",
+    "set_price",
 ]  # fmt: skip
 
 

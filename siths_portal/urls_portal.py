@@ -6,6 +6,7 @@ from django.urls import path
 from django.views.generic import TemplateView
 
 from authn import urls as authn
+from billing import urls as billing
 from issuance import urls as issuance
 from siths_portal import frame
 from siths_portal.lib import health, pages
@@ -31,4 +32,5 @@ urlpatterns = [
     ),
     *authn.urlpatterns,
     *issuance.urlpatterns,
+    *billing.urlpatterns,
 ]

@@ -28,19 +28,17 @@ class Preview:
     blocked: tuple[tuple[str, str], ...]
 
 
-def preview(party_id: UUID | None = None) -> list[Preview]:
+def preview(party_id: UUID | None = None, *, pull: bool = True) -> list[Preview]:
     """The running month of one party, or of every party with something in it: cards sent so far, subscriptions counted now.
 
-    Pulls the feed first. Writes nothing but the ledger's new entries.
+    Pulls the feed first and writes nothing but the ledger's new entries; without `pull` nothing at all, and cards that were
+    reported sent since the last pull are left out.
     """
-    ledger.collect()
+    if pull:
+        ledger.collect()
     now = clock.now()
     month = Month.of(now)
-    counts = [
-        count
-        for count in connected.get(ports.IssuanceFacts).subscription_counts(now)
-        if count.persons and (party_id is None or count.party_id == party_id)
-    ]
+    counts = [count for count in connected.get(ports.IssuanceFacts).subscription_counts(now, party_id) if count.persons]
     parties = {count.party_id for count in counts}
     if party_id is None:
         open_entries = LedgerEntry.objects.filter(period__lte=month.first_day, line_event=None)

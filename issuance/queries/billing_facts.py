@@ -21,7 +21,7 @@ _SUBSCRIPTIONS = """
         FROM issuance_organisation o
         JOIN issuance_issuingarea a ON a.id = o.area_id AND a.issuing_organisation_id IS NOT NULL
         JOIN fee ON fee.organisation_id = o.id AND fee.charged
-        WHERE o.parent_id IS NULL
+        WHERE o.parent_id IS NULL AND (%(party)s::uuid IS NULL OR a.issuing_organisation_id = %(party)s)
     ), placed AS (
         SELECT id, '/' || split_part(scope_path, '/', 2) || '/' || split_part(scope_path, '/', 3) || '/' AS top_path
         FROM issuance_organisation
@@ -30,6 +30,7 @@ _SUBSCRIPTIONS = """
         FROM issuance_eid e
         JOIN issuance_carrier c ON c.id = e.carrier_id AND c.kind IN ('ordinary_card', 'reserve_card')
         JOIN placed ON placed.id = e.organisation_id
+        JOIN top ON top.scope_path = placed.top_path
         WHERE e.activated_at < %(at)s AND e.valid_to >= %(at)s AND (e.ended_at IS NULL OR e.ended_at >= %(at)s)
     )
     SELECT top.party_id, top.id, top.name, count(*)
@@ -138,15 +139,15 @@ def sent_card_count(start: dt.datetime, end: dt.datetime) -> int:
     return CardOrder.objects.filter(sent_at__gte=start, sent_at__lt=end).count()
 
 
-def subscription_counts(at: dt.datetime) -> list[SubscriptionCount]:
+def subscription_counts(at: dt.datetime, party_id: UUID | None = None) -> list[SubscriptionCount]:
     """Persons with at least one e-legitimation that was valid just before `at`, the end of the period that is charged.
 
     What begins at `at` is not counted yet, what ends at it still is: activation, expiry, revocation and the fee alike
     (ADR 0037). Counted for each organisation with a fee; a sub-organisation's with its top organisation's. Mobile eIDs and
-    test cards do not count. One statement over the status history.
+    test cards do not count. One statement over the status history; with `party_id` over that party's organisations alone.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_SUBSCRIPTIONS, {"at": at})
+        cursor.execute(_SUBSCRIPTIONS, {"at": at, "party": party_id})
         return [
             SubscriptionCount(party_id, organisation_id, name, organisation_id == party_id, persons)
             for party_id, organisation_id, name, persons in cursor.fetchall()

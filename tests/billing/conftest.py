@@ -32,3 +32,21 @@ def sketches(facts, prices):
 
     world.both_sketches(facts)
     return facts
+
+
+@pytest.fixture
+def page_world(facts):
+    """The parties as organisations of the portal, with people who are logged in; the outside is in memory."""
+    from issuance.ports import PersonRegister, StaffDirectory
+    from siths_portal.lib import ports
+    from tests.billing.page_world import PageWorld
+    from tests.issuance.outside import Outside
+    from tests.issuance.world import World
+
+    before = {port: ports.get(port) for port in (StaffDirectory, PersonRegister)}
+    outside = Outside()
+    for port in before:
+        ports.connect(port, outside)
+    yield PageWorld(World(outside))
+    for port, adapter in before.items():
+        ports.connect(port, adapter)

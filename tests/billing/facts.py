@@ -34,6 +34,7 @@ class Facts:
     counts: dict[str, list[SubscriptionCount]] = field(default_factory=dict)  # by period YYYY-MM; "now" for any other moment
     parties: list[BillingParty] = field(default_factory=list)
     comments: dict[UUID, str] = field(default_factory=dict)
+    names: dict[UUID, str] = field(default_factory=dict)  # of offices; "Kontoret" unless named
     numbers: tuple[str, ...] = ("589", "689", "610", "677")
 
     def connect(self) -> "Facts":
@@ -87,16 +88,17 @@ class Facts:
     def billable_facts(self, after: Cursor, *, limit: int) -> list[BillableFact]:
         return [card for card in self.cards if card.cursor > after][:limit]
 
-    def subscription_counts(self, at: dt.datetime) -> list[SubscriptionCount]:
+    def subscription_counts(self, at: dt.datetime, party_id: UUID | None = None) -> list[SubscriptionCount]:
         ended = (at.astimezone(STOCKHOLM) - dt.timedelta(seconds=1)).strftime("%Y-%m")
         midnight = at.astimezone(STOCKHOLM).strftime("%d%H%M%S") == "01000000"
-        return self.counts.get(ended if midnight else "now", [])
+        counts = self.counts.get(ended if midnight else "now", [])
+        return [count for count in counts if party_id in (None, count.party_id)]
 
     def billing_parties(self) -> list[BillingParty]:
         return self.parties
 
     def offices(self, ids: Collection[UUID]) -> dict[UUID, OfficeView]:
-        return {key: OfficeView(key, "", self.comments[key]) for key in ids if key in self.comments}
+        return {key: OfficeView(key, self.names.get(key, "Kontoret"), self.comments[key]) for key in ids if key in self.comments}
 
     def articles(self) -> dict[str, ArticleView]:
         plain = {n: ArticleView(n, n, f"Kort {n}", False) for n in self.numbers}

@@ -1,0 +1,229 @@
+"""Issued invoices as the pages show them, each only to those whose role reaches the party that it is for.
+
+A hidden invoice and one that does not exist are answered by the same query and the same error (S09). Nothing here names a person.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+from django.db.models import Count, QuerySet, Sum
+
+from billing import ports
+from billing.domain.invoices import NumberedInvoice
+from billing.domain.periods import Month
+from billing.domain.text import swedish_key
+from billing.models import BillingCustomer, Invoice, InvoiceLine, InvoiceState, LedgerEntry, LedgerKind, LineEvent
+from billing.services import frozen
+from issuance import service as issuance
+from issuance.authz import Actor, policy
+from siths_portal.lib import ports as connected
+
+PAGE_SIZE = 50
+_CHUNK = 2000
+
+
+@dataclass(frozen=True)
+class InvoiceRow:
+    """An issued invoice in the list. Amounts are SEK."""
+
+    number: str
+    customer: str
+    month: Month
+    net: Decimal
+    gross: Decimal
+    payable: Decimal
+    due_date: dt.date
+    state: str
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What a filter's invoices come to, over all pages."""
+
+    count: int
+    net: Decimal
+    gross: Decimal
+    payable: Decimal
+
+
+@dataclass(frozen=True)
+class InvoicePage:
+    """A page of the list, newest number first. `next_after` is the number that the next page goes on from, empty on the last."""
+
+    rows: tuple[InvoiceRow, ...]
+    sums: Sums
+    next_after: str
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the list can be filtered by: customers by name, months from the newest."""
+
+    customers: tuple[tuple[UUID, str], ...]
+    months: tuple[Month, ...]
+
+
+@dataclass(frozen=True)
+class InvoiceView:
+    """One invoice as it was frozen, with the line ids of its drill-down and the files that are made."""
+
+    invoice: NumberedInvoice
+    state: str
+    formats: frozenset[str]
+
+
+@dataclass(frozen=True)
+class LineHead:
+    """A line whose events are shown."""
+
+    number: str
+    customer: str
+    position: int
+    text: str
+    period: Month
+    quantity: Decimal
+    unit_price: Decimal
+    net: Decimal
+
+
+@dataclass(frozen=True)
+class LineEventRow:
+    """What happened that the line is for: a sent card by its order, or the month-end count of an organisation."""
+
+    entry_id: int
+    occurred_at: dt.datetime
+    kind: str
+    order_id: str
+    office: str
+    article_code: str
+    quantity: Decimal
+    unit_price: Decimal
+
+
+@dataclass(frozen=True)
+class LinePage:
+    """A page of a line's events in the order of the ledger. `next_after` is the entry to go on from, None on the last page."""
+
+    line: LineHead
+    rows: tuple[LineEventRow, ...]
+    next_after: int | None
+
+
+def visible(actor: Actor) -> QuerySet[Invoice]:
+    """The issued invoices that `actor` may read. Raises Forbidden if no role of his has the right."""
+    issued = Invoice.objects.filter(state=InvoiceState.ISSUED)
+    reach = issuance.parties_visible_to(actor)
+    return issued if reach.everyone else issued.filter(party_id__in=reach.party_ids)
+
+
+def choices(actor: Actor) -> Choices:
+    """The customers and months among the invoices that `actor` may read."""
+    shown = visible(actor)
+    parties = dict(BillingCustomer.objects.filter(invoices__in=shown).order_by("valid_from").values_list("party_id", "name"))
+    months = shown.order_by("-period").values_list("period", flat=True).distinct()
+    return Choices(
+        customers=tuple(sorted(parties.items(), key=lambda party: (swedish_key(party[1]), str(party[0])))),
+        months=tuple(map(Month.of_day, months)),
+    )
+
+
+def page(actor: Actor, *, party_id: UUID | None = None, month: Month | None = None, after: str = "") -> InvoicePage:
+    """The invoices of a customer, a month, both or neither, from the newest number below `after` on, with sums of all of them."""
+    wanted = visible(actor)
+    if party_id:
+        wanted = wanted.filter(party_id=party_id)
+    if month:
+        wanted = wanted.filter(period=month.first_day)
+    sums = wanted.aggregate(count=Count("id"), net=Sum("net"), gross=Sum("gross"), payable=Sum("payable"))
+    rest = wanted.filter(number__lt=after) if after else wanted
+    names = ("number", "buyer__name", "period", "net", "gross", "payable", "due_date", "state")
+    found = list(rest.order_by("-number").values_list(*names)[: PAGE_SIZE + 1])
+    rows = tuple(
+        InvoiceRow(number, customer, Month.of_day(period), net, gross, payable, due, InvoiceState(state).label)
+        for number, customer, period, net, gross, payable, due, state in found[:PAGE_SIZE]
+    )
+    zero = Decimal("0.00")
+    return InvoicePage(
+        rows=rows,
+        sums=Sums(sums["count"], sums["net"] or zero, sums["gross"] or zero, sums["payable"] or zero),
+        next_after=rows[-1].number if len(found) > PAGE_SIZE else "",
+    )
+
+
+def invoice(actor: Actor, number: str) -> InvoiceView:
+    """One invoice with all its lines. Raises NotFound if there is none with this number among those that `actor` may read."""
+    row = visible(actor).filter(number=number).prefetch_related("lines").first()
+    if row is None:
+        raise policy.not_found()
+    return InvoiceView(
+        frozen.numbered(row), InvoiceState(row.state).label, frozenset(row.files.values_list("file_format", flat=True))
+    )
+
+
+def line_page(actor: Actor, number: str, position: int, *, after: int = 0) -> LinePage:
+    """A page of the events behind one line. Raises NotFound as `invoice` does, also if it has no such line."""
+    line = _line(actor, number, position)
+    found = list(_entries(line).filter(id__gt=after)[: PAGE_SIZE + 1])
+    rows = tuple(_rows(found[:PAGE_SIZE]))
+    return LinePage(_head(line), rows, rows[-1].entry_id if len(found) > PAGE_SIZE else None)
+
+
+def line_events(actor: Actor, number: str, position: int) -> tuple[LineHead, Iterator[LineEventRow]]:
+    """The line and all its events, read from the server as they are asked for. Raises NotFound as `line_page` does."""
+    line = _line(actor, number, position)
+    return _head(line), _rows(_entries(line).iterator(chunk_size=_CHUNK))
+
+
+def _line(actor: Actor, number: str, position: int) -> InvoiceLine:
+    shown = InvoiceLine.objects.filter(invoice__in=visible(actor), invoice__number=number, position=position)
+    line = shown.select_related("invoice").first()
+    if line is None:
+        raise policy.not_found()
+    return line
+
+
+def _head(line: InvoiceLine) -> LineHead:
+    return LineHead(
+        number=line.invoice.number or "",
+        customer=line.invoice.buyer["name"],
+        position=line.position,
+        text=line.text,
+        period=Month.of_day(line.period),
+        quantity=line.quantity,
+        unit_price=line.unit_price,
+        net=line.net,
+    )
+
+
+def _entries(line: InvoiceLine) -> QuerySet[LedgerEntry]:
+    on_line = LineEvent.objects.filter(line=line).values("entry_id")
+    return LedgerEntry.objects.filter(id__in=on_line).order_by("id")
+
+
+def _rows(entries: Iterator[LedgerEntry] | Sequence[LedgerEntry]) -> Iterator[LineEventRow]:
+    """The entries of one line, which all have its office."""
+    office: str | None = None
+    for entry in entries:
+        if office is None:
+            office = _office(entry.office_id)
+        kind, _, reference = entry.source_key.partition(":")
+        yield LineEventRow(
+            entry_id=entry.id,
+            occurred_at=entry.occurred_at,
+            kind=LedgerKind(entry.kind).label,
+            order_id=reference if kind == LedgerKind.CARD else "",
+            office=office,
+            article_code=entry.article_code,
+            quantity=entry.quantity,
+            unit_price=entry.unit_price,
+        )
+
+
+def _office(office_id: UUID | None) -> str:
+    if office_id is None:
+        return ""
+    found = connected.get(ports.IssuanceFacts).offices([office_id]).get(office_id)
+    return found.name if found else ""

@@ -1,0 +1,68 @@
+"""Files of issued invoices handed out, each time with an event that says who took which."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+
+from billing import pdf, ubl
+from billing.models import Event, FileFormat, Invoice
+from billing.queries import invoices
+from issuance.authz import Actor, policy
+from siths_portal.lib import csv_files
+from siths_portal.lib.clock import STOCKHOLM
+from siths_portal.lib.errors import Conflict
+
+CSV_MEDIA_TYPE = "text/csv; charset=utf-8"
+_FORMS = {FileFormat.PDF: (pdf.MEDIA_TYPE, "pdf"), FileFormat.PEPPOL: (ubl.MEDIA_TYPE, "xml")}
+_HEADER = ("Fakturanummer", "Rad", "Tidpunkt", "Slag", "Beställnings-id", "Kontor", "Artikelnr", "Antal", "À-pris exkl. moms")
+
+
+@dataclass(frozen=True)
+class Download:
+    """Bytes for a browser to save. The file's name is made of the invoice's number, never of a name."""
+
+    content: bytes
+    media_type: str
+    filename: str
+
+
+def invoice_file(*, actor: Actor, number: str, file_format: FileFormat) -> Download:
+    """The stored bytes of an issued invoice, unchanged. One durable transaction with its event.
+
+    Raises NotFound if the actor may not see it or there is none, Forbidden without the right, and Conflict until it is made.
+    """
+    media_type, suffix = _FORMS[file_format]
+    with transaction.atomic(durable=True):
+        invoice = invoices.visible(actor).filter(number=number).first()
+        if invoice is None:
+            raise policy.not_found()
+        file = invoice.files.filter(file_format=file_format).select_related("document").first()
+        if file is None:
+            raise Conflict("file-not-made", "Filen är inte gjord än. Fakturan är utfärdad; försök igen om en stund.")
+        _record(actor, invoice, {"format": file_format.value, "sha256": file.document_id})
+        return Download(bytes(file.document.content), media_type, f"faktura-{number}.{suffix}")
+
+
+def line_events(*, actor: Actor, number: str, position: int) -> Download:
+    """What happened behind one line, as a CSV file that a spreadsheet opens without harm (S41). Raises as `invoice_file` does."""
+    with transaction.atomic(durable=True):
+        line, rows = invoices.line_events(actor, number, position)
+        content = csv_files.build(_HEADER, (_cells(number, position, row) for row in rows))
+        _record(actor, Invoice.objects.get(number=number), {"format": "csv", "line": position})
+    return Download(content, CSV_MEDIA_TYPE, f"faktura-{line.number}-rad-{position}.csv")
+
+
+def _cells(number: str, position: int, row: invoices.LineEventRow) -> tuple[object, ...]:
+    moment = row.occurred_at.astimezone(STOCKHOLM).isoformat(sep=" ", timespec="seconds")
+    return (number, position, moment, row.kind, row.order_id, row.office, row.article_code, row.quantity, row.unit_price)
+
+
+def _record(actor: Actor, invoice: Invoice, facts: dict[str, Any]) -> None:
+    Event.record(
+        actor_ref=actor.ref,
+        action="invoice.downloaded",
+        subject_type="invoice",
+        subject_ref=str(invoice.pk),
+        facts={"number": invoice.number, **facts},
+    )

@@ -1,0 +1,44 @@
+"""Addresses of the invoices on the portal. An invoice is named by its number, a line by its place on it: no personal data."""
+
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
+
+from billing.web import views
+
+
+class InvoiceNumber(StringConverter):
+    """An invoice's number: the year and its place in that year's series."""
+
+    regex = "[0-9]{4}-[0-9]{6,10}"
+
+
+class LinePosition(StringConverter):
+    """The place of a line on its invoice, from 1."""
+
+    regex = "[1-9][0-9]{0,5}"
+
+    def to_python(self, value: str) -> int:  # type: ignore[override]
+        """The place as a number."""
+        return int(value)
+
+    def to_url(self, value: int | str) -> str:
+        """The place as written in an address."""
+        return str(value)
+
+
+register_converter(InvoiceNumber, "invoice_number")
+register_converter(LinePosition, "line_position")
+
+urlpatterns = [
+    path("fakturor/", views.invoice_list, name="invoices"),
+    path("fakturor/lopande/", views.running_month, name="invoices_running"),
+    path("fakturor/<invoice_number:number>/", views.invoice, name="invoice"),
+    path("fakturor/<invoice_number:number>/faktura.pdf", views.invoice_pdf, name="invoice_pdf"),
+    path("fakturor/<invoice_number:number>/faktura.xml", views.invoice_xml, name="invoice_xml"),
+    path("fakturor/<invoice_number:number>/rad/<line_position:position>/", views.invoice_line, name="invoice_line"),
+    path(
+        "fakturor/<invoice_number:number>/rad/<line_position:position>/handelser.csv",
+        views.invoice_line_csv,
+        name="invoice_line_csv",
+    ),
+]

@@ -1,0 +1,161 @@
+"""Pages of invoices: the list, one invoice, what is behind a line, the files, and the running month."""
+
+import re
+from typing import Any, cast
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from billing import service
+from billing.models import FileFormat
+from billing.queries import invoices as queries
+from billing.queries.running import running
+from billing.web.forms import CustomerForm, FilterForm
+from issuance.authz import Actor
+from siths_portal.lib.downloads import attachment
+
+TAB = "invoices"
+_NUMBER = re.compile(r"[0-9]{4}-[0-9]{6,10}")
+_LARGEST_ENTRY = 2**63 - 1
+
+
+def _actor(request: HttpRequest) -> Actor:
+    return cast(Actor, cast(Any, request).actor)
+
+
+def _next(request: HttpRequest, after: str | int | None) -> str:
+    """This page's address with the place that the next page goes on from; empty on the last page."""
+    kept = {name: value for name, value in request.GET.items() if name != "efter" and value}
+    return f"{request.path}?{urlencode({**kept, 'efter': after})}" if after else ""
+
+
+def _first(request: HttpRequest) -> str:
+    """The address of the first page, on every other page."""
+    kept = {name: value for name, value in request.GET.items() if name != "efter" and value}
+    if "efter" not in request.GET:
+        return ""
+    return f"{request.path}?{urlencode(kept)}" if kept else request.path
+
+
+@require_safe
+def invoice_list(request: HttpRequest) -> HttpResponse:
+    """The issued invoices that the reader may see, by customer and month, with the sums of what is shown."""
+    actor = _actor(request)
+    form = FilterForm(request.GET, queries.choices(actor))
+    after = request.GET.get("efter", "")
+    page = None
+    if form.is_valid():
+        after = after if _NUMBER.fullmatch(after) else ""
+        page = queries.page(actor, party_id=form.party_id, month=form.month, after=after)
+    context = {
+        "tab": TAB,
+        "form": form,
+        "page": page,
+        "filtered": any(form.data.get(name) for name in form.fields),
+        "next_url": _next(request, page.next_after) if page else "",
+        "first_url": _first(request),
+    }
+    return render(request, "billing/invoices.html", context, status=200 if page else 422)
+
+
+@require_safe
+def invoice(request: HttpRequest, number: str) -> HttpResponse:
+    """One invoice as it was frozen."""
+    view = queries.invoice(_actor(request), number)
+    content = view.invoice.content
+    context = {
+        "tab": TAB,
+        "view": view,
+        "invoice": view.invoice,
+        "content": content,
+        "facts": _facts(view),
+        "functions": _functions(view),
+    }
+    return render(request, "billing/invoice_page.html", context)
+
+
+def _facts(view: queries.InvoiceView) -> list[dict[str, Any]]:
+    """What stands beside the parties. A reference that is not used is left out."""
+    invoice, buyer = view.invoice, view.invoice.content.buyer
+    start, end = invoice.content.period_start, invoice.content.period_end
+    rows = [
+        (_("Fakturadatum"), invoice.issue_date.isoformat()),
+        (_("Förfallodatum"), invoice.due_date.isoformat()),
+        (_("Period"), f"{start.isoformat()} – {end.isoformat()}"),
+        (_("Er referens"), buyer.buyer_reference),
+        (_("Ordernummer"), buyer.order_number),
+        (_("Avtal"), buyer.contract),
+        (_("Fakturerat objekt"), buyer.invoiced_object),
+    ]
+    return [{"label": label, "value": value} for label, value in rows if value]
+
+
+def _functions(view: queries.InvoiceView) -> list[dict[str, Any]]:
+    """The files; one that is not made yet says so."""
+    wanted = ((FileFormat.PDF, "invoice_pdf", _("Hämta PDF")), (FileFormat.PEPPOL, "invoice_xml", _("Hämta e-faktura (XML)")))
+    number = view.invoice.number
+    return [
+        {
+            "name": name,
+            "url": reverse(address, args=[number]),
+            "allowed": file_format in view.formats,
+            "reason": _("Filen är inte gjord än."),
+        }
+        for file_format, address, name in wanted
+    ]
+
+
+def _saved(download: service.Download) -> HttpResponse:
+    return attachment(download.content, media_type=download.media_type, filename=download.filename)
+
+
+@require_safe
+def invoice_pdf(request: HttpRequest, number: str) -> HttpResponse:
+    """The PDF/A-3a as stored."""
+    return _saved(service.invoice_file(actor=_actor(request), number=number, file_format=FileFormat.PDF))
+
+
+@require_safe
+def invoice_xml(request: HttpRequest, number: str) -> HttpResponse:
+    """The Peppol BIS Billing 3.0 document as stored."""
+    return _saved(service.invoice_file(actor=_actor(request), number=number, file_format=FileFormat.PEPPOL))
+
+
+@require_safe
+def invoice_line(request: HttpRequest, number: str, position: int) -> HttpResponse:
+    """What happened behind one line: which orders, when, at what price, and nobody's name."""
+    given = request.GET.get("efter", "")
+    after = int(given) if re.fullmatch(r"[0-9]{1,19}", given) else 0
+    page = queries.line_page(_actor(request), number, position, after=min(after, _LARGEST_ENTRY))
+    context = {
+        "tab": TAB,
+        "line": page.line,
+        "rows": page.rows,
+        "functions": [{"name": _("Hämta som CSV"), "url": reverse("invoice_line_csv", args=[number, position]), "allowed": True}],
+        "next_url": _next(request, page.next_after),
+        "first_url": _first(request),
+    }
+    return render(request, "billing/invoice_line.html", context)
+
+
+@require_safe
+def invoice_line_csv(request: HttpRequest, number: str, position: int) -> HttpResponse:
+    """All that happened behind one line as a CSV file."""
+    return _saved(service.line_events(actor=_actor(request), number=number, position=position))
+
+
+@require_safe
+def running_month(request: HttpRequest) -> HttpResponse:
+    """What a customer's invoice would say if the month ended now. Preliminary, and marked so."""
+    actor = _actor(request)
+    shown = running(actor, None)
+    form = CustomerForm(request.GET, shown.customers, nobody=_("Välj kund"))
+    valid = form.is_valid()
+    if valid and form.party_id:
+        shown = running(actor, form.party_id)
+    context = {"tab": TAB, "form": form, "running": shown if valid else None, "content": shown.shown and shown.shown.content}
+    return render(request, "billing/running_month.html", context, status=200 if valid else 422)
