@@ -17,7 +17,7 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Any, cast
 
 import requests
-from asn1crypto import cms
+from asn1crypto import cms, tsp
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from joserfc import jwe
@@ -273,7 +273,10 @@ class EidAppClient:
             attributes[attribute["type"].native] = attribute["values"][0]
         if algorithm != "sha256" or attributes["message_digest"].native != digest or attributes["content_type"].native != "data":
             raise Untrusted("other-document")
-        named = attributes["signing_certificate_v2"]["certs"][0]
+        certificates = attributes["signing_certificate_v2"]
+        if not isinstance(certificates, tsp.SigningCertificateV2):  # `tsp` is what teaches `cms` this attribute
+            raise Untrusted("signed-attributes")
+        named = certificates["certs"][0]
         der = x509.load_pem_x509_certificate(self._on_card(self.card.certificates)[SIGNING_PROFILE].encode()).public_bytes(
             serialization.Encoding.DER
         )

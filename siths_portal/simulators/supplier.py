@@ -6,6 +6,7 @@ and started again: the same call goes out with the same idempotency key, and not
 
 import datetime as dt
 import fcntl
+import hashlib
 import json
 import os
 import secrets
@@ -22,6 +23,7 @@ from joserfc import jwe
 from joserfc.jwk import ECKey
 from joserfc.registry import HeaderParameter
 
+from siths_portal.lib.files import write_atomically
 from siths_portal.simulators.card import PROFILES, Card, CardError, new_serial
 from siths_portal.simulators.supplier_client import Api, Refused, Unreachable
 
@@ -163,7 +165,7 @@ class Supplier:
         job.step = "accepted"
 
     def _make_card(self, job: Job) -> None:
-        self.api.get(f"orders/{job.order_id}")  # what is printed and where the card goes; neither is kept here
+        order = self.api.get(f"orders/{job.order_id}").body  # what is printed and where the card goes; neither is kept here
         if not job.serial:
             job.serial = new_serial()
             job.puk = "".join(secrets.choice("0123456789") for _ in range(8))
@@ -171,7 +173,17 @@ class Supplier:
             self.records.save(job)
         if not Card(self.cards / job.serial).finished:
             Card.make(self.cards, job.serial, puk=job.puk, transport_code=job.transport_code)
+        self._print_photo(job, order["print"]["photo_sha256"])
         job.step = "made"
+
+    def _print_photo(self, job: Job, sha256: str | None) -> None:
+        """Puts the order's photo on the card: a file beside its chip. Raises BadDelivery if it is not the one that was ordered."""
+        if sha256 is None:
+            return
+        picture = self.api.picture(f"orders/{job.order_id}/photo")
+        if hashlib.sha256(picture).hexdigest() != sha256:
+            raise BadDelivery("the photo is another than the one ordered")
+        write_atomically(self.cards / job.serial / "photo.jpg", picture)
 
     def _get_certificates(self, job: Job) -> None:
         card = Card(self.cards / job.serial)

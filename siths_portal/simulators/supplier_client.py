@@ -57,6 +57,10 @@ class Api:
         """Reads `path`."""
         return self._call("GET", path, params=query)
 
+    def picture(self, path: str) -> bytes:
+        """Reads the bytes of the JPEG at `path`."""
+        return cast(bytes, self._call("GET", path, headers={"Accept": "image/jpeg"}).body)
+
     def post(self, path: str, *, key: str, body: Any) -> Reply:
         """Posts `body` under the idempotency key `key`; the same key must always carry the same body."""
         return self._call("POST", path, json=body, headers={"Idempotency-Key": key})
@@ -93,11 +97,17 @@ class Api:
                 continue
             code = _code(response)
             if response.ok:
-                return Reply(response.status_code, dict(response.headers), response.json() if response.content else None)
+                return Reply(response.status_code, dict(response.headers), _body(response))
             if response.status_code not in _PASSING or (response.status_code == 409 and code != _WAITABLE_CONFLICT):
                 raise Refused(response.status_code, code)
             failure = f"{response.status_code} {code}"
         raise Unreachable(failure)
+
+
+def _body(response: requests.Response) -> Any:
+    if response.headers.get("Content-Type") == "image/jpeg":
+        return response.content
+    return response.json() if response.content else None
 
 
 def _code(response: requests.Response) -> str:

@@ -1,0 +1,396 @@
+"""The eID app's windows in Chromium, as a process of its own, before a portal that can be slow, away or final."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import requests
+from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
+from playwright.sync_api import Browser, Page, expect
+
+from siths_portal.simulators.card import Card
+from tests.browser import AXE, page_at
+from tests.browser import browser as browser
+from tests.lib.faces import free_port
+from tests.simulators.lying_portal import HANDLE, PUK, SIGN_HANDLE, LyingPortal, make_card
+
+PICTURES = os.environ.get("SITHS_PICTURES", "")
+CODE = "135790"
+
+
+@dataclass
+class Running:
+    """The app's process, its portal, and its reader, which starts empty."""
+
+    url: str
+    cards: Path
+    portal: LyingPortal
+    process: subprocess.Popen[str]
+    spare: dict[str, Card]
+    handles: list[str] = field(default_factory=list)
+
+    def insert(self, *names: str) -> list[Card]:
+        for name in names:
+            shutil.copytree(self.spare[name].folder, self.cards / self.spare[name].serial)
+        return [Card(self.cards / self.spare[name].serial) for name in names]
+
+    def handle(self, prefix: str = "act") -> str:
+        self.handles.append(f"{prefix}.{len(self.handles):022d}")
+        return self.handles[-1]
+
+
+@pytest.fixture(scope="module")
+def spare(tmp_path_factory) -> dict[str, Card]:
+    folder = tmp_path_factory.mktemp("spare")
+    return {"anna": make_card(folder), "bo": make_card(folder, given="Bo", surname="Exempel")}
+
+
+@pytest.fixture(scope="module")
+def process(spare: dict[str, Card], tmp_path_factory) -> Iterator[Running]:
+    portal, port, cards = LyingPortal(), free_port(), tmp_path_factory.mktemp("cards")
+    command = [sys.executable, "manage.py", "eid_app_simulator", "--bind", f"127.0.0.1:{port}"]
+    command += ["--portal", portal.url, "--cards", str(cards)]
+    running = subprocess.Popen(command, cwd=settings.BASE_DIR, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert running.stdout
+    assert running.stdout.readline().startswith("SITHS eID-appen på")
+    yield Running(f"http://localhost:{port}", cards, portal, running, spare)
+    running.send_signal(signal.SIGTERM)
+    said = running.communicate(timeout=20)[0]
+    assert running.returncode == 0
+    assert "POST /oppna 303" in said
+    assert not re.search(r"/steg/[^- ]", said)
+    for secret in (CODE, PUK, "246810", "step-1", "act.", "sig.", *(card.serial for card in spare.values()), "Demosson"):
+        assert secret not in said
+
+
+@pytest.fixture
+def app(process: Running) -> Iterator[Running]:
+    process.portal.lies.__init__()  # type: ignore[misc]
+    process.portal.calls.clear()
+    process.portal.seconds = 900
+    yield process
+    for folder in process.cards.iterdir():
+        shutil.rmtree(folder)
+
+
+def look(page: Page, name: str) -> None:
+    """axe finds nothing, at both widths; the picture is kept if it is asked for."""
+    for width in (1440, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        found = Axe().run(page, options=AXE)
+        assert found.violations_count == 0, found.generate_report()
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        if PICTURES:
+            page.screenshot(path=f"{PICTURES}/eid-app-{name}-{width}.png", full_page=True)
+
+
+def choose(page: Page, code: str, again: str | None = None) -> None:
+    page.get_by_label("Legitimeringskod", exact=True).fill(code)
+    page.get_by_label("Bekräfta legitimeringskod").fill(code if again is None else again)
+    page.get_by_role("button", name="Legitimera").click()
+
+
+def sign(page: Page, code: str) -> None:
+    page.get_by_label("Legitimeringskod").fill(code)
+    page.get_by_role("button", name="Skriv under").click()
+
+
+def heading(page: Page, text: str) -> None:
+    page.set_default_timeout(10_000)
+    expect(page.get_by_role("heading", level=1)).to_have_text(text)
+
+
+def test_the_whole_way_by_mouse(app: Running, browser: Browser) -> None:
+    app.insert("anna", "bo")
+    handle = app.handle()
+    with page_at(browser, f"{app.url}/#{handle}") as (page, said):
+        heading(page, "Välj kort")
+        assert handle not in page.url
+        assert "#" not in page.url
+        assert page.get_by_role("radio", checked=True).count() == 0
+        look(page, "1-card")
+        page.get_by_role("radio", name="Anna Demosson").check()
+        page.get_by_role("button", name="Fortsätt").click()
+        heading(page, "Välj legitimeringskod")
+        look(page, "2-code")
+        choose(page, CODE)
+        heading(page, "Skriv under")
+        look(page, "3-sign")
+        assert page.get_by_text("<b>ett</b> regionalt tillägg").is_visible()
+        link = page.get_by_role("link", name="Läs hela kvittensen").get_attribute("href")
+        assert requests.get(f"{app.url}{link}", timeout=10).content.startswith(b"%PDF-1.7")
+        sign(page, CODE)
+        heading(page, "Klart. Du kan stänga fönstret.")
+        expect(page.get_by_role("status").first).to_contain_text("4242")
+        look(page, "4-done")
+        assert said == []
+    assert app.portal.steps() == ["start", "code-set", "complete"]
+    assert app.portal.state == "completed"
+
+
+def test_the_whole_way_by_keyboard_alone(app: Running, browser: Browser) -> None:
+    app.insert("anna")
+    with page_at(browser, f"{app.url}/#{app.handle()}") as (page, _said):
+        heading(page, "Välj kort")
+        page.keyboard.press("Tab")  # the only card is chosen
+        page.keyboard.press("Enter")
+        heading(page, "Välj legitimeringskod")
+        page.keyboard.press("Tab")
+        page.keyboard.type(CODE)
+        page.keyboard.press("Tab")
+        page.keyboard.type(CODE)
+        page.keyboard.press("Enter")
+        heading(page, "Skriv under")
+        page.keyboard.press("Tab")  # the receipt's link
+        page.keyboard.press("Tab")
+        page.keyboard.type(CODE)
+        page.keyboard.press("Enter")
+        heading(page, "Klart. Du kan stänga fönstret.")
+
+
+def test_without_script_the_handle_is_pasted(app: Running, browser: Browser) -> None:
+    app.insert("anna")
+    with page_at(browser, app.url, java_script_enabled=False) as (page, _said):
+        page.get_by_role("button", name="Fortsätt").click()
+        expect(page.get_by_role("alert")).to_contain_text("Kopiera den på nytt från portalens sida")
+        page.get_by_label("Uppdragskod").fill(f"  {app.handle('sig')} ")
+        page.get_by_role("button", name="Fortsätt").click()
+        page.get_by_role("button", name="Fortsätt").click()
+        heading(page, "Skriv under")
+
+
+def test_the_start_page_and_a_handle_that_is_none(app: Running, browser: Browser) -> None:
+    with page_at(browser, f"{app.url}/#act.kort") as (page, _said):
+        expect(page.get_by_role("alert")).to_be_focused()
+        look(page, "0-start")
+
+
+def test_a_code_that_is_not_one_is_told_in_words(app: Running, browser: Browser) -> None:
+    app.insert("anna")
+    with page_at(browser, f"{app.url}/#{app.handle()}") as (page, _said):
+        page.get_by_role("button", name="Fortsätt").click()
+        for code, again, text in (
+            ("", "", "Välj en kod med 6-8 siffror"),
+            ("12345", "12345", "Koden är för kort"),
+            ("123456789", "123456789", "Koden är för lång"),
+            ("abcdef", "abcdef", "bara ha siffror"),
+            ("135790", "135799", "Koderna är inte lika"),
+        ):
+            choose(page, code, again)
+            expect(page.get_by_role("alert")).to_contain_text(text)
+            expect(page.get_by_role("alert")).to_be_focused()
+            assert page.get_by_label("Legitimeringskod", exact=True).input_value() == ""
+        look(page, "2-code-problem")
+        assert app.portal.steps() == ["start"]
+
+
+def test_a_wrong_code_says_how_many_tries_are_left_and_a_blocked_one_is_chosen_anew(app: Running, browser: Browser) -> None:
+    app.insert("anna")
+    with page_at(browser, f"{app.url}/#{app.handle()}") as (page, _said):
+        page.get_by_role("button", name="Fortsätt").click()
+        choose(page, CODE)
+        sign(page, "")
+        expect(page.get_by_role("alert")).to_contain_text("Skriv din legitimeringskod")
+        sign(page, "111111")
+        expect(page.get_by_role("alert")).to_contain_text("2 försök kvar")
+        look(page, "3-sign-problem")
+        sign(page, "111111")
+        expect(page.get_by_role("alert")).to_contain_text("Ett försök kvar")
+        sign(page, "111111")
+        heading(page, "Välj legitimeringskod")
+        expect(page.get_by_text("Koden spärrades efter tre felaktiga försök. Välj en ny kod.")).to_be_visible()
+        choose(page, "24682468")
+        sign(page, "24682468")
+        heading(page, "Klart. Du kan stänga fönstret.")
+
+
+def test_a_blocked_code_without_a_puk_sends_the_holder_to_the_clerk(app: Running, browser: Browser) -> None:
+    (card,) = app.insert("anna")
+    card.unblock(puk=PUK, new_code="246810")
+    with page_at(browser, f"{app.url}/#{app.handle('sig')}") as (page, _said):
+        page.get_by_role("button", name="Fortsätt").click()
+        for _ in range(3):
+            sign(page, "111111")
+        heading(page, "Koden är spärrad")
+        look(page, "3-blocked")
+        page.get_by_role("button", name="Avbryt").click()
+        heading(page, "Avbrutet")
+    assert app.portal.state == "cancelled"
+
+
+def test_the_wrong_card_can_be_changed_for_the_right_one(app: Running, browser: Browser) -> None:
+    app.insert("anna", "bo")
+    app.portal.lies.refuse_at = {"start": (409, "wrong-card", "Fel kort. Sätt i det kort som ska aktiveras.")}
+    with page_at(browser, f"{app.url}/#{app.handle()}") as (page, _said):
+        page.get_by_role("button", name="Fortsätt").click()
+        expect(page.get_by_role("alert")).to_contain_text("Välj ett av korten")
+        page.get_by_role("radio", name="Bo Exempel").check()
+        page.get_by_role("button", name="Fortsätt").click()
+        expect(page.get_by_role("alert")).to_contain_text("Fel kort")
+        look(page, "1-card-problem")
+        app.portal.lies.refuse_at = {}
+        page.get_by_role("radio", name="Anna Demosson").check()
+        page.get_by_role("button", name="Fortsätt").click()
+        heading(page, "Välj legitimeringskod")
+        expect(page.locator(".holder")).to_contain_text("Anna Demosson")
+
+
+def test_an_empty_reader_says_so_and_is_read_again(app: Running, browser: Browser) -> None:
+    with page_at(browser, f"{app.url}/#{app.handle()}") as (page, _said):
+        expect(page.get_by_text("Det finns inget kort i läsaren")).to_be_visible()
+        look(page, "1-empty")
+        app.insert("bo")
+        page.get_by_role("link", name="Läs på nytt").click()
+        expect(page.get_by_role("radio", name="Bo Exempel")).to_be_checked()
+
+
+def test_a_closed_window_opens_again_where_it_was(app: Running, browser: Browser) -> None:
+    app.insert("anna")
+    handle = app.handle()
+    with page_at(browser, f"{app.url}/#{handle}") as (page, _said):
+        page.get_by_role("button", name="Fortsätt").click()
+        choose(page, CODE)
+        heading(page, "Skriv under")
+    with page_at(browser, f"{app.url}/#{handle}") as (page, _said):
+        heading(page, "Skriv under")
+        page.reload()
+        sign(page, CODE)
+        heading(page, "Klart. Du kan stänga fönstret.")
+        page.go_back()
+        page.reload()
+        heading(page, "Klart. Du kan stänga fönstret.")
+    assert app.portal.steps() == ["start", "code-set", "complete"]
+
+
+def test_a_crash_between_the_code_and_its_report_goes_on_without_a_new_code(app: Running, browser: Browser) -> None:
+    app.insert("anna")
+    app.portal.lies.away_at = {"code-set"}
+    with page_at(browser, f"{app.url}/#{app.handle()}") as (page, _said):
+        page.get_by_role("button", name="Fortsätt").click()
+        choose(page, CODE)
+        heading(page, "Koden är vald")
+        expect(page.get_by_role("alert")).to_contain_text("Portalen svarar inte just nu")
+        look(page, "2-report")
+        page.get_by_role("button", name="Försök igen").click()
+        expect(page.get_by_role("alert")).to_contain_text("Portalen svarar inte just nu")
+        app.portal.lies.away_at = set()
+        page.get_by_role("button", name="Försök igen").click()
+        heading(page, "Skriv under")
+        app.portal.lies.cut_at = {"complete"}
+        sign(page, CODE)
+        expect(page.get_by_role("alert")).to_contain_text("Portalen svarar inte just nu")
+        sign(page, CODE)
+        heading(page, "Klart. Du kan stänga fönstret.")
+
+
+def test_a_transaction_that_is_over_says_what_to_do(app: Running, browser: Browser) -> None:
+    app.insert("anna")
+    app.portal.lies.refuse_at = {"start": (401, "handle-unknown", "Uppdraget finns inte. Be om ett nytt.")}
+    with page_at(browser, f"{app.url}/#{app.handle()}") as (page, _said):
+        page.get_by_role("button", name="Fortsätt").click()
+        heading(page, "Uppdraget går inte att slutföra")
+        expect(page.get_by_text("Uppdraget finns inte. Be om ett nytt.")).to_be_visible()
+        look(page, "5-refused")
+    app.portal.lies.refuse_at = {"code-set": (409, "transaction-ended", "Uppdraget är avslutat.")}
+    with page_at(browser, f"{app.url}/#{app.handle()}") as (page, _said):
+        page.get_by_role("button", name="Fortsätt").click()
+        choose(page, CODE)
+        heading(page, "Uppdraget går inte att slutföra")
+        expect(page.get_by_text("nästa gång väljer du kod en gång till")).to_be_visible()
+
+
+def test_an_expired_transaction_sets_no_code(app: Running, browser: Browser) -> None:
+    (card,) = app.insert("anna")
+    card.unblock(puk=PUK, new_code="246810")
+    app.portal.seconds = -1
+    with page_at(browser, f"{app.url}/#{app.handle()}") as (page, _said):
+        page.get_by_role("button", name="Fortsätt").click()
+        choose(page, CODE)
+        heading(page, "Tiden gick ut")
+        expect(page.get_by_text("Öppna på nytt")).to_be_visible()
+    assert app.portal.steps() == ["start"]
+    assert card.sign("person-id-sign", b"the code is the old one", code="246810")
+
+
+def test_cancel_at_each_step(app: Running, browser: Browser) -> None:
+    app.insert("anna")
+    handle = app.handle()
+    with page_at(browser, f"{app.url}/#{handle}") as (page, _said):
+        page.get_by_role("button", name="Avbryt").click()
+        heading(page, "Avbrutet")
+        expect(page.get_by_text("Inget har ändrats på kortet")).to_be_visible()
+    assert app.portal.calls == []
+    with page_at(browser, f"{app.url}/#{handle}") as (page, _said):  # nothing was started: the same handle may go on
+        page.get_by_role("button", name="Fortsätt").click()
+        page.get_by_role("button", name="Avbryt").click()
+        heading(page, "Avbrutet")
+        look(page, "5-cancelled")
+    with page_at(browser, f"{app.url}/#{app.handle()}") as (page, _said):
+        page.get_by_role("button", name="Fortsätt").click()
+        choose(page, CODE)
+        app.portal.lies.away_at = {"cancel"}
+        page.get_by_role("button", name="Avbryt").click()
+        expect(page.get_by_role("alert")).to_contain_text("Portalen svarar inte just nu")
+        app.portal.lies.away_at = set()
+        page.get_by_role("button", name="Avbryt").click()
+        expect(page.get_by_text("Kortet behåller koden du valde")).to_be_visible()
+    assert app.portal.steps().count("cancel") == 3
+
+
+def test_a_second_press_of_the_same_button_does_nothing_twice(app: Running) -> None:
+    (card,) = app.insert("anna")
+    session = requests.Session()
+    session.headers["Origin"] = app.url
+    step = session.post(f"{app.url}/oppna", data={"handle": app.handle()}, timeout=20).url
+    for _ in range(2):
+        answer = session.post(f"{step}/kort", data={"card": card.serial}, timeout=30)
+        assert answer.status_code == 200, answer.text
+    for _ in range(2):
+        assert session.post(f"{step}/kod", data={"code": CODE, "again": CODE}, timeout=30).status_code == 200
+    for _ in range(2):
+        assert "Klart." in session.post(f"{step}/skriv-under", data={"code": CODE}, timeout=30).text
+    assert app.portal.steps() == ["start", "code-set", "complete"]
+
+
+def test_nobody_else_gets_in(app: Running) -> None:
+    post = {"data": {"handle": app.handle()}, "timeout": 10, "allow_redirects": False}
+    assert requests.post(f"{app.url}/oppna", **post).status_code == 403  # type: ignore[arg-type]
+    for origin in ("null", "http://evil.example", app.portal.url):
+        assert requests.post(f"{app.url}/oppna", headers={"Origin": origin}, **post).status_code == 403  # type: ignore[arg-type]
+    rebound = {"Host": "evil.example", "Origin": app.url}
+    assert requests.get(app.url, headers=rebound, timeout=10).status_code == 400
+    assert requests.post(f"{app.url}/oppna", headers=rebound, **post).status_code == 403  # type: ignore[arg-type]
+    assert requests.get(f"{app.url}/steg/{'x' * 22}", timeout=10).status_code == 410
+    assert requests.get(f"{app.url}/../manage.py", timeout=10).status_code == 404
+    too_long = requests.post(f"{app.url}/oppna", headers={"Origin": app.url}, data=b"x" * 5000, timeout=10)
+    assert too_long.status_code == 413
+
+
+def test_pages_carry_their_policies_and_no_cookie(app: Running) -> None:
+    answer = requests.post(f"{app.url}/oppna", headers={"Origin": app.url}, data={"handle": app.handle()}, timeout=10)
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.cookies == {}
+    assert SIGN_HANDLE not in answer.text
+    assert HANDLE not in answer.text
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--bind", "nowhere"], ["--bind", "127.0.0.1:99999"], ["--portal", "ftp://x"], ["--portal", "http://x/y"]]
+)
+def test_wrong_use_is_told_on_one_line(arguments: list[str]) -> None:
+    command = [sys.executable, "manage.py", "eid_app_simulator", *arguments]
+    done = subprocess.run(command, cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
