@@ -74,6 +74,22 @@ class Session(models.Model):
         ]
 
 
+class LogInAttempt(models.Model):
+    """A log-in under way at the identity provider: state (as SHA-256), nonce and PKCE verifier, bound to one browser's session.
+
+    `next_path` is the page to come back to. Used once, then kept a while so that a replay can be told from an unknown state.
+    """
+
+    state_hash = models.CharField(max_length=64, primary_key=True)
+    session_id = models.UUIDField()
+    nonce = models.CharField(max_length=64)
+    verifier = models.CharField(max_length=64)
+    next_path = models.CharField(max_length=2000)
+    step_up = models.BooleanField()
+    started_at = models.DateTimeField(db_index=True)
+    used_at = models.DateTimeField(null=True)
+
+
 class UsedToken(models.Model):
     """An ID token (issuer and `jti`) or authorization code that was used: neither is taken twice (S02). Only hashes are kept."""
 

@@ -61,7 +61,11 @@ class SessionStore(SessionBase):
         return sessions.find(session_key) is not None
 
     def create(self) -> None:
-        """A new session of nobody. People's are begun by `services.sessions.start`."""
+        """A new session of nobody."""
+        self.open()
+
+    def open(self) -> Session:
+        """A new session of nobody, under a key of our own; its row. People's are begun by `services.sessions.start`."""
         now = clock.now()
         key = sessions.new_key()
         row = Session.objects.create(
@@ -74,16 +78,17 @@ class SessionStore(SessionBase):
         self._session_key = key
         self._asked = (key, row)
         self.modified = True
+        return row
 
     def save(self, must_create: bool = False) -> None:
         """Writes the content. UpdateError if the session ended meanwhile."""
         content = self._content(no_load=must_create)
         if self.session_key is None or must_create:
-            return self.create()
+            self.create()
+            return
         written = Session.objects.filter(key_hash=sessions.key_hash(self.session_key), ended_at=None)
         if not written.update(data=self.encode(content)):
             raise UpdateError
-        return None
 
     def delete(self, session_key: str | None = None) -> None:
         """Removes a session of nobody; a person's is ended by `services.sessions.end`, which records it."""

@@ -2,8 +2,14 @@
 
 from django.urls import path
 
-from authn.web import login
+from authn.web import login, own_sessions
 
 urlpatterns = [
-    path("logga-in/", login.login_page, name="login"),
+    path("logga-in/", login.login, name="login"),
+    path("logga-in/svar/", login.callback, name="login_callback"),
+    path("logga-in/uppdrag/", login.choose_post, name="login_post"),
+    path("logga-in/tid/", own_sessions.session_state, name="session_state"),
+    path("logga-in/fortsatt/", own_sessions.session_continue, name="session_continue"),
+    path("logga-ut/", login.logout, name="logout"),
+    path("installningar/", own_sessions.own_settings, name="settings"),
 ]

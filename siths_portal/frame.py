@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
 
+from authn.web import with_login_form
 from issuance.authz import Action, policy
 
 _TABS = (("search", _("Sök"), Action.VIEW), ("invoices", _("Fakturor"), Action.VIEW_INVOICE))
@@ -66,6 +67,7 @@ def start(request: HttpRequest) -> HttpResponse:
 
 
 @login_not_required
+@with_login_form
 def help_page(request: HttpRequest) -> HttpResponse:
     """What each function does, the keyboard's ways, and whom to turn to. Open to those who cannot log in."""
     return render(request, "portal/help.html", {"tab": ""})

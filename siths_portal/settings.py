@@ -84,7 +84,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 *(["django.contrib.messages.context_processors.messages"] if _LOG_IN else []),
                 "siths_portal.lib.pages.faces",
-                *(["siths_portal.frame.frame"] if _LOG_IN else []),
+                *(["siths_portal.frame.frame", "authn.web.context.session"] if _LOG_IN else []),
             ],
         },
     }
@@ -262,6 +262,15 @@ SECRET_DELIVERIES_PER_DAY = env.int("SECRET_DELIVERIES_PER_DAY", default=5)
 # --- accessibility statement -----------------------------------------------------------------------------------------------
 OPERATOR_NAME = env.str("OPERATOR_NAME", default="Demo e-legitimationer AB")
 ACCESSIBILITY_CONTACT = env.str("ACCESSIBILITY_CONTACT", default="tillganglighet@demo-e-legitimationer.example")
+OIDC_ISSUER = env.str("OIDC_ISSUER", default=f"http://localhost:{PORT_BASE + 10}")
+OIDC_CLIENT_ID = env.str("OIDC_CLIENT_ID", default="siths-portal")
+OIDC_CLIENT_KEY_FILE = env.str("OIDC_CLIENT_KEY_FILE", default="")
+OIDC_SCOPE = env.str("OIDC_SCOPE", default="openid")
+# Exact: the portal takes level 3 and nothing else (S04).
+OIDC_ACR_VALUES = env.list("OIDC_ACR_VALUES", default=["http://id.sambi.se/loa/loa3"])
+OIDC_MAX_AGE_SECONDS = env.int("OIDC_MAX_AGE_SECONDS", default=300)
+# How old a log-in may be for acts that ask for a recent one (docs/adr/0072).
+ACTIVATION_LOGIN_MAX_AGE = env.int("ACTIVATION_LOGIN_MAX_AGE", default=4 * 3600)
 
 # --- billing: the seller, an invented company with numbers that pass their checks -------------------------------------------
 SELLER_NAME = env.str("SELLER_NAME", default="Demo e-legitimationer AB")

@@ -6,7 +6,6 @@ from urllib.parse import urlencode, urlsplit
 
 import structlog
 from django.conf import settings
-from django.contrib import messages
 from django.contrib.sessions.backends.base import UpdateError
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -20,6 +19,9 @@ from authn.sessions import SessionStore
 from siths_portal.lib import pages
 
 log = structlog.get_logger(__name__)
+
+# What a browser without a session carries to the log-in page: that a form was sent in vain, and why the session had ended.
+RESUBMIT, ENDED = "resubmit", "ended"
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -45,8 +47,9 @@ class SessionMiddleware:
         request.session = store
         request.user = SimpleLazyObject(lambda: _principal(request, store))  # type: ignore[assignment]
         response = self.get_response(request)
-        if response.status_code < 500 and store.was_read:
-            self._finish(request, store, response)
+        now: Any = request.session  # a view may have put a new one in its place
+        if response.status_code < 500 and (now.was_read or now.modified):
+            self._finish(request, now, response)
         return response
 
     @staticmethod
@@ -131,9 +134,8 @@ def to_login(request: HttpRequest) -> HttpResponse:
     if request.headers.get("HX-Request"):
         parts = urlsplit(request.headers.get("HX-Current-URL", ""))
         own = parts.path + (f"?{parts.query}" if parts.query else "")
-    elif request.method not in ("GET", "HEAD"):
-        messages.warning(
-            request, "Du var utloggad när du skickade, så inget har ändrats. Kontrollera uppgifterna och skicka igen."
-        )
+    elif request.method not in ("GET", "HEAD") and request.resolver_match.url_name != "session_continue":  # type: ignore[union-attr]
+        request.session[RESUBMIT] = True
+        request.session[ENDED] = getattr(request.user, "ended", "")
     address = f"{reverse('login')}?{urlencode({'next': own})}"
     return HttpResponseClientRedirect(address) if request.headers.get("HX-Request") else HttpResponseRedirect(address)

@@ -1,0 +1,219 @@
+"""What an ID token must be before it is believed (OpenID Connect Core 1.0 section 3.1.3.7, security.md 1.4, S03, S04)."""
+
+import base64
+import binascii
+import datetime as dt
+import hashlib
+import json
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, RSAKey
+
+ALGORITHMS: Mapping[str, str] = {"RS256": "RSA", "PS256": "RSA", "ES256": "EC"}
+# Headers by which a token would bring or point to its own key, or change how it is read (RFC 7515 section 4.1).
+_FORBIDDEN_HEADERS = frozenset({"jku", "jwk", "x5u", "x5c", "crit", "b64", "zip", "enc"})
+_LONGEST = 16_384
+_SMALLEST_RSA = 2048
+LEEWAY = dt.timedelta(seconds=30)
+LONGEST_LIFE = dt.timedelta(minutes=5)  # OIDC.SE profile 3.2
+
+Keys = Callable[[str], Mapping[str, Any] | None]
+
+
+class TokenRefused(Exception):
+    """The token is not believed; `reason` is the code that the audit event holds and no page shows."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What this log-in asked for. `max_age` bounds how long before `now` the person may have shown the e-legitimation."""
+
+    issuer: str
+    client_id: str
+    nonce: str
+    access_token: str
+    acr_values: Collection[str]
+    max_age: dt.timedelta
+    asked_at: dt.datetime
+    now: dt.datetime
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A believed token: its claims, its `jti` and when the person was authenticated."""
+
+    claims: Mapping[str, Any]
+    jti: str
+    authenticated_at: dt.datetime
+
+
+def check(token: str, keys: Keys, expected: Expected) -> Accepted:
+    """The claims of a token that passes every check. Raises TokenRefused with the first check that failed.
+
+    `keys` gives the issuer's published key (JWK) with a `kid`, or None.
+    """
+    header, claims = _parts(token)
+    _check_signature(token, header, keys)
+    _check_parties(claims, expected)
+    _check_times(claims, expected)
+    if claims.get("nonce") != expected.nonce:
+        raise TokenRefused("token-nonce")
+    if claims.get("at_hash") != _half_hash(expected.access_token):
+        raise TokenRefused("token-at-hash")
+    if claims.get("acr") not in expected.acr_values:
+        raise TokenRefused("token-acr")
+    jti = claims.get("jti")
+    if not isinstance(jti, str) or not jti:
+        raise TokenRefused("token-jti")
+    return Accepted(claims, jti, _authenticated_at(claims, expected))
+
+
+def _parts(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Header and payload of a compact JWS (RFC 7515 section 7.1)."""
+    if not isinstance(token, str) or len(token) > _LONGEST or token.count(".") != 2:
+        raise TokenRefused("token-malformed")
+    header, payload, _signature = token.split(".")
+    return _object(header), _object(payload)
+
+
+def _object(part: str) -> dict[str, Any]:
+    try:
+        raw = base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True)
+        value = json.loads(raw.decode(), object_pairs_hook=_unique)
+    except (ValueError, binascii.Error, RecursionError):
+        raise TokenRefused("token-malformed") from None
+    if not isinstance(value, dict):
+        raise TokenRefused("token-malformed")
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("repeated name")
+    return value
+
+
+def _check_signature(token: str, header: Mapping[str, Any], keys: Keys) -> None:
+    algorithm, kid = header.get("alg"), header.get("kid")
+    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
+        raise TokenRefused("token-algorithm")
+    if _FORBIDDEN_HEADERS & header.keys() or header.get("typ", "JWT") != "JWT":
+        raise TokenRefused("token-header")
+    if not isinstance(kid, str) or not kid or (jwk := keys(kid)) is None:
+        raise TokenRefused("token-key-unknown")
+    if jwk.get("kty") != ALGORITHMS[algorithm] or jwk.get("use", "sig") != "sig" or jwk.get("alg", algorithm) != algorithm:
+        raise TokenRefused("token-key-unfit")
+    try:
+        key: RSAKey | ECKey
+        if jwk["kty"] == "RSA":
+            key = RSAKey.import_key({name: jwk[name] for name in ("kty", "n", "e")})
+            fit = key.public_key.key_size >= _SMALLEST_RSA
+        else:
+            key = ECKey.import_key({name: jwk[name] for name in ("kty", "crv", "x", "y")})
+            fit = key.curve_name == "P-256"
+    except (JoseError, ValueError, KeyError, TypeError):
+        fit = False
+    if not fit:
+        raise TokenRefused("token-key-unfit")
+    try:
+        jws.deserialize_compact(token, key, algorithms=[algorithm])
+    except (JoseError, ValueError):
+        raise TokenRefused("token-signature") from None
+
+
+def _check_parties(claims: Mapping[str, Any], expected: Expected) -> None:
+    if claims.get("iss") != expected.issuer:
+        raise TokenRefused("token-issuer")
+    audience = claims.get("aud")
+    audiences = [audience] if isinstance(audience, str) else audience
+    if not isinstance(audiences, list) or expected.client_id not in audiences:
+        raise TokenRefused("token-audience")
+    if (len(audiences) > 1 or "azp" in claims) and claims.get("azp") != expected.client_id:
+        raise TokenRefused("token-authorized-party")
+    subject = claims.get("sub")
+    if not isinstance(subject, str) or not 0 < len(subject) <= 255:
+        raise TokenRefused("token-subject")
+
+
+def _moment(claims: Mapping[str, Any], name: str, reason: str) -> dt.datetime:
+    value = claims.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TokenRefused(reason)
+    try:
+        return dt.datetime.fromtimestamp(value, dt.UTC)
+    except (OverflowError, OSError, ValueError):
+        raise TokenRefused(reason) from None
+
+
+def _check_times(claims: Mapping[str, Any], expected: Expected) -> None:
+    expires = _moment(claims, "exp", "token-expired")
+    issued = _moment(claims, "iat", "token-issued-at")
+    if expected.now >= expires + LEEWAY:
+        raise TokenRefused("token-expired")
+    if issued > expected.now + LEEWAY or issued < expected.asked_at - LEEWAY:
+        raise TokenRefused("token-issued-at")
+    if expires - issued > LONGEST_LIFE or expires < issued:
+        raise TokenRefused("token-lifetime")
+    if "nbf" in claims and _moment(claims, "nbf", "token-not-before") > expected.now + LEEWAY:
+        raise TokenRefused("token-not-before")
+
+
+def _authenticated_at(claims: Mapping[str, Any], expected: Expected) -> dt.datetime:
+    moment = _moment(claims, "auth_time", "token-auth-time")
+    if moment > expected.now + LEEWAY or moment < expected.now - expected.max_age - LEEWAY:
+        raise TokenRefused("token-auth-time")
+    # Asked with prompt=login: an authentication from before the request was not made for it.
+    if moment < expected.asked_at - LEEWAY:
+        raise TokenRefused("token-auth-time")
+    return min(moment, expected.now)
+
+
+def _half_hash(access_token: str) -> str:
+    """at_hash (OpenID Connect Core 3.1.3.6); every algorithm of ALGORITHMS hashes with SHA-256."""
+    digest = hashlib.sha256(access_token.encode()).digest()
+    return base64.urlsafe_b64encode(digest[:16]).rstrip(b"=").decode()
+
+
+_HSA_ID = re.compile(r"[A-Za-z0-9-]{1,31}")
+_NUMBER = re.compile(r"[0-9]{12}")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who the token says it is: the chosen HSA-id, or none and those to choose from; and the certificate's personal number."""
+
+    hsa_id: str
+    hsa_ids: tuple[str, ...]
+    person_id: str
+
+
+def identity(claims: Mapping[str, Any]) -> Identity:
+    """The identity in a believed token. Raises TokenRefused if it lacks one, or holds one in another form."""
+    person_id = claims.get("credentialPersonalIdentityNumber")
+    if not isinstance(person_id, str) or not _NUMBER.fullmatch(person_id):
+        raise TokenRefused("claim-person-id")
+    chosen, every = claims.get("employeeHsaId"), claims.get("allEmployeeHsaIds", [])
+    every = [every] if isinstance(every, str) else every
+    if not isinstance(every, list) or len(every) > 100 or not all(_is_hsa_id(value) for value in every):
+        raise TokenRefused("claim-hsa-id")
+    if chosen is None and len(every) == 1:
+        chosen = every[0]
+    if chosen is None and every:
+        return Identity("", tuple(every), person_id)
+    if not _is_hsa_id(chosen):
+        raise TokenRefused("claim-hsa-id")
+    return Identity(str(chosen), tuple(every), person_id)
+
+
+def _is_hsa_id(value: object) -> bool:
+    return isinstance(value, str) and _HSA_ID.fullmatch(value) is not None

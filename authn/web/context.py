@@ -1,0 +1,19 @@
+"""What templates/authn/session_*.html need: how long the session lasts from this page on, in seconds."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from siths_portal.lib import clock
+
+
+def session(request: HttpRequest) -> dict[str, object]:
+    """Context processor. Reads nothing until a template asks."""
+
+    def left() -> int:
+        store: Any = request.session
+        absolute = (store.row.expires_at - clock.now()).total_seconds() if store.row else 0
+        return int(min(settings.SESSION_IDLE_SECONDS, max(0, absolute)))
+
+    return {"session_left": left, "session_warning": settings.SESSION_WARNING_SECONDS}

@@ -1,0 +1,58 @@
+"""Inställningar: one's own sessions; and how long the present one lasts, for the warning before its end (WCAG 2.2.1)."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from authn.services import sessions
+from authn.web.middleware import not_activity
+from siths_portal.lib import clock
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def own_settings(request: HttpRequest) -> HttpResponse:
+    """Lists the person's sessions with their times; POST with `session` ends another one."""
+    user: Any = request.user
+    if request.method == "POST":
+        ended = _uuid(request.POST.get("session", ""))
+        if ended is not None and ended != user.session_id and sessions.end_own(user.subject_ref, ended):
+            messages.success(request, "Den andra inloggningen är avslutad.")
+        else:
+            messages.info(request, "Den inloggningen var redan avslutad.")
+        return HttpResponseRedirect(reverse("settings"))
+    rows = sessions.own(user.subject_ref)
+    return render(request, "authn/settings.html", {"sessions": rows, "tab": ""})
+
+
+def _uuid(value: str) -> UUID | None:
+    try:
+        return UUID(value)
+    except ValueError:
+        return None
+
+
+@not_activity
+@require_safe
+def session_state(request: HttpRequest) -> JsonResponse:
+    """How many seconds the session lasts unless it is used, and whether using it would help. Asking is no use."""
+    return _state(request)
+
+
+@require_POST
+def session_continue(request: HttpRequest) -> HttpResponse:
+    """ "Fortsätt": the request itself is what keeps the session alive."""
+    store: Any = request.session
+    sessions.touch(store.row)
+    return _state(request)
+
+
+def _state(request: HttpRequest) -> JsonResponse:
+    store: Any = request.session
+    row = store.row
+    end = min(sessions.idle_end(row), row.expires_at)
+    return JsonResponse({"seconds_left": max(0, int((end - clock.now()).total_seconds())), "extendable": end < row.expires_at})

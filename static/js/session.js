@@ -1,0 +1,68 @@
+/* Warns before an idle session ends. The server is asked first: the person may have used another tab. */
+const dialog = document.querySelector("[data-session-watch]");
+const warning = Number(dialog.dataset.warning);
+let end = 0;
+let timer;
+
+function leave() {
+  location.replace(`${dialog.dataset.login}?next=${encodeURIComponent(location.pathname + location.search)}`);
+}
+
+async function ask() {
+  const answer = await fetch(dialog.dataset.state, { headers: { Accept: "application/json" }, redirect: "manual", cache: "no-store" }).catch(() => null);
+  if (!answer) return plan(30); // no network: the server decides later
+  if (!answer.ok) return leave();
+  take(await answer.json());
+}
+
+function take(state) {
+  end = Date.now() + state.seconds_left * 1000;
+  if (state.seconds_left <= 0) return leave();
+  dialog.querySelector("[data-idle]").hidden = !state.extendable;
+  dialog.querySelector("[data-absolute]").hidden = state.extendable;
+  if (state.seconds_left > warning) {
+    if (dialog.open) dialog.close();
+    return plan(state.seconds_left - warning);
+  }
+  if (!dialog.open) {
+    dialog.showModal();
+    say();
+  }
+  tick();
+}
+
+function plan(seconds) {
+  clearTimeout(timer);
+  timer = setTimeout(ask, seconds * 1000 + 200);
+}
+
+function left() {
+  const seconds = Math.max(0, Math.round((end - Date.now()) / 1000));
+  return seconds >= 60 ? `${Math.ceil(seconds / 60)} min kvar.` : `${seconds} sekunder kvar.`;
+}
+
+function say() {
+  dialog.querySelector("[data-said]").textContent = left();
+}
+
+function tick() {
+  clearTimeout(timer);
+  for (const place of dialog.querySelectorAll("[data-left]")) place.textContent = left();
+  if (Date.now() >= end) return ask();
+  timer = setTimeout(tick, 1000);
+}
+
+dialog.querySelector("form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const form = event.target;
+  const answer = await fetch(form.action, { method: "POST", body: new FormData(form), redirect: "manual" }).catch(() => null);
+  if (!answer) return;
+  if (!answer.ok) return leave();
+  dialog.close();
+  take(await answer.json());
+});
+
+/* A page that the back button takes out of the browser's memory, and a computer that slept, may show what is over. */
+window.addEventListener("pageshow", (event) => event.persisted && ask());
+document.addEventListener("visibilitychange", () => document.hidden || ask());
+plan(Math.max(0, Number(dialog.dataset.leftNow) - warning));
