@@ -1,14 +1,14 @@
 """The one way a state moves: by a row of a transition table, with the next `seq` and one event, in the caller's transaction.
 
-Callers lock first, in this order: person, carrier, its eIDs by id, order.
+Callers lock first, in this order: person, carrier, its eIDs by id, order, eID app transaction.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from issuance.domain import carrier_states, eid_states, order_states
-from issuance.models import CardOrder, Carrier, Eid, Event
+from issuance.domain import carrier_states, eid_states, order_states, transaction_states
+from issuance.models import CardOrder, Carrier, Eid, EidAppTransaction, Event
 from siths_portal.lib import clock
 from siths_portal.lib.errors import IllegalTransition
 
@@ -18,8 +18,9 @@ _TABLES: Mapping[type, tuple[str, type[StrEnum], _Table]] = {
     Carrier: ("carrier", carrier_states.CarrierState, carrier_states.TRANSITIONS),
     Eid: ("eid", eid_states.EidState, eid_states.TRANSITIONS),
     CardOrder: ("order", order_states.OrderState, order_states.TRANSITIONS),
+    EidAppTransaction: ("transaction", transaction_states.TransactionState, transaction_states.TRANSITIONS),
 }
-_SWEDISH = {"carrier": "Bäraren", "eid": "E-legitimationen", "order": "Beställningen"}
+_SWEDISH = {"carrier": "Bäraren", "eid": "E-legitimationen", "order": "Beställningen", "transaction": "Ärendet"}
 
 
 def begin(

@@ -21,8 +21,9 @@ from issuance.domain.revocation import (
     Requester,
     RevocationReason,
 )
+from issuance.domain.transaction_states import TransactionAction
 from issuance.models import CardOrder, Carrier, CarrierCertificate, Eid
-from issuance.services import _steps
+from issuance.services import _steps, _transactions
 from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid
@@ -187,6 +188,7 @@ def _revoke_locked(carriers: Sequence[Carrier], *, actor: Actor, request: Revoca
     _steps.step(orders, OrderAction.CANCEL, actor_ref=actor.ref, facts={"reason": str(request.reason)})
     certificates = CarrierCertificate.objects.filter(carrier__in=ids)
     _plan_revocation(certificates, actor=actor, request=request)
+    _transactions.end_of_carriers(ids, TransactionAction.FAIL, actor_ref=actor.ref, facts={"reason": "carrier-revoked"})
     for carrier_id in with_secret:
         pki.destroy_secrets(carrier_ref(carrier_id), actor_ref=actor.ref)
 

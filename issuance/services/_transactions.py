@@ -1,0 +1,84 @@
+"""What the clerk's side and the app's side of an eID app transaction share: its secrets, its time, its end."""
+
+import datetime as dt
+import re
+import secrets
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from issuance.domain.transaction_states import OPEN, TransactionAction, TransactionKind, TransactionState
+from issuance.models import EidAppTransaction, PreparedReceipt
+from issuance.services import _steps
+from pki import service as pki
+from siths_portal.lib import clock
+from siths_portal.lib.canonical import sha256_hex
+from siths_portal.lib.errors import Conflict
+
+type Facts = dict[str, Any] | None
+
+_PREFIX = {TransactionKind.ACTIVATE: "act", TransactionKind.SIGN: "sig"}
+_HANDLE = re.compile(r"(?:act|sig)\.[A-Za-z0-9_-]{22}")
+_OPEN = [state.value for state in OPEN]
+_ENDED = {
+    TransactionState.COMPLETED: "Ärendet är redan slutfört.",
+    TransactionState.CANCELLED: "Ärendet är avbrutet. Be ID-administratören öppna appen på nytt.",
+    TransactionState.EXPIRED: "Tiden för ärendet har gått ut. Be ID-administratören öppna appen på nytt.",
+    TransactionState.FAILED: "Ärendet har stoppats. Be ID-administratören börja om.",
+    TransactionState.SUPERSEDED: "Ärendet har ersatts av ett nyare. Använd länken som visas i portalen nu.",
+}
+
+
+def new_handle(kind: TransactionKind) -> str:
+    """A handle of 128 random bits; its prefix tells the app what it is for."""
+    return f"{_PREFIX[kind]}.{secrets.token_urlsafe(16)}"
+
+
+def is_handle(text: str) -> bool:
+    """True for a text that may be a handle."""
+    return _HANDLE.fullmatch(text) is not None
+
+
+def digest(secret: str) -> str:
+    """What is kept of a handle or a step token."""
+    return sha256_hex(secret.encode())
+
+
+def handle_end() -> dt.datetime:
+    """When a handle that is given now ends."""
+    return clock.now() + dt.timedelta(seconds=settings.ACTIVATION_HANDLE_SECONDS)
+
+
+def state_now(transaction: EidAppTransaction) -> TransactionState:
+    """The transaction's state; EXPIRED from the moment its time is out, whether the sweeper has come or not."""
+    state = TransactionState(transaction.state)
+    return TransactionState.EXPIRED if state in OPEN and transaction.expires_at <= clock.now() else state
+
+
+def require_open(transaction: EidAppTransaction) -> None:
+    """Passes if the transaction goes on. Raises Conflict with what to do instead."""
+    state = state_now(transaction)
+    if state not in OPEN:
+        raise Conflict("transaction-ended", _ENDED[state])
+
+
+def locked(transaction_id: UUID) -> EidAppTransaction:
+    """The transaction's row, locked. Callers lock its carrier before."""
+    return EidAppTransaction.objects.select_for_update(no_key=True).get(pk=transaction_id)
+
+
+def end(transaction: EidAppTransaction, action: TransactionAction, *, actor_ref: str, facts: Facts = None) -> None:
+    """Ends a locked transaction and removes what only it needed: the unsigned receipt, and the PUK on its way to the app."""
+    _steps.step([transaction], action, actor_ref=actor_ref, facts=facts, ended_at=clock.now())
+    PreparedReceipt.objects.filter(transaction=transaction).delete()
+    if transaction.delivery_id is not None:
+        pki.destroy_delivery(transaction.delivery_id)
+
+
+def end_of_carriers(carrier_ids: Sequence[UUID], action: TransactionAction, *, actor_ref: str, facts: Facts = None) -> None:
+    """Ends every open transaction of locked carriers, in the caller's transaction."""
+    rows = EidAppTransaction.objects.select_for_update(no_key=True).filter(carrier__in=carrier_ids, state__in=_OPEN)
+    for row in rows.order_by("id"):
+        end(row, action, actor_ref=actor_ref, facts=facts)

@@ -1,0 +1,364 @@
+"""Activation of an ordinary card, the eID app's side. Nobody is logged in: the card in the reader is the proof (contract.md).
+
+Who has the handle but not the card gets and changes nothing. Each call may be repeated and gives the same answer.
+"""
+
+import datetime as dt
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+from django.conf import settings
+from django.db import transaction as database
+
+from issuance.domain.carrier_states import CarrierAction, CarrierState
+from issuance.domain.eid_states import EidAction, EidState
+from issuance.domain.transaction_states import TransactionAction, TransactionKind, TransactionState
+from issuance.models import Carrier, CarrierCertificate, Eid, EidAppTransaction, Event, PreparedReceipt, Receipt
+from issuance.services import _steps, _transactions, receipt_content, receipts
+from issuance.services.card_certificates import PROFILES
+from issuance.services.revocation import carrier_ref
+from pki import service as pki
+from siths_portal.lib import clock, faults
+from siths_portal.lib.canonical import canonical_json, sha256_hex
+from siths_portal.lib.errors import Conflict, DomainError, Invalid, Unauthenticated
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What the app proves the card with: its certificates (DER, by profile), and the card key's signature (ECDSA-Sig-Value).
+
+    Signed with SHA-256 is the canonical JSON of card_serial, ephemeral_key, handle, kind and origin.
+    """
+
+    card_serial: str = field(repr=False)
+    certificates: Mapping[str, bytes] = field(repr=False)
+    ephemeral_key: Mapping[str, str] = field(repr=False)
+    origin: str
+    signature: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What the holder reads in the app before he signs."""
+
+    heading: str
+    summary: str
+    terms: str
+    regional_addition: str
+    sign_message: str
+
+
+@dataclass(frozen=True)
+class Started:
+    """The answer to a proven card: what to show, what to sign, and the JWE to the ephemeral key with step token and PUK."""
+
+    kind: str
+    expires_at: dt.datetime
+    texts: Texts
+    pdf: bytes = field(repr=False)
+    byte_range: tuple[int, ...]
+    signed_attributes: bytes = field(repr=False)
+    encrypted: str = field(repr=False)
+
+
+def start(*, handle: str, proof: Proof) -> Started | None:
+    """Starts the transaction of `handle` for the card that is proven; None while the worker has not made the JWE yet.
+
+    Raises Unauthenticated for an unknown handle, and Conflict: `wrong-card` and `proof-refused`, which end the transaction when
+    they come too often, `key-mismatch` for another ephemeral key than the first, `transaction-ended`.
+    """
+    seen = _by_handle(handle)
+    theirs = _own_certificates(seen.carrier)
+    if refusal := _try_to_start(seen, handle, proof, theirs):
+        raise refusal
+    seen.refresh_from_db(fields=["delivery_id", "expires_at"])
+    delivery = pki.wait_for_delivery(_delivery(seen), seconds=settings.EID_APP_WAIT_SECONDS)
+    if delivery.state == "refused":
+        _fail(seen, delivery.failure)
+        raise Conflict("delivery-refused", "Kortets PUK kan inte lämnas ut. Spärra kortet och beställ ett nytt.")
+    if delivery.state != "ready":
+        return None
+    _keep_token(seen, delivery.token_sha256)
+    return _answer(seen, delivery.jwe)
+
+
+def set_code(*, step_token: str) -> str:
+    """Notes that the holder has set the card's code: SENT → ACTIVATED_UNSIGNED. Returns the transaction's new state.
+
+    Raises Unauthenticated, Conflict (ended, or a kind that sets no code), IllegalTransition (a revoked card).
+    """
+    seen = _by_token(step_token)
+    if seen.kind != TransactionKind.ACTIVATE:
+        raise Conflict("code-not-asked-for", "Kortets kod är redan vald. Skriv under för att slutföra.")
+    with database.atomic(durable=True):
+        carrier, row = _locked(seen)
+        if TransactionState(row.state) not in (TransactionState.CODE_SET, TransactionState.COMPLETED):
+            _transactions.require_open(row)
+            now = clock.now()
+            actor_ref, facts = _holder(carrier), {"transaction": str(row.pk)}
+            _steps.step([carrier], CarrierAction.SET_CODE, actor_ref=actor_ref, facts=facts, code_set_at=now)
+            _steps.step([row], TransactionAction.SET_CODE, actor_ref=actor_ref, code_set_at=now)
+            faults.point("issuance.code-set.before-commit")
+    faults.point("issuance.code-set.after-commit")
+    return TransactionState.CODE_SET.value
+
+
+def complete(*, step_token: str, signature: bytes) -> Carrier:
+    """Completes the receipt with the holder's signature and makes the card and its eIDs ACTIVE, all in one transaction.
+
+    Raises Unauthenticated, Conflict (ended, code not set, certificate not in force), Invalid for a signature that is not by the
+    card's key for signatures over what it was given; that too ends the transaction when it comes too often.
+    """
+    seen = _by_token(step_token)
+    if seen.state == TransactionState.COMPLETED:
+        return _same_signature(seen, signature)
+    _transactions.require_open(seen)
+    if seen.kind == TransactionKind.ACTIVATE and seen.state == TransactionState.STARTED:
+        raise Conflict("code-not-set", "Kortets kod är inte vald ännu. Välj kod innan du skriver under.")
+    prepared = PreparedReceipt.objects.select_related("receipt_text").filter(transaction=seen).first()
+    if prepared is None:  # it has ended since it was read, perhaps by this same call
+        return _after_the_end(seen, signature)
+    if not receipts.signature_is_valid(prepared, signature):
+        message = "Underskriften är inte gjord med kortet över den kvittens som visades. Försök igen."
+        raise _refuse(seen, Invalid("signature-invalid", message, fields={"signature": [message]}))
+    signed = receipts.sign(prepared, signature)
+    faults.point("issuance.complete.before-commit")
+    carrier = _activate(seen, prepared, signature, signed)
+    faults.point("issuance.complete.after-commit")
+    return carrier
+
+
+def cancel(*, step_token: str) -> str:
+    """Cancels the transaction from the app; again changes nothing. Its state. Raises Unauthenticated, Conflict (ended)."""
+    seen = _by_token(step_token)
+    with database.atomic(durable=True):
+        carrier, row = _locked(seen)
+        if row.state != TransactionState.CANCELLED:
+            _transactions.require_open(row)
+            _transactions.end(row, TransactionAction.CANCEL, actor_ref=_holder(carrier), facts={"by": "app"})
+    return TransactionState.CANCELLED.value
+
+
+@database.atomic(durable=True)
+def _activate(seen: EidAppTransaction, prepared: PreparedReceipt, signature: bytes, signed: bytes) -> Carrier:
+    carrier = Carrier.objects.select_for_update(of=("self",), no_key=True).get(pk=seen.carrier_id)
+    ordered = Eid.objects.select_for_update(no_key=True).filter(carrier=carrier, state=EidState.ORDERED.value)
+    eids = list(ordered.order_by("id"))
+    row = _transactions.locked(seen.pk)
+    if row.state == TransactionState.COMPLETED:
+        return _same_signature(row, signature)
+    _transactions.require_open(row)
+    now, actor_ref = clock.now(), _holder(carrier)
+    receipt: Receipt = receipts.store(row, prepared, signed)
+    facts = {
+        "transaction": str(row.pk),
+        "receipt": str(receipt.pk),
+        "document_sha256": str(receipt.document_id),
+        "content_sha256": receipt.content_sha256,
+        "signature_certificate": str(receipt.signature_certificate_id),
+    }
+    _steps.step([carrier], CarrierAction.SIGN_RECEIPT, actor_ref=actor_ref, facts=facts, activated_at=now, receipt=receipt)
+    _steps.step(eids, EidAction.ACTIVATE, actor_ref=actor_ref, facts={"transaction": str(row.pk)}, activated_at=now)
+    row.signature_sha256 = sha256_hex(signature)
+    row.save(update_fields=["signature_sha256"])
+    _transactions.end(row, TransactionAction.COMPLETE, actor_ref=actor_ref, facts={"receipt": str(receipt.pk)})
+    return carrier
+
+
+def _after_the_end(seen: EidAppTransaction, signature: bytes) -> Carrier:
+    seen.refresh_from_db(fields=["state", "signature_sha256"])
+    if seen.state != TransactionState.COMPLETED:
+        _transactions.require_open(seen)
+    return _same_signature(seen, signature)
+
+
+def _same_signature(row: EidAppTransaction, signature: bytes) -> Carrier:
+    """The card that the earlier call activated, if this one has its signature."""
+    if not hmac.compare_digest(row.signature_sha256, sha256_hex(signature)):
+        raise Conflict("transaction-ended", "Ärendet är redan slutfört.")
+    return Carrier.objects.get(pk=row.carrier_id)
+
+
+def _by_handle(handle: str) -> EidAppTransaction:
+    rows = EidAppTransaction.objects.select_related("carrier", "identification")
+    # Found by the hash of 128 random bits, so the time of the search tells nothing of a handle.
+    known = _transactions.is_handle(handle)
+    row = rows.filter(handle_sha256=_transactions.digest(handle)).first() if known else None
+    if row is None:
+        raise _unknown_handle()
+    return row
+
+
+def _require_same_handle(row: EidAppTransaction, handle: str) -> None:
+    """Passes unless the clerk was given another handle since this one was looked up."""
+    if not hmac.compare_digest(row.handle_sha256, _transactions.digest(handle)):
+        raise _unknown_handle()
+
+
+def _unknown_handle() -> Unauthenticated:
+    return Unauthenticated("handle-unknown", "Ärendet är okänt eller har ersatts. Öppna appen på nytt från portalen.")
+
+
+def _by_token(step_token: str) -> EidAppTransaction:
+    rows = EidAppTransaction.objects.select_related("carrier", "identification")
+    row = rows.filter(step_token_sha256=_transactions.digest(step_token)).first()
+    if row is None:
+        raise Unauthenticated("step-token-unknown", "Ärendet är okänt. Be ID-administratören öppna appen på nytt.")
+    return row
+
+
+def _own_certificates(carrier: Carrier) -> dict[str, bytes]:
+    """The DER of the card's four certificates by profile."""
+    rows = CarrierCertificate.objects.filter(carrier=carrier, profile__in=PROFILES)
+    return {view.profile: view.der or b"" for view in pki.certificates(rows.values_list("certificate_id", flat=True))}
+
+
+def _locked(seen: EidAppTransaction) -> tuple[Carrier, EidAppTransaction]:
+    carrier = Carrier.objects.select_for_update(of=("self",), no_key=True).get(pk=seen.carrier_id)
+    return carrier, _transactions.locked(seen.pk)
+
+
+@database.atomic(durable=True)
+def _try_to_start(seen: EidAppTransaction, handle: str, proof: Proof, certificates: Mapping[str, bytes]) -> DomainError | None:
+    """Starts the transaction, or finds it started for the same key. What refuses a proof is returned, so that it is counted."""
+    carrier, row = _locked(seen)
+    _require_same_handle(row, handle)
+    _transactions.require_open(row)
+    if fault := _proof_fault(row, carrier, handle, proof, certificates):
+        return _count(row, fault)
+    if row.state != TransactionState.CREATED:
+        if row.ephemeral_key != dict(proof.ephemeral_key):
+            return Conflict("key-mismatch", "Ärendet är öppnat i ett annat fönster. Fortsätt där eller öppna appen på nytt.")
+        return None
+    _require_card_waits(row, carrier)
+    activates = row.kind == TransactionKind.ACTIVATE
+    delivery_id = pki.plan_delivery(
+        secret_id=carrier.puk_secret_id if activates else None,
+        recipient_jwk=proof.ephemeral_key,
+        header={"transaction": str(row.pk), "card_serial": carrier.card_serial},
+        owner_ref=carrier_ref(carrier.pk),
+        actor_ref=_holder(carrier),
+        purpose="activation",
+    )
+    now = clock.now()
+    _steps.step(
+        [row],
+        TransactionAction.START,
+        actor_ref=_holder(carrier),
+        started_at=now,
+        expires_at=now + dt.timedelta(seconds=settings.ACTIVATION_STARTED_SECONDS),
+        ephemeral_key=dict(proof.ephemeral_key),
+        delivery_id=delivery_id,
+    )
+    return None
+
+
+def _proof_fault(
+    row: EidAppTransaction, carrier: Carrier, handle: str, proof: Proof, certificates: Mapping[str, bytes]
+) -> DomainError | None:
+    if not hmac.compare_digest(proof.card_serial.encode(), carrier.card_serial.encode()) or proof.certificates != certificates:
+        return Conflict("wrong-card", "Kortet i läsaren är inte det kort som ska aktiveras. Byt kort och försök igen.")
+    signed = {
+        "card_serial": proof.card_serial,
+        "ephemeral_key": dict(proof.ephemeral_key),
+        "handle": handle,
+        "kind": row.kind,
+        "origin": proof.origin,
+    }
+    key = load_der_public_key(bytes(carrier.card_key_spki))
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise TypeError("a card key is on P-256")
+    try:
+        key.verify(proof.signature, canonical_json(signed), ec.ECDSA(hashes.SHA256()))
+    except InvalidSignature:
+        return Conflict("proof-refused", "Kortet kunde inte visa att det är rätt kort. Sätt i kortet igen och försök på nytt.")
+    if not hmac.compare_digest(proof.origin.encode(), row.origin.encode()):
+        return Conflict("wrong-origin", "Ärendet öppnades från en annan adress än portalens. Öppna appen från portalen.")
+    return None
+
+
+def _require_card_waits(row: EidAppTransaction, carrier: Carrier) -> None:
+    expected = CarrierState.SENT if row.kind == TransactionKind.ACTIVATE else CarrierState.ACTIVATED_UNSIGNED
+    if carrier.state != expected:
+        raise Conflict("card-not-waiting", "Kortet kan inte aktiveras längre. Kontrollera kortets läge i portalen.")
+
+
+def _count(row: EidAppTransaction, fault: DomainError) -> DomainError:
+    """Counts a refused proof on the locked row; the one that is too many ends the transaction."""
+    row.wrong_proofs += 1
+    row.save(update_fields=["wrong_proofs"])
+    Event.record(
+        actor_ref="system:eid-app",
+        action="transaction.proof_refused",
+        subject_type="transaction",
+        subject_ref=str(row.pk),
+        facts={"reason": fault.code, "count": row.wrong_proofs},
+    )
+    if row.wrong_proofs >= settings.ACTIVATION_WRONG_PROOFS:
+        facts = {"reason": fault.code, "wrong_proofs": row.wrong_proofs}
+        _transactions.end(row, TransactionAction.FAIL, actor_ref="system:wrong-proofs", facts=facts)
+    return fault
+
+
+@database.atomic(durable=True)
+def _refuse(seen: EidAppTransaction, fault: DomainError) -> DomainError:
+    _, row = _locked(seen)
+    _transactions.require_open(row)
+    return _count(row, fault)
+
+
+@database.atomic(durable=True)
+def _fail(seen: EidAppTransaction, reason: str) -> None:
+    _, row = _locked(seen)
+    if _transactions.state_now(row) is TransactionState.STARTED:
+        _transactions.end(row, TransactionAction.FAIL, actor_ref="system:delivery", facts={"reason": reason})
+
+
+@database.atomic(durable=True)
+def _keep_token(seen: EidAppTransaction, token_sha256: str) -> None:
+    """Lets the step token in that the app is about to be given."""
+    _, row = _locked(seen)
+    _transactions.require_open(row)
+    if row.step_token_sha256 != token_sha256:
+        row.step_token_sha256 = token_sha256
+        row.save(update_fields=["step_token_sha256"])
+
+
+def _delivery(row: EidAppTransaction) -> UUID:
+    if row.delivery_id is None:
+        raise Conflict("transaction-ended", "Ärendet är avslutat. Be ID-administratören öppna appen på nytt.")
+    return row.delivery_id
+
+
+def _answer(seen: EidAppTransaction, jwe: str) -> Started:
+    prepared = PreparedReceipt.objects.filter(transaction=seen).first()
+    if prepared is None:
+        raise Conflict("transaction-ended", "Ärendet är avslutat. Be ID-administratören öppna appen på nytt.")
+    shown = receipt_content.preview(prepared.content)
+    texts = Texts(
+        heading=shown.heading,
+        summary="\n\n".join(shown.summary),
+        terms=receipts.terms(shown.terms_version).text,
+        regional_addition=shown.regional_addition,
+        sign_message=shown.sign_message,
+    )
+    return Started(
+        kind=seen.kind,
+        expires_at=seen.expires_at,
+        texts=texts,
+        pdf=bytes(prepared.pdf),
+        byte_range=tuple(prepared.byte_range),
+        signed_attributes=bytes(prepared.signed_attributes),
+        encrypted=jwe,
+    )
+
+
+def _holder(carrier: Carrier) -> str:
+    """Who acts when the card has proven itself, in events."""
+    return f"holder:{carrier.person_id}"

@@ -1,0 +1,192 @@
+"""Receipts (kvittenser): made ready for the holder's signature, completed with it, and read again (domain.md 4.2)."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from issuance.authz import Action, Actor, policy
+from issuance.models import Carrier, Document, EidAppTransaction, PreparedReceipt, Receipt, ReceiptText
+from issuance.services import receipt_content
+from issuance.services.receipt_content import SIGNING_PROFILE, Preview, Subject, Terms, current_terms, terms
+from pki import service as pki
+from siths_portal.lib import clock, pades, pdf
+from siths_portal.lib.canonical import sha256_hex
+from siths_portal.lib.errors import Conflict, NotFound
+
+__all__ = [
+    "Draft",
+    "Preview",
+    "ReceiptView",
+    "Subject",
+    "Terms",
+    "current_terms",
+    "prepare",
+    "preview",
+    "read",
+    "sign",
+    "signature_is_valid",
+    "store",
+    "store_draft",
+    "terms",
+]
+_FIELD = "Mottagare"
+_ATTACHMENT = "kvittens.json"
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A receipt ready for signature that belongs to no transaction yet."""
+
+    content: Mapping[str, Any] = field(repr=False)
+    prepared: pades.Prepared = field(repr=False)
+    receipt_text: ReceiptText | None
+    signature_certificate_id: UUID
+
+    @property
+    def content_sha256(self) -> str:
+        """SHA-256 of the canonical JSON that is attached to the PDF."""
+        return sha256_hex(receipt_content.canonical(self.content))
+
+
+@dataclass(frozen=True)
+class ReceiptView:
+    """A signed receipt. `pdf` is the signed file, `content` its fields as they are attached to it."""
+
+    id: UUID
+    signed_at: dt.datetime
+    terms: Terms
+    preview: Preview
+    content: Mapping[str, Any] = field(repr=False)
+    pdf: bytes = field(repr=False)
+    sha256: str
+
+
+def prepare(subject: Subject) -> Draft:
+    """Prints the receipt of `subject` and makes it ready for the holder's signature. No transaction may be open.
+
+    Raises Unavailable if the PDF cannot be made.
+    """
+    addition = receipt_content.regional_addition(subject.carrier.organisation)
+    content = receipt_content.build(subject, addition)
+    source = pdf.PdfSource(
+        html=receipt_content.html(content),
+        attached=receipt_content.canonical(content),
+        name=_ATTACHMENT,
+        description="Kvittensens uppgifter (JSON)",
+        day=clock.today().isoformat(),
+    )
+    signing = subject.certificates[SIGNING_PROFILE]
+    return Draft(content, pades.prepare(pdf.render(source), _signer(signing), field_name=_FIELD), addition, signing.id)
+
+
+def store_draft(draft: Draft, transaction: EidAppTransaction) -> PreparedReceipt:
+    """Keeps a draft for an open transaction, in the caller's transaction."""
+    return PreparedReceipt.objects.create(
+        transaction=transaction,
+        pdf=draft.prepared.pdf,
+        byte_range=list(draft.prepared.byte_range),
+        signed_attributes=draft.prepared.signed_attributes,
+        document_digest=draft.prepared.document_digest,
+        content=draft.content,
+        receipt_text=draft.receipt_text,
+        signature_certificate_id=draft.signature_certificate_id,
+    )
+
+
+def preview(transaction: EidAppTransaction) -> Preview | None:
+    """What the transaction's receipt says, signed or not; None where the transaction ended without one."""
+    prepared = PreparedReceipt.objects.filter(transaction=transaction).only("content").first()
+    if prepared is not None:
+        return receipt_content.preview(prepared.content)
+    receipt = Receipt.objects.filter(carrier=transaction.carrier_id, content_sha256=transaction.content_sha256).first()
+    return receipt_content.preview(receipt.content) if receipt else None
+
+
+def signature_is_valid(prepared: PreparedReceipt, signature: bytes) -> bool:
+    """True if `signature` is RSASSA-PKCS1-v1_5 with SHA-256 over the signed attributes by the card's key for signatures.
+
+    Raises Conflict if the certificate of that key is not in force now.
+    """
+    view = _signing_certificate(prepared)
+    key = x509.load_der_x509_certificate(view.der or b"").public_key()
+    if not isinstance(key, rsa.RSAPublicKey):
+        raise TypeError("a card signs by RSA")
+    try:
+        key.verify(signature, bytes(prepared.signed_attributes), padding.PKCS1v15(), hashes.SHA256())
+    except InvalidSignature:
+        return False
+    return True
+
+
+def sign(prepared: PreparedReceipt, signature: bytes) -> bytes:
+    """The signed PDF, checked as a stranger would check it. Raises `pades.NotValid` if it is not valid."""
+    view = _signing_certificate(prepared)
+    signer = _signer(view)
+    first, end, start, rest = prepared.byte_range
+    ready = pades.Prepared(
+        bytes(prepared.pdf), (first, end, start, rest), bytes(prepared.document_digest), bytes(prepared.signed_attributes)
+    )
+    signed = pades.embed(ready, signer, signature)
+    pades.validate(signed, root=signer.chain[-1], chain=signer.chain)
+    return signed
+
+
+def store(transaction: EidAppTransaction, prepared: PreparedReceipt, signed: bytes) -> Receipt:
+    """Stores the signed receipt with the terms verbatim, in the caller's transaction."""
+    content = prepared.content
+    accepted = terms(content["terms"]["version"])
+    archived = Document.store(accepted.text.encode(), "text/plain; charset=utf-8")
+    if archived.sha256 != transaction.terms_sha256:
+        raise Conflict("terms-changed", "Villkoren har ändrats. Be ID-administratören öppna appen på nytt.")
+    return Receipt.objects.create(
+        id=UUID(content["receipt"]["id"]),
+        document=Document.store(signed, pdf.MEDIA_TYPE),
+        receipt_text=prepared.receipt_text,
+        terms_version=accepted.version,
+        identity_document=transaction.identification.identity_document,
+        officer_ref=transaction.identification.officer_ref,
+        signature_certificate_id=prepared.signature_certificate_id,
+        signed_at=clock.now(),
+        terms=archived,
+        content=content,
+        content_sha256=transaction.content_sha256,
+    )
+
+
+def read(*, actor: Actor, carrier_id: UUID) -> ReceiptView:
+    """The signed receipt of a carrier. Raises NotFound, also where the carrier has none, and Forbidden.
+
+    The caller notes that it was shown.
+    """
+    carriers = Carrier.objects.select_related("receipt__document")
+    receipt = policy.get(actor, Action.VIEW_RECEIPT, carriers, carrier_id).receipt
+    if receipt is None:
+        raise NotFound("receipt-missing", "Kortet har ingen kvittens i portalen.")
+    return ReceiptView(
+        id=receipt.id,
+        signed_at=receipt.signed_at,
+        terms=terms(receipt.terms_version),
+        preview=receipt_content.preview(receipt.content),
+        content=receipt.content,
+        pdf=bytes(receipt.document.content),
+        sha256=str(receipt.document_id),
+    )
+
+
+def _signing_certificate(prepared: PreparedReceipt) -> pki.CertificateView:
+    (view,) = pki.certificates([prepared.signature_certificate_id])
+    if view.status != "issued" or not view.not_before <= clock.now() < view.not_after:
+        message = "Kortets certifikat för underskrift är spärrat eller gäller inte längre. Kortet kan inte aktiveras."
+        raise Conflict("certificate-not-in-force", message)
+    return view
+
+
+def _signer(view: pki.CertificateView) -> pades.Signer:
+    return pades.Signer(view.der or b"", pki.chain(view.ca))

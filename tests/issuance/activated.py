@@ -1,0 +1,249 @@
+"""Cards on the way to their holders and in their hands, made through the services with real keys.
+
+Needs the fixtures `demo_pki` and `world`. `sent_card` gives a carrier in SENT with its four certificates issued and its PUK
+sealed; `activated_card` one in ACTIVE with a signed receipt. `App` is the eID app's part without the wire.
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding
+from joserfc import jwe
+from joserfc.jwk import ECKey
+from joserfc.registry import HeaderParameter
+
+from issuance.authz import Actor
+from issuance.domain.supplier_reports import Produced, Sent
+from issuance.models import CardOrder, Carrier, EidAppTransaction, Post
+from issuance.services import activation, activation_app, supplier_intake
+from issuance.services.activation import Opened
+from issuance.services.activation_app import Proof, Started
+from pki import delivering, issuing, sealing
+from pki import service as pki
+from siths_portal.lib import clock
+from siths_portal.lib.canonical import canonical_json
+from siths_portal.simulators.card import PROFILES, Card
+from tests.issuance.world import World
+from tests.supplier.cards import PaperCard
+
+CLIENT = "a"
+PUK = "31415926"
+CODE = "246810"
+TRANSPORT = "transport-8d1f0c"
+REGISTRY = jwe.JWERegistry(
+    header_registry={name: HeaderParameter(name, "str") for name in ("transaction", "card_serial", "order", "serial")},
+    algorithms=["ECDH-ES", "A256GCM"],
+)
+
+
+class Keys:
+    """A card's keys in memory: quick, for tests of rules. `Plastic` is the same on a real software card."""
+
+    def __init__(self, paper: PaperCard | None = None) -> None:
+        self.paper = paper or PaperCard()
+
+    @property
+    def serial(self) -> str:
+        """The 19 digits."""
+        return self.paper.serial
+
+    def key_spki(self) -> bytes:
+        """The card key's public half, DER."""
+        public = self.paper.card_key.public_key()
+        return public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+    def csrs(self) -> dict[str, bytes]:
+        """Four requests, DER."""
+        return {profile: _der_of_csr(pem) for profile, pem in self.paper.request()["csrs"].items()}
+
+    def store(self, certificates: dict[str, bytes]) -> None:
+        """Keeps nothing: the certificates are asked of `pki` when they are needed."""
+
+    def prove(self, data: bytes) -> bytes:
+        """The card key's signature."""
+        return self.paper.card_key.sign(data, ec.ECDSA(hashes.SHA256()))
+
+    def sign(self, data: bytes, profile: str = "person-id-sign") -> bytes:
+        """The holder's signature."""
+        return self.paper.keys[profile].sign(data, padding.PKCS1v15(), hashes.SHA256())
+
+
+@dataclass
+class Plastic:
+    """A software card, each act in a process of its own, as `siths_portal.simulators.card` has it."""
+
+    card: Card
+    code: str = TRANSPORT
+
+    @property
+    def serial(self) -> str:
+        """The 19 digits."""
+        return self.card.serial
+
+    def key_spki(self) -> bytes:
+        """The card key's public half, DER."""
+        key = serialization.load_pem_public_key(self.card.card_key().encode())
+        return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+    def csrs(self) -> dict[str, bytes]:
+        """Four requests, DER."""
+        return {profile: _der_of_csr(pem) for profile, pem in self.card.csrs(code=self.code).items()}
+
+    def store(self, certificates: dict[str, bytes]) -> None:
+        """Writes the certificates on the card."""
+        pems = {profile: pem(der) for profile, der in certificates.items()}
+        self.card.store_certificates(pems, code=self.code)
+
+    def prove(self, data: bytes) -> bytes:
+        """The card key's signature."""
+        return self.card.prove(data)
+
+    def sign(self, data: bytes, profile: str = "person-id-sign") -> bytes:
+        """The holder's signature with the code as it is now."""
+        return self.card.sign(profile, data, code=self.code)
+
+
+@dataclass
+class Made:
+    """A card, its carrier and its order."""
+
+    keys: Any
+    carrier: Carrier
+    order: CardOrder
+
+    @property
+    def certificates(self) -> dict[str, bytes]:
+        """DER by profile."""
+        ids = list(self.carrier.certificates.values_list("certificate_id", flat=True))
+        return {view.profile: view.der or b"" for view in pki.certificates(ids)}
+
+    def fresh(self) -> Carrier:
+        """The carrier as it stands now."""
+        return Carrier.objects.get(pk=self.carrier.pk)
+
+
+@dataclass
+class App:
+    """The eID app's part for one card: an ephemeral key, the proof, what came back."""
+
+    made: Made
+    key: ECKey = field(default_factory=lambda: ECKey.generate_key("P-256"))
+    started: Started | None = None
+    secrets: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def jwk(self) -> dict[str, str]:
+        """The public half of the ephemeral key."""
+        public = self.key.as_dict(private=False)
+        return {name: str(public[name]) for name in ("kty", "crv", "x", "y")}
+
+    def proof(self, opened: Opened, **changes: Any) -> Proof:
+        """A right proof; `changes` are made before it is signed."""
+        signed = {
+            "card_serial": self.made.keys.serial, "ephemeral_key": self.jwk, "handle": opened.handle,
+            "kind": opened.transaction.kind, "origin": opened.transaction.origin,
+        } | changes  # fmt: skip
+        return Proof(
+            card_serial=signed["card_serial"], certificates=self.made.certificates, ephemeral_key=signed["ephemeral_key"],
+            origin=signed["origin"], signature=self.made.keys.prove(canonical_json(signed)),
+        )  # fmt: skip
+
+    def start(self, opened: Opened, *, work: bool = True) -> Started:
+        """Starts the transaction and opens the JWE; `work`: does the `pki` worker's part meanwhile."""
+        proof = self.proof(opened)
+        started = activation_app.start(handle=opened.handle, proof=proof)
+        if started is None and work:
+            delivering.deliver_secrets()
+            started = activation_app.start(handle=opened.handle, proof=proof)
+        assert started is not None
+        self.started = started
+        self.secrets = json.loads(jwe.decrypt_compact(started.encrypted, self.key, registry=REGISTRY).plaintext)
+        return started
+
+    @property
+    def token(self) -> str:
+        """The step token."""
+        return self.secrets["step_token"]
+
+    def set_code(self) -> str:
+        """Sets the holder's code on the card and says so."""
+        if isinstance(self.made.keys, Plastic):
+            self.made.keys.card.unblock(puk=self.secrets["puk"], new_code=CODE)
+            self.made.keys.code = CODE
+        return activation_app.set_code(step_token=self.token)
+
+    def complete(self) -> Carrier:
+        """Signs what it was given."""
+        assert self.started is not None
+        return activation_app.complete(step_token=self.token, signature=self.made.keys.sign(self.started.signed_attributes))
+
+
+def pem(der: bytes) -> str:
+    """A certificate as PEM."""
+    return x509.load_der_x509_certificate(der).public_bytes(serialization.Encoding.PEM).decode()
+
+
+def sent_card(world: World, post: Post | None = None, *, keys: Any = None, actor: Actor | None = None) -> Made:
+    """A card in SENT: ordered by a clerk, made, certified, its PUK sealed, and reported sent. Waits no EID_APP_WAIT_SECONDS."""
+    keys = keys or Keys()
+    order = world.order(post, actor=actor)
+    _make(order, keys)
+    return Made(keys, Carrier.objects.get(pk=order.carrier_id), CardOrder.objects.get(pk=order.pk))
+
+
+def _make(order: CardOrder, keys: Any) -> None:
+    """The supplier's part, as it reaches the services."""
+    supplier_intake.accept(client_ref=CLIENT, order_id=order.id)
+    ids = supplier_intake.request_certificates(
+        client_ref=CLIENT, order_id=order.id, card_serial=keys.serial, card_key_spki=keys.key_spki(), csrs=keys.csrs()
+    )
+    issuing.sign_reserved(ids)
+    certificates = {view.profile: view.der or b"" for view in pki.certificates(ids)}
+    assert set(certificates) == set(PROFILES)
+    keys.store(certificates)
+    key = pki.secret_jwks()["keys"][0]
+    header = {"alg": "ECDH-ES", "enc": "A256GCM", "kid": key["kid"], "order": str(order.id), "serial": keys.serial}
+    sealed = jwe.encrypt_compact(header, PUK.encode(), ECKey.import_key(key), registry=REGISTRY)
+    supplier_intake.register_event(client_ref=CLIENT, order_id=order.id, event=Produced("0123456789", sealed))
+    sealing.open_secrets()
+    supplier_intake.register_event(client_ref=CLIENT, order_id=order.id, event=Sent(clock.today(), ""))
+
+
+def activated_card(world: World, post: Post | None = None, *, keys: Any = None, actor: Actor | None = None) -> Made:
+    """A card in ACTIVE, with its receipt, activated before an ID-administrator of the region."""
+    made = sent_card(world, post, keys=keys, actor=actor)
+    opened = identify(world, made, actor=actor)
+    app = App(made)
+    app.start(opened)
+    app.set_code()
+    app.complete()
+    made.carrier = made.fresh()
+    return made
+
+
+def unsigned_card(world: World, post: Post | None = None, *, keys: Any = None, actor: Actor | None = None) -> Made:
+    """A card in ACTIVATED_UNSIGNED: its code is set and nothing signed. Its transaction is still open."""
+    made = sent_card(world, post, keys=keys, actor=actor)
+    app = App(made)
+    app.start(identify(world, made, actor=actor))
+    app.set_code()
+    made.carrier = made.fresh()
+    return made
+
+
+def identify(world: World, made: Made, *, actor: Actor | None = None, document: str = "driving_licence") -> Opened:
+    """The clerk's step; his reach covers protected persons if he is not given."""
+    clerk = actor or world.officer()
+    return activation.identify(actor=clerk, carrier_id=made.carrier.pk, identity_document=document)
+
+
+def transaction(opened: Opened) -> EidAppTransaction:
+    """The transaction as it stands now."""
+    return EidAppTransaction.objects.get(pk=opened.transaction.pk)
+
+
+def _der_of_csr(text: str) -> bytes:
+    return x509.load_pem_x509_csr(text.encode()).public_bytes(serialization.Encoding.DER)
