@@ -4,10 +4,10 @@ from uuid import UUID
 
 from issuance.authz import Action, client, policy
 from issuance.domain.order_states import OrderState
-from issuance.models import CardOrder
-from siths_portal.lib.errors import DomainError, Gone, NotFound
+from issuance.models import CardOrder, Document
+from siths_portal.lib.errors import Gone, NotFound
 
-_SHOWN = ("article", "customisation")
+_SHOWN = ("article", "customisation", "photo")
 _UNFINISHED = frozenset({OrderState.ACCEPTED, OrderState.IN_PRODUCTION})
 
 
@@ -19,13 +19,15 @@ def own_orders(*, client_ref: str, state: OrderState, after: UUID | None, limit:
     return list(rows.select_related(*_SHOWN).order_by("pk")[:limit])
 
 
-def photo_refusal(*, client_ref: str, order_id: UUID) -> DomainError:
-    """Why there is no photo to give for the supplier's order: none belongs to it, or the card is produced (Gone).
+def photo(*, client_ref: str, order_id: UUID) -> Document:
+    """The photo (JPEG) for the card of the supplier's own order, until the card is produced.
 
-    No order has a photo until photos are taken in; articles that need one cannot be ordered before. Raises NotFound for
-    another's order.
+    Raises NotFound for another's order or one without photo, Gone once the card is produced or given up.
     """
-    order = policy.get(client(client_ref), Action.SUPPLY, CardOrder.objects.select_related("article"), order_id)
-    if order.article.photo and order.state not in _UNFINISHED:
-        return Gone("photo-gone", "Fotot lämnas bara ut tills kortet är tillverkat.")
-    return NotFound("photo-none", "Beställningen har inget foto.")
+    rows = CardOrder.objects.select_related("photo__document")
+    order = policy.get(client(client_ref), Action.SUPPLY, rows, order_id)
+    if order.photo is None or order.photo.document is None:
+        raise NotFound("photo-none", "Beställningen har inget foto.")
+    if order.state not in _UNFINISHED:
+        raise Gone("photo-gone", "Fotot lämnas bara ut tills kortet är tillverkat.")
+    return order.photo.document

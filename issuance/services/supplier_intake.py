@@ -51,7 +51,7 @@ __all__ = [
 LOGOTYPE_LIMIT = 256 * 1024
 LOGOTYPE_SIDE = 2000
 _OPEN = frozenset({OrderState.ACCEPTED, OrderState.IN_PRODUCTION, OrderState.PRODUCED})
-_SHOWN = ("carrier__person", "eid", "article", "organisation", "customisation", "office")
+_SHOWN = ("carrier__person", "eid", "article", "organisation", "customisation", "office", "photo")
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,12 @@ class JsonView(APIView):
         return final
 
 
+class JpegRenderer(JSONRenderer):
+    """Lets a client ask for `image/jpeg`; the picture itself is a plain response, and problems are JSON whatever was asked."""
+
+    media_type = "image/jpeg"
+
+
 def client_ref(request: Request) -> str:
     """The name of the machine client that the request was authenticated as."""
     caller: Any = request.user
@@ -96,6 +102,15 @@ def tagged(request: Request, data: Any) -> Response:
     if _names(request.headers.get("If-None-Match", ""), etag, weak=True):
         return Response(status=304, headers={"ETag": etag})
     return Response(data, headers={"ETag": etag})
+
+
+def tagged_bytes(request: Request, content: bytes, media_type: str) -> HttpResponse:
+    """As `tagged`, for bytes that are not JSON; nothing else may be made of them than the type says."""
+    etag = etag_of(content)
+    if _names(request.headers.get("If-None-Match", ""), etag, weak=True):
+        return HttpResponse(status=304, headers={"ETag": etag})
+    headers = {"ETag": etag, "X-Content-Type-Options": "nosniff"}
+    return HttpResponse(content, content_type=media_type, headers=headers)
 
 
 def required_match(request: Request) -> str:

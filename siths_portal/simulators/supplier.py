@@ -177,7 +177,7 @@ class Supplier:
         job.step = "made"
 
     def _print_photo(self, job: Job, sha256: str | None) -> None:
-        """Puts the order's photo on the card: a file beside its chip. Raises BadDelivery if it is not the one that was ordered."""
+        """Puts the order's photo on the card: a file beside its chip. Raises BadDelivery if it is another than ordered."""
         if sha256 is None:
             return
         picture = self.api.picture(f"orders/{job.order_id}/photo")

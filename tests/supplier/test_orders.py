@@ -186,22 +186,43 @@ def test_an_article_without_photo_has_none(world: World, a) -> None:
     order = world.order(1)
     assert a("GET", f"orders/{order}/photo").status_code == 404
     accept(a, order)
+    assert a("GET", f"orders/{order}").json()["print"]["photo_sha256"] is None
     response = a("GET", f"orders/{order}/photo")
     assert response.status_code == 404
     assert code(response) == "photo-none"
 
 
-def test_a_photo_is_gone_once_the_card_is_produced(world: World, a) -> None:
-    from issuance.models import Article, CardOrder
+def test_the_photo_is_read_by_its_supplier_until_the_card_is_produced(world: World, a, b) -> None:
+    from hashlib import sha256
 
-    order = world.order(1)
+    from issuance.models import CardOrder
+
+    order = world.order(1, article="677")
+    for client in (a, b):
+        refused = client("GET", f"orders/{order}/photo")
+        assert (refused.status_code, code(refused)) == (404, "not-found")  # nobody's yet
     accept(a, order)
-    Article.objects.filter(code="631").update(photo=True)
-    assert a("GET", f"orders/{order}/photo").status_code == 404
-    CardOrder.objects.filter(pk=order).update(state="produced")
-    response = a("GET", f"orders/{order}/photo")
-    assert response.status_code == 410
-    assert code(response) == "photo-gone"
+    detail = a("GET", f"orders/{order}").json()
+    assert detail["article"]["photo"] is True
+    response = a("GET", f"orders/{order}/photo", headers={"Accept": "image/jpeg"})
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == "image/jpeg"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.content == bytes(CardOrder.objects.get(pk=order).photo.document.content)
+    assert sha256(response.content).hexdigest() == detail["print"]["photo_sha256"]
+    assert response.headers["ETag"] == f'"{detail["print"]["photo_sha256"][:32]}"'
+    assert a("GET", f"orders/{order}/photo").content == response.content  # whatever is accepted
+    again = a("GET", f"orders/{order}/photo", headers={"If-None-Match": response.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    other = b("GET", f"orders/{order}/photo", headers={"Accept": "image/jpeg"})
+    assert (other.status_code, code(other)) == (404, "not-found")
+    for state, status in (("in_production", 200), ("produced", 410), ("sent", 410), ("failed", 410), ("returned", 410)):
+        CardOrder.objects.filter(pk=order).update(state=state)
+        assert a("GET", f"orders/{order}/photo", headers={"Accept": "image/jpeg"}).status_code == status
+    gone = a("GET", f"orders/{order}/photo")
+    assert code(gone) == "photo-gone"
+    assert gone.headers["Content-Type"] == "application/problem+json"
 
 
 def test_idempotency_key_rules_on_the_wire(world: World, a, b) -> None:

@@ -111,6 +111,27 @@ def test_registered_mail_and_a_protected_person(worker, world: World, bureau: Bu
     assert re.fullmatch(r"LA\d{2}R\d{6}SE", CardOrder.objects.get(pk=order).registered_mail_id)
 
 
+def test_the_ordered_photo_and_no_other_comes_onto_the_card(worker, world: World, bureau: Bureau, stage, a) -> None:
+    from issuance.models import CardOrder
+    from siths_portal.simulators.supplier import BadDelivery, Job, Records, Supplier
+    from siths_portal.simulators.supplier_client import Api
+
+    order = world.order(1, article="677")
+    assert bureau.once("--order", order).returncode == 0
+    card = check_one_card(bureau, order)
+    printed = bureau.folder / "cards" / card.serial / "photo.jpg"
+    assert printed.read_bytes() == bytes(CardOrder.objects.get(pk=order).photo.document.content)
+    other = world.order(2, article="677")
+    a("POST", f"orders/{other}/accept", key="other", json={})
+    supplier = Supplier(
+        Api(stage.base_url, *map(Path, stage.certificates["a"]), stage.server_ca), Records(bureau.folder / "other"),
+        bureau.folder / "elsewhere", None, print,
+    )  # fmt: skip
+    with pytest.raises(BadDelivery, match="photo"):
+        supplier._print_photo(Job(other, serial="1"), "0" * 64)
+    assert not (bureau.folder / "elsewhere").exists()
+
+
 def test_the_card_signs_with_what_it_was_given(worker, world: World, bureau: Bureau) -> None:
     world.order(1)
     process = bureau.start("--interval", "60")

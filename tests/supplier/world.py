@@ -50,10 +50,10 @@ class World:
         self.area.save()
         self.office = Office.objects.create(area=self.area, office_number="5594135671", name="Kontoret", invoice_comment="K")
         self.office.connections.create(organisation=self.organisation)
-        for code, mail in (("631", False), ("631-REK", True)):
+        for code, mail, photo in (("631", False, False), ("631-REK", True, False), ("677", False, True)):
             article = Article.objects.create(
-                code=code, number="631", name="Liggande kort utan foto", kind="ordinary", orientation="landscape", photo=False,
-                registered_mail=mail, valid_from="2020-01-01",
+                code=code, number=code[:3], name=f"Liggande kort {'med' if photo else 'utan'} foto", kind="ordinary",
+                orientation="landscape", photo=photo, registered_mail=mail, valid_from="2020-01-01",
             )  # fmt: skip
             OrganisationArticle.objects.create(organisation=self.organisation, article=article, orderable=True)
         self.clerk = user(uuid4(), (Grant(Role.ID_ADMINISTRATOR, "/a1/", protected_persons=True),))
@@ -87,11 +87,21 @@ class World:
         return post.id
 
     def order(self, number: int, *, article: str = "631", **register: Any) -> str:
-        """Orders a card for a new person; returns the order's id."""
-        from issuance.services import ordering
+        """Orders a card for a new person, with a photo if the article has one; returns the order's id."""
+        from django.db import transaction
 
+        from issuance.models import Person, PersonScope
+        from issuance.services import ordering, photos
+        from tests.issuance.pictures import picture
+
+        post_id, photo = self.person(number, **register), None
+        if article == "677":
+            person = Person.objects.get(posts=post_id)
+            with transaction.atomic():
+                PersonScope.objects.refresh([person.id])
+            photo = photos.store(actor=self.clerk, person_id=person.id, content=picture(number))
         order = ordering.submit_order(
-            actor=self.clerk, post_id=self.person(number, **register), article_code=article, office_id=self.office.id,
-            idempotency_key=uuid4().hex,
+            actor=self.clerk, post_id=post_id, article_code=article, office_id=self.office.id, idempotency_key=uuid4().hex,
+            photo_id=photo.id if photo else None,
         )  # fmt: skip
         return str(order.id)

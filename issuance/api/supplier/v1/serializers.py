@@ -84,6 +84,12 @@ class PrintSerializer(serializers.Serializer[Any]):
     issuer_number = serializers.CharField(source="customisation.issuer_number", help_text="Utfärdarnummer, 4 digits.")
     back_text = serializers.CharField(source="customisation.back_text")
     logotype_sha256 = serializers.CharField(source="customisation.logotype_id", allow_null=True)
+    photo_sha256 = serializers.CharField(
+        source="photo.document_id",
+        default=None,
+        allow_null=True,
+        help_text="SHA-256 of the photo; null without one.",
+    )
     valid_to = serializers.DateTimeField(source="carrier.valid_to", help_text="The card is valid until this moment.")
 
 

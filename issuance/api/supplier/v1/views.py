@@ -6,10 +6,13 @@ from uuid import UUID
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from django.conf import settings
+from django.http import HttpResponse
 from django.urls import reverse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, PolymorphicProxySerializer, extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import BasePermission
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -23,6 +26,7 @@ from pki import service as pki
 from siths_portal.lib import openapi
 from siths_portal.lib.api import (
     ApiError,
+    JpegRenderer,
     JsonView,
     client_ref,
     cursor_position,
@@ -32,6 +36,7 @@ from siths_portal.lib.api import (
     require_match,
     required_match,
     tagged,
+    tagged_bytes,
 )
 from siths_portal.lib.canonical import canonical_json
 from siths_portal.lib.errors import Conflict, NotFound
@@ -238,14 +243,24 @@ def _report(data: Any) -> SupplierReport:
 class Photo(SupplierView):
     """The photo for a card."""
 
+    renderer_classes = [JSONRenderer, JpegRenderer]
+
     @extend_schema(
         operation_id="read_photo",
-        summary="The photo for the card, until it is produced; no article with photo can be ordered yet",
-        responses=openapi.problems(404, 410),
+        summary="The photo for the card, until it is produced",
+        parameters=[openapi.IF_NONE_MATCH, openapi.ETAG],
+        responses={
+            (200, JpegRenderer.media_type): OpenApiResponse(
+                OpenApiTypes.BINARY, description="At most 600x800 pixels and 200 kB."
+            ),
+            **openapi.not_modified(),
+            **openapi.problems(404, 410),
+        },
     )
-    def get(self, request: Request, order_id: UUID) -> Response:
-        """404 if the order has no photo, 410 once the card is produced."""
-        raise supplier_orders.photo_refusal(client_ref=client_ref(request), order_id=order_id)
+    def get(self, request: Request, order_id: UUID) -> HttpResponse:
+        """The JPEG whose SHA-256 stands in the order. 404 if the order has none, 410 once the card is produced."""
+        photo = supplier_orders.photo(client_ref=client_ref(request), order_id=order_id)
+        return tagged_bytes(request, bytes(photo.content), photo.media_type)
 
 
 class Keys(SupplierView):
