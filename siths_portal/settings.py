@@ -212,6 +212,15 @@ API_DESCRIPTIONS = {
             "pulled. Errors are problem details (RFC 9457) with stable codes. Only additions are made within a version."
         ),
     },
+    "/api/eidapp/v1/": {
+        "title": "SITHS eID Portal: eID app API",
+        "version": "1",
+        "description": (
+            "For the eID app, which carries out a transaction that a clerk opened: set a card's code and sign the receipt. The "
+            "handle opens nothing without the card. Every call may be repeated and then gets the same answer. Errors are "
+            "problem details (RFC 9457) with stable codes and Swedish details. Only additions are made within a version."
+        ),
+    },
 }
 
 # --- pki -----------------------------------------------------------------------------------------------------------------

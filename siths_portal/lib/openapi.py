@@ -1,5 +1,6 @@
 """What the OpenAPI descriptions of our APIs share: problem answers, headers, the client certificate, one title an API."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.conf import settings
@@ -71,11 +72,23 @@ ETAG = OpenApiParameter(
 )
 
 
-def problems(*statuses: int) -> dict[tuple[int, str], OpenApiResponse]:
-    """The responses of an operation that may answer with these problems, and with those that any may."""
-    return {
-        (status, MEDIA_TYPE): OpenApiResponse(Problem, description=_MEANINGS[status]) for status in sorted({*ALWAYS, *statuses})
-    }
+CLOSED = {"x-closed": True}
+"""Marks a serializer that takes no member beside those it declares."""
+
+RETRY_AFTER = OpenApiParameter(
+    "Retry-After", OpenApiTypes.INT, OpenApiParameter.HEADER, response=[202], description="Seconds to wait before asking again."
+)
+
+
+def problems(
+    *statuses: int, meanings: Mapping[int, str] | None = None, always: Iterable[int] = ALWAYS
+) -> dict[tuple[int, str], OpenApiResponse]:
+    """The responses of an operation that may answer with these problems, and with those that any may.
+
+    `meanings` says what a status means in this API where it differs.
+    """
+    said = {**_MEANINGS, **(meanings or {})}
+    return {(status, MEDIA_TYPE): OpenApiResponse(Problem, description=said[status]) for status in sorted({*always, *statuses})}
 
 
 def not_modified() -> dict[int, OpenApiResponse]:
@@ -84,8 +97,11 @@ def not_modified() -> dict[int, OpenApiResponse]:
 
 
 def finish(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
-    """Postprocessing hook of drf-spectacular: the title and text of the one API whose paths the description holds."""
+    """Postprocessing hook of drf-spectacular: title and text of the one API whose paths the description holds, closed objects."""
     for prefix, info in settings.API_DESCRIPTIONS.items():
         if result["paths"] and all(path.startswith(prefix) for path in result["paths"]):
             result["info"] |= info
+    for schema in result.get("components", {}).get("schemas", {}).values():
+        if schema.pop("x-closed", False):
+            schema["additionalProperties"] = False
     return result

@@ -8,10 +8,10 @@ from typing import Any
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
-from django.core.validators import RegexValidator
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from issuance.api.fields import Text
 from issuance.domain.order_states import OrderState
 from issuance.domain.supplier_reports import Outcome
 
@@ -21,21 +21,6 @@ ISSUED, PENDING = ["issued"], ["pending"]
 _PEM_LIMIT = 8192
 _JWE_LIMIT = 8192
 _REASON = r"^[a-z][a-z0-9-]{0,39}$"
-
-
-class Text(serializers.CharField):
-    """A JSON string; numbers and booleans are refused where REST framework would turn them into text."""
-
-    def __init__(self, *, pattern: str = "", **options: Any) -> None:
-        validators = [RegexValidator(pattern, "Värdet har inte rätt form.")] if pattern else []
-        super().__init__(trim_whitespace=False, **options)
-        self.validators += validators
-
-    def to_internal_value(self, data: Any) -> str:
-        """The string as it is."""
-        if not isinstance(data, str):
-            self.fail("invalid")
-        return super().to_internal_value(data)
 
 
 class ListQuery(serializers.Serializer[Any]):
