@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from issuance.services import housekeeping as rules_of_time
-from issuance.services import supplier_events
+from issuance.services import searching, supplier_events
 
 
 @shared_task(name="issuance.housekeeping")  # type: ignore[untyped-decorator]
@@ -16,3 +16,9 @@ def housekeeping() -> None:
 def replay_reports() -> None:
     """Brings on the orders whose suppliers reported before the certificates were issued."""
     supplier_events.replay_all()
+
+
+@shared_task(name="issuance.forget_searches")  # type: ignore[untyped-decorator]
+def forget_searches() -> None:
+    """Deletes what people searched for a day ago, and what extended searches opened until now."""
+    searching.forget()

@@ -15,6 +15,8 @@ from issuance.authz import Action, policy
 
 _TABS = (("search", _("Sök"), Action.VIEW), ("invoices", _("Fakturor"), Action.VIEW_INVOICE))
 
+_DONE = frozenset({"person", "person_history", "receipt", "activation_done", "carrier_revoked", "eid_revoked"})
+
 
 @dataclass(frozen=True)
 class Tab:
@@ -45,6 +47,12 @@ class Frame:
             return []
         return [Tab(name, str(text), url) for name, text, action in _TABS if policy.holds(actor, action) and (url := _url(name))]
 
+    @property
+    def quick_search(self) -> bool:
+        """Whether the head has a search field for the next person: on pages where one is done with the present one."""
+        match = self._request.resolver_match
+        return bool(self.user) and match is not None and match.url_name in _DONE
+
 
 def _url(name: str) -> str:
     try:
@@ -59,6 +67,7 @@ def frame(request: HttpRequest) -> dict[str, object]:
 
 
 @login_not_required
+@with_login_form
 def start(request: HttpRequest) -> HttpResponse:
     """The first page: for those who are logged in the search, for others the way in."""
     if Frame(request).user:
@@ -67,7 +76,6 @@ def start(request: HttpRequest) -> HttpResponse:
 
 
 @login_not_required
-@with_login_form
 def help_page(request: HttpRequest) -> HttpResponse:
     """What each function does, the keyboard's ways, and whom to turn to. Open to those who cannot log in."""
     return render(request, "portal/help.html", {"tab": ""})

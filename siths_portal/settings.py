@@ -233,6 +233,8 @@ HSM_LOCKING = env.str("HSM_LOCKING", default="auto")
 PKI_POLICY_ARC = env.str("PKI_POLICY_ARC", default="1.3.6.1.4.1.32473.752")
 PKI_STATUS_DIR = Path(env.str("PKI_STATUS_DIR", default=str(VAR_DIR / "status")))
 PKI_SIGNING_CLAIM_SECONDS = env.int("PKI_SIGNING_CLAIM_SECONDS", default=20)
+# How often a sealed secret (a card's PUK) may be delivered within 24 hours.
+SECRET_DELIVERIES_PER_DAY = env.int("SECRET_DELIVERIES_PER_DAY", default=5)
 PKI_CEREMONY_DIR = Path(env.str("PKI_CEREMONY_DIR", default=str(VAR_DIR / "ceremony")))
 
 # --- issuance: numbers of the life cycle (domain.md 3.8) -----------------------------------------------------------------
@@ -243,14 +245,41 @@ NOT_SIGNED_DAYS = env.int("NOT_SIGNED_DAYS", default=5)
 ORDER_DRAFT_DAYS = env.int("ORDER_DRAFT_DAYS", default=7)
 MINIMUM_AGE_LOA3 = env.int("MINIMUM_AGE_LOA3", default=18)
 MINIMUM_AGE_LOA2 = env.int("MINIMUM_AGE_LOA2", default=15)
+# Activation: seconds that a handle waits for the app and that a started transaction lasts, minutes that an identification may be
+# used again for, wrong proofs that end a transaction, seconds that `start` waits for the worker, and calls a minute by address.
+EID_APP_URL = env.str("EID_APP_URL", default=f"http://localhost:{PORT_BASE + 11}/")
+ACTIVATION_HANDLE_SECONDS = env.int("ACTIVATION_HANDLE_SECONDS", default=300)
+ACTIVATION_STARTED_SECONDS = env.int("ACTIVATION_STARTED_SECONDS", default=900)
+ACTIVATION_IDENTIFICATION_MINUTES = env.int("ACTIVATION_IDENTIFICATION_MINUTES", default=30)
+ACTIVATION_WRONG_PROOFS = env.int("ACTIVATION_WRONG_PROOFS", default=5)
+EID_APP_WAIT_SECONDS = env.float("EID_APP_WAIT_SECONDS", default=3.0)
+EID_APP_CALLS_PER_MINUTE = env.int("EID_APP_CALLS_PER_MINUTE", default=600)
 # Country parts of HSA-ids that are taken; empty takes the test catalogues' too.
 HSA_ID_PREFIXES = env.list("HSA_ID_PREFIXES", default=[] if DEBUG else ["SE"])
+# Search (domain.md 5): budgets a person and hour, which a clerk with 50 cards a day does not meet.
+SEARCHES_PER_HOUR = env.int("SEARCHES_PER_HOUR", default=240)
+SEARCHES_BY_ENDING_PER_HOUR = env.int("SEARCHES_BY_ENDING_PER_HOUR", default=60)
+SEARCHES_EXTENDED_PER_HOUR = env.int("SEARCHES_EXTENDED_PER_HOUR", default=20)
+SEARCH_MISSES_SUSPECT = env.int("SEARCH_MISSES_SUSPECT", default=25)
+SEARCH_MAX_HITS = env.int("SEARCH_MAX_HITS", default=100)
+SEARCH_EXTENDED_MAX_HITS = env.int("SEARCH_EXTENDED_MAX_HITS", default=10)
+SEARCH_KEEP_HOURS = env.int("SEARCH_KEEP_HOURS", default=24)
+EXTENDED_REACH_MINUTES = env.int("EXTENDED_REACH_MINUTES", default=30)
 DIRECTORY_BACKEND = env.str("DIRECTORY_BACKEND", default="issuance.adapters.directory_json.JsonDirectory")
 DIRECTORY_URL = env.str("DIRECTORY_URL", default=f"http://127.0.0.1:{PORT_BASE + 13}")
 PERSON_REGISTER_BACKEND = env.str("PERSON_REGISTER_BACKEND", default="issuance.adapters.person_register_json.JsonPersonRegister")
 PERSON_REGISTER_URL = env.str("PERSON_REGISTER_URL", default=DIRECTORY_URL)
 
 # --- authn: people's log-in (security.md 1.4-1.5); lengths are seconds ------------------------------------------------------
+OIDC_ISSUER = env.str("OIDC_ISSUER", default=f"http://localhost:{PORT_BASE + 10}")
+OIDC_CLIENT_ID = env.str("OIDC_CLIENT_ID", default="siths-portal")
+OIDC_CLIENT_KEY_FILE = env.str("OIDC_CLIENT_KEY_FILE", default="")
+OIDC_SCOPE = env.str("OIDC_SCOPE", default="openid")
+# Exact: the portal takes level 3 and nothing else (S04).
+OIDC_ACR_VALUES = env.list("OIDC_ACR_VALUES", default=["http://id.sambi.se/loa/loa3"])
+OIDC_MAX_AGE_SECONDS = env.int("OIDC_MAX_AGE_SECONDS", default=300)
+# How old a log-in may be for acts that ask for a recent one (docs/adr/0072).
+ACTIVATION_LOGIN_MAX_AGE = env.int("ACTIVATION_LOGIN_MAX_AGE", default=4 * 3600)
 SESSION_IDLE_SECONDS = env.int("SESSION_IDLE_SECONDS", default=15 * 60)
 SESSION_ABSOLUTE_SECONDS = env.int("SESSION_ABSOLUTE_SECONDS", default=8 * 3600)
 SESSION_WARNING_SECONDS = env.int("SESSION_WARNING_SECONDS", default=120)
@@ -266,35 +295,15 @@ IDEMPOTENCY_KEEP_DAYS = env.int("IDEMPOTENCY_KEEP_DAYS", default=30)
 # How long an API request waits for its certificates before it answers 202.
 CERTIFICATE_WAIT_SECONDS = env.float("CERTIFICATE_WAIT_SECONDS", default=5.0)
 
-# How often a sealed secret (a card's PUK) may be delivered within 24 hours.
-SECRET_DELIVERIES_PER_DAY = env.int("SECRET_DELIVERIES_PER_DAY", default=5)
 # --- accessibility statement -----------------------------------------------------------------------------------------------
 OPERATOR_NAME = env.str("OPERATOR_NAME", default="Demo e-legitimationer AB")
 ACCESSIBILITY_CONTACT = env.str("ACCESSIBILITY_CONTACT", default="tillganglighet@demo-e-legitimationer.example")
-OIDC_ISSUER = env.str("OIDC_ISSUER", default=f"http://localhost:{PORT_BASE + 10}")
-OIDC_CLIENT_ID = env.str("OIDC_CLIENT_ID", default="siths-portal")
-OIDC_CLIENT_KEY_FILE = env.str("OIDC_CLIENT_KEY_FILE", default="")
-OIDC_SCOPE = env.str("OIDC_SCOPE", default="openid")
-# Exact: the portal takes level 3 and nothing else (S04).
-OIDC_ACR_VALUES = env.list("OIDC_ACR_VALUES", default=["http://id.sambi.se/loa/loa3"])
-OIDC_MAX_AGE_SECONDS = env.int("OIDC_MAX_AGE_SECONDS", default=300)
-# How old a log-in may be for acts that ask for a recent one (docs/adr/0072).
-ACTIVATION_LOGIN_MAX_AGE = env.int("ACTIVATION_LOGIN_MAX_AGE", default=4 * 3600)
 
 # --- billing: the seller, an invented company with numbers that pass their checks -------------------------------------------
 SELLER_NAME = env.str("SELLER_NAME", default="Demo e-legitimationer AB")
 SELLER_ORGNR = env.str("SELLER_ORGNR", default="5599990008")
 SELLER_VAT = env.str("SELLER_VAT", default="SE559999000801")
 SELLER_BANKGIRO = env.str("SELLER_BANKGIRO", default="9912346")
-# Activation: seconds that a handle waits for the app and that a started transaction lasts, minutes that an identification may be
-# used again for, wrong proofs that end a transaction, seconds that `start` waits for the worker, and calls a minute by address.
-EID_APP_URL = env.str("EID_APP_URL", default=f"http://localhost:{PORT_BASE + 11}/")
-ACTIVATION_HANDLE_SECONDS = env.int("ACTIVATION_HANDLE_SECONDS", default=300)
-ACTIVATION_STARTED_SECONDS = env.int("ACTIVATION_STARTED_SECONDS", default=900)
-ACTIVATION_IDENTIFICATION_MINUTES = env.int("ACTIVATION_IDENTIFICATION_MINUTES", default=30)
-ACTIVATION_WRONG_PROOFS = env.int("ACTIVATION_WRONG_PROOFS", default=5)
-EID_APP_WAIT_SECONDS = env.float("EID_APP_WAIT_SECONDS", default=3.0)
-EID_APP_CALLS_PER_MINUTE = env.int("EID_APP_CALLS_PER_MINUTE", default=600)
 SELLER_STREET = env.str("SELLER_STREET", default="Kortvägen 1")
 SELLER_POSTAL_CODE = env.str("SELLER_POSTAL_CODE", default="111 11")
 SELLER_CITY = env.str("SELLER_CITY", default="Stockholm")

@@ -2,10 +2,10 @@
 
 from uuid import UUID
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Exists, OuterRef, Q
 
-from issuance.authz import Action, Actor, Grant, Role, user
-from issuance.authz.roles import ALLOWED
+from issuance.authz import Actor, Grant, Role, user
 from issuance.models import ExtendedReach, Post, RoleGrant
 from siths_portal.lib import clock
 
@@ -17,21 +17,17 @@ def actor_of_person(person_id: UUID) -> Actor:
     """
     now = clock.now()
     has_post = Post.objects.filter(Q(valid_to=None) | Q(valid_to__gte=clock.today()), person=OuterRef("person"), ended_at=None)
+    owner_ref = user(person_id, ()).ref
+    opened = ExtendedReach.objects.filter(owner_ref=owner_ref, until__gt=now).values("person_id")
     rows = (
         RoleGrant.objects.filter(Exists(has_post), person_id=person_id, valid_from__lte=now)
         .filter(Q(valid_to=None) | Q(valid_to__gt=now))
         .select_related("area", "organisation")
+        .annotate(extended_persons=ArraySubquery(opened))
         .order_by("id")
     )
     grants = tuple(Grant(Role(row.role), scope_path_of(row), row.protected_persons) for row in rows)
-    return user(person_id, grants, _extended_persons(person_id, grants))
-
-
-def _extended_persons(person_id: UUID, grants: tuple[Grant, ...]) -> frozenset[UUID]:
-    if not any(Action.EXTENDED_SEARCH in ALLOWED[grant.role] for grant in grants):
-        return frozenset()
-    reached = ExtendedReach.objects.filter(owner_ref=f"user:{person_id}", until__gt=clock.now())
-    return frozenset(reached.values_list("person_id", flat=True))
+    return user(person_id, grants, frozenset(rows[0].extended_persons) if grants else frozenset())
 
 
 def scope_path_of(grant: RoleGrant) -> str:

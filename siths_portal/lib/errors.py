@@ -73,9 +73,20 @@ class PreconditionRequired(DomainError):
 
 
 class TooManyRequests(DomainError):
-    """The caller's budget is used up (RFC 6585 section 4)."""
+    """The caller's budget is used up (RFC 6585 section 4); `retry_after` seconds later there is room again, if known."""
 
     http_status = 429
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        retry_after: int | None = None,
+        fields: Mapping[str, list[str]] | None = None,
+    ) -> None:
+        super().__init__(code, message, fields=fields)
+        self.retry_after = retry_after
 
 
 class Unavailable(DomainError):

@@ -21,6 +21,12 @@ _ERRORS = {
     400: ("Begäran går inte att tolka", "Adressen eller det som skickades är inte rätt utformat. Gå tillbaka och försök igen."),
     403: ("Du får inte göra detta", "Din behörighet räcker inte, eller så har sidan legat öppen för länge. Ladda om sidan."),
     404: ("Sidan finns inte", "Kontrollera adressen, eller börja om från startsidan."),
+    405: ("Så går det inte att göra här", "Gå tillbaka och använd sidans egna knappar och länkar."),
+    409: ("Något har hunnit ändras", "Ladda om sidan, kontrollera vad som gäller nu och försök igen."),
+    410: ("Sidan finns inte längre", "Det som fanns här är borta. Börja om från startsidan."),
+    413: ("Det som skickades är för stort", "Välj en mindre fil och försök igen."),
+    422: ("Något behöver rättas", "Gå tillbaka, rätta uppgifterna och försök igen."),
+    429: ("För många försök", "Inget har ändrats. Vänta en stund och försök igen."),
     500: (
         "Något gick fel hos oss",
         "Felet är loggat. Det du gjorde sparades antingen helt eller inte alls. Försök igen om en stund.",
@@ -110,7 +116,10 @@ class ErrorPageMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """The page of `exception`, or None for what nobody foresaw, which Django logs and answers with 500."""
         if isinstance(exception, DomainError):
-            return error_page(request, exception.http_status, message=exception.message)
+            response = error_page(request, exception.http_status, message=exception.message)
+            if isinstance(exception, TooManyRequests) and exception.retry_after:
+                response["Retry-After"] = str(exception.retry_after)
+            return response
         if isinstance(exception, Http404):
             return error_page(request, 404)
         if isinstance(exception, BadRequest | SuspiciousOperation):

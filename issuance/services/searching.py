@@ -1,0 +1,255 @@
+"""Search for persons (domain.md 5): within budgets, and in scope or with a reason outside it (S13-S15, S22, S47)."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Count, Min, Q, QuerySet
+from django.db.models.functions import Reverse, Upper
+
+from issuance.authz import Action, Actor, policy
+from issuance.domain.ids import PersonIdKind
+from issuance.domain.search_terms import Term, TermError, TermKind, parse_term
+from issuance.models import Carrier, Event, ExtendedReach, Person, PersonIdentifier, Post, Search
+from siths_portal.lib import clock
+from siths_portal.lib.errors import Forbidden, Invalid, TooManyRequests
+
+PAGE = 20
+SHORTEST_REASON = 5
+LONGEST_REASON = 200
+PREFERENCE = (PersonIdKind.PERSONNUMMER, PersonIdKind.SAMORDNINGSNUMMER, PersonIdKind.PASSPORT, PersonIdKind.RESERVE)
+"""Which of a person's numbers stands in lists: the first of these that he has."""
+_HOUR = dt.timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A person found, named by surname first. `number` is in use, of the kind `number_kind`; `hsa_ids` are those in scope."""
+
+    person_id: UUID
+    name: str
+    number_kind: str
+    number: str
+    hsa_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Hits:
+    """A page of what a search found. `after` is the cursor of the next page, None on the last; `too_many` means none is shown."""
+
+    search: Search
+    hits: tuple[Hit, ...]
+    after: UUID | None
+    too_many: bool
+
+
+def may_extend(actor: Actor) -> bool:
+    """Whether some role of the actor may search outside its scope."""
+    return policy.holds(actor, Action.EXTENDED_SEARCH)
+
+
+@transaction.atomic(durable=True)
+def search(*, actor: Actor, session_id: UUID, text: str, extended: bool = False, reason: str = "") -> Search:
+    """Looks for what `text` means among the persons that `actor` sees, and keeps the search as a handle of his session.
+
+    An extended one looks everywhere, opens whom it finds for EXTENDED_REACH_MINUTES and is noted with its reason. Raises Invalid
+    (fields text, reason), Forbidden, TooManyRequests.
+    """
+    term = _term(text)
+    reason = _reason(actor, reason) if extended else ""
+    now = clock.now()
+    _spend(actor, term, extended=extended, now=now)
+    action, cap = (
+        (Action.EXTENDED_SEARCH, settings.SEARCH_EXTENDED_MAX_HITS) if extended else (Action.VIEW, settings.SEARCH_MAX_HITS)
+    )
+    found = list(_persons(actor, action, term)[: cap + 1])
+    row = Search.objects.create(
+        owner_ref=actor.ref,
+        session_id=session_id,
+        kind=term.kind.value,
+        value=term.value,
+        extended=extended,
+        reason=reason,
+        hits=len(found),
+        person=found[0] if len(found) == 1 else None,
+        created_at=now,
+    )
+    shown = [person.id for person in found] if len(found) <= cap else []
+    if extended:
+        _open(row, shown)
+    _note(row, shown)
+    return row
+
+
+def own(*, actor: Actor, session_id: UUID, search_id: UUID) -> Search:
+    """The actor's search of this session. Raises NotFound for any other, also one that was made before a new log-in."""
+    row = Search.objects.filter(pk=search_id, owner_ref=actor.ref, session_id=session_id).first()
+    if row is None:
+        raise policy.not_found()
+    return row
+
+
+def hits(*, actor: Actor, search: Search, after: UUID | None = None) -> Hits:
+    """What the search finds now, the Swedish way sorted by surname, PAGE persons after the person `after`.
+
+    Rights that ended since the search was made show nothing any more.
+    """
+    cap = settings.SEARCH_EXTENDED_MAX_HITS if search.extended else settings.SEARCH_MAX_HITS
+    if search.hits > cap:
+        return Hits(search, (), None, too_many=True)
+    term = Term(TermKind(search.kind), search.value)
+    # Whom an extended search found, it opened: for as long as that lasts the ordinary scope shows them.
+    persons = _persons(actor, Action.VIEW, term)
+    if after is not None:
+        persons = _behind(persons, after)
+    page = list(persons[: PAGE + 1])
+    rest, page = len(page) > PAGE, page[:PAGE]
+    numbers, posts = _numbers(page), _posts(actor, term, page)
+    shown = tuple(
+        Hit(person.id, person.sort_name, *numbers.get(person.id, ("", "")), tuple(posts.get(person.id, ()))) for person in page
+    )
+    return Hits(search, shown, page[-1].id if rest else None, too_many=False)
+
+
+def forget() -> int:
+    """Deletes searches older than SEARCH_KEEP_HOURS, and what extended ones opened and time has closed; the number of rows."""
+    now = clock.now()
+    searches, _ = Search.objects.filter(created_at__lt=now - dt.timedelta(hours=max(settings.SEARCH_KEEP_HOURS, 1))).delete()
+    reaches, _ = ExtendedReach.objects.filter(until__lt=now).delete()
+    return searches + reaches
+
+
+def _term(text: str) -> Term:
+    try:
+        return parse_term(text, today=clock.today())
+    except TermError as error:
+        raise Invalid(f"search-{error}".lower().replace("_", "-"), error.problem, fields={"text": [error.problem]}) from None
+
+
+def _reason(actor: Actor, reason: str) -> str:
+    if not may_extend(actor):
+        raise Forbidden("extended-search", "Din behörighetsroll tillåter inte utökat sökomfång.")
+    reason = " ".join(reason.split())
+    if not SHORTEST_REASON <= len(reason) <= LONGEST_REASON:
+        message = "Skriv varför du behöver söka utanför ditt omfång. Skälet sparas i loggen."
+        if len(reason) > LONGEST_REASON:
+            message = f"Skälet får ha högst {LONGEST_REASON} tecken."
+        raise Invalid("search-reason", message, fields={"reason": [message]})
+    return reason
+
+
+def _spend(actor: Actor, term: Term, *, extended: bool, now: dt.datetime) -> None:
+    """Passes if the last hour's searches leave room for this one. One person's searches wait for each other here."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"search:{actor.ref}"])
+    by_ending, wide = Q(kind=TermKind.HSA_ID), Q(extended=True)
+    spent = Search.objects.filter(owner_ref=actor.ref, created_at__gt=now - _HOUR).aggregate(
+        all=Count("pk"),
+        all_since=Min("created_at"),
+        ending=Count("pk", filter=by_ending),
+        ending_since=Min("created_at", filter=by_ending),
+        wide=Count("pk", filter=wide),
+        wide_since=Min("created_at", filter=wide),
+    )
+    budgets = [("all", settings.SEARCHES_PER_HOUR, True)]
+    budgets += [("ending", settings.SEARCHES_BY_ENDING_PER_HOUR, term.kind is TermKind.HSA_ID)]
+    budgets += [("wide", settings.SEARCHES_EXTENDED_PER_HOUR, extended)]
+    for name, limit, counts in budgets:
+        if counts and spent[name] >= limit:
+            wait = spent[f"{name}_since"] + _HOUR - now if spent[name] else _HOUR
+            raise TooManyRequests("search-budget", _too_many(name), retry_after=max(1, int(wait.total_seconds()) + 1))
+
+
+def _too_many(name: str) -> str:
+    return {
+        "all": "Du har gjort så många sökningar som tillåts på en timme. Vänta en stund och sök igen.",
+        "ending": "Du har sökt så många gånger med slutet av ett tjänste-id som tillåts på en timme. Sök med hela person-id:t "
+        "eller kortets serienummer, eller vänta en stund.",
+        "wide": "Du har gjort så många sökningar med utökat sökomfång som tillåts på en timme. Vänta en stund och sök igen.",
+    }[name]
+
+
+def _persons(actor: Actor, action: Action, term: Term) -> QuerySet[Person]:
+    """The persons whom `term` means and on whom `actor` may do `action`. A hidden one costs the query that a missing one does."""
+    return Person.objects.visible_to(actor, action).filter(pk__in=_holders(actor, action, term)).order_by("sort_name", "pk")
+
+
+def _holders(actor: Actor, action: Action, term: Term) -> QuerySet[Any, Any]:
+    """Ids of those who have, or had, the number, the post or the card."""
+    if term.kind is TermKind.PERSON_ID:
+        return PersonIdentifier.objects.filter(value=term.value).values("person_id")
+    if term.kind is TermKind.CARD_SERIAL:
+        return Carrier.objects.visible_to(actor, action).filter(card_serial=term.value).values("person_id")
+    return _ending_with(Post.objects.visible_to(actor, action), term.value).values("person_id")
+
+
+def _ending_with(posts: QuerySet[Post], ending: str) -> QuerySet[Post]:
+    return posts.annotate(reversed_hsa_id=Reverse(Upper("hsa_id"))).filter(reversed_hsa_id__startswith=ending[::-1])
+
+
+def _behind(persons: QuerySet[Person], after: UUID) -> QuerySet[Person]:
+    """Those who come after the person `after` in the list; a cursor that is not in it starts at the beginning."""
+    last = persons.filter(pk=after).first()
+    if last is None:
+        return persons
+    return persons.filter(Q(sort_name__gt=last.sort_name) | Q(sort_name=last.sort_name, pk__gt=last.pk))
+
+
+def _numbers(page: Sequence[Person]) -> dict[UUID, tuple[str, str]]:
+    rows = PersonIdentifier.objects.filter(person__in=page, valid_to=None)
+    return {
+        row.person_id: (row.kind, row.value) for row in sorted(rows, key=lambda row: PREFERENCE.index(row.kind), reverse=True)
+    }
+
+
+def _posts(actor: Actor, term: Term, page: Sequence[Person]) -> dict[UUID, list[str]]:
+    rows: QuerySet[Post] = Post.objects.visible_to(actor).filter(person__in=page)
+    rows = _ending_with(rows, term.value) if term.kind is TermKind.HSA_ID else rows.filter(ended_at=None)
+    found: dict[UUID, list[str]] = {}
+    for person_id, hsa_id in rows.order_by("hsa_id").values_list("person_id", "hsa_id"):
+        found.setdefault(person_id, []).append(hsa_id)
+    return found
+
+
+def _open(row: Search, person_ids: Sequence[UUID]) -> None:
+    until = row.created_at + dt.timedelta(minutes=settings.EXTENDED_REACH_MINUTES)
+    ExtendedReach.objects.bulk_create(
+        ExtendedReach(person_id=person_id, owner_ref=row.owner_ref, reason=row.reason, until=until) for person_id in person_ids
+    )
+
+
+def _note(row: Search, person_ids: Sequence[UUID]) -> None:
+    """The search's event: whom it showed, not what was typed, so that nobody's mistyped number is kept for ever."""
+    facts = {"kind": row.kind, "hits": row.hits, "persons": [str(person_id) for person_id in person_ids]}
+    if row.extended:
+        facts["reason"] = row.reason
+    Event.record(
+        actor_ref=row.owner_ref,
+        action="search.extended" if row.extended else "search.made",
+        subject_type="search",
+        subject_ref=str(row.id),
+        facts=facts,
+    )
+    if not row.hits:
+        _note_misses(row)
+
+
+def _note_misses(row: Search) -> None:
+    """Once an hour at most: that a person's searches find so little that he may be trying numbers (S14)."""
+    since = row.created_at - _HOUR
+    misses = Search.objects.filter(owner_ref=row.owner_ref, created_at__gt=since, hits=0).count()
+    if misses < settings.SEARCH_MISSES_SUSPECT:
+        return
+    noted = Event.objects.filter(subject_type="searcher", subject_ref=row.owner_ref[:80], action="search.suspected", at__gt=since)
+    if not noted.exists():
+        Event.record(
+            actor_ref=row.owner_ref,
+            action="search.suspected",
+            subject_type="searcher",
+            subject_ref=row.owner_ref[:80],
+            facts={"misses": misses, "seconds": int(_HOUR.total_seconds())},
+        )

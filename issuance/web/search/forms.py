@@ -1,0 +1,33 @@
+"""The search form: one field that understands what is searched for, and the way outside one's scope."""
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from issuance.services.searching import LONGEST_REASON
+from siths_portal.lib.forms import Form
+
+
+class SearchForm(Form):
+    """What is searched for. Whether it can be is the service's to say; `extended` is there for those who may."""
+
+    text = forms.CharField(
+        label=_("Person-id, tjänste-id eller kortserienummer"),
+        help_text=_(
+            "Person-id som ååååmmdd-xxxx, minst de tre sista tecknen i tjänste-id:t (HSA-id), eller kortets 19 siffror. "
+            "Du kan också skanna eller klistra in."
+        ),
+        required=False,
+        max_length=100,
+        strip=True,
+    )
+    extended = forms.BooleanField(label=_("Utökat sökomfång"), required=False)
+    reason = forms.CharField(
+        label=_("Skäl till utökat sökomfång"),
+        help_text=_(
+            "Till exempel: spärr på begäran av innehavaren, som arbetar i en annan region. Skriv inga uppgifter om hälsa. "
+            "Skälet sparas i loggen."
+        ),
+        required=False,
+        max_length=LONGEST_REASON,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )

@@ -1,0 +1,80 @@
+"""The search page and its hits. Values are posted and stay out of addresses: the handle is the search's id (S22)."""
+
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from issuance.domain.search_terms import TermKind
+from issuance.models import Search
+from issuance.queries import words
+from issuance.services import searching
+from issuance.web.search.forms import SearchForm
+from siths_portal.lib.errors import Invalid
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def search(request: HttpRequest) -> HttpResponse:
+    """The form; when posted, a redirect to the one person found, or else to the hits. Raises Forbidden, TooManyRequests."""
+    if request.method != "POST":
+        return _page(request, SearchForm())
+    form = SearchForm(request.POST)
+    if not form.is_valid():
+        return _page(request, form, status=Invalid.http_status)
+    try:
+        found = searching.search(actor=request.actor, session_id=request.user.session_id, **form.cleaned_data)  # type: ignore[attr-defined, union-attr]
+    except Invalid as error:
+        form.take(error)
+        return _page(request, form, status=Invalid.http_status)
+    if found.person_id is None:
+        return redirect("search_hits", found.id)
+    if found.extended:
+        messages.info(
+            request, _("Sökningen gjordes med utökat sökomfång. Personen är öppen för dig en stund, för att se och spärra.")
+        )
+    return redirect("person", found.person_id)
+
+
+@require_safe
+def hits(request: HttpRequest, search_id: UUID) -> HttpResponse:
+    """A page of the hits of a search of one's own session. Raises NotFound."""
+    actor = request.actor  # type: ignore[attr-defined]
+    found = searching.own(actor=actor, session_id=request.user.session_id, search_id=search_id)  # type: ignore[union-attr]
+    if found.person_id is not None:
+        return redirect("person", found.person_id)
+    after = _uuid(request.GET.get("efter", ""))
+    page = searching.hits(actor=actor, search=found, after=after)
+    address = reverse("search_hits", args=[found.id])
+    context = {
+        "found": page,
+        "rows": [asdict(hit) | {"number": words.person_number(hit.number_kind, hit.number)} for hit in page.hits],
+        "next_url": f"{address}?efter={page.after}" if page.after else "",
+        "first_url": address if after else "",
+    }
+    typed = {"text": _written(found), "extended": found.extended, "reason": found.reason}
+    return _page(request, SearchForm(initial=typed), context)
+
+
+def _page(request: HttpRequest, form: SearchForm, context: dict[str, Any] | None = None, *, status: int = 200) -> HttpResponse:
+    may_extend = searching.may_extend(request.actor)  # type: ignore[attr-defined]
+    return render(request, "search/search.html", {"form": form, "may_extend": may_extend, **(context or {})}, status=status)
+
+
+def _written(found: Search) -> str:
+    """The value as people write it, to be corrected in the field."""
+    if found.kind == TermKind.PERSON_ID:
+        return f"{found.value[:8]}-{found.value[8:]}"
+    return words.card_serial(found.value) if found.kind == TermKind.CARD_SERIAL else found.value
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
