@@ -168,11 +168,9 @@ def test_the_sweeper_writes_the_end_that_nobody_was_there_to_see(clerk: Person) 
     assert not Session.objects.exists()
 
 
-def test_a_request_costs_one_query_for_the_session_and_two_for_what_its_person_may(
-    clerk: Person, django_assert_num_queries: Any
-) -> None:
+def test_a_request_costs_one_query_for_the_session_and_one_for_the_roles(clerk: Person, django_assert_num_queries: Any) -> None:
     client = portal_client(clerk)
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(2):
         client.get("/jag/")
     with django_assert_num_queries(0):
         Client().get("/oppen/")
