@@ -2,14 +2,20 @@
 
 from celery import shared_task
 
+from issuance.services import activation, searching, supplier_events
 from issuance.services import housekeeping as rules_of_time
-from issuance.services import searching, supplier_events
 
 
 @shared_task(name="issuance.housekeeping")  # type: ignore[untyped-decorator]
 def housekeeping() -> None:
     """Applies the rules that time sets off."""
     rules_of_time.run()
+
+
+@shared_task(name="issuance.end_transactions")  # type: ignore[untyped-decorator]
+def end_transactions() -> None:
+    """Ends the eID app transactions whose time is out."""
+    activation.end_overdue()
 
 
 @shared_task(name="issuance.replay_reports")  # type: ignore[untyped-decorator]

@@ -13,7 +13,7 @@ from issuance.domain.carrier_states import CarrierAction, CarrierState
 from issuance.domain.eid_states import EidAction, EidState
 from issuance.domain.revocation import RevocationReason
 from issuance.models import Carrier, Eid
-from issuance.services import _steps, certificate_revocation, drafts
+from issuance.services import _steps, activation, certificate_revocation, drafts
 from issuance.services.revocation import carrier_ref, revoke_locked
 from pki import service as pki
 from siths_portal.lib import clock
@@ -25,7 +25,8 @@ BATCH = 200
 class Housekeeping:
     """How many rows each rule took; `certificates_revoked` counts carriers that `pki` had revoked, and no dry run does.
 
-    `draft_photos` counts drafts of orders that lost their photo because nobody went on with them.
+    `draft_photos` counts drafts of orders that lost their photo because nobody went on with them, `transactions_ended` eID app
+    transactions whose time is out.
     """
 
     not_activated: int
@@ -34,6 +35,7 @@ class Housekeeping:
     eids_expired: int
     certificates_revoked: int = 0
     draft_photos: int = 0
+    transactions_ended: int = 0
 
 
 def run(*, dry_run: bool = False, batch: int = BATCH) -> Housekeeping:
@@ -48,6 +50,7 @@ def run(*, dry_run: bool = False, batch: int = BATCH) -> Housekeeping:
             Carrier.objects.filter(_carrier_ended()).count(),
             Eid.objects.filter(_eid_ended()).count(),
             draft_photos=drafts.stale_count(),
+            transactions_ended=activation.overdue_count(),
         )
     return Housekeeping(
         not_activated=_until_empty(
@@ -58,6 +61,7 @@ def run(*, dry_run: bool = False, batch: int = BATCH) -> Housekeeping:
         eids_expired=_until_empty(lambda: _expire_eids(batch)),
         certificates_revoked=certificate_revocation.sweep(),
         draft_photos=drafts.forget_photos(batch=batch),
+        transactions_ended=_until_empty(lambda: activation.end_overdue(batch=batch)),
     )
 
 

@@ -24,5 +24,6 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{head}: {done.not_activated} ej aktiverade, {done.not_signed} utan underskrift, "
             f"{done.carriers_expired} bärare och {done.eids_expired} e-legitimationer utgångna, "
-            f"{done.certificates_revoked} bärare med spärrade certifikat, {done.draft_photos} foton ur påbörjade beställningar"
+            f"{done.certificates_revoked} bärare med spärrade certifikat, {done.draft_photos} foton ur påbörjade beställningar, "
+            f"{done.transactions_ended} ärenden i appen vars tid gått ut"
         )
