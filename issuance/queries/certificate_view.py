@@ -81,8 +81,11 @@ class CertificateView:
     siblings: tuple[tuple[UUID, str], ...] = ()
 
 
-def certificate_view(*, actor: Actor, certificate_id: UUID | str) -> CertificateView:
-    """A certificate whose eID, or for the person-id pair whose carrier, the actor sees. Raises NotFound."""
+def certificate_view(*, actor: Actor, certificate_id: UUID | str, with_pem: bool = False) -> CertificateView:
+    """A certificate whose eID, or for the person-id pair whose carrier, the actor sees.
+
+    Raises NotFound; `with_pem` also for one of which only the serial is kept here.
+    """
     link = _link(actor, certificate_id)
     siblings = CarrierCertificate.objects.filter(carrier=link.carrier_id, eid=link.eid_id).order_by("profile")
     found = pki.certificates([link.certificate_id])
@@ -90,7 +93,9 @@ def certificate_view(*, actor: Actor, certificate_id: UUID | str) -> Certificate
         raise policy.not_found()
     view = found[0]
     certificate = x509.load_der_x509_certificate(view.der) if view.der else None
-    sections = [(gettext("Status"), tuple(_status(view)))]
+    if certificate is None and with_pem:
+        raise policy.not_found()
+    sections = [(gettext("Spärr"), tuple(_revoked(view)))] if view.revoked_at else []
     sections += list(_sections(certificate)) if certificate else [(gettext("Certifikatet"), tuple(_known(view)))]
     return CertificateView(
         id=view.id,
@@ -126,14 +131,15 @@ def _tag(view: pki.CertificateView) -> str:
     return {"reserved": "ordered", "revoked": "revoked"}.get(view.status, "failed")
 
 
-def _status(view: pki.CertificateView) -> Iterator[Row]:
+def _revoked(view: pki.CertificateView) -> Iterator[Row]:
     if view.revoked_at:
         yield Row(gettext("Spärrat"), _moment(view.revoked_at))
-        yield Row(gettext("Orsak i spärrlistan"), f"{words.said(_REASON, view.reason)} ({view.reason})")
-    yield Row(gettext("Utfärdare i portalen"), view.ca, code=True)
+    yield Row(gettext("Orsak i spärrlistan"), f"{words.said(_REASON, view.reason)} ({view.reason})")
 
 
 def _known(view: pki.CertificateView) -> Iterator[Row]:
+    issuer = next((authority.common_name for authority in pki.authorities() if authority.slug == view.ca), view.ca)
+    yield Row(gettext("Utfärdare"), issuer)
     yield from _serial(int(view.serial, 16))
     yield Row(gettext("Giltigt från"), _moment(view.not_before))
     yield Row(gettext("Giltigt till"), _moment(view.not_after))

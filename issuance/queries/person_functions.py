@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
 from issuance.authz import Action, Actor, policy
@@ -30,7 +30,10 @@ class Function:
     @property
     def url(self) -> str:
         """Where it leads."""
-        return reverse(self.address, args=[self.subject])
+        try:
+            return reverse(self.address, args=[self.subject])
+        except NoReverseMatch:
+            return ""
 
 
 def of_person(actor: Actor, person: Person, posts: list[Post]) -> list[Function]:

@@ -17,6 +17,7 @@ class Shown(StrEnum):
     RECEIPT = "receipt"
     RECEIPT_PDF = "receipt_pdf"
     PHOTO = "photo"
+    REVOCATION = "revocation"
 
 
 def record(*, actor: Actor, person_id: UUID, shown: Shown, subject: UUID | None = None) -> None:

@@ -1,5 +1,12 @@
-"""Addresses of the room revocation."""
+"""Addresses of the room revocation: of a card and of one eID, and what follows."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from issuance.web.revocation import views
+
+urlpatterns: list[URLPattern] = [
+    path("sok/barare/<uuid:carrier_id>/sparra/", views.carrier_revoke, name="carrier_revoke"),
+    path("sok/barare/<uuid:carrier_id>/sparrad/", views.carrier_revoked, name="carrier_revoked"),
+    path("sok/sithseid/<uuid:eid_id>/sparra/", views.eid_revoke, name="eid_revoke"),
+    path("sok/sithseid/<uuid:eid_id>/sparrad/", views.eid_revoked, name="eid_revoked"),
+]

@@ -1,0 +1,88 @@
+"""Kvittens shown again (domain.md 4.2): what the holder signed, and the signed document itself."""
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from issuance.authz import Action, Actor, policy
+from issuance.models import Carrier, Receipt
+from issuance.queries import words
+from siths_portal.lib.errors import NotFound
+
+
+@dataclass(frozen=True)
+class ReceiptView:
+    """Key facts of a receipt, as they stand in what was signed. The two hashes are those of the PDF and of the terms."""
+
+    carrier_id: UUID
+    person_id: UUID
+    heading: str
+    serial: str
+    article: str
+    organisation: str
+    office: str
+    holder: str
+    holder_id: str
+    summary: tuple[str, ...]
+    sign_message: str
+    regional_addition: str
+    identity_document: str
+    officer: str
+    identified_at: dt.datetime
+    signed_at: dt.datetime
+    terms_version: str
+    terms_sha256: str
+    document_sha256: str
+
+
+@dataclass(frozen=True)
+class ReceiptDocument:
+    """The signed PDF."""
+
+    carrier_id: UUID
+    person_id: UUID
+    content: bytes = field(repr=False)
+
+
+def receipt_view(*, actor: Actor, carrier_id: UUID | str) -> ReceiptView:
+    """The key facts of a carrier's receipt. Raises NotFound, also where there is none yet, and Forbidden."""
+    carrier, receipt = _receipt(actor, carrier_id, Carrier.objects.select_related("receipt"))
+    content: dict[str, Any] = receipt.content
+    number = content["holder"]["person_id"]
+    return ReceiptView(
+        carrier_id=carrier.id,
+        person_id=carrier.person_id,
+        heading=content["receipt"]["heading"],
+        serial=words.card_serial(content["carrier"]["card_serial"]),
+        article=f"{content['carrier']['article']['code']} {content['carrier']['article']['name']}",
+        organisation=content["organisation"]["name"],
+        office=content["office"]["name"],
+        holder=content["holder"]["name"],
+        holder_id=words.person_number(number["kind"], number["value"]),
+        summary=tuple(content["terms"]["summary"]),
+        sign_message=content["signature"]["sign_message"],
+        regional_addition=(content["regional_addition"] or {}).get("text", ""),
+        identity_document=words.said(words.IDENTITY_DOCUMENT, receipt.identity_document),
+        officer=content["identification"]["officer"]["name"],
+        identified_at=dt.datetime.fromisoformat(content["identification"]["at"]),
+        signed_at=receipt.signed_at,
+        terms_version=receipt.terms_version,
+        terms_sha256=receipt.terms_sha256,
+        document_sha256=receipt.document_id,
+    )
+
+
+def receipt_document(*, actor: Actor, carrier_id: UUID | str) -> ReceiptDocument:
+    """The signed PDF of a carrier's receipt. Raises as `receipt_view`."""
+    carrier, receipt = _receipt(actor, carrier_id, Carrier.objects.select_related("receipt__document"))
+    return ReceiptDocument(carrier.id, carrier.person_id, bytes(receipt.document.content))
+
+
+def _receipt(actor: Actor, carrier_id: UUID | str, rows: QuerySet[Carrier]) -> tuple[Carrier, Receipt]:
+    carrier = policy.get(actor, Action.VIEW_RECEIPT, rows.defer("card_key_spki"), carrier_id)
+    if carrier.receipt is None:
+        raise NotFound("receipt-none", "Det finns ingen elektronisk kvittens för kortet.")
+    return carrier, carrier.receipt

@@ -1,0 +1,127 @@
+"""Revocation of a card and of one eID: the request, a question with what follows from it, and when relying parties see it."""
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from issuance.authz import Actor
+from issuance.domain.revocation import SWEDISH, RevocationReason
+from issuance.queries import person_view, revocation_view, words
+from issuance.queries.revocation_view import RevocationSubject
+from issuance.services import disclosures, revocation
+from issuance.services.disclosures import Shown
+from issuance.services.revocation import RevocationRequest
+from issuance.web.revocation.forms import RevocationForm, empty_form
+from siths_portal.lib import clock
+from siths_portal.lib.errors import Conflict, Invalid
+
+FOLLOWED_FOR = dt.timedelta(minutes=2)
+"""How long after a revocation its page asks again by itself whether the answers are signed."""
+
+_RESULT = {"carrier": "carrier_revoked", "eid": "eid_revoked"}
+_FORM = {"carrier": "carrier_revoke", "eid": "eid_revoke"}
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def carrier_revoke(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
+    """The form, the question and, when confirmed, the revocation of a card. Raises NotFound, Forbidden."""
+    actor = _actor(request)
+    subject = revocation_view.carrier_to_revoke(actor=actor, carrier_id=carrier_id)
+    return _revoke(request, subject, lambda fields: revocation.revoke_carrier(actor=actor, carrier_id=carrier_id, **fields))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def eid_revoke(request: HttpRequest, eid_id: UUID) -> HttpResponse:
+    """The same for one eID."""
+    actor = _actor(request)
+    subject = revocation_view.eid_to_revoke(actor=actor, eid_id=eid_id)
+    return _revoke(request, subject, lambda fields: revocation.revoke_eid(actor=actor, eid_id=eid_id, **fields))
+
+
+@require_safe
+def carrier_revoked(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
+    """That a card is revoked, and when relying parties see it. Raises NotFound, Forbidden."""
+    return _revoked(request, revocation_view.carrier_to_revoke(actor=_actor(request), carrier_id=carrier_id))
+
+
+@require_safe
+def eid_revoked(request: HttpRequest, eid_id: UUID) -> HttpResponse:
+    """The same for one eID."""
+    return _revoked(request, revocation_view.eid_to_revoke(actor=_actor(request), eid_id=eid_id))
+
+
+def _actor(request: HttpRequest) -> Actor:
+    return cast(Actor, cast(Any, request).actor)
+
+
+def _revoke(request: HttpRequest, subject: RevocationSubject, act: Callable[[Mapping[str, Any]], object]) -> HttpResponse:
+    if subject.revoked_at is not None:
+        return redirect(_RESULT[subject.kind], subject.id)  # the first one's result, also for a second click
+    if not subject.possible:
+        return render(request, "revocation/not_possible.html", {"subject": subject}, status=Conflict.http_status)
+    if request.method != "POST":
+        disclosures.record(actor=_actor(request), person_id=subject.person_id, shown=Shown.REVOCATION, subject=subject.id)
+        return _form(request, subject, empty_form())
+    if request.POST.get("step") == "edit":
+        return _form(request, subject, RevocationForm(initial=request.POST.dict()))
+    form = RevocationForm(request.POST)
+    fields = _checked(request, form)
+    if fields is None:
+        return _form(request, subject, form, status=Invalid.http_status)
+    if request.POST.get("step") != "confirm":
+        return _page(request, "revocation/confirm.html", subject, {"rows": _rows(fields), "form": form})
+    act(fields)
+    return redirect(_RESULT[subject.kind], subject.id)
+
+
+def _checked(request: HttpRequest, form: RevocationForm) -> dict[str, Any] | None:
+    """The request's fields; None, with what is wrong on the form, if it does not meet the rules."""
+    if form.is_valid():
+        try:
+            revocation.check(actor=_actor(request), request=RevocationRequest(**form.cleaned_data))
+        except Invalid as error:
+            form.take(error)
+    return None if form.errors else form.cleaned_data
+
+
+def _rows(fields: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The request in words."""
+    asked = words.said(words.REQUESTER, fields["requester"])
+    return [
+        {"label": _("Spärrorsak"), "value": SWEDISH[RevocationReason(fields["reason"])]},
+        *([{"label": _("Beskrivning"), "value": fields["justification"]}] if fields["justification"] else []),
+        {"label": _("Begärd av"), "value": ", ".join(filter(None, (asked, fields["requester_name"])))},
+        {"label": _("Begäran kom in"), "value": words.said(words.REQUEST_CHANNEL, fields["channel"])},
+        {"label": _("Tid"), "value": f"{fields['received_at'].astimezone(clock.STOCKHOLM):%Y-%m-%d %H:%M}"},
+    ]
+
+
+def _form(request: HttpRequest, subject: RevocationSubject, form: RevocationForm, *, status: int = 200) -> HttpResponse:
+    return _page(request, "revocation/form.html", subject, {"form": form}, status=status)
+
+
+def _page(
+    request: HttpRequest, template: str, subject: RevocationSubject, context: Mapping[str, Any], *, status: int = 200
+) -> HttpResponse:
+    head = person_view.person_head(actor=_actor(request), person_id=subject.person_id)
+    return render(request, template, {"subject": subject, "head": head, **context}, status=status)
+
+
+def _revoked(request: HttpRequest, subject: RevocationSubject) -> HttpResponse:
+    if subject.revoked_at is None:
+        return redirect(_FORM[subject.kind], subject.id)
+    publication = revocation_view.publication(subject)
+    context = {
+        "subject": subject,
+        "publication": publication,
+        "follows": publication.waits_for_ocsp and clock.now() - subject.revoked_at < FOLLOWED_FOR,
+        "now": clock.now(),
+    }
+    part = "revocation/publication.html" if request.headers.get("HX-Request") else "revocation/revoked.html"
+    return render(request, part, context)
