@@ -139,6 +139,11 @@ if not DEBUG:
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# Files from browsers stay in memory: at most so much of them is kept, and a request that says it is larger is refused.
+UPLOAD_MAX_BYTES = 5 * 1024 * 1024
+UPLOAD_MAX_REQUEST_BYTES = 32 * 1024 * 1024
+FILE_UPLOAD_HANDLERS = ["siths_portal.lib.uploads.BoundedUploadHandler"]
+
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "no-referrer"
 X_FRAME_OPTIONS = "DENY"
