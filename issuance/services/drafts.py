@@ -117,10 +117,11 @@ def choose_article(*, actor: Actor, draft_id: UUID, version: int, article_code: 
     return _answer(draft, actor, version, "article_chosen", article=article)
 
 
-def put_photo(*, actor: Actor, draft_id: UUID, version: int, content: bytes) -> OrderDraft:
+def put_photo(*, actor: Actor, draft_id: UUID, content: bytes) -> OrderDraft:
     """Hämta fotografi: the uploaded file becomes the draft's photo, not yet approved. A file that is refused changes nothing.
 
-    Raises Invalid at `photo` (see `lib.images.portrait`), and what `_open` raises.
+    It takes the place of any photo before, from whatever tab: what goes onto the card is the one that is approved. Raises
+    Invalid at `photo` (see `lib.images.portrait`), and what `_open` raises.
     """
     get(actor=actor, draft_id=draft_id)
     made = portrait(content, field="photo")
@@ -129,9 +130,8 @@ def put_photo(*, actor: Actor, draft_id: UUID, version: int, content: bytes) -> 
         before = draft.photo
         if before is not None and before.approved_at is None and before.content == made.jpeg:
             return draft
-        _require_version(draft, version)
         photo = photos.keep_pending(actor=actor, person=draft.person, made=made)
-        draft = _answer(draft, actor, version, "photo_uploaded", photo=photo, photo_approved=False)
+        draft = _step(draft, actor.ref, "photo_uploaded", photo=photo, photo_approved=False)
         _let_go(before, actor.ref)
     return draft
 

@@ -26,15 +26,6 @@ def store(*, actor: Actor, person_id: UUID, content: bytes) -> Photo:
     return photo
 
 
-def latest(*, actor: Actor, person_id: UUID) -> Photo:
-    """The person's newest approved photo. Raises NotFound (also if there is none), Forbidden for roles that see no photo."""
-    policy.get(actor, Action.VIEW_PHOTO, Person.objects.all(), person_id)
-    photo = Photo.objects.latest_of(person_id)
-    if photo is None:
-        raise policy.not_found()
-    return photo
-
-
 def keep_pending(*, actor: Actor, person: Person, made: Portrait) -> Photo:
     """A photo that nobody has approved yet, with its event, in the caller's transaction."""
     photo = Photo.objects.create(

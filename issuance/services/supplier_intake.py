@@ -22,7 +22,7 @@ from issuance.services.order_checks import common_name
 from issuance.services.supplier_events import locked, register_event, replay_reports
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
-from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.errors import Conflict, Gone, Invalid, NotFound
 from siths_portal.lib.images import check_png
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "customisation",
     "delivery",
     "order",
+    "photo",
     "put_logotype",
     "queued_orders",
     "register_event",
@@ -50,6 +51,7 @@ __all__ = [
 
 LOGOTYPE_LIMIT = 256 * 1024
 LOGOTYPE_SIDE = 2000
+_UNFINISHED = frozenset({OrderState.ACCEPTED, OrderState.IN_PRODUCTION})
 _OPEN = frozenset({OrderState.ACCEPTED, OrderState.IN_PRODUCTION, OrderState.PRODUCED})
 _SHOWN = ("carrier__person", "eid", "article", "organisation", "customisation", "office", "photo")
 
@@ -124,6 +126,22 @@ def delivery(*, client_ref: str, order_id: UUID) -> Delivery:
     if register.registered_address is None:
         raise Conflict("no-registered-address", "Personen saknar folkbokföringsadress. Rapportera beställningen som misslyckad.")
     return Delivery(method, common_name(person), register.registered_address)
+
+
+@transaction.atomic(durable=True)
+def photo(*, client_ref: str, order_id: UUID) -> Document:
+    """The photo (JPEG) for the card of the supplier's own order until the card is produced, with an event.
+
+    Raises NotFound for another's order or one without photo, Gone once the card is produced or given up.
+    """
+    actor = client(client_ref)
+    found = policy.get(actor, Action.SUPPLY, CardOrder.objects.select_related("photo__document"), order_id)
+    if found.photo is None or found.photo.document is None:
+        raise NotFound("photo-none", "Beställningen har inget foto.")
+    if found.state not in _UNFINISHED:
+        raise Gone("photo-gone", "Fotot lämnas bara ut tills kortet är tillverkat.")
+    Event.record(actor_ref=actor.ref, action="order.photo_read", subject_type="order", subject_ref=str(found.id))
+    return found.photo.document
 
 
 @transaction.atomic(durable=True)

@@ -195,7 +195,7 @@ def test_an_article_without_photo_has_none(world: World, a) -> None:
 def test_the_photo_is_read_by_its_supplier_until_the_card_is_produced(world: World, a, b) -> None:
     from hashlib import sha256
 
-    from issuance.models import CardOrder
+    from issuance.models import CardOrder, Event
 
     order = world.order(1, article="677")
     for client in (a, b):
@@ -213,6 +213,7 @@ def test_the_photo_is_read_by_its_supplier_until_the_card_is_produced(world: Wor
     assert sha256(response.content).hexdigest() == detail["print"]["photo_sha256"]
     assert response.headers["ETag"] == f'"{detail["print"]["photo_sha256"][:32]}"'
     assert a("GET", f"orders/{order}/photo").content == response.content  # whatever is accepted
+    assert set(Event.objects.filter(action="order.photo_read").values_list("actor_ref", "subject_ref")) == {("client:a", order)}
     again = a("GET", f"orders/{order}/photo", headers={"If-None-Match": response.headers["ETag"]})
     assert (again.status_code, again.content) == (304, b"")
     other = b("GET", f"orders/{order}/photo", headers={"Accept": "image/jpeg"})

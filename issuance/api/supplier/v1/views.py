@@ -259,7 +259,7 @@ class Photo(SupplierView):
     )
     def get(self, request: Request, order_id: UUID) -> HttpResponse:
         """The JPEG whose SHA-256 stands in the order. 404 if the order has none, 410 once the card is produced."""
-        photo = supplier_orders.photo(client_ref=client_ref(request), order_id=order_id)
+        photo = supplier_intake.photo(client_ref=client_ref(request), order_id=order_id)
         return tagged_bytes(request, bytes(photo.content), photo.media_type)
 
 

@@ -1,0 +1,83 @@
+"""Uploaded files: held in memory up to a limit, whatever is sent."""
+
+import io
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.test import RequestFactory
+
+LIMIT = 5 * 1024 * 1024
+BOUNDARY = "grans"
+
+
+class Endless(io.RawIOBase):
+    """A body of so many bytes that exist only while they are read; `most` is the largest piece asked for."""
+
+    def __init__(self, head: bytes, size: int, tail: bytes) -> None:
+        self.rest, self.head, self.tail, self.most = size, head, tail, 0
+
+    def read(self, size: int = -1) -> bytes:
+        self.most = max(self.most, size)
+        if self.head:
+            piece, self.head = self.head[:size], self.head[size:]
+            return piece
+        if self.rest:
+            piece = b"x" * min(size, self.rest)
+            self.rest -= len(piece)
+            return piece
+        piece, self.tail = self.tail[:size], self.tail[size:]
+        return piece
+
+
+def part(name: str, filename: str = "") -> bytes:
+    file = f'; filename="{filename}"' if filename else ""
+    return f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'.encode()
+
+
+def request(size: int, *, told: int | None = None, head: bytes = b"") -> tuple[Any, Endless]:
+    start, tail = head + part("photo", "foto.jpg"), f"\r\n--{BOUNDARY}--\r\n".encode()
+    body = Endless(start, size, tail)
+    environ = RequestFactory().post("/", content_type=f"multipart/form-data; boundary={BOUNDARY}").environ
+    length = told if told is not None else len(start) + size + len(tail)
+    made: Any = RequestFactory().request(**(environ | {"wsgi.input": body, "CONTENT_LENGTH": str(length)}))
+    return made, body
+
+
+@pytest.mark.parametrize("size", [0, 1, 65_536, LIMIT - 1, LIMIT])
+def test_a_file_within_the_limit_is_whole(size: int) -> None:
+    file = request(size)[0].FILES["photo"]
+    assert (len(file.read()), file.size) == (size, size)
+
+
+@pytest.mark.parametrize("size", [LIMIT + 1, LIMIT + 70_000, 30 * 1024 * 1024])
+def test_of_a_larger_file_one_byte_too_many_is_kept(size: int) -> None:
+    made, _ = request(size, head=part("version") + b"7\r\n")
+    file = made.FILES["photo"]
+    assert len(file.read()) == LIMIT + 1
+    assert file.size == size
+    assert made.POST["version"] == "7"
+
+
+def test_many_files_share_the_limit() -> None:
+    head = b"".join(part(f"f{number}", "a.jpg") + b"y" * 2_000_000 + b"\r\n" for number in range(5))
+    files = request(1000, head=head)[0].FILES
+    assert len(files) == 6
+    assert sum(len(file.read()) for file in files.values()) == LIMIT + 1
+
+
+def test_what_says_it_is_huge_is_refused_unread() -> None:
+    made, body = request(0, told=1_000_000_000)
+    with pytest.raises(RequestDataTooBig):
+        _ = made.FILES
+    assert body.most == 0
+
+
+def test_a_body_that_ends_early_is_what_came_of_it() -> None:
+    made, _ = request(0, told=1_000_000)
+    assert len(made.FILES["photo"].read()) < 100
+
+
+def test_nothing_comes_onto_disk() -> None:
+    assert settings.FILE_UPLOAD_HANDLERS == ["siths_portal.lib.uploads.BoundedUploadHandler"]
