@@ -10,6 +10,7 @@ from issuance.authz.roles import AREA_ROLES, GLOBAL_ROLES
 from issuance.models import CardCustomisation, Organisation, Person, PersonIdentifier, RoleGrant
 from issuance.services import catalogue, configuration, role_assignment
 from issuance.services.actors import actor_of_person
+from siths_portal.demo import idp_people
 from siths_portal.demo.people import people, person, write_directory
 from siths_portal.demo.places import AREAS, PLACES, SETUP, load_places
 
@@ -34,6 +35,7 @@ def load(count: int, say: Callable[[str], None]) -> None:
         added += catalogue.register_people(actor=SETUP, people=chunk).persons
         say(f"{start + len(chunk)} av {len(everyone)} personer, {added} nya")
     _assign_roles()
+    idp_people.write()
     _verify_customisations()
 
 

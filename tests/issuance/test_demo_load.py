@@ -11,7 +11,7 @@ from issuance.authz import Role
 from issuance.domain.ids import luhn_valid, parse_swedish_number
 from issuance.models import Article, CardCustomisation, Event, Office, Organisation, Person, PersonIdentifier, Post, RoleGrant
 from issuance.queries.scope_check import scope_faults
-from siths_portal.demo import loading
+from siths_portal.demo import idp_people, loading
 from siths_portal.demo.people import people, person
 from siths_portal.lib import clock
 
@@ -70,6 +70,19 @@ def test_what_the_slides_show_is_there(transactional_db: None) -> None:
     assert RoleGrant.objects.filter(role=Role.ID_ADMINISTRATOR, protected_persons=True).exists()
     assert Person.objects.filter(is_protected=True).count() >= 2
     assert PersonIdentifier.objects.filter(kind="samordningsnummer").count() >= 2
+
+
+def test_the_identity_provider_lists_everyone_with_a_role_and_one_without(transactional_db: None) -> None:
+    call_command("demo_load", persons=100, stdout=None)
+    listed = json.loads(idp_people.file().read_text())
+    with_role = [entry["personnummer"] for entry in listed if entry["role"]]
+    holders = PersonIdentifier.objects.filter(person__role_grants__isnull=False).values_list("value", flat=True)
+    assert sorted(with_role) == sorted(holders)
+    assert len(listed) == len(with_role) + 1
+    hsa_ids = {post["hsa_id"] for entry in listed for post in entry["posts"]}
+    assert Post.objects.filter(hsa_id__in=hsa_ids).count() == len(hsa_ids)
+    assert any(len(entry["posts"]) > 1 for entry in listed)
+    assert {entry["role"].split(",")[0] for entry in listed} >= {"ID-administratör", "Ansvarig utgivare", "Läs"}
 
 
 def test_too_few_or_too_many_people_is_wrong_use(db: Any) -> None:

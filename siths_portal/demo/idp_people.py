@@ -1,0 +1,55 @@
+"""The identity provider simulator's test persons: who holds which role in the demo, and one who holds none."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+from issuance.authz import Role
+from siths_portal.demo.people import DemoPerson, person
+from siths_portal.demo.places import PLACES
+from siths_portal.lib.files import write_atomically
+
+TITLES: Mapping[Role, str] = {
+    Role.SYSTEM_ADMIN: "Systemadministratör",
+    Role.GLOBAL_REVOKER: "Global Spärr",
+    Role.GLOBAL_READER: "Global Läs",
+    Role.RESPONSIBLE_ISSUER: "Ansvarig utgivare",
+    Role.DEPUTY_ISSUER: "Biträdande utgivare",
+    Role.ID_ADMINISTRATOR: "ID-administratör",
+    Role.RESERVE_CARD_ADMIN_LOA3: "Reservkortshandläggare tillitsnivå 3",
+    Role.RESERVE_CARD_ADMIN_LOA2: "Reservkortshandläggare tillitsnivå 2",
+    Role.REVOKER: "Spärr",
+    Role.READER: "Läs",
+}
+_UNITS = {place.hsa_id: place.name for place in PLACES}
+
+
+def file() -> Path:
+    """The simulator's data file."""
+    return settings.VAR_DIR / "simulators" / "idp" / "people.json"
+
+
+def write() -> None:
+    """Writes the people who hold the demo's roles, in their order, and one without a role. Choices of HSA-id are the portal's."""
+    write_atomically(file(), json.dumps(list(_entries()), ensure_ascii=False, indent=1).encode(), mode=0o600)
+
+
+def _entries() -> Iterator[dict[str, Any]]:
+    holders = [role for place in PLACES for role in place.roles]
+    for index, (role, protected) in enumerate(holders):
+        yield _entry(person(index), f"{TITLES[role]}, även skyddade personer" if protected else TITLES[role])
+    yield _entry(person(len(holders)), "")
+
+
+def _entry(one: DemoPerson, role: str) -> dict[str, Any]:
+    return {
+        "given_name": one.register.given_name_in_use,
+        "surname": one.register.surname,
+        "personnummer": one.person_id.value,
+        "posts": [{"hsa_id": post.hsa_id, "unit": _UNITS[post.organisation_hsa_id]} for post in one.posts],
+        "role": role,
+        "defer_choice": True,
+    }
