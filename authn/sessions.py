@@ -90,6 +90,10 @@ class SessionStore(SessionBase):
         if not written.update(data=self.encode(content)):
             raise UpdateError
 
+    def persist(self) -> None:
+        """`save`, by the name that the middleware calls it by. UpdateError if the session ended meanwhile."""
+        self.save()
+
     def delete(self, session_key: str | None = None) -> None:
         """Removes a session of nobody; a person's is ended by `services.sessions.end`, which records it."""
         key = session_key or self.session_key

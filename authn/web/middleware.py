@@ -59,7 +59,7 @@ class SessionMiddleware:
             sessions.touch(row)
         if store.modified and not store.is_empty():
             try:
-                store.save()
+                store.persist()
             except UpdateError:
                 log.info("authn.session_ended_meanwhile")
                 return

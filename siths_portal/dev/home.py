@@ -92,6 +92,9 @@ class House:
             "SECRET_KEY_FILE": str(self.var / "secrets" / "secret_key"),
             "PKCS11_PIN_FILE": str(self.var / "secrets" / "pin"),
             "SOFTHSM2_CONF": str(self.var / "softhsm2.conf"),
+            "OIDC_ISSUER": f"http://localhost:{self.port('idp')}",
+            "OIDC_CLIENT_ID": "siths-portal",
+            "OIDC_CLIENT_KEY_FILE": str(self.var / "secrets" / "oidc_client_key"),
             "SUPPLIERS_FILE": str(self.var / "tls" / "clients.yaml"),
         }
 

@@ -75,7 +75,7 @@ def _worker(house: House, name: str, queue: str, *pool: str) -> list[str]:
 def application_programs(house: House) -> list[Program]:
     """Faces, workers, and simulators that need no certificate. The pki worker alone is given the token's PIN."""
     manage = [str(house.python), "manage.py"]
-    directory_port, eid_app_port = house.port("directory"), house.port("eid-app")
+    directory_port, eid_app_port, idp_port = house.port("directory"), house.port("eid-app"), house.port("idp")
     return [
         _face(house, "portal"),
         _face(house, "minasidor"),
@@ -92,6 +92,13 @@ def application_programs(house: House) -> list[Program]:
             [*manage, "directory_simulator", "--bind", f"127.0.0.1:{directory_port}",
              "--data", str(house.var / "simulators" / "directory" / "people.json")],
             lambda: accepts(directory_port), env=WITHHELD,
+        ),
+        Program(
+            "idp",
+            [*manage, "idp_simulator", "--bind", f"127.0.0.1:{idp_port}", "--issuer", house.settings()["OIDC_ISSUER"],
+             "--data", str(house.var / "simulators" / "idp"), "--cards", str(house.var / "simulators" / "cards"),
+             "--trust", str(house.var / "status" / "aia")],
+            lambda: accepts(idp_port), env=WITHHELD,
         ),
         Program(
             "eid-app",

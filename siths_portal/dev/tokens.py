@@ -1,5 +1,6 @@
 """The development HSM: a SoftHSM folder of this clone with its two tokens, and the secrets of the house in files of their own."""
 
+import json
 import os
 import re
 import secrets
@@ -42,9 +43,33 @@ def write_settings(house: House) -> None:
     for name, new in (("secret_key", secrets.token_urlsafe(64)), ("pin", _digits(8)), ("so_pin", _digits(12))):
         if not (folder / name).exists():
             write_private(folder / name, new)
+    _register_with_provider(house)
     tokens = house.var / "tokens"
     write_private(house.var / "softhsm2.conf", SOFTHSM_CONF.format(folder=tokens))
     write_private(house.var / "portal.env", "".join(f"{name}={value}\n" for name, value in house.settings().items()))
+
+
+def _register_with_provider(house: House) -> None:
+    """The portal's client key at the identity provider, and what the simulator of that provider must know of the portal."""
+    key = house.var / "secrets" / "oidc_client_key"
+    if not key.exists():
+        write_private(key, _openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"))
+    portal = f"http://localhost:{house.port('portal')}"
+    client = {
+        "client_id": house.settings()["OIDC_CLIENT_ID"],
+        "name": "SITHS eID Portal",
+        "redirect_uris": [f"{portal}/logga-in/svar/"],
+        "post_logout_redirect_uris": [f"{portal}/logga-ut/"],
+        "public_key": _openssl("pkey", "-in", str(key), "-pubout"),
+    }
+    write_private(house.var / "simulators" / "idp" / "clients.json", json.dumps([client], indent=1) + "\n")
+
+
+def _openssl(*arguments: str) -> str:
+    done = subprocess.run(["openssl", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise HouseError(f"openssl {arguments[0]}: {done.stderr.strip()}")
+    return done.stdout
 
 
 def _digits(count: int) -> str:

@@ -87,6 +87,11 @@ class Card:
         """True if the card's keys were all made; a folder without this is a card whose making was cut off."""
         return (self.folder / "tries.json").exists()
 
+    @property
+    def has_holders_code(self) -> bool:
+        """True once the holder has set a code of his own, by the PUK or in place of the transport code."""
+        return (self.folder / "holders-code").exists()
+
     @classmethod
     def make(cls, cards: Path, serial: str, *, puk: str, transport_code: str) -> "Card":
         """Makes the card with its five keys. A card whose making was cut off is begun anew; a finished one is `exists`."""
@@ -333,6 +338,7 @@ class _Token:
         _require_code(new)
         with self.with_code(code) as session:
             session.set_pin(code, new)
+        _write(self.folder / "holders-code", "")
 
     def unblock(self, *, puk: str, new: str) -> None:
         _require_code(new)
@@ -346,6 +352,7 @@ class _Token:
             raise CardError("wrong-puk" if tries.puk > 1 else "puk-blocked") from None
         with session:
             session.init_pin(new)
+        _write(self.folder / "holders-code", "")
         _write_tries(self.folder, Tries(CODE_TRIES, PUK_TRIES))
 
 

@@ -191,7 +191,7 @@ def test_secrets_are_for_the_starting_user_alone_and_stay_the_same(folder: Path,
     tokens.write_settings(house)
     files = [house.var / "portal.env", house.var / "softhsm2.conf", *(house.var / "secrets").iterdir()]
     assert {path.stat().st_mode & 0o077 for path in files} == {0}
-    assert {path.name for path in (house.var / "secrets").iterdir()} == {"pin", "so_pin", "secret_key"}
+    assert {path.name for path in (house.var / "secrets").iterdir()} == {"pin", "so_pin", "secret_key", "oidc_client_key"}
     before = {path: path.read_text() for path in files}
     tokens.write_settings(house)
     assert {path: path.read_text() for path in files} == before

@@ -1,0 +1,57 @@
+"""`idp_simulator`: the identity provider, as a process of its own that knows the portal as a registered client alone."""
+
+import os
+import signal
+import threading
+from argparse import ArgumentParser
+from pathlib import Path
+from types import FrameType
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.core.management.base import BaseCommand, CommandError
+
+from siths_portal.simulators.idp import Server
+
+
+class Command(BaseCommand):
+    """Serves the provider on `--bind` until it is told to stop."""
+
+    help = "Serves an OpenID provider that signs in test persons, and holders of cards with card and code."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declares the address, the issuer, and the folders of clients and people, of cards, and of trusted CAs."""
+        base = int(os.environ.get("PORT_BASE", "8000"))
+        var = Path(os.environ.get("SITHS_VAR_DIR", "var"))
+        parser.add_argument("--bind", default=f"127.0.0.1:{base + 10}", metavar="HOST:PORT")
+        parser.add_argument("--issuer", default="", metavar="URL", help="default: http://localhost:PORT")
+        parser.add_argument("--data", type=Path, default=var / "simulators" / "idp", metavar="FOLDER")
+        parser.add_argument("--cards", type=Path, default=var / "simulators" / "cards", metavar="FOLDER")
+        parser.add_argument("--trust", type=Path, default=var / "status" / "aia", metavar="FOLDER")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Serves; exit 2 if an address is not one or is taken."""
+        host, _, port = options["bind"].rpartition(":")
+        if not host or not port.isdigit() or int(port) > 65535:
+            raise CommandError(f"--bind: {options['bind']} är inte VÄRD:PORT", returncode=2)
+        issuer = urlsplit(options["issuer"])
+        if options["issuer"] and (issuer.scheme not in ("http", "https") or not issuer.hostname or issuer.query):
+            raise CommandError(f"--issuer: {options['issuer']} är ingen adress", returncode=2)
+        try:
+            server = Server(
+                host, int(port), folder=options["data"], cards=options["cards"], trust=options["trust"], issuer=options["issuer"]
+            )
+        except OSError as error:
+            raise CommandError(f"--bind: {options['bind']}: {error.strerror}", returncode=2) from None
+        stop = threading.Event()
+
+        def end(_signal: int, _frame: FrameType | None) -> None:
+            stop.set()
+
+        signal.signal(signal.SIGTERM, end)
+        signal.signal(signal.SIGINT, end)
+        self.stdout.write(f"inloggningstjänsten på {options['issuer'] or f'http://localhost:{server.server_port}'}")
+        self.stdout.flush()
+        with server:
+            server.serve_until(stop)

@@ -1,0 +1,340 @@
+"""The identity provider as a process of its own: OpenID Connect over HTTP, with the windows of the eID app (security.md 1).
+
+It lists test persons while they have no activated card; who has one shows it and its code. Names, numbers and codes come in
+form bodies only, so that neither an address nor this process's log holds them.
+"""
+
+import datetime as dt
+import json
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from django.template import Context, Engine
+
+from siths_portal.simulators.card import CardError
+from siths_portal.simulators.idp_cards import CardRefused, Cards, SeenCard
+from siths_portal.simulators.idp_provider import (
+    File,
+    Person,
+    Provider,
+    Request,
+    RequestInvalid,
+    RequestRefused,
+    TokenError,
+    people,
+)
+
+PAGES = Path(__file__).resolve().parent / "idp_pages"
+FILES = {
+    "/app.css": (PAGES.parent / "eid_app_pages" / "eid_app.css", "text/css; charset=utf-8"),
+    "/idp.css": (PAGES / "idp.css", "text/css; charset=utf-8"),
+}
+BODY_LIMIT = 32 * 1024
+HEADERS = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+    # Not no-referrer: browsers would then send `Origin: null` with this provider's own forms.
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+CARD_SAYS = {
+    "wrong-code": "Fel kod. Försök igen: efter tre fel spärras koden.",
+    "code-blocked": "Koden är spärrad efter tre fel. Be din ID-administratör om hjälp att låsa upp kortet.",
+    "absent": "Kortet finns inte längre i läsaren. Sätt i det och försök igen.",
+}
+_STEP = re.compile(r"/legitimera/(?P<token>[A-Za-z0-9_-]{22})(?P<rest>(?:/[a-z]+)?)")
+_MOST_SHOWN = 40
+
+
+class Mistake(Exception):
+    """What the person did cannot go on; the text says what to do."""
+
+
+class App:
+    """What the handlers share."""
+
+    def __init__(self, provider: Provider, people_file: Path, cards: Cards) -> None:
+        self.provider = provider
+        self.cards = cards
+        self._people = File(people_file, people)
+        self._engine = Engine(dirs=[str(PAGES)])
+
+    def page(self, name: str, **values: Any) -> bytes:
+        """A page's bytes. Every value is escaped."""
+        return self._engine.get_template(f"{name}.html").render(Context({"issuer": self.provider.issuer, **values})).encode()
+
+    def step(self, request: Request, problem: str = "", words: str = "") -> bytes:
+        """The page of the step that the request is at."""
+        ready = [card for card in self.cards.seen() if card.ready]
+        if request.person is not None:
+            return self.page("posts", request=request, problem=problem)
+        if card := next((card for card in ready if card.serial == request.card), None):
+            return self.page("code", request=request, card=card, problem=problem)
+        everyone = self._people.value()
+        found = [one for one in everyone if all(word in _text(one) for word in words.casefold().split())]
+        shown = [(one, self._has_card(one, ready)) for one in found[:_MOST_SHOWN]]
+        more = len(found) - len(shown)
+        return self.page(
+            "people", request=request, people=shown, more=more, everyone=everyone, words=words, cards=ready, problem=problem
+        )
+
+    @staticmethod
+    def _has_card(person: Person, ready: list[SeenCard]) -> SeenCard | None:
+        return next((card for card in ready if card.personnummer == person.personnummer), None)
+
+    def choose_person(self, request: Request, key: str) -> None:
+        """A test person signs in without a card, or is asked for the card that he has. Raises Mistake."""
+        person = next((one for one in self._people.value() if one.key == key), None)
+        if person is None:
+            raise Mistake("Välj en av testpersonerna.")
+        card = self._has_card(person, [card for card in self.cards.seen() if card.ready])
+        if card is not None:
+            request.card = card.serial
+            return
+        self._authenticated(request, person, ("test",))
+
+    def choose_card(self, request: Request, serial: str) -> None:
+        """The card whose code is asked for next. Raises Mistake."""
+        if not any(card.serial == serial and card.ready for card in self.cards.seen()):
+            raise Mistake("Välj ett av korten i läsaren.")
+        request.card = serial
+
+    def enter_code(self, request: Request, code: str) -> None:
+        """The card proves its holder with the code. Raises Mistake."""
+        if not re.fullmatch(r"[0-9]{6,8}", code):
+            raise Mistake("Koden är 6-8 siffror.")
+        try:
+            seen = self.cards.prove(request.card, code)
+        except CardError as error:
+            raise Mistake(CARD_SAYS.get(error.code, "Kortet svarar inte som det ska. Försök igen.")) from None
+        except CardRefused as error:
+            raise Mistake(str(error)) from None
+        known = next((one for one in self._people.value() if one.personnummer == seen.personnummer), None)
+        holder = known or Person(seen.given_name, seen.surname, seen.personnummer, ((seen.hsa_id, ""),))
+        self._authenticated(request, holder, ("sc", "pin"))
+
+    @staticmethod
+    def _authenticated(request: Request, person: Person, amr: tuple[str, ...]) -> None:
+        request.person, request.amr, request.auth_time = person, amr, int(time.time())
+
+    @staticmethod
+    def is_choosing(request: Request) -> bool:
+        """Whether the person still has to choose one of several HSA-ids here."""
+        return request.person is not None and len(request.person.posts) > 1 and not request.person.defer_choice
+
+
+def _text(person: Person) -> str:
+    return f"{person.name} {person.role} {' '.join(unit for _hsa_id, unit in person.posts)}".casefold()
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Serves the protocol and the pages. Logs the method, the address without what names a request, and the status."""
+
+    protocol_version = "HTTP/1.1"
+    server_version = "idp-simulator"
+    sys_version = ""
+    timeout = 60
+    app: App
+    origins: frozenset[str]
+
+    def do_GET(self) -> None:
+        """Metadata, keys, the start of a log-in, and its pages."""
+        parts = urlsplit(self.path)
+        if parts.path == "/healthz/live":
+            self._json(200, {"status": "ok"})
+        elif parts.path == "/.well-known/openid-configuration":
+            self._json(200, self.app.provider.metadata())
+        elif parts.path == "/jwks.json":
+            self._json(200, self.app.provider.jwks())
+        elif parts.path in FILES:
+            path, media_type = FILES[parts.path]
+            self._answer(200, path.read_bytes(), media_type)
+        elif parts.path == "/authorize":
+            self._authorize(_form(parts.query))
+        elif parts.path == "/logout":
+            self._log_out(_form(parts.query))
+        elif found := _STEP.fullmatch(parts.path):
+            self._show(found["token"])
+        else:
+            self._lost(404, "Sidan finns inte", "Börja om från tjänsten som du ville logga in i.")
+
+    def do_POST(self) -> None:
+        """The token endpoint, the log-out, and the pages' forms."""
+        length = self.headers.get("Content-Length", "")
+        if not re.fullmatch(r"\d{1,6}", length) or int(length) > BODY_LIMIT:
+            self.close_connection = True
+            self._lost(413 if length.isdigit() else 411, "Begäran går inte att tolka", "Gå tillbaka och försök igen.")
+            return
+        form = _form(self.rfile.read(int(length)).decode("utf-8", "replace"))
+        path = urlsplit(self.path).path
+        if path == "/token":
+            self._token(form)
+        elif path == "/logout":
+            self._log_out(form)
+        elif self.headers.get("Origin") not in self.origins:
+            self._lost(403, "Formuläret togs inte emot", "Det kom inte från inloggningstjänstens egen sida.")
+        elif found := _STEP.fullmatch(path):
+            self._step(found["token"], found["rest"], form)
+        else:
+            self._lost(404, "Sidan finns inte", "Börja om från tjänsten som du ville logga in i.")
+
+    # --- the protocol ----------------------------------------------------------------------------------------------------
+
+    def _authorize(self, query: dict[str, str]) -> None:
+        try:
+            request = self.app.provider.begin(query)
+        except RequestInvalid:
+            self._lost(400, "Tjänsten är inte ansluten", "Adressen som du kom från är inte registrerad här. Logga inte in.")
+        except RequestRefused as refused:
+            self._redirect(refused.url)
+        else:
+            self._redirect(f"/legitimera/{request.token}")
+
+    def _token(self, form: dict[str, str]) -> None:
+        try:
+            self._json(200, self.app.provider.tokens(form))
+        except TokenError as error:
+            self._json(401 if error.error == "invalid_client" else 400, {"error": error.error})
+
+    def _log_out(self, form: dict[str, str]) -> None:
+        if back := self.app.provider.logged_out(form):
+            self._redirect(back)
+        else:
+            self._answer(200, self.app.page("logged_out"))
+
+    # --- the pages -------------------------------------------------------------------------------------------------------
+
+    def _show(self, token: str) -> None:
+        request = self.app.provider.find(token)
+        if request is None:
+            self._gone()
+        else:
+            self._page(200, request)
+
+    def _step(self, token: str, rest: str, form: dict[str, str]) -> None:
+        request = self.app.provider.find(token)
+        if request is None:
+            self._gone()
+            return
+        acts: dict[str, Callable[[], None]] = {
+            "/person": lambda: self.app.choose_person(request, form.get("person", "")),
+            "/kort": lambda: self.app.choose_card(request, form.get("card", "")),
+            "/kod": lambda: self.app.enter_code(request, form.get("code", "")),
+            "/byt": lambda: setattr(request, "card", ""),
+        }
+        if rest == "/avbryt":
+            self._redirect(self.app.provider.cancel(request))
+        elif rest == "/uppdrag" and request.person is not None:
+            self._choose_post(request, form.get("post", ""))
+        elif rest == "/sok":
+            self._page(200, request, words=form.get("words", "")[:100])
+        elif rest in acts and request.person is None:
+            try:
+                acts[rest]()
+            except Mistake as mistake:
+                self._page(422, request, problem=str(mistake))
+                return
+            self._go_on(request)
+        else:
+            self._redirect(f"/legitimera/{token}")
+
+    def _go_on(self, request: Request) -> None:
+        person = request.person
+        if person is None or self.app.is_choosing(request):
+            self._redirect(f"/legitimera/{request.token}")
+        else:
+            self._redirect(self.app.provider.finish(request, "" if len(person.posts) > 1 else person.posts[0][0]))
+
+    def _choose_post(self, request: Request, hsa_id: str) -> None:
+        if request.person and any(hsa_id == own for own, _unit in request.person.posts):
+            self._redirect(self.app.provider.finish(request, hsa_id))
+        else:
+            self._page(422, request, problem="Välj ett uppdrag.")
+
+    def _page(self, status: int, request: Request, *, problem: str = "", words: str = "") -> None:
+        parts = urlsplit(request.redirect_uri)
+        self._answer(status, self.app.step(request, problem, words), leads_to=f"{parts.scheme}://{parts.netloc}")
+
+    def _gone(self) -> None:
+        self._lost(
+            410, "Inloggningen är slut", "Den tog för lång tid eller är redan klar. Gå tillbaka till tjänsten och logga in igen."
+        )
+
+    def _lost(self, status: int, heading: str, text: str) -> None:
+        self._answer(status, self.app.page("lost", heading=heading, text=text))
+
+    # --- the wire --------------------------------------------------------------------------------------------------------
+
+    def _redirect(self, url: str) -> None:
+        self._answer(303, b"", headers={"Location": url})
+
+    def _json(self, status: int, body: dict[str, Any]) -> None:
+        self._answer(status, json.dumps(body).encode(), "application/json")
+
+    def _answer(
+        self,
+        status: int,
+        content: bytes,
+        media_type: str = "text/html; charset=utf-8",
+        headers: dict[str, str] | None = None,
+        *,
+        leads_to: str = "",
+    ) -> None:
+        policy = (
+            f"default-src 'none'; style-src 'self'; img-src data:; form-action 'self' {leads_to}; base-uri 'none'; "
+            "frame-ancestors 'none'"
+        )
+        self.send_response(status)
+        for name, value in {**HEADERS, "Content-Security-Policy": policy, **(headers or {}), "Content-Type": media_type}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Nothing but `log_request` logs: the base class would write what a stranger sent."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """One line with the method, the known address without its token and query, and the status."""
+        path = urlsplit(self.path).path if hasattr(self, "path") else "-"
+        found = _STEP.fullmatch(path)
+        plain = ("/authorize", "/token", "/logout", "/jwks.json", "/healthz/live", "/.well-known/openid-configuration", *FILES)
+        known = f"/legitimera/-{found['rest']}" if found else path if path in plain else "-"
+        moment = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        sys.stdout.write(f"{moment} {self.command or '-'} {known} {int(code)}\n")
+        sys.stdout.flush()
+
+
+def _form(text: str) -> dict[str, str]:
+    """The first value of each field: a second one of the same name is never what was meant."""
+    return {name: values[0] for name, values in parse_qs(text, keep_blank_values=True).items()}
+
+
+class Server(ThreadingHTTPServer):
+    """The provider's server; `port` 0 takes a free one. `issuer` is `http://localhost:<port>` unless given."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, host: str, port: int, *, folder: Path, cards: Path, trust: Path, issuer: str = "") -> None:
+        super().__init__((host, port), Handler)
+        provider = Provider(issuer or f"http://localhost:{self.server_port}", folder)
+        app = App(provider, folder / "people.json", Cards(cards, trust))
+        origins = frozenset({provider.issuer, *(f"http://{name}:{self.server_port}" for name in ("localhost", "127.0.0.1"))})
+        self.RequestHandlerClass = type("BoundHandler", (Handler,), {"app": app, "origins": origins})
+
+    def serve_until(self, stop: threading.Event) -> None:
+        """Serves until `stop` is set."""
+        thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True)
+        thread.start()
+        stop.wait()
+        self.shutdown()
+        thread.join()

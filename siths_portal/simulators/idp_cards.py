@@ -1,0 +1,228 @@
+"""Log-in with a card: what is in the reader, and whether its key, certificate chain and OCSP status prove the holder."""
+
+import datetime as dt
+import secrets
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import requests
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
+
+from siths_portal.simulators.card import Card, CardError
+
+HSA_PROFILE, PERSON_PROFILE = "person-hsaid-auth", "person-id-auth"
+_LEEWAY = dt.timedelta(minutes=5)
+_LONGEST_CHAIN = 4
+
+
+class CardRefused(Exception):
+    """The card proves nobody; the text says to the holder why, and what to do."""
+
+
+@dataclass(frozen=True)
+class SeenCard:
+    """A card in the reader that has certificates."""
+
+    serial: str
+    given_name: str
+    surname: str
+    hsa_id: str
+    personnummer: str
+    ready: bool
+
+    @property
+    def name(self) -> str:
+        """The holder's whole name."""
+        return f"{self.given_name} {self.surname}"
+
+    @property
+    def ending(self) -> str:
+        """The last digits of the serial, by which a holder tells cards apart."""
+        return self.serial[-4:]
+
+
+@dataclass
+class Cards:
+    """The reader: a folder of software cards. `trust` is a folder of CA certificates; the self-signed ones are the anchors."""
+
+    folder: Path
+    trust: Path
+    _known: dict[str, tuple[int, dict[str, x509.Certificate]]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def seen(self) -> list[SeenCard]:
+        """The cards that are in now, by holder; `ready` where the holder has set the code, so that the card was activated."""
+        found = []
+        for path in sorted(self.folder.iterdir()) if self.folder.is_dir() else []:
+            card = Card(path)
+            if not path.name.isdigit() or not card.finished:
+                continue
+            certificates = self._certificates(card)
+            if HSA_PROFILE in certificates and PERSON_PROFILE in certificates:
+                subject = certificates[HSA_PROFILE].subject
+                found.append(
+                    SeenCard(
+                        card.serial, _text(subject, NameOID.GIVEN_NAME), _text(subject, NameOID.SURNAME),
+                        _text(subject, NameOID.SERIAL_NUMBER),
+                        _text(certificates[PERSON_PROFILE].subject, NameOID.SERIAL_NUMBER), card.has_holders_code,
+                    )
+                )  # fmt: skip
+        return sorted(found, key=lambda card: (card.surname.casefold(), card.given_name.casefold(), card.serial))
+
+    def prove(self, serial: str, code: str) -> SeenCard:
+        """The holder of the card, after the card signed a fresh challenge with the key of authentication.
+
+        Raises CardError (the card's own refusals) or CardRefused.
+        """
+        seen = next((one for one in self.seen() if one.serial == serial), None)
+        if seen is None:
+            raise CardRefused("Kortet finns inte längre i läsaren. Sätt i det och försök igen.")
+        card, certificates = Card(self.folder / serial), self._certificates(Card(self.folder / serial))
+        challenge = b"idp-simulator" + secrets.token_bytes(32)
+        signature = card.sign(HSA_PROFILE, challenge, code=code)
+        key = certificates[HSA_PROFILE].public_key()
+        if not isinstance(key, rsa.RSAPublicKey):
+            raise CardRefused("Kortets nyckel är av fel slag.")
+        try:
+            key.verify(signature, challenge, padding.PKCS1v15(), hashes.SHA256())
+        except InvalidSignature:
+            raise CardRefused("Kortets underskrift stämmer inte med certifikatet.") from None
+        for profile in (HSA_PROFILE, PERSON_PROFILE):
+            check(certificates[profile], authorities(self.trust))
+        return seen
+
+    def _certificates(self, card: Card) -> dict[str, x509.Certificate]:
+        """What is on the card. Reading costs a process, so it is done again only when the card's token changed."""
+        stamp = max((path.stat().st_mtime_ns for path in (card.folder / "tokens").glob("*/*.object")), default=0)
+        with self._lock:
+            known = self._known.get(card.serial)
+            if known is None or known[0] != stamp:
+                try:
+                    pems = card.certificates()
+                except (CardError, RuntimeError):
+                    pems = {}
+                known = (stamp, {name: x509.load_pem_x509_certificate(pem.encode()) for name, pem in pems.items()})
+                self._known[card.serial] = known
+            return known[1]
+
+
+def _text(name: x509.Name, oid: x509.ObjectIdentifier) -> str:
+    return " ".join(str(attribute.value) for attribute in name.get_attributes_for_oid(oid))
+
+
+def authorities(folder: Path) -> list[x509.Certificate]:
+    """The CA certificates in the folder, PEM or DER; what is neither is passed over."""
+    found = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        content = path.read_bytes()
+        try:
+            pem = content.lstrip().startswith(b"-----BEGIN")
+            found.append((x509.load_pem_x509_certificate if pem else x509.load_der_x509_certificate)(content))
+        except ValueError:
+            continue
+    return found
+
+
+def check(certificate: x509.Certificate, known: Sequence[x509.Certificate]) -> None:
+    """Chain to an anchor (RFC 5280 section 6), validity now, and OCSP status over the wire (RFC 6960). Raises CardRefused."""
+    now = dt.datetime.now(dt.UTC)
+    issuer = None
+    step = certificate
+    for _ in range(_LONGEST_CHAIN):
+        if not step.not_valid_before_utc <= now <= step.not_valid_after_utc:
+            raise CardRefused("Certifikatet på kortet gäller inte nu. Be din ID-administratör om ett nytt kort.")
+        above = _issuer(step, known)
+        if above is None:
+            raise CardRefused("Kortets utfärdare är inte en som vi litar på.")
+        issuer = issuer or above
+        if above == step:
+            break
+        step = above
+    else:
+        raise CardRefused("Kortets utfärdare är inte en som vi litar på.")
+    if issuer is None or issuer == certificate:
+        raise CardRefused("Kortets utfärdare är inte en som vi litar på.")
+    status = _status(certificate, issuer, now)
+    if status is ocsp.OCSPCertStatus.REVOKED:
+        raise CardRefused("Kortet är spärrat. Be din ID-administratör om ett nytt kort.")
+    if status is not ocsp.OCSPCertStatus.GOOD:
+        raise CardRefused("Utfärdaren känner inte till certifikatet på kortet.")
+
+
+def _issuer(certificate: x509.Certificate, known: Sequence[x509.Certificate]) -> x509.Certificate | None:
+    for candidate in known:
+        if candidate.subject != certificate.issuer or not _is_authority(candidate):
+            continue
+        try:
+            certificate.verify_directly_issued_by(candidate)
+        except (ValueError, TypeError, InvalidSignature):
+            continue
+        return candidate
+    return None
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    try:
+        basic = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+    except x509.ExtensionNotFound:
+        return False
+    return basic.ca and usage.key_cert_sign
+
+
+def _status(certificate: x509.Certificate, issuer: x509.Certificate, now: dt.datetime) -> ocsp.OCSPCertStatus:
+    away = CardRefused("Det gick inte att kontrollera om kortet är spärrat. Vänta en stund och försök igen.")
+    request = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, hashes.SHA256()).build()
+    try:
+        access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
+        url = next(one.access_location.value for one in access if one.access_method == AuthorityInformationAccessOID.OCSP)
+        answer = requests.post(
+            url, data=request.public_bytes(serialization.Encoding.DER), timeout=10, allow_redirects=False,
+            headers={"Content-Type": "application/ocsp-request"},
+        )  # fmt: skip
+        response = ocsp.load_der_ocsp_response(answer.content)
+    except (x509.ExtensionNotFound, StopIteration, requests.RequestException, ValueError):
+        raise away from None
+    if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL or response.serial_number != certificate.serial_number:
+        raise away
+    ends = response.next_update_utc or now
+    if not response.this_update_utc - _LEEWAY <= now <= ends + _LEEWAY or not _is_signed(response, issuer, now):
+        raise away
+    return response.certificate_status
+
+
+def _is_signed(response: ocsp.OCSPResponse, issuer: x509.Certificate, now: dt.datetime) -> bool:
+    """By the issuer, or by a responder that the issuer certified for it (RFC 6960 section 4.2.2.2)."""
+    for signer in [issuer, *response.certificates]:
+        try:
+            if signer != issuer:
+                signer.verify_directly_issued_by(issuer)
+                usage = signer.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+                if ExtendedKeyUsageOID.OCSP_SIGNING not in usage:
+                    continue
+                if not signer.not_valid_before_utc <= now <= signer.not_valid_after_utc:
+                    continue
+            _verify(signer, response)
+        except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
+            continue
+        return True
+    return False
+
+
+def _verify(signer: x509.Certificate, response: ocsp.OCSPResponse) -> None:
+    key, algorithm = signer.public_key(), response.signature_hash_algorithm
+    if algorithm is None:
+        raise ValueError("no hash algorithm")
+    if isinstance(key, rsa.RSAPublicKey):
+        key.verify(response.signature, response.tbs_response_bytes, padding.PKCS1v15(), algorithm)
+    else:
+        if not isinstance(key, ec.EllipticCurvePublicKey):
+            raise ValueError("no key of a responder")
+        key.verify(response.signature, response.tbs_response_bytes, ec.ECDSA(algorithm))
