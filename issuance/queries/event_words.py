@@ -137,7 +137,7 @@ _FACTS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "reason": (_("Orsak"), _reason),
     "justification": (_("Beskrivning"), str),
     "requester": (_("Begärd av"), _from(words.REQUESTER)),
-    "requester_name": (_("Begärd av, namn"), str),
+    "requester_name": (_("Namn på den som begärde"), str),
     "request_channel": (_("Begäran kom genom"), _from(words.REQUEST_CHANNEL)),
     "received_at": (_("Begäran kom in"), _moment),
     "identity_document": (_("Identifiering med"), _from(words.IDENTITY_DOCUMENT)),

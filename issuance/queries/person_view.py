@@ -96,7 +96,8 @@ class CarrierView:
     """A carrier with what hangs on it.
 
     `read_only` tells that the actor sees it by an eID alone, and `other_eids` counts valid eIDs on it that he does not see.
-    `activation_days` and `signing_days` are whole days left before the system revokes it; `expires_in` the days to its last.
+    `activate_by` and `sign_by` are the last days before the system revokes it, with the whole days that are left; `expires_in`
+    are the days to its last.
     """
 
     id: UUID
@@ -111,7 +112,9 @@ class CarrierView:
     serial: str
     article: str
     mifare_id: str
+    activate_by: dt.date | None
     activation_days: int | None
+    sign_by: dt.date | None
     signing_days: int | None
     revocation_reason: str
     ended_at: dt.datetime | None
@@ -229,6 +232,9 @@ def _carrier(
     actor: Actor, row: Carrier, order: CardOrder | None, certificates: list[CarrierCertificate], eids: list[EidView]
 ) -> CarrierView:
     seen = sum(eid.state in _EID_VALID for eid in eids)
+    activate_by = _last_day_after(row.sent_at, settings.NOT_ACTIVATED_DAYS) if row.state == CarrierState.SENT else None
+    signing = row.state == CarrierState.ACTIVATED_UNSIGNED
+    sign_by = _last_day_after(row.code_set_at, settings.NOT_SIGNED_DAYS) if signing else None
     may_remove = order is not None and getattr(order, f"may_{Action.REMOVE_ORDER}")
     return CarrierView(
         id=row.id,
@@ -243,10 +249,10 @@ def _carrier(
         serial=words.card_serial(row.card_serial),
         article=f"{row.article.number} {row.article.name}",
         mifare_id=row.mifare_id,
-        activation_days=_days_left(row.sent_at, settings.NOT_ACTIVATED_DAYS) if row.state == CarrierState.SENT else None,
-        signing_days=(
-            _days_left(row.code_set_at, settings.NOT_SIGNED_DAYS) if row.state == CarrierState.ACTIVATED_UNSIGNED else None
-        ),
+        activate_by=activate_by,
+        activation_days=_days_to(activate_by),
+        sign_by=sign_by,
+        signing_days=_days_to(sign_by),
         revocation_reason=words.revocation_reason(row.revocation_reason),
         ended_at=row.ended_at,
         activated_at=row.activated_at,
@@ -312,15 +318,16 @@ def _drafts(actor: Actor, person: Person) -> tuple[DraftView, ...]:
     )
 
 
-def _days_left(since: dt.datetime | None, days: int) -> int | None:
-    """Whole days from today to the last on which a rule of so many calendar days since `since` does not strike yet."""
-    if since is None:
-        return None
-    return (since.astimezone(clock.STOCKHOLM).date() + dt.timedelta(days=days) - clock.today()).days
+def _last_day_after(since: dt.datetime | None, days: int) -> dt.date | None:
+    """The last day on which a rule of so many calendar days since `since` does not strike yet."""
+    return since.astimezone(clock.STOCKHOLM).date() + dt.timedelta(days=days) if since else None
+
+
+def _days_to(day: dt.date | None) -> int | None:
+    return (day - clock.today()).days if day else None
 
 
 def _expires_in(valid_to: dt.datetime) -> int | None:
     """Days to the last day of a validity that ends within the longest of `EXPIRY_WARNINGS`."""
-    last = words.last_day(valid_to)
-    days = (last - clock.today()).days if last else None
+    days = _days_to(words.last_day(valid_to))
     return days if days is not None and days <= EXPIRY_WARNINGS[-1] else None

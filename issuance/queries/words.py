@@ -43,7 +43,7 @@ IDENTITY_DOCUMENT: Mapping[str, str] = {
 REQUESTER: Mapping[str, str] = {
     Requester.HOLDER: _("Innehavaren"),
     Requester.ORGANISATION: _("Chef eller annan i organisationen"),
-    Requester.OFFICER: _("Jag själv, i min tjänst"),
+    Requester.OFFICER: _("Handläggaren själv, i tjänsten"),
     Requester.OTHER: _("Någon annan"),
 }
 REQUEST_CHANNEL: Mapping[str, str] = {
