@@ -1,0 +1,502 @@
+"""The activation's pages over HTTP: three steps at the clerk's desk, each of which may be lost, repeated or done by another."""
+
+import datetime as dt
+import re
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from authn.models import Session
+from issuance.authz import Actor, Role, system
+from issuance.domain.revocation import RevocationReason
+from issuance.models import EidAppTransaction, Event, Identification, Person
+from issuance.services import activation, configuration, revocation
+from siths_portal.lib import clock
+from tests.issuance.activated import App, Made, activated_card, sent_card, transaction, unsigned_card
+from tests.portal import portal_client
+
+pytestmark = pytest.mark.usefixtures("demo_pki")
+MOST_QUERIES = 15
+ADDITION = "Dörrkort <b>B</b> hämtas i receptionen."
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(settings: Any) -> None:
+    settings.EID_APP_WAIT_SECONDS = 0
+
+
+@pytest.fixture
+def clerk(world: Any) -> Client:
+    return client_of(world.officer())
+
+
+def client_of(actor: Actor) -> Client:
+    return portal_client(Person.objects.get(pk=actor.person_id))
+
+
+def another_clerk(world: Any) -> Client:
+    return client_of(world.officer(world.region, Role.ID_ADMINISTRATOR, protected=True))
+
+
+def text_of(response: Any) -> str:
+    """The page's words as a reader sees them: no markup, single spaces."""
+    body = re.sub(r"<(script|style|svg).*?</\1>", " ", response.content.decode(), flags=re.S)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body))
+
+
+def begin(client: Client, made: Made, document: str = "passport", **options: Any) -> Any:
+    """What the form's button does."""
+    return client.post(reverse("activate", args=[made.carrier.pk]), {"identity_document": document}, **options)
+
+
+def step_two(client: Client, made: Made) -> tuple[str, Any]:
+    """The address of step 2 and its page."""
+    answer = begin(client, made)
+    assert answer.status_code == 302, text_of(answer)
+    return answer["Location"], client.get(answer["Location"])
+
+
+def handle_on(page: Any) -> str:
+    found = re.search(r"#((?:act|sig)\.[\w-]{22})\"", page.content.decode())
+    return found[1] if found else ""
+
+
+def opened_by(page: Any) -> activation.Opened:
+    """What the app is opened with, as the page tells it."""
+    return activation.Opened(EidAppTransaction.objects.get(pk=page.context["transaction"].pk), handle_on(page))
+
+
+def last(made: Made) -> EidAppTransaction:
+    return EidAppTransaction.objects.filter(carrier=made.carrier).latest("created_at")
+
+
+# --- the whole way -------------------------------------------------------------------------------------------------------
+
+
+def test_the_three_steps(world: Any, clerk: Client) -> None:
+    configuration.set_receipt_text(actor=system("setup"), organisation_id=world.region.id, regional_addition=ADDITION)
+    made = sent_card(world)
+    page = clerk.get(reverse("activate", args=[made.carrier.pk]))
+    said = text_of(page)
+    serial = made.keys.serial
+    written = f"{serial[:4]} {serial[4:8]} {serial[8:11]} {serial[11:15]} {serial[15:]}"
+    for expected in (
+        written, "631 Kort", "Kontor A", str(made.order.pk), "SITHS eID", "Skickat", "Ny", "Körkort", "Pass (vinröd bok)",
+        "Skatteverkets id-kort", "SIS-godkänt id-kort", "Nationellt id-kort", "Steg 1 av 3", "dagar kvar",
+    ):  # fmt: skip
+        assert expected in said, expected
+    assert re.findall(r'data-key="(\d)"', page.content.decode()) == ["1", "2", "3", "4", "5"]
+
+    address, second = step_two(clerk, made)
+    assert address == reverse("activation_sign", args=[last(made).pk])
+    said = text_of(second)
+    for expected in (
+        "Steg 2 av 3",
+        "Väntar på att innehavaren öppnar appen",
+        written,
+        "6–8 siffror",
+        "Dörrkort &lt;b&gt;B&lt;/b&gt; hämtas",
+        "Skriv under i SITHS eID-appen",
+    ):
+        assert expected in said, expected
+    assert f'href="http://localhost:8011/#{handle_on(second)}" target="_blank" rel="noopener' in second.content.decode()
+    assert 'src="data:image/svg+xml' in second.content.decode()
+
+    app = App(made)
+    app.start(opened_by(second))
+    assert "Innehavaren väljer sin kod" in text_of(clerk.get(address))
+    app.set_code()
+    assert "Koden är vald" in text_of(clerk.get(address))
+    app.complete()
+    answer = clerk.get(address)
+    assert answer.status_code == 302
+    third = clerk.get(answer["Location"])
+    said = text_of(third)
+    for expected in (
+        "Aktivering lyckades",
+        written,
+        "Prov Provsson",
+        "Dörrkort &lt;b&gt;B",
+        "Visa elektronisk kvittens",
+        "Avsluta",
+        "Nästa person",
+    ):
+        assert expected in said, expected
+    end = clerk.post(answer["Location"], follow=True)
+    assert end.redirect_chain == [(reverse("person", args=[made.carrier.person_id]), 302)]
+    assert "Aktivering lyckades! Ordinarie kort aktiverat" in text_of(end)
+    assert "Aktivering lyckades!" not in text_of(clerk.get(end.redirect_chain[0][0]))
+
+
+def test_titles_and_addresses_name_nobody(world: Any, clerk: Client) -> None:
+    made = sent_card(world)
+    address, second = step_two(clerk, made)
+    for page in (clerk.get(reverse("activate", args=[made.carrier.pk])), second):
+        title = re.search(r"<title>(.*?)</title>", page.content.decode(), re.S)
+        assert title
+        assert "Prov" not in title[1]
+    assert handle_on(second) not in address
+    for found in re.findall(r'(?:href|action|hx-get|src)="(/[^"]*)"', second.content.decode()):
+        assert "act." not in found
+        assert made.keys.serial not in found
+
+
+def test_nothing_is_chosen_beforehand_and_a_choice_is_demanded(world: Any, clerk: Client) -> None:
+    made = sent_card(world)
+    assert "checked" not in clerk.get(reverse("activate", args=[made.carrier.pk])).content.decode()
+    for document in ("", "library_card"):
+        answer = begin(clerk, made, document)
+        assert answer.status_code == 422
+        assert "Välj den identitetshandling som innehavaren visade" in text_of(answer)
+    assert not Identification.objects.exists()
+
+
+# --- lost, repeated, done by another -------------------------------------------------------------------------------------
+
+
+def test_a_reload_shows_the_same_link_until_the_app_is_open(world: Any, clerk: Client) -> None:
+    made = sent_card(world)
+    address, page = step_two(clerk, made)
+    again = clerk.get(address)
+    assert handle_on(again) == handle_on(page) != ""
+    App(made).start(opened_by(page))
+    assert handle_on(clerk.get(address)) == ""
+    assert handle_on(page) not in Session.objects.exclude(data="").latest("created_at").data
+
+
+def test_a_second_press_of_aktivera_makes_no_second_transaction(world: Any, clerk: Client) -> None:
+    made = sent_card(world)
+    first, second = begin(clerk, made), begin(clerk, made)
+    assert first["Location"] == second["Location"]
+    assert EidAppTransaction.objects.count() == Identification.objects.count() == 1
+    App(made).start(opened_by(clerk.get(second["Location"])))
+
+
+def test_back_to_step_one_offers_to_go_on_where_one_was(world: Any, clerk: Client) -> None:
+    made = sent_card(world)
+    address, _page = step_two(clerk, made)
+    page = clerk.get(reverse("activate", args=[made.carrier.pk]))
+    assert "Fortsätt där du var" in text_of(page)
+    assert address in page.content.decode()
+
+
+def test_opening_anew_gives_another_link_and_the_first_stops_working(world: Any, clerk: Client) -> None:
+    made = sent_card(world)
+    address, page = step_two(clerk, made)
+    answer = clerk.post(address, follow=True)
+    assert answer.redirect_chain == [(address, 302)]
+    assert "Den förra gäller inte längre" in text_of(answer)
+    assert handle_on(answer) not in ("", handle_on(page))
+    App(made).start(opened_by(answer))
+
+
+def test_a_lost_app_window_goes_on_with_a_new_transaction(world: Any, clerk: Client) -> None:
+    made = sent_card(world)
+    address, page = step_two(clerk, made)
+    App(made).start(opened_by(page))
+    assert "Stängdes appens fönster?" in text_of(clerk.get(address))
+    answer = clerk.post(address, follow=True)
+    assert answer.redirect_chain != [(address, 302)]
+    app = App(made)
+    app.start(opened_by(answer))
+    app.set_code()
+    app.complete()
+    assert made.fresh().state == "active"
+    old = clerk.get(address)
+    assert "En nyare aktivering har tagit över" in text_of(old)
+
+
+def test_a_second_tab_shows_the_newest_link_and_the_first_follows(world: Any, clerk: Client) -> None:
+    made = sent_card(world)
+    address, page = step_two(clerk, made)
+    version = page.context["version"]
+    poll = reverse("activation_state", args=[last(made).pk])
+    assert clerk.get(poll, {"sedan": version}).status_code == 204
+    newest = clerk.post(address, follow=True)  # the second tab
+    followed = clerk.get(poll, {"sedan": version})
+    assert followed.status_code == 200
+    assert handle_on(followed) == handle_on(newest)
+
+
+def test_after_a_lost_log_in_the_page_is_there_and_the_link_is_made_anew(world: Any, clerk: Client) -> None:
+    made = sent_card(world)
+    address, _page = step_two(clerk, made)
+    clerk.logout()
+    lost = clerk.post(address)
+    assert lost.status_code == 302
+    assert lost["Location"].startswith(reverse("login"))
+    again = client_of(world.officer())
+    page = again.get(address)
+    assert handle_on(page) == ""
+    assert "Välj Öppna på nytt" in text_of(page)
+    assert handle_on(again.post(address, follow=True)) != ""
+    # A log-in comes back by GET, also to what was posted.
+    cancel = reverse("activation_cancel", args=[last(made).pk])
+    assert again.get(cancel)["Location"] == address
+    assert transaction(opened_by(page)).state == "created"
+
+
+def test_an_old_log_in_is_renewed_and_the_choice_is_kept(world: Any, settings: Any) -> None:
+    settings.ACTIVATION_LOGIN_MAX_AGE = 3600
+    made = sent_card(world)
+    clerk = client_of(world.officer())
+    Session.objects.update(authenticated_at=clock.now() - dt.timedelta(hours=2))
+    address = reverse("activate", args=[made.carrier.pk])
+    answer = begin(clerk, made, "tax_agency_id")
+    assert answer.status_code == 302
+    assert answer["Location"].startswith(reverse("login"))
+    assert not Identification.objects.exists()
+    Session.objects.update(authenticated_at=clock.now())
+    page = clerk.get(address)
+    assert re.search(r'value="tax_agency_id"\s+checked', page.content.decode())
+    assert begin(clerk, made, "tax_agency_id")["Location"] == reverse("activation_sign", args=[last(made).pk])
+
+
+def test_a_second_clerk_takes_over_what_is_not_begun_and_waits_for_what_is(world: Any, clerk: Client) -> None:
+    made = sent_card(world)
+    address, page = step_two(clerk, made)
+    other = another_clerk(world)
+    first_step = reverse("activate", args=[made.carrier.pk])
+    seen = other.get(address)
+    assert "En annan ID-administratör sköter aktiveringen" in text_of(seen)
+    assert handle_on(seen) == ""
+    assert "Öppna på nytt</button>" not in seen.content.decode()
+    assert other.post(address).status_code == 403
+    assert "Väljer du Aktivera tar du över" in text_of(other.get(first_step))
+    App(made).start(opened_by(page))
+    assert "aktiveras just nu hos en annan ID-administratör" in text_of(other.get(first_step))
+    refused = begin(other, made)
+    assert refused.status_code == 409
+    assert "Vänta tills det är klart eller avbrutet" in text_of(refused)
+    clerk.post(reverse("activation_cancel", args=[last(made).pk]))
+    assert begin(other, made).status_code == 302
+
+
+def test_cancel_leads_to_the_person_and_can_be_taken_back_by_opening_anew(world: Any, clerk: Client) -> None:
+    made = sent_card(world)
+    address, _page = step_two(clerk, made)
+    cancel = reverse("activation_cancel", args=[last(made).pk])
+    answer = clerk.post(cancel, follow=True)
+    assert answer.redirect_chain == [(reverse("person", args=[made.carrier.person_id]), 302)]
+    assert "Aktiveringen är avbruten. Kortet är inte aktiverat." in text_of(answer)
+    clerk.post(cancel)
+    assert Event.objects.filter(action="transaction.cancelled").count() == 1
+    page = clerk.get(address)
+    assert "Identifieringen gäller till kl." in text_of(page)
+    assert handle_on(clerk.post(address, follow=True)) != ""
+
+
+def test_a_cancel_that_comes_too_late_leads_to_what_was_activated(world: Any, clerk: Client) -> None:
+    made = sent_card(world)
+    _address, page = step_two(clerk, made)
+    app = App(made)
+    app.start(opened_by(page))
+    app.set_code()
+    app.complete()
+    answer = clerk.post(reverse("activation_cancel", args=[last(made).pk]))
+    assert answer["Location"] == reverse("activation_done", args=[last(made).pk])
+
+
+def test_a_code_without_signature_says_how_long_and_how(world: Any, clerk: Client) -> None:
+    made = unsigned_card(world)
+    row = last(made)
+    clerk.post(reverse("activation_cancel", args=[row.pk]))
+    ended = text_of(clerk.get(reverse("activation_sign", args=[row.pk])))
+    assert "kvittensen är inte underskriven" in ended
+    assert "5 dagar kvar" in ended
+    first = text_of(clerk.get(reverse("activate", args=[made.carrier.pk])))
+    assert "Koden är vald men kvittensen är inte underskriven" in first
+    assert "5 dagar kvar" in first
+    _address, page = step_two(clerk, made)
+    assert handle_on(page).startswith("sig.")
+    app = App(made)
+    app.start(opened_by(page))
+    assert "puk" not in app.secrets
+    app.complete()
+    assert made.fresh().state == "active"
+
+
+def test_time_that_ran_out_is_said_and_the_identification_is_used_again(world: Any, clerk: Client) -> None:
+    made = sent_card(world)
+    address, _page = step_two(clerk, made)
+    with clock.moved_to(clock.now() + dt.timedelta(minutes=6)):
+        page = clerk.get(address)
+        assert "Appen öppnades inte i tid" in text_of(page)
+        assert handle_on(page) == ""
+        assert handle_on(clerk.post(address, follow=True)) != ""
+    with clock.moved_to(clock.now() + dt.timedelta(minutes=40)):
+        late = client_of(world.officer())
+        page = late.get(address)
+        assert "Identifiera på nytt" in text_of(page)
+        answer = late.post(address, follow=True)
+        assert "Identifieringen är för gammal" in text_of(answer)
+
+
+def test_a_card_revoked_meanwhile_says_so(world: Any, clerk: Client) -> None:
+    made = sent_card(world)
+    address, _page = step_two(clerk, made)
+    revocation.revoke_carrier(
+        actor=world.officer(), carrier_id=made.carrier.pk, reason=RevocationReason.LOST_OR_STOLEN, requester="holder",
+        requester_name="", channel="visit",
+    )  # fmt: skip
+    assert "Kortet är ogiltigt" in text_of(clerk.get(address))
+    assert "Kortet är ogiltigt och kan inte aktiveras" in text_of(clerk.get(reverse("activate", args=[made.carrier.pk])))
+    assert begin(clerk, made).status_code == 409
+
+
+def test_what_the_card_is_not_ready_for(world: Any, clerk: Client) -> None:
+    order = world.order()
+    page = clerk.get(reverse("activate", args=[order.carrier_id]))
+    assert "beställt men inte skickat ännu" in text_of(page)
+    assert "identity_document" not in page.content.decode()
+    done = activated_card(world)
+    assert "Kortet är redan aktiverat" in text_of(clerk.get(reverse("activate", args=[done.carrier.pk])))
+
+
+def test_an_outside_system_that_is_away_changes_nothing(world: Any, clerk: Client) -> None:
+    made = sent_card(world)
+    world.outside.down = True
+    answer = begin(clerk, made)
+    assert answer.status_code == 503
+    assert "Aktivera" in text_of(answer)
+    assert re.search(r'value="passport"\s+checked', answer.content.decode())
+    assert not EidAppTransaction.objects.exists()
+
+
+# --- the poll ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_poll_tells_what_changed_and_leads_on(world: Any, clerk: Client) -> None:
+    made = sent_card(world)
+    _address, page = step_two(clerk, made)
+    poll = reverse("activation_state", args=[last(made).pk])
+    ask = {"sedan": page.context["version"]}
+    assert clerk.get(poll, ask).status_code == 204
+    app = App(made)
+    app.start(opened_by(page))
+    changed = clerk.get(poll, ask)
+    assert changed.status_code == 200
+    assert "Kortet är hittat" in text_of(changed)
+    assert b"<html" not in changed.content
+    app.set_code()
+    app.complete()
+    assert clerk.get(poll, ask)["HX-Redirect"] == reverse("activation_done", args=[last(made).pk])
+
+
+def test_the_poll_reads_the_page_anew_when_the_holder_cancels(world: Any, clerk: Client) -> None:
+    from issuance.services import activation_app
+
+    made = sent_card(world)
+    address, page = step_two(clerk, made)
+    app = App(made)
+    app.start(opened_by(page))
+    activation_app.cancel(step_token=app.token)
+    assert clerk.get(reverse("activation_state", args=[last(made).pk]))["HX-Refresh"] == "true"
+    assert "Aktiveringen är avbruten" in text_of(clerk.get(address))
+
+
+def test_the_poll_keeps_no_idle_session_alive(world: Any, clerk: Client) -> None:
+    made = sent_card(world)
+    step_two(clerk, made)
+    before = clock.now() - dt.timedelta(minutes=10)
+    Session.objects.update(last_seen_at=before)
+    clerk.get(reverse("activation_state", args=[last(made).pk]))
+    assert Session.objects.exclude(subject_ref="").latest("created_at").last_seen_at == before
+
+
+def test_without_script_the_page_reads_itself_anew_only_when_asked(world: Any, clerk: Client) -> None:
+    made = sent_card(world)
+    address, page = step_two(clerk, made)
+    refresh = '<noscript><meta http-equiv="refresh" content="10">'
+    assert refresh not in page.content.decode()
+    assert "Uppdatera läget" in text_of(page)
+    asked = clerk.get(address, {"uppdatera": "1"})
+    assert refresh in asked.content.decode()
+    assert "Sluta uppdatera av sig själv" in text_of(asked)
+
+
+# --- who may, and what it costs ------------------------------------------------------------------------------------------
+
+
+def test_who_does_not_see_the_card_learns_nothing(world: Any, clerk: Client) -> None:
+    made = sent_card(world)
+    step_two(clerk, made)
+    row = last(made)
+    stranger = client_of(world.officer(world.stranger))
+    pages = ["activation_sign", "activation_state", "activation_done", "activation_cancel"]
+    for name in pages:
+        method = stranger.post if name == "activation_cancel" else stranger.get
+        known, unknown = method(reverse(name, args=[row.pk])), method(reverse(name, args=[uuid.uuid4()]))
+        assert known.status_code == unknown.status_code == 404
+    assert begin(stranger, made).status_code == 404
+    assert stranger.get(reverse("activate", args=[made.carrier.pk])).status_code == 404
+
+
+def test_who_sees_the_card_without_the_right_is_refused(world: Any, clerk: Client) -> None:
+    made = sent_card(world)
+    step_two(clerk, made)
+    reader = client_of(world.officer(world.region, Role.READER))
+    for name, subject in (("activate", made.carrier.pk), ("activation_sign", last(made).pk), ("activation_done", last(made).pk)):
+        assert reader.get(reverse(name, args=[subject])).status_code == 403
+    assert begin(reader, made).status_code == 403
+
+
+def test_nobody_activates_his_own_card(world: Any) -> None:
+    officer = world.officer()
+    own = Person.objects.get(pk=officer.person_id)
+    post = own.posts.get()
+    made = sent_card(world, post, actor=world.officer(world.region, Role.ID_ADMINISTRATOR, protected=True))
+    assert client_of(officer).get(reverse("activate", args=[made.carrier.pk])).status_code == 403
+
+
+def test_a_get_changes_nothing(world: Any, clerk: Client) -> None:
+    made = sent_card(world)
+    step_two(clerk, made)
+    row = last(made)
+    before = list(Event.objects.exclude(action="person.shown").values_list("id", flat=True))
+    for name, subject in (
+        ("activate", made.carrier.pk), ("activation_sign", row.pk), ("activation_state", row.pk), ("activation_done", row.pk),
+        ("activation_cancel", row.pk),
+    ):  # fmt: skip
+        clerk.get(reverse(name, args=[subject]))
+    assert list(Event.objects.exclude(action="person.shown").values_list("id", flat=True)) == before
+    assert last(made).state == "created"
+
+
+def test_a_form_without_its_token_is_refused(world: Any) -> None:
+    made = sent_card(world)
+    strict = portal_client(Person.objects.get(pk=world.officer().person_id), enforce_csrf_checks=True)
+    assert begin(strict, made).status_code == 403
+    assert not Identification.objects.exists()
+
+
+def test_the_texts_beside(world: Any, clerk: Client) -> None:
+    assert "De sju stegen" in text_of(clerk.get(reverse("identification_help")))
+    assert "Kort och koder är personliga" in text_of(Client().get(reverse("terms")))
+    assert Client().get(reverse("identification_help")).status_code == 302
+
+
+@pytest.fixture
+def pages(world: Any, clerk: Client) -> Iterator[list[tuple[str, int]]]:
+    made = sent_card(world)
+    step_two(clerk, made)
+    done = activated_card(world)
+    subjects = [("activate", made.carrier.pk), ("activation_sign", last(made).pk), ("activation_state", last(made).pk)]
+    return [(reverse(name, args=[subject]), 200) for name, subject in [*subjects, ("activation_done", last(done).pk)]]
+
+
+def test_every_page_asks_the_database_a_bounded_number_of_times(pages: list[tuple[str, int]], clerk: Client) -> None:
+    counts = {}
+    for address, status in pages:
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            assert clerk.get(address).status_code == status
+        counts[address] = len(queries)
+    assert all(count <= MOST_QUERIES for count in counts.values()), counts
