@@ -35,9 +35,16 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
-HEADINGS = {"cancelled": "Avbrutet", "expired": "Tiden gick ut", "refused": "Uppdraget går inte att slutföra"}
+HEADINGS = {"cancelled": "Avbrutet", "expired": "Tiden gick ut", "refused": "Ärendet går inte att slutföra"}
 _STEP = re.compile(r"/steg/(?P<token>[A-Za-z0-9_-]{22})(?P<rest>(?:/[a-z.-]+)?)")
 _STOCKHOLM = ZoneInfo("Europe/Stockholm")
+
+
+def sections(terms: str) -> list[tuple[str, str]]:
+    """The parts of the terms as heading and text: their headings stand on lines of their own after `==`."""
+    first, *rest = f"\n{terms}".split("\n== ")
+    parted = [part.partition("\n") for part in rest]
+    return [("", first.strip()), *((heading.strip(), text.strip()) for heading, _, text in parted)]
 
 
 class App:
@@ -64,6 +71,7 @@ class App:
             problems=found if not task.ended else [],
             wrong=dict(found),
             texts=opened.texts if opened else {},
+            terms=sections(opened.texts.get("terms", "")) if opened else [],
             until=opened.expires_at.astimezone(_STOCKHOLM).strftime("%H.%M") if opened else "",
             heading=HEADINGS.get(task.ended, ""),
         )
@@ -166,7 +174,7 @@ class Handler(BaseHTTPRequestHandler):
         task.insert(card, seen)
 
     def _gone(self) -> None:
-        self._lost(410, "Uppdraget är slut", f"{EXPIRED} Om appen har startats om: gör likadant, du fortsätter där du var.")
+        self._lost(410, "Ärendet är slut", f"{EXPIRED} Om appen har startats om: gör likadant, du fortsätter där du var.")
 
     # --- the wire --------------------------------------------------------------------------------------------------------
 

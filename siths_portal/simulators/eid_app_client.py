@@ -30,6 +30,7 @@ from siths_portal.simulators.card import Card, CardError
 KINDS = {"act": "activate", "sig": "sign"}
 SIGNING_PROFILE = "person-id-sign"
 _HANDLE = re.compile(r"(act|sig)\.[A-Za-z0-9_-]{22}")
+_CURABLE = frozenset({"wrong-card", "proof-refused", "signature-invalid"})
 _AGAIN = "Be ID-administratören välja Öppna på nytt i portalen."
 
 
@@ -45,7 +46,7 @@ class BadHandle(EidAppError):
     """What was pasted is no handle."""
 
     def __init__(self) -> None:
-        super().__init__("bad-handle", "Det där är inte en hel uppdragskod. Kopiera den på nytt från portalens sida.")
+        super().__init__("bad-handle", "Det där är inte en hel ärendekod. Kopiera den på nytt från portalens sida.")
 
 
 class PortalAway(EidAppError):
@@ -71,8 +72,8 @@ class PortalRefused(EidAppError):
 
     @property
     def final(self) -> bool:
-        """True if the transaction is over or unknown; false if another card, for one, may do."""
-        return self.code in ("handle-unknown", "transaction-ended", "key-mismatch") or self.status in (401, 404, 410)
+        """False if the same transaction may still succeed: with another card, a new proof, a little later."""
+        return self.code not in _CURABLE and self.status != 429
 
 
 class Untrusted(EidAppError):
@@ -168,7 +169,11 @@ class EidAppClient:
             self._bodies[handle] = self._start_body(handle, kind)
         deadline = time.monotonic() + self.patience
         while True:
-            answer = self._post("start", handle, self._bodies[handle])
+            try:
+                answer = self._post("start", handle, self._bodies[handle])
+            except PortalRefused:
+                del self._bodies[handle]  # the card is asked to prove itself anew, with the same key
+                raise
             if answer.status_code == 200:
                 return self._open(kind, self._keys[handle], _body(answer))
             if time.monotonic() >= deadline:
@@ -310,7 +315,7 @@ class EidAppClient:
             raise PortalAway from None
         if answer.status_code in (200, 202):
             return answer
-        if answer.status_code >= 500 or answer.status_code == 429:
+        if answer.status_code >= 500:
             raise PortalAway
         raise _refusal(answer)
 

@@ -31,7 +31,7 @@ from siths_portal.simulators.eid_app_client import (
 
 # A handle lives 5 minutes until it is started and 15 minutes to the end; the rest is for reading the last page.
 TASK_SECONDS = 30 * 60
-EXPIRED = "Tiden för uppdraget gick ut. Be ID-administratören välja Öppna på nytt i portalen."
+EXPIRED = "Tiden för ärendet gick ut. Be ID-administratören välja Öppna på nytt i portalen."
 
 
 class Mistake(Exception):

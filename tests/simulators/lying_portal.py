@@ -106,7 +106,7 @@ class LyingPortal(ThreadingHTTPServer):
             "texts": {
                 "heading": "Kvittens för mottagande av SITHS eID på kort",
                 "summary": "Kortets serienummer: 9752\nMottagarens namn: Anna Demosson",
-                "terms": "Kort och koder är personliga.\n\nDu lämnar tillbaka kortet när du slutar.",
+                "terms": "Allmänna villkor\n\n== Koder\nKort och koder är personliga.\n\n== Slut\nDu lämnar tillbaka kortet.",
                 "regional_addition": "Detta är <b>ett</b> regionalt tillägg.",
                 "sign_message": "Jag accepterar härmed Allmänna villkor för SITHS e-legitimation samt aktivering av SITHS eID:",
             },

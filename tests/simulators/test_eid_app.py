@@ -124,6 +124,7 @@ def test_the_whole_way_by_mouse(app: Running, browser: Browser) -> None:
         choose(page, CODE)
         heading(page, "Skriv under")
         look(page, "3-sign")
+        expect(page.get_by_role("heading", level=3)).to_have_text(["Koder", "Slut"])
         assert page.get_by_text("<b>ett</b> regionalt tillägg").is_visible()
         link = page.get_by_role("link", name="Läs hela kvittensen").get_attribute("href")
         assert requests.get(f"{app.url}{link}", timeout=10).content.startswith(b"%PDF-1.7")
@@ -149,8 +150,8 @@ def test_the_whole_way_by_keyboard_alone(app: Running, browser: Browser) -> None
         page.keyboard.type(CODE)
         page.keyboard.press("Enter")
         heading(page, "Skriv under")
-        page.keyboard.press("Tab")  # the receipt's link
-        page.keyboard.press("Tab")
+        for _ in ("the receipt's link", "the terms, which scroll", "the code"):
+            page.keyboard.press("Tab")
         page.keyboard.type(CODE)
         page.keyboard.press("Enter")
         heading(page, "Klart. Du kan stänga fönstret.")
@@ -161,7 +162,7 @@ def test_without_script_the_handle_is_pasted(app: Running, browser: Browser) -> 
     with page_at(browser, app.url, java_script_enabled=False) as (page, _said):
         page.get_by_role("button", name="Fortsätt").click()
         expect(page.get_by_role("alert")).to_contain_text("Kopiera den på nytt från portalens sida")
-        page.get_by_label("Uppdragskod").fill(f"  {app.handle('sig')} ")
+        page.get_by_label("Ärendekod").fill(f"  {app.handle('sig')} ")
         page.get_by_role("button", name="Fortsätt").click()
         page.get_by_role("button", name="Fortsätt").click()
         heading(page, "Skriv under")
@@ -293,17 +294,17 @@ def test_a_crash_between_the_code_and_its_report_goes_on_without_a_new_code(app:
 
 def test_a_transaction_that_is_over_says_what_to_do(app: Running, browser: Browser) -> None:
     app.insert("anna")
-    app.portal.lies.refuse_at = {"start": (401, "handle-unknown", "Uppdraget finns inte. Be om ett nytt.")}
+    app.portal.lies.refuse_at = {"start": (401, "handle-unknown", "Ärendet finns inte. Be om ett nytt.")}
     with page_at(browser, f"{app.url}/#{app.handle()}") as (page, _said):
         page.get_by_role("button", name="Fortsätt").click()
-        heading(page, "Uppdraget går inte att slutföra")
-        expect(page.get_by_text("Uppdraget finns inte. Be om ett nytt.")).to_be_visible()
+        heading(page, "Ärendet går inte att slutföra")
+        expect(page.get_by_text("Ärendet finns inte. Be om ett nytt.")).to_be_visible()
         look(page, "5-refused")
-    app.portal.lies.refuse_at = {"code-set": (409, "transaction-ended", "Uppdraget är avslutat.")}
+    app.portal.lies.refuse_at = {"code-set": (409, "transaction-ended", "Ärendet är avslutat.")}
     with page_at(browser, f"{app.url}/#{app.handle()}") as (page, _said):
         page.get_by_role("button", name="Fortsätt").click()
         choose(page, CODE)
-        heading(page, "Uppdraget går inte att slutföra")
+        heading(page, "Ärendet går inte att slutföra")
         expect(page.get_by_text("nästa gång väljer du kod en gång till")).to_be_visible()
 
 
