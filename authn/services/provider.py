@@ -206,8 +206,9 @@ def _check_metadata(metadata: Mapping[str, Any]) -> None:
 
 
 def _is_safe(address: str) -> bool:
+    """TLS, unless the issuer itself goes without, which system checks allow in development only."""
     parts = urlsplit(address)
-    return parts.scheme in (("http", "https") if settings.DEBUG else ("https",)) and bool(parts.hostname) and not parts.fragment
+    return parts.scheme in ("https", urlsplit(settings.OIDC_ISSUER).scheme) and bool(parts.hostname) and not parts.fragment
 
 
 def _read(address: str) -> dict[str, Any]:

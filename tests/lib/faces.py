@@ -20,9 +20,9 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serving(face: str, log: Path, **environment: str) -> Iterator[str]:
+def serving(face: str, log: Path, *, port: int = 0, **environment: str) -> Iterator[str]:
     """The address of a running face; its log lines go to `log`."""
-    port = free_port()
+    port = port or free_port()
     command = [sys.executable, "-W", "ignore", "-m", "granian", "--interface", "wsgi", "--no-ws", "--workers", "1"]
     command += ["--blocking-threads", "4", "--log-level", "warning", "--host", "127.0.0.1", "--port", str(port)]
     env = os.environ | {"SITHS_FACE": face} | environment
