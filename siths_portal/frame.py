@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -78,4 +79,12 @@ def start(request: HttpRequest) -> HttpResponse:
 @login_not_required
 def help_page(request: HttpRequest) -> HttpResponse:
     """What each function does, the keyboard's ways, and whom to turn to. Open to those who cannot log in."""
-    return render(request, "portal/help.html", {"tab": ""})
+    context = {
+        "tab": "",
+        "idle_minutes": settings.SESSION_IDLE_SECONDS // 60,
+        "reach_minutes": settings.EXTENDED_REACH_MINUTES,
+        "not_activated_days": settings.NOT_ACTIVATED_DAYS,
+        "not_signed_days": settings.NOT_SIGNED_DAYS,
+        "contact": settings.ACCESSIBILITY_CONTACT,
+    }
+    return render(request, "portal/help.html", context)

@@ -115,6 +115,14 @@ def hits(*, actor: Actor, search: Search, after: UUID | None = None) -> Hits:
     return Hits(search, shown, page[-1].id if rest else None, too_many=False)
 
 
+def found_carrier(*, actor: Actor, search: Search) -> UUID | None:
+    """The card whose serial number was searched for; None after a search for something else."""
+    if search.kind != TermKind.CARD_SERIAL:
+        return None
+    carriers = Carrier.objects.visible_to(actor).filter(card_serial=search.value)
+    return carriers.values_list("pk", flat=True).first()
+
+
 def forget() -> int:
     """Deletes searches older than SEARCH_KEEP_HOURS, and what extended ones opened and time has closed; the number of rows."""
     now = clock.now()

@@ -2,7 +2,8 @@
 const field = document.querySelector("#id_text");
 const feedback = document.querySelector("[data-search-feedback]");
 
-if (field.value && document.activeElement === field) field.select();
+if (document.activeElement === field) field.select();
+else field.addEventListener("focus", () => field.select(), { once: true });
 
 /** True if the last of ten digits is the check digit of the others (Luhn). */
 function fits(digits) {

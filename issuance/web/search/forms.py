@@ -18,7 +18,7 @@ class SearchForm(Form):
         ),
         required=False,
         max_length=100,
-        strip=True,
+        error_messages={"max_length": _("Texten är för lång. Skriv högst %(limit_value)d tecken.")},
     )
     extended = forms.BooleanField(label=_("Utökat sökomfång"), required=False)
     reason = forms.CharField(
@@ -29,5 +29,6 @@ class SearchForm(Form):
         ),
         required=False,
         max_length=LONGEST_REASON,
+        error_messages={"max_length": _("Skälet får ha högst %(limit_value)d tecken.")},
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )

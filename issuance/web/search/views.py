@@ -38,7 +38,7 @@ def search(request: HttpRequest) -> HttpResponse:
         messages.info(
             request, _("Sökningen gjordes med utökat sökomfång. Personen är öppen för dig en stund, för att se och spärra.")
         )
-    return redirect("person", found.person_id)
+    return _to_person(request, found)
 
 
 @require_safe
@@ -47,7 +47,7 @@ def hits(request: HttpRequest, search_id: UUID) -> HttpResponse:
     actor = request.actor  # type: ignore[attr-defined]
     found = searching.own(actor=actor, session_id=request.user.session_id, search_id=search_id)  # type: ignore[union-attr]
     if found.person_id is not None:
-        return redirect("person", found.person_id)
+        return _to_person(request, found)
     after = _uuid(request.GET.get("efter", ""))
     page = searching.hits(actor=actor, search=found, after=after)
     address = reverse("search_hits", args=[found.id])
@@ -59,6 +59,13 @@ def hits(request: HttpRequest, search_id: UUID) -> HttpResponse:
     }
     typed = {"text": _written(found), "extended": found.extended, "reason": found.reason}
     return _page(request, SearchForm(initial=typed), context)
+
+
+def _to_person(request: HttpRequest, found: Search) -> HttpResponse:
+    """The person's page, with the card opened that was scanned."""
+    carrier_id = searching.found_carrier(actor=request.actor, search=found)  # type: ignore[attr-defined]
+    address = reverse("person", args=[found.person_id])
+    return redirect(f"{address}?barare={carrier_id}" if carrier_id else address)
 
 
 def _page(request: HttpRequest, form: SearchForm, context: dict[str, Any] | None = None, *, status: int = 200) -> HttpResponse:
