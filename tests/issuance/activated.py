@@ -240,6 +240,11 @@ def identify(world: World, made: Made, *, actor: Actor | None = None, document: 
     return activation.identify(actor=clerk, carrier_id=made.carrier.pk, identity_document=document)
 
 
+def reopened(world: World, opened: Opened) -> Opened:
+    """A new handle from the same identification, asked for by the region's ID-administrator."""
+    return activation.reopen(actor=world.officer(), transaction_id=opened.transaction.pk)
+
+
 def transaction(opened: Opened) -> EidAppTransaction:
     """The transaction as it stands now."""
     return EidAppTransaction.objects.get(pk=opened.transaction.pk)

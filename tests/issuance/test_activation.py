@@ -1,13 +1,26 @@
-"""Activation by the services: a card goes from SENT to ACTIVE by its own keys, and by nothing else."""
+"""The clerk's side of activation: who may identify whom, what stands against it, and one transaction at a time."""
 
+import datetime as dt
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 
-from issuance.models import Receipt
-from tests.issuance.activated import App, identify, sent_card
+from issuance.authz import Role, user
+from issuance.models import Carrier, EidAppTransaction, Event, Identification, PreparedReceipt, Receipt
+from issuance.services import activation, housekeeping, revocation
+from pki import service as pki
+from pki.models import SecretDelivery
+from siths_portal.lib import clock
+from siths_portal.lib.canonical import sha256_hex
+from siths_portal.lib.errors import Conflict, DomainError, Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
+from tests.issuance import activated
+from tests.issuance.activated import App, Made, activated_card, identify, sent_card, unsigned_card
 
 pytestmark = pytest.mark.usefixtures("demo_pki")
+MINUTE = dt.timedelta(minutes=1)
 
 
 @pytest.fixture(autouse=True)
@@ -15,14 +28,453 @@ def _no_waiting(settings: Any) -> None:
     settings.EID_APP_WAIT_SECONDS = 0
 
 
+def events(subject: str, ref: object) -> list[str]:
+    return list(Event.objects.filter(subject_type=subject, subject_ref=str(ref)).order_by("id").values_list("action", flat=True))
+
+
+def nothing_was_done(made: Made) -> bool:
+    return not Identification.objects.exists() and not EidAppTransaction.objects.exists() and made.fresh().state == "sent"
+
+
 def test_the_whole_way(world: Any) -> None:
     made = sent_card(world)
     opened = identify(world, made)
     app = App(made)
     app.start(opened)
-    assert app.secrets["puk"] == "31415926"
+    assert app.secrets["puk"] == activated.PUK
     assert app.set_code() == "code_set"
     assert made.fresh().state == "activated_unsigned"
-    carrier = app.complete()
-    assert carrier.state == "active"
-    assert Receipt.objects.get().carrier == made.fresh()
+    app.complete()
+    carrier = made.fresh()
+    assert (carrier.state, carrier.eids.get().state) == ("active", "active")
+    assert carrier.activated_at is not None
+    assert carrier.eids.get().activated_at == carrier.activated_at
+    assert Receipt.objects.get().carrier == carrier
+    assert events("carrier", carrier.pk)[-2:] == ["carrier.code_set", "carrier.activated"]
+    assert events("transaction", opened.transaction.pk) == [
+        "transaction.created", "transaction.started", "transaction.code_set", "transaction.completed",
+    ]  # fmt: skip
+    row = activated.transaction(opened)
+    assert (row.state, row.seq) == ("completed", 4)
+    assert not PreparedReceipt.objects.exists()
+    assert SecretDelivery.objects.get().jwe is None
+
+
+def test_identification_is_noted_with_clerk_document_and_time(world: Any) -> None:
+    made = sent_card(world)
+    opened = identify(world, made, document="tax_agency_id")
+    seen = Identification.objects.get()
+    assert (seen.officer_ref, seen.identity_document, seen.carrier) == (world.officer().ref, "tax_agency_id", made.carrier)
+    event = Event.objects.get(action="holder.identified")
+    assert (event.actor_ref, event.subject_ref) == (world.officer().ref, str(seen.pk))
+    assert event.facts == {"carrier": str(made.carrier.pk), "identity_document": "tax_agency_id"}
+    row = opened.transaction
+    assert (row.kind, row.state, row.identification_id) == ("activate", "created", seen.pk)
+    assert round((row.expires_at - row.created_at).total_seconds()) == 300
+
+
+def test_the_handle_is_128_bits_and_kept_as_a_hash_alone(world: Any, settings: Any) -> None:
+    settings.EID_APP_URL = "https://app.example.org/"
+    opened = identify(world, sent_card(world))
+    assert activation._transactions.is_handle(opened.handle)
+    assert opened.handle.startswith("act.")
+    assert opened.link == f"https://app.example.org/#{opened.handle}"
+    assert activated.transaction(opened).handle_sha256 == sha256_hex(opened.handle.encode())
+    assert opened.handle not in repr(opened)
+    assert opened.handle not in str(list(Event.objects.values_list("facts", flat=True)))
+
+
+@pytest.mark.parametrize("document", ["driving_licence", "passport", "tax_agency_id", "sis_id", "national_id"])
+def test_five_documents_are_taken(world: Any, document: str) -> None:
+    assert identify(world, sent_card(world), document=document).transaction.state == "created"
+
+
+@pytest.mark.parametrize("document", ["", "library_card", "provisional_passport", "Passport", "foreign_passport"])
+def test_others_are_not(world: Any, document: str) -> None:
+    made = sent_card(world)
+    with pytest.raises(Invalid) as refused:
+        identify(world, made, document=document)
+    assert set(refused.value.fields) == {"identity_document"}
+    assert nothing_was_done(made)
+
+
+# --- who ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("role", "allowed"),
+    [
+        (Role.ID_ADMINISTRATOR, True),
+        (Role.DEPUTY_ISSUER, True),
+        (Role.RESPONSIBLE_ISSUER, True),
+        (Role.READER, False),
+        (Role.REVOKER, False),
+        (Role.RESERVE_CARD_ADMIN_LOA3, False),
+        (Role.SYSTEM_ADMIN, False),
+        (Role.GLOBAL_REVOKER, False),
+    ],
+)
+def test_roles_that_activate(world: Any, role: Role, allowed: bool) -> None:
+    made, clerk = sent_card(world), world.officer(role=role)
+    if allowed:
+        assert identify(world, made, actor=clerk).transaction.officer_ref == clerk.ref
+    else:
+        with pytest.raises(Forbidden):
+            identify(world, made, actor=clerk)
+        assert nothing_was_done(made)
+
+
+def test_another_organisations_card_is_not_there(world: Any) -> None:
+    made = sent_card(world)
+    for actor in (world.officer(world.city), world.officer(world.stranger), user(made.carrier.person_id, ())):
+        with pytest.raises(NotFound):
+            identify(world, made, actor=actor)
+    opened = identify(world, made)
+    for actor in (world.officer(world.city), world.officer(world.stranger)):
+        for call in (activation.state, activation.reopen, activation.cancel):
+            with pytest.raises(NotFound):
+                call(actor=actor, transaction_id=opened.transaction.pk)
+    assert activated.transaction(opened).state == "created"
+
+
+def test_nobody_activates_his_own_card(world: Any) -> None:
+    clerk = world.officer()
+    person = world.officers[next(iter(world.officers))].person_id
+    post = next(post for post in type(world.post()).objects.filter(person=person))
+    made = sent_card(world, post, actor=world.officer(role=Role.DEPUTY_ISSUER))
+    with pytest.raises(Forbidden, match="own-matter"):
+        identify(world, made, actor=clerk)
+    assert nothing_was_done(made)
+
+
+def test_a_person_who_became_protected_is_hidden_from_a_clerk_without_the_add_on(world: Any) -> None:
+    made = sent_card(world)
+    world.outside.change_person(world.key_of(made.carrier.person), protected_person_indicator=True)
+    with pytest.raises(NotFound):
+        identify(world, made)
+    assert made.fresh().person.is_protected
+    assert nothing_was_done(made)
+    assert identify(world, made, actor=world.officer(protected=True)).transaction.state == "created"
+
+
+# --- what stands against it ------------------------------------------------------------------------------------------------
+
+
+def _deceased(world: Any, made: Made, settings: Any) -> None:
+    world.outside.change_person(world.key_of(made.carrier.person), deceased=True)
+
+
+def _too_young(world: Any, made: Made, settings: Any) -> None:
+    settings.MINIMUM_AGE_LOA3 = 500
+
+
+def _post_gone(world: Any, made: Made, settings: Any) -> None:
+    world.outside.posts.clear()
+
+
+def _post_over(world: Any, made: Made, settings: Any) -> None:
+    world.outside.change_post(made.order.eid.hsa_id, valid_to=clock.today() - dt.timedelta(days=1))
+
+
+def _certificate_revoked(world: Any, made: Made, settings: Any) -> None:
+    with transaction.atomic():
+        pki.plan_revocation(
+            [made.carrier.certificates.first().certificate_id], reason="superseded", actor_ref="user:1",
+            received_at=clock.now(), channel="portal",
+        )  # fmt: skip
+    Carrier.objects.filter(pk=made.carrier.pk)
+
+
+def _puk_lost(world: Any, made: Made, settings: Any) -> None:
+    with transaction.atomic():
+        pki.destroy_secrets(f"carrier:{made.carrier.pk}")
+
+
+def _revoked(world: Any, made: Made, settings: Any) -> None:
+    revocation.revoke_carrier(actor=world.officer(), carrier_id=made.carrier.pk, reason="lost_or_stolen")
+
+
+OBSTACLES: list[tuple[Callable[[Any, Made, Any], None], str]] = [
+    (_deceased, "person-deceased"),
+    (_too_young, "person-too-young"),
+    (_post_gone, "post-ended"),
+    (_post_over, "post-ended"),
+    (_certificate_revoked, "certificates-not-in-force"),
+    (_puk_lost, "puk-missing"),
+    (_revoked, "carrier-revoked"),
+]
+
+
+@pytest.mark.parametrize(("happens", "code"), OBSTACLES)
+def test_what_stands_against_it(world: Any, settings: Any, happens: Callable[..., None], code: str) -> None:
+    made = sent_card(world)
+    happens(world, made, settings)
+    with pytest.raises(Conflict, match=code) as refused:
+        identify(world, made)
+    assert refused.value.message.endswith((".", "?"))
+    assert not Identification.objects.exists()
+    assert not EidAppTransaction.objects.exists()
+
+
+def test_a_card_that_is_not_sent_or_is_active_is_not_activated(world: Any) -> None:
+    order = world.order()
+    with pytest.raises(Conflict, match="carrier-ordered"):
+        activation.identify(actor=world.officer(), carrier_id=order.carrier_id, identity_document="passport")
+    made = activated_card(world)
+    with pytest.raises(Conflict, match="carrier-active"):
+        identify(world, made)
+
+
+def test_outside_systems_that_do_not_answer_leave_nothing(world: Any) -> None:
+    made = sent_card(world)
+    world.outside.down = True
+    with pytest.raises(Unavailable):
+        identify(world, made)
+    assert nothing_was_done(made)
+
+
+def test_what_was_read_is_remembered_although_it_refuses(world: Any, settings: Any) -> None:
+    made = sent_card(world)
+    _deceased(world, made, settings)
+    with pytest.raises(Conflict):
+        identify(world, made)
+    assert made.fresh().person.deceased
+
+
+# --- one at a time --------------------------------------------------------------------------------------------------------
+
+
+def test_a_second_click_is_the_same_transaction_with_a_new_handle(world: Any) -> None:
+    made = sent_card(world)
+    first, second = identify(world, made), identify(world, made)
+    assert first.transaction.pk == second.transaction.pk
+    assert Identification.objects.count() == 1
+    with pytest.raises(Unauthenticated):
+        App(made).start(first)
+    App(made).start(second)
+
+
+def test_another_document_is_another_identification(world: Any) -> None:
+    made = sent_card(world)
+    first, second = identify(world, made), identify(world, made, document="passport")
+    assert activated.transaction(first).state == "superseded"
+    assert activated.transaction(second).state == "created"
+    assert Identification.objects.count() == 2
+    assert PreparedReceipt.objects.count() == 1
+
+
+def test_eight_clicks_at_once_open_one(world: Any) -> None:
+    made, clerk = sent_card(world), world.officer()
+    opened: list[Any] = []
+    run_at_once(8, lambda: opened.append(identify(world, made, actor=clerk)))
+    assert len(opened) == 8
+    assert (
+        len({each.transaction.pk for each in opened}) == EidAppTransaction.objects.count() == Identification.objects.count() == 1
+    )
+    live = [each for each in opened if activated.transaction(each).handle_sha256 == sha256_hex(each.handle.encode())]
+    assert len(live) == 1
+
+
+def test_two_clerks_at_once_one_wins_and_the_other_is_told(world: Any) -> None:
+    made = sent_card(world)
+    clerks = [world.officer(), world.officer(role=Role.DEPUTY_ISSUER)]
+    opened: list[Any] = []
+    run_at_once(2, lambda: opened.append(identify(world, made, actor=clerks.pop())))
+    states = sorted(EidAppTransaction.objects.values_list("state", flat=True))
+    assert states == ["created", "superseded"]
+    loser = next(each for each in opened if activated.transaction(each).state == "superseded")
+    with pytest.raises(Conflict, match="transaction-ended") as told:
+        App(made).start(loser)
+    assert "ersatts" in told.value.message
+
+
+def test_a_holder_in_the_middle_of_it_is_not_disturbed_by_another_clerk(world: Any) -> None:
+    made, other = sent_card(world), world.officer(role=Role.DEPUTY_ISSUER)
+    app, opened = App(made), identify(world, made)
+    app.start(opened)
+    with pytest.raises(Conflict, match="activation-under-way"):
+        identify(world, made, actor=other)
+    app.set_code()
+    with pytest.raises(Conflict, match="activation-under-way"):
+        identify(world, made, actor=other)
+    with clock.moved_to(clock.now() + 16 * MINUTE):
+        assert identify(world, made, actor=other).transaction.kind == "sign"
+    assert activated.transaction(opened).state == "expired"
+
+
+# --- opening again --------------------------------------------------------------------------------------------------------
+
+
+def reopen(world: Any, opened: Any, actor: Any = None) -> Any:
+    return activation.reopen(actor=actor or world.officer(), transaction_id=opened.transaction.pk)
+
+
+def test_a_lost_window_before_start_gets_a_new_handle(world: Any) -> None:
+    made = sent_card(world)
+    opened = identify(world, made)
+    again = reopen(world, opened)
+    assert again.transaction.pk == opened.transaction.pk
+    with pytest.raises(Unauthenticated):
+        App(made).start(opened)
+    App(made).start(again)
+
+
+def test_a_lost_window_after_start_gets_a_new_transaction_with_the_puk(world: Any) -> None:
+    made = sent_card(world)
+    opened = identify(world, made)
+    lost = App(made)
+    lost.start(opened)
+    again = reopen(world, opened)
+    assert again.transaction.pk != opened.transaction.pk
+    assert activated.transaction(opened).state == "superseded"
+    assert again.transaction.identification_id == opened.transaction.identification_id
+    app = App(made)
+    app.start(again)
+    assert app.secrets["puk"] == activated.PUK
+    with pytest.raises(Conflict, match="transaction-ended"):
+        lost.set_code()
+    app.set_code()
+    app.complete()
+    assert made.fresh().state == "active"
+
+
+def test_a_card_with_code_is_only_signed_for(world: Any) -> None:
+    made = unsigned_card(world)
+    opened = reopen(world, activation.Opened(EidAppTransaction.objects.get(), ""))
+    assert opened.handle.startswith("sig.")
+    assert opened.transaction.kind == "sign"
+    app = App(made)
+    app.start(opened)
+    assert set(app.secrets) == {"step_token"}
+    with pytest.raises(Conflict, match="code-not-asked-for"):
+        app.set_code()
+    app.complete()
+    assert made.fresh().state == "active"
+    assert events("transaction", opened.transaction.pk) == ["transaction.created", "transaction.started", "transaction.completed"]
+
+
+@pytest.mark.parametrize("how", ["expired", "cancelled", "failed"])
+def test_what_ended_by_itself_is_opened_again(world: Any, settings: Any, how: str) -> None:
+    made = sent_card(world)
+    opened = identify(world, made)
+    if how == "cancelled":
+        activation.cancel(actor=world.officer(), transaction_id=opened.transaction.pk)
+    if how == "failed":
+        settings.ACTIVATION_WRONG_PROOFS = 1
+        wrong = App(made).proof(opened, card_serial="9752" + "0" * 15)
+        with pytest.raises(DomainError):
+            activated.activation_app.start(handle=opened.handle, proof=wrong)
+    with clock.moved_to(clock.now() + (6 * MINUTE if how == "expired" else MINUTE)):
+        again = reopen(world, opened)
+        assert again.transaction.pk != opened.transaction.pk
+        assert activated.transaction(opened).state == how
+        App(made).start(again)
+
+
+def test_what_is_not_opened_again(world: Any, settings: Any) -> None:
+    made = sent_card(world)
+    opened = identify(world, made)
+    with pytest.raises(Forbidden, match="other-clerk"):
+        reopen(world, opened, world.officer(role=Role.DEPUTY_ISSUER))
+    with clock.moved_to(clock.now() + 31 * MINUTE), pytest.raises(Conflict, match="identification-old"):
+        reopen(world, opened)
+    newer = identify(world, made, document="passport")
+    with pytest.raises(Conflict, match="transaction-ended"):
+        reopen(world, opened)
+    app = App(made)
+    app.start(newer)
+    app.set_code()
+    app.complete()
+    with pytest.raises(Conflict, match="transaction-ended"):
+        reopen(world, newer)
+
+
+# --- following, cancelling, ending ------------------------------------------------------------------------------------------
+
+
+def test_the_page_follows_the_transaction(world: Any, django_assert_max_num_queries: Any) -> None:
+    made = sent_card(world)
+    opened, app, clerk = identify(world, made), App(made), world.officer()
+
+    def now() -> Any:
+        return activation.state(actor=clerk, transaction_id=opened.transaction.pk)
+
+    assert (now().state, now().is_open, now().may_reopen) == ("created", True, True)
+    app.start(opened)
+    assert now().state == "started"
+    app.set_code()
+    assert now().state == "code_set"
+    other = activation.state(actor=world.officer(role=Role.DEPUTY_ISSUER), transaction_id=opened.transaction.pk)
+    assert (other.state, other.may_reopen) == ("code_set", False)
+    with clock.moved_to(clock.now() + 16 * MINUTE):
+        assert (now().state, now().is_open, now().may_reopen) == ("expired", False, True)
+    app.complete()
+    with django_assert_max_num_queries(1):
+        done = now()
+    assert (done.state, done.is_open, done.may_reopen) == ("completed", False, False)
+
+
+def test_cancelling_ends_it_once(world: Any) -> None:
+    made = sent_card(world)
+    opened, app = identify(world, made), App(made)
+    app.start(opened)
+    for _ in range(2):
+        assert activation.cancel(actor=world.officer(), transaction_id=opened.transaction.pk).state == "cancelled"
+    assert events("transaction", opened.transaction.pk)[-1:] == ["transaction.cancelled"]
+    with pytest.raises(Conflict, match="transaction-ended"):
+        app.set_code()
+    assert made.fresh().state == "sent"
+    assert SecretDelivery.objects.get().jwe is None
+
+
+def test_time_ends_what_nobody_ends(world: Any) -> None:
+    made = sent_card(world)
+    opened = identify(world, made)
+    assert activation.end_overdue() == 0
+    with clock.moved_to(clock.now() + 5 * MINUTE):
+        assert activation.overdue_count() == 1
+        with pytest.raises(Conflict, match="transaction-ended"):
+            App(made).start(opened)
+        assert housekeeping.run(dry_run=True).transactions_ended == 1
+        assert housekeeping.run().transactions_ended == 1
+        assert activation.end_overdue() == 0
+    row = activated.transaction(opened)
+    assert (row.state, row.seq) == ("expired", 2)
+    assert events("transaction", row.pk) == ["transaction.created", "transaction.expired"]
+    assert not PreparedReceipt.objects.exists()
+    assert made.fresh().state == "sent"
+
+
+def test_a_revoked_card_ends_its_transaction(world: Any) -> None:
+    made = sent_card(world)
+    opened, app = identify(world, made), App(made)
+    app.start(opened)
+    _revoked(world, made, None)
+    assert activated.transaction(opened).state == "failed"
+    assert activation.state(actor=world.officer(), transaction_id=opened.transaction.pk).may_reopen is False
+    for call in (app.set_code, app.complete):
+        with pytest.raises(Conflict, match="transaction-ended"):
+            call()
+    assert not Receipt.objects.exists()
+    assert SecretDelivery.objects.get().state == "destroyed"
+
+
+def run_at_once(count: int, act: Callable[[], Any]) -> list[Exception]:
+    """Runs `act` in threads that begin together; what they raised."""
+    together, raised = threading.Barrier(count), []
+
+    def work() -> None:
+        together.wait()
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001  (whatever it is, the test looks at it)
+            raised.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return raised
