@@ -13,11 +13,12 @@ from authn.clients_file import CertificateEntry, ClientEntry, read, thumbprint
 from authn.domain.principal import Anonymous, Principal, Subject
 from authn.models import ClientCertificate, Event, IdempotencyRecord, ServiceClient
 from authn.ports import CertificateStatusChecker
-from authn.services.sessions import LogIn, end_sessions, start
+from authn.services.sessions import ROLE_ENDED, LogIn, end_sessions, start
 from siths_portal.lib import clock, idempotency, ports
 from siths_portal.lib.errors import Conflict
 
 __all__ = [
+    "ROLE_ENDED",
     "Anonymous",
     "LogIn",
     "Principal",

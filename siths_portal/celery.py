@@ -28,6 +28,8 @@ SCHEDULE: dict[str, tuple[str, float, str]] = {
     "issuance.housekeeping": ("issuance.housekeeping", 3600, "default"),
     "billing.collect": ("billing.collect", 300, "default"),
     "authn.prune_idempotency": ("authn.prune_idempotency", 86_400, "default"),
+    "authn.end_sessions": ("authn.end_sessions", 60, "default"),
+    "authn.prune_log_ins": ("authn.prune_log_ins", 86_400, "default"),
 }
 
 app.conf.beat_schedule = {

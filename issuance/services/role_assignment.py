@@ -4,10 +4,12 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
+from authn import service as authn
 from issuance.authz import Action, Actor, Role, policy
 from issuance.authz.roles import AREA_ROLES, GLOBAL_ROLES
 from issuance.models import Event, IssuingArea, Organisation, Person, Post, RoleGrant
 from issuance.services.actors import scope_path_of
+from issuance.services.subjects import subject_ref
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
 
@@ -55,7 +57,10 @@ def assign_role(
 
 @transaction.atomic(durable=True)
 def end_role(*, actor: Actor, grant_id: UUID) -> RoleGrant:
-    """Ends a role at once; an ended one stays as it is. Raises NotFound, Forbidden as `assign_role` does."""
+    """Ends a role at once, and the person's sessions with it (S06); an ended one stays as it is.
+
+    Raises NotFound, Forbidden as `assign_role` does.
+    """
     rows = RoleGrant.objects.select_for_update(of=("self",), no_key=True).select_related("area", "organisation")
     grant = rows.filter(pk=grant_id).first()
     if grant is None:
@@ -65,6 +70,7 @@ def end_role(*, actor: Actor, grant_id: UUID) -> RoleGrant:
     if grant.valid_to is None:
         grant.valid_to = clock.now()
         grant.save(update_fields=["valid_to"])
+        authn.end_sessions(subject_ref(grant.person_id), reason=authn.ROLE_ENDED, actor_ref=actor.ref)
         _record(actor, "role.ended", grant)
     return grant
 

@@ -35,7 +35,7 @@ class ActorMiddleware:
         """403 instead of a guarded view if the person lost the last role without being logged out for it."""
         if not getattr(view, "login_required", True) or request.actor.grants:  # type: ignore[attr-defined]
             return None
-        authn.end_sessions(request.user.subject_ref, reason="role-ended")  # type: ignore[union-attr]
+        authn.end_sessions(request.user.subject_ref, reason=authn.ROLE_ENDED)  # type: ignore[union-attr]
         return pages.error_page(
             request, 403, heading="Du har ingen roll i portalen", message="Vänd dig till den som delar ut roller hos er."
         )

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from siths_portal.dev import tokens
 from siths_portal.dev.home import base_env
 from siths_portal.dev.progress import HouseError
 
@@ -69,7 +70,10 @@ def _settings(**values: str) -> Iterator[dict[str, str]]:
     with tempfile.TemporaryDirectory(prefix="siths-check-") as folder:
         key = Path(folder) / "secret_key"
         key.write_text(secrets.token_urlsafe(64))
-        yield base_env() | {"SITHS_VAR_DIR": folder, "SECRET_KEY_FILE": str(key)} | values
+        client_key = Path(folder) / "oidc_client_key"
+        client_key.write_text(tokens.new_client_key())
+        own = {"SITHS_VAR_DIR": folder, "SECRET_KEY_FILE": str(key), "OIDC_CLIENT_KEY_FILE": str(client_key)}
+        yield base_env() | own | values
 
 
 def _manage(root: Path, env: dict[str, str], *arguments: str) -> str | None:
@@ -110,6 +114,7 @@ PRODUCTION = {
     "DIRECTORY_URL": "https://directory.example.org",
     "PERSON_REGISTER_URL": "https://register.example.org",
     "EID_APP_URL": "https://eidapp.example.org/",
+    "OIDC_ISSUER": "https://idp.example.org",
     "ACCESSIBILITY_CONTACT": "tillganglighet@example.org",
     "SELLER_NAME": "Exempelbolaget AB",
     "SELLER_ORGNR": "5560360793",

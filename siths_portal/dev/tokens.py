@@ -53,7 +53,7 @@ def _register_with_provider(house: House) -> None:
     """The portal's client key at the identity provider, and what the simulator of that provider must know of the portal."""
     key = house.var / "secrets" / "oidc_client_key"
     if not key.exists():
-        write_private(key, _openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"))
+        write_private(key, new_client_key())
     portal = f"http://localhost:{house.port('portal')}"
     client = {
         "client_id": house.settings()["OIDC_CLIENT_ID"],
@@ -63,6 +63,11 @@ def _register_with_provider(house: House) -> None:
         "public_key": _openssl("pkey", "-in", str(key), "-pubout"),
     }
     write_private(house.var / "simulators" / "idp" / "clients.json", json.dumps([client], indent=1) + "\n")
+
+
+def new_client_key() -> str:
+    """A P-256 key as PEM, for the portal at an identity provider. Raises HouseError."""
+    return _openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
 
 
 def _openssl(*arguments: str) -> str:

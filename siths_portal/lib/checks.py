@@ -9,9 +9,13 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
@@ -27,6 +31,16 @@ _OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
 OUTSIDE_URLS = ("DIRECTORY_URL", "PERSON_REGISTER_URL", "EID_APP_URL", "OIDC_ISSUER")
 BACKENDS = ("DIRECTORY_BACKEND", "PERSON_REGISTER_BACKEND", "SIGNATURE_BACKEND")
 DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
+# Level 3 or higher in the two frameworks that Swedish work e-IDs use (security.md 1.2, S04).
+LOA3_VALUES = frozenset(
+    {
+        "http://id.sambi.se/loa/loa3",
+        "http://id.elegnamnden.se/loa/1.0/loa3",
+        "http://id.elegnamnden.se/loa/1.0/loa4",
+    }
+)
+LONGEST_SESSION = 12 * 3600  # NIST SP 800-63B section 4.3.3
+LONGEST_IDLE = 3600
 FAULT_VARIABLES = ("SITHS_FAULT_DIR", "SITHS_FAULT_POINT")
 
 
@@ -73,6 +87,46 @@ def always(app_configs: Sequence[Any] | None, **_options: Any) -> Iterator[check
             f"MTLS_CERTIFICATE_HEADER is set on the face {settings.FACE}.",
             "Only the api face stands behind a proxy that makes the header; elsewhere anybody could send it (S28).",
         )
+
+
+@checks.register(TAG, checks.Tags.security)
+def log_in(app_configs: Sequence[Any] | None, **_options: Any) -> Iterator[checks.CheckMessage]:
+    """People's log-in: session lengths in development too, the provider and our key at it when DEBUG is off (S04, S07)."""
+    idle, absolute = settings.SESSION_IDLE_SECONDS, settings.SESSION_ABSOLUTE_SECONDS
+    if not (60 <= idle <= LONGEST_IDLE and idle <= absolute <= LONGEST_SESSION and 0 < settings.SESSION_WARNING_SECONDS < idle):
+        yield _error(
+            18,
+            "The lengths of sessions do not fit together.",
+            f"60 <= SESSION_IDLE_SECONDS <= {LONGEST_IDLE}, no longer than SESSION_ABSOLUTE_SECONDS <= {LONGEST_SESSION}, and "
+            "SESSION_WARNING_SECONDS shorter than idle.",
+        )
+    if settings.SESSIONS_PER_SUBJECT < 1:
+        yield _error(18, "SESSIONS_PER_SUBJECT is below 1.", "Nobody could log in.")
+    if settings.FACE != "portal":
+        return
+    values = settings.OIDC_ACR_VALUES
+    if not values or not set(values) <= LOA3_VALUES:
+        yield _error(19, "OIDC_ACR_VALUES names no level or one below 3.", f"The portal takes {', '.join(sorted(LOA3_VALUES))}.")
+    if settings.DEBUG:
+        return
+    if urlsplit(settings.OIDC_ISSUER).scheme != "https" or not _host(settings.OIDC_ISSUER):
+        yield _error(16, "OIDC_ISSUER is not https://.", "Name the identity provider; over plain http anybody could be it.")
+    if not _is_client_key(settings.OIDC_CLIENT_KEY_FILE):
+        yield _error(
+            17,
+            "OIDC_CLIENT_KEY_FILE holds no private key that we sign with.",
+            "A PEM file with a P-256 key, or RSA of 2048 bits or more, whose public half the identity provider knows.",
+        )
+
+
+def _is_client_key(path: str) -> bool:
+    try:
+        key = serialization.load_pem_private_key(Path(path).read_bytes(), None)
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm):
+        return False
+    if isinstance(key, rsa.RSAPrivateKey):
+        return key.key_size >= 2048
+    return isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1)
 
 
 @checks.register(TAG, checks.Tags.security)

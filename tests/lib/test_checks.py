@@ -18,8 +18,12 @@ from django.test import override_settings
 
 from pki.models import CertificateAuthority
 from siths_portal.dev import checks as house_checks
+from siths_portal.dev.tokens import new_client_key
 from siths_portal.lib import checks, clock
 
+CLIENT_KEY = str(Path(os.environ["SITHS_TEST_ROOT"]) / "client-key")
+Path(CLIENT_KEY).write_text(new_client_key())
+LOA2, LOA3 = "http://id.sambi.se/loa/loa2", "http://id.sambi.se/loa/loa3"
 SAFE: dict[str, Any] = {
     "DEBUG": False,
     "FACE": "portal",
@@ -33,6 +37,8 @@ SAFE: dict[str, Any] = {
     "DIRECTORY_URL": "https://directory.example.org",
     "PERSON_REGISTER_URL": "https://register.example.org",
     "EID_APP_URL": "https://eidapp.example.org/",
+    "OIDC_ISSUER": "https://idp.example.org",
+    "OIDC_CLIENT_KEY_FILE": CLIENT_KEY,
     "MTLS_CERTIFICATE_HEADER": "",
     "DATABASE_AS_OWNER": False,
     "ACCESSIBILITY_CONTACT": "tillganglighet@example.org",
@@ -79,6 +85,19 @@ def test_safe_settings_pass() -> None:
         ({"API_BASE_URL": ""}, "siths.E013"),
         ({"ACCESSIBILITY_CONTACT": "tillganglighet@demo-e-legitimationer.example"}, "siths.E014"),
         ({"ALLOWED_HOSTS": ["portal.example.org", "*"]}, "siths.E015"),
+        ({"OIDC_ISSUER": ""}, "siths.E016"),
+        ({"OIDC_ISSUER": "http://idp.example.org"}, "siths.E016"),
+        ({"OIDC_CLIENT_KEY_FILE": ""}, "siths.E017"),
+        ({"OIDC_CLIENT_KEY_FILE": "/dev/null"}, "siths.E017"),
+        ({"SESSION_IDLE_SECONDS": 0}, "siths.E018"),
+        ({"SESSION_IDLE_SECONDS": 86_400}, "siths.E018"),
+        ({"SESSION_ABSOLUTE_SECONDS": 600}, "siths.E018"),
+        ({"SESSION_ABSOLUTE_SECONDS": 86_400, "DEBUG": True}, "siths.E018"),
+        ({"SESSION_WARNING_SECONDS": 900}, "siths.E018"),
+        ({"SESSIONS_PER_SUBJECT": 0}, "siths.E018"),
+        ({"OIDC_ACR_VALUES": []}, "siths.E019"),
+        ({"OIDC_ACR_VALUES": [LOA3, LOA2]}, "siths.E019"),
+        ({"OIDC_ACR_VALUES": [LOA2], "DEBUG": True}, "siths.E019"),
     ],
 )
 def test_an_unsafe_setting_is_refused(values: dict[str, Any], expected: str) -> None:
@@ -92,7 +111,10 @@ def test_an_unsafe_setting_is_refused(values: dict[str, Any], expected: str) -> 
         {"PKI_POLICY_ARC": "1.3.6.1.4.1.324730"},
         {"MTLS_CERTIFICATE_HEADER": "X-Client-Certificate", "FACE": "api"},
         {"DATABASE_AS_OWNER": True, "DATABASE_OWNER_ROLE": "siths_app"},
-        {"OIDC_ISSUER": "", "EID_APP_URL": ""},
+        {"OIDC_ISSUER": "", "EID_APP_URL": "", "FACE": "status"},
+        {"OIDC_CLIENT_KEY_FILE": "", "FACE": "minasidor"},
+        {"OIDC_ACR_VALUES": [LOA3, "http://id.elegnamnden.se/loa/1.0/loa3"]},
+        {"SESSION_IDLE_SECONDS": 1800, "SESSION_ABSOLUTE_SECONDS": 43_200},
     ],
 )
 def test_its_neighbours_are_not(values: dict[str, Any]) -> None:
