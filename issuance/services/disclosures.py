@@ -17,6 +17,7 @@ class Shown(StrEnum):
     RECEIPT = "receipt"
     RECEIPT_PDF = "receipt_pdf"
     PHOTO = "photo"
+    ORDER = "order"
     REVOCATION = "revocation"
 
 

@@ -1,0 +1,54 @@
+"""Pictures that the wizard shows: data of a fixed type, in which nothing may run or load, for the draft's clerk alone (S34)."""
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.csp import CSP
+from django.views.decorators.csp import csp_override
+from django.views.decorators.http import require_safe
+
+from issuance.authz import policy
+from issuance.domain.drafts import DraftState
+from issuance.models import OrderDraft
+from issuance.queries import order_draft
+from issuance.services import disclosures, drafts
+from issuance.web.ordering.page import actor_of
+
+_PICTURE: Any = {"default-src": [CSP.NONE], "sandbox": True}
+
+
+@csp_override(_PICTURE)
+@require_safe
+def photo(request: HttpRequest, draft_id: UUID) -> HttpResponse:
+    """The photo that the photo step shows. Raises NotFound, Forbidden."""
+    draft = _open(request, draft_id)
+    found = order_draft.photo_choice(draft).photo
+    if found is None:
+        raise policy.not_found()
+    if draft.person.is_protected:
+        disclosures.record(actor=actor_of(request), person_id=draft.person_id, shown=disclosures.Shown.PHOTO, subject=found.pk)
+    return _served(found.content, "image/jpeg")
+
+
+@csp_override(_PICTURE)
+@require_safe
+def logotype(request: HttpRequest, draft_id: UUID) -> HttpResponse:
+    """The logotype that the card will bear. Raises NotFound, Forbidden."""
+    draft = _open(request, draft_id)
+    customisation = order_draft.answers(actor=actor_of(request), draft=draft).customisation
+    if customisation is None or customisation.logotype is None:
+        raise policy.not_found()
+    return _served(bytes(customisation.logotype.content), "image/png")
+
+
+def _open(request: HttpRequest, draft_id: UUID) -> OrderDraft:
+    draft = drafts.get(actor=actor_of(request), draft_id=draft_id)
+    if draft.state != DraftState.OPEN:
+        raise policy.not_found()
+    return draft
+
+
+def _served(content: bytes, media_type: str) -> HttpResponse:
+    headers = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin", "Cache-Control": "no-store"}
+    return HttpResponse(content, content_type=media_type, headers=headers)
