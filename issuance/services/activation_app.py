@@ -155,7 +155,7 @@ def _activate(seen: EidAppTransaction, prepared: PreparedReceipt, signature: byt
         return _same_signature(row, signature)
     _transactions.require_open(row)
     now, actor_ref = clock.now(), _holder(carrier)
-    receipt: Receipt = receipts.store(row, prepared, signed)
+    receipt: Receipt = receipts.store(row, prepared, signed, at=now)
     facts = {
         "transaction": str(row.pk),
         "receipt": str(receipt.pk),

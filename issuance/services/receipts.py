@@ -1,4 +1,4 @@
-"""Receipts (kvittenser): made ready for the holder's signature, completed with it, and read again (domain.md 4.2)."""
+"""Receipts (kvittenser): made ready for the holder's signature, and completed with it (domain.md 4.2)."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -11,25 +11,22 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from issuance.authz import Action, Actor, policy
-from issuance.models import Carrier, Document, EidAppTransaction, PreparedReceipt, Receipt, ReceiptText
+from issuance.models import Document, EidAppTransaction, PreparedReceipt, Receipt, ReceiptText
 from issuance.services import receipt_content
 from issuance.services.receipt_content import SIGNING_PROFILE, Preview, Subject, Terms, current_terms, terms
 from pki import service as pki
 from siths_portal.lib import clock, pades, pdf
 from siths_portal.lib.canonical import sha256_hex
-from siths_portal.lib.errors import Conflict, NotFound
+from siths_portal.lib.errors import Conflict
 
 __all__ = [
     "Draft",
     "Preview",
-    "ReceiptView",
     "Subject",
     "Terms",
     "current_terms",
     "prepare",
     "preview",
-    "read",
     "sign",
     "signature_is_valid",
     "store",
@@ -53,19 +50,6 @@ class Draft:
     def content_sha256(self) -> str:
         """SHA-256 of the canonical JSON that is attached to the PDF."""
         return sha256_hex(receipt_content.canonical(self.content))
-
-
-@dataclass(frozen=True)
-class ReceiptView:
-    """A signed receipt. `pdf` is the signed file, `content` its fields as they are attached to it."""
-
-    id: UUID
-    signed_at: dt.datetime
-    terms: Terms
-    preview: Preview
-    content: Mapping[str, Any] = field(repr=False)
-    pdf: bytes = field(repr=False)
-    sha256: str
 
 
 def prepare(subject: Subject) -> Draft:
@@ -138,8 +122,8 @@ def sign(prepared: PreparedReceipt, signature: bytes) -> bytes:
     return signed
 
 
-def store(transaction: EidAppTransaction, prepared: PreparedReceipt, signed: bytes) -> Receipt:
-    """Stores the signed receipt with the terms verbatim, in the caller's transaction."""
+def store(transaction: EidAppTransaction, prepared: PreparedReceipt, signed: bytes, *, at: dt.datetime) -> Receipt:
+    """Stores the receipt, signed `at`, with the terms verbatim, in the caller's transaction."""
     content = prepared.content
     accepted = terms(content["terms"]["version"])
     archived = Document.store(accepted.text.encode(), "text/plain; charset=utf-8")
@@ -153,30 +137,10 @@ def store(transaction: EidAppTransaction, prepared: PreparedReceipt, signed: byt
         identity_document=transaction.identification.identity_document,
         officer_ref=transaction.identification.officer_ref,
         signature_certificate_id=prepared.signature_certificate_id,
-        signed_at=clock.now(),
+        signed_at=at,
         terms=archived,
         content=content,
         content_sha256=transaction.content_sha256,
-    )
-
-
-def read(*, actor: Actor, carrier_id: UUID) -> ReceiptView:
-    """The signed receipt of a carrier. Raises NotFound, also where the carrier has none, and Forbidden.
-
-    The caller notes that it was shown.
-    """
-    carriers = Carrier.objects.select_related("receipt__document")
-    receipt = policy.get(actor, Action.VIEW_RECEIPT, carriers, carrier_id).receipt
-    if receipt is None:
-        raise NotFound("receipt-missing", "Kortet har ingen kvittens i portalen.")
-    return ReceiptView(
-        id=receipt.id,
-        signed_at=receipt.signed_at,
-        terms=terms(receipt.terms_version),
-        preview=receipt_content.preview(receipt.content),
-        content=receipt.content,
-        pdf=bytes(receipt.document.content),
-        sha256=str(receipt.document_id),
     )
 
 
