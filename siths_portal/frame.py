@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
 
 from authn.web import with_login_form
 from issuance.authz import Action, policy
@@ -68,6 +69,7 @@ def frame(request: HttpRequest) -> dict[str, object]:
 
 
 @login_not_required
+@require_safe
 @with_login_form
 def start(request: HttpRequest) -> HttpResponse:
     """The first page: for those who are logged in the search, for others the way in."""
@@ -77,6 +79,7 @@ def start(request: HttpRequest) -> HttpResponse:
 
 
 @login_not_required
+@require_safe
 def help_page(request: HttpRequest) -> HttpResponse:
     """What each function does, the keyboard's ways, and whom to turn to. Open to those who cannot log in."""
     context = {
