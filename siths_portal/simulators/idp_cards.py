@@ -187,6 +187,7 @@ def _status(certificate: x509.Certificate, issuer: x509.Certificate, now: dt.dat
             url, data=request.public_bytes(serialization.Encoding.DER), timeout=10, allow_redirects=False,
             headers={"Content-Type": "application/ocsp-request"},
         )  # fmt: skip
+        answer.raise_for_status()
         response = ocsp.load_der_ocsp_response(answer.content)
     except (x509.ExtensionNotFound, StopIteration, requests.RequestException, ValueError):
         raise away from None
