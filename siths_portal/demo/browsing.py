@@ -137,13 +137,6 @@ class Page:
         """Sends the button's form as it stands."""
         return self.form(button, within=within).send()
 
-    def label_of(self, part: str) -> str:
-        """The whole text of the first label that contains `part`."""
-        for label in self.tree.xpath("//label"):
-            if part in _words(label):
-                return _words(label)
-        raise self.fault("no label with what was looked for")
-
     def fault(self, what: str) -> PageFault:
         """The error that says which page lacks what."""
         return PageFault(f"{re.sub(r'[0-9a-f-]{36}', '…', self.path)} ({self.status}, {self.heading or 'no heading'}): {what}")
@@ -178,14 +171,20 @@ class Form:
         control.value = value
         return self
 
-    def choose(self, label: str) -> "Form":
-        """Picks the option whose label reads `label`, or begins with it."""
-        control = self._control(label)
-        if control.get("type") == "radio":
-            for other in self.element.xpath(".//input[@type='radio'][@name=$name]", name=control.get("name")):
-                other.checked = False
-        control.checked = True
-        return self
+    def choose(self, part: str) -> "Form":
+        """Picks the first radio button whose label contains `part`."""
+        for label in self.element.xpath(".//label"):
+            control = self._of(label)
+            if control is not None and control.get("type") == "radio" and part in _words(label):
+                for other in self.element.xpath(".//input[@type='radio'][@name=$name]", name=control.get("name")):
+                    other.checked = False
+                control.checked = True
+                return self
+        raise self.page.fault("no choice with this label")
+
+    def offers(self, part: str) -> bool:
+        """Whether a label of the form contains `part`."""
+        return any(part in _words(label) for label in self.element.xpath(".//label"))
 
     def attach(self, label: str, name: str, content: bytes, content_type: str) -> "Form":
         """Puts a file into the field that the label names."""
@@ -206,11 +205,12 @@ class Form:
 
     def _control(self, label: str) -> html.HtmlElement:
         for one in self.element.xpath(".//label"):
-            if _fits(_words(one), label):
-                target = one.get("for")
-                controls = (
-                    self.element.xpath(".//*[@id=$id]", id=target) if target else one.xpath(".//input|.//select|.//textarea")
-                )
-                if controls:
-                    return controls[0]
-        raise self.page.fault(f"no field {label}" if label.isalpha() else "no field with this label")
+            control = self._of(one) if _fits(_words(one), label) else None
+            if control is not None:
+                return control
+        raise self.page.fault("no field with this label")
+
+    def _of(self, label: html.HtmlElement) -> html.HtmlElement | None:
+        target = label.get("for")
+        found = self.element.xpath(".//*[@id=$id]", id=target) if target else label.xpath(".//input|.//select|.//textarea")
+        return found[0] if found else None

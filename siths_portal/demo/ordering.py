@@ -1,17 +1,15 @@
-"""The demo's ID-administrator at work: finds someone without a card, orders one, later revokes it."""
+"""Who gets the walk's card, and from whom: found in the database, while all that is done to the card goes over the wire."""
 
-from dataclasses import dataclass
-from uuid import UUID, uuid4
+from dataclasses import dataclass, field
+from uuid import UUID
 
 from issuance.authz import Action, Actor, Role
 from issuance.domain.carrier_states import CarrierState
-from issuance.domain.revocation import RevocationReason
-from issuance.models import CardOrder, Carrier, OrganisationArticle, OrganisationOffice, Post, RoleGrant
-from issuance.services import ordering, revocation
+from issuance.models import CardOrder, Carrier, Office, OrganisationArticle, OrganisationOffice, Post, RoleGrant
+from issuance.services import role_assignment
 from issuance.services.actors import actor_of_person
-from siths_portal.lib import clock
 
-ARTICLE = "631"  # without photo
+ARTICLE = "677"  # with photo
 
 _LIVE = [state.value for state in (CarrierState.ORDERED, CarrierState.SENT, CarrierState.ACTIVATED_UNSIGNED, CarrierState.ACTIVE)]
 
@@ -21,21 +19,31 @@ class NobodyLeft(RuntimeError):
 
 
 @dataclass(frozen=True)
-class PlacedOrder:
-    """An order as the walk follows it."""
+class Who:
+    """A person at a page: the name and the number that are typed or pressed, and the assignment."""
 
-    order_id: UUID
-    carrier_id: UUID
     person_id: UUID
-    party_id: UUID | None
-    actor: Actor
+    name: str = field(repr=False)
+    number: str = field(repr=False)
+    hsa_id: str = field(repr=False)
+
+    @property
+    def written(self) -> str:
+        """The number as people write it."""
+        return f"{self.number[:8]}-{self.number[8:]}"
 
 
-def place_order() -> PlacedOrder:
-    """Orders article 631 for a person who has no live card, by an ID-administrator of the person's organisation.
+@dataclass(frozen=True)
+class Case:
+    """A holder without a card, the ID-administrator of the same organisation, and the office that is chosen."""
 
-    Raises NobodyLeft when all have one, and what `submit_order` raises.
-    """
+    clerk: Who
+    holder: Who
+    office: Office
+
+
+def find_case() -> Case:
+    """Somebody who has no live card, by an ID-administrator of the person's organisation. Raises NobodyLeft when all have one."""
     grants = RoleGrant.objects.filter(role=Role.ID_ADMINISTRATOR.value, valid_to=None).order_by("id")
     for grant in grants:
         actor = actor_of_person(grant.person_id)
@@ -43,14 +51,16 @@ def place_order() -> PlacedOrder:
         if post is None:
             continue
         link = OrganisationOffice.objects.filter(organisation=post.organisation, office__closed_at=None).order_by("id").first()
-        if link is None:
-            continue
-        order = ordering.submit_order(
-            actor=actor, post_id=post.id, article_code=ARTICLE, office_id=link.office_id, idempotency_key=f"demo-{uuid4()}"
-        )
-        area = post.organisation.area
-        return PlacedOrder(order.id, order.carrier_id, post.person_id, area.issuing_organisation_id, actor)
+        own = Post.objects.filter(person_id=grant.person_id, ended_at=None).order_by("hsa_id").first()
+        if link is not None and own is not None:
+            return Case(_who(own), _who(post), link.office)
     raise NobodyLeft("Alla demopersoner har redan kort.")
+
+
+def _who(post: Post) -> Who:
+    person = post.person
+    number = person.identifiers.get(valid_to=None)
+    return Who(person.id, f"{person.given_name_in_use} {person.surname}", number.value, post.hsa_id)
 
 
 def _candidate(actor: Actor) -> Post | None:
@@ -65,43 +75,45 @@ def _candidate(actor: Actor) -> Post | None:
             ended_at=None,
             person__deceased=False,
             person__is_protected=False,
+            person__role_grants=None,
             person__identifiers__kind="personnummer",
             person__identifiers__valid_to=None,
         )
-        .exclude(person_id__in=_own(actor))
         .exclude(person_id__in=holders)
-        .select_related("organisation__area")
+        .select_related("organisation__area", "person")
         .order_by("id")
         .first()
     )
 
 
-def _own(actor: Actor) -> list[UUID]:
-    """The clerk, who may not order for herself."""
-    return [actor.person_id] if actor.person_id else []
+def order_of(who: Who) -> CardOrder:
+    """The person's newest card order."""
+    return CardOrder.objects.filter(carrier__person=who.person_id).select_related("carrier", "photo").latest("ordered_at")
 
 
-def card_of(order: PlacedOrder) -> Carrier:
-    """The order's card as it stands."""
-    return Carrier.objects.get(pk=order.carrier_id)
-
-
-def state_of(order: PlacedOrder) -> str:
-    """The order's state as it stands."""
-    return str(CardOrder.objects.values_list("state", flat=True).get(pk=order.order_id))
-
-
-def certificate_ids(order: PlacedOrder) -> list[UUID]:
+def certificate_ids(order: CardOrder) -> list[UUID]:
     """The ids of the card's four certificates, in a fixed order of profiles."""
-    rows = card_of(order).certificates.order_by("profile")
-    return [row.certificate_id for row in rows]
+    return [row.certificate_id for row in order.carrier.certificates.order_by("profile")]
 
 
-def revoke(order: PlacedOrder) -> None:
-    """Revokes the card as lost, as the ID-administrator who ordered it."""
-    revocation.revoke_carrier(
-        actor=order.actor,
-        carrier_id=order.carrier_id,
-        reason=RevocationReason.LOST_OR_STOLEN.value,
-        received_at=clock.now(),
+def give_reading_role(who: Who) -> RoleGrant:
+    """The role Läs from the area's responsible issuer, so that the portal lets the new card's holder in."""
+    post = Post.objects.select_related("organisation").get(hsa_id=who.hsa_id)
+    return role_assignment.assign_role(
+        actor=_issuer(post),
+        person_id=who.person_id,
+        role=Role.READER,
+        protected_persons=False,
+        organisation_id=post.organisation_id,
     )
+
+
+def end_reading_role(who: Who, grant: RoleGrant) -> None:
+    """Takes the role back."""
+    post = Post.objects.select_related("organisation").get(hsa_id=who.hsa_id)
+    role_assignment.end_role(actor=_issuer(post), grant_id=grant.id)
+
+
+def _issuer(post: Post) -> Actor:
+    grant = RoleGrant.objects.get(role=Role.RESPONSIBLE_ISSUER.value, area=post.organisation.area_id, valid_to=None)
+    return actor_of_person(grant.person_id)

@@ -16,16 +16,17 @@ from billing import service as billing
 from billing.domain.periods import Month
 from billing.models import FileFormat, Invoice
 from billing.services import rendering
+from issuance.domain.order_states import OrderState
 from pki import service as pki
 from siths_portal import chains
-from siths_portal.demo import log_scan, ordering
+from siths_portal.demo import holder, log_scan, ordering, portraits, receipts
 from siths_portal.demo.artefacts import Artefacts
+from siths_portal.demo.clerk import Clerk, Wish
 from siths_portal.demo.status_client import await_ocsp, fetch_crl
 from siths_portal.lib import jobs
 
 SUPPLIER_SECONDS = 120
 ALGORITHMS: tuple[hashes.HashAlgorithm, ...] = (hashes.SHA1(), hashes.SHA256())  # noqa: S303  (CertID hashes, RFC 6960)
-SENT = "sent"
 
 
 class WalkFault(RuntimeError):
@@ -50,7 +51,9 @@ class Walk:
     artefacts: Artefacts
     month: Month
     say: Callable[[str], None]
-    order: ordering.PlacedOrder | None = None
+    case: ordering.Case | None = None
+    clerk: Clerk = field(default_factory=Clerk)
+    code: str = field(default_factory=holder.new_code, repr=False)
     issued: list[Issued] = field(default_factory=list)
 
     def run(self) -> None:
@@ -65,12 +68,17 @@ class Walk:
     def steps(self) -> list[tuple[str, Callable[[], None]]]:
         """The steps that exist, in the order in which a card lives."""
         return [
-            ("Order a card", self.place_order),
+            ("Log in at the identity provider", self.log_in),
+            ("Order a card at the portal's pages", self.place_order),
             ("Supplier makes, certifies and sends the card", self.supply),
             ("Collect the certificates and their chain", self.collect_certificates),
+            ("Activate the card with the eID app", self.activate),
+            ("Judge the signed receipt", self.judge_receipt),
             ("OCSP says good", self.ask_good),
-            ("Revoke the card", self.revoke),
+            ("Log in with the card and its code", self.log_in_with_card),
+            ("Revoke the card at the portal's pages", self.revoke),
             ("OCSP says revoked", self.ask_revoked),
+            ("The identity provider refuses the card", self.refuse_card),
             ("Publish and fetch the CRLs", self.publish_crls),
             ("Invoice last month", self.invoice),
             ("The card is in the running month", self.preview),
@@ -78,25 +86,34 @@ class Walk:
             ("Find no personal data in the logs", self.scan_logs),
         ]
 
+    def log_in(self) -> None:
+        """An ID-administrator logs in as one of the provider's test persons."""
+        self.case = ordering.find_case()
+        self.clerk.log_in(self.case.clerk.name, self.case.clerk.hsa_id)
+
     def place_order(self) -> None:
-        """An ID-administrator orders a card without photo."""
-        self.order = ordering.place_order()
-        self.artefacts.summary["person_id"] = str(self.order.person_id)
+        """She finds a person without a card and orders one, with a photo."""
+        case = self._case
+        self.clerk.find(case.holder.written)
+        photo = portraits.portrait_of(int(case.holder.number[-5:]))
+        self.clerk.order(Wish(ordering.ARTICLE, photo, case.office.name, case.holder.hsa_id))
+        self.artefacts.summary["person_id"] = str(case.holder.person_id)
 
     def supply(self) -> None:
         """The supplier, a process of its own, pulls the order over mTLS and reports the card sent."""
-        command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "supplier_simulator", "--once", "--order"]
+        order_id = str(ordering.order_of(self._case.holder).id)
+        command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "supplier_simulator", "--once", "--order", order_id]
         done = subprocess.run(
-            [*command, str(self._order.order_id)], cwd=settings.BASE_DIR, capture_output=True, text=True,
-            timeout=SUPPLIER_SECONDS, check=False,
-        )  # fmt: skip
-        if done.returncode or ordering.state_of(self._order) != SENT:
+            command, cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=SUPPLIER_SECONDS, check=False
+        )
+        order = ordering.order_of(self._case.holder)
+        if done.returncode or order.state != OrderState.SENT:
             raise WalkFault(f"the supplier did not finish: {(done.stderr or done.stdout).strip()[-400:]}")
-        self.artefacts.summary["card_serial"] = ordering.card_of(self._order).card_serial
+        self.artefacts.summary["card_serial"] = order.carrier.card_serial
 
     def collect_certificates(self) -> None:
         """Four certificates, the root and the CAs that issued them, as PEM files."""
-        views = pki.certificates(ordering.certificate_ids(self._order))
+        views = pki.certificates(ordering.certificate_ids(ordering.order_of(self._case.holder)))
         chain_files: list[str] = []
         issuers: dict[str, tuple[str, x509.Certificate]] = {}
         for ca in sorted({view.ca for view in views}):
@@ -125,9 +142,41 @@ class Walk:
         """Each certificate is good, by both CertID hashes."""
         self.artefacts.summary["ocsp_before"] = self._ask("before", ocsp.OCSPCertStatus.GOOD)
 
+    def activate(self) -> None:
+        """The clerk identifies the holder, who chooses a code and signs the receipt in the eID app's windows."""
+        self.clerk.begin_activation("Körkort")
+        holder.activate(self.clerk.handle(), self._serial, self.code)
+        self.clerk.finish_activation()
+
+    def judge_receipt(self) -> None:
+        """The PDF that the portal shows is signed over its whole by the card's own key, up to the root."""
+        pdf = self.clerk.receipt()
+        signing = next(one for one in self.issued if one.profile == "person-id-sign")
+        root = x509.load_der_x509_certificate(pki.chain("root")[0])
+        receipts.check(pdf, signer=signing.certificate, root=root, intermediates=[signing.issuer])
+        self.artefacts.summary["receipt_pdf"] = self.artefacts.put("receipt.pdf", pdf)
+
+    def log_in_with_card(self) -> None:
+        """The holder, with a role for as long as it takes, logs in with the new card, and out again."""
+        case = self._case
+        grant = ordering.give_reading_role(case.holder)
+        try:
+            own = Clerk()
+            own.log_in_with_card(self._serial, self.code, case.holder.hsa_id)
+            own.log_out()
+        finally:
+            ordering.end_reading_role(case.holder, grant)
+
     def revoke(self) -> None:
         """The card is reported lost."""
-        ordering.revoke(self._order)
+        self.clerk.find(self._case.holder.written)
+        self.clerk.revoke_card("Förlorat eller stulet")
+
+    def refuse_card(self) -> None:
+        """A revoked card opens nothing any more."""
+        refused = Clerk().try_card(self._serial, self.code)
+        if "spärrat" not in refused.text:
+            raise refused.fault("the revoked card was not refused")
 
     def ask_revoked(self) -> None:
         """Each certificate is revoked within five seconds, by both CertID hashes."""
@@ -170,7 +219,7 @@ class Walk:
 
     def preview(self) -> None:
         """The card of this walk stands in the running month's preview."""
-        if billing.previewed_line(self._order.order_id) is None:
+        if billing.previewed_line(ordering.order_of(self._case.holder).id) is None:
             raise WalkFault("the card is not in the running month's preview")
 
     def verify_audit(self) -> None:
@@ -189,10 +238,14 @@ class Walk:
             raise WalkFault(f"personal data in {', '.join(found[:5])}")
 
     @property
-    def _order(self) -> ordering.PlacedOrder:
-        if self.order is None:
-            raise WalkFault("no card was ordered")
-        return self.order
+    def _case(self) -> ordering.Case:
+        if self.case is None:
+            raise WalkFault("nobody was found to order a card for")
+        return self.case
+
+    @property
+    def _serial(self) -> str:
+        return str(self.artefacts.summary["card_serial"])
 
 
 def _file_name(certificate: x509.Certificate) -> str:

@@ -14,12 +14,13 @@ from billing.domain.periods import Month
 from issuance import service
 from issuance.adapters.directory_json import JsonDirectory
 from issuance.adapters.person_register_json import JsonPersonRegister
-from issuance.models import CardOrder, Carrier, Event, Organisation
+from issuance.models import CardOrder, Carrier, Event, Post
 from issuance.ports import PersonRegister, StaffDirectory
 from issuance.queries.scope_check import scope_faults
+from issuance.services.actors import actor_of_person
 from pki.models import Certificate
 from siths_portal.demo import history, loading
-from siths_portal.demo.ordering import place_order
+from siths_portal.demo.ordering import find_case
 from siths_portal.lib import clock, feeds, ports
 
 pytestmark = pytest.mark.usefixtures("authorities")
@@ -71,8 +72,11 @@ def test_a_month_is_loaded_once_and_can_be_invoiced(neighbours: None) -> None:
     before = Event.objects.count()
     assert load(text) == said
     assert Event.objects.count() == before
-    order = place_order()  # the demo's walk still finds somebody
-    assert CardOrder.objects.get(pk=order.order_id).organisation in Organisation.objects.visible_to(order.actor)
+    case = find_case()  # the demo's walk still finds somebody
+    assert not Carrier.objects.filter(person=case.holder.person_id).exists()
+    officer = actor_of_person(case.clerk.person_id)
+    assert Post.objects.visible_to(officer).filter(hsa_id=case.holder.hsa_id).exists()
+    assert case.office.connections.filter(organisation__posts__hsa_id=case.holder.hsa_id).exists()
 
 
 def test_what_was_left_half_done_is_gone_on_with(neighbours: None, monkeypatch: pytest.MonkeyPatch) -> None:
