@@ -23,12 +23,22 @@ WHAT: Mapping[str, str] = {
     "carrier.serial_bound": _("Kortets serienummer registrerades"),
     "carrier.produced": _("Kortet tillverkades"),
     "carrier.sent": _("Kortet skickades"),
-    "carrier.identified": _("Innehavaren identifierades"),
+    "holder.identified": _("Innehavaren identifierades vid besök"),
     "carrier.code_set": _("Innehavaren satte kortets kod"),
     "carrier.activated": _("Innehavaren skrev under kvittensen och kortet aktiverades"),
     "carrier.revoked": _("Kortet spärrades"),
     "carrier.expired": _("Kortets giltighet gick ut"),
     "carrier.cancelled": _("Kortet avbröts"),
+    "transaction.created": _("Aktivering påbörjades"),
+    "transaction.handle_renewed": _("Ny länk till eID-appen gavs"),
+    "transaction.started": _("Innehavaren öppnade eID-appen med kortet"),
+    "transaction.code_set": _("eID-appen meddelade att koden är satt"),
+    "transaction.completed": _("eID-appen lämnade underskriften"),
+    "transaction.cancelled": _("Aktiveringen avbröts"),
+    "transaction.expired": _("Tiden för aktiveringen gick ut"),
+    "transaction.failed": _("Aktiveringen misslyckades"),
+    "transaction.superseded": _("Aktiveringen ersattes av en ny"),
+    "transaction.proof_refused": _("eID-appens bevis för kortet godtogs inte"),
     "eid.ordered": _("SITHS eID beställdes"),
     "eid.migrated": _("SITHS eID fördes in från den tidigare portalen"),
     "eid.certificates_planned": _("Certifikat beställdes av certifikatutfärdaren"),
@@ -55,6 +65,9 @@ _SYSTEM: Mapping[str, str] = {
     "system:certificate-revoked": _("Systemet: certifikaten spärrades av certifikatutfärdaren"),
     "system:expiry": _("Systemet: giltigheten gick ut"),
     "system:migration": _("Systemet: införing från den tidigare portalen"),
+    "system:eid-app": _("Systemet: eID-appens anrop"),
+    "system:wrong-proofs": _("Systemet: för många fel bevis"),
+    "system:delivery": _("Systemet: kortets upplåsningskod kunde inte lämnas till appen"),
     "system:setup": _("Systemet: uppsättning"),
     "system:register-reading": _("Systemet: läsning i katalog och personregister"),
 }
@@ -99,9 +112,9 @@ def what(action: str) -> str:
     return words.said(WHAT, action)
 
 
-def system_actor(ref: str) -> str:
-    """A rule of the system."""
-    return words.said(_SYSTEM, ref)
+def who(ref: str) -> str:
+    """A rule of the system, or the holder himself; other references as they are."""
+    return gettext("Innehavaren") if ref.startswith("holder:") else words.said(_SYSTEM, ref)
 
 
 def facts_of(facts: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
@@ -118,7 +131,7 @@ def facts_of(facts: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _reason(code: str) -> str:
-    return gettext(SWEDISH[RevocationReason(code)]) if code in RevocationReason else code
+    return gettext(SWEDISH[RevocationReason(code)]) if code in RevocationReason else gettext("kod {code}").format(code=code)
 
 
 def _moment(text: str) -> str:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from authn import service as authn
 from issuance.authz import Action, Actor, policy
-from issuance.models import CardOrder, Carrier, Eid, EidAppTransaction, Event, Person, Post
+from issuance.models import CardOrder, Carrier, Eid, EidAppTransaction, Event, Identification, Person, Post
 from issuance.queries import event_words, words
 
 PAGE = 50
@@ -73,11 +73,13 @@ def _carrier_subjects(actor: Actor, carriers: list[Carrier]) -> dict[tuple[str, 
     eids = Eid.objects.visible_to(actor, Action.VIEW_HISTORY).filter(carrier__in=names).values_list("id", "hsa_id")
     orders = CardOrder.objects.filter(carrier__in=names).values_list("id", "carrier_id")
     transactions = EidAppTransaction.objects.filter(carrier__in=names).values_list("id", "carrier_id")
+    identifications = Identification.objects.filter(carrier__in=names).values_list("id", "carrier_id")
     return {
         **{("carrier", str(pk)): name for pk, name in names.items()},
         **{("eid", str(pk)): f"SITHS eID {hsa_id}" for pk, hsa_id in eids},
         **{("order", str(pk)): names[carrier_id] for pk, carrier_id in orders},
         **{("transaction", str(pk)): names[carrier_id] for pk, carrier_id in transactions},
+        **{("identification", str(pk)): names[carrier_id] for pk, carrier_id in identifications},
     }
 
 
@@ -122,4 +124,4 @@ def _names(actor: Actor, refs: Iterable[str]) -> dict[str, str]:
     clients = {ref.removeprefix("client:") for ref in refs if ref.startswith("client:")}
     names = authn.client_names(clients) if clients else {}
     found |= {f"client:{ref}": _("Kortleverantören {name}").format(name=names.get(ref, ref)) for ref in clients}
-    return {ref: found.get(ref) or event_words.system_actor(ref) for ref in refs}
+    return {ref: found.get(ref) or event_words.who(ref) for ref in refs}

@@ -315,10 +315,12 @@ class TestHistory:
 
     def test_every_event_of_the_life_has_words(self, world: Any) -> None:
         """Whatever issuance records on carriers, eIDs, orders, people and posts is told in Swedish."""
-        from issuance.domain import carrier_states, eid_states, order_states
+        from issuance.domain import carrier_states, eid_states, order_states, transaction_states
         from issuance.queries.event_words import WHAT
 
-        steps = {"carrier": carrier_states, "eid": eid_states, "order": order_states}
+        steps = {
+            "carrier": carrier_states, "eid": eid_states, "order": order_states, "transaction": transaction_states,
+        }  # fmt: skip
         recorded = {f"{name}.{action}" for name, module in steps.items() for _state, action in module.TRANSITIONS}
         assert recorded <= set(WHAT)
 

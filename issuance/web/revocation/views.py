@@ -81,13 +81,17 @@ def _revoke(request: HttpRequest, subject: RevocationSubject, act: Callable[[Map
 
 
 def _checked(request: HttpRequest, form: RevocationForm) -> dict[str, Any] | None:
-    """The request's fields; None, with what is wrong on the form, if it does not meet the rules."""
-    if form.is_valid():
-        try:
-            revocation.check(actor=_actor(request), request=RevocationRequest(**form.cleaned_data))
-        except Invalid as error:
-            form.take(error)
-    return None if form.errors else form.cleaned_data
+    """The request's fields; None, with all that is wrong on the form, if it does not meet the rules."""
+    form.is_valid()
+    given = {name: form.cleaned_data.get(name, "") for name in form.fields}
+    given["received_at"] = given["received_at"] or None
+    try:
+        revocation.check(actor=_actor(request), request=RevocationRequest(**given))
+    except Invalid as error:
+        for name, messages in error.fields.items():
+            if name not in form.errors:
+                form.add_error(name, list(messages))
+    return None if form.errors else given
 
 
 def _rows(fields: Mapping[str, Any]) -> list[dict[str, str]]:
