@@ -20,7 +20,8 @@ _REGISTER = {
 }  # fmt: skip
 _POST = {
     "hsa_id": "TST2321000131-A1b2", "organisation_hsa_id": "TST2321000131-1000", "given_name": "Anna",
-    "surname": "Demosson Åström", "title": "Sjuksköterska", "mail": "anna@demo.example", "upn": "anna@upn.demo.example", "valid_to": "2027-01-31",
+    "surname": "Demosson Åström", "title": "Sjuksköterska", "mail": "anna@demo.example", "upn": "anna@upn.demo.example",
+    "valid_to": "2027-01-31",
 }  # fmt: skip
 _OTHER_POST = {
     "hsa_id": "TST2120001561-Q9", "organisation_hsa_id": "TST2120001561-1000", "given_name": "Anna", "surname": "Demosson Åström",

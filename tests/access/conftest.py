@@ -1,0 +1,29 @@
+"""The world of the access matrix, made once for a module: building it takes longer than asking all its questions."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def access(django_db_setup: None, django_db_blocker: Any) -> Iterator[Any]:
+    """The world, committed; the database is emptied after the module."""
+    from issuance.ports import PersonRegister, StaffDirectory
+    from siths_portal.lib import ports
+    from tests.access.world import AccessWorld
+    from tests.conftest import flush_database
+    from tests.issuance.outside import Outside
+    from tests.issuance.world import World
+
+    before = {port: ports.get(port) for port in (StaffDirectory, PersonRegister)}
+    outside = Outside()
+    with django_db_blocker.unblock():
+        for port in before:
+            ports.connect(port, outside)
+        try:
+            yield AccessWorld(World(outside))
+        finally:
+            for port, adapter in before.items():
+                ports.connect(port, adapter)
+            flush_database()

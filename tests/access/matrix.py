@@ -1,0 +1,234 @@
+"""Who may do what at which address: the whole portal as data. An address or a method that no row names fails the test.
+
+`right` is PUBLIC, LOGGED_IN, or the action that `issuance.authz.roles.ALLOWED` must give the caller's role; `target` what the
+address names, one of `world.Things`, or a maker of it for what belongs to one person or session. `ok` is the status when all is
+well; everything else follows (`walker.expected`). A POST without `data` is an empty form: whoever may send it is told what is
+missing (422), whoever may not is refused before.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+from uuid import UUID, uuid4
+
+from issuance.authz import Action
+from issuance.models import EidAppTransaction, Identification, OrderDraft, Photo, Post, Search
+from siths_portal.lib import clock
+from tests.access.world import AccessWorld, Who
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+class Gate(Enum):
+    """What an address that needs no action of a role demands."""
+
+    PUBLIC = "public"
+    LOGGED_IN = "logged in"
+
+
+PUBLIC, LOGGED_IN = Gate.PUBLIC, Gate.LOGGED_IN
+
+Maker = Callable[[AccessWorld, Who, str], tuple[Any, ...]]
+"""Makes what an address names, in the transaction that is rolled back; returns the address's arguments."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One address and method of the portal's face. `case` tells several rows of one method apart."""
+
+    name: str
+    method: str
+    right: Gate | Action
+    target: str | Maker | None = None
+    ok: int = 200
+    data: Mapping[str, Any] = field(default_factory=dict)
+    case: str = ""
+    more: tuple[Any, ...] = ()
+    own: bool = False  # "inside" is the caller's own, every other one is somebody else's
+    unseen: int = 404  # what a role without the action gets; 403 where it may not even ask
+    in_session: int = 0  # the status for whoever is logged in, where a public address has another one for them
+    compared: tuple[str, ...] = ("body", "headers", "queries")
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.name}{f' ({self.case})' if self.case else ''}"
+
+
+def _own_search(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A search of the caller's own session, or of another person's, or of none."""
+    if relation == "unknown":
+        return (UUID(int=1),)
+    mine = relation == "inside"
+    row = Search.objects.create(
+        owner_ref=access.actors[who].ref if mine else f"user:{uuid4()}", session_id=access.session_ids[who] if mine else uuid4(),
+        kind="hsa_id", value="TST2321000131-X", hits=0, created_at=clock.now(),
+    )  # fmt: skip
+    return (row.pk,)
+
+
+def _transaction(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """An eID app transaction that the caller opened for the card that was sent to somebody there."""
+    carrier = access.things[relation].sent
+    if relation == "unknown":
+        return (carrier,)
+    now = clock.now()
+    identification = Identification.objects.create(
+        carrier_id=carrier, officer_ref=access.actors[who].ref, identity_document="passport", at=now
+    )
+    row = EidAppTransaction.objects.create(
+        carrier_id=carrier, identification=identification, kind="activate", state="created", officer_ref=access.actors[who].ref,
+        origin="http://testserver", handle_sha256=uuid4().hex, terms_sha256="0" * 64, content_sha256="0" * 64, created_at=now,
+        expires_at=now + dt.timedelta(minutes=5),
+    )  # fmt: skip
+    return (row.pk,)
+
+
+def _completed(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """The transaction by which somebody's card there was activated."""
+    carrier = access.things[relation].active
+    if relation == "unknown":
+        return (carrier,)
+    (pk,) = _transaction(access, who, relation)
+    EidAppTransaction.objects.filter(pk=pk).update(carrier=carrier, state="completed", ended_at=clock.now())
+    return (pk,)
+
+
+def _draft(access: AccessWorld, who: Who, relation: str, *, article: str = "631") -> tuple[Any, ...]:
+    """A draft of the caller's own for somebody there, with every answer but a photo."""
+    things = access.things[relation]
+    if relation == "unknown":
+        return (things.orderable,)
+    now = clock.now()
+    post = Post.objects.select_related("organisation").get(pk=things.post)
+    office = post.organisation.offices.get()
+    row = OrderDraft.objects.create(
+        owner_ref=access.actors[who].ref, person_id=things.orderable, post=post, article_id=article, office=office,
+        created_at=now, updated_at=now,
+    )  # fmt: skip
+    return (row.pk,)
+
+
+def _photo_draft(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """The same for a card with photo, which has been uploaded and not looked at."""
+    arguments = _draft(access, who, relation, article="610")
+    if relation != "unknown":
+        photo = Photo.objects.create(
+            person_id=access.things[relation].orderable, pending=access.picture, width=60, height=80, uploaded_at=clock.now(),
+            uploaded_by_ref=access.actors[who].ref,
+        )  # fmt: skip
+        OrderDraft.objects.filter(pk=arguments[0]).update(photo=photo)
+    return arguments
+
+
+def _anothers_draft(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """The caller's own draft inside; a colleague's in the same place; none."""
+    arguments = _draft(access, who, "unknown" if relation == "unknown" else "inside")
+    if relation == "outside":
+        OrderDraft.objects.filter(pk=arguments[0]).update(owner_ref=f"user:{uuid4()}")
+    return arguments
+
+
+REVOCATION = {
+    "step": "confirm", "reason": "lost_or_stolen", "justification": "", "requester": "holder", "requester_name": "",
+    "channel": "visit", "received_at": "2026-01-02T12:00",
+}  # fmt: skip
+"""A whole request, which would revoke."""
+
+ORDER, ACTIVATE = Action.ORDER_ORDINARY_CARD, Action.ACTIVATE_ORDINARY_CARD
+OF_ONES_OWN = ("body", "headers")
+"""A draft of one's own for a person who went out of sight is asked for once more than none: its owner knows that it is there."""
+
+
+def _draft_rows(name: str, target: Maker = _draft, *, ok: int) -> list[Row]:
+    """A step of the wizard, shown, and answered with nothing."""
+    return [
+        Row(name, "GET", ORDER, target, compared=OF_ONES_OWN),
+        Row(name, "POST", ORDER, target, ok=ok, compared=OF_ONES_OWN),
+    ]
+
+
+ROWS: list[Row] = [
+    # house and frame
+    Row("healthz/live", "GET", PUBLIC),
+    Row("healthz/ready", "GET", PUBLIC),
+    Row("start", "GET", PUBLIC, in_session=302),
+    Row("help", "GET", PUBLIC),
+    Row("accessibility", "GET", PUBLIC),
+    # log-in and sessions
+    Row("login", "GET", PUBLIC, in_session=302),
+    Row("login", "POST", PUBLIC, ok=302),
+    Row("login_callback", "GET", PUBLIC, ok=400),
+    Row("login_post", "GET", PUBLIC, ok=302),
+    Row("login_post", "POST", PUBLIC, ok=302),
+    Row("session_state", "GET", LOGGED_IN),
+    Row("session_continue", "POST", LOGGED_IN),
+    Row("logout", "GET", PUBLIC, in_session=302),
+    Row("logout", "POST", PUBLIC),
+    Row("settings", "GET", LOGGED_IN),
+    Row("settings", "POST", LOGGED_IN, ok=302),
+    # search
+    Row("search", "GET", Action.VIEW),
+    Row("search", "POST", Action.VIEW, ok=422),
+    Row("search_hits", "GET", Action.VIEW, _own_search, own=True),
+    # person
+    Row("person", "GET", Action.VIEW, "person"),
+    Row("person_history", "GET", Action.VIEW_HISTORY, "person"),
+    Row("person_photo", "GET", Action.VIEW_PHOTO, "person"),
+    Row("carrier_history", "GET", Action.VIEW_HISTORY, "active"),
+    Row("certificate", "GET", Action.VIEW, "certificate"),
+    Row("certificate_pem", "GET", Action.VIEW, "certificate"),
+    Row("receipt", "GET", Action.VIEW_RECEIPT, "active"),
+    Row("receipt_pdf", "GET", Action.VIEW_RECEIPT, "active"),
+    # revocation
+    Row("carrier_revoke", "GET", Action.REVOKE_CARRIER, "active"),
+    Row("carrier_revoke", "POST", Action.REVOKE_CARRIER, "active", ok=422),
+    Row("carrier_revoke", "POST", Action.REVOKE_CARRIER, "active", ok=302, data=REVOCATION, case="confirmed"),
+    Row("carrier_revoked", "GET", Action.REVOKE_CARRIER, "active", ok=302),
+    Row("eid_revoke", "GET", Action.REVOKE_EID, "eid"),
+    Row("eid_revoke", "POST", Action.REVOKE_EID, "eid", ok=422),
+    Row("eid_revoke", "POST", Action.REVOKE_EID, "eid", ok=302, data=REVOCATION, case="confirmed"),
+    Row("eid_revoked", "GET", Action.REVOKE_EID, "eid", ok=302),
+    # activation
+    Row("activate", "GET", ACTIVATE, "sent"),
+    Row("activate", "POST", ACTIVATE, "sent", ok=422),
+    Row("activation_sign", "GET", ACTIVATE, _transaction),
+    Row("activation_sign", "POST", ACTIVATE, _transaction, ok=302),
+    Row("activation_state", "GET", ACTIVATE, _transaction),
+    Row("activation_done", "GET", ACTIVATE, _completed),
+    Row("activation_done", "POST", ACTIVATE, _completed, ok=302),
+    Row("activation_cancel", "GET", LOGGED_IN, _transaction, ok=302),  # to the second step, which decides
+    Row("activation_cancel", "POST", ACTIVATE, _transaction, ok=302),
+    Row("identification_help", "GET", LOGGED_IN),
+    Row("terms", "GET", PUBLIC),
+    # ordering
+    Row("order_start", "GET", LOGGED_IN, "orderable", ok=302),  # to the person, which decides
+    Row("order_start", "POST", ORDER, "orderable", ok=302),
+    *_draft_rows("order_organisation", ok=422),
+    *_draft_rows("order_article", ok=422),
+    *_draft_rows("order_photo", _photo_draft, ok=422),
+    Row("order_photo_upload", "GET", LOGGED_IN, _photo_draft, ok=302),
+    Row("order_photo_upload", "POST", ORDER, _photo_draft, ok=422, compared=OF_ONES_OWN),
+    *_draft_rows("order_office", ok=422),
+    *_draft_rows("order_review", ok=409),
+    Row("order_review", "GET", ORDER, _anothers_draft, own=True, case="a colleague's"),
+    Row("order_review", "POST", ORDER, _anothers_draft, own=True, ok=409, case="a colleague's"),
+    Row("order_photo_image", "GET", ORDER, _photo_draft, compared=OF_ONES_OWN),
+    Row("order_logotype_image", "GET", ORDER, _draft, compared=OF_ONES_OWN),
+    Row("order_abandon", "GET", LOGGED_IN, _draft, ok=302),
+    Row("order_abandon", "POST", ORDER, _draft, ok=302, compared=OF_ONES_OWN),
+    Row("order_restart", "GET", LOGGED_IN, _draft, ok=302),
+    Row("order_restart", "POST", ORDER, _draft, ok=302, compared=OF_ONES_OWN),
+    Row("photo_rules", "GET", LOGGED_IN),
+    Row("order_cancel", "GET", Action.REMOVE_ORDER, "queued"),
+    Row("order_cancel", "POST", Action.REMOVE_ORDER, "queued"),
+    Row("order_cancel", "POST", Action.REMOVE_ORDER, "queued", ok=302, data={"bekrafta": "1"}, case="confirmed"),
+    # invoices: without the right nobody learns which numbers there are
+    Row("invoices", "GET", Action.VIEW_INVOICE),
+    Row("invoices_running", "GET", Action.VIEW_INVOICE),
+    Row("invoice", "GET", Action.VIEW_INVOICE, "invoice", unseen=403),
+    Row("invoice_pdf", "GET", Action.VIEW_INVOICE, "invoice", unseen=403),
+    Row("invoice_xml", "GET", Action.VIEW_INVOICE, "invoice", unseen=403),
+    Row("invoice_line", "GET", Action.VIEW_INVOICE, "invoice", more=(1,), unseen=403),
+    Row("invoice_line_csv", "GET", Action.VIEW_INVOICE, "invoice", more=(1,), unseen=403),
+]

@@ -1,0 +1,105 @@
+"""Every address of the portal is walked with every role, inside and outside its scope (S08, S09, S10)."""
+
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from django.urls import reverse
+
+from issuance.authz import Action, Role
+from issuance.authz.roles import ALLOWED
+from tests.access.matrix import METHODS, PUBLIC, ROWS, Row
+from tests.access.walker import ANONYMOUS, addresses, ask, expected, relations, sees, walk
+from tests.access.world import CALLERS, RELATIONS, Who, undone
+
+PORTAL = "siths_portal.urls_portal"
+EIDAPP = "eidapp-"
+NAMES = sorted(name for name in addresses(PORTAL) if not name.startswith((EIDAPP, "^api/eidapp")))
+LEAST = Who(Role.RESPONSIBLE_ISSUER, True)
+
+
+def test_every_address_has_a_row_and_every_row_an_address() -> None:
+    assert sorted({row.name for row in ROWS}) == NAMES
+
+
+def test_no_row_stands_twice() -> None:
+    keys = [(row.name, row.method, row.case) for row in ROWS]
+    assert len(keys) == len(set(keys))
+
+
+def test_every_action_that_people_have_on_pages_is_walked() -> None:
+    """What has no page yet is named here, so that a new page of it is not forgotten."""
+    without_page = {
+        Action.ASSIGN_ROLE, Action.EDIT_OFFICE, Action.LINK_OFFICE, Action.CREATE_SUB_ORGANISATION, Action.EDIT_RECEIPT_TEXT,
+        Action.CHOOSE_ARTICLES, Action.VERIFY_CUSTOMISATION, Action.CREATE_ORGANISATION, Action.REGISTER_MIGRATED_CARD,
+        Action.EXTENDED_SEARCH,
+    }  # fmt: skip
+    of_people = {action for actions in ALLOWED.values() for action in actions}
+    assert {row.right for row in ROWS if isinstance(row.right, Action)} == of_people - without_page
+
+
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_walk(access: Any, row: Row) -> None:
+    assert walk(row, access) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_method_that_no_row_names_does_not_exist(access: Any, name: str) -> None:
+    row = next(row for row in ROWS if row.name == name)
+    for method in METHODS:
+        if method not in {other.method for other in ROWS if other.name == name}:
+            answer = ask(row, access, LEAST, relations(row, access)[0], method=method)
+            assert answer.status == 405, f"{method} {name} answers {answer.status}"
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.method == "POST"], ids=str)
+def test_a_form_without_its_token_is_refused(access: Any, row: Row) -> None:
+    with undone():
+        client = Client(enforce_csrf_checks=True)
+        client.cookies[settings.SESSION_COOKIE_NAME] = access.sessions[LEAST]
+        arguments = ()
+        if row.target is not None:
+            target = row.target
+            arguments = (
+                (getattr(access.things["inside"], target),) if isinstance(target, str) else target(access, LEAST, "inside")
+            )
+        assert client.post(reverse(row.name, args=arguments), dict(row.data)).status_code == 403
+
+
+class TestTheWalkerItself:
+    """The rules of the walker are those of domain.md 1.1 and 1.2, written down apart from the portal's own."""
+
+    def test_scope_flows_downward_only(self) -> None:
+        clerk, clerk_too = Who(Role.ID_ADMINISTRATOR), Who(Role.ID_ADMINISTRATOR, True)
+        assert [place for place in RELATIONS if sees(clerk, place, Action.VIEW)] == ["inside", "child"]
+        assert [place for place in RELATIONS if sees(clerk_too, place, Action.VIEW)] == ["inside", "child", "protected"]
+        issuer = Who(Role.RESPONSIBLE_ISSUER)
+        assert [place for place in RELATIONS if sees(issuer, place, Action.VIEW)] == ["inside", "parent", "child", "beside"]
+        everybody = Who(Role.GLOBAL_READER)
+        assert [place for place in RELATIONS if not sees(everybody, place, Action.VIEW)] == ["protected", "unknown"]
+
+    def test_the_expected_statuses(self) -> None:
+        row = Row("x", "GET", Action.REVOKE_CARRIER, "active", ok=299)
+        reader, clerk = Who(Role.READER), Who(Role.REVOKER)
+        assert [expected(row, clerk, place) for place in ("inside", "child", "parent", "protected", "unknown")] == [
+            299,
+            299,
+            404,
+            404,
+            404,
+        ]
+        assert [expected(row, reader, place) for place in ("inside", "parent", "unknown")] == [403, 404, 404]
+        assert expected(row, ANONYMOUS, "inside") == 302
+        assert expected(row, Who(None), "inside") == 403
+
+    def test_every_role_is_walked_with_and_without_the_add_on(self) -> None:
+        assert {(who.role, who.add_on) for who in CALLERS} == {(None, False)} | {
+            (role, on) for role in Role for on in (True, False)
+        }
+
+    def test_a_wrong_row_is_found(self, access: Any) -> None:
+        """The walk can fail: a page that is said to be more open, or less, than it is."""
+        assert walk(Row("person_photo", "GET", Action.VIEW, "person"), access)
+        assert walk(Row("person", "GET", Action.VIEW_INVOICE, "person"), access)
+        assert walk(Row("settings", "GET", PUBLIC), access)

@@ -1,0 +1,193 @@
+"""Asks one row of the matrix of everybody about everything, and says where an answer is not the one that the rules give."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from issuance.authz import Action
+from issuance.authz.roles import ALLOWED, AREA_ROLES, EXTENDED_REACH, GLOBAL_ROLES
+from siths_portal.lib import clock
+from tests.access.matrix import PUBLIC, Gate, Row
+from tests.access.world import CALLERS, RELATIONS, AccessWorld, Who, undone
+
+ANONYMOUS = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came: the status, the body and headers without what changes from one request to the next, the queries' shapes."""
+
+    status: int
+    location: str
+    body: str
+    headers: tuple[tuple[str, str], ...]
+    queries: tuple[str, ...]
+
+
+def addresses(urlconf: str) -> dict[str, URLPattern]:
+    """Every address of a face by its name, or by its route where it has none."""
+    found: dict[str, URLPattern] = {}
+    for pattern in _patterns(get_resolver(urlconf).url_patterns):
+        key = pattern.name or str(pattern.pattern)
+        assert key not in found, f"two addresses are called {key}"
+        found[key] = pattern
+    return found
+
+
+def _patterns(entries: list[URLPattern | URLResolver]) -> Iterator[URLPattern]:
+    for entry in entries:
+        if isinstance(entry, URLResolver):
+            yield from _patterns(entry.url_patterns)
+        else:
+            yield entry
+
+
+def sees(who: Who, relation: str, right: Action) -> bool:
+    """Whether something at that place is in the caller's sight for this: scope flows downward only (domain.md 1.1)."""
+    if who.role is None or relation == "unknown" or (relation == "protected" and not who.add_on):
+        return False
+    if relation == "opened":
+        return right in EXTENDED_REACH and right in ALLOWED[who.role]
+    if who.role in GLOBAL_ROLES:
+        return True
+    if who.role in AREA_ROLES:
+        return relation != "outside"
+    return relation in ("inside", "child", "protected")
+
+
+def expected(row: Row, who: Who | None, relation: str | None) -> int:
+    """The status that the rules give."""
+    if row.right is PUBLIC:
+        return row.in_session or row.ok if who is not ANONYMOUS else row.ok
+    if who is ANONYMOUS:
+        return 302
+    if who.role is None:
+        return 403
+    if isinstance(row.right, Gate):
+        return row.ok
+    allowed = row.right in ALLOWED[who.role]
+    if relation is None:
+        return row.ok if allowed else 403
+    if row.own:
+        return (row.ok if allowed else 403) if relation == "inside" else 404
+    if not allowed:
+        return 403 if row.unseen == 403 or sees(who, relation, Action.VIEW) else 404
+    return row.ok if sees(who, relation, row.right) else 404
+
+
+def relations(row: Row, access: AccessWorld, who: Who | None = CALLERS[0]) -> list[str | None]:
+    """Where the row's target can lie, as far as it is asked of `who`.
+
+    Who has no role is turned away before anything is looked up, so for him two places stand for all; and what the area's issuer
+    sees beside him is asked without the add-on alone.
+    """
+    if row.target is None:
+        return [None]
+    if row.own:
+        there: list[str | None] = ["inside", "outside", "unknown"]
+    elif isinstance(row.target, str):
+        there = [relation for relation in RELATIONS if getattr(access.things[relation], row.target)]
+    else:
+        there = list(RELATIONS)
+    if who is ANONYMOUS or who.role is None:
+        return [there[0], "unknown"]
+    return [relation for relation in there if relation != "beside" or not who.add_on]
+
+
+def ask(row: Row, access: AccessWorld, who: Who | None, relation: str | None, *, method: str = "") -> Answer:
+    """Sends the request and undoes what it did."""
+    with undone(), clock.moved_to(access.moment):
+        arguments = _arguments(row, access, who, relation)
+        path = reverse(row.name, args=arguments) if not row.name.startswith("healthz") else f"/{row.name}"
+        client = Client(raise_request_exception=False)
+        if who is not ANONYMOUS:
+            client.cookies[settings.SESSION_COOKIE_NAME] = access.sessions[who]
+        options: dict[str, Any] = {"data": dict(row.data)} if (method or row.method) == "POST" else {}
+        with CaptureQueriesContext(connection) as queries:
+            response = getattr(client, (method or row.method).lower())(path, **options)
+        content = b"".join(response.streaming_content) if response.streaming else response.content  # type: ignore[attr-defined]
+    hidden = [str(argument) for argument in arguments]
+    headers = tuple(sorted((name, _steady(value, hidden)) for name, value in response.headers.items() if name not in _CHANGING))
+    return Answer(
+        response.status_code,
+        response.headers.get("Location", ""),
+        _steady(content.decode("utf-8", "replace"), hidden),
+        headers,
+        tuple(_shape(query["sql"]) for query in queries.captured_queries),
+    )
+
+
+def _arguments(row: Row, access: AccessWorld, who: Who | None, relation: str | None) -> tuple[Any, ...]:
+    if row.target is None or relation is None:
+        return ()
+    if isinstance(row.target, str):
+        return (getattr(access.things[relation], row.target), *row.more)
+    stand_in = who if who is not ANONYMOUS and who.role is not None else CALLERS[0]
+    return (*row.target(access, stand_in, relation), *row.more)
+
+
+_CHANGING = ("X-Request-Id", "X-Request-ID", "Content-Length")
+
+
+def _steady(text: str, hidden: list[str]) -> str:
+    """The text without CSRF tokens, the request's id, and what was asked for."""
+    text = re.sub(r'(name="csrfmiddlewaretoken" value=)"[^"]*"', r"\1", text)
+    text = re.sub(r"<code>[0-9a-f]{32}</code>", "<code>…</code>", text)
+    for value in hidden:
+        text = text.replace(value, "…") if len(value) > 5 else text
+    return text
+
+
+def _shape(sql: str) -> str:
+    """A statement without its values."""
+    sql = re.sub(r"'(?:[^']|'')*'", "?", sql)
+    return re.sub(r'SAVEPOINT "[^"]*"', "SAVEPOINT", re.sub(r"\b\d+\b", "?", sql))
+
+
+def name_of(who: Who | None) -> str:
+    """The caller in a report."""
+    return "anonymous" if who is ANONYMOUS else str(who)
+
+
+def walk(row: Row, access: AccessWorld) -> list[str]:
+    """Every caller about every place: where the status is another than `expected`, where a log-in is not asked for, and where
+    hidden can be told from unknown by body, headers or queries (S08-S10)."""
+    wrong = []
+    for who in (ANONYMOUS, *CALLERS):
+        answers: dict[str | None, Answer] = {}
+        for relation in relations(row, access, who):
+            answer = answers[relation] = ask(row, access, who, relation)
+            wanted = expected(row, who, relation)
+            if answer.status != wanted:
+                wrong.append(f"{name_of(who)} {relation}: {answer.status}, not {wanted}")
+            elif who is ANONYMOUS and row.right is not PUBLIC and not answer.location.startswith("/logga-in/?"):
+                wrong.append(f"{name_of(who)} {relation}: sent to {answer.location}")
+        unknown = answers.get("unknown")
+        if unknown is None:
+            continue
+        for relation, answer in answers.items():
+            if relation == "unknown" or answer.status != unknown.status or who is ANONYMOUS:
+                continue
+            for part in row.compared:
+                if getattr(answer, part) != getattr(unknown, part):
+                    wrong.append(
+                        f"{name_of(who)} {relation}: {part} tell it from unknown: {_first_difference(answer, unknown, part)}"
+                    )
+    return wrong
+
+
+def _first_difference(answer: Answer, unknown: Answer, part: str) -> str:
+    one, other = getattr(answer, part), getattr(unknown, part)
+    if part == "body":
+        one, other = one.splitlines(), other.splitlines()
+    for left, right in zip(one, other, strict=False):
+        if left != right:
+            return f"{str(left)[:300]} / {str(right)[:300]}"
+    return f"{len(one)} / {len(other)}"
