@@ -58,7 +58,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     *(["authn.web.middleware.SessionMiddleware"] if _LOG_IN else []),
     "django.middleware.common.CommonMiddleware",
-    *(["django.middleware.csrf.CsrfViewMiddleware"] if _PEOPLE else []),
+    *(["siths_portal.lib.uploads.RequestSizeMiddleware", "django.middleware.csrf.CsrfViewMiddleware"] if _PEOPLE else []),
     *(
         [
             "django.contrib.messages.middleware.MessageMiddleware",
