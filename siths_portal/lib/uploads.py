@@ -1,31 +1,38 @@
 """Files from browsers: held in memory up to a limit for the whole request, never on disk, the rest read and dropped (S36)."""
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
 from django.core.files.uploadedfile import InMemoryUploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
+from django.http import HttpRequest, HttpResponse
+
+from siths_portal.lib import pages
+
+
+class RequestSizeMiddleware:
+    """Answers 413 to a request that says it is larger than `UPLOAD_MAX_REQUEST_BYTES`, before anything of it is read."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Serves the request."""
+        told = request.headers.get("Content-Length") or "0"
+        if told.isdecimal() and int(told) > settings.UPLOAD_MAX_REQUEST_BYTES:
+            return pages.error_page(request, 413)
+        return self.get_response(request)
 
 
 class BoundedUploadHandler(FileUploadHandler):
-    """Keeps at most `UPLOAD_MAX_BYTES` and one byte of a request's files, so that who takes a file sees that it is too large.
-
-    A request that says it is larger than `UPLOAD_MAX_REQUEST_BYTES` is refused before its body is read.
-    """
+    """Keeps at most `UPLOAD_MAX_BYTES` and one byte of a request's files, so that who takes a file sees that it is too large."""
 
     def __init__(self, request: Any = None) -> None:
         super().__init__(request)
         self._left = settings.UPLOAD_MAX_BYTES + 1
         self._kept = io.BytesIO()
-
-    def handle_raw_input(
-        self, input_data: Any, meta: dict[str, Any], content_length: int, boundary: str, encoding: str | None = None
-    ) -> None:
-        """Raises RequestDataTooBig (an answer 413) by the length that the request tells."""
-        if content_length > settings.UPLOAD_MAX_REQUEST_BYTES:
-            raise RequestDataTooBig("upload too large")
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
         """Begins a file."""

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
+from django.http import HttpResponse
 from django.test import RequestFactory
+
+from siths_portal.lib.uploads import RequestSizeMiddleware
 
 LIMIT = 5 * 1024 * 1024
 BOUNDARY = "grans"
@@ -67,11 +69,14 @@ def test_many_files_share_the_limit() -> None:
     assert sum(len(file.read()) for file in files.values()) == LIMIT + 1
 
 
-def test_what_says_it_is_huge_is_refused_unread() -> None:
-    made, body = request(0, told=1_000_000_000)
-    with pytest.raises(RequestDataTooBig):
-        _ = made.FILES
+@pytest.mark.parametrize(("told", "status"), [(32 * 1024 * 1024, 200), (32 * 1024 * 1024 + 1, 413), (10**30, 413)])
+def test_what_says_it_is_huge_is_refused_unread(told: int, status: int) -> None:
+    made, body = request(0, told=told)
+    response = RequestSizeMiddleware(lambda _request: HttpResponse())(made)
+    assert response.status_code == status
     assert body.most == 0
+    if status == 413:
+        assert "för stort" in response.content.decode()
 
 
 def test_a_body_that_ends_early_is_what_came_of_it() -> None:
