@@ -17,7 +17,7 @@ START = """<!doctype html><title>T</title><h1>Start  här</h1><a href="/nasta?x=
 <button name="steg" value="2">Skicka</button><button name="steg" value="9" disabled>Av</button></form>
 <table><tr><td>Ett</td><td><form method="post" action="/rad/1"><button>Välj</button></form></td></tr>
 <tr><td>Två</td><td><form method="post" action="/rad/2"><button>Välj</button></form></td></tr></table>
-<form action="/sok"><label for="q">Sök</label><input id="q" name="q"><button>Hitta</button></form>"""
+<dialog><form method="post"><button>Kvar</button></form></dialog><form action="/sok"><label for="q">Sök</label><input id="q" name="q"><button>Hitta</button></form>"""
 
 
 class Site(BaseHTTPRequestHandler):
@@ -77,6 +77,7 @@ def test_it_fills_in_by_label_and_presses_by_text(site) -> None:
     page = Browser().open(url)
     assert page.has_button("Skicka")
     assert not page.has_button("Av"), "a button that is off is none"
+    assert not page.has_button("Kvar"), "a dialog is closed until script opens it"
     page.form("Skicka").fill("Namn", "Åsa").choose("Beta två").send()
     assert seen[-1][:3] == ("POST", "/svar", b"token=t1&namn=%C3%85sa&val=b&steg=2")
     page.form("Skicka").attach("Fil", "a.jpg", b"\xff\xd8", "image/jpeg").send()
