@@ -37,7 +37,13 @@ class Mouse:
         element.fill(text)
 
     def choose(self, element: Locator) -> None:
-        element.check()
+        """Clicks the label where there is one beside the button, since that is the larger target."""
+        label = element.page.locator(f'label[for="{element.get_attribute("id")}"]')
+        if label.count():
+            label.click()
+        else:
+            element.check()
+        assert element.is_checked()
 
     def attach(self, element: Locator, file: Path) -> None:
         with element.page.expect_file_chooser() as chooser:

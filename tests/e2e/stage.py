@@ -65,7 +65,7 @@ class Stage:
 
     @property
     def eid_app(self) -> str:
-        return f"http://localhost:{self.house.port('eid-app')}"
+        return f"http://127.0.0.1:{self.house.port('eid-app')}"
 
     @property
     def cards(self) -> Path:

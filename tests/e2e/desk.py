@@ -1,0 +1,82 @@
+"""A clerk's desk: a browser context at the portal, hands that work with it, an eye on each page and an ear on the traffic."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from siths_portal.demo.people import DemoPerson
+from tests.e2e.hands import Hands
+from tests.e2e.looking import HEIGHT, WIDE, Looker
+from tests.e2e.outside import Holder, name_of
+from tests.e2e.stage import Stage
+from tests.lib.traffic import Traffic
+
+SECONDS = 20
+
+
+@dataclass
+class Desk:
+    """One person's browser. `page` is the tab in front."""
+
+    stage: Stage
+    hands: Hands
+    eye: Looker
+    traffic: Traffic
+    page: Page
+
+    def button(self, name: str) -> Locator:
+        return self.page.get_by_role("main").get_by_role("button", name=name, exact=True)
+
+    def link(self, name: str) -> Locator:
+        return self.page.get_by_role("main").get_by_role("link", name=name, exact=True)
+
+    def press(self, name: str) -> None:
+        """The button or link that reads `name`."""
+        self.hands.press(self.button(name).or_(self.link(name)).first)
+
+    def choose(self, name: str | re.Pattern[str]) -> None:
+        """The radio button that reads `name`."""
+        self.hands.choose(self.page.get_by_role("radio", name=name).first)
+
+    def see(self, heading: str | re.Pattern[str]) -> None:
+        """Waits for the page with this h1."""
+        expect(self.page.get_by_role("heading", level=1)).to_have_text(heading, timeout=SECONDS * 1000)
+
+    def reads(self, text: str | re.Pattern[str]) -> None:
+        """Waits until the page says `text` where it can be read."""
+        expect(self.page.get_by_text(text).first).to_be_visible(timeout=SECONDS * 1000)
+
+    def open(self, path: str) -> None:
+        self.page.goto(f"{self.stage.portal}{path}")
+
+    def look(self, name: str, *, tour: str = "") -> None:
+        self.eye.look(self.page, name, tour=tour)
+
+    def forget_log_in(self) -> None:
+        """What an ended session looks like from here: its cookie is gone."""
+        self.page.context.clear_cookies(name=re.compile("session"))
+
+    def new_tab(self) -> Page:
+        return self.page.context.new_page()
+
+
+@contextmanager
+def desk(stage: Stage, browser: Browser, hands: Hands, series: str) -> Iterator[Desk]:
+    """A desk with an empty browser at the portal's first page."""
+    context = browser.new_context(viewport={"width": WIDE, "height": HEIGHT}, locale="sv-SE", accept_downloads=True)
+    context.set_default_timeout(SECONDS * 1000)
+    eye, traffic = Looker(series), Traffic().watch(context)
+    eye.follow(context)
+    page = context.new_page()
+    made = Desk(stage, hands, eye, traffic, page)
+    made.open("/")
+    try:
+        yield made
+    finally:
+        if not page.is_closed():
+            page.screenshot(path=eye.folder / "last.png", full_page=True)
+        context.close()

@@ -1,0 +1,167 @@
+"""What the tests know of the stage's people and records, asked past the pages; and judges from outside."""
+
+import json
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
+from siths_portal.demo import receipts, status_client
+from siths_portal.demo.people import DemoPerson, person
+from siths_portal.demo.places import PLACES
+from tests.e2e.stage import Stage
+from tests.supplier.stage import wait_for
+
+LEADERS = [(place, role) for place in PLACES for role in place.roles]
+FIRST_CLERK, SECOND_CLERK = 5, 6
+"""ID-administrators of Västra Götalandsregionen; the first has two assignments, the second may handle protected persons."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Somebody who gets a card."""
+
+    person_id: str
+    number: str
+    name: str
+
+    @property
+    def written(self) -> str:
+        return f"{self.number[:8]}-{self.number[8:]}"
+
+
+def clerk(index: int) -> DemoPerson:
+    return person(index)
+
+
+def name_of(one: DemoPerson) -> str:
+    return f"{one.register.given_name_in_use} {one.register.surname}"
+
+
+class Registry:
+    """Questions to the stage's database. `newcomer` gives nobody twice."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage, self.given = stage, set[str]()
+
+    def newcomer(self) -> Holder:
+        """Somebody of the region who may have a card, has none and holds no role."""
+        rows = self.stage.ask(
+            """SELECT p.id, i.value, p.given_name_in_use || ' ' || p.surname FROM issuance_person p
+               JOIN issuance_personidentifier i ON i.person_id = p.id AND i.valid_to IS NULL AND i.kind = 'personnummer'
+               JOIN issuance_post q ON q.person_id = p.id JOIN issuance_organisation o ON o.id = q.organisation_id
+               WHERE o.hsa_id = 'TST2321000131-1000' AND NOT p.is_protected
+               AND NOT EXISTS (SELECT FROM issuance_carrier c WHERE c.person_id = p.id)
+               AND NOT EXISTS (SELECT FROM issuance_rolegrant g WHERE g.person_id = p.id) ORDER BY q.hsa_id"""
+        )
+        for row in rows.splitlines():
+            person_id, number, name = row.split("|")
+            if number not in self.given:
+                self.given.add(number)
+                return Holder(person_id, number, name)
+        raise AssertionError("everybody has a card")
+
+    def ready(self) -> Holder:
+        """Somebody whose only card is real and waits for activation; the supplier may need a while."""
+
+        def found() -> list[Holder]:
+            rows = self.stage.ask(
+                """SELECT p.id, i.value, p.given_name_in_use || ' ' || p.surname FROM issuance_person p
+                   JOIN issuance_personidentifier i ON i.person_id = p.id AND i.valid_to IS NULL
+                   JOIN issuance_carrier c ON c.person_id = p.id WHERE c.state = 'sent' AND c.card_key_sha256 <> ''
+                   AND (SELECT count(*) FROM issuance_carrier d WHERE d.person_id = p.id) = 1 ORDER BY c.created_at"""
+            )
+            holders = [Holder(*row.split("|")) for row in rows.splitlines()]
+            return [one for one in holders if one.number not in self.given]
+
+        wait_for("a card to activate", lambda: bool(found()), seconds=120)
+        holder = found()[0]
+        self.given.add(holder.number)
+        return holder
+
+    def carriers(self, holder: Holder) -> list[str]:
+        """The states of the holder's carriers, oldest first."""
+        rows = self.stage.ask(
+            f"SELECT state FROM issuance_carrier WHERE person_id = '{holder.person_id}' ORDER BY created_at, id"
+        )
+        return rows.split()
+
+    def eids(self, holder: Holder) -> list[str]:
+        rows = self.stage.ask(
+            "SELECT e.state FROM issuance_eid e JOIN issuance_carrier c ON c.id = e.carrier_id "
+            f"WHERE c.person_id = '{holder.person_id}' ORDER BY e.created_at, e.id"
+        )
+        return rows.split()
+
+    def serial(self, holder: Holder) -> str:
+        return self.stage.ask(f"SELECT card_serial FROM issuance_carrier WHERE person_id = '{holder.person_id}'")
+
+    def carrier(self, holder: Holder) -> str:
+        return self.stage.ask(f"SELECT id FROM issuance_carrier WHERE person_id = '{holder.person_id}'")
+
+    def await_state(self, holder: Holder, state: str, *, seconds: float = 90) -> None:
+        wait_for(f"a carrier that is {state}", lambda: self.carriers(holder)[-1:] == [state], seconds=seconds)
+
+    def certificates(self, holder: Holder) -> dict[str, tuple[x509.Certificate, x509.Certificate]]:
+        """The holder's certificates by profile, each with its issuer's."""
+        rows = self.stage.ask(
+            "SELECT cc.profile, encode(b.der, 'hex'), encode(ca.certificate, 'hex') FROM issuance_carriercertificate cc "
+            "JOIN issuance_carrier c ON c.id = cc.carrier_id JOIN pki_certificate t ON t.id = cc.certificate_id "
+            "JOIN pki_certificateblob b ON b.certificate_id = t.id JOIN pki_certificateauthority ca ON ca.id = t.ca_id "
+            f"WHERE c.person_id = '{holder.person_id}'"
+        )
+        found = {}
+        for row in rows.splitlines():
+            profile, own, issuer = row.split("|")
+            found[profile] = (
+                x509.load_der_x509_certificate(bytes.fromhex(own)),
+                x509.load_der_x509_certificate(bytes.fromhex(issuer)),
+            )
+        return found
+
+    def root(self) -> x509.Certificate:
+        hexadecimal = self.stage.ask("SELECT encode(certificate, 'hex') FROM pki_certificateauthority WHERE slug = 'root'")
+        return x509.load_der_x509_certificate(bytes.fromhex(hexadecimal))
+
+    def forbidden(self) -> list[str]:
+        """Everything that may stand in no address, title or log."""
+        code = "import json; from siths_portal.demo import log_scan; print(json.dumps(list(log_scan.terms())))"
+        return list(json.loads(self.stage.manage("shell", "-v", "0", "-c", code)))
+
+    def queued(self) -> str:
+        """What lies in the queues of Redis, as text."""
+        import redis
+
+        client = redis.Redis(unix_socket_path=str(self.stage.house.redis.socket))
+        held = [client.dump(key) or b"" for key in client.scan_iter()]
+        return "\n".join(one.decode(errors="replace") for one in held)
+
+
+def await_ocsp(pair: tuple[x509.Certificate, x509.Certificate], wanted: str, *, seconds: float = 5) -> None:
+    """The responder that the certificate names says `wanted` within the seconds, by both CertID hashes."""
+    for algorithm in (hashes.SHA1(), hashes.SHA256()):
+        status_client.await_ocsp(*pair, algorithm, status_client.ocsp.OCSPCertStatus[wanted], seconds=seconds)
+
+
+def check_receipt(pdf: bytes, registry: Registry, holder: Holder, folder: Path) -> None:
+    """pyHanko and poppler agree that the holder's card signed the whole of it."""
+    signer, issuer = registry.certificates(holder)["person-id-sign"]
+    # In a thread: pyHanko runs an event loop of its own, and Playwright has one in this.
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(receipts.check, pdf, signer=signer, root=registry.root(), intermediates=[issuer]).result(60)
+    file = folder / "kvittens.pdf"
+    file.write_bytes(pdf)
+    said = subprocess.run(["pdfsig", "-nocert", str(file)], capture_output=True, text=True, check=False).stdout
+    assert "Signature is Valid." in said, said
+    assert "Total document signed" in said, said
+
+
+def crl_numbers(pair: tuple[x509.Certificate, x509.Certificate]) -> set[int]:
+    """The serial numbers on the CRL that the certificate names, as it is served now."""
+    points = pair[0].extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    answer = requests.get(str((points[0].full_name or [])[0].value), timeout=10)
+    return {entry.serial_number for entry in x509.load_der_x509_crl(answer.content)}

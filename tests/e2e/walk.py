@@ -1,0 +1,213 @@
+"""The acts of the line, by whatever hands are at the desk: log-in, search, order, activation, revocation, invoice, log-out."""
+
+import re
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page, expect
+
+from siths_portal.demo.people import DemoPerson
+from tests.e2e.desk import Desk
+from tests.e2e.outside import Holder, name_of
+
+ARTICLE = "677"
+OFFICE = "Regionens kortkontor"
+ANY = re.compile("")
+
+
+def log_in(desk: Desk, one: DemoPerson, *, look: bool = False) -> None:
+    """As a test person of the identity provider; in the region's assignment where there are several."""
+    desk.press("Logga in")
+    at_provider(desk, look=look)
+    desk.hands.press(desk.page.get_by_role("button", name=f"Logga in som {name_of(one)}"))
+    enter(desk, one, look=look)
+
+
+def log_in_with_card(desk: Desk, one: DemoPerson, code: str) -> None:
+    """As somebody who has a card: the provider asks for its code."""
+    desk.press("Logga in")
+    at_provider(desk)
+    desk.hands.press(desk.page.get_by_role("button", name=f"Logga in som {name_of(one)}"))
+    desk.see("Jag legitimerar mig hos")
+    desk.look("Koden vid inloggningstjänsten")
+    desk.hands.write(desk.page.get_by_label("Ange pinkod för SITHS-kort (Legitimering)"), code)
+    desk.press("Legitimera")
+    enter(desk, one)
+
+
+def at_provider(desk: Desk, *, look: bool = False) -> None:
+    expect(desk.page).to_have_url(re.compile(re.escape(desk.stage.idp)))
+    desk.see("Legitimera dig")
+    if look:
+        desk.look("Inloggningstjänsten", tour="log-in")
+
+
+def enter(desk: Desk, one: DemoPerson, *, look: bool = False) -> None:
+    expect(desk.page).to_have_url(re.compile(re.escape(desk.stage.portal)))
+    if len(one.posts) > 1:
+        desk.see("Vilket uppdrag loggar du in för?")
+        if look:
+            desk.look("Val av uppdrag")
+        desk.choose(re.compile(r"^Västra Götalandsregionen \("))
+        desk.press("Fortsätt")
+    expect(desk.page.get_by_role("button", name="Logga ut")).to_be_visible()
+
+
+def find(desk: Desk, typed: str) -> None:
+    """From the search page to the only hit."""
+    desk.see("Sök person")
+    desk.hands.scan(desk.page, typed)
+    at_person(desk)
+
+
+def at_person(desk: Desk) -> None:
+    expect(desk.page).to_have_url(re.compile("/sok/person/[0-9a-f-]{36}/"))
+    desk.see("Person")
+
+
+def function(desk: Desk, name: str) -> Locator:
+    """A function of the page, wherever it stands."""
+    return desk.page.get_by_role("link", name=name, exact=True).or_(desk.page.get_by_role("button", name=name, exact=True)).first
+
+
+def order(desk: Desk, photo: Path, *, look: bool = False) -> None:
+    """From the person's page through the wizard to the review, where nothing is sent yet."""
+    desk.hands.press(function(desk, "Nytt SITHS eID ordinarie kort"))
+    choose_organisation(desk, look=look)
+    choose_article(desk, look=look)
+    give_photo(desk, photo, look=look)
+    choose_office(desk, look=look)
+    desk.see("Förhandsgranska")
+
+
+def choose_organisation(desk: Desk, *, look: bool = False) -> None:
+    desk.see("Val av organisation")
+    if look:
+        desk.look("Val av organisation")
+    radios = desk.page.get_by_role("radio")
+    if radios.count():
+        desk.hands.choose(radios.first)
+    desk.press("Nästa")
+
+
+def choose_article(desk: Desk, *, look: bool = False) -> None:
+    desk.see("Välj artikel")
+    desk.choose(re.compile(ARTICLE))
+    if look:
+        desk.look("Val av artikel")
+    desk.press("Nästa")
+
+
+def give_photo(desk: Desk, photo: Path, *, look: bool = False) -> None:
+    desk.see("Granska foto")
+    if look:
+        desk.look("Foto saknas")
+    desk.hands.attach(desk.page.locator('input[type="file"]'), photo)
+    desk.press("Hämta fotografi")
+    expect(desk.page.get_by_role("main").locator("img").first).to_be_visible()
+    if look:
+        desk.look("Foto", tour="order-photo")
+    desk.press("Nästa")
+
+
+def choose_office(desk: Desk, *, look: bool = False) -> None:
+    desk.see("Välj kontor")
+    desk.choose(re.compile(OFFICE))
+    if look:
+        desk.look("Val av kontor")
+    desk.press("Nästa")
+
+
+def begin_activation(desk: Desk, *, look: bool = False) -> None:
+    """From the person's page to the second step, where the app's handle is shown."""
+    desk.hands.press(function(desk, "Aktivera kort"))
+    desk.see("Aktivera SITHS eID ordinarie kort")
+    desk.choose(re.compile("Körkort"))
+    if look:
+        desk.look("Identifiering", tour="activate-identify")
+    desk.press("Aktivera")
+    desk.see(re.compile("Underteckna"))
+
+
+def open_app(desk: Desk) -> Page:
+    """The app's own window, by the page's link."""
+    with desk.page.context.expect_page() as opened:
+        desk.hands.press(function(desk, "Skriv under i SITHS eID-appen"))
+    app = opened.value
+    app.wait_for_load_state()
+    return app
+
+
+def insert_card(desk: Desk, app: Page, serial: str, *, look: bool = False) -> None:
+    expect(app.get_by_role("heading", level=1)).to_have_text("Välj kort")
+    desk.hands.choose(app.get_by_role("radio", name=re.compile(serial[-4:])))
+    if look:
+        desk.eye.look(app, "Appen: kortet")
+    desk.hands.press(app.get_by_role("button", name="Fortsätt"))
+
+
+def choose_code(desk: Desk, app: Page, code: str, *, look: bool = False) -> None:
+    expect(app.get_by_role("heading", level=1)).to_have_text("Välj legitimeringskod")
+    if look:
+        desk.eye.look(app, "Appen: välj kod", tour="app-code")
+    desk.hands.write(app.get_by_label("Legitimeringskod", exact=True), code)
+    desk.hands.write(app.get_by_label("Bekräfta legitimeringskod"), code)
+    desk.hands.press(app.get_by_role("button", name="Legitimera"))
+
+
+def sign(desk: Desk, app: Page, code: str, *, look: bool = False) -> None:
+    expect(app.get_by_role("heading", level=1)).to_have_text("Skriv under")
+    if look:
+        desk.eye.look(app, "Appen: skriv under", tour="app-sign")
+    desk.hands.write(app.get_by_label("Legitimeringskod"), code)
+    desk.hands.press(app.get_by_role("button", name="Skriv under"))
+    expect(app.get_by_role("heading", level=1)).to_have_text(re.compile("^Klart"))
+    if look:
+        desk.eye.look(app, "Appen: klart")
+
+
+def activate(desk: Desk, serial: str, code: str) -> None:
+    """The whole of it, from the person's page back to it."""
+    begin_activation(desk)
+    app = open_app(desk)
+    insert_card(desk, app, serial)
+    choose_code(desk, app, code)
+    sign(desk, app, code)
+    app.close()
+    desk.see("Aktivering lyckades")
+    desk.press("Avsluta")
+    at_person(desk)
+
+
+def open_carrier(desk: Desk, *, look: str = "", tour: str = "") -> None:
+    """Opens the first carrier, unless it is open."""
+    row = desk.page.locator("details.expander").first
+    if not row.evaluate("e => e.open"):
+        desk.hands.press(row.locator("summary").first)
+    if look:
+        desk.look(look, tour=tour)
+
+
+def revoke(desk: Desk, name: str, reason: str, *, look: bool = False, tour: bool = False) -> None:
+    """From the person's page, by the function `name`, to the page that says when relying parties see it."""
+    ask_to_revoke(desk, name, reason, look=look, tour=tour)
+    if look:
+        desk.look(f"{name}: bekräfta")
+    desk.press(name)
+    desk.see(re.compile("är spärrat$"))
+
+
+def ask_to_revoke(desk: Desk, name: str, reason: str, *, look: bool = False, tour: bool = False) -> None:
+    """As far as the question whether to do it."""
+    desk.hands.press(function(desk, name))
+    desk.see(name)
+    for choice in (reason, "Innehavaren", "Besök"):
+        desk.choose(re.compile(choice))
+    if look:
+        desk.look(f"{name}: begäran", tour="revoke" if tour else "")
+    desk.press("Nästa")
+    desk.see(re.compile("^Vill du spärra"))
+
+
+def holder_of(one: DemoPerson, person_id: str) -> Holder:
+    """A role holder as the receiver of a card."""
+    return Holder(person_id, one.person_id.value, name_of(one))
