@@ -8,8 +8,9 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
 from django.views.decorators.http import require_safe
 
 from authn.web import with_login_form
@@ -47,20 +48,13 @@ class Frame:
         actor = getattr(self._request, "actor", None) if self.user else None
         if actor is None:
             return []
-        return [Tab(name, str(text), url) for name, text, action in _TABS if policy.holds(actor, action) and (url := _url(name))]
+        return [Tab(name, str(text), reverse(name)) for name, text, action in _TABS if policy.holds(actor, action)]
 
     @property
     def quick_search(self) -> bool:
         """Whether the head has a search field for the next person: on pages where one is done with the present one."""
         match = self._request.resolver_match
         return bool(self.user) and match is not None and match.url_name in _DONE
-
-
-def _url(name: str) -> str:
-    try:
-        return reverse(name)
-    except NoReverseMatch:
-        return ""
 
 
 def frame(request: HttpRequest) -> dict[str, object]:

@@ -15,6 +15,7 @@ __all__ = ["browser"]  # a fixture
 PAGES = [
     ("portal", "/"),
     ("portal", "/tillganglighet/"),
+    ("portal", "/hjalp/"),
     ("portal", "/finns/inte/"),
     ("minasidor", "/"),
     ("status", "/"),
@@ -74,7 +75,7 @@ def test_every_link_is_reached_and_seen_by_keyboard(urls: dict[str, str], browse
 
 def test_our_colours_and_the_design_system_are_loaded(urls: dict[str, str], browser: Browser) -> None:
     with page_at(browser, urls["portal"]) as (page, _):
-        card = page.locator(".ds-card").first
-        assert card.evaluate("e => getComputedStyle(e).backgroundColor") == "rgb(241, 247, 248)"
-        assert card.evaluate("e => parseFloat(getComputedStyle(e).borderRadius)") > 0
+        button = page.get_by_role("button", name="Logga in")
+        assert button.evaluate("e => getComputedStyle(e).backgroundColor") == "rgb(15, 95, 108)"
+        assert button.evaluate("e => parseFloat(getComputedStyle(e).borderRadius)") > 0
         assert page.locator("h1").evaluate("e => getComputedStyle(e).color") == "rgb(4, 51, 59)"
