@@ -146,7 +146,7 @@ class Page:
 
     def _buttons(self, text: str) -> list[html.HtmlElement]:
         found = self.tree.xpath("//button[not(@type) or @type='submit'][not(@disabled)] | //input[@type='submit']")
-        return [one for one in found if _fits(_name(one), text) and not any(one.iterancestors("dialog"))]
+        return [one for one in found if _fits(_name(one), text) and next(one.iterancestors("dialog"), None) is None]
 
 
 def _name(element: html.HtmlElement) -> str:
