@@ -11,7 +11,6 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
-from django.views.decorators.http import require_safe
 
 from authn.web import with_login_form
 from issuance.authz import Action, policy
