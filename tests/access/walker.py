@@ -114,13 +114,13 @@ def ask(row: Row, access: AccessWorld, who: Who | None, relation: str | None, *,
             response = getattr(client, (method or row.method).lower())(path, **options)
         content = b"".join(response.streaming_content) if response.streaming else response.content  # type: ignore[attr-defined]
     hidden = [str(argument) for argument in arguments]
-    headers = tuple(sorted((name, _steady(value, hidden)) for name, value in response.headers.items() if name not in _CHANGING))
+    headers = tuple(sorted((name, steady(value, hidden)) for name, value in response.headers.items() if name not in _CHANGING))
     return Answer(
         response.status_code,
         response.headers.get("Location", ""),
-        _steady(content.decode("utf-8", "replace"), hidden),
+        steady(content.decode("utf-8", "replace"), hidden),
         headers,
-        tuple(_shape(query["sql"]) for query in queries.captured_queries),
+        tuple(shape(query["sql"]) for query in queries.captured_queries),
     )
 
 
@@ -136,7 +136,7 @@ def _arguments(row: Row, access: AccessWorld, who: Who | None, relation: str | N
 _CHANGING = ("X-Request-Id", "X-Request-ID", "Content-Length")
 
 
-def _steady(text: str, hidden: list[str]) -> str:
+def steady(text: str, hidden: list[str]) -> str:
     """The text without CSRF tokens, the request's id, and what was asked for."""
     text = re.sub(r'(name="csrfmiddlewaretoken" value=)"[^"]*"', r"\1", text)
     text = re.sub(r"<code>[0-9a-f]{32}</code>", "<code>…</code>", text)
@@ -145,7 +145,7 @@ def _steady(text: str, hidden: list[str]) -> str:
     return text
 
 
-def _shape(sql: str) -> str:
+def shape(sql: str) -> str:
     """A statement without its values."""
     sql = re.sub(r"'(?:[^']|'')*'", "?", sql)
     return re.sub(r'SAVEPOINT "[^"]*"', "SAVEPOINT", re.sub(r"\b\d+\b", "?", sql))

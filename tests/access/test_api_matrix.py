@@ -1,0 +1,323 @@
+"""Every operation of the APIs and every address of the other faces, asked by machines of each kind and by people of each role.
+
+A person's session opens no API, a client's certificate no page; another supplier's order is an unknown one (S08, S09, S29).
+"""
+
+import base64
+import json
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from django.conf import settings
+from django.db import connection
+from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
+
+from authn.models import ClientCertificate, ServiceClient
+from issuance.models import CardCustomisation, CardOrder, Photo
+from issuance.services import supplier_intake
+from siths_portal.lib import clock
+from tests.access.faces import face, settings_of
+from tests.access.walker import Answer, addresses, shape, steady
+from tests.access.world import CALLERS, SUPPLIER, AccessWorld, Who, undone
+from tests.issuance import authorities
+from tests.tls import Identity, SmallCa
+
+HEADER = "X-Client-Certificate"
+MACHINES = {SUPPLIER: "supplier", "other": "supplier", "service": "service", "stranger": ""}
+CUSTOMISATION = "7837803902"
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+@pytest.fixture(scope="module")
+def machines(access: AccessWorld) -> dict[str, Identity]:
+    """A certificate for each; the stranger's is registered for nobody."""
+    ca = SmallCa()
+    identities = {name: ca.issue(name) for name in MACHINES}
+    for name, kind in MACHINES.items():
+        if kind:
+            client = ServiceClient.objects.create(client_ref=name, kind=kind, name=name)
+            thumbprint = identities[name].certificate.fingerprint(_SHA256).hex()
+            ClientCertificate.objects.create(client=client, thumbprint=thumbprint)
+    return identities
+
+
+_SHA256 = x509.base.hashes.SHA256()
+
+# --- the supplier API -----------------------------------------------------------------------------------------------------
+
+Made = Callable[[AccessWorld], str]
+
+
+def queued(access: AccessWorld) -> str:
+    """An order that any supplier may take."""
+    return str(access.things["inside"].queued)
+
+
+def accepted(access: AccessWorld) -> str:
+    """An order of the supplier's, with a photo."""
+    pk = access.things["inside"].queued
+    supplier_intake.accept(client_ref=SUPPLIER, order_id=pk)
+    CardOrder.objects.filter(pk=pk).update(photo=Photo.objects.first())
+    return str(pk)
+
+
+def certified(access: AccessWorld) -> str:
+    """An order of the supplier's whose card has its certificates."""
+    return str(CardOrder.objects.get(carrier_id=access.things["inside"].sent).pk)
+
+
+def customisation(_access: AccessWorld) -> str:
+    """A customisation that the supplier alone makes."""
+    CardCustomisation.objects.filter(customisation_id=CUSTOMISATION).update(supplier_ref=SUPPLIER)
+    return CUSTOMISATION
+
+
+def card() -> dict[str, Any]:
+    """A whole body of `request_certificates`."""
+    made = authorities.card(990)
+    key = serialization.load_der_public_key(made.key)
+    spki = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+    csrs = {
+        name: x509.load_der_x509_csr(der).public_bytes(serialization.Encoding.PEM).decode() for name, der in made.csrs.items()
+    }
+    return {"card_serial": made.serial, "card_key": spki, "csrs": csrs}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A call by its operationId; `mine` makes what it names, which is the supplier's own unless it is `queued`."""
+
+    id: str
+    mine: Made | None = None
+    ok: int = 200
+    body: Callable[[], dict[str, Any]] = dict
+    case: str = ""
+    shared: bool = False
+    unknown: str = field(default_factory=lambda: str(uuid.UUID(int=2**127)))
+
+    def __str__(self) -> str:
+        return f"{self.id}{f' ({self.case})' if self.case else ''}"
+
+
+OPERATIONS = [
+    Operation("list_orders", shared=True),
+    Operation("read_order", accepted),
+    Operation("accept_order", accepted),
+    Operation("accept_order", queued, shared=True, case="queued"),
+    Operation("read_certificates", certified),
+    Operation("request_certificates", accepted, ok=202, body=card),
+    Operation("report_event", accepted, body=lambda: {"type": "failed", "reason": "spoilt"}),
+    Operation("read_photo", accepted),
+    Operation("read_keys", shared=True),
+    Operation("read_customisation", customisation, unknown="9999999999"),
+    Operation("put_customisation", customisation, ok=422, unknown="9999999999"),
+]
+
+
+def described(room: str) -> dict[str, tuple[str, str]]:
+    """The operations of an API's committed description: method and path by operationId."""
+    description = yaml.safe_load((settings.BASE_DIR / "issuance" / "api" / room / "v1" / "openapi.yaml").read_text())
+    return {
+        operation["operationId"]: (method.upper(), path)
+        for path, item in description["paths"].items()
+        for method, operation in item.items()
+    }
+
+
+SUPPLIER_API, EIDAPP_API = described("supplier"), described("eidapp")
+
+
+@pytest.fixture
+def api() -> Iterator[None]:
+    """This process is the api face behind its TLS front."""
+    with face("api", MTLS_CERTIFICATE_HEADER=HEADER, CERTIFICATE_WAIT_SECONDS=0):
+        yield
+
+
+def call(
+    method: str, path: str, *, certificate: Identity | None = None, cookie: str = "", body: Any = None, **headers: str
+) -> Answer:
+    client = Client(raise_request_exception=False)
+    if cookie:
+        client.cookies[settings_of("portal")["SESSION_COOKIE_NAME"]] = cookie
+    if certificate:
+        headers[HEADER] = quote(certificate.pem)
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+    content = {"data": json.dumps(body), "content_type": "application/json"} if body is not None else {}
+    with CaptureQueriesContext(connection) as queries:
+        response = client.generic(method, path, headers=headers, **content)  # type: ignore[arg-type]
+    kept = tuple(
+        sorted((name, value) for name, value in response.headers.items() if name not in ("X-Request-Id", "Content-Length"))
+    )
+    named = re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}|\b\d{10}\b", path)
+    return Answer(
+        response.status_code, "", steady(response.content.decode("utf-8", "replace"), named), kept,
+        tuple(shape(query["sql"]) for query in queries.captured_queries),
+    )  # fmt: skip
+
+
+def perform(operation: Operation, access: AccessWorld, *, unknown: bool = False, **caller: Any) -> Answer:
+    method, path = SUPPLIER_API[operation.id]
+    with undone(), clock.moved_to(access.moment):
+        target = operation.unknown if unknown else operation.mine(access) if operation.mine else ""
+        address = re.sub(r"\{\w+\}", target, path)
+        body = operation.body() if method in ("POST", "PUT") else None
+        return call(method, address, body=body, **caller, **{"Idempotency-Key": "x", "If-Match": "*"})
+
+
+def test_every_operation_of_the_supplier_api_has_a_row() -> None:
+    assert {operation.id for operation in OPERATIONS} == set(SUPPLIER_API)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+class TestSupplierApi:
+    def test_the_supplier_whose_it_is(self, access: Any, machines: Any, api: None, operation: Operation) -> None:
+        assert perform(operation, access, certificate=machines[SUPPLIER]).status == operation.ok
+
+    def test_another_supplier(self, access: Any, machines: Any, api: None, operation: Operation) -> None:
+        answer = perform(operation, access, certificate=machines["other"])
+        if operation.shared:
+            assert answer.status == operation.ok
+            return
+        unknown = perform(operation, access, certificate=machines["other"], unknown=True)
+        assert answer.status == unknown.status == 404
+        assert (answer.body, answer.headers, answer.queries) == (unknown.body, unknown.headers, unknown.queries)
+
+    def test_another_kind_of_client_and_a_stranger(self, access: Any, machines: Any, api: None, operation: Operation) -> None:
+        assert perform(operation, access, certificate=machines["service"]).status == 403
+        assert perform(operation, access, certificate=machines["stranger"]).status == 401
+        assert perform(operation, access).status == 401
+
+    def test_people_of_every_role(self, access: Any, machines: Any, api: None, operation: Operation) -> None:
+        answers = {perform(operation, access, cookie=access.sessions[who]) for who in CALLERS}
+        assert {answer.status for answer in answers} == {401}
+        assert not [sql for answer in answers for sql in answer.queries if "authn_session" in sql]
+
+    def test_a_certificate_counts_behind_the_front_alone(self, access: Any, machines: Any, operation: Operation) -> None:
+        """Without the setting, which the process on the unix socket has, the header is nothing."""
+        with face("api", MTLS_CERTIFICATE_HEADER=""):
+            assert perform(operation, access, certificate=machines[SUPPLIER]).status == 401
+
+
+@pytest.mark.parametrize("path", sorted({path for _, path in SUPPLIER_API.values()}))
+def test_a_method_that_is_no_operation_does_not_exist(access: Any, machines: Any, api: None, path: str) -> None:
+    address = re.sub(r"\{order_id\}", str(uuid.UUID(int=1)), path).replace("{customisation_id}", CUSTOMISATION)
+    for method in METHODS:
+        if (method, path) not in SUPPLIER_API.values():
+            with undone():
+                assert call(method, address, certificate=machines[SUPPLIER], body={}).status == 405, f"{method} {path}"
+
+
+def test_a_certificate_opens_no_page(access: Any, machines: Any) -> None:
+    with override_settings(MTLS_CERTIFICATE_HEADER=HEADER), undone():
+        assert call("GET", "/sok/", certificate=machines[SUPPLIER]).status == 302
+
+
+# --- the eID app's API: the card is the proof, and no session ----------------------------------------------------------------
+
+
+def proof() -> dict[str, Any]:
+    """A body of `start_transaction` of the right form that proves nothing."""
+    pem = SmallCa().issue("x").pem.decode()
+    profiles = ("person-hsaid-auth", "person-hsaid-sign", "person-id-auth", "person-id-sign")
+    return {
+        "card_serial": "9" * 19, "certificates": dict.fromkeys(profiles, pem), "origin": "http://testserver",
+        "ephemeral_key": {"kty": "EC", "crv": "P-256", "x": "A" * 43, "y": "A" * 43},
+        "signature": base64.b64encode(b"x" * 70).decode(),
+    }  # fmt: skip
+
+
+EIDAPP_BODIES: dict[str, Callable[[], dict[str, Any]]] = {
+    "start_transaction": proof,
+    "report_code_set": dict,
+    "complete_transaction": lambda: {"signature": base64.b64encode(b"x" * 256).decode()},
+    "cancel_transaction": dict,
+}
+
+
+def test_every_operation_of_the_eid_app_has_a_body() -> None:
+    assert set(EIDAPP_BODIES) == set(EIDAPP_API)
+
+
+@pytest.mark.parametrize("operation", sorted(EIDAPP_API))
+def test_a_session_is_nothing_to_the_eid_app(access: Any, operation: str) -> None:
+    """Nobody gets further with a session than without, and the session is not even looked up."""
+    method, path = EIDAPP_API[operation]
+    body = EIDAPP_BODIES[operation]()
+    answers = set()
+    with override_settings(EID_APP_CALLS_PER_MINUTE=10_000):
+        for cookie in ("", *(access.sessions[who] for who in CALLERS)):
+            for token in ({}, {"Authorization": "Bearer act.AAAAAAAAAAAAAAAAAAAAAA"}):
+                with undone():
+                    answer = call(method, path, cookie=cookie, body=body, **token)
+                assert answer.status in (401, 422), operation
+                assert not [sql for sql in answer.queries if "authn_session" in sql]
+                answers.add((bool(token), answer.status, answer.body))
+        assert len(answers) <= 2, "with a token or without, the same to everybody"
+        for other in METHODS:
+            if other != method:
+                with undone():
+                    assert call(other, path).status == 405, f"{other} {path}"
+
+
+def test_the_descriptions_are_open(access: Any, api: None) -> None:
+    with undone():
+        assert call("GET", "/api/supplier/v1/openapi.yaml").status == 200
+        assert call("POST", "/api/supplier/v1/openapi.yaml").status == 405
+    with override_settings(**settings_of("portal")), undone():
+        assert call("GET", "/api/eidapp/v1/openapi.yaml").status == 200
+        assert call("POST", "/api/eidapp/v1/openapi.yaml").status == 405
+
+
+# --- the other faces: open to everybody, and to nobody for more ---------------------------------------------------------------
+
+OPEN: dict[str, dict[str, tuple[str, int]]] = {
+    "minasidor": {"healthz/live": ("/healthz/live", 200), "healthz/ready": ("/healthz/ready", 200), "start": ("/", 200)},
+    "status": {
+        "healthz/live": ("/healthz/live", 200),
+        "healthz/ready": ("/healthz/ready", 200),
+        "status-index": ("/", 200),
+        "ocsp": ("/ocsp", 200),
+        "ocsp-get": ("/ocsp/MEow", 200),
+        "crl": ("/crl/unknown.crl", 404),
+        "ca-certificate": ("/aia/unknown.cer", 404),
+    },
+    "api": {"healthz/live": ("/healthz/live", 200), "healthz/ready": ("/healthz/ready", 200), "": ("/nothing", 404)},
+}
+
+
+def test_every_address_of_the_other_faces_is_named() -> None:
+    for name, named in OPEN.items():
+        found = set(addresses(settings_of(name)["ROOT_URLCONF"]))
+        if name == "api":
+            assert {key for key in found if key.startswith("supplier-")} == {
+                "supplier-orders", "supplier-order", "supplier-accept", "supplier-certificates", "supplier-events",
+                "supplier-photo", "supplier-keys", "supplier-customisation", "supplier-openapi",
+            }  # fmt: skip
+            found = {key for key in found if not key.startswith("supplier-")}
+        assert found == set(named), name
+
+
+@pytest.mark.parametrize(("name", "key"), [(name, key) for name, named in OPEN.items() for key in named])
+def test_a_session_changes_nothing_there(access: Any, name: str, key: str) -> None:
+    path, status = OPEN[name][key]
+    callers: tuple[Who | None, ...] = (None, *CALLERS)
+    with face(name):
+        answers = set()
+        for who in callers:
+            with undone():
+                answer = call("GET", path, cookie=access.sessions[who] if who else "")
+            assert answer.status == status
+            assert not [sql for sql in answer.queries if "authn_session" in sql]
+            answers.add(re.sub(r"[0-9a-f]{32}", "…", answer.body))
+        assert len(answers) == 1
