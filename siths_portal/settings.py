@@ -252,7 +252,7 @@ MINIMUM_AGE_LOA3 = env.int("MINIMUM_AGE_LOA3", default=18)
 MINIMUM_AGE_LOA2 = env.int("MINIMUM_AGE_LOA2", default=15)
 # Activation: seconds that a handle waits for the app and that a started transaction lasts, minutes that an identification may be
 # used again for, wrong proofs that end a transaction, seconds that `start` waits for the worker, and calls a minute by address.
-EID_APP_URL = env.str("EID_APP_URL", default=f"http://localhost:{PORT_BASE + 11}/")
+EID_APP_URL = env.str("EID_APP_URL", default=f"http://127.0.0.1:{PORT_BASE + 11}/")
 ACTIVATION_HANDLE_SECONDS = env.int("ACTIVATION_HANDLE_SECONDS", default=300)
 ACTIVATION_STARTED_SECONDS = env.int("ACTIVATION_STARTED_SECONDS", default=900)
 ACTIVATION_IDENTIFICATION_MINUTES = env.int("ACTIVATION_IDENTIFICATION_MINUTES", default=30)

@@ -186,9 +186,21 @@ def pem(der: bytes) -> str:
     return x509.load_der_x509_certificate(der).public_bytes(serialization.Encoding.PEM).decode()
 
 
+_pool: list[PaperCard] = []
+
+
+def _pooled_keys() -> Keys:
+    """Keys that no card in the database has. RSA keys take long to make, so those of earlier tests are used again."""
+    for paper in _pool:
+        if not Carrier.objects.filter(card_serial=paper.serial).exists():
+            return Keys(paper)
+    _pool.append(PaperCard())
+    return Keys(_pool[-1])
+
+
 def sent_card(world: World, post: Post | None = None, *, keys: Any = None, actor: Actor | None = None) -> Made:
     """A card in SENT: ordered by a clerk, made, certified, its PUK sealed, and reported sent. Waits no EID_APP_WAIT_SECONDS."""
-    keys = keys or Keys()
+    keys = keys or _pooled_keys()
     order = world.order(post, actor=actor)
     _make(order, keys)
     return Made(keys, Carrier.objects.get(pk=order.carrier_id), CardOrder.objects.get(pk=order.pk))
@@ -201,7 +213,8 @@ def _make(order: CardOrder, keys: Any) -> None:
         client_ref=CLIENT, order_id=order.id, card_serial=keys.serial, card_key_spki=keys.key_spki(), csrs=keys.csrs()
     )
     issuing.sign_reserved(ids)
-    certificates = {view.profile: view.der or b"" for view in pki.certificates(ids)}
+    settled = pki.wait_until_settled(ids, seconds=60)  # where a worker runs beside the test, it may have been the quicker
+    certificates = {view.profile: view.der or b"" for view in settled}
     assert set(certificates) == set(PROFILES)
     keys.store(certificates)
     key = pki.secret_jwks()["keys"][0]

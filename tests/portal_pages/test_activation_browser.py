@@ -1,0 +1,540 @@
+"""An activation in Chromium before real processes: portal, pki worker, directory, eID app, and software cards.
+
+The clerk's page and the holder's app stand in two windows of two origins; what they share goes over the API's wire.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
+from django.urls import reverse
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from issuance.authz import Actor, Role, system
+from issuance.models import Carrier, EidAppTransaction, Person
+from issuance.services import configuration
+from pki import service as pki
+from siths_portal.simulators.card import Card
+from siths_portal.simulators.eid_app_client import EidAppClient, PortalRefused
+from tests.browser import AXE
+from tests.issuance.activated import CODE, PUK, TRANSPORT, Made, Plastic, sent_card
+from tests.lib.faces import free_port, serving
+from tests.portal import session_cookie
+
+pytestmark = pytest.mark.usefixtures("demo_pki")
+PICTURES = os.environ.get("PAGE_PICTURES", "")
+SECONDS = 20_000
+TRANSPORT_DIGITS = "90909090"
+
+
+@dataclass
+class Stage:
+    """The running processes. `cards` is the app's reader."""
+
+    portal: str
+    app: str
+    cards: Path
+    people: Path
+    logs: Path
+    plastic: list[Card]
+
+    def card(self, index: int) -> Plastic:
+        """One of two cards, as good as new: the database forgets it after each test, and its code is set anew."""
+        self.plastic[index].unblock(puk=PUK, new_code=TRANSPORT_DIGITS)
+        return Plastic(self.plastic[index], code=TRANSPORT_DIGITS)
+
+    def told(self) -> str:
+        """All that the processes wrote."""
+        return "\n".join(log.read_text() for log in self.logs.glob("*.log"))
+
+
+@contextlib.contextmanager
+def process(command: list[str], log: Path, ready: Callable[[], bool], **env: str) -> Iterator[None]:
+    with log.open("wb") as output:
+        child = subprocess.Popen(
+            [sys.executable, "-W", "ignore", *command], cwd=settings.BASE_DIR, env=os.environ | env, stdout=output, stderr=output
+        )
+        try:
+            deadline = time.monotonic() + 60
+            while not ready():
+                assert child.poll() is None, log.read_text()[-2000:]
+                assert time.monotonic() < deadline, log.read_text()[-2000:]
+                time.sleep(0.1)
+            yield
+        finally:
+            child.terminate()
+            child.wait(30)
+
+
+def wait_for(ready: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not ready():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def answers(url: str) -> bool:
+    with contextlib.suppress(requests.ConnectionError):
+        return requests.get(f"{url}/healthz/live", timeout=5).status_code == 200
+    return False
+
+
+@pytest.fixture(scope="module")
+def stage(pki_snapshot: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    folder = tmp_path_factory.mktemp("stage")
+    cards, people = folder / "cards", folder / "people.json"
+    cards.mkdir()
+    people.write_text("[]")
+    ports = [free_port() for _ in range(3)]
+    # The portal and the app on two host names: cookies do not tell ports apart.
+    portal, app, directory = f"http://127.0.0.1:{ports[0]}", f"http://localhost:{ports[1]}", f"http://127.0.0.1:{ports[2]}"
+    ask = {"DIRECTORY_URL": directory, "PERSON_REGISTER_URL": directory, "PORTAL_BASE_URL": portal, "EID_APP_URL": f"{app}/"}
+    worker = [
+        "-m", "celery", "-A", "siths_portal.celery", "worker", "-Q", "pki", "-n", f"pki@{ports[0]}", "-P", "threads", "-c", "2",
+        "--without-gossip", "--without-mingle", "--loglevel", "INFO",
+    ]  # fmt: skip
+    with contextlib.ExitStack() as stack:
+        run = stack.enter_context
+        run(process(
+            ["manage.py", "directory_simulator", "--bind", f"127.0.0.1:{ports[2]}", "--data", str(people)],
+            folder / "directory.log", lambda: answers(directory),
+        ))  # fmt: skip
+        run(process(worker, folder / "worker.log", lambda: " ready." in (folder / "worker.log").read_text(), **ask))
+        run(serving("portal", folder / "portal.log", port=ports[0], **ask))
+        run(process(
+            ["manage.py", "eid_app_simulator", "--bind", f"127.0.0.1:{ports[1]}", "--portal", portal, "--cards", str(cards)],
+            folder / "app.log", lambda: answers(app),
+        ))  # fmt: skip
+        plastic = [Card.make(cards, f"9752{n:015}", puk=PUK, transport_code=TRANSPORT) for n in (4711, 4712)]
+        yield Stage(portal, app, cards, people, folder, plastic)
+
+
+@dataclass
+class Scene:
+    """A clerk, a holder whose card was sent, and the wire to the outside."""
+
+    stage: Stage
+    made: Made
+    clerk: Actor
+    other_clerk: Actor
+
+    @property
+    def carrier(self) -> Carrier:
+        return self.made.fresh()
+
+    @property
+    def first_step(self) -> str:
+        return self.stage.portal + reverse("activate", args=[self.made.carrier.pk])
+
+    def transaction(self) -> EidAppTransaction:
+        return EidAppTransaction.objects.filter(carrier=self.made.carrier).latest("created_at")
+
+
+@pytest.fixture
+def scene(stage: Stage, world: Any, settings: Any) -> Scene:
+    settings.EID_APP_WAIT_SECONDS = 0
+    configuration.set_receipt_text(
+        actor=system("setup"), organisation_id=world.region.id, regional_addition="Dörrkort hämtas i receptionen."
+    )
+    post = world.post(given_name="Elva", surname="Tolvansson")
+    made = sent_card(world, post, keys=stage.card(0))
+    _write_people(world, stage.people)
+    wait_for(lambda: pki.secret_state(made.fresh().puk_secret_id) == "sealed")
+    return Scene(stage, made, world.officer(), world.officer(world.region, Role.ID_ADMINISTRATOR, protected=True))
+
+
+def _write_people(world: Any, path: Path) -> None:
+    """The world's outside as the directory simulator's data file."""
+    people = []
+    for key, record in world.outside.persons.items():
+        posts = [post for post in world.outside.posts.values() if post.person == key]
+        people.append({
+            "person_id": {"kind": key.kind, "value": key.value},
+            "register": {
+                "given_names": record.given_names, "given_name_in_use": record.given_name_in_use, "surname": record.surname,
+                "protected_person_indicator": record.protected_person_indicator,
+                "protected_population_record": record.protected_population_record, "deceased": record.deceased,
+                "registered_address": None,
+            },
+            "posts": [
+                {"hsa_id": p.hsa_id, "organisation_hsa_id": p.organisation_hsa_id, "given_name": p.given_name,
+                 "surname": p.surname, "title": p.title, "mail": p.mail, "upn": p.upn, "valid_to": None}
+                for p in posts
+            ],
+        })  # fmt: skip
+    temporary = path.with_suffix(".new")
+    temporary.write_text(json.dumps(people))
+    temporary.replace(path)
+
+
+@contextlib.contextmanager
+def at_the_desk(browser: Browser, scene: Scene, actor: Actor | None = None, **options: Any) -> Iterator[Page]:
+    """A browser that a clerk is logged in with, at the first step; its console must stay silent."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, **options)
+    context.set_default_timeout(SECONDS)
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    log_in(context, scene, actor)
+    said: list[str] = []
+    context.on("console", lambda message: said.append(message.text))
+    context.on("weberror", lambda error: said.append(str(error.error)))
+    page = context.new_page()
+    page.goto(scene.first_step)
+    yield page
+    context.close()
+    assert [line for line in said if "422" not in line and "409" not in line] == []
+
+
+def log_in(context: BrowserContext, scene: Scene, actor: Actor | None = None) -> None:
+    person = Person.objects.get(pk=(actor or scene.clerk).person_id)
+    context.add_cookies([session_cookie(person, scene.stage.portal)])  # type: ignore[list-item]
+
+
+def look(page: Page, name: str) -> None:
+    """No finding of axe, one h1, no sideways scroll; at the slide's width, on a phone, and at 320 pixels."""
+    for width in (1440, 390, 320):
+        page.set_viewport_size({"width": width, "height": 900})
+        if PICTURES and width != 320:
+            page.screenshot(path=Path(PICTURES) / f"activation-{name}-{width}.png", full_page=True)
+        assert page.evaluate("document.documentElement.scrollWidth") == width, (name, width)
+    page.set_viewport_size({"width": 1440, "height": 900})
+    results = Axe().run(page, options=AXE)
+    assert results.violations_count == 0, (name, results.generate_report())
+    assert page.locator("h1").count() == 1
+
+
+def heading(page: Page, text: str) -> None:
+    expect(page.get_by_role("heading", level=1)).to_have_text(text, timeout=SECONDS)
+
+
+def identify(page: Page) -> None:
+    page.locator("label", has_text="Körkort").click()
+    page.get_by_role("button", name="Aktivera").click()
+    heading(page, "Underteckna")
+
+
+def open_app(page: Page) -> Page:
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Skriv under i SITHS eID-appen").click()
+    app = opened.value
+    heading(app, "Välj kort")
+    return app
+
+
+def put_card_in(app: Page, scene: Scene) -> None:
+    app.get_by_role("radio", name=f"slutar på {scene.made.keys.serial[-4:]}").check()
+    app.get_by_role("button", name="Fortsätt").click()
+
+
+def choose_code(app: Page) -> None:
+    heading(app, "Välj legitimeringskod")
+    app.get_by_label("Legitimeringskod", exact=True).fill(CODE)
+    app.get_by_label("Bekräfta legitimeringskod").fill(CODE)
+    app.get_by_role("button", name="Legitimera").click()
+
+
+def sign(app: Page) -> None:
+    heading(app, "Skriv under")
+    app.get_by_label("Legitimeringskod").fill(CODE)
+    app.get_by_role("button", name="Skriv under").click()
+    heading(app, "Klart. Du kan stänga fönstret.")
+
+
+def now(page: Page, text: str) -> None:
+    """What the live part says, without a reload."""
+    expect(page.locator(".activation-now")).to_contain_text(text, timeout=SECONDS)
+
+
+def test_the_whole_line_by_mouse(scene: Scene, browser: Browser) -> None:
+    asked: list[str] = []
+    with at_the_desk(browser, scene) as page:
+        page.context.on("request", lambda request: asked.append(request.url + str(request.headers)))
+        look(page, "1-identify")
+        page.get_by_role("button", name="Aktivera").click()
+        expect(page.get_by_role("alert")).to_be_focused()
+        look(page, "1-identify-error")
+        identify(page)
+        now(page, "Väntar på att innehavaren öppnar appen")
+        look(page, "2-waiting")
+        page.get_by_role("button", name="Kopiera").click()
+        copied = page.evaluate("navigator.clipboard.readText()")
+        assert copied == page.locator("[data-copy-text]").inner_text()
+        app = open_app(page)
+        assert app.evaluate("opener") is None
+        assert copied not in app.url
+        put_card_in(app, scene)
+        heading(app, "Välj legitimeringskod")
+        now(page, "Kortet är hittat. Innehavaren väljer sin kod")
+        assert page.get_by_role("link", name="Skriv under i SITHS eID-appen").count() == 0
+        look(page, "2-card-found")
+        choose_code(app)
+        now(page, "Koden är vald")
+        look(page, "2-code-chosen")
+        heading(app, "Skriv under")
+        look(app, "app-sign")
+        link = app.get_by_role("link", name="Läs hela kvittensen").get_attribute("href")
+        assert requests.get(f"{scene.stage.app}{link}", timeout=10).content.startswith(b"%PDF-")
+        sign(app)
+        heading(page, "Aktivering lyckades")
+        expect(page.get_by_text("Dörrkort hämtas i receptionen.")).to_be_visible()
+        look(page, "3-done")
+        page.get_by_role("button", name="Avsluta").click()
+        expect(page.get_by_text("Aktivering lyckades! Ordinarie kort aktiverat")).to_be_visible()
+    assert scene.carrier.state == "active"
+    assert scene.carrier.receipt is not None
+    to_app = [line for line in asked if line.startswith(scene.stage.app)]
+    assert to_app
+    assert not any(settings.SESSION_COOKIE_NAME in line for line in to_app)
+    assert not any(copied in line for line in asked)
+    told = scene.stage.told()
+    for secret in (copied, CODE, PUK, scene.made.keys.serial, "Tolvansson"):
+        assert secret not in told
+
+
+def test_the_whole_line_by_keyboard_alone(scene: Scene, browser: Browser) -> None:
+    with at_the_desk(browser, scene) as page:
+        page.keyboard.press("3")
+        assert page.get_by_role("radio", name="Skatteverkets id-kort").is_checked()
+        page.keyboard.press("Enter")
+        heading(page, "Underteckna")
+        reach(page, "Skriv under i SITHS eID-appen")
+        with page.context.expect_page() as opened:
+            page.keyboard.press("Enter")
+        app = opened.value
+        heading(app, "Välj kort")
+        app.keyboard.press("Tab")
+        for _ in range(20):
+            if f"slutar på {scene.made.keys.serial[-4:]}" in app.evaluate("document.activeElement.closest('label').innerText"):
+                break
+            app.keyboard.press("ArrowDown")
+        app.keyboard.press("Space")
+        app.keyboard.press("Enter")
+        heading(app, "Välj legitimeringskod")
+        app.keyboard.press("Tab")
+        app.keyboard.type(CODE)
+        app.keyboard.press("Tab")
+        app.keyboard.type(CODE)
+        app.keyboard.press("Enter")
+        heading(app, "Skriv under")
+        for _ in ("the receipt's link", "the terms", "the code"):
+            app.keyboard.press("Tab")
+        app.keyboard.type(CODE)
+        app.keyboard.press("Enter")
+        heading(app, "Klart. Du kan stänga fönstret.")
+        heading(page, "Aktivering lyckades")
+        page.bring_to_front()
+        assert focused(page) == "Avsluta"
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("Aktivering lyckades! Ordinarie kort aktiverat")).to_be_visible()
+    assert scene.carrier.state == "active"
+
+
+def focused(page: Page) -> str:
+    """The text of the link or button that has the focus."""
+    return str(page.evaluate("document.activeElement.matches('a, button') ? document.activeElement.innerText.trim() : ''"))
+
+
+def reach(page: Page, text: str) -> None:
+    for _ in range(60):
+        if focused(page) == text:
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"Tab does not reach {text}")
+
+
+def test_the_whole_line_without_script(scene: Scene, browser: Browser) -> None:
+    with at_the_desk(browser, scene, java_script_enabled=False) as page:
+        identify(page)
+        handle = page.locator("[data-copy-text]").inner_text()
+        app = page.context.new_page()
+        app.goto(scene.stage.app)
+        app.get_by_label("Ärendekod").fill(handle)
+        app.get_by_role("button", name="Fortsätt").click()
+        put_card_in(app, scene)
+        page.get_by_role("link", name="Uppdatera läget").click()
+        now(page, "Kortet är hittat")
+        page.get_by_role("link", name="Uppdatera var tionde sekund").click()
+        choose_code(app)
+        sign(app)
+        page.get_by_role("link", name="Uppdatera läget").click()
+        heading(page, "Aktivering lyckades")
+
+
+def test_a_lost_app_window_is_opened_again_with_the_same_link(scene: Scene, browser: Browser) -> None:
+    with at_the_desk(browser, scene) as page:
+        identify(page)
+        link = page.get_by_role("link", name="Skriv under i SITHS eID-appen").get_attribute("href")
+        app = open_app(page)
+        put_card_in(app, scene)
+        heading(app, "Välj legitimeringskod")
+        app.close()
+        again = page.context.new_page()
+        again.goto(link or "")
+        choose_code(again)
+        again.close()
+        again = page.context.new_page()
+        again.goto(link or "")
+        sign(again)
+        heading(page, "Aktivering lyckades")
+
+
+def test_a_lost_app_goes_on_by_opening_anew(scene: Scene, browser: Browser) -> None:
+    """What the app knew is gone, as when it is started anew; the card has its code and the portal knows."""
+    with at_the_desk(browser, scene) as page:
+        identify(page)
+        lost = EidAppClient(scene.stage.portal, scene.made.keys.card)
+        lost.choose_code(lost.start(page.locator("[data-copy-text]").inner_text()), CODE)
+        now(page, "Koden är vald")
+        page.get_by_role("button", name="Öppna på nytt").click()
+        now(page, "Väntar på att innehavaren öppnar appen")
+        assert page.locator("[data-copy-text]").inner_text().startswith("sig.")
+        look(page, "2-reopened")
+        app = open_app(page)
+        put_card_in(app, scene)
+        sign(app)
+        heading(page, "Aktivering lyckades")
+
+
+def test_a_code_that_the_portal_never_heard_of_is_chosen_again(scene: Scene, browser: Browser) -> None:
+    with at_the_desk(browser, scene) as page:
+        identify(page)
+        lost = EidAppClient(scene.stage.portal, scene.made.keys.card)
+        lost.set_code(lost.start(page.locator("[data-copy-text]").inner_text()), "999999")
+        assert scene.carrier.state == "sent"
+        page.get_by_role("button", name="Öppna på nytt").click()
+        now(page, "Väntar på att innehavaren öppnar appen")
+        app = open_app(page)
+        put_card_in(app, scene)
+        choose_code(app)
+        sign(app)
+        heading(page, "Aktivering lyckades")
+
+
+def test_the_holder_cancels_and_the_clerks_page_says_so(scene: Scene, browser: Browser) -> None:
+    with at_the_desk(browser, scene) as page:
+        identify(page)
+        app = open_app(page)
+        put_card_in(app, scene)
+        choose_code(app)
+        heading(app, "Skriv under")
+        app.get_by_role("button", name="Avbryt").click()
+        heading(app, "Avbrutet")
+        expect(page.get_by_role("heading", name="Aktiveringen är avbruten")).to_be_visible(timeout=SECONDS)
+        expect(page.get_by_text("5 dagar kvar")).to_be_visible()
+        look(page, "2-cancelled")
+        page.get_by_role("button", name="Öppna på nytt").click()
+        app = open_app(page)
+        put_card_in(app, scene)
+        sign(app)
+        heading(page, "Aktivering lyckades")
+
+
+def test_another_card_in_the_reader(scene: Scene, world: Any, browser: Browser) -> None:
+    other = scene.stage.card(1)
+    sent_card(world, world.post(given_name="Bo", surname="Exempel"), keys=other)
+    with at_the_desk(browser, scene) as page:
+        identify(page)
+        app = open_app(page)
+        app.get_by_role("radio", name=f"slutar på {other.serial[-4:]}").check()
+        app.get_by_role("button", name="Fortsätt").click()
+        expect(app.get_by_role("alert")).to_contain_text("Byt kort och försök igen")
+        put_card_in(app, scene)
+        choose_code(app)
+        sign(app)
+        heading(page, "Aktivering lyckades")
+
+
+def test_two_tabs_reload_and_back(scene: Scene, browser: Browser) -> None:
+    with at_the_desk(browser, scene) as page:
+        identify(page)
+        second = page.context.new_page()
+        second.goto(page.url)
+        second.get_by_role("button", name="Öppna på nytt").click()
+        expect(second.get_by_text("Den förra gäller inte längre")).to_be_visible()
+        newest = second.locator("[data-copy-text]").inner_text()
+        expect(page.locator("[data-copy-text]")).to_have_text(newest, timeout=SECONDS)
+        page.reload()
+        assert page.locator("[data-copy-text]").inner_text() == newest
+        page.go_back()
+        heading(page, "Aktivera SITHS eID ordinarie kort")
+        page.reload()
+        look(page, "1-under-way")
+        page.get_by_role("link", name="Fortsätt där du var").click()
+        app = open_app(page)
+        put_card_in(app, scene)
+        choose_code(app)
+        sign(app)
+        heading(page, "Aktivering lyckades")
+        heading(second, "Aktivering lyckades")
+        page.go_back()
+        page.reload()
+        heading(page, "Aktivering lyckades")
+    assert EidAppTransaction.objects.count() == 1
+
+
+def test_a_second_clerk_sees_who_has_it(scene: Scene, browser: Browser) -> None:
+    with at_the_desk(browser, scene) as page:
+        identify(page)
+        app = open_app(page)
+        put_card_in(app, scene)
+        heading(app, "Välj legitimeringskod")
+        with at_the_desk(browser, scene, scene.other_clerk) as other:
+            expect(other.get_by_text("aktiveras just nu hos en annan ID-administratör")).to_be_visible()
+            look(other, "1-second-clerk")
+            other.locator("label", has_text="Körkort").click()
+            other.get_by_role("button", name="Aktivera").click()
+            expect(other.get_by_role("alert")).to_contain_text("Vänta tills det är klart eller avbrutet")
+            look(other, "1-refused")
+        choose_code(app)
+        sign(app)
+        heading(page, "Aktivering lyckades")
+
+
+def test_a_lost_log_in_loses_nothing(scene: Scene, browser: Browser) -> None:
+    with at_the_desk(browser, scene) as page:
+        identify(page)
+        address = page.url
+        app = open_app(page)
+        put_card_in(app, scene)
+        choose_code(app)
+        page.context.clear_cookies()
+        page.wait_for_url("**/logga-in/**", timeout=SECONDS)  # the poll finds it out
+        sign(app)
+        log_in(page.context, scene)
+        page.goto(address)
+        heading(page, "Aktivering lyckades")
+
+
+def test_the_focus_and_the_words_stay_while_the_page_follows(scene: Scene, browser: Browser) -> None:
+    with at_the_desk(browser, scene) as page:
+        identify(page)
+        reach(page, "Avbryt")
+        client = EidAppClient(scene.stage.portal, scene.made.keys.card)
+        opened = client.start(page.locator("[data-copy-text]").inner_text())
+        now(page, "Kortet är hittat")
+        assert focused(page) == "Avbryt"
+        client.cancel(opened)
+        expect(page.get_by_role("heading", name="Aktiveringen är avbruten")).to_be_visible(timeout=SECONDS)
+        with pytest.raises(PortalRefused):
+            client.cancel(client.start("act." + "x" * 22))
+
+
+def test_the_texts_beside(scene: Scene, browser: Browser) -> None:
+    with at_the_desk(browser, scene) as page:
+        with page.context.expect_page() as opened:
+            page.get_by_role("link", name="Läs mer om identifiering").click()
+        heading(opened.value, "Så identifierar du innehavaren")
+        look(opened.value, "identification-help")
+        page.goto(scene.stage.portal + reverse("terms"))
+        heading(page, "Allmänna villkor för SITHS e-legitimation")
+        look(page, "terms")
