@@ -12,6 +12,12 @@ from issuance.models import OrderDraft, Person, Post
 from tests.portal import portal_client
 
 
+def _is_sent(values: dict[str, str]) -> bool:
+    """True for an input of the form around it that a browser would send."""
+    picked = values.get("type") not in ("radio", "checkbox") or "checked" in values
+    return picked and "form" not in values and bool(values.get("name"))
+
+
 class _Forms(HTMLParser):
     """The forms of a page: action, and the fields as they stand, also those that name their form."""
 
@@ -25,9 +31,8 @@ class _Forms(HTMLParser):
         if tag == "form":
             self.inside = {"id": values.get("id", ""), "action": values.get("action", ""), "fields": {}}
             self.forms.append(self.inside)
-        elif tag == "input" and self.inside is not None and "form" not in values and values.get("name"):
-            if values.get("type") not in ("radio", "checkbox") or "checked" in values:
-                self.inside["fields"][values["name"]] = values.get("value", "")
+        elif tag == "input" and self.inside is not None and _is_sent(values):
+            self.inside["fields"][values["name"]] = values.get("value", "")
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
