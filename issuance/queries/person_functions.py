@@ -1,9 +1,9 @@
 """What the person's page offers: each function by the state of its thing and the actor's right, or why it is off."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from issuance.authz import Action, Actor, policy
@@ -18,7 +18,7 @@ CARRIER_RIGHTS = (Action.ACTIVATE_ORDINARY_CARD, Action.REVOKE_CARRIER, Action.V
 
 @dataclass(frozen=True)
 class Function:
-    """A link or, with `post`, a button. `reason` says why it is off where it is not `allowed`."""
+    """A link or, with `post`, a button, with a symbol of the components'. `reason` says why it is off if it is not `allowed`."""
 
     name: str
     address: str
@@ -26,19 +26,17 @@ class Function:
     allowed: bool = True
     reason: str = ""
     post: bool = False
+    icon: str = ""
 
     @property
     def url(self) -> str:
         """Where it leads."""
-        try:
-            return reverse(self.address, args=[self.subject])
-        except NoReverseMatch:
-            return ""
+        return reverse(self.address, args=[self.subject])
 
 
 def of_person(actor: Actor, person: Person, posts: list[Post]) -> list[Function]:
     """The page's own functions, for the person's current posts that the actor sees, each with `may_order_ordinary_card`."""
-    order = Function(_("Nytt SITHS eID ordinarie kort"), "order_start", person.id, post=True)
+    order = Function(_("Nytt SITHS eID ordinarie kort"), "order_start", person.id, post=True, icon="plus")
     history = Function(_("Personens historik"), "person_history", person.id)
     return [_unless(order, _why_no_order(actor, person, posts)), history]
 
@@ -67,7 +65,7 @@ def of_carrier(actor: Actor, carrier: Carrier, order: CardOrder | None, *, may_r
         revoke = Function(_("Spärra kort"), "carrier_revoke", carrier.id)
         found.append(_unless(revoke, _why_no_right(carrier, Action.REVOKE_CARRIER)))
     if carrier.state == CarrierState.ORDERED and order is not None:
-        remove = Function(_("Ta bort beställning"), "order_cancel", order.id, post=True)
+        remove = Function(_("Ta bort beställning"), "order_cancel", order.id)
         found.append(_unless(remove, _why_not_removed(order, may_remove=may_remove)))
     found.append(_unless(Function(_("Visa elektronisk kvittens"), "receipt", carrier.id), _why_no_receipt(carrier)))
     found.append(Function(_("Historik"), "carrier_history", carrier.id))
@@ -127,4 +125,4 @@ def _own_matter() -> str:
 
 
 def _unless(function: Function, reason: str) -> Function:
-    return Function(function.name, function.address, function.subject, not reason, reason, function.post)
+    return replace(function, allowed=not reason, reason=reason)

@@ -61,6 +61,17 @@ def test_the_page_shows_a_card_with_its_eid(world: Any) -> None:
     assert title[1] == "Person – SITHS eID Portal"
 
 
+def test_every_function_that_is_on_leads_to_a_page(world: Any) -> None:
+    order = world.order()
+    client = client_of(world.officer())
+    page = client.get(reverse("person", args=[order.carrier.person_id])).content.decode()
+    links = re.findall(r'<a class="function" href="([^"]+)"', page)
+    assert len(links) == 5  # two histories, two revocations, the order's removal
+    assert {client.get(link).status_code for link in links} == {200}
+    (form,) = re.findall(r'<form method="post" action="([^"]+nytt-kort/)"', page)
+    assert client.post(form).status_code == 302
+
+
 def test_invalid_carriers_come_on_demand(world: Any) -> None:
     post, actor = world.post(), world.officer()
     carrier = migrated(post)
@@ -76,12 +87,15 @@ def test_invalid_carriers_come_on_demand(world: Any) -> None:
 
 def test_a_draft_is_resumed_from_the_page(world: Any) -> None:
     post, actor = world.post(), world.officer()
-    OrderDraft.objects.create(
+    draft = OrderDraft.objects.create(
         person=post.person, owner_ref=actor.ref, post=post, article_id="631", created_at=clock.now(), updated_at=clock.now()
     )
-    text = text_of(client_of(actor).get(reverse("person", args=[post.person_id])))
-    assert "Påbörjad beställning" in text
-    assert "Fortsätt" in text
+    client = client_of(actor)
+    page = client.get(reverse("person", args=[post.person_id]))
+    assert "Påbörjad beställning · Regionen · 631 Kort" in text_of(page)
+    address = reverse("order_review", args=[draft.id])
+    assert f'href="{address}"' in page.content.decode()
+    assert client.get(address, follow=True).redirect_chain[-1][0].startswith(f"/bestallning/{draft.id}/")
 
 
 class TestAccess:

@@ -1,0 +1,182 @@
+"""The pages on a person in a real browser at a real process: axe in each state, both widths, reflow, by keyboard alone."""
+
+import contextlib
+import datetime as dt
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.db import connection
+from django.urls import reverse
+from playwright.sync_api import Browser, Page
+
+from issuance.authz import Actor, system
+from issuance.domain.revocation import RevocationReason
+from issuance.models import Carrier, CarrierCertificate, Eid, OrderDraft, Person, Post
+from issuance.services import migration, revocation
+from siths_portal.lib import clock
+from tests.browser import AXE
+from tests.issuance.activated import Made, activated_card
+from tests.issuance.migrated import CA, migrated_card
+from tests.lib.faces import serving
+from tests.portal import session_cookie
+
+PICTURES = os.environ.get("PAGE_PICTURES", "")
+
+
+@pytest.fixture(scope="module")
+def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving("portal", tmp_path_factory.mktemp("portal") / "log") as url:
+        yield url
+
+
+@contextlib.contextmanager
+def logged_in(browser: Browser, url: str, actor: Actor, **options: Any) -> Iterator[Page]:
+    """A page of a browser that the actor is logged in with; its console must stay silent."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, **options)
+    context.add_cookies([session_cookie(Person.objects.get(pk=actor.person_id), url)])  # type: ignore[list-item]
+    page, said = context.new_page(), []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    yield page
+    context.close()
+    assert [line for line in said if "404" not in line and "422" not in line] == []
+
+
+def look(page: Page, name: str) -> None:
+    """No finding of axe, one h1, no sideways scroll; at the slide's width, on a phone, and at 320 pixels."""
+    for width in (1440, 390, 320):
+        page.set_viewport_size({"width": width, "height": 900})
+        if PICTURES and width != 320:
+            page.screenshot(path=Path(PICTURES) / f"{name}-{width}.png", full_page=True)
+        assert page.evaluate("document.documentElement.scrollWidth") == width, (name, width)
+    page.set_viewport_size({"width": 1440, "height": 900})
+    results = Axe().run(page, options=AXE)
+    assert results.violations_count == 0, (name, results.generate_report())
+    assert page.locator("h1").count() == 1
+
+
+def migrated(post: Post, **changes: Any) -> Carrier:
+    return migration.register_migrated_card(actor=system("migration"), card=migrated_card(post, **changes), ca=CA)
+
+
+def everything(world: Any, *, protected: bool = False) -> Post:
+    """A person with a card in each state, a draft, an eID of another organisation and one that ends soon."""
+    officer = world.officer(protected=True)
+    post = world.post(given_name="Elva", surname="Tolvansson", protected=protected)
+    for _ in range(2):
+        world.order(post, actor=officer)
+    sent, unsigned = Carrier.objects.filter(person=post.person).order_by("created_at")
+    world.order(post, actor=officer)
+    now = clock.now()
+    Carrier.objects.filter(pk=sent.pk).update(state="sent", sent_at=now - dt.timedelta(days=83), card_serial="9752" + "1" * 15)
+    Carrier.objects.filter(pk=unsigned.pk).update(
+        state="activated_unsigned", code_set_at=now - dt.timedelta(days=3), sent_at=now, card_serial="9752" + "2" * 15
+    )
+    active, lost = migrated(post), migrated(post)
+    Eid.objects.filter(carrier=active).update(valid_to=now + dt.timedelta(days=20))
+    Carrier.objects.filter(pk=active.pk).update(mifare_id="1A2B3C4D")
+    revocation.revoke_carrier(
+        actor=officer, carrier_id=lost.id, reason=RevocationReason.LOST_OR_STOLEN, requester="organisation",
+        requester_name="Chef Chefsson", channel="phone",
+    )  # fmt: skip
+    extra = world.post(world.city)
+    Eid.objects.create(
+        carrier=active, post=extra, organisation=world.city, hsa_id=extra.hsa_id, state="active", seq=1, activated_at=now,
+        valid_from=now, valid_to=now + dt.timedelta(days=300), created_at=now,
+    )  # fmt: skip
+    OrderDraft.objects.create(
+        person=post.person, owner_ref=officer.ref, post=post, article_id="631", created_at=now, updated_at=now
+    )
+    return post
+
+
+@pytest.mark.usefixtures("authorities")
+def test_every_state_of_the_pages_on_a_person(world: Any, portal: str, browser: Browser) -> None:
+    actor, post = world.officer(protected=True), everything(world, protected=True)
+    carriers = {carrier.state: carrier for carrier in Carrier.objects.filter(person=post.person)}
+    certificate = CarrierCertificate.objects.filter(carrier=carriers["active"]).first()
+    assert certificate
+    with logged_in(browser, portal, actor) as page:
+        page.goto(portal + reverse("person", args=[post.person_id]))
+        look(page, "person")
+        for summary in page.locator("main summary").all():
+            if not summary.evaluate("node => node.parentElement.open"):
+                summary.click()
+        look(page, "person-open")
+        page.get_by_role("link", name="Visa ogiltiga bärare").click()
+        assert page.get_by_text("Spärrad", exact=True).first.is_visible()
+        look(page, "person-invalid")
+        page.goto(portal + reverse("person_history", args=[post.person_id]))
+        look(page, "person-history")
+        page.goto(portal + reverse("carrier_history", args=[carriers["revoked"].id]))
+        look(page, "carrier-history")
+        page.goto(portal + reverse("certificate", args=[certificate.pk]))
+        look(page, "certificate-serial-only")
+
+
+@pytest.mark.usefixtures("authorities")
+def test_a_person_without_cards(world: Any, portal: str, browser: Browser) -> None:
+    post = world.post()
+    with logged_in(browser, portal, world.officer()) as page:
+        page.goto(portal + reverse("person", args=[post.person_id]))
+        look(page, "person-empty")
+
+
+@pytest.mark.usefixtures("authorities")
+@pytest.mark.parametrize("java_script", [True, False], ids=["script", "no-script"])
+def test_a_row_opens_by_keyboard_alone(world: Any, portal: str, browser: Browser, java_script: bool) -> None:
+    post = world.post()
+    for _ in range(2):
+        migrated(post)
+    with logged_in(browser, portal, world.officer(), java_script_enabled=java_script) as page:
+        page.goto(portal + reverse("person", args=[post.person_id]))
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            if page.locator("summary:focus").count():
+                break
+        assert not page.get_by_role("link", name="Spärra kort").is_visible()
+        page.keyboard.press("Enter")
+        assert page.get_by_role("link", name="Spärra kort").is_visible()
+        page.keyboard.press("Tab")
+        for _ in range(10):
+            if page.locator(":focus").inner_text().strip().startswith("Spärra kort"):
+                break
+            page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/sparra/")
+
+
+def test_the_certificate_and_the_receipt(world: Any, portal: str, demo_pki: Any, browser: Browser) -> None:
+    """Of a card that its holder signed for. The PDF is read in place, and "Skriv ut" leads to it."""
+    with ThreadPoolExecutor(1) as elsewhere:  # signing runs a loop of its own, as the browser's driver does here
+        made = elsewhere.submit(_activated, world).result()
+    with logged_in(browser, portal, world.officer()) as page:
+        page.goto(portal + reverse("person", args=[made.carrier.person_id]))
+        look(page, "person-active")
+        page.get_by_role("link", name="Underskrift").last.click()
+        page.wait_for_url("**/sok/certifikat/**")
+        look(page, "certificate")
+        page.go_back()
+        page.get_by_role("link", name="Visa elektronisk kvittens").click()
+        page.wait_for_url("**/kvittens/")
+        look(page, "receipt")
+        page.emulate_media(media="print")
+        assert not page.get_by_role("link", name="Skriv ut").is_visible()
+        assert page.get_by_text("Mottagarens namn").is_visible()
+        page.emulate_media(media="screen")
+        address = page.get_by_role("link", name="Skriv ut").get_attribute("href")
+        answer = page.context.request.get(f"{portal}{address}")
+        assert answer.headers["content-type"] == "application/pdf"
+        assert answer.body().startswith(b"%PDF-")
+
+
+def _activated(world: Any) -> Made:
+    try:
+        return activated_card(world)
+    finally:
+        connection.close()
