@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from asn1crypto.core import UTF8String
+from asn1crypto import core
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -18,6 +18,9 @@ from issuance.models import Carrier, CarrierCertificate, Eid
 from issuance.queries import words
 from pki import service as pki
 from siths_portal.lib import clock
+
+CARD_NUMBER = x509.ObjectIdentifier("1.2.752.34.2.1")
+"""The number of the card that holds the key (SEIS cardNumber, SS 614331)."""
 
 USER_PRINCIPAL_NAME = x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3")
 
@@ -152,7 +155,7 @@ def _sections(certificate: x509.Certificate) -> Iterator[tuple[str, tuple[Row, .
         Row(gettext("Giltigt från"), _moment(certificate.not_valid_before_utc)),
         Row(gettext("Giltigt till"), _moment(certificate.not_valid_after_utc)),
     )
-    yield gettext("Certifikatet"), (*_serial(certificate.serial_number), *validity)
+    yield gettext("Certifikatet"), (*_serial(certificate.serial_number), *validity, *_card_number(certificate))
     yield gettext("Användning"), tuple(_usage(certificate))
     yield gettext("Nyckel och kontrollsummor"), tuple(_sums(certificate))
     yield gettext("Spärrkontroll"), tuple(_addresses(certificate))
@@ -170,13 +173,19 @@ def _alternative_names(certificate: x509.Certificate) -> Iterator[Row]:
         if isinstance(name, x509.RFC822Name):
             yield Row(gettext("E-post"), name.value)
         elif isinstance(name, x509.OtherName) and name.type_id == USER_PRINCIPAL_NAME:
-            yield Row(gettext("UPN"), UTF8String.load(name.value).native)
+            yield Row(gettext("UPN"), core.UTF8String.load(name.value).native)
 
 
 def _serial(number: int) -> Iterator[Row]:
     octets = number.to_bytes((number.bit_length() + 8) // 8 or 1).hex(":").upper()
     yield Row(gettext("Serienummer, hexadecimalt"), octets.removeprefix("00:"), code=True, copy=True)
     yield Row(gettext("Serienummer, decimalt"), str(number), code=True, copy=True)
+
+
+def _card_number(certificate: x509.Certificate) -> Iterator[Row]:
+    for extension in certificate.extensions:
+        if extension.oid == CARD_NUMBER and isinstance(extension.value, x509.UnrecognizedExtension):
+            yield Row(gettext("Kortets nummer"), str(core.load(extension.value.value).native), code=True)
 
 
 def _usage(certificate: x509.Certificate) -> Iterator[Row]:

@@ -49,6 +49,7 @@ class TestCertificate:
             str(number), octets.hex(":").upper(), policy.dotted_string,
             certificate.fingerprint(hashes.SHA256()).hex(":").upper(), certificate.fingerprint(hashes.SHA1()).hex(":").upper(),
             f"{certificate.not_valid_after_utc.astimezone(clock.STOCKHOLM):%Y-%m-%d %H:%M:%S}", "/ocsp", "/crl/", "Giltigt",
+            f"Kortets nummer {made.keys.serial}",
             "oavvislighet" if profile.endswith("sign") else "digital signatur",
         ):  # fmt: skip
             assert expected in text, expected
