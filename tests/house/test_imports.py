@@ -83,7 +83,7 @@ def test_an_empty_tree_keeps_every_contract(skeleton: Path) -> None:
         ),
         ("billing/web/extra.py", "import issuance.models", "Applications enter issuance through service and authz"),
         ("billing/web/extra.py", "import issuance.queries.extra", "Applications enter issuance through service and authz"),
-        ("issuance/services/extra.py", "import authn.models", "Applications enter authn through service and api"),
+        ("issuance/services/extra.py", "import authn.models", "Applications enter authn through service, ports, web and api"),
     ],
 )
 def test_a_planted_import_breaks_its_contract(

@@ -281,12 +281,6 @@ class TestComponents:
         assert "&lt;610&gt;" in text
         assert re.search(r'href="/artikel/">Ändra<span class="ds-sr-only"> artikel</span>', text)
 
-    def test_a_dialog_posts_and_is_named(self) -> None:
-        text = component("dialog", 'with id="fraga" heading="Ta bort?" action_url="/bort/" action_text="Ta bort"')
-        assert '<dialog class="ds-dialog" id="fraga" aria-labelledby="fraga-heading">' in text
-        assert re.search(r'<form method="post" action="/bort/"', text)
-        assert re.search(r'command="close" commandfor="fraga">Avbryt', text)
-
 
 class TestForm:
     def test_a_refusal_stands_at_the_fields_that_it_names(self) -> None:
