@@ -177,6 +177,8 @@ def _addresses() -> Iterator[checks.CheckMessage]:
             yield _error(
                 13, f"{name} is not https:// and another machine's name.", "People and suppliers must reach it over TLS."
             )
+    if _host(settings.EID_APP_URL) in (_host(settings.PORTAL_BASE_URL), _host(settings.MINASIDOR_BASE_URL)):
+        yield _error(20, "EID_APP_URL has a portal's host name.", "Cookies do not tell ports apart (RFC 6265 section 8.5).")
     if "*" in settings.ALLOWED_HOSTS:
         yield _error(15, "ALLOWED_HOSTS accepts every name.", "List the names of this face.")
 
