@@ -1,0 +1,84 @@
+"""What columns of `pki` may hold, as Django choices, and the sets of states that the rules speak of."""
+
+from django.db import models
+
+
+class CaState(models.TextChoices):
+    """What a CA may do. Only `active` issues; `active`, `status_only` and `retired` publish status."""
+
+    PLANNED = "planned"
+    ACTIVE = "active"
+    STATUS_ONLY = "status_only"
+    OFFLINE = "offline"
+    EXTERNAL = "external"
+    RETIRED = "retired"
+    COMPROMISED = "compromised"
+
+
+ONLINE = [CaState.ACTIVE, CaState.STATUS_ONLY, CaState.RETIRED]
+"""States in which a CA publishes status by itself."""
+
+
+class SerialMode(models.TextChoices):
+    """How a CA draws serial numbers: 48 bits of milliseconds and 72 random bits, or 127 random bits."""
+
+    TIME_RANDOM = "time_random"
+    RANDOM = "random"
+
+
+class CertificateStatus(models.TextChoices):
+    """Life of a certificate. `reserved` may already be signed; `revoked` is final; `failed` was provably never signed."""
+
+    RESERVED = "reserved"
+    ISSUED = "issued"
+    REVOKED = "revoked"
+    FAILED = "failed"
+
+
+ANSWERED = [CertificateStatus.ISSUED, CertificateStatus.REVOKED]
+"""Statuses that OCSP tells of."""
+
+
+class RevocationReason(models.TextChoices):
+    """Reason codes on offer, by their RFC 5280 section 5.3.1 names. `unspecified` leaves the extension out."""
+
+    UNSPECIFIED = "unspecified"
+    KEY_COMPROMISE = "keyCompromise"
+    AFFILIATION_CHANGED = "affiliationChanged"
+    SUPERSEDED = "superseded"
+    CESSATION_OF_OPERATION = "cessationOfOperation"
+    PRIVILEGE_WITHDRAWN = "privilegeWithdrawn"
+
+
+class CertIdHash(models.TextChoices):
+    """Hash algorithm of an OCSP CertID (RFC 6960 section 4.1.1); both are answered."""
+
+    SHA1 = "sha1"
+    SHA256 = "sha256"
+
+
+class SecretState(models.TextChoices):
+    """Life of a secret: as received, sealed under the KEK, refused for its header, destroyed."""
+
+    RECEIVED = "received"
+    SEALED = "sealed"
+    REFUSED = "refused"
+    DESTROYED = "destroyed"
+
+
+class DeliveryState(models.TextChoices):
+    """Life of a delivery: asked for, encrypted to its recipient, refused, destroyed."""
+
+    REQUESTED = "requested"
+    READY = "ready"
+    REFUSED = "refused"
+    DESTROYED = "destroyed"
+
+
+class KeyPurpose(models.TextChoices):
+    """What a key in the token is for."""
+
+    CA = "ca"
+    OCSP = "ocsp"
+    KEK = "kek"
+    SECRET_DERIVE = "secret-derive"  # noqa: S105  (a key's purpose, not a password)
