@@ -10,12 +10,14 @@ from issuance.authz.roles import AREA_ROLES, GLOBAL_ROLES
 from issuance.models import CardCustomisation, Organisation, Person, PersonIdentifier, RoleGrant
 from issuance.services import catalogue, configuration, role_assignment
 from issuance.services.actors import actor_of_person
-from siths_portal.demo import idp_people
+from siths_portal.demo import idp_people, photos
 from siths_portal.demo.people import people, person, write_directory
 from siths_portal.demo.places import AREAS, PLACES, SETUP, load_places
 
 LEAST = sum(len(place.roles) for place in PLACES)
 _CHUNK = 1000
+PHOTOGRAPHED = 120
+"""Only the first of the people have portraits, however many are loaded."""
 
 
 def directory_file() -> Path:
@@ -37,6 +39,9 @@ def load(count: int, say: Callable[[str], None]) -> None:
     _assign_roles()
     idp_people.write()
     _verify_customisations()
+    stored = photos.store_portraits(LEAST, min(len(everyone), PHOTOGRAPHED))
+    photos.write_sample()
+    say(f"{stored} nya porträtt")
 
 
 def _assign_roles() -> None:

@@ -9,11 +9,22 @@ from django.core.management import CommandError, call_command
 
 from issuance.authz import Role
 from issuance.domain.ids import luhn_valid, parse_swedish_number
-from issuance.models import Article, CardCustomisation, Event, Office, Organisation, Person, PersonIdentifier, Post, RoleGrant
+from issuance.models import (
+    Article,
+    CardCustomisation,
+    Event,
+    Office,
+    Organisation,
+    Person,
+    PersonIdentifier,
+    Photo,
+    Post,
+    RoleGrant,
+)
 from issuance.queries.scope_check import scope_faults
 from siths_portal.demo import idp_people, loading
 from siths_portal.demo.people import people, person
-from siths_portal.lib import clock
+from siths_portal.lib import clock, images
 
 
 def test_the_nth_person_is_always_the_same_and_nobody() -> None:
@@ -38,7 +49,7 @@ def own_folder(settings: Any, tmp_path: Path) -> None:
 
 def test_loading_twice_is_loading_once(transactional_db: None, capsys: pytest.CaptureFixture[str]) -> None:
     call_command("demo_load", persons=120)
-    counted = {model: model.objects.count() for model in (Person, Post, Organisation, Office, RoleGrant, Article, Event)}
+    counted = {model: model.objects.count() for model in (Person, Post, Organisation, Office, RoleGrant, Article, Event, Photo)}
     assert counted[Person] == 120
     assert Person.objects.filter(synthetic=True).count() == 120
     written = json.loads(loading.directory_file().read_text())
@@ -50,6 +61,17 @@ def test_loading_twice_is_loading_once(transactional_db: None, capsys: pytest.Ca
     assert Person.objects.count() == 150
     assert scope_faults().ok
     assert "150" in capsys.readouterr().out
+
+
+def test_some_have_a_portrait_to_use_again(transactional_db: None, settings: Any) -> None:
+    call_command("demo_load", persons=120, stdout=None)
+    stored = list(Photo.objects.all())
+    assert len(stored) >= 8
+    assert all(photo.approved_at and photo.uploaded_by_ref.startswith("user:") for photo in stored)
+    ages = {(clock.now() - photo.uploaded_at).days > 5 * 366 for photo in stored}
+    assert ages == {True, False}
+    assert not Photo.objects.filter(person__is_protected=True).exists()
+    assert images.portrait((settings.VAR_DIR / "demo" / "portratt.jpg").read_bytes(), field="photo")
 
 
 def test_what_the_slides_show_is_there(transactional_db: None) -> None:

@@ -61,7 +61,7 @@ def _picked(form: StepForm | None, field: str, kept: object, offered: list[objec
     """What is picked on the page: what was just given, else the answer so far, else the only choice."""
     if form is not None and form.data.get(field):
         return str(form.data[field])
-    if kept is not None:
+    if kept is not None and kept in offered:
         return str(kept)
     return str(offered[0]) if len(offered) == 1 else ""
 
