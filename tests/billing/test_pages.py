@@ -45,10 +45,23 @@ def pages(page_world: PageWorld, sketches: Facts) -> PageWorld:
 
 
 @pytest.fixture
-def files(pages: PageWorld) -> PageWorld:
-    """The same with their files."""
+def few(page_world: PageWorld, facts: Facts, prices: None) -> PageWorld:
+    """The same parties with an invoice of two lines each, which is quicker."""
+    customer(REGION, name="Västra Götalandsregionen", organisation_number="2329990010")
+    customer(MUNICIPALITY, name="Demo kommun", organisation_number="2129990012")
+    for party in (REGION, MUNICIPALITY):
+        for article in ("589", "689"):
+            facts.card(party, facts.office(f"{party} A", "Kontor A"), article, local(2023, 4, 12), n=2)
+    run_month(APRIL, actor_ref="user:test")
+    issuing.issue(InvoiceRun.objects.get(), actor_ref="user:test")
+    return page_world
+
+
+@pytest.fixture
+def files(few: PageWorld) -> PageWorld:
+    """Those with their files."""
     run_month(APRIL, actor_ref="user:test", issue=True)
-    return pages
+    return few
 
 
 class TestGoldenPages:
@@ -98,35 +111,28 @@ class TestList:
         assert b"2023-000001" not in answer.content
         assert b'<option value="2023-04" selected>April 2023' in answer.content
 
-    @pytest.mark.parametrize(
-        ("query", "said"),
-        [
-            ({"kund": str(uuid4())}, "Välj ett av alternativen i listan."),
-            ({"kund": "x"}, "Välj ett av alternativen i listan."),
-            ({"manad": "2023-13"}, "Välj ett av alternativen i listan."),
-            ({"manad": "2019-01"}, "Välj ett av alternativen i listan."),
-        ],
-    )
-    def test_what_is_not_in_the_list_is_refused_at_its_field(self, pages: PageWorld, query: dict[str, str], said: str) -> None:
-        answer = pages.client(Role.SYSTEM_ADMIN).get("/fakturor/", query)
-        assert answer.status_code == 422
-        assert answer.content.decode().count(said) == 2
-        assert b'aria-invalid="true"' in answer.content
-        assert b"2023-00000" not in answer.content
+    def test_what_is_not_in_the_list_is_refused_at_its_field(self, few: PageWorld) -> None:
+        client = few.client(Role.SYSTEM_ADMIN)
+        for query in ({"kund": str(uuid4())}, {"kund": "x"}, {"manad": "2023-13"}, {"manad": "2019-01"}):
+            answer = client.get("/fakturor/", query)
+            assert answer.status_code == 422, query
+            assert answer.content.decode().count("Välj ett av alternativen i listan.") == 2
+            assert b'aria-invalid="true"' in answer.content
+            assert b"2023-00000" not in answer.content
 
-    @pytest.mark.parametrize("after", ["'", "2023", "9" * 40, "2023-000001' OR 1=1"])
-    def test_a_place_that_is_none_is_the_start(self, pages: PageWorld, after: str) -> None:
-        answer = pages.client(Role.SYSTEM_ADMIN).get("/fakturor/", {"efter": after})
-        assert b"2023-000002" in answer.content
+    def test_a_place_that_is_none_is_the_start(self, few: PageWorld) -> None:
+        client = few.client(Role.SYSTEM_ADMIN)
+        for after in ("'", "2023", "9" * 40, "2023-000001' OR 1=1"):
+            assert b"2023-000002" in client.get("/fakturor/", {"efter": after}).content, after
 
     def test_nothing_yet(self, page_world: PageWorld) -> None:
         answer = page_world.client(Role.SYSTEM_ADMIN).get("/fakturor/")
         assert "Inga fakturor än" in plain(answer.content)
         assert b"<table" not in answer.content
 
-    def test_pages_are_walked_by_number(self, pages: PageWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_pages_are_walked_by_number(self, few: PageWorld, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(queries, "PAGE_SIZE", 1)
-        client = pages.client(Role.SYSTEM_ADMIN)
+        client = few.client(Role.SYSTEM_ADMIN)
         first = client.get("/fakturor/", {"manad": "2023-04"})
         assert b"2023-000002" in first.content
         (address,) = re.findall(r'href="([^"]*)">Nästa sida', first.content.decode())
@@ -162,10 +168,10 @@ class TestLine:
         text = plain(pages.client(Role.GLOBAL_READER).get(f"/fakturor/{number}/rad/6/").content)
         assert "2023-05-01 00:00:00 Abonnemang – – ABO 480,00 95,00" in text
 
-    @pytest.mark.parametrize("after", ["x", "-1", "99999999999999999999", "9223372036854775807", "1' --"])
-    def test_a_place_that_is_none_breaks_nothing(self, pages: PageWorld, after: str) -> None:
-        number = Invoice.objects.get(party_id=REGION).number
-        assert pages.client(Role.GLOBAL_READER).get(f"/fakturor/{number}/rad/1/", {"efter": after}).status_code == 200
+    def test_a_place_that_is_none_breaks_nothing(self, few: PageWorld) -> None:
+        client = few.client(Role.GLOBAL_READER)
+        for after in ("x", "-1", "99999999999999999999", "9223372036854775807", "1' --"):
+            assert client.get("/fakturor/2023-000002/rad/1/", {"efter": after}).status_code == 200, after
 
     def test_csv(self, pages: PageWorld) -> None:
         number = Invoice.objects.get(party_id=REGION).number
@@ -211,15 +217,15 @@ class TestFiles:
             ("pdf", None), ("peppol", None), ("pdf", None), ("csv", 2),
         ]  # fmt: skip
 
-    def test_looking_is_no_download_and_a_refusal_leaves_no_event(self, pages: PageWorld) -> None:
+    def test_looking_is_no_download_and_a_refusal_leaves_no_event(self, few: PageWorld) -> None:
         before = Event.objects.count()
-        client = pages.client(Role.RESPONSIBLE_ISSUER)
+        client = few.client(Role.RESPONSIBLE_ISSUER)
         for path in ("", "2023-000002/", "2023-000002/rad/1/", "lopande/", "2023-000001/faktura.pdf", "2029-000001/faktura.xml"):
             client.get(f"/fakturor/{path}")
         assert Event.objects.count() == before
 
-    def test_a_file_that_is_not_made_says_so(self, pages: PageWorld) -> None:
-        client = pages.client(Role.SYSTEM_ADMIN)
+    def test_a_file_that_is_not_made_says_so(self, few: PageWorld) -> None:
+        client = few.client(Role.SYSTEM_ADMIN)
         page = client.get("/fakturor/2023-000001/")
         assert plain(page.content).count("Filen är inte gjord än.") == 2
         assert b"faktura.pdf" not in page.content
@@ -256,38 +262,35 @@ class TestRights:
             unknown = client.get(f"/fakturor/{address}".replace("2023-000002", "2029-000009"))
             assert (hidden.status_code, unknown.status_code) == (404, 404)
 
-    def test_a_deputy_of_a_part_does_not_see_the_whole_regions_invoice(self, pages: PageWorld) -> None:
-        client = pages.client(Role.DEPUTY_ISSUER, pages.clinic)
+    def test_a_deputy_of_a_part_does_not_see_the_whole_regions_invoice(self, few: PageWorld) -> None:
+        client = few.client(Role.DEPUTY_ISSUER, few.clinic)
         assert "Inga fakturor än" in plain(client.get("/fakturor/").content)
         assert client.get("/fakturor/2023-000002/").status_code == 404
 
-    @pytest.mark.parametrize(
-        "role", [Role.GLOBAL_REVOKER, Role.ID_ADMINISTRATOR, Role.RESERVE_CARD_ADMIN_LOA3, Role.REVOKER, Role.READER]
-    )
-    def test_other_roles_have_no_such_page(self, pages: PageWorld, role: Role) -> None:
-        client = pages.client(role)
-        for address in ("", "lopande/", *self.ADDRESSES, "2029-000009/"):
-            assert client.get(f"/fakturor/{address}").status_code == 403
-        assert b"/fakturor/" not in client.get("/hjalp/").content, "no tab leads there"
+    def test_other_roles_have_no_such_page(self, few: PageWorld) -> None:
+        for role in set(Role) - {Role.SYSTEM_ADMIN, Role.GLOBAL_READER, Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER}:
+            client = few.client(role)
+            for address in ("", "lopande/", *self.ADDRESSES, "2029-000009/"):
+                assert client.get(f"/fakturor/{address}").status_code == 403, (role, address)
+            assert b"/fakturor/" not in client.get("/hjalp/").content, "no tab leads there"
 
-    def test_nobody_logs_in_first(self, pages: PageWorld) -> None:
+    def test_nobody_logs_in_first(self, few: PageWorld) -> None:
         for address in ("", "lopande/", *self.ADDRESSES):
             answer = Client().get(f"/fakturor/{address}")
             assert answer.status_code == 302
             assert answer["Location"].startswith("/logga-in/?next=")
 
-    @pytest.mark.parametrize("address", ["", "lopande/", *ADDRESSES])
-    def test_nothing_is_sent_to_these_pages(self, files: PageWorld, address: str) -> None:
+    def test_nothing_is_sent_to_these_pages(self, files: PageWorld) -> None:
         client = files.client(Role.SYSTEM_ADMIN)
-        assert client.post(f"/fakturor/{address}").status_code == 405
-        assert client.head(f"/fakturor/{address}").status_code == 200
+        for address in ("", "lopande/", *self.ADDRESSES):
+            assert client.post(f"/fakturor/{address}").status_code == 405, address
+            assert client.head(f"/fakturor/{address}").status_code == 200, address
 
-    @pytest.mark.parametrize(
-        "address",
-        ["x/", "2023-1/", "2023-000002/rad/0/", "2023-000002/rad/99/", "2023-000002/rad/-1/", "2023-000002/faktura.exe"],
-    )
-    def test_what_is_no_address_is_not_found(self, pages: PageWorld, address: str) -> None:
-        assert pages.client(Role.SYSTEM_ADMIN).get(f"/fakturor/{address}").status_code == 404
+    def test_what_is_no_address_is_not_found(self, few: PageWorld) -> None:
+        client = few.client(Role.SYSTEM_ADMIN)
+        lines = ("rad/0/", "rad/99/", "rad/-1/", "faktura.exe")
+        for address in ("x/", "2023-1/", *(f"2023-000002/{line}" for line in lines)):
+            assert client.get(f"/fakturor/{address}").status_code == 404, address
 
 
 class TestRunningMonth:
@@ -314,7 +317,7 @@ class TestRunningMonth:
         admin = page_world.client(Role.SYSTEM_ADMIN)
         choice = admin.get("/fakturor/lopande/")
         assert b"Demo kommun" in choice.content
-        assert b"<h2" not in choice.content
+        assert b"<table" not in choice.content
         chosen = plain(admin.get("/fakturor/lopande/", {"kund": str(MUNICIPALITY)}).content)
         assert "Inget att fakturera än Demo kommun har inga skickade kort och inga abonnemang i maj 2023." in chosen
         issuer = page_world.client(Role.RESPONSIBLE_ISSUER)
