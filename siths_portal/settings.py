@@ -58,7 +58,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     *(["authn.web.middleware.SessionMiddleware"] if _LOG_IN else []),
     "django.middleware.common.CommonMiddleware",
-    *(["siths_portal.lib.uploads.RequestSizeMiddleware", "django.middleware.csrf.CsrfViewMiddleware"] if _PEOPLE else []),
+    *(["siths_portal.lib.uploads.UploadLimitMiddleware", "django.middleware.csrf.CsrfViewMiddleware"] if _PEOPLE else []),
     *(
         [
             "django.contrib.messages.middleware.MessageMiddleware",
@@ -142,6 +142,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Files from browsers stay in memory: at most so much of them is kept, and a request that says it is larger is refused.
 UPLOAD_MAX_BYTES = 5 * 1024 * 1024
 UPLOAD_MAX_REQUEST_BYTES = 32 * 1024 * 1024
+# Less than the threads of a process, so that slow uploads leave some to the pages.
+UPLOADS_AT_ONCE = env.int("UPLOADS_AT_ONCE", default=4)
 FILE_UPLOAD_HANDLERS = ["siths_portal.lib.uploads.BoundedUploadHandler"]
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -156,6 +158,7 @@ SECURE_CSP = {
     "base-uri": ["'none'"],
     "frame-ancestors": ["'none'"],
     "form-action": ["'self'"],
+    "report-uri": ["/csp-rapport/"] if _PEOPLE else False,
 }
 # The status face is plain http by design: who checks a TLS certificate must not need another one for it (RFC 5280 section 8).
 _TLS = not DEBUG and FACE != "status"

@@ -3,7 +3,7 @@
 from django.urls import path
 from django.views.generic import TemplateView
 
-from siths_portal.lib import health, pages
+from siths_portal.lib import csp, health, pages
 
 handler400 = pages.bad_request
 handler403 = pages.permission_denied
@@ -12,5 +12,6 @@ handler500 = pages.server_error
 
 urlpatterns = [
     *health.urls(database=health.database),
+    *csp.urls(),
     path("", TemplateView.as_view(template_name="minasidor/start.html"), name="start"),
 ]

@@ -10,7 +10,7 @@ from billing import urls as billing
 from issuance import urls as issuance
 from issuance.api.eidapp.v1 import urls as eidapp_v1
 from siths_portal import frame
-from siths_portal.lib import health, pages
+from siths_portal.lib import csp, health, pages
 
 handler400 = pages.bad_request
 handler403 = pages.permission_denied
@@ -19,6 +19,7 @@ handler500 = pages.server_error
 
 urlpatterns = [
     *health.urls(database=health.database),
+    *csp.urls(),
     path("", frame.start, name="start"),
     path("hjalp/", frame.help_page, name="help"),
     path(
