@@ -1,0 +1,198 @@
+"""The log-in's pages and the provider's windows in Chromium: looked at by axe, by keyboard, without script, and after log-out."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
+
+from issuance.models import Person
+from tests.authn.stage import CODE, Authority, Stage
+from tests.browser import AXE, browser
+from tests.portal import session_cookie
+
+__all__ = ["browser"]
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    made = browser.new_context(viewport={"width": 1440, "height": 900})
+    yield made
+    made.close()
+
+
+def look(page: Page) -> None:
+    """No finding by axe, no sideways scrolling at 320 pixels, one h1, and a title that names the page."""
+    page.wait_for_load_state()
+    found = Axe().run(page, options=AXE).response["violations"]
+    assert [(one["id"], [node["html"] + node["failureSummary"] for node in one["nodes"]]) for one in found] == []
+    assert page.locator("h1").count() == 1
+    size = page.viewport_size
+    page.set_viewport_size({"width": 320, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    page.set_viewport_size(size or {"width": 1440, "height": 900})
+
+
+def test_log_in_by_keyboard_log_out_and_back(context: BrowserContext, stage: Stage, clerk: Person) -> None:
+    stage.know(clerk)
+    page = context.new_page()
+    page.goto(f"{stage.portal}/installningar/")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Logga in")
+    look(page)
+    page.get_by_role("button", name="Logga in").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Legitimera dig")
+    look(page)
+    page.get_by_label("Namn, roll eller enhet").fill(clerk.surname)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Legitimera dig")
+    page.get_by_role("button", name=f"Logga in som {clerk.given_name_in_use}").focus()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{stage.portal}/installningar/")
+    look(page)
+    assert clerk.surname not in page.title()
+    page.get_by_role("button", name="Logga ut").click()
+    # The browser goes on to the provider by itself and comes back.
+    expect(page).to_have_url(f"{stage.portal}/logga-ut/")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Du är utloggad")
+    expect(page.get_by_role("link", name="Logga in igen")).to_be_visible()
+    look(page)
+    # S20: what was shown is not shown again.
+    hsa_id = clerk.posts.get().hsa_id
+    page.goto(f"{stage.portal}/tillganglighet/")
+    for _ in range(4):
+        with contextlib.suppress(Error):  # Chromium says so of a page that came by POST and was not kept
+            page.go_back()
+        expect(page.get_by_text(hsa_id)).to_have_count(0)
+
+
+def test_without_script_the_same_way(browser: Browser, stage: Stage, clerk: Person) -> None:
+    stage.know(clerk)
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{stage.portal}/installningar/")
+    page.get_by_role("button", name="Logga in").click()
+    page.get_by_role("button", name=f"Logga in som {clerk.given_name_in_use}").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Inställningar")
+    refresh = page.locator('noscript meta[http-equiv="refresh"]').get_attribute("content") or ""
+    assert refresh.startswith("900;url=/logga-in/?next="), "an unattended screen without script shows nothing for long"
+    page.get_by_role("button", name="Logga ut").click()
+    page.get_by_role("button", name="Logga ut även hos inloggningstjänsten").click()
+    expect(page).to_have_url(f"{stage.portal}/logga-ut/")
+    context.close()
+
+
+def test_the_choice_of_post_and_the_refusal(context: BrowserContext, stage: Stage, clerk: Person, world: Any) -> None:
+    from tests.authn.test_round_trip import person_id
+
+    world.post(world.clinic, person_id=person_id(clerk))
+    stage.know(clerk, defer_choice=True)
+    page = context.new_page()
+    page.goto(f"{stage.portal}/installningar/")
+    page.get_by_role("button", name="Logga in").click()
+    page.get_by_role("button", name=f"Logga in som {clerk.given_name_in_use}").click()
+    expect(page).to_have_url(f"{stage.portal}/logga-in/uppdrag/")
+    look(page)
+    page.get_by_role("button", name="Fortsätt").click()
+    expect(page.get_by_role("alert")).to_be_focused()
+    look(page)
+    page.get_by_label("Kliniken").check()
+    page.get_by_role("button", name="Fortsätt").click()
+    expect(page).to_have_url(f"{stage.portal}/installningar/")
+    page.goto(f"{stage.portal}/logga-in/svar/?state=x&code=y")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Inloggningen gick inte att slutföra")
+    look(page)
+
+
+def test_the_providers_windows_with_cards(context: BrowserContext, stage: Stage, clerk: Person, world: Any) -> None:
+    from tests.authn.test_round_trip import person_id
+
+    world.post(world.clinic, person_id=person_id(clerk))
+    stage.know(clerk)
+    authority = Authority(stage.trust)
+    authority.card(stage.cards, stage.people[0])
+    page = context.new_page()
+    page.goto(f"{stage.portal}/installningar/")
+    page.get_by_role("button", name="Logga in").click()
+    look(page)
+    page.get_by_role("button", name="Fortsätt med kort").click()
+    look(page)
+    page.get_by_label("Ange pinkod").fill("1")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_contain_text("Koden är 6-8 siffror.")
+    look(page)
+    page.get_by_label("Ange pinkod").fill(CODE)
+    page.get_by_role("button", name="Legitimera").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Välj uppdrag")
+    look(page)
+    page.get_by_label("Kliniken").check()
+    page.get_by_role("button", name="Fortsätt").click()
+    expect(page).to_have_url(f"{stage.portal}/installningar/")
+    page.goto(f"{stage.issuer}/finns-inte")
+    look(page)
+    page.goto(f"{stage.issuer}/logout")
+    look(page)
+    authority.stop()
+    for card in stage.cards.iterdir():
+        card.rename(stage.folder / f"away-{card.name}")
+
+
+def test_the_warning_before_the_end_and_the_way_on(context: BrowserContext, stage: Stage, clerk: Person) -> None:
+    """WCAG 2.2.1. Time is the page's own clock and the row's last use; both are moved, nobody waits."""
+    import datetime as dt
+
+    from authn.models import Session
+    from siths_portal.lib import clock
+
+    context.add_cookies([session_cookie(clerk, stage.portal)])  # type: ignore[list-item]
+    page = context.new_page()
+    page.clock.install()
+    page.goto(f"{stage.portal}/installningar/")
+    warning = page.get_by_role("dialog", name="Du loggas snart ut")
+    expect(warning).to_be_hidden()
+    Session.objects.update(last_seen_at=clock.now() - dt.timedelta(minutes=13, seconds=5))
+    page.clock.fast_forward("13:05")
+    expect(warning).to_be_visible()
+    expect(page.get_by_role("button", name="Fortsätt")).to_be_focused()
+    look(page)
+    page.keyboard.press("Enter")
+    expect(warning).to_be_hidden()
+    assert Session.objects.get().last_seen_at > clock.now() - dt.timedelta(minutes=1)
+    # Another tab was used meanwhile: no warning.
+    with page.expect_response("**/logga-in/tid/") as asked:
+        page.clock.fast_forward("13:05")
+    assert asked.value.ok
+    page.wait_for_function("1")  # what the answer set in motion is done
+    expect(warning).to_be_hidden()
+    # Nobody goes on: the page is left, and with it what it showed.
+    Session.objects.update(last_seen_at=clock.now() - dt.timedelta(minutes=16))
+    page.clock.fast_forward("13:05")
+    expect(page).to_have_url(f"{stage.portal}/logga-in/?next=%2Finstallningar%2F")
+    expect(page.get_by_text("portalen inte hade använts")).to_be_visible()
+    look(page)
+
+
+def test_a_step_up_page(context: BrowserContext, stage: Stage, clerk: Person) -> None:
+    context.add_cookies([session_cookie(clerk, stage.portal)])  # type: ignore[list-item]
+    page = context.new_page()
+    from django.conf import settings
+
+    from authn.models import Session
+    from authn.sessions import SessionStore
+
+    key = next(c["value"] for c in context.cookies() if c["name"] == settings.SESSION_COOKIE_NAME)
+    store = SessionStore(key)
+    store["step_up"] = {"path": "/installningar/", "sent": True}
+    store.save()
+    assert Session.objects.get().data
+    page.goto(f"{stage.portal}/logga-in/?next=/installningar/")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Legitimera dig igen")
+    look(page)
+    stage.know(clerk)
+    page.get_by_role("button", name="Legitimera").click()
+    page.get_by_role("button", name=f"Logga in som {clerk.given_name_in_use}").click()
+    expect(page.get_by_text("Du har legitimerat dig igen")).to_be_visible()
+    look(page)
