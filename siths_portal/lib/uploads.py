@@ -1,6 +1,7 @@
 """Files from browsers: held in memory up to a limit for the whole request, never on disk, the rest read and dropped (S36)."""
 
 import io
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -12,18 +13,31 @@ from django.http import HttpRequest, HttpResponse
 from siths_portal.lib import pages
 
 
-class RequestSizeMiddleware:
-    """Answers 413 to a request that says it is larger than `UPLOAD_MAX_REQUEST_BYTES`, before anything of it is read."""
+class UploadLimitMiddleware:
+    """Bounds what browsers send, before anything of it is read.
+
+    A request that says it is larger than `UPLOAD_MAX_REQUEST_BYTES` is answered 413. Of those with files at most
+    `UPLOADS_AT_ONCE` are served at a time in a process, others 503: so uploads that trickle in hold neither all threads nor
+    much memory.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
+        self._slots = threading.BoundedSemaphore(settings.UPLOADS_AT_ONCE)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Serves the request."""
         told = request.headers.get("Content-Length") or "0"
         if told.isdecimal() and int(told) > settings.UPLOAD_MAX_REQUEST_BYTES:
             return pages.error_page(request, 413)
-        return self.get_response(request)
+        if request.content_type != "multipart/form-data":
+            return self.get_response(request)
+        if not self._slots.acquire(blocking=False):
+            return pages.error_page(request, 503, message="Många filer tas emot samtidigt. Försök igen om en stund.")
+        try:
+            return self.get_response(request)
+        finally:
+            self._slots.release()
 
 
 class BoundedUploadHandler(FileUploadHandler):

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.test import RequestFactory
 
-from siths_portal.lib.uploads import RequestSizeMiddleware
+from siths_portal.lib.uploads import UploadLimitMiddleware
 
 LIMIT = 5 * 1024 * 1024
 BOUNDARY = "grans"
@@ -72,11 +72,26 @@ def test_many_files_share_the_limit() -> None:
 @pytest.mark.parametrize(("told", "status"), [(32 * 1024 * 1024, 200), (32 * 1024 * 1024 + 1, 413), (10**30, 413)])
 def test_what_says_it_is_huge_is_refused_unread(told: int, status: int) -> None:
     made, body = request(0, told=told)
-    response = RequestSizeMiddleware(lambda _request: HttpResponse())(made)
+    response = UploadLimitMiddleware(lambda _request: HttpResponse())(made)
     assert response.status_code == status
     assert body.most == 0
     if status == 413:
         assert "för stort" in response.content.decode()
+
+
+def test_so_many_uploads_are_served_at_a_time() -> None:
+    seen: list[int] = []
+
+    def serve(made: Any) -> HttpResponse:
+        if len(seen) < 10:
+            seen.append(middleware(request(10)[0]).status_code)
+        return HttpResponse()
+
+    middleware = UploadLimitMiddleware(serve)
+    for _ in range(3):  # places are given back
+        assert middleware(request(10)[0]).status_code == 200
+    assert seen[:4] == [503, 200, 200, 200]
+    assert middleware(RequestFactory().post("/", {"a": 1}, content_type="application/x-www-form-urlencoded")).status_code == 200
 
 
 def test_a_body_that_ends_early_is_what_came_of_it() -> None:
