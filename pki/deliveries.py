@@ -110,9 +110,7 @@ def _check_secret(secret_id: UUID, owner_ref: str) -> None:
         raise Conflict("secret-not-sealed", "Kortets PUK är inte mottagen ännu, eller är förstörd.")
     since = clock.now() - dt.timedelta(days=1)
     if SecretDelivery.objects.filter(secret=secret, created_at__gt=since).count() >= settings.SECRET_DELIVERIES_PER_DAY:
-        message = (
-            "Kortets PUK har lämnats ut för många gånger det senaste dygnet. Försök igen i morgon."
-        )
+        message = "Kortets PUK har lämnats ut för många gånger det senaste dygnet. Försök igen i morgon."
         raise TooManyRequests("secret-deliveries", message)
 
 

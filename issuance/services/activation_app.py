@@ -77,6 +77,7 @@ def start(*, handle: str, proof: Proof) -> Started | None:
     theirs = _own_certificates(seen.carrier)
     if refusal := _try_to_start(seen, handle, proof, theirs):
         raise refusal
+    faults.point("issuance.start.after-commit")
     seen.refresh_from_db(fields=["delivery_id", "expires_at"])
     delivery = pki.wait_for_delivery(_delivery(seen), seconds=settings.EID_APP_WAIT_SECONDS)
     if delivery.state == "refused":

@@ -41,7 +41,7 @@ class CardCertificates(Closed):
 class StartRequest(Closed):
     """What the app proves the card with."""
 
-    card_serial = Text(pattern=r"^\d{19}$", max_length=19, help_text="The 19 digits of the card in the reader.")
+    card_serial = Text(pattern=r"^[0-9]{19}$", max_length=19, help_text="The 19 digits of the card in the reader.")
     certificates = CardCertificates()
     ephemeral_key = EphemeralKey()
     origin = Text(max_length=200, help_text="The portal's origin, as the app was told it.")
