@@ -1,9 +1,11 @@
 """A person's session in the portal: whose a request is, how a session ends, and what its browser is told."""
 
 import datetime as dt
+from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.messages import info
@@ -17,6 +19,7 @@ from authn.web.middleware import not_activity
 from issuance.models import Person
 from siths_portal import urls_portal
 from siths_portal.lib import clock
+from tests.lib.faces import serving
 from tests.portal import portal_client, session_key, sign_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -174,3 +177,14 @@ def test_a_request_costs_one_query_for_the_session_and_one_for_the_roles(clerk: 
         client.get("/jag/")
     with django_assert_num_queries(0):
         Client().get("/oppen/")
+
+
+def test_a_database_that_is_away_is_503_and_not_a_log_in_page(tmp_path: Path) -> None:
+    with serving("portal", tmp_path / "log", DATABASE_URL="postgres://siths_app@/nowhere?host=/nonexistent") as url:
+        cookie = {settings.SESSION_COOKIE_NAME: "a" * 64}
+        guarded = requests.get(f"{url}/installningar/", cookies=cookie, timeout=20, allow_redirects=False)
+        public = requests.get(f"{url}/tillganglighet/", timeout=20)
+    assert (guarded.status_code, "Retry-After" in guarded.headers) == (503, True)
+    assert "Inget har ändrats" in guarded.text
+    assert public.status_code == 200
+    assert "nonexistent" not in (tmp_path / "log").read_text()
