@@ -19,7 +19,7 @@ from siths_portal.lib.errors import DomainError
 from siths_portal.lib.files import write_atomically
 
 PLACE = "TST2321000131-1000"
-READY = 3
+READY = 5
 """How many people have a card that waits for activation and nothing else."""
 
 _ARTICLE = "631"
