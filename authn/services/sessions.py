@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
 from authn.domain.principal import Subject
-from authn.models import Event, Session
+from authn.models import Event, LogInAttempt, Session
 from siths_portal.lib import clock
 
 IDLE, ABSOLUTE, LOGGED_OUT, REPLACED, ENDED_ELSEWHERE, ROLE_ENDED = (
@@ -93,8 +93,6 @@ def start(subject: Subject, log_in: LogIn, *, instead_of: UUID | None = None) ->
     before = Session.objects.filter(pk=instead_of, ended_at=None).first() if instead_of else None
     if before is not None and before.subject_ref:
         _end([before], LOGGED_OUT, actor_ref=before.subject_ref)
-    elif before is not None:
-        before.delete()
     others = list(live().filter(subject_ref=subject.subject_ref).order_by("-created_at").select_for_update())
     _end(others[settings.SESSIONS_PER_SUBJECT - 1 :], REPLACED, actor_ref=subject.subject_ref)
     key = new_key()
@@ -110,6 +108,10 @@ def start(subject: Subject, log_in: LogIn, *, instead_of: UUID | None = None) ->
         last_seen_at=now,
         expires_at=now + dt.timedelta(seconds=settings.SESSION_ABSOLUTE_SECONDS),
     )
+    if before is not None and not before.subject_ref:
+        # A log-in that the same browser began in another tab may still come back.
+        LogInAttempt.objects.filter(session_id=before.pk, used_at=None).update(session_id=session.pk)
+        before.delete()
     _record(session, "session.started", subject.subject_ref, log_in.facts | {"hsa_id": subject.hsa_id})
     return session, key
 

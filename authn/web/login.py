@@ -157,9 +157,11 @@ def _enter(request: HttpRequest, subject: Subject, accepted: sessions.LogIn, nex
     store: SessionStore = request.session  # type: ignore[assignment]
     row = store.live_row
     session_id = row.id if row else None
-    if step_up:
-        if row is None or row.subject_ref != subject.subject_ref:
-            raise log_in.refused("step-up-other-person", None, session_id=session_id, status=403)
+    if step_up and (row is None or row.subject_ref != subject.subject_ref):
+        raise log_in.refused("step-up-other-person", None, session_id=session_id, status=403)
+    # A second log-in in another tab of the same browser goes on with the session that the first one began.
+    same = row is not None and (row.subject_ref, row.hsa_id) == (subject.subject_ref, subject.hsa_id)
+    if row is not None and (step_up or same):
         renewed = sessions.renew(row.id, accepted)
         if renewed is None:
             return HttpResponseRedirect(f"{reverse('login')}?{urlencode({'next': next_path})}")

@@ -96,6 +96,11 @@ class Provider:
     def prepare(self, location: str, hsa_id: str, number: str) -> dict[str, str]:
         """Reads the request that the browser was sent with, and makes the honest claims for it."""
         asked = {name: values[0] for name, values in parse_qs(urlsplit(location).query).items()}
+        self.claims = self.prepare_claims(asked, hsa_id, number)
+        return asked
+
+    def prepare_claims(self, asked: dict[str, str], hsa_id: str, number: str) -> dict[str, Any]:
+        """Honest claims for a request, which the token endpoint will answer with."""
         now = int(time.time())
         self.claims = {
             "iss": self.issuer,
@@ -113,7 +118,7 @@ class Provider:
             "allEmployeeHsaIds": [hsa_id],
             "credentialPersonalIdentityNumber": number,
         }
-        return asked
+        return dict(self.claims)
 
     @staticmethod
     def half_hash(value: str) -> str:

@@ -315,6 +315,18 @@ def test_a_used_state_is_refused_and_the_session_stays(browser: Browser) -> None
     assert browser.client.get("/installningar/").status_code == 200
 
 
+def test_log_ins_begun_in_two_tabs_both_come_back_to_one_session(browser: Browser) -> None:
+    first = browser.begin()
+    second = browser.begin(next="/hjalp/")
+    claims = browser.op.prepare_claims(first, browser.hsa_id, browser.number)
+    assert browser.back(first)["Location"] == "/installningar/"
+    browser.op.claims = claims | {"nonce": second["nonce"], "jti": "another"}
+    assert browser.back(second)["Location"] == "/hjalp/"
+    assert reasons() == []
+    assert Session.objects.filter(end_reason="").exclude(subject_ref="").count() == 1
+    assert browser.client.get("/installningar/").status_code == 200
+
+
 def test_a_used_code_is_refused_under_a_new_state(browser: Browser, op: Provider) -> None:
     browser.back(browser.begin(), code="c" * 43)
     browser.client.post("/logga-ut/")

@@ -1,6 +1,7 @@
 """A person's session in the portal: whose a request is, how a session ends, and what its browser is told."""
 
 import datetime as dt
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import requests
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.messages import info
+from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, override_settings
 from django.urls import path
@@ -188,3 +190,17 @@ def test_a_database_that_is_away_is_503_and_not_a_log_in_page(tmp_path: Path) ->
     assert "Inget har ändrats" in guarded.text
     assert public.status_code == 200
     assert "nonexistent" not in (tmp_path / "log").read_text()
+
+
+def test_log_ins_at_the_same_moment_leave_one_session(clerk: Person) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        keys = list(pool.map(lambda _: in_thread(clerk), range(4)))
+    assert len(set(keys)) == 4
+    assert sessions.live().count() == 1
+
+
+def in_thread(person: Person) -> str:
+    try:
+        return session_key(person)
+    finally:
+        connection.close()
