@@ -155,6 +155,7 @@ ROWS: list[Row] = [
     Row("start", "GET", PUBLIC, in_session=302),
     Row("help", "GET", PUBLIC),
     Row("accessibility", "GET", PUBLIC),
+    Row("csp_report", "POST", PUBLIC, ok=204),
     # log-in and sessions
     Row("login", "GET", PUBLIC, in_session=302),
     Row("login", "POST", PUBLIC, ok=302),
