@@ -31,6 +31,8 @@ SCHEMA = "siths-receipt/1"
 TEMPLATE_VERSION = "1"
 LANGUAGE = "sv"
 TERMS_VERSION = "1"
+# A version that somebody has signed stays as it is; a new wording is a new file.
+TERMS_FILES = {"1": "receipts/terms-1.sv.txt"}
 SIGNING_PROFILE = "person-id-sign"
 HEADING = "Kvittens för mottagande av SITHS eID på kort"
 SUMMARY = (
@@ -98,8 +100,8 @@ def current_terms() -> Terms:
 
 @cache
 def terms(version: str) -> Terms:
-    """A version of the terms, in Swedish. Each version is a file that never changes. Raises FileNotFoundError."""
-    text = (Path(settings.BASE_DIR) / "templates" / "receipts" / f"terms-{version}.{LANGUAGE}.txt").read_text()
+    """A version of the terms, in Swedish, read as it is and never as a template. Raises KeyError."""
+    text = (Path(settings.BASE_DIR) / "templates" / TERMS_FILES[version]).read_text()
     title, *parts = text.split("\n== ")
     sections = []
     for part in parts:
