@@ -171,6 +171,7 @@ ROWS: list[Row] = [
     # search
     Row("search", "GET", Action.VIEW),
     Row("search", "POST", Action.VIEW, ok=422),
+    Row("search", "POST", Action.EXTENDED_SEARCH, data={"text": "1024", "extended": "on"}, ok=422, case="extended"),
     Row("search_hits", "GET", Action.VIEW, _own_search, own=True),
     # person
     Row("person", "GET", Action.VIEW, "person"),
