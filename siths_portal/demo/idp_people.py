@@ -1,29 +1,18 @@
 """The identity provider simulator's test persons: who holds which role in the demo, and one who holds none."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
 from issuance.authz import Role
+from issuance.queries import event_words
 from siths_portal.demo.people import DemoPerson, person
 from siths_portal.demo.places import PLACES
 from siths_portal.lib.files import write_atomically
 
-TITLES: Mapping[Role, str] = {
-    Role.SYSTEM_ADMIN: "Systemadministratör",
-    Role.GLOBAL_REVOKER: "Global Spärr",
-    Role.GLOBAL_READER: "Global Läs",
-    Role.RESPONSIBLE_ISSUER: "Ansvarig utgivare",
-    Role.DEPUTY_ISSUER: "Biträdande utgivare",
-    Role.ID_ADMINISTRATOR: "ID-administratör",
-    Role.RESERVE_CARD_ADMIN_LOA3: "Reservkortshandläggare tillitsnivå 3",
-    Role.RESERVE_CARD_ADMIN_LOA2: "Reservkortshandläggare tillitsnivå 2",
-    Role.REVOKER: "Spärr",
-    Role.READER: "Läs",
-}
 _UNITS = {place.hsa_id: place.name for place in PLACES}
 
 
@@ -40,7 +29,7 @@ def write() -> None:
 def _entries() -> Iterator[dict[str, Any]]:
     holders = [role for place in PLACES for role in place.roles]
     for index, (role, protected) in enumerate(holders):
-        yield _entry(person(index), f"{TITLES[role]}, även skyddade personer" if protected else TITLES[role])
+        yield _entry(person(index), _title(role, protected=protected))
     yield _entry(person(len(holders)), "")
 
 
@@ -53,3 +42,9 @@ def _entry(one: DemoPerson, role: str) -> dict[str, Any]:
         "role": role,
         "defer_choice": True,
     }
+
+
+def _title(role: Role, *, protected: bool) -> str:
+    """The role in the portal's own words."""
+    name = str(event_words.ROLE[role.value])
+    return f"{name}, även skyddade personer" if protected else name
