@@ -328,3 +328,18 @@ def test_a_cookie_in_production_is_bound_to_the_host(tmp_path: Any, django_db_se
     assert done.stdout.split() == [
         "__Host-portal-session-8000", "True", "True", "Lax", "None", "/", "__Host-portal-csrf-8000",
     ], done.stderr  # fmt: skip
+
+
+def test_only_pages_with_a_log_in_form_let_a_form_leave(browser: Browser, op: Provider) -> None:
+    """S17. Browsers apply form-action to the redirects that follow a form."""
+
+    def leads_to(answer: Any) -> set[str]:
+        policy = {part.split()[0]: set(part.split()[1:]) for part in answer["Content-Security-Policy"].split("; ")}
+        return policy["form-action"]
+
+    out = {"'self'", op.issuer, "http://testserver"}
+    assert leads_to(Client().get("/")) == leads_to(Client().get("/logga-in/")) == out
+    assert leads_to(Client().get("/logga-in/svar/?state=x")) == out
+    assert leads_to(Client().get("/tillganglighet/")) == {"'self'"}
+    browser.log_in()
+    assert leads_to(browser.client.get("/installningar/")) == {"'self'"}
