@@ -6,16 +6,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from issuance.authz import Role, user
-from issuance.models import Carrier, EidAppTransaction, Event, Identification, PreparedReceipt, Receipt
+from issuance.domain.transaction_states import OPEN, TRANSITIONS, TransactionAction, TransactionState
+from issuance.models import EidAppTransaction, Event, Identification, PreparedReceipt, Receipt
 from issuance.services import activation, housekeeping, revocation
 from pki import service as pki
 from pki.models import SecretDelivery
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict, DomainError, Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
+from siths_portal.lib.ids import new_id
 from tests.issuance import activated
 from tests.issuance.activated import App, Made, activated_card, identify, sent_card, unsigned_card
 
@@ -182,7 +184,6 @@ def _certificate_revoked(world: Any, made: Made, settings: Any) -> None:
             [made.carrier.certificates.first().certificate_id], reason="superseded", actor_ref="user:1",
             received_at=clock.now(), channel="portal",
         )  # fmt: skip
-    Carrier.objects.filter(pk=made.carrier.pk)
 
 
 def _puk_lost(world: Any, made: Made, settings: Any) -> None:
@@ -478,3 +479,48 @@ def run_at_once(count: int, act: Callable[[], Any]) -> list[Exception]:
     for thread in threads:
         thread.join()
     return raised
+
+
+# --- what the database keeps ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE issuance_identification SET identity_document = 'passport'",
+        "DELETE FROM issuance_identification",
+        "TRUNCATE issuance_identification CASCADE",
+        "UPDATE issuance_eidapptransaction SET state = 'started' WHERE state = 'cancelled'",
+        "UPDATE issuance_eidapptransaction SET state = 'completed' WHERE state = 'cancelled'",
+        "UPDATE issuance_eidapptransaction SET state = 'gone'",
+        "UPDATE issuance_eidapptransaction SET kind = 'unlock'",
+    ],
+)
+def test_what_was_identified_and_what_has_ended_stay(world: Any, statement: str) -> None:
+    opened = identify(world, sent_card(world))
+    activation.cancel(actor=world.officer(), transaction_id=opened.transaction.pk)
+    with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement)
+    assert Identification.objects.get().identity_document == "driving_licence"
+    assert activated.transaction(opened).state == "cancelled"
+
+
+def test_a_card_has_one_open_transaction(world: Any) -> None:
+    row = identify(world, sent_card(world)).transaction
+    row.pk, row.handle_sha256 = new_id(), "0" * 64
+    with pytest.raises(IntegrityError, match="issuance_one_open_transaction"), transaction.atomic():
+        EidAppTransaction.objects.bulk_create([row])
+
+
+@pytest.mark.parametrize("state", TransactionState)
+@pytest.mark.parametrize("action", TransactionAction)
+def test_a_transaction_moves_by_its_table_alone(state: TransactionState, action: TransactionAction) -> None:
+    """Nothing leaves a final state, and each action leads to the state that bears its name."""
+    after = TRANSITIONS.get((state, action))
+    if state not in OPEN:
+        assert after is None
+    if after is not None and action is not TransactionAction.RENEW_HANDLE:
+        assert after.value == action.value
+    ends = {TransactionAction.CANCEL, TransactionAction.EXPIRE, TransactionAction.FAIL, TransactionAction.SUPERSEDE}
+    if state in OPEN and action in ends:
+        assert after is not None
