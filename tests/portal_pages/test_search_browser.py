@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from issuance.authz import Actor
-from issuance.models import Person, Post
+from issuance.authz import Actor, Role
+from issuance.models import Carrier, Person, Post, Search
 from tests.e2e.looking import Looker
 from tests.lib.faces import serving
+from tests.lib.traffic import Traffic, findings
 from tests.portal import session_cookie
 
 SERIAL = "9876654132532143214"
@@ -72,3 +74,144 @@ def search(page: Page, text: str) -> None:
     page.get_by_label("Person-id, tjänste-id eller kortserienummer").fill(text)
     page.get_by_role("button", name="Sök", exact=True).click()
     page.wait_for_load_state("load")
+
+
+def test_the_frames_other_pages_are_looked_at(world: Any, portal: str, browser: Browser) -> None:
+    eye = Looker("frame")
+    with desk(browser, portal, None) as page:
+        eye.follow(page.context)
+        for address, name in (("/", "start"), ("/hjalp/", "help"), ("/tillganglighet/", "accessibility")):
+            page.goto(portal + address)
+            eye.look(page, name)
+        page.goto(f"{portal}/finns/inte/")
+        eye.said.clear()  # Chromium tells the console of the 404
+        eye.look(page, "not found for nobody")
+    post = world.post()
+    world.order(post)
+    with desk(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
+        eye.follow(page.context)
+        page.goto(f"{portal}/sok/person/{post.person_id}/")
+        eye.look(page, "person with quick search")
+        page.goto(f"{portal}/hjalp/")
+        eye.look(page, "help inside")
+        page.goto(f"{portal}/finns/inte/")
+        eye.said.clear()
+        eye.look(page, "not found inside")
+
+
+def test_a_clerk_searches_by_keyboard_alone(world: Any, portal: str, browser: Browser) -> None:
+    post, other = world.post(), world.post()
+    with desk(browser, portal, world.officer()) as page:
+        page.goto(portal)
+        assert focused(page) == "id_text"
+        keys = page.keyboard
+        keys.type(number_of(post))
+        keys.press("Enter")
+        page.wait_for_url(f"{portal}/sok/person/{post.person_id}/")
+        keys.press("/")
+        assert focused(page) == "nasta-person"
+        keys.type(other.hsa_id[-6:])
+        keys.press("Enter")
+        page.wait_for_url(f"{portal}/sok/person/{other.person_id}/")
+        page.goto(f"{portal}/hjalp/")
+        keys.press("/")
+        page.wait_for_url(f"{portal}/sok/")
+        assert focused(page) == "id_text"
+        keys.type("a/b")
+        assert page.locator("#id_text").input_value() == "a/b"
+        keys.press("Enter")
+        expect(page.get_by_role("alert")).to_be_focused()
+        keys.press("Tab")
+        keys.press("Enter")
+        expect(page.locator("#id_text")).to_be_focused()
+        assert page.locator("#id_text").input_value() == "A/B".lower()
+
+
+def test_a_scanner_finds_the_card_and_the_next_scan_replaces_the_last(world: Any, portal: str, browser: Browser) -> None:
+    order = world.order()
+    Carrier.objects.filter(pk=order.carrier_id).update(card_serial=SERIAL)
+    with desk(browser, portal, world.officer()) as page:
+        page.goto(portal)
+        page.keyboard.type("]C1" + "1" * 19)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", level=2)).to_have_text("Inga träffar")
+        expect(page.locator("#id_text")).to_be_focused()
+        page.keyboard.type("]C1" + SERIAL)
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"{portal}/sok/person/{order.carrier.person_id}/?barare={order.carrier_id}")
+
+
+def test_digits_are_checked_before_they_are_sent(world: Any, portal: str, browser: Browser) -> None:
+    with desk(browser, portal, world.officer()) as page:
+        page.goto(portal)
+        field, said = page.locator("#id_text"), page.locator("[data-search-feedback]")
+        assert said.get_attribute("role") == "status"
+        for text, words in (
+            ("18900101-9803", "Kontrollsiffran stämmer inte. Kontrollera siffrorna i person-id:t."),
+            ("18900101-9802", ""),
+            ("900101+9802", ""),
+            ("9876 6541 325 3214", "15 av 19 siffror"),
+            (SERIAL, ""),
+            ("TSTNMT2321000156-1024", ""),
+            ("18900101980", ""),
+        ):
+            field.fill(text)
+            expect(said).to_have_text(words)
+
+
+def test_all_of_it_works_without_script(world: Any, portal: str, browser: Browser) -> None:
+    post = world.post(world.stranger)
+    with desk(browser, portal, world.officer(), java_script_enabled=False) as page:
+        page.goto(portal)
+        search(page, number_of(post))
+        expect(page.get_by_role("heading", level=2)).to_have_text("Inga träffar")
+        page.get_by_label("Utökat sökomfång", exact=True).check()
+        page.get_by_label("Skäl till utökat sökomfång").fill("Innehavaren har ringt och vill spärra")
+        page.get_by_label("Skäl till utökat sökomfång").press("Enter")
+        page.wait_for_url(f"{portal}/sok/person/{post.person_id}/")
+        expect(page.get_by_text("utökat sökomfång")).to_be_visible()
+        page.get_by_role("button", name="Logga ut").click()
+        page.goto(f"{portal}/sok/")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Logga in")
+
+
+def test_two_clicks_search_once(world: Any, portal: str, browser: Browser) -> None:
+    with desk(browser, portal, world.officer()) as page:
+        page.goto(portal)
+        page.locator("#id_text").fill("qqqq")
+        page.evaluate("() => { for (const _ of [1, 2]) document.querySelector('form.search button').click(); }")
+        expect(page.get_by_role("heading", level=2)).to_have_text("Inga träffar")
+        assert Search.objects.count() == 1
+        page.go_back()
+        search(page, "qqqr")
+        expect(page.get_by_role("heading", level=2)).to_have_text("Inga träffar")
+        assert Search.objects.count() == 2
+
+
+def test_what_is_copied_is_said(world: Any, portal: str, browser: Browser) -> None:
+    order = world.order()
+    with desk(browser, portal, world.officer()) as page:
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.goto(f"{portal}/sok/person/{order.carrier.person_id}/")
+        button = page.get_by_role("button", name="Kopiera").first
+        button.focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("status").filter(has_text="Kopierat")).to_be_visible()
+        assert page.evaluate("navigator.clipboard.readText()") == str(order.id)
+    with desk(browser, portal, world.officer(), java_script_enabled=False) as page:
+        page.goto(f"{portal}/sok/person/{order.carrier.person_id}/")
+        expect(page.get_by_role("button", name="Kopiera")).to_have_count(0)
+        expect(page.get_by_text(str(order.id))).to_be_visible()
+
+
+def test_nothing_searched_stands_in_address_title_or_log(world: Any, portal: str, browser: Browser, tmp_path: Path) -> None:
+    post = world.post(given_name="Sekretessa", surname="Hemligsson")
+    number, serial = number_of(post), "1234567890123456789"
+    with serving("portal", tmp_path / "log") as url, desk(browser, url, world.officer()) as page:
+        traffic = Traffic().watch(page.context)
+        for text in (number, post.hsa_id, post.hsa_id[-6:], serial, "18900101-9803"):
+            page.goto(f"{url}/sok/")
+            search(page, text)
+            page.go_back()
+    secrets = [number, f"{number[:8]}-{number[8:]}", post.hsa_id, serial, "Hemligsson", "18900101-9803"]
+    assert findings(traffic, [tmp_path / "log"], secrets) == []
