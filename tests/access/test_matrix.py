@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from issuance.authz import Action, Role
 from issuance.authz.roles import ALLOWED
-from tests.access.matrix import METHODS, PUBLIC, ROWS, Row
+from tests.access.matrix import METHODS, ORDER, PUBLIC, ROWS, Row
 from tests.access.walker import ANONYMOUS, addresses, ask, expected, relations, sees, walk
 from tests.access.world import CALLERS, RELATIONS, Who, undone
 
@@ -75,12 +75,29 @@ class TestTheWalkerItself:
 
     def test_scope_flows_downward_only(self) -> None:
         clerk, clerk_too = Who(Role.ID_ADMINISTRATOR), Who(Role.ID_ADMINISTRATOR, True)
-        assert [place for place in RELATIONS if sees(clerk, place, Action.VIEW)] == ["inside", "child"]
-        assert [place for place in RELATIONS if sees(clerk_too, place, Action.VIEW)] == ["inside", "child", "protected"]
+        assert [place for place in RELATIONS if sees(clerk, place, Action.VIEW)] == ["inside", "child", "opened"]
+        assert [place for place in RELATIONS if sees(clerk_too, place, Action.VIEW)] == ["inside", "child", "opened", "protected"]
         issuer = Who(Role.RESPONSIBLE_ISSUER)
-        assert [place for place in RELATIONS if sees(issuer, place, Action.VIEW)] == ["inside", "parent", "child", "beside"]
+        assert [place for place in RELATIONS if sees(issuer, place, Action.VIEW)] == [
+            "inside",
+            "parent",
+            "child",
+            "beside",
+            "opened",
+        ]
         everybody = Who(Role.GLOBAL_READER)
         assert [place for place in RELATIONS if not sees(everybody, place, Action.VIEW)] == ["protected", "unknown"]
+
+    def test_an_extended_search_opens_what_may_be_seen_and_revoked(self) -> None:
+        def opened(role: Role) -> list[Action]:
+            return [
+                action
+                for action in (Action.VIEW, Action.REVOKE_EID, Action.VIEW_RECEIPT, ORDER)
+                if sees(Who(role), "opened", action)
+            ]
+
+        assert opened(Role.ID_ADMINISTRATOR) == [Action.VIEW, Action.REVOKE_EID]
+        assert opened(Role.READER) == opened(Role.RESERVE_CARD_ADMIN_LOA2) == []
 
     def test_the_expected_statuses(self) -> None:
         row = Row("x", "GET", Action.REVOKE_CARRIER, "active", ok=299)

@@ -53,10 +53,10 @@ def sees(who: Who, relation: str, right: Action) -> bool:
     """Whether something at that place is in the caller's sight for this: scope flows downward only (domain.md 1.1)."""
     if who.role is None or relation == "unknown" or (relation == "protected" and not who.add_on):
         return False
-    if relation == "opened":
-        return right in EXTENDED_REACH and right in ALLOWED[who.role]
     if who.role in GLOBAL_ROLES:
         return True
+    if relation == "opened":  # by an extended search: for seeing and revoking, to who may search so
+        return right in EXTENDED_REACH and {right, Action.EXTENDED_SEARCH} <= ALLOWED[who.role]
     if who.role in AREA_ROLES:
         return relation != "outside"
     return relation in ("inside", "child", "protected")
@@ -77,33 +77,37 @@ def expected(row: Row, who: Who | None, relation: str | None) -> int:
         return row.ok if allowed else 403
     if row.own:
         return (row.ok if allowed else 403) if relation == "inside" else 404
-    if not allowed:
-        return 403 if row.unseen == 403 or sees(who, relation, Action.VIEW) else 404
-    return row.ok if sees(who, relation, row.right) else 404
+    if row.unseen == 403 and not allowed:
+        return 403
+    if allowed and sees(who, relation, row.right):
+        return row.ok
+    return 403 if sees(who, relation, Action.VIEW) else 404
 
 
 def relations(row: Row, access: AccessWorld, who: Who | None = CALLERS[0]) -> list[str | None]:
     """Where the row's target can lie, as far as it is asked of `who`.
 
     Who has no role is turned away before anything is looked up, so for him two places stand for all; and what the area's issuer
-    sees beside him is asked without the add-on alone.
+    sees beside him, and what an extended search opened, is asked without the add-on alone.
     """
     if row.target is None:
         return [None]
     if row.own:
         there: list[str | None] = ["inside", "outside", "unknown"]
-    elif isinstance(row.target, str):
-        there = [relation for relation in RELATIONS if getattr(access.things[relation], row.target)]
+    elif row.target == "invoice":
+        there = [relation for relation in RELATIONS if access.things[relation].invoice and relation != "opened"]
     else:
         there = list(RELATIONS)
     if who is ANONYMOUS or who.role is None:
         return [there[0], "unknown"]
-    return [relation for relation in there if relation != "beside" or not who.add_on]
+    return [relation for relation in there if relation not in ("beside", "opened") or not who.add_on]
 
 
 def ask(row: Row, access: AccessWorld, who: Who | None, relation: str | None, *, method: str = "") -> Answer:
     """Sends the request and undoes what it did."""
     with undone(), clock.moved_to(access.moment):
+        if relation == "opened" and who is not ANONYMOUS and who.role is not None:
+            access.open_outside(who)
         arguments = _arguments(row, access, who, relation)
         path = reverse(row.name, args=arguments) if not row.name.startswith("healthz") else f"/{row.name}"
         client = Client(raise_request_exception=False)

@@ -42,8 +42,10 @@ from issuance.models import (
     CarrierCertificate,
     Document,
     Eid,
+    ExtendedReach,
     Organisation,
     Person,
+    PersonScope,
     Photo,
     Receipt,
     RoleGrant,
@@ -56,9 +58,9 @@ from tests.issuance import authorities
 from tests.issuance.world import SETUP, World
 from tests.portal import session_key
 
-RELATIONS = ("inside", "parent", "child", "beside", "outside", "protected", "unknown")
+RELATIONS = ("inside", "parent", "child", "beside", "outside", "opened", "protected", "unknown")
 """Where a thing lies, seen from the clerk's clinic: in it, in the region above, in the ward below, in a city of the same area, in
-another area, in the clinic but of a protected person, or nowhere."""
+another area, there too but opened by an extended search, in the clinic but of a protected person, or nowhere."""
 
 SUPPLIER = "bureau"
 
@@ -121,10 +123,19 @@ class AccessWorld:
         for relation, organisation in self.places.items():
             self.things[relation] = self._things(organisation, protected=relation == "protected")
         self._invoices()
+        self.things["opened"] = self.things["outside"]
         self.things["unknown"] = UNKNOWN
         for who in CALLERS:
             self._caller(who)
         self.moment = clock.now()
+
+    def open_outside(self, who: Who) -> None:
+        """Lets the caller's extended search have found everybody of the other area."""
+        found = PersonScope.objects.filter(organisation=self.world.stranger).values_list("person_id", flat=True)
+        ref, until = self.actors[who].ref, clock.now() + dt.timedelta(minutes=30)
+        ExtendedReach.objects.bulk_create(
+            ExtendedReach(person_id=person_id, owner_ref=ref, reason="Prov", until=until) for person_id in found
+        )
 
     # --- callers -----------------------------------------------------------------------------------------------------------
 
