@@ -182,7 +182,8 @@ def _ready(carrier: Carrier) -> _Card:
     certificates = {view.profile: view for view in pki.certificates(_certificate_ids(carrier))}
     if not carrier.card_key_spki or set(certificates) != set(PROFILES):
         raise Conflict("card-without-key", "Kortet har inte portalens nycklar och kan inte aktiveras här.")
-    if any(view.status != "issued" or view.der is None for view in certificates.values()):
+    now = clock.now()
+    if any(view.status != "issued" or view.der is None or view.not_after <= now for view in certificates.values()):
         raise Conflict("certificates-not-in-force", "Alla certifikat på kortet är inte giltiga. Kortet kan inte aktiveras.")
     if kind is TransactionKind.ACTIVATE and not _puk_is_sealed(carrier):
         raise Conflict("puk-missing", "Kortets PUK är inte mottagen ännu. Försök igen om en stund.")
