@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, Exists, OuterRef, QuerySet, Sum
 
 from billing import ports
 from billing.domain.invoices import NumberedInvoice
@@ -122,7 +122,8 @@ def visible(actor: Actor) -> QuerySet[Invoice]:
 def choices(actor: Actor) -> Choices:
     """The customers and months among the invoices that `actor` may read."""
     shown = visible(actor)
-    parties = dict(BillingCustomer.objects.filter(invoices__in=shown).order_by("valid_from").values_list("party_id", "name"))
+    invoiced = BillingCustomer.objects.filter(Exists(shown.filter(customer=OuterRef("pk"))))
+    parties = dict(invoiced.order_by("valid_from").values_list("party_id", "name"))
     months = shown.order_by("-period").values_list("period", flat=True).distinct()
     return Choices(
         customers=tuple(sorted(parties.items(), key=lambda party: (swedish_key(party[1]), str(party[0])))),
