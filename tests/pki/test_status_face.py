@@ -32,7 +32,9 @@ DER = serialization.Encoding.DER
 @pytest.fixture(autouse=True)
 def status_urls(settings):
     settings.ROOT_URLCONF = "siths_portal.urls_status"
-    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if not name.startswith(("authn.", "issuance.", "django.contrib."))]
+    settings.MIDDLEWARE = [
+        name for name in settings.MIDDLEWARE if not name.startswith(("authn.", "issuance.", "django.contrib."))
+    ]
 
 
 @pytest.fixture
