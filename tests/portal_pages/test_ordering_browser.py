@@ -135,6 +135,9 @@ def test_every_step_and_state_is_looked_at(world: Any, portal: Portal, browser: 
         press(page, "Nästa")
         heading(page, "Förhandsgranska")
         eye.look(page, "review")
+        page.set_viewport_size({"width": 320, "height": 700})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320  # WCAG 1.4.10
+        page.set_viewport_size({"width": 1440, "height": 900})
         page.get_by_role("main").get_by_role("link", name="Ändra artikel").click()
         heading(page, "Välj artikel")
         press(page, "Nästa")
