@@ -17,7 +17,8 @@ START = """<!doctype html><title>T</title><h1>Start  här</h1><a href="/nasta?x=
 <button name="steg" value="2">Skicka</button><button name="steg" value="9" disabled>Av</button></form>
 <table><tr><td>Ett</td><td><form method="post" action="/rad/1"><button>Välj</button></form></td></tr>
 <tr><td>Två</td><td><form method="post" action="/rad/2"><button>Välj</button></form></td></tr></table>
-<dialog><form method="post"><button>Kvar</button></form></dialog><form action="/sok"><label for="q">Sök</label><input id="q" name="q"><button>Hitta</button></form>"""
+<dialog><form method="post"><button>Kvar</button></form></dialog>
+<form action="/sok"><label for="q">Sök</label><input id="q" name="q"><button>Hitta</button></form>"""
 
 
 class Site(BaseHTTPRequestHandler):
