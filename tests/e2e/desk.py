@@ -4,14 +4,11 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from siths_portal.demo.people import DemoPerson
 from tests.e2e.hands import Hands
 from tests.e2e.looking import HEIGHT, WIDE, Looker
-from tests.e2e.outside import Holder, name_of
 from tests.e2e.stage import Stage
 from tests.lib.traffic import Traffic
 

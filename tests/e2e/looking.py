@@ -6,7 +6,7 @@ from pathlib import Path
 
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page
 
 from tests.browser import AXE
 
@@ -27,9 +27,15 @@ class Looker:
         self.said: list[str] = []
 
     def follow(self, context: BrowserContext) -> None:
-        """Remembers what the context's pages write to the console."""
-        context.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
+        """Remembers the errors and warnings of the context's pages."""
+        context.on("console", self._note)
         context.on("weberror", lambda error: self.said.append(f"error: {error.error}"))
+
+    def _note(self, message: ConsoleMessage) -> None:
+        """Notes of the browser's own, and a form that came back with what is wrong in it, are no faults."""
+        if message.type not in ("error", "warning") or "status of 422" in message.text:
+            return
+        self.said.append(f"{message.type}: {message.text}")
 
     def look(self, page: Page, name: str, *, tour: str = "") -> None:
         """Checks the page as it stands and keeps two pictures. `tour` names a picture of the README's tour (SITHS_TOUR=1)."""
@@ -48,7 +54,7 @@ class Looker:
         page.screenshot(path=self.folder / f"{stem}-{NARROW}.png", full_page=True)
         page.set_viewport_size({"width": WIDE, "height": HEIGHT})
         assert width <= NARROW, f"{name}: {width} pixels wide on a screen of {NARROW}"
-        assert self.said == [], name
+        assert self.said == [], f"{name}: {self.said}"
 
 
 def keep_for_tour(page: Page, name: str) -> None:

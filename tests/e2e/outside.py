@@ -83,6 +83,17 @@ class Registry:
         self.given.add(holder.number)
         return holder
 
+    def role_holder(self, index: int) -> Holder:
+        """Somebody who holds a role, as the receiver of a card."""
+        one = clerk(index)
+        query = f"SELECT person_id FROM issuance_personidentifier WHERE value = '{one.person_id.value}' AND valid_to IS NULL"
+        return Holder(self.stage.ask(query), one.person_id.value, name_of(one))
+
+    def last_month(self) -> str:
+        """The month that the demo's history was loaded for, as YYYY-MM."""
+        query = "SELECT to_char(min(ordered_at AT TIME ZONE 'Europe/Stockholm'), 'YYYY-MM') FROM issuance_cardorder"
+        return self.stage.ask(query)
+
     def carriers(self, holder: Holder) -> list[str]:
         """The states of the holder's carriers, oldest first."""
         rows = self.stage.ask(
@@ -97,6 +108,14 @@ class Registry:
         )
         return rows.split()
 
+    def events(self, holder: Holder, action: str) -> int:
+        """How many events of the kind the holder's carriers have."""
+        query = (
+            "SELECT count(*) FROM issuance_event e JOIN issuance_carrier c ON c.id::text = e.subject_ref "
+            f"WHERE c.person_id = '{holder.person_id}' AND e.action = '{action}'"
+        )
+        return int(self.stage.ask(query))
+
     def serial(self, holder: Holder) -> str:
         return self.stage.ask(f"SELECT card_serial FROM issuance_carrier WHERE person_id = '{holder.person_id}'")
 
@@ -109,7 +128,7 @@ class Registry:
     def certificates(self, holder: Holder) -> dict[str, tuple[x509.Certificate, x509.Certificate]]:
         """The holder's certificates by profile, each with its issuer's."""
         rows = self.stage.ask(
-            "SELECT cc.profile, encode(b.der, 'hex'), encode(ca.certificate, 'hex') FROM issuance_carriercertificate cc "
+            "SELECT cc.profile, encode(b.der, 'hex'), encode(ca.certificate_der, 'hex') FROM issuance_carriercertificate cc "
             "JOIN issuance_carrier c ON c.id = cc.carrier_id JOIN pki_certificate t ON t.id = cc.certificate_id "
             "JOIN pki_certificateblob b ON b.certificate_id = t.id JOIN pki_certificateauthority ca ON ca.id = t.ca_id "
             f"WHERE c.person_id = '{holder.person_id}'"
@@ -124,7 +143,7 @@ class Registry:
         return found
 
     def root(self) -> x509.Certificate:
-        hexadecimal = self.stage.ask("SELECT encode(certificate, 'hex') FROM pki_certificateauthority WHERE slug = 'root'")
+        hexadecimal = self.stage.ask("SELECT encode(certificate_der, 'hex') FROM pki_certificateauthority WHERE slug = 'root'")
         return x509.load_der_x509_certificate(bytes.fromhex(hexadecimal))
 
     def forbidden(self) -> list[str]:

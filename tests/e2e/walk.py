@@ -7,7 +7,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from siths_portal.demo.people import DemoPerson
 from tests.e2e.desk import Desk
-from tests.e2e.outside import Holder, name_of
+from tests.e2e.outside import name_of
 
 ARTICLE = "677"
 OFFICE = "Regionens kortkontor"
@@ -57,6 +57,12 @@ def find(desk: Desk, typed: str) -> None:
     desk.see("Sök person")
     desk.hands.scan(desk.page, typed)
     at_person(desk)
+
+
+def open_person(desk: Desk, typed: str) -> None:
+    """The person's page as it is now, by the search."""
+    desk.open("/sok/")
+    find(desk, typed)
 
 
 def at_person(desk: Desk) -> None:
@@ -206,8 +212,3 @@ def ask_to_revoke(desk: Desk, name: str, reason: str, *, look: bool = False, tou
         desk.look(f"{name}: begäran", tour="revoke" if tour else "")
     desk.press("Nästa")
     desk.see(re.compile("^Vill du spärra"))
-
-
-def holder_of(one: DemoPerson, person_id: str) -> Holder:
-    """A role holder as the receiver of a card."""
-    return Holder(person_id, one.person_id.value, name_of(one))

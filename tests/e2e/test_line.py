@@ -1,0 +1,455 @@
+"""The whole line in Chromium on the running house: by mouse, by keyboard, and with everything that people do wrong on the way.
+
+One module, so that one worker founds one house. Each test takes people of its own, and the order of tests does not matter.
+"""
+
+import contextlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Error, expect
+
+from siths_portal.demo.portraits import portrait_of
+from tests.browser import browser
+from tests.e2e import outside, walk
+from tests.e2e.desk import Desk, desk
+from tests.e2e.hands import Hands, Keyboard, Mouse
+from tests.e2e.outside import FIRST_CLERK, SECOND_CLERK, Holder, Registry, await_ocsp, clerk
+from tests.e2e.stage import Stage
+from tests.e2e.stage import stage as running_stage
+from tests.lib.traffic import findings
+
+__all__ = ["browser"]  # a fixture
+pytestmark = pytest.mark.timeout(900)
+
+ISSUER, READER, REVOKER = 3, 9, 8
+CODE = "19283746"
+LOST = "Förlorat eller stulet"
+ALL_FOUR = 4
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    with running_stage() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def registry(stage: Stage) -> Registry:
+    return Registry(stage)
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    file = tmp_path / "foto.jpg"
+    file.write_bytes(portrait_of(5))
+    return file
+
+
+@pytest.fixture
+def at(stage: Stage, browser: Browser, registry: Registry, request: pytest.FixtureRequest) -> Iterator[Desk]:
+    """A desk at which the first clerk is logged in; afterwards nothing personal was seen in its traffic or in any log."""
+    series = re.sub(r"\W+", "-", request.node.name.removeprefix("test_")).strip("-")
+    with desk(stage, browser, Mouse(), series) as made:
+        walk.log_in(made, clerk(FIRST_CLERK))
+        yield made
+        assert findings(made.traffic, [stage.house.var / "log"], registry.forbidden()) == []
+
+
+def leak_free(stage: Stage, registry: Registry, made: Desk) -> None:
+    forbidden = registry.forbidden()
+    assert findings(made.traffic, [stage.house.var / "log"], forbidden) == []
+    queued = registry.queued()
+    assert [term for term in forbidden if len(term) > 7 and term in queued] == []
+
+
+@pytest.mark.parametrize(("hands", "index"), [(Mouse(), READER), (Keyboard(), REVOKER)], ids=["mus", "tangentbord"])
+def test_the_line(
+    stage: Stage, browser: Browser, registry: Registry, photo: Path, tmp_path: Path, hands: Hands, index: int
+) -> None:
+    """From log-in to log-out as the slides show it; the new card's holder logs in with it in between."""
+    holder = registry.role_holder(index)
+    with desk(stage, browser, hands, f"linjen-{hands.name}") as made:
+        made.see("SITHS eID Portal")
+        made.look("Startsidan")
+        walk.log_in(made, clerk(FIRST_CLERK), look=True)
+        made.see("Sök person")
+        made.look("Sök", tour="search")
+        order_it(made, registry, holder, photo)
+        registry.await_state(holder, "sent")
+        activate_it(made, registry, holder, tmp_path)
+        log_in_with_it(stage, browser, hands, index)
+        revoke_it(made, registry, holder)
+        publish_it(stage, registry, holder, made)
+        leave(made, holder)
+        leak_free(stage, registry, made)
+        invoices(stage, browser, registry, hands)
+
+
+def order_it(made: Desk, registry: Registry, holder: Holder, photo: Path) -> None:
+    walk.find(made, holder.written)
+    made.look("Person utan kort")
+    walk.order(made, photo, look=True)
+    made.look("Granska")
+    made.hands.press(made.page.get_by_role("link", name=re.compile("^Ändra kontor$")).first)
+    made.see("Välj kontor")
+    made.choose(re.compile("Privata vårdgivare"))
+    made.press("Nästa")
+    made.see("Förhandsgranska")
+    made.reads("Privata vårdgivare")
+    made.look("Granska efter ändring", tour="order-review")
+    made.press("Beställ")
+    walk.at_person(made)
+    made.look("Beställd")
+    assert registry.carriers(holder) in (["ordered"], ["sent"])
+
+
+def activate_it(made: Desk, registry: Registry, holder: Holder, folder: Path) -> None:
+    walk.open_person(made, holder.written)
+    made.reads("Skickat")
+    made.look("Nytt kort")
+    walk.begin_activation(made, look=True)
+    made.look("Väntar på appen", tour="activate-follow")
+    app = walk.open_app(made)
+    assert app.evaluate("window.opener") is None, "the app must not reach the clerk's page"
+    walk.insert_card(made, app, registry.serial(holder), look=True)
+    made.reads("Innehavaren väljer sin kod")
+    made.look("Kortet hittat")
+    walk.choose_code(made, app, CODE, look=True)
+    made.reads("Koden är vald")
+    assert registry.carriers(holder) == ["activated_unsigned"]
+    walk.sign(made, app, CODE, look=True)
+    app.close()
+    made.see("Aktivering lyckades")
+    made.look("Aktiverad", tour="activated")
+    assert registry.carriers(holder) == ["active"]
+    made.press("Avsluta")
+    walk.at_person(made)
+    made.reads("Aktivering lyckades! Ordinarie kort aktiverat")
+    walk.open_carrier(made, look="Aktivt kort")
+    made.hands.press(walk.function(made, "Visa elektronisk kvittens"))
+    made.see(re.compile("[Kk]vittens"))
+    made.look("Kvittensen")
+    printed = made.page.get_by_role("link", name=re.compile("^Skriv ut")).get_attribute("href")
+    answer = made.page.context.request.get(f"{made.stage.portal}{printed}")
+    assert answer.headers["content-type"] == "application/pdf"
+    outside.check_receipt(answer.body(), registry, holder, folder)
+    made.hands.press(walk.function(made, "Tillbaka till personen"))
+    for pair in registry.certificates(holder).values():
+        await_ocsp(pair, "GOOD")
+
+
+def log_in_with_it(stage: Stage, browser: Browser, hands: Hands, index: int) -> None:
+    with desk(stage, browser, hands, f"kortet-{hands.name}") as own:
+        walk.log_in_with_card(own, clerk(index), CODE)
+        own.see("Sök person")
+        own.look("Inloggad med kortet")
+
+
+def revoke_it(made: Desk, registry: Registry, holder: Holder) -> None:
+    walk.at_person(made)
+    walk.open_carrier(made)
+    walk.revoke(made, "Spärra SITHS eID", "Avslutad anställning", look=True)
+    made.look("SITHS eID spärrat")
+    pairs = registry.certificates(holder)
+    for profile, pair in pairs.items():
+        await_ocsp(pair, "REVOKED" if "hsaid" in profile else "GOOD")
+    assert (registry.carriers(holder), registry.eids(holder)) == (["active"], ["revoked"])
+    made.press("Till personen")
+    walk.at_person(made)
+    walk.open_carrier(made, look="Kort med spärrat SITHS eID")
+    walk.revoke(made, "Spärra kort", LOST, look=True, tour=True)
+    for pair in pairs.values():
+        await_ocsp(pair, "REVOKED")
+    made.reads("Syns nu")
+    made.look("Kort spärrat", tour="revoked")
+    assert registry.carriers(holder) == ["revoked"]
+
+
+def publish_it(stage: Stage, registry: Registry, holder: Holder, made: Desk) -> None:
+    pairs = registry.certificates(holder)
+    assert len(pairs) == ALL_FOUR
+    stage.manage("pki_publish_crls")
+    for pair in pairs.values():
+        assert pair[0].serial_number in outside.crl_numbers(pair)
+    made.page.reload()
+    expect(made.page.get_by_text("Publicerad", exact=True)).to_have_count(2)
+    made.look("Spärrlistorna publicerade")
+
+
+def leave(made: Desk, holder: Holder) -> None:
+    """Logs out; neither the back button nor the address shows the person again."""
+    made.press("Till personen")
+    walk.at_person(made)
+    address = made.page.url
+    made.hands.press(made.page.get_by_role("button", name="Logga ut"))
+    made.see("Du är utloggad")
+    for _ in range(3):
+        made.page.wait_for_load_state("networkidle")
+        with contextlib.suppress(Error):  # the answer to a form is not shown again
+            made.page.go_back()
+        assert holder.written not in made.page.content()
+    made.page.goto(address)
+    made.see("Logga in")
+
+
+def invoices(stage: Stage, browser: Browser, registry: Registry, hands: Hands) -> None:
+    """The issuer's invoices of last month, down to the events, where nobody is named."""
+    month = registry.last_month()
+    stage.manage("billing_run", "--month", month, "--issue")
+    with desk(stage, browser, hands, f"fakturor-{hands.name}") as made:
+        walk.log_in(made, clerk(ISSUER))
+        made.hands.press(made.page.get_by_role("navigation").get_by_role("link", name="Fakturor", exact=True))
+        made.see("Fakturor")
+        made.look("Fakturor")
+        made.hands.press(made.page.get_by_role("main").get_by_role("link", name=re.compile(r"^\d{4}-\d{6}$")).first)
+        made.see(re.compile(r"^Faktura \d{4}-\d{6}$"))
+        made.look("En faktura", tour="invoice")
+        made.hands.press(made.page.get_by_role("main").get_by_role("table").get_by_role("link").first)
+        made.look("En rad med sina händelser")
+        said = made.page.get_by_role("main").inner_text()
+        assert [word for word in registry.forbidden() if len(word) > 7 and word in said] == []
+        leak_free(stage, registry, made)
+
+
+# --- what people and browsers do on the way ---------------------------------------------------------------------------------
+
+
+def log_in_again(made: Desk) -> None:
+    """From the log-in page that an ended session leads to, back to where one was."""
+    made.see("Logga in")
+    walk.log_in(made, clerk(FIRST_CLERK))
+
+
+def test_an_order_loses_nothing_at_any_step(at: Desk, registry: Registry, photo: Path) -> None:
+    """Reload, back and forward, and a log-in lost before each answer; in the end one order."""
+    holder = registry.newcomer()
+    walk.find(at, holder.written)
+    at.hands.press(walk.function(at, "Nytt SITHS eID ordinarie kort"))
+    walk.choose_organisation(at)
+    walk.choose_article(at)
+    at.see("Granska foto")
+    for heading, answer in (
+        ("Granska foto", lambda: walk.give_photo(at, photo)),
+        ("Välj kontor", lambda: walk.choose_office(at)),
+    ):
+        at.page.reload()
+        at.see(heading)
+        at.page.go_back()
+        at.page.go_forward()
+        at.see(heading)
+        at.forget_log_in()
+        at.press("Nästa")
+        at.see("Logga in")
+        at.reads("inget har ändrats")
+        log_in_again(at)
+        at.see(heading)
+        answer()
+    at.see("Förhandsgranska")
+    at.forget_log_in()
+    at.press("Beställ")
+    at.reads("inget har ändrats")
+    assert registry.carriers(holder) == []
+    log_in_again(at)
+    at.see("Förhandsgranska")
+    at.reads(re.compile("677"))
+    at.press("Beställ")
+    walk.at_person(at)
+    assert len(registry.carriers(holder)) == 1
+    at.page.go_back()
+    at.reads("Beställningen är redan skickad")
+    assert len(registry.carriers(holder)) == 1
+
+
+def test_an_order_that_was_left_is_found_again(at: Desk, registry: Registry, photo: Path) -> None:
+    """The window is closed in the middle; the person's page offers to go on, and everything is kept."""
+    holder = registry.newcomer()
+    walk.find(at, holder.written)
+    walk.order(at, photo)
+    left, at.page = at.page, at.new_tab()
+    left.close()
+    walk.open_person(at, holder.written)
+    at.reads("Påbörjad beställning")
+    at.hands.press(at.page.get_by_role("link", name=re.compile("^Fortsätt")))
+    at.see("Förhandsgranska")
+    at.reads(re.compile(walk.OFFICE))
+    at.press("Beställ")
+    walk.at_person(at)
+    assert len(registry.carriers(holder)) == 1
+
+
+def test_two_tabs_send_one_order(at: Desk, registry: Registry, photo: Path) -> None:
+    """The same review in two tabs: the second is told. An answer changed in one tab is not sent from the other unseen."""
+    holder = registry.newcomer()
+    walk.find(at, holder.written)
+    walk.order(at, photo)
+    first, second = at.page, at.new_tab()
+    second.goto(first.url)
+    at.hands.press(first.get_by_role("link", name=re.compile("^Ändra kontor$")).first)
+    at.see("Välj kontor")
+    at.choose(re.compile("Privata vårdgivare"))
+    at.press("Nästa")
+    at.see("Förhandsgranska")
+    at.page = second
+    at.press("Beställ")
+    at.reads("ändrats i en annan flik")
+    assert registry.carriers(holder) == []
+    at.page = first
+    at.press("Beställ")
+    walk.at_person(at)
+    at.page = second
+    at.press("Beställ")
+    walk.at_person(at)
+    at.reads(re.compile("Kortet är beställt|Beställningen är redan skickad"))
+    assert len(registry.carriers(holder)) == 1
+
+
+def test_two_clerks_order_for_one_person(at: Desk, stage: Stage, browser: Browser, registry: Registry, photo: Path) -> None:
+    """Each has a draft of his own; neither sees nor sends the other's."""
+    holder = registry.newcomer()
+    walk.find(at, holder.written)
+    walk.order(at, photo)
+    with desk(stage, browser, Mouse(), "two-clerks-second") as other:
+        walk.log_in(other, clerk(SECOND_CLERK))
+        walk.find(other, holder.written)
+        assert other.page.get_by_text("Påbörjad beställning").count() == 0
+        other.open(at.page.url.removeprefix(stage.portal))
+        other.see(re.compile("finns inte|hittades inte"))
+    at.press("Beställ")
+    walk.at_person(at)
+    assert len(registry.carriers(holder)) == 1
+
+
+def test_an_activation_survives_every_loss(at: Desk, registry: Registry) -> None:
+    """The app's window is lost before and after the code, the page is reloaded, the log-in lost: one receipt in the end."""
+    holder = registry.ready()
+    serial = registry.serial(holder)
+    walk.find(at, holder.written)
+    walk.open_carrier(at)
+    walk.begin_activation(at)
+    walk.open_app(at).close()
+    at.page.reload()
+    at.see("Underteckna")
+    at.press("Öppna på nytt")
+    at.reads("En ny länk till appen")
+    app = walk.open_app(at)
+    walk.insert_card(at, app, serial)
+    app.reload()
+    walk.choose_code(at, app, CODE)
+    expect(app.get_by_role("heading", level=1)).to_have_text("Skriv under")
+    app.close()
+    at.reads("Koden är vald")
+    assert registry.carriers(holder) == ["activated_unsigned"]
+    at.forget_log_in()
+    at.page.reload()
+    log_in_again(at)
+    at.see("Underteckna")
+    at.press("Öppna på nytt")
+    app = walk.open_app(at)
+    walk.insert_card(at, app, serial)
+    walk.sign(at, app, CODE)
+    app.close()
+    at.see("Aktivering lyckades")
+    assert registry.carriers(holder) == ["active"]
+    at.page.go_back()
+    at.page.reload()
+    at.see("Aktivering lyckades")
+    assert registry.events(holder, "carrier.activated") == 1
+
+
+def test_a_wrong_code_and_a_cancelled_app_leave_the_card_as_it_was(at: Desk, registry: Registry) -> None:
+    holder = registry.ready()
+    walk.find(at, holder.written)
+    walk.open_carrier(at)
+    walk.begin_activation(at)
+    app = walk.open_app(at)
+    walk.insert_card(at, app, registry.serial(holder))
+    app.get_by_label("Legitimeringskod", exact=True).fill("12")
+    app.get_by_role("button", name="Legitimera").click()
+    expect(app.get_by_role("alert")).to_be_visible()
+    app.get_by_role("button", name="Avbryt").click()
+    expect(app.get_by_role("heading", level=1)).to_have_text("Avbrutet")
+    app.close()
+    at.reads("Aktiveringen är avbruten")
+    assert registry.carriers(holder) == ["sent"]
+    at.look("Aktiveringen avbruten")
+
+
+def test_two_clerks_at_one_card(at: Desk, stage: Stage, browser: Browser, registry: Registry) -> None:
+    """The second takes over before the app is opened, and is kept out afterwards; both are told what to do."""
+    holder = registry.ready()
+    walk.find(at, holder.written)
+    walk.open_carrier(at)
+    walk.begin_activation(at)
+    with desk(stage, browser, Mouse(), "two-clerks-card-second") as other:
+        walk.log_in(other, clerk(SECOND_CLERK))
+        walk.find(other, holder.written)
+        walk.open_carrier(other)
+        other.hands.press(walk.function(other, "Aktivera kort"))
+        other.reads("En annan ID-administratör har börjat")
+        other.choose(re.compile("Körkort"))
+        other.press("Aktivera")
+        other.see("Underteckna")
+        at.reads("En nyare aktivering har tagit över")
+        at.look("Övertagen aktivering")
+        app = walk.open_app(other)
+        walk.insert_card(other, app, registry.serial(holder))
+        expect(app.get_by_role("heading", level=1)).to_have_text("Välj legitimeringskod")
+        walk.open_person(at, holder.written)
+        walk.open_carrier(at)
+        at.hands.press(walk.function(at, "Aktivera kort"))
+        at.reads("aktiveras just nu hos en annan ID-administratör")
+        walk.choose_code(other, app, CODE)
+        walk.sign(other, app, CODE)
+        app.close()
+        other.see("Aktivering lyckades")
+    assert registry.carriers(holder) == ["active"]
+    assert registry.events(holder, "carrier.activated") == 1
+
+
+def test_a_card_is_revoked_once(at: Desk, stage: Stage, browser: Browser, registry: Registry) -> None:
+    """Two clerks at the question, and the form opened again: the first's revocation stands, and the others are shown it."""
+    holder = registry.ready()
+    walk.find(at, holder.written)
+    walk.open_carrier(at)
+    walk.ask_to_revoke(at, "Spärra kort", LOST)
+    with desk(stage, browser, Mouse(), "revoked-once-second") as other:
+        walk.log_in(other, clerk(SECOND_CLERK))
+        walk.find(other, holder.written)
+        walk.open_carrier(other)
+        walk.revoke(other, "Spärra kort", "Skadat eller ur funktion")
+    at.press("Spärra kort")
+    at.see("Kortet är spärrat")
+    at.reads("Skadat eller ur funktion")
+    at.open(f"/sok/barare/{registry.carrier(holder)}/sparra/")
+    at.see("Kortet är spärrat")
+    assert registry.carriers(holder) == ["revoked"]
+    assert registry.events(holder, "carrier.revoked") == 1
+
+
+def test_a_revocation_after_a_lost_log_in_is_told_not_done(at: Desk, registry: Registry) -> None:
+    holder = registry.ready()
+    walk.find(at, holder.written)
+    walk.open_carrier(at)
+    walk.ask_to_revoke(at, "Spärra kort", LOST)
+    at.forget_log_in()
+    at.press("Spärra kort")
+    at.reads("inget har ändrats")
+    assert registry.carriers(holder) == ["sent"]
+    log_in_again(at)
+    at.see("Spärra kort")
+    assert registry.carriers(holder) == ["sent"]
+
+
+def test_a_person_with_cards_in_every_state(at: Desk) -> None:
+    """Found by the serial of an old card, in groups and from a scanner; what has ended is shown on demand."""
+    walk.find(at, "9752 9000 000 0000 0001")
+    assert at.page.locator("details.expander[id^=barare]").count() == 2
+    walk.open_carrier(at)
+    at.hands.press(walk.function(at, "Visa ogiltiga bärare"))
+    expect(at.page.locator("details.expander[id^=barare]")).to_have_count(4)
+    for status in ("Aktiv", "Spärrad", "Utgången"):
+        at.reads(status)
+    at.look("Alla lägen", tour="person")
