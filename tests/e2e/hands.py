@@ -1,9 +1,10 @@
 """Two ways of working with a page: by mouse, and by keyboard alone. A walk is written once and done by both."""
 
+import contextlib
 from pathlib import Path
 from typing import Protocol
 
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, TimeoutError
 
 MOST_TABS = 150
 
@@ -117,10 +118,15 @@ class Keyboard:
         assert element.is_checked(), f"the arrows do not reach {element}"
 
     def attach(self, element: Locator, file: Path) -> None:
-        self.reach(element)
-        with element.page.expect_file_chooser() as chooser:
-            element.page.keyboard.press("Enter")
-        chooser.value.set_files(file)
+        """Opens the choice of files with Space or Enter; Chromium now and then drops the key while it draws."""
+        for key in ("Space", "Enter", "Space"):
+            self.reach(element)
+            with contextlib.suppress(TimeoutError):
+                with element.page.expect_file_chooser(timeout=5000) as chooser:
+                    element.page.keyboard.press(key)
+                chooser.value.set_files(file)
+                return
+        raise AssertionError("the keyboard opens no choice of files")
 
     def scan(self, page: Page, text: str) -> None:
         """What a hand-held scanner does: the field has the focus at once, the text comes as key strokes and Enter ends it."""

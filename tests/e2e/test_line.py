@@ -190,7 +190,7 @@ def leave(made: Desk, holder: Holder) -> None:
         made.page.wait_for_load_state("networkidle")
         with contextlib.suppress(Error):  # the answer to a form is not shown again
             made.page.go_back()
-        assert holder.written not in made.page.content()
+        expect(made.page.get_by_text(holder.written)).to_have_count(0)
     made.page.goto(address)
     made.see("Logga in")
 
@@ -208,6 +208,8 @@ def invoices(stage: Stage, browser: Browser, registry: Registry, hands: Hands) -
         made.see(re.compile(r"^Faktura \d{4}-\d{6}$"))
         made.look("En faktura", tour="invoice")
         made.hands.press(made.page.get_by_role("main").get_by_role("table").get_by_role("link").first)
+        expect(made.page).to_have_url(re.compile("/rad/"))
+        made.reads("Personer visas inte")
         made.look("En rad med sina händelser")
         said = made.page.get_by_role("main").inner_text()
         assert [word for word in registry.forbidden() if len(word) > 7 and word in said] == []
