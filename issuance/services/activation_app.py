@@ -155,6 +155,7 @@ def _activate(seen: EidAppTransaction, prepared: PreparedReceipt, signature: byt
     if row.state == TransactionState.COMPLETED:
         return _same_signature(row, signature)
     _transactions.require_open(row)
+    _require_as_signed(carrier, eids, prepared)
     now, actor_ref = clock.now(), _holder(carrier)
     receipt: Receipt = receipts.store(row, prepared, signed, at=now)
     facts = {
@@ -170,6 +171,17 @@ def _activate(seen: EidAppTransaction, prepared: PreparedReceipt, signature: byt
     row.save(update_fields=["signature_sha256"])
     _transactions.end(row, TransactionAction.COMPLETE, actor_ref=actor_ref, facts={"receipt": str(receipt.pk)})
     return carrier
+
+
+def _require_as_signed(carrier: Carrier, eids: list[Eid], prepared: PreparedReceipt) -> None:
+    """Passes if the locked eIDs that wait are those the holder signed for, and all four certificates are in force."""
+    if sorted(eid.hsa_id for eid in eids) != sorted(each["hsa_id"] for each in prepared.content["eids"]):
+        raise Conflict("eids-changed", "Kortets e-legitimationer har ändrats. Be ID-administratören börja om.")
+    rows = CarrierCertificate.objects.filter(carrier=carrier, profile__in=PROFILES)
+    views = pki.certificates(rows.values_list("certificate_id", flat=True))
+    now = clock.now()
+    if len(views) != len(PROFILES) or any(view.status != "issued" or view.not_after <= now for view in views):
+        raise Conflict("certificates-not-in-force", "Alla certifikat på kortet är inte giltiga. Kortet kan inte aktiveras.")
 
 
 def _after_the_end(seen: EidAppTransaction, signature: bytes) -> Carrier:

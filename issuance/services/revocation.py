@@ -102,9 +102,9 @@ def revoke_eid(
     requester_name: str = "",
     channel: str = "",
 ) -> Eid:
-    """Revokes one eID and its certificates; the carrier and its other eIDs stay. A revoked eID stays as it is.
+    """Revokes one eID and its certificates; the carrier and its other eIDs stay, an activation under way ends.
 
-    Arguments and refusals are those of `revoke_carrier`.
+    A revoked eID stays as it is. Arguments and refusals are those of `revoke_carrier`.
     """
     request = RevocationRequest(reason, justification, received_at, requester, requester_name, channel)
     check(actor=actor, request=request)
@@ -166,6 +166,8 @@ def _revoke_locked_eids(eids: Sequence[Eid], *, actor: Actor, request: Revocatio
     _step_eids(eids, actor=actor, request=request)
     certificates = CarrierCertificate.objects.filter(eid__in=[eid.id for eid in eids])
     _plan_revocation(certificates, actor=actor, request=request)
+    carrier_ids = sorted({eid.carrier_id for eid in eids})
+    _transactions.end_of_carriers(carrier_ids, TransactionAction.FAIL, actor_ref=actor.ref, facts={"reason": "eid-revoked"})
 
 
 def _revoke_locked(carriers: Sequence[Carrier], *, actor: Actor, request: RevocationRequest) -> None:

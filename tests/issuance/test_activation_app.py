@@ -8,7 +8,7 @@ import pytest
 from django.db import transaction as database
 from joserfc.jwk import ECKey
 
-from issuance.models import Document, EidAppTransaction, Event, PreparedReceipt, Receipt
+from issuance.models import Document, Eid, EidAppTransaction, Event, PreparedReceipt, Receipt
 from issuance.services import activation, activation_app, revocation
 from issuance.services.activation_app import Proof
 from pki import delivering
@@ -328,11 +328,41 @@ def test_revocation_and_signing_at_once_leave_no_active_card_behind(world: Any) 
     assert carrier.eids.get().state == "revoked"
 
 
-def test_an_eid_revoked_alone_stays_revoked(world: Any) -> None:
+def test_an_eid_that_is_revoked_ends_what_is_open_for_its_card(world: Any) -> None:
     made, app = ready_to_sign(world)
     revocation.revoke_eid(actor=world.officer(), eid_id=made.carrier.eids.get().pk, reason="assignment_ended")
-    assert app.complete().state == "active"
+    row = EidAppTransaction.objects.get()
+    assert row.state == "failed"
+    assert Event.objects.get(action="transaction.failed").facts["reason"] == "eid-revoked"
+    with pytest.raises(Conflict, match="transaction-ended"):
+        app.complete()
+    with pytest.raises(Conflict, match="certificates-not-in-force"):
+        reopened(world, activation.Opened(row, ""))
+    assert made.fresh().state == "activated_unsigned"
     assert made.carrier.eids.get().state == "revoked"
+    assert not Receipt.objects.exists()
+
+
+def test_an_eid_revoked_while_the_signature_is_checked_leaves_no_active_card(world: Any, monkeypatch: Any) -> None:
+    """The eID goes between the signing and the commit, by a way that ends no transaction."""
+    made, app = ready_to_sign(world)
+    with monkeypatch.context() as before_commit:
+        before_commit.setattr(activation_app.faults, "point", lambda name: Eid.objects.update(state="revoked"))
+        with pytest.raises(Conflict, match="eids-changed"):
+            app.complete()
+    assert made.fresh().state == "activated_unsigned"
+    assert not Receipt.objects.exists()
+
+
+def test_any_certificate_of_the_card_that_is_revoked_in_the_meantime_stops_it(world: Any) -> None:
+    made, app = ready_to_sign(world)
+    other = made.carrier.certificates.get(profile="person-hsaid-auth").certificate_id
+    with database.atomic():
+        pki.plan_revocation([other], reason="keyCompromise", actor_ref="user:1", received_at=clock.now(), channel="portal")
+    with pytest.raises(Conflict, match="certificates-not-in-force"):
+        app.complete()
+    assert made.fresh().state == "activated_unsigned"
+    assert not Receipt.objects.exists()
 
 
 def test_cancelling_from_the_app(world: Any) -> None:
