@@ -10,6 +10,7 @@ from issuance.domain import carrier_states
 from issuance.domain.eid_states import EidState
 from issuance.models import Carrier, CarrierCertificate, Eid
 from issuance.queries import words
+from issuance.services.revocation import known_since
 from pki import service as pki
 
 _LIVE_EID = [EidState.ORDERED.value, EidState.ACTIVE.value]
@@ -20,8 +21,8 @@ class RevocationSubject:
     """The carrier or eID that a page is about.
 
     `eids` are the valid eIDs that end with it, as organisation and Tjänste-id, where the actor sees them; `hidden_eids` counts
-    the others. `possible` is False where it has ended otherwise than by revocation. `revoked_at` and `reason` are there once it
-    is revoked.
+    the others. No request came before `known_since`. `possible` is False where it has ended otherwise than by revocation.
+    `revoked_at` and `reason` are there once it is revoked.
     """
 
     kind: Literal["carrier", "eid"]
@@ -36,6 +37,7 @@ class RevocationSubject:
     possible: bool
     eids: tuple[tuple[str, str], ...]
     hidden_eids: int
+    known_since: dt.datetime
     revoked_at: dt.datetime | None
     reason: str
 
@@ -85,6 +87,7 @@ def carrier_to_revoke(*, actor: Actor, carrier_id: UUID | str) -> RevocationSubj
         possible=carrier.state not in carrier_states.INVALID,
         eids=named,
         hidden_eids=total - len(named),
+        known_since=known_since(carrier),
         revoked_at=carrier.ended_at if carrier.state == carrier_states.CarrierState.REVOKED else None,
         reason=words.revocation_reason(carrier.revocation_reason),
     )
@@ -106,6 +109,7 @@ def eid_to_revoke(*, actor: Actor, eid_id: UUID | str) -> RevocationSubject:
         possible=eid.state in _LIVE_EID,
         eids=((eid.organisation.name, eid.hsa_id),),
         hidden_eids=0,
+        known_since=known_since(eid.carrier),
         revoked_at=eid.ended_at if eid.state == EidState.REVOKED else None,
         reason=words.revocation_reason(eid.revocation_reason),
     )

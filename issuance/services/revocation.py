@@ -32,13 +32,15 @@ _CHANNELS = {"user": "portal", "client": "supplier-api", "system": "system"}
 _LIVE = [EidState.ORDERED.value, EidState.ACTIVE.value]
 _JUSTIFICATION_LIMIT = 1000
 _NAME_LIMIT = 200
+_OLDEST_REQUEST = dt.timedelta(days=366)
 
 
 @dataclass(frozen=True)
 class RevocationRequest:
     """Spärrbegäran (domain.md 3.6): the reason, and how the request came.
 
-    `received_at` is when it came, if earlier than now (a form filled in while the portal was down). `requester` and `channel`
+    `received_at` is when it came, if earlier than now (a form filled in while the portal was down): within a year, and not
+    before the carrier was ordered. `requester` and `channel`
     are codes of the domain; both are empty where a rule and nobody asked.
     """
 
@@ -86,6 +88,7 @@ def revoke_carrier(
     rows = Carrier.objects.select_for_update(of=("self",), no_key=True)
     carrier = policy.get(actor, Action.REVOKE_CARRIER, rows, carrier_id)
     if carrier.state != CarrierState.REVOKED:
+        check(actor=actor, request=request, since=known_since(carrier))
         _revoke_locked([carrier], actor=actor, request=request)
     return carrier
 
@@ -109,9 +112,10 @@ def revoke_eid(
     request = RevocationRequest(reason, justification, received_at, requester, requester_name, channel)
     check(actor=actor, request=request)
     seen = policy.get(actor, Action.REVOKE_EID, Eid.objects.all(), eid_id)
-    Carrier.objects.select_for_update(no_key=True).get(pk=seen.carrier_id)
+    carrier = Carrier.objects.select_for_update(no_key=True).get(pk=seen.carrier_id)
     eid = Eid.objects.select_for_update(of=("self",), no_key=True).get(pk=seen.pk)
     if eid.state != EidState.REVOKED:
+        check(actor=actor, request=request, since=known_since(carrier))
         _revoke_locked_eids([eid], actor=actor, request=request)
     return eid
 
@@ -134,9 +138,17 @@ def carrier_ref(carrier_id: UUID) -> str:
     return f"carrier:{carrier_id}"
 
 
-def check(*, actor: Actor, request: RevocationRequest) -> None:
-    """Passes if the request is complete and well-formed. Raises Invalid with every fault at its field."""
-    faults = list(_faults(actor, request))
+def known_since(carrier: Carrier) -> dt.datetime:
+    """The minute in which the carrier was ordered, here or before the portal: nobody can ask for its revocation earlier."""
+    return min(carrier.created_at, carrier.valid_from).replace(second=0, microsecond=0)
+
+
+def check(*, actor: Actor, request: RevocationRequest, since: dt.datetime | None = None) -> None:
+    """Passes if the request is complete and well-formed. Raises Invalid with every fault at its field.
+
+    `since` is the carrier's `known_since`, where the carrier is at hand: no request came before it.
+    """
+    faults = [*_faults(actor, request), *_faults_of_time(request.received_at, since)]
     if faults:
         code, _field, message = faults[0]
         raise Invalid(code, message, fields={field: [text] for _code, field, text in faults})
@@ -158,8 +170,19 @@ def _faults(actor: Actor, request: RevocationRequest) -> Iterator[tuple[str, str
         yield "requester-name-too-long", "requester_name", "Namnet får vara högst 200 tecken."
     if request.channel and request.channel not in RequestChannel:
         yield "unknown-channel", "channel", "Välj hur begäran kom in."
-    if request.received_at is not None and (request.received_at.tzinfo is None or request.received_at > clock.now()):
+
+
+def _faults_of_time(received_at: dt.datetime | None, since: dt.datetime | None) -> Iterator[tuple[str, str, str]]:
+    """Moments are compared as they are: one at the calendar's beginning cannot be converted to another zone."""
+    if received_at is None:
+        return
+    now = clock.now()
+    if received_at.tzinfo is None or received_at > now:
         yield "received-in-future", "received_at", "Tiden när begäran kom in kan inte ligga i framtiden."
+    elif received_at < now - _OLDEST_REQUEST:
+        yield "received-too-early", "received_at", "Tiden när begäran kom in får vara högst ett år tillbaka."
+    elif since is not None and received_at < since:
+        yield "received-before-carrier", "received_at", "Tiden när begäran kom in är före den dag då bäraren beställdes."
 
 
 def _revoke_locked_eids(eids: Sequence[Eid], *, actor: Actor, request: RevocationRequest) -> None:

@@ -51,6 +51,11 @@ class Row:
     in_session: int = 0  # the status for whoever is logged in, where a public address has another one for them
     compared: tuple[str, ...] = ("body", "headers", "queries")
 
+    @property
+    def form(self) -> dict[str, Any]:
+        """The fields to send; what depends on the moment is told now."""
+        return {name: value() if callable(value) else value for name, value in self.data.items()}
+
     def __str__(self) -> str:
         return f"{self.method} {self.name}{f' ({self.case})' if self.case else ''}"
 
@@ -131,7 +136,7 @@ def _anothers_draft(access: AccessWorld, who: Who, relation: str) -> tuple[Any, 
 
 REVOCATION = {
     "step": "confirm", "reason": "lost_or_stolen", "justification": "", "requester": "holder", "requester_name": "",
-    "channel": "visit", "received_at": "2026-01-02T12:00",
+    "channel": "visit", "received_at": lambda: f"{clock.now().astimezone(clock.STOCKHOLM):%Y-%m-%dT%H:%M}",
 }  # fmt: skip
 """A whole request, which would revoke."""
 

@@ -67,7 +67,7 @@ def test_a_form_without_its_token_is_refused(access: Any, row: Row) -> None:
             arguments = (
                 (getattr(access.things["inside"], target),) if isinstance(target, str) else target(access, LEAST, "inside")
             )
-        assert client.post(reverse(row.name, args=arguments), dict(row.data)).status_code == 403
+        assert client.post(reverse(row.name, args=arguments), row.form).status_code == 403
 
 
 class TestTheWalkerItself:

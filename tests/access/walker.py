@@ -113,7 +113,7 @@ def ask(row: Row, access: AccessWorld, who: Who | None, relation: str | None, *,
         client = Client(raise_request_exception=False)
         if who is not ANONYMOUS:
             client.cookies[settings.SESSION_COOKIE_NAME] = access.sessions[who]
-        options: dict[str, Any] = {"data": dict(row.data)} if (method or row.method) == "POST" else {}
+        options: dict[str, Any] = {"data": row.form} if (method or row.method) == "POST" else {}
         with CaptureQueriesContext(connection) as queries:
             response = getattr(client, (method or row.method).lower())(path, **options)
         content = b"".join(response.streaming_content) if response.streaming else response.content  # type: ignore[attr-defined]

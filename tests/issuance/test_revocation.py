@@ -163,6 +163,9 @@ class TestAuthority:
         ({"reason": "replaced", "justification": "x" * 1001}, "justification-too-long"),
         ({"reason": "replaced", "received_at": dt.datetime(2999, 1, 1, tzinfo=dt.UTC)}, "received-in-future"),
         ({"reason": "replaced", "received_at": dt.datetime(2020, 1, 1)}, "received-in-future"),  # noqa: DTZ001
+        ({"reason": "replaced", "received_at": dt.datetime(1, 1, 1, tzinfo=clock.STOCKHOLM)}, "received-too-early"),
+        ({"reason": "replaced", "received_at": clock.now() - dt.timedelta(days=367)}, "received-too-early"),
+        ({"reason": "replaced", "received_at": clock.now() - dt.timedelta(days=115)}, "received-before-carrier"),
         ({"reason": "replaced", "requester": "neighbour"}, "unknown-requester"),
         ({"reason": "replaced", "requester": "organisation"}, "requester-name-missing"),
         ({"reason": "replaced", "requester": "other", "requester_name": " "}, "requester-name-missing"),
@@ -176,6 +179,16 @@ def test_a_request_has_a_form(world: Any, arguments: dict[str, Any], code: str) 
         revocation.revoke_carrier(actor=world.officer(), carrier_id=carrier.id, **arguments)
     assert refused.value.code == code
     assert Carrier.objects.get().state == "active"
+
+
+def test_no_request_for_an_eid_is_older_than_its_carrier(world: Any) -> None:
+    carrier = active(world)
+    with pytest.raises(Invalid) as refused:
+        revocation.revoke_eid(
+            actor=world.officer(), eid_id=carrier.eids.get().id, reason=LOST, received_at=clock.now() - dt.timedelta(days=115)
+        )
+    assert (refused.value.code, set(refused.value.fields)) == ("received-before-carrier", {"received_at"})
+    assert carrier.eids.get().state == "active"
 
 
 def test_eight_threads_revoke_once(world: Any) -> None:

@@ -71,7 +71,7 @@ def _revoke(request: HttpRequest, subject: RevocationSubject, act: Callable[[Map
     if request.POST.get("step") == "edit":
         return _form(request, subject, RevocationForm(initial=request.POST.dict()))
     form = RevocationForm(request.POST)
-    fields = _checked(request, form)
+    fields = _checked(request, subject, form)
     if fields is None:
         return _form(request, subject, form, status=Invalid.http_status)
     if request.POST.get("step") != "confirm":
@@ -80,13 +80,13 @@ def _revoke(request: HttpRequest, subject: RevocationSubject, act: Callable[[Map
     return redirect(_RESULT[subject.kind], subject.id)
 
 
-def _checked(request: HttpRequest, form: RevocationForm) -> dict[str, Any] | None:
+def _checked(request: HttpRequest, subject: RevocationSubject, form: RevocationForm) -> dict[str, Any] | None:
     """The request's fields; None, with all that is wrong on the form, if it does not meet the rules."""
     form.is_valid()
     given = {name: form.cleaned_data.get(name, "") for name in form.fields}
     given["received_at"] = given["received_at"] or None
     try:
-        revocation.check(actor=_actor(request), request=RevocationRequest(**given))
+        revocation.check(actor=_actor(request), request=RevocationRequest(**given), since=subject.known_since)
     except Invalid as error:
         for name, messages in error.fields.items():
             if name not in form.errors:
