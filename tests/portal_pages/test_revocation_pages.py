@@ -14,6 +14,7 @@ from django.urls import reverse
 from issuance.authz import Role, system
 from issuance.models import Carrier, Eid, Event, Person
 from issuance.services import migration
+from issuance.web.revocation.forms import RevocationForm, empty_form
 from pki.models import Revocation
 from siths_portal.lib import clock
 from tests.issuance.migrated import CA, migrated_card
@@ -116,6 +117,10 @@ def test_one_eid_leaves_the_card(world: Any, card: Carrier) -> None:
         ({"received_at": ""}, "Ange datum och klockslag då begäran kom in."),
         ({"received_at": "i går"}, "Ange datum och klockslag, till exempel"),
         ({"received_at": "2999-01-01T10:00"}, "Tiden när begäran kom in kan inte ligga i framtiden."),
+        ({"received_at": "9999-12-31T23:59"}, "Tiden när begäran kom in kan inte ligga i framtiden."),
+        ({"received_at": "0001-01-01T00:00"}, "Tiden när begäran kom in får vara högst ett år tillbaka."),
+        ({"received_at": "0001-01-01T00:00+05:00"}, "Tiden när begäran kom in får vara högst ett år tillbaka."),
+        ({"received_at": "2026-03-29T02:30"}, "Ange datum och klockslag, till exempel"),  # when there was no such hour
     ],
 )
 @pytest.mark.parametrize("step", ["check", "confirm"])
@@ -132,6 +137,34 @@ def test_what_is_missing_is_said_and_nothing_is_lost(
     assert text.count(message) >= 2  # in the summary and at the field
     assert 'value="phone" checked' in answer.content.decode() or "channel" in changes
     assert state_of(card) == "active"
+
+
+@pytest.mark.parametrize("step", ["check", "confirm"])
+def test_no_request_is_older_than_the_card(world: Any, card: Carrier, step: str) -> None:
+    before = (card.valid_from - dt.timedelta(minutes=1)).astimezone(clock.STOCKHOLM)
+    answer = revoke(client_of(world.officer()), card, received_at=f"{before:%Y-%m-%dT%H:%M}", step=step)
+    assert answer.status_code == 422
+    assert text_of(answer).count("Tiden när begäran kom in är före den dag då bäraren beställdes.") >= 2
+    assert state_of(card) == "active"
+
+
+@pytest.mark.parametrize(
+    ("now", "shown", "received"),
+    [
+        ("2026-10-25T00:10Z", "2026-10-25T02:10", "2026-10-25T00:10Z"),  # the first time that the clock shows it
+        ("2026-10-25T01:10Z", "2026-10-25T02:10", "2026-10-25T01:10Z"),  # and the second
+        ("2026-10-25T01:10Z", "2026-10-25T02:40", "2026-10-25T00:40Z"),
+        ("2026-10-25T02:10Z", "2026-10-25T03:10", "2026-10-25T02:10Z"),
+        ("2026-03-29T01:10Z", "2026-03-29T03:10", "2026-03-29T01:10Z"),
+    ],
+)
+def test_the_form_takes_its_own_time_when_summer_time_begins_and_ends(now: str, shown: str, received: str) -> None:
+    with clock.moved_to(dt.datetime.fromisoformat(now)):
+        if now == received:
+            assert f'value="{shown}"' in str(empty_form()["received_at"])
+        form = RevocationForm(fields(received_at=shown))
+        assert form.is_valid(), form.errors
+        assert form.cleaned_data["received_at"].astimezone(dt.UTC) == dt.datetime.fromisoformat(received)
 
 
 class TestRepetition:
