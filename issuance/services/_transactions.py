@@ -9,8 +9,9 @@ from uuid import UUID
 
 from django.conf import settings
 
+from issuance.authz import Action, Actor
 from issuance.domain.transaction_states import OPEN, TransactionAction, TransactionKind, TransactionState
-from issuance.models import EidAppTransaction, PreparedReceipt
+from issuance.models import Carrier, EidAppTransaction, PreparedReceipt
 from issuance.services import _steps
 from pki import service as pki
 from siths_portal.lib import clock
@@ -82,3 +83,20 @@ def end_of_carriers(carrier_ids: Sequence[UUID], action: TransactionAction, *, a
     rows = EidAppTransaction.objects.select_for_update(no_key=True).filter(carrier__in=carrier_ids, state__in=_OPEN)
     for row in rows.order_by("id"):
         end(row, action, actor_ref=actor_ref, facts=facts)
+
+
+def end_of_officer(officer: Actor, *, actor_ref: str) -> None:
+    """Ends the open transactions of a clerk whose roles, as they are in `officer`, no longer reach their cards (S06).
+
+    In the caller's transaction; locks the cards first.
+    """
+    opened = EidAppTransaction.objects.filter(officer_ref=officer.ref, state__in=_OPEN)
+    carrier_ids = list(opened.order_by("carrier_id").values_list("carrier_id", flat=True))
+    if not carrier_ids:
+        return
+    reached = Carrier.objects.visible_to(officer, Action.ACTIVATE_ORDINARY_CARD).filter(pk__in=carrier_ids)
+    lost = sorted(set(carrier_ids) - set(reached.values_list("pk", flat=True)))
+    list(Carrier.objects.select_for_update(no_key=True).filter(pk__in=lost).order_by("id").values_list("pk"))
+    rows = EidAppTransaction.objects.select_for_update(no_key=True).filter(carrier__in=lost, officer_ref=officer.ref)
+    for row in rows.filter(state__in=_OPEN).order_by("id"):
+        end(row, TransactionAction.FAIL, actor_ref=actor_ref, facts={"reason": "role-ended"})

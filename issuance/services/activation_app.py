@@ -16,13 +16,16 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from django.conf import settings
 from django.db import transaction as database
 
+from issuance.authz import Action, policy
 from issuance.domain.carrier_states import CarrierAction, CarrierState
 from issuance.domain.eid_states import EidAction, EidState
 from issuance.domain.transaction_states import TransactionAction, TransactionKind, TransactionState
 from issuance.models import Carrier, CarrierCertificate, Eid, EidAppTransaction, Event, PreparedReceipt, Receipt
 from issuance.services import _steps, _transactions, receipt_content, receipts
+from issuance.services.actors import actor_of_person
 from issuance.services.card_certificates import PROFILES
 from issuance.services.revocation import carrier_ref
+from issuance.services.subjects import person_of
 from pki import service as pki
 from siths_portal.lib import clock, faults
 from siths_portal.lib.canonical import canonical_json, sha256_hex
@@ -71,7 +74,7 @@ def start(*, handle: str, proof: Proof) -> Started | None:
     """Starts the transaction of `handle` for the card that is proven; None while the worker has not made the JWE yet.
 
     Raises Unauthenticated for an unknown handle, and Conflict: `wrong-card` and `proof-refused`, which end the transaction when
-    they come too often, `key-mismatch` for another ephemeral key than the first, `transaction-ended`.
+    they come too often, `key-mismatch` for another ephemeral key than the first, `officer-not-allowed`, `transaction-ended`.
     """
     seen = _by_handle(handle)
     theirs = _own_certificates(seen.carrier)
@@ -113,8 +116,9 @@ def set_code(*, step_token: str) -> str:
 def complete(*, step_token: str, signature: bytes) -> Carrier:
     """Completes the receipt with the holder's signature and makes the card and its eIDs ACTIVE, all in one transaction.
 
-    Raises Unauthenticated, Conflict (ended, code not set, certificate not in force), Invalid for a signature that is not by the
-    card's key for signatures over what it was given; that too ends the transaction when it comes too often.
+    Raises Unauthenticated, Conflict (ended, code not set, the clerk's role lost, certificates or eIDs not in force), Invalid for
+    a signature that is not by the card's key for signatures over what it was given; that too ends the transaction when it comes
+    too often.
     """
     seen = _by_token(step_token)
     if seen.state == TransactionState.COMPLETED:
@@ -155,6 +159,7 @@ def _activate(seen: EidAppTransaction, prepared: PreparedReceipt, signature: byt
     if row.state == TransactionState.COMPLETED:
         return _same_signature(row, signature)
     _transactions.require_open(row)
+    _require_officer(row, carrier)
     _require_as_signed(carrier, eids, prepared)
     now, actor_ref = clock.now(), _holder(carrier)
     receipt: Receipt = receipts.store(row, prepared, signed, at=now)
@@ -171,6 +176,14 @@ def _activate(seen: EidAppTransaction, prepared: PreparedReceipt, signature: byt
     row.save(update_fields=["signature_sha256"])
     _transactions.end(row, TransactionAction.COMPLETE, actor_ref=actor_ref, facts={"receipt": str(receipt.pk)})
     return carrier
+
+
+def _require_officer(row: EidAppTransaction, carrier: Carrier) -> None:
+    """Passes if the clerk who identified the holder may still activate the card; a role that rests is none (S06)."""
+    officer = actor_of_person(person_of(row.officer_ref))
+    if not policy.may(officer, Action.ACTIVATE_ORDINARY_CARD, carrier):
+        message = "ID-administratören som identifierade dig har inte längre behörighet. Be en annan ID-administratör börja om."
+        raise Conflict("officer-not-allowed", message)
 
 
 def _require_as_signed(carrier: Carrier, eids: list[Eid], prepared: PreparedReceipt) -> None:
@@ -245,6 +258,7 @@ def _try_to_start(seen: EidAppTransaction, handle: str, proof: Proof, certificat
     _transactions.require_open(row)
     if fault := _proof_fault(row, carrier, handle, proof, certificates):
         return _count(row, fault)
+    _require_officer(row, carrier)
     if row.state != TransactionState.CREATED:
         if row.ephemeral_key != dict(proof.ephemeral_key):
             return Conflict("key-mismatch", "Ärendet är öppnat i ett annat fönster. Fortsätt där eller öppna appen på nytt.")

@@ -8,7 +8,8 @@ from authn import service as authn
 from issuance.authz import Action, Actor, Role, policy
 from issuance.authz.roles import AREA_ROLES, GLOBAL_ROLES
 from issuance.models import Event, IssuingArea, Organisation, Person, Post, RoleGrant
-from issuance.services.actors import scope_path_of
+from issuance.services import _transactions
+from issuance.services.actors import actor_of_person, scope_path_of
 from issuance.services.subjects import subject_ref
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
@@ -57,7 +58,7 @@ def assign_role(
 
 @transaction.atomic(durable=True)
 def end_role(*, actor: Actor, grant_id: UUID) -> RoleGrant:
-    """Ends a role at once, and the person's sessions with it (S06); an ended one stays as it is.
+    """Ends a role at once, and with it the person's sessions and the activations it allowed (S06); an ended one stays as it is.
 
     Raises NotFound, Forbidden as `assign_role` does.
     """
@@ -71,6 +72,7 @@ def end_role(*, actor: Actor, grant_id: UUID) -> RoleGrant:
         grant.valid_to = clock.now()
         grant.save(update_fields=["valid_to"])
         authn.end_sessions(subject_ref(grant.person_id), reason=authn.ROLE_ENDED, actor_ref=actor.ref)
+        _transactions.end_of_officer(actor_of_person(grant.person_id), actor_ref=actor.ref)
         _record(actor, "role.ended", grant)
     return grant
 

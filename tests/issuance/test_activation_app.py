@@ -8,8 +8,9 @@ import pytest
 from django.db import transaction as database
 from joserfc.jwk import ECKey
 
-from issuance.models import Document, Eid, EidAppTransaction, Event, PreparedReceipt, Receipt
-from issuance.services import activation, activation_app, revocation
+from issuance.authz import Role
+from issuance.models import Document, Eid, EidAppTransaction, Event, Post, PreparedReceipt, Receipt, RoleGrant
+from issuance.services import activation, activation_app, revocation, role_assignment
 from issuance.services.activation_app import Proof
 from pki import delivering
 from pki import service as pki
@@ -22,6 +23,7 @@ from siths_portal.simulators.card import Card, new_serial
 from tests.issuance import activated
 from tests.issuance.activated import CODE, PUK, TRANSPORT, App, Keys, Made, Plastic, identify, reopened, sent_card, unsigned_card
 from tests.issuance.test_activation import MINUTE, run_at_once
+from tests.issuance.world import SETUP
 
 pytestmark = pytest.mark.usefixtures("demo_pki")
 
@@ -363,6 +365,64 @@ def test_any_certificate_of_the_card_that_is_revoked_in_the_meantime_stops_it(wo
         app.complete()
     assert made.fresh().state == "activated_unsigned"
     assert not Receipt.objects.exists()
+
+
+# --- the clerk's role -----------------------------------------------------------------------------------------------------
+
+
+def _take_the_role(world: Any) -> None:
+    grant = RoleGrant.objects.get(person_id=world.officer().person_id, valid_to=None)
+    role_assignment.end_role(actor=SETUP, grant_id=grant.pk)
+
+
+def _post_over(world: Any) -> None:
+    Post.objects.filter(person_id=world.officer().person_id).update(valid_to=clock.today() - dt.timedelta(days=1))
+
+
+def _role_over(world: Any) -> None:
+    RoleGrant.objects.filter(person_id=world.officer().person_id).update(valid_to=clock.now())
+
+
+LOST = [(_take_the_role, "transaction-ended"), (_post_over, "officer-not-allowed"), (_role_over, "officer-not-allowed")]
+
+
+@pytest.mark.parametrize(("happens", "code"), LOST)
+def test_a_clerk_who_lost_the_role_hands_out_no_puk(world: Any, happens: Callable[[Any], None], code: str) -> None:
+    made = sent_card(world)
+    opened, app = identify(world, made), App(made)
+    happens(world)
+    with pytest.raises(Conflict, match=code):
+        app.start(opened)
+    assert untouched(made)
+
+
+@pytest.mark.parametrize(("happens", "code"), LOST)
+def test_a_clerk_who_lost_the_role_activates_no_card(world: Any, happens: Callable[[Any], None], code: str) -> None:
+    made, app = ready_to_sign(world)
+    happens(world)
+    with pytest.raises(Conflict, match=code):
+        app.complete()
+    assert made.fresh().state == "activated_unsigned"
+    assert made.carrier.eids.get().state == "ordered"
+    assert not Receipt.objects.exists()
+
+
+def test_a_role_that_ends_ends_what_it_alone_allowed(world: Any) -> None:
+    _, app = ready_to_sign(world)
+    clerk = world.officer()
+    reader = role_assignment.assign_role(
+        actor=SETUP, person_id=clerk.person_id, role=Role.READER, organisation_id=world.region.id
+    )
+    role_assignment.end_role(actor=SETUP, grant_id=reader.pk)
+    assert EidAppTransaction.objects.get().state == "code_set"
+    _take_the_role(world)
+    row = EidAppTransaction.objects.get()
+    assert (row.state, PreparedReceipt.objects.exists()) == ("failed", False)
+    event = Event.objects.get(action="transaction.failed")
+    assert (event.actor_ref, event.facts["reason"]) == (SETUP.ref, "role-ended")
+    assert SecretDelivery.objects.get().jwe is None
+    with pytest.raises(Conflict, match="transaction-ended"):
+        app.complete()
 
 
 def test_cancelling_from_the_app(world: Any) -> None:
