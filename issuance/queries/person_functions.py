@@ -18,7 +18,10 @@ CARRIER_RIGHTS = (Action.ACTIVATE_ORDINARY_CARD, Action.REVOKE_CARRIER, Action.V
 
 @dataclass(frozen=True)
 class Function:
-    """A link or, with `post`, a button, with a symbol of the components'. `reason` says why it is off if it is not `allowed`."""
+    """A link or, with `post`, a button, with a symbol of the components'. `reason` says why it is off if it is not `allowed`.
+
+    `primary`: what the thing waits for; the page draws it as its one primary button.
+    """
 
     name: str
     address: str
@@ -27,6 +30,7 @@ class Function:
     reason: str = ""
     post: bool = False
     icon: str = ""
+    primary: bool = False
 
     @property
     def url(self) -> str:
@@ -60,7 +64,7 @@ def of_carrier(actor: Actor, carrier: Carrier, order: CardOrder | None, *, may_r
     found = []
     if carrier.kind == "ordinary_card" and carrier.state in _TO_ACTIVATE:
         name = _("Aktivera kort") if carrier.state != CarrierState.ACTIVATED_UNSIGNED else _("Fortsätt aktiveringen")
-        found.append(_unless(Function(name, "activate", carrier.id), _why_not_activated(actor, carrier)))
+        found.append(_unless(Function(name, "activate", carrier.id, primary=True), _why_not_activated(actor, carrier)))
     if carrier.state not in carrier_states.INVALID:
         revoke = Function(_("Spärra kort"), "carrier_revoke", carrier.id)
         found.append(_unless(revoke, _why_no_right(carrier, Action.REVOKE_CARRIER)))

@@ -17,9 +17,10 @@ from authn.models import Session
 from issuance.authz import Actor, Role, system
 from issuance.domain.revocation import RevocationReason
 from issuance.models import EidAppTransaction, Event, Identification, Person
-from issuance.services import activation, configuration, revocation
+from issuance.services import activation, configuration, migration, revocation
 from siths_portal.lib import clock
 from tests.issuance.activated import App, Made, activated_card, sent_card, transaction, unsigned_card
+from tests.issuance.migrated import CA, migrated_card
 from tests.portal import portal_client
 
 pytestmark = pytest.mark.usefixtures("demo_pki")
@@ -132,6 +133,24 @@ def test_the_three_steps(world: Any, clerk: Client) -> None:
     assert end.redirect_chain == [(reverse("person", args=[made.carrier.person_id]), 302)]
     assert "Aktivering lyckades! Ordinarie kort aktiverat" in text_of(end)
     assert "Aktivering lyckades!" not in text_of(clerk.get(end.redirect_chain[0][0]))
+
+
+def test_the_persons_page_opens_at_the_card_that_waits(world: Any, clerk: Client) -> None:
+    """Beside an older card the new one is open, and Enter begins to activate it; who may not activate sees the reason instead."""
+    carrier = sent_card(world).carrier
+    older = migrated_card(carrier.eids.get().post)
+    migration.register_migrated_card(actor=system("migration"), card=older, ca=CA)
+    person = reverse("person", args=[carrier.person_id])
+    button = f'<a class="ds-button" href="{reverse("activate", args=[carrier.pk])}"'
+    body = clerk.get(person).content.decode()
+    assert re.findall(r'id="barare-([0-9a-f-]{36})" open', body) == [str(carrier.pk)]
+    assert body.count(f'{button} autofocus aria-describedby="senast-{carrier.pk}">Aktivera kort</a>') == 1
+    assert body.count("Aktivera kort") == 1
+    assert "autofocus" not in clerk.get(f"{person}?barare={uuid.uuid4()}").content.decode().partition("data-session-watch")[0]
+    reader = client_of(world.officer(world.region, Role.READER)).get(person).content.decode()
+    assert button not in reader
+    assert "Aktivera kort" in reader
+    assert not re.search(r'id="barare-[0-9a-f-]{36}" open', reader)
 
 
 def test_titles_and_addresses_name_nobody(world: Any, clerk: Client) -> None:

@@ -53,8 +53,8 @@ def person(request: HttpRequest, person_id: UUID) -> HttpResponse:
     page = person_view.person_view(actor=actor, person_id=person_id, with_invalid=request.GET.get("ogiltiga") == "1")
     disclosures.record(actor=actor, person_id=person_id, shown=Shown.PERSON)
     opened = request.GET.get("barare", "")
-    if not opened and len(page.carriers) == 1:
-        opened = str(page.carriers[0].id)
+    if not opened:
+        opened = _likely_wanted(page)
     context = {
         "page": page,
         "functions": [*page.functions, _invalid_carriers(request, page)],
@@ -62,6 +62,15 @@ def person(request: HttpRequest, person_id: UUID) -> HttpResponse:
         "photo_url": photo_url(page.head),
     }
     return render(request, "person/person.html", context)
+
+
+def _likely_wanted(page: person_view.PersonView) -> str:
+    """The id of the only carrier, or of the only one that waits for the actor; else empty."""
+    waiting = [one for one in page.carriers if any(function.primary and function.allowed for function in one.functions)]
+    for candidates in (page.carriers, waiting):
+        if len(candidates) == 1:
+            return str(candidates[0].id)
+    return ""
 
 
 def _invalid_carriers(request: HttpRequest, page: person_view.PersonView) -> Link:
