@@ -168,6 +168,8 @@ SECURE_SSL_REDIRECT = FACE != "status" and env.bool("SECURE_SSL_REDIRECT", defau
 SECURE_REDIRECT_EXEMPT = [r"^healthz/"]  # asked by the supervisor on the process itself
 # Set where a TLS front ends the connection; the front must overwrite the header in each request (S28).
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("TLS_PROXY", default=False) else None
+# How many fronts before this process add to X-Forwarded-For. Without any the header is the caller's own word and not believed.
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 CSRF_COOKIE_NAME = f"{'' if DEBUG else '__Host-'}{FACE}-csrf-{PORT_BASE}"
 CSRF_COOKIE_SECURE = not DEBUG
 CSRF_COOKIE_HTTPONLY = True
@@ -198,6 +200,7 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "siths_portal.lib.problem.exception_handler",
     "UNAUTHENTICATED_USER": None,
+    "NUM_PROXIES": TRUSTED_PROXIES,
 }
 SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.1",

@@ -154,6 +154,23 @@ def test_one_address_does_not_call_without_end(portals: Any, world: Any) -> None
     assert int(last.headers["Retry-After"]) > 0
 
 
+def test_no_header_makes_one_address_many(portals: Any, world: Any) -> None:
+    portals.ensure(EID_APP_CALLS_PER_MINUTE="5", TRUSTED_PROXIES="0")
+    answers = [portals.post("cancel", HANDLE, headers={"X-Forwarded-For": f"192.0.2.{number}"}) for number in range(8)]
+    assert [each.status_code for each in answers].count(429) >= 3
+
+
+def test_behind_a_front_its_word_counts_and_the_callers_does_not(portals: Any, world: Any) -> None:
+    portals.ensure(EID_APP_CALLS_PER_MINUTE="5", TRUSTED_PROXIES="1")
+
+    def call(number: int, address: str) -> int:
+        headers = {"X-Forwarded-For": f"192.0.2.{number}, {address}"}  # what the caller sent, and what the front added
+        return int(portals.post("cancel", HANDLE, headers=headers).status_code)
+
+    assert [call(number, "198.51.100.1") for number in range(8)].count(429) >= 3
+    assert call(0, "198.51.100.2") != 429
+
+
 def test_the_description_is_served(portal: Any) -> None:
     response = requests.get(f"{portal.url}/api/eidapp/v1/openapi.yaml", timeout=30)
     assert (response.status_code, response.headers["Content-Type"]) == (200, "application/yaml")

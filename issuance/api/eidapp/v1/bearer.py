@@ -41,7 +41,10 @@ class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
 
 
 class AddressThrottle(SimpleRateThrottle):
-    """EID_APP_CALLS_PER_MINUTE by the caller's address, counted in each process (S47). Guessing is stopped per transaction."""
+    """EID_APP_CALLS_PER_MINUTE by the caller's address, counted in each process (S47). Guessing is stopped per transaction.
+
+    The address is the connection's; behind TRUSTED_PROXIES fronts the one that the first of them told.
+    """
 
     scope = "eidapp"
 
