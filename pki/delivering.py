@@ -12,7 +12,7 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from pki.deliveries import record
 from pki.domain import jwe as jwe_format
@@ -25,32 +25,51 @@ from siths_portal.lib.canonical import canonical_json, sha256_hex
 log = structlog.get_logger(__name__)
 # While one worker makes a delivery, others leave it alone for this long.
 CLAIM = dt.timedelta(seconds=10)
-# After as many attempts whoever asked must ask anew.
+# After as many attempts, five minutes apart from first to last, the delivery is refused and whoever asked must ask anew.
 MAX_ATTEMPTS = 10
+_LONGEST_WAIT = dt.timedelta(minutes=1)
 ACTOR = "system:pki"
 
 
 def deliver_secrets(delivery_ids: Iterable[UUID] | None = None, *, limit: int = 100) -> int:
     """Makes the JWE of requested deliveries, those named or the oldest; returns how many were settled.
 
-    May run in several workers at once and be repeated. A token that does not answer leaves a delivery as requested.
+    May run in several workers at once and be repeated. A token that does not answer leaves a delivery as requested, for longer
+    each time; after MAX_ATTEMPTS it is refused as `token-unavailable`.
     """
-    settled = 0
-    for row in _claim(None if delivery_ids is None else list(delivery_ids), limit):
+    settled, named = 0, None if delivery_ids is None else list(delivery_ids)
+    for row in _claim(named, limit):
         try:
             settled += _settle(row)
         except HsmError as error:
             log.error("delivery.token_failed", delivery=str(row.id), error=type(error).__name__)
-            SecretDelivery.objects.filter(id=row.id, state=DeliveryState.REQUESTED).update(claimed_at=None)
-    return settled
+            # The claim is kept for as long as the wait, so that a short outage does not use up the attempts.
+            until = clock.now() + _wait(row.attempts + 1)
+            SecretDelivery.objects.filter(id=row.id, state=DeliveryState.REQUESTED).update(claimed_at=until - CLAIM)
+    return settled + _give_up(named, limit)
+
+
+def _wait(attempts: int) -> dt.timedelta:
+    """How long a delivery rests after so many attempts: 2, 4, 8 seconds and so on to a minute; none after the last."""
+    return min(dt.timedelta(seconds=2**attempts), _LONGEST_WAIT) if attempts < MAX_ATTEMPTS else dt.timedelta(0)
+
+
+def _waiting(delivery_ids: list[UUID] | None) -> QuerySet[SecretDelivery]:
+    """Requested deliveries that nobody is making, those named or all."""
+    free = Q(claimed_at=None) | Q(claimed_at__lte=clock.now() - CLAIM)
+    waiting = SecretDelivery.objects.filter(free, state=DeliveryState.REQUESTED)
+    return waiting if delivery_ids is None else waiting.filter(id__in=delivery_ids)
+
+
+def _give_up(delivery_ids: list[UUID] | None, limit: int) -> int:
+    """Refuses what has been tried too often, also where a worker died over the last attempt."""
+    spent = _waiting(delivery_ids).filter(attempts__gte=MAX_ATTEMPTS).order_by("created_at", "id")[:limit]
+    return sum(_close(row, DeliveryState.REFUSED, failure="token-unavailable") for row in spent)
 
 
 def _claim(delivery_ids: list[UUID] | None, limit: int) -> list[SecretDelivery]:
     """Takes deliveries that nobody is making, and commits for each the event that its secret is about to be opened."""
-    free = Q(claimed_at=None) | Q(claimed_at__lt=clock.now() - CLAIM)
-    waiting = SecretDelivery.objects.filter(free, state=DeliveryState.REQUESTED, attempts__lt=MAX_ATTEMPTS)
-    if delivery_ids is not None:
-        waiting = waiting.filter(id__in=delivery_ids)
+    waiting = _waiting(delivery_ids).filter(attempts__lt=MAX_ATTEMPTS)
     with transaction.atomic(durable=True):
         rows = waiting.select_for_update(of=("self",), skip_locked=True).select_related("secret")
         found = list(rows.order_by("created_at", "id")[:limit])

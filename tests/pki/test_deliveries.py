@@ -1,6 +1,7 @@
 """Deliveries: a sealed PUK goes to one recipient's key, once asked, once told of, and lies in the clear nowhere."""
 
 import base64
+import datetime as dt
 import io
 import json
 import threading
@@ -148,8 +149,48 @@ def test_a_token_that_does_not_answer_leaves_it_for_the_sweeper(monkeypatch: pyt
         broken.setattr(delivering, "open_sealed", down)
         assert delivering.deliver_secrets() == 0
     assert service.delivery(delivery).state == "requested"
-    assert delivering.deliver_secrets() == 1
+    assert delivering.deliver_secrets() == 0  # not at once again
+    with clock.moved_to(clock.now() + dt.timedelta(seconds=3)):
+        assert delivering.deliver_secrets() == 1
     assert app.open(delivery)["puk"] == PUK
+
+
+def attempts_until_refused(delivery: UUID, monkeypatch: pytest.MonkeyPatch, *, step: dt.timedelta) -> tuple[int, dt.timedelta]:
+    """How often a token that never answers is asked by a sweeper that comes every `step`, and for how long."""
+    asked: list[dt.datetime] = []
+
+    def down(_row: Secret) -> bytes:
+        asked.append(clock.now())
+        raise HsmUnavailable("no answer")
+
+    began = now = clock.now()
+    with monkeypatch.context() as broken:
+        broken.setattr(delivering, "open_sealed", down)
+        while service.delivery(delivery).state == "requested" and now < began + dt.timedelta(hours=1):
+            with clock.moved_to(now):
+                delivering.deliver_secrets()
+            now += step
+    return len(asked), asked[-1] - asked[0]
+
+
+def test_a_token_that_never_answers_ends_the_delivery_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    delivery = App().ask(sealed())
+    count, lasted = attempts_until_refused(delivery, monkeypatch, step=dt.timedelta(seconds=2))
+    view = service.delivery(delivery)
+    assert (view.state, view.failure, view.jwe) == ("refused", "token-unavailable", "")
+    assert count == delivering.MAX_ATTEMPTS
+    assert lasted >= dt.timedelta(minutes=4)  # a short outage does not use up the attempts
+    assert Event.objects.get(action="delivery.refused").facts["reason"] == "token-unavailable"
+    assert delivering.deliver_secrets() == 0
+
+
+def test_a_worker_that_dies_over_the_last_attempt_leaves_nothing_pending() -> None:
+    delivery = App().ask(sealed())
+    SecretDelivery.objects.update(attempts=delivering.MAX_ATTEMPTS, claimed_at=clock.now())
+    assert delivering.deliver_secrets() == 0
+    with clock.moved_to(clock.now() + delivering.CLAIM * 2):
+        assert delivering.deliver_secrets() == 1
+    assert service.delivery(delivery).failure == "token-unavailable"
 
 
 def test_another_worker_leaves_a_claimed_one_alone_until_the_claim_ends() -> None:
