@@ -67,6 +67,7 @@ _SYSTEM: Mapping[str, str] = {
     "system:migration": _("Systemet: införing från den tidigare portalen"),
     "system:eid-app": _("Systemet: eID-appens anrop"),
     "system:wrong-proofs": _("Systemet: för många fel bevis"),
+    "system:receipts": _("Systemet: den underskrivna kvittensen klarade inte kontrollen"),
     "system:delivery": _("Systemet: kortets upplåsningskod kunde inte lämnas till appen"),
     "system:setup": _("Systemet: uppsättning"),
     "system:register-reading": _("Systemet: läsning i katalog och personregister"),

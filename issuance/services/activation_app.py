@@ -19,7 +19,7 @@ from django.db import transaction as database
 from issuance.authz import Action, policy
 from issuance.domain.carrier_states import CarrierAction, CarrierState
 from issuance.domain.eid_states import EidAction, EidState
-from issuance.domain.transaction_states import TransactionAction, TransactionKind, TransactionState
+from issuance.domain.transaction_states import OPEN, TransactionAction, TransactionKind, TransactionState
 from issuance.models import Carrier, CarrierCertificate, Eid, EidAppTransaction, Event, PreparedReceipt, Receipt
 from issuance.services import _steps, _transactions, receipt_content, receipts
 from issuance.services.actors import actor_of_person
@@ -84,8 +84,8 @@ def start(*, handle: str, proof: Proof) -> Started | None:
     seen.refresh_from_db(fields=["delivery_id", "expires_at"])
     delivery = pki.wait_for_delivery(_delivery(seen), seconds=settings.EID_APP_WAIT_SECONDS)
     if delivery.state == "refused":
-        _fail(seen, delivery.failure)
-        raise Conflict("delivery-refused", "Kortets PUK kan inte lämnas ut. Spärra kortet och beställ ett nytt.")
+        _fail(seen, delivery.failure, actor_ref="system:delivery")
+        raise _not_delivered(delivery.failure)
     if delivery.state != "ready":
         return None
     _keep_token(seen, delivery.token_sha256)
@@ -132,7 +132,11 @@ def complete(*, step_token: str, signature: bytes) -> Carrier:
     if not receipts.signature_is_valid(prepared, signature):
         message = "Underskriften är inte gjord med kortet över den kvittens som visades. Försök igen."
         raise _refuse(seen, Invalid("signature-invalid", message, fields={"signature": [message]}))
-    signed = receipts.sign(prepared, signature)
+    try:
+        signed = receipts.sign(prepared, signature)
+    except receipts.NotVerified as fault:
+        _fail(seen, fault.code, actor_ref="system:receipts")
+        raise
     faults.point("issuance.complete.before-commit")
     carrier = _activate(seen, prepared, signature, signed)
     faults.point("issuance.complete.after-commit")
@@ -341,10 +345,17 @@ def _refuse(seen: EidAppTransaction, fault: DomainError) -> DomainError:
 
 
 @database.atomic(durable=True)
-def _fail(seen: EidAppTransaction, reason: str) -> None:
+def _fail(seen: EidAppTransaction, reason: str, *, actor_ref: str) -> None:
     _, row = _locked(seen)
-    if _transactions.state_now(row) is TransactionState.STARTED:
-        _transactions.end(row, TransactionAction.FAIL, actor_ref="system:delivery", facts={"reason": reason})
+    if _transactions.state_now(row) in OPEN:
+        _transactions.end(row, TransactionAction.FAIL, actor_ref=actor_ref, facts={"reason": reason})
+
+
+def _not_delivered(failure: str) -> Conflict:
+    if failure == "token-unavailable":
+        message = "Kortets PUK kunde inte hämtas just nu. Be ID-administratören öppna appen på nytt om en stund."
+        return Conflict(failure, message)
+    return Conflict("delivery-refused", "Kortets PUK kan inte lämnas ut. Spärra kortet och beställ ett nytt.")
 
 
 @database.atomic(durable=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+import structlog
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -21,6 +22,7 @@ from siths_portal.lib.errors import Conflict
 
 __all__ = [
     "Draft",
+    "NotVerified",
     "Preview",
     "Subject",
     "Terms",
@@ -33,8 +35,13 @@ __all__ = [
     "store_draft",
     "terms",
 ]
+log = structlog.get_logger(__name__)
 _FIELD = "Mottagare"
 _ATTACHMENT = "kvittens.json"
+
+
+class NotVerified(Conflict):
+    """A signed receipt fails the check that a stranger would make of it; it is stored nowhere."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +117,7 @@ def signature_is_valid(prepared: PreparedReceipt, signature: bytes) -> bool:
 
 
 def sign(prepared: PreparedReceipt, signature: bytes) -> bytes:
-    """The signed PDF, checked as a stranger would check it. Raises `pades.NotValid` if it is not valid."""
+    """The signed PDF, checked as a stranger would check it. Raises NotVerified if it is not valid, Conflict for a certificate."""
     view = _signing_certificate(prepared)
     signer = _signer(view)
     first, end, start, rest = prepared.byte_range
@@ -118,7 +125,12 @@ def sign(prepared: PreparedReceipt, signature: bytes) -> bytes:
         bytes(prepared.pdf), (first, end, start, rest), bytes(prepared.document_digest), bytes(prepared.signed_attributes)
     )
     signed = pades.embed(ready, signer, signature)
-    pades.validate(signed, root=signer.chain[-1], chain=signer.chain)
+    try:
+        pades.validate(signed, root=signer.chain[-1], chain=signer.chain)
+    except pades.NotValid as fault:
+        log.error("receipt.not_valid", transaction=str(prepared.pk), reason=str(fault))
+        message = "Den underskrivna kvittensen klarade inte kontrollen och har inte sparats. Be ID-administratören börja om."
+        raise NotVerified("receipt-not-valid", message) from None
     return signed
 
 

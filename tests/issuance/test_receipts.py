@@ -18,8 +18,9 @@ from issuance.services import activation, configuration, receipt_content, receip
 from pki import service as pki
 from siths_portal.lib import pades, pdf
 from siths_portal.lib.canonical import canonical_json, sha256_hex
+from siths_portal.lib.errors import Conflict
 from tests.issuance import activated
-from tests.issuance.activated import CODE, PUK, App, Made, activated_card, identify, sent_card
+from tests.issuance.activated import CODE, PUK, App, Made, activated_card, identify, reopened, sent_card
 from tests.issuance.world import ADDRESS, SETUP
 
 pytestmark = pytest.mark.usefixtures("demo_pki")
@@ -278,11 +279,16 @@ def test_a_file_that_does_not_verify_is_not_stored(world: Any, monkeypatch: pyte
 
     with monkeypatch.context() as spoiling:
         spoiling.setattr(pades, "embed", spoilt)
-        with pytest.raises(pades.NotValid):
+        with pytest.raises(Conflict, match="receipt-not-valid") as told:
             app.complete()
+    assert told.value.message.endswith("börja om.")
     assert not Receipt.objects.exists()
     assert made.fresh().state == "activated_unsigned"
-    app.complete()
+    row = EidAppTransaction.objects.get()
+    assert row.state == "failed"
+    again = App(made)
+    again.start(reopened(world, activation.Opened(row, "")))
+    again.complete()
     assert made.fresh().state == "active"
 
 
