@@ -27,6 +27,8 @@ from siths_portal.lib.errors import Conflict, Forbidden, Invalid
 from siths_portal.lib.ids import new_id
 
 BATCH = 200
+SECOND_CLICK = dt.timedelta(seconds=30)
+"""For so long the same clerk's same request is a repetition (S33); later it is a new visit, with its own checks."""
 _ACTION = Action.ACTIVATE_ORDINARY_CARD
 _KINDS = {CarrierState.SENT: TransactionKind.ACTIVATE, CarrierState.ACTIVATED_UNSIGNED: TransactionKind.SIGN}
 _OBSTACLES = {
@@ -77,13 +79,20 @@ class _Card:
     certificates: Mapping[str, pki.CertificateView]
     kind: TransactionKind
 
+    def printed(self) -> tuple[object, ...]:
+        """What a receipt for the card names, to see whether any of it has changed since."""
+        order, carrier = self.order, self.carrier
+        eids = [(eid.pk, eid.state, eid.hsa_id, eid.organisation_id, eid.valid_to) for eid in self.eids]
+        certificates = sorted((profile, view.id) for profile, view in self.certificates.items())
+        return self.kind, order.pk, order.office_id, carrier.organisation_id, carrier.valid_to, eids, certificates
+
 
 def identify(*, actor: Actor, carrier_id: UUID, identity_document: str) -> Opened:
     """Notes that the holder was identified and opens a transaction for the eID app. Reads post and person live first.
 
     The transactions that were open for the card become superseded, but one that another clerk's holder has begun is Conflict.
-    The same clerk's second click gives the same transaction, with a new handle. Raises NotFound, Forbidden (role, own matter),
-    Invalid (identity document), Conflict (what stands against it), Unavailable (outside systems, PDF).
+    The same clerk's second click, seconds later, gives the same transaction, with a new handle. Raises NotFound, Forbidden
+    (role, own matter), Invalid (identity document), Conflict (what stands against it), Unavailable (outside systems, PDF).
     """
     if identity_document not in IDENTITY_DOCUMENTS:
         message = "Välj den identitetshandling som innehavaren visade."
@@ -129,10 +138,17 @@ def state(*, actor: Actor, transaction_id: UUID) -> TransactionView:
 
 @database.atomic(durable=True)
 def cancel(*, actor: Actor, transaction_id: UUID) -> EidAppTransaction:
-    """Cancels an open transaction; one that has ended stays as it is. Raises NotFound, Forbidden."""
+    """Cancels an open transaction; one that has ended stays as it is.
+
+    Raises NotFound, Forbidden, also for another clerk's whose holder is in the middle of it.
+    """
     seen = policy.get(actor, _ACTION, _transactions_seen(), transaction_id)
     Carrier.objects.select_for_update(no_key=True).get(pk=seen.carrier_id)
     row = _transactions.locked(seen.id)
+    current = _transactions.state_now(row)
+    if row.officer_ref != actor.ref and current in OPEN and current is not TransactionState.CREATED:
+        message = "Innehavaren är mitt i aktiveringen hos en annan ID-administratör, som kan avbryta den."
+        raise Forbidden("other-clerk", message)
     if TransactionState(row.state) in OPEN:
         _transactions.end(row, TransactionAction.CANCEL, actor_ref=actor.ref, facts={"by": "clerk"})
     return row
@@ -219,11 +235,20 @@ def _check_holder(card: _Card, live: people.Live) -> None:
 
 def _second_click(actor: Actor, carrier_id: UUID, identity_document: str) -> Opened | None:
     """What the first click opened, if this one is its repetition (S33)."""
-    waiting = EidAppTransaction.objects.filter(
-        carrier=carrier_id, state=TransactionState.CREATED.value, officer_ref=actor.ref, expires_at__gt=clock.now()
-    )
-    found = waiting.filter(identification__identity_document=identity_document).first()
+    found = _clicked_just_before(clock.now(), actor, carrier_id, identity_document).first()
     return _renew(actor, found.id) if found else None
+
+
+def _clicked_just_before(at: dt.datetime, actor: Actor, carrier_id: UUID, identity_document: str) -> QuerySet[EidAppTransaction]:
+    """What the clerk opened for the card by the same document in the seconds before `at` and nobody has started."""
+    return EidAppTransaction.objects.filter(
+        carrier=carrier_id,
+        state=TransactionState.CREATED.value,
+        officer_ref=actor.ref,
+        identification__identity_document=identity_document,
+        identification__at__gt=at - SECOND_CLICK,
+        expires_at__gt=clock.now(),
+    )
 
 
 def _renew(actor: Actor, transaction_id: UUID) -> Opened | None:
@@ -285,7 +310,7 @@ def _begin(actor: Actor, transaction_id: UUID, card: _Card, identification: Iden
     rows = _carriers().select_for_update(of=("self",), no_key=True)
     carrier = policy.get(actor, _ACTION, rows, card.carrier.pk)
     now_ready = _ready(carrier)
-    if now_ready.kind is not card.kind:
+    if now_ready.printed() != card.printed():
         raise Conflict("carrier-changed", "Kortet har ändrats under tiden. Läs in sidan på nytt.")
     if again := _first_of_two_clicks(actor, carrier, identification):
         return _give_handle(actor, again)
@@ -319,14 +344,8 @@ def _first_of_two_clicks(actor: Actor, carrier: Carrier, identification: Identif
     """The transaction that another click of the same clerk opened since this one looked; locked."""
     if not identification._state.adding:
         return None
-    rows = EidAppTransaction.objects.select_for_update(of=("self",), no_key=True).filter(
-        carrier=carrier,
-        state=TransactionState.CREATED.value,
-        officer_ref=actor.ref,
-        identification__identity_document=identification.identity_document,
-        expires_at__gt=clock.now(),
-    )
-    return rows.first()
+    rows = _clicked_just_before(identification.at, actor, carrier.pk, identification.identity_document)
+    return rows.select_for_update(of=("self",), no_key=True).first()
 
 
 def _supersede_earlier(actor: Actor, carrier: Carrier) -> None:

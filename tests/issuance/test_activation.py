@@ -10,8 +10,8 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from issuance.authz import Role, user
 from issuance.domain.transaction_states import OPEN, TRANSITIONS, TransactionAction, TransactionState
-from issuance.models import EidAppTransaction, Event, Identification, PreparedReceipt, Receipt
-from issuance.services import activation, housekeeping, revocation
+from issuance.models import CardOrder, Eid, EidAppTransaction, Event, Identification, PreparedReceipt, Receipt
+from issuance.services import activation, configuration, housekeeping, receipts, revocation
 from pki import service as pki
 from pki.models import SecretDelivery
 from siths_portal.lib import clock
@@ -20,6 +20,7 @@ from siths_portal.lib.errors import Conflict, DomainError, Forbidden, Invalid, N
 from siths_portal.lib.ids import new_id
 from tests.issuance import activated
 from tests.issuance.activated import App, Made, activated_card, identify, sent_card, unsigned_card
+from tests.issuance.world import SETUP
 
 pytestmark = pytest.mark.usefixtures("demo_pki")
 MINUTE = dt.timedelta(minutes=1)
@@ -255,6 +256,39 @@ def test_a_second_click_is_the_same_transaction_with_a_new_handle(world: Any) ->
     App(made).start(second)
 
 
+def test_an_identification_does_not_live_on_by_second_clicks(world: Any) -> None:
+    made, began = sent_card(world), clock.now()
+    for number in range(4):
+        with clock.moved_to(began + number * 4 * MINUTE):
+            opened = identify(world, made)
+    assert Identification.objects.count() == EidAppTransaction.objects.count() == 4
+    assert EidAppTransaction.objects.exclude(pk=opened.transaction.pk).filter(state="superseded").count() == 3
+    with clock.moved_to(began + 16 * MINUTE):
+        again = reopen(world, opened)
+        assert again.transaction.pk == opened.transaction.pk
+    with clock.moved_to(began + 43 * MINUTE), pytest.raises(Conflict, match="identification-old"):
+        reopen(world, opened)
+
+
+@pytest.mark.parametrize(("happens", "code"), [(_deceased, "person-deceased"), (_post_gone, "post-ended")])
+def test_a_later_identification_is_checked_anew(world: Any, settings: Any, happens: Callable[..., None], code: str) -> None:
+    made = sent_card(world)
+    identify(world, made)
+    happens(world, made, settings)
+    with clock.moved_to(clock.now() + MINUTE), pytest.raises(Conflict, match=code):
+        identify(world, made)
+
+
+def test_a_click_seconds_later_is_the_same_and_one_a_minute_later_is_not(world: Any) -> None:
+    made, began = sent_card(world), clock.now()
+    first = identify(world, made)
+    with clock.moved_to(began + dt.timedelta(seconds=20)):
+        assert identify(world, made).transaction.pk == first.transaction.pk
+    with clock.moved_to(began + MINUTE):
+        assert identify(world, made).transaction.pk != first.transaction.pk
+    assert Identification.objects.count() == 2
+
+
 def test_another_document_is_another_identification(world: Any) -> None:
     made = sent_card(world)
     first, second = identify(world, made), identify(world, made, document="passport")
@@ -426,6 +460,51 @@ def test_cancelling_ends_it_once(world: Any) -> None:
         app.set_code()
     assert made.fresh().state == "sent"
     assert SecretDelivery.objects.get().jwe is None
+
+
+def test_another_clerk_does_not_stop_a_holder_in_the_middle_of_it(world: Any) -> None:
+    made, other = sent_card(world), world.officer(role=Role.DEPUTY_ISSUER)
+    opened, app = identify(world, made), App(made)
+    app.start(opened)
+    with pytest.raises(Forbidden, match="other-clerk"):
+        activation.cancel(actor=other, transaction_id=opened.transaction.pk)
+    app.set_code()
+    with pytest.raises(Forbidden, match="other-clerk"):
+        activation.cancel(actor=other, transaction_id=opened.transaction.pk)
+    assert app.complete().state == "active"
+
+
+def test_another_clerk_cancels_what_nobody_has_started(world: Any) -> None:
+    opened = identify(world, sent_card(world))
+    other = world.officer(role=Role.DEPUTY_ISSUER)
+    assert activation.cancel(actor=other, transaction_id=opened.transaction.pk).state == "cancelled"
+
+
+def _moved_to_another_office(world: Any, made: Made) -> None:
+    other = configuration.create_office(actor=SETUP, area_id=world.area.id, name="Kontor B", invoice_comment="B")
+    CardOrder.objects.filter(pk=made.order.pk).update(office=other)
+
+
+def _another_eid(world: Any, made: Made) -> None:
+    Eid.objects.filter(carrier=made.carrier).update(state="revoked")
+
+
+@pytest.mark.parametrize("changes", [_moved_to_another_office, _another_eid])
+def test_what_changed_while_the_receipt_was_printed_opens_nothing(
+    world: Any, monkeypatch: pytest.MonkeyPatch, changes: Callable[[Any, Made], None]
+) -> None:
+    made, real = sent_card(world), receipts.prepare
+
+    def overtaken(subject: Any) -> Any:
+        draft = real(subject)
+        changes(world, made)
+        return draft
+
+    monkeypatch.setattr(receipts, "prepare", overtaken)
+    with pytest.raises(Conflict, match="carrier-changed"):
+        identify(world, made)
+    assert not Identification.objects.exists()
+    assert not EidAppTransaction.objects.exists()
 
 
 def test_time_ends_what_nobody_ends(world: Any) -> None:
