@@ -89,6 +89,9 @@ class LogInAttempt(models.Model):
     started_at = models.DateTimeField(db_index=True)
     used_at = models.DateTimeField(null=True)
 
+    class Meta:
+        indexes = [models.Index(fields=["session_id"], condition=models.Q(used_at=None), name="authn_open_attempt")]
+
 
 class UsedToken(models.Model):
     """An ID token (issuer and `jti`) or authorization code that was used: neither is taken twice (S02). Only hashes are kept."""

@@ -294,6 +294,9 @@ ACTIVATION_LOGIN_MAX_AGE = env.int("ACTIVATION_LOGIN_MAX_AGE", default=4 * 3600)
 SESSION_IDLE_SECONDS = env.int("SESSION_IDLE_SECONDS", default=15 * 60)
 SESSION_ABSOLUTE_SECONDS = env.int("SESSION_ABSOLUTE_SECONDS", default=8 * 3600)
 SESSION_WARNING_SECONDS = env.int("SESSION_WARNING_SECONDS", default=120)
+# Log-ins that strangers may start a minute with a process, in all and from one address.
+LOG_INS_PER_MINUTE = env.int("LOG_INS_PER_MINUTE", default=600)
+LOG_INS_PER_MINUTE_BY_ADDRESS = env.int("LOG_INS_PER_MINUTE_BY_ADDRESS", default=120)
 SESSIONS_PER_SUBJECT = env.int("SESSIONS_PER_SUBJECT", default=1)
 
 # --- authn: machine clients -----------------------------------------------------------------------------------------------

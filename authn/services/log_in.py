@@ -17,17 +17,20 @@ from authn.domain.principal import Subject
 from authn.models import Event, LogInAttempt, UsedToken
 from authn.ports import SubjectDirectory, SubjectUnknown
 from authn.services import provider, sessions
-from siths_portal.lib import clock, ports
+from siths_portal.lib import budgets, clock, ports
 from siths_portal.lib.errors import Refused
 
 log = structlog.get_logger(__name__)
 
 _ATTEMPT_SECONDS = 900  # how long a person may take at the identity provider
 _USED_DAYS = 2
+# Answers whose state is wrong cost a stranger nothing: so many are recorded a minute and process, and of one browser.
+_STRAY_ANSWERS, _STRAY_ANSWERS_OF_ONE = 60, 20
+_stray, _told = budgets.MinuteBudget(), budgets.MinuteBudget()
 
 
 class LogInRefused(Exception):
-    """The log-in is refused; the audit event is written. `status` is the page's."""
+    """The log-in is refused; the audit event is written, of stray answers so many a minute. `status` is the page's."""
 
     def __init__(self, reason: str, *, status: int = 400) -> None:
         super().__init__(reason)
@@ -141,9 +144,9 @@ def _record(action: str, attempt: LogInAttempt | None, facts: dict[str, object],
 
 
 def _take(session_id: UUID | None, state: str) -> LogInAttempt:
-    """The attempt that the state belongs to, used up by this call. Raises LogInRefused (S02)."""
+    """The attempt that the state belongs to, used up by this call. Raises LogInRefused (S02), recorded within a budget."""
     if not state:
-        raise refused("state-missing", None, session_id=session_id)
+        raise _refused_state("state-missing", None, session_id)
     with transaction.atomic(durable=True):
         attempt = LogInAttempt.objects.select_for_update().filter(state_hash=_digest(state)).first()
         fault = _fault(attempt, session_id)
@@ -151,8 +154,17 @@ def _take(session_id: UUID | None, state: str) -> LogInAttempt:
             attempt.used_at = clock.now()
             attempt.save(update_fields=["used_at"])
     if attempt is None or fault:
-        raise refused(fault, attempt if attempt and attempt.session_id == session_id else None, session_id=session_id)
+        raise _refused_state(fault, attempt if attempt and attempt.session_id == session_id else None, session_id)
     return attempt
+
+
+def _refused_state(reason: str, attempt: LogInAttempt | None, session_id: UUID | None) -> LogInRefused:
+    """`refused`, which beyond the budget of strays is the answer alone; that events are missing stands once in the log."""
+    if _stray.take(_STRAY_ANSWERS, key=str(session_id or ""), most_of_key=_STRAY_ANSWERS_OF_ONE):
+        return refused(reason, attempt, session_id=session_id)
+    if _told.take(1):
+        log.warning("authn.refusals_not_recorded")
+    return LogInRefused(reason)
 
 
 def _fault(attempt: LogInAttempt | None, session_id: UUID | None) -> str:

@@ -20,10 +20,11 @@ from authn.services import log_in, provider, sessions
 from authn.services.log_in import LogInCancelled, LogInRefused
 from authn.sessions import SessionStore
 from authn.web.forms import PostForm, let_forms_leave
-from authn.web.middleware import ENDED, RESUBMIT, drop_cookie
+from authn.web.middleware import RESUBMIT, drop_cookie
 from authn.web.step_up import STEP_UP
-from siths_portal.lib import clock
+from siths_portal.lib import budgets, clock, pages
 
+_STARTS = budgets.MinuteBudget()
 _CHOICE = "choice"
 _CHOICE_SECONDS = 600
 CANCELLED = "cancelled"
@@ -49,13 +50,17 @@ def own_path(value: str) -> str:
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def login(request: HttpRequest) -> HttpResponse:
-    """GET says why one has to log in and offers it; POST goes to the identity provider. Raises Unavailable if it is away."""
+    """GET says why one has to log in and offers it; POST goes to the identity provider. Raises Unavailable if it is away.
+
+    429 beyond LOG_INS_PER_MINUTE_BY_ADDRESS and LOG_INS_PER_MINUTE, since each start by a stranger is two rows.
+    """
     given = request.POST if request.method == "POST" else request.GET
     next_path = own_path(given.get("next", "/"))
     if request.method == "POST":
         # The provider sends the browser to the portal's own name, where its cookie must be.
         if request.get_host() != urlsplit(settings.PORTAL_BASE_URL).netloc:
-            return HttpResponseRedirect(f"{settings.PORTAL_BASE_URL}{reverse('login')}?{urlencode({'next': next_path})}")
+            kept = {"next": next_path} | ({RESUBMIT: "1"} if given.get(RESUBMIT) else {})
+            return HttpResponseRedirect(f"{settings.PORTAL_BASE_URL}{reverse('login')}?{urlencode(kept)}")
         return _begin(request, next_path)
     user: Any = request.user
     if user.is_authenticated and request.session.get(STEP_UP, {}).get("path") != next_path:
@@ -67,9 +72,15 @@ def _begin(request: HttpRequest, next_path: str) -> HttpResponse:
     store: SessionStore = request.session  # type: ignore[assignment]
     user: Any = request.user
     row = store.live_row
+    if not user.is_authenticated and not _STARTS.take(
+        settings.LOG_INS_PER_MINUTE, key=budgets.address(request), most_of_key=settings.LOG_INS_PER_MINUTE_BY_ADDRESS
+    ):
+        return pages.error_page(request, 429)
     if row is None:
         store = request.session = SessionStore()  # never under a key that came from outside (S01)
         row = store.open()
+    if request.POST.get(RESUBMIT):
+        store[RESUBMIT] = True
     url = log_in.begin(row.id, next_path, step_up=user.is_authenticated)
     response = HttpResponseRedirect(url)
     response.status_code = 303
@@ -78,10 +89,10 @@ def _begin(request: HttpRequest, next_path: str) -> HttpResponse:
 
 def _login_page(request: HttpRequest, next_path: str, why: str = "", status: int = 200) -> HttpResponse:
     user: Any = request.user
-    ended = why or getattr(user, "ended", "") or (request.session.get(ENDED, "") if not user.is_authenticated else "")
+    ended = why or getattr(user, "ended", "")
     context = {
         "why": WHY.get(ended, ""),
-        "resubmit": not user.is_authenticated and bool(request.session.get(RESUBMIT)),
+        "resubmit": not user.is_authenticated and bool(request.GET.get(RESUBMIT) or request.session.get(RESUBMIT)),
         "next": next_path,
         "step_up": user.is_authenticated,
         "issuer": settings.OIDC_ISSUER,

@@ -20,8 +20,8 @@ from siths_portal.lib import pages
 
 log = structlog.get_logger(__name__)
 
-# What a browser without a session carries to the log-in page: that a form was sent in vain, and why the session had ended.
-RESUBMIT, ENDED = "resubmit", "ended"
+RESUBMIT = "skickat"
+"""Tells the log-in page, and then the session in which one logs in, that a form was sent in vain."""
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -130,12 +130,11 @@ class LoginRequiredMiddleware:
 
 def to_login(request: HttpRequest) -> HttpResponse:
     """A redirect to the log-in page that comes back to this page (an htmx request's: to the page that it was made from)."""
-    own = request.get_full_path()
+    own, in_vain = request.get_full_path(), {}
     if request.headers.get("HX-Request"):
         parts = urlsplit(request.headers.get("HX-Current-URL", ""))
         own = parts.path + (f"?{parts.query}" if parts.query else "")
     elif request.method not in ("GET", "HEAD") and request.resolver_match.url_name != "session_continue":  # type: ignore[union-attr]
-        request.session[RESUBMIT] = True
-        request.session[ENDED] = getattr(request.user, "ended", "")
-    address = f"{reverse('login')}?{urlencode({'next': own})}"
+        in_vain = {RESUBMIT: "1"}  # in the address: whoever is not logged in makes no row of the session table
+    address = f"{reverse('login')}?{urlencode({'next': own, **in_vain})}"
     return HttpResponseClientRedirect(address) if request.headers.get("HX-Request") else HttpResponseRedirect(address)

@@ -1,5 +1,6 @@
 """S02-S04: whatever a provider, a thief or a middleman hands us, each fault has its own audit reason and all have one page."""
 
+import datetime as dt
 import hashlib
 import json
 import re
@@ -7,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from django.conf import settings as live_settings
@@ -15,10 +16,16 @@ from django.test import Client
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from authn.models import Event, Session
+from authn.models import Event, LogInAttempt, Session
+from authn.services import log_in
 from authn.services import provider as relying_party
+from authn.web import login
 from issuance.models import Person
+from siths_portal.lib import clock
+from siths_portal.lib.budgets import MinuteBudget
 from tests.authn.hostile import EC, LOA3, RSA, STRANGER, WEAK, Provider
+
+FORM = "application/x-www-form-urlencoded"
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -48,7 +55,7 @@ class Browser:
         self.number = person.identifiers.get(valid_to=None).value
 
     def begin(self, **form: str) -> dict[str, str]:
-        answer = self.client.post("/logga-in/", {"next": "/installningar/", **form})
+        answer = self.client.post("/logga-in/", urlencode({"next": "/installningar/", **form}), content_type=FORM)
         assert answer.status_code == 303, answer.content
         return self.op.prepare(answer["Location"], self.hsa_id, self.number)
 
@@ -395,6 +402,57 @@ def test_a_person_without_a_role_is_refused(browser: Browser, world: Any) -> Non
 def test_hsa_ids_compare_without_regard_to_case(browser: Browser) -> None:
     browser.hsa_id = browser.hsa_id.lower()
     assert browser.log_in()["Location"] == "/installningar/"
+
+
+@pytest.fixture
+def new_minute(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Budgets of which nothing is used, in a minute that does not end."""
+    monkeypatch.setattr(log_in, "_stray", MinuteBudget())
+    monkeypatch.setattr(login, "_STARTS", MinuteBudget())
+    with clock.moved_to(clock.now()):
+        yield
+
+
+def test_invented_answers_fill_no_log(op: Provider, world: Any, new_minute: None) -> None:
+    for number in range(50):
+        query = {"state": f"{number:043}"} if number % 2 else {}
+        assert Client().get("/logga-in/svar/", query).status_code == 400
+    assert Event.objects.filter(action="login.refused").count() == 20
+
+
+def test_one_browsers_wrong_answers_leave_room_for_anothers(browser: Browser, new_minute: None) -> None:
+    asked = browser.begin()
+    for _ in range(30):
+        assert browser.back(asked, state="x" * 43).status_code == 400
+    assert Event.objects.filter(action="login.refused").count() == 20
+    assert browser.back(asked)["Location"] == "/installningar/"  # its own attempt was not used up
+    assert Client().get("/logga-in/svar/", {"state": "y" * 43}).status_code == 400
+    assert Event.objects.filter(action="login.refused").count() == 21
+
+
+def test_an_address_starts_so_many_log_ins_a_minute(browser: Browser, settings: Any, new_minute: None) -> None:
+    settings.LOG_INS_PER_MINUTE_BY_ADDRESS, settings.LOG_INS_PER_MINUTE = 3, 5
+
+    def start(address: str) -> int:
+        forged = {"X-Forwarded-For": f"192.0.2.{Session.objects.count()}"}
+        return int(Client(REMOTE_ADDR=address).post("/logga-in/", headers=forged).status_code)
+
+    assert browser.log_in().status_code == 302
+    assert [start("127.0.0.1") for _ in range(4)] == [303, 303, 429, 429]
+    assert [start("198.51.100.7") for _ in range(3)] == [303, 303, 429]  # five in all
+    assert (LogInAttempt.objects.count(), Session.objects.count()) == (5, 5)
+    browser.begin()  # of who is logged in
+    with clock.moved_to(clock.now() + dt.timedelta(minutes=1)):
+        assert start("127.0.0.1") == 303
+
+
+def test_a_form_from_a_stranger_makes_no_session(world: Any) -> None:
+    client = Client()
+    for _ in range(3):
+        answer = client.post("/installningar/", "a=b", content_type=FORM)
+        assert answer["Location"] == "/logga-in/?next=%2Finstallningar%2F&skickat=1"
+    assert "så inget har ändrats" in client.get(answer["Location"]).content.decode()
+    assert not Session.objects.exists()
 
 
 # --- a provider that is away or not what it says ---------------------------------------------------------------------------

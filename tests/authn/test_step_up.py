@@ -2,9 +2,11 @@
 
 import datetime as dt
 import json
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django import forms
@@ -19,7 +21,7 @@ from issuance.models import Person
 from siths_portal import urls_portal
 from siths_portal.lib import clock
 from tests.authn.hostile import Provider
-from tests.authn.test_hostile_provider import Browser, browser, op
+from tests.authn.test_hostile_provider import FORM, Browser, browser, op
 from tests.portal import portal_client, sign_in
 
 __all__ = ["browser", "op"]
@@ -157,13 +159,15 @@ def test_at_once_means_within_minutes(browser: Browser) -> None:
 
 def test_a_form_sent_after_the_session_ended_changes_nothing_and_says_what_to_do(browser: Browser) -> None:
     browser.log_in()
-    with later(minutes=16):
-        answer = browser.client.post("/farskt/", {"text": "x"})
-        assert (answer.status_code, answer["Location"], DONE) == (302, "/logga-in/?next=%2Ffarskt%2F", [])
-        page = browser.client.get(answer["Location"]).content.decode()
-        assert "inte hade använts" in page
-        assert "inget har ändrats" in page
-    asked = browser.begin(next="/farskt/")
+    Session.objects.update(last_seen_at=clock.now() - dt.timedelta(minutes=16))
+    answer = browser.client.post("/farskt/", {"text": "x"})
+    assert (answer.status_code, answer["Location"], DONE) == (302, "/logga-in/?next=%2Ffarskt%2F&skickat=1", [])
+    page = browser.client.get(answer["Location"]).content.decode()
+    assert "inte hade använts" in page
+    assert "inget har ändrats" in page
+    hidden = dict(re.findall(r'<input type="hidden" name="(next|skickat)" value="([^"]*)"', page))
+    assert hidden == {"next": "/farskt/", "skickat": "1"}
+    asked = browser.begin(**hidden)
     assert browser.back(asked)["Location"] == "/farskt/"
     said = [str(message) for message in browser.client.get("/farskt/").wsgi_request._messages]
     assert said == ["Du var utloggad när du skickade, så inget har ändrats. Kontrollera uppgifterna och skicka igen."]
@@ -195,7 +199,7 @@ def test_a_log_in_leads_to_no_other_site(wanted: str, browser: Browser) -> None:
 
 def test_a_log_in_from_another_name_of_the_portal_goes_on_under_its_own(op: Provider, world: Any, settings: Any) -> None:
     settings.ALLOWED_HOSTS = ["testserver", "127.0.0.1"]
-    answer = Client().post("/logga-in/", {"next": "/farskt/"}, headers={"Host": "127.0.0.1"})
+    answer = Client().post("/logga-in/", "next=/farskt/", content_type=FORM, headers={"Host": "127.0.0.1"})
     assert answer["Location"] == "http://testserver/logga-in/?next=%2Ffarskt%2F"
 
 
@@ -250,10 +254,12 @@ def test_no_form_is_taken_without_its_token_or_from_elsewhere(address: str, brow
     token = client.cookies[settings.CSRF_COOKIE_NAME].value
     before = list(Session.objects.values())
     attempts = [
-        client.post(address, {"a": "b"}),
-        client.post(address, {"csrfmiddlewaretoken": "x" * 64}),
-        client.post(address, {"csrfmiddlewaretoken": token}, headers={"Origin": "https://evil.example.org"}),
-        client.post(address, {"csrfmiddlewaretoken": token}, headers={"Origin": "null"}),
+        client.post(address, urlencode({"a": "b"}), content_type=FORM),
+        client.post(address, urlencode({"csrfmiddlewaretoken": "x" * 64}), content_type=FORM),
+        client.post(
+            address, urlencode({"csrfmiddlewaretoken": token}), content_type=FORM, headers={"Origin": "https://evil.example.org"}
+        ),
+        client.post(address, urlencode({"csrfmiddlewaretoken": token}), content_type=FORM, headers={"Origin": "null"}),
         client.post(address, json.dumps({"csrfmiddlewaretoken": token}), content_type="text/plain"),
     ]
     assert [answer.status_code for answer in attempts] == [403] * 5
