@@ -8,7 +8,8 @@ from typing import Any
 from django.conf import settings
 from django.core.files.uploadedfile import InMemoryUploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.utils.datastructures import MultiValueDict
 
 from siths_portal.lib import pages
 
@@ -16,9 +17,10 @@ from siths_portal.lib import pages
 class UploadLimitMiddleware:
     """Bounds what browsers send, before anything of it is read.
 
-    A request that says it is larger than `UPLOAD_MAX_REQUEST_BYTES` is answered 413. Of those with files at most
-    `UPLOADS_AT_ONCE` are served at a time in a process, others 503: so uploads that trickle in hold neither all threads nor
-    much memory.
+    A request that says it is larger than `UPLOAD_MAX_REQUEST_BYTES` is answered 413. A body with files is read from those who
+    are logged in alone; anybody else's form counts as empty, so that its token is missing. Of the others at most
+    `UPLOADS_AT_ONCE` are served at a time in a process, more are answered 503: so uploads that trickle in hold neither all
+    threads nor much memory, and nobody outside takes the places of those inside.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -31,6 +33,11 @@ class UploadLimitMiddleware:
         if told.isdecimal() and int(told) > settings.UPLOAD_MAX_REQUEST_BYTES:
             return pages.error_page(request, 413)
         if request.content_type != "multipart/form-data":
+            return self.get_response(request)
+        user = getattr(request, "user", None)  # a face without log-in takes no files
+        if user is None or not user.is_authenticated:
+            unread: Any = request
+            unread._post, unread._files = QueryDict(), MultiValueDict()
             return self.get_response(request)
         if not self._slots.acquire(blocking=False):
             return pages.error_page(request, 503, message="Många filer tas emot samtidigt. Försök igen om en stund.")

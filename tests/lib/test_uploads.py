@@ -1,12 +1,13 @@
 """Uploaded files: held in memory up to a limit, whatever is sent."""
 
 import io
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.conf import settings
 from django.http import HttpResponse
-from django.test import RequestFactory
+from django.test import RequestFactory, override_settings
 
 from siths_portal.lib.uploads import UploadLimitMiddleware
 
@@ -44,6 +45,7 @@ def request(size: int, *, told: int | None = None, head: bytes = b"") -> tuple[A
     environ = RequestFactory().post("/", content_type=f"multipart/form-data; boundary={BOUNDARY}").environ
     length = told if told is not None else len(start) + size + len(tail)
     made: Any = RequestFactory().request(**(environ | {"wsgi.input": body, "CONTENT_LENGTH": str(length)}))
+    made.user = SimpleNamespace(is_authenticated=True)
     return made, body
 
 
@@ -72,6 +74,7 @@ def test_many_files_share_the_limit() -> None:
 @pytest.mark.parametrize(("told", "status"), [(32 * 1024 * 1024, 200), (32 * 1024 * 1024 + 1, 413), (10**30, 413)])
 def test_what_says_it_is_huge_is_refused_unread(told: int, status: int) -> None:
     made, body = request(0, told=told)
+    del made.user  # the error page would show the session of one
     response = UploadLimitMiddleware(lambda _request: HttpResponse())(made)
     assert response.status_code == status
     assert body.most == 0
@@ -92,6 +95,25 @@ def test_so_many_uploads_are_served_at_a_time() -> None:
         assert middleware(request(10)[0]).status_code == 200
     assert seen[:4] == [503, 200, 200, 200]
     assert middleware(RequestFactory().post("/", {"a": 1}, content_type="application/x-www-form-urlencoded")).status_code == 200
+
+
+@pytest.mark.parametrize("user", [None, SimpleNamespace(is_authenticated=False)])
+def test_of_who_is_not_logged_in_nothing_is_read_and_no_place_is_taken(user: Any) -> None:
+    made, body = request(1000, head=part("version") + b"7\r\n")
+    made.user = user
+    answers: list[int] = []
+
+    def serve(outer: Any) -> HttpResponse:
+        if outer is made:
+            assert (len(outer.POST), len(outer.FILES)) == (0, 0)
+            answers.extend(middleware(request(10)[0]).status_code for _ in range(2))
+        return HttpResponse()
+
+    with override_settings(UPLOADS_AT_ONCE=1):
+        middleware = UploadLimitMiddleware(serve)
+    assert middleware(made).status_code == 200
+    assert answers == [200, 200]  # there was a place for who is logged in
+    assert body.most == 0
 
 
 def test_a_body_that_ends_early_is_what_came_of_it() -> None:

@@ -313,13 +313,15 @@ class Wire:
         assert found
         self.token = found[1]
 
-    def open(self, length: int) -> tuple[socket.socket, bytes]:
+    def open(self, length: int, *, signed_in: bool = True) -> tuple[socket.socket, bytes]:
         """A connection that says it brings a file of this length, and the form's beginning that comes before it."""
         head = (
             f'--x\r\nContent-Disposition: form-data; name="csrfmiddlewaretoken"\r\n\r\n{self.token}\r\n'
             '--x\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n'
         ).encode()
-        cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in self.session.cookies)
+        cookies = "; ".join(
+            f"{cookie.name}={cookie.value}" for cookie in self.session.cookies if signed_in or "csrf" in cookie.name
+        )
         request = (
             f"POST {self.path} HTTP/1.1\r\nHost: {self.parts.netloc}\r\nConnection: close\r\nCookie: {cookies}\r\n"
             f"Origin: http://{self.parts.netloc}\r\nContent-Type: multipart/form-data; boundary=x\r\n"
@@ -413,6 +415,24 @@ def test_uploads_that_trickle_in_leave_threads_to_the_pages(portal: Portal, wire
             connection.close()
     assert OrderDraft.objects.values().get() == before
     _until(lambda: status(wire.send(iter([picture(7)]), len(picture(7)))) == 302)
+    assert Photo.objects.count() == 1
+
+
+def test_strangers_uploads_hold_neither_threads_nor_places(portal: Portal, wire: Wire) -> None:
+    """S36: two dozen that stop in the middle of a file, without a session; each is answered, unread."""
+    slow = []
+    try:
+        for number in range(24):
+            connection, head = wire.open(100_000, signed_in=False)
+            if number % 2:
+                head = head.replace(wire.path.encode(), b"/logga-in/", 1)  # where nobody has to be logged in
+            connection.sendall(head + picture()[:500])
+            slow.append(connection)
+        assert status(wire.send(iter([picture(8)]), len(picture(8)))) == 302
+        assert [status(connection.recv(100)) for connection in slow] == [403] * 24
+    finally:
+        for connection in slow:
+            connection.close()
     assert Photo.objects.count() == 1
 
 
