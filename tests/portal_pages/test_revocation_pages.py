@@ -11,6 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from authn.models import Session
 from issuance.authz import Role, system
 from issuance.models import Carrier, Eid, Event, Person
 from issuance.services import migration
@@ -69,12 +70,14 @@ def test_a_request_is_asked_about_and_then_carried_out(world: Any, card: Carrier
         reason="other", justification="Tappat i sjön", requester="organisation", requester_name="Chef Chefsson",
         received_at=f"{received:%Y-%m-%dT%H:%M}", step="check",
     )  # fmt: skip
-    question = client.post(address, request)
-    assert question.status_code == 200
+    asked = client.post(address, request)
+    assert (asked.status_code, asked["Location"]) == (302, f"{address}?fraga")
+    question = client.get(asked["Location"])
     for expected in ("Vill du spärra kortet?", "Tappat i sjön", "Chef eller annan i organisationen, Chef Chefsson", "Telefon"):
         assert expected in text_of(question)
     assert state_of(card) == "active"
-    back = client.post(address, request | {"step": "edit"})
+    assert text_of(client.get(asked["Location"])) == text_of(question)  # reloaded, or gone back to
+    back = client.post(asked["Location"], request | {"step": "edit"}, follow=True)
     assert "Tappat i sjön" in back.content.decode()
     assert 'value="other" checked' in back.content.decode()
     hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', question.content.decode()))
@@ -90,6 +93,14 @@ def test_a_request_is_asked_about_and_then_carried_out(world: Any, card: Carrier
     result = text_of(client.get(done["Location"]))
     assert "Kortet är spärrat" in result
     assert "Annan orsak" in result
+    assert client.get(asked["Location"])["Location"] == done["Location"]  # back from the result
+
+
+def test_the_form_is_filled_in_by_nobody_else(world: Any, card: Carrier) -> None:
+    client, address = client_of(world.officer()), reverse("carrier_revoke", args=[card.id])
+    client.post(address, fields(justification="Tappat i sjön", step="check"))
+    assert "Tappat i sjön" not in client.get(address).content.decode()
+    assert "Tappat i sjön" not in client_of(world.officer()).get(f"{address}?fraga").content.decode()
 
 
 def test_one_eid_leaves_the_card(world: Any, card: Carrier) -> None:
@@ -270,6 +281,16 @@ def test_the_result_page_costs_few_queries_and_a_poll_fewer(world: Any, card: Ca
             answer = client.get(address, headers=headers)
         assert len(queries) <= 10
         assert ("<html" in answer.content.decode()) == (not headers)
+
+
+def test_a_page_that_asks_for_its_answers_keeps_no_idle_session_alive(world: Any, card: Carrier) -> None:
+    client = client_of(world.officer())
+    address = revoke(client, card)["Location"]
+    before = clock.now() - dt.timedelta(minutes=10)
+    Session.objects.update(last_seen_at=before)
+    for headers, is_same in (({"HX-Request": "true"}, True), ({}, False)):
+        assert client.get(address, headers=headers).status_code == 200
+        assert (Session.objects.get(end_reason="").last_seen_at == before) is is_same
 
 
 def test_no_name_or_number_stands_in_a_title_or_an_address(world: Any, card: Carrier) -> None:

@@ -7,9 +7,11 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from authn.web import made_by_the_page
 from issuance.authz import Actor
 from issuance.domain.revocation import SWEDISH, RevocationReason
 from issuance.queries import person_view, revocation_view, words
@@ -26,6 +28,8 @@ FOLLOWED_FOR = dt.timedelta(minutes=2)
 
 _RESULT = {"carrier": "carrier_revoked", "eid": "eid_revoked"}
 _FORM = {"carrier": "carrier_revoke", "eid": "eid_revoke"}
+QUESTION, EDIT = "fraga", "andra"
+"""What an address asks for: the question before the revocation, and the form as it was filled in."""
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -67,17 +71,42 @@ def _revoke(request: HttpRequest, subject: RevocationSubject, act: Callable[[Map
         return render(request, "revocation/not_possible.html", {"subject": subject}, status=Conflict.http_status)
     if request.method != "POST":
         disclosures.record(actor=_actor(request), person_id=subject.person_id, shown=Shown.REVOCATION, subject=subject.id)
-        return _form(request, subject, empty_form())
-    if request.POST.get("step") == "edit":
-        return _form(request, subject, RevocationForm(initial=request.POST.dict()))
+        return _shown(request, subject)
     form = RevocationForm(request.POST)
+    if request.POST.get("step") == "edit":
+        return _kept(request, subject, form, EDIT)
     fields = _checked(request, subject, form)
     if fields is None:
         return _form(request, subject, form, status=Invalid.http_status)
     if request.POST.get("step") != "confirm":
-        return _page(request, "revocation/confirm.html", subject, {"rows": _rows(fields), "form": form})
+        return _kept(request, subject, form, QUESTION)
     act(fields)
+    request.session.pop(_key(subject), None)
     return redirect(_RESULT[subject.kind], subject.id)
+
+
+def _shown(request: HttpRequest, subject: RevocationSubject) -> HttpResponse:
+    """The empty form, or, by `?fraga` and `?andra`, the question about what the session keeps, or the form with it."""
+    kept = request.session.get(_key(subject))
+    if kept is None or not (QUESTION in request.GET or EDIT in request.GET):
+        return _form(request, subject, empty_form())
+    if EDIT in request.GET:
+        return _form(request, subject, RevocationForm(initial=kept))
+    form = RevocationForm(kept)
+    fields = _checked(request, subject, form)
+    if fields is None:
+        return _form(request, subject, form)
+    return _page(request, "revocation/confirm.html", subject, {"rows": _rows(fields), "form": form})
+
+
+def _kept(request: HttpRequest, subject: RevocationSubject, form: RevocationForm, then: str) -> HttpResponse:
+    """Keeps what was filled in, so that the next page has an address of its own that can be reloaded and gone back to."""
+    request.session[_key(subject)] = {name: request.POST.get(name, "") for name in form.fields}
+    return redirect(f"{reverse(_FORM[subject.kind], args=[subject.id])}?{then}")
+
+
+def _key(subject: RevocationSubject) -> str:
+    return f"revocation-{subject.id}"
 
 
 def _checked(request: HttpRequest, subject: RevocationSubject, form: RevocationForm) -> dict[str, Any] | None:
@@ -127,5 +156,7 @@ def _revoked(request: HttpRequest, subject: RevocationSubject) -> HttpResponse:
         "follows": publication.waits_for_ocsp and clock.now() - subject.revoked_at < FOLLOWED_FOR,
         "now": clock.now(),
     }
-    part = "revocation/publication.html" if request.headers.get("HX-Request") else "revocation/revoked.html"
-    return render(request, part, context)
+    if request.headers.get("HX-Request"):
+        made_by_the_page(request)
+        return render(request, "revocation/publication.html", context)
+    return render(request, "revocation/revoked.html", context)
