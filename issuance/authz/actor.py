@@ -20,7 +20,8 @@ class Grant:
 class Actor:
     """A person with grants, a registered service client, or a named rule of the system. `ref` is what events store.
 
-    `extended_persons` are those whom a person found by an extended search with a reason, for as long as that lasts.
+    `extended_persons` are those whom a person found by an extended search with a reason, for as long as that lasts. `hsa_id` is
+    the post that a person chose at the log-in, empty where nobody logged in; it gives no right.
     """
 
     ref: str
@@ -28,6 +29,7 @@ class Actor:
     person_id: UUID | None = None
     grants: tuple[Grant, ...] = ()
     extended_persons: frozenset[UUID] = frozenset()
+    hsa_id: str = ""
 
     @property
     def client_ref(self) -> str:
@@ -35,9 +37,11 @@ class Actor:
         return self.ref.removeprefix("client:") if self.kind == "client" else ""
 
 
-def user(person_id: UUID, grants: tuple[Grant, ...], extended_persons: frozenset[UUID] = frozenset()) -> Actor:
-    """The actor of a person who holds `grants` now and reaches `extended_persons` beside them."""
-    return Actor(f"user:{person_id}", "user", person_id, grants, extended_persons)
+def user(
+    person_id: UUID, grants: tuple[Grant, ...], extended_persons: frozenset[UUID] = frozenset(), *, hsa_id: str = ""
+) -> Actor:
+    """The actor of a person who holds `grants` now, reaches `extended_persons` beside them and logged in as `hsa_id`."""
+    return Actor(f"user:{person_id}", "user", person_id, grants, extended_persons, hsa_id)
 
 
 def client(client_ref: str) -> Actor:

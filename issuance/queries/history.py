@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from authn import service as authn
 from issuance.authz import Action, Actor, policy
 from issuance.models import CardOrder, Carrier, Eid, EidAppTransaction, Event, Identification, Person, Post
-from issuance.queries import event_words, words
+from issuance.queries import event_words, officers, words
 
 PAGE = 50
 
@@ -114,13 +114,7 @@ def _page(actor: Actor, subjects: Subjects, before: int | None, limit: int) -> t
 def _names(actor: Actor, refs: Iterable[str]) -> dict[str, str]:
     """Who stands behind each reference of an event. A clerk with protected identity is named to those alone who may see him."""
     refs = set(refs)
-    ids = {ref.removeprefix("user:"): ref for ref in refs if ref.startswith("user:")}
-    people = Person.objects.filter(pk__in=list(ids)).values_list("id", "given_name_in_use", "surname", "is_protected")
-    hidden = _("Handläggare med skyddade personuppgifter")
-    seen = any(grant.protected_persons for grant in actor.grants)
-    found = {ref: _("Okänd handläggare") for ref in ids.values()}
-    for pk, given_name, surname, is_protected in people:
-        found[ids[str(pk)]] = hidden if is_protected and not seen else f"{given_name} {surname}"
+    found = officers.names(actor, refs)
     clients = {ref.removeprefix("client:") for ref in refs if ref.startswith("client:")}
     names = authn.client_names(clients) if clients else {}
     found |= {f"client:{ref}": _("Kortleverantören {name}").format(name=names.get(ref, ref)) for ref in clients}

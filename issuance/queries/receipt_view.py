@@ -9,8 +9,8 @@ from django.db.models import QuerySet
 
 from issuance.authz import Action, Actor, policy
 from issuance.models import Carrier, Receipt
-from issuance.queries import words
-from siths_portal.lib.errors import NotFound
+from issuance.queries import officers, words
+from siths_portal.lib.errors import Forbidden, NotFound
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def receipt_view(*, actor: Actor, carrier_id: UUID | str) -> ReceiptView:
         sign_message=content["signature"]["sign_message"],
         regional_addition=(content["regional_addition"] or {}).get("text", ""),
         identity_document=words.said(words.IDENTITY_DOCUMENT, receipt.identity_document),
-        officer=content["identification"]["officer"]["name"],
+        officer=_officer(actor, receipt),
         identified_at=dt.datetime.fromisoformat(content["identification"]["at"]),
         signed_at=receipt.signed_at,
         terms_version=receipt.terms_version,
@@ -76,9 +76,23 @@ def receipt_view(*, actor: Actor, carrier_id: UUID | str) -> ReceiptView:
 
 
 def receipt_document(*, actor: Actor, carrier_id: UUID | str) -> ReceiptDocument:
-    """The signed PDF of a carrier's receipt. Raises as `receipt_view`."""
+    """The signed PDF of a carrier's receipt. Raises as `receipt_view`.
+
+    Forbidden also where it names a clerk who got protected identity after it was signed and whom the actor may not see.
+    """
     carrier, receipt = _receipt(actor, carrier_id, Carrier.objects.select_related("receipt__document"))
+    if receipt.content["identification"]["officer"]["name"] and officers.is_hidden(actor, receipt.officer_ref):
+        message = "Kvittensen namnger en handläggare med skyddade personuppgifter. Be någon med behörighet för dem att läsa den."
+        raise Forbidden("receipt-names-protected", message)
     return ReceiptDocument(carrier.id, carrier.person_id, bytes(receipt.document.content))
+
+
+def _officer(actor: Actor, receipt: Receipt) -> str:
+    """The clerk as the receipt names him; one with protected identity is named to those alone who may see him."""
+    signed: str = receipt.content["identification"]["officer"]["name"]
+    if signed and not officers.is_hidden(actor, receipt.officer_ref):
+        return signed
+    return officers.names(actor, [receipt.officer_ref])[receipt.officer_ref]
 
 
 def _receipt(actor: Actor, carrier_id: UUID | str, rows: QuerySet[Carrier]) -> tuple[Carrier, Receipt]:

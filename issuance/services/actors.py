@@ -10,8 +10,8 @@ from issuance.models import ExtendedReach, Post, RoleGrant
 from siths_portal.lib import clock
 
 
-def actor_of_person(person_id: UUID) -> Actor:
-    """The person with the grants that are valid at this moment; none gives an actor that sees nothing.
+def actor_of_person(person_id: UUID, *, hsa_id: str = "") -> Actor:
+    """The person with the grants that are valid at this moment; none gives an actor that sees nothing. `hsa_id`: the log-in's.
 
     A role rests while its holder has no valid post in the catalogue (domain.md 1.3).
     """
@@ -27,7 +27,8 @@ def actor_of_person(person_id: UUID) -> Actor:
         .order_by("id")
     )
     grants = tuple(Grant(Role(row.role), scope_path_of(row), row.protected_persons) for row in rows)
-    return user(person_id, grants, frozenset(rows[0].extended_persons) if grants else frozenset())
+    reached = frozenset(rows[0].extended_persons) if grants else frozenset()
+    return user(person_id, grants, reached, hsa_id=hsa_id)
 
 
 def scope_path_of(grant: RoleGrant) -> str:

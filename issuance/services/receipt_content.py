@@ -15,6 +15,7 @@ from uuid import UUID
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 from django.conf import settings
+from django.db.models import Q
 from django.template.loader import render_to_string
 from django.utils.translation import gettext
 
@@ -238,11 +239,20 @@ def _addition(row: ReceiptText | None) -> dict[str, Any] | None:
 
 
 def _officer(actor: Actor, organisation: Organisation) -> dict[str, str]:
-    """Name and HSA-id of the clerk; of several posts the one nearest to the card's organisation, by its place in the tree."""
+    """Name and HSA-id of the clerk: of the post he logged in by, else of his valid one nearest above the card's organisation.
+
+    A clerk with protected identity is told of by his HSA-id alone (ADR 0113).
+    """
     person = Person.objects.get(pk=str(actor.person_id))
-    posts = list(Post.objects.filter(person=person, ended_at=None).select_related("organisation").order_by("id"))
-    near = max(posts, key=lambda post: organisation.scope_path.startswith(post.organisation.scope_path), default=None)
-    return {"name": common_name(person), "hsa_id": near.hsa_id if near else ""}
+    valid = Post.objects.filter(Q(valid_to=None) | Q(valid_to__gte=clock.today()), person=person, ended_at=None)
+    posts = list(valid.select_related("organisation").order_by("id"))
+
+    def nearness(post: Post) -> tuple[bool, int]:
+        path = post.organisation.scope_path
+        return post.hsa_id.upper() == actor.hsa_id.upper(), len(path) if organisation.scope_path.startswith(path) else 0
+
+    near = max(posts, key=nearness, default=None)
+    return {"name": "" if person.is_protected else common_name(person), "hsa_id": near.hsa_id if near else ""}
 
 
 def _certificate(view: pki.CertificateView) -> dict[str, Any]:

@@ -43,4 +43,4 @@ class ActorMiddleware:
 
 def _actor(request: HttpRequest) -> Actor:
     user: Any = request.user
-    return actor_of_person(person_of(user.subject_ref)) if user.is_authenticated else NOBODY
+    return actor_of_person(person_of(user.subject_ref), hsa_id=user.hsa_id) if user.is_authenticated else NOBODY

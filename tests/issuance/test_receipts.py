@@ -1,10 +1,12 @@
 """Receipts, seen from outside: what stands in them and what does not, whose words, and that they verify."""
 
+import datetime as dt
 import hashlib
 import json
 import re
 import socket
 import subprocess
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,12 +15,16 @@ import pikepdf
 import pytest
 from django.db import IntegrityError, transaction
 
-from issuance.models import Carrier, Document, EidAppTransaction, PreparedReceipt, Receipt
-from issuance.services import activation, configuration, receipt_content, receipts
+from issuance.authz import Actor, Role
+from issuance.domain.ids import PersonId, PersonIdKind
+from issuance.models import Carrier, Document, EidAppTransaction, Person, Post, PreparedReceipt, Receipt
+from issuance.queries import history, receipt_view
+from issuance.services import activation, configuration, receipt_content, receipts, role_assignment
+from issuance.services.actors import actor_of_person
 from pki import service as pki
-from siths_portal.lib import pades, pdf
+from siths_portal.lib import clock, pades, pdf
 from siths_portal.lib.canonical import canonical_json, sha256_hex
-from siths_portal.lib.errors import Conflict
+from siths_portal.lib.errors import Conflict, Forbidden
 from tests.issuance import activated
 from tests.issuance.activated import CODE, PUK, App, Made, activated_card, identify, reopened, sent_card
 from tests.issuance.world import ADDRESS, SETUP
@@ -317,3 +323,84 @@ def test_pages_show_it_before_and_after(world: Any) -> None:
     other = identify(world, sent_card(world))
     activation.cancel(actor=world.officer(), transaction_id=other.transaction.pk)
     assert receipts.preview(activated.transaction(other)) is None
+
+
+# --- the clerk on it -------------------------------------------------------------------------------------------------------
+
+
+def officer_on(made: Made) -> dict[str, str]:
+    return dict(PreparedReceipt.objects.get(transaction__carrier=made.carrier).content["identification"]["officer"])
+
+
+def second_post(world: Any, organisation: Any, clerk: Actor) -> Post:
+    key = world.key_of(Person.objects.get(pk=clerk.person_id))
+    return world.post(organisation, person_id=PersonId(PersonIdKind(key.kind), key.value), given_name="Handläggare")
+
+
+def test_of_several_posts_the_nearest_above_the_card_stands_on_it(world: Any) -> None:
+    clerk = world.officer()
+    near, aside = second_post(world, world.clinic, clerk), second_post(world, world.city, clerk)
+    made = sent_card(world, world.post(world.clinic))
+    identify(world, made, actor=clerk)
+    assert officer_on(made)["hsa_id"] == near.hsa_id
+    Post.objects.filter(pk=near.pk).update(valid_to=clock.today() - dt.timedelta(days=1))
+    identify(world, made, actor=clerk, document="passport")
+    own = Post.objects.get(person_id=clerk.person_id, organisation=world.region)
+    assert officer_on(made)["hsa_id"] == own.hsa_id
+    logged_in = replace(clerk, hsa_id=aside.hsa_id.lower())
+    identify(world, made, actor=logged_in, document="sis_id")
+    assert officer_on(made)["hsa_id"] == aside.hsa_id
+
+
+def protect(clerk: Actor) -> None:
+    Person.objects.filter(pk=clerk.person_id).update(is_protected=True, protected_person_indicator=True)
+
+
+def test_a_protected_clerk_stands_on_it_by_hsa_id_alone(world: Any, tmp_path: Path) -> None:
+    clerk = world.officer(role=Role.DEPUTY_ISSUER)
+    made = sent_card(world)
+    protect(clerk)
+    Person.objects.filter(pk=clerk.person_id).update(surname="Hemligsson")
+    made.carrier = activate(world, made, clerk)
+    hsa_id = Post.objects.get(person_id=clerk.person_id).hsa_id
+    receipt = Receipt.objects.get()
+    assert receipt.content["identification"]["officer"] == {"name": "", "hsa_id": hsa_id}
+    poppler("pdftotext", content_of(receipt), tmp_path)
+    text = (tmp_path / "receipt.txt").read_text()
+    assert hsa_id in text
+    assert "Hemligsson" not in text + attached(content_of(receipt)).decode()
+    for reader, named in ((world.officer(), False), (world.officer(protected=True), True)):
+        shown = receipt_view.receipt_view(actor=reader, carrier_id=made.carrier.pk).officer
+        assert shown == ("Handläggare Hemligsson" if named else "Handläggare med skyddade personuppgifter")
+        assert receipt_view.receipt_document(actor=reader, carrier_id=made.carrier.pk).content
+
+
+def activate(world: Any, made: Made, clerk: Actor) -> Carrier:
+    app = App(made)
+    app.start(identify(world, made, actor=clerk))
+    app.set_code()
+    return app.complete()
+
+
+def test_a_clerk_who_became_protected_is_named_to_those_alone_who_may_see_him(world: Any) -> None:
+    clerk = world.officer(role=Role.DEPUTY_ISSUER)
+    made = sent_card(world)
+    Person.objects.filter(pk=clerk.person_id).update(surname="Hemligsson")
+    activate(world, made, clerk)
+    name = Receipt.objects.get().content["identification"]["officer"]["name"]
+    assert name == receipt_view.receipt_view(actor=world.officer(), carrier_id=made.carrier.pk).officer
+    protect(clerk)
+    elsewhere = world.officer()
+    role_assignment.assign_role(
+        actor=SETUP, person_id=elsewhere.person_id, role=Role.READER, organisation_id=world.city.id, protected_persons=True
+    )
+    for reader in (world.officer(), actor_of_person(elsewhere.person_id)):
+        assert receipt_view.receipt_view(actor=reader, carrier_id=made.carrier.pk).officer != name
+        entries = history.carrier_history(actor=reader, carrier_id=made.carrier.pk).entries
+        assert name not in {entry.who for entry in entries}
+        with pytest.raises(Forbidden, match="receipt-names-protected"):
+            receipt_view.receipt_document(actor=reader, carrier_id=made.carrier.pk)
+    with_add_on = world.officer(protected=True)
+    assert receipt_view.receipt_view(actor=with_add_on, carrier_id=made.carrier.pk).officer == name
+    assert name in {entry.who for entry in history.carrier_history(actor=with_add_on, carrier_id=made.carrier.pk).entries}
+    assert receipt_view.receipt_document(actor=with_add_on, carrier_id=made.carrier.pk).content

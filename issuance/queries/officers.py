@@ -1,0 +1,36 @@
+"""What clerks are called on pages: one with protected identity is named to those alone who may see him (S10, ADR 0113)."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+
+from issuance.authz import Actor
+from issuance.models import Person
+
+
+def names(actor: Actor, refs: Iterable[str]) -> dict[str, str]:
+    """The name of each `user:` reference, as `actor` may read it."""
+    ids = {ref.removeprefix("user:"): ref for ref in refs if ref.startswith("user:")}
+    if not ids:
+        return {}
+    rows = list(Person.objects.filter(pk__in=list(ids)).values_list("id", "given_name_in_use", "surname", "is_protected"))
+    secret = hidden(actor, [pk for pk, _given_name, _surname, is_protected in rows if is_protected])
+    found = {ref: _("Okänd handläggare") for ref in ids.values()}
+    for pk, given_name, surname, _is_protected in rows:
+        found[ids[str(pk)]] = _("Handläggare med skyddade personuppgifter") if pk in secret else f"{given_name} {surname}"
+    return found
+
+
+def hidden(actor: Actor, protected: Iterable[UUID]) -> set[UUID]:
+    """Those of the protected persons whom `actor` may not see, by scope and add-on."""
+    concerned = set(protected)
+    if not concerned:
+        return set()
+    return concerned - set(Person.objects.visible_to(actor).filter(pk__in=concerned).values_list("pk", flat=True))
+
+
+def is_hidden(actor: Actor, ref: str) -> bool:
+    """True if `ref` is a clerk with protected identity whom `actor` may not see."""
+    protected = Person.objects.filter(pk=ref.removeprefix("user:"), is_protected=True).values_list("pk", flat=True)
+    return bool(hidden(actor, protected))
