@@ -32,6 +32,11 @@ def not_activity[View: Callable[..., Any]](view: View) -> View:
     return view
 
 
+def made_by_the_page(request: HttpRequest) -> None:
+    """The same of one request, where the view also serves people: a page that follows something asked for it by itself."""
+    request.session_activity = False  # type: ignore[attr-defined]
+
+
 class SessionMiddleware:
     """Puts `request.session` and `request.user` (Principal or Anonymous) in place; both are read when first asked for.
 
@@ -55,7 +60,8 @@ class SessionMiddleware:
     @staticmethod
     def _finish(request: HttpRequest, store: SessionStore, response: HttpResponse) -> None:
         view = request.resolver_match.func if request.resolver_match else None
-        if (row := store.live_row) is not None and getattr(view, "session_activity", True):
+        is_activity = getattr(view, "session_activity", True) and getattr(request, "session_activity", True)
+        if (row := store.live_row) is not None and is_activity:
             sessions.touch(row)
         if store.modified and not store.is_empty():
             try:

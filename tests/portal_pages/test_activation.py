@@ -429,6 +429,16 @@ def test_the_poll_keeps_no_idle_session_alive(world: Any, clerk: Client) -> None
     assert Session.objects.exclude(subject_ref="").latest("created_at").last_seen_at == before
 
 
+def test_a_page_that_reads_itself_anew_keeps_no_idle_session_alive(world: Any, clerk: Client) -> None:
+    made = sent_card(world)
+    address, _ = step_two(clerk, made)
+    before = clock.now() - dt.timedelta(minutes=10)
+    Session.objects.update(last_seen_at=before)
+    for query, is_same in (("?uppdatera=1", True), ("", False)):
+        assert clerk.get(address + query).status_code == 200
+        assert (Session.objects.exclude(subject_ref="").latest("created_at").last_seen_at == before) is is_same
+
+
 def test_without_script_the_page_reads_itself_anew_only_when_asked(world: Any, clerk: Client) -> None:
     made = sent_card(world)
     address, page = step_two(clerk, made)

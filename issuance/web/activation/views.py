@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh
 
-from authn.web import kept_form, not_activity, require_recent_login
+from authn.web import kept_form, made_by_the_page, not_activity, require_recent_login
 from issuance.domain.transaction_states import TransactionState
 from issuance.queries import activation_view, person_view, receipt_view
 from issuance.services import activation, disclosures, receipts
@@ -83,6 +83,8 @@ def sign(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     carrier = view.transaction.carrier
     head = person_view.person_head(actor=actor_of(request), person_id=carrier.person_id)
     disclosures.record(actor=actor_of(request), person_id=head.id, shown=Shown.PERSON, subject=carrier.pk)
+    if "uppdatera" in request.GET:
+        made_by_the_page(request)
     context = {
         "head": head,
         "photo_url": photo_url(head),
