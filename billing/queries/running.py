@@ -12,26 +12,24 @@ from issuance.authz import Actor
 
 @dataclass(frozen=True)
 class Running:
-    """The customers that an actor may choose among, and the running month of the one that is chosen, if any is."""
+    """The running month of a customer, and its name."""
 
-    customers: tuple[tuple[UUID, str], ...]
-    shown: Preview | None
+    shown: Preview
     name: str
 
 
-def running(actor: Actor, party_id: UUID | None) -> Running:
-    """The running month of `party_id`, or of the actor's only customer. Raises Forbidden as `invoices.visible` does.
-
-    A customer that the actor may not see is not chosen, just as one that does not exist.
-    """
+def customers(actor: Actor) -> tuple[tuple[UUID, str], ...]:
+    """The customers that an actor may choose among, by name. Raises Forbidden as `invoices.visible` does."""
     reach = issuance.parties_visible_to(actor)
     current = BillingCustomer.objects.filter(valid_until=None)
     if not reach.everyone:
         current = current.filter(party_id__in=reach.party_ids)
-    names = dict(current.values_list("party_id", "name"))
-    customers = tuple(sorted(names.items(), key=lambda party: (swedish_key(party[1]), str(party[0]))))
-    if party_id is None and len(customers) == 1:
-        party_id = customers[0][0]
-    if party_id not in names:
-        return Running(customers, None, "")
-    return Running(customers, preview(party_id, pull=False)[0], names[party_id])
+    return tuple(sorted(current.values_list("party_id", "name"), key=lambda party: (swedish_key(party[1]), str(party[0]))))
+
+
+def running(choice: tuple[tuple[UUID, str], ...], party_id: UUID | None) -> Running | None:
+    """The running month of the one of `customers` that is chosen, or of the only one; None if there is no such."""
+    if party_id is None and len(choice) == 1:
+        party_id = choice[0][0]
+    names = dict(choice)
+    return Running(preview(party_id, pull=False)[0], names[party_id]) if party_id in names else None

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from billing import service
 from billing.models import FileFormat
 from billing.queries import invoices as queries
-from billing.queries.running import running
+from billing.queries.running import customers, running
 from billing.web.forms import CustomerForm, FilterForm
 from issuance.authz import Actor
 from siths_portal.lib.downloads import attachment
@@ -151,11 +151,16 @@ def invoice_line_csv(request: HttpRequest, number: str, position: int) -> HttpRe
 @require_safe
 def running_month(request: HttpRequest) -> HttpResponse:
     """What a customer's invoice would say if the month ended now. Preliminary, and marked so."""
-    actor = _actor(request)
-    shown = running(actor, None)
-    form = CustomerForm(request.GET, shown.customers, nobody=_("Välj kund"))
+    choice = customers(_actor(request))
+    form = CustomerForm(request.GET, choice, nobody=_("Välj kund"))
     valid = form.is_valid()
-    if valid and form.party_id:
-        shown = running(actor, form.party_id)
-    context = {"tab": TAB, "form": form, "running": shown if valid else None, "content": shown.shown and shown.shown.content}
+    shown = running(choice, form.party_id) if valid else None
+    context = {
+        "tab": TAB,
+        "form": form,
+        "may_choose": not valid or len(choice) != 1,
+        "nobody": valid and not choice,
+        "running": shown,
+        "content": shown and shown.shown.content,
+    }
     return render(request, "billing/running_month.html", context, status=200 if valid else 422)

@@ -326,6 +326,21 @@ class TestRunningMonth:
         assert hidden.status_code == unknown.status_code == 422
         assert plain(hidden.content) == plain(unknown.content)
 
+    def test_the_only_customer_is_computed_once_also_when_it_is_chosen(
+        self, page_world: PageWorld, facts: Facts, prices: None
+    ) -> None:
+        customer(REGION)
+        facts.card(REGION, facts.office("a", "Kontor A"), "589", local(2023, 5, 1, 12), n=3)
+        ledger.collect()
+        client = page_world.client(Role.RESPONSIBLE_ISSUER)
+        shown = []
+        for query in ({}, {"kund": str(REGION)}):
+            with CaptureQueriesContext(connection) as queries:
+                answer = client.get("/fakturor/lopande/", query)
+            assert "589, Kontor A" in plain(answer.content)
+            shown.append(len(queries))
+        assert shown[0] == shown[1]
+
     def test_what_stops_the_invoice_is_said(self, page_world: PageWorld, facts: Facts) -> None:
         customer(REGION)
         facts.count("now", REGION, "Partille kommun", 1)
