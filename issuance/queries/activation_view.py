@@ -1,6 +1,7 @@
 """The pages of an activation (domain.md 4.1): the card that is to be activated, and how far the holder has come in the app."""
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -46,6 +47,13 @@ def activation_view(*, actor: Actor, carrier_id: UUID | str) -> ActivationView:
     if carrier is None:
         raise NotFound("not-found", "Kortet finns inte.")
     return ActivationView(page.head, carrier, carrier.state in READY, _under_way(actor, row))
+
+
+def waiting(transaction_ids: Iterable[str]) -> dict[str, str]:
+    """The SHA-256 of the handle of those of the transactions that still wait for the app, by id. For a session's own alone."""
+    ids = list(transaction_ids)
+    rows = EidAppTransaction.objects.filter(pk__in=ids, state=TransactionState.CREATED.value, expires_at__gt=clock.now())
+    return {str(pk): digest for pk, digest in rows.values_list("pk", "handle_sha256")} if ids else {}
 
 
 def signing_days(carrier: Carrier) -> int | None:

@@ -15,8 +15,9 @@ from django.urls import reverse
 
 from authn.models import Session
 from issuance.authz import Actor, Role, system
+from issuance.domain.ids import PersonId, PersonIdKind
 from issuance.domain.revocation import RevocationReason
-from issuance.models import EidAppTransaction, Event, Identification, Person
+from issuance.models import EidAppTransaction, Event, Identification, Person, PreparedReceipt
 from issuance.services import activation, configuration, migration, revocation
 from siths_portal.lib import clock
 from tests.issuance.activated import App, Made, activated_card, sent_card, transaction, unsigned_card
@@ -418,6 +419,47 @@ def test_the_poll_reads_the_page_anew_when_the_holder_cancels(world: Any, clerk:
     activation_app.cancel(step_token=app.token)
     assert clerk.get(reverse("activation_state", args=[last(made).pk]))["HX-Refresh"] == "true"
     assert "Aktiveringen är avbruten" in text_of(clerk.get(address))
+
+
+def test_a_poll_does_not_undo_the_link_that_was_made_beside_it(world: Any, clerk: Client, monkeypatch: Any) -> None:
+    """The poll has read the session; then the clerk opens the app anew in another window; then the poll answers."""
+    made = sent_card(world)
+    address, page = step_two(clerk, made)
+    App(made).start(opened_by(page))
+    beside, real = Client(), activation.state
+    beside.cookies = clerk.cookies
+
+    def overtaken(**arguments: Any) -> Any:
+        view = real(**arguments)
+        monkeypatch.undo()
+        beside.post(address)
+        return view
+
+    monkeypatch.setattr(activation, "state", overtaken)
+    assert clerk.get(reverse("activation_state", args=[opened_by(page).transaction.pk])).status_code == 200
+    assert last(made).state == "created"
+    assert handle_on(clerk.get(reverse("activation_sign", args=[last(made).pk])))
+
+
+def test_the_post_that_the_clerk_logged_in_by_stands_on_the_receipt(world: Any, clerk: Client) -> None:
+    key = world.key_of(Person.objects.get(pk=world.officer().person_id))
+    aside = world.post(world.city, person_id=PersonId(PersonIdKind(key.kind), key.value), given_name="Handläggare")
+    Session.objects.update(hsa_id=aside.hsa_id)
+    assert begin(clerk, sent_card(world)).status_code == 302
+    assert PreparedReceipt.objects.get().content["identification"]["officer"]["hsa_id"] == aside.hsa_id
+
+
+def test_a_cancelled_transactions_handle_leaves_the_session(world: Any, clerk: Client) -> None:
+    first, second, third = sent_card(world), sent_card(world), sent_card(world)
+    _, page = step_two(clerk, first)
+    gone = handle_on(page)
+    clerk.post(reverse("activation_cancel", args=[last(first).pk]))
+    _, page = step_two(clerk, second)
+    ended = handle_on(page)
+    App(second).start(opened_by(page))
+    _, page = step_two(clerk, third)
+    kept = str(dict(clerk.session.items()))
+    assert [handle in kept for handle in (gone, ended, handle_on(page))] == [False, False, True]
 
 
 def test_the_poll_keeps_no_idle_session_alive(world: Any, clerk: Client) -> None:

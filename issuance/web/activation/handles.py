@@ -1,18 +1,19 @@
 """Where the handle of an eID app transaction is kept between the act that made it and the page that shows it: the session.
 
-The transaction's table holds its hash alone. The handle never stands in the portal's addresses, and leaves the session as soon
-as it is of no more use (ADR 0096).
+The transaction's table holds its hash alone. The handle never stands in the portal's addresses. A session is written by the
+clerk's acts alone, never by a page or poll that reads it, so that no poll can undo what an act beside it kept (ADR 0096).
 """
 
 import hashlib
 import hmac
 from typing import Any, cast
+from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpRequest
 
 from issuance.domain.transaction_states import TransactionState
-from issuance.models import EidAppTransaction
+from issuance.queries import activation_view
 from issuance.services.activation import Opened, TransactionView
 
 _KEY = "eid_app_handles"
@@ -20,22 +21,25 @@ _MOST = 5
 
 
 def keep(request: HttpRequest, opened: Opened) -> None:
-    """Keeps the handle of what was just opened; of older transactions only the latest few."""
-    handles = cast(dict[str, str], request.session.get(_KEY, {}))
-    handles.pop(str(opened.transaction.pk), None)
-    handles[str(opened.transaction.pk)] = opened.handle
-    request.session[_KEY] = dict(list(handles.items())[-_MOST:])
+    """Keeps the handle of what was just opened; of the others only the latest few that still wait for the app."""
+    kept = _handles(request)
+    waiting = activation_view.waiting(set(kept) - {str(opened.transaction.pk)})
+    others = {key: handle for key, handle in kept.items() if waiting.get(key) == _digest(handle)}
+    request.session[_KEY] = dict([*others.items(), (str(opened.transaction.pk), opened.handle)][-_MOST:])
+
+
+def forget(request: HttpRequest, transaction_id: UUID) -> None:
+    """Forgets the handle of a transaction that the clerk has ended."""
+    handles = _handles(request)
+    if handles.pop(str(transaction_id), None):
+        request.session[_KEY] = handles
 
 
 def find(request: HttpRequest, view: TransactionView) -> str:
-    """The handle if the app can still be opened with it, else empty; one that is of no more use is forgotten."""
-    handles = cast(dict[str, str], request.session.get(_KEY, {}))
-    handle = handles.get(str(view.transaction.pk), "")
-    if not handle or (view.state is TransactionState.CREATED and _is_current(handle, view.transaction)):
-        return handle
-    del handles[str(view.transaction.pk)]
-    request.session[_KEY] = handles
-    return ""
+    """The handle if the app can still be opened with it, else empty. Writes nothing."""
+    handle = _handles(request).get(str(view.transaction.pk), "")
+    usable = view.state is TransactionState.CREATED and hmac.compare_digest(_digest(handle), view.transaction.handle_sha256)
+    return handle if usable else ""
 
 
 def link(handle: str) -> str:
@@ -43,6 +47,9 @@ def link(handle: str) -> str:
     return f"{cast(Any, settings).EID_APP_URL}#{handle}"
 
 
-def _is_current(handle: str, transaction: EidAppTransaction) -> bool:
-    """False for a handle that another tab's has replaced."""
-    return hmac.compare_digest(hashlib.sha256(handle.encode()).hexdigest(), transaction.handle_sha256)
+def _handles(request: HttpRequest) -> dict[str, str]:
+    return dict(request.session.get(_KEY, {}))
+
+
+def _digest(handle: str) -> str:
+    return hashlib.sha256(handle.encode()).hexdigest()

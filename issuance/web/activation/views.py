@@ -147,6 +147,7 @@ def done(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     if view.state is not TransactionState.COMPLETED:
         return redirect("activation_sign", transaction_id)
     if request.method == "POST":
+        handles.forget(request, transaction_id)
         messages.success(request, _("Aktivering lyckades! Ordinarie kort aktiverat"))
         return redirect("person", carrier.person_id)
     page = receipt_view.receipt_view(actor=actor_of(request), carrier_id=carrier.pk)
@@ -162,6 +163,7 @@ def cancel(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     if request.method != "POST":
         return redirect("activation_sign", transaction_id)
     row = activation.cancel(actor=actor_of(request), transaction_id=transaction_id)
+    handles.forget(request, transaction_id)
     if row.state == TransactionState.COMPLETED:
         return redirect("activation_done", transaction_id)
     messages.info(request, _said_of_cancelled(row.code_set_at is not None or row.kind == "sign"))
