@@ -3,18 +3,28 @@
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.db.models import Q
 from django.test import Client
 
+from authn.ports import Subject
 from authn.services import sessions
 from issuance.models import Person
-from issuance.services.subjects import subject_of_person
+from issuance.services.subjects import subject_ref
 from siths_portal.lib import clock
 
 
 def session_key(person: Person) -> str:
     """The cookie's value of a new session of the person; the person's older sessions end, as at a log-in."""
     accepted = sessions.LogIn(authenticated_at=clock.now(), id_token="", facts={})
-    return sessions.start(subject_of_person(person), accepted)[1]
+    return sessions.start(_subject(person), accepted)[1]
+
+
+def _subject(person: Person) -> Subject:
+    """The person by the first valid post, whether or not there is a role."""
+    valid = Q(valid_to=None) | Q(valid_to__gte=clock.today())
+    post = person.posts.filter(valid, ended_at=None).select_related("organisation").order_by("hsa_id")[0]
+    name = f"{person.given_name_in_use} {person.surname}"
+    return Subject(subject_ref(person.pk), post.hsa_id, name, post.organisation.name)
 
 
 def sign_in(client: Client, person: Person) -> Client:

@@ -10,8 +10,6 @@ from personnummer import personnummer
 _HSA_ID = re.compile(r"[A-Z]{2,6}\d{10}-[A-Z0-9]{1,18}", re.IGNORECASE)
 _LONG = re.compile(r"(18|19|20)(\d{6})[-+ ]?(\d{4})")
 _SHORT = re.compile(r"(\d{6})([-+]?)(\d{4})")
-_RESERVE = re.compile(r"[0-9A-Z]{12}")
-_PASSPORT = re.compile(r"[A-Z]{2,3}[0-9A-Z]{5,20}")
 _SERIAL = re.compile(r"\d{19}")
 _SYNTHETIC_NUMBERS = range(980, 1000)
 
@@ -86,23 +84,6 @@ def _with_century(ten_digits: str, *, over_hundred: bool, today: dt.date) -> str
     if (this_year, month, day - 60 if day > 60 else day) > (today.year, today.month, today.day):
         century -= 1
     return f"{century - over_hundred:02}{ten_digits}"
-
-
-def parse_person_id(kind: str, value: str, *, today: dt.date) -> PersonId:
-    """The person id of a known kind, in normal form. Raises ValueError if the value is not of that kind."""
-    try:
-        wanted = PersonIdKind(kind)
-    except ValueError:
-        raise ValueError("unknown kind of person id") from None
-    if wanted in (PersonIdKind.PERSONNUMMER, PersonIdKind.SAMORDNINGSNUMMER):
-        person_id = parse_swedish_number(value, today=today)
-        if person_id.kind is not wanted:
-            raise ValueError(f"not a {wanted}")
-        return person_id
-    text = value.strip().upper()
-    if not (_RESERVE if wanted is PersonIdKind.RESERVE else _PASSPORT).fullmatch(text):
-        raise ValueError(f"not a {wanted} number")
-    return PersonId(wanted, text)
 
 
 def parse_hsa_id(text: str, *, prefixes: frozenset[str] = frozenset()) -> str:

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from authn.ports import Subject, SubjectUnknown
-from issuance.models import Person, PersonIdentifier, Post
+from issuance.models import PersonIdentifier, Post
 from issuance.services.actors import actor_of_person
 from siths_portal.lib import clock
 
@@ -43,14 +43,6 @@ class Subjects:
             return []
         holders = PersonIdentifier.objects.filter(kind__in=_NUMBERS, value=person_id, valid_to=None).values("person_id")
         return [_subject(post) for post in _posts().filter(same, person_id__in=holders).order_by("organisation__name", "hsa_id")]
-
-
-def subject_of_person(person: Person) -> Subject:
-    """The person's subject by the first valid post. Raises SubjectUnknown if there is none."""
-    post = _posts().filter(person=person).order_by("hsa_id").first()
-    if post is None:
-        raise SubjectUnknown("hsa-id-unknown")
-    return _subject(post)
 
 
 def subject_ref(person_id: UUID) -> str:

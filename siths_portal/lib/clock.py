@@ -36,15 +36,3 @@ def moved_to(moment: dt.datetime) -> Iterator[None]:
 def start_of_day(day: dt.date) -> dt.datetime:
     """00:00 of `day` in Stockholm, as UTC."""
     return dt.datetime.combine(day, dt.time(), STOCKHOLM).astimezone(dt.UTC)
-
-
-def end_of_day_after(moment: dt.datetime, days: int) -> dt.datetime:
-    """The end of the day in Stockholm that lies `days` calendar days after `moment`'s day: the next midnight, as UTC."""
-    return start_of_day(moment.astimezone(STOCKHOLM).date() + dt.timedelta(days=days + 1))
-
-
-def month_bounds(year: int, month: int) -> tuple[dt.datetime, dt.datetime]:
-    """First moment of the month in Stockholm and first moment of the next one: half open, as UTC."""
-    first = dt.date(year, month, 1)
-    following = dt.date(year + month // 12, month % 12 + 1, 1)
-    return start_of_day(first), start_of_day(following)

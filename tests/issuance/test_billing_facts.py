@@ -115,7 +115,8 @@ class TestFeed:
         with clock.moved_to(T):
             _steps.step([order], order_action("sent"), actor_ref="client:bureau", sent_at=T - dt.timedelta(microseconds=1))
         (fact,) = service.billable_facts(feeds.START, limit=10)
-        october, november = clock.month_bounds(2026, 10), clock.month_bounds(2026, 11)
+        starts = [clock.start_of_day(dt.date(2026, month, 1)) for month in (10, 11, 12)]
+        october, november = starts[:2], starts[1:]
         assert october[0] <= fact.occurred_at < october[1] == T
         assert (service.sent_card_count(*october), service.sent_card_count(*november)) == (1, 0)
 
@@ -126,7 +127,7 @@ class TestFeed:
             assert len(service.billable_facts(feeds.START, limit=10)) == 4
 
     def test_sent_cards_are_counted_half_open(self, world: Any) -> None:
-        start, end = clock.month_bounds(2026, 10)
+        start, end = (clock.start_of_day(dt.date(2026, month, 1)) for month in (10, 11))
         for moment in (start - HOUR, start, end - HOUR, end):
             order = world.order()
             with clock.moved_to(moment):

@@ -64,15 +64,9 @@ def test_what_is_no_number_is_refused(text: str) -> None:
         ids.parse_swedish_number(text, today=TODAY)
 
 
-def test_kind_and_value_must_agree() -> None:
-    coordination = number(dt.date(1850, 1, 1), 980, coordination=True)
-    assert ids.parse_person_id("samordningsnummer", coordination, today=TODAY).value == coordination
-    with pytest.raises(ValueError, match="personnummer"):
-        ids.parse_person_id("personnummer", coordination, today=TODAY)
-    assert ids.parse_person_id("passport", "swe1234567", today=TODAY) == PersonId(PersonIdKind.PASSPORT, "SWE1234567")
-    assert ids.parse_person_id("reserve", "20850101ab12", today=TODAY).birth_date is None
-    with pytest.raises(ValueError, match="unknown"):
-        ids.parse_person_id("bankid", "1", today=TODAY)
+def test_a_passport_or_reserve_number_tells_no_birth_date() -> None:
+    assert PersonId(PersonIdKind.PASSPORT, "SWE1234567").birth_date is None
+    assert PersonId(PersonIdKind.RESERVE, "20850101AB12").birth_date is None
 
 
 @pytest.mark.parametrize(

@@ -8,27 +8,20 @@ from siths_portal.lib import clock
 
 
 @pytest.mark.parametrize(
-    ("moment", "days", "expected"),
+    ("day", "expected"),
     [
-        ("2026-01-10T12:00:00+00:00", 90, "2026-04-10T22:00:00+00:00"),  # into summer time
-        ("2026-09-01T12:00:00+00:00", 90, "2026-11-30T23:00:00+00:00"),  # out of it
-        (
-            "2026-03-28T23:30:00+00:00",
-            0,
-            "2026-03-29T22:00:00+00:00",
-        ),  # already the 29th in Stockholm, a day of 23 hours
+        ("2026-01-10", "2026-01-09T23:00:00+00:00"),
+        ("2026-03-29", "2026-03-28T23:00:00+00:00"),  # summer time begins during the day
+        ("2026-03-30", "2026-03-29T22:00:00+00:00"),
+        ("2026-10-25", "2026-10-24T22:00:00+00:00"),  # and ends
+        ("2026-10-26", "2026-10-25T23:00:00+00:00"),
+        ("2028-02-29", "2028-02-28T23:00:00+00:00"),
+        ("2027-01-01", "2026-12-31T23:00:00+00:00"),
     ],
 )
-def test_end_of_day_after_counts_calendar_days(moment: str, days: int, expected: str) -> None:
-    assert clock.end_of_day_after(dt.datetime.fromisoformat(moment), days) == dt.datetime.fromisoformat(expected)
-
-
-def test_month_bounds_are_half_open_local_midnights() -> None:
-    assert clock.month_bounds(2026, 3) == (
-        dt.datetime(2026, 2, 28, 23, tzinfo=dt.UTC),
-        dt.datetime(2026, 3, 31, 22, tzinfo=dt.UTC),
-    )
-    assert clock.month_bounds(2026, 12)[1] == dt.datetime(2026, 12, 31, 23, tzinfo=dt.UTC)
+def test_a_day_begins_at_midnight_in_stockholm(day: str, expected: str) -> None:
+    start = clock.start_of_day(dt.date.fromisoformat(day))
+    assert (start, start.tzinfo) == (dt.datetime.fromisoformat(expected), dt.UTC)
 
 
 def test_moved_clock_stands_still_and_is_put_back() -> None:

@@ -1,5 +1,6 @@
 """Event tables only grow: neither the application's role nor, because of triggers, their owner can change what is written."""
 
+import datetime as dt
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any
@@ -124,7 +125,7 @@ def test_one_step_of_a_thing_has_one_event() -> None:
 
 
 def test_an_event_carries_the_moment_and_its_transaction() -> None:
-    moment = clock.month_bounds(2026, 10)[0]
+    moment = clock.start_of_day(dt.date(2026, 10, 1))
     with clock.moved_to(moment), transaction.atomic():
         first, second = record("pki"), record("pki")
         with connection.cursor() as cursor:
