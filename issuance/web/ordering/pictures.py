@@ -1,11 +1,8 @@
 """Pictures that the wizard shows: data of a fixed type, in which nothing may run or load, for the draft's clerk alone (S34)."""
 
-from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
-from django.utils.csp import CSP
-from django.views.decorators.csp import csp_override
 from django.views.decorators.http import require_safe
 
 from issuance.authz import policy
@@ -14,11 +11,10 @@ from issuance.models import OrderDraft
 from issuance.queries import order_draft
 from issuance.services import disclosures, drafts
 from issuance.web.ordering.page import actor_of
+from siths_portal.lib.downloads import picture, serves_picture
 
-_PICTURE: Any = {"default-src": [CSP.NONE], "sandbox": True}
 
-
-@csp_override(_PICTURE)
+@serves_picture
 @require_safe
 def photo(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     """The photo that the photo step shows. Raises NotFound, Forbidden."""
@@ -28,10 +24,10 @@ def photo(request: HttpRequest, draft_id: UUID) -> HttpResponse:
         raise policy.not_found()
     if draft.person.is_protected:
         disclosures.record(actor=actor_of(request), person_id=draft.person_id, shown=disclosures.Shown.PHOTO, subject=found.pk)
-    return _served(found.content, "image/jpeg")
+    return picture(found.content, media_type="image/jpeg")
 
 
-@csp_override(_PICTURE)
+@serves_picture
 @require_safe
 def logotype(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     """The logotype that the card will bear. Raises NotFound, Forbidden."""
@@ -39,7 +35,7 @@ def logotype(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     customisation = order_draft.answers(actor=actor_of(request), draft=draft).customisation
     if customisation is None or customisation.logotype is None:
         raise policy.not_found()
-    return _served(bytes(customisation.logotype.content), "image/png")
+    return picture(bytes(customisation.logotype.content), media_type="image/png")
 
 
 def _open(request: HttpRequest, draft_id: UUID) -> OrderDraft:
@@ -47,8 +43,3 @@ def _open(request: HttpRequest, draft_id: UUID) -> OrderDraft:
     if draft.state != DraftState.OPEN:
         raise policy.not_found()
     return draft
-
-
-def _served(content: bytes, media_type: str) -> HttpResponse:
-    headers = {"X-Content-Type-Options": "nosniff", "Cross-Origin-Resource-Policy": "same-origin", "Cache-Control": "no-store"}
-    return HttpResponse(content, content_type=media_type, headers=headers)

@@ -57,6 +57,15 @@ def _asked(request: HttpRequest, draft_id: UUID, step: Step, choices: Choices) -
     return page if isinstance(page, HttpResponse) else shown(request, page, None, **choices(page, None))
 
 
+def _step(
+    request: HttpRequest, draft_id: UUID, step: Step, form: type[StepForm], answer: Answer, choices: Choices
+) -> HttpResponse:
+    """A step that is shown and answered on one page."""
+    if request.method != "POST":
+        return _asked(request, draft_id, step, choices)
+    return _answered(request, draft_id, step, form(request.POST), answer, choices)
+
+
 def _picked(form: StepForm | None, field: str, kept: object, offered: list[object]) -> str:
     """What is picked on the page: what was just given, else the answer so far, else the only choice."""
     if form is not None and form.data.get(field):
@@ -113,13 +122,11 @@ def _filtered(groups: list[PostGroup], typed: str, picked: str) -> list[PostGrou
 @_readable
 def article(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     """Välj artikel."""
-    if request.method != "POST":
-        return _asked(request, draft_id, Step.ARTICLE, _articles)
 
     def answer(form: StepForm) -> OrderDraft:
         return drafts.choose_article(**_of(request, draft_id, form), article_code=form.cleaned_data["article"])
 
-    return _answered(request, draft_id, Step.ARTICLE, ArticleForm(request.POST), answer, _articles)
+    return _step(request, draft_id, Step.ARTICLE, ArticleForm, answer, _articles)
 
 
 def _articles(page: Open, form: StepForm | None) -> dict[str, Any]:
@@ -141,13 +148,11 @@ def _shape(article: Any) -> str:
 @_readable
 def photo(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     """Granska foto: the draft's photo or the person's stored one, to be approved."""
-    if request.method != "POST":
-        return _asked(request, draft_id, Step.PHOTO, _photo)
 
     def answer(form: StepForm) -> OrderDraft:
         return drafts.approve_photo(**_of(request, draft_id, form), photo_id=form.cleaned_data["photo"])
 
-    return _answered(request, draft_id, Step.PHOTO, PhotoForm(request.POST), answer, _photo)
+    return _step(request, draft_id, Step.PHOTO, PhotoForm, answer, _photo)
 
 
 @_readable
@@ -184,13 +189,11 @@ def _photo(page: Open, form: StepForm | None) -> dict[str, Any]:
 @_readable
 def office(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     """Välj kontor."""
-    if request.method != "POST":
-        return _asked(request, draft_id, Step.OFFICE, _offices)
 
     def answer(form: StepForm) -> OrderDraft:
         return drafts.choose_office(**_of(request, draft_id, form), office_id=form.cleaned_data["office"])
 
-    return _answered(request, draft_id, Step.OFFICE, OfficeForm(request.POST), answer, _offices)
+    return _step(request, draft_id, Step.OFFICE, OfficeForm, answer, _offices)
 
 
 def _offices(page: Open, form: StepForm | None) -> dict[str, Any]:
