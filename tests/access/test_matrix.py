@@ -1,16 +1,20 @@
 """Every address of the portal is walked with every role, inside and outside its scope (S08, S09, S10)."""
 
+import re
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from issuance.authz import Action, Role
 from issuance.authz.roles import ALLOWED
+from siths_portal.lib import clock
 from tests.access.matrix import METHODS, ORDER, PUBLIC, ROWS, Row
-from tests.access.walker import ANONYMOUS, addresses, ask, expected, relations, sees, walk
+from tests.access.walker import ANONYMOUS, addresses, arguments_of, ask, expected, relations, sees, walk
 from tests.access.world import CALLERS, RELATIONS, Who, undone
 
 PORTAL = "siths_portal.urls_portal"
@@ -68,6 +72,23 @@ def test_a_form_without_its_token_is_refused(access: Any, row: Row) -> None:
                 (getattr(access.things["inside"], target),) if isinstance(target, str) else target(access, LEAST, "inside")
             )
         assert client.post(reverse(row.name, args=arguments), row.form).status_code == 403
+
+
+WRITES = re.compile(r'\b(?:INSERT INTO|UPDATE|DELETE FROM) "(\w+)"')
+NOTED = {"issuance_event", "billing_event", "authn_event", "authn_session", "issuance_search"}
+"""What a GET may write: who saw or fetched what, that a log-in was refused, a session's use and content, a search read on."""
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.method == "GET"], ids=str)
+def test_a_get_writes_what_was_seen_and_nothing_else(access: Any, row: Row) -> None:
+    with undone(), clock.moved_to(access.moment):
+        arguments = arguments_of(row, access, LEAST, relations(row, access)[0])
+        client = Client(raise_request_exception=False)
+        client.cookies[settings.SESSION_COOKIE_NAME] = access.sessions[LEAST]
+        with CaptureQueriesContext(connection) as queries:
+            client.get(reverse(row.name, args=arguments) if not row.name.startswith("healthz") else f"/{row.name}")
+    written = {table for query in queries for table in WRITES.findall(query["sql"])}
+    assert written <= NOTED
 
 
 class TestTheWalkerItself:

@@ -108,7 +108,7 @@ def ask(row: Row, access: AccessWorld, who: Who | None, relation: str | None, *,
     with undone(), clock.moved_to(access.moment):
         if relation == "opened" and who is not ANONYMOUS and who.role is not None:
             access.open_outside(who)
-        arguments = _arguments(row, access, who, relation)
+        arguments = arguments_of(row, access, who, relation)
         path = reverse(row.name, args=arguments) if not row.name.startswith("healthz") else f"/{row.name}"
         client = Client(raise_request_exception=False)
         if who is not ANONYMOUS:
@@ -128,7 +128,7 @@ def ask(row: Row, access: AccessWorld, who: Who | None, relation: str | None, *,
     )
 
 
-def _arguments(row: Row, access: AccessWorld, who: Who | None, relation: str | None) -> tuple[Any, ...]:
+def arguments_of(row: Row, access: AccessWorld, who: Who | None, relation: str | None) -> tuple[Any, ...]:
     if row.target is None or relation is None:
         return ()
     if isinstance(row.target, str):
