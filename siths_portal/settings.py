@@ -58,11 +58,13 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     *(["authn.web.middleware.SessionMiddleware"] if _LOG_IN else []),
     "django.middleware.common.CommonMiddleware",
-    *(["siths_portal.lib.uploads.UploadLimitMiddleware", "django.middleware.csrf.CsrfViewMiddleware"] if _PEOPLE else []),
+    *(["siths_portal.lib.uploads.UploadLimitMiddleware"] if _PEOPLE else []),
+    # Before the check of the form's token, which reads the body: of those who are not logged in nothing is read.
+    *(["authn.web.middleware.LoginRequiredMiddleware"] if _LOG_IN else []),
+    *(["django.middleware.csrf.CsrfViewMiddleware"] if _PEOPLE else []),
     *(
         [
             "django.contrib.messages.middleware.MessageMiddleware",
-            "authn.web.middleware.LoginRequiredMiddleware",
             "issuance.web.middleware.ActorMiddleware",
         ]
         if _LOG_IN

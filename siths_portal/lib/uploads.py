@@ -18,7 +18,7 @@ class UploadLimitMiddleware:
     """Bounds what browsers send, before anything of it is read.
 
     A request that says it is larger than `UPLOAD_MAX_REQUEST_BYTES` is answered 413. A body with files is read from those who
-    are logged in alone; anybody else's form counts as empty, so that its token is missing. Of the others at most
+    are logged in alone; anybody else's form counts as empty, and a guarded page sends him to the log-in. Of the others at most
     `UPLOADS_AT_ONCE` are served at a time in a process, more are answered 503: so uploads that trickle in hold neither all
     threads nor much memory, and nobody outside takes the places of those inside.
     """

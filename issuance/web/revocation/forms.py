@@ -27,7 +27,7 @@ class MomentField(forms.DateTimeField):
         with timezone.override(_BY_THE_CLOCK):
             read = super().to_python(value)
         if read is None or read.tzinfo is not _BY_THE_CLOCK:
-            return cast(dt.datetime | None, read)
+            return read
         first, second = (read.replace(tzinfo=clock.STOCKHOLM, fold=fold) for fold in (0, 1))
         earlier, later = cast(dt.timedelta, first.utcoffset()), cast(dt.timedelta, second.utcoffset())
         if earlier < later:
