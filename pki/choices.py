@@ -82,3 +82,29 @@ class KeyPurpose(models.TextChoices):
     OCSP = "ocsp"
     KEK = "kek"
     SECRET_DERIVE = "secret-derive"  # noqa: S105  (a key's purpose, not a password)
+
+
+class ApprovalAction(models.TextChoices):
+    """Acts of the PKI under dual control (spec F9)."""
+
+    CEREMONY = "ceremony"
+    CA_STATE = "ca-state"
+    MASS_REVOCATION = "mass-revocation"
+
+
+class ApprovalState(models.TextChoices):
+    """Life of a request: waiting, approved by enough, then used once; or rejected, withdrawn or too old."""
+
+    OPEN = "open"
+    APPROVED = "approved"
+    USED = "used"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+    EXPIRED = "expired"
+
+
+class Decision(models.TextChoices):
+    """What an approver decided."""
+
+    APPROVED = "approved"
+    REJECTED = "rejected"

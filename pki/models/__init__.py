@@ -1,0 +1,60 @@
+"""Tables of the certification authorities. They know no persons: `*_ref` columns are opaque text of the caller's.
+
+Lock order everywhere: rows of `Certificate` by id, then the row of `CertificateAuthority`.
+"""
+
+from pki.choices import (
+    ANSWERED,
+    ONLINE,
+    ApprovalAction,
+    ApprovalState,
+    CaState,
+    CertIdHash,
+    CertificateStatus,
+    Decision,
+    DeliveryState,
+    KeyPurpose,
+    RevocationReason,
+    SecretState,
+    SerialMode,
+)
+from pki.models.approvals import Approval, ApprovalRequest
+from pki.models.authorities import CertificateAuthority, CertificateAuthorityQuerySet, ProfileVersion, draw_status_versions
+from pki.models.certificates import Certificate, CertificateBlob, Revocation
+from pki.models.events import Event, EventSeal
+from pki.models.keys import HsmKey
+from pki.models.secrets import Secret, SecretDelivery
+from pki.models.status import Crl, OcspResponse, OcspSigner
+
+__all__ = [
+    "ANSWERED",
+    "ONLINE",
+    "Approval",
+    "ApprovalAction",
+    "ApprovalRequest",
+    "ApprovalState",
+    "CaState",
+    "CertIdHash",
+    "Certificate",
+    "CertificateAuthority",
+    "CertificateAuthorityQuerySet",
+    "CertificateBlob",
+    "CertificateStatus",
+    "Crl",
+    "Decision",
+    "DeliveryState",
+    "Event",
+    "EventSeal",
+    "HsmKey",
+    "KeyPurpose",
+    "OcspResponse",
+    "OcspSigner",
+    "ProfileVersion",
+    "Revocation",
+    "RevocationReason",
+    "Secret",
+    "SecretDelivery",
+    "SecretState",
+    "SerialMode",
+    "draw_status_versions",
+]

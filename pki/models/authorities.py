@@ -1,0 +1,98 @@
+"""CAs and the profiles that they issue by."""
+
+from django.db import connection, models
+
+from pki.choices import CaState, SerialMode
+
+
+class CertificateAuthorityQuerySet(models.QuerySet["CertificateAuthority"]):
+    """Finds CAs."""
+
+    def current(self, slug: str) -> "CertificateAuthority":
+        """The newest generation of `slug`. Raises CertificateAuthority.DoesNotExist."""
+        found = self.filter(slug=slug).order_by("-generation").first()
+        if found is None:
+            raise CertificateAuthority.DoesNotExist(slug)
+        return found
+
+
+class CertificateAuthority(models.Model):
+    """A CA. Hash columns are lower-case hex; binary and hash columns are empty while the state is `planned`.
+
+    `name_*` and `key_*` are the issuerNameHash and issuerKeyHash of a CertID (RFC 6960 section 4.1.1). `file_stem` is the CN
+    lower-cased without spaces and hyphens: `<stem>.crl`, `<stem>.cer`. `status_version` numbers status changes (see
+    `draw_status_versions`). `key_id` is empty for a CA whose key is not here.
+    """
+
+    slug = models.SlugField(max_length=40)
+    generation = models.PositiveSmallIntegerField(default=1)
+    common_name = models.CharField(max_length=64)
+    state = models.CharField(max_length=16, choices=CaState.choices, default=CaState.PLANNED)
+    parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="children")
+    definition_sha256 = models.CharField(max_length=64)
+    subject_der = models.BinaryField(default=bytes)
+    certificate_der = models.BinaryField(default=bytes)
+    spki_sha256 = models.CharField(max_length=64, default="")
+    ski = models.CharField(max_length=64, default="")
+    not_before = models.DateTimeField(null=True)
+    not_after = models.DateTimeField(null=True)
+    name_sha1 = models.CharField(max_length=40, default="", db_index=True)
+    name_sha256 = models.CharField(max_length=64, default="", db_index=True)
+    key_sha1 = models.CharField(max_length=40, default="")
+    key_sha256 = models.CharField(max_length=64, default="")
+    file_stem = models.CharField(max_length=64, unique=True)
+    token_label = models.CharField(max_length=32, default="")
+    key_id = models.CharField(max_length=40, default="")
+    crl_period = models.DurationField()
+    crl_validity = models.DurationField()
+    last_crl_number = models.BigIntegerField(default=0)
+    status_version = models.BigIntegerField(default=0)
+    serial_mode = models.CharField(max_length=16, choices=SerialMode.choices, default=SerialMode.TIME_RANDOM)
+    created_at = models.DateTimeField()
+
+    objects = CertificateAuthorityQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["slug", "generation"], name="pki_ca_slug_generation"),
+            models.CheckConstraint(condition=models.Q(state__in=CaState.values), name="pki_ca_state"),
+            models.CheckConstraint(
+                condition=models.Q(state__in=[CaState.PLANNED, CaState.EXTERNAL]) | ~models.Q(key_id=""), name="pki_ca_has_key"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.common_name
+
+
+def draw_status_versions(ca_id: int, count: int = 1) -> int:
+    """Takes `count` consecutive numbers for status changes of a CA and returns the first.
+
+    The CA's row stays locked until the caller's transaction ends, so a reader who sees number n sees all below it. Lock the
+    certificates' rows before.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE pki_certificateauthority SET status_version = status_version + %s WHERE id = %s RETURNING status_version",
+            [count, ca_id],
+        )
+        row = cursor.fetchone()
+    if row is None:
+        raise CertificateAuthority.DoesNotExist(ca_id)
+    return int(row[0]) - count + 1
+
+
+class ProfileVersion(models.Model):
+    """An immutable definition of a profile, addressed by the SHA-256 of its canonical JSON. Certificates point at theirs."""
+
+    name = models.SlugField(max_length=40)
+    version = models.PositiveIntegerField()
+    sha256 = models.CharField(max_length=64, unique=True)
+    definition = models.JSONField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["name", "version"], name="pki_profile_version")]
+
+    def __str__(self) -> str:
+        return f"{self.name} v{self.version}"

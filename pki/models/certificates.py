@@ -1,0 +1,93 @@
+"""Certificates and their ends."""
+
+from django.db import models
+
+from pki.choices import CertificateStatus, RevocationReason
+from pki.models.authorities import CertificateAuthority, ProfileVersion
+from siths_portal.lib.ids import new_id
+
+
+class Certificate(models.Model):
+    """A serial of a CA and, unless the row is serial-only, the to-be-signed bytes that belong to it.
+
+    The row is committed before the token signs. `serial` is upper-case hex without a leading zero octet (see
+    `domain.serials`). `status_version` is 0 until the status first changes; a stored OCSP answer is valid only for the same
+    version, and `presigned_version` is the version that the stored answers were signed for, -1 for none. `reason` is one of
+    `RevocationReason`; `invalidity_date` goes to the CRL entry's extension.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    ca = models.ForeignKey(CertificateAuthority, on_delete=models.PROTECT, related_name="certificates", db_index=False)
+    serial = models.CharField(max_length=40)
+    status = models.CharField(max_length=10, choices=CertificateStatus.choices, default=CertificateStatus.RESERVED)
+    profile_version = models.ForeignKey(ProfileVersion, null=True, on_delete=models.PROTECT, db_index=False)
+    tbs_der = models.BinaryField(null=True)
+    tbs_sha256 = models.CharField(max_length=64, default="")
+    spki_sha256 = models.CharField(max_length=64, default="")
+    subject_ref = models.CharField(max_length=80, default="")
+    carrier_ref = models.CharField(max_length=80, default="")
+    unit_ref = models.CharField(max_length=80, default="")
+    client_ref = models.CharField(max_length=80, default="")
+    not_before = models.DateTimeField()
+    not_after = models.DateTimeField()
+    created_at = models.DateTimeField()
+    issued_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+    reason = models.CharField(max_length=24, choices=RevocationReason.choices, default="", blank=True)
+    invalidity_date = models.DateTimeField(null=True)
+    status_version = models.BigIntegerField(default=0)
+    presigned_version = models.BigIntegerField(default=-1)
+    signing_started_at = models.DateTimeField(null=True)
+    signing_attempts = models.PositiveSmallIntegerField(default=0)
+    failure = models.CharField(max_length=80, default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["ca", "serial"], name="pki_certificate_serial"),
+            models.CheckConstraint(condition=models.Q(status__in=CertificateStatus.values), name="pki_certificate_status"),
+            models.CheckConstraint(
+                condition=models.Q(status=CertificateStatus.REVOKED, revoked_at__isnull=False, reason__in=RevocationReason.values)
+                | (~models.Q(status=CertificateStatus.REVOKED) & models.Q(revoked_at__isnull=True)),
+                name="pki_certificate_revoked_when",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["ca", "serial"], name="pki_cert_revoked", condition=models.Q(status="revoked")),
+            models.Index(fields=["created_at"], name="pki_cert_reserved", condition=models.Q(status="reserved")),
+            models.Index(
+                fields=["ca", "id"],
+                name="pki_cert_presign",
+                condition=models.Q(status__in=["issued", "revoked"]) & ~models.Q(presigned_version=models.F("status_version")),
+            ),
+            models.Index(fields=["carrier_ref"], name="pki_cert_carrier", condition=~models.Q(carrier_ref="")),
+            models.Index(fields=["subject_ref"], name="pki_cert_subject", condition=~models.Q(subject_ref="")),
+            models.Index(fields=["spki_sha256"], name="pki_cert_spki", condition=~models.Q(spki_sha256="")),
+            models.Index(fields=["not_after"], name="pki_cert_not_after"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class CertificateBlob(models.Model):
+    """The certificate's DER, apart from the hot table. Exists exactly for those that the token signed and we stored."""
+
+    certificate = models.OneToOneField(Certificate, primary_key=True, on_delete=models.PROTECT, related_name="blob")
+    der = models.BinaryField()
+
+
+class Revocation(models.Model):
+    """Append-only record of a revocation: who asked through which channel, when received, decided and effective (F5).
+
+    `Certificate.status` is its projection. `effective_at` is the CRL's revocationDate; older knowledge is `invalidity_date`.
+    """
+
+    certificate = models.ForeignKey(Certificate, on_delete=models.PROTECT, related_name="revocations")
+    received_at = models.DateTimeField()
+    decided_at = models.DateTimeField()
+    effective_at = models.DateTimeField()
+    invalidity_date = models.DateTimeField(null=True)
+    requester = models.CharField(max_length=200)
+    channel = models.CharField(max_length=20)
+    reason = models.CharField(max_length=24, choices=RevocationReason.choices)
+    justification = models.CharField(max_length=1000, default="", blank=True)

@@ -1,0 +1,58 @@
+"""What relying parties are told: OCSP answers and CRLs."""
+
+from django.db import models
+
+from pki.choices import CertIdHash
+from pki.models.authorities import CertificateAuthority
+from pki.models.certificates import Certificate
+
+
+class OcspSigner(models.Model):
+    """A delegated OCSP responder of one CA (RFC 6960 section 4.2.2.2). `certificate` is its row among the CA's certificates."""
+
+    ca = models.ForeignKey(CertificateAuthority, on_delete=models.PROTECT, related_name="ocsp_signers")
+    certificate = models.OneToOneField(Certificate, on_delete=models.PROTECT, related_name="+")
+    token_label = models.CharField(max_length=32)
+    key_id = models.CharField(max_length=40, unique=True)
+    certificate_der = models.BinaryField()
+    not_before = models.DateTimeField()
+    not_after = models.DateTimeField()
+    retired_at = models.DateTimeField(null=True)
+
+
+class OcspResponse(models.Model):
+    """A pre-signed OCSP answer for one certificate and one CertID hash. Served only if its `status_version` is current.
+
+    `ca` is the certificate's, repeated here so that each CA's ageing answers are found without a join. `signer` is the delegate
+    that signed, null for a CA's own answers.
+    """
+
+    ca = models.ForeignKey(CertificateAuthority, on_delete=models.PROTECT, related_name="+", db_index=False)
+    certificate = models.ForeignKey(Certificate, on_delete=models.PROTECT, related_name="ocsp_responses", db_index=False)
+    signer = models.ForeignKey(OcspSigner, null=True, on_delete=models.PROTECT, related_name="+")
+    cert_id_hash = models.CharField(max_length=6, choices=CertIdHash.choices)
+    der = models.BinaryField()
+    status_version = models.BigIntegerField()
+    this_update = models.DateTimeField()
+    next_update = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["certificate", "cert_id_hash"], name="pki_ocsp_response_certificate")]
+        indexes = [models.Index(fields=["ca", "next_update"], name="pki_ocsp_ageing")]
+
+
+class Crl(models.Model):
+    """A published CRL (or ARL, for the root): what it covered and where it lies. Numbers rise strictly per CA."""
+
+    ca = models.ForeignKey(CertificateAuthority, on_delete=models.PROTECT, related_name="crls", db_index=False)
+    number = models.BigIntegerField()
+    this_update = models.DateTimeField()
+    next_update = models.DateTimeField()
+    entries = models.PositiveIntegerField()
+    size = models.PositiveBigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    file_name = models.CharField(max_length=80)
+    status_version = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["ca", "number"], name="pki_crl_number")]
