@@ -10,15 +10,13 @@ from dataclasses import dataclass, replace
 from itertools import batched
 from uuid import UUID
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 
 from pki import lint, profiles
 from pki.authorities import issuer_of
-from pki.domain import alternative_names, keys, names, serials, tbs
+from pki.domain import alternative_names, keys, names, possession, serials, tbs
 from pki.domain.profiles import PROFILES, Profile
 from pki.domain.tbs import Content, Issuer
 from pki.models import (
@@ -170,12 +168,12 @@ def _check(order: CertificateOrder, authority: tuple[CertificateAuthority, Issue
         raise Invalid("profile-not-offered", reason, fields={"profile": [reason]})
     if profile.basic_constraints or profile.no_check:
         raise Invalid("profile-not-orderable", "Sådana certifikat görs bara av PKI:n själv.")
-    public_key = _proven_key(order.csr_der)
+    public_key = _proven_key(order)
     wrong = names.faults(profile.subject, order.subject)
     wrong |= alternative_names.faults(profile.alternative_names, profile.alternative_name_required, order.subject_alternative)
     wrong |= _card_fault(profile, order.card_number)
     if (key_fault := keys.fault(public_key, profile.keys)) is not None:
-        wrong["csr"] = [key_fault]
+        wrong["csr" if order.signed_key is None else "public_key"] = [key_fault]
     not_before = (now - BACKDATE).replace(microsecond=0)
     not_after, too_long = _end(order.not_after, not_before, profile, issuer)
     if too_long:
@@ -195,17 +193,10 @@ def _check(order: CertificateOrder, authority: tuple[CertificateAuthority, Issue
     return Planned(order, ca, issuer, profile, content)
 
 
-def _proven_key(csr_der: bytes) -> PublicKeyTypes:
-    try:
-        request = x509.load_der_x509_csr(csr_der)
-        valid, public_key = request.is_signature_valid, request.public_key()
-    except (ValueError, UnsupportedAlgorithm):
-        reason = "Certifikatbegäran går inte att läsa. Skicka PKCS #10 i DER."
-        raise Invalid("csr-malformed", reason, fields={"csr": [reason]}) from None
-    if not valid:
-        reason = "Certifikatbegärans signatur stämmer inte, så innehavet av nyckeln är inte visat."
-        raise Invalid("csr-proof-of-possession", reason, fields={"csr": [reason]})
-    return public_key
+def _proven_key(order: CertificateOrder) -> PublicKeyTypes:
+    if order.signed_key is None:
+        return possession.key_of_request(order.csr_der)
+    return possession.key_of_signed(order.signed_key)
 
 
 def _card_fault(profile: Profile, card_number: str | None) -> Mapping[str, list[str]]:

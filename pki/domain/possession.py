@@ -1,0 +1,74 @@
+"""Proof that who orders a certificate holds the key: a PKCS #10 request (RFC 2986), or a signature over the order itself.
+
+The order's text begins with `{`, so that no signature over it can be taken for one over a certificate or a request in DER.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from siths_portal.lib.canonical import canonical_json
+from siths_portal.lib.errors import Invalid
+
+PURPOSE = "siths-portal certificate order"
+
+
+@dataclass(frozen=True)
+class SignedKey:
+    """A public key (SubjectPublicKeyInfo) and its private key's signature over `document`, which names what is ordered."""
+
+    spki_der: bytes = field(repr=False)
+    document: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+
+
+def order_document(order: Mapping[str, Any], idempotency_key: str) -> bytes:
+    """What a `SignedKey` signs: the order's members but `proof`, with its key and a purpose, as canonical JSON (RFC 8785)."""
+    members = {name: value for name, value in order.items() if name != "proof"}
+    return canonical_json(members | {"idempotency_key": idempotency_key, "purpose": PURPOSE})
+
+
+def key_of_request(csr_der: bytes) -> PublicKeyTypes:
+    """The key of a PKCS #10 request that it signed. Raises Invalid for a malformed request and for another key's signature."""
+    try:
+        request = x509.load_der_x509_csr(csr_der)
+        valid, public_key = request.is_signature_valid, request.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        reason = "Certifikatbegäran går inte att läsa. Skicka PKCS #10 i DER."
+        raise Invalid("csr-malformed", reason, fields={"csr": [reason]}) from None
+    if not valid:
+        reason = "Certifikatbegärans signatur stämmer inte, så innehavet av nyckeln är inte visat."
+        raise Invalid("csr-proof-of-possession", reason, fields={"csr": [reason]})
+    return public_key
+
+
+def key_of_signed(signed: SignedKey) -> PublicKeyTypes:
+    """The key, if the signature is its own: PKCS #1 v1.5 with SHA-256, or ECDSA with SHA-256 on P-256, SHA-384 on P-384.
+
+    Raises Invalid for a malformed key, for one that cannot sign in these ways, and for another key's or document's signature.
+    """
+    try:
+        public_key = load_der_public_key(signed.spki_der)
+    except (ValueError, UnsupportedAlgorithm):
+        reason = "Den publika nyckeln går inte att läsa. Skicka SubjectPublicKeyInfo."
+        raise Invalid("key-malformed", reason, fields={"public_key": [reason]}) from None
+    try:
+        if isinstance(public_key, rsa.RSAPublicKey):
+            public_key.verify(signed.signature, signed.document, padding.PKCS1v15(), hashes.SHA256())
+        elif isinstance(public_key, ec.EllipticCurvePublicKey):
+            algorithm = hashes.SHA384() if public_key.curve.name == "secp384r1" else hashes.SHA256()
+            public_key.verify(signed.signature, signed.document, ec.ECDSA(algorithm))
+        else:
+            reason = "Innehav av en sådan nyckel kan inte visas."
+            raise Invalid("key-type", reason, fields={"public_key": [reason]})
+    except (InvalidSignature, ValueError):
+        reason = "Signaturen över beställningen stämmer inte, så innehavet av nyckeln är inte visat."
+        raise Invalid("key-proof-of-possession", reason, fields={"proof": [reason]}) from None
+    return public_key
