@@ -65,6 +65,18 @@ def require_open(transaction: EidAppTransaction) -> None:
         raise Conflict("transaction-ended", _ENDED[state])
 
 
+def ended() -> Conflict:
+    """The refusal where the transaction has ended since it was read."""
+    return Conflict("transaction-ended", "Ärendet är avslutat. Be ID-administratören öppna appen på nytt.")
+
+
+def delivery_of(transaction: EidAppTransaction) -> UUID:
+    """The delivery that the worker makes for its start. Raises Conflict if it has ended."""
+    if transaction.delivery_id is None:
+        raise ended()
+    return transaction.delivery_id
+
+
 def locked(transaction_id: UUID) -> EidAppTransaction:
     """The transaction's row, locked. Callers lock its carrier before."""
     return EidAppTransaction.objects.select_for_update(no_key=True).get(pk=transaction_id)

@@ -7,7 +7,6 @@ import datetime as dt
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from uuid import UUID
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -82,7 +81,7 @@ def start(*, handle: str, proof: Proof) -> Started | None:
         raise refusal
     faults.point("issuance.start.after-commit")
     seen.refresh_from_db(fields=["delivery_id", "expires_at"])
-    delivery = pki.wait_for_delivery(_delivery(seen), seconds=settings.EID_APP_WAIT_SECONDS)
+    delivery = pki.wait_for_delivery(_transactions.delivery_of(seen), seconds=settings.EID_APP_WAIT_SECONDS)
     if delivery.state == "refused":
         _fail(seen, delivery.failure, actor_ref="system:delivery")
         raise _not_delivered(delivery.failure)
@@ -368,16 +367,10 @@ def _keep_token(seen: EidAppTransaction, token_sha256: str) -> None:
         row.save(update_fields=["step_token_sha256"])
 
 
-def _delivery(row: EidAppTransaction) -> UUID:
-    if row.delivery_id is None:
-        raise Conflict("transaction-ended", "Ärendet är avslutat. Be ID-administratören öppna appen på nytt.")
-    return row.delivery_id
-
-
 def _answer(seen: EidAppTransaction, jwe: str) -> Started:
     prepared = PreparedReceipt.objects.filter(transaction=seen).first()
     if prepared is None:
-        raise Conflict("transaction-ended", "Ärendet är avslutat. Be ID-administratören öppna appen på nytt.")
+        raise _transactions.ended()
     shown = receipt_content.preview(prepared.content)
     texts = Texts(
         heading=shown.heading,

@@ -220,8 +220,8 @@ class AccessWorld:
         certificate = CarrierCertificate.objects.get(carrier=carrier, profile="person-id-sign")
         receipt = Receipt.objects.create(
             document=Document.store(f"%PDF {carrier.pk}".encode(), "application/pdf"), terms=terms, terms_version="1",
-            identity_document="driving_licence", officer_ref="user:x", signature_certificate_id=certificate.certificate_id,
-            signed_at=now, content=content, content_sha256="0" * 64,
+            identity_document="driving_licence", officer_ref=f"user:{carrier.person_id}",
+            signature_certificate_id=certificate.certificate_id, signed_at=now, content=content, content_sha256="0" * 64,
         )  # fmt: skip
         Carrier.objects.filter(pk=carrier.pk).update(state="active", activated_at=now, code_set_at=now, receipt=receipt)
         Eid.objects.filter(carrier=carrier).update(state="active", activated_at=now)

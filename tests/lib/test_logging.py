@@ -98,10 +98,10 @@ def test_what_is_ours_stays_readable(capfd: pytest.CaptureFixture[str]) -> None:
 def test_values_under_telling_keys_are_hidden_at_every_depth(key: str, capfd: pytest.CaptureFixture[str]) -> None:
     for value in ("Åsa Provsson", 482913, ["Åsa Provsson"], {"kind": "Åsa Provsson"}, 4829.13):
         log.info("x", **{key: value}, outer={"list": [{key: value}]})
-    err = capfd.readouterr().err
-    assert err.count("[dolt]") == 10
-    assert "Provsson" not in err
-    assert "4829" not in err
+    shown = [{name: value for name, value in line.items() if name != "timestamp"} for line in lines(capfd)]
+    assert str(shown).count("[dolt]") == 10
+    assert "Provsson" not in str(shown)
+    assert "4829" not in str(shown)
 
 
 @pytest.mark.parametrize(
