@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 
 from cryptography import x509
 from django.conf import settings
+from django.db.models import Q
 
+from pki.domain import serials
 from pki.domain.tbs import Issuer
-from pki.models import CaState, CertificateAuthority
+from pki.models import CaState, CertificateAuthority, ProfileVersion
 from siths_portal.lib.errors import NotFound
 
 
@@ -56,6 +58,20 @@ def chain(ca: str) -> list[bytes]:
         row = CertificateAuthority.objects.get(id=row.parent_id)
         found.append(bytes(row.certificate_der))
     return found
+
+
+def ca_certificates() -> Q:
+    """Which rows of `Certificate` are certificates of CAs: by profile, and by issuer and serial for those that came without one.
+
+    Never by a reference, since clients choose theirs.
+    """
+    profiles = ProfileVersion.objects.filter(definition__basic_constraints=True).values_list("id", flat=True)
+    known = Q(profile_version__in=list(profiles))
+    for id_, parent_id, der in CertificateAuthority.objects.values_list("id", "parent_id", "certificate_der"):
+        if der:
+            serial = x509.load_der_x509_certificate(bytes(der)).serial_number
+            known |= Q(ca_id=parent_id or id_, serial=serials.text(serial))
+    return known
 
 
 def addresses(file_stem: str) -> dict[str, str]:

@@ -20,6 +20,7 @@ from pki.domain import alternative_names, keys, names, possession, serials, tbs
 from pki.domain.profiles import PROFILES, Profile
 from pki.domain.tbs import Content, Issuer
 from pki.models import (
+    HOLDER_REASONS,
     CaState,
     Certificate,
     CertificateAuthority,
@@ -129,7 +130,7 @@ def _serial_only(given: SerialOnly, ca: CertificateAuthority, now: dt.datetime) 
         serial = serials.text(serials.number(given.serial))
     except ValueError:
         raise Invalid("serial", "Serienumret är inte rätt.", fields={"serial": ["Ange hexadecimala siffror."]}) from None
-    if (given.revoked_at is None) != (given.reason == "") or (given.reason and given.reason not in RevocationReason.values):
+    if (given.revoked_at is None) != (given.reason == "") or (given.reason and given.reason not in HOLDER_REASONS):
         raise Invalid("reason", "Spärrtid och spärrorsak hör ihop.", fields={"reason": ["Ange både tid och orsak, eller ingen."]})
     return Certificate(
         ca=ca,

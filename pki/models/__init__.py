@@ -5,6 +5,8 @@ Lock order everywhere: rows of `Certificate` by id, then the row of `Certificate
 
 from pki.choices import (
     ANSWERED,
+    COMPROMISE,
+    HOLDER_REASONS,
     ONLINE,
     ApprovalAction,
     ApprovalState,
@@ -14,6 +16,8 @@ from pki.choices import (
     Decision,
     DeliveryState,
     KeyPurpose,
+    MassRevocationState,
+    RevocationChannel,
     RevocationReason,
     SecretState,
     SerialMode,
@@ -23,11 +27,14 @@ from pki.models.authorities import CertificateAuthority, CertificateAuthorityQue
 from pki.models.certificates import Certificate, CertificateBlob, Revocation
 from pki.models.events import Event, EventSeal
 from pki.models.keys import HsmKey
+from pki.models.mass_revocations import MassRevocation, MassRevocationMember
 from pki.models.secrets import Secret, SecretDelivery
 from pki.models.status import Crl, OcspResponse, OcspSigner
 
 __all__ = [
     "ANSWERED",
+    "COMPROMISE",
+    "HOLDER_REASONS",
     "ONLINE",
     "Approval",
     "ApprovalAction",
@@ -47,10 +54,14 @@ __all__ = [
     "EventSeal",
     "HsmKey",
     "KeyPurpose",
+    "MassRevocation",
+    "MassRevocationMember",
+    "MassRevocationState",
     "OcspResponse",
     "OcspSigner",
     "ProfileVersion",
     "Revocation",
+    "RevocationChannel",
     "RevocationReason",
     "Secret",
     "SecretDelivery",

@@ -2,7 +2,8 @@
 
 from django.db import models
 
-from pki.choices import CertificateStatus, RevocationReason
+from pki.choices import CertificateStatus, RevocationChannel, RevocationReason
+from pki.models.approvals import ApprovalRequest
 from pki.models.authorities import CertificateAuthority, ProfileVersion
 from siths_portal.lib.ids import new_id
 
@@ -59,6 +60,12 @@ class Certificate(models.Model):
                 name="pki_cert_presign",
                 condition=models.Q(status__in=["issued", "revoked"]) & ~models.Q(presigned_version=models.F("status_version")),
             ),
+            # Revoked ones come first, and are few beside those that were just issued.
+            models.Index(
+                fields=["ca", "id"],
+                name="pki_cert_presign_revoked",
+                condition=models.Q(status="revoked") & ~models.Q(presigned_version=models.F("status_version")),
+            ),
             models.Index(fields=["carrier_ref"], name="pki_cert_carrier", condition=~models.Q(carrier_ref="")),
             models.Index(fields=["subject_ref"], name="pki_cert_subject", condition=~models.Q(subject_ref="")),
             models.Index(fields=["spki_sha256"], name="pki_cert_spki", condition=~models.Q(spki_sha256="")),
@@ -77,9 +84,12 @@ class CertificateBlob(models.Model):
 
 
 class Revocation(models.Model):
-    """Append-only record of a revocation: who asked through which channel, when received, decided and effective (F5).
+    """Append-only record of a revocation, or of a change to one (spec F5). `Certificate.status` is its projection.
 
-    `Certificate.status` is its projection. `effective_at` is the CRL's revocationDate; older knowledge is `invalidity_date`.
+    `received_at` is when the request came, `decided_at` when it was carried out here, `effective_at` the CRL's revocationDate,
+    which never changes; older knowledge is `invalidity_date`. `requester` asked and `actor_ref` carried out; both are opaque.
+    `source_record` says of a request on paper who registered it and where the paper lies: {"registered_by", "kept_at"}.
+    `approval_request` is the dual control that a mass revocation was carried out under.
     """
 
     certificate = models.ForeignKey(Certificate, on_delete=models.PROTECT, related_name="revocations")
@@ -88,6 +98,25 @@ class Revocation(models.Model):
     effective_at = models.DateTimeField()
     invalidity_date = models.DateTimeField(null=True)
     requester = models.CharField(max_length=200)
-    channel = models.CharField(max_length=20)
+    actor_ref = models.CharField(max_length=200, default="", blank=True)  # empty in rows older than the column
+    channel = models.CharField(max_length=20, choices=RevocationChannel.choices)
     reason = models.CharField(max_length=24, choices=RevocationReason.choices)
     justification = models.CharField(max_length=1000, default="", blank=True)
+    source_record = models.JSONField(null=True)
+    approval_request = models.ForeignKey(
+        ApprovalRequest, null=True, on_delete=models.PROTECT, related_name="revocations", db_index=False
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(channel__in=RevocationChannel.values), name="pki_revocation_channel"),
+            models.CheckConstraint(condition=models.Q(received_at__lte=models.F("decided_at")), name="pki_revocation_times"),
+        ]
+        indexes = [
+            models.Index(fields=["decided_at"], name="pki_revocation_decided"),
+            models.Index(
+                fields=["approval_request", "certificate"],
+                name="pki_revocation_approval",
+                condition=models.Q(approval_request__isnull=False),
+            ),
+        ]

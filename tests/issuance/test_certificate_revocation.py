@@ -13,7 +13,7 @@ from issuance.models import CardOrder, Carrier, Eid, Event
 from issuance.services import certificate_revocation, housekeeping, migration, revocation, supplier_intake
 from issuance.services.supplier_intake import HSA_PROFILES, PERSON_ID_PROFILES, PROFILES, Outcome, Produced, Sent
 from pki.models import Certificate, Revocation, Secret, SecretState
-from pki.revoking import revoke_serial
+from pki.revoking import RevocationRequest, revoke_serial
 from pki.signals import certificate_revoked
 from siths_portal.lib import clock, feeds
 from tests.issuance.authorities import card, issue, puk_jwe
@@ -41,10 +41,8 @@ def operator_revokes(carrier: Carrier, *profiles: str) -> None:
     """Each certificate in a transaction of its own, as the command does."""
     for row in carrier.certificates.filter(profile__in=profiles):
         certificate = Certificate.objects.select_related("ca").get(pk=row.pk)
-        revoke_serial(
-            certificate.ca, int(certificate.serial, 16), reason="keyCompromise", actor_ref="user:operator",
-            received_at=clock.now(), channel="operator",
-        )  # fmt: skip
+        request = RevocationRequest("keyCompromise", "user:operator", clock.now(), "system")
+        revoke_serial(certificate.ca, int(certificate.serial, 16), request)
 
 
 def states(carrier: Carrier) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pki import crl, ocsp, status
 from pki.domain.ocsp_request import CertId
-from pki.models import Certificate, RevocationReason
+from pki.models import HOLDER_REASONS, Certificate
 from pki.revoking import plan_revocation
 from siths_portal.lib import clock
 
@@ -22,7 +22,7 @@ STEPS = st.lists(
         st.tuples(
             st.just("revoke"),
             st.integers(0, CERTIFICATES - 1),
-            st.sampled_from(RevocationReason.values),
+            st.sampled_from(HOLDER_REASONS),
             st.one_of(st.none(), st.integers(1, 9)),
         ),
         st.tuples(st.just("presign")),

@@ -45,7 +45,7 @@ def test_pki_revoke(world, form):
     assert code == 0
     assert f"{row.serial}: revoked" in out
     record = Revocation.objects.get()
-    assert (record.certificate_id, record.reason, record.channel) == (row.id, "keyCompromise", "command")
+    assert (record.certificate_id, record.reason, record.channel) == (row.id, "keyCompromise", "system")
     assert record.received_at == dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=clock.STOCKHOLM)
     assert record.requester.startswith("operator:")
     assert run("pki_revoke", *arguments)[2] == 0  # again changes nothing

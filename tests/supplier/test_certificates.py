@@ -255,6 +255,6 @@ def test_a_client_certificate_that_our_function_ca_revoked_is_refused_at_once(wo
     header = {CERTIFICATE_HEADER: quote(path.read_text())}
     assert ask_socket(stage, header)[0] == 200
     with transaction.atomic():
-        pki.plan_revocation(ids, reason="keyCompromise", actor_ref="system:test", received_at=clock.now(), channel="test")
+        pki.plan_revocation(ids, reason="keyCompromise", actor_ref="system:test", received_at=clock.now(), channel="system")
     assert ask_socket(stage, header)[0] == 401
     assert a("GET", "orders").status_code == 200
