@@ -1,9 +1,10 @@
 """Making keys in a token together with their row: a crash between the two is repaired by the next attempt (spec E2 point 11)."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from pki.hsm import Algorithm, Hsm, HsmConfigError, KeyRef, KeySpec
 from pki.models import Event, HsmKey, KeyPurpose
@@ -22,6 +23,39 @@ REQUIRED = {
     "MODIFIABLE": False,
 }
 
+# Purposes whose keys are secret keys, without a public half.
+SECRET_KEYS = {KeyPurpose.KEK, KeyPurpose.AUDIT}
+# Keys that the house itself needs beside those of CAs and responders, and what they are.
+SERVICE_KEYS: dict[KeyPurpose, str] = {
+    KeyPurpose.KEK: Algorithm.AES_256,
+    KeyPurpose.SECRET_DERIVE: Algorithm.EC_P256,
+    KeyPurpose.AUDIT: Algorithm.HMAC_SHA256,
+    KeyPurpose.HEALTH: Algorithm.EC_P256,
+}
+
+_LOCK = 0x70_6B_69_02  # shared by those who make or destroy keys, held alone by the inventory
+
+
+@contextlib.contextmanager
+def _changing_keys() -> Iterator[None]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock_shared(%s)", [_LOCK])
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock_shared(%s)", [_LOCK])
+
+
+@contextlib.contextmanager
+def keys_at_rest() -> Iterator[None]:
+    """Nobody makes or destroys a key meanwhile, so that tokens and rows can be compared."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -36,6 +70,8 @@ class Wanted:
     def _make(self) -> Callable[[], KeyRef]:
         if self.purpose == KeyPurpose.KEK:
             return lambda: self.token.generate_kek(self.label)
+        if self.purpose == KeyPurpose.AUDIT:
+            return lambda: self.token.generate_mac_key(self.label)
         if self.purpose == KeyPurpose.SECRET_DERIVE:
             return lambda: self.token.generate_derive_key(self.label)
         return lambda: self.token.generate(KeySpec(Algorithm(self.algorithm), self.label))
@@ -45,6 +81,10 @@ class Wanted:
         known = HsmKey.objects.filter(label=self.label).first()
         if known is not None:
             return known
+        with _changing_keys():
+            return self._ensure(actor_ref)
+
+    def _ensure(self, actor_ref: str) -> HsmKey:
         left = self.token.find_label(self.label)
         ref = self._make() if left is None else self._adopt(left)
         attributes = self.token.attributes(ref.key_id).attributes
@@ -56,7 +96,7 @@ class Wanted:
 
     def _adopt(self, key_id: str) -> KeyRef:
         """A key that an earlier attempt made and did not live to record."""
-        return self.token.find_kek(key_id) if self.purpose == KeyPurpose.KEK else self.token.find(key_id)
+        return self.token.find_secret(key_id) if self.purpose in SECRET_KEYS else self.token.find(key_id)
 
     @transaction.atomic(durable=True)
     def _record(self, ref: KeyRef, attributes: dict[str, bool], actor_ref: str) -> HsmKey:
@@ -89,9 +129,10 @@ class Wanted:
 
 def retire(key: HsmKey, token: Hsm, *, actor_ref: str) -> None:
     """Destroys the key in the token and marks its row. Raises HsmError; repeatable."""
-    if token.find_label(key.label) is not None:
-        token.destroy(key.key_id)
-    with transaction.atomic(durable=True):
-        key.retired_at = clock.now()
-        key.save(update_fields=["retired_at"])
-        Event.record(actor_ref=actor_ref, action="key.destroyed", subject_type="hsm_key", subject_ref=key.key_id)
+    with _changing_keys():
+        if token.find_label(key.label) is not None:
+            token.destroy(key.key_id)
+        with transaction.atomic(durable=True):
+            key.retired_at = clock.now()
+            key.save(update_fields=["retired_at"])
+            Event.record(actor_ref=actor_ref, action="key.destroyed", subject_type="hsm_key", subject_ref=key.key_id)

@@ -241,7 +241,9 @@ PKCS11_MODULE = env.str("PKCS11_MODULE", default="/usr/lib/softhsm/libsofthsm2.s
 PKCS11_TOKEN = env.str("PKCS11_TOKEN", default="siths-issuing")
 PKCS11_ROOT_TOKEN = env.str("PKCS11_ROOT_TOKEN", default="siths-root")
 PKCS11_PIN_FILE = env.str("PKCS11_PIN_FILE", default="")
+PKCS11_MODULE_ARGUMENTS = env.str("PKCS11_MODULE_ARGUMENTS", default="")
 HSM_LOCKING = env.str("HSM_LOCKING", default="auto")
+HSM_CALL_SECONDS = env.float("HSM_CALL_SECONDS", default=10.0)
 # 1.3.6.1.4.1.32473 is reserved for documentation (RFC 5612); refused when DEBUG is off.
 PKI_POLICY_ARC = env.str("PKI_POLICY_ARC", default="1.3.6.1.4.1.32473.752")
 PKI_STATUS_DIR = Path(env.str("PKI_STATUS_DIR", default=str(VAR_DIR / "status")))

@@ -4,9 +4,10 @@ For CAs, OCSP signers, KEK and derive key: `issuing_hsm()`; for the root: `root_
 `hsm_for(token_label)`. Each gives an `Hsm`, which opens lazily, survives fork, may be used by threads at once and reconnects
 once. A key is named by a `KeyRef` or by its CKA_ID in hex, as rows store it. Methods of `Hsm`:
 
-- `generate(KeySpec(algorithm, label)) -> KeyRef`, `generate_kek(label)`, `generate_derive_key(label)`
+- `generate(KeySpec(algorithm, label)) -> KeyRef`, `generate_kek(label)`, `generate_mac_key(label)`, `generate_derive_key(label)`
 - `find(key_id) -> KeyRef`, `find_label(label) -> key_id | None`, `public_key(ref)`
 - `sign(ref, data, scheme)`, `sign_digest(ref, digest, scheme)`, `private_key(ref)`: a key for cryptography's builders
+- `mac(key_id, data) -> bytes`: HMAC-SHA-256; `prove(ref)`: a challenge signed and verified
 - `seal(kek, plaintext, aad) -> bytes`, `open(blob, aad) -> bytes`, `ecdh_derive(ref, peer_public_key) -> bytes`
 - `random(n)`, `health()`, `inventory()`, `attributes(key_id)`, `destroy(ref)`
 
@@ -24,11 +25,12 @@ from pki.hsm.errors import (
     HsmKeyMissing,
     HsmPinError,
     HsmSealBroken,
+    HsmSealKeyLost,
     HsmUnavailable,
 )
 from pki.hsm.keys import TokenPrivateKey
 from pki.hsm.token import Hsm
-from pki.hsm.types import Algorithm, Health, KeyAttributes, KeyRef, KeySpec, Scheme
+from pki.hsm.types import Algorithm, Health, KeyAttributes, KeyRef, KeySpec, Scheme, TokenObject
 
 __all__ = [
     "Algorithm",
@@ -40,11 +42,13 @@ __all__ = [
     "HsmKeyMissing",
     "HsmPinError",
     "HsmSealBroken",
+    "HsmSealKeyLost",
     "HsmUnavailable",
     "KeyAttributes",
     "KeyRef",
     "KeySpec",
     "Scheme",
+    "TokenObject",
     "TokenPrivateKey",
     "hsm_for",
     "issuing_hsm",
@@ -64,7 +68,14 @@ def _pin() -> str:
 
 def hsm_for(token_label: str) -> Hsm:
     """The token with this label. Nothing is opened before the first operation."""
-    return Hsm(path=settings.PKCS11_MODULE, token_label=token_label, read_pin=_pin, locking=settings.HSM_LOCKING)
+    return Hsm(
+        path=settings.PKCS11_MODULE,
+        token_label=token_label,
+        read_pin=_pin,
+        locking=settings.HSM_LOCKING,
+        call_seconds=settings.HSM_CALL_SECONDS,
+        module_arguments=settings.PKCS11_MODULE_ARGUMENTS,
+    )
 
 
 def issuing_hsm() -> Hsm:

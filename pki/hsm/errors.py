@@ -29,5 +29,9 @@ class HsmConfigError(HsmError):
     """The settings, or what the token holds, are wrong; trying again does not help."""
 
 
+class HsmSealKeyLost(HsmKeyMissing):
+    """The key that sealed a blob is not in the token: what it sealed is lost unless the HSM's backup has the key."""
+
+
 class HsmSealBroken(HsmError):
     """The sealed blob, its key or its associated data is not what was sealed."""

@@ -1,42 +1,52 @@
-"""A lock that many may share and one may hold alone; who wants it alone goes first."""
+"""A lock that many may share and one may hold alone; who wants it alone goes first. Threads that are given up count no more."""
 
 import contextlib
 import threading
 import time
 from collections.abc import Iterator
 
+from pki.hsm.calls import lent
+from pki.hsm.errors import HsmUnavailable
+
 
 class SharedLock:
-    """Shared by operations in the module, held alone while the module is finalised. Not re-entrant."""
+    """Shared by operations in the module, held alone while the module is finalised. Not re-entrant.
+
+    `lost` counts threads that shared it and were given up inside the module. While one that held it alone is given up nobody gets
+    the lock: HsmUnavailable.
+    """
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
         self._sharing = 0
         self._alone = False
+        self._stuck = False
         self._waiting = 0
+        self.lost = 0
 
     @contextlib.contextmanager
     def shared(self) -> Iterator[None]:
         """Holds the lock together with others."""
         with self._condition:
             while self._alone or self._waiting:
+                self._refuse_stuck()
                 self._condition.wait()
             self._sharing += 1
-        try:
+        with lent(lambda: self._share(-1), when_lost=lambda: self._share(-1, lost=1), late=lambda: self._share(0, lost=-1)):
             yield
-        finally:
-            with self._condition:
-                self._sharing -= 1
-                self._condition.notify_all()
+
+    def _share(self, change: int, *, lost: int = 0) -> None:
+        with self._condition:
+            self._sharing += change
+            self.lost += lost
+            self._condition.notify_all()
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         """Holds the lock when everyone else has let go."""
         self.acquire_alone(timeout=None)
-        try:
+        with lent(self.release_alone, when_lost=self._stick, late=self.release_alone):
             yield
-        finally:
-            self.release_alone()
 
     def acquire_alone(self, *, timeout: float | None) -> bool:
         """Waits up to `timeout` seconds for the lock. False if it was not to be had."""
@@ -45,6 +55,7 @@ class SharedLock:
             self._waiting += 1
             try:
                 while self._alone or self._sharing:
+                    self._refuse_stuck()
                     rest = None if deadline is None else deadline - time.monotonic()
                     if rest is not None and rest <= 0:
                         return False
@@ -58,5 +69,14 @@ class SharedLock:
     def release_alone(self) -> None:
         """Lets go of what `acquire_alone` took."""
         with self._condition:
-            self._alone = False
+            self._alone = self._stuck = False
             self._condition.notify_all()
+
+    def _stick(self) -> None:
+        with self._condition:
+            self._stuck = True
+            self._condition.notify_all()
+
+    def _refuse_stuck(self) -> None:
+        if self._stuck:
+            raise HsmUnavailable("an earlier call into the module has not returned")

@@ -16,6 +16,8 @@ import pkcs11
 import structlog
 from pkcs11.exceptions import PKCS11Error
 
+from pki.hsm import metrics
+from pki.hsm.calls import inside
 from pki.hsm.errors import HsmConfigError, HsmUnavailable
 from pki.hsm.locks import SharedLock
 from pki.hsm.sessions import SessionPool
@@ -28,6 +30,7 @@ log = structlog.get_logger(__name__)
 
 CKF_OS_LOCKING_OK = 0x2
 CKR_OK = 0x0
+CKR_CRYPTOKI_ALREADY_INITIALIZED = 0x191
 FORK_WAIT_SECONDS = 5.0
 
 
@@ -40,7 +43,7 @@ class _InitializeArguments(ctypes.Structure):
         ("lock_mutex", ctypes.c_void_p),
         ("unlock_mutex", ctypes.c_void_p),
         ("flags", ctypes.c_ulong),
-        ("reserved", ctypes.c_void_p),
+        ("reserved", ctypes.c_char_p),
     ]
 
 
@@ -56,12 +59,14 @@ class _FunctionList(ctypes.Structure):
 class Module:
     """One module in one process.
 
-    `locking` is `auto`, `os` or `global` and is used at the next initialisation. `generation` counts initialisations; sessions
-    of an earlier one are never used.
+    `locking` is `auto`, `os` or `global` and is used at the next initialisation. `arguments` is the text that some modules want
+    (`pReserved` of CK_C_INITIALIZE_ARGS; NSS finds its database by it). `generation` counts initialisations; sessions of an
+    earlier one are never used.
     """
 
-    def __init__(self, path: str, locking: str) -> None:
+    def __init__(self, path: str, locking: str, arguments: str = "") -> None:
         self.path = path
+        self.arguments = arguments
         self.generation = 0
         self.global_lock = locking == "global"
         self.locking = locking
@@ -96,13 +101,20 @@ class Module:
                 return
             for pool in self._pools.values():
                 pool.forget()
-            with turn(self.path):
-                self._initialise()
+            with turn(self.path), inside():
+                self._initialise(threads_inside=self._lock.lost)
             self.generation += 1
+            if generation:
+                metrics.reconnected()
         if generation:
             log.warning("hsm.restarted", generation=self.generation)
 
-    def _initialise(self) -> None:
+    def _initialise(self, threads_inside: int) -> None:
+        """Finalises and initialises the library.
+
+        With threads inside that were given up it is not finalised, which would be undefined (PKCS #11 2.40 section 5.4): the
+        sessions are opened anew, and that is all that can be done in this process.
+        """
         try:
             pkcs11.lib(self.path)
         except PKCS11Error as error:
@@ -112,22 +124,40 @@ class Module:
         functions = ctypes.POINTER(_FunctionList)()
         if ctypes.CDLL(self.path).C_GetFunctionList(ctypes.byref(functions)) != CKR_OK:
             raise HsmConfigError("the PKCS#11 module has no function list")
-        # In a forked child some modules say "not initialised" here, which is as good.
-        functions.contents.finalize(None)
+        good = {CKR_OK}
+        if threads_inside:
+            log.error("hsm.not_finalised", threads_inside=threads_inside)
+            good.add(CKR_CRYPTOKI_ALREADY_INITIALIZED)
+        else:
+            # In a forked child some modules say "not initialised" here, which is as good.
+            functions.contents.finalize(None)
         if self.locking != "global":
-            arguments = _InitializeArguments(flags=CKF_OS_LOCKING_OK)
-            if functions.contents.initialize(ctypes.addressof(arguments)) == CKR_OK:
+            if self._call_initialize(functions.contents, CKF_OS_LOCKING_OK) in good:
                 self.global_lock = False
                 return
             if self.locking == "os":
                 raise HsmConfigError("the PKCS#11 module refuses operating system locks (HSM_LOCKING=os)")
         self.global_lock = True
-        if functions.contents.initialize(None) != CKR_OK:
+        if self._call_initialize(functions.contents, 0) not in good:
             raise HsmUnavailable("the PKCS#11 module does not start")
 
+    def _call_initialize(self, functions: _FunctionList, flags: int) -> int:
+        reserved = self.arguments.encode() or None
+        if not flags and reserved is None:
+            return int(functions.initialize(None))
+        # Named, so that it outlives the call.
+        arguments = _InitializeArguments(flags=flags, reserved=reserved)
+        return int(functions.initialize(ctypes.addressof(arguments)))
+
     def pause_for_fork(self) -> bool:
-        """Waits until no thread is inside the module, so that a child inherits no lock in use. False if that took too long."""
-        return self._lock.acquire_alone(timeout=FORK_WAIT_SECONDS)
+        """Waits until no thread is inside the module, so that a child inherits no lock in use. False if that took too long.
+
+        Threads that were given up are not waited for: the child's first call may hang on a lock of theirs, and then ends in time.
+        """
+        try:
+            return self._lock.acquire_alone(timeout=FORK_WAIT_SECONDS)
+        except HsmUnavailable:
+            return False
 
     def resume_after_fork(self) -> None:
         """Lets threads in again, in the parent."""
@@ -141,11 +171,11 @@ _paused: list[Module] = []
 _inherited: list[dict[str, Module]] = []
 
 
-def module(path: str, locking: str) -> Module:
+def module(path: str, locking: str, arguments: str = "") -> Module:
     """The module of this process, one a path. Nothing of it is touched before its first use."""
     with _modules_lock:
         if path not in _modules:
-            _modules[path] = Module(path, locking)
+            _modules[path] = Module(path, locking, arguments)
         return _modules[path]
 
 

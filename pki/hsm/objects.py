@@ -9,9 +9,10 @@ from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
 from pkcs11.util.ec import encode_ec_public_key, encode_named_curve_parameters
 from pkcs11.util.rsa import encode_rsa_public_key
 
+from pki.hsm import metrics
 from pki.hsm.errors import HsmConfigError, HsmError, HsmKeyExists, HsmKeyMissing
 from pki.hsm.sessions import WorkSession
-from pki.hsm.types import Algorithm, KeyAttributes, KeyRef
+from pki.hsm.types import Algorithm, KeyAttributes, KeyRef, TokenObject
 
 _CURVES = {Algorithm.EC_P256: "secp256r1", Algorithm.EC_P384: "secp384r1"}
 _RSA_BITS = {Algorithm.RSA_2048: 2048, Algorithm.RSA_3072: 3072, Algorithm.RSA_4096: 4096}
@@ -92,30 +93,40 @@ def make_pair(session: pkcs11.Session, algorithm: Algorithm, label: str, *, deri
     return KeyRef(key_id, label, algorithm, der)
 
 
-def make_secret_key(session: pkcs11.Session, key_id: str, label: str) -> KeyRef:
-    """Makes an AES-256 key that encrypts and decrypts data and wraps nothing."""
+# Key type and abilities of each kind of secret key. A MAC is compared on our side, so its key need not verify.
+_SECRETS = {
+    Algorithm.AES_256: (KeyType.AES, MechanismFlag.ENCRYPT | MechanismFlag.DECRYPT),
+    Algorithm.HMAC_SHA256: (KeyType.GENERIC_SECRET, MechanismFlag.SIGN),
+}
+
+
+def make_secret_key(session: pkcs11.Session, algorithm: Algorithm, key_id: str, label: str) -> KeyRef:
+    """Makes a 256-bit key that either encrypts and decrypts data or makes MACs, and does nothing else."""
     refuse_taken(session, label=label, key_id=key_id)
+    key_type, capabilities = _SECRETS[algorithm]
     key = session.generate_key(
-        KeyType.AES,
+        key_type,
         256,
         id=bytes.fromhex(key_id),
         label=label,
         store=True,
-        capabilities=MechanismFlag.ENCRYPT | MechanismFlag.DECRYPT,
+        capabilities=capabilities,
         template={
             Attribute.PRIVATE: True,
             Attribute.SENSITIVE: True,
             Attribute.EXTRACTABLE: False,
             Attribute.MODIFIABLE: False,
-            Attribute.SIGN: False,
+            Attribute.SIGN: MechanismFlag.SIGN in capabilities,
             Attribute.VERIFY: False,
+            Attribute.ENCRYPT: MechanismFlag.ENCRYPT in capabilities,
+            Attribute.DECRYPT: MechanismFlag.DECRYPT in capabilities,
             Attribute.WRAP: False,
             Attribute.UNWRAP: False,
             Attribute.DERIVE: False,
         },
     )
     _require(key)
-    return KeyRef(key_id, label, Algorithm.AES_256)
+    return KeyRef(key_id, label, algorithm)
 
 
 def _require(key: pkcs11.Object) -> None:
@@ -157,6 +168,7 @@ def lookup(work: WorkSession, kind: ObjectClass, key_id: str) -> Any:
         if len(found) > 1:
             raise HsmConfigError(f"several {kind.name} with CKA_ID {key_id}")
         known = work.found[kind, key_id] = found[0]
+        work.purposes[key_id] = metrics.purpose_of(found[0][Attribute.LABEL])
     return known
 
 
@@ -167,19 +179,23 @@ def able[T](key: Any, ability: type[T]) -> T:
     return key
 
 
-def describe_pair(work: WorkSession, key_id: str) -> KeyRef:
-    """The key pair with this CKA_ID. Raises HsmConfigError if CKA_ID is not the public key's."""
+def describe_pair(work: WorkSession, key_id: str, *, ours: bool = True) -> KeyRef:
+    """The key pair with this CKA_ID. Raises HsmConfigError if CKA_ID is not the public key's and we chose it."""
     public = lookup(work, ObjectClass.PUBLIC_KEY, key_id)
     private = lookup(work, ObjectClass.PRIVATE_KEY, key_id)
     der = public_key_der(public)
-    if key_id_of(der) != key_id:
+    if ours and key_id_of(der) != key_id:
         raise HsmConfigError(f"the public key with CKA_ID {key_id} is another one")
     return KeyRef(key_id, private.label, _algorithm(der), der)
 
 
 def describe_secret(work: WorkSession, key_id: str) -> KeyRef:
-    """The AES key with this CKA_ID."""
-    return KeyRef(key_id, lookup(work, ObjectClass.SECRET_KEY, key_id).label, Algorithm.AES_256)
+    """The AES or MAC key with this CKA_ID. Raises HsmError for another kind."""
+    key = lookup(work, ObjectClass.SECRET_KEY, key_id)
+    for algorithm, (key_type, _) in _SECRETS.items():
+        if key.key_type == key_type:
+            return KeyRef(key_id, key.label, algorithm)
+    raise HsmError(f"a secret key of type {key.key_type.name} is not one of ours")
 
 
 def _algorithm(der: bytes) -> Algorithm:
@@ -197,6 +213,41 @@ def inventory(session: pkcs11.Session) -> list[KeyAttributes]:
     found = []
     for kind in (ObjectClass.PRIVATE_KEY, ObjectClass.SECRET_KEY):
         for key in list(session.get_objects({Attribute.CLASS: kind, Attribute.TOKEN: True})):
-            values = {Attribute(number).name: value for number, value in key.get_attributes(_DESCRIBED).items()}
-            found.append(KeyAttributes(key[Attribute.ID].hex(), key[Attribute.LABEL], kind.name.lower(), values))
+            found.append(KeyAttributes(key[Attribute.ID].hex(), key[Attribute.LABEL], kind.name.lower(), _described(key)))
     return sorted(found, key=lambda each: each.label)
+
+
+def everything(session: pkcs11.Session) -> list[TokenObject]:
+    """Every object of the token."""
+    found = []
+    for each in list(session.get_objects({Attribute.TOKEN: True})):
+        kind: Any = each[Attribute.CLASS]
+        attributes, digest = {}, ""
+        if kind in (ObjectClass.PRIVATE_KEY, ObjectClass.SECRET_KEY):
+            attributes = _described(each)
+        elif kind == ObjectClass.PUBLIC_KEY:
+            digest = _public_digest(each)
+        name = kind.name.lower() if isinstance(kind, ObjectClass) else f"vendor-{kind:x}"
+        found.append(
+            TokenObject(name, _read(each, Attribute.ID, b"").hex(), _read(each, Attribute.LABEL, ""), attributes, digest)
+        )
+    return sorted(found, key=lambda each: (each.label, each.kind))
+
+
+def _described(key: pkcs11.Object) -> dict[str, bool]:
+    return {Attribute(number).name: value for number, value in key.get_attributes(_DESCRIBED).items()}
+
+
+def _read(each: pkcs11.Object, attribute: Attribute, default: Any) -> Any:
+    """An attribute that some kinds of objects lack: data has no CKA_ID."""
+    try:
+        return each[attribute]
+    except pkcs11.exceptions.AttributeTypeInvalid:
+        return default
+
+
+def _public_digest(public: Any) -> str:
+    """Empty for a key of a kind that we never make."""
+    if public.key_type not in (KeyType.EC, KeyType.RSA):
+        return ""
+    return hashlib.sha256(public_key_der(public)).hexdigest()

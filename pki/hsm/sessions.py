@@ -15,6 +15,8 @@ import pkcs11
 import structlog
 from pkcs11 import exceptions
 
+from pki.hsm import metrics
+from pki.hsm.calls import inside, is_lost, lent
 from pki.hsm.errors import HsmConfigError, HsmPinError, HsmUnavailable
 from pki.hsm.turns import turn
 
@@ -45,10 +47,11 @@ def _digest(token_label: str, pin: str) -> bytes:
 
 @dataclass
 class WorkSession:
-    """A session used by one thread at a time, with the objects already found in it, by class and CKA_ID."""
+    """A session used by one thread at a time, with the objects already found in it, by class and CKA_ID, and their purposes."""
 
     session: pkcs11.Session
     found: dict[tuple[pkcs11.ObjectClass, str], pkcs11.Object] = field(default_factory=dict)
+    purposes: dict[str, str] = field(default_factory=dict)
 
 
 class SessionPool:
@@ -57,6 +60,8 @@ class SessionPool:
     def __init__(self, token_label: str) -> None:
         self.token_label = token_label
         self._idle: list[WorkSession] = []
+        self._epoch = 0
+        self._idle_lock = threading.Lock()
         self._free = threading.BoundedSemaphore(MAX_SESSIONS)
         self._login: pkcs11.Session | None = None
         self._login_lock = threading.Lock()
@@ -66,7 +71,9 @@ class SessionPool:
 
     def forget(self) -> None:
         """Drops all sessions without a call to the module: they died with its generation."""
-        self._idle.clear()
+        with self._idle_lock:
+            self._idle.clear()
+            self._epoch += 1
         self._login = None
 
     @contextlib.contextmanager
@@ -74,34 +81,50 @@ class SessionPool:
         """A work session of a token that is logged in. A session in which something failed is not used again."""
         if not self._free.acquire(timeout=BUSY_SECONDS):
             raise HsmUnavailable("all sessions of the token are busy")
-        try:
-            work = self._take(self._logged_in(lib, read_pin))
+        metrics.session_taken(self.token_label)
+        with lent(self._release):
+            token = self._logged_in(lib, read_pin)
+            work, epoch = self._take(token)
             try:
-                yield work
+                with inside():
+                    yield work
             except BaseException:
-                # It may have an operation under way. If it died with its token, closing it fails and does not matter.
-                with contextlib.suppress(exceptions.PKCS11Error):
-                    work.session.close()
+                # It may have an operation under way. If it died with its token, closing it fails and does not matter. That of a
+                # thread which was given up and came back may have another's number by now.
+                if not is_lost():
+                    with contextlib.suppress(exceptions.PKCS11Error):
+                        work.session.close()
                 raise
-            self._idle.append(work)
-        finally:
-            self._free.release()
+            self._put_back(work, epoch)
+
+    def _release(self) -> None:
+        metrics.session_given_back(self.token_label)
+        self._free.release()
 
     def open_for_writing(self, lib: "_pkcs11.lib", read_pin: Callable[[], str]) -> pkcs11.Session:
         """A new session that may make token objects; the caller closes it."""
         return self._logged_in(lib, read_pin).open(rw=True)
 
-    def _take(self, token: pkcs11.Token) -> WorkSession:
-        try:
-            return self._idle.pop()
-        except IndexError:
-            return WorkSession(token.open())
+    def _take(self, token: pkcs11.Token) -> tuple[WorkSession, int]:
+        with self._idle_lock:
+            epoch = self._epoch
+            if self._idle:
+                return self._idle.pop(), epoch
+        with inside():
+            return WorkSession(token.open()), epoch
+
+    def _put_back(self, work: WorkSession, epoch: int) -> None:
+        with self._idle_lock:
+            if epoch == self._epoch:
+                self._idle.append(work)
 
     def _logged_in(self, lib: "_pkcs11.lib", read_pin: Callable[[], str]) -> pkcs11.Token:
-        with self._login_lock:
+        if not self._login_lock.acquire(timeout=BUSY_SECONDS):
+            raise HsmUnavailable("another thread is logging in")
+        with lent(self._login_lock.release):
             if self._login is None:
                 with turn(lib.so):
-                    self._login = self._log_in(self._find_token(lib), read_pin())
+                    self._login = self._log_in(lib, read_pin())
             token: pkcs11.Token = self._login.token
             return token
 
@@ -119,13 +142,16 @@ class SessionPool:
             raise HsmConfigError("another token has taken the label of the one that was used before")
         return token
 
-    def _log_in(self, token: pkcs11.Token, pin: str) -> pkcs11.Session:
+    def _log_in(self, lib: "_pkcs11.lib", pin: str) -> pkcs11.Session:
         digest = _digest(self.token_label, pin)
-        if _refused_pins.get(self.token_label) == digest:
-            raise HsmPinError("the token has refused this PIN before")
         try:
-            return self._open_logged_in(token, pin)
+            with inside():
+                token = self._find_token(lib)
+                if _refused_pins.get(self.token_label) == digest:
+                    raise HsmPinError("the token has refused this PIN before")
+                return self._open_logged_in(token, pin)
         except PIN_ERRORS as error:
+            metrics.failed(error)
             _refused_pins[self.token_label] = digest
             log.error("hsm.login_refused", reason=type(error).__name__)
             raise HsmPinError(type(error).__name__) from None
@@ -144,11 +170,14 @@ class SessionPool:
 
     def succeeded(self) -> None:
         """Closes the circuit."""
-        self._failures, self._closed_until = 0, 0.0
+        if self._failures:
+            self._failures, self._closed_until = 0, 0.0
+            metrics.circuit(self.token_label, is_open=False)
 
     def failed(self) -> None:
         """Opens the circuit for 1, 2, 5, 10 and then 30 seconds."""
         pause = BACK_OFF_SECONDS[min(self._failures, len(BACK_OFF_SECONDS) - 1)]
         self._failures += 1
         self._closed_until = time.monotonic() + pause
+        metrics.circuit(self.token_label, is_open=True)
         log.error("hsm.unavailable", pause_seconds=pause)

@@ -1,48 +1,35 @@
-"""One token: the operations, each tried once more after a reconnect when the token's sessions have died."""
+"""One token: what it is asked to do. How that is tried, and given up, is in `attempts`."""
 
 import hashlib
 import secrets
+import time
 from collections.abc import Callable
 
-import structlog
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import load_der_public_key
-from pkcs11 import KDF, Attribute, DeriveMixin, GCMParams, KeyType, Mechanism, ObjectClass, SignMixin, exceptions
+from pkcs11 import (
+    KDF,
+    Attribute,
+    DecryptMixin,
+    DeriveMixin,
+    EncryptMixin,
+    GCMParams,
+    KeyType,
+    Mechanism,
+    ObjectClass,
+    SignMixin,
+    exceptions,
+)
 
-from pki.hsm import objects
-from pki.hsm.errors import HsmConfigError, HsmError, HsmKeyMissing, HsmSealBroken, HsmUnavailable
+from pki.hsm import metrics, objects
+from pki.hsm.attempts import LONG_FACTOR, Attempts
+from pki.hsm.errors import HsmConfigError, HsmKeyMissing, HsmSealBroken, HsmSealKeyLost
 from pki.hsm.keys import TokenPrivateKey, private_key, verify
-from pki.hsm.module import Module, module
 from pki.hsm.sessions import WorkSession
-from pki.hsm.types import Algorithm, Health, KeyAttributes, KeyRef, KeySpec, Scheme
+from pki.hsm.types import Algorithm, Health, KeyAttributes, KeyRef, KeySpec, Scheme, TokenObject
 
-log = structlog.get_logger(__name__)
-
-# After these the sessions are not to be trusted: the module is initialised anew, keys are found again, the call is repeated once.
-_DEAD = (
-    exceptions.DeviceError,
-    exceptions.DeviceRemoved,
-    exceptions.FunctionFailed,
-    exceptions.GeneralError,
-    exceptions.KeyHandleInvalid,
-    exceptions.ObjectHandleInvalid,
-    exceptions.SessionClosed,
-    exceptions.SessionHandleInvalid,
-    exceptions.SlotIDInvalid,
-    exceptions.TokenNotPresent,
-    exceptions.UserNotLoggedIn,
-)
-# Said when the function is invoked, before any work (PKCS #11 2.40 section 5.1). CKR_SESSION_CLOSED comes during the work.
-_NOT_BEGUN = (
-    exceptions.KeyHandleInvalid,
-    exceptions.ObjectHandleInvalid,
-    exceptions.SessionHandleInvalid,
-    exceptions.SlotIDInvalid,
-    exceptions.TokenNotPresent,
-    exceptions.UserNotLoggedIn,
-)
 _SEAL_FAULTS = (
     exceptions.EncryptedDataInvalid,
     exceptions.EncryptedDataLenRange,
@@ -57,110 +44,55 @@ _DIGEST_INFO = {
     "sha512": bytes.fromhex("3051300d060960864801650304020305000440"),
 }
 
+CHALLENGE = b"siths-portal challenge\x00"
+
 SEAL_VERSION = 1
 _IV_LENGTH, _TAG_LENGTH, _KEY_ID_LENGTH = 12, 16, 20
 _SEAL_HEAD = 1 + _KEY_ID_LENGTH + _IV_LENGTH
 
 
-def _is_dead(error: exceptions.PKCS11Error) -> bool:
-    return isinstance(error, _DEAD) or _is_uninitialised(error)
-
-
-def _is_uninitialised(error: exceptions.PKCS11Error) -> bool:
-    # python-pkcs11 has no class of its own for CKR_CRYPTOKI_NOT_INITIALIZED.
-    return "not initialized" in str(error)
-
-
-class _SessionsDied(Exception):
-    def __init__(self, generation: int, cause: str, *, began: bool) -> None:
-        super().__init__(cause)
-        self.generation = generation
-        self.began = began
-
-
-class Hsm:
+class Hsm(Attempts):
     """A token of this process, found by its label. Opens on first use; may be used by threads at once and after a fork.
 
     Every method may raise HsmUnavailable (later is worth a try), HsmPinError or HsmConfigError.
     """
-
-    def __init__(self, *, path: str, token_label: str, read_pin: Callable[[], str], locking: str = "auto") -> None:
-        self._path = path
-        self._locking = locking
-        self._read_pin = read_pin
-        self.token_label = token_label
-
-    def _run[T](self, operation: Callable[[WorkSession], T]) -> T:
-        here = module(self._path, self._locking)
-        pool = here.pool(self.token_label)
-        pool.check_circuit()
-        began = False
-        try:
-            try:
-                result = self._attempt(here, operation)
-            except _SessionsDied as died:
-                began = died.began
-                here.restart(died.generation)
-                result = self._attempt(here, operation)
-        except (_SessionsDied, HsmUnavailable) as error:
-            pool.failed()
-            raise HsmUnavailable(str(error), began=began or error.began) from error
-        except HsmError as error:
-            error.began = error.began or began
-            raise
-        pool.succeeded()
-        return result
-
-    def _attempt[T](self, here: Module, operation: Callable[[WorkSession], T]) -> T:
-        began = False
-        with here.entered() as generation:
-            try:
-                with here.pool(self.token_label).session(here.lib, self._read_pin) as work:
-                    began = True
-                    return operation(work)
-            except exceptions.PKCS11Error as error:
-                cause, dead = f"{type(error).__name__}: {error}".rstrip(": "), _is_dead(error)
-                began = began and not isinstance(error, _NOT_BEGUN) and not _is_uninitialised(error)
-            # The error is let go before the module is: what hangs on it would otherwise end a search of a later session.
-        if not dead:
-            raise HsmError(cause, began=began)
-        log.warning("hsm.session_died", error=cause)
-        raise _SessionsDied(generation, cause, began=began)
-
-    def _run_writing[T](self, operation: Callable[[WorkSession], T]) -> T:
-        """Runs `operation` in a session of its own that may make token objects."""
-        here = module(self._path, self._locking)
-
-        def in_new_session(_work: WorkSession) -> T:
-            session = here.pool(self.token_label).open_for_writing(here.lib, self._read_pin)
-            try:
-                return operation(WorkSession(session))
-            finally:
-                session.close()
-
-        return self._run(in_new_session)
 
     def generate(self, spec: KeySpec) -> KeyRef:
         """Makes a key pair that signs and never leaves the token, and proves it by a signature.
 
         Raises HsmKeyExists if the label is taken, HsmConfigError if the key is not as it must be.
         """
-        ref = self._run_writing(lambda work: objects.make_pair(work.session, spec.algorithm, spec.label))
-        self._prove(ref)
+        ref = self._run_writing(lambda work: objects.make_pair(work.session, spec.algorithm, spec.label), factor=LONG_FACTOR)
+        self.prove(ref)
         return ref
 
-    def _prove(self, ref: KeyRef) -> None:
-        challenge = secrets.token_bytes(32)
+    def prove(self, ref: KeyRef) -> None:
+        """Signs a challenge and verifies it with the reference's public key. HsmConfigError if the key is another's.
+
+        No signature over the challenge can be taken for one over a certificate, a CRL or an OCSP response, which begin with 0x30.
+        """
+        challenge = CHALLENGE + secrets.token_bytes(32)
         scheme = Scheme.RSA_SHA256 if ref.algorithm.is_rsa else Scheme.ECDSA_SHA256
         try:
             verify(load_der_public_key(ref.public_key_der), self.sign(ref, challenge, scheme), challenge, scheme)
         except InvalidSignature:
-            raise HsmConfigError("the new key's signature does not verify") from None
+            raise HsmConfigError("the key's signature does not verify") from None
 
     def generate_kek(self, label: str) -> KeyRef:
         """Makes an AES-256 key for `seal` and `open`, with a random CKA_ID."""
+        return self._generate_secret(Algorithm.AES_256, label)
+
+    def generate_mac_key(self, label: str) -> KeyRef:
+        """Makes a 256-bit key that can do nothing but `mac`, with a random CKA_ID, and proves it by a MAC made twice."""
+        ref = self._generate_secret(Algorithm.HMAC_SHA256, label)
+        challenge = secrets.token_bytes(32)
+        if self.mac(ref, challenge) != self.mac(ref, challenge):
+            raise HsmConfigError("the new key makes another MAC each time")
+        return ref
+
+    def _generate_secret(self, algorithm: Algorithm, label: str) -> KeyRef:
         key_id = secrets.token_hex(_KEY_ID_LENGTH)
-        return self._run_writing(lambda work: objects.make_secret_key(work.session, key_id, label))
+        return self._run_writing(lambda work: objects.make_secret_key(work.session, algorithm, key_id, label))
 
     def generate_derive_key(self, label: str) -> KeyRef:
         """Makes a P-256 key pair that can do nothing but `ecdh_derive`, and proves it by an agreement with itself."""
@@ -183,9 +115,12 @@ class Hsm:
 
         self._run_writing(operation)
 
-    def find(self, key_id: str) -> KeyRef:
-        """The key pair with this CKA_ID (hex). Raises HsmKeyMissing."""
-        return self._run(lambda work: objects.describe_pair(work, key_id))
+    def find(self, key_id: str, *, ours: bool = True) -> KeyRef:
+        """The key pair with this CKA_ID (hex). Raises HsmKeyMissing.
+
+        HsmConfigError if its CKA_ID is not its public key's, unless others chose it (`ours` False, for imported keys).
+        """
+        return self._run(lambda work: objects.describe_pair(work, key_id, ours=ours))
 
     def attributes(self, key_id: str) -> KeyAttributes:
         """What the token says of the private or secret key with this CKA_ID. HsmKeyMissing; HsmConfigError if several."""
@@ -196,8 +131,8 @@ class Hsm:
             raise HsmConfigError(f"several keys with CKA_ID {key_id}")
         return found[0]
 
-    def find_kek(self, key_id: str) -> KeyRef:
-        """The AES key with this CKA_ID (hex). Raises HsmKeyMissing."""
+    def find_secret(self, key_id: str) -> KeyRef:
+        """The AES or MAC key with this CKA_ID (hex). Raises HsmKeyMissing."""
         return self._run(lambda work: objects.describe_secret(work, key_id))
 
     def find_label(self, label: str) -> str | None:
@@ -213,7 +148,7 @@ class Hsm:
 
     def private_key(self, ref: KeyRef | str) -> TokenPrivateKey:
         """A private key for cryptography's builders (certificates, CRLs, OCSP responses) that signs here."""
-        found = ref if isinstance(ref, KeyRef) and ref.public_key_der else self.find(_key_id(ref))
+        found = ref if isinstance(ref, KeyRef) and ref.public_key_der else self.find(_key_id(ref), ours=False)
         return private_key(found, lambda digest, scheme: self.sign_digest(found, digest, scheme))
 
     def sign(self, ref: KeyRef | str, data: bytes, scheme: Scheme) -> bytes:
@@ -229,10 +164,22 @@ class Hsm:
         def operation(work: WorkSession) -> bytes:
             key = objects.able(objects.lookup(work, ObjectClass.PRIVATE_KEY, key_id), SignMixin)
             if scheme.is_rsa:
-                return bytes(key.sign(_DIGEST_INFO[scheme.hash_name] + digest, mechanism=Mechanism.RSA_PKCS))
-            raw = bytes(key.sign(digest, mechanism=Mechanism.ECDSA))
+                return _timed(
+                    work, key_id, lambda: key.sign(_DIGEST_INFO[scheme.hash_name] + digest, mechanism=Mechanism.RSA_PKCS)
+                )
+            raw = _timed(work, key_id, lambda: key.sign(digest, mechanism=Mechanism.ECDSA))
             half = len(raw) // 2
             return utils.encode_dss_signature(int.from_bytes(raw[:half]), int.from_bytes(raw[half:]))
+
+        return self._run(operation)
+
+    def mac(self, key_id: KeyRef | str, data: bytes) -> bytes:
+        """HMAC-SHA-256 (RFC 2104) of `data`, 32 octets, by a key of `generate_mac_key`; compare it in constant time."""
+        id_ = _key_id(key_id)
+
+        def operation(work: WorkSession) -> bytes:
+            key = objects.able(objects.lookup(work, ObjectClass.SECRET_KEY, id_), SignMixin)
+            return _timed(work, id_, lambda: key.sign(data, mechanism=Mechanism.SHA256_HMAC))
 
         return self._run(operation)
 
@@ -242,21 +189,27 @@ class Hsm:
         iv = secrets.token_bytes(_IV_LENGTH)
 
         def operation(work: WorkSession) -> bytes:
-            key = objects.lookup(work, ObjectClass.SECRET_KEY, key_id)
-            return bytes(key.encrypt(plaintext, mechanism=Mechanism.AES_GCM, mechanism_param=GCMParams(iv, aad)))
+            key = objects.able(objects.lookup(work, ObjectClass.SECRET_KEY, key_id), EncryptMixin)
+            return _octets(key.encrypt(plaintext, mechanism=Mechanism.AES_GCM, mechanism_param=GCMParams(iv, aad)))
 
         return bytes([SEAL_VERSION]) + bytes.fromhex(key_id) + iv + self._run(operation)
 
     def open(self, blob: bytes, aad: bytes) -> bytes:
-        """The plaintext of a blob made by `seal`. Raises HsmSealBroken if blob or `aad` is not what was sealed."""
+        """The plaintext of a blob made by `seal`.
+
+        Raises HsmSealBroken if blob or `aad` is not what was sealed, HsmSealKeyLost if the KEK is not in the token.
+        """
         if len(blob) < _SEAL_HEAD + _TAG_LENGTH or blob[0] != SEAL_VERSION:
             raise HsmSealBroken("not a sealed blob")
         key_id, iv = blob[1 : 1 + _KEY_ID_LENGTH].hex(), blob[1 + _KEY_ID_LENGTH : _SEAL_HEAD]
 
         def operation(work: WorkSession) -> bytes:
-            key = objects.lookup(work, ObjectClass.SECRET_KEY, key_id)
             try:
-                return bytes(key.decrypt(blob[_SEAL_HEAD:], mechanism=Mechanism.AES_GCM, mechanism_param=GCMParams(iv, aad)))
+                key = objects.able(objects.lookup(work, ObjectClass.SECRET_KEY, key_id), DecryptMixin)
+            except HsmKeyMissing:
+                raise HsmSealKeyLost(f"the token has no key {key_id}: what it sealed is lost unless a backup has it") from None
+            try:
+                return _octets(key.decrypt(blob[_SEAL_HEAD:], mechanism=Mechanism.AES_GCM, mechanism_param=GCMParams(iv, aad)))
             except _SEAL_FAULTS:
                 # SoftHSM says GeneralError for a wrong tag; a session that still works tells it from a dead token.
                 work.session.generate_random(64)
@@ -293,7 +246,7 @@ class Hsm:
 
     def health(self) -> Health:
         """Opens the token if need be, counts its private keys and says how calls are kept apart."""
-        here = module(self._path, self._locking)
+        here = self.module
 
         def operation(work: WorkSession) -> Health:
             keys = list(work.session.get_objects({Attribute.CLASS: ObjectClass.PRIVATE_KEY, Attribute.TOKEN: True}))
@@ -306,6 +259,23 @@ class Hsm:
         """Every private and secret key of the token with its attributes, by label."""
         return self._run(lambda work: objects.inventory(work.session))
 
+    def everything(self) -> list[TokenObject]:
+        """Every object that the token keeps, of whatever kind, by label; other than by hand there is nothing but keys."""
+        return self._run(lambda work: objects.everything(work.session))
+
 
 def _key_id(ref: KeyRef | str) -> str:
     return ref.key_id if isinstance(ref, KeyRef) else ref
+
+
+def _octets(result: object) -> bytes:
+    if not isinstance(result, bytes):
+        raise TypeError("the library gives the result of one piece of data as bytes")
+    return result
+
+
+def _timed(work: WorkSession, key_id: str, sign: Callable[[], bytes]) -> bytes:
+    began = time.perf_counter()
+    signature = bytes(sign())
+    metrics.signed(work.purposes.get(key_id, metrics.OTHER), time.perf_counter() - began)
+    return signature

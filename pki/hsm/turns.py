@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from pki.hsm.calls import lent
+
 TURN_SECONDS = 10.0
 _POLL_SECONDS = 0.005
 
@@ -20,7 +22,8 @@ def turn(module_path: str) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         # A module that is not there has no turns; loading it tells so.
         with contextlib.suppress(FileNotFoundError):
-            file = stack.enter_context(Path(module_path).open("rb"))
+            file = Path(module_path).open("rb")  # noqa: SIM115  (closed by what follows)
+            stack.enter_context(lent(file.close))
             deadline = time.monotonic() + TURN_SECONDS
             while not _taken(file.fileno()) and time.monotonic() < deadline:
                 time.sleep(_POLL_SECONDS)

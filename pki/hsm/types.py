@@ -13,6 +13,7 @@ class Algorithm(enum.StrEnum):
     EC_P256 = "ec-p256"
     EC_P384 = "ec-p384"
     AES_256 = "aes-256"
+    HMAC_SHA256 = "hmac-sha256"
 
     @property
     def is_rsa(self) -> bool:
@@ -50,7 +51,7 @@ class KeySpec:
 
 @dataclass(frozen=True)
 class KeyRef:
-    """A key in a token. `key_id` is CKA_ID in lower-case hex; `public_key_der` is its SubjectPublicKeyInfo, empty for AES."""
+    """A key in a token. `key_id` is CKA_ID in lower-case hex; `public_key_der` is its SubjectPublicKeyInfo, empty for secrets."""
 
     key_id: str
     label: str
@@ -66,6 +67,17 @@ class KeyAttributes:
     label: str
     kind: str
     attributes: dict[str, bool]
+
+
+@dataclass(frozen=True)
+class TokenObject:
+    """An object that a token keeps. `kind` is CKO_'s name in lower case; `public_key_sha256` is of the SubjectPublicKeyInfo."""
+
+    kind: str
+    key_id: str
+    label: str
+    attributes: dict[str, bool] = field(default_factory=dict)
+    public_key_sha256: str = ""
 
 
 @dataclass(frozen=True)

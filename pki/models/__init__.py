@@ -5,8 +5,6 @@ Lock order everywhere: rows of `Certificate` by id, then the row of `Certificate
 
 from pki.choices import (
     ANSWERED,
-    COMPROMISE,
-    HOLDER_REASONS,
     ONLINE,
     ApprovalAction,
     ApprovalState,
@@ -15,9 +13,9 @@ from pki.choices import (
     CertificateStatus,
     Decision,
     DeliveryState,
+    KeyFinding,
+    KeyProvenance,
     KeyPurpose,
-    MassRevocationState,
-    RevocationChannel,
     RevocationReason,
     SecretState,
     SerialMode,
@@ -26,15 +24,12 @@ from pki.models.approvals import Approval, ApprovalRequest
 from pki.models.authorities import CertificateAuthority, CertificateAuthorityQuerySet, ProfileVersion, draw_status_versions
 from pki.models.certificates import Certificate, CertificateBlob, Revocation
 from pki.models.events import Event, EventSeal
-from pki.models.keys import HsmKey
-from pki.models.mass_revocations import MassRevocation, MassRevocationMember
+from pki.models.keys import HsmKey, KeyInventory
 from pki.models.secrets import Secret, SecretDelivery
 from pki.models.status import Crl, OcspResponse, OcspSigner
 
 __all__ = [
     "ANSWERED",
-    "COMPROMISE",
-    "HOLDER_REASONS",
     "ONLINE",
     "Approval",
     "ApprovalAction",
@@ -53,15 +48,14 @@ __all__ = [
     "Event",
     "EventSeal",
     "HsmKey",
+    "KeyFinding",
+    "KeyInventory",
+    "KeyProvenance",
     "KeyPurpose",
-    "MassRevocation",
-    "MassRevocationMember",
-    "MassRevocationState",
     "OcspResponse",
     "OcspSigner",
     "ProfileVersion",
     "Revocation",
-    "RevocationChannel",
     "RevocationReason",
     "Secret",
     "SecretDelivery",

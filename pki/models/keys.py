@@ -1,14 +1,18 @@
-"""The inventory of keys in tokens."""
+"""The inventory of keys in tokens, and what each comparison with the tokens found."""
 
 from django.db import models
 
-from pki.choices import KeyPurpose
+from pki.choices import KeyFinding, KeyProvenance, KeyPurpose
+from siths_portal.lib.ids import new_id
 
 
 class HsmKey(models.Model):
-    """Inventory row of each key that we made in a token: how to find it and its public half, for processes without a token.
+    """Inventory row of each key of ours in a token: how to find it and its public half, for processes without a token.
 
-    `key_id` is CKA_ID in hex. For the KEK, `public_key_der` is empty.
+    `key_id` is CKA_ID in hex. For secret keys (KEK, audit MAC), `public_key_der` is empty. `attributes` are those that the token
+    reported when the row was made. An imported key names the ceremony document that it came with by its hash (spec E2 point 13).
+    `checked_at`, `finding` and `finding_facts` are the newest inventory's; the finding is empty until the first one. `seals`
+    counts the encryptions that a KEK was taken for, which are limited (NIST SP 800-38D section 8.3).
     """
 
     key_id = models.CharField(max_length=40, primary_key=True)
@@ -18,8 +22,38 @@ class HsmKey(models.Model):
     algorithm = models.CharField(max_length=20)
     public_key_der = models.BinaryField(default=bytes)
     attributes = models.JSONField(default=dict)
+    provenance = models.CharField(max_length=10, choices=KeyProvenance.choices, default=KeyProvenance.GENERATED)
+    ceremony_sha256 = models.CharField(max_length=64, default="")
+    seals = models.BigIntegerField(default=0)
+    checked_at = models.DateTimeField(null=True)
+    finding = models.CharField(max_length=20, choices=KeyFinding.choices, default="")
+    finding_facts = models.JSONField(default=dict)
     created_at = models.DateTimeField()
     retired_at = models.DateTimeField(null=True)
 
     class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(provenance=KeyProvenance.GENERATED)
+                | models.Q(provenance=KeyProvenance.IMPORTED, ceremony_sha256__regex="^[0-9a-f]{64}$"),
+                name="pki_hsmkey_provenance",
+            ),
+            models.CheckConstraint(condition=models.Q(finding__in=["", *KeyFinding.values]), name="pki_hsmkey_finding"),
+        ]
         indexes = [models.Index(fields=["purpose", "-created_at"], name="pki_hsmkey_purpose")]
+
+
+class KeyInventory(models.Model):
+    """One comparison of the tokens with the rows. `tokens` says which were read, `problems` what was not as recorded.
+
+    The shapes are those of `pki.inventory`: `TokenSeen` and `Problem`.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField()
+    tokens = models.JSONField(default=list)
+    problems = models.JSONField(default=list)
+
+    class Meta:
+        indexes = [models.Index(fields=["-started_at"], name="pki_inventory_newest")]

@@ -1,6 +1,5 @@
 """The token boundary on SoftHSM: threads, forks, death and return, PINs, and keys that do not leave."""
 
-import ctypes
 import multiprocessing
 import os
 import shutil
@@ -20,7 +19,10 @@ from pki import hsm
 from pki.hsm import Algorithm, Hsm, KeySpec, Scheme, sessions
 from pki.hsm.keys import verify
 from pki.hsm.module import Module, module
+from tests.pki.hsm_faults import counted, finalise_behind_the_back
 from tests.pki_fixtures import TEST_PIN, make_token
+
+CKR_PIN_INCORRECT = 0xA0
 
 
 def opened(label: str, *, pin: str = TEST_PIN) -> Hsm:
@@ -169,16 +171,12 @@ def test_fork_while_threads_are_inside_the_module(token, ec_key):
             thread.join()
 
 
-def _finalise_behind_the_back() -> None:
-    ctypes.CDLL(settings.PKCS11_MODULE).C_Finalize(None)
-
-
 # python-pkcs11 ends the search that failed; it fails to, in a module that is down, and says so.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_module_finalised_behind_the_back_comes_back(token, rsa_key):
     token.sign(rsa_key, b"before", Scheme.RSA_SHA256)
     generation = module(settings.PKCS11_MODULE, "auto").generation
-    _finalise_behind_the_back()
+    finalise_behind_the_back()
     verify(token.public_key(rsa_key), token.sign(rsa_key, b"after", Scheme.RSA_SHA256), b"after", Scheme.RSA_SHA256)
     assert module(settings.PKCS11_MODULE, "auto").generation == generation + 1
 
@@ -199,7 +197,7 @@ def test_threads_share_one_reconnect(token, ec_key):
             faults.append(error)
 
     threads = [threading.Thread(target=work) for _ in range(4)]
-    _finalise_behind_the_back()
+    finalise_behind_the_back()
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -264,36 +262,18 @@ def _folder_of_token(tokens: Path, key_id: str) -> Path:
 
 
 def test_a_wrong_pin_is_tried_once(monkeypatch):
+    """Counted where the module counts: at C_Login."""
     make_token("hsm-pin")
     monkeypatch.setattr(sessions, "_refused_pins", {})
-    calls = []
-    original = sessions.SessionPool._log_in
-
-    def counted(self, token, pin):
-        try:
-            return original(self, token, pin)
-        finally:
-            flags = token.slot.get_token().flags
-            calls.append(pkcs11.TokenFlag.USER_PIN_COUNT_LOW in pkcs11.TokenFlag(int(flags)))
-
-    monkeypatch.setattr(sessions.SessionPool, "_log_in", counted)
-    logins = []
-    real_open = sessions.SessionPool._open_logged_in
-
-    def open_counted(token, pin):
-        logins.append(pin)
-        return real_open(token, pin)
-
-    monkeypatch.setattr(sessions.SessionPool, "_open_logged_in", staticmethod(open_counted))
     wrong = opened("hsm-pin", pin="000000")
-    for _ in range(5):
-        with pytest.raises(hsm.HsmPinError) as caught:
-            wrong.random(8)
-        assert "000000" not in str(caught.value)
-    assert logins == ["000000"]
-    assert calls[0] is True  # the token itself counted a wrong PIN
-    assert len(opened("hsm-pin").random(8)) == 8
-    assert logins == ["000000", TEST_PIN]
+    with counted("C_Login") as logins:
+        for _ in range(5):
+            with pytest.raises(hsm.HsmPinError) as caught:
+                wrong.random(8)
+            assert "000000" not in str(caught.value)
+        assert logins == [CKR_PIN_INCORRECT]
+        assert len(opened("hsm-pin").random(8)) == 8
+        assert logins == [CKR_PIN_INCORRECT, 0]
 
 
 def test_a_refused_pin_is_not_tried_again_by_a_child(monkeypatch):
@@ -322,6 +302,11 @@ def _raw_private(token_label: str, key_id: str):
     lib = module(settings.PKCS11_MODULE, "auto").lib
     session = lib.get_token(token_label=token_label).open(rw=True)
     return session, session.get_key(object_class=ObjectClass.PRIVATE_KEY, id=bytes.fromhex(key_id))
+
+
+def _raw_secret(token_label: str, key_id: str):
+    session = module(settings.PKCS11_MODULE, "auto").lib.get_token(token_label=token_label).open(rw=True)
+    return session, session.get_key(object_class=ObjectClass.SECRET_KEY, id=bytes.fromhex(key_id))
 
 
 def test_a_private_key_cannot_leave(token, token_label, rsa_key, ec_key):
@@ -417,7 +402,50 @@ def test_what_is_sealed_opens_only_with_its_own_data(token, rsa_key):
         with pytest.raises(hsm.HsmSealBroken):
             token.open(broken, aad)
     assert module(settings.PKCS11_MODULE, "auto").generation == generation  # a broken seal is no dead token
-    assert token.find_kek(kek.key_id) == kek
+    assert token.find_secret(kek.key_id) == kek
+
+
+def test_the_mac_key_makes_macs_and_does_nothing_else(token, token_label):
+    ref = token.generate_mac_key("test/mac")
+    assert ref.algorithm == Algorithm.HMAC_SHA256
+    assert token.find_secret(ref.key_id) == ref
+    first = token.mac(ref.key_id, b"seal 1")
+    assert len(first) == 32
+    assert token.mac(ref, b"seal 1") == first
+    assert token.mac(ref, b"seal 2") != first
+    assert token.mac(token.generate_mac_key("test/mac/other"), b"seal 1") != first
+    with pytest.raises(hsm.HsmError):
+        token.seal(ref, b"x", b"")
+    with pytest.raises(hsm.HsmConfigError, match="not for this use"):
+        token.mac(token.generate_kek("test/mac/kek"), b"seal 1")
+    with pytest.raises(hsm.HsmKeyMissing):
+        token.mac("ab" * 20, b"seal 1")
+    session, key = _raw_secret(token_label, ref.key_id)
+    with pytest.raises(pkcs11.AttributeSensitive):
+        key[Attribute.VALUE]
+    session.close()
+    described = token.attributes(ref.key_id).attributes
+    assert {name for name, value in described.items() if value} == {
+        "TOKEN", "PRIVATE", "SENSITIVE", "ALWAYS_SENSITIVE", "NEVER_EXTRACTABLE", "LOCAL", "SIGN",
+    }  # fmt: skip
+
+
+def test_the_mac_is_that_of_rfc_4231(token, token_label):
+    """Test case 2 with the key put into the token as a foreign program would."""
+    token.random(1)
+    session = module(settings.PKCS11_MODULE, "auto").lib.get_token(token_label=token_label).open(rw=True)
+    session.create_object(
+        {
+            Attribute.CLASS: ObjectClass.SECRET_KEY, Attribute.KEY_TYPE: pkcs11.KeyType.GENERIC_SECRET, Attribute.TOKEN: True,
+            Attribute.ID: b"\x42" * 20, Attribute.LABEL: "rfc 4231", Attribute.VALUE: b"Jefe".ljust(32, b"\0"),
+            Attribute.SIGN: True,
+        }
+    )  # fmt: skip
+    session.close()
+    # HMAC pads keys with zeros to a block, so the padded key is the same key (RFC 2104 section 2).
+    assert token.mac("42" * 20, b"what do ya want for nothing?").hex() == (
+        "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+    )
 
 
 def test_the_derive_key_agrees_and_does_nothing_else(token, token_label):

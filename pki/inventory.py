@@ -1,0 +1,216 @@
+"""The inventory: every object in each token against the rows of `HsmKey` (spec E2 point 15). Runs in the `pki` worker.
+
+An object that no row knows, a key that is not there and one that is not as it was recorded are alarms: an event, a line in the
+log and, for a key that is known, its row. The root's token is away between ceremonies, which is as it should be.
+"""
+
+import datetime as dt
+import enum
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+
+from pki.hsm import HsmError, TokenObject, hsm_for
+from pki.models import Event, HsmKey, KeyFinding, KeyInventory
+from pki.token_keys import SECRET_KEYS, keys_at_rest
+from siths_portal.lib import clock
+from siths_portal.lib.canonical import sha256_hex
+
+log = structlog.get_logger(__name__)
+
+ACTOR = "system:key-inventory"
+PERIOD = dt.timedelta(days=1)
+_EARLY = dt.timedelta(hours=1)  # a run that comes somewhat early is still the day's
+# An event holds so many problems; the report holds all.
+_IN_EVENT = 50
+
+
+class ProblemKind(enum.StrEnum):
+    """What can be wrong: an object that no row knows, a key that is gone or changed, a token that could not be read."""
+
+    UNKNOWN = "unknown"
+    MISSING = "missing"
+    DRIFTED = "drifted"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is not as recorded. `facts` tells how: pairs of what was recorded and what was found."""
+
+    kind: str
+    token: str
+    key_id: str = ""
+    label: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class TokenState(enum.StrEnum):
+    """What became of a token: read, absent as the root's may be, or not to be read."""
+
+    READ = "read"
+    OFFLINE = "offline"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True)
+class TokenSeen:
+    """A token of the inventory and how many objects it keeps."""
+
+    label: str
+    state: str
+    objects: int = 0
+
+
+@dataclass(frozen=True)
+class InventoryReport:
+    """What one inventory found."""
+
+    id: UUID
+    started_at: dt.datetime
+    ended_at: dt.datetime
+    tokens: tuple[TokenSeen, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Everything is as recorded."""
+        return not self.problems
+
+
+def latest() -> InventoryReport | None:
+    """The newest inventory; None before the first. Needs no token."""
+    row = KeyInventory.objects.order_by("-started_at").first()
+    return None if row is None else _report(row)
+
+
+def run_due() -> InventoryReport | None:
+    """The day's inventory, unless it has been made."""
+    newest = KeyInventory.objects.order_by("-started_at").first()
+    if newest is not None and clock.now() - newest.started_at < PERIOD - _EARLY:
+        return None
+    return run()
+
+
+def run() -> InventoryReport:
+    """Compares now, stores what was found and raises the alarms. Keys are neither made nor destroyed meanwhile."""
+    started = clock.now()
+    problems: list[Problem] = []
+    tokens: list[TokenSeen] = []
+    checked: list[HsmKey] = []
+    with keys_at_rest():
+        rows: dict[str, list[HsmKey]] = {label: [] for label in (settings.PKCS11_TOKEN, settings.PKCS11_ROOT_TOKEN)}
+        for row in HsmKey.objects.order_by("label"):
+            rows.setdefault(row.token_label, []).append(row)
+        for label, known in sorted(rows.items()):
+            seen, objects = _read(label)
+            tokens.append(seen)
+            if seen.state == TokenState.READ:
+                problems += _compare(label, objects, known)
+                checked += [row for row in known if row.retired_at is None]
+            elif seen.state == TokenState.UNREACHABLE and known:
+                problems.append(Problem(ProblemKind.UNREACHABLE, label))
+    return _store(started, tokens, problems, checked)
+
+
+def _read(label: str) -> tuple[TokenSeen, list[TokenObject]]:
+    token = hsm_for(label)
+    try:
+        if not token.is_present():
+            offline = label == settings.PKCS11_ROOT_TOKEN != settings.PKCS11_TOKEN
+            return TokenSeen(label, TokenState.OFFLINE if offline else TokenState.UNREACHABLE), []
+        objects = token.everything()
+    except HsmError as error:
+        log.error("inventory.token_failed", token=label, error=type(error).__name__)
+        return TokenSeen(label, TokenState.UNREACHABLE), []
+    return TokenSeen(label, TokenState.READ, len(objects)), objects
+
+
+def _compare(token: str, objects: Sequence[TokenObject], rows: Iterable[HsmKey]) -> list[Problem]:
+    """The token's problems; sets the finding of each row whose key should be there."""
+    problems: list[Problem] = []
+    left = list(objects)
+    retired = set()
+    for row in rows:
+        if row.retired_at is not None:
+            retired.add(row.key_id)
+            continue
+        key = _take(left, row, ("secret_key",) if row.purpose in SECRET_KEYS else ("private_key",))
+        public = None if row.purpose in SECRET_KEYS else _take(left, row, ("public_key",))
+        facts = {} if key is None else _drift(row, key, public)
+        row.finding = KeyFinding.MISSING if key is None else KeyFinding.DRIFTED if facts else KeyFinding.AS_RECORDED
+        row.finding_facts = facts
+        if row.finding != KeyFinding.AS_RECORDED:
+            problems.append(Problem(str(row.finding), token, row.key_id, row.label, facts))
+    for each in left:
+        facts = {"object": each.kind} | ({"retired": True} if each.key_id in retired else {})
+        problems.append(Problem(ProblemKind.UNKNOWN, token, each.key_id, each.label, facts))
+    return problems
+
+
+def _take(left: list[TokenObject], row: HsmKey, kinds: tuple[str, ...]) -> TokenObject | None:
+    """Takes the row's object out of those that are left; of several with its CKA_ID the one with its label."""
+    found = sorted(
+        (each for each in left if each.key_id == row.key_id and each.kind in kinds), key=lambda each: each.label != row.label
+    )
+    if not found:
+        return None
+    left.remove(found[0])
+    return found[0]
+
+
+def _drift(row: HsmKey, key: TokenObject, public: TokenObject | None) -> dict[str, Any]:
+    """What of a key differs from its row: pairs of what was recorded and what was found."""
+    facts: dict[str, Any] = {
+        name: [value, key.attributes.get(name)] for name, value in row.attributes.items() if key.attributes.get(name) is not value
+    }
+    if key.label != row.label:
+        facts["label"] = [row.label, key.label]
+    if row.purpose not in SECRET_KEYS:
+        recorded = sha256_hex(bytes(row.public_key_der))
+        found = public.public_key_sha256 if public else None
+        if found != recorded:
+            facts["public_key_sha256"] = [recorded, found]
+    return facts
+
+
+def _store(
+    started: dt.datetime, tokens: Sequence[TokenSeen], problems: Sequence[Problem], checked: Sequence[HsmKey]
+) -> InventoryReport:
+    for problem in problems:
+        log.error("inventory.alarm", **asdict(problem))
+    with transaction.atomic(durable=True):
+        row = KeyInventory.objects.create(
+            started_at=started,
+            ended_at=clock.now(),
+            tokens=[asdict(each) for each in tokens],
+            problems=[asdict(each) for each in problems],
+        )
+        for key in checked:
+            key.checked_at = row.ended_at
+        HsmKey.objects.bulk_update(checked, ["checked_at", "finding", "finding_facts"], batch_size=500)
+        Event.record(
+            actor_ref=ACTOR,
+            action="inventory.alarm" if problems else "inventory.completed",
+            subject_type="key_inventory",
+            subject_ref=str(row.id),
+            facts={
+                "tokens": row.tokens,
+                "keys": len(checked),
+                "problem_count": len(problems),
+                "problems": row.problems[:_IN_EVENT],
+            },
+        )
+    return _report(row)
+
+
+def _report(row: KeyInventory) -> InventoryReport:
+    def made[T](kind: type[T], values: Iterable[Mapping[str, Any]]) -> tuple[T, ...]:
+        return tuple(kind(**each) for each in values)
+
+    return InventoryReport(row.id, row.started_at, row.ended_at, made(TokenSeen, row.tokens), made(Problem, row.problems))
