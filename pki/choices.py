@@ -40,14 +40,45 @@ ANSWERED = [CertificateStatus.ISSUED, CertificateStatus.REVOKED]
 
 
 class RevocationReason(models.TextChoices):
-    """Reason codes on offer, by their RFC 5280 section 5.3.1 names. `unspecified` leaves the extension out."""
+    """Reason codes on offer, by their RFC 5280 section 5.3.1 names. `unspecified` leaves the extension out.
+
+    `cACompromise` is for CA certificates alone. `certificateHold` and `removeFromCRL` are not here: revocation is final.
+    """
 
     UNSPECIFIED = "unspecified"
     KEY_COMPROMISE = "keyCompromise"
+    CA_COMPROMISE = "cACompromise"
     AFFILIATION_CHANGED = "affiliationChanged"
     SUPERSEDED = "superseded"
     CESSATION_OF_OPERATION = "cessationOfOperation"
     PRIVILEGE_WITHDRAWN = "privilegeWithdrawn"
+
+
+COMPROMISE = [RevocationReason.KEY_COMPROMISE, RevocationReason.CA_COMPROMISE]
+"""Reasons that a revocation may be changed to, and from which it does not change again."""
+
+HOLDER_REASONS = [reason for reason in RevocationReason if reason != RevocationReason.CA_COMPROMISE]
+"""Reasons for certificates that are not a CA's."""
+
+
+class RevocationChannel(models.TextChoices):
+    """How a request for revocation came (spec F5). `system`: a rule, or an operator at the command line; nobody else asked."""
+
+    PORTAL = "portal"
+    API = "api"
+    PHONE = "phone"
+    PAPER = "paper"
+    SYSTEM = "system"
+
+
+class MassRevocationState(models.TextChoices):
+    """Life of a mass revocation: `requested` until it is started with its approval; `publishing` makes the CRLs at the end."""
+
+    REQUESTED = "requested"
+    RUNNING = "running"
+    STOPPED = "stopped"
+    PUBLISHING = "publishing"
+    FINISHED = "finished"
 
 
 class CertIdHash(models.TextChoices):

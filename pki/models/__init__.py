@@ -5,6 +5,8 @@ Lock order everywhere: rows of `Certificate` by id, then the row of `Certificate
 
 from pki.choices import (
     ANSWERED,
+    COMPROMISE,
+    HOLDER_REASONS,
     ONLINE,
     ApprovalAction,
     ApprovalState,
@@ -16,6 +18,8 @@ from pki.choices import (
     KeyFinding,
     KeyProvenance,
     KeyPurpose,
+    MassRevocationState,
+    RevocationChannel,
     RevocationReason,
     SecretState,
     SerialMode,
@@ -25,11 +29,14 @@ from pki.models.authorities import CertificateAuthority, CertificateAuthorityQue
 from pki.models.certificates import Certificate, CertificateBlob, Revocation
 from pki.models.events import Event, EventSeal
 from pki.models.keys import HsmKey, KeyInventory
+from pki.models.mass_revocations import MassRevocation, MassRevocationMember
 from pki.models.secrets import Secret, SecretDelivery
 from pki.models.status import Crl, OcspResponse, OcspSigner
 
 __all__ = [
     "ANSWERED",
+    "COMPROMISE",
+    "HOLDER_REASONS",
     "ONLINE",
     "Approval",
     "ApprovalAction",
@@ -52,10 +59,14 @@ __all__ = [
     "KeyInventory",
     "KeyProvenance",
     "KeyPurpose",
+    "MassRevocation",
+    "MassRevocationMember",
+    "MassRevocationState",
     "OcspResponse",
     "OcspSigner",
     "ProfileVersion",
     "Revocation",
+    "RevocationChannel",
     "RevocationReason",
     "Secret",
     "SecretDelivery",
