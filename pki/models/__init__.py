@@ -27,6 +27,7 @@ from pki.choices import (
 from pki.models.approvals import Approval, ApprovalRequest
 from pki.models.authorities import CertificateAuthority, CertificateAuthorityQuerySet, ProfileVersion, draw_status_versions
 from pki.models.certificates import Certificate, CertificateBlob, Revocation
+from pki.models.clients import ClientOrder, ClientPermission
 from pki.models.events import Event, EventSeal
 from pki.models.keys import HsmKey, KeyInventory
 from pki.models.mass_revocations import MassRevocation, MassRevocationMember
@@ -49,6 +50,8 @@ __all__ = [
     "CertificateAuthorityQuerySet",
     "CertificateBlob",
     "CertificateStatus",
+    "ClientOrder",
+    "ClientPermission",
     "Crl",
     "Decision",
     "DeliveryState",

@@ -70,6 +70,7 @@ class Certificate(models.Model):
             models.Index(fields=["subject_ref"], name="pki_cert_subject", condition=~models.Q(subject_ref="")),
             models.Index(fields=["spki_sha256"], name="pki_cert_spki", condition=~models.Q(spki_sha256="")),
             models.Index(fields=["not_after"], name="pki_cert_not_after"),
+            models.Index(fields=["issued_at", "id"], name="pki_cert_issued", condition=models.Q(issued_at__isnull=False)),
         ]
 
     def __str__(self) -> str:
