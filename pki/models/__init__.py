@@ -26,7 +26,7 @@ from pki.choices import (
 )
 from pki.models.approvals import Approval, ApprovalRequest
 from pki.models.authorities import CertificateAuthority, CertificateAuthorityQuerySet, ProfileVersion, draw_status_versions
-from pki.models.certificates import Certificate, CertificateBlob, Revocation
+from pki.models.certificates import Certificate, CertificateBlob, Fingerprint, Revocation
 from pki.models.clients import ClientOrder, ClientPermission
 from pki.models.events import Event, EventSeal
 from pki.models.keys import HsmKey, KeyInventory
@@ -57,6 +57,7 @@ __all__ = [
     "DeliveryState",
     "Event",
     "EventSeal",
+    "Fingerprint",
     "HsmKey",
     "KeyFinding",
     "KeyInventory",

@@ -77,11 +77,21 @@ class Certificate(models.Model):
         return str(self.id)
 
 
+class Fingerprint(models.Func):
+    """SHA-256 of a binary column, as `pki_blob_sha256` indexes it."""
+
+    function = "sha256"
+    output_field = models.BinaryField()
+
+
 class CertificateBlob(models.Model):
     """The certificate's DER, apart from the hot table. Exists exactly for those that the token signed and we stored."""
 
     certificate = models.OneToOneField(Certificate, primary_key=True, on_delete=models.PROTECT, related_name="blob")
     der = models.BinaryField()
+
+    class Meta:
+        indexes = [models.Index(Fingerprint("der"), name="pki_blob_sha256")]
 
 
 class Revocation(models.Model):

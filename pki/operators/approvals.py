@@ -1,0 +1,125 @@
+"""What waits for approval and what was decided, for those who decide."""
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.db.models import BooleanField, ExpressionWrapper, Prefetch, Q, QuerySet
+
+from pki.models import Approval, ApprovalRequest, ApprovalState, Decision
+from siths_portal.lib import clock
+from siths_portal.lib.errors import NotFound
+
+PAGE = 25
+MOST_OPEN = 200
+WAITING = [ApprovalState.OPEN, ApprovalState.APPROVED]
+
+
+@dataclass(frozen=True)
+class DecisionView:
+    """What one person decided."""
+
+    approver_ref: str
+    decision: str
+    justification: str
+    signed: bool
+    at: dt.datetime
+
+
+@dataclass(frozen=True)
+class ApprovalView:
+    """A request for approval. `state` is `expired` from the moment at which it may no longer be used."""
+
+    id: UUID
+    action: str
+    summary: str
+    document: dict[str, Any] = field(repr=False)
+    document_sha256: str
+    required: int
+    requester_ref: str
+    state: str
+    created_at: dt.datetime
+    expires_at: dt.datetime
+    closed_at: dt.datetime | None
+    decisions: tuple[DecisionView, ...]
+
+    @property
+    def approved_by(self) -> int:
+        """How many have approved it."""
+        return sum(each.decision == Decision.APPROVED for each in self.decisions)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether decisions are taken."""
+        return self.state == ApprovalState.OPEN
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it can still come to be carried out."""
+        return self.state in WAITING
+
+    def decision_of(self, ref: str) -> DecisionView | None:
+        """What this person decided, if anything."""
+        return next((each for each in self.decisions if each.approver_ref == ref), None)
+
+
+@dataclass(frozen=True)
+class ApprovalPage:
+    """A page of closed requests, the newest first, and where the next one goes on."""
+
+    rows: tuple[ApprovalView, ...]
+    after: UUID | None
+
+
+def waiting_approvals() -> list[ApprovalView]:
+    """Requests that wait for decisions or for being carried out, the oldest first; at most MOST_OPEN."""
+    rows = _rows().filter(state__in=WAITING, expires_at__gt=clock.now())
+    return [_view(row) for row in rows.order_by("created_at", "id")[:MOST_OPEN]]
+
+
+def waiting_count() -> int:
+    """How many requests wait for decisions."""
+    return ApprovalRequest.objects.filter(state=ApprovalState.OPEN, expires_at__gt=clock.now()).count()
+
+
+def closed_approvals(*, after: UUID | None = None) -> ApprovalPage:
+    """Requests that came to an end, the newest first. Their ids rise with time."""
+    rows = _rows().exclude(state__in=WAITING, expires_at__gt=clock.now()).order_by("-id")
+    found = list((rows.filter(id__lt=after) if after else rows)[: PAGE + 1])
+    return ApprovalPage(tuple(_view(row) for row in found[:PAGE]), found[PAGE - 1].id if len(found) > PAGE else None)
+
+
+def approval(request_id: UUID) -> ApprovalView:
+    """One request. Raises NotFound."""
+    row = _rows().filter(pk=request_id).first()
+    if row is None:
+        raise NotFound("approval-unknown", "Ärendet finns inte.")
+    return _view(row)
+
+
+def _rows() -> QuerySet[ApprovalRequest]:
+    signed = ExpressionWrapper(Q(signature__isnull=False), output_field=BooleanField())
+    decisions = Approval.objects.defer("signature", "certificate_der").annotate(is_signed=signed).order_by("at", "id")
+    return ApprovalRequest.objects.prefetch_related(Prefetch("approvals", decisions, to_attr="decided"))
+
+
+def _view(row: ApprovalRequest) -> ApprovalView:
+    late = row.state in WAITING and row.expires_at <= clock.now()
+    return ApprovalView(
+        id=row.id,
+        action=row.action,
+        summary=row.summary,
+        document=row.document,
+        document_sha256=row.document_sha256,
+        required=row.required,
+        requester_ref=row.requester_ref,
+        state=ApprovalState.EXPIRED.value if late else row.state,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        closed_at=row.expires_at if late else row.closed_at,
+        decisions=tuple(
+            DecisionView(each.approver_ref, each.decision, each.justification, each.is_signed, each.at)
+            for each in row.decided  # type: ignore[attr-defined]
+        ),
+    )

@@ -1,0 +1,85 @@
+"""The inventory of keys in tokens as operators see it."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.db.models import Q
+
+from pki.models import CertificateAuthority, HsmKey, OcspSigner
+
+PAGE = 25
+
+
+@dataclass(frozen=True)
+class KeyView:
+    """A key of the inventory. `used_by` names the CAs whose key it is, or whose responder's; `finding` is the newest inventory's,
+    empty before the first."""
+
+    key_id: str
+    purpose: str
+    token_label: str
+    label: str
+    algorithm: str
+    attributes: Mapping[str, object]
+    provenance: str
+    ceremony_sha256: str
+    seals: int
+    checked_at: dt.datetime | None
+    finding: str
+    finding_facts: Mapping[str, object]
+    created_at: dt.datetime
+    retired_at: dt.datetime | None
+    used_by: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class KeyPage:
+    """A page of keys that are destroyed, the newest first, and where the next one goes on."""
+
+    keys: tuple[KeyView, ...]
+    after: str
+
+
+def keys_in_use() -> list[KeyView]:
+    """Every key that is not destroyed, by purpose and label."""
+    return _views(list(HsmKey.objects.defer("public_key_der").filter(retired_at=None).order_by("purpose", "label")))
+
+
+def destroyed_keys(*, after: str = "") -> KeyPage:
+    """Keys that were destroyed. `after` is the last one of the page before."""
+    rows = HsmKey.objects.defer("public_key_der").filter(retired_at__isnull=False).order_by("-created_at", "-key_id")
+    if after and (last := HsmKey.objects.filter(pk=after).values_list("created_at", flat=True).first()):
+        rows = rows.filter(Q(created_at__lt=last) | Q(created_at=last, key_id__lt=after))
+    found = list(rows[: PAGE + 1])
+    return KeyPage(tuple(_views(found[:PAGE])), found[PAGE - 1].key_id if len(found) > PAGE else "")
+
+
+def _views(rows: list[HsmKey]) -> list[KeyView]:
+    ids = [row.key_id for row in rows]
+    users: dict[str, list[str]] = {}
+    for key_id, name in CertificateAuthority.objects.filter(key_id__in=ids).values_list("key_id", "common_name"):
+        users.setdefault(key_id, []).append(name)
+    for key_id, name in OcspSigner.objects.filter(key_id__in=ids).values_list("key_id", "ca__common_name"):
+        users.setdefault(key_id, []).append(name)
+    return [_view(row, tuple(users.get(row.key_id, ()))) for row in rows]
+
+
+def _view(row: HsmKey, used_by: tuple[str, ...]) -> KeyView:
+    return KeyView(
+        key_id=row.key_id,
+        purpose=row.purpose,
+        token_label=row.token_label,
+        label=row.label,
+        algorithm=row.algorithm,
+        attributes=row.attributes,
+        provenance=row.provenance,
+        ceremony_sha256=row.ceremony_sha256,
+        seals=row.seals,
+        checked_at=row.checked_at,
+        finding=row.finding,
+        finding_facts=row.finding_facts,
+        created_at=row.created_at,
+        retired_at=row.retired_at,
+        used_by=used_by,
+    )
