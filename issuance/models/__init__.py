@@ -19,7 +19,7 @@ from issuance.models.organisations import (
 from issuance.models.person_scope import PersonScope
 from issuance.models.persons import Person, PersonIdentifier, Post, RoleGrant
 from issuance.models.photos import Photo
-from issuance.models.searches import ExtendedReach, Search
+from issuance.models.searches import CertificateSearch, ExtendedReach, Search
 
 __all__ = [
     "Article",
@@ -27,6 +27,7 @@ __all__ = [
     "CardOrder",
     "Carrier",
     "CarrierCertificate",
+    "CertificateSearch",
     "Document",
     "Eid",
     "EidAppTransaction",

@@ -50,3 +50,20 @@ class ExtendedReach(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["owner_ref", "until"], name="issuance_reach_owner")]
+
+
+class CertificateSearch(models.Model):
+    """An operator's search for certificates. Its id is the handle in addresses, for its owner in its session alone (ADR 0077).
+
+    `form` is what was typed, `criteria` what it means (`pki.service.CertificateCriteria`). Rows go with the other searches.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    owner_ref = models.CharField(max_length=200)
+    session_id = models.UUIDField()
+    form = models.JSONField()
+    criteria = models.JSONField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["created_at"], name="issuance_certsearch_age")]
