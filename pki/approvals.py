@@ -29,7 +29,10 @@ REQUIRED: Mapping[str, int] = {
 
 @dataclass(frozen=True)
 class Signed:
-    """An approver's signature over the document's canonical JSON, made with the key of `certificate_der`; verified before."""
+    """An approver's signature, made with the key of `certificate_der` over what the document stands for; verified before.
+
+    For a ceremony that is its file, whose hash the document holds: DER of a detached CMS.
+    """
 
     signature: bytes
     certificate_der: bytes
@@ -41,15 +44,19 @@ def document_hash(document: Mapping[str, Any]) -> str:
 
 
 @transaction.atomic
-def request(*, action: ApprovalAction, summary: str, document: Mapping[str, Any], requester_ref: str) -> ApprovalRequest:
-    """Asks for the approvals that `action` needs. `summary` is one Swedish line without personal data."""
+def request(
+    *, action: ApprovalAction, summary: str, document: Mapping[str, Any], requester_ref: str, required: int = 0
+) -> ApprovalRequest:
+    """Asks for the approvals that `action` needs, or for more if `required` is more. `summary` is one Swedish line without
+    personal data.
+    """
     now = clock.now()
     made = ApprovalRequest.objects.create(
         action=action,
         summary=summary,
         document=dict(document),
         document_sha256=document_hash(document),
-        required=REQUIRED[action],
+        required=max(required, REQUIRED[action]),
         requester_ref=requester_ref,
         created_at=now,
         expires_at=now + LIFETIME,

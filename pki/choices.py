@@ -156,3 +156,11 @@ class Decision(models.TextChoices):
 
     APPROVED = "approved"
     REJECTED = "rejected"
+
+
+class CeremonyState(models.TextChoices):
+    """How far a ceremony has come. `running` and `failed` ones are finished by following the same file again."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"

@@ -3,6 +3,10 @@
 from pki.approvals import decide as decide_approval
 from pki.approvals import withdraw as withdraw_approval
 from pki.authorities import AuthorityView, authorities, chain
+from pki.ca_states import carry_out as carry_out_ca_state
+from pki.ca_states import plan_change as plan_ca_state
+from pki.ca_states import targets as ca_state_targets
+from pki.ceremonies import CeremonyRecord, CeremonyView, OutputView, ParticipantView, ceremonies, ceremony
 from pki.deliveries import DeliveryView, delivery, destroy_delivery, plan_delivery, wait_for_delivery
 from pki.lookup import certificates, revoked_since, wait_until_settled
 from pki.mass_revocation import (
@@ -52,6 +56,8 @@ __all__ = [
     "AuthorityRecord",
     "AuthorityView",
     "CaState",
+    "CeremonyRecord",
+    "CeremonyView",
     "CertificateCriteria",
     "CertificateLine",
     "CertificateOrder",
@@ -69,6 +75,8 @@ __all__ = [
     "MassRevocationGroup",
     "MassRevocationView",
     "MassSelection",
+    "OutputView",
+    "ParticipantView",
     "PublicationView",
     "RevocationChannel",
     "RevocationReason",
@@ -79,6 +87,10 @@ __all__ = [
     "authority_certificate",
     "authority_lines",
     "authority_record",
+    "ca_state_targets",
+    "carry_out_ca_state",
+    "ceremonies",
+    "ceremony",
     "certificate_criteria",
     "certificate_der",
     "certificate_pem",
@@ -96,6 +108,7 @@ __all__ = [
     "mass_revocation",
     "mass_revocation_dry_run",
     "mass_revocations",
+    "plan_ca_state",
     "plan_certificates",
     "plan_delivery",
     "plan_revocation",

@@ -250,6 +250,8 @@ PKI_STATUS_DIR = Path(env.str("PKI_STATUS_DIR", default=str(VAR_DIR / "status"))
 PKI_SIGNING_CLAIM_SECONDS = env.int("PKI_SIGNING_CLAIM_SECONDS", default=20)
 # How often a sealed secret (a card's PUK) may be delivered within 24 hours.
 SECRET_DELIVERIES_PER_DAY = env.int("SECRET_DELIVERIES_PER_DAY", default=5)
+# The token library on whose throwaway tokens a ceremony is done again.
+PKI_REPLAY_MODULE = env.str("PKI_REPLAY_MODULE", default="/usr/lib/softhsm/libsofthsm2.so")
 PKI_CEREMONY_DIR = Path(env.str("PKI_CEREMONY_DIR", default=str(VAR_DIR / "ceremony")))
 
 # --- issuance: numbers of the life cycle (domain.md 3.8) -----------------------------------------------------------------

@@ -1,29 +1,34 @@
-"""The ceremony file: one reviewed YAML document is the whole input, so witnesses check one file (spec C4, F9)."""
+"""The ceremony file: one reviewed YAML document is the whole input, so witnesses check one file (spec C4, F9).
+
+It names those who take part, who may approve it and how many must, the CAs that are to be, and acts on CAs that are: a new list
+and new answers from an offline CA, the revocation of a CA's certificate, another state.
+"""
 
 import datetime as dt
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+import unicodedata
+from dataclasses import dataclass, field
 
-import yaml
-
+from pki.domain.ceremony_nodes import CeremonyFileError, Node, load
 from pki.domain.names import file_stem
 from pki.domain.profiles import PROFILES
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 
+__all__ = ["Act", "Approver", "AuthorityPlan", "CeremonyFile", "CeremonyFileError", "Participant", "parse", "person_ref"]
+
 KEYS = ("rsa-2048", "rsa-3072", "rsa-4096", "ec-p256", "ec-p384")
 SIGNER_KEYS = ("ec-p256", "rsa-2048")
-STATES = ("active", "status_only", "offline")
+STATES = ("planned", "active", "status_only", "offline")
 TOKENS = ("root", "issuing")
 SERIALS = ("time_random", "random")
-_DURATION = re.compile(r"(\d{1,4})([mhd])")
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
-_SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
-
-
-class CeremonyFileError(ValueError):
-    """The file cannot be followed; the text is Swedish and names the place."""
+ACTS = ("renew-status", "revoke", "state")
+REASONS = ("unspecified", "cACompromise", "superseded", "cessationOfOperation")
+"""RFC 5280 section 5.3.1: a CA's own certificate is revoked for cACompromise where another's is for keyCompromise."""
+TARGETS = ("active", "status_only", "retired", "compromised")
+LEAST_APPROVERS = 2
+"""Who must approve at least, beside the one who asks for the ceremony (spec F9)."""
+DEMO = "demo"
+"""The one environment whose approvers' certificates need not be fixed by the file, and whose CAs may bear demo names alone."""
+LONGEST_FILE = 200_000
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,21 @@ class Participant:
 
     role: str
     name: str
+
+
+@dataclass(frozen=True)
+class Approver:
+    """Who may approve. The certificate stands in the file as PEM, or lies in `file`, then fixed by the hash of its DER."""
+
+    name: str
+    pem: str = field(default="", repr=False)
+    file: str = ""
+    certificate_sha256: str = ""
+
+    @property
+    def ref(self) -> str:
+        """The person, for records and for telling persons apart."""
+        return person_ref(self.name)
 
 
 @dataclass(frozen=True)
@@ -72,44 +92,128 @@ class AuthorityPlan:
 
 
 @dataclass(frozen=True)
+class Act:
+    """Something done to a CA that is there: `kind` is of ACTS, `value` the revocation's reason or the new state, or empty."""
+
+    kind: str
+    slug: str
+    generation: int
+    value: str = ""
+    justification: str = ""
+
+
+@dataclass(frozen=True)
 class CeremonyFile:
-    """A whole ceremony; `sha256` is of the file's bytes. CAs stand after their parents. `secret_keys`: KEK and derive key."""
+    """A whole ceremony; `sha256` is of the file's bytes, which are `text` in UTF-8.
+
+    CAs stand after their parents, unless those are there already. `secret_keys`: the house's own keys. `required` of `approvers`
+    must approve; `requester`, a participant, is none of them.
+    """
 
     title: str
     environment: str
     participants: tuple[Participant, ...]
+    requester: str
+    approvers: tuple[Approver, ...]
+    required: int
     authorities: tuple[AuthorityPlan, ...]
     secret_keys: bool
+    acts: tuple[Act, ...]
     sha256: str
+    text: str = field(repr=False)
+
+    @property
+    def requester_ref(self) -> str:
+        """Who asks for it."""
+        return person_ref(self.requester)
+
+
+def person_ref(name: str) -> str:
+    """A person's name in a form in which two spellings of it are one."""
+    return f"participant:{' '.join(unicodedata.normalize('NFKC', name).casefold().split())}"
 
 
 def parse(content: bytes) -> CeremonyFile:
     """The ceremony of a file's bytes. Raises CeremonyFileError for anything that is missing, unknown or out of bounds."""
+    if len(content) > LONGEST_FILE:
+        raise CeremonyFileError("filen är för stor")
     try:
-        document = yaml.safe_load(content)
-    except yaml.YAMLError:
-        raise CeremonyFileError("filen är inte YAML") from None
-    top = _Node("filen", document)
-    organization, country = top.text("organization"), top.text("country")
-    people = [node.closed("role", "name") for node in top.list("participants")]
-    participants = tuple(Participant(node.text("role"), node.text("name")) for node in people)
-    if len({each.name for each in participants}) < 2:
-        raise CeremonyFileError("minst två deltagare krävs")
-    authorities = tuple(_authority(node, organization, country) for node in top.list("authorities"))
-    _check_tree(authorities)
+        text = content.decode()
+    except UnicodeDecodeError:
+        raise CeremonyFileError("filen är inte UTF-8") from None
+    top = Node("filen", load(text))
+    top.closed(
+        "ceremony", "environment", "organization", "country", "participants", "approval", "authorities", "secret_keys", "acts"
+    )  # fmt: skip
+    participants = _participants(top)
+    approval = top.mapping("approval").closed("requester", "required", "approvers")
+    environment = top.slug("environment")
+    authorities = _authorities(top)
     ceremony = CeremonyFile(
-        title=top.text("ceremony"),
-        environment=top.slug("environment"),
+        title=top.text("ceremony", longest=150),
+        environment=environment,
         participants=participants,
+        requester=approval.text("requester", longest=100),
+        approvers=tuple(_approver(node, environment) for node in approval.tables("approvers")),
+        required=approval.number("required"),
         authorities=authorities,
-        secret_keys=top.boolean("secret_keys"),
+        secret_keys=top.boolean("secret_keys", False),
+        acts=tuple(_act(node) for node in top.optional_tables("acts")),
         sha256=sha256_hex(content),
+        text=text,
     )
-    top.closed("ceremony", "environment", "organization", "country", "participants", "authorities", "secret_keys")
+    _check_approval(ceremony)
+    _check_tree(authorities)
+    if not (ceremony.authorities or ceremony.secret_keys or ceremony.acts):
+        raise CeremonyFileError("filen: inget att göra, varken authorities, secret_keys eller acts")
+    if len({(act.kind, act.slug, act.generation) for act in ceremony.acts}) != len(ceremony.acts):
+        raise CeremonyFileError("acts: samma slags åtgärd två gånger för en utfärdare")
     return ceremony
 
 
-def _authority(node: "_Node", organization: str, country: str) -> AuthorityPlan:
+def _participants(top: Node) -> tuple[Participant, ...]:
+    people = [node.closed("role", "name") for node in top.tables("participants")]
+    found = tuple(Participant(node.text("role", longest=100), node.text("name", longest=100)) for node in people)
+    if len({person_ref(each.name) for each in found}) < 2:
+        raise CeremonyFileError("minst två deltagare krävs")
+    return found
+
+
+def _approver(node: Node, environment: str) -> Approver:
+    node.closed("name", "certificate", "certificate_file", "certificate_sha256")
+    if ("certificate" in node) == ("certificate_file" in node):
+        raise node.fault("ange antingen certificate eller certificate_file")
+    if "certificate_file" in node and "certificate_sha256" not in node and environment != DEMO:
+        raise node.fault("certificate_sha256 saknas: certifikatet ska vara bestämt av filen")
+    return Approver(
+        node.text("name", longest=100),
+        node.text("certificate", ""),
+        node.text("certificate_file", ""),
+        node.sha256("certificate_sha256", ""),
+    )
+
+
+def _check_approval(ceremony: CeremonyFile) -> None:
+    refs = [each.ref for each in ceremony.approvers]
+    if ceremony.requester_ref not in {person_ref(each.name) for each in ceremony.participants}:
+        raise CeremonyFileError("approval: requester ska vara en av deltagarna")
+    if ceremony.requester_ref in refs:
+        raise CeremonyFileError("approval: den som begär ceremonin kan inte godkänna den")
+    if len(set(refs)) != len(refs):
+        raise CeremonyFileError("approval: samma person två gånger")
+    if not LEAST_APPROVERS <= ceremony.required <= len(refs):
+        raise CeremonyFileError(f"approval: required ska vara minst {LEAST_APPROVERS} och högst antalet approvers")
+
+
+def _authorities(top: Node) -> tuple[AuthorityPlan, ...]:
+    nodes = top.optional_tables("authorities")
+    if not nodes:
+        return ()
+    organization, country = top.text("organization"), top.text("country")
+    return tuple(_authority(node, organization, country) for node in nodes)
+
+
+def _authority(node: Node, organization: str, country: str) -> AuthorityPlan:
     crl = node.mapping("crl")
     plan = AuthorityPlan(
         slug=node.slug("slug"),
@@ -136,92 +240,34 @@ def _authority(node: "_Node", organization: str, country: str) -> AuthorityPlan:
     return plan
 
 
+def _act(node: Node) -> Act:
+    node.closed("act", "ca", "generation", "reason", "to", "justification")
+    kind = node.choice("act", ACTS)
+    place = node.slug("ca"), node.number("generation")
+    wanted = {"renew-status": (), "revoke": ("reason", "justification"), "state": ("to", "justification")}[kind]
+    for key in ("reason", "to", "justification"):
+        if (key in node) != (key in wanted):
+            raise node.fault(f"{key} {'saknas' if key in wanted else 'hör inte hit'}")
+    if kind == "renew-status":
+        return Act(kind, *place)
+    value = node.choice("reason", REASONS) if kind == "revoke" else node.choice("to", TARGETS)
+    return Act(kind, *place, value, node.text("justification", longest=1000))
+
+
 def _check_tree(authorities: tuple[AuthorityPlan, ...]) -> None:
     seen: dict[str, AuthorityPlan] = {}
     for each in authorities:
         if each.slug in seen or file_stem(each.common_name) in {file_stem(other.common_name) for other in seen.values()}:
             raise CeremonyFileError(f"{each.slug}: förekommer två gånger")
-        if each.parent and (each.parent not in seen or seen[each.parent].parent):
-            raise CeremonyFileError(f"{each.slug}: parent ska vara en rot som står före")
-        if each.parent and each.not_after > seen[each.parent].not_after:
+        parent = seen.get(each.parent)
+        if parent is not None and parent.parent:
+            raise CeremonyFileError(f"{each.slug}: parent ska vara en rot")
+        if parent is not None and each.not_after > parent.not_after:
             raise CeremonyFileError(f"{each.slug}: gäller längre än sin rot")
-        if not each.parent and (each.ocsp_signer or each.state == "active"):
+        if not each.parent and (each.ocsp_signer or each.state != "offline"):
             raise CeremonyFileError(f"{each.slug}: en rot är offline och svarar med sin egen nyckel")
         if (each.parent or each.slug) not in PROFILES[each.profile].issuers:
             raise CeremonyFileError(f"{each.slug}: profilen {each.profile} utfärdas inte av {each.parent or each.slug}")
         if each.ocsp_signer and each.slug not in PROFILES["ocsp-signer"].issuers:
             raise CeremonyFileError(f"{each.slug}: har ingen OCSP-signerare i profilen ocsp-signer")
         seen[each.slug] = each
-
-
-class _Node:
-    """A mapping of the document, read strictly."""
-
-    def __init__(self, place: str, value: Any) -> None:
-        if not isinstance(value, Mapping):
-            raise CeremonyFileError(f"{place}: ska vara en tabell")
-        self._place = place
-        self._value = value
-
-    def _get(self, key: str, default: Any = None) -> Any:
-        value = self._value.get(key, default)
-        if value is None:
-            raise CeremonyFileError(f"{self._place}: {key} saknas")
-        return value
-
-    def text(self, key: str, default: str | None = None) -> str:
-        value = self._get(key, default)
-        if not isinstance(value, str):
-            raise CeremonyFileError(f"{self._place}: {key} ska vara text")
-        return value
-
-    def slug(self, key: str) -> str:
-        value = self.text(key)
-        if not _SLUG.fullmatch(value) or len(value) > 40:
-            raise CeremonyFileError(f"{self._place}: {key} ska vara små bokstäver, siffror och bindestreck")
-        return value
-
-    def number(self, key: str, default: int) -> int:
-        value = self._get(key, default)
-        if not isinstance(value, int) or not 1 <= value <= 1000:
-            raise CeremonyFileError(f"{self._place}: {key} ska vara ett heltal")
-        return value
-
-    def boolean(self, key: str) -> bool:
-        value = self._get(key)
-        if not isinstance(value, bool):
-            raise CeremonyFileError(f"{self._place}: {key} ska vara true eller false")
-        return value
-
-    def choice(self, key: str, allowed: tuple[str, ...], default: str | None = None) -> str:
-        value = self.text(key, default)
-        if value not in allowed:
-            raise CeremonyFileError(f"{self._place}: {key} ska vara något av {', '.join(filter(None, allowed))}")
-        return value
-
-    def moment(self, key: str) -> dt.datetime:
-        value = self._get(key)
-        if not isinstance(value, dt.datetime) or value.tzinfo is None:
-            raise CeremonyFileError(f"{self._place}: {key} ska vara en tid med tidszon")
-        return value.astimezone(dt.UTC)
-
-    def duration(self, key: str) -> dt.timedelta:
-        found = _DURATION.fullmatch(self.text(key))
-        if not found or not int(found[1]):
-            raise CeremonyFileError(f"{self._place}: {key} ska vara en tid som 60m, 48h eller 365d")
-        return dt.timedelta(**{_UNITS[found[2]]: int(found[1])})
-
-    def mapping(self, key: str) -> "_Node":
-        return _Node(f"{self._place}, {key}", self._get(key))
-
-    def list(self, key: str) -> "list[_Node]":
-        value = self._get(key)
-        if not isinstance(value, list) or not value:
-            raise CeremonyFileError(f"{self._place}: {key} ska vara en lista")
-        return [_Node(f"{key} {number}", each) for number, each in enumerate(value, 1)]
-
-    def closed(self, *known: str) -> "_Node":
-        unknown = sorted(str(key) for key in set(self._value) - set(known))
-        if unknown:
-            raise CeremonyFileError(f"{self._place}: okänt {', '.join(unknown)}")
-        return self

@@ -11,6 +11,7 @@ from pki.choices import (
     ApprovalAction,
     ApprovalState,
     CaState,
+    CeremonyState,
     CertIdHash,
     CertificateStatus,
     Decision,
@@ -26,6 +27,7 @@ from pki.choices import (
 )
 from pki.models.approvals import Approval, ApprovalRequest
 from pki.models.authorities import CertificateAuthority, CertificateAuthorityQuerySet, ProfileVersion, draw_status_versions
+from pki.models.ceremonies import KeyCeremony
 from pki.models.certificates import Certificate, CertificateBlob, Fingerprint, Revocation
 from pki.models.clients import ClientOrder, ClientPermission
 from pki.models.events import Event, EventSeal
@@ -44,6 +46,7 @@ __all__ = [
     "ApprovalRequest",
     "ApprovalState",
     "CaState",
+    "CeremonyState",
     "CertIdHash",
     "Certificate",
     "CertificateAuthority",
@@ -59,6 +62,7 @@ __all__ = [
     "EventSeal",
     "Fingerprint",
     "HsmKey",
+    "KeyCeremony",
     "KeyFinding",
     "KeyInventory",
     "KeyProvenance",

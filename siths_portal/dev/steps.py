@@ -3,7 +3,7 @@
 import datetime as dt
 from pathlib import Path
 
-from siths_portal.dev import programs, tokens
+from siths_portal.dev import approvers, programs, tokens
 from siths_portal.dev.home import House
 from siths_portal.dev.probes import is_ready
 from siths_portal.dev.progress import HouseError, Step, run_logged, seconds_since_start
@@ -51,6 +51,14 @@ def _data_services(house: House) -> None:
     house.postgres.provision()
 
 
+def _ceremony(house: House) -> str | None:
+    if _is_filled(house):
+        return "as it is"
+    file = "siths_portal/dev/demo_ceremony.yaml"
+    approvers.approve(house.root / file, house.var / "ceremony")
+    return manage("Key ceremony", "pki_ceremony", file).work(house)
+
+
 def _applications(house: House) -> None:
     house.release_ports()
     Supervisor(house).bring_up(programs.application_programs(house))
@@ -76,7 +84,7 @@ SERVE_STEPS = (
     Step("PostgreSQL and Redis", _data_services),
     fill("Migrations", "migrate", "--no-input"),
     Step("Tokens", tokens.initialise_tokens),
-    fill("Key ceremony", "pki_ceremony", "siths_portal/dev/demo_ceremony.yaml"),
+    Step("Key ceremony", _ceremony),
     fill("Demo organisations and people", "demo_load"),
     fill("Demo prices", "billing_demo_prices"),
     Step("Faces and workers", _applications),

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from siths_portal.dev import home, nginx, processes, programs, steps, tokens
+from siths_portal.dev import approvers, home, nginx, processes, programs, steps, tokens
 from siths_portal.dev.home import House, base_env
 from siths_portal.dev.launch import HOUSE, PROGRAM
 from siths_portal.dev.private_services import DATABASE
@@ -158,6 +158,7 @@ def _fill(made: Stage) -> None:
     ceremony = house.place / "ceremony.yaml"
     tokens.initialise_tokens(house)
     ceremony.write_bytes(demo_file())
+    approvers.approve(ceremony, house.var / "ceremony")
     for arguments in (
         ["migrate", "--no-input", "-v", "0"],
         ["pki_ceremony", str(ceremony)],

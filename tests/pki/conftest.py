@@ -42,9 +42,9 @@ def own_tokens(request, monkeypatch, settings, tmp_path):
 def small_pki(own_tokens, transactional_db):
     """A root, two issuing CAs with responders and the bulk CA, in tokens that the test may spoil."""
     from pki import ceremony
-    from pki.domain.ceremony_file import parse
+    from tests.pki_fixtures import approved
 
-    return ceremony.perform(parse(small_file()))
+    return ceremony.perform(approved(small_file()))
 
 
 def small_file() -> bytes:

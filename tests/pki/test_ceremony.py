@@ -18,9 +18,10 @@ from pki import ceremony, service
 from pki.domain.ceremony_file import CeremonyFileError, parse
 from pki.hsm import hsm_for
 from pki.models import Certificate, CertificateAuthority, Crl, Event, HsmKey, OcspResponse, OcspSigner
+from pki.token_keys import SERVICE_KEYS
 from siths_portal.lib.errors import Conflict
 from tests.pki.conftest import small_file
-from tests.pki_fixtures import demo_file
+from tests.pki_fixtures import DEMO_FILE, approved, demo_file
 
 SLUGS = ["root", "person-hsaid-3", "person-hsaid-2", "person-id-3", "person-id-2", "person-id-mobile", "function", "demo-bulk"]
 
@@ -86,10 +87,8 @@ def test_keys_lie_in_their_tokens_and_never_leave(demo_pki):
         spki = bytes(HsmKey.objects.get(key_id=ca.key_id).public_key_der)
         assert hashlib.sha256(spki).hexdigest()[:40] == ca.key_id
         assert certificate_of(ca).public_key() == hsm_for(ca.token_label).public_key(ca.key_id)
-    assert {(k.purpose, k.algorithm) for k in HsmKey.objects.exclude(purpose__in=["ca", "ocsp"])} == {
-        ("kek", "aes-256"),
-        ("secret-derive", "ec-p256"),
-    }
+    others = HsmKey.objects.exclude(purpose__in=["ca", "ocsp"])
+    assert dict(others.values_list("purpose", "algorithm")) == {str(purpose): str(key) for purpose, key in SERVICE_KEYS.items()}
 
 
 def test_each_issuing_ca_has_a_responder_of_its_own(demo_pki):
@@ -191,7 +190,7 @@ def test_a_new_ca_is_added_to_those_that_are(demo_pki, tmp_path):
         parse(demo_file() + addition)
     head, _, tail = demo_file().partition(b"  - slug: person-hsaid-3")
     rest = tail[tail.index(b"  - slug:") :]
-    outcome = ceremony.perform(parse(head + addition.lstrip(b"\n") + rest))
+    outcome = ceremony.perform(approved(head + addition.lstrip(b"\n") + rest))
     assert outcome.changed
     assert [ca.generation for ca in CertificateAuthority.objects.filter(slug="person-hsaid-3").order_by("id")] == [1, 2]
     assert CertificateAuthority.objects.current("person-hsaid-3").common_name.endswith("v2")
@@ -212,7 +211,7 @@ def test_a_name_that_is_not_the_demos_is_refused_in_development(settings):
     [
         (b"rsa-4096", b"rsa-1024", "key ska vara"),
         (b"state: active", b"state: aktiv", "state ska vara"),
-        (b"parent: root", b"parent: missing", "parent ska vara en rot"),
+        (b"parent: root", b"parent: missing", "utfärdas inte av missing"),
         (b"2049-09-15T20:00:00Z", b"2049-09-15", "tid med tidszon"),
         (b"secret_keys: true", b"secret_keys: ja", "true eller false"),
         (b"validity: 48h", b"validity: 30m", "gälla längre"),
@@ -244,6 +243,7 @@ class TestCut:
     def test_repeating_finishes(self, point, tmp_path):
         path, armed = tmp_path / "cut.yaml", tmp_path / "armed"
         path.write_bytes(small_file())
+        approved(small_file())
         armed.mkdir()
         command = [sys.executable, "manage.py", "pki_ceremony", str(path)]
         for _ in range(3):
@@ -266,12 +266,13 @@ class TestCut:
             each.key_id for label in (settings.PKCS11_TOKEN, settings.PKCS11_ROOT_TOKEN) for each in hsm_for(label).inventory()
         ]
         assert sorted(in_tokens) == sorted(HsmKey.objects.values_list("key_id", flat=True))
-        assert len(in_tokens) == 8
+        assert len(in_tokens) == 6 + len(SERVICE_KEYS)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_the_demos_own_file_with_its_full_keys(own_tokens, settings, tmp_path):
-    call_command("pki_ceremony", str(settings.BASE_DIR / "siths_portal" / "dev" / "demo_ceremony.yaml"))
+    approved(DEMO_FILE.read_bytes())
+    call_command("pki_ceremony", str(DEMO_FILE))
     keys = [certificate_of(ca).public_key() for ca in CertificateAuthority.objects.all()]
     assert len(keys) == 8
     assert all(isinstance(key, rsa.RSAPublicKey) and key.key_size == 4096 for key in keys)

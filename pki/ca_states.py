@@ -1,0 +1,100 @@
+"""Changing what a CA may do, under dual control (spec F9): asked for, approved by another person, carried out once.
+
+A CA that retires issues no more and publishes status until its last certificate has ended. One that is compromised publishes
+nothing: what it says is worth nothing, and its own certificate is revoked at a ceremony.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from pki import approvals
+from pki.domain.ca_states import TRANSITIONS, may_become
+from pki.models import ApprovalAction, ApprovalRequest, CaState, CertificateAuthority, Event
+from siths_portal.lib import jobs
+from siths_portal.lib.canonical import sha256_hex
+from siths_portal.lib.errors import Conflict, IllegalTransition, Invalid, NotFound
+
+LONGEST_JUSTIFICATION = 1000
+
+
+def targets(state: str) -> tuple[str, ...]:
+    """The states that a CA in `state` may be given."""
+    return TRANSITIONS.get(state, ())
+
+
+@transaction.atomic
+def plan_change(*, slug: str, generation: int, target: str, justification: str, requester_ref: str) -> ApprovalRequest:
+    """Asks for the approval of another state. Raises NotFound, IllegalTransition, Invalid, and Conflict if it is asked for."""
+    if not 0 < len(justification.strip()) <= LONGEST_JUSTIFICATION:
+        reason = f"Skriv varför, högst {LONGEST_JUSTIFICATION} tecken."
+        raise Invalid("ca-state-justification", reason, fields={"justification": [reason]})
+    ca = locked(slug, generation)
+    check(ca, target)
+    waiting = ApprovalRequest.objects.filter(action=ApprovalAction.CA_STATE, state__in=["open", "approved"])
+    if waiting.filter(document__slug=slug, document__generation=generation).exists():
+        raise Conflict("ca-state-asked", "Ett annat ärende om utfärdarens tillstånd är inte avslutat.")
+    document = {
+        "slug": slug,
+        "generation": generation,
+        "common_name": ca.common_name,
+        "certificate_sha256": sha256_hex(bytes(ca.certificate_der)),
+        "from": ca.state,
+        "to": target,
+        "justification": justification.strip(),
+    }
+    summary = f"{ca.common_name}: från {ca.state} till {target}"
+    return approvals.request(action=ApprovalAction.CA_STATE, summary=summary, document=document, requester_ref=requester_ref)
+
+
+def carry_out(*, request_id: UUID, actor_ref: str) -> CertificateAuthority:
+    """Makes the change that was approved. Raises NotFound, Conflict if it is not approved, used or too old, IllegalTransition."""
+    with transaction.atomic(durable=True):
+        asked = ApprovalRequest.objects.filter(id=request_id, action=ApprovalAction.CA_STATE).first()
+        if asked is None:
+            raise NotFound("approval-unknown", "Ärendet finns inte.")
+        document = asked.document
+        approvals.use(request_id=request_id, action=ApprovalAction.CA_STATE, document=document, actor_ref=actor_ref)
+        ca = locked(document["slug"], document["generation"])
+        if ca.state != document["from"] or sha256_hex(bytes(ca.certificate_der)) != document["certificate_sha256"]:
+            raise Conflict("ca-state-changed", "Utfärdaren är inte längre som när ändringen begärdes. Begär den på nytt.")
+        apply(ca, document["to"], actor_ref=actor_ref, facts={"approval": str(request_id), "why": document["justification"]})
+    return ca
+
+
+def locked(slug: str, generation: int) -> CertificateAuthority:
+    """The CA, locked until the caller's transaction ends. Raises NotFound."""
+    found = CertificateAuthority.objects.select_for_update().filter(slug=slug, generation=generation).first()
+    if found is None:
+        raise NotFound("ca-unknown", "Utfärdaren finns inte.")
+    return found
+
+
+def check(ca: CertificateAuthority, target: str) -> None:
+    """Raises IllegalTransition unless the CA may be given the state now, and Conflict for one that has no certificate."""
+    if not may_become(ca.state, target):
+        allowed = ", ".join(targets(ca.state)) or "inget annat"
+        raise IllegalTransition("ca-state", f"En utfärdare som är {ca.state} kan inte bli {target}; den kan bli {allowed}.")
+    if not ca.certificate_der:
+        raise Conflict("ca-without-certificate", "Utfärdaren har inget certifikat än; ceremonin är inte klar.")
+
+
+def apply(ca: CertificateAuthority, target: str, *, actor_ref: str, facts: dict[str, Any]) -> None:
+    """Gives a locked CA another state, in the caller's transaction, and wakes what then has work. Raises as `check`.
+
+    The approval is the caller's to have.
+    """
+    check(ca, target)
+    before, ca.state = ca.state, CaState(target)
+    ca.save(update_fields=["state"])
+    Event.record(
+        actor_ref=actor_ref,
+        action="authority.state_changed",
+        subject_type="certificate_authority",
+        subject_ref=str(ca.id),
+        facts={"slug": ca.slug, "generation": ca.generation, "from": before, "to": target} | facts,
+    )
+    # One that comes online may lack a list or a responder of today.
+    jobs.enqueue("pki.renew_responders", queue="pki")
+    jobs.enqueue("pki.publish_due_crls", queue="pki")

@@ -1,0 +1,91 @@
+"""Key ceremonies as others see them: what was followed, with whose approval, what came out, and the protocol."""
+
+import datetime as dt
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from pki.models import KeyCeremony
+from siths_portal.lib.errors import NotFound
+
+PAGE = 50
+
+
+@dataclass(frozen=True)
+class CeremonyView:
+    """A ceremony in a list: `state` is of `CeremonyState`, `failure` names what ended the last attempt of a failed one."""
+
+    id: UUID
+    title: str
+    environment: str
+    state: str
+    file_sha256: str
+    started_at: dt.datetime
+    finished_at: dt.datetime | None
+    failure: str
+    transcript_sha256: str
+
+
+@dataclass(frozen=True)
+class ParticipantView:
+    """Somebody who took part, with the role at the ceremony."""
+
+    role: str
+    name: str
+
+
+@dataclass(frozen=True)
+class OutputView:
+    """Something that was made: `kind` is key, certificate, ocsp-signer, crl or ocsp-answer; `sha256` is of its bytes."""
+
+    kind: str
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class CeremonyRecord:
+    """A ceremony whole. `file_text` is the file that was approved, `transcript` canonical JSON, empty until it is finished."""
+
+    view: CeremonyView
+    approval_id: UUID
+    participants: tuple[ParticipantView, ...]
+    outputs: tuple[OutputView, ...]
+    file_text: str = field(repr=False)
+    transcript: str = field(repr=False)
+
+
+def ceremonies(*, after: UUID | None = None) -> list[CeremonyView]:
+    """The newest ceremonies, at most 50, or those older than the one with id `after`."""
+    rows = KeyCeremony.objects.order_by("-id")
+    if after is not None:
+        rows = rows.filter(id__lt=after)
+    return [_view(row) for row in rows.defer("file_text", "transcript", "outputs")[:PAGE]]
+
+
+def ceremony(ceremony_id: UUID) -> CeremonyRecord:
+    """One ceremony. Raises NotFound."""
+    row = KeyCeremony.objects.filter(id=ceremony_id).first()
+    if row is None:
+        raise NotFound("ceremony-unknown", "Ceremonin finns inte.")
+    return CeremonyRecord(
+        view=_view(row),
+        approval_id=row.approval_id,
+        participants=tuple(ParticipantView(each["role"], each["name"]) for each in row.participants),
+        outputs=tuple(OutputView(**each) for each in row.outputs),
+        file_text=row.file_text,
+        transcript=row.transcript,
+    )
+
+
+def _view(row: KeyCeremony) -> CeremonyView:
+    return CeremonyView(
+        id=row.id,
+        title=row.title,
+        environment=row.environment,
+        state=row.state,
+        file_sha256=row.file_sha256,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        failure=row.failure,
+        transcript_sha256=row.transcript_sha256,
+    )

@@ -1,0 +1,21 @@
+"""Which states a CA may go through once it has its certificate (spec F1). The ceremony that makes it sets the first one.
+
+There is no way back from `retired` but to `compromised`, and none from that: a new generation takes over.
+"""
+
+from collections.abc import Mapping
+
+TRANSITIONS: Mapping[str, tuple[str, ...]] = {
+    "planned": ("active", "retired", "compromised"),
+    "active": ("status_only", "retired", "compromised"),
+    "status_only": ("active", "retired", "compromised"),
+    "offline": ("compromised",),
+    "retired": ("compromised",),
+    "external": (),
+    "compromised": (),
+}
+
+
+def may_become(state: str, target: str) -> bool:
+    """Whether a CA may go from one state to the other."""
+    return target in TRANSITIONS.get(state, ())

@@ -1,0 +1,139 @@
+"""Reading the YAML of a ceremony strictly: what is missing, unknown or of another kind is named with its place, in Swedish."""
+
+import datetime as dt
+import re
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import yaml
+
+_DURATION = re.compile(r"(\d{1,4})([mhd])")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+_SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class CeremonyFileError(ValueError):
+    """The file cannot be followed; the text is Swedish and names the place."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice, of which a reader would see one and the program take the other."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """A mapping's values."""
+        keys = [key.value for key, _value in node.value]
+        if twice := sorted({str(key) for key in keys if keys.count(key) > 1}):
+            raise CeremonyFileError(f"filen: {', '.join(twice)} står två gånger i samma tabell")
+        return super().construct_mapping(node, deep=deep)
+
+
+def load(text: str) -> Any:
+    """The document's values. Raises CeremonyFileError."""
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506  (a SafeLoader)
+    except yaml.YAMLError:
+        raise CeremonyFileError("filen är inte YAML") from None
+
+
+class Node:
+    """A mapping of the document. Every reader raises CeremonyFileError; a default stands for a key that is not there."""
+
+    def __init__(self, place: str, value: Any) -> None:
+        if not isinstance(value, Mapping):
+            raise CeremonyFileError(f"{place}: ska vara en tabell")
+        self._place = place
+        self._value = value
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._value
+
+    def _get(self, key: str, default: Any = None) -> Any:
+        value = self._value.get(key, default)
+        if value is None:
+            raise CeremonyFileError(f"{self._place}: {key} saknas")
+        return value
+
+    def fault(self, text: str) -> CeremonyFileError:
+        """An error at this place."""
+        return CeremonyFileError(f"{self._place}: {text}")
+
+    def text(self, key: str, default: str | None = None, *, longest: int = 10_000) -> str:
+        """Text, not empty unless that is the default."""
+        value = self._get(key, default)
+        if not isinstance(value, str) or (not value.strip() and value != default):
+            raise self.fault(f"{key} ska vara text")
+        if len(value) > longest:
+            raise self.fault(f"{key} får ha högst {longest} tecken")
+        return value
+
+    def slug(self, key: str) -> str:
+        """A short name in lower case."""
+        value = self.text(key)
+        if not _SLUG.fullmatch(value) or len(value) > 40:
+            raise self.fault(f"{key} ska vara små bokstäver, siffror och bindestreck")
+        return value
+
+    def sha256(self, key: str, default: str | None = None) -> str:
+        """64 hexadecimal digits in lower case."""
+        value = self.text(key, default)
+        if value != default and not _SHA256.fullmatch(value):
+            raise self.fault(f"{key} ska vara 64 hexadecimala siffror")
+        return value
+
+    def number(self, key: str, default: int | None = None) -> int:
+        """A whole number from 1 to 1000."""
+        value = self._get(key, default)
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 1000:
+            raise self.fault(f"{key} ska vara ett heltal")
+        return value
+
+    def boolean(self, key: str, default: bool | None = None) -> bool:
+        """True or false."""
+        value = self._get(key, default)
+        if not isinstance(value, bool):
+            raise self.fault(f"{key} ska vara true eller false")
+        return value
+
+    def choice(self, key: str, allowed: tuple[str, ...], default: str | None = None) -> str:
+        """One of `allowed`."""
+        value = self.text(key, default)
+        if value not in allowed:
+            raise self.fault(f"{key} ska vara något av {', '.join(filter(None, allowed))}")
+        return value
+
+    def moment(self, key: str) -> dt.datetime:
+        """A moment with its zone, as UTC."""
+        value = self._get(key)
+        if not isinstance(value, dt.datetime) or value.tzinfo is None:
+            raise self.fault(f"{key} ska vara en tid med tidszon")
+        return value.astimezone(dt.UTC)
+
+    def duration(self, key: str) -> dt.timedelta:
+        """A span such as 60m, 48h or 365d."""
+        found = _DURATION.fullmatch(self.text(key))
+        if not found or not int(found[1]):
+            raise self.fault(f"{key} ska vara en tid som 60m, 48h eller 365d")
+        return dt.timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+    def mapping(self, key: str) -> "Node":
+        """A table in the table."""
+        return Node(f"{self._place}, {key}", self._get(key))
+
+    def tables(self, key: str) -> "list[Node]":
+        """A list of tables, not empty."""
+        value = self._get(key)
+        if not isinstance(value, list) or not value:
+            raise self.fault(f"{key} ska vara en lista")
+        return [Node(f"{key} {number}", each) for number, each in enumerate(value, 1)]
+
+    def optional_tables(self, key: str) -> "list[Node]":
+        """As `tables`, and empty if the key is not there."""
+        return self.tables(key) if key in self else []
+
+    def closed(self, *known: str) -> "Node":
+        """Itself, if it holds no other keys than these."""
+        unknown = sorted(str(key) for key in set(self._value) - set(known))
+        if unknown:
+            raise self.fault(f"okänt {', '.join(unknown)}")
+        return self

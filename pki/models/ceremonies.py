@@ -1,0 +1,45 @@
+"""Key ceremonies: what was approved, what was done, and the protocol of it (spec F9)."""
+
+from django.db import models
+
+from pki.choices import CeremonyState
+from pki.models.approvals import ApprovalRequest
+from siths_portal.lib.ids import new_id
+
+
+class KeyCeremony(models.Model):
+    """One following of one ceremony file. A file is followed once: a new ceremony is a new file.
+
+    `file_text` is the whole file; `file_sha256` is the hash of its bytes, which the approvers signed. `participants` are its
+    `{role, name}`. `outputs` are `{kind, name, sha256}` of everything that was made. `transcript` is canonical JSON and
+    `transcript_sha256` its hash; they come with the state `finished`, after which the row never changes. `failure` names the
+    error that ended the last attempt. What was approved never changes, and no row is removed.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    title = models.CharField(max_length=200)
+    environment = models.CharField(max_length=40)
+    file_text = models.TextField()
+    file_sha256 = models.CharField(max_length=64, unique=True)
+    approval = models.OneToOneField(ApprovalRequest, on_delete=models.PROTECT, related_name="ceremony")
+    participants = models.JSONField()
+    state = models.CharField(max_length=10, choices=CeremonyState.choices, default=CeremonyState.RUNNING)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    failure = models.CharField(max_length=200, default="", blank=True)
+    outputs = models.JSONField(default=list)
+    transcript = models.TextField(default="", blank=True)
+    transcript_sha256 = models.CharField(max_length=64, default="", blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(state__in=CeremonyState.values), name="pki_ceremony_state"),
+            models.CheckConstraint(
+                condition=models.Q(~models.Q(transcript_sha256=""), state=CeremonyState.FINISHED, finished_at__isnull=False)
+                | models.Q(~models.Q(state=CeremonyState.FINISHED), finished_at__isnull=True, transcript_sha256=""),
+                name="pki_ceremony_finished",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)

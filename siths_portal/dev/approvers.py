@@ -1,0 +1,55 @@
+"""The demonstration's approvers of key ceremonies: throwaway keys that sign one file by `openssl cms`, and are then gone.
+
+What they leave lies where the command looks for it: certificates in `approvers/`, signatures in `approvals/<hash of the file>/`.
+"""
+
+import hashlib
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from siths_portal.dev.progress import HouseError
+
+APPROVERS = ("granskare-1", "granskare-2", "granskare-3")
+"""As the demo's ceremony file names their certificates."""
+DAYS = 30
+
+
+def approve(file: Path, folder: Path, approvers: Sequence[str] = APPROVERS[:2]) -> None:
+    """Gives the ceremony file these approvers' signatures, in the folder of ceremonies; every approver gets a new certificate.
+
+    Raises HouseError.
+    """
+    signatures = folder / "approvals" / hashlib.sha256(file.read_bytes()).hexdigest()
+    for each in (folder / "approvers", signatures):
+        each.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="siths-approvers-") as keys:
+        for name in APPROVERS:
+            key, certificate = Path(keys) / name, folder / "approvers" / f"{name}.pem"
+            make_certificate(name, key, certificate)
+            if name in approvers:
+                sign(file, key, certificate, signatures / f"{name}.p7s")
+
+
+def make_certificate(name: str, key: Path, certificate: Path, *, days: int = DAYS) -> None:
+    """A P-256 key and a self-signed certificate, both PEM. Raises HouseError."""
+    _openssl(
+        "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-noenc", "-keyout", str(key),
+        "-out", str(certificate), "-days", str(days), "-subj", f"/CN=DEMO {name}",
+        "-addext", "keyUsage=critical,digitalSignature",
+    )  # fmt: skip
+
+
+def sign(file: Path, key: Path, certificate: Path, signature: Path) -> None:
+    """A detached CMS over the file as it is, with SHA-256. Raises HouseError."""
+    _openssl(
+        "cms", "-sign", "-binary", "-md", "sha256", "-in", str(file), "-signer", str(certificate), "-inkey", str(key),
+        "-outform", "DER", "-out", str(signature),
+    )  # fmt: skip
+
+
+def _openssl(*arguments: str) -> None:
+    done = subprocess.run(["openssl", *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise HouseError(f"openssl {arguments[0]}: {done.stderr.strip()}")
