@@ -39,6 +39,14 @@ ANSWERED = [CertificateStatus.ISSUED, CertificateStatus.REVOKED]
 """Statuses that OCSP tells of."""
 
 
+class SetState(models.TextChoices):
+    """Life of certificates that are issued together: under way, all issued, or one of them not and so the others revoked."""
+
+    OPEN = "open"
+    WHOLE = "whole"
+    BROKEN = "broken"
+
+
 class RevocationReason(models.TextChoices):
     """Reason codes on offer, by their RFC 5280 section 5.3.1 names. `unspecified` leaves the extension out.
 
@@ -114,6 +122,7 @@ class KeyPurpose(models.TextChoices):
     KEK = "kek"
     SECRET_DERIVE = "secret-derive"  # noqa: S105  (a key's purpose, not a password)
     AUDIT = "audit-mac"
+    AUDIT_HEAD = "audit-head"
     HEALTH = "health"
 
 

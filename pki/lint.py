@@ -11,8 +11,9 @@ from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtensionOID
 
-from pki.domain import alternative_names, keys, names, tbs
-from pki.domain.profiles import CARD_NUMBER, EXTENSION_ORDER, Profile
+from pki.domain import alternative_names, keys, names, qc_statements, tbs
+from pki.domain.policies import PolicyEnded
+from pki.domain.profile import CARD_NUMBER, QC_STATEMENTS, Profile
 from pki.domain.tbs import Issuer
 
 _EXTENSIONS = {
@@ -27,20 +28,27 @@ _EXTENSIONS = {
     "authorityInfoAccess": ExtensionOID.AUTHORITY_INFORMATION_ACCESS.dotted_string,
     "cardNumber": CARD_NUMBER,
     "ocspNoCheck": ExtensionOID.OCSP_NO_CHECK.dotted_string,
+    "qcStatements": QC_STATEMENTS,
 }
-_CRITICAL = {"keyUsage", "basicConstraints"}
+_BY_OID = {oid: name for name, oid in _EXTENSIONS.items()}
+_NAMES_BY_OID = {oid.dotted_string: name for name, oid in names.OIDS.items()}
 MIN_SERIAL_BITS, MAX_SERIAL_BITS = 64, 159
 CARD_NUMBER_DIGITS = 19
 
 
-def faults(to_be_signed: bytes, profile: Profile, issuer: Issuer, policies: tuple[str, ...]) -> list[str]:
-    """Names of the rules that the bytes break, without personal data; empty if the certificate may be signed."""
+def faults(to_be_signed: bytes, profile: Profile, issuer: Issuer, arc: str) -> list[str]:
+    """Names of the rules that the bytes break, without personal data; empty if the certificate may be signed.
+
+    `arc` is the OID under which certificate policies lie; which of them it must be follows from the bytes and the profile.
+    """
+    if issuer.slug not in profile.issuers:
+        return ["the CA may not issue this profile"]
     try:
         raw = asn1_x509.TbsCertificate.load(to_be_signed, strict=True)
         certificate = x509.load_der_x509_certificate(tbs.assemble(to_be_signed, bytes(8)))
         if certificate.tbs_certificate_bytes != to_be_signed:
             return ["not DER"]
-        check = _Check(raw, certificate, profile, issuer, policies)
+        check = _Check(raw, certificate, profile, issuer, arc)
         return [*check.frame(), *check.subject(), *check.key(), *check.extensions()]
     except (ValueError, TypeError, x509.DuplicateExtension, x509.InvalidVersion) as error:
         return [f"unreadable: {type(error).__name__}"]
@@ -53,13 +61,14 @@ class _Check:
         certificate: x509.Certificate,
         profile: Profile,
         issuer: Issuer,
-        policies: tuple[str, ...],
+        arc: str,
     ) -> None:
         self.raw = raw
         self.certificate = certificate
         self.profile = profile
         self.issuer = issuer
-        self.policies = policies
+        self.arc = arc
+        self.values: dict[str, str] = {}
 
     def frame(self) -> Iterator[str]:
         """Version, serial (B1.1), issuer (B1.2), signature algorithm, times (B1.3)."""
@@ -71,7 +80,7 @@ class _Check:
             yield "issuer is not the CA's subject, byte for byte"
         algorithm = self.raw["signature"]
         family = "rsassa_pkcs1v15" if keys.kind(self.issuer.public_key) == "rsa" else "ecdsa"
-        if algorithm.signature_algo != family or algorithm.hash_algo != self.profile.signature_hash:
+        if algorithm.signature_algo != family or algorithm.hash_algo != self.profile.hash_for(keys.kind(self.issuer.public_key)):
             yield "signature algorithm"
         start, end = self.certificate.not_valid_before_utc, self.certificate.not_valid_after_utc
         if not start < end:
@@ -87,13 +96,12 @@ class _Check:
 
     def subject(self) -> Iterator[str]:
         """Attributes, their order, string types and lengths (B1.11)."""
-        by_oid = {oid.dotted_string: name for name, oid in names.OIDS.items()}
-        values: dict[str, str] = {}
+        values = self.values
         for rdn in self.raw["subject"].chosen:
             if len(rdn) != 1:
                 yield "an RDN has several attributes"
             for pair in rdn:
-                name = by_oid.get(pair["type"].dotted, "")
+                name = _NAMES_BY_OID.get(pair["type"].dotted, "")
                 if not name or name in values:
                     yield "subject has an unknown or repeated attribute"
                     continue
@@ -114,16 +122,15 @@ class _Check:
 
     def extensions(self) -> Iterator[str]:
         """Which extensions there are, in which order, how critical, and what each holds (B1.4 to B1.10)."""
-        by_oid = {oid: name for name, oid in _EXTENSIONS.items()}
-        found = {by_oid.get(each.oid.dotted_string, each.oid.dotted_string): each for each in self.certificate.extensions}
-        expected = [name for name in EXTENSION_ORDER if self.profile.has_extension(name)]
+        found = {_BY_OID.get(each.oid.dotted_string, each.oid.dotted_string): each for each in self.certificate.extensions}
+        expected = list(self.profile.extensions)
         if "subjectAltName" not in found and not self.profile.alternative_name_required:
             expected = [name for name in expected if name != "subjectAltName"]
         if list(found) != expected:
             yield "extensions are not those of the profile, in its order"
             return
         for name, extension in found.items():
-            if extension.critical != (name in _CRITICAL):
+            if extension.critical != (name in self.profile.critical):
                 yield f"{name} has the wrong criticality"
             if not getattr(self, f"_{name}")(extension.value):
                 yield f"{name} has the wrong content"
@@ -148,8 +155,12 @@ class _Check:
         return [oid.dotted_string for oid in value] == list(self.profile.extended_key_usage)
 
     def _certificatePolicies(self, value: x509.CertificatePolicies) -> bool:  # noqa: N802
+        try:
+            expected = self.profile.policies(self.issuer.slug, self.values, self.arc, self.certificate.not_valid_before_utc)
+        except PolicyEnded:
+            return False
         plain = all(policy.policy_qualifiers is None for policy in value)
-        return plain and tuple(policy.policy_identifier.dotted_string for policy in value) == self.policies
+        return plain and [policy.policy_identifier.dotted_string for policy in value] == expected
 
     def _basicConstraints(self, value: x509.BasicConstraints) -> bool:  # noqa: N802
         return value.ca and value.path_length == self.profile.path_length
@@ -172,7 +183,12 @@ class _Check:
 
     def _cardNumber(self, value: x509.UnrecognizedExtension) -> bool:  # noqa: N802
         number = core.PrintableString.load(value.value, strict=True).native
+        if self.profile.subject_is_card and number != self.values.get("serialNumber"):
+            return False
         return number.isascii() and number.isdigit() and len(number) == CARD_NUMBER_DIGITS
+
+    def _qcStatements(self, value: x509.UnrecognizedExtension) -> bool:  # noqa: N802
+        return value.value == qc_statements.build(self.profile.qc_statements)
 
     def _ocspNoCheck(self, _value: x509.OCSPNoCheck) -> bool:  # noqa: N802
         return True

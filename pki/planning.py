@@ -12,11 +12,12 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
-from pki import lint, profiles
+from pki import first_lint, issuance_sets, key_checks, lint, profiles, shared_factors
 from pki.authorities import issuer_of
 from pki.domain import alternative_names, keys, names, possession, serials, tbs
+from pki.domain.policies import PolicyEnded
 from pki.domain.profiles import PROFILES, Profile
 from pki.domain.tbs import Content, Issuer
 from pki.models import (
@@ -26,7 +27,6 @@ from pki.models import (
     CertificateAuthority,
     CertificateStatus,
     Event,
-    RevocationReason,
     SerialMode,
     draw_status_versions,
 )
@@ -51,23 +51,23 @@ class Planned:
     issuer: Issuer
     profile: Profile
     content: Content
-
-    @property
-    def spki_sha256(self) -> str:
-        """Hash of the subject's key."""
-        return keys.spki_sha256(self.content.public_key)
+    use: key_checks.Use
 
 
-def plan_certificates(orders: Sequence[CertificateOrder], *, actor_ref: str, unit_ref: str, client_ref: str = "") -> list[UUID]:
+def plan_certificates(
+    orders: Sequence[CertificateOrder], *, actor_ref: str, unit_ref: str, client_ref: str = "", whole: bool = False
+) -> list[UUID]:
     """Reserves a serial and stores the to-be-signed bytes for each order, and wakes the signer when the transaction commits.
 
-    Joins the caller's transaction. Ids come in the orders' order. Raises Invalid (a field, a request, a key that is not
-    certified) and Conflict (a CA that does not issue, a key that another subject has or that was compromised).
+    Joins the caller's transaction. Ids come in the orders' order. With `whole` the certificates are one set: if one of them is
+    not issued in the end, the others are revoked. Raises Invalid (a field, a request, a key that is not certified), Conflict (a
+    CA that does not issue, a key that another subject has or that was compromised) and Unavailable (the list of weak keys).
     """
     now = clock.now()
     authorities = _authorities({order.ca for order in orders})
     planned = [_check(order, authorities[order.ca], now) for order in orders]
-    _refuse_used_keys(planned)
+    uses = [each.use for each in planned]
+    key_checks.refuse(uses)
     versions = profiles.versions({each.profile.name for each in planned})
     ids = [new_id() for _ in planned]
     for draw in range(_DRAWS):
@@ -82,6 +82,10 @@ def plan_certificates(orders: Sequence[CertificateOrder], *, actor_ref: str, uni
             # A serial that was drawn before: the constraint says so, and another is drawn.
             if _SERIAL_CONSTRAINT not in str(error) or draw == _DRAWS - 1:
                 raise
+    first_lint.require(rows, {slug: issuer for slug, (_ca, issuer) in authorities.items()})
+    shared_factors.enter(uses, now)
+    if whole:
+        issuance_sets.open_set(ids)
     record_reservation(rows, actor_ref, now)
     jobs.enqueue("pki.sign", queue="pki", certificate_ids=[str(id_) for id_ in ids])
     faults.point("pki.plan.before-commit")
@@ -172,13 +176,14 @@ def _check(order: CertificateOrder, authority: tuple[CertificateAuthority, Issue
     public_key = _proven_key(order)
     wrong = names.faults(profile.subject, order.subject)
     wrong |= alternative_names.faults(profile.alternative_names, profile.alternative_name_required, order.subject_alternative)
-    wrong |= _card_fault(profile, order.card_number)
+    wrong |= _card_fault(profile, order)
     if (key_fault := keys.fault(public_key, profile.keys)) is not None:
-        wrong["csr" if order.signed_key is None else "public_key"] = [key_fault]
+        wrong[_key_field(order)] = [key_fault]
     not_before = (now - BACKDATE).replace(microsecond=0)
     not_after, too_long = _end(order.not_after, not_before, profile, issuer)
     if too_long:
         wrong["not_after"] = [too_long]
+    policies = _policies(profile, order, not_before, wrong)
     if wrong:
         raise Invalid("certificate-order", "Certifikatet kan inte utfärdas med dessa uppgifter.", fields=wrong)
     content = Content(
@@ -188,10 +193,25 @@ def _check(order: CertificateOrder, authority: tuple[CertificateAuthority, Issue
         serial=0,
         not_before=not_before,
         not_after=not_after,
-        policies=tuple(profile.policies(ca.slug, order.subject, settings.PKI_POLICY_ARC)),
+        policies=policies,
         card_number=order.card_number,
     )
-    return Planned(order, ca, issuer, profile, content)
+    spki = keys.spki_sha256(public_key)
+    use = key_checks.Use(public_key, spki, order.subject_ref, profile.name, _key_field(order))
+    return Planned(order, ca, issuer, profile, content, use)
+
+
+def _policies(profile: Profile, order: CertificateOrder, not_before: dt.datetime, wrong: dict[str, list[str]]) -> tuple[str, ...]:
+    """The policies that hold when the certificate begins; a retired one is added to what is wrong."""
+    try:
+        return tuple(profile.policies(order.ca, order.subject, settings.PKI_POLICY_ARC, not_before))
+    except PolicyEnded:
+        wrong["profile"] = ["Ingen certifikatpolicy gäller i dag för ett sådant certifikat från utfärdaren."]
+        return ()
+
+
+def _key_field(order: CertificateOrder) -> str:
+    return "csr" if order.signed_key is None else "public_key"
 
 
 def _proven_key(order: CertificateOrder) -> PublicKeyTypes:
@@ -200,11 +220,15 @@ def _proven_key(order: CertificateOrder) -> PublicKeyTypes:
     return possession.key_of_signed(order.signed_key)
 
 
-def _card_fault(profile: Profile, card_number: str | None) -> Mapping[str, list[str]]:
-    if profile.card_number:
-        well_formed = card_number is not None and len(card_number) == lint.CARD_NUMBER_DIGITS and set(card_number) <= _DIGITS
-        return {} if well_formed else {"card_number": ["Kortnumret ska vara 19 siffror."]}
-    return {} if card_number is None else {"card_number": ["Ett sådant certifikat har inget kortnummer."]}
+def _card_fault(profile: Profile, order: CertificateOrder) -> Mapping[str, list[str]]:
+    number = order.card_number
+    if not profile.card_number:
+        return {} if number is None else {"card_number": ["Ett sådant certifikat har inget kortnummer."]}
+    if number is None or len(number) != lint.CARD_NUMBER_DIGITS or not set(number) <= _DIGITS:
+        return {"card_number": ["Kortnumret ska vara 19 siffror."]}
+    if profile.subject_is_card and order.subject.get("serialNumber", number) != number:
+        return {"card_number": ["Kortnumret ska vara det som certifikatet är utställt på."]}
+    return {}
 
 
 def _end(wanted: dt.datetime, not_before: dt.datetime, profile: Profile, issuer: Issuer) -> tuple[dt.datetime, str]:
@@ -217,26 +241,6 @@ def _end(wanted: dt.datetime, not_before: dt.datetime, profile: Profile, issuer:
     if wanted.replace(microsecond=0) - not_before > dt.timedelta(days=profile.max_days):
         return end, f"Giltighetstiden är längre än {profile.max_days} dagar."
     return end, ""
-
-
-def _refuse_used_keys(planned: list[Planned]) -> None:
-    """No key of another subject or for another use (B1.12), and none that was revoked for keyCompromise (B1.13)."""
-    mine = [(each.spki_sha256, each.order.subject_ref, each.profile.name) for each in planned]
-    hashes = sorted({each[0] for each in mine})
-    with connection.cursor() as cursor:
-        # Two transactions with the same key meet here, since neither sees the other's rows.
-        for spki in hashes:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [spki])
-    others = Certificate.objects.filter(spki_sha256__in=hashes).exclude(status=CertificateStatus.FAILED)
-    seen = list(others.values_list("spki_sha256", "subject_ref", "profile_version__name", "status", "reason"))
-    for spki, subject_ref, profile, status, reason in seen:
-        if status == CertificateStatus.REVOKED and reason == RevocationReason.KEY_COMPROMISE:
-            raise Conflict("key-compromised", "Nyckeln är spärrad som röjd och certifieras inte igen. Gör en ny nyckel.")
-        mine.append((spki, subject_ref, profile or ""))
-    if len({each[0] for each in mine}) != len(set(mine)):
-        raise Conflict("key-in-use", "Nyckeln hör redan till en annan innehavare eller en annan användning. Gör en ny nyckel.")
-    if CertificateAuthority.objects.filter(spki_sha256__in=hashes).exists():
-        raise Conflict("key-in-use", "Nyckeln hör till en utfärdare.")
 
 
 def draw_serial(ca: CertificateAuthority) -> int:
@@ -258,7 +262,7 @@ def reserve_row(ca: CertificateAuthority, issuer: Issuer, profile: Profile, cont
     """An unsaved row with a serial and linted to-be-signed bytes. Raises Invalid if our own check finds a fault in them."""
     content = replace(content, serial=draw_serial(ca))
     to_be_signed = tbs.build(profile, issuer, content)
-    found = lint.faults(to_be_signed, profile, issuer, content.policies)
+    found = lint.faults(to_be_signed, profile, issuer, settings.PKI_POLICY_ARC)
     if found:
         raise Invalid("certificate-lint", f"Certifikatet uppfyller inte sin profil: {', '.join(found)}.")
     return Certificate(

@@ -122,6 +122,8 @@ OUTBOUND_READ_TIMEOUT = env.float("OUTBOUND_READ_TIMEOUT", default=10.0)
 
 # The newest seal of each audit chain is noted here, outside the database.
 AUDIT_ANCHOR_DIR = Path(env.str("AUDIT_ANCHOR_DIR", default=str(VAR_DIR / "audit")))
+# How often a key of the token signs where the chains stand.
+AUDIT_HEAD_SECONDS = env.int("AUDIT_HEAD_SECONDS", default=3600)
 
 LANGUAGE_CODE = "sv"
 LANGUAGES = [("sv", "Svenska"), ("en", "English")]
@@ -212,6 +214,8 @@ SPECTACULAR_SETTINGS = {
         "OrderStatus": "issuance.api.supplier.v1.serializers.STATUSES",
         "IssuedStatus": "issuance.api.supplier.v1.serializers.ISSUED",
         "PendingStatus": "issuance.api.supplier.v1.serializers.PENDING",
+        "CertificateStatus": "pki.api.v1.serializers.STATUSES",
+        "RevocationReason": "pki.api.v1.serializers.REASONS",
     },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "siths_portal.lib.openapi.finish"],
 }
@@ -223,6 +227,15 @@ API_DESCRIPTIONS = {
         "description": (
             "For card suppliers, over mutual TLS with the client certificate that was registered for the supplier. Orders are "
             "pulled. Errors are problem details (RFC 9457) with stable codes. Only additions are made within a version."
+        ),
+    },
+    "/api/pki/v1/": {
+        "title": "SITHS eID Portal: PKI API",
+        "version": "1",
+        "description": (
+            "For services that order and revoke certificates, over mutual TLS with the client certificate that was registered "
+            "for the service. Each may do what it was granted for a CA and profile; what it may not know of is answered as what "
+            "does not exist. Errors are problem details (RFC 9457) with stable codes. Only additions are made within a version."
         ),
     },
     "/api/eidapp/v1/": {
@@ -247,12 +260,19 @@ HSM_CALL_SECONDS = env.float("HSM_CALL_SECONDS", default=10.0)
 # 1.3.6.1.4.1.32473 is reserved for documentation (RFC 5612); refused when DEBUG is off.
 PKI_POLICY_ARC = env.str("PKI_POLICY_ARC", default="1.3.6.1.4.1.32473.752")
 PKI_STATUS_DIR = Path(env.str("PKI_STATUS_DIR", default=str(VAR_DIR / "status")))
+# Keys that are never certified (see pki.domain.weak_keys); no issuing process starts while a named file cannot be read.
+PKI_WEAK_KEYS_FILE = env.str("PKI_WEAK_KEYS_FILE", default="")
 PKI_SIGNING_CLAIM_SECONDS = env.int("PKI_SIGNING_CLAIM_SECONDS", default=20)
 # How often a sealed secret (a card's PUK) may be delivered within 24 hours.
 SECRET_DELIVERIES_PER_DAY = env.int("SECRET_DELIVERIES_PER_DAY", default=5)
 # The token library on whose throwaway tokens a ceremony is done again.
 PKI_REPLAY_MODULE = env.str("PKI_REPLAY_MODULE", default="/usr/lib/softhsm/libsofthsm2.so")
 PKI_CEREMONY_DIR = Path(env.str("PKI_CEREMONY_DIR", default=str(VAR_DIR / "ceremony")))
+# Calls of the PKI API that one client may make in a minute with one process, by operation.
+PKI_API_ORDERS_PER_MINUTE = env.int("PKI_API_ORDERS_PER_MINUTE", default=300)
+PKI_API_REVOCATIONS_PER_MINUTE = env.int("PKI_API_REVOCATIONS_PER_MINUTE", default=300)
+PKI_API_READS_PER_MINUTE = env.int("PKI_API_READS_PER_MINUTE", default=1200)
+PKI_API_SEARCHES_PER_MINUTE = env.int("PKI_API_SEARCHES_PER_MINUTE", default=120)
 
 # --- issuance: numbers of the life cycle (domain.md 3.8) -----------------------------------------------------------------
 CARD_VALIDITY_YEARS = env.int("CARD_VALIDITY_YEARS", default=5)

@@ -1,15 +1,19 @@
-"""Which public keys are certified (B1.12): type, size, exponent, and the ROCA flaw of cards' key generators (CVE-2017-15361)."""
+"""Which public keys are certified (B1.12): type, size, exponent, and what the modulus of an RSA key shows by itself.
 
-import functools
+An EC key's point is checked to be on its curve when the key is read, which for curves of cofactor 1 is all that can be checked
+(NIST SP 800-56A section 5.6.2.3.3).
+"""
+
 import hashlib
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from pki.domain import moduli
+
 RSA_MIN_BITS, RSA_MAX_BITS = 2048, 8192
 RSA_EXPONENT = 65537
-_ROCA_PRIMES = (11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157)
 
 
 def spki(public_key: PublicKeyTypes) -> bytes:
@@ -32,32 +36,30 @@ def kind(public_key: PublicKeyTypes) -> str:
 
 
 def fault(public_key: PublicKeyTypes, allowed: tuple[str, ...]) -> str | None:
-    """Why the key is not certified, in Swedish; None if it may be."""
-    if kind(public_key) not in allowed:
+    """Why the key is not certified, in Swedish; None if it may be. `allowed` are a profile's `keys`."""
+    type_ = kind(public_key)
+    if type_ in allowed:
+        return _rsa_fault(public_key) if isinstance(public_key, rsa.RSAPublicKey) else None
+    if not isinstance(public_key, rsa.RSAPublicKey) or not any(name.startswith("rsa-") for name in allowed):
         return "Nyckeltypen får inte finnas i ett sådant certifikat."
-    if isinstance(public_key, rsa.RSAPublicKey):
+    if f"rsa-{public_key.key_size}" in allowed:
         return _rsa_fault(public_key)
-    return None
+    sizes = " eller ".join(name.removeprefix("rsa-") for name in allowed if name.startswith("rsa-"))
+    return f"RSA-nyckeln är {public_key.key_size} bitar. I ett sådant certifikat ska den vara {sizes}."
 
 
 def _rsa_fault(public_key: rsa.RSAPublicKey) -> str | None:
     numbers = public_key.public_numbers()
     if not RSA_MIN_BITS <= public_key.key_size <= RSA_MAX_BITS:
-        return f"RSA-nyckeln är {public_key.key_size} bitar. Den ska vara minst {RSA_MIN_BITS}."
+        return f"RSA-nyckeln är {public_key.key_size} bitar. Den ska vara minst {RSA_MIN_BITS} och högst {RSA_MAX_BITS}."
+    if public_key.key_size % 8:
+        return f"RSA-nyckeln är {public_key.key_size} bitar. Antalet ska vara jämnt delbart med 8."
     if numbers.e != RSA_EXPONENT:
         return f"RSA-nyckelns exponent ska vara {RSA_EXPONENT}."
-    if numbers.n % 2 == 0:
-        return "RSA-nyckelns modul är jämn."
-    if all(numbers.n % prime in _powers(prime) for prime in _ROCA_PRIMES):
+    if moduli.has_small_factor(numbers.n):
+        return "RSA-nyckelns modul går att dela med ett litet tal."
+    if moduli.is_roca(numbers.n):
         return "RSA-nyckeln är gjord med en känd svaghet (ROCA)."
+    if moduli.has_close_primes(numbers.n):
+        return "RSA-nyckelns primtal ligger för nära varandra."
     return None
-
-
-@functools.cache
-def _powers(prime: int) -> frozenset[int]:
-    """The subgroup that 65537 generates modulo `prime`; a flawed modulus is in it for every prime."""
-    found, value = {1}, RSA_EXPONENT % prime
-    while value not in found:
-        found.add(value)
-        value = value * RSA_EXPONENT % prime
-    return frozenset(found)

@@ -10,7 +10,9 @@ from cryptography.x509.oid import NameOID
 
 OIDS: dict[str, x509.ObjectIdentifier] = {
     "countryName": NameOID.COUNTRY_NAME,
+    "localityName": NameOID.LOCALITY_NAME,
     "organizationName": NameOID.ORGANIZATION_NAME,
+    "organizationIdentifier": NameOID.ORGANIZATION_IDENTIFIER,
     "commonName": NameOID.COMMON_NAME,
     "surname": NameOID.SURNAME,
     "givenName": NameOID.GIVEN_NAME,
@@ -20,7 +22,9 @@ OIDS: dict[str, x509.ObjectIdentifier] = {
 # What users call the attributes, for refusals.
 SWEDISH = {
     "countryName": "Land",
+    "localityName": "Orten",
     "organizationName": "Organisationens namn",
+    "organizationIdentifier": "Organisationens nummer",
     "commonName": "Namnet",
     "surname": "Efternamnet",
     "givenName": "Förnamnet",
@@ -33,7 +37,11 @@ _PRINTABLE = re.compile(r"[A-Za-z0-9 '()+,\-./:=?]*")
 
 @dataclass(frozen=True)
 class Attribute:
-    """One attribute of a profile's subject. `pattern` must match the whole value; `max_length` counts characters."""
+    """One attribute of a profile's subject. `pattern` must match the whole value.
+
+    `max_length` counts the characters that the certificate holds, so after composition (NFC). What is longer is refused, never
+    shortened: a cut name is another name (B1.11).
+    """
 
     name: str
     required: bool = True
@@ -55,7 +63,7 @@ def faults(attributes: tuple[Attribute, ...], values: Mapping[str, str]) -> dict
 
 
 def _faults_of(attribute: Attribute, value: str) -> list[str]:
-    label = SWEDISH[attribute.name]
+    label, value = SWEDISH[attribute.name], unicodedata.normalize("NFC", value)
     if not value:
         return [f"{label} saknas."] if attribute.required else []
     if len(value) > attribute.max_length:

@@ -1,126 +1,41 @@
-"""Certificate profiles as data (spec A2, A6). A definition is immutable once used: a change is a new version with a new hash."""
+"""The certificate profiles (spec A2, A6). A definition is immutable once used: a change is a new version with a new hash."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
+from pki.domain import policies
 from pki.domain.names import Attribute
-from siths_portal.lib.canonical import canonical_json, sha256_hex
+from pki.domain.profile import ANY_POLICY, CARD_NUMBER, EXTENSION_ORDER, QC_STATEMENTS, Profile
+
+__all__ = ["ANY_POLICY", "CARD_NUMBER", "EXTENSION_ORDER", "ISSUING_SLUGS", "PROFILES", "QC_STATEMENTS", "Profile"]
 
 CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
 SERVER_AUTH = "1.3.6.1.5.5.7.3.1"
 EMAIL_PROTECTION = "1.3.6.1.5.5.7.3.4"
+TIME_STAMPING = "1.3.6.1.5.5.7.3.8"
 SMARTCARD_LOGON = "1.3.6.1.4.1.311.20.2.2"
 OCSP_SIGNING = "1.3.6.1.5.5.7.3.9"
-CARD_NUMBER = "1.2.752.34.2.1"
-USER_PRINCIPAL_NAME = "1.3.6.1.4.1.311.20.2.3"
-ANY_POLICY = "2.5.29.32.0"
 
-# Five years to the end of the last day.
-FIVE_YEARS = 1828
+# Years to the end of the last day, leap days counted.
+TWO_YEARS, FIVE_YEARS = 732, 1828
 HSA_ID = r"[A-Za-z]{2,6}\d{10}-[A-Za-z0-9]{1,18}"  # SE; the test catalogues' ids begin TST, TSTNMT and the like
 PERSON_ID = r"\d{12}"
-
-# Extensions by the names used below, in the order in which they stand in a certificate (spec A2).
-EXTENSION_ORDER = (
-    "authorityKeyIdentifier",
-    "subjectKeyIdentifier",
-    "keyUsage",
-    "extendedKeyUsage",
-    "certificatePolicies",
-    "basicConstraints",
-    "subjectAltName",
-    "cRLDistributionPoints",
-    "authorityInfoAccess",
-    "cardNumber",
-    "ocspNoCheck",
-)
-
-
-@dataclass(frozen=True)
-class Profile:
-    """What a certificate of this kind holds.
-
-    `issuers` maps the slugs of the CAs that may issue it to suffixes of the policy OID under PKI_POLICY_ARC: one for all
-    subjects under the key `any`, or one each for `personnummer` and `samordningsnummer` (read from serialNumber); without any,
-    there is no policy. `key_usage_rsa` is added for RSA keys (RFC 8813 forbids it for EC). `keys` are algorithms that a
-    subject's key may have. `max_days` is the hard limit of validity.
-    """
-
-    name: str
-    version: int
-    issuers: Mapping[str, Mapping[str, str]]
-    subject: tuple[Attribute, ...]
-    key_usage: tuple[str, ...]
-    max_days: int
-    keys: tuple[str, ...] = ("rsa", "ec-p256", "ec-p384")
-    key_usage_rsa: tuple[str, ...] = ()
-    extended_key_usage: tuple[str, ...] = ()
-    alternative_names: tuple[str, ...] = ()
-    alternative_name_required: bool = False
-    card_number: bool = False
-    any_policy: bool = False
-    basic_constraints: bool = False
-    path_length: int | None = None
-    status_addresses: bool = True
-    no_check: bool = False
-    signature_hash: str = "sha256"
-
-    def definition(self) -> dict[str, Any]:
-        """The profile as plain values, with the order of extensions, for storage and hash."""
-        plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "subject"}
-        plain["issuers"] = {slug: dict(suffixes) for slug, suffixes in self.issuers.items()}
-        plain["subject"] = [{name: getattr(each, name) for name in each.__dataclass_fields__} for each in self.subject]
-        plain["extensions"] = [name for name in EXTENSION_ORDER if self.has_extension(name)]
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()}
-
-    @classmethod
-    def from_definition(cls, definition: Mapping[str, Any]) -> Self:
-        """The profile of a stored definition."""
-        values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in definition.items()}
-        values["subject"] = tuple(Attribute(**each) for each in definition["subject"])
-        return cls(**{key: value for key, value in values.items() if key != "extensions"})
-
-    @property
-    def sha256(self) -> str:
-        """SHA-256 of the canonical JSON of `definition`, in hex."""
-        return sha256_hex(canonical_json(self.definition()))
-
-    def has_extension(self, name: str) -> bool:
-        """Whether a certificate of this profile has, or for subjectAltName may have, the extension."""
-        return {
-            "authorityKeyIdentifier": True,
-            "subjectKeyIdentifier": True,
-            "keyUsage": True,
-            "extendedKeyUsage": bool(self.extended_key_usage),
-            "certificatePolicies": self.any_policy or any(self.issuers.values()),
-            "basicConstraints": self.basic_constraints,
-            "subjectAltName": bool(self.alternative_names),
-            "cRLDistributionPoints": self.status_addresses,
-            "authorityInfoAccess": self.status_addresses,
-            "cardNumber": self.card_number,
-            "ocspNoCheck": self.no_check,
-        }[name]
-
-    def policies(self, issuer: str, subject: Mapping[str, str], arc: str) -> list[str]:
-        """The policy OIDs of a certificate from CA `issuer`. Raises KeyError if the CA may not issue the profile."""
-        suffixes = self.issuers[issuer]
-        if self.any_policy:
-            return [ANY_POLICY]
-        suffix = suffixes.get("any") or suffixes.get(person_number_kind(subject.get("serialNumber", "")))
-        return [f"{arc}.{suffix}"] if suffix else []
-
-
-def person_number_kind(person_id: str) -> str:
-    """`samordningsnummer` if the day of a 12-digit number has 60 added, else `personnummer`."""
-    return "samordningsnummer" if person_id[6:8].isdigit() and int(person_id[6:8]) > 60 else "personnummer"
+CARD_DIGITS = r"\d{19}"
+# EN 319 412-1 section 5.1.4: which register, of which country, and the number there.
+ORGANISATION_ID = r"(?:NTR|VAT|LEI)[A-Z]{2}-[0-9A-Za-z]{1,40}"
 
 
 def _names(*attributes: str, **changes: Any) -> tuple[Attribute, ...]:
-    return tuple(
-        Attribute(name, **({"max_length": 2, "pattern": "[A-Z]{2}"} if name == "countryName" else {}) | changes.get(name, {}))
-        for name in attributes
-    )
+    fixed: dict[str, dict[str, Any]] = {
+        "countryName": {"max_length": 2, "pattern": "[A-Z]{2}"},
+        "localityName": {"max_length": 128},
+        "organizationIdentifier": {"pattern": ORGANISATION_ID},
+    }
+    return tuple(Attribute(name, **fixed.get(name, {}) | changes.get(name, {})) for name in attributes)
+
+
+def _issuers(*slugs: str) -> dict[str, dict[str, str]]:
+    return {slug: {} for slug in slugs}
 
 
 _CA_SUBJECT = _names("countryName", "organizationName", "commonName")
@@ -131,70 +46,152 @@ _HSA_SUBJECT = _names(
 _PERSON_SUBJECT = _names(
     "countryName", "commonName", "surname", "givenName", "serialNumber", serialNumber={"pattern": PERSON_ID, "max_length": 12}
 )
-_HSA_ISSUERS = {"person-hsaid-3": {"any": "1.3"}, "person-hsaid-2": {"any": "1.2"}}
-_PERSON_ISSUERS = {
-    "person-id-3": {"personnummer": "2.3.1", "samordningsnummer": "2.3.2"},
-    "person-id-2": {"personnummer": "2.2.1", "samordningsnummer": "2.2.2"},
+_FUNCTION_SUBJECT = _names(
+    "countryName", "localityName", "organizationName", "organizationIdentifier", "commonName", "serialNumber",
+    localityName={"required": False}, organizationIdentifier={"required": False}, serialNumber={"required": False},
+)  # fmt: skip
+# EN 319 412-3 section 4.2.1: a legal person's name has the organisation's number in its register.
+_LEGAL_SUBJECT = _names(
+    "countryName", "organizationName", "organizationIdentifier", "commonName", "serialNumber", serialNumber={"required": False}
+)
+_NUMBERS = (policies.PERSONNUMMER, policies.SAMORDNINGSNUMMER)
+_HSA_CAS, _PERSON_CAS = ("person-hsaid-3", "person-hsaid-2"), ("person-id-3", "person-id-2")
+_CARD_KEYS = ("rsa-2048", "ec-p256")
+ISSUING_SLUGS = (*_HSA_CAS, *_PERSON_CAS, "person-id-mobile", "function")
+
+_HSA: dict[str, Any] = {
+    "issuers": _issuers(*_HSA_CAS),
+    "subject": _HSA_SUBJECT,
+    "keys": _CARD_KEYS,
+    "card_number": True,
+    "max_days": FIVE_YEARS,
+    "subject_kind": policies.HSA_ID,
+    "policy_table": policies.rows(policies.HSA_ID, issuers=_HSA_CAS),
+    "hash_by_curve": True,
 }
-ISSUING_SLUGS = ("person-hsaid-3", "person-hsaid-2", "person-id-3", "person-id-2", "person-id-mobile", "function")
+_PERSON: dict[str, Any] = {
+    "issuers": _issuers(*_PERSON_CAS),
+    "subject": _PERSON_SUBJECT,
+    "keys": _CARD_KEYS,
+    "card_number": True,
+    "max_days": FIVE_YEARS,
+    "subject_kind": policies.PERSON_NUMBER,
+    "policy_table": policies.rows(*_NUMBERS, issuers=_PERSON_CAS),
+    "hash_by_curve": True,
+}
+_MOBILE: dict[str, Any] = {
+    "issuers": _issuers("person-id-mobile"),
+    "subject": _PERSON_SUBJECT,
+    "keys": _CARD_KEYS,
+    "max_days": TWO_YEARS,
+    "subject_kind": policies.PERSON_NUMBER,
+    "policy_table": policies.rows(*_NUMBERS, issuers=("person-id-mobile",)),
+    "hash_by_curve": True,
+}
+
+
+def _of_function_ca(kind: str) -> dict[str, Any]:
+    return {
+        "issuers": _issuers("function"),
+        "subject_kind": kind,
+        "policy_table": policies.rows(kind, issuers=("function",)),
+        "hash_by_curve": True,
+    }
+
+
+_CA: dict[str, Any] = {
+    "issuers": _issuers("root"),
+    "subject": _CA_SUBJECT,
+    "key_usage": ("keyCertSign", "cRLSign"),
+    "basic_constraints": True,
+    "max_days": 12_000,
+    "hash_by_curve": True,
+}
 
 _ALL = (
     Profile(
         name="person-hsaid-auth",
-        version=1,
-        issuers=_HSA_ISSUERS,
-        subject=_HSA_SUBJECT,
+        version=2,
         key_usage=("digitalSignature",),
         extended_key_usage=(CLIENT_AUTH, SMARTCARD_LOGON, EMAIL_PROTECTION),
-        alternative_names=("rfc822Name", "userPrincipalName"),
-        card_number=True,
-        max_days=FIVE_YEARS,
+        alternative_names=("rfc822Name", "smtpUtf8Mailbox", "userPrincipalName"),
+        **_HSA,
     ),
     Profile(
         name="person-hsaid-sign",
-        version=1,
-        issuers=_HSA_ISSUERS,
-        subject=_HSA_SUBJECT,
+        version=2,
         key_usage=("contentCommitment",),
-        alternative_names=("rfc822Name",),
-        card_number=True,
-        max_days=FIVE_YEARS,
+        alternative_names=("rfc822Name", "smtpUtf8Mailbox"),
+        **_HSA,
     ),
     Profile(
         name="person-id-auth",
-        version=1,
-        issuers=_PERSON_ISSUERS,
-        subject=_PERSON_SUBJECT,
+        version=2,
         key_usage=("digitalSignature",),
         extended_key_usage=(CLIENT_AUTH,),
-        card_number=True,
-        max_days=FIVE_YEARS,
+        **_PERSON,
     ),
+    Profile(name="person-id-sign", version=2, key_usage=("contentCommitment",), **_PERSON),
     Profile(
-        name="person-id-sign",
+        name="mobile-auth",
         version=1,
-        issuers=_PERSON_ISSUERS,
-        subject=_PERSON_SUBJECT,
-        key_usage=("contentCommitment",),
+        key_usage=("digitalSignature",),
+        extended_key_usage=(CLIENT_AUTH,),
+        **_MOBILE,
+    ),
+    Profile(name="mobile-sign", version=1, key_usage=("contentCommitment",), **_MOBILE),
+    # A blank reserve card's: it names the card and no person, and its policy is none that a person's log-in is accepted by.
+    Profile(
+        name="transport",
+        version=1,
+        issuers=_issuers("person-hsaid-2"),
+        subject=_names("serialNumber", serialNumber={"pattern": CARD_DIGITS, "max_length": 19}),
+        subject_is_card=True,
+        key_usage=("digitalSignature",),
+        extended_key_usage=(CLIENT_AUTH,),
+        keys=_CARD_KEYS,
         card_number=True,
         max_days=FIVE_YEARS,
+        subject_kind=policies.CARD,
+        policy_table=policies.rows(policies.CARD, issuers=("person-hsaid-2",)),
+        hash_by_curve=True,
     ),
     Profile(
         name="function",
-        version=1,
-        issuers={"function": {"any": "3.1"}},
-        subject=_names("countryName", "organizationName", "commonName", "serialNumber", serialNumber={"required": False}),
+        version=2,
+        subject=_FUNCTION_SUBJECT,
         key_usage=("digitalSignature",),
         key_usage_rsa=("keyEncipherment",),
         extended_key_usage=(SERVER_AUTH, CLIENT_AUTH),
         alternative_names=("dNSName", "iPAddress"),
         alternative_name_required=True,
         max_days=398,
+        **_of_function_ca(policies.FUNCTION),
+    ),
+    # EN 319 412-3 section 4.3.1 with EN 319 412-2 section 4.3.2: type A, the seal alone.
+    Profile(
+        name="seal",
+        version=1,
+        subject=_LEGAL_SUBJECT,
+        key_usage=("contentCommitment",),
+        max_days=TWO_YEARS,
+        **_of_function_ca(policies.SEAL),
+    ),
+    # RFC 3161 section 2.3: timeStamping is the only extended key usage, and critical.
+    Profile(
+        name="time-stamp",
+        version=1,
+        subject=_LEGAL_SUBJECT,
+        key_usage=("digitalSignature",),
+        extended_key_usage=(TIME_STAMPING,),
+        extended_key_usage_critical=True,
+        max_days=FIVE_YEARS,
+        **_of_function_ca(policies.TIME_STAMP),
     ),
     Profile(
         name="ocsp-signer",
-        version=1,
-        issuers={slug: {} for slug in ISSUING_SLUGS},
+        version=2,
+        issuers=_issuers(*ISSUING_SLUGS),
         subject=_CA_SUBJECT,
         key_usage=("digitalSignature",),
         extended_key_usage=(OCSP_SIGNING,),
@@ -202,28 +199,9 @@ _ALL = (
         max_days=30,
         status_addresses=False,
         no_check=True,
+        hash_by_curve=True,
     ),
-    Profile(
-        name="root-ca",
-        version=1,
-        issuers={"root": {}},
-        subject=_CA_SUBJECT,
-        key_usage=("keyCertSign", "cRLSign"),
-        basic_constraints=True,
-        max_days=12_000,
-        status_addresses=False,
-    ),
-    Profile(
-        name="issuing-ca",
-        version=1,
-        issuers={"root": {}},
-        subject=_CA_SUBJECT,
-        key_usage=("keyCertSign", "cRLSign"),
-        any_policy=True,
-        basic_constraints=True,
-        path_length=0,
-        max_days=12_000,
-        signature_hash="sha512",
-    ),
+    Profile(name="root-ca", version=2, status_addresses=False, **_CA),
+    Profile(name="issuing-ca", version=2, any_policy=True, path_length=0, signature_hash="sha512", **_CA),
 )
 PROFILES: Mapping[str, Profile] = {profile.name: profile for profile in _ALL}

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
-from pki.domain import alternative_names, names
-from pki.domain.profiles import CARD_NUMBER, EXTENSION_ORDER, Profile
+from pki.domain import alternative_names, keys, names, qc_statements
+from pki.domain.profile import CARD_NUMBER, QC_STATEMENTS, Profile
 
 HASHES: dict[str, hashes.SHA256 | hashes.SHA384 | hashes.SHA512] = {
     "sha256": hashes.SHA256(),
@@ -75,11 +75,12 @@ def build(profile: Profile, issuer: Issuer, content: Content) -> bytes:
         .not_valid_after(content.not_after.replace(microsecond=0))
     )
     values = _extensions(profile, issuer, content)
-    for name in EXTENSION_ORDER:
+    for name in profile.extensions:
         value = values.get(name)
         if value is not None:
-            builder = builder.add_extension(value, critical=name in ("keyUsage", "basicConstraints"))
-    return builder.sign(_placeholder(issuer.public_key), HASHES[profile.signature_hash]).tbs_certificate_bytes
+            builder = builder.add_extension(value, critical=name in profile.critical)
+    algorithm = HASHES[profile.hash_for(keys.kind(issuer.public_key))]
+    return builder.sign(_placeholder(issuer.public_key), algorithm).tbs_certificate_bytes
 
 
 def key_usages(profile: Profile, public_key: PublicKeyTypes) -> set[str]:
@@ -116,10 +117,13 @@ def _extensions(profile: Profile, issuer: Issuer, content: Content) -> dict[str,
             ]
         )
     if content.card_number is not None:
-        encoded = PrintableString(content.card_number).dump()
-        values["cardNumber"] = x509.UnrecognizedExtension(x509.ObjectIdentifier(CARD_NUMBER), encoded)
+        digits = PrintableString(content.card_number).dump()
+        values["cardNumber"] = x509.UnrecognizedExtension(x509.ObjectIdentifier(CARD_NUMBER), digits)
     if has("ocspNoCheck"):
         values["ocspNoCheck"] = x509.OCSPNoCheck()
+    if has("qcStatements"):
+        encoded = qc_statements.build(profile.qc_statements)
+        values["qcStatements"] = x509.UnrecognizedExtension(x509.ObjectIdentifier(QC_STATEMENTS), encoded)
     return values
 
 

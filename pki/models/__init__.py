@@ -24,13 +24,15 @@ from pki.choices import (
     RevocationReason,
     SecretState,
     SerialMode,
+    SetState,
 )
 from pki.models.approvals import Approval, ApprovalRequest
 from pki.models.authorities import CertificateAuthority, CertificateAuthorityQuerySet, ProfileVersion, draw_status_versions
 from pki.models.ceremonies import KeyCeremony
 from pki.models.certificates import Certificate, CertificateBlob, Fingerprint, Revocation
 from pki.models.clients import ClientOrder, ClientPermission
-from pki.models.events import Event, EventSeal
+from pki.models.events import ClockMark, Event, EventMacs, EventSeal
+from pki.models.issuance import IssuanceSet, ModulusBlock, ProfileLint, RsaKey
 from pki.models.keys import HsmKey, KeyInventory
 from pki.models.mass_revocations import MassRevocation, MassRevocationMember
 from pki.models.secrets import Secret, SecretDelivery
@@ -55,13 +57,16 @@ __all__ = [
     "CertificateStatus",
     "ClientOrder",
     "ClientPermission",
+    "ClockMark",
     "Crl",
     "Decision",
     "DeliveryState",
     "Event",
+    "EventMacs",
     "EventSeal",
     "Fingerprint",
     "HsmKey",
+    "IssuanceSet",
     "KeyCeremony",
     "KeyFinding",
     "KeyInventory",
@@ -70,15 +75,19 @@ __all__ = [
     "MassRevocation",
     "MassRevocationMember",
     "MassRevocationState",
+    "ModulusBlock",
     "OcspResponse",
     "OcspSigner",
+    "ProfileLint",
     "ProfileVersion",
     "Revocation",
     "RevocationChannel",
     "RevocationReason",
+    "RsaKey",
     "Secret",
     "SecretDelivery",
     "SecretState",
     "SerialMode",
+    "SetState",
     "draw_status_versions",
 ]

@@ -33,6 +33,13 @@ FUNCTION_SUBJECT = {
     "commonName": "api.demo.example.com",
     "serialNumber": "SE2321000016-F001",
 }
+CARD = "9752269999000000017"
+LEGAL_SUBJECT = {
+    "countryName": "SE",
+    "organizationName": "Demo e-legitimationer AB",
+    "organizationIdentifier": "NTRSE-5560160680",
+    "commonName": "Demo e-legitimationer AB",
+}
 MAIL = {"rfc822Name": "asa@demo.example.com"}
 _BY_PROFILE = {
     "person-hsaid-auth": (
@@ -43,6 +50,11 @@ _BY_PROFILE = {
     "person-hsaid-sign": ("person-hsaid-3", HSA_SUBJECT, {"rfc822Name": "asa@demo.example.com"}),
     "person-id-auth": ("person-id-3", PERSON_SUBJECT, {}),
     "person-id-sign": ("person-id-3", PERSON_SUBJECT, {}),
+    "mobile-auth": ("person-id-mobile", PERSON_SUBJECT, {}),
+    "mobile-sign": ("person-id-mobile", PERSON_SUBJECT, {}),
+    "transport": ("person-hsaid-2", {"serialNumber": CARD}, {}),
+    "seal": ("function", LEGAL_SUBJECT, {}),
+    "time-stamp": ("function", LEGAL_SUBJECT | {"commonName": "Demo tidsstämpling 1"}, {}),
     "function": (
         "function",
         FUNCTION_SUBJECT,
@@ -50,6 +62,8 @@ _BY_PROFILE = {
     ),
 }
 PERSON_PROFILES = ("person-hsaid-auth", "person-hsaid-sign", "person-id-auth", "person-id-sign")
+ORDERABLE = tuple(_BY_PROFILE)
+ON_CARDS = (*PERSON_PROFILES, "transport")
 
 
 def csr(key=None) -> bytes:
@@ -73,8 +87,8 @@ def order(profile: str = "person-hsaid-auth", **changes) -> service.CertificateO
         "subject_alternative": alternative,
         "csr_der": changes.pop("csr_der", None) or csr(),
         "subject_ref": "person:1",
-        "carrier_ref": "" if profile == "function" else "carrier:1",
-        "card_number": None if profile == "function" else "9752269999000000017",
+        "carrier_ref": "carrier:1" if profile in ON_CARDS else "",
+        "card_number": None if profile in _BY_PROFILE and profile not in ON_CARDS else CARD,
         "not_after": clock.now() + dt.timedelta(days=390 if profile == "function" else 700),
     }
     return service.CertificateOrder(**values | changes)

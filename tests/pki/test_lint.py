@@ -1,5 +1,6 @@
 """Our own checker: it passes what the builder makes, and finds each thing that is changed in it."""
 
+import dataclasses
 import datetime as dt
 
 import pytest
@@ -20,7 +21,8 @@ CA_SUBJECT = {"countryName": "SE", "organizationName": "Demo AB", "commonName": 
 CA_KEY = rsa.generate_private_key(65537, 2048).public_key()
 KEY = ec.generate_private_key(ec.SECP256R1()).public_key()
 PROFILE = PROFILES["person-hsaid-auth"]
-POLICIES = ("1.3.6.1.4.1.32473.752.1.3",)
+ARC = "1.3.6.1.4.1.32473.752"
+POLICIES = (f"{ARC}.1.3",)
 ISSUER = Issuer(
     slug="person-hsaid-3",
     name=names.build(
@@ -49,8 +51,8 @@ def content(**changes) -> Content:
     return Content(**values | changes)
 
 
-def found(to_be_signed: bytes, profile=PROFILE, issuer=ISSUER, policies=POLICIES) -> list[str]:
-    return lint.faults(to_be_signed, profile, issuer, policies)
+def found(to_be_signed: bytes, profile=PROFILE, issuer=ISSUER, arc=ARC) -> list[str]:
+    return lint.faults(to_be_signed, profile, issuer, arc)
 
 
 def test_what_the_builder_makes_passes():
@@ -89,7 +91,9 @@ def test_wrong_contents_are_found(changes, fault):
     ],
 )
 def test_another_profiles_certificate_is_found(profile, fault):
-    assert fault in found(tbs.build(PROFILE, ISSUER, content()), profile=PROFILES[profile])
+    here = dataclasses.replace(PROFILES[profile], issuers=PROFILE.issuers)
+    assert fault in found(tbs.build(PROFILE, ISSUER, content()), profile=here)
+    assert found(tbs.build(PROFILE, ISSUER, content()), profile=PROFILES[profile]) == ["the CA may not issue this profile"]
 
 
 @pytest.mark.parametrize(

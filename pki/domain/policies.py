@@ -1,0 +1,88 @@
+"""Certificate policies as dated data: which OID tells how a subject was identified, by CA and kind of subject (spec A6, B1.7).
+
+An OID is a suffix under PKI_POLICY_ARC. Once certificates were issued by a row it only ever gets an end, and another row
+begins: what an OID meant is never changed. A profile holds the rows that concern it, so its hash covers them and each
+certificate points at the rows that it was issued by.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from siths_portal.lib.clock import STOCKHOLM
+
+HSA_ID = "hsa-id"
+PERSONNUMMER = "personnummer"
+SAMORDNINGSNUMMER = "samordningsnummer"
+CARD = "card"
+FUNCTION = "function"
+SEAL = "seal"
+TIME_STAMP = "time-stamp"
+
+# A profile with this kind has one policy for each of the two kinds of numbers, read from serialNumber.
+PERSON_NUMBER = "person-number"
+
+
+class PolicyEnded(LookupError):
+    """No policy holds on that day for that CA and kind of subject: it has not begun, or its OID was retired."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """`suffix` under the arc says that CA `issuer` certifies subjects of `kind` at assurance level `level`.
+
+    `level` is empty for what is no person. Days are ISO dates in Stockholm: from `valid_from`, before `valid_to`; an empty
+    `valid_to` is open.
+    """
+
+    suffix: str
+    issuer: str
+    kind: str
+    level: str
+    valid_from: str
+    valid_to: str = ""
+
+    def holds(self, at: dt.datetime) -> bool:
+        """Whether certificates are issued by this row at the moment."""
+        day = at.astimezone(STOCKHOLM).date().isoformat()
+        return self.valid_from <= day and (not self.valid_to or day < self.valid_to)
+
+
+POLICIES = (
+    Policy("1.3", "person-hsaid-3", HSA_ID, "3", "2019-05-15"),
+    Policy("1.2", "person-hsaid-2", HSA_ID, "2", "2019-05-15"),
+    Policy("2.3.1", "person-id-3", PERSONNUMMER, "3", "2019-05-15"),
+    Policy("2.3.2", "person-id-3", SAMORDNINGSNUMMER, "3", "2019-05-15"),
+    Policy("2.2.1", "person-id-2", PERSONNUMMER, "2", "2019-05-15"),
+    Policy("2.2.2", "person-id-2", SAMORDNINGSNUMMER, "2", "2019-05-15"),
+    Policy("3.1", "function", FUNCTION, "", "2019-05-15"),
+    Policy("3.2", "function", SEAL, "", "2019-05-15"),
+    Policy("3.3", "function", TIME_STAMP, "", "2019-05-15"),
+    Policy("4.3.1", "person-id-mobile", PERSONNUMMER, "3", "2021-06-15"),
+    Policy("4.3.2", "person-id-mobile", SAMORDNINGSNUMMER, "3", "2021-06-15"),
+    Policy("5.1", "person-hsaid-2", CARD, "", "2019-05-15"),
+)
+
+
+def rows(*kinds: str, issuers: Iterable[str]) -> tuple[Policy, ...]:
+    """The rows of these CAs for these kinds of subjects, in the table's order."""
+    wanted = set(issuers)
+    return tuple(row for row in POLICIES if row.kind in kinds and row.issuer in wanted)
+
+
+def suffix_at(table: Iterable[Policy], issuer: str, kind: str, at: dt.datetime) -> str:
+    """The suffix of the policy that holds at the moment. Raises PolicyEnded."""
+    for row in table:
+        if row.issuer == issuer and row.kind == kind and row.holds(at):
+            return row.suffix
+    raise PolicyEnded(f"{issuer} {kind}")
+
+
+def kind_of(kind: str, subject: Mapping[str, str]) -> str:
+    """The kind of this subject: the profile's, or for PERSON_NUMBER the one that serialNumber shows."""
+    return person_number_kind(subject.get("serialNumber", "")) if kind == PERSON_NUMBER else kind
+
+
+def person_number_kind(person_id: str) -> str:
+    """`samordningsnummer` if the day of a 12-digit number has 60 added, else `personnummer`."""
+    return SAMORDNINGSNUMMER if person_id[6:8].isdigit() and int(person_id[6:8]) > 60 else PERSONNUMMER

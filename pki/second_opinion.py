@@ -1,0 +1,117 @@
+"""What pkilint says of a certificate (spec B3): the second opinion beside our own check in `lint`.
+
+It takes whole certificates, so what is still to be signed gets the signature of a throw-away key of the issuer's type. The
+library is loaded at the first use: it costs a quarter of a second, and most processes never ask.
+"""
+
+import functools
+import ipaddress
+from typing import Any
+from urllib.parse import urlsplit
+
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
+from django.conf import settings
+
+from pki.domain import keys, tbs
+
+# What a certificate of a profile is in the terms of ETSI (EN 319 412-2 and 412-3). Others are linted by RFC 5280 alone.
+_NATURAL, _LEGAL = "NCP_NATURAL_PERSON_CERTIFICATE", "NCP_LEGAL_PERSON_CERTIFICATE"
+ETSI_TYPES = {
+    "person-hsaid-auth": _NATURAL,
+    "person-hsaid-sign": _NATURAL,
+    "person-id-auth": _NATURAL,
+    "person-id-sign": _NATURAL,
+    "mobile-auth": _NATURAL,
+    "mobile-sign": _NATURAL,
+    "seal": _LEGAL,
+    "time-stamp": _LEGAL,
+}
+# In development this machine has certificates for its own name, which has no dot.
+_LOCAL_NAME = "pkix.invalid_domain_name_syntax"
+
+
+def linter_version() -> str:
+    """Which linter it is that answers."""
+    from importlib.metadata import version
+
+    return f"pkilint {version('pkilint')}"
+
+
+def findings(certificate_der: bytes, profile: str) -> list[str]:
+    """Codes of what pkilint finds at WARNING or worse, sorted, without what stands in the certificate; empty if it is content."""
+    from pkilint import loader
+    from pkilint.validation import ValidationFindingSeverity
+
+    document = loader.RFC5280CertificateDocumentLoader().load_der_document(certificate_der, "certificate")
+    found: set[str] = set()
+    for validator, filters in _linters(ETSI_TYPES.get(profile, "") if _is_public() else ""):
+        results = validator.validate(document.root)
+        if filters:
+            from pkilint import finding_filter
+
+            results, _left_out = finding_filter.filter_results(filters, results)
+        found |= {
+            each.finding.code
+            for result in results
+            for each in result.finding_descriptions
+            if each.finding.severity <= ValidationFindingSeverity.WARNING
+        }
+    return sorted(found if _is_public() else found - {_LOCAL_NAME})
+
+
+def findings_before_signing(to_be_signed: bytes, issuer_key: PublicKeyTypes, profile: str) -> list[str]:
+    """The findings in what is to be signed by a CA with this key."""
+    key = _throw_away(keys.kind(issuer_key))
+    algorithm = tbs.HASHES[tbs.signature_hash(to_be_signed)]
+    if isinstance(key, rsa.RSAPrivateKey):
+        signature = key.sign(to_be_signed, padding.PKCS1v15(), algorithm)
+    elif isinstance(key, ec.EllipticCurvePrivateKey):
+        signature = key.sign(to_be_signed, ec.ECDSA(algorithm))
+    else:
+        raise TypeError("a CA's key is RSA or EC")
+    return findings(tbs.assemble(to_be_signed, signature), profile)
+
+
+@functools.cache
+def _throw_away(kind: str) -> PrivateKeyTypes:
+    curves = {"ec-p256": ec.SECP256R1(), "ec-p384": ec.SECP384R1()}
+    if kind in curves:
+        return ec.generate_private_key(curves[kind])
+    return rsa.generate_private_key(65537, 2048)
+
+
+@functools.cache
+def _linters(etsi_type: str) -> list[tuple[Any, list[Any]]]:
+    """Validators with the filters of their findings: RFC 5280's, and ETSI's for the type."""
+    from pkilint import etsi
+    from pkilint.etsi.etsi_constants import CertificateType
+    from pkilint.pkix import certificate, extension, name
+
+    pkix = certificate.create_pkix_certificate_validator_container(
+        certificate.create_decoding_validators(name.ATTRIBUTE_TYPE_MAPPINGS, extension.EXTENSION_MAPPINGS),
+        [
+            certificate.create_issuer_validator_container([]),
+            certificate.create_validity_validator_container(),
+            certificate.create_subject_validator_container([]),
+            certificate.create_extensions_validator_container([]),
+            certificate.create_spki_validator_container([]),
+        ],
+    )
+    if not etsi_type:
+        return [(pkix, [])]
+    type_ = CertificateType[etsi_type]
+    validator = certificate.create_pkix_certificate_validator_container(
+        etsi.create_decoding_validators(type_), etsi.create_validators(type_)
+    )
+    return [(pkix, []), (validator, etsi.create_etsi_finding_filters(type_))]
+
+
+def _is_public() -> bool:
+    """Whether status addresses are names, as ETSI's rules want them; in development they are this machine's number."""
+    host = urlsplit(settings.STATUS_BASE_URL).hostname or ""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return "." in host
+    return False
