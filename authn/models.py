@@ -3,7 +3,7 @@
 from django.db import models
 
 from siths_portal.lib import clock, idempotency
-from siths_portal.lib.audit import AuditSeal
+from siths_portal.lib.audit import AuditMacs, AuditSeal
 from siths_portal.lib.events import AppendOnlyEvent
 from siths_portal.lib.ids import new_id
 
@@ -106,3 +106,7 @@ class Event(AppendOnlyEvent):
 
 class EventSeal(AuditSeal):
     """The audit chain over `Event`."""
+
+
+class EventMacs(AuditMacs):
+    """MACs by a key of the token over the seals."""

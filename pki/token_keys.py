@@ -1,13 +1,18 @@
-"""Making keys in a token together with their row: a crash between the two is repaired by the next attempt (spec E2 point 11)."""
+"""Keys and their rows: made together (spec E2 point 11), or taken over when they were moved into the token (point 13).
+
+A crash between a key's making and its row is repaired by the next attempt.
+"""
 
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.db import connection, transaction
 
 from pki.hsm import Algorithm, Hsm, HsmConfigError, KeyRef, KeySpec
-from pki.models import Event, HsmKey, KeyPurpose
+from pki.models import Event, HsmKey, KeyProvenance, KeyPurpose
 from siths_portal.lib import clock, faults
 from siths_portal.lib.canonical import sha256_hex
 
@@ -30,6 +35,7 @@ SERVICE_KEYS: dict[KeyPurpose, str] = {
     KeyPurpose.KEK: Algorithm.AES_256,
     KeyPurpose.SECRET_DERIVE: Algorithm.EC_P256,
     KeyPurpose.AUDIT: Algorithm.HMAC_SHA256,
+    KeyPurpose.AUDIT_HEAD: Algorithm.EC_P256,
     KeyPurpose.HEALTH: Algorithm.EC_P256,
 }
 
@@ -55,6 +61,82 @@ def keys_at_rest() -> Iterator[None]:
             yield
         finally:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+
+
+# What an imported key must be: it came from elsewhere, and will go nowhere else.
+REQUIRED_OF_IMPORTED = {"TOKEN": True, "PRIVATE": True, "SENSITIVE": True, "EXTRACTABLE": False, "SIGN": True}
+
+
+def accept_imported(
+    token: Hsm, *, key_id: str, certificate_der: bytes, ceremony_sha256: str, actor_ref: str, purpose: KeyPurpose = KeyPurpose.CA
+) -> HsmKey:
+    """Records a key that was moved into the token at a ceremony, once it has proved to be the certificate's (spec E2 point 13).
+
+    Its public half in the token must be the certificate's, and its signature over a challenge must verify with that. Raises HsmError
+    (HsmKeyMissing; HsmConfigError if it is another key, can leave the token or is known with another provenance). Repeatable.
+    """
+    public = x509.load_der_x509_certificate(certificate_der).public_key()
+    spki = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    known = HsmKey.objects.filter(key_id=key_id).first()
+    if known is not None and (
+        known.provenance != KeyProvenance.IMPORTED
+        or known.ceremony_sha256 != ceremony_sha256
+        or bytes(known.public_key_der) != spki
+    ):
+        raise HsmConfigError(f"the key {key_id} is known otherwise")
+    with _changing_keys():
+        ref = token.find(key_id, ours=False)
+        if ref.public_key_der != spki:
+            raise HsmConfigError("the key's public half in the token is not the certificate's")
+        token.prove(ref)
+        if known is not None:
+            return known
+        attributes = token.attributes(key_id).attributes
+        wrong = [name for name, value in REQUIRED_OF_IMPORTED.items() if attributes.get(name) is not value]
+        if wrong or not ref.label or len(key_id) > 40:
+            raise HsmConfigError(f"the imported key is not as it must be: {', '.join(wrong) or 'its label or CKA_ID'}")
+        found = Found(token, purpose, ref, attributes, ceremony_sha256)
+        return found.record("key.imported", actor_ref)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A key that is in the token, as it will be recorded. `ceremony_sha256` is of the document that an imported one came with."""
+
+    token: Hsm
+    purpose: KeyPurpose
+    ref: KeyRef
+    attributes: dict[str, bool]
+    ceremony_sha256: str = ""
+
+    @transaction.atomic(durable=True)
+    def record(self, action: str, actor_ref: str) -> HsmKey:
+        """The key's row, with the event."""
+        ref = self.ref
+        row = HsmKey.objects.create(
+            key_id=ref.key_id,
+            purpose=self.purpose,
+            token_label=self.token.token_label,
+            label=ref.label,
+            algorithm=ref.algorithm,
+            public_key_der=ref.public_key_der,
+            attributes=self.attributes,
+            provenance=KeyProvenance.IMPORTED if self.ceremony_sha256 else KeyProvenance.GENERATED,
+            ceremony_sha256=self.ceremony_sha256,
+            created_at=clock.now(),
+        )
+        facts = {
+            "purpose": self.purpose,
+            "label": ref.label,
+            "algorithm": ref.algorithm,
+            "token": self.token.token_label,
+            "public_key_sha256": sha256_hex(ref.public_key_der) if ref.public_key_der else "",
+            "attributes": self.attributes,
+        }
+        if self.ceremony_sha256:
+            facts["ceremony_sha256"] = self.ceremony_sha256
+        Event.record(actor_ref=actor_ref, action=action, subject_type="hsm_key", subject_ref=ref.key_id, facts=facts)
+        return row
 
 
 @dataclass(frozen=True)
@@ -92,39 +174,11 @@ class Wanted:
         if wrong or ref.algorithm != self.algorithm:
             raise HsmConfigError(f"the key {self.label} is not as it must be: {', '.join(wrong) or ref.algorithm}")
         faults.point("pki.key.before-commit")
-        return self._record(ref, attributes, actor_ref)
+        return Found(self.token, self.purpose, ref, attributes).record("key.generated", actor_ref)
 
     def _adopt(self, key_id: str) -> KeyRef:
         """A key that an earlier attempt made and did not live to record."""
         return self.token.find_secret(key_id) if self.purpose in SECRET_KEYS else self.token.find(key_id)
-
-    @transaction.atomic(durable=True)
-    def _record(self, ref: KeyRef, attributes: dict[str, bool], actor_ref: str) -> HsmKey:
-        row = HsmKey.objects.create(
-            key_id=ref.key_id,
-            purpose=self.purpose,
-            token_label=self.token.token_label,
-            label=self.label,
-            algorithm=ref.algorithm,
-            public_key_der=ref.public_key_der,
-            attributes=attributes,
-            created_at=clock.now(),
-        )
-        Event.record(
-            actor_ref=actor_ref,
-            action="key.generated",
-            subject_type="hsm_key",
-            subject_ref=ref.key_id,
-            facts={
-                "purpose": self.purpose,
-                "label": self.label,
-                "algorithm": ref.algorithm,
-                "token": self.token.token_label,
-                "public_key_sha256": sha256_hex(ref.public_key_der) if ref.public_key_der else "",
-                "attributes": attributes,
-            },
-        )
-        return row
 
 
 def retire(key: HsmKey, token: Hsm, *, actor_ref: str) -> None:

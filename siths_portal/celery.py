@@ -15,6 +15,9 @@ app.autodiscover_tasks()
 # name of the entry: task, seconds between runs, queue. Every task is a sweeper that may run twice or be missed.
 SCHEDULE: dict[str, tuple[str, float, str]] = {
     "audit.seal": ("audit.seal", 5, "default"),
+    "audit.mac": ("audit.mac", 5, "pki"),
+    # The statement has a period of its own; looking often makes a missed run cost a minute.
+    "audit.head": ("audit.head", 60, "pki"),
     "pki.settle": ("pki.settle", 3, "pki"),
     "pki.presign_due": ("pki.presign_due", 2, "pki"),
     "pki.open_secrets": ("pki.open_secrets", 10, "pki"),

@@ -1,34 +1,24 @@
-"""The audit chains of all applications: every application with a model `Event` and a model `EventSeal` has one."""
-
-import dataclasses
-from dataclasses import dataclass
-from typing import Any
+"""The audit chains of all applications: every application with the models `Event`, `EventSeal` and `EventMacs` has one."""
 
 import structlog
 from django.apps import apps
 
-from siths_portal.lib import anchors, audit
+from siths_portal.lib import anchors, audit, audit_heads, audit_macs, ports
+from siths_portal.lib.audit_keys import AuditKeys, KeysUnavailable
+from siths_portal.lib.audit_verification import Tables, Verification
+from siths_portal.lib.audit_verification import verify as verify_tables
 
 log = structlog.get_logger(__name__)
 BATCH = 1000
 
 
-@dataclass(frozen=True)
-class Chain:
-    """One application's event table and its seals."""
-
-    app: str
-    events: Any
-    seals: Any
-
-
-def all_chains() -> list[Chain]:
+def all_chains() -> list[Tables]:
     """The chain of each application that has one, by the application's label."""
     found = []
     for config in apps.get_app_configs():
         models = {model.__name__: model for model in config.get_models()}
-        if "Event" in models and "EventSeal" in models:
-            found.append(Chain(config.label, models["Event"], models["EventSeal"]))
+        if {"Event", "EventSeal", "EventMacs"} <= set(models):
+            found.append(Tables(config.label, models["Event"], models["EventSeal"], models["EventMacs"]))
     return sorted(found, key=lambda chain: chain.app)
 
 
@@ -52,7 +42,51 @@ def seal_all() -> int:
     return total
 
 
-def anchor_fault(chain: Chain) -> tuple[int, str] | None:
+def mac_all(*, blocks: int = 50) -> int:
+    """Makes the MACs of up to `blocks` blocks of seals in each chain and returns how many. Needs the token: the `pki` worker.
+
+    A chain that does not agree with its anchors, its events or its MACs gets none, and an error in the log. Keys that cannot be
+    used now leave the seals waiting.
+    """
+    keys, total = ports.get(AuditKeys), 0
+    if not keys.usable():
+        log.error("audit.no_keys")
+        return 0
+    for chain in all_chains():
+        if fault := anchor_fault(chain) or mac_anchor_fault(chain):
+            log.error("audit.anchor_disagrees", app=chain.app, seal=fault[0], fault=fault[1])
+            continue
+        try:
+            total += _mac(chain, keys, blocks)
+        except audit_macs.Disagreement as error:
+            log.error("audit.chain_disagrees", app=chain.app, seal=error.fault.seq, fault=error.fault.text)
+        except KeysUnavailable as error:
+            log.error("audit.macs_postponed", app=chain.app, error=str(error))
+    return total
+
+
+def _mac(chain: Tables, keys: AuditKeys, blocks: int) -> int:
+    made = 0
+    for _ in range(blocks):
+        done = audit_macs.extend(chain.app, chain.events, chain.seals, chain.macs, keys)
+        made += done
+        if done:
+            anchors.note_macs(chain.app, chain.macs)
+        if done < audit_macs.BLOCK:
+            break
+    return made
+
+
+def heads() -> dict[str, audit_heads.Head]:
+    """The newest seal of each chain that has one."""
+    found = {}
+    for chain in all_chains():
+        if newest := chain.seals.objects.order_by("-seq").first():
+            found[chain.app] = audit_heads.Head(newest.seq, bytes(newest.digest))
+    return found
+
+
+def anchor_fault(chain: Tables) -> tuple[int, str] | None:
     """Where and how the chain differs from its anchor; None if it does not."""
     try:
         anchor = anchors.read(chain.app)
@@ -61,10 +95,25 @@ def anchor_fault(chain: Chain) -> tuple[int, str] | None:
     return anchors.disagreement(anchor, chain.seals)
 
 
-def verify(chain: Chain, *, start: int = 1) -> audit.Verification:
-    """Walks the chain from seal `start`, and compares its end with the anchor outside the database."""
-    fault = anchor_fault(chain)
-    found = audit.verify(chain.events, chain.seals, start=start)
-    if found.ok and fault:
-        return dataclasses.replace(found, first_bad=fault[0], fault=fault[1])
-    return found
+def mac_anchor_fault(chain: Tables) -> tuple[int, str] | None:
+    """Where and how the MACs differ from their anchor; None if they do not."""
+    try:
+        anchor = anchors.read(chain.app + anchors.MACS)
+    except ValueError:
+        return 1, "ankaret för MAC utanför databasen går inte att läsa"
+    return anchors.macs_disagreement(anchor, chain.macs)
+
+
+def verify(chain: Tables, *, start: int = 1) -> Verification:
+    """Walks the chain from seal `start` and compares it with MACs, signed heads and the anchors outside the database.
+
+    MACs are recomputed if this process may open the token.
+    """
+    keys = ports.get(AuditKeys)
+    faults = [fault for fault in (anchor_fault(chain), mac_anchor_fault(chain)) if fault]
+    outside = min(faults, key=lambda fault: fault[0], default=None)
+    marks = lambda: audit_heads.marks(chain.app)  # noqa: E731
+    found = verify_tables(chain, keys=keys if keys.usable() else None, marks=marks, start=start)
+    if outside is None or (found.first_bad is not None and found.first_bad <= outside[0]):
+        return found
+    return found.but(*outside)

@@ -2,10 +2,22 @@
 
 from celery import shared_task
 
-from siths_portal import chains
+from siths_portal import chains, heads
 
 
 @shared_task(name="audit.seal")  # type: ignore[untyped-decorator]
 def seal() -> None:
     """Seals new events of every application. Safe to run twice and to miss."""
     chains.seal_all()
+
+
+@shared_task(name="audit.mac")  # type: ignore[untyped-decorator]
+def mac() -> None:
+    """Puts MACs over new seals of every application. In the `pki` worker; safe to run twice and to miss."""
+    chains.mac_all()
+
+
+@shared_task(name="audit.head")  # type: ignore[untyped-decorator]
+def head() -> None:
+    """Signs where the chains stand, once the newest statement is an hour old. In the `pki` worker; safe to run twice."""
+    heads.seal_due()

@@ -10,7 +10,9 @@ from issuance import service as issuance
 from issuance.ports import PersonRegister, StaffDirectory
 from issuance.services.subjects import Subjects
 from pki import status as pki_status
+from pki.audit_keys import TokenAuditKeys
 from siths_portal.lib import idempotency, ports
+from siths_portal.lib.audit_keys import AuditKeys
 
 
 class OwnAuthorities:
@@ -30,3 +32,4 @@ def connect() -> None:
     ports.connect(CertificateStatusChecker, OwnAuthorities())
     ports.connect(SubjectDirectory, Subjects())
     ports.connect(idempotency.Store, authn.idempotency_store())
+    ports.connect(AuditKeys, TokenAuditKeys())

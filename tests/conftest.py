@@ -138,7 +138,7 @@ def flush_database() -> None:
     with contextlib.closing(superuser), superuser, superuser.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica")
         cursor.execute(";".join(f'DELETE FROM "{table}"' for table in tables))
-    for anchor in Path(settings.AUDIT_ANCHOR_DIR).glob(f"{connection.settings_dict['NAME']}.*.json"):
+    for anchor in Path(settings.AUDIT_ANCHOR_DIR).glob(f"{connection.settings_dict['NAME']}.*"):
         anchor.unlink()
 
 

@@ -143,3 +143,19 @@ def pki_snapshot(request: pytest.FixtureRequest, django_db_setup, tmp_path_facto
 def demo_pki(pki_snapshot: _Snapshot, transactional_db) -> DemoPki:
     """Root, six issuing CAs with OCSP responders, the bulk CA, KEK and derive key, as `make run` has them but for RSA-2048."""
     return pki_snapshot.use()
+
+
+@pytest.fixture(scope="session")
+def audit_token_label(request: pytest.FixtureRequest) -> str:
+    """A token of this process for the audit chain's keys, made once: rows come and go, keys are found again by label."""
+    worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
+    label = f"audit-{worker}"
+    make_token(label)
+    return label
+
+
+@pytest.fixture
+def audit_token(audit_token_label: str, settings) -> str:
+    """The audit chain's keys in the token of their own."""
+    settings.PKCS11_TOKEN = audit_token_label
+    return audit_token_label

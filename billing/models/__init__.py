@@ -1,6 +1,6 @@
 """Tables of billing."""
 
-from billing.models.audit import Document, Event, EventSeal
+from billing.models.audit import Document, Event, EventMacs, EventSeal
 from billing.models.customers import BillingCustomer, CustomerState
 from billing.models.invoices import Counter, FileFormat, Invoice, InvoiceFile, InvoiceLine, InvoiceState, LineEvent
 from billing.models.ledger import FeedPosition, LedgerEntry, LedgerKind, PriceItem, SubscriptionSnapshot, UnpricedFact
@@ -12,6 +12,7 @@ __all__ = [
     "CustomerState",
     "Document",
     "Event",
+    "EventMacs",
     "EventSeal",
     "FeedPosition",
     "FileFormat",

@@ -14,5 +14,9 @@ class EventSeal(audit.AuditSeal):
     """The seal of one event."""
 
 
+class EventMacs(audit.AuditMacs):
+    """MACs by a key of the token over the seals."""
+
+
 class Document(documents.Document):
     """Bytes of an invoice: the UBL document and the PDF."""

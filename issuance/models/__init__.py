@@ -3,7 +3,7 @@
 from issuance.models.activation import EidAppTransaction, Identification, PreparedReceipt
 from issuance.models.carriers import Carrier, CarrierCertificate, Eid, Receipt
 from issuance.models.drafts import OrderDraft
-from issuance.models.events import Document, Event, EventSeal
+from issuance.models.events import Document, Event, EventMacs, EventSeal
 from issuance.models.orders import CardOrder, SupplierEvent
 from issuance.models.organisations import (
     Article,
@@ -32,6 +32,7 @@ __all__ = [
     "Eid",
     "EidAppTransaction",
     "Event",
+    "EventMacs",
     "EventSeal",
     "ExtendedReach",
     "Identification",

@@ -20,5 +20,9 @@ class EventSeal(audit.AuditSeal):
     """The audit chain over `Event`."""
 
 
+class EventMacs(audit.AuditMacs):
+    """MACs by a key of the token over the seals."""
+
+
 class Document(documents.Document):
     """Logotypes and receipts: bytes in the transaction of their record, never changed."""

@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from siths_portal.lib.audit import AuditSeal
+from siths_portal.lib.audit import AuditMacs, AuditSeal
 from siths_portal.lib.events import AppendOnlyEvent
 
 
@@ -20,3 +20,20 @@ class EventSeal(AuditSeal):
 
     class Meta(AuditSeal.Meta):
         abstract = False
+
+
+class EventMacs(AuditMacs):
+    """MACs by a key of the token over the seals of `pki`."""
+
+    class Meta(AuditMacs.Meta):
+        abstract = False
+
+
+class ClockMark(models.Model):
+    """The latest second for which something was signed, in one row: a clock that shows much less has gone back (spec F9)."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    produced_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="pki_clockmark_one")]

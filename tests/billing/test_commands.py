@@ -145,8 +145,8 @@ def test_exit_codes_and_streams_of_the_real_process(one):
 
 
 def test_events_hold_what_was_done_and_chain(one, shell):
-    from billing.models import EventSeal
-    from siths_portal.lib import audit
+    from billing.models import EventMacs, EventSeal
+    from siths_portal.lib import audit, audit_verification
 
     shell("billing_run", "--month", "2023-04", "--issue")
     actions = list(Event.objects.order_by("id").values_list("action", flat=True))
@@ -160,4 +160,4 @@ def test_events_hold_what_was_done_and_chain(one, shell):
         "invoice.rendered",
     ]
     audit.seal(Event, EventSeal)
-    assert audit.verify(Event, EventSeal).ok
+    assert audit_verification.verify(audit_verification.Tables("billing", Event, EventSeal, EventMacs)).ok

@@ -1,12 +1,14 @@
 """Walks the audit chains."""
 
 import argparse
+import datetime as dt
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from siths_portal import chains
-from siths_portal.lib import audit
+from siths_portal import chains, heads
+from siths_portal.lib import audit_heads, audit_verification, clock, ports
+from siths_portal.lib.audit_keys import AuditKeys
 
 
 def _number(text: str) -> int:
@@ -16,14 +18,18 @@ def _number(text: str) -> int:
 
 
 class Command(BaseCommand):
-    """Prints one line an application; exits 1 if a chain does not agree, naming its first bad row."""
+    """Prints one line an application and one about the signed heads; exits 1 if anything does not agree."""
 
-    help = "Går igenom händelsekedjan för varje app och visar den första rad som inte stämmer."
+    help = (
+        "Går igenom händelsekedjan för varje app och visar den första rad som inte stämmer. MAC räknas om när processen har "
+        "token och PIN; annars kontrolleras hashar, ankare och undertecknade huvuden, och det sägs."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Declares --app and --from."""
+        """Declares --app, --from and --macs."""
         parser.add_argument("--app", metavar="A", help="bara denna app")
         parser.add_argument("--from", dest="start", metavar="N", type=_number, default=1, help="börja vid sigill N")
+        parser.add_argument("--macs", action="store_true", help="kräv att MAC räknas om: fel om token inte kan användas")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Verifies."""
@@ -31,21 +37,54 @@ class Command(BaseCommand):
         wanted = options["app"]
         if wanted and wanted not in found:
             raise CommandError(f"ingen händelsekedja heter {wanted}; det finns: {', '.join(found)}", returncode=2)
-        bad = []
+        bad, unasked = [], not ports.get(AuditKeys).usable()
         for app in [wanted] if wanted else found:
             result = chains.verify(found[app], start=options["start"])
             self.stdout.write(f"{app}: {describe(result)}")
-            if not result.ok:
-                bad.append(app)
+            bad += [] if result.ok else [app]
+            unasked = unasked or result.token_silent
+        report = heads.examine()
+        self.stdout.write(f"huvuden: {describe_heads(report)}")
+        if report.fault:
+            bad.append("huvuden")
         if bad:
             raise CommandError(f"händelsekedjan stämmer inte: {', '.join(bad)}", returncode=1)
+        if unasked and options["macs"]:
+            raise CommandError("MAC är inte kontrollerade: token går inte att använda här", returncode=1)
+        if unasked:
+            self.stderr.write("MAC är inte kontrollerade: bara hashar, ankare och undertecknade huvuden stämmer")
 
 
-def describe(result: audit.Verification) -> str:
+def describe(result: audit_verification.Verification) -> str:
     """The command's line about one chain."""
     if not result.ok:
-        return f"FEL vid sigill {result.first_bad}: {result.fault} ({result.checked} sigill stämmer)"
-    line = f"{result.checked} sigill stämmer"
-    if not result.unsealed:
-        return f"{line}, ingen händelse väntar på sigill"
-    return f"{line}, {result.unsealed} händelser väntar på sigill, den äldsta sedan {audit.age(result).total_seconds():.0f} s"
+        span = f"händelser från {_time(result.since, 'början')} till {_time(result.until, 'nu')} är inte styrkta"
+        return f"FEL vid sigill {result.first_bad}: {result.fault} ({result.checked} sigill stämmer); {span}"
+    parts = [f"{result.checked} sigill stämmer", _macs(result)]
+    if result.macs_missing:
+        parts.append(f"{result.macs_missing} väntar på MAC")
+    if result.unsealed:
+        wait = audit_verification.age(result).total_seconds()
+        parts.append(f"{result.unsealed} händelser väntar på sigill, den äldsta sedan {wait:.0f} s")
+    else:
+        parts.append("ingen händelse väntar på sigill")
+    return ", ".join(parts)
+
+
+def _macs(result: audit_verification.Verification) -> str:
+    if result.macs is not None:
+        return f"{result.macs} styrkta av HSM"
+    return "MAC inte kontrollerade (token svarar inte)" if result.token_silent else "MAC inte kontrollerade (ingen PIN här)"
+
+
+def describe_heads(report: audit_heads.Report) -> str:
+    """The command's line about the file of signed heads."""
+    if report.fault:
+        return f"FEL: {report.fault} ({report.count} stämmer)"
+    if report.last is None:
+        return "inga undertecknade ännu"
+    return f"{report.count} undertecknade stämmer, nr {report.last.number} från {_time(report.last.at, '')}"
+
+
+def _time(moment: dt.datetime | None, otherwise: str) -> str:
+    return f"{moment.astimezone(clock.STOCKHOLM):%Y-%m-%d %H:%M:%S}" if moment else otherwise

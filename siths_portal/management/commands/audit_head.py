@@ -1,0 +1,36 @@
+"""Signs where the audit chains stand."""
+
+import getpass
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from siths_portal import chains, heads
+from siths_portal.lib.errors import DomainError
+
+
+class Command(BaseCommand):
+    """For operators: a signed head now, and a new file of heads once the old one was put away knowingly."""
+
+    help = "Undertecknar händelsekedjornas huvuden nu; --new-file börjar en ny fil när den gamla är undanlagd som bevis."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declares --new-file and --reason."""
+        parser.add_argument("--new-file", action="store_true", help="den gamla filen är undanlagd: börja en ny")
+        parser.add_argument("--reason", default="", help="varför, i händelsen; krävs med --new-file")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Signs."""
+        if options["new_file"]:
+            if not options["reason"]:
+                raise CommandError("ange varför med --reason", returncode=2)
+            try:
+                number = heads.begin_anew(actor_ref=f"operator:{getpass.getuser()}", reason=options["reason"])
+            except DomainError as error:
+                raise CommandError(error.message, returncode=1) from None
+            self.stdout.write(f"nästa huvud, nr {number}, börjar en ny fil")
+        chains.seal_all()
+        if not heads.seal():
+            raise CommandError("huvudet blev inte undertecknat: se loggen", returncode=1)
+        report = heads.examine()
+        self.stdout.write(f"huvud nr {report.last.number if report.last else 0} är undertecknat")
