@@ -4,7 +4,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from pki import crl, delivering, issuing, ocsp, responders, sealing
+from pki import crl, delivering, inventory, issuing, ocsp, responders, sealing
 
 
 @shared_task(name="pki.sign")  # type: ignore[untyped-decorator]
@@ -59,3 +59,9 @@ def deliver_secrets(delivery_ids: list[str] | None = None) -> None:
 def renew_responders() -> None:
     """Renews OCSP responders that are past half their life, and destroys the keys of those that ended."""
     responders.renew_due()
+
+
+@shared_task(name="pki.inventory")  # type: ignore[untyped-decorator]
+def inventory_due() -> None:
+    """Compares the tokens with the rows of keys once a day."""
+    inventory.run_due()

@@ -72,8 +72,8 @@ def accept_imported(
 ) -> HsmKey:
     """Records a key that was moved into the token at a ceremony, once it has proved to be the certificate's (spec E2 point 13).
 
-    Its public half in the token must be the certificate's, and its signature over a challenge must verify with that. Raises HsmError
-    (HsmKeyMissing; HsmConfigError if it is another key, can leave the token or is known with another provenance). Repeatable.
+    Its public half in the token must be the certificate's, and its signature over a challenge must verify with that. Repeatable.
+    Raises HsmKeyMissing, and HsmConfigError if it is another key, can leave the token or is known with another provenance.
     """
     public = x509.load_der_x509_certificate(certificate_der).public_key()
     spki = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

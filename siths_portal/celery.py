@@ -23,6 +23,7 @@ SCHEDULE: dict[str, tuple[str, float, str]] = {
     "pki.open_secrets": ("pki.open_secrets", 10, "pki"),
     "pki.deliver_secrets": ("pki.deliver_secrets", 2, "pki"),
     "pki.renew_responders": ("pki.renew_responders", 3600, "pki"),
+    "pki.inventory": ("pki.inventory", 3600, "pki"),  # once a day; looking often makes a missed run cost an hour
     # CRLs have a period of their own; looking often makes a missed run cost minutes.
     "pki.publish_due_crls": ("pki.publish_due_crls", 60, "pki"),
     "issuance.replay_reports": ("issuance.replay_reports", 60, "default"),
