@@ -6,8 +6,9 @@ An attempt in which the token provably did not sign does not count.
 """
 
 import datetime as dt
+import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import structlog
@@ -15,16 +16,25 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Q, QuerySet
 
-from pki import lint, ocsp
+from pki import clock_guard, key_checks, lint, ocsp
 from pki.authorities import issuer_of
 from pki.domain import keys, tbs
 from pki.domain.profiles import Profile
 from pki.domain.tbs import Issuer
 from pki.hsm import HsmError, HsmUnavailable, Scheme, hsm_for
-from pki.models import CaState, Certificate, CertificateBlob, CertificateStatus, Event, draw_status_versions
+from pki.models import (
+    CaState,
+    Certificate,
+    CertificateAuthority,
+    CertificateBlob,
+    CertificateStatus,
+    Event,
+    ProfileVersion,
+    draw_status_versions,
+)
 from pki.revoking import plan_revocation
 from siths_portal.lib import clock, faults
 from siths_portal.lib.canonical import sha256_hex
@@ -33,11 +43,25 @@ log = structlog.get_logger(__name__)
 
 # While one worker signs, others leave the row alone for this long.
 CLAIM = dt.timedelta(seconds=settings.PKI_SIGNING_CLAIM_SECONDS)
+# After this a batch begins no further signature.
+MAX_SIGNING = CLAIM / 2
 POSSIBLY_SIGNED_AFTER = dt.timedelta(hours=1)
 # After as many attempts that count a row is left alone, to be revoked in time.
 MAX_ATTEMPTS = 30
-BATCH = 50
+BATCH = 100
+# What one task signs of what waits, before others on the queue have their turn.
+BATCHES_OF_A_TASK = 20
 ACTOR = "system:pki-signer"
+_SIGNED_WITH = (
+    "id",
+    "ca_id",
+    "profile_version_id",
+    "serial",
+    "tbs_der",
+    "tbs_sha256",
+    "signing_started_at",
+    "signing_attempts",
+)
 
 
 class NotIssuable(RuntimeError):
@@ -53,8 +77,20 @@ class Signer:
     public_key: PublicKeyTypes
 
 
+@dataclass(frozen=True)
+class Signed:
+    """A reserved row and the certificate that the token has made of it."""
+
+    row: Certificate
+    der: bytes = field(repr=False)
+
+
 def sign_tbs(to_be_signed: bytes, signer: Signer) -> bytes:
-    """DER of the certificate, signed in the token, verified with the CA's key and read back. Raises HsmError, NotIssuable."""
+    """DER of the certificate, signed in the token, verified with the CA's key and read back.
+
+    Raises ClockWentBack with nothing signed, HsmError, NotIssuable.
+    """
+    clock_guard.check()
     hash_name = tbs.signature_hash(to_be_signed)
     family = "rsa" if keys.kind(signer.public_key) == "rsa" else "ecdsa"
     signature = hsm_for(signer.token_label).sign(signer.key_id, to_be_signed, Scheme(f"{family}-{hash_name}"))
@@ -69,44 +105,33 @@ def sign_tbs(to_be_signed: bytes, signer: Signer) -> bytes:
     return der
 
 
-def sign_reserved(certificate_ids: Iterable[UUID] | None = None, *, limit: int = BATCH) -> int:
-    """Signs reserved certificates, those named or the oldest, and pre-signs their OCSP answers; returns how many were issued.
+def sign_reserved(certificate_ids: Iterable[UUID] | None = None, *, limit: int = BATCH, answers: bool = True) -> int:
+    """Signs reserved certificates, those named or the oldest, and returns how many were issued.
 
-    May run in several workers at once and be repeated. What fails stays reserved for the next attempt.
+    Pre-signs their OCSP answers too, unless `answers` leaves those to their sweeper. May run in several workers at once and be
+    repeated. What fails stays reserved for the next attempt, and keeps no other from being issued.
     """
-    issued: list[UUID] = []
     claimed, moment = _claim(None if certificate_ids is None else list(certificate_ids), limit)
-    for row in claimed:
-        try:
-            if _settle(row):
-                issued.append(row.id)
-        except HsmError as error:
-            log.error(
-                "certificate.signing_postponed",
-                certificate=str(row.id),
-                ca=row.ca.slug,
-                error=type(error).__name__,
-                began=error.began,
-            )
-            if not error.began:
-                _take_back(row, moment, free=isinstance(error, HsmUnavailable))
-        except NotIssuable as error:
-            log.error("certificate.signing_failed", certificate=str(row.id), ca=row.ca.slug, error=type(error).__name__)
-    if issued:
+    issued = _store_batch(_sign_batch(claimed, moment)) if claimed else []
+    if issued and answers:
         _presign(issued)
     return len(issued)
 
 
-def settle() -> int:
-    """The sweeper: signs everything reserved that nobody signs, gives up what is too old, and returns how many it settled."""
-    settled = 0
-    while True:
-        claimed = _claimable(None).count()
+def sign_waiting(*, batches: int = BATCHES_OF_A_TASK) -> int:
+    """Signs reserved certificates that nobody signs, the oldest first, until none or enough for one task; returns how many."""
+    signed = 0
+    for _ in range(batches):
         issued = sign_reserved()
-        settled += issued
-        if issued == 0 or claimed <= issued:
+        if issued == 0:
             break
-    return settled + revoke_possibly_signed()
+        signed += issued
+    return signed
+
+
+def settle() -> int:
+    """The sweeper: signs what is reserved and nobody signs, gives up what is too old, and returns how many it settled."""
+    return sign_waiting() + revoke_possibly_signed()
 
 
 def revoke_possibly_signed() -> int:
@@ -137,15 +162,15 @@ def _reserved() -> QuerySet[Certificate]:
 
 def _claimable(certificate_ids: list[UUID] | None) -> QuerySet[Certificate]:
     free = Q(signing_started_at=None) | Q(signing_started_at__lt=clock.now() - CLAIM)
-    rows = _reserved().filter(free, tbs_der__isnull=False, signing_attempts__lt=MAX_ATTEMPTS)
+    rows = key_checks.without_compromised(_reserved().filter(free, tbs_der__isnull=False, signing_attempts__lt=MAX_ATTEMPTS))
     return rows if certificate_ids is None else rows.filter(id__in=certificate_ids)
 
 
 def _claim(certificate_ids: list[UUID] | None, limit: int) -> tuple[list[Certificate], dt.datetime]:
     """Marks rows as being signed and commits, so that a crash from here on leaves its trace; the rows as they were, and when."""
     with transaction.atomic(durable=True):
-        rows = _claimable(certificate_ids).select_for_update(of=("self",), skip_locked=True, no_key=True)
-        found = list(rows.select_related("ca", "profile_version").order_by("created_at", "id")[:limit])
+        rows = _claimable(certificate_ids).select_for_update(of=("self",), skip_locked=True, no_key=True).only(*_SIGNED_WITH)
+        found = list(rows.prefetch_related("ca", "profile_version").order_by("created_at", "id")[:limit])
         moment = clock.now()
         Certificate.objects.filter(id__in=[row.id for row in found]).update(
             signing_started_at=moment, signing_attempts=F("signing_attempts") + 1
@@ -153,32 +178,65 @@ def _claim(certificate_ids: list[UUID] | None, limit: int) -> tuple[list[Certifi
     return found, moment
 
 
-def _take_back(row: Certificate, moment: dt.datetime, *, free: bool) -> None:
-    """Undoes the count of an attempt in which nothing was signed; `free` gives up the claim of `moment` too.
+def _take_back(rows: list[Certificate], moment: dt.datetime, *, free: bool) -> None:
+    """Undoes the count of attempts in which nothing was signed; `free` gives up the claims of `moment` too.
 
-    Without that the claim runs out by itself, so that a CA whose key is missing does not come before all others at once.
+    Without that a claim runs out by itself, so that a CA whose key is missing does not come before all others at once.
     """
-    ours = Certificate.objects.filter(id=row.id, status=CertificateStatus.RESERVED)
+    if not rows:
+        return
+    ours = Certificate.objects.filter(id__in=[row.id for row in rows], status=CertificateStatus.RESERVED)
     with transaction.atomic(durable=True):
         ours.update(signing_attempts=F("signing_attempts") - 1)
-        if free:
-            ours.filter(signing_started_at=moment).update(signing_started_at=row.signing_started_at)
+        for before in {row.signing_started_at for row in rows} if free else ():
+            same = [row.id for row in rows if row.signing_started_at == before]
+            ours.filter(id__in=same, signing_started_at=moment).update(signing_started_at=before)
 
 
-def _settle(row: Certificate) -> bool:
-    """Signs and stores one claimed row. False if it was revoked or issued meanwhile, or failed its check and was never signed."""
+def _sign_batch(claimed: list[Certificate], moment: dt.datetime) -> list[Signed]:
+    """Signs claimed rows one after the other. Those that fail, and those for which the claim leaves no time, are left out."""
+    signed: list[Signed] = []
+    freed: list[Certificate] = []
+    held: list[Certificate] = []
+    frames = _Frames()
+    started = time.monotonic()
+    for position, row in enumerate(claimed):
+        if time.monotonic() - started > MAX_SIGNING.total_seconds():
+            # The claims must not run out under way: another worker would sign the same.
+            freed += claimed[position:]
+            break
+        try:
+            if (der := _sign(row, frames)) is not None:
+                signed.append(Signed(row, der))
+        except HsmError as error:
+            _log_failure("certificate.signing_postponed", row, error, began=error.began)
+            if not error.began:
+                (freed if isinstance(error, HsmUnavailable) else held).append(row)
+        except NotIssuable as error:
+            _log_failure("certificate.signing_failed", row, error)
+        except clock_guard.ClockWentBack:
+            freed += claimed[position:]
+            break
+    _take_back(freed, moment, free=True)
+    _take_back(held, moment, free=False)
+    return signed
+
+
+def _log_failure(event: str, row: Certificate, error: Exception, **facts: bool) -> None:
+    log.error(event, certificate=str(row.id), ca=row.ca.slug, error=type(error).__name__, **facts)
+
+
+def _sign(row: Certificate, frames: "_Frames") -> bytes | None:
+    """The signed certificate of a claimed row; None if it failed its check and was not signed. Raises HsmError, NotIssuable."""
     to_be_signed = bytes(row.tbs_der or b"")
-    broken = _lint(row, to_be_signed)
+    broken = _lint(row, to_be_signed, frames)
     if broken:
         _fail(row, broken)
-        return False
+        return None
     faults.point("pki.sign.before-signature")
-    issuer = issuer_of(row.ca)
-    der = sign_tbs(to_be_signed, Signer(row.ca.token_label, row.ca.key_id, issuer.public_key))
+    der = sign_tbs(to_be_signed, frames.signer(row.ca))
     faults.point("pki.sign.after-signature")
-    stored = store(row, der)
-    faults.point("pki.sign.after-commit")
-    return stored
+    return der
 
 
 def store(row: Certificate, der: bytes) -> bool:
@@ -186,38 +244,106 @@ def store(row: Certificate, der: bytes) -> bool:
 
     A revocation that was decided in the meantime wins: the certificate is never good.
     """
+    return bool(_store([Signed(row, der)]))
+
+
+def _store_batch(signed: list[Signed]) -> list[UUID]:
+    """Stores what was signed and returns the ids of what is issued now.
+
+    If the database refuses the batch, each half is tried by itself, so that one row that cannot be stored stops no other. Such a
+    row stays reserved: its signature exists, so it is issued by a later attempt or revoked in the end.
+    """
+    if not signed:
+        return []
+    try:
+        issued = _store(signed)
+    except DatabaseError as error:
+        if not connection.is_usable():
+            raise
+        if len(signed) == 1:
+            _log_failure("certificate.storing_failed", signed[0].row, error)
+            return []
+        half = len(signed) // 2
+        return _store_batch(signed[:half]) + _store_batch(signed[half:])
+    faults.point("pki.sign.after-commit")
+    return issued
+
+
+def _store(signed: list[Signed]) -> list[UUID]:
+    """Makes reserved rows issued, in one transaction. Those that are reserved no longer are left out."""
     with transaction.atomic(durable=True):
-        current = Certificate.objects.select_for_update(of=("self",)).defer("tbs_der").get(id=row.id)
-        if current.status != CertificateStatus.RESERVED:
-            log.info("certificate.overtaken", certificate=str(row.id), status=current.status)
-            return False
-        CertificateBlob.objects.create(certificate=current, der=der)
-        current.status = CertificateStatus.ISSUED
-        current.issued_at = clock.now()
-        current.status_version = draw_status_versions(current.ca_id)
-        current.save(update_fields=["status", "issued_at", "status_version"])
-        Event.record(
-            actor_ref=ACTOR,
-            action="certificate.issued",
-            subject_type="certificate",
-            subject_ref=str(row.id),
-            facts={"ca": row.ca.slug, "serial": row.serial, "sha256": sha256_hex(der), "tbs_sha256": row.tbs_sha256},
-        )
-    return True
+        locked = Certificate.objects.filter(id__in=[each.row.id for each in signed]).order_by("id")
+        states = dict(locked.select_for_update(of=("self",), no_key=True).values_list("id", "status"))
+        current = [each for each in signed if states.get(each.row.id) == CertificateStatus.RESERVED]
+        if len(current) < len(signed):
+            overtaken = [str(each.row.id) for each in signed if states.get(each.row.id) != CertificateStatus.RESERVED]
+            log.info("certificate.overtaken", certificates=overtaken)
+        now = clock.now()
+        CertificateBlob.objects.bulk_create(CertificateBlob(certificate_id=each.row.id, der=each.der) for each in current)
+        Event.objects.bulk_create(_issued_event(each, now) for each in current)
+        _mark_issued(current, now)
+        faults.point("pki.sign.before-commit")
+    return [each.row.id for each in current]
 
 
-def _lint(row: Certificate, to_be_signed: bytes) -> list[str]:
+def _issued_event(signed: Signed, now: dt.datetime) -> Event:
+    row = signed.row
+    return Event(
+        at=now,
+        actor_ref=ACTOR,
+        action="certificate.issued",
+        subject_type="certificate",
+        subject_ref=str(row.id),
+        facts={"ca": row.ca.slug, "serial": row.serial, "sha256": sha256_hex(signed.der), "tbs_sha256": row.tbs_sha256},
+    )
+
+
+def _mark_issued(signed: list[Signed], now: dt.datetime) -> None:
+    """Gives the locked rows their status and their CAs' next versions. Last in the transaction, since it locks the CAs' rows."""
+    by_ca: dict[int, list[UUID]] = {}
+    for each in signed:
+        by_ca.setdefault(each.row.ca_id, []).append(each.row.id)
+    for ca_id, ids in sorted(by_ca.items()):
+        first = draw_status_versions(ca_id, len(ids))
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE pki_certificate SET status = %s, issued_at = %s, status_version = numbered.version"
+                " FROM unnest(%s::uuid[], %s::bigint[]) AS numbered (id, version) WHERE pki_certificate.id = numbered.id",
+                [CertificateStatus.ISSUED, now, ids, list(range(first, first + len(ids)))],
+            )
+
+
+class _Frames:
+    """What rows of one batch share: their issuers and profiles, each parsed once."""
+
+    def __init__(self) -> None:
+        self._issuers: dict[int, Issuer] = {}
+        self._profiles: dict[int, Profile] = {}
+
+    def issuer(self, ca: CertificateAuthority) -> Issuer:
+        """What certificates take from the CA."""
+        if ca.id not in self._issuers:
+            self._issuers[ca.id] = issuer_of(ca)
+        return self._issuers[ca.id]
+
+    def signer(self, ca: CertificateAuthority) -> Signer:
+        """The CA's key."""
+        return Signer(ca.token_label, ca.key_id, self.issuer(ca).public_key)
+
+    def profile(self, version: ProfileVersion) -> Profile:
+        """The profile as it was when the certificate was planned."""
+        if version.id not in self._profiles:
+            self._profiles[version.id] = Profile.from_definition(version.definition)
+        return self._profiles[version.id]
+
+
+def _lint(row: Certificate, to_be_signed: bytes, frames: _Frames) -> list[str]:
     if sha256_hex(to_be_signed) != row.tbs_sha256:
         return ["the stored bytes are not those that were planned"]
     if row.profile_version is None:
         return ["no profile"]
-    profile = Profile.from_definition(row.profile_version.definition)
-    issuer = issuer_of(row.ca)
-    return lint.faults(to_be_signed, profile, issuer, _policies(profile, issuer, to_be_signed))
-
-
-def _policies(profile: Profile, issuer: Issuer, to_be_signed: bytes) -> tuple[str, ...]:
-    return tuple(profile.policies(issuer.slug, tbs.subject(to_be_signed), settings.PKI_POLICY_ARC))
+    profile, issuer = frames.profile(row.profile_version), frames.issuer(row.ca)
+    return lint.faults(to_be_signed, profile, issuer, settings.PKI_POLICY_ARC)
 
 
 def _fail(row: Certificate, broken: list[str]) -> None:
@@ -243,6 +369,6 @@ def _fail(row: Certificate, broken: list[str]) -> None:
 def _presign(issued: list[UUID]) -> None:
     try:
         ocsp.presign(issued)
-    except (HsmError, ocsp.SelfCheckFailed) as error:
+    except (HsmError, ocsp.SelfCheckFailed, clock_guard.ClockWentBack) as error:
         # The sweeper of answers finds them.
         log.error("certificate.presign_postponed", count=len(issued), error=type(error).__name__)

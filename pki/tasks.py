@@ -9,8 +9,9 @@ from pki import crl, delivering, inventory, issuing, ocsp, responders, sealing
 
 @shared_task(name="pki.sign")  # type: ignore[untyped-decorator]
 def sign(certificate_ids: list[str]) -> None:
-    """Signs certificates that were planned."""
+    """Signs certificates that were planned, and then, in batches, others that wait: under load their tasks find nothing left."""
     issuing.sign_reserved([UUID(id_) for id_ in certificate_ids])
+    issuing.sign_waiting()
 
 
 @shared_task(name="pki.settle")  # type: ignore[untyped-decorator]
