@@ -162,7 +162,7 @@ def start_mass_revocation(mass_revocation_id: UUID, *, actor_ref: str) -> MassRe
     """
     row = _locked(mass_revocation_id)
     if row.state == MassRevocationState.REQUESTED:
-        if _members(row.id) != (row.total, row.members_sha256):
+        if members(row.id) != (row.total, row.members_sha256):
             raise Conflict("approval-other-document", "Certifikaten är inte de som godkändes.")
         approvals.use(
             request_id=row.approval_request_id,
@@ -268,10 +268,10 @@ def _fix_members(id_: UUID, rows: QuerySet[Certificate]) -> tuple[int, str]:
             f"SELECT %s::uuid, member.id FROM ({sql}) AS member",
             [str(id_), *parameters],
         )
-    return _members(id_)
+    return members(id_)
 
 
-def _members(id_: UUID) -> tuple[int, str]:
+def members(id_: UUID) -> tuple[int, str]:
     """Number and hash of the certificates that are meant."""
     with connection.cursor() as cursor:
         cursor.execute(

@@ -159,9 +159,11 @@ def presign_all(ca: CertificateAuthority) -> int:
 
 
 def _due(ca: CertificateAuthority, now: dt.datetime, limit: int) -> list[UUID]:
-    """Ids, most urgent first: changed since their answer, by a revoked signer, from the future, past half their life."""
+    """Ids, most urgent first: revoked or issued since the answer, by a revoked signer, from the future, past half their life."""
     live = Certificate.objects.filter(ca=ca, status__in=ANSWERED, not_after__gt=now)
-    changed = list(live.exclude(presigned_version=F("status_version")).order_by("id").values_list("id", flat=True)[:limit])
+    stale = live.exclude(presigned_version=F("status_version")).order_by("id").values_list("id", flat=True)
+    changed = list(stale.filter(status=CertificateStatus.REVOKED)[:limit])
+    changed += stale.filter(status=CertificateStatus.ISSUED)[: limit - len(changed)]
     if len(changed) == limit:
         return changed
     answers = OcspResponse.objects.filter(ca=ca)

@@ -4,7 +4,8 @@ from uuid import UUID
 
 from celery import shared_task
 
-from pki import crl, delivering, inventory, issuing, ocsp, responders, sealing
+from pki import crl, delivering, inventory, issuing, mass_revocation, mass_running, ocsp, responders, revoking, sealing
+from siths_portal.lib import jobs
 
 
 @shared_task(name="pki.sign")  # type: ignore[untyped-decorator]
@@ -42,6 +43,25 @@ def publish_due_crls() -> None:
 def publish_crls() -> None:
     """Publishes the CRL of each CA that is online now, whatever its age."""
     crl.publish_online()
+
+
+@shared_task(name="pki.mass_revoke")  # type: ignore[untyped-decorator]
+def mass_revoke(mass_revocation_id: str) -> None:
+    """Takes one turn of a mass revocation, and asks for the next."""
+    if mass_running.run(UUID(mass_revocation_id)):
+        jobs.enqueue(mass_revocation.TASK, queue="pki", mass_revocation_id=mass_revocation_id)
+
+
+@shared_task(name="pki.mass_revoke_due")  # type: ignore[untyped-decorator]
+def mass_revoke_due() -> None:
+    """Asks for turns of mass revocations that nobody works on, after a crash, a lost wake-up or a CRL that failed."""
+    mass_running.wake_due()
+
+
+@shared_task(name="pki.tell_revoked")  # type: ignore[untyped-decorator]
+def tell_revoked(certificate_ids: list[str]) -> None:
+    """Tells those who listen that certificates were revoked. Runs in the default worker: it needs no token."""
+    revoking.tell([UUID(id_) for id_ in certificate_ids])
 
 
 @shared_task(name="pki.open_secrets")  # type: ignore[untyped-decorator]

@@ -24,6 +24,7 @@ SCHEDULE: dict[str, tuple[str, float, str]] = {
     "pki.deliver_secrets": ("pki.deliver_secrets", 2, "pki"),
     "pki.renew_responders": ("pki.renew_responders", 3600, "pki"),
     "pki.inventory": ("pki.inventory", 3600, "pki"),  # once a day; looking often makes a missed run cost an hour
+    "pki.mass_revoke_due": ("pki.mass_revoke_due", 15, "pki"),
     # CRLs have a period of their own; looking often makes a missed run cost minutes.
     "pki.publish_due_crls": ("pki.publish_due_crls", 60, "pki"),
     "issuance.replay_reports": ("issuance.replay_reports", 60, "default"),
