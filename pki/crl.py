@@ -19,6 +19,8 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
+from pki import clock_guard
+from pki.clock_guard import ClockWentBack
 from pki.hsm import HsmError, hsm_for
 from pki.models import ONLINE, Certificate, CertificateAuthority, CertificateStatus, Crl, Event, RevocationReason
 from siths_portal.lib import clock
@@ -68,6 +70,7 @@ def publish_crl(ca_id: int) -> Crl | None:
 
 
 def _attempt(ca: CertificateAuthority) -> Crl | None:
+    clock_guard.check()
     draft = _draw(ca)
     previous = _newest(ca)
     if previous is not None and previous.number > draft.number:

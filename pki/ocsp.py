@@ -20,6 +20,7 @@ from cryptography.x509 import ocsp
 from django.db import transaction
 from django.db.models import Count, Exists, F, OuterRef
 
+from pki import clock_guard
 from pki.hsm import HsmError, hsm_for
 from pki.models import (
     ANSWERED,
@@ -89,7 +90,7 @@ def own_responder(ca: CertificateAuthority) -> Responder:
 
 
 def presign(certificate_ids: Iterable[UUID]) -> int:
-    """Signs and stores the answers for these certificates' present status; returns for how many. Raises HsmError.
+    """Signs and stores the answers for these certificates' present status; returns for how many. Raises HsmError, ClockWentBack.
 
     Certificates that are reserved, failed or expired, and those of a CA without a delegated responder, are left out.
     """
@@ -126,7 +127,7 @@ def presign_due(*, limit: int = 500) -> int:
                 continue
             done += _answer_for(responder, due)
             _drop_ended(ca, due, now)
-        except (HsmError, SelfCheckFailed) as error:
+        except (HsmError, SelfCheckFailed, clock_guard.ClockWentBack) as error:
             log.error("ocsp.presign_failed", ca=ca.slug, waiting=len(due), error=type(error).__name__)
     return done
 
@@ -196,7 +197,7 @@ def _answer_for(responder: Responder, certificate_ids: Sequence[UUID]) -> int:
 
 
 def _sign(responder: Responder, row: Certificate) -> list[OcspResponse]:
-    this_update = clock.now().replace(microsecond=0)
+    this_update = clock_guard.check().replace(microsecond=0)
     next_update = min(this_update + responder.lifetime, responder.certificate.not_valid_after_utc)
     signed = []
     for name, algorithm in _HASHES.items():

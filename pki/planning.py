@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from pki import first_lint, issuance_sets, key_checks, lint, profiles, shared_factors
+from pki import clock_guard, first_lint, issuance_sets, key_checks, lint, profiles, shared_factors
 from pki.authorities import issuer_of
 from pki.domain import alternative_names, keys, names, possession, serials, tbs
 from pki.domain.policies import PolicyEnded
@@ -61,9 +61,10 @@ def plan_certificates(
 
     Joins the caller's transaction. Ids come in the orders' order. With `whole` the certificates are one set: if one of them is
     not issued in the end, the others are revoked. Raises Invalid (a field, a request, a key that is not certified), Conflict (a
-    CA that does not issue, a key that another subject has or that was compromised) and Unavailable (the list of weak keys).
+    CA that does not issue, a key that another subject has or that was compromised) and Unavailable (the list of weak keys, a
+    clock that went back).
     """
-    now = clock.now()
+    now = clock_guard.require()
     authorities = _authorities({order.ca for order in orders})
     planned = [_check(order, authorities[order.ca], now) for order in orders]
     uses = [each.use for each in planned]

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from django.db import transaction
 from django.db.models import Q
 
-from pki import issuing, planning, profiles
+from pki import clock_guard, issuing, planning, profiles
 from pki.authorities import issuer_of
 from pki.domain.names import OIDS
 from pki.domain.profiles import PROFILES
@@ -162,7 +162,7 @@ def renew_due() -> int:
         try:
             renewed += ensure(ca) is not None
             _retire_ended(ca)
-        except (HsmError, issuing.NotIssuable) as error:
+        except (HsmError, issuing.NotIssuable, clock_guard.ClockWentBack) as error:
             log.error("ocsp_signer.renewal_failed", ca=ca.slug, error=type(error).__name__)
     return renewed
 

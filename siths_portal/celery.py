@@ -65,8 +65,16 @@ def refuse_unsafe(**_facts: Any) -> None:
     checks.stop_if_unsafe()
 
 
+def look_at_the_clock(**_facts: Any) -> None:
+    """Tells of a clock that has gone back or ahead, before the worker takes work."""
+    from pki import clock_guard
+
+    clock_guard.tell()
+
+
 signals.setup_logging.connect(keep_logging)
 signals.celeryd_init.connect(refuse_unsafe)
 signals.beat_init.connect(refuse_unsafe)
+signals.worker_ready.connect(look_at_the_clock)
 signals.task_prerun.connect(bind_task)
 signals.task_postrun.connect(release_task)

@@ -5,6 +5,7 @@ import datetime as dt
 import structlog
 from django.conf import settings
 
+from pki import clock_guard
 from pki.models import Event
 from siths_portal import chains
 from siths_portal.lib import audit_heads, clock, ports
@@ -47,8 +48,10 @@ def seal_due() -> bool:
 def seal() -> bool:
     """Makes a statement now, unless the file lacks what the database tells of, or the keys cannot be used.
 
-    First the file, then the event: a crash between the two leaves a statement that is only in the file, which is no fault.
+    Raises ClockWentBack, and writes nothing. First the file, then the event: a crash between the two leaves a statement that is
+    only in the file, which is no fault.
     """
+    clock_guard.check()
     newest, known = audit_heads.last(), recorded()
     if known and (newest is None or newest.number < known[0]) and known[0] + 1 not in _begun():
         log.error("audit.head_file_lacks", recorded=known[0], newest=newest.number if newest else 0)

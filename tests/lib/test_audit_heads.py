@@ -145,8 +145,7 @@ def test_a_rewritten_chain_is_found_without_the_token(file, settings):
         _rewritten(who)
     _without_keys(file, settings)
     text, code = verify()
-    second = list(audit_heads.statements())[1].heads["pki"].seq
-    first = list(audit_heads.statements())[0].heads["pki"].seq
+    first, second, _ = (statement.heads["pki"].seq for statement in audit_heads.statements())
     assert code == 1
     assert (
         f"pki: FEL vid sigill {second}: sigillet är inte det som huvud nr 2 styrkte; det första ändrade följer efter {first}"
@@ -168,7 +167,7 @@ def test_a_chain_that_was_cut_is_found_by_the_heads(file, settings):
 
 def test_both_cut_to_the_same_point_are_not_told_apart(file):
     """The limit of this (ADR 0143): who cuts database, anchors and file alike is seen in the log that was shipped alone."""
-    keep = list(audit_heads.statements())[0]
+    keep, *_ = audit_heads.statements()
     seq = keep.heads["pki"].seq
     with attacker() as who:
         who.cut(seq)

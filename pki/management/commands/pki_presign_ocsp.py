@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from pki import ocsp
+from pki import clock_guard, ocsp
 from pki.hsm import HsmError
 from pki.management import arguments
 
@@ -37,6 +37,6 @@ class Command(BaseCommand):
         ca = arguments.authority(name)
         try:
             count = ocsp.presign_all(ca)
-        except (HsmError, ocsp.SelfCheckFailed) as error:
+        except (HsmError, ocsp.SelfCheckFailed, clock_guard.ClockWentBack) as error:
             raise CommandError(f"{ca.slug}: inga svar kunde signeras ({type(error).__name__})", returncode=1) from error
         self.stdout.write(f"{ca.slug}: svar signerade för {count} certifikat")
