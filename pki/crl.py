@@ -35,10 +35,6 @@ class SelfCheckFailed(RuntimeError):
     """A CRL that was built does not hold what it must; it was not published."""
 
 
-class ClockWentBack(RuntimeError):
-    """The clock shows a time before the newest CRL's thisUpdate; a CRL made now would take relying parties back in time."""
-
-
 class _BuiltOnOlder(Exception):
     """Another CRL, with a lower number, was published after this one's entries were read: it may hold more."""
 
