@@ -1,6 +1,5 @@
 """Whether public keys may be certified, by what is known of others (B1.12, B1.13). What a key shows by itself is in `keys`."""
 
-import datetime as dt
 import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from pki.domain import moduli, weak_keys
 from pki.domain.weak_keys import WeakKeys
-from pki.models import COMPROMISE, Certificate, CertificateAuthority, CertificateStatus, HsmKey, Revocation, RevocationReason
+from pki.models import COMPROMISE, Certificate, CertificateAuthority, CertificateStatus, HsmKey, RevocationReason
 from pki.revoking import plan_revocation
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid, Unavailable
@@ -23,8 +22,6 @@ from siths_portal.lib.errors import Conflict, Invalid, Unavailable
 log = structlog.get_logger(__name__)
 
 ACTOR = "system:compromised-keys"
-# How far back the sweeper looks for revocations whose key has other certificates.
-LOOK_BACK = dt.timedelta(days=2)
 _LIVE = [CertificateStatus.RESERVED, CertificateStatus.ISSUED]
 
 
@@ -120,10 +117,12 @@ def lock(spki_hashes: Iterable[str]) -> None:
 
 def without_compromised(rows: QuerySet[Certificate]) -> QuerySet[Certificate]:
     """The rows whose key was not revoked as compromised in another certificate, also since they were planned (B1.13)."""
-    siblings = Certificate.objects.filter(
-        spki_sha256=OuterRef("spki_sha256"), status=CertificateStatus.REVOKED, reason__in=COMPROMISE
-    ).exclude(spki_sha256="")
+    siblings = _compromised().filter(spki_sha256=OuterRef("spki_sha256")).exclude(spki_sha256="")
     return rows.exclude(Exists(siblings))
+
+
+def _compromised() -> QuerySet[Certificate]:
+    return Certificate.objects.filter(status=CertificateStatus.REVOKED, reason__in=COMPROMISE)
 
 
 def revoke_compromised() -> int:
@@ -131,10 +130,7 @@ def revoke_compromised() -> int:
 
     That is what was planned or issued with it before the compromise was known. A sweeper, in transactions of its own.
     """
-    recent = Revocation.objects.filter(decided_at__gte=clock.now() - LOOK_BACK, reason__in=COMPROMISE)
-    known = set(recent.exclude(certificate__spki_sha256="").values_list("certificate__spki_sha256", flat=True))
-    if not known:
-        return 0
+    known = _compromised().exclude(spki_sha256="").values("spki_sha256")
     with transaction.atomic(durable=True):
         rows = Certificate.objects.filter(spki_sha256__in=known, status__in=_LIVE).order_by("id")
         ids = list(rows.values_list("id", flat=True)[:500])

@@ -4,7 +4,23 @@ from uuid import UUID
 
 from celery import shared_task
 
-from pki import crl, delivering, inventory, issuing, mass_revocation, mass_running, ocsp, responders, revoking, sealing
+from pki import (
+    approvals,
+    crl,
+    delivering,
+    first_lint,
+    inventory,
+    issuance_sets,
+    issuing,
+    key_checks,
+    mass_revocation,
+    mass_running,
+    ocsp,
+    responders,
+    revoking,
+    sealing,
+    shared_factors,
+)
 from siths_portal.lib import jobs
 
 
@@ -19,6 +35,25 @@ def sign(certificate_ids: list[str]) -> None:
 def settle() -> None:
     """Signs what a crash or a lost wake-up left reserved, and revokes what cannot be settled within an hour."""
     issuing.settle()
+
+
+@shared_task(name="pki.keep_whole")  # type: ignore[untyped-decorator]
+def keep_whole() -> None:
+    """Revokes what is left of sets that were not issued whole, and what has a key that was compromised in another certificate."""
+    issuance_sets.settle()
+    key_checks.revoke_compromised()
+
+
+@shared_task(name="pki.compare_moduli")  # type: ignore[untyped-decorator]
+def compare_moduli() -> None:
+    """Goes on searching for RSA keys that share a prime."""
+    shared_factors.compare_due()
+
+
+@shared_task(name="pki.lint_sample")  # type: ignore[untyped-decorator]
+def lint_sample() -> None:
+    """Lets pkilint see some of the last hour's certificates."""
+    first_lint.lint_sample()
 
 
 @shared_task(name="pki.presign")  # type: ignore[untyped-decorator]
@@ -86,3 +121,9 @@ def renew_responders() -> None:
 def inventory_due() -> None:
     """Compares the tokens with the rows of keys once a day."""
     inventory.run_due()
+
+
+@shared_task(name="pki.expire_approvals")  # type: ignore[untyped-decorator]
+def expire_approvals() -> None:
+    """Closes requests for approval that are too old. Runs in the default worker: it needs no token."""
+    approvals.expire()

@@ -20,6 +20,10 @@ SCHEDULE: dict[str, tuple[str, float, str]] = {
     "audit.head": ("audit.head", 60, "pki"),
     "pki.settle": ("pki.settle", 3, "pki"),
     "pki.presign_due": ("pki.presign_due", 2, "pki"),
+    "pki.keep_whole": ("pki.keep_whole", 5, "default"),
+    # Each run works for a minute at most; all keys of a day are compared within some.
+    "pki.compare_moduli": ("pki.compare_moduli", 300, "default"),
+    "pki.lint_sample": ("pki.lint_sample", 3600, "default"),
     "pki.open_secrets": ("pki.open_secrets", 10, "pki"),
     "pki.deliver_secrets": ("pki.deliver_secrets", 2, "pki"),
     "pki.renew_responders": ("pki.renew_responders", 3600, "pki"),
@@ -27,6 +31,7 @@ SCHEDULE: dict[str, tuple[str, float, str]] = {
     "pki.mass_revoke_due": ("pki.mass_revoke_due", 15, "pki"),
     # CRLs have a period of their own; looking often makes a missed run cost minutes.
     "pki.publish_due_crls": ("pki.publish_due_crls", 60, "pki"),
+    "pki.expire_approvals": ("pki.expire_approvals", 3600, "default"),
     "issuance.replay_reports": ("issuance.replay_reports", 60, "default"),
     "issuance.end_transactions": ("issuance.end_transactions", 60, "default"),
     "issuance.forget_searches": ("issuance.forget_searches", 3600, "default"),

@@ -102,6 +102,7 @@ def _bind(client_ref: str, order_id: UUID, card: _Card) -> list[UUID]:
         _certificate_orders(carrier, eid, card, valid_to),
         actor_ref=actor.ref,
         unit_ref=f"organisation:{card_order.organisation_id}",
+        whole=True,
     )
     planned = dict(zip(PROFILES, ids, strict=True))
     _steps.step(

@@ -69,6 +69,12 @@ class Certificate(models.Model):
             models.Index(fields=["carrier_ref"], name="pki_cert_carrier", condition=~models.Q(carrier_ref="")),
             models.Index(fields=["subject_ref"], name="pki_cert_subject", condition=~models.Q(subject_ref="")),
             models.Index(fields=["spki_sha256"], name="pki_cert_spki", condition=~models.Q(spki_sha256="")),
+            # Compromised keys: few, and asked for by every signature.
+            models.Index(
+                fields=["spki_sha256"],
+                name="pki_cert_compromised",
+                condition=models.Q(status="revoked", reason__in=["keyCompromise", "cACompromise"]),
+            ),
             models.Index(fields=["not_after"], name="pki_cert_not_after"),
             models.Index(fields=["issued_at", "id"], name="pki_cert_issued", condition=models.Q(issued_at__isnull=False)),
         ]
