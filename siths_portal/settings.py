@@ -124,6 +124,8 @@ OUTBOUND_READ_TIMEOUT = env.float("OUTBOUND_READ_TIMEOUT", default=10.0)
 AUDIT_ANCHOR_DIR = Path(env.str("AUDIT_ANCHOR_DIR", default=str(VAR_DIR / "audit")))
 # How often a key of the token signs where the chains stand.
 AUDIT_HEAD_SECONDS = env.int("AUDIT_HEAD_SECONDS", default=3600)
+# Where the processes count; prometheus_client itself reads the variable.
+METRICS_DIR = env.str("PROMETHEUS_MULTIPROC_DIR", default="")
 
 LANGUAGE_CODE = "sv"
 LANGUAGES = [("sv", "Svenska"), ("en", "English")]

@@ -92,6 +92,7 @@ class House:
             "SECRET_KEY_FILE": str(self.var / "secrets" / "secret_key"),
             "PKCS11_PIN_FILE": str(self.var / "secrets" / "pin"),
             "SOFTHSM2_CONF": str(self.var / "softhsm2.conf"),
+            "PROMETHEUS_MULTIPROC_DIR": str(self.var / "metrics"),
             "OIDC_ISSUER": f"http://localhost:{self.port('idp')}",
             "OIDC_CLIENT_ID": "siths-portal",
             "OIDC_CLIENT_KEY_FILE": str(self.var / "secrets" / "oidc_client_key"),

@@ -76,6 +76,7 @@ def application_programs(house: House) -> list[Program]:
     """Faces, workers, and simulators that need no certificate. The pki worker alone is given the token's PIN."""
     manage = [str(house.python), "manage.py"]
     directory_port, eid_app_port, idp_port = house.port("directory"), house.port("eid-app"), house.port("idp")
+    metrics_port = house.port("metrics")
     return [
         _face(house, "portal"),
         _face(house, "minasidor"),
@@ -105,6 +106,9 @@ def application_programs(house: House) -> list[Program]:
             [*manage, "eid_app_simulator", "--bind", f"127.0.0.1:{eid_app_port}",
              "--cards", str(house.var / "simulators" / "cards")],
             lambda: accepts(eid_app_port), env=WITHHELD,
+        ),
+        Program(
+            "metrics", [*manage, "metrics", "--bind", f"127.0.0.1:{metrics_port}"], lambda: accepts(metrics_port), env=WITHHELD
         ),
         Program("beat", _celery(house, "beat", "-s", str(house.var / "beat"), "--loglevel", "WARNING"), env=WITHHELD),
     ]  # fmt: skip
