@@ -48,15 +48,21 @@ def authorities() -> list[AuthorityView]:
     return sorted(views, key=lambda view: view.parent is not None)
 
 
-def chain(ca: str) -> list[bytes]:
-    """DER certificates from the CA with slug `ca` (its newest generation that has a certificate) up to its root. NotFound."""
-    row = CertificateAuthority.objects.filter(slug=ca).exclude(state=CaState.PLANNED).order_by("-generation").first()
+def chain(ca: str, generation: int | None = None) -> list[bytes]:
+    """DER certificates from the CA with slug `ca` up to its root: of that generation, or the newest in use. Raises NotFound."""
+    rows = CertificateAuthority.objects.filter(slug=ca).exclude(state=CaState.PLANNED)
+    row = rows.filter(**({} if generation is None else {"generation": generation})).order_by("-generation").first()
     if row is None:
         raise NotFound("ca-unknown", "Utfärdaren finns inte.")
-    found = [bytes(row.certificate_der)]
-    while row.parent_id is not None:
-        row = CertificateAuthority.objects.get(id=row.parent_id)
-        found.append(bytes(row.certificate_der))
+    return chain_of(row)
+
+
+def chain_of(ca: CertificateAuthority) -> list[bytes]:
+    """DER certificates from this generation of a CA up to its root."""
+    found = [bytes(ca.certificate_der)]
+    while ca.parent is not None:
+        ca = ca.parent
+        found.append(bytes(ca.certificate_der))
     return found
 
 

@@ -124,7 +124,9 @@ def publish_due() -> list[Outcome]:
 
 
 def _online() -> QuerySet[CertificateAuthority]:
-    return CertificateAuthority.objects.filter(state__in=ONLINE).exclude(key_id="").order_by("id")
+    """Until a CA's own certificate ends, since none that it issued outlives it: then there is nothing left to tell."""
+    online = CertificateAuthority.objects.filter(state__in=ONLINE).exclude(key_id="").exclude(not_after__lte=clock.now())
+    return online.order_by("id")
 
 
 def publish_ca_certificate(ca: CertificateAuthority) -> Path:

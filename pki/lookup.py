@@ -30,6 +30,7 @@ def _view(row: Certificate) -> CertificateView:
     return CertificateView(
         id=row.id,
         ca=row.ca.slug,
+        generation=row.ca.generation,
         profile=row.profile_version.name if row.profile_version else "",
         serial=row.serial,
         status=row.status,

@@ -32,10 +32,14 @@ class CertificateOrder:
 
 @dataclass(frozen=True)
 class CertificateView:
-    """A certificate as it stands now. `serial` is upper-case hex; `der` is there once the status is `issued` or later."""
+    """A certificate as it stands now. `serial` is upper-case hex; `der` is there once the status is `issued` or later.
+
+    `ca` and `generation` name the CA: certificates of an earlier generation have another chain.
+    """
 
     id: UUID
     ca: str
+    generation: int
     profile: str
     serial: str
     status: str

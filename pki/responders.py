@@ -19,7 +19,7 @@ from pki.domain.profiles import PROFILES
 from pki.domain.tbs import Content
 from pki.hsm import HsmError, hsm_for
 from pki.models import (
-    CaState,
+    ONLINE,
     Certificate,
     CertificateAuthority,
     CertificateBlob,
@@ -155,9 +155,7 @@ def renew_due() -> int:
     One CA whose token does not answer does not hold the others up.
     """
     renewed = 0
-    answering = CertificateAuthority.objects.filter(
-        state__in=[CaState.ACTIVE, CaState.STATUS_ONLY, CaState.RETIRED], ocsp_signers__isnull=False
-    )
+    answering = CertificateAuthority.objects.filter(state__in=ONLINE, ocsp_signers__isnull=False, not_after__gt=clock.now())
     for ca in answering.distinct().order_by("id"):
         try:
             renewed += ensure(ca) is not None

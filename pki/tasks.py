@@ -127,3 +127,9 @@ def inventory_due() -> None:
 def expire_approvals() -> None:
     """Closes requests for approval that are too old. Runs in the default worker: it needs no token."""
     approvals.expire()
+
+
+@shared_task(name="pki.expire_approvals")  # type: ignore[untyped-decorator]
+def expire_approvals() -> None:
+    """Closes requests for approval that are too old. Runs in the default worker: it needs no token."""
+    approvals.expire()

@@ -141,7 +141,8 @@ def _revoked(view: pki.CertificateView) -> Iterator[Row]:
 
 
 def _known(view: pki.CertificateView) -> Iterator[Row]:
-    issuer = next((authority.common_name for authority in pki.authorities() if authority.slug == view.ca), view.ca)
+    names = {(each.slug, each.generation): each.common_name for each in pki.authorities()}
+    issuer = names.get((view.ca, view.generation), view.ca)
     yield Row(gettext("Utfärdare"), issuer)
     yield from _serial(int(view.serial, 16))
     yield Row(gettext("Giltigt från"), _moment(view.not_before))

@@ -165,4 +165,4 @@ def _signing_certificate(prepared: PreparedReceipt) -> pki.CertificateView:
 
 
 def _signer(view: pki.CertificateView) -> pades.Signer:
-    return pades.Signer(view.der or b"", pki.chain(view.ca))
+    return pades.Signer(view.der or b"", pki.chain(view.ca, view.generation))

@@ -9,15 +9,17 @@ class CertificateAuthorityQuerySet(models.QuerySet["CertificateAuthority"]):
     """Finds CAs."""
 
     def current(self, slug: str) -> "CertificateAuthority":
-        """The newest generation of `slug`. Raises CertificateAuthority.DoesNotExist."""
-        found = self.filter(slug=slug).order_by("-generation").first()
+        """The newest generation of `slug` that is in use or was. Raises CertificateAuthority.DoesNotExist."""
+        found = self.filter(slug=slug).exclude(state=CaState.PLANNED).order_by("-generation").first()
         if found is None:
             raise CertificateAuthority.DoesNotExist(slug)
         return found
 
 
 class CertificateAuthority(models.Model):
-    """A CA. Hash columns are lower-case hex; binary and hash columns are empty while the state is `planned`.
+    """A CA. Hash columns are lower-case hex; binary and hash columns are empty until it has its certificate.
+
+    A CA with a certificate may be `planned` still: made at a ceremony, to be taken into use later.
 
     `name_*` and `key_*` are the issuerNameHash and issuerKeyHash of a CertID (RFC 6960 section 4.1.1). `file_stem` is the CN
     lower-cased without spaces and hyphens: `<stem>.crl`, `<stem>.cer`. `status_version` numbers status changes (see

@@ -115,9 +115,9 @@ class Walk:
         """Four certificates, the root and the CAs that issued them, as PEM files."""
         views = pki.certificates(ordering.certificate_ids(ordering.order_of(self._case.holder)))
         chain_files: list[str] = []
-        issuers: dict[str, tuple[str, x509.Certificate]] = {}
-        for ca in sorted({view.ca for view in views}):
-            for der in reversed(pki.chain(ca)):
+        issuers: dict[tuple[str, int], tuple[str, x509.Certificate]] = {}
+        for ca in sorted({(view.ca, view.generation) for view in views}):
+            for der in reversed(pki.chain(*ca)):
                 certificate = x509.load_der_x509_certificate(der)
                 name = f"chain/{_file_name(certificate)}.pem"
                 if name not in chain_files:
@@ -128,7 +128,7 @@ class Walk:
                 raise WalkFault(f"{view.profile} has no certificate")
             certificate = x509.load_der_x509_certificate(view.der)
             file = self.artefacts.put(f"certificates/{view.profile}.pem", certificate.public_bytes(Encoding.PEM))
-            issuer_file, issuer = issuers[view.ca]
+            issuer_file, issuer = issuers[view.ca, view.generation]
             self.issued.append(Issued(view.profile, certificate, issuer, file, issuer_file))
         if len(self.issued) != 4:
             raise WalkFault("the card does not have four certificates")

@@ -68,7 +68,7 @@ class Command(BaseCommand):
             raise CommandError(f"HSM: {type(error).__name__}", returncode=1) from None
         if view.der is None:
             raise CommandError(f"certifikatet är inte utfärdat: {view.status}", returncode=1)
-        above = service.chain(view.ca)[:-1] if options["chain"] else []
+        above = service.chain(view.ca, view.generation)[:-1] if options["chain"] else []
         pem = b"".join(x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM) for der in [view.der, *above])
         if options["out"] is None:
             self.stdout.write(pem.decode(), ending="")

@@ -187,11 +187,12 @@ def _certificates(views: list[pki.CertificateView], order_id: UUID, *, done: int
     location = {"Location": reverse("supplier-certificates", args=[order_id])}
     if statuses != {"issued"}:
         return Response({"status": "pending"}, status=202, headers=location)
-    chains = {ca: "".join(_pem(der) for der in pki.chain(ca)) for ca in sorted({view.ca for view in views})}
+    issuers = sorted({(view.ca, view.generation) for view in views})
+    chains = {issuer: "".join(_pem(der) for der in pki.chain(*issuer)) for issuer in issuers}
     data = {
         "status": "issued",
         "certificates": {view.profile: _pem(view.der) for view in views},
-        "chains": {view.profile: chains[view.ca] for view in views},
+        "chains": {view.profile: chains[view.ca, view.generation] for view in views},
     }
     return Response(forms.Certificates(data).data, status=done, headers=location if done == 201 else None)
 
