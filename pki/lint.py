@@ -6,12 +6,12 @@ It reads the bytes back and knows nothing of how they were built, so a fault in 
 import hashlib
 from collections.abc import Iterator
 
-from asn1crypto import core
-from asn1crypto import x509 as asn1_x509
+from asn1crypto.core import ObjectIdentifier
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtensionOID
 
-from pki.domain import alternative_names, keys, names, qc_statements, tbs
+from pki.domain import alternative_names, der, keys, names, qc_statements, tbs
 from pki.domain.policies import PolicyEnded
 from pki.domain.profile import CARD_NUMBER, QC_STATEMENTS, Profile
 from pki.domain.tbs import Issuer
@@ -31,7 +31,8 @@ _EXTENSIONS = {
     "qcStatements": QC_STATEMENTS,
 }
 _BY_OID = {oid: name for name, oid in _EXTENSIONS.items()}
-_NAMES_BY_OID = {oid.dotted_string: name for name, oid in names.OIDS.items()}
+_NAMES_BY_OID = {ObjectIdentifier(oid.dotted_string).contents: name for name, oid in names.OIDS.items()}
+_STRINGS = {der.UTF8_STRING: "utf-8", der.PRINTABLE_STRING: "ascii"}
 MIN_SERIAL_BITS, MAX_SERIAL_BITS = 64, 159
 CARD_NUMBER_DIGITS = 19
 
@@ -44,31 +45,36 @@ def faults(to_be_signed: bytes, profile: Profile, issuer: Issuer, arc: str) -> l
     if issuer.slug not in profile.issuers:
         return ["the CA may not issue this profile"]
     try:
-        raw = asn1_x509.TbsCertificate.load(to_be_signed, strict=True)
         certificate = x509.load_der_x509_certificate(tbs.assemble(to_be_signed, bytes(8)))
         if certificate.tbs_certificate_bytes != to_be_signed:
             return ["not DER"]
-        check = _Check(raw, certificate, profile, issuer, arc)
+        check = _Check(to_be_signed, certificate, profile, issuer, arc)
         return [*check.frame(), *check.subject(), *check.key(), *check.extensions()]
-    except (ValueError, TypeError, x509.DuplicateExtension, x509.InvalidVersion) as error:
+    except tbs.NotVersionThree:
+        return ["fields are not those of version 3"]
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion) as error:
         return [f"unreadable: {type(error).__name__}"]
 
 
 class _Check:
     def __init__(
         self,
-        raw: asn1_x509.TbsCertificate,
+        raw: bytes,
         certificate: x509.Certificate,
         profile: Profile,
         issuer: Issuer,
         arc: str,
     ) -> None:
         self.raw = raw
+        self.fields = tbs.fields(raw)
         self.certificate = certificate
         self.profile = profile
         self.issuer = issuer
         self.arc = arc
         self.values: dict[str, str] = {}
+
+    def _bytes(self, found: der.Element) -> bytes:
+        return self.raw[found.start : found.end]
 
     def frame(self) -> Iterator[str]:
         """Version, serial (B1.1), issuer (B1.2), signature algorithm, times (B1.3)."""
@@ -76,11 +82,11 @@ class _Check:
             yield "version is not 3"
         if not MIN_SERIAL_BITS <= self.certificate.serial_number.bit_length() <= MAX_SERIAL_BITS:
             yield "serial number length"
-        if self.raw["issuer"].dump() != self.issuer.name.public_bytes():
+        if self._bytes(self.fields.issuer) != self.issuer.name.public_bytes():
             yield "issuer is not the CA's subject, byte for byte"
-        algorithm = self.raw["signature"]
-        family = "rsassa_pkcs1v15" if keys.kind(self.issuer.public_key) == "rsa" else "ecdsa"
-        if algorithm.signature_algo != family or algorithm.hash_algo != self.profile.hash_for(keys.kind(self.issuer.public_key)):
+        issuer_key = keys.kind(self.issuer.public_key)
+        family = "rsa" if issuer_key == "rsa" else "ec"
+        if self._bytes(self.fields.algorithm) != tbs.ALGORITHMS[family, self.profile.hash_for(issuer_key)]:
             yield "signature algorithm"
         start, end = self.certificate.not_valid_before_utc, self.certificate.not_valid_after_utc
         if not start < end:
@@ -89,26 +95,26 @@ class _Check:
             yield "validity is longer than the profile's"
         if self.issuer.not_after is not None and end > self.issuer.not_after:
             yield "notAfter is past the CA's"
-        for name, moment in (("not_before", start), ("not_after", end)):
-            expected = core.UTCTime if moment.year < 2050 else core.GeneralizedTime
-            if not isinstance(self.raw["validity"][name].chosen, expected):
+        times = der.children(self.raw, self.fields.validity)
+        for name, moment, encoded in zip(("not_before", "not_after"), (start, end), times, strict=True):
+            if encoded.tag != (der.UTC_TIME if moment.year < 2050 else der.GENERALIZED_TIME):
                 yield f"{name} has the wrong time type"
 
     def subject(self) -> Iterator[str]:
         """Attributes, their order, string types and lengths (B1.11)."""
         values = self.values
-        for rdn in self.raw["subject"].chosen:
-            if len(rdn) != 1:
+        for rdn in der.children(self.raw, self.fields.subject):
+            pairs = list(der.children(self.raw, rdn))
+            if len(pairs) != 1:
                 yield "an RDN has several attributes"
-            for pair in rdn:
-                name = _NAMES_BY_OID.get(pair["type"].dotted, "")
+            for pair in pairs:
+                type_, value = der.children(self.raw, pair)
+                name = _NAMES_BY_OID.get(self.raw[type_.content : type_.end], "")
                 if not name or name in values:
                     yield "subject has an unknown or repeated attribute"
                     continue
-                values[name] = pair["value"].native
-                kind = core.PrintableString if name in names.PRINTABLE else core.UTF8String
-                encoded = pair["value"].chosen if hasattr(pair["value"], "chosen") else pair["value"]
-                if not isinstance(encoded, kind):
+                values[name] = self.raw[value.content : value.end].decode(_STRINGS.get(value.tag, "latin-1"))
+                if value.tag != (der.PRINTABLE_STRING if name in names.PRINTABLE else der.UTF8_STRING):
                     yield f"{name} has the wrong string type"
         order = [attribute.name for attribute in self.profile.subject if attribute.name in values]
         if list(values) != order:
@@ -139,7 +145,8 @@ class _Check:
         return value == x509.AuthorityKeyIdentifier(self.issuer.ski, None, None)
 
     def _subjectKeyIdentifier(self, value: x509.SubjectKeyIdentifier) -> bool:  # noqa: N802
-        bits = self.raw["subject_public_key_info"]["public_key"].contents[1:]
+        _algorithm, bit_string = der.children(self.raw, self.fields.public_key)
+        bits = self.raw[bit_string.content + 1 : bit_string.end]
         return value.digest == hashlib.sha1(bits, usedforsecurity=False).digest()
 
     def _keyUsage(self, value: x509.KeyUsage) -> bool:  # noqa: N802
@@ -182,7 +189,8 @@ class _Check:
         return entries == expected and all(_is_http(url) for _method, url in expected)
 
     def _cardNumber(self, value: x509.UnrecognizedExtension) -> bool:  # noqa: N802
-        number = core.PrintableString.load(value.value, strict=True).native
+        encoded = der.whole(value.value, der.PRINTABLE_STRING)
+        number = value.value[encoded.content :].decode("ascii")
         if self.profile.subject_is_card and number != self.values.get("serialNumber"):
             return False
         return number.isascii() and number.isdigit() and len(number) == CARD_NUMBER_DIGITS

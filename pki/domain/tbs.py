@@ -3,10 +3,8 @@
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, Self
+from typing import Any, NamedTuple, NoReturn, Self
 
-from asn1crypto import algos, core
-from asn1crypto import x509 as asn1_x509
 from asn1crypto.core import PrintableString
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -14,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
-from pki.domain import alternative_names, keys, names, qc_statements
+from pki.domain import alternative_names, der, keys, names, qc_statements
 from pki.domain.profile import CARD_NUMBER, QC_STATEMENTS, Profile
 
 HASHES: dict[str, hashes.SHA256 | hashes.SHA384 | hashes.SHA512] = {
@@ -22,6 +20,18 @@ HASHES: dict[str, hashes.SHA256 | hashes.SHA384 | hashes.SHA512] = {
     "sha384": hashes.SHA384(),
     "sha512": hashes.SHA512(),
 }
+# AlgorithmIdentifiers in DER (RFC 4055 section 5: with NULL; RFC 5758 section 3.2: without), by family of keys and hash.
+ALGORITHMS: dict[tuple[str, str], bytes] = {
+    ("rsa", "sha256"): bytes.fromhex("300d06092a864886f70d01010b0500"),
+    ("rsa", "sha384"): bytes.fromhex("300d06092a864886f70d01010c0500"),
+    ("rsa", "sha512"): bytes.fromhex("300d06092a864886f70d01010d0500"),
+    ("ec", "sha256"): bytes.fromhex("300a06082a8648ce3d040302"),
+    ("ec", "sha384"): bytes.fromhex("300a06082a8648ce3d040303"),
+    ("ec", "sha512"): bytes.fromhex("300a06082a8648ce3d040304"),
+}
+_HASH_OF = {algorithm: name for (_family, name), algorithm in ALGORITHMS.items()}
+_BIT_STRING = 0x03
+_FIELDS = [0xA0, 0x02, der.SEQUENCE, der.SEQUENCE, der.SEQUENCE, der.SEQUENCE, der.SEQUENCE, 0xA3]
 KEY_USAGES = {
     "digitalSignature": "digital_signature",
     "contentCommitment": "content_commitment",
@@ -131,28 +141,55 @@ def _policies(oids: Iterable[str]) -> list[x509.PolicyInformation]:
     return [x509.PolicyInformation(x509.ObjectIdentifier(oid), None) for oid in oids]
 
 
-def assemble(tbs: bytes, signature: bytes) -> bytes:
-    """DER of the Certificate: the TBS as it is, its own signature algorithm, the signature."""
-    parsed = asn1_x509.TbsCertificate.load(tbs, strict=True)
-    algorithm: algos.SignedDigestAlgorithm = parsed["signature"]
-    body = tbs + algorithm.dump() + core.OctetBitString(signature).dump()
-    return bytes(core.Sequence(contents=body).dump())
+class NotVersionThree(ValueError):
+    """Not the fields of a certificate of version 3 with extensions and without unique identifiers."""
 
 
-def signature_hash(tbs: bytes) -> str:
+class Fields(NamedTuple):
+    """Where the fields of a TBSCertificate lie."""
+
+    version: der.Element
+    serial: der.Element
+    algorithm: der.Element
+    issuer: der.Element
+    validity: der.Element
+    subject: der.Element
+    public_key: der.Element
+    extensions: der.Element
+
+
+def fields(to_be_signed: bytes) -> Fields:
+    """The fields. Raises NotVersionThree, and ValueError for what is not DER."""
+    found = list(der.children(to_be_signed, der.whole(to_be_signed, der.SEQUENCE)))
+    if [each.tag for each in found] != _FIELDS:
+        raise NotVersionThree
+    return Fields(*found)
+
+
+def _algorithm(to_be_signed: bytes) -> bytes:
+    found = fields(to_be_signed).algorithm
+    return to_be_signed[found.start : found.end]
+
+
+def assemble(to_be_signed: bytes, signature: bytes) -> bytes:
+    """DER of the Certificate: the TBS as it is, its own signature algorithm, the signature. ValueError as `fields`."""
+    bits = der.encoded(_BIT_STRING, b"\0" + signature)
+    return der.encoded(der.SEQUENCE, to_be_signed + _algorithm(to_be_signed) + bits)
+
+
+def signature_hash(to_be_signed: bytes) -> str:
     """`sha256`, `sha384` or `sha512`, as the TBS says. ValueError for anything else."""
-    name = str(asn1_x509.TbsCertificate.load(tbs, strict=True)["signature"].hash_algo)
-    if name not in HASHES:
+    name = _HASH_OF.get(_algorithm(to_be_signed))
+    if name is None:
         raise ValueError("an unknown signature algorithm")
     return name
 
 
 def subject(to_be_signed: bytes) -> dict[str, str]:
     """The subject's attributes by their RFC 4519 names; those that are not ours are left out."""
-    by_oid = {oid.dotted_string: name for name, oid in names.OIDS.items()}
-    rdns = asn1_x509.TbsCertificate.load(to_be_signed, strict=True)["subject"].chosen
-    pairs = [(by_oid.get(pair["type"].dotted, ""), str(pair["value"].native)) for rdn in rdns for pair in rdn]
-    return {name: value for name, value in pairs if name}
+    rdns = x509.load_der_x509_certificate(assemble(to_be_signed, bytes(8))).subject.rdns
+    by_oid = {oid: name for name, oid in names.OIDS.items()}
+    return {by_oid[each.oid]: str(each.value) for rdn in rdns for each in rdn if each.oid in by_oid}
 
 
 def verify(certificate: x509.Certificate, public_key: PublicKeyTypes) -> None:

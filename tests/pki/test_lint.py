@@ -208,7 +208,7 @@ def other_key_identifier(parsed) -> None:
         (double_extension, "unreadable: DuplicateExtension"),
         (swap_names, "subject's attributes are out of order"),
         (printable_name, "organizationName has the wrong string type"),
-        (version_one, "version is not 3"),
+        (version_one, "fields are not those of version 3"),
         (other_hash, "signature algorithm"),
         (long_serial, "serial number length"),
         (generalized_time, "not_after has the wrong time type"),
