@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, reset_queries
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
@@ -114,6 +114,7 @@ def ask(row: Row, access: AccessWorld, who: Who | None, relation: str | None, *,
         if who is not ANONYMOUS:
             client.cookies[settings.SESSION_COOKIE_NAME] = access.sessions[who]
         options: dict[str, Any] = {"data": row.form} if (method or row.method) == "POST" else {}
+        reset_queries()  # Django keeps the last 9,000 and counts by their number
         with CaptureQueriesContext(connection) as queries:
             response = getattr(client, (method or row.method).lower())(path, **options)
         content = b"".join(response.streaming_content) if response.streaming else response.content  # type: ignore[attr-defined]
