@@ -15,7 +15,11 @@ from django.views.decorators.http import require_safe
 from authn.web import with_login_form
 from issuance.authz import Action, policy
 
-_TABS = (("search", _("Sök"), Action.VIEW), ("invoices", _("Fakturor"), Action.VIEW_INVOICE))
+_TABS = (
+    ("search", _("Sök"), Action.VIEW),
+    ("invoices", _("Fakturor"), Action.VIEW_INVOICE),
+    ("pki_authorities", _("PKI"), Action.VIEW_PKI),
+)
 
 _DONE = frozenset({"person", "person_history", "receipt", "activation_done", "carrier_revoked", "eid_revoked"})
 

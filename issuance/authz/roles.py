@@ -43,6 +43,10 @@ class Action(StrEnum):
     VERIFY_CUSTOMISATION = "verify_customisation"
     CREATE_ORGANISATION = "create_organisation"
     VIEW_INVOICE = "view_invoice"
+    VIEW_PKI = "view_pki"
+    DECIDE_PKI = "decide_pki"
+    CHANGE_CA_STATE = "change_ca_state"
+    MASS_REVOKE = "mass_revoke"
     SUPPLY = "supply"
     TAKE = "take"
 
@@ -57,6 +61,9 @@ _EXTENDED = frozenset({Action.EXTENDED_SEARCH})
 _ISSUING = frozenset({Action.ORDER_ORDINARY_CARD, Action.REMOVE_ORDER, Action.ACTIVATE_ORDINARY_CARD})
 _HANDLING_CARDS = frozenset({Action.VIEW_RECEIPT, Action.VIEW_PHOTO})
 """Who meets holders or issues to them compares their faces; others see no photo (S12)."""
+
+_OPERATING_PKI = frozenset({Action.VIEW_PKI, Action.DECIDE_PKI, Action.CHANGE_CA_STATE, Action.MASS_REVOKE})
+"""The CAs are nobody's organisation: the administration alone sees and changes them, and never one person by himself."""
 
 _DEPUTY_CONFIGURING = frozenset(
     {
@@ -73,6 +80,7 @@ ALLOWED: Mapping[Role, frozenset[Action]] = {
     Role.SYSTEM_ADMIN: _VIEWING
     | _EXTENDED
     | _REVOKING
+    | _OPERATING_PKI
     | {
         Action.VIEW_RECEIPT,
         Action.ASSIGN_ROLE,

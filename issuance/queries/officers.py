@@ -1,5 +1,6 @@
 """What clerks are called on pages: one with protected identity is named to those alone who may see him (S10, ADR 0113)."""
 
+import re
 from collections.abc import Iterable
 from uuid import UUID
 
@@ -8,10 +9,12 @@ from django.utils.translation import gettext as _
 from issuance.authz import Actor
 from issuance.models import Person
 
+_USER = re.compile(r"user:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
 
 def names(actor: Actor, refs: Iterable[str]) -> dict[str, str]:
-    """The name of each `user:` reference, as `actor` may read it."""
-    ids = {ref.removeprefix("user:"): ref for ref in refs if ref.startswith("user:")}
+    """The name of each `user:<uuid>` reference, as `actor` may read it."""
+    ids = {ref.removeprefix("user:"): ref for ref in refs if _USER.fullmatch(ref)}
     if not ids:
         return {}
     rows = list(Person.objects.filter(pk__in=list(ids)).values_list("id", "given_name_in_use", "surname", "is_protected"))

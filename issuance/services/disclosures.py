@@ -25,3 +25,10 @@ def record(*, actor: Actor, person_id: UUID, shown: Shown, subject: UUID | None 
     """Notes that `actor`, whose right has been checked, is about to see this of the person; `subject` is the thing's id."""
     facts = {"shown": shown.value} | ({"subject": str(subject)} if subject else {})
     Event.record(actor_ref=actor.ref, action="person.shown", subject_type="disclosure", subject_ref=str(person_id), facts=facts)
+
+
+def record_certificate(*, actor: Actor, certificate_id: UUID) -> None:
+    """Notes the same of a certificate whose holder is nobody whom the portal knows."""
+    Event.record(
+        actor_ref=actor.ref, action="certificate.shown", subject_type="disclosure", subject_ref=str(certificate_id), facts={}
+    )

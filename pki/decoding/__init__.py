@@ -16,7 +16,7 @@ from pki.decoding.extensions import extension_lines
 from pki.decoding.names import NAMES_OF_OIDS, Line, hexadecimal, name_lines, short_name
 
 
-class _Extension(core.Sequence):
+class _Extension(core.Sequence):  # type: ignore[misc]
     _fields = [
         ("extn_id", core.ObjectIdentifier),
         ("critical", core.Boolean, {"default": False}),
@@ -24,17 +24,17 @@ class _Extension(core.Sequence):
     ]
 
 
-class _Extensions(core.SequenceOf):
+class _Extensions(core.SequenceOf):  # type: ignore[misc]
     _child_spec = _Extension
 
 
-class _ToBeSigned(core.Sequence):
+class _ToBeSigned(core.Sequence):  # type: ignore[misc]
     """asn1crypto's, but for extensions, which it would refuse as a whole for one that is not built as it should be."""
 
     _fields = [*asn1.TbsCertificate._fields[:-1], ("extensions", _Extensions, {"explicit": 3, "optional": True})]
 
 
-class _Certificate(core.Sequence):
+class _Certificate(core.Sequence):  # type: ignore[misc]
     _fields = [("tbs_certificate", _ToBeSigned), *asn1.Certificate._fields[1:]]
 
 
@@ -188,7 +188,7 @@ _KEYS: dict[str, Callable[[keys.PublicKeyInfo, bytes], Iterator[Line]]] = {
 def algorithm_text(algorithm: algos.SignedDigestAlgorithm) -> str:
     """A signature algorithm by name, with what its parameters say beside."""
     oid = algorithm["algorithm"].dotted
-    name = NAMES_OF_OIDS.get(oid, oid)
+    name: str = NAMES_OF_OIDS.get(oid, oid)
     if oid != "1.2.840.113549.1.1.10":
         return name
     parameters = algorithm["parameters"]

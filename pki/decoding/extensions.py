@@ -120,10 +120,10 @@ def _card_number(value: bytes) -> Iterator[Line]:
 
 
 def _statements(value: bytes) -> Iterator[Line]:
-    class Statement(core.Sequence):
+    class Statement(core.Sequence):  # type: ignore[misc]
         _fields = [("id", core.ObjectIdentifier), ("info", core.Any, {"optional": True})]
 
-    class Statements(core.SequenceOf):
+    class Statements(core.SequenceOf):  # type: ignore[misc]
         _child_spec = Statement
 
     for each in Statements.load(value, strict=True):

@@ -86,15 +86,15 @@ class Line:
     moment: dt.datetime | None = None
 
 
-class _Attribute(core.Sequence):
+class _Attribute(core.Sequence):  # type: ignore[misc]
     _fields = [("type", core.ObjectIdentifier), ("value", core.Any)]
 
 
-class _RelativeName(core.SetOf):
+class _RelativeName(core.SetOf):  # type: ignore[misc]
     _child_spec = _Attribute
 
 
-class _Name(core.SequenceOf):
+class _Name(core.SequenceOf):  # type: ignore[misc]
     _child_spec = _RelativeName
 
 

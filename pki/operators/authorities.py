@@ -49,8 +49,7 @@ class Responder:
 
 @dataclass(frozen=True)
 class AuthorityLine:
-    """A CA in a list. `parent` names the CA that certified it, empty for a root; `signer_until` is the end of its newest responder in
-    use."""
+    """A CA in a list. `parent` names the CA that certified it, empty for a root; `signer_until` is when its responder ends."""
 
     slug: str
     generation: int
@@ -216,5 +215,5 @@ def _about(rows: QuerySet[Certificate]) -> int:
     """The planner's guess at the number of rows, in two figures."""
     plan = json.loads(rows.order_by().explain(format="json"))
     guess = int(plan[0]["Plan"]["Plan Rows"])
-    scale = 10 ** max(len(str(guess)) - 2, 0)
+    scale = int(10 ** max(len(str(guess)) - 2, 0))
     return guess // scale * scale

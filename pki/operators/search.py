@@ -1,7 +1,6 @@
 """Certificates looked for by operators: by a number that names few, or through those of one CA."""
 
 import base64
-import binascii
 import datetime as dt
 import hashlib
 import re
@@ -65,7 +64,8 @@ class CertificateCriteria:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """What `as_json` gave."""
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        plain: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        return cls(**plain)
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def _serials(digits: str) -> list[str]:
 def _sha256_of_pem(body: str) -> str:
     try:
         return hashlib.sha256(base64.b64decode("".join(body.split()), validate=True)).hexdigest()
-    except binascii.Error:
+    except ValueError:
         raise _refused("Certifikatet går inte att läsa. Klistra in hela texten, från BEGIN till END.") from None
 
 

@@ -14,7 +14,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from issuance.authz import Action
-from issuance.models import EidAppTransaction, Identification, OrderDraft, Photo, Post, Search
+from issuance.models import CertificateSearch, EidAppTransaction, Identification, OrderDraft, Photo, Post, Search
+from pki import approvals
+from pki.models import ApprovalAction
 from siths_portal.lib import clock
 from tests.access.world import AccessWorld, Who
 
@@ -47,6 +49,7 @@ class Row:
     case: str = ""
     more: tuple[Any, ...] = ()
     own: bool = False  # "inside" is the caller's own, every other one is somebody else's
+    nowhere: bool = False  # lies in no organisation: whoever has the action reaches it
     unseen: int = 404  # what a role without the action gets; 403 where it may not even ask
     in_session: int = 0  # the status for whoever is logged in, where a public address has another one for them
     compared: tuple[str, ...] = ("body", "headers", "queries")
@@ -132,6 +135,38 @@ def _anothers_draft(access: AccessWorld, who: Who, relation: str) -> tuple[Any, 
     if relation == "outside":
         OrderDraft.objects.filter(pk=arguments[0]).update(owner_ref=f"user:{uuid4()}")
     return arguments
+
+
+def _authority(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A CA, by slug and generation."""
+    return ("nobody-at-all" if relation == "unknown" else "person-hsaid-3", 1)
+
+
+def _certificate_search(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A search for certificates of the caller's own session, or of another person's, or of none."""
+    if relation == "unknown":
+        return (UUID(int=1),)
+    mine = relation == "inside"
+    row = CertificateSearch.objects.create(
+        owner_ref=access.actors[who].ref if mine else f"user:{uuid4()}", session_id=access.session_ids[who] if mine else uuid4(),
+        form={}, criteria={"serials": ["0177AB"]}, created_at=clock.now(),
+    )  # fmt: skip
+    return (row.pk,)
+
+
+def _matter(access: AccessWorld, who: Who, relation: str, *, requester: str = "") -> tuple[Any, ...]:
+    """A matter under dual control that somebody else, or `requester`, asked for."""
+    if relation == "unknown":
+        return (UUID(int=1),)
+    made = approvals.request(
+        action=ApprovalAction.MASS_REVOCATION, summary="Prov", document={}, requester_ref=requester or f"user:{uuid4()}"
+    )
+    return (made.pk,)
+
+
+def _own_matter(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A matter that the caller asked for."""
+    return _matter(access, who, relation, requester=access.actors[who].ref)
 
 
 REVOCATION = {
@@ -238,4 +273,25 @@ ROWS: list[Row] = [
     Row("invoice_xml", "GET", Action.VIEW_INVOICE, "invoice", unseen=403),
     Row("invoice_line", "GET", Action.VIEW_INVOICE, "invoice", more=(1,), unseen=403),
     Row("invoice_line_csv", "GET", Action.VIEW_INVOICE, "invoice", more=(1,), unseen=403),
+    # the PKI: without the right nobody learns which CAs, certificates and matters there are
+    Row("pki_authorities", "GET", Action.VIEW_PKI),
+    *(
+        Row(name, "GET", Action.VIEW_PKI, _authority, nowhere=True, unseen=403)
+        for name in ("pki_authority", "pki_authority_pem", "pki_authority_der")
+    ),
+    Row("pki_keys", "GET", Action.VIEW_PKI),
+    Row("pki_certificates", "GET", Action.VIEW_PKI),
+    Row("pki_certificates", "POST", Action.VIEW_PKI, ok=422),
+    Row("pki_certificates", "POST", Action.VIEW_PKI, ok=302, data={"text": "0177AB"}, case="a number"),
+    Row("pki_certificate_hits", "GET", Action.VIEW_PKI, _certificate_search, own=True, unseen=403),
+    *(
+        Row(name, "GET", Action.VIEW_PKI, "certificate", unseen=403)
+        for name in ("pki_certificate", "pki_certificate_pem", "pki_certificate_der")
+    ),
+    Row("pki_approvals", "GET", Action.VIEW_PKI),
+    Row("pki_approval", "GET", Action.VIEW_PKI, _matter, nowhere=True, unseen=403),
+    Row("pki_approval_decide", "GET", Action.DECIDE_PKI, _matter, nowhere=True, unseen=403),
+    Row("pki_approval_decide", "POST", Action.DECIDE_PKI, _matter, ok=422, nowhere=True, unseen=403),
+    Row("pki_approval_withdraw", "GET", Action.DECIDE_PKI, _matter, nowhere=True, unseen=403),
+    Row("pki_approval_withdraw", "POST", Action.DECIDE_PKI, _own_matter, ok=302, nowhere=True, unseen=403),
 ]

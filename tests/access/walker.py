@@ -75,10 +75,10 @@ def expected(row: Row, who: Who | None, relation: str | None) -> int:
     allowed = row.right in ALLOWED[who.role]
     if relation is None:
         return row.ok if allowed else 403
-    if row.own:
-        return (row.ok if allowed else 403) if relation == "inside" else 404
     if row.unseen == 403 and not allowed:
         return 403
+    if row.own:
+        return (row.ok if allowed else 403) if relation == "inside" else 404
     if allowed and sees(who, relation, row.right):
         return row.ok
     return 403 if sees(who, relation, Action.VIEW) else 404
@@ -92,8 +92,10 @@ def relations(row: Row, access: AccessWorld, who: Who | None = CALLERS[0]) -> li
     """
     if row.target is None:
         return [None]
-    if row.own:
-        there: list[str | None] = ["inside", "outside", "unknown"]
+    if row.nowhere:
+        there: list[str | None] = ["inside", "unknown"]
+    elif row.own:
+        there = ["inside", "outside", "unknown"]
     elif row.target == "invoice":
         there = [relation for relation in RELATIONS if access.things[relation].invoice and relation != "opened"]
     else:

@@ -52,7 +52,8 @@ def tabs(body: str) -> list[str]:
 @pytest.mark.parametrize("role", list(Role))
 def test_tabs_follow_the_rights(world: Any, role: Role) -> None:
     body = client_of(world.officer(role=role)).get("/sok/").content.decode()
-    assert tabs(body) == ["Sök", "Fakturor"] if role in INVOICES else ["Sök"]
+    invoices, operating = ["Fakturor"] * (role in INVOICES), ["PKI"] * (role is Role.SYSTEM_ADMIN)
+    assert tabs(body) == ["Sök", *invoices, *operating]
     assert re.search(r'href="/sok/" aria-current="true"', body)
 
 

@@ -1,0 +1,155 @@
+"""How the operators' pages say in Swedish what the PKI holds as codes, and by which colour they show it."""
+
+import datetime as dt
+from collections.abc import Mapping
+
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_noop as _
+
+from issuance.queries import words
+from siths_portal.lib import clock
+
+CA_STATE: Mapping[str, str] = {
+    "planned": _("Planerad"),
+    "active": _("Utfärdar"),
+    "status_only": _("Bara status"),
+    "offline": _("Frånkopplad"),
+    "external": _("Extern"),
+    "retired": _("Avvecklad"),
+    "compromised": _("Röjd"),
+}
+CA_STATE_MEANS: Mapping[str, str] = {
+    "planned": _("Finns i en ceremoni som inte är klar. Utfärdar inget och publicerar inget."),
+    "active": _("Utfärdar certifikat och publicerar spärrlistor och OCSP-svar."),
+    "status_only": _("Utfärdar inget. Spärrlistor och OCSP-svar publiceras som förut."),
+    "offline": _("Nyckeln är frånkopplad. Spärrlistor och svar görs vid ceremonier."),
+    "external": _("Drivs av någon annan. Här finns bara certifikatet."),
+    "retired": _("Utfärdar inget mer. Status publiceras tills det sista certifikatet har gått ut."),
+    "compromised": _("Nyckeln är röjd. Inget utfärdas och ingen status publiceras: det som utfärdaren säger är inget värt."),
+}
+CA_TAG: Mapping[str, str] = {
+    "planned": "ordered",
+    "active": "active",
+    "status_only": "info",
+    "offline": "info",
+    "external": "info",
+    "retired": "expired",
+    "compromised": "revoked",
+}
+CERTIFICATE_STATUS: Mapping[str, str] = {
+    "reserved": _("Utfärdas"),
+    "issued": _("Giltigt"),
+    "expired": _("Utgånget"),
+    "revoked": _("Spärrat"),
+    "failed": _("Utfärdades aldrig"),
+}
+STATUS_COUNTED: Mapping[str, str] = {
+    "reserved": _("Utfärdas nu"),
+    "issued": _("Utfärdade, ej spärrade"),
+    "revoked": _("Spärrade"),
+    "failed": _("Utfärdades aldrig"),
+}
+CERTIFICATE_TAG: Mapping[str, str] = {
+    "reserved": "ordered",
+    "issued": "active",
+    "expired": "expired",
+    "revoked": "revoked",
+    "failed": "failed",
+}
+REASON: Mapping[str, str] = {
+    "unspecified": _("Ingen särskild"),
+    "keyCompromise": _("Nyckeln kan vara röjd"),
+    "cACompromise": _("Utfärdarens nyckel kan vara röjd"),
+    "affiliationChanged": _("Anställning eller uppdrag har upphört"),
+    "superseded": _("Ersatt"),
+    "cessationOfOperation": _("Används inte längre"),
+    "privilegeWithdrawn": _("Rätten har dragits in"),
+}
+PURPOSE: Mapping[str, str] = {
+    "ca": _("Utfärdares nyckel"),
+    "ocsp": _("OCSP-svarares nyckel"),
+    "kek": _("Försegling av koder"),
+    "secret-derive": _("Mottagning av koder"),
+    "audit-mac": _("Loggens kedja"),
+    "health": _("Prov av modulen"),
+}
+FINDING: Mapping[str, str] = {
+    "": _("Inte kontrollerad än"),
+    "as-recorded": _("Som den ska vara"),
+    "missing": _("Saknas i modulen"),
+    "drifted": _("Ändrad i modulen"),
+}
+FINDING_TAG: Mapping[str, str] = {"": "info", "as-recorded": "active", "missing": "missing", "drifted": "revoked"}
+PROVENANCE: Mapping[str, str] = {"generated": _("Gjord i modulen"), "imported": _("Införd vid en ceremoni")}
+APPROVAL_ACTION: Mapping[str, str] = {
+    "ceremony": _("Nyckelceremoni"),
+    "ca-state": _("Ändring av utfärdare"),
+    "mass-revocation": _("Masspärr"),
+}
+APPROVAL_STATE: Mapping[str, str] = {
+    "open": _("Väntar på beslut"),
+    "approved": _("Godkänt, ej utfört"),
+    "used": _("Utfört"),
+    "rejected": _("Avslaget"),
+    "withdrawn": _("Återtaget"),
+    "expired": _("Tiden gick ut"),
+}
+APPROVAL_TAG: Mapping[str, str] = {
+    "open": "queued",
+    "approved": "sent",
+    "used": "active",
+    "rejected": "failed",
+    "withdrawn": "cancelled",
+    "expired": "expired",
+}
+DECISION: Mapping[str, str] = {"approved": _("Godkände"), "rejected": _("Avslog")}
+EVENT: Mapping[str, str] = {
+    "certificate.reserved": _("Serienumret reserverades och innehållet sparades"),
+    "certificate.issued": _("Certifikatet signerades och sparades"),
+    "certificate.failed": _("Innehållet klarade inte kontrollen; inget signerades"),
+    "certificate.imported": _("Fördes in från en annan utfärdare"),
+    "certificate.revoked": _("Spärrades"),
+    "certificate.revocation_amended": _("Spärren skärptes"),
+}
+SYSTEM: Mapping[str, str] = {
+    "system:pki-signer": _("Systemet: signeraren"),
+    "system:possibly-signed": _("Systemet: kan ha signerats utan att sparas"),
+    "system:ocsp-responders": _("Systemet: OCSP-svarare"),
+    "system:approvals": _("Systemet: tiden gick ut"),
+    "system:pki": _("Systemet"),
+}
+SERIAL_MODE: Mapping[str, str] = {
+    "time_random": _("48 bitar tid och 72 bitar slump"),
+    "random": _("127 bitar slump"),
+}
+
+
+def moment(value: dt.datetime | None) -> str:
+    """A moment by the clock in Stockholm, to the second; empty for none."""
+    return f"{value.astimezone(clock.STOCKHOLM):%Y-%m-%d %H:%M:%S}" if value else ""
+
+
+def span(length: dt.timedelta) -> str:
+    """A length of time in its largest whole unit."""
+    minutes = int(length.total_seconds() // 60)
+    if minutes >= 2 * 24 * 60:
+        days = minutes // (24 * 60)
+        return ngettext("{n} dag", "{n} dagar", days).format(n=days)
+    if minutes >= 120:
+        return ngettext("{n} timme", "{n} timmar", minutes // 60).format(n=minutes // 60)
+    return ngettext("{n} minut", "{n} minuter", minutes).format(n=minutes)
+
+
+def shown_status(status: str, not_after: dt.datetime) -> str:
+    """The status as people mean it: an issued certificate that has ended is `expired`."""
+    return "expired" if status == "issued" and not_after <= clock.now() else status
+
+
+def who(names: Mapping[str, str], ref: str) -> str:
+    """Who stands behind a reference: a clerk by name, a rule of the system in words, others as they are."""
+    return names.get(ref) or words.said(SYSTEM, ref)
+
+
+def tagged(tags: Mapping[str, str], texts: Mapping[str, str], code: str) -> dict[str, str]:
+    """What `components/tag.html` takes."""
+    return {"kind": tags.get(code, "info"), "text": gettext(texts[code]) if code in texts else code}

@@ -1,0 +1,100 @@
+"""What the operators' pages share: who may open them, the room's own menu, and how values become rows."""
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, cast
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from issuance.authz import Action, Actor, policy
+
+TAB = "pki_authorities"
+AT_ONCE = dt.timedelta(0)
+"""Acts on the PKI follow a log-in that was made for them (ADR 0072)."""
+
+SECTIONS = (
+    ("authorities", "pki_authorities", gettext_lazy("Utfärdare")),
+    ("keys", "pki_keys", gettext_lazy("Nycklar")),
+    ("certificates", "pki_certificates", gettext_lazy("Certifikat")),
+    ("approvals", "pki_approvals", gettext_lazy("Ärenden")),
+)
+
+View = Callable[..., HttpResponse]
+
+
+@dataclass(frozen=True)
+class Link:
+    """An entry of the function column."""
+
+    name: str
+    url: str
+    allowed: bool = True
+    reason: str = ""
+    post: bool = False
+
+
+def operators(action: Action) -> Callable[[View], View]:
+    """Opens a view to those whose role has `action` over everything. The CAs hang on no organisation, so there is no scope."""
+
+    def guarded_by(view: View) -> View:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            policy.require_global(actor_of(request), action)
+            return view(request, *args, **kwargs)
+
+        return guarded
+
+    return guarded_by
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """Who asks."""
+    return cast(Actor, cast(Any, request).actor)
+
+
+def session_id_of(request: HttpRequest) -> UUID:
+    """The session in which it is asked."""
+    return cast(UUID, cast(Any, request).user.session_id)
+
+
+def page(
+    request: HttpRequest, template: str, section: str, context: dict[str, Any] | None = None, *, status: int = 200
+) -> HttpResponse:
+    """A page of the room, with its own menu."""
+    menu = [{"text": str(text), "url": reverse(name), "here": key == section} for key, name, text in SECTIONS]
+    return render(request, template, {"tab": TAB, "menu": menu, **(context or {})}, status=status)
+
+
+def row(label: str, value: object, **more: Any) -> dict[str, Any]:
+    """A line of `components/summary_list.html`."""
+    return {"label": label, "value": value, **more}
+
+
+def next_url(request: HttpRequest, after: object) -> str:
+    """This page's address with where the next page goes on; empty on the last."""
+    return f"{request.path}?efter={after}" if after else ""
+
+
+def first_url(request: HttpRequest) -> str:
+    """This page's address, on every other page than the first."""
+    return request.path if "efter" in request.GET else ""
+
+
+def cursor(request: HttpRequest) -> UUID | None:
+    """Where the page goes on from; the first page for what is no cursor."""
+    try:
+        return UUID(request.GET.get("efter", ""))
+    except ValueError:
+        return None
+
+
+def bytes_of(size: int) -> str:
+    """A size in words."""
+    return _("{size} byte").format(size=f"{size:,}".replace(",", "\u00a0"))

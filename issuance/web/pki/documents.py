@@ -1,0 +1,97 @@
+"""A document under dual control as rows that people read: every value, none left out."""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
+
+from issuance.queries import pki_words, words
+
+_NAMES: Mapping[str, str] = {
+    "slug": _("Kortnamn"),
+    "generation": _("Generation"),
+    "common_name": _("Utfärdare"),
+    "certificate_sha256": _("Certifikatets SHA-256"),
+    "from": _("Tillstånd nu"),
+    "to": _("Nytt tillstånd"),
+    "justification": _("Motivering"),
+    "ceremony": _("Ceremoni"),
+    "environment": _("Miljö"),
+    "file_sha256": _("Filens SHA-256"),
+    "required": _("Godkännanden som krävs"),
+    "approvers": _("Godkännare"),
+    "name": _("Namn"),
+    "ref": _("Referens"),
+    "reason": _("Spärrorsak"),
+    "selection": _("Urval"),
+    "as_of": _("Räknat"),
+    "total": _("Certifikat i urvalet"),
+    "revocable": _("Certifikat att spärra"),
+    "groups": _("Fördelning"),
+    "ca": _("Utfärdare"),
+    "cas": _("Utfärdare"),
+    "profile": _("Profil"),
+    "profiles": _("Profiler"),
+    "reserved": _("Utfärdas nu"),
+    "issued": _("Utfärdade"),
+    "revoked": _("Redan spärrade"),
+    "members_sha256": _("Certifikatens SHA-256"),
+    "selection_sha256": _("Urvalets SHA-256"),
+    "issued_from": _("Utfärdade från"),
+    "issued_until": _("Utfärdade före"),
+    "key_hashes": _("Nycklar"),
+    "serials": _("Serienummer"),
+    "client_ref": _("Beställare"),
+    "unit_ref": _("Enhet"),
+    "include_expired": _("Även utgångna"),
+    "invalidity_date": _("Ogiltiga sedan"),
+    "received_at": _("Begäran kom in"),
+    "requester": _("Begärd av"),
+    "channel": _("Kanal"),
+    "count": _("Antal"),
+    "sha256": _("SHA-256"),
+}
+_CODED: Mapping[str, Mapping[str, str]] = {
+    "from": pki_words.CA_STATE,
+    "to": pki_words.CA_STATE,
+    "reason": pki_words.REASON,
+}
+_MOMENTS = frozenset({"as_of", "issued_from", "issued_until", "invalidity_date", "received_at"})
+
+
+def rows_of(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The document's values with their names, in its order; what holds others is written with the way to it."""
+    return list(_rows("", document))
+
+
+def _rows(path: str, value: Any, name: str = "") -> Iterator[dict[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _rows(_joined(path, gettext(_NAMES.get(key, key))), inner, key)
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        if not any(isinstance(inner, Mapping) for inner in value):
+            yield {"label": path, "value": ", ".join(str(inner) for inner in value)}
+            return
+        for number, inner in enumerate(value, start=1):
+            yield from _rows(f"{path} {number}", inner, name)
+    else:
+        yield {"label": path, "value": _text(name, value), "code": name.endswith("sha256")}
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}: {name}" if path else name
+
+
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return gettext("ja") if value else gettext("nej")
+    if name in _CODED and value in _CODED[name]:
+        return f"{words.said(_CODED[name], value)} ({value})"
+    if name in _MOMENTS and isinstance(value, str):
+        try:
+            return f"{pki_words.moment(dt.datetime.fromisoformat(value))} ({value})"
+        except ValueError:
+            return value
+    return "–" if value is None else str(value)

@@ -1,0 +1,100 @@
+"""Forms of the operators' pages. What they must hold is checked by the services."""
+
+import datetime as dt
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from issuance.queries import pki_words
+from pki import service as pki
+from siths_portal.lib import clock
+from siths_portal.lib.forms import Form
+
+_DAY = {"required": _("Ange en dag."), "invalid": _("Skriv dagen som ÅÅÅÅ-MM-DD.")}
+
+
+class DayInput(forms.DateInput):
+    """The browser's own calendar."""
+
+    input_type = "date"
+
+    def __init__(self) -> None:
+        super().__init__(format="%Y-%m-%d")
+
+
+class CertificateSearchForm(Form):
+    """What certificates are looked for: one field that understands numbers, and filters."""
+
+    text = forms.CharField(
+        label=_("Serienummer, fingeravtryck eller referens"),
+        help_text=_(
+            "Serienummer hexadecimalt i båda byteordningarna, med eller utan mellanslag och kolon, eller decimalt. SHA-256 av "
+            "certifikatet eller nyckeln. Du kan också klistra in ett helt certifikat (PEM), ett certifikat-id eller en referens."
+        ),
+        required=False,
+        max_length=16_000,
+        error_messages={"max_length": _("Texten är för lång. Skriv högst %(limit_value)d tecken.")},
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false", "autofocus": True}),
+    )
+    ca = forms.ChoiceField(
+        label=_("Utfärdare"), required=False, error_messages={"invalid_choice": _("Välj en utfärdare i listan.")}
+    )
+    profile = forms.ChoiceField(
+        label=_("Profil"), required=False, error_messages={"invalid_choice": _("Välj en profil i listan.")}
+    )
+    status = forms.ChoiceField(
+        label=_("Status"),
+        required=False,
+        choices=[("", _("Alla")), *((code, _(text)) for code, text in pki_words.STATUS_COUNTED.items())],
+        error_messages={"invalid_choice": _("Välj en status i listan.")},
+    )
+    expires_from = forms.DateField(label=_("Går ut tidigast"), required=False, widget=DayInput(), error_messages=_DAY)
+    expires_to = forms.DateField(label=_("Går ut senast"), required=False, widget=DayInput(), error_messages=_DAY)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        lines = pki.authority_lines()
+        self.fields["ca"].choices = [  # type: ignore[attr-defined]
+            ("", _("Alla")),
+            *((f"{line.slug}:{line.generation}", f"{line.common_name} ({line.generation})") for line in lines),
+        ]
+        self.fields["profile"].choices = [("", _("Alla")), *((name, name) for name in pki.profile_names())]  # type: ignore[attr-defined]
+
+    def criteria(self) -> dict[str, Any]:
+        """The valid form's values as `pki_operations.search_certificates` takes them; days are Stockholm's."""
+        given = self.cleaned_data
+        slug, _colon, generation = given["ca"].partition(":")
+        last = given["expires_to"]
+        return {
+            "text": given["text"],
+            "ca": (slug, int(generation)) if slug else None,
+            "profile": given["profile"],
+            "status": given["status"],
+            "expires_from": _start(given["expires_from"]) if given["expires_from"] else None,
+            "expires_before": _start(last + dt.timedelta(days=1)) if last else None,
+        }
+
+
+def _start(day: dt.date) -> dt.datetime:
+    return dt.datetime.combine(day, dt.time(), clock.STOCKHOLM)
+
+
+class DecisionForm(Form):
+    """An approver's decision on a document that was shown with its hash."""
+
+    document_sha256 = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput())
+    decision = forms.ChoiceField(
+        label=_("Ditt beslut"),
+        choices=[("approved", _("Godkänn")), ("rejected", _("Avslå"))],
+        widget=forms.RadioSelect,
+        error_messages={"required": _("Välj om du godkänner eller avslår."), "invalid_choice": _("Välj godkänn eller avslå.")},
+    )
+    justification = forms.CharField(
+        label=_("Motivering"),
+        help_text=_("Krävs när du avslår. Sparas i loggen. Skriv inga personuppgifter."),
+        required=False,
+        max_length=1000,
+        error_messages={"max_length": _("Motiveringen får ha högst %(limit_value)d tecken.")},
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )

@@ -1,0 +1,24 @@
+"""Operators of the PKI for tests of their pages: several of one role, since nobody approves alone."""
+
+from typing import Any
+
+from django.test import Client
+
+from issuance.authz import Actor, Role
+from issuance.models import Person
+from issuance.services import role_assignment
+from issuance.services.actors import actor_of_person
+from tests.issuance.world import SETUP
+from tests.portal import portal_client
+
+
+def operator(world: Any, name: str = "Ester", *, protected: bool = False) -> Actor:
+    """A new person with the administration's role."""
+    person = world.post(given_name=name, surname="Förvaltarsson").person
+    role_assignment.assign_role(actor=SETUP, person_id=person.id, role=Role.SYSTEM_ADMIN, protected_persons=protected)
+    return actor_of_person(person.id)
+
+
+def client_of(actor: Actor) -> Client:
+    """A test client that the actor has just logged in with."""
+    return portal_client(Person.objects.get(pk=actor.person_id))
