@@ -8,8 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
+from rest_framework import serializers
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -33,6 +35,14 @@ class JsonView(APIView):
     """Base of our API views: answers are never cached by anyone, and only the methods that a view writes exist."""
 
     http_method_names = ["get", "head", "post", "put"]
+    body_limit: int | None = None
+    """Bytes that a request may bring, if less than the process takes at all."""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuses a body that says it is too large (413), unread, once it is known who calls."""
+        super().initial(request, *args, **kwargs)
+        if self.body_limit is not None and _content_length(request) > self.body_limit:
+            raise RequestDataTooBig
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Adds `Cache-Control: no-store`, since answers may hold personal data."""
@@ -41,10 +51,24 @@ class JsonView(APIView):
         return final
 
 
+def _content_length(request: Request) -> int:
+    try:
+        return int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        return 0  # Django reads nothing then
+
+
 class JpegRenderer(JSONRenderer):
     """Lets a client ask for `image/jpeg`; the picture itself is a plain response, and problems are JSON whatever was asked."""
 
     media_type = "image/jpeg"
+
+
+def valid(form: type[serializers.Serializer[Any]], data: Any) -> dict[str, Any]:
+    """The values of `data` by the form. Raises ValidationError (422) naming what is wrong."""
+    checked = form(data=data)
+    checked.is_valid(raise_exception=True)
+    return dict(checked.validated_data)
 
 
 def client_ref(request: Request) -> str:

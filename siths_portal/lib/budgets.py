@@ -32,6 +32,11 @@ class MinuteBudget:
             self._of_key[key] = of_key + 1
             return True
 
+    def left(self) -> float:
+        """Seconds until the present minute is over and everybody has the whole budget again."""
+        with self._lock:
+            return max(0.0, (self._start + _MINUTE - clock.now()).total_seconds())
+
 
 def address(request: HttpRequest) -> str:
     """The caller's address: the connection's, or behind TRUSTED_PROXIES fronts the one that the first of them told."""

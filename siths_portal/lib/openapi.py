@@ -24,6 +24,7 @@ _MEANINGS = {
     415: "The body is not JSON.",
     422: "A value does not meet a rule (see invalid-parameters), or the Idempotency-Key was used for another request.",
     428: "If-Match is missing.",
+    429: "Too many calls; Retry-After tells when there is room again.",
     503: "Something that is needed does not answer now. Nothing was changed; try again.",
 }
 ALWAYS = (400, 401, 403, 406)

@@ -1,5 +1,6 @@
 """Problem details (RFC 9457): the one form of errors in APIs, with stable codes and Swedish details."""
 
+import math
 from typing import Any
 
 import structlog
@@ -8,8 +9,9 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse, UnreadablePostError
 from rest_framework import exceptions, status
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 
-from siths_portal.lib.errors import DomainError, Invalid, NotFound, Unavailable
+from siths_portal.lib.errors import DomainError, Invalid, NotFound, TooManyRequests, Unavailable
 from siths_portal.lib.idempotency import UnderWay
 
 log = structlog.get_logger(__name__)
@@ -74,7 +76,8 @@ def _flat(detail: Any, prefix: str = "") -> dict[str, list[str]]:
     if isinstance(detail, dict):
         found: dict[str, list[str]] = {}
         for name, inner in detail.items():
-            found |= _flat(inner, f"{prefix}.{name}" if prefix else str(name))
+            whole = name == api_settings.NON_FIELD_ERRORS_KEY
+            found |= _flat(inner, prefix if whole else f"{prefix}.{name}" if prefix else str(name))
         return found
     reasons = detail if isinstance(detail, list) else [detail]
     return {prefix or "body": [str(reason) for reason in reasons]}
@@ -109,8 +112,14 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
         status.HTTP_429_TOO_MANY_REQUESTS,
         status.HTTP_503_SERVICE_UNAVAILABLE,
     ):
-        answer["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        answer["Retry-After"] = str(_wait(error))
     return answer
+
+
+def _wait(error: Exception) -> int:
+    """Whole seconds after which the client may try again: what the budget says, else RETRY_AFTER_SECONDS."""
+    told = error.retry_after if isinstance(error, TooManyRequests) else getattr(error, "wait", None)
+    return max(1, math.ceil(told)) if told is not None else RETRY_AFTER_SECONDS
 
 
 def server_error(_request: HttpRequest) -> JsonResponse:

@@ -5,8 +5,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
-from issuance.api.fields import Base64Field, CertificateField, Closed, Text
 from issuance.domain.transaction_states import TransactionKind, TransactionState
+from siths_portal.lib.api_fields import Base64Field, CertificateField, Closed, Text
 from siths_portal.lib.openapi import CLOSED
 
 KINDS = [kind.value for kind in TransactionKind]

@@ -13,7 +13,7 @@ from issuance.api.eidapp.v1 import serializers as forms
 from issuance.api.eidapp.v1.bearer import AddressThrottle, BearerAuthentication
 from issuance.services import activation_app
 from siths_portal.lib import openapi
-from siths_portal.lib.api import JsonView
+from siths_portal.lib.api import JsonView, valid
 from siths_portal.lib.strict_json import StrictJSONParser
 
 BODY_LIMIT = 40_000
@@ -60,12 +60,6 @@ class AppView(JsonView):
         return response
 
 
-def _valid(form: type[serializers.Serializer[Any]], data: Any) -> dict[str, Any]:
-    checked = form(data=data)
-    checked.is_valid(raise_exception=True)
-    return dict(checked.validated_data)
-
-
 def _require_nothing(data: Any) -> None:
     if data != {}:
         raise serializers.ValidationError({"body": ["Skicka ett tomt JSON-objekt."]})
@@ -87,7 +81,7 @@ class Start(AppView):
     )
     def post(self, request: Request) -> Response:
         """The same body gets the same answer. Wrong proofs are counted, and too many end the transaction."""
-        given = _valid(forms.StartRequest, request.data)
+        given = valid(forms.StartRequest, request.data)
         proof = activation_app.Proof(
             card_serial=given["card_serial"],
             certificates=dict(given["certificates"]),
@@ -128,7 +122,7 @@ class Complete(AppView):
     )
     def post(self, request: Request) -> Response:
         """The same signature again gets the same answer."""
-        given = _valid(forms.CompleteRequest, request.data)
+        given = valid(forms.CompleteRequest, request.data)
         carrier = activation_app.complete(step_token=str(request.auth), signature=given["signature"])
         return Response({"state": "completed", "card_serial_ending": carrier.card_serial[-4:]})
 

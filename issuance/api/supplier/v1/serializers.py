@@ -5,20 +5,16 @@ import binascii
 import datetime as dt
 from typing import Any
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from issuance.api.fields import Text
 from issuance.domain.order_states import OrderState
 from issuance.domain.supplier_reports import Outcome
+from siths_portal.lib.api_fields import CsrField, PublicKeyField, Text
 
 PROFILES = ("person-hsaid-auth", "person-hsaid-sign", "person-id-auth", "person-id-sign")
 STATUSES = [state.value for state in OrderState if state is not OrderState.CANCELLED]
 ISSUED, PENDING = ["issued"], ["pending"]
-_PEM_LIMIT = 8192
 _JWE_LIMIT = 8192
 _REASON = r"^[a-z][a-z0-9-]{0,39}$"
 
@@ -101,38 +97,6 @@ class OrderDetail(OrderSerializer):
 
     print = PrintSerializer(allow_null=True)
     delivery = DeliverySerializer(allow_null=True)
-
-
-@extend_schema_field({"type": "string", "format": "pem", "maxLength": _PEM_LIMIT})
-class CsrField(Text):
-    """A certificate request (RFC 2986) as PEM; becomes DER."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(max_length=_PEM_LIMIT, **options)
-
-    def run_validation(self, data: Any = serializers.empty) -> Any:
-        """DER of the request."""
-        try:
-            request = x509.load_pem_x509_csr(super().run_validation(data).encode())
-            return request.public_bytes(serialization.Encoding.DER)
-        except (ValueError, UnsupportedAlgorithm):
-            raise serializers.ValidationError("Ange en certifikatbegäran (PKCS #10) i PEM.") from None
-
-
-@extend_schema_field({"type": "string", "format": "pem", "maxLength": _PEM_LIMIT})
-class PublicKeyField(Text):
-    """A public key (SubjectPublicKeyInfo) as PEM; becomes DER."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(max_length=_PEM_LIMIT, **options)
-
-    def run_validation(self, data: Any = serializers.empty) -> Any:
-        """DER of the key."""
-        try:
-            key = serialization.load_pem_public_key(super().run_validation(data).encode())
-            return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-        except (ValueError, UnsupportedAlgorithm):
-            raise serializers.ValidationError("Ange en publik nyckel (SubjectPublicKeyInfo) i PEM.") from None
 
 
 class ProfileMap(serializers.Serializer[Any]):

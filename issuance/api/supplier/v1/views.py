@@ -37,6 +37,7 @@ from siths_portal.lib.api import (
     required_match,
     tagged,
     tagged_bytes,
+    valid,
 )
 from siths_portal.lib.canonical import canonical_json
 from siths_portal.lib.errors import Conflict, NotFound
@@ -58,12 +59,6 @@ class SupplierView(JsonView):
     permission_classes = [IsSupplier]
 
 
-def _valid(form: type[serializers.Serializer[Any]], data: Any) -> dict[str, Any]:
-    checked = form(data=data)
-    checked.is_valid(raise_exception=True)
-    return dict(checked.validated_data)
-
-
 class Orders(SupplierView):
     """Orders in one status."""
 
@@ -75,7 +70,7 @@ class Orders(SupplierView):
     )
     def get(self, request: Request) -> Response:
         """A page of orders, oldest first."""
-        query = _valid(forms.ListQuery, request.query_params.dict())
+        query = valid(forms.ListQuery, request.query_params.dict())
         limit = query["limit"]
         after = _order_cursor(query["cursor"]) if query.get("cursor") else None
         caller, state = client_ref(request), OrderState(query["status"])
@@ -164,7 +159,7 @@ class OrderCertificates(SupplierView):
     @idempotent(read_again=get)
     def post(self, request: Request, order_id: UUID) -> Response:
         """201 with the certificates if they are signed within the time that a request may wait, else 202 with a Location."""
-        given = _valid(forms.CertificateRequest, request.data)
+        given = valid(forms.CertificateRequest, request.data)
         ids = supplier_intake.request_certificates(
             client_ref=client_ref(request),
             order_id=order_id,
@@ -231,7 +226,7 @@ def _report(data: Any) -> SupplierReport:
     form = forms.REPORTS.get(kind) if isinstance(kind, str) else None
     if form is None:
         raise serializers.ValidationError({"type": [f"Ange {', '.join(forms.REPORTS)}."]})
-    given = _valid(form, data)
+    given = valid(form, data)
     if kind == Produced.kind:
         return Produced(given["mifare_id"], given["puk_jwe"])
     if kind == Sent.kind:
@@ -304,7 +299,7 @@ class Customisation(SupplierView):
         caller = client_ref(request)
         supplier_intake.customisation(client_ref=caller, customisation_id=customisation_id)
         condition = required_match(request)
-        given = _valid(forms.LogotypeSerializer, request.data)
+        given = valid(forms.LogotypeSerializer, request.data)
         row = supplier_intake.put_logotype(
             client_ref=caller,
             customisation_id=customisation_id,
