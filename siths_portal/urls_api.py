@@ -3,6 +3,7 @@
 from django.urls import re_path
 
 from issuance.api.supplier.v1 import urls as supplier_v1
+from pki.api.v1 import urls as pki_v1
 from siths_portal.lib import health, problem
 
 handler400 = problem.bad_request
@@ -13,5 +14,6 @@ handler500 = problem.server_error
 urlpatterns = [
     *health.urls(database=health.database),
     *supplier_v1.urlpatterns,
+    *pki_v1.urlpatterns,
     re_path("", problem.not_found),
 ]

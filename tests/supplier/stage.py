@@ -71,6 +71,7 @@ class Client:
     ca: str
     identity: tuple[str, str] | None
     headers: dict[str, str] = field(default_factory=dict)
+    api: str = "supplier"
 
     def __call__(self, method: str, path: str, *, key: str | None = None, **options: Any) -> requests.Response:
         headers = {**self.headers, **options.pop("headers", {})}
@@ -78,7 +79,7 @@ class Client:
             headers["Idempotency-Key"] = key
         return requests.request(
             method,
-            f"{self.base}/api/supplier/v1/{path}",
+            f"{self.base}/api/{self.api}/v1/{path}",
             cert=self.identity,
             verify=self.ca,
             headers=headers,
@@ -113,8 +114,8 @@ class Stage:
     def people(self) -> Path:
         return self.folder / "people.json"
 
-    def client(self, name: str | None) -> Client:
-        return Client(self.base_url, str(self.server_ca), self.certificates[name] if name else None)
+    def client(self, name: str | None, api: str = "supplier") -> Client:
+        return Client(self.base_url, str(self.server_ca), self.certificates[name] if name else None, api=api)
 
     def give(self, name: str, identity: Identity) -> None:
         self.identities[name] = identity

@@ -1,0 +1,33 @@
+"""How often a client may call each operation (S47)."""
+
+import sys
+from collections import defaultdict
+from typing import Any
+
+from django.conf import settings
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+
+from siths_portal.lib.api import client_ref
+from siths_portal.lib.budgets import MinuteBudget
+
+_budgets: defaultdict[str, MinuteBudget] = defaultdict(MinuteBudget)
+
+
+class ClientThrottle(BaseThrottle):
+    """Calls a minute by client of the operation whose setting the view names as `rate_setting`, counted in each process.
+
+    The keys that are counted are of registered clients, so there are few.
+    """
+
+    budget: MinuteBudget
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        """Whether the client has calls of this operation left in this minute; takes one."""
+        self.budget = _budgets[view.rate_setting]
+        most: int = getattr(settings, view.rate_setting)
+        return self.budget.take(sys.maxsize, key=client_ref(request), most_of_key=most)
+
+    def wait(self) -> float:
+        """Seconds until the next minute, for Retry-After."""
+        return self.budget.left()

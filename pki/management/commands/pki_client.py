@@ -1,0 +1,57 @@
+"""`pki_client grant|withdraw|list`: what machine clients may do with certificates, by CA and profile."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from pki import clients
+from pki.management import arguments
+from siths_portal.lib.errors import DomainError
+
+
+class Command(BaseCommand):
+    """Changes count from the client's next request. The client itself is registered by `authn_sync_clients`."""
+
+    help = "Ger, tar bort och visar klienters rättigheter i PKI:ns API."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declares the three acts."""
+        acts = parser.add_subparsers(dest="act", required=True, metavar="grant|withdraw|list")
+        for name, text in (("grant", "ge rättigheter"), ("withdraw", "ta bort rättigheter")):
+            act = acts.add_parser(name, help=text)
+            act.add_argument("--client", required=True, metavar="NAMN", help="klientens namn i klientregistret")
+            act.add_argument("--ca", required=True, metavar="NAMN", help="utfärdaren, till exempel function")
+            act.add_argument("--profile", required=True, metavar="PROFIL", help="certifikatprofilen, till exempel function")
+            act.add_argument(
+                "--right",
+                action="append",
+                choices=clients.RIGHTS,
+                required=name == "grant",
+                metavar="|".join(clients.RIGHTS),
+                help="kan upprepas" if name == "grant" else "kan upprepas; utan den tas alla bort",
+            )
+        acts.add_parser("list", help="visa rättigheter").add_argument("--client", metavar="NAMN", help="bara denna klient")
+
+    def handle(self, *_arguments: Any, **options: Any) -> None:
+        """Exit 0 with one line for each permission that was looked at, 1 if it is refused."""
+        if options["act"] == "list":
+            for each in clients.client_permissions(options["client"]):
+                self._show(each)
+            return
+        change = clients.grant_client if options["act"] == "grant" else clients.withdraw_client
+        try:
+            self._show(
+                change(
+                    client_ref=options["client"],
+                    ca=options["ca"],
+                    profile=options["profile"],
+                    rights=options["right"] or clients.RIGHTS,
+                    actor_ref=arguments.operator_ref(),
+                )
+            )
+        except DomainError as error:
+            raise CommandError(error.message, returncode=1) from None
+
+    def _show(self, permission: clients.PermissionView) -> None:
+        rights = ", ".join(permission.rights) or "inga rättigheter"
+        self.stdout.write(f"{permission.client_ref} {permission.ca} {permission.profile}: {rights}")

@@ -1,0 +1,61 @@
+"""Fixtures of the PKI API's tests: the API face in this process, and the same on the wire as the supplier API's tests have it."""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from tests.supplier.conftest import running_stage, start_worker, worker
+
+__all__ = ["running_stage", "start_worker", "worker"]
+
+
+@pytest.fixture
+def api(demo_pki) -> Iterator[object]:
+    """The API face in this process, over the demo's CAs; nobody signs."""
+    from tests.access.faces import face
+    from tests.pki_api.service import Api
+
+    with face("api", MTLS_CERTIFICATE_HEADER="X-Client-Certificate", CERTIFICATE_WAIT_SECONDS=0):
+        yield Api(demo_pki)
+
+
+@pytest.fixture
+def signer(api, settings) -> Iterator[None]:
+    """What the pki worker does, in a thread, and requests that wait for it."""
+    from django.db import connection
+
+    from pki import issuing
+
+    end = threading.Event()
+
+    def work() -> None:
+        with contextlib.closing(connection):
+            while not end.wait(0.02):
+                issuing.sign_reserved()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    settings.CERTIFICATE_WAIT_SECONDS = 60
+    yield
+    end.set()
+    thread.join()
+
+
+@pytest.fixture
+def a(api):
+    """A service that may do everything with function certificates."""
+    return api.service("a", function="issue revoke read")
+
+
+@pytest.fixture
+def stage(running_stage, demo_pki):
+    """The face on the wire, with the services `a`, which may do everything with function certificates, and `b`."""
+    from pki.clients import grant_client
+
+    if running_stage.api is None or running_stage.api.poll() is not None:
+        running_stage.start_api()
+    running_stage.register(running_stage.entry("a", "a", kind="service"), running_stage.entry("b", "b", kind="service"))
+    grant_client(client_ref="a", ca="function", profile="function", rights=["issue", "revoke", "read"], actor_ref="system:test")
+    return running_stage

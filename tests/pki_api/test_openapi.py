@@ -1,0 +1,92 @@
+"""The committed description against the running face: generated calls, right and wrong, over mutual TLS."""
+
+import itertools
+import os
+from pathlib import Path
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+    unsupported_method,
+)
+
+from pki.models import Certificate
+from tests.pki_api.service import csr, issued, new_key, signed_order
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+DESCRIPTION = Path(__file__).resolve().parents[2] / "pki" / "api" / "v1" / "openapi.yaml"
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    negative_data_rejection,
+    unsupported_method,
+]
+schema = schemathesis.openapi.from_path(DESCRIPTION)
+COUNT = 300 if os.environ.get("SITHS_LONG") else 15
+
+
+@pytest.fixture
+def session(stage):
+    """Service a's connection, with budgets that generated calls do not meet."""
+    stage.start_api(
+        CERTIFICATE_WAIT_SECONDS="0", PKI_API_ORDERS_PER_MINUTE="100000", PKI_API_REVOCATIONS_PER_MINUTE="100000",
+        PKI_API_READS_PER_MINUTE="100000", PKI_API_SEARCHES_PER_MINUTE="100000",
+    )  # fmt: skip
+    with requests.Session() as made:
+        made.trust_env = False
+        made.cert, made.verify = stage.certificates["a"], str(stage.server_ca)
+        yield made
+    stage.start_api()
+
+
+@pytest.fixture
+def known(demo_pki) -> "itertools.cycle[Certificate | None]":
+    """Certificates in every state, and now and then none."""
+    rows = [issued(demo_pki, f"function:{number}") for number in range(4)]
+    Certificate.objects.filter(pk=rows[1].pk).update(status="reserved")
+    Certificate.objects.filter(pk=rows[2].pk).update(status="failed")
+    return itertools.cycle([*rows, None])
+
+
+@pytest.mark.soak
+@schema.parametrize()
+@settings(
+    max_examples=COUNT, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)  # fmt: skip
+def test_every_answer_is_as_described(case, stage, session, known) -> None:
+    parameters = case.path_parameters or {}
+    if "serial" in parameters and (row := next(known)):
+        parameters |= {"issuer": row.ca.slug, "serial": row.serial}
+        case.path_parameters = parameters
+    body = case.body
+    if isinstance(body, dict) and "serial" in body and (row := next(known)):
+        body |= {"issuer": row.ca.slug, "serial": row.serial}
+    case.call_and_validate(base_url=stage.base_url, session=session, verify=session.verify, cert=session.cert, checks=CHECKS)
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_what_succeeds_is_as_described_too(stage, session, known, number: int, worker) -> None:
+    """Generated orders seldom hold a lawful key and name."""
+    key, operation = f"lawful-{number}", schema["/api/pki/v1/certificates"]["POST"]
+    body = signed_order(new_key(), key, subject_ref=f"function:x{number}")
+    if number % 2:
+        body = {name: value for name, value in body.items() if name not in ("public_key", "proof")} | {"csr": csr()}
+    case = operation.Case(headers={"Idempotency-Key": key}, body=body, media_type="application/json")
+    answer = case.call_and_validate(
+        base_url=stage.base_url, session=session, verify=session.verify, cert=session.cert,
+        checks=[check for check in CHECKS if check is not negative_data_rejection],
+    )  # fmt: skip
+    assert answer.status_code in (201, 202)

@@ -1,0 +1,232 @@
+"""Who may do what: every set of rights, each operation, own certificates and others', this CA and profile and another's."""
+
+import itertools
+from io import StringIO
+from uuid import uuid4
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from pki import clients, planning
+from pki.models import Certificate, ClientPermission, Event
+from pki.orders import CertificateOrder
+from siths_portal.lib.errors import Invalid, NotFound
+from tests.pki.orders import csr as csr_der
+from tests.pki.orders import order as certificate_order
+from tests.pki_api.service import code, csr, issued, order
+
+pytestmark = pytest.mark.django_db(transaction=True)
+SUBSETS = [" ".join(each) for count in range(4) for each in itertools.combinations(clients.RIGHTS, count)]
+PERSON = "person-id-auth"
+
+
+def planned(wanted: CertificateOrder, client_ref: str) -> Certificate:
+    with transaction.atomic():
+        (id_,) = planning.plan_certificates([wanted], actor_ref="system:test", unit_ref="", client_ref=client_ref)
+    return Certificate.objects.select_related("ca", "profile_version").get(pk=id_)
+
+
+@pytest.fixture
+def rows(api):
+    """Issued certificates by profile and by who ordered them: `x`, whose rights are looked at, or somebody else."""
+    made = {
+        ("function", "x"): planned(certificate_order("function", subject_ref="s1"), "x"),
+        ("function", "y"): planned(certificate_order("function", subject_ref="s2"), "y"),
+        (PERSON, "x"): planned(certificate_order(PERSON, subject_ref="s3", csr_der=csr_der()), "x"),
+        (PERSON, "y"): planned(certificate_order(PERSON, subject_ref="s4", csr_der=csr_der()), "y"),
+    }
+    api.pki.settle()
+    return made
+
+
+@pytest.mark.parametrize("rights", SUBSETS)
+@pytest.mark.parametrize("profile", ["function", PERSON])
+def test_each_set_of_rights_allows_what_it_says_and_nothing_beside(api, rows, rights: str, profile: str) -> None:
+    x = api.service("x", **{profile.replace("-", "_"): rights})
+    held = set(rights.split())
+    for (its, owner), row in rows.items():
+        here = held if its == profile else set()
+        readable = "read" in here or ("issue" in here and owner == "x")
+        visible = readable or "revoke" in here
+        assert x.read(row).status_code == (200 if readable else 403 if visible else 404)
+        hits = x.search(subject_ref=row.subject_ref).json()["certificates"]
+        assert hits == ([_summary(x.read(row).json())] if readable else [])
+        assert x.revoke(row).status_code == (200 if "revoke" in here else 403 if visible else 404)
+    for its in ("function", PERSON):
+        here = held if its == profile else set()
+        assert x("POST", "certificates", key=uuid4().hex, body=wanted(its)).status_code == (
+            202 if "issue" in here else 403 if here else 404
+        )
+
+
+def _summary(detail: dict) -> dict:
+    return {name: value for name, value in detail.items() if name not in ("certificate", "der", "chain")}
+
+
+def wanted(profile: str) -> dict:
+    if profile == "function":
+        return order()
+    person = certificate_order(profile)
+    return {
+        "issuer": person.ca, "profile": profile, "subject": dict(person.subject), "csr": csr(), "subject_ref": uuid4().hex,
+        "card_number": person.card_number,
+    }  # fmt: skip
+
+
+def asked(service, method: str, path: str, body=None):
+    """Status, body, headers and the queries' texts without their values."""
+    with CaptureQueriesContext(connection) as queries:
+        answer = service(method, path, key="k", body=body)
+    headers = {name: value for name, value in answer.headers.items() if name != "X-Request-Id"}
+    return answer.status_code, answer.content, headers, [query["sql"][:50] for query in queries.captured_queries]
+
+
+def test_what_is_hidden_is_answered_as_what_does_not_exist(api, rows) -> None:
+    x, row = api.service("x", person_id_auth="issue revoke read"), rows["function", "y"]
+    pairs = [
+        ("GET", f"certificates/function/{row.serial}", "certificates/function/01ABCDEF", None, None),
+        ("GET", f"certificates/function/{row.serial}", f"certificates/nothing/{row.serial}", None, None),
+        (
+            "POST", "revocations", "revocations",
+            {"issuer": "function", "serial": row.serial, "reason": "superseded"},
+            {"issuer": "function", "serial": "01ABCDEF", "reason": "superseded"},
+        ),
+        ("POST", "certificates", "certificates", order(csr=csr()), order(csr=csr(), issuer="nothing")),
+        ("POST", "certificates", "certificates", order(csr=csr()), order(csr=csr(), profile="nothing")),
+        ("POST", "certificates/search", "certificates/search", {"subject_ref": "s2"}, {"subject_ref": "s0"}),
+    ]  # fmt: skip
+    for method, hidden, unknown, body, other in pairs:
+        first, second = asked(x, method, hidden, body), asked(x, method, unknown, other)
+        assert first == second, hidden
+        assert first[0] == (200 if "search" in hidden else 404)
+
+
+def test_rights_count_from_the_next_request(api, rows) -> None:
+    x, row = api.service("x", function="read"), rows["function", "y"]
+    assert x.read(row).status_code == 200
+    withdrawn = clients.withdraw_client(client_ref="x", ca="function", profile="function", actor_ref="operator:o")
+    assert withdrawn.rights == ()
+    assert x.read(row).status_code == 404
+    clients.grant_client(client_ref="x", ca="function", profile="function", rights=["revoke"], actor_ref="operator:o")
+    assert (x.read(row).status_code, code(x.read(row))) == (403, "client-may-not-read")
+    assert code(x.order()) == "client-may-not-issue"
+
+
+def test_a_certificate_that_was_ordered_is_read_no_more_without_rights(signer, api, a) -> None:
+    body = order()
+    assert a("POST", "certificates", key="k", body=body).status_code == 201
+    clients.withdraw_client(client_ref="a", ca="function", profile="function", actor_ref="operator:o")
+    assert a("POST", "certificates", key="k", body=body).status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["supplier", None])
+def test_a_client_of_another_kind_and_a_stranger_get_nothing(api, kind) -> None:
+    row = issued(api.pki)
+    if kind:
+        client = api.service("z", kind=kind, function="issue revoke read")
+    else:
+        client = api.service("z", function="issue revoke read")
+        from authn.models import ServiceClient
+
+        ServiceClient.objects.update(active=False)
+    for answer in (client.read(row), client.order(), client.revoke(row), client.search(subject_ref="s")):
+        assert (answer.status_code, code(answer)) == ((403, "permission-denied") if kind else (401, "authentication-failed"))
+    assert not Certificate.objects.filter(status="revoked").exists()
+
+
+def test_imported_serials_and_the_pkis_own_certificates_are_nobodys_to_order_or_revoke(api) -> None:
+    for profile, ca in (("ocsp-signer", "function"), ("issuing-ca", "root")):
+        for right in ("issue", "revoke"):
+            with pytest.raises(Invalid) as refused:
+                clients.grant_client(client_ref="x", ca=ca, profile=profile, rights=[right], actor_ref="operator:o")
+            assert refused.value.code == "profile-not-orderable"
+    x = api.service("x")
+    clients.grant_client(client_ref="x", ca="root", profile="issuing-ca", rights=["read"], actor_ref="operator:o")
+    row = Certificate.objects.select_related("ca").filter(ca__slug="root", profile_version__name="issuing-ca").first()
+    assert x.read(row).status_code == 200
+    assert x.revoke(row).status_code == 403
+
+
+def test_each_change_of_rights_is_one_event_and_what_changes_nothing_none(api) -> None:
+    def grant(*rights: str):
+        return clients.grant_client(client_ref="x", ca="function", profile="function", rights=rights, actor_ref="operator:o")
+
+    assert grant("read").rights == ("read",)
+    assert grant("issue", "read").rights == ("issue", "read")
+    assert grant("read").rights == ("issue", "read")
+    gone = clients.withdraw_client(
+        client_ref="x", ca="function", profile="function", rights=["issue", "revoke"], actor_ref="operator:o"
+    )
+    assert gone.rights == ("read",)
+    assert clients.client_permissions() == clients.client_permissions("x") == [gone]
+    clients.withdraw_client(client_ref="x", ca="function", profile="function", actor_ref="operator:o")
+    assert not ClientPermission.objects.exists()
+    with pytest.raises(NotFound):
+        clients.withdraw_client(client_ref="x", ca="function", profile="function", actor_ref="operator:o")
+    told = Event.objects.filter(subject_type="client", subject_ref="x", actor_ref="operator:o").order_by("id")
+    assert [(each.action, each.facts["rights"]) for each in told] == [
+        ("client.granted", ["read"]),
+        ("client.granted", ["issue"]),
+        ("client.withdrawn", ["issue"]),
+        ("client.withdrawn", ["read"]),
+    ]
+    assert {(each.facts["ca"], each.facts["profile"]) for each in told} == {("function", "function")}
+
+
+def test_grants_at_once_lose_none(api) -> None:
+    import threading
+
+    def work(right: str) -> None:
+        clients.grant_client(client_ref="x", ca="function", profile="function", rights=[right], actor_ref="operator:o")
+        connection.close()
+
+    threads = [threading.Thread(target=work, args=(right,)) for right in clients.RIGHTS * 3]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (held,) = clients.client_permissions("x")
+    assert held.rights == clients.RIGHTS
+    assert Event.objects.filter(subject_type="client").count() == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({"client_ref": "Å"}, "client-ref"),
+        ({"client_ref": "x" * 64}, "client-ref"),
+        ({"ca": "nothing"}, "profile-not-offered"),
+        ({"profile": "nothing"}, "profile-not-offered"),
+        ({"profile": PERSON}, "profile-not-offered"),
+        ({"rights": []}, "client-right"),
+        ({"rights": ["admin"]}, "client-right"),
+    ],
+)
+def test_rights_that_mean_nothing_are_not_granted(api, changes, wrong: str) -> None:
+    lawful = {"client_ref": "x", "ca": "function", "profile": "function", "rights": ["read"], "actor_ref": "operator:o"}
+    with pytest.raises(Invalid) as refused:
+        clients.grant_client(**lawful | changes)
+    assert refused.value.code == wrong
+    assert not ClientPermission.objects.exists()
+
+
+def test_the_command_grants_withdraws_and_lists(api) -> None:
+    def run(*arguments: str) -> str:
+        out = StringIO()
+        call_command("pki_client", *arguments, stdout=out)
+        return out.getvalue()
+
+    place = ("--client", "x", "--ca", "function", "--profile", "function")
+    assert run("grant", *place, "--right", "issue", "--right", "read") == "x function function: issue, read\n"
+    assert run("list") == run("list", "--client", "x") == "x function function: issue, read\n"
+    assert run("withdraw", *place, "--right", "issue") == "x function function: read\n"
+    assert run("withdraw", *place) == "x function function: inga rättigheter\n"
+    assert run("list") == ""
+    assert Event.objects.filter(subject_type="client", actor_ref__startswith="operator:").count() == 3
+    with pytest.raises(CommandError, match="inga rättigheter") as refused:
+        run("withdraw", *place)
+    assert refused.value.returncode == 1
+    with pytest.raises(CommandError, match="profilen"):
+        run("grant", *place[:-1], "nothing", "--right", "read")
