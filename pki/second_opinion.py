@@ -27,6 +27,8 @@ ETSI_TYPES = {
     "seal": _LEGAL,
     "time-stamp": _LEGAL,
 }
+# RFC 3161 section 2.3 demands what EN 319 412-2 advises against.
+_EXCUSED = {"time-stamp": {"etsi.en_319_412_2.gen-4.3.10-1.eku_extension_is_critical"}}
 # In development this machine has certificates for its own name, which has no dot.
 _LOCAL_NAME = "pkix.invalid_domain_name_syntax"
 
@@ -41,9 +43,13 @@ def linter_version() -> str:
 def findings(certificate_der: bytes, profile: str) -> list[str]:
     """Codes of what pkilint finds at WARNING or worse, sorted, without what stands in the certificate; empty if it is content."""
     from pkilint import loader
+    from pkilint.document import SubstrateDecodingFailedError
     from pkilint.validation import ValidationFindingSeverity
 
-    document = loader.RFC5280CertificateDocumentLoader().load_der_document(certificate_der, "certificate")
+    try:
+        document = loader.RFC5280CertificateDocumentLoader().load_der_document(certificate_der, "certificate")
+    except (SubstrateDecodingFailedError, ValueError):
+        return ["pkilint.unreadable"]
     found: set[str] = set()
     for validator, filters in _linters(ETSI_TYPES.get(profile, "") if _is_public() else ""):
         results = validator.validate(document.root)
@@ -57,7 +63,7 @@ def findings(certificate_der: bytes, profile: str) -> list[str]:
             for each in result.finding_descriptions
             if each.finding.severity <= ValidationFindingSeverity.WARNING
         }
-    return sorted(found if _is_public() else found - {_LOCAL_NAME})
+    return sorted(found - _EXCUSED.get(profile, set()) - (set() if _is_public() else {_LOCAL_NAME}))
 
 
 def findings_before_signing(to_be_signed: bytes, issuer_key: PublicKeyTypes, profile: str) -> list[str]:
