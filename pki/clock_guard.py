@@ -6,6 +6,7 @@ one that is far ahead of the database server's is told in the log, and not remem
 """
 
 import contextlib
+import ctypes
 import datetime as dt
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from siths_portal.lib.errors import Unavailable
 log = structlog.get_logger(__name__)
 
 TOLERANCE = dt.timedelta(seconds=5)
+_TIMEX, _TIME_ERROR = 256, 5  # more octets than struct timex has; the state of a clock that nobody keeps
 
 
 class ClockWentBack(RuntimeError):
@@ -123,3 +125,12 @@ def tell() -> None:
     """At a worker's start: logs what is wrong with the clock. Work goes on or waits by itself, so nothing is stopped."""
     with contextlib.suppress(ClockWentBack, DatabaseError):
         _judge(look())
+
+
+def synchronised() -> bool | None:
+    """Whether the kernel's clock is kept by a time service (adjtimex); None where the system does not tell."""
+    try:
+        state = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(_TIMEX))
+    except (OSError, AttributeError):
+        return None
+    return None if state < 0 else state != _TIME_ERROR

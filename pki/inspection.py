@@ -1,19 +1,17 @@
-"""Whether the CAs can do their work now: keys, lists, answers and their signers (`pki.md` F9)."""
+"""Whether each CA can do its work now: its key, its list, its answers and their signer (spec F9)."""
 
 import datetime as dt
-import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import ocsp as x509_ocsp
 
 from pki import crl, ocsp, status
 from pki.domain.ocsp_request import CertId
-from pki.hsm import HsmError, Scheme, hsm_for
+from pki.findings import Finding, Severity, finding
+from pki.hsm import HsmError, hsm_for
 from pki.models import (
     ANSWERED,
     CaState,
@@ -30,36 +28,27 @@ from pki.models import (
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
 
-CA_WARNING = dt.timedelta(days=90)
+CA_WARNING = dt.timedelta(days=365)
+CA_LAST = dt.timedelta(days=90)
 SIGNER_WARNING = dt.timedelta(days=10)  # renewed when 15 days are left
 ANSWER_WAIT = dt.timedelta(seconds=30)  # the sweeper looks every 2 s
 SECRET_WAIT = dt.timedelta(minutes=5)
 SAMPLE = 20
 
-# No signature over this can be taken for one over a certificate, a CRL or an OCSP response: those begin with 0x30.
-_CHALLENGE = b"siths-portal pki_check\x00"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of `pki_check`: what was looked at, whether it is as it should be, and a text in Swedish."""
-
-    subject: str
-    ok: bool
-    text: str
-
 
 def inspect() -> Iterator[Finding]:
-    """Looks at everything; each finding is given as it is found. Never raises for what is wrong."""
+    """Looks at every CA; each finding is given as it is found. Never raises for what is wrong."""
     shown = CertificateAuthority.objects.exclude(state__in=[CaState.PLANNED, CaState.EXTERNAL]).order_by("id")
     authorities = list(shown)
     if not authorities:
-        yield Finding("ca", False, "ingen utfärdare finns; kör pki_ceremony")
+        yield finding("ca", False, "ingen utfärdare finns; kör pki_ceremony")
     waiting = ocsp.backlog(since=clock.now() - ANSWER_WAIT)
     for ca in authorities:
         yield _certificate(ca)
+        if ca.not_after is not None and ca.not_after <= clock.now():
+            continue  # none that it issued outlives it: there is no status left to tell
         if ca.state == CaState.OFFLINE:
-            yield Finding(f"hsm {ca.slug}", True, "nyckeln är frånkopplad mellan ceremonierna")
+            yield finding(f"hsm {ca.slug}", True, "nyckeln är frånkopplad mellan ceremonierna")
         else:
             yield _key(ca)
         yield _list(ca)
@@ -70,47 +59,45 @@ def inspect() -> Iterator[Finding]:
 def _certificate(ca: CertificateAuthority) -> Finding:
     subject = f"ca {ca.slug}"
     if ca.not_after is None:
-        return Finding(subject, False, "certifikatet saknas")
+        return finding(subject, False, "certifikatet saknas")
     left = ca.not_after - clock.now()
-    return Finding(subject, left > CA_WARNING, f"{ca.state}, certifikatet gäller {left.days} dagar till")
+    if ca.state == CaState.RETIRED and left <= dt.timedelta():
+        return finding(subject, True, "avslutad; certifikatet har gått ut och ingen status lämnas längre")
+    severity = Severity.OK if left > CA_WARNING else Severity.WARNING if left > CA_LAST else Severity.ERROR
+    return Finding(subject, severity, f"{ca.state}, certifikatet gäller {left.days} dagar till", "days", left.days)
 
 
 def _key(ca: CertificateAuthority) -> Finding:
-    subject, challenge = f"hsm {ca.slug}", _CHALLENGE + secrets.token_bytes(32)
-    public = x509.load_der_x509_certificate(bytes(ca.certificate_der)).public_key()
+    """The key is in the token and the certificate's. It signs nothing for this: the token's own probe key does (`health`)."""
+    subject = f"hsm {ca.slug}"
+    certificate = x509.load_der_x509_certificate(bytes(ca.certificate_der)).public_key()
+    expected = certificate.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     try:
-        if isinstance(public, rsa.RSAPublicKey):
-            signature = hsm_for(ca.token_label).sign(ca.key_id, challenge, Scheme.RSA_SHA256)
-            public.verify(signature, challenge, padding.PKCS1v15(), hashes.SHA256())
-        elif isinstance(public, ec.EllipticCurvePublicKey):
-            signature = hsm_for(ca.token_label).sign(ca.key_id, challenge, Scheme.ECDSA_SHA256)
-            public.verify(signature, challenge, ec.ECDSA(hashes.SHA256()))
-        else:
-            return Finding(subject, False, "nyckeln är av en sort som inte stöds")
-    except InvalidSignature:
-        return Finding(subject, False, "nyckeln i HSM är inte certifikatets")
+        found = hsm_for(ca.token_label).find(ca.key_id, ours=False)
     except HsmError as error:
-        return Finding(subject, False, f"HSM svarar inte ({type(error).__name__})")
-    return Finding(subject, True, "nyckeln signerar och certifikatet bekräftar")
+        return finding(subject, False, f"HSM svarar inte ({type(error).__name__})")
+    same = found.public_key_der == expected
+    return finding(subject, same, f"nyckeln i HSM är {'' if same else 'inte '}certifikatets")
 
 
 def _list(ca: CertificateAuthority) -> Finding:
     subject, now = f"crl {ca.slug}", clock.now()
     newest = Crl.objects.filter(ca=ca).order_by("-number").first()
     if newest is None:
-        return Finding(subject, False, "ingen spärrlista är publicerad")
-    text = f"nummer {newest.number}, {newest.entries} poster, {_span(now - newest.this_update)} gammal"
+        return finding(subject, False, "ingen spärrlista är publicerad")
+    age = now - newest.this_update
+    text = f"nummer {newest.number}, {newest.entries} poster, {_span(age)} gammal"
     if newest.next_update <= now:
-        return Finding(subject, False, f"{text}, har gått ut")
-    if now - newest.this_update > 1.5 * ca.crl_period:
-        return Finding(subject, False, f"{text}, skulle ha ersatts")
+        return finding(subject, False, f"{text}, har gått ut")
+    if age > 1.5 * ca.crl_period:
+        return finding(subject, False, f"{text}, skulle ha ersatts")
     try:
         published = crl.crl_path(ca).read_bytes()
     except OSError:
-        return Finding(subject, False, f"{text}, filen saknas")
+        return finding(subject, False, f"{text}, filen saknas")
     if sha256_hex(published) != newest.sha256:
-        return Finding(subject, False, f"{text}, filen är en annan än den som publicerades")
-    return Finding(subject, True, text)
+        return finding(subject, False, f"{text}, filen är en annan än den som publicerades")
+    return finding(subject, True, text, measure="seconds", value=age.total_seconds())
 
 
 def _answers(ca: CertificateAuthority, waiting: int) -> Iterator[Finding]:
@@ -118,18 +105,20 @@ def _answers(ca: CertificateAuthority, waiting: int) -> Iterator[Finding]:
     signer = ocsp.delegated_signer(ca, now)
     if signer is not None:
         left = signer.not_after - now
-        yield Finding(f"ocsp-signer {ca.slug}", left > SIGNER_WARNING, f"gäller {left.days} dagar till")
+        yield finding(
+            f"ocsp-signer {ca.slug}", left > SIGNER_WARNING, f"gäller {left.days} dagar till", measure="days", value=left.days
+        )
         keys = x509.load_der_x509_certificate(bytes(signer.certificate_der))
     elif ca.state == CaState.STATUS_ONLY:
-        yield Finding(subject, True, "svarar inte: utfärdaren har ingen svarstjänst")
+        yield finding(subject, True, "svarar inte: utfärdaren har ingen svarstjänst")
         return
     elif ca.state == CaState.OFFLINE:
         keys = x509.load_der_x509_certificate(bytes(ca.certificate_der))
     else:
-        yield Finding(f"ocsp-signer {ca.slug}", False, "ingen giltig signerare")
+        yield finding(f"ocsp-signer {ca.slug}", False, "ingen giltig signerare")
         return
     if waiting:
-        yield Finding(subject, False, f"{waiting} certifikat väntar på svar")
+        yield finding(subject, False, f"{waiting} certifikat väntar på svar", measure="count", value=waiting)
         return
     yield _sample(ca, subject, keys)
 
@@ -144,8 +133,8 @@ def _sample(ca: CertificateAuthority, subject: str, signer: x509.Certificate) ->
                 asked += 1
                 fault = _differs(ca, row, name, signer)
                 if fault:
-                    return Finding(subject, False, f"certifikat {row.id} ({name}): {fault}")
-    return Finding(subject, True, f"{asked} stickprov stämmer med databasen")
+                    return finding(subject, False, f"certifikat {row.id} ({name}): {fault}")
+    return finding(subject, True, f"{asked} stickprov stämmer med databasen")
 
 
 def _differs(ca: CertificateAuthority, row: Certificate, name: str, signer: x509.Certificate) -> str:
@@ -175,9 +164,9 @@ def _secrets() -> Finding:
     subject, kinds = "koder", {KeyPurpose.KEK, KeyPurpose.SECRET_DERIVE}
     present = set(HsmKey.objects.filter(purpose__in=kinds, retired_at=None).values_list("purpose", flat=True))
     if present != kinds:
-        return Finding(subject, False, "nycklarna för koder saknas")
+        return finding(subject, False, "nycklarna för koder saknas")
     old = Secret.objects.filter(state=SecretState.RECEIVED, created_at__lt=clock.now() - SECRET_WAIT).count()
-    return Finding(subject, not old, f"{old} mottagna koder väntar sedan mer än fem minuter" if old else "ingen kod väntar")
+    return finding(subject, not old, f"{old} mottagna koder väntar sedan mer än fem minuter" if old else "ingen kod väntar")
 
 
 def _span(age: dt.timedelta) -> str:

@@ -9,6 +9,7 @@ from pki import (
     crl,
     delivering,
     first_lint,
+    health,
     inventory,
     issuance_sets,
     issuing,
@@ -133,3 +134,9 @@ def expire_approvals() -> None:
 def expire_approvals() -> None:
     """Closes requests for approval that are too old. Runs in the default worker: it needs no token."""
     approvals.expire()
+
+
+@shared_task(name="pki.measure_health")  # type: ignore[untyped-decorator]
+def measure_health() -> None:
+    """Looks at everything that `pki_check` looks at, for graphs and alarms."""
+    health.measure()

@@ -31,6 +31,7 @@ SCHEDULE: dict[str, tuple[str, float, str]] = {
     "pki.mass_revoke_due": ("pki.mass_revoke_due", 15, "pki"),
     # CRLs have a period of their own; looking often makes a missed run cost minutes.
     "pki.publish_due_crls": ("pki.publish_due_crls", 60, "pki"),
+    "pki.measure_health": ("pki.measure_health", 300, "pki"),
     "pki.expire_approvals": ("pki.expire_approvals", 3600, "default"),
     "pki.expire_approvals": ("pki.expire_approvals", 3600, "default"),
     "issuance.replay_reports": ("issuance.replay_reports", 60, "default"),
@@ -78,9 +79,21 @@ def look_at_the_clock(**_facts: Any) -> None:
     clock_guard.tell()
 
 
+def answer_for_health(**_facts: Any) -> None:
+    """Answers /healthz/live and /healthz/ready at WORKER_HEALTH_BIND, if it is set: in the `pki` worker."""
+    from django.conf import settings
+
+    if settings.WORKER_HEALTH_BIND:
+        from pki import readiness  # loads the token library, which other workers must not
+        from siths_portal.lib import health_server
+
+        health_server.start(settings.WORKER_HEALTH_BIND, readiness.CHECKS)
+
+
 signals.setup_logging.connect(keep_logging)
 signals.celeryd_init.connect(refuse_unsafe)
 signals.beat_init.connect(refuse_unsafe)
 signals.worker_ready.connect(look_at_the_clock)
+signals.worker_ready.connect(answer_for_health)
 signals.task_prerun.connect(bind_task)
 signals.task_postrun.connect(release_task)

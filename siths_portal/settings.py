@@ -264,6 +264,8 @@ PKI_POLICY_ARC = env.str("PKI_POLICY_ARC", default="1.3.6.1.4.1.32473.752")
 PKI_STATUS_DIR = Path(env.str("PKI_STATUS_DIR", default=str(VAR_DIR / "status")))
 # Keys that are never certified (see pki.domain.weak_keys); no issuing process starts while a named file cannot be read.
 PKI_WEAK_KEYS_FILE = env.str("PKI_WEAK_KEYS_FILE", default="")
+# HOST:PORT at which the `pki` worker answers /healthz/live and /healthz/ready; empty: nowhere.
+WORKER_HEALTH_BIND = env.str("WORKER_HEALTH_BIND", default="")
 # A clock that is further ahead of the database server's is told in the log, and is no measure of time that has passed.
 PKI_CLOCK_AHEAD_SECONDS = env.int("PKI_CLOCK_AHEAD_SECONDS", default=3600)
 PKI_SIGNING_CLAIM_SECONDS = env.int("PKI_SIGNING_CLAIM_SECONDS", default=20)

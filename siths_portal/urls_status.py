@@ -11,7 +11,7 @@ handler404 = pages.page_not_found
 handler500 = pages.server_error
 
 urlpatterns = [
-    *health.urls(database=health.database),
+    *health.urls(database=health.database, published=published.readable),
     path("", published.index, name="status-index"),
     path("ocsp", ocsp.respond, name="ocsp"),
     # Base64 holds slashes, and some clients break its lines.

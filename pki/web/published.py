@@ -65,3 +65,11 @@ def _file(request: HttpRequest, suffix: str, stem: str, media_type: str, max_age
         file.close()
         return conditional
     return FileResponse(file, content_type=media_type, headers=headers)
+
+
+def readable() -> str | None:
+    """For readiness: once a CRL was published, the folder of the files can be read; else what is wrong."""
+    folder = Path(settings.PKI_STATUS_DIR) / "crl"
+    if os.access(folder, os.R_OK | os.X_OK) or all(ca.crl_number is None for ca in status.published_authorities()):
+        return None
+    return "mappen med spärrlistor går inte att läsa"

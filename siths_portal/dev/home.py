@@ -26,6 +26,7 @@ OFFSETS = {
     "supplier": 12,
     "directory": 13,
     "metrics": 90,
+    "pki-worker": 91,
     "api": 443,
     "login": 444,
 }

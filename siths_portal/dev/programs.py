@@ -77,6 +77,7 @@ def application_programs(house: House) -> list[Program]:
     manage = [str(house.python), "manage.py"]
     directory_port, eid_app_port, idp_port = house.port("directory"), house.port("eid-app"), house.port("idp")
     metrics_port = house.port("metrics")
+    pki_worker = {"DATABASE_OWNER_URL": "", "WORKER_HEALTH_BIND": f"127.0.0.1:{house.port('pki-worker')}"}
     return [
         _face(house, "portal"),
         _face(house, "minasidor"),
@@ -87,7 +88,7 @@ def application_programs(house: House) -> list[Program]:
             env={"SITHS_FACE": "api", "MTLS_CERTIFICATE_HEADER": nginx.CERTIFICATE_HEADER} | WITHHELD,
         ),
         Program("worker", _worker(house, "worker", "default", "-c", "2"), env=WITHHELD),
-        Program("pki-worker", _worker(house, "pki-worker", "pki", "-P", "threads", "-c", "4"), env={"DATABASE_OWNER_URL": ""}),
+        Program("pki-worker", _worker(house, "pki-worker", "pki", "-P", "threads", "-c", "4"), env=pki_worker),
         Program(
             "directory",
             [*manage, "directory_simulator", "--bind", f"127.0.0.1:{directory_port}",

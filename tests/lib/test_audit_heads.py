@@ -22,8 +22,8 @@ HOUR = dt.timedelta(hours=1, seconds=1)
 
 @pytest.fixture
 def file(settings):
-    """Three statements an hour apart, each after five more sealed events; the file that holds them."""
-    start = clock.now()
+    """Three statements an hour apart, the last an hour ago, each after five more sealed events; the file that holds them."""
+    start = clock.now() - 3 * HOUR
     for hours in range(3):
         with clock.moved_to(start + hours * HOUR):
             record(5)
@@ -63,10 +63,11 @@ def test_verification_tells_of_them(file):
 
 
 def test_one_an_hour(file):
-    with clock.moved_to(clock.now() + 2 * HOUR + dt.timedelta(minutes=58)):
+    newest = audit_heads.last().at
+    with clock.moved_to(newest + dt.timedelta(minutes=59)):
         tasks.head()
         assert audit_heads.last().number == 3
-    with clock.moved_to(clock.now() + 3 * HOUR):
+    with clock.moved_to(newest + HOUR):
         tasks.head()
         tasks.head()
         assert audit_heads.last().number == 4
@@ -74,7 +75,7 @@ def test_one_an_hour(file):
 
 
 def test_each_head_goes_to_the_log_too(file):
-    with structlog.testing.capture_logs() as logs, clock.moved_to(clock.now() + 4 * HOUR):
+    with structlog.testing.capture_logs() as logs, clock.moved_to(clock.now() + HOUR):
         tasks.head()
     (line,) = [each for each in logs if each["event"] == "audit.head"]
     newest = audit_heads.last()
@@ -121,7 +122,7 @@ def test_what_is_done_to_the_file_is_found_and_not_healed(file, case):
     act(file)
     text, code = verify()
     assert (code, words in text) == (1, True), text
-    with clock.moved_to(clock.now() + 4 * HOUR):
+    with clock.moved_to(clock.now() + HOUR):
         tasks.head()
         text, code = verify()
     assert (code, "huvuden: FEL" in text) == (1, True), text
@@ -183,7 +184,7 @@ def test_a_torn_line_is_passed_over(file):
     whole = file.read_bytes()
     file.write_bytes(whole + b'{"statement": {"num')
     assert verify()[1] == 0
-    with clock.moved_to(clock.now() + 4 * HOUR):
+    with clock.moved_to(clock.now() + HOUR):
         tasks.head()
     assert file.read_bytes().startswith(whole)
     assert [statement.number for statement in audit_heads.statements()] == [1, 2, 3, 4]
@@ -192,11 +193,11 @@ def test_a_torn_line_is_passed_over(file):
 
 def test_a_crash_between_file_and_event_is_no_fault(file, monkeypatch):
     monkeypatch.setattr(heads.Event, "record", classmethod(lambda cls, **facts: 1 / 0))
-    with clock.moved_to(clock.now() + 4 * HOUR), pytest.raises(ZeroDivisionError):
+    with clock.moved_to(clock.now() + HOUR), pytest.raises(ZeroDivisionError):
         tasks.head()
     monkeypatch.undo()
     assert verify()[1] == 0
-    with clock.moved_to(clock.now() + 6 * HOUR):
+    with clock.moved_to(clock.now() + 3 * HOUR):
         tasks.head()
     assert audit_heads.last().number == 5
     assert verify()[1] == 0

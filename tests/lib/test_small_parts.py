@@ -122,7 +122,16 @@ def test_a_failing_check_is_503_and_the_process_still_lives() -> None:
     answer = Client().get("/healthz/ready")
     assert answer.status_code == 503
     checks = {"disk": "disken är full", "other": "ok", "broken": "kontrollen gick inte att göra"}
-    assert answer.json() == {"status": "fel", "checks": checks}
+    assert answer["Content-Type"] == "application/problem+json"
+    assert answer.json() == {
+        "type": "urn:siths-portal:problem:not-ready",
+        "title": "not-ready",
+        "status": 503,
+        "detail": "Processen kan inte göra sitt arbete: disken är full, kontrollen gick inte att göra.",
+        "code": "not-ready",
+        "checks": checks,
+    }
+    assert "10.0.0.1" not in answer.text
     assert answer["Cache-Control"] == "no-store"
     assert Client().get("/healthz/live").status_code == 200
     assert Client().head("/healthz/ready").status_code == 503

@@ -22,12 +22,6 @@ SECOND = dt.timedelta(seconds=1)
 MINUTE = dt.timedelta(minutes=1)
 
 
-@pytest.fixture(autouse=True)
-def forgetful(monkeypatch):
-    """This process has compared no second yet: tests are faster than a second, and their databases begin empty."""
-    monkeypatch.setattr(clock_guard, "_checked", None)
-
-
 @pytest.fixture
 def signed(transactional_db):
     """Something was signed just now; that moment."""

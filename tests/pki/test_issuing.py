@@ -18,7 +18,7 @@ from django.db import connection, connections, transaction
 from pki import issuing, planning, service
 from pki.domain.profiles import PROFILES
 from pki.hsm import HsmKeyMissing, HsmPinError, HsmUnavailable
-from pki.models import CaState, Certificate, CertificateAuthority, CertificateBlob, Event, OcspResponse, Revocation
+from pki.models import CaState, Certificate, CertificateAuthority, CertificateBlob, ClockMark, Event, OcspResponse, Revocation
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
 from tests.pki import orders
@@ -360,6 +360,7 @@ def test_an_outage_of_hours_in_which_nothing_was_signed_revokes_nothing(demo_pki
 
 
 def test_a_row_that_is_old_when_it_is_first_tried_is_tried_again(demo_pki, monkeypatch):
+    ClockMark.objects.all().delete()  # five hours ago the ceremony had not signed yet
     with clock.moved_to(clock.now() - dt.timedelta(hours=5)):
         ids = plan(order(not_after=clock.now() + dt.timedelta(days=30)))
     with monkeypatch.context() as patched:
@@ -391,6 +392,7 @@ def test_the_settings_say_how_long_a_claim_holds():
 
 
 def test_a_row_that_nobody_tried_is_signed_however_old(demo_pki):
+    ClockMark.objects.all().delete()  # five hours ago the ceremony had not signed yet
     with clock.moved_to(clock.now() - dt.timedelta(hours=5)):
         ids = plan(order(not_after=clock.now() + dt.timedelta(days=30)))
     assert issuing.settle() == 1

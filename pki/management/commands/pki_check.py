@@ -4,19 +4,22 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from pki import inspection
+from pki import health
+from pki.findings import Severity
+
+_MARKS = {Severity.OK: "ok ", Severity.WARNING: "OBS", Severity.ERROR: "FEL"}
 
 
 class Command(BaseCommand):
-    """One line for each thing looked at; exits 1 if anything is wrong."""
+    """One line for each thing looked at: ok, OBS (look at it) or FEL; exits 1 if anything is wrong."""
 
-    help = "Kontrollerar utfärdare, HSM, spärrlistor, OCSP-svar och deras signerare."
+    help = "Kontrollerar HSM, utfärdare, spärrlistor, OCSP-svar, signering, nyckelinventering, händelsesigill och klocka."
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Checks."""
         wrong = 0
-        for finding in inspection.inspect():
+        for finding in health.check_all():
             wrong += not finding.ok
-            self.stdout.write(f"{'ok ' if finding.ok else 'FEL'} {finding.subject}: {finding.text}")
+            self.stdout.write(f"{_MARKS[finding.severity]} {finding.subject}: {finding.text}")
         if wrong:
             raise CommandError(f"{wrong} kontroller visar fel", returncode=1)

@@ -1,0 +1,118 @@
+"""Whether the PKI as a whole can do its work now (spec F9): for `pki_check`, for graphs, and for readiness of the worker."""
+
+import datetime as dt
+from collections.abc import Iterator
+
+import structlog
+from django.conf import settings
+from django.db.models import Min
+
+from pki import clock_guard, inspection, inventory
+from pki.findings import Finding, Severity, finding
+from pki.hsm import Algorithm, HsmError, KeyRef, hsm_for
+from pki.models import CaState, Certificate, CertificateStatus, Event, EventMacs, EventSeal, HsmKey, KeyPurpose
+from siths_portal.lib import audit_walk, clock, feeds, metrics
+
+log = structlog.get_logger(__name__)
+
+SIGNING_SLOW, SIGNING_STOPPED = dt.timedelta(minutes=1), dt.timedelta(minutes=5)  # the sweeper looks every 3 s
+SEAL_WAIT, MAC_WAIT = dt.timedelta(minutes=1), dt.timedelta(minutes=5)  # both jobs run every 5 s
+INVENTORY_AGE = dt.timedelta(days=2)  # made daily
+CLOCKS_APART = dt.timedelta(seconds=5)
+
+_STATE = metrics.gauge("pki_health", "0 as it should be, 1 look at it, 2 wrong", ["subject"], mode="mostrecent")
+_VALUE = metrics.gauge("pki_health_value", "The number that was judged", ["subject", "measure"], mode="mostrecent")
+
+
+def check_all() -> list[Finding]:
+    """Everything that is looked at, the token first. Never raises for what is wrong; needs the token's PIN."""
+    return [token(), *inspection.inspect(), signing(), *keys(), *audit_chain(), the_clock()]
+
+
+def measure() -> list[Finding]:
+    """Looks at everything, shows it as metrics and logs what is wrong; the findings."""
+    found = check_all()
+    for each in found:
+        _STATE.labels(each.subject).set(int(each.severity))
+        if each.measure:
+            _VALUE.labels(each.subject, each.measure).set(each.value)
+        if not each.ok:
+            log.error("pki.unhealthy", subject=each.subject, text=each.text)
+    return found
+
+
+def token() -> Finding:
+    """The issuing token signs with the key that is there for this, and the signature verifies."""
+    subject = f"token {settings.PKCS11_TOKEN}"
+    row = HsmKey.objects.filter(purpose=KeyPurpose.HEALTH, token_label=settings.PKCS11_TOKEN, retired_at=None).first()
+    hsm = hsm_for(settings.PKCS11_TOKEN)
+    try:
+        if row is None:
+            hsm.health()
+            return Finding(subject, Severity.WARNING, "svarar, men provnyckeln saknas; kör pki_ceremony")
+        hsm.prove(KeyRef(row.key_id, row.label, Algorithm(row.algorithm), bytes(row.public_key_der)))
+    except HsmError as error:
+        return finding(subject, False, f"HSM svarar inte ({type(error).__name__})")
+    except ValueError:
+        return finding(subject, False, "provnyckelns rad i nyckelregistret är skadad")
+    return finding(subject, True, "provnyckeln signerar och signaturen stämmer")
+
+
+def signing() -> Finding:
+    """How long the oldest certificate has been reserved and not issued, those of ceremonies aside."""
+    waiting = Certificate.objects.filter(status=CertificateStatus.RESERVED)
+    waiting = waiting.exclude(ca__state__in=[CaState.PLANNED, CaState.OFFLINE])
+    oldest = waiting.aggregate(oldest=Min("created_at"))["oldest"]
+    if oldest is None:
+        return finding("signering", True, "inget certifikat väntar", measure="seconds")
+    age = clock.now() - oldest
+    severity = Severity.OK if age < SIGNING_SLOW else Severity.WARNING if age < SIGNING_STOPPED else Severity.ERROR
+    text = f"det äldsta reserverade certifikatet har väntat {age.total_seconds():.0f} s"
+    return Finding("signering", severity, text, "seconds", age.total_seconds())
+
+
+def keys() -> Iterator[Finding]:
+    """What the newest inventory of keys found."""
+    report = inventory.latest()
+    if report is None:
+        yield Finding("nyckelinventering", Severity.WARNING, "ingen är gjord ännu")
+        return
+    age = clock.now() - report.ended_at
+    text = f"{len(report.problems)} avvikelser för {age.total_seconds() // 3600:.0f} timmar sedan"
+    yield finding("nyckelinventering", report.ok and age < INVENTORY_AGE, text, measure="count", value=len(report.problems))
+
+
+def audit_chain() -> Iterator[Finding]:
+    """How far sealing and MACs of `pki`'s own events lag behind; `audit_verify` looks at what they say."""
+    seal = EventSeal.objects.order_by("-seq").first()
+    after = audit_walk.beyond(Event, feeds.Cursor(seal.event_xid, seal.event_id) if seal else feeds.START)
+    yield _lag("händelsesigill", after.aggregate(oldest=Min("at"))["oldest"], SEAL_WAIT, "ingen händelse väntar på sigill")
+    block = EventMacs.objects.order_by("-first").first()
+    following = EventSeal.objects.filter(seq=block.last + 1 if block else 1).first()
+    event = Event.objects.filter(id=following.event_id).first() if following else None
+    yield _lag("MAC", event.at if event else None, MAC_WAIT, "inget sigill väntar på MAC")
+
+
+def _lag(subject: str, oldest: dt.datetime | None, limit: dt.timedelta, nothing: str) -> Finding:
+    if oldest is None:
+        return finding(subject, True, nothing, measure="seconds")
+    age = max(clock.now() - oldest, dt.timedelta())
+    text = f"den äldsta händelsen har väntat {age.total_seconds():.0f} s"
+    return finding(subject, age < limit, text, measure="seconds", value=age.total_seconds())
+
+
+def the_clock() -> Finding:
+    """Whether the clock lets us sign, and how it differs from the database server's."""
+    reading = clock_guard.look()
+    apart = reading.ahead.total_seconds()
+    if reading.went_back:
+        text = f"har gått tillbaka: signering väntar i {reading.behind.total_seconds():.0f} s"
+        return finding("klocka", False, text, measure="seconds", value=apart)
+    text = f"{apart:+.0f} s mot databasservern"
+    if reading.is_far_ahead:
+        return finding("klocka", False, text, measure="seconds", value=apart)
+    if abs(reading.ahead) > CLOCKS_APART:
+        return Finding("klocka", Severity.WARNING, text, "seconds", apart)
+    if clock_guard.synchronised() is False:
+        return Finding("klocka", Severity.WARNING, f"{text}; systemet är inte synkroniserat med UTC", "seconds", apart)
+    return finding("klocka", True, text, measure="seconds", value=apart)
