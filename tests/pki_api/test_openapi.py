@@ -54,9 +54,13 @@ def session(stage):
 @pytest.fixture
 def known(demo_pki) -> "itertools.cycle[Certificate | None]":
     """Certificates in every state, and now and then none."""
-    rows = [issued(demo_pki, f"function:{number}") for number in range(4)]
-    Certificate.objects.filter(pk=rows[1].pk).update(status="reserved")
-    Certificate.objects.filter(pk=rows[2].pk).update(status="failed")
+    from tests.pki.orders import order, plan
+
+    rows = [issued(demo_pki, f"function:{number}") for number in range(2)]
+    for state in ("reserved", "failed"):
+        ids = plan(order("function", subject_ref=f"function:{state}"))
+        Certificate.objects.filter(pk__in=ids).update(status=state)
+        rows += Certificate.objects.select_related("ca").filter(pk__in=ids)
     return itertools.cycle([*rows, None])
 
 
