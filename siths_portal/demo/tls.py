@@ -1,4 +1,4 @@
-"""TLS identities of the running demo, from the Function CA: the API's front, and the card supplier that calls it."""
+"""TLS identities of the running demo, from the Function CA: the APIs' front, the card supplier and the service that call them."""
 
 import datetime as dt
 import json
@@ -16,12 +16,14 @@ from django.conf import settings
 from django.db import transaction
 
 from authn import service as authn
+from pki import clients
 from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.files import write_atomically
 
 FUNCTION_CA = "function"
 SUPPLIER_REF = "kortleverantor-1"
+SERVICE_REF = "funktionstjanst-1"
 ACTOR_REF = "system:demo"
 VALIDITY = dt.timedelta(days=365)
 RENEW_BEFORE = dt.timedelta(days=30)
@@ -62,46 +64,49 @@ class Identity:
         return key.public_key() == certificate.public_key() and certificate.not_valid_after_utc > clock.now() + RENEW_BEFORE
 
 
-def identities() -> tuple[Identity, Identity]:
-    """The front's identity and the supplier's."""
+def identities() -> tuple[Identity, Identity, Identity]:
+    """The front's identity, the supplier's, and that of a service which may order function certificates."""
     front = Identity(
         settings.VAR_DIR / "tls",
         "server",
         {"countryName": "SE", "organizationName": settings.OPERATOR_NAME, "commonName": "localhost"},
         {"dNSName": "localhost", "iPAddress": "127.0.0.1"},
     )
-    supplier = Identity(
-        settings.VAR_DIR / "simulators" / "supplier",
+    return front, _client("supplier", SUPPLIER_REF, "Demo Kort AB"), _client("service", SERVICE_REF, "Demo Driftpartner AB")
+
+
+def _client(folder: str, ref: str, organisation: str) -> Identity:
+    return Identity(
+        settings.VAR_DIR / "simulators" / folder,
         "client",
-        {"countryName": "SE", "organizationName": "Demo Kort AB", "commonName": SUPPLIER_REF},
-        {"dNSName": f"{SUPPLIER_REF}.example"},
+        {"countryName": "SE", "organizationName": organisation, "commonName": ref},
+        {"dNSName": f"{ref}.example"},
     )
-    return front, supplier
 
 
 def provide() -> int:
-    """Certifies what is missing or soon out of time, writes the anchors of both sides and registers the supplier.
+    """Certifies what is missing or soon out of time, writes the anchors of all sides, registers the clients and gives rights.
 
     Returns how many certificates were issued. Raises TlsFault if the pki worker does not issue them in time.
     """
     chain = [x509.load_der_x509_certificate(der) for der in pki.chain(FUNCTION_CA)]
-    front, supplier = identities()
-    missing = [one for one in (front, supplier) if not one.is_good(chain[0])]
+    front, supplier, service = identities()
+    missing = [one for one in (front, supplier, service) if not one.is_good(chain[0])]
     _certify(missing, chain)
     bundle = b"".join(certificate.public_bytes(Encoding.PEM) for certificate in chain)
     write_atomically(front.folder / "clients-ca.pem", bundle)
-    write_atomically(supplier.folder / "ca.pem", bundle)
-    write_atomically(supplier.folder / "root.pem", chain[-1].public_bytes(Encoding.PEM))
-    write_atomically(front.folder / f"{SUPPLIER_REF}.pem", supplier.certificate_file.read_bytes())
-    client = {
-        "client_ref": SUPPLIER_REF,
-        "name": supplier.subject["organizationName"],
-        "kind": "supplier",
-        "certificates": [{"file": f"{SUPPLIER_REF}.pem"}],
-    }
+    entries = []
+    for one, kind in ((supplier, "supplier"), (service, "service")):
+        ref = one.subject["commonName"]
+        write_atomically(one.folder / "ca.pem", bundle)
+        write_atomically(one.folder / "root.pem", chain[-1].public_bytes(Encoding.PEM))
+        write_atomically(front.folder / f"{ref}.pem", one.certificate_file.read_bytes())
+        name = one.subject["organizationName"]
+        entries.append({"client_ref": ref, "name": name, "kind": kind, "certificates": [{"file": f"{ref}.pem"}]})
     file = front.folder / "clients.yaml"
-    write_atomically(file, json.dumps({"clients": [client]}, ensure_ascii=False, indent=1).encode() + b"\n")
+    write_atomically(file, json.dumps({"clients": entries}, ensure_ascii=False, indent=1).encode() + b"\n")
     authn.sync_clients(file)
+    clients.grant_client(client_ref=SERVICE_REF, ca=FUNCTION_CA, profile="function", rights=clients.RIGHTS, actor_ref=ACTOR_REF)
     return len(missing)
 
 

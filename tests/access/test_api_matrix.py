@@ -124,8 +124,8 @@ OPERATIONS = [
 
 
 def described(room: str) -> dict[str, tuple[str, str]]:
-    """The operations of an API's committed description: method and path by operationId."""
-    description = yaml.safe_load((settings.BASE_DIR / "issuance" / "api" / room / "v1" / "openapi.yaml").read_text())
+    """The operations of the committed description of `app/api/room`: method and path by operationId."""
+    description = yaml.safe_load((settings.BASE_DIR / room / "v1" / "openapi.yaml").read_text())
     return {
         operation["operationId"]: (method.upper(), path)
         for path, item in description["paths"].items()
@@ -133,7 +133,7 @@ def described(room: str) -> dict[str, tuple[str, str]]:
     }
 
 
-SUPPLIER_API, EIDAPP_API = described("supplier"), described("eidapp")
+SUPPLIER_API, EIDAPP_API = described("issuance/api/supplier"), described("issuance/api/eidapp")
 
 
 @pytest.fixture
@@ -275,6 +275,8 @@ def test_the_descriptions_are_open(access: Any, api: None) -> None:
     with undone():
         assert call("GET", "/api/supplier/v1/openapi.yaml").status == 200
         assert call("POST", "/api/supplier/v1/openapi.yaml").status == 405
+        assert call("GET", "/api/pki/v1/openapi.yaml").status == 200
+        assert call("POST", "/api/pki/v1/openapi.yaml").status == 405
     with override_settings(**settings_of("portal")), undone():
         assert call("GET", "/api/eidapp/v1/openapi.yaml").status == 200
         assert call("POST", "/api/eidapp/v1/openapi.yaml").status == 405
@@ -310,7 +312,10 @@ def test_every_address_of_the_other_faces_is_named() -> None:
                 "supplier-orders", "supplier-order", "supplier-accept", "supplier-certificates", "supplier-events",
                 "supplier-photo", "supplier-keys", "supplier-customisation", "supplier-openapi",
             }  # fmt: skip
-            found = {key for key in found if not key.startswith("supplier-")}
+            assert {key for key in found if key.startswith("pki-")} == {
+                "pki-certificates", "pki-search", "pki-certificate", "pki-revocations", "pki-openapi",
+            }  # fmt: skip
+            found = {key for key in found if not key.startswith(("supplier-", "pki-"))}
         assert found == set(named), name
 
 

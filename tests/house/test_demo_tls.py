@@ -43,26 +43,34 @@ def contents(var: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in sorted(var.rglob("*")) if path.is_file()}
 
 
-def test_both_sides_get_identities_that_openssl_accepts_and_the_supplier_is_registered(signer: None, var: Path) -> None:
+def test_all_sides_get_identities_that_openssl_accepts_and_the_clients_are_registered(signer: None, var: Path) -> None:
     from authn import service as authn
+    from pki import clients
     from siths_portal.demo import tls
 
-    assert tls.provide() == 2
-    front, supplier = var / "tls", var / "simulators" / "supplier"
+    assert tls.provide() == 3
+    front, supplier, service = var / "tls", var / "simulators" / "supplier", var / "simulators" / "service"
     for leaf, purpose, anchors in (
         (front / "server.pem", "sslserver", supplier / "ca.pem"),
         (supplier / "client.pem", "sslclient", front / "clients-ca.pem"),
+        (service / "client.pem", "sslclient", front / "clients-ca.pem"),
     ):
         command = ["openssl", "verify", "-x509_strict", "-purpose", purpose, "-CAfile", str(anchors), str(leaf)]
         verified = subprocess.run(command, capture_output=True, text=True, check=False)
         assert verified.returncode == 0, verified.stderr
     named = ["openssl", "x509", "-in", str(front / "server.pem"), "-noout", "-checkhost", "localhost"]
     assert "does match" in subprocess.run(named, capture_output=True, text=True, check=True).stdout
-    assert {path.stat().st_mode & 0o077 for path in (front / "server.key", supplier / "client.key")} == {0}
-    client = x509.load_pem_x509_certificates((supplier / "client.pem").read_bytes())[0]
-    proved = authn.client_of_certificate(client.public_bytes(Encoding.DER))
-    assert proved is not None
-    assert (proved.client_ref, proved.kind) == (tls.SUPPLIER_REF, "supplier")
+    assert {path.stat().st_mode & 0o077 for path in (front / "server.key", supplier / "client.key", service / "client.key")} == {
+        0
+    }
+    for folder, known in ((supplier, (tls.SUPPLIER_REF, "supplier")), (service, (tls.SERVICE_REF, "service"))):
+        client = x509.load_pem_x509_certificates((folder / "client.pem").read_bytes())[0]
+        proved = authn.client_of_certificate(client.public_bytes(Encoding.DER))
+        assert proved is not None
+        assert (proved.client_ref, proved.kind) == known
+    (permission,) = clients.client_permissions()
+    assert (permission.client_ref, permission.ca, permission.profile) == (tls.SERVICE_REF, "function", "function")
+    assert permission.rights == clients.RIGHTS
 
 
 def test_good_identities_stay_and_a_lost_key_is_made_anew(signer: None, var: Path) -> None:
@@ -85,7 +93,7 @@ def test_identities_that_soon_end_are_renewed(signer: None, var: Path, settings)
     before = contents(var)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tls, "RENEW_BEFORE", tls.VALIDITY)
-        assert tls.provide() == 2
+        assert tls.provide() == 3
     changed = {path.name for path, content in contents(var).items() if before[path] != content}
     assert {"server.pem", "client.pem", f"{tls.SUPPLIER_REF}.pem"} <= changed
 

@@ -1,0 +1,111 @@
+"""Every operation of the PKI API, asked by machines of each kind and by people of each role (S08, S09).
+
+What each set of rights allows is walked in `tests/pki_api/test_permissions.py`; here is who gets in at all, and as what.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from pki.clients import RIGHTS
+from pki.models import Certificate, ClientPermission
+from siths_portal.lib import clock
+from tests.access.faces import face
+from tests.access.test_api_matrix import METHODS, api, call, described, machines
+from tests.access.walker import Answer
+from tests.access.world import CALLERS, SUPPLIER, AccessWorld, undone
+from tests.issuance import authorities
+
+__all__ = ["api", "machines"]
+
+PKI_API = described("pki/api")
+CA, PROFILE = "person-id-3", "person-id-auth"
+UNKNOWN = "01ABCDEF"
+
+
+def order(_serial: str) -> dict[str, Any]:
+    """A whole order."""
+    made = authorities.card(991)
+    csr = x509.load_der_x509_csr(made.csrs[PROFILE]).public_bytes(Encoding.PEM).decode()
+    subject = {
+        "countryName": "SE", "commonName": "Åsa Ek", "surname": "Ek", "givenName": "Åsa", "serialNumber": "189001019802",
+    }  # fmt: skip
+    return {
+        "issuer": CA, "profile": PROFILE, "subject": subject, "csr": csr, "subject_ref": "person:x", "card_number": made.serial,
+    }  # fmt: skip
+
+
+BODIES: dict[str, Callable[[str], dict[str, Any] | None]] = {
+    "order_certificate": order,
+    "search_certificates": lambda serial: {"serial_prefix": serial[:40]},
+    "read_certificate": lambda _serial: None,
+    "revoke_certificate": lambda serial: {"issuer": CA, "serial": serial, "reason": "superseded"},
+}
+OK = {"order_certificate": 202}
+EMPTY = '{"certificates":[],"next_cursor":null}'
+
+
+def perform(operation: str, access: AccessWorld, *, unknown: bool = False, granted: str = "", **caller: Any) -> Answer:
+    method, path = PKI_API[operation]
+    with undone(), clock.moved_to(access.moment):
+        if granted:
+            rights = {f"may_{right}": True for right in RIGHTS}
+            ClientPermission.objects.create(client_ref=granted, ca=CA, profile=PROFILE, changed_at=access.moment, **rights)
+        row = Certificate.objects.filter(ca__slug=CA, profile_version__name=PROFILE, status="issued").first()
+        assert row is not None
+        serial = UNKNOWN if unknown else row.serial
+        body = BODIES[operation](serial)
+        if unknown and operation == "order_certificate":
+            body = {**(body or {}), "issuer": "nothing"}
+        address = path.replace("{issuer}", CA).replace("{serial}", serial)
+        return call(method, address, body=body, **caller, **{"Idempotency-Key": "x"})
+
+
+def test_every_operation_of_the_pki_api_has_a_row() -> None:
+    assert set(BODIES) == set(PKI_API)
+
+
+@pytest.mark.parametrize("operation", sorted(PKI_API))
+class TestPkiApi:
+    def test_a_service_with_the_rights(self, access: Any, machines: Any, api: None, operation: str) -> None:
+        answer = perform(operation, access, granted="service", certificate=machines["service"])
+        assert answer.status == OK.get(operation, 200)
+        assert answer.body != EMPTY
+
+    def test_a_service_without_rights(self, access: Any, machines: Any, api: None, operation: str) -> None:
+        """The other's certificates are not there, nor the CA and profile that it orders by."""
+        answer = perform(operation, access, granted="somebody-else", certificate=machines["service"])
+        unknown = perform(operation, access, unknown=True, certificate=machines["service"])
+        assert (answer.status, answer.headers, answer.queries) == (unknown.status, unknown.headers, unknown.queries)
+        assert answer.body == unknown.body
+        if operation == "search_certificates":
+            assert (answer.status, answer.body) == (200, EMPTY)
+        else:
+            assert answer.status == 404
+
+    def test_another_kind_of_client_and_a_stranger(self, access: Any, machines: Any, api: None, operation: str) -> None:
+        assert perform(operation, access, granted=SUPPLIER, certificate=machines[SUPPLIER]).status == 403
+        assert perform(operation, access, certificate=machines["stranger"]).status == 401
+        assert perform(operation, access).status == 401
+
+    def test_people_of_every_role(self, access: Any, machines: Any, api: None, operation: str) -> None:
+        answers = {perform(operation, access, cookie=access.sessions[who]) for who in CALLERS}
+        assert {answer.status for answer in answers} == {401}
+        assert not [sql for answer in answers for sql in answer.queries if "authn_session" in sql]
+
+    def test_a_certificate_counts_behind_the_front_alone(self, access: Any, machines: Any, operation: str) -> None:
+        with face("api", MTLS_CERTIFICATE_HEADER=""):
+            assert perform(operation, access, granted="service", certificate=machines["service"]).status == 401
+
+
+@pytest.mark.parametrize("path", sorted({path for _, path in PKI_API.values()}))
+def test_a_method_that_is_no_operation_does_not_exist(access: Any, machines: Any, api: None, path: str) -> None:
+    address = re.sub(r"\{\w+\}", UNKNOWN, path)
+    for method in METHODS:
+        if (method, path) not in PKI_API.values():
+            with undone():
+                assert call(method, address, certificate=machines["service"], body={}).status == 405, f"{method} {path}"
