@@ -7,6 +7,7 @@ from pki.ca_states import carry_out as carry_out_ca_state
 from pki.ca_states import plan_change as plan_ca_state
 from pki.ca_states import targets as ca_state_targets
 from pki.ceremonies import CeremonyRecord, CeremonyView, OutputView, ParticipantView, ceremonies, ceremony
+from pki.clients import PermissionView, client_permissions, grant_client, withdraw_client
 from pki.deliveries import DeliveryView, delivery, destroy_delivery, plan_delivery, wait_for_delivery
 from pki.lookup import certificates, revoked_since, wait_until_settled
 from pki.mass_revocation import (
@@ -77,6 +78,7 @@ __all__ = [
     "MassSelection",
     "OutputView",
     "ParticipantView",
+    "PermissionView",
     "PublicationView",
     "RevocationChannel",
     "RevocationReason",
@@ -97,6 +99,7 @@ __all__ = [
     "certificate_record",
     "certificates",
     "chain",
+    "client_permissions",
     "closed_approvals",
     "decide_approval",
     "delivery",
@@ -104,6 +107,7 @@ __all__ = [
     "destroy_secrets",
     "destroyed_keys",
     "find_certificates",
+    "grant_client",
     "keys_in_use",
     "mass_revocation",
     "mass_revocation_dry_run",
@@ -127,4 +131,5 @@ __all__ = [
     "waiting_approvals",
     "waiting_count",
     "withdraw_approval",
+    "withdraw_client",
 ]

@@ -16,7 +16,6 @@ from django.conf import settings
 from django.db import transaction
 
 from authn import service as authn
-from pki import clients
 from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.files import write_atomically
@@ -106,7 +105,8 @@ def provide() -> int:
     file = front.folder / "clients.yaml"
     write_atomically(file, json.dumps({"clients": entries}, ensure_ascii=False, indent=1).encode() + b"\n")
     authn.sync_clients(file)
-    clients.grant_client(client_ref=SERVICE_REF, ca=FUNCTION_CA, profile="function", rights=clients.RIGHTS, actor_ref=ACTOR_REF)
+    rights = ("issue", "revoke", "read")
+    pki.grant_client(client_ref=SERVICE_REF, ca=FUNCTION_CA, profile="function", rights=rights, actor_ref=ACTOR_REF)
     return len(missing)
 
 
