@@ -130,12 +130,6 @@ def expire_approvals() -> None:
     approvals.expire()
 
 
-@shared_task(name="pki.expire_approvals")  # type: ignore[untyped-decorator]
-def expire_approvals() -> None:
-    """Closes requests for approval that are too old. Runs in the default worker: it needs no token."""
-    approvals.expire()
-
-
 @shared_task(name="pki.measure_health")  # type: ignore[untyped-decorator]
 def measure_health() -> None:
     """Looks at everything that `pki_check` looks at, for graphs and alarms."""
