@@ -33,7 +33,6 @@ SCHEDULE: dict[str, tuple[str, float, str]] = {
     "pki.publish_due_crls": ("pki.publish_due_crls", 60, "pki"),
     "pki.measure_health": ("pki.measure_health", 300, "pki"),
     "pki.expire_approvals": ("pki.expire_approvals", 3600, "default"),
-    "pki.expire_approvals": ("pki.expire_approvals", 3600, "default"),
     "issuance.replay_reports": ("issuance.replay_reports", 60, "default"),
     "issuance.end_transactions": ("issuance.end_transactions", 60, "default"),
     "issuance.forget_searches": ("issuance.forget_searches", 3600, "default"),
