@@ -331,7 +331,7 @@ def _view(row: MassRevocation) -> MassRevocationView:
         started_by_ref=row.started_by_ref,
         last_batch_at=row.last_batch_at,
         finished_at=row.finished_at,
-        report=row.report,
+        report=row.report if row.state == MassRevocationState.FINISHED else None,
     )
 
 

@@ -1,8 +1,9 @@
 """Carries out mass revocations in the `pki` worker: in bounded transactions, resumed after a crash at any point (spec F5).
 
-One batch revokes and moves the position in one transaction, so that no certificate is passed twice or left out. OCSP answers of
-the batch are signed next, before the following one: the queue stays free for single revocations. A turn is short, and the next
-is asked for at its end; a sweeper asks for what a crash or a lost wake-up left.
+One batch revokes and moves the position in one transaction, so that no certificate is passed twice or left out. All are revoked
+first, since from then on no answer says good; CRLs follow, and then the signed answers, which take longest. A turn is short, and
+the next is asked for at its end, so that the queue stays free for single revocations; a sweeper asks for what a crash or a lost
+wake-up left.
 """
 
 import datetime as dt
@@ -12,7 +13,7 @@ from uuid import UUID
 
 import structlog
 from django.db import connection, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Max, Q, QuerySet
 
 from pki import clock_guard, crl, mass_revocation, ocsp, revoking
 from pki.hsm import HsmError
@@ -21,6 +22,7 @@ from pki.models import (
     Certificate,
     CertificateAuthority,
     CertificateStatus,
+    Crl,
     Event,
     MassRevocation,
     MassRevocationMember,
@@ -48,21 +50,27 @@ _UNDER_WAY = [MassRevocationState.RUNNING, MassRevocationState.PUBLISHING]
 _ONE_AT_A_TIME = 0x6D617373
 
 
+class _NotPublished(RuntimeError):
+    """CRLs could not be made; says of which CAs, and why."""
+
+
 def run(mass_revocation_id: UUID) -> bool:
     """One turn of a mass revocation; True if there is more to do. Does nothing if it, or another one, is being worked on."""
     claim = _claim(mass_revocation_id)
     if claim is None:
         return False
     end = time.monotonic() + TURN_SECONDS
-    state: str = MassRevocationState.RUNNING
-    while state == MassRevocationState.RUNNING and time.monotonic() < end:
-        state, claim = _batch(mass_revocation_id)
-    if state == MassRevocationState.RUNNING:
-        _release(mass_revocation_id, claim)
-        return True
-    if state == MassRevocationState.PUBLISHING:
-        _publish(mass_revocation_id)
-    return False
+    while True:
+        row = MassRevocation.objects.get(id=mass_revocation_id)
+        if row.state == MassRevocationState.RUNNING:
+            claim = _batch(row.id)
+        elif row.state != MassRevocationState.PUBLISHING or not _publish(row):
+            return False
+        else:
+            claim = _extend(row.id)
+        if time.monotonic() >= end:
+            _release(mass_revocation_id, claim)
+            return True
 
 
 def wake_due() -> int:
@@ -90,21 +98,27 @@ def _claim(mass_revocation_id: UUID) -> dt.datetime | None:
     return until if ours.update(claimed_until=until) else None
 
 
+def _extend(mass_revocation_id: UUID) -> dt.datetime:
+    until = clock.now() + CLAIM
+    MassRevocation.objects.filter(id=mass_revocation_id, state__in=_UNDER_WAY).update(claimed_until=until)
+    return until
+
+
 def _release(mass_revocation_id: UUID, claim: dt.datetime | None) -> None:
-    MassRevocation.objects.filter(id=mass_revocation_id, claimed_until=claim).update(claimed_until=None)
+    ours = MassRevocation.objects.filter(id=mass_revocation_id, state__in=_UNDER_WAY, claimed_until=claim)
+    ours.update(claimed_until=None)
 
 
-def _batch(mass_revocation_id: UUID) -> tuple[str, dt.datetime | None]:
-    """Revokes the next certificates and signs their answers; the state afterwards, and the claim."""
-    touched: list[UUID] = []
+def _batch(mass_revocation_id: UUID) -> dt.datetime | None:
+    """Revokes the next certificates, or moves on if there are none; the claim afterwards."""
     with transaction.atomic(durable=True):
         # Locked first, so that two workers never take the same certificates, and a stop waits for the batch.
         row = MassRevocation.objects.select_for_update(no_key=True).get(id=mass_revocation_id)
         if row.state != MassRevocationState.RUNNING:
-            return row.state, None
+            return None
         ids = list(_following(row)[:BATCH])
         if ids:
-            touched = _take(row, ids)
+            _take(row, ids)
         else:
             row.state = MassRevocationState.PUBLISHING
         row.claimed_until = clock.now() + CLAIM
@@ -113,10 +127,7 @@ def _batch(mass_revocation_id: UUID) -> tuple[str, dt.datetime | None]:
         )
         faults.point("pki.mass.before-commit")
     faults.point("pki.mass.after-commit")
-    if touched:
-        _sign_answers(touched)
-    faults.point("pki.mass.after-answers")
-    return row.state, row.claimed_until
+    return row.claimed_until
 
 
 def _following(row: MassRevocation) -> QuerySet[MassRevocationMember, UUID]:
@@ -126,8 +137,8 @@ def _following(row: MassRevocation) -> QuerySet[MassRevocationMember, UUID]:
     return members.order_by("certificate_id").values_list("certificate_id", flat=True)
 
 
-def _take(row: MassRevocation, ids: list[UUID]) -> list[UUID]:
-    """Revokes one batch and counts it, in the caller's transaction; ids of the certificates whose status version rose."""
+def _take(row: MassRevocation, ids: list[UUID]) -> None:
+    """Revokes one batch and counts it, in the caller's transaction."""
     outcome = revoking.revoke(ids, _request(row), approval_request_id=row.approval_request_id)
     row.position = ids[-1]
     row.revoked += len(outcome.revoked)
@@ -138,7 +149,6 @@ def _take(row: MassRevocation, ids: list[UUID]) -> list[UUID]:
     # Listeners may have much to do for each certificate: they hear in the default worker, and find by themselves what they miss.
     if outcome.touched:
         jobs.enqueue("pki.tell_revoked", certificate_ids=[str(id_) for id_ in outcome.touched])
-    return outcome.touched
 
 
 def _request(row: MassRevocation) -> RevocationRequest:
@@ -154,33 +164,76 @@ def _request(row: MassRevocation) -> RevocationRequest:
     )
 
 
-def _sign_answers(ids: list[UUID]) -> None:
+def _publish(row: MassRevocation) -> bool:
+    """One step of telling relying parties: the CRLs if that was asked for, then a batch of OCSP answers, then the end.
+
+    False if it has ended, or cannot go on now: then the claim stays, and the next attempt is when it has run out.
+    """
+    concerned = _concerned(row)
     try:
-        ocsp.presign(ids)
-    except (HsmError, ocsp.SelfCheckFailed, clock_guard.ClockWentBack) as error:
-        # Nothing is good any more; the sweeper of answers signs these, revoked ones first.
-        log.error("mass_revocation.presign_postponed", count=len(ids), error=type(error).__name__)
+        if row.report is None:
+            _note(row, report={"crl_numbers": _make_crls(concerned) if row.publish_crls else {}})
+            return True
+        if _sign_answers(concerned):
+            faults.point("pki.mass.after-answers")
+            return True
+    except (_NotPublished, HsmError, ocsp.SelfCheckFailed, clock_guard.ClockWentBack) as error:
+        log.error("mass_revocation.publishing_failed", mass_revocation=str(row.id), error=type(error).__name__)
+        _note(row, failure=(str(error) if isinstance(error, _NotPublished) else f"OCSP {type(error).__name__}")[:200])
+        return False
+    _finish(row)
+    return False
 
 
-def _publish(mass_revocation_id: UUID) -> None:
-    """Makes the CRLs if that was asked for, and ends it with its report; what cannot be published now is tried again later."""
-    row = MassRevocation.objects.get(id=mass_revocation_id)
-    numbers: dict[str, int | None] = {}
-    if row.publish_crls:
-        numbers, failures = _make_crls(row)
-        if failures:
-            # The claim stays as it is: the next attempt is when it has run out.
-            MassRevocation.objects.filter(id=row.id, state=MassRevocationState.PUBLISHING).update(failure=failures[:200])
-            return
+def _note(row: MassRevocation, **values: Any) -> None:
+    MassRevocation.objects.filter(id=row.id, state=MassRevocationState.PUBLISHING).update(**values)
+    faults.point("pki.mass.after-note")
+
+
+def _concerned(row: MassRevocation) -> list[CertificateAuthority]:
+    named = Q(pk__in=[])
+    for group in row.groups:
+        named |= Q(slug=group["ca"], generation=group["generation"])
+    return list(CertificateAuthority.objects.filter(named).order_by("id"))
+
+
+def _make_crls(concerned: list[CertificateAuthority]) -> dict[str, int | None]:
+    """The numbers of the new CRLs by CA, None for a CA that publishes none by itself. Raises _NotPublished."""
+    online = [ca for ca in concerned if ca.state in ONLINE and ca.key_id]
+    outcomes = crl.publish_each(online)
     faults.point("pki.mass.after-crls")
-    report = _report(row, numbers)
+    if failures := [f"{_named(each.ca)} {each.error}" for each in outcomes if each.error]:
+        raise _NotPublished(", ".join(failures))
+    # One that was overtaken stands in the newer CRL: entries are read after the last batch was committed.
+    newest = Crl.objects.filter(ca__in=online).values("ca_id").annotate(newest=Max("number")).values_list("ca_id", "newest")
+    by_ca = dict(newest)
+    return {_named(ca): by_ca.get(ca.id) for ca in concerned}
+
+
+def _named(ca: CertificateAuthority) -> str:
+    return f"{ca.slug}:{ca.generation}"
+
+
+def _sign_answers(concerned: list[CertificateAuthority]) -> int:
+    """Signs answers for a batch of revoked certificates that wait; returns for how many.
+
+    From the last to the first, since the sweeper of answers, which goes on beside it, comes from the other end.
+    """
+    waiting = Certificate.objects.filter(ca__in=concerned, status=CertificateStatus.REVOKED, not_after__gt=clock.now())
+    stale = waiting.exclude(presigned_version=F("status_version")).order_by("-id").values_list("id", flat=True)
+    ids = list(stale[:BATCH])
+    return ocsp.presign(ids) if ids else 0
+
+
+def _finish(row: MassRevocation) -> None:
+    report = _report(row)
     with transaction.atomic(durable=True):
-        row = MassRevocation.objects.select_for_update(no_key=True).get(id=row.id)
-        if row.state != MassRevocationState.PUBLISHING:
+        current = MassRevocation.objects.select_for_update(no_key=True).get(id=row.id)
+        if current.state != MassRevocationState.PUBLISHING:
             return
-        row.state, row.report, row.failure = MassRevocationState.FINISHED, report, ""
-        row.finished_at, row.claimed_until = clock.now(), None
-        row.save(update_fields=["state", "report", "failure", "finished_at", "claimed_until"])
+        current.state, current.report, current.failure = MassRevocationState.FINISHED, report, ""
+        current.finished_at, current.claimed_until = clock.now(), None
+        current.save(update_fields=["state", "report", "failure", "finished_at", "claimed_until"])
         Event.record(
             actor_ref=ACTOR,
             action="mass_revocation.finished",
@@ -191,25 +244,9 @@ def _publish(mass_revocation_id: UUID) -> None:
         faults.point("pki.mass.before-finish")
 
 
-def _make_crls(row: MassRevocation) -> tuple[dict[str, int | None], str]:
-    """The numbers of the new CRLs by CA, None for a CA that publishes none by itself, and what failed."""
-    named = Q(pk__in=[])
-    for group in row.groups:
-        named |= Q(slug=group["ca"], generation=group["generation"])
-    concerned = list(CertificateAuthority.objects.filter(named).order_by("id"))
-    online = [ca for ca in concerned if ca.state in ONLINE and ca.key_id]
-    outcomes = crl.publish_each(online)
-    failures = ", ".join(f"{each.ca.slug}:{each.ca.generation} {each.error}" for each in outcomes if each.error)
-    numbers: dict[str, int | None] = {f"{ca.slug}:{ca.generation}": None for ca in concerned}
-    # One that was overtaken stands in the newer CRL: entries are read after the last batch was committed.
-    for ca in online:
-        newest = ca.crls.order_by("-number").values_list("number", flat=True).first()
-        numbers[f"{ca.slug}:{ca.generation}"] = newest
-    return numbers, failures
-
-
-def _report(row: MassRevocation, crl_numbers: dict[str, int | None]) -> dict[str, Any]:
+def _report(row: MassRevocation) -> dict[str, Any]:
     """What was done against what was approved. Each count of `differences` is 0 if all went as approved."""
+    crl_numbers = (row.report or {}).get("crl_numbers", {})
     records = Revocation.objects.filter(approval_request_id=row.approval_request_id).order_by("id")
     first, last = records.first(), records.last()
     total, digest = mass_revocation.members(row.id)

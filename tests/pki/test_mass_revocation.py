@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from pki import approvals, crl, mass_running, ocsp, service, status, tasks
 from pki.domain.ocsp_request import CertId
+from pki.hsm import HsmUnavailable
 from pki.models import (
     Certificate,
     CertificateStatus,
@@ -554,17 +555,44 @@ def test_a_crl_that_cannot_be_made_is_tried_again(world, monkeypatch):
     assert len(listed(world.first)) == 2
 
 
-def test_a_token_that_is_away_leaves_the_answers_to_the_sweeper(world, monkeypatch):
+def test_a_token_that_is_away_holds_the_end_up_and_nothing_is_good(world, monkeypatch):
     rows = rows_like(world, 3)
     ocsp.presign_due()
     view = started(publish_crls=False)
     with monkeypatch.context() as patched:
-        patched.setattr(ocsp, "presign", lambda _ids: (_ for _ in ()).throw(ocsp.SelfCheckFailed("away")))
+        patched.setattr(ocsp, "presign", lambda _ids: (_ for _ in ()).throw(HsmUnavailable("away")))
         view = run(view)
-    assert (view.state, view.report["ocsp_waiting"]) == ("finished", 3)
+    assert (view.state, view.revoked, view.failure, view.report) == ("publishing", 3, "OCSP HsmUnavailable", None)
     assert {told(row) for row in rows} == {None}
-    ocsp.presign_due()
+    MassRevocation.objects.filter(id=view.id).update(claimed_until=None)  # as if a minute had passed
+    view = run(view)
+    assert (view.state, view.failure, view.report["ocsp_waiting"]) == ("finished", "", 0)
     assert {told(row)[0] for row in rows} == {"REVOKED"}
+
+
+def test_a_ca_without_a_responder_does_not_hold_the_end_up(world):
+    rows_like(world, 3)
+    OcspSigner.objects.filter(ca=world.first).update(retired_at=clock.now())
+    view = run(started())
+    assert (view.state, view.report["ocsp_waiting"]) == ("finished", 3)
+    assert len(listed(world.first)) == 3
+
+
+def test_all_are_revoked_before_the_first_answer_is_signed(world, small_batches, monkeypatch):
+    """From its revocation on nothing is good: what takes long comes last."""
+    rows_like(world, 25)
+    view, left = started(), []
+    presign = ocsp.presign
+
+    def watched(ids):
+        left.append(Certificate.objects.filter(ca=world.first, status="issued", subject_ref="", profile_version=None).count())
+        assert len(listed(world.first)) == 25
+        return presign(ids)
+
+    monkeypatch.setattr(ocsp, "presign", watched)
+    run(view)
+    assert left == [left[0]] * 3
+    assert left[0] == 1  # the responder's own
 
 
 def test_the_sweeper_signs_revoked_ones_before_those_that_were_just_issued(world):
@@ -606,11 +634,11 @@ def test_listeners_hear_in_the_default_worker(world, monkeypatch):
 
 
 def test_twenty_thousand_in_bounded_batches(world, monkeypatch):
-    """Every batch takes the same few queries, holds few rows, and 40 of them end it; answers are signed by the sweeper here."""
+    """Every batch takes the same few queries and holds few rows, and 40 of them revoke it all."""
     count, batch = 20_000, 500
     rows_like(world, count // 2)
     rows_like(world, count // 2, world.second)
-    monkeypatch.setattr(ocsp, "presign", lambda ids: len(ids))
+    monkeypatch.setattr(ocsp, "presign", lambda _ids: 0)  # none can be signed
     view = started(MassSelection(cas=(FIRST, SECOND)), publish_crls=False)
     assert view.total == count
     queries, sizes = [], []
