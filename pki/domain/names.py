@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -31,6 +32,8 @@ SWEDISH = {
     "serialNumber": "Identiteten",
     "title": "Titeln",
 }
+# What the library says of 64 characters that are more octets, each time it reads or writes them.
+warnings.filterwarnings("ignore", message="Attribute's length must be")
 PRINTABLE = frozenset({"countryName", "serialNumber"})
 _PRINTABLE = re.compile(r"[A-Za-z0-9 '()+,\-./:=?]*")
 
@@ -79,8 +82,9 @@ def _faults_of(attribute: Attribute, value: str) -> list[str]:
 
 def build(attributes: tuple[Attribute, ...], values: Mapping[str, str]) -> x509.Name:
     """The name, one attribute an RDN, in the profile's order; UTF8String in form NFC, country and serial PrintableString."""
+    # The library counts octets where RFC 5280 counts characters; `faults` has counted those.
     return x509.Name(
-        x509.NameAttribute(OIDS[attribute.name], unicodedata.normalize("NFC", values[attribute.name]))
+        x509.NameAttribute(OIDS[attribute.name], unicodedata.normalize("NFC", values[attribute.name]), _validate=False)
         for attribute in attributes
         if values.get(attribute.name)
     )
