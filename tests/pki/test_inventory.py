@@ -29,7 +29,7 @@ def rows(own_tokens):
         for purpose, algorithm in SERVICE_KEYS.items()
     }
     root = hsm_for(settings.PKCS11_ROOT_TOKEN)
-    made[KeyPurpose.CA] = Wanted(root, KeyPurpose.CA, "siths/test/root/ca/2026", "ec-p384").ensure(actor_ref="test")
+    made[KeyPurpose.CA] = Wanted(root, KeyPurpose.CA, "siths/test/root-g1/ca/2026", "ec-p384").ensure(actor_ref="test")
     return made
 
 
