@@ -13,6 +13,7 @@ from cryptography.x509.oid import NameOID
 from django.core.management import CommandError, call_command
 
 from pki.models import Certificate, CertificateAuthority, Event
+from tests.pki import orders
 
 
 @pytest.fixture
@@ -100,6 +101,29 @@ def _handshake(server: ssl.SSLContext, client: ssl.SSLContext, host: str) -> str
                 pass
     assert done == [True, True]
     return dict(pair[0] for pair in ends[1].getpeercert()["subject"])["commonName"]
+
+
+LEGAL = [f"{name}={value}" for name, value in orders.LEGAL_SUBJECT.items()]
+PERSON = [f"{name}={value}" for name, value in orders.PERSON_SUBJECT.items()]
+
+
+@pytest.mark.parametrize(
+    ("options", "subject"),
+    [
+        ({"profile": "seal", "subject": LEGAL}, "NTRSE-5560160680"),
+        ({"profile": "time-stamp", "subject": LEGAL}, "NTRSE-5560160680"),
+        ({"profile": "mobile-auth", "subject": PERSON, "subject_ref": "person:1"}, "189001019802"),
+        ({"profile": "mobile-sign", "subject": PERSON, "subject_ref": "person:1"}, "189001019802"),
+        ({"profile": "transport", "card_number": orders.CARD}, orders.CARD),
+    ],
+)
+def test_each_profile_is_issued_from_the_command(demo_pki, key, tmp_path, capsys, options, subject):
+    path = tmp_path / "request.der"
+    path.write_bytes(orders.csr(key))
+    call_command("pki_issue", csr=path, **options)
+    leaf = x509.load_pem_x509_certificate(capsys.readouterr().out.encode())
+    assert subject in [attribute.value for attribute in leaf.subject]
+    assert leaf.public_key() == key.public_key()
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,9 @@ class Command(BaseCommand):
         parser.add_argument("--san", action="append", default=[], metavar="SLAG=VÄRDE", help="till exempel dNSName=api.example")
         parser.add_argument("--days", type=int, metavar="N", help="giltighetstid; annars profilens längsta")
         parser.add_argument("--card-number", metavar="SIFFROR", help="kortnummer, för kortens profiler")
-        parser.add_argument("--subject-ref", metavar="REF", help="vems nyckeln är; annars function:<commonName>")
+        parser.add_argument(
+            "--subject-ref", metavar="REF", help="vems nyckeln är; annars function:<commonName> eller card:<kortnummer>"
+        )
         parser.add_argument("--out", type=Path, metavar="FIL", help="skriv certifikatet (PEM) dit i stället för på skärmen")
         parser.add_argument("--chain", action="store_true", help="ta med utfärdarnas certifikat utom roten")
 
@@ -48,6 +50,8 @@ class Command(BaseCommand):
         request = _request(options["csr"])
         try:
             subject = _pairs(options["subject"], names.OIDS) or _subject(request)
+            if profile.subject_is_card and options["card_number"]:
+                subject = {"serialNumber": options["card_number"]}
             alternative = _pairs(options["san"], alternative_names.KINDS) or _alternative(request)
             order = service.CertificateOrder(
                 ca=options["ca"] or _only_issuer(profile),
@@ -55,7 +59,7 @@ class Command(BaseCommand):
                 subject=subject,
                 subject_alternative=alternative,
                 csr_der=request.public_bytes(Encoding.DER),
-                subject_ref=options["subject_ref"] or f"function:{subject.get('commonName', '')}"[:80],
+                subject_ref=options["subject_ref"] or _subject_ref(profile, subject),
                 carrier_ref="",
                 card_number=options["card_number"],
                 not_after=clock.now() + dt.timedelta(days=options["days"] or profile.max_days) - dt.timedelta(minutes=5),
@@ -75,6 +79,11 @@ class Command(BaseCommand):
             return
         write_atomically(options["out"], pem)
         self.stdout.write(f"{view.ca} {view.serial} gäller till {view.not_after.astimezone(clock.STOCKHOLM):%Y-%m-%d %H:%M}")
+
+
+def _subject_ref(profile: Profile, subject: dict[str, str]) -> str:
+    kind, name = ("card", "serialNumber") if profile.subject_is_card else ("function", "commonName")
+    return f"{kind}:{subject.get(name, '')}"[:80]
 
 
 def _issue(order: service.CertificateOrder) -> list[service.CertificateView]:
