@@ -15,7 +15,7 @@ from cryptography.x509 import ocsp as x509_ocsp
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
-from pki import ca_states, ceremony, crl, issuing, ocsp, responders, service, status
+from pki import ca_states, ceremony, crl, issuing, ocsp, responders, second_opinion, service, status
 from pki.ceremony_steps import certificate_of
 from pki.domain import serials
 from pki.domain.ceremony_file import parse
@@ -202,6 +202,8 @@ class TestRollOver:
         issuing.settle()
         for each, ca in ((old, first), (new, second)):
             assert "OK" in verified(each.certificate, ca, tmp_path)
+            assert second_opinion.findings(parsed[each.name].public_bytes(Encoding.DER), "function") == []
+            assert second_opinion.findings(bytes(ca.certificate_der), "issuing-ca") == []
         serial = parsed["Old"].serial_number
         call_command("pki_revoke", ca=first.common_name, serial=serial, reason="superseded")
         ocsp.presign_due()
