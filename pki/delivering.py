@@ -16,7 +16,7 @@ from django.db.models import F, Q, QuerySet
 
 from pki.deliveries import record
 from pki.domain import jwe as jwe_format
-from pki.hsm import HsmError, HsmSealBroken
+from pki.hsm import HsmError, HsmSealBroken, HsmSealKeyLost
 from pki.models import DeliveryState, Event, SecretDelivery, SecretState
 from pki.sealing import open_sealed
 from siths_portal.lib import clock, faults
@@ -98,6 +98,9 @@ def _settle(row: SecretDelivery) -> bool:
             content["puk"] = open_sealed(row.secret).decode("ascii")
         except HsmSealBroken:
             return _close(row, DeliveryState.REFUSED, failure="seal-broken")
+        except HsmSealKeyLost:
+            log.critical("delivery.kek_lost", delivery=str(row.id), kek=row.secret.kek_id)
+            return _close(row, DeliveryState.REFUSED, failure="seal-key-lost")
         except UnicodeDecodeError:
             # Its text would quote the secret.
             return _close(row, DeliveryState.REFUSED, failure="not-text")

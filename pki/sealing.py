@@ -11,8 +11,9 @@ from uuid import UUID
 import structlog
 from django.db import transaction
 
+from pki import keks
 from pki.domain import jwe as jwe_format
-from pki.hsm import HsmConfigError, HsmError, hsm_for
+from pki.hsm import HsmError, hsm_for
 from pki.models import Event, HsmKey, KeyPurpose, Secret, SecretState
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import canonical_json
@@ -47,11 +48,10 @@ def open_secrets(secret_ids: Iterable[UUID] | None = None, *, limit: int = 200) 
 
 
 def _settle(secret: Secret) -> bool:
-    kek = HsmKey.objects.filter(purpose=KeyPurpose.KEK, retired_at=None).order_by("-created_at").first()
-    if kek is None:
-        raise HsmConfigError("no key to seal secrets under")
     try:
-        blob = hsm_for(kek.token_label).seal(kek.key_id, _plaintext(secret), _associated_data(secret))
+        plaintext = _plaintext(secret)
+        kek = keks.take()
+        blob = hsm_for(kek.token_label).seal(kek.key_id, plaintext, associated_data(secret))
     except Refused as refusal:
         return _close(secret, SecretState.REFUSED, failure=refusal.code)
     return _close(secret, SecretState.SEALED, sealed=blob, kek_id=kek.key_id)
@@ -78,7 +78,7 @@ def _plaintext(secret: Secret) -> bytes:
     return plaintext
 
 
-def _associated_data(secret: Secret) -> bytes:
+def associated_data(secret: Secret) -> bytes:
     """Binds a sealed blob to its row, owner, card and order: moved to another row it does not open."""
     return canonical_json({"id": secret.id, "owner_ref": secret.owner_ref, "header": secret.expected_header})
 
@@ -108,6 +108,9 @@ def _close(secret: Secret, state: SecretState, **changes: Any) -> bool:
 
 
 def open_sealed(secret: Secret) -> bytes:
-    """The plaintext of a sealed secret, in the worker's memory. Raises HsmSealBroken if the blob is not this row's."""
+    """The plaintext of a sealed secret, in the worker's memory.
+
+    Raises HsmSealBroken if the blob is not this row's, HsmSealKeyLost if its KEK is not in the token.
+    """
     token = hsm_for(HsmKey.objects.get(key_id=secret.kek_id).token_label)
-    return token.open(bytes(secret.sealed or b""), _associated_data(secret))
+    return token.open(bytes(secret.sealed or b""), associated_data(secret))

@@ -17,6 +17,7 @@ from pki import (
     mass_revocation,
     mass_running,
     ocsp,
+    resealing,
     responders,
     revoking,
     sealing,
@@ -104,6 +105,12 @@ def tell_revoked(certificate_ids: list[str]) -> None:
 def open_secrets(secret_ids: list[str] | None = None) -> None:
     """Opens and seals secrets that were received."""
     sealing.open_secrets(None if secret_ids is None else [UUID(id_) for id_ in secret_ids])
+
+
+@shared_task(name="pki.rotate_keks")  # type: ignore[untyped-decorator]
+def rotate_keks() -> None:
+    """Makes the year's key to seal secrets under, and seals anew what lies under older ones."""
+    resealing.rotate()
 
 
 @shared_task(name="pki.deliver_secrets")  # type: ignore[untyped-decorator]

@@ -27,6 +27,7 @@ SCHEDULE: dict[str, tuple[str, float, str]] = {
     "pki.open_secrets": ("pki.open_secrets", 10, "pki"),
     "pki.deliver_secrets": ("pki.deliver_secrets", 2, "pki"),
     "pki.renew_responders": ("pki.renew_responders", 3600, "pki"),
+    "pki.rotate_keks": ("pki.rotate_keks", 3600, "pki"),
     "pki.inventory": ("pki.inventory", 3600, "pki"),  # once a day; looking often makes a missed run cost an hour
     "pki.mass_revoke_due": ("pki.mass_revoke_due", 15, "pki"),
     # CRLs have a period of their own; looking often makes a missed run cost minutes.

@@ -273,6 +273,8 @@ PKI_SIGNING_CLAIM_SECONDS = env.int("PKI_SIGNING_CLAIM_SECONDS", default=20)
 SECRET_DELIVERIES_PER_DAY = env.int("SECRET_DELIVERIES_PER_DAY", default=5)
 # The token library on whose throwaway tokens a ceremony is done again.
 PKI_REPLAY_MODULE = env.str("PKI_REPLAY_MODULE", default="/usr/lib/softhsm/libsofthsm2.so")
+# Encryptions under one key with random IVs (NIST SP 800-38D section 8.3).
+KEK_SEALS_LIMIT = min(env.int("KEK_SEALS_LIMIT", default=2**32), 2**32)
 PKI_CEREMONY_DIR = Path(env.str("PKI_CEREMONY_DIR", default=str(VAR_DIR / "ceremony")))
 # Calls of the PKI API that one client may make in a minute with one process, by operation.
 PKI_API_ORDERS_PER_MINUTE = env.int("PKI_API_ORDERS_PER_MINUTE", default=300)

@@ -354,6 +354,9 @@ def _not_delivered(failure: str) -> Conflict:
     if failure == "token-unavailable":
         message = "Kortets PUK kunde inte hämtas just nu. Be ID-administratören öppna appen på nytt om en stund."
         return Conflict(failure, message)
+    if failure == "seal-key-lost":
+        message = "Kortets PUK kan inte lämnas ut: nyckeln som den är förseglad med saknas. Kontakta driften. Spärra inte kortet."
+        return Conflict(failure, message)
     return Conflict("delivery-refused", "Kortets PUK kan inte lämnas ut. Spärra kortet och beställ ett nytt.")
 
 

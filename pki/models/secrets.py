@@ -26,7 +26,10 @@ class Secret(models.Model):
     destroyed_at = models.DateTimeField(null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["created_at"], name="pki_secret_received", condition=models.Q(state="received"))]
+        indexes = [
+            models.Index(fields=["created_at"], name="pki_secret_received", condition=models.Q(state="received")),
+            models.Index(fields=["kek_id", "id"], name="pki_secret_sealed", condition=models.Q(state="sealed")),
+        ]
 
 
 class SecretDelivery(models.Model):

@@ -214,6 +214,18 @@ def test_a_puk_that_cannot_be_opened_ends_it_in_words(world: Any) -> None:
     assert activated.transaction(opened).state == "failed"
 
 
+def test_a_puk_whose_sealing_key_is_lost_ends_it_and_keeps_the_card(world: Any) -> None:
+    made = sent_card(world)
+    opened, app = identify(world, made), App(made)
+    proof = app.proof(opened)
+    assert activation_app.start(handle=opened.handle, proof=proof) is None
+    SecretDelivery.objects.update(state="refused", failure="seal-key-lost")
+    with pytest.raises(Conflict, match="seal-key-lost") as told:
+        activation_app.start(handle=opened.handle, proof=proof)
+    assert "Spärra inte kortet" in told.value.message
+    assert activated.transaction(opened).state == "failed"
+
+
 def test_a_token_that_does_not_answer_for_long_ends_it_and_says_to_try_again(world: Any) -> None:
     made = sent_card(world)
     opened, app = identify(world, made), App(made)

@@ -234,6 +234,16 @@ def test_a_blob_of_another_card_is_not_delivered() -> None:
     assert service.delivery(delivery).jwe == ""
 
 
+def test_a_blob_whose_key_is_lost_is_refused_as_such_at_once() -> None:
+    """The blob names a KEK that the token does not have."""
+    secret = sealed()
+    blob = bytes(Secret.objects.get(id=secret).sealed or b"")
+    Secret.objects.filter(id=secret).update(sealed=blob[:1] + b"\x00" * 20 + blob[21:])
+    delivery = App().ask(secret)
+    delivering.deliver_secrets()
+    assert (service.delivery(delivery).state, service.delivery(delivery).failure) == ("refused", "seal-key-lost")
+
+
 def test_a_destroyed_secret_takes_its_deliveries_along() -> None:
     app, secret = App(), sealed()
     made = app.ask(secret)
