@@ -55,6 +55,8 @@ def _lint_unknown(unknown: Mapping[tuple[object, ...], Certificate], issuers: Ma
             log.error("profile.lint_failed", profile=profile, ca=row.ca.slug, findings=found)
             raise Invalid("certificate-lint", f"Certifikatet har fel enligt pkilint: {', '.join(found)}.")
         new.append(ProfileLint(profile_version=row.profile_version, ca=row.ca, linter=linter, at=now))
+    # In one order everywhere: others who enter the same wait for this transaction.
+    new.sort(key=lambda row: (row.profile_version_id, row.ca_id))
     ProfileLint.objects.bulk_create(new, ignore_conflicts=True)
 
 

@@ -13,7 +13,8 @@ class ProfileChanged(RuntimeError):
 
 def versions(names: Iterable[str]) -> dict[str, ProfileVersion]:
     """The stored row of each profile's definition, made if it is new, in the caller's transaction. Raises ProfileChanged."""
-    wanted = {name: PROFILES[name] for name in names}
+    # In one order everywhere, since each new row makes others who enter it wait for this transaction.
+    wanted = {name: PROFILES[name] for name in sorted(names)}
     hashes = {profile.sha256: name for name, profile in wanted.items()}
     found = {hashes[row.sha256]: row for row in ProfileVersion.objects.filter(sha256__in=hashes)}
     for name, profile in wanted.items():

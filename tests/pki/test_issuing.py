@@ -7,15 +7,16 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from django.db import connection, connections, transaction
+from django.db import OperationalError, connection, connections, transaction
 
-from pki import issuing, planning, service
+from pki import issuing, planning, profiles, service
 from pki.domain.profiles import PROFILES
 from pki.hsm import HsmKeyMissing, HsmPinError, HsmUnavailable
 from pki.models import CaState, Certificate, CertificateAuthority, CertificateBlob, ClockMark, Event, OcspResponse, Revocation
@@ -121,6 +122,40 @@ def test_only_an_active_ca_issues(demo_pki, state):
 def test_a_ca_certificate_cannot_be_ordered(demo_pki):
     with pytest.raises(Conflict):  # the root is offline
         plan(order(ca="root", profile="issuing-ca", subject_alternative={}, card_number=None))
+
+
+def test_two_first_plans_of_the_same_profiles_never_wait_for_each_other_both(demo_pki):
+    """Rows of profiles are made in one order, whatever the orders: in another, PostgreSQL would end one of the two."""
+    first, second = "person-id-auth", "person-id-sign"
+    outcomes: list[object] = []
+
+    def other_way_round() -> None:
+        try:
+            with transaction.atomic():
+                outcomes.append(sorted(profiles.versions([second, first])))
+        except OperationalError as error:
+            outcomes.append(error)
+        finally:
+            connections.close_all()
+
+    other = threading.Thread(target=other_way_round)
+    with transaction.atomic():
+        profiles.versions([first])
+        other.start()
+        await_a_waiting_transaction()
+        profiles.versions([second])
+    other.join()
+    assert outcomes == [[first, second]]
+
+
+def await_a_waiting_transaction() -> None:
+    """Until some transaction of this database waits for another's end."""
+    with connection.cursor() as cursor:
+        while True:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'")
+            if cursor.fetchone()[0]:
+                return
+            time.sleep(0.01)
 
 
 # --- keys that were seen before -----------------------------------------------------------------------------------------
