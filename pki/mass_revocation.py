@@ -29,7 +29,6 @@ from siths_portal.lib import clock, faults, jobs
 from siths_portal.lib.errors import Conflict, Invalid, NotFound
 from siths_portal.lib.ids import new_id
 
-TASK = "pki.mass_revoke"
 LONGEST_PAGE = 200
 _LONGEST_TEXT = 1000
 _NAMED_CAS = 4
@@ -180,7 +179,7 @@ def start_mass_revocation(mass_revocation_id: UUID, *, actor_ref: str) -> MassRe
     row.resumed_at, row.resumed_from, row.claimed_until = clock.now(), row.done, None
     row.save()
     _record(row, action, actor_ref, {"done": row.done, "total": row.total})
-    jobs.enqueue(TASK, queue="pki", mass_revocation_id=str(row.id))
+    jobs.enqueue("pki.mass_revoke", queue="pki", mass_revocation_id=str(row.id))
     faults.point("pki.mass.start.before-commit")
     return mass_revocation(row.id)
 

@@ -78,7 +78,7 @@ def wake_due() -> int:
     due = MassRevocation.objects.filter(_free(), state__in=_UNDER_WAY).order_by("id").values_list("id", flat=True)
     ids = list(due[:100])
     for id_ in ids:
-        jobs.enqueue(mass_revocation.TASK, queue="pki", mass_revocation_id=str(id_))
+        jobs.enqueue("pki.mass_revoke", queue="pki", mass_revocation_id=str(id_))
     return len(ids)
 
 

@@ -86,7 +86,7 @@ def publish_crls() -> None:
 def mass_revoke(mass_revocation_id: str) -> None:
     """Takes one turn of a mass revocation, and asks for the next."""
     if mass_running.run(UUID(mass_revocation_id)):
-        jobs.enqueue(mass_revocation.TASK, queue="pki", mass_revocation_id=mass_revocation_id)
+        jobs.enqueue("pki.mass_revoke", queue="pki", mass_revocation_id=mass_revocation_id)
 
 
 @shared_task(name="pki.mass_revoke_due")  # type: ignore[untyped-decorator]
