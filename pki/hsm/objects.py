@@ -85,11 +85,11 @@ def make_pair(session: pkcs11.Session, algorithm: Algorithm, label: str, *, deri
     key_id = key_id_of(der)
     refuse_taken(session, key_id=key_id)
     final = {Attribute.TOKEN: True, Attribute.ID: bytes.fromhex(key_id), Attribute.LABEL: label, Attribute.MODIFIABLE: False}
-    public.copy(final)
+    stored_public = public.copy(final)
     stored = private.copy(final)
     private.destroy()
     public.destroy()
-    _require(stored)
+    _require(stored, stored_public)
     return KeyRef(key_id, label, algorithm, der)
 
 
@@ -129,10 +129,12 @@ def make_secret_key(session: pkcs11.Session, algorithm: Algorithm, key_id: str, 
     return KeyRef(key_id, label, algorithm)
 
 
-def _require(key: pkcs11.Object) -> None:
+def _require(key: pkcs11.Object, *others: pkcs11.Object) -> None:
+    """Destroys a new key, and what was made with it, unless it is as it must be: HsmConfigError."""
     wrong = [attribute.name for attribute, value in REQUIRED.items() if key[attribute] is not value]
     if wrong:
-        key.destroy()
+        for each in (key, *others):
+            each.destroy()
         raise HsmConfigError(f"the token made a key with wrong attributes: {', '.join(wrong)}")
 
 
