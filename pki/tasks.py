@@ -14,7 +14,6 @@ from pki import (
     issuance_sets,
     issuing,
     key_checks,
-    mass_revocation,
     mass_running,
     ocsp,
     resealing,
