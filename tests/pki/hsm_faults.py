@@ -11,7 +11,14 @@ from collections.abc import Callable, Iterator
 from django.conf import settings
 
 # Places in CK_FUNCTION_LIST after its version (PKCS #11 2.40 section 3.6), and how many arguments, each a word long.
-_FUNCTIONS = {"C_Initialize": (0, 1), "C_Finalize": (1, 1), "C_Login": (18, 4), "C_SignInit": (42, 3), "C_Sign": (43, 5)}
+_FUNCTIONS = {
+    "C_Initialize": (0, 1),
+    "C_Finalize": (1, 1),
+    "C_Login": (18, 4),
+    "C_CopyObject": (21, 5),
+    "C_SignInit": (42, 3),
+    "C_Sign": (43, 5),
+}
 _WORD = ctypes.c_ulong
 
 

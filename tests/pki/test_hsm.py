@@ -256,6 +256,20 @@ def test_a_token_that_is_away_fails_fast_and_returns(monkeypatch):
     verify(token.public_key(key), token.sign(key, b"x", Scheme.ECDSA_SHA256), b"x", Scheme.ECDSA_SHA256)
 
 
+def test_a_token_made_anew_under_the_old_label_is_another(monkeypatch):
+    """Deleted and initialised again, it has another serial number: nothing is signed until somebody has looked (E2 point 3)."""
+    monkeypatch.setattr(sessions, "BACK_OFF_SECONDS", (0,))
+    make_token("hsm-anew")
+    token = opened("hsm-anew")
+    key = token.generate(KeySpec(Algorithm.EC_P256, "anew/ec"))
+    shutil.rmtree(_folder_of_token(Path(os.environ["SOFTHSM2_CONF"]).parent / "tokens", key.key_id))
+    make_token("hsm-anew")
+    here = module(settings.PKCS11_MODULE, "auto")
+    here.restart(here.generation)
+    with pytest.raises(hsm.HsmConfigError, match="another token"):
+        token.sign(key, b"x", Scheme.ECDSA_SHA256)
+
+
 def _folder_of_token(tokens: Path, key_id: str) -> Path:
     (found,) = {path.parent for path in tokens.rglob("*.object") if bytes.fromhex(key_id) in path.read_bytes()}
     return found

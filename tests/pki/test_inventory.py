@@ -11,11 +11,12 @@ from pkcs11 import Attribute, KeyType, ObjectClass
 from pkcs11.util.ec import encode_named_curve_parameters
 
 from pki import inventory
-from pki.hsm import HsmUnavailable, hsm_for
+from pki.hsm import HsmError, HsmUnavailable, hsm_for
 from pki.hsm.module import module
 from pki.models import Event, HsmKey, KeyInventory, KeyPurpose
 from pki.token_keys import SERVICE_KEYS, Wanted, keys_at_rest, retire
 from siths_portal.lib import clock
+from tests.pki.hsm_faults import intercepted
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -164,6 +165,26 @@ def test_a_token_that_does_not_answer_is_an_alarm_and_changes_no_row(rows, monke
     report = inventory.run()
     assert {each.kind for each in report.problems} == {"unreachable"}
     assert not HsmKey.objects.exclude(finding="").exists()
+
+
+@pytest.mark.parametrize("stored", [0, 1])
+def test_a_full_token_makes_no_key_no_row_and_no_alarm_once_it_has_room(rows, stored):
+    """CKR_DEVICE_MEMORY for the public half or for the private one; the next attempt clears away what was left."""
+    token = hsm_for(settings.PKCS11_TOKEN)
+    wanted = Wanted(token, KeyPurpose.OCSP, "siths/test/full/ocsp/2026", "ec-p256")
+    calls = []
+
+    def full(call):
+        calls.append(call)
+        return call() if len(calls) <= stored else 0x31
+
+    with intercepted("C_CopyObject", full), pytest.raises(HsmError, match="DeviceMemory"):
+        wanted.ensure(actor_ref="test")
+    assert not HsmKey.objects.filter(label=wanted.label).exists()
+    assert token.find_label(wanted.label) is None
+    row = wanted.ensure(actor_ref="test")
+    token.prove(token.find(row.key_id))
+    assert inventory.run().ok
 
 
 def test_it_runs_once_a_day(rows):
