@@ -9,7 +9,10 @@ from django.conf import settings
 
 ROOT = Path(settings.BASE_DIR)
 DOCUMENT = (ROOT / "docs" / "requirements.md").read_text()
-IDS = [f"B1.{n}" for n in range(1, 34)] + [f"S{n:02}" for n in range(1, 49)] + [f"F{n:02}" for n in range(1, 21)]
+IDS = [
+    *(f"B1.{n}" for n in range(1, 34)), *(f"S{n:02}" for n in range(1, 49)), *(f"F9.{n}" for n in range(1, 6)),
+    *(f"F{n:02}" for n in range(1, 21)),
+]  # fmt: skip
 ROWS = [
     [cell.strip() for cell in line.strip("|").split(" | ")] for line in DOCUMENT.splitlines() if re.match(r"\| [BSF]\d", line)
 ]
