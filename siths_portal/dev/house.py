@@ -116,7 +116,7 @@ def bench() -> None:
     area = os.environ.get("AREA", "")
     if area not in ("", "pki", "portal", "billing", "supplier"):
         raise HouseError(f"AREA is pki, portal, billing or supplier, not {area}", 2)
-    chosen = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests" / "bench").glob(f"bench_{area or '*'}.py"))
+    chosen = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests" / "bench").glob(f"bench_{area}*.py"))
     if not chosen:
         raise HouseError(f"There is no benchmark of {area} yet")
     _pytest(*chosen, "-o", "python_files=bench_*.py", "-p", "no:randomly", "--timeout", "3600")

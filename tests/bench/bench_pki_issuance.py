@@ -1,0 +1,133 @@
+"""Issuance in two `pki` worker processes on a durable PostgreSQL, beside what the token alone does in the same two processes."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from siths_portal.dev.private_services import APP_ROLE, OWNER_ROLE, PrivatePostgres
+from tests.pki_fixtures import DEMO_FILE, make_token
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PROCESSES, ROUNDS, SECONDS, BATCH = 2, 5, 3.0, 100
+RSA, EC = "person-hsaid-3", "person-id-3"
+ISSUERS = {
+    RSA: ("RSA-4096", ["person-hsaid-auth", "person-hsaid-sign"], 2000),
+    EC: ("P-256", ["person-id-auth", "person-id-sign"], 6000),
+}
+
+Report = Callable[..., float]
+
+
+def ceremony() -> bytes:
+    """The demo's ceremony with one issuer of each kind."""
+    document = yaml.safe_load(DEMO_FILE.read_bytes())
+    document["authorities"] = [each for each in document["authorities"] if each["slug"] in ("root", *ISSUERS)]
+    for each in document["authorities"]:
+        each["key"] = "ec-p256" if each["slug"] == EC else "rsa-4096"
+    return yaml.safe_dump(document, allow_unicode=True).encode()
+
+
+class Workers:
+    """The processes, asked all at once."""
+
+    def __init__(self, environ: dict[str, str]) -> None:
+        command = [sys.executable, "-W", "ignore", "-m", "tests.bench.issuance_worker"]
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self._processes = [subprocess.Popen(command, cwd=ROOT, env=environ, **pipes) for _ in range(PROCESSES)]
+        self._read()
+
+    def _read(self) -> list[dict[str, Any]]:
+        return [json.loads(process.stdout.readline()) for process in self._processes]  # type: ignore[union-attr]
+
+    def ask(self, do: str, **arguments: Any) -> list[dict[str, Any]]:
+        """What each process answers."""
+        for process in self._processes:
+            process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")  # type: ignore[union-attr]
+            process.stdin.flush()  # type: ignore[union-attr]
+        return self._read()
+
+    def end(self) -> None:
+        """Closes their input, which ends them."""
+        for process in self._processes:
+            process.stdin.close()  # type: ignore[union-attr]
+            process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def house() -> Iterator[tuple[PrivatePostgres, dict[str, str]]]:
+    """A durable PostgreSQL, tokens of their own, a root and two issuers; and the environment of processes that use them."""
+    folder = Path(tempfile.mkdtemp(prefix="siths-bench-", dir="/tmp"))
+    folder.chmod(0o755)
+    postgres = PrivatePostgres(folder / "pg" / "data", folder / "pg", fsync=True)
+    postgres.create()
+    postgres.start()
+    try:
+        postgres.provision()
+        for label in ("bench-issuing", "bench-root"):
+            make_token(label)
+        (folder / "ceremony.yaml").write_bytes(ceremony())
+        environ = os.environ | {
+            "DATABASE_URL": postgres.url(APP_ROLE),
+            "DATABASE_OWNER_URL": postgres.url(OWNER_ROLE),
+            "PKCS11_TOKEN": "bench-issuing",
+            "PKCS11_ROOT_TOKEN": "bench-root",
+            "PKI_STATUS_DIR": str(folder / "status"),
+            "PKI_CEREMONY_DIR": str(folder / "ceremony"),
+        }
+        manage = [sys.executable, "-W", "ignore", "manage.py"]
+        subprocess.run([*manage, "migrate", "-v", "0"], cwd=ROOT, env=environ, check=True)
+        setup = [sys.executable, "-W", "ignore", "-m", "tests.bench.issuance_worker", str(folder / "ceremony.yaml")]
+        subprocess.run(setup, cwd=ROOT, env=environ, check=True)
+        yield postgres, environ
+    finally:
+        postgres.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.parametrize("slug", list(ISSUERS))
+def test_certificates(house: tuple[PrivatePostgres, dict[str, str]], report: Report, slug: str) -> None:
+    postgres, environ = house
+    key, profiles, stock = ISSUERS[slug]
+    count = "SELECT count(*) FROM pki_certificateblob"
+    before = int(postgres.psql(count, database="siths"))
+    workers = Workers(environ)
+    rates: dict[str, list[float]] = {"token": [], "issued": [], "answered": []}
+    shares: dict[str, list[dict[str, Any]]] = {"issued": [], "answered": []}
+    issued = 0
+    try:
+        for turn in range(-1, ROUNDS):  # the first warms up and is not counted
+            raw = sum(each["rate"] for each in workers.ask("raw", ca=slug, seconds=1.0 if turn < 0 else SECONDS))
+            if turn >= 0:
+                rates["token"].append(raw)
+            for what in ("issued", "answered"):
+                workers.ask("prepare", ca=slug, profiles=profiles, count=200 if turn < 0 else stock)
+                answers = workers.ask("issue", seconds=SECONDS, batch=BATCH, answers=what == "answered")
+                issued += sum(each["issued"] for each in answers)
+                if turn >= 0:
+                    rates[what].append(sum(each["rate"] for each in answers))
+                    shares[what] += answers
+    finally:
+        workers.end()
+    name = f"certificates, {key} issuer, {PROCESSES} processes"
+    raw = report("pki", name, "the token alone", rates["token"])
+    for what, by in (("issued", "planned, signed, stored"), ("answered", "and answered for (OCSP)")):
+        report("pki", name, by, rates[what], note=note(rates, what, shares[what]))
+    assert raw
+    assert int(postgres.psql(count, database="siths")) - before == issued
+
+
+def note(rates: dict[str, list[float]], what: str, answers: list[dict[str, Any]]) -> str:
+    """The ratio to the token's rate in the same round, and where the processes' time went."""
+    ratios = sorted(mine / raw for mine, raw in zip(rates[what], rates["token"], strict=True))
+    token, database = (sum(each[part] for each in answers) / len(answers) for part in ("token", "database"))
+    spent = f"token {token:.0%}, database {database:.0%}, our code {1 - token - database:.0%}"
+    return f"{ratios[len(ratios) // 2]:.2f} x token; {spent}"
