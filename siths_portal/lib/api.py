@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import contextlib
 import functools
 import json
 from collections.abc import Callable
@@ -9,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
+from django.http.request import RawPostDataException
 from django.views.decorators.http import require_safe
 from rest_framework import serializers
 from rest_framework.renderers import JSONRenderer
@@ -36,10 +38,10 @@ class JsonView(APIView):
 
     http_method_names = ["get", "head", "post", "put"]
     body_limit: int | None = None
-    """Bytes that a request may bring, if less than the process takes at all."""
+    """Bytes that a request may bring, if less than the process takes at all. For faces behind a front that buffers bodies."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Refuses a body that says it is too large (413), unread, once it is known who calls."""
+        """Refuses a body that says it is too large (413), unparsed, once it is known who calls."""
         super().initial(request, *args, **kwargs)
         if self.body_limit is not None and _content_length(request) > self.body_limit:
             raise RequestDataTooBig
@@ -48,7 +50,15 @@ class JsonView(APIView):
         """Adds `Cache-Control: no-store`, since answers may hold personal data."""
         final = super().finalize_response(request, response, *args, **kwargs)
         final.headers.setdefault("Cache-Control", "no-store")
+        if self.body_limit is not None:
+            _drain(request)
         return final
+
+
+def _drain(request: Request) -> None:
+    """Reads what was not read: a front that is still sending when the connection closes answers 502 in place of the refusal."""
+    with contextlib.suppress(RawPostDataException, RequestDataTooBig, UnreadablePostError):
+        _ = request.body
 
 
 def _content_length(request: Request) -> int:

@@ -75,10 +75,14 @@ def test_every_answer_is_as_described(case, stage, session, known) -> None:
     if "serial" in parameters and (row := next(known)):
         parameters |= {"issuer": row.ca.slug, "serial": row.serial}
         case.path_parameters = parameters
-    body = case.body
-    if isinstance(body, dict) and "serial" in body and (row := next(known)):
+    body, lawful = case.body, case.meta.generation.mode.is_positive
+    if lawful and isinstance(body, dict) and "serial" in body and (row := next(known)):
         body |= {"issuer": row.ca.slug, "serial": row.serial}
-    case.call_and_validate(base_url=stage.base_url, session=session, verify=session.verify, cert=session.cert, checks=CHECKS)
+    answer = case.call(base_url=stage.base_url, session=session, verify=session.verify, cert=session.cert)
+    # 413 refuses too, which the check of unlawful data does not know.
+    case.validate_response(
+        answer, checks=[each for each in CHECKS if each is not negative_data_rejection or answer.status_code != 413]
+    )
 
 
 @pytest.mark.parametrize("number", range(5))

@@ -121,6 +121,23 @@ def test_a_body_that_is_too_large_is_refused(api, a, path: str) -> None:
     assert a("POST", path, key="k", body=b" " * 65_536).status_code in (400, 422)
 
 
+@pytest.mark.parametrize("status", [401, 403, 405, 413, 415, 429])
+def test_a_refusal_reads_the_body_so_that_the_front_can_pass_it_on(api, settings, status: int) -> None:
+    """nginx makes a 502 of a connection that closes while it is still sending."""
+    from authn.models import ServiceClient
+
+    client = api.service(f"r{status}", kind="supplier" if status == 403 else "service")
+    if status == 401:
+        ServiceClient.objects.update(active=False)
+    if status == 429:
+        settings.PKI_API_REVOCATIONS_PER_MINUTE = 0
+    size = 60_000 if status in (405, 415) else 1_000_000
+    type_ = {"Content_Type": "text/plain"} if status == 415 else {}
+    answer = client("PUT" if status == 405 else "POST", "revocations", key="k", body=b" " * size, **type_)
+    assert answer.status_code == status
+    assert answer.wsgi_request.environ["wsgi.input"].read() == b""
+
+
 LIMITS = {
     "PKI_API_ORDERS_PER_MINUTE": lambda service, row: service.order(issuer="nothing"),
     "PKI_API_REVOCATIONS_PER_MINUTE": lambda service, row: service.revoke(row, reason="x"),
