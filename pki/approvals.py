@@ -1,6 +1,7 @@
 """Dual control (spec F9): a document is requested, approved by enough other persons, and carried out once.
 
-Nobody approves what he asked for, and nobody twice. Functions join the caller's transaction.
+Nobody approves what he asked for or what is asked for in his name (`requester` of the document), and nobody twice. Functions
+join the caller's transaction.
 """
 
 import datetime as dt
@@ -84,7 +85,7 @@ def decide(
     now = clock.now()
     if row.state != ApprovalState.OPEN or row.expires_at <= now:
         raise Conflict("approval-closed", "Ärendet väntar inte på godkännande längre. Läs in sidan på nytt.")
-    if approver_ref == row.requester_ref:
+    if approver_ref in (row.requester_ref, row.document.get("requester")):
         raise Forbidden("approval-own-request", "Du kan inte godkänna det du själv har begärt. Be en kollega.")
     if row.approvals.filter(approver_ref=approver_ref).exists():
         raise Conflict("approval-given", "Du har redan lämnat ditt beslut i ärendet. En annan person ska lämna nästa.")
@@ -105,7 +106,7 @@ def decide(
     _record(row, f"approval.{decision}", approver_ref, {"document_sha256": document_sha256, "signed": signed is not None})
     if decision == Decision.REJECTED:
         _close(row, ApprovalState.REJECTED)
-    elif row.approvals.filter(decision=Decision.APPROVED).count() >= row.required:
+    elif _enough(row):
         _close(row, ApprovalState.APPROVED)
     return row
 
@@ -132,7 +133,7 @@ def use(*, request_id: UUID, action: ApprovalAction, document: Mapping[str, Any]
     row = _locked(request_id)
     if row.action != action or row.document_sha256 != document_hash(document):
         raise Conflict("approval-other-document", "Godkännandet gäller ett annat underlag.")
-    if row.state != ApprovalState.APPROVED or row.expires_at <= clock.now():
+    if row.state != ApprovalState.APPROVED or row.expires_at <= clock.now() or not _enough(row):
         raise Conflict("approval-missing", f"Det krävs godkännande av {row.required} andra personer än den som begärde det.")
     _close(row, ApprovalState.USED)
     _record(row, "approval.used", actor_ref, {"document_sha256": row.document_sha256})
@@ -152,6 +153,13 @@ def expire() -> int:
         _close_all(rows, ApprovalState.EXPIRED)
         Event.objects.bulk_create(_event(row, "approval.expired", "system:approvals", {}) for row in rows)
     return len(rows)
+
+
+def _enough(row: ApprovalRequest) -> bool:
+    """Whether enough others have approved this document, by what they decided and not by what the request says of itself."""
+    given = row.approvals.filter(decision=Decision.APPROVED, document_sha256=row.document_sha256)
+    others = given.exclude(approver_ref__in=[row.requester_ref, row.document.get("requester") or ""])
+    return others.values("approver_ref").distinct().count() >= max(row.required, REQUIRED[row.action])
 
 
 def _locked(request_id: UUID) -> ApprovalRequest:
