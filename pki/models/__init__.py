@@ -28,10 +28,11 @@ from pki.choices import (
 )
 from pki.models.approvals import Approval, ApprovalRequest
 from pki.models.authorities import CertificateAuthority, CertificateAuthorityQuerySet, ProfileVersion, draw_status_versions
-from pki.models.ceremonies import KeyCeremony
+from pki.models.ceremonies import CeremonyProposal, CeremonySignature, KeyCeremony
 from pki.models.certificates import Certificate, CertificateBlob, Fingerprint, Revocation
 from pki.models.clients import ClientOrder, ClientPermission
 from pki.models.events import ClockMark, Event, EventMacs, EventSeal
+from pki.models.health import AuditCheck, HealthReport
 from pki.models.issuance import IssuanceSet, ModulusBlock, ProfileLint, RsaKey
 from pki.models.keys import HsmKey, KeyInventory
 from pki.models.mass_revocations import MassRevocation, MassRevocationMember
@@ -47,7 +48,10 @@ __all__ = [
     "ApprovalAction",
     "ApprovalRequest",
     "ApprovalState",
+    "AuditCheck",
     "CaState",
+    "CeremonyProposal",
+    "CeremonySignature",
     "CeremonyState",
     "CertIdHash",
     "Certificate",
@@ -65,6 +69,7 @@ __all__ = [
     "EventMacs",
     "EventSeal",
     "Fingerprint",
+    "HealthReport",
     "HsmKey",
     "IssuanceSet",
     "KeyCeremony",

@@ -1,4 +1,4 @@
-"""Key ceremonies: what was approved, what was done, and the protocol of it (spec F9)."""
+"""Key ceremonies: what is proposed and signed, what was approved, what was done, and the protocol of it (spec F9)."""
 
 from django.db import models
 
@@ -43,3 +43,52 @@ class KeyCeremony(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)
+
+
+class CeremonyProposal(models.Model):
+    """A ceremony file that waits for its approvers' signatures. What was proposed never changes, and no row is removed.
+
+    `required` of the approvers that the file names must sign. It is done with once a `KeyCeremony` has the same `file_sha256`,
+    or somebody withdrew it; a withdrawn file may be proposed anew.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    title = models.CharField(max_length=200)
+    environment = models.CharField(max_length=40)
+    file_text = models.TextField()
+    file_sha256 = models.CharField(max_length=64)
+    required = models.PositiveSmallIntegerField()
+    proposed_by_ref = models.CharField(max_length=200)
+    proposed_at = models.DateTimeField()
+    withdrawn_by_ref = models.CharField(max_length=200, default="", blank=True)
+    withdrawn_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["file_sha256"], condition=models.Q(withdrawn_at=None), name="pki_ceremonyproposal_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class CeremonySignature(models.Model):
+    """An approver's detached CMS over the file of a proposal, verified when it was registered; append-only.
+
+    `approver_ref` is as in the file, `registered_by_ref` the operator who handed it in.
+    """
+
+    proposal = models.ForeignKey(CeremonyProposal, on_delete=models.PROTECT, related_name="signatures")
+    approver_ref = models.CharField(max_length=200)
+    signature = models.BinaryField()
+    certificate_der = models.BinaryField()
+    signed_at = models.DateTimeField()
+    registered_by_ref = models.CharField(max_length=200)
+    registered_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["proposal", "approver_ref"], name="pki_ceremonysignature_once"),
+        ]
