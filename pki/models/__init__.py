@@ -37,7 +37,7 @@ from pki.models.issuance import IssuanceSet, ModulusBlock, ProfileLint, RsaKey
 from pki.models.keys import HsmKey, KeyInventory
 from pki.models.mass_revocations import MassRevocation, MassRevocationMember
 from pki.models.secrets import Secret, SecretDelivery
-from pki.models.status import Crl, OcspResponse, OcspSigner
+from pki.models.status import Crl, OcspResponse, OcspSigner, OcspUnknown
 
 __all__ = [
     "ANSWERED",
@@ -83,6 +83,7 @@ __all__ = [
     "ModulusBlock",
     "OcspResponse",
     "OcspSigner",
+    "OcspUnknown",
     "ProfileLint",
     "ProfileVersion",
     "Revocation",

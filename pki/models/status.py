@@ -5,6 +5,7 @@ from django.db import models
 from pki.choices import CertIdHash
 from pki.models.authorities import CertificateAuthority
 from pki.models.certificates import Certificate
+from siths_portal.lib.events import CurrentTransactionId
 
 
 class OcspSigner(models.Model):
@@ -24,7 +25,8 @@ class OcspResponse(models.Model):
     """A pre-signed OCSP answer for one certificate and one CertID hash. Served only if its `status_version` is current.
 
     `ca` is the certificate's, repeated here so that each CA's ageing answers are found without a join. `signer` is the delegate
-    that signed, null for a CA's own answers.
+    that signed, null for a CA's own answers. `xid` is the transaction that wrote the row last, by which publishers find what is
+    new (see `pki.ocsp_feed`).
     """
 
     ca = models.ForeignKey(CertificateAuthority, on_delete=models.PROTECT, related_name="+", db_index=False)
@@ -35,10 +37,40 @@ class OcspResponse(models.Model):
     status_version = models.BigIntegerField()
     this_update = models.DateTimeField()
     next_update = models.DateTimeField()
+    xid = models.BigIntegerField(db_default=CurrentTransactionId(), editable=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["certificate", "cert_id_hash"], name="pki_ocsp_response_certificate")]
-        indexes = [models.Index(fields=["ca", "next_update"], name="pki_ocsp_ageing")]
+        indexes = [
+            models.Index(fields=["ca", "next_update"], name="pki_ocsp_ageing"),
+            models.Index(fields=["xid"], name="pki_ocsp_feed"),
+        ]
+
+
+class OcspUnknown(models.Model):
+    """A serial that a CA never issued and that relying parties ask for, with its signed `unknown` answers of a short life.
+
+    Their number is bounded (see `pki.ocsp_unknown`). Both are empty, and `next_update` null, until they are signed.
+    """
+
+    ca = models.ForeignKey(CertificateAuthority, on_delete=models.PROTECT, related_name="+", db_index=False)
+    serial = models.CharField(max_length=40)
+    asked_at = models.DateTimeField()
+    der_sha1 = models.BinaryField(default=bytes)
+    der_sha256 = models.BinaryField(default=bytes)
+    this_update = models.DateTimeField(null=True)
+    next_update = models.DateTimeField(null=True)
+    xid = models.BigIntegerField(db_default=CurrentTransactionId(), editable=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["ca", "serial"], name="pki_ocsp_unknown_serial")]
+        indexes = [
+            models.Index(fields=["xid"], name="pki_ocsp_unknown_feed"),
+            models.Index(fields=["asked_at"], name="pki_ocsp_unknown_unsigned", condition=models.Q(next_update__isnull=True)),
+        ]
+
+    def __str__(self) -> str:
+        return self.serial
 
 
 class Crl(models.Model):
