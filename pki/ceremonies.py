@@ -54,12 +54,12 @@ class CeremonyRecord:
     transcript: str = field(repr=False)
 
 
-def ceremonies(*, after: UUID | None = None) -> list[CeremonyView]:
-    """The newest ceremonies, at most 50, or those older than the one with id `after`."""
+def ceremonies(*, after: UUID | None = None, limit: int = PAGE) -> list[CeremonyView]:
+    """The newest ceremonies, at most `limit`, or those older than the one with id `after`."""
     rows = KeyCeremony.objects.order_by("-id")
     if after is not None:
         rows = rows.filter(id__lt=after)
-    return [_view(row) for row in rows.defer("file_text", "transcript", "outputs")[:PAGE]]
+    return [_view(row) for row in rows.defer("file_text", "transcript", "outputs")[:limit]]
 
 
 def ceremony(ceremony_id: UUID) -> CeremonyRecord:

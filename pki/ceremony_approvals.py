@@ -19,7 +19,7 @@ from pki import approvals, status
 from pki.domain import keys
 from pki.domain.ceremony_file import Approver, CeremonyFile
 from pki.domain.detached_cms import NotSigned, Signature, key_fault, verify
-from pki.models import ApprovalAction, ApprovalRequest, Decision
+from pki.models import ApprovalAction, ApprovalRequest, CeremonySignature, Decision
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
 
@@ -48,6 +48,11 @@ class Given:
     known: Known
     signature: Signature
 
+    @property
+    def certificate_der(self) -> bytes:
+        """The approver's certificate."""
+        return self.known.certificate.public_bytes(Encoding.DER)
+
 
 def folder(ceremony: CeremonyFile) -> Path:
     """Where approvals of this file are looked for if none are named: one `.p7s` a person."""
@@ -55,8 +60,11 @@ def folder(ceremony: CeremonyFile) -> Path:
 
 
 def stored(ceremony: CeremonyFile) -> dict[str, bytes]:
-    """The approvals that lie in `folder`, by file name."""
-    return {path.name: path.read_bytes() for path in sorted(folder(ceremony).glob(f"*{SUFFIX}"))}
+    """The approvals that were registered in the portal, by person, and those that lie in `folder`, by file name; each once."""
+    registered = CeremonySignature.objects.filter(proposal__file_sha256=ceremony.sha256, proposal__withdrawn_at=None)
+    found = {f"i portalen av {each.approver_ref}": bytes(each.signature) for each in registered.order_by("id")}
+    files = {path.name: path.read_bytes() for path in sorted(folder(ceremony).glob(f"*{SUFFIX}"))}
+    return found | {name: content for name, content in files.items() if content not in found.values()}
 
 
 def approvers(ceremony: CeremonyFile) -> list[Known]:
@@ -94,7 +102,7 @@ def check(ceremony: CeremonyFile, signatures: Mapping[str, bytes]) -> list[Given
     known = approvers(ceremony)
     given: list[Given] = []
     for name, signature in signatures.items():
-        one = _check_one(ceremony, known, name, signature)
+        one = check_one(ceremony, known, name, signature)
         if any(other.known == one.known for other in given):
             raise Invalid("ceremony-approval", f"Godkännandet {name}: samma person har redan lämnat sitt.")
         given.append(one)
@@ -107,7 +115,8 @@ def check(ceremony: CeremonyFile, signatures: Mapping[str, bytes]) -> list[Given
     return given
 
 
-def _check_one(ceremony: CeremonyFile, known: Sequence[Known], name: str, content: bytes) -> Given:
+def check_one(ceremony: CeremonyFile, known: Sequence[Known], name: str, content: bytes) -> Given:
+    """One approval by one of `known`. Raises Invalid, which calls it by `name`, if it does not hold now."""
     now = clock.now()
     try:
         signature = verify(content, ceremony.text.encode(), [each.certificate for each in known])

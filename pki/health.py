@@ -7,7 +7,7 @@ import structlog
 from django.conf import settings
 from django.db.models import Min
 
-from pki import clock_guard, inspection, inventory
+from pki import clock_guard, health_reports, inspection, inventory
 from pki.findings import Finding, Severity, finding
 from pki.hsm import Algorithm, HsmError, KeyRef, hsm_for
 from pki.models import CaState, Certificate, CertificateStatus, Event, EventMacs, EventSeal, HsmKey, KeyPurpose
@@ -30,8 +30,9 @@ def check_all() -> list[Finding]:
 
 
 def measure() -> list[Finding]:
-    """Looks at everything, shows it as metrics and logs what is wrong; the findings."""
+    """Looks at everything, shows it as metrics and on the operators' page, and logs what is wrong; the findings."""
     found = check_all()
+    health_reports.keep(found)
     for each in found:
         _STATE.labels(each.subject).set(int(each.severity))
         if each.measure:

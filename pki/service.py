@@ -7,8 +7,19 @@ from pki.ca_states import carry_out as carry_out_ca_state
 from pki.ca_states import plan_change as plan_ca_state
 from pki.ca_states import targets as ca_state_targets
 from pki.ceremonies import CeremonyRecord, CeremonyView, OutputView, ParticipantView, ceremonies, ceremony
+from pki.ceremony_proposals import ApproverView, ProposalRecord, ProposalView, proposal, proposals
+from pki.ceremony_proposals import propose as propose_ceremony
+from pki.ceremony_proposals import register_signature as register_ceremony_signature
+from pki.ceremony_proposals import withdraw as withdraw_proposal
 from pki.clients import PermissionView, client_permissions, grant_client, withdraw_client
+from pki.clock_guard import Reading as ClockReading
+from pki.clock_guard import look as clock_reading
 from pki.deliveries import DeliveryView, delivery, destroy_delivery, plan_delivery, wait_for_delivery
+from pki.findings import Severity
+from pki.health_reports import AuditCheckView, HealthView, SeenFinding, audit_checks
+from pki.health_reports import latest as health_report
+from pki.inventory import InventoryReport
+from pki.inventory import latest as key_inventory
 from pki.lookup import certificates, revoked_since, wait_until_settled
 from pki.mass_revocation import (
     MassRevocationGrounds,
@@ -27,11 +38,21 @@ from pki.operators.approvals import (
     ApprovalView,
     DecisionView,
     approval,
+    ca_state_matter,
     closed_approvals,
     waiting_approvals,
     waiting_count,
 )
 from pki.operators.authorities import AuthorityLine, AuthorityRecord, authority_certificate, authority_lines, authority_record
+from pki.operators.ceremonies import (
+    CeremonyEvent,
+    Protocol,
+    Remaining,
+    ceremony_events,
+    ceremony_protocol,
+    ceremony_remaining,
+    protocol_content,
+)
 from pki.operators.keys import KeyPage, KeyView, destroyed_keys, keys_in_use
 from pki.operators.records import CertificateRecord, certificate_der, certificate_pem, certificate_record
 from pki.operators.search import (
@@ -53,10 +74,13 @@ __all__ = [
     "ApprovalPage",
     "ApprovalState",
     "ApprovalView",
+    "ApproverView",
+    "AuditCheckView",
     "AuthorityLine",
     "AuthorityRecord",
     "AuthorityView",
     "CaState",
+    "CeremonyEvent",
     "CeremonyRecord",
     "CeremonyView",
     "CertificateCriteria",
@@ -66,9 +90,12 @@ __all__ = [
     "CertificateRecord",
     "CertificateStatus",
     "CertificateView",
+    "ClockReading",
     "Decision",
     "DecisionView",
     "DeliveryView",
+    "HealthView",
+    "InventoryReport",
     "KeyPage",
     "KeyView",
     "MassRevocationDryRun",
@@ -79,20 +106,31 @@ __all__ = [
     "OutputView",
     "ParticipantView",
     "PermissionView",
+    "ProposalRecord",
+    "ProposalView",
+    "Protocol",
     "PublicationView",
+    "Remaining",
     "RevocationChannel",
     "RevocationReason",
+    "SeenFinding",
     "SerialOnly",
+    "Severity",
     "SourceRecord",
     "approval",
+    "audit_checks",
     "authorities",
     "authority_certificate",
     "authority_lines",
     "authority_record",
+    "ca_state_matter",
     "ca_state_targets",
     "carry_out_ca_state",
     "ceremonies",
     "ceremony",
+    "ceremony_events",
+    "ceremony_protocol",
+    "ceremony_remaining",
     "certificate_criteria",
     "certificate_der",
     "certificate_pem",
@@ -100,6 +138,7 @@ __all__ = [
     "certificates",
     "chain",
     "client_permissions",
+    "clock_reading",
     "closed_approvals",
     "decide_approval",
     "delivery",
@@ -108,6 +147,8 @@ __all__ = [
     "destroyed_keys",
     "find_certificates",
     "grant_client",
+    "health_report",
+    "key_inventory",
     "keys_in_use",
     "mass_revocation",
     "mass_revocation_dry_run",
@@ -119,7 +160,12 @@ __all__ = [
     "plan_secret",
     "plan_serial_only",
     "profile_names",
+    "proposal",
+    "proposals",
+    "propose_ceremony",
+    "protocol_content",
     "publication",
+    "register_ceremony_signature",
     "request_mass_revocation",
     "revoked_since",
     "secret_jwks",
@@ -132,4 +178,5 @@ __all__ = [
     "waiting_count",
     "withdraw_approval",
     "withdraw_client",
+    "withdraw_proposal",
 ]

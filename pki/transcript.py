@@ -45,12 +45,15 @@ def file_name(record: KeyCeremony) -> str:
     return f"{record.started_at:%Y-%m-%d}-{record.file_sha256[:12]}-transcript.json"
 
 
+def readable(record: KeyCeremony) -> bytes:
+    """The protocol of a finished ceremony as text to read and sign, in UTF-8."""
+    return "\n".join(lines(json.loads(record.transcript), record.transcript_sha256)).encode() + b"\n"
+
+
 def keep(record: KeyCeremony) -> Path:
     """Writes the protocol of a finished ceremony to its folder, unless it is there, and returns the JSON file."""
     path = Path(settings.PKI_CEREMONY_DIR) / file_name(record)
-    document = record.transcript.encode()
-    readable = "\n".join(lines(json.loads(record.transcript), record.transcript_sha256)).encode() + b"\n"
-    for each, content in ((path.with_suffix(".txt"), readable), (path, document)):
+    for each, content in ((path.with_suffix(".txt"), readable(record)), (path, record.transcript.encode())):
         if not each.exists() or each.read_bytes() != content:
             write_atomically(each, content, mode=0o640)
     return path

@@ -32,7 +32,10 @@ def load(text: str) -> Any:
     """The document's values. Raises CeremonyFileError."""
     try:
         return yaml.load(text, _Loader)  # noqa: S506  (a SafeLoader)
-    except yaml.YAMLError:
+    except CeremonyFileError:
+        raise
+    except (yaml.YAMLError, ValueError, RecursionError):
+        # Also a day that no month has, and nesting without end.
         raise CeremonyFileError("filen är inte YAML") from None
 
 

@@ -5,7 +5,10 @@ import datetime as dt
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
 
+from pki import health_reports
+from pki.management.arguments import operator_ref
 from siths_portal import chains, heads
 from siths_portal.lib import audit_heads, audit_verification, clock, ports
 from siths_portal.lib.audit_keys import AuditKeys
@@ -41,10 +44,12 @@ class Command(BaseCommand):
         for app in [wanted] if wanted else found:
             result = chains.verify(found[app], start=options["start"])
             self.stdout.write(f"{app}: {describe(result)}")
+            self._remember(app, describe(result), result.ok, result.checked, result.macs, whole=options["start"] == 1)
             bad += [] if result.ok else [app]
             unasked = unasked or result.token_silent
         report = heads.examine()
         self.stdout.write(f"huvuden: {describe_heads(report)}")
+        self._remember(health_reports.HEADS, describe_heads(report), not report.fault, report.count, None)
         if report.fault:
             bad.append("huvuden")
         if bad:
@@ -53,6 +58,15 @@ class Command(BaseCommand):
             raise CommandError("MAC är inte kontrollerade: token går inte att använda här", returncode=1)
         if unasked:
             self.stderr.write("MAC är inte kontrollerade: bara hashar, ankare och undertecknade huvuden stämmer")
+
+    def _remember(self, chain: str, text: str, ok: bool, checked: int, macs: int | None, *, whole: bool = True) -> None:
+        """Keeps the result for the operators' page. A database that takes no rows does not change the result."""
+        try:
+            health_reports.keep_audit_check(
+                chain=chain, actor_ref=operator_ref(), ok=ok, whole=whole, checked=checked, macs=macs, text=text
+            )
+        except DatabaseError as error:
+            self.stderr.write(f"resultatet är inte sparat ({type(error).__name__})")
 
 
 def describe(result: audit_verification.Verification) -> str:
