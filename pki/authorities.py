@@ -1,6 +1,7 @@
 """CAs as others see them: views, chains, and what a certificate takes from its issuer."""
 
 import datetime as dt
+import functools
 from dataclasses import dataclass, field
 
 from cryptography import x509
@@ -92,13 +93,18 @@ def addresses(file_stem: str) -> dict[str, str]:
 
 def issuer_of(ca: CertificateAuthority) -> Issuer:
     """What certificates take from `ca`. ValueError for a CA without a certificate."""
-    certificate = x509.load_der_x509_certificate(bytes(ca.certificate_der))
+    return _issuer(ca.slug, bytes(ca.certificate_der), tuple(addresses(ca.file_stem).items()))
+
+
+@functools.lru_cache(maxsize=128)
+def _issuer(slug: str, certificate_der: bytes, addresses: tuple[tuple[str, str], ...]) -> Issuer:
+    certificate = x509.load_der_x509_certificate(certificate_der)
     identifier = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     return Issuer(
-        slug=ca.slug,
+        slug=slug,
         name=certificate.subject,
         ski=identifier.digest,
         public_key=certificate.public_key(),
         not_after=certificate.not_valid_after_utc,
-        **addresses(ca.file_stem),
+        **dict(addresses),
     )

@@ -21,7 +21,9 @@ from django.db.models import F, Q, QuerySet
 
 from pki import clock_guard, key_checks, lint, ocsp
 from pki.authorities import issuer_of
+from pki.crl_addresses import issuer_for
 from pki.domain import keys, tbs
+from pki.domain.profile_versions import KNOWN
 from pki.domain.profiles import Profile
 from pki.domain.tbs import Issuer
 from pki.hsm import HsmError, HsmUnavailable, Scheme, hsm_for
@@ -37,7 +39,7 @@ from pki.models import (
 )
 from pki.revoking import plan_revocation
 from siths_portal.lib import clock, faults
-from siths_portal.lib.canonical import sha256_hex
+from siths_portal.lib.canonical import canonical_json, sha256_hex
 
 log = structlog.get_logger(__name__)
 
@@ -59,6 +61,9 @@ _SIGNED_WITH = (
     "serial",
     "tbs_der",
     "tbs_sha256",
+    "spki_sha256",
+    "not_before",
+    "not_after",
     "signing_started_at",
     "signing_attempts",
 )
@@ -156,8 +161,13 @@ def revoke_possibly_signed() -> int:
 
 
 def _reserved() -> QuerySet[Certificate]:
-    """Reserved rows but those of a ceremony, which signs its own with a key that is offline in between."""
-    return Certificate.objects.filter(status=CertificateStatus.RESERVED).exclude(ca__state__in=[CaState.PLANNED, CaState.OFFLINE])
+    """Reserved rows but those of the PKI itself, CAs' and responders', which ceremonies and `responders` sign themselves.
+
+    So that nobody who can enter a row gets the power over others' status by it.
+    """
+    own = ProfileVersion.objects.filter(Q(definition__basic_constraints=True) | Q(definition__no_check=True))
+    rows = Certificate.objects.filter(status=CertificateStatus.RESERVED).exclude(profile_version__in=own)
+    return rows.exclude(ca__state__in=[CaState.PLANNED, CaState.OFFLINE])
 
 
 def _claimable(certificate_ids: list[UUID] | None) -> QuerySet[Certificate]:
@@ -318,7 +328,7 @@ class _Frames:
 
     def __init__(self) -> None:
         self._issuers: dict[int, Issuer] = {}
-        self._profiles: dict[int, Profile] = {}
+        self._profiles: dict[int, Profile | None] = {}
 
     def issuer(self, ca: CertificateAuthority) -> Issuer:
         """What certificates take from the CA."""
@@ -330,10 +340,14 @@ class _Frames:
         """The CA's key."""
         return Signer(ca.token_label, ca.key_id, self.issuer(ca).public_key)
 
-    def profile(self, version: ProfileVersion) -> Profile:
-        """The profile as it was when the certificate was planned."""
+    def profile(self, version: ProfileVersion) -> Profile | None:
+        """The profile as it was when the certificate was planned; None if it is none that this product ever had.
+
+        Who can write to the database could otherwise have anything signed, by a profile that allows it.
+        """
         if version.id not in self._profiles:
-            self._profiles[version.id] = Profile.from_definition(version.definition)
+            known = sha256_hex(canonical_json(version.definition)) in KNOWN
+            self._profiles[version.id] = Profile.from_definition(version.definition) if known else None
         return self._profiles[version.id]
 
 
@@ -342,8 +356,11 @@ def _lint(row: Certificate, to_be_signed: bytes, frames: _Frames) -> list[str]:
         return ["the stored bytes are not those that were planned"]
     if row.profile_version is None:
         return ["no profile"]
-    profile, issuer = frames.profile(row.profile_version), frames.issuer(row.ca)
-    return lint.faults(to_be_signed, profile, issuer, settings.PKI_POLICY_ARC)
+    profile, issuer = frames.profile(row.profile_version), issuer_for(row.ca, frames.issuer(row.ca), int(row.serial, 16))
+    if profile is None:
+        return ["the profile is none of ours"]
+    said = lint.Said(row.serial, row.spki_sha256, row.not_before, row.not_after)
+    return lint.faults(to_be_signed, profile, issuer, settings.PKI_POLICY_ARC, said)
 
 
 def _fail(row: Certificate, broken: list[str]) -> None:

@@ -3,15 +3,20 @@
 It reads the bytes back and knows nothing of how they were built, so a fault in the builder does not pass by itself.
 """
 
+import datetime as dt
+import functools
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from asn1crypto.core import ObjectIdentifier
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtensionOID
 
-from pki.domain import alternative_names, der, keys, names, qc_statements, tbs
+from pki.domain import alternative_names, der, keys, names, qc_statements, serials, tbs
 from pki.domain.policies import PolicyEnded
 from pki.domain.profile import CARD_NUMBER, QC_STATEMENTS, Profile
 from pki.domain.tbs import Issuer
@@ -30,30 +35,81 @@ _EXTENSIONS = {
     "ocspNoCheck": ExtensionOID.OCSP_NO_CHECK.dotted_string,
     "qcStatements": QC_STATEMENTS,
 }
-_BY_OID = {oid: name for name, oid in _EXTENSIONS.items()}
+_BY_OID = {ObjectIdentifier(oid).contents: name for name, oid in _EXTENSIONS.items()}
+# What certificates of one profile and CA have in common, byte for byte, but for few variants.
+_REPEATED = frozenset(_EXTENSIONS) - {"subjectKeyIdentifier", "subjectAltName", "cardNumber"}
+_TRUE = b"\x01\x01\xff"
 _NAMES_BY_OID = {ObjectIdentifier(oid.dotted_string).contents: name for name, oid in names.OIDS.items()}
 _STRINGS = {der.UTF8_STRING: "utf-8", der.PRINTABLE_STRING: "ascii"}
 MIN_SERIAL_BITS, MAX_SERIAL_BITS = 64, 159
 CARD_NUMBER_DIGITS = 19
 
 
-def faults(to_be_signed: bytes, profile: Profile, issuer: Issuer, arc: str) -> list[str]:
+@dataclass(frozen=True)
+class Said:
+    """What is stored of a certificate beside its bytes: `serial` as of `serials.text`, SHA-256 of SubjectPublicKeyInfo in hex."""
+
+    serial: str
+    spki_sha256: str
+    not_before: dt.datetime
+    not_after: dt.datetime
+
+
+def faults(to_be_signed: bytes, profile: Profile, issuer: Issuer, arc: str, said: Said | None = None) -> list[str]:
     """Names of the rules that the bytes break, without personal data; empty if the certificate may be signed.
 
     `arc` is the OID under which certificate policies lie; which of them it must be follows from the bytes and the profile.
+    Bytes in which this process found no fault for the same profile and CA are not read again.
     """
+    mark = (hashlib.sha256(to_be_signed).digest(), profile.sha256, issuer.identity, arc)
+    read = _faultless.get(mark)
+    if read is None:
+        found, read = _read(to_be_signed, profile, issuer, arc)
+        if found or read is None:
+            return found
+        _remember(mark, read)
+    return [] if said in (None, read) else ["what is stored of the certificate is not what its bytes say"]
+
+
+type _Mark = tuple[bytes, str, tuple[object, ...], str]
+_faultless: dict[_Mark, Said] = {}
+_MOST_REMEMBERED = 10_000
+
+
+def _remember(mark: _Mark, read: Said) -> None:
+    if len(_faultless) >= _MOST_REMEMBERED:
+        _faultless.clear()
+    _faultless[mark] = read
+
+
+def _read(to_be_signed: bytes, profile: Profile, issuer: Issuer, arc: str) -> tuple[list[str], Said | None]:
     if issuer.slug not in profile.issuers:
-        return ["the CA may not issue this profile"]
+        return ["the CA may not issue this profile"], None
     try:
         certificate = x509.load_der_x509_certificate(tbs.assemble(to_be_signed, bytes(8)))
         if certificate.tbs_certificate_bytes != to_be_signed:
-            return ["not DER"]
+            return ["not DER"], None
         check = _Check(to_be_signed, certificate, profile, issuer, arc)
-        return [*check.frame(), *check.subject(), *check.key(), *check.extensions()]
+        found = [*check.frame(), *check.subject(), *check.key(), *check.extensions()]
+        return found, None if found else check.said()
     except tbs.NotVersionThree:
-        return ["fields are not those of version 3"]
+        return ["fields are not those of version 3"], None
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion) as error:
-        return [f"unreadable: {type(error).__name__}"]
+        return [f"unreadable: {type(error).__name__}"], None
+
+
+class _Extension(NamedTuple):
+    """`value` is the content of extnValue, `der` the whole extension."""
+
+    critical: bool
+    value: bytes
+    der: bytes
+
+
+@functools.lru_cache(maxsize=256)
+def _passed(*_profile_and_issuer: object) -> set[tuple[str, object, bytes]]:
+    """Extensions that were read and found right for a profile and a CA: the same bytes need not be read again."""
+    return set()
 
 
 class _Check:
@@ -73,6 +129,22 @@ class _Check:
         self.arc = arc
         self.values: dict[str, str] = {}
 
+    @functools.cached_property
+    def public_key(self) -> CertificatePublicKeyTypes:
+        """The subject's key. Raises ValueError, UnsupportedAlgorithm."""
+        return self.certificate.public_key()
+
+    def said(self) -> Said:
+        """What the bytes say of what is also stored beside them."""
+        spki = hashlib.sha256(self._bytes(self.fields.public_key)).hexdigest()
+        start, end = self.times
+        return Said(serials.text(self.certificate.serial_number), spki, start, end)
+
+    @functools.cached_property
+    def times(self) -> tuple[dt.datetime, dt.datetime]:
+        """notBefore and notAfter. Raises ValueError."""
+        return self.certificate.not_valid_before_utc, self.certificate.not_valid_after_utc
+
     def _bytes(self, found: der.Element) -> bytes:
         return self.raw[found.start : found.end]
 
@@ -82,13 +154,13 @@ class _Check:
             yield "version is not 3"
         if not MIN_SERIAL_BITS <= self.certificate.serial_number.bit_length() <= MAX_SERIAL_BITS:
             yield "serial number length"
-        if self._bytes(self.fields.issuer) != self.issuer.name.public_bytes():
+        if self._bytes(self.fields.issuer) != self.issuer.name_der:
             yield "issuer is not the CA's subject, byte for byte"
         issuer_key = keys.kind(self.issuer.public_key)
         family = "rsa" if issuer_key == "rsa" else "ec"
         if self._bytes(self.fields.algorithm) != tbs.ALGORITHMS[family, self.profile.hash_for(issuer_key)]:
             yield "signature algorithm"
-        start, end = self.certificate.not_valid_before_utc, self.certificate.not_valid_after_utc
+        start, end = self.times
         if not start < end:
             yield "notAfter is not after notBefore"
         if (end - start).days > self.profile.max_days or ((end - start).days == self.profile.max_days and (end - start).seconds):
@@ -123,31 +195,67 @@ class _Check:
 
     def key(self) -> Iterator[str]:
         """Key policy (B1.12)."""
-        if keys.fault(self.certificate.public_key(), self.profile.keys) is not None:
+        if keys.fault(self.public_key, self.profile.keys) is not None:
             yield "public key"
 
     def extensions(self) -> Iterator[str]:
         """Which extensions there are, in which order, how critical, and what each holds (B1.4 to B1.10)."""
-        found = {_BY_OID.get(each.oid.dotted_string, each.oid.dotted_string): each for each in self.certificate.extensions}
+        found = self._split()
         expected = list(self.profile.extensions)
         if "subjectAltName" not in found and not self.profile.alternative_name_required:
             expected = [name for name in expected if name != "subjectAltName"]
         if list(found) != expected:
             yield "extensions are not those of the profile, in its order"
             return
+        passed = _passed(self.profile.sha256, *self.issuer.identity)
         for name, extension in found.items():
-            if extension.critical != (name in self.profile.critical):
+            mark = (name, self._depends_on(name), extension.der)
+            if mark in passed:
+                continue
+            right_place = extension.critical == (name in self.profile.critical)
+            if not right_place:
                 yield f"{name} has the wrong criticality"
-            if not getattr(self, f"_{name}")(extension.value):
+            if not self._holds(name, extension):
                 yield f"{name} has the wrong content"
+            elif right_place and name in _REPEATED:
+                passed.add(mark)
+
+    def _split(self) -> dict[str, "_Extension"]:
+        """The extensions by name, in their order. Raises ValueError, x509.DuplicateExtension."""
+        found: dict[str, _Extension] = {}
+        (sequence,) = der.children(self.raw, self.fields.extensions)
+        for each in der.children(self.raw, sequence):
+            oid, *critical, value = der.children(self.raw, each)
+            name = _BY_OID.get(self.raw[oid.content : oid.end], self.raw[oid.content : oid.end].hex())
+            if len(critical) > 1 or (critical and self._bytes(critical[0]) != _TRUE):
+                raise ValueError("critical is not DER")
+            if name in found:
+                raise x509.DuplicateExtension(f"{name} twice", x509.ObjectIdentifier("2.5.29"))
+            found[name] = _Extension(bool(critical), self.raw[value.content : value.end], self._bytes(each))
+        return found
+
+    def _depends_on(self, name: str) -> object:
+        """What the right content of the extension follows from, beside the profile and the CA."""
+        if name == "keyUsage":
+            return keys.kind(self.public_key) == "rsa"
+        return tuple(self._policies()) if name == "certificatePolicies" else None
+
+    def _holds(self, name: str, extension: "_Extension") -> bool:
+        if name == "subjectKeyIdentifier":
+            return self._is_key_identifier(extension.value)
+        if name == "cardNumber":
+            return self._is_card_number(extension.value)
+        value = self.certificate.extensions.get_extension_for_oid(x509.ObjectIdentifier(_EXTENSIONS[name])).value
+        return bool(getattr(self, f"_{name}")(value))
 
     def _authorityKeyIdentifier(self, value: x509.AuthorityKeyIdentifier) -> bool:  # noqa: N802  (named as the extension)
         return value == x509.AuthorityKeyIdentifier(self.issuer.ski, None, None)
 
-    def _subjectKeyIdentifier(self, value: x509.SubjectKeyIdentifier) -> bool:  # noqa: N802
+    def _is_key_identifier(self, value: bytes) -> bool:
+        """The SHA-1 of the key's bits (RFC 5280 section 4.2.1.2 method 1)."""
         _algorithm, bit_string = der.children(self.raw, self.fields.public_key)
         bits = self.raw[bit_string.content + 1 : bit_string.end]
-        return value.digest == hashlib.sha1(bits, usedforsecurity=False).digest()
+        return value == der.encoded(der.OCTET_STRING, hashlib.sha1(bits, usedforsecurity=False).digest())
 
     def _keyUsage(self, value: x509.KeyUsage) -> bool:  # noqa: N802
         agreement = value.key_agreement
@@ -156,18 +264,21 @@ class _Check:
             for name, attribute in tbs.KEY_USAGES.items()
             if (agreement or attribute not in ("encipher_only", "decipher_only")) and getattr(value, attribute)
         }
-        return on == tbs.key_usages(self.profile, self.certificate.public_key())
+        return on == tbs.key_usages(self.profile, self.public_key)
 
     def _extendedKeyUsage(self, value: x509.ExtendedKeyUsage) -> bool:  # noqa: N802
         return [oid.dotted_string for oid in value] == list(self.profile.extended_key_usage)
 
     def _certificatePolicies(self, value: x509.CertificatePolicies) -> bool:  # noqa: N802
-        try:
-            expected = self.profile.policies(self.issuer.slug, self.values, self.arc, self.certificate.not_valid_before_utc)
-        except PolicyEnded:
-            return False
         plain = all(policy.policy_qualifiers is None for policy in value)
-        return plain and [policy.policy_identifier.dotted_string for policy in value] == expected
+        expected = self._policies()
+        return plain and bool(expected) and [policy.policy_identifier.dotted_string for policy in value] == expected
+
+    def _policies(self) -> list[str]:
+        try:
+            return self.profile.policies(self.issuer.slug, self.values, self.arc, self.times[0])
+        except PolicyEnded:
+            return []
 
     def _basicConstraints(self, value: x509.BasicConstraints) -> bool:  # noqa: N802
         return value.ca and value.path_length == self.profile.path_length
@@ -188,12 +299,11 @@ class _Check:
         ]
         return entries == expected and all(_is_http(url) for _method, url in expected)
 
-    def _cardNumber(self, value: x509.UnrecognizedExtension) -> bool:  # noqa: N802
-        encoded = der.whole(value.value, der.PRINTABLE_STRING)
-        number = value.value[encoded.content :].decode("ascii")
+    def _is_card_number(self, value: bytes) -> bool:
+        number = value[der.whole(value, der.PRINTABLE_STRING).content :].decode("ascii")
         if self.profile.subject_is_card and number != self.values.get("serialNumber"):
             return False
-        return number.isascii() and number.isdigit() and len(number) == CARD_NUMBER_DIGITS
+        return number.isdigit() and len(number) == CARD_NUMBER_DIGITS
 
     def _qcStatements(self, value: x509.UnrecognizedExtension) -> bool:  # noqa: N802
         return value.value == qc_statements.build(self.profile.qc_statements)

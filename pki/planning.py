@@ -16,6 +16,7 @@ from django.db import IntegrityError, transaction
 
 from pki import clock_guard, first_lint, issuance_sets, key_checks, lint, profiles, shared_factors
 from pki.authorities import issuer_of
+from pki.crl_addresses import issuer_for
 from pki.domain import alternative_names, keys, names, possession, serials, tbs
 from pki.domain.policies import PolicyEnded
 from pki.domain.profiles import PROFILES, Profile
@@ -261,18 +262,22 @@ def _row(id_: UUID, planned: Planned, now: dt.datetime, unit_ref: str, client_re
 
 def reserve_row(ca: CertificateAuthority, issuer: Issuer, profile: Profile, content: Content, now: dt.datetime) -> Certificate:
     """An unsaved row with a serial and linted to-be-signed bytes. Raises Invalid if our own check finds a fault in them."""
-    content = replace(content, serial=draw_serial(ca))
+    start, end = content.not_before.replace(microsecond=0), content.not_after.replace(microsecond=0)
+    content = replace(content, serial=draw_serial(ca), not_before=start, not_after=end)
+    issuer = issuer_for(ca, issuer, content.serial)
     to_be_signed = tbs.build(profile, issuer, content)
-    found = lint.faults(to_be_signed, profile, issuer, settings.PKI_POLICY_ARC)
+    spki = keys.spki_sha256(content.public_key)
+    said = lint.Said(serials.text(content.serial), spki, content.not_before, content.not_after)
+    found = lint.faults(to_be_signed, profile, issuer, settings.PKI_POLICY_ARC, said)
     if found:
         raise Invalid("certificate-lint", f"Certifikatet uppfyller inte sin profil: {', '.join(found)}.")
     return Certificate(
         ca=ca,
-        serial=serials.text(content.serial),
+        serial=said.serial,
         status=CertificateStatus.RESERVED,
         tbs_der=to_be_signed,
         tbs_sha256=hashlib.sha256(to_be_signed).hexdigest(),
-        spki_sha256=keys.spki_sha256(content.public_key),
+        spki_sha256=spki,
         not_before=content.not_before,
         not_after=content.not_after,
         created_at=now,

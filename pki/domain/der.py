@@ -6,7 +6,7 @@ For checks that every certificate goes through; what needs values takes a librar
 from collections.abc import Iterator
 from typing import NamedTuple
 
-OBJECT_IDENTIFIER = 0x06
+OCTET_STRING = 0x04
 UTF8_STRING = 0x0C
 PRINTABLE_STRING = 0x13
 UTC_TIME, GENERALIZED_TIME = 0x17, 0x18

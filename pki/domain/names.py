@@ -71,13 +71,17 @@ def _faults_of(attribute: Attribute, value: str) -> list[str]:
         return [f"{label} saknas."] if attribute.required else []
     if len(value) > attribute.max_length:
         return [f"{label} är {len(value)} tecken långt. I certifikatet ryms {attribute.max_length}."]
-    if value != value.strip() or any(unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn") for character in value):
+    if value != value.strip() or any(_is_invisible(character) for character in value if not character.isprintable()):
         return [f"{label} har tecken som inte syns eller blanktecken i kanten."]
     if attribute.name in PRINTABLE and not _PRINTABLE.fullmatch(value):
         return [f"{label} har tecken som inte ryms i certifikatet."]
     if attribute.pattern and not re.fullmatch(attribute.pattern, value):
         return [f"{label} har inte rätt form."]
     return []
+
+
+def _is_invisible(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn")
 
 
 def build(attributes: tuple[Attribute, ...], values: Mapping[str, str]) -> x509.Name:

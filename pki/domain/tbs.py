@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple, NoReturn, Self
 
 from asn1crypto.core import PrintableString
@@ -58,6 +59,17 @@ class Issuer:
     ocsp_url: str = ""
     aia_url: str = ""
 
+    @cached_property
+    def name_der(self) -> bytes:
+        """The name in DER."""
+        return self.name.public_bytes()
+
+    @cached_property
+    def identity(self) -> tuple[object, ...]:
+        """Equal for two issuers exactly if the same bytes are right for both; hashable, which keys are not."""
+        key = keys.spki_sha256(self.public_key)
+        return (self.slug, self.name_der, self.ski, key, self.not_after, self.crl_url, self.ocsp_url, self.aia_url)
+
 
 @dataclass(frozen=True)
 class Content:
@@ -76,7 +88,8 @@ class Content:
 def build(profile: Profile, issuer: Issuer, content: Content) -> bytes:
     """DER of the TBSCertificate. Extensions stand in the fixed order; moments are cut to seconds."""
     builder = (
-        x509.CertificateBuilder()
+        # Given whole: the builder's own method copies the list and searches it, once an extension.
+        x509.CertificateBuilder(extensions=_extensions(profile, issuer, content))
         .issuer_name(issuer.name)
         .subject_name(names.build(profile.subject, content.subject))
         .public_key(content.public_key)  # type: ignore[arg-type]  # the key policy has let it pass
@@ -84,11 +97,6 @@ def build(profile: Profile, issuer: Issuer, content: Content) -> bytes:
         .not_valid_before(content.not_before.replace(microsecond=0))
         .not_valid_after(content.not_after.replace(microsecond=0))
     )
-    values = _extensions(profile, issuer, content)
-    for name in profile.extensions:
-        value = values.get(name)
-        if value is not None:
-            builder = builder.add_extension(value, critical=name in profile.critical)
     algorithm = HASHES[profile.hash_for(keys.kind(issuer.public_key))]
     return builder.sign(_placeholder(issuer.public_key), algorithm).tbs_certificate_bytes
 
@@ -99,23 +107,55 @@ def key_usages(profile: Profile, public_key: PublicKeyTypes) -> set[str]:
     return {*profile.key_usage, *extra}
 
 
-def _extensions(profile: Profile, issuer: Issuer, content: Content) -> dict[str, x509.ExtensionType | None]:
-    has = profile.has_extension
-    usages = key_usages(profile, content.public_key)
+def _extensions(profile: Profile, issuer: Issuer, content: Content) -> list[x509.Extension[x509.ExtensionType]]:
+    usages = frozenset(key_usages(profile, content.public_key))
     values: dict[str, x509.ExtensionType | None] = {
+        "subjectKeyIdentifier": x509.SubjectKeyIdentifier.from_public_key(content.public_key),  # type: ignore[arg-type]
+    }
+    if profile.has_extension("subjectAltName"):
+        values["subjectAltName"] = alternative_names.build(profile.alternative_names, content.alternative)
+    if content.card_number is not None:
+        digits = PrintableString(content.card_number).dump()
+        values["cardNumber"] = x509.UnrecognizedExtension(x509.ObjectIdentifier(CARD_NUMBER), digits)
+    repeated = _repeated(profile, issuer, usages, content.policies)
+    made = {name: _extension(profile, name, value) for name, value in values.items() if value is not None} | repeated
+    return [made[name] for name in profile.extensions if name in made]
+
+
+def _extension(profile: Profile, name: str, value: x509.ExtensionType) -> x509.Extension[x509.ExtensionType]:
+    return x509.Extension(value.oid, name in profile.critical, value)
+
+
+type _Extensions = dict[str, x509.Extension[x509.ExtensionType]]
+_made: dict[tuple[object, ...], _Extensions] = {}
+_MOST_MADE = 1000
+
+
+def _repeated(profile: Profile, issuer: Issuer, usages: frozenset[str], policies: tuple[str, ...]) -> _Extensions:
+    """The extensions that certificates of one profile and CA have in common, made once."""
+    key = (profile.sha256, issuer.identity, usages, policies)
+    found = _made.get(key)
+    if found is None:
+        if len(_made) >= _MOST_MADE:
+            _made.clear()
+        values = _values(profile, issuer, usages, policies)
+        found = _made[key] = {name: _extension(profile, name, value) for name, value in values.items()}
+    return found
+
+
+def _values(profile: Profile, issuer: Issuer, usages: frozenset[str], policies: tuple[str, ...]) -> dict[str, x509.ExtensionType]:
+    has = profile.has_extension
+    values: dict[str, x509.ExtensionType] = {
         # The issuer's identifier as its certificate has it, not computed anew (B1.4).
         "authorityKeyIdentifier": x509.AuthorityKeyIdentifier(issuer.ski, None, None),
-        "subjectKeyIdentifier": x509.SubjectKeyIdentifier.from_public_key(content.public_key),  # type: ignore[arg-type]
         "keyUsage": x509.KeyUsage(**{field_name: name in usages for name, field_name in KEY_USAGES.items()}),
     }
     if has("extendedKeyUsage"):
         values["extendedKeyUsage"] = x509.ExtendedKeyUsage([x509.ObjectIdentifier(oid) for oid in profile.extended_key_usage])
-    if content.policies:
-        values["certificatePolicies"] = x509.CertificatePolicies(_policies(content.policies))
+    if policies:
+        values["certificatePolicies"] = x509.CertificatePolicies(_policies(policies))
     if has("basicConstraints"):
         values["basicConstraints"] = x509.BasicConstraints(ca=True, path_length=profile.path_length)
-    if has("subjectAltName"):
-        values["subjectAltName"] = alternative_names.build(profile.alternative_names, content.alternative)
     if has("cRLDistributionPoints"):
         values["cRLDistributionPoints"] = x509.CRLDistributionPoints(
             [x509.DistributionPoint([x509.UniformResourceIdentifier(issuer.crl_url)], None, None, None)]
@@ -126,9 +166,6 @@ def _extensions(profile: Profile, issuer: Issuer, content: Content) -> dict[str,
                 x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier(issuer.aia_url)),
             ]
         )
-    if content.card_number is not None:
-        digits = PrintableString(content.card_number).dump()
-        values["cardNumber"] = x509.UnrecognizedExtension(x509.ObjectIdentifier(CARD_NUMBER), digits)
     if has("ocspNoCheck"):
         values["ocspNoCheck"] = x509.OCSPNoCheck()
     if has("qcStatements"):
@@ -194,11 +231,12 @@ def subject(to_be_signed: bytes) -> dict[str, str]:
 
 def verify(certificate: x509.Certificate, public_key: PublicKeyTypes) -> None:
     """Verifies a certificate's signature with its CA's key. Raises cryptography's InvalidSignature."""
-    algorithm = HASHES[signature_hash(certificate.tbs_certificate_bytes)]
+    to_be_signed = certificate.tbs_certificate_bytes
+    algorithm = HASHES[signature_hash(to_be_signed)]
     if isinstance(public_key, rsa.RSAPublicKey):
-        public_key.verify(certificate.signature, certificate.tbs_certificate_bytes, padding.PKCS1v15(), algorithm)
+        public_key.verify(certificate.signature, to_be_signed, padding.PKCS1v15(), algorithm)
     elif isinstance(public_key, ec.EllipticCurvePublicKey):
-        public_key.verify(certificate.signature, certificate.tbs_certificate_bytes, ec.ECDSA(algorithm))
+        public_key.verify(certificate.signature, to_be_signed, ec.ECDSA(algorithm))
     else:
         raise ValueError("a CA's key is RSA or EC")
 

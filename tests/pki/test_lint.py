@@ -14,7 +14,7 @@ from pki import lint
 from pki.domain import keys, names, serials, tbs
 from pki.domain.profiles import PROFILES, Profile
 from pki.domain.tbs import Content, Issuer
-from tests.pki.orders import HSA_SUBJECT, MAIL
+from tests.pki.orders import FUNCTION_SUBJECT, HSA_SUBJECT, MAIL
 
 NOW = dt.datetime(2026, 11, 24, 12, tzinfo=dt.UTC)
 CA_SUBJECT = {"countryName": "SE", "organizationName": "Demo AB", "commonName": "Demo CA"}
@@ -246,3 +246,25 @@ def test_the_parts_put_together_are_the_certificate():
     tbs.verify(certificate, key.public_key())
     assert keys.spki_sha256(certificate.public_key()) == keys.spki_sha256(KEY)
     assert tbs.subject(made) == HSA_SUBJECT
+
+
+def test_what_was_right_for_one_certificate_is_not_taken_as_right_for_another():
+    """Extensions that were once read are not read again, and yet are judged by what they follow from."""
+    profile, issuer = PROFILES["function"], dataclasses.replace(ISSUER, slug="function")
+    values = {
+        "subject": FUNCTION_SUBJECT,
+        "alternative": {"dNSName": "api.demo.example.com"},
+        "policies": (f"{ARC}.3.1",),
+        "card_number": None,
+        "not_after": NOW + dt.timedelta(days=300),
+    }
+    assert found(tbs.build(profile, issuer, content(**values, public_key=CA_KEY)), profile, issuer) == []
+    assert found(tbs.build(profile, issuer, content(**values)), profile, issuer) == []
+    for_rsa = dataclasses.replace(profile, key_usage=(*profile.key_usage, *profile.key_usage_rsa))
+    assert found(tbs.build(for_rsa, issuer, content(**values)), profile, issuer) == ["keyUsage has the wrong content"]
+    elsewhere = dataclasses.replace(issuer, crl_url="http://127.0.0.1:8002/crl/y.crl")
+    assert found(tbs.build(profile, issuer, content(**values)), profile, elsewhere) == [
+        "cRLDistributionPoints has the wrong content"
+    ]
+    seal = {**values, "policies": (f"{ARC}.3.2",)}
+    assert found(tbs.build(profile, issuer, content(**seal)), profile, issuer) == ["certificatePolicies has the wrong content"]
