@@ -43,6 +43,11 @@ MATRIX = {
     Action.CREATE_ORGANISATION: "Y---------",
     Action.VIEW_INVOICE: "Y-YYY-----",
     Action.REGISTER_MIGRATED_CARD: "Y---------",
+    # Not in domain.md: the CAs are nobody's organisation, and pki.md F5 and F9 leave them to operators.
+    Action.VIEW_PKI: "Y---------",
+    Action.DECIDE_PKI: "Y---------",
+    Action.CHANGE_CA_STATE: "Y---------",
+    Action.MASS_REVOKE: "Y---------",
     Action.EXPIRE_CARRIER: "----------",
     Action.SUPPLY: "----------",
     Action.TAKE: "----------",
