@@ -60,15 +60,21 @@ def refused(change) -> None:
     ],
 )
 def test_revoked_is_final(authority, change):
-    row = certificate(authority, status="revoked", revoked_at=clock.now(), reason="superseded")
+    revoked_at = clock.now()
+    row = certificate(authority, status="revoked", revoked_at=revoked_at, reason="superseded")
     rows = Certificate.objects.filter(id=row.id)
     refused(lambda: rows.update(**change))
     for name, value in change.items():
         setattr(row, name, value)
     refused(lambda: Certificate.objects.bulk_update([row], list(change)))
     refused(row.save)
-    assert rows.update(reason="keyCompromise", invalidity_date=clock.now(), status="revoked", presigned_version=1) == 1
-    assert rows.get().status == "revoked"
+    earlier, later = (revoked_at + dt.timedelta(days=days) for days in (-1, 1))
+    refused(lambda: rows.update(invalidity_date=later))  # spec F5: back from the revocation's own time, and no other way
+    assert rows.update(reason="keyCompromise", invalidity_date=earlier, status="revoked", presigned_version=1) == 1
+    refused(lambda: rows.update(invalidity_date=revoked_at))
+    refused(lambda: rows.update(reason="superseded"))
+    found = rows.get()
+    assert (found.status, found.reason, found.invalidity_date) == ("revoked", "keyCompromise", earlier)
 
 
 @pytest.mark.parametrize(
