@@ -72,11 +72,15 @@ class _Snapshot:
 
         self.status, self._files = folder / "status", folder / "status-after-ceremony"
         self._tables: dict[str, bytes] = {}
-        tokens = {"PKCS11_TOKEN": f"demo-issuing-{worker}", "PKCS11_ROOT_TOKEN": f"demo-root-{worker}"}
-        for name, label in tokens.items():
+        self._tokens = {"PKCS11_TOKEN": f"demo-issuing-{worker}", "PKCS11_ROOT_TOKEN": f"demo-root-{worker}"}
+        folder_of_tokens = Path(os.environ["SITHS_TEST_ROOT"]) / "tokens"
+        others = set(folder_of_tokens.iterdir())
+        for name, label in self._tokens.items():
             make_token(label)
             setattr(settings, name, label)
             os.environ[name] = label  # for processes that a test starts
+        self._token_folders = set(folder_of_tokens.iterdir()) - others
+        self._objects: set[Path] = set()
         for name, path in (("PKI_STATUS_DIR", self.status), ("PKI_CEREMONY_DIR", folder / "ceremony")):
             setattr(settings, name, path)
             os.environ[name] = str(path)
@@ -87,9 +91,11 @@ class _Snapshot:
             shutil.rmtree(self.status, ignore_errors=True)
             shutil.copytree(self._files, self.status)
             self._load()
+            self._remove_keys_of_other_tests()
         else:
             self._perform()
             self._dump()
+            self._objects = self._objects_now()
             shutil.copytree(self.status, self._files)
         return DemoPki(self.status, self.transcript)
 
@@ -112,6 +118,36 @@ class _Snapshot:
             cursor.execute("SET session_replication_role = replica")
             for table, text in self._tables.items():
                 cursor.copy_expert(f'COPY "{table}" FROM STDIN', io.BytesIO(text))
+
+    def _objects_now(self) -> set[Path]:
+        return {path for folder in self._token_folders for path in folder.glob("*.object")}
+
+    def _remove_keys_of_other_tests(self) -> None:
+        """The tokens hold again what they held after the ceremony. They are asked only if a file has come or gone."""
+        from pkcs11 import Attribute
+
+        from pki.models import HsmKey
+
+        if self._objects_now() == self._objects:
+            return
+        for label in self._tokens.values():
+            ours = set(HsmKey.objects.filter(token_label=label).values_list("key_id", flat=True))
+            with contextlib.closing(raw_session(label)) as session:
+                for each in list(session.get_objects()):
+                    if each[Attribute.ID].hex() not in ours:
+                        each.destroy()
+        assert self._objects_now() == self._objects, "a test spoilt a key of the tokens that all share"
+
+
+def raw_session(label: str):
+    """A session as somebody with the PIN and a program of his own would have it."""
+    from django.conf import settings
+
+    from pki.hsm import hsm_for
+    from pki.hsm.module import module
+
+    hsm_for(label).random(1)  # logs the process in
+    return module(settings.PKCS11_MODULE, "auto").lib.get_token(token_label=label).open(rw=True)
 
 
 @contextlib.contextmanager
