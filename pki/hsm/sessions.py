@@ -66,6 +66,7 @@ class SessionPool:
         self._login: pkcs11.Session | None = None
         self._login_lock = threading.Lock()
         self._serial: bytes | None = None
+        self._circuit_lock = threading.Lock()
         self._failures = 0
         self._closed_until = 0.0
 
@@ -170,14 +171,20 @@ class SessionPool:
 
     def succeeded(self) -> None:
         """Closes the circuit."""
-        if self._failures:
+        if not self._failures:
+            return
+        with self._circuit_lock:
             self._failures, self._closed_until = 0, 0.0
             metrics.circuit(self.token_label, is_open=False)
 
     def failed(self) -> None:
-        """Opens the circuit for 1, 2, 5, 10 and then 30 seconds."""
-        pause = BACK_OFF_SECONDS[min(self._failures, len(BACK_OFF_SECONDS) - 1)]
-        self._failures += 1
-        self._closed_until = time.monotonic() + pause
-        metrics.circuit(self.token_label, is_open=True)
+        """Opens the circuit for 1, 2, 5, 10 and then 30 seconds. Calls that were under way together fail once."""
+        with self._circuit_lock:
+            now = time.monotonic()
+            if now < self._closed_until:
+                return
+            pause = BACK_OFF_SECONDS[min(self._failures, len(BACK_OFF_SECONDS) - 1)]
+            self._failures += 1
+            self._closed_until = now + pause
+            metrics.circuit(self.token_label, is_open=True)
         log.error("hsm.unavailable", pause_seconds=pause)

@@ -2,6 +2,8 @@
 
 import multiprocessing
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 from django.conf import settings
@@ -77,6 +79,23 @@ def test_the_circuit_opens_for_a_call_that_hung(key):
         token.sign(other, b"x", Scheme.ECDSA_SHA256)
     with pytest.raises(hsm.HsmUnavailable, match="a moment ago"):
         token.sign(other, b"x", Scheme.ECDSA_SHA256)
+    wait_until_nobody_is_lost()
+
+
+def test_calls_that_fail_together_open_the_circuit_once(key, monkeypatch):
+    """One disturbance met by several callers is not several: the token is asked again after the first pause."""
+    make_token("hsm-limits-together")
+    token = opened("hsm-limits-together")
+    other = token.generate(KeySpec(Algorithm.EC_P256, "limits/together"))
+    now = [1000.0]
+    monkeypatch.setattr(sessions, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    with hanging("C_Sign"), ThreadPoolExecutor(sessions.MAX_SESSIONS) as pool:
+        together = [pool.submit(token.sign, other, b"x", Scheme.ECDSA_SHA256) for _ in range(sessions.MAX_SESSIONS)]
+        assert {type(each.exception()) for each in together} == {hsm.HsmUnavailable}
+    with pytest.raises(hsm.HsmUnavailable, match="a moment ago"):
+        token.sign(other, b"x", Scheme.ECDSA_SHA256)
+    now[0] += sessions.BACK_OFF_SECONDS[0]
+    assert signs(token, other)
     wait_until_nobody_is_lost()
 
 
