@@ -4,24 +4,29 @@ What happened is known from outside the database: each process appends to logs t
 """
 
 import contextlib
+import ctypes
 import datetime as dt
 import multiprocessing
 import os
 import random
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.x509 import ocsp as x509_ocsp
+from django.conf import settings
 from django.db import connections, transaction
 
 from pki import crl, issuing, ocsp, service, status
 from pki.domain.ocsp_request import CertId
 from pki.hsm import Hsm
+from pki.hsm.module import module
 from pki.models import Certificate, CertificateAuthority, Crl
 from siths_portal.lib import clock
 from tests.pki import orders
@@ -259,3 +264,66 @@ def _play(stage: Stage, name: str, role: Callable[[Stage, random.Random], None],
         with (stage.folder / "errors").open("a") as file:
             file.write(f"{name}: {traceback.format_exc()}")
         sys.exit(1)
+
+
+def adopt(ids) -> None:
+    """Lets `check` see rows that this process planned."""
+    Certificate.objects.filter(id__in=ids).update(unit_ref=UNIT)
+
+
+RESTARTS = 3
+
+
+@contextlib.contextmanager
+def _signatures_counted() -> Iterator[threading.Semaphore]:
+    """A semaphore that each signature raises once it is made."""
+    made, original = threading.Semaphore(0), Hsm.sign
+
+    def sign(self: Hsm, ref, data: bytes, scheme) -> bytes:
+        signature = original(self, ref, data, scheme)
+        made.release()
+        return signature
+
+    Hsm.sign = sign
+    try:
+        yield made
+    finally:
+        Hsm.sign = original
+
+
+def issue_while_the_token_restarts(stage: Stage, number: int, threads: int, turns: int) -> None:
+    """Threads that plan two and sign them, while the module is finalised behind their backs, between two calls.
+
+    After each quarter of all signatures, so that the token always comes back and the last restart is noticed too. What a restart
+    postponed is asked for again until it is issued.
+    """
+    here, faults = module(settings.PKCS11_MODULE, settings.HSM_LOCKING), stage.log("faults")
+    issuing.CLAIM = dt.timedelta(seconds=CLAIM_SECONDS)
+
+    def work(thread: int) -> None:
+        try:
+            for turn in range(turns):
+                person = f"person:{number}.{thread}.{turn}"
+                ids = orders.plan(*[orders.order(subject_ref=person), orders.order("function", subject_ref=person)])
+                adopt(ids)
+                stage.log("planned").write(*ids)
+                while Certificate.objects.filter(id__in=ids, status="reserved").exists():
+                    if issuing.sign_reserved(ids, answers=False) == 0:
+                        time.sleep(0.02)  # until the circuit closes, or the claim of an attempt that may have signed has run out
+        except Exception as error:  # noqa: BLE001  (whatever it is, the test tells it)
+            faults.write(repr(error))
+        finally:
+            connections.close_all()
+
+    def restart(made: threading.Semaphore) -> None:
+        for _ in range(RESTARTS):
+            for _ in range(threads * turns * 2 // (RESTARTS + 1)):
+                assert made.acquire(timeout=120), "the token does not come back"
+            with here._lock.alone():
+                ctypes.CDLL(settings.PKCS11_MODULE).C_Finalize(None)
+
+    with signatures_logged(stage), _signatures_counted() as made, ThreadPoolExecutor(threads + 1) as pool:
+        restarting = pool.submit(restart, made)
+        list(pool.map(work, range(threads)))
+        restarting.result()
+    stage.log("restarts").write(here.generation)

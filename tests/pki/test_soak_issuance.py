@@ -4,29 +4,34 @@ The seed of a run is printed; SITHS_SOAK_SEED repeats one as far as the machine'
 """
 
 import collections
-import ctypes
 import datetime as dt
 import hashlib
 import multiprocessing
 import os
 import random
 import secrets
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
-from django.conf import settings
 from django.db import connections
 
 from pki import crl, issuing, ocsp
-from pki.hsm.module import module
 from pki.models import Certificate, CertificateAuthority, CertificateBlob, Event, Revocation
 from siths_portal.lib import clock
 from tests.pki import orders
-from tests.pki.soak_cast import POINTS, UNIT, Company, Stage, revoke_now, signatures_logged, told
+from tests.pki.soak_cast import (
+    POINTS,
+    UNIT,
+    Company,
+    Stage,
+    adopt,
+    issue_while_the_token_restarts,
+    revoke_now,
+    signatures_logged,
+    told,
+)
 from tests.pki_fixtures import tampering
 
 pytestmark = pytest.mark.soak
@@ -198,11 +203,6 @@ def _plan(count: int) -> list:
     return orders.plan(*[orders.order(subject_ref=f"person:{number}") for number in range(count)])
 
 
-def adopt(ids) -> None:
-    """Lets `check` see rows that this process planned."""
-    Certificate.objects.filter(id__in=ids).update(unit_ref=UNIT)
-
-
 def test_a_refused_insert_leaves_what_was_signed_findable_and_revocable(demo_pki, stage, refusal):
     ids = _plan(12)
     adopt(ids)
@@ -264,42 +264,13 @@ def test_the_checks_can_fail(demo_pki, stage, spoil):
 THREADS, PROCESSES, TURNS = 8, 2, 40 if LONG else 6
 
 
-def _issue_while_the_token_restarts(stage: Stage, number: int) -> None:
-    """Eight threads that plan and sign, while the module is finalised behind their backs, between two calls."""
-    here, done, faults = module(settings.PKCS11_MODULE, settings.HSM_LOCKING), threading.Event(), stage.log("faults")
-
-    def work(thread: int) -> None:
-        try:
-            for turn in range(TURNS):
-                person = f"person:{number}.{thread}.{turn}"
-                ids = orders.plan(*[orders.order(subject_ref=person), orders.order("function", subject_ref=person)])
-                adopt(ids)
-                stage.log("planned").write(*ids)
-                issuing.sign_reserved(ids, answers=False)
-        except Exception as error:  # noqa: BLE001  (whatever it is, the test tells it)
-            faults.write(repr(error))
-        finally:
-            connections.close_all()
-
-    def restart() -> None:
-        while not done.wait(0.05):
-            with here._lock.alone():
-                ctypes.CDLL(settings.PKCS11_MODULE).C_Finalize(None)
-
-    with signatures_logged(stage), ThreadPoolExecutor(THREADS + 1) as pool:
-        restarting = pool.submit(restart)
-        list(pool.map(work, range(THREADS)))
-        done.set()
-        restarting.result()
-    stage.log("restarts").write(here.generation)
-
-
 def test_threads_of_forked_processes_issue_while_the_token_restarts(demo_pki, stage):
     """F10 points 5 and 10: the parent has used the token, and no child goes on with a session of the parent's."""
     issuing.sign_reserved(_plan(1))
     connections.close_all()  # a child must not inherit them
     fork = multiprocessing.get_context("fork")
-    children = [fork.Process(target=_issue_while_the_token_restarts, args=(stage, number)) for number in range(PROCESSES)]
+    arguments = [(stage, number, THREADS, TURNS) for number in range(PROCESSES)]
+    children = [fork.Process(target=issue_while_the_token_restarts, args=each) for each in arguments]
     for child in children:
         child.start()
     for child in children:
