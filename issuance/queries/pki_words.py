@@ -27,6 +27,11 @@ CA_STATE_MEANS: Mapping[str, str] = {
     "retired": _("Utfärdar inget mer. Status publiceras tills det sista certifikatet har gått ut."),
     "compromised": _("Nyckeln är röjd. Inget utfärdas och ingen status publiceras: det som utfärdaren säger är inget värt."),
 }
+CA_STATE_STAYS: Mapping[str, str] = {
+    "external": _("Utfärdaren drivs av någon annan och styrs inte härifrån."),
+    "compromised": _("En röjd utfärdare kan inte bli något annat. En ny generation får ta över."),
+}
+"""Why a CA in this state is given no other one."""
 CA_TAG: Mapping[str, str] = {
     "planned": "ordered",
     "active": "active",
@@ -116,7 +121,52 @@ SYSTEM: Mapping[str, str] = {
     "system:possibly-signed": _("Systemet: kan ha signerats utan att sparas"),
     "system:ocsp-responders": _("Systemet: OCSP-svarare"),
     "system:approvals": _("Systemet: tiden gick ut"),
+    "system:key-inventory": _("Systemet: nyckelinventering"),
     "system:pki": _("Systemet"),
+}
+CEREMONY_STATE: Mapping[str, str] = {
+    "running": _("Pågår"),
+    "finished": _("Genomförd"),
+    "failed": _("Avbruten av ett fel"),
+}
+CEREMONY_TAG: Mapping[str, str] = {"running": "queued", "finished": "active", "failed": "failed"}
+CEREMONY_MEANS: Mapping[str, str] = {
+    "running": _("Ceremonin har börjat och är inte avslutad. Den fortsätter där den slutade när samma fil följs igen."),
+    "finished": _("Allt i filen är gjort och protokollet är skrivet. Att följa filen igen ändrar inget."),
+    "failed": _("Ett fel avbröt ceremonin. Det som är gjort finns kvar. Följ samma fil igen när felet är åtgärdat."),
+}
+CEREMONY_EVENT: Mapping[str, str] = {
+    "ceremony.proposed": _("Filen lades in för underskrift"),
+    "ceremony.signature_registered": _("En underskrift lämnades in"),
+    "ceremony.proposal_withdrawn": _("Förslaget togs tillbaka"),
+    "ceremony.started": _("Ceremonin började; godkännandena förbrukades"),
+    "ceremony.resumed": _("Ceremonin återupptogs"),
+    "ceremony.failed": _("Ett fel avbröt ceremonin"),
+    "ceremony.completed": _("Ceremonin avslutades; protokollet skrevs"),
+}
+CEREMONY_OUTPUT: Mapping[str, str] = {
+    "key": _("Nyckel"),
+    "certificate": _("Certifikat"),
+    "ocsp-signer": _("OCSP-svarare"),
+    "crl": _("Spärrlista"),
+    "ocsp-answer": _("OCSP-svar"),
+}
+CEREMONY_ACT: Mapping[str, str] = {
+    "renew-status": _("Ny spärrlista och nya OCSP-svar"),
+    "revoke": _("Spärr av certifikat"),
+    "state": _("Nytt tillstånd"),
+}
+TOKEN_STATE: Mapping[str, str] = {
+    "read": _("Läst"),
+    "offline": _("Frånkopplad, som den ska"),
+    "unreachable": _("Gick inte att läsa"),
+}
+TOKEN_TAG: Mapping[str, str] = {"read": "active", "offline": "info", "unreachable": "failed"}
+KEY_PROBLEM: Mapping[str, str] = {
+    "unknown": _("Okänt objekt i modulen"),
+    "missing": _("Saknas i modulen"),
+    "drifted": _("Ändrad i modulen"),
+    "unreachable": _("Modulen gick inte att läsa"),
 }
 SERIAL_MODE: Mapping[str, str] = {
     "time_random": _("48 bitar tid och 72 bitar slump"),
@@ -143,6 +193,15 @@ def span(length: dt.timedelta) -> str:
 def shown_status(status: str, not_after: dt.datetime) -> str:
     """The status as people mean it: an issued certificate that has ended is `expired`."""
     return "expired" if status == "issued" and not_after <= clock.now() else status
+
+
+def matter(action: str, summary: str, document: Mapping[str, object]) -> str:
+    """What a matter is about: its summary, or for a change of a CA's state the same in the pages' own words."""
+    before, after = document.get("from"), document.get("to")
+    if action == "ca-state" and before in CA_STATE and after in CA_STATE:
+        states = {"before": gettext(CA_STATE[str(before)]).lower(), "after": gettext(CA_STATE[str(after)]).lower()}
+        return gettext("{name}: från {before} till {after}").format(name=document.get("common_name", ""), **states)
+    return summary
 
 
 def who(names: Mapping[str, str], ref: str) -> str:

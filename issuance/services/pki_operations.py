@@ -107,6 +107,46 @@ def withdraw(*, actor: Actor, request_id: UUID) -> None:
         pki.withdraw_approval(request_id=request_id, requester_ref=actor.ref)
 
 
+def ask_for_ca_state(*, actor: Actor, slug: str, generation: int, target: str, justification: str) -> UUID:
+    """Asks for another state of a CA, and returns the matter's id. Raises as `pki.ca_states.plan_change`, and Forbidden."""
+    policy.require_global(actor, Action.CHANGE_CA_STATE)
+    with transaction.atomic(durable=True):
+        asked = pki.plan_ca_state(
+            slug=slug, generation=generation, target=target, justification=justification, requester_ref=actor.ref
+        )
+    return asked.id
+
+
+def carry_out_ca_state(*, actor: Actor, request_id: UUID) -> tuple[str, int]:
+    """Makes the change that was approved, and returns the CA's slug and generation. Raises as `pki.ca_states`, Forbidden."""
+    policy.require_global(actor, Action.CHANGE_CA_STATE)
+    ca = pki.carry_out_ca_state(request_id=request_id, actor_ref=actor.ref)
+    return ca.slug, ca.generation
+
+
+def propose_ceremony(*, actor: Actor, content: bytes) -> UUID:
+    """Takes a ceremony file to be signed. Raises as `pki.ceremony_proposals.propose`, and Forbidden."""
+    policy.require_global(actor, Action.DECIDE_PKI)
+    with transaction.atomic(durable=True):
+        return pki.propose_ceremony(content, actor_ref=actor.ref)
+
+
+def sign_ceremony(*, actor: Actor, proposal_id: UUID, signature: bytes) -> str:
+    """Registers an approver's signature, which proves itself, and returns the approver's name. Raises as
+    `pki.ceremony_proposals.register_signature`, and Forbidden.
+    """
+    policy.require_global(actor, Action.DECIDE_PKI)
+    with transaction.atomic(durable=True):
+        return pki.register_ceremony_signature(proposal_id, signature, actor_ref=actor.ref)
+
+
+def withdraw_proposal(*, actor: Actor, proposal_id: UUID) -> None:
+    """Takes a proposed ceremony back. Raises NotFound, Conflict, Forbidden."""
+    policy.require_global(actor, Action.DECIDE_PKI)
+    with transaction.atomic(durable=True):
+        pki.withdraw_proposal(proposal_id, actor_ref=actor.ref)
+
+
 def refusal(actor: Actor, request: Any) -> str:
     """Why the actor cannot decide this request; empty if he can. `request` is a `pki.service.ApprovalView`."""
     if request.action == pki.ApprovalAction.CEREMONY:

@@ -18,6 +18,7 @@ from issuance.models import CertificateSearch, EidAppTransaction, Identification
 from pki import approvals
 from pki.models import ApprovalAction
 from siths_portal.lib import clock
+from tests.access import pki_things
 from tests.access.world import AccessWorld, Who
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -294,4 +295,35 @@ ROWS: list[Row] = [
     Row("pki_approval_decide", "POST", Action.DECIDE_PKI, _matter, ok=422, nowhere=True, unseen=403),
     Row("pki_approval_withdraw", "GET", Action.DECIDE_PKI, _matter, nowhere=True, unseen=403),
     Row("pki_approval_withdraw", "POST", Action.DECIDE_PKI, _own_matter, ok=302, nowhere=True, unseen=403),
+    Row("pki_authority_state", "GET", Action.CHANGE_CA_STATE, _authority, nowhere=True, unseen=403),
+    Row("pki_authority_state", "POST", Action.CHANGE_CA_STATE, _authority, ok=422, nowhere=True, unseen=403),
+    Row(
+        "pki_authority_state",
+        "POST",
+        Action.CHANGE_CA_STATE,
+        _authority,
+        ok=302,
+        data=pki_things.STATE,
+        case="another state",
+        nowhere=True,
+        unseen=403,
+    ),
+    Row("pki_approval_carry_out", "GET", Action.CHANGE_CA_STATE, pki_things.ca_matter, nowhere=True, unseen=403),
+    Row("pki_approval_carry_out", "POST", Action.CHANGE_CA_STATE, pki_things.ca_matter, ok=302, nowhere=True, unseen=403),
+    Row("pki_ceremonies", "GET", Action.VIEW_PKI),
+    Row("pki_ceremony_propose", "GET", Action.DECIDE_PKI),
+    Row("pki_ceremony_propose", "POST", Action.DECIDE_PKI, ok=422),
+    *(
+        Row(name, "GET", Action.VIEW_PKI, pki_things.ceremony, nowhere=True, unseen=403)
+        for name in ("pki_ceremony", "pki_ceremony_protocol", "pki_ceremony_protocol_text", "pki_ceremony_file")
+    ),
+    *(
+        Row(name, "GET", Action.VIEW_PKI, pki_things.proposal, nowhere=True, unseen=403)
+        for name in ("pki_proposal", "pki_proposal_file")
+    ),
+    Row("pki_proposal_sign", "GET", Action.DECIDE_PKI, pki_things.proposal, nowhere=True, unseen=403),
+    Row("pki_proposal_sign", "POST", Action.DECIDE_PKI, pki_things.proposal, ok=422, nowhere=True, unseen=403),
+    Row("pki_proposal_withdraw", "GET", Action.DECIDE_PKI, pki_things.proposal, nowhere=True, unseen=403),
+    Row("pki_proposal_withdraw", "POST", Action.DECIDE_PKI, pki_things.proposal, ok=302, nowhere=True, unseen=403),
+    Row("pki_health", "GET", Action.VIEW_PKI),
 ]

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from authn.web import kept_form, require_recent_login
 from issuance.authz import Action
-from issuance.queries import officers, pki_words, words
+from issuance.queries import officers, pki_consequences, pki_words, words
 from issuance.queries.pki_words import moment
 from issuance.services import pki_operations
 from issuance.web.pki.around import AT_ONCE, Link, actor_of, cursor, first_url, next_url, operators, page, row
@@ -44,7 +44,7 @@ def approval_list(request: HttpRequest) -> HttpResponse:
 def approval(request: HttpRequest, request_id: UUID) -> HttpResponse:
     """One matter with the exact document and who has decided. Raises NotFound."""
     found = pki.approval(request_id)
-    return page(request, "operators/approval.html", "approvals", _context(request, found))
+    return page(request, "operators/approval.html", "approvals", matter_context(request, found))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -54,14 +54,14 @@ def approval_decide(request: HttpRequest, request_id: UUID) -> HttpResponse:
     found = pki.approval(request_id)
     if pki_operations.refusal(actor_of(request), found):
         status = Conflict.http_status if request.method == "POST" else 200
-        return page(request, "operators/approval.html", "approvals", _context(request, found), status=status)
+        return page(request, "operators/approval.html", "approvals", matter_context(request, found), status=status)
     if step_up := require_recent_login(request, AT_ONCE):
         return step_up
     if request.method != "POST":
         typed = kept_form(request)
         kept = {name: typed[name] for name in ("decision", "justification") if name in typed} if typed else {}
         form = DecisionForm(initial=kept | {"document_sha256": found.document_sha256})
-        return page(request, "operators/decide.html", "approvals", _context(request, found) | {"form": form})
+        return page(request, "operators/decide.html", "approvals", matter_context(request, found) | {"form": form})
     form = DecisionForm(request.POST)
     status = Invalid.http_status
     if form.is_valid():
@@ -79,7 +79,7 @@ def approval_decide(request: HttpRequest, request_id: UUID) -> HttpResponse:
             messages.success(request, _("Ditt beslut är sparat."))
             return redirect("pki_approval", request_id)
     now = pki.approval(request_id)
-    return page(request, "operators/decide.html", "approvals", _context(request, now) | {"form": form}, status=status)
+    return page(request, "operators/decide.html", "approvals", matter_context(request, now) | {"form": form}, status=status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -91,7 +91,7 @@ def approval_withdraw(request: HttpRequest, request_id: UUID) -> HttpResponse:
         pki_operations.withdraw(actor=actor_of(request), request_id=request_id)
         messages.success(request, _("Ärendet är återtaget."))
         return redirect("pki_approval", request_id)
-    return page(request, "operators/withdraw.html", "approvals", _context(request, found))
+    return page(request, "operators/withdraw.html", "approvals", matter_context(request, found))
 
 
 def _take(form: DecisionForm, error: DomainError) -> int:
@@ -103,6 +103,7 @@ def _take(form: DecisionForm, error: DomainError) -> int:
 def _line(found: pki.ApprovalView, names: Mapping[str, str]) -> dict[str, Any]:
     return {
         "request": found,
+        "title": pki_words.matter(found.action, found.summary, found.document),
         "action": words.said(pki_words.APPROVAL_ACTION, found.action),
         "tag": pki_words.tagged(pki_words.APPROVAL_TAG, pki_words.APPROVAL_STATE, found.state),
         "requester": pki_words.who(names, found.requester_ref),
@@ -110,17 +111,20 @@ def _line(found: pki.ApprovalView, names: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _context(request: HttpRequest, found: pki.ApprovalView) -> dict[str, Any]:
+def matter_context(request: HttpRequest, found: pki.ApprovalView) -> dict[str, Any]:
+    """What the pages of one matter show."""
     actor = actor_of(request)
     names = officers.names(actor, [found.requester_ref, *(each.approver_ref for each in found.decisions)])
     action = words.said(pki_words.APPROVAL_ACTION, found.action)
     return {
         "found": found,
+        "title": pki_words.matter(found.action, found.summary, found.document),
         "action": action,
         "state": pki_words.tagged(pki_words.APPROVAL_TAG, pki_words.APPROVAL_STATE, found.state),
         "facts": list(_facts(found, names)),
         "document": rows_of(found.document),
         "decisions": [_decision(each, names) for each in found.decisions],
+        "consequences": pki_consequences.of_matter(found),
         "missing": max(found.required - found.approved_by, 0),
         "functions": list(_functions(actor, found)),
     }
@@ -149,5 +153,7 @@ def _functions(actor: Any, found: pki.ApprovalView) -> Iterator[Link]:
     why_not = pki_operations.refusal(actor, found)
     if found.is_open:
         yield Link(_("Besluta"), reverse("pki_approval_decide", args=[found.id]), not why_not, why_not)
+    if found.action == pki.ApprovalAction.CA_STATE and found.state == pki.ApprovalState.APPROVED:
+        yield Link(_("Genomför ändringen"), reverse("pki_approval_carry_out", args=[found.id]))
     if found.requester_ref == actor.ref and found.is_waiting:
         yield Link(_("Ta tillbaka ärendet"), reverse("pki_approval_withdraw", args=[found.id]))

@@ -24,6 +24,8 @@ SECTIONS = (
     ("keys", "pki_keys", gettext_lazy("Nycklar")),
     ("certificates", "pki_certificates", gettext_lazy("Certifikat")),
     ("approvals", "pki_approvals", gettext_lazy("Ärenden")),
+    ("ceremonies", "pki_ceremonies", gettext_lazy("Ceremonier")),
+    ("health", "pki_health", gettext_lazy("Driftläge")),
 )
 
 View = Callable[..., HttpResponse]

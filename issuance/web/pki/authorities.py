@@ -12,7 +12,9 @@ from django.views.decorators.http import require_safe
 from issuance.authz import Action
 from issuance.queries import pki_words, words
 from issuance.queries.pki_words import moment
+from issuance.web.pki import ca_states
 from issuance.web.pki.around import Link, bytes_of, first_url, next_url, operators, page, row
+from issuance.web.pki.health import headline
 from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.downloads import attachment
@@ -29,7 +31,9 @@ def authority_list(request: HttpRequest) -> HttpResponse:
     """Every CA with its state, its list and its responder, and whether something waits for decisions."""
     lines = [_line(line) for line in pki.authority_lines()]
     waiting = pki.waiting_count()
-    return page(request, "operators/authorities.html", "authorities", {"lines": lines, "waiting": waiting})
+    return page(
+        request, "operators/authorities.html", "authorities", {"lines": lines, "waiting": waiting, "headline": headline()}
+    )
 
 
 @require_safe
@@ -178,6 +182,8 @@ def _functions(found: pki.AuthorityRecord) -> Iterable[Link]:
         yield Link(_("Hämta certifikatet (PEM)"), reverse("pki_authority_pem", args=arguments))
         yield Link(_("Hämta certifikatet (DER)"), reverse("pki_authority_der", args=arguments))
     yield Link(_("Certifikat från utfärdaren"), f"{reverse('pki_certificates')}?utfardare={arguments[0]}:{arguments[1]}")
+    why_not = ca_states.obstacle(found)
+    yield Link(_("Ändra tillstånd"), reverse("pki_authority_state", args=arguments), not why_not, why_not)
 
 
 def _key(key: pki.KeyView) -> dict[str, Any]:

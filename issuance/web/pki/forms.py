@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from issuance.queries import pki_words
+from issuance.queries import pki_words, words
 from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.forms import Form
@@ -78,6 +78,53 @@ class CertificateSearchForm(Form):
 
 def _start(day: dt.date) -> dt.datetime:
     return dt.datetime.combine(day, dt.time(), clock.STOCKHOLM)
+
+
+class CaStateForm(Form):
+    """Another state for a CA, and why."""
+
+    state = forms.ChoiceField(
+        label=_("Nytt tillstånd"),
+        widget=forms.RadioSelect,
+        error_messages={"required": _("Välj det nya tillståndet."), "invalid_choice": _("Välj ett av tillstånden.")},
+    )
+    justification = forms.CharField(
+        label=_("Motivering"),
+        help_text=_("För den som ska godkänna. Sparas i ärendet och i loggen. Skriv inga personuppgifter."),
+        max_length=1000,
+        error_messages={
+            "required": _("Skriv varför utfärdaren ska få ett annat tillstånd."),
+            "max_length": _("Motiveringen får ha högst %(limit_value)d tecken."),
+        },
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
+    def __init__(self, state: str, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [(target, words.said(pki_words.CA_STATE, target)) for target in pki.ca_state_targets(state)]
+        self.fields["state"].choices = choices  # type: ignore[attr-defined]
+
+
+class CeremonyFileForm(Form):
+    """A ceremony file to be signed."""
+
+    file = forms.FileField(
+        label=_("Ceremonifil (YAML)"),
+        help_text=_("Filen som är granskad och ska skrivas under, exakt som den är. Godkännarnas certifikat ska stå i den."),
+        error_messages={"required": _("Välj ceremonifilen."), "empty": _("Filen är tom. Välj en annan.")},
+        widget=forms.FileInput(attrs={"accept": ".yaml,.yml"}),
+    )
+
+
+class SignatureForm(Form):
+    """An approver's signature over a ceremony file."""
+
+    file = forms.FileField(
+        label=_("Underskrift (.p7s)"),
+        help_text=_("Filen som openssl cms skrev. Den innehåller underskriften, aldrig nyckeln."),
+        error_messages={"required": _("Välj filen med underskriften."), "empty": _("Filen är tom. Välj en annan.")},
+        widget=forms.FileInput(attrs={"accept": ".p7s,.pem,.cms"}),
+    )
 
 
 class DecisionForm(Form):

@@ -2,15 +2,26 @@
 
 from django.urls import URLPattern, path
 
-from issuance.web.pki import approvals, authorities, certificates
+from issuance.web.pki import (
+    approvals,
+    authorities,
+    ca_states,
+    ceremonies,
+    certificates,
+    health,
+    proposals,
+)
 
 _CA = "pki/utfardare/<slug:slug>/<int:generation>/"
 _CERTIFICATE = "pki/certifikat/<uuid:certificate_id>/"
 _APPROVAL = "pki/arenden/<uuid:request_id>/"
+_CEREMONY = "pki/ceremonier/<uuid:ceremony_id>/"
+_PROPOSAL = "pki/ceremonier/forberedd/<uuid:proposal_id>/"
 
 urlpatterns: list[URLPattern] = [
     path("pki/", authorities.authority_list, name="pki_authorities"),
     path(_CA, authorities.authority, name="pki_authority"),
+    path(f"{_CA}tillstand/", ca_states.ca_state, name="pki_authority_state"),
     path(f"{_CA}certifikat.pem", authorities.authority_pem, name="pki_authority_pem"),
     path(f"{_CA}certifikat.cer", authorities.authority_der, name="pki_authority_der"),
     path("pki/nycklar/", authorities.key_list, name="pki_keys"),
@@ -23,4 +34,16 @@ urlpatterns: list[URLPattern] = [
     path(_APPROVAL, approvals.approval, name="pki_approval"),
     path(f"{_APPROVAL}beslut/", approvals.approval_decide, name="pki_approval_decide"),
     path(f"{_APPROVAL}ta-tillbaka/", approvals.approval_withdraw, name="pki_approval_withdraw"),
+    path(f"{_APPROVAL}genomfor/", ca_states.carry_out, name="pki_approval_carry_out"),
+    path("pki/ceremonier/", ceremonies.ceremony_list, name="pki_ceremonies"),
+    path("pki/ceremonier/ny/", proposals.propose, name="pki_ceremony_propose"),
+    path(_PROPOSAL, proposals.proposal, name="pki_proposal"),
+    path(f"{_PROPOSAL}underskrift/", proposals.sign, name="pki_proposal_sign"),
+    path(f"{_PROPOSAL}ta-tillbaka/", proposals.withdraw, name="pki_proposal_withdraw"),
+    path(f"{_PROPOSAL}fil.yaml", proposals.proposal_file, name="pki_proposal_file"),
+    path(_CEREMONY, ceremonies.ceremony, name="pki_ceremony"),
+    path(f"{_CEREMONY}protokoll.json", ceremonies.protocol_json, name="pki_ceremony_protocol"),
+    path(f"{_CEREMONY}protokoll.txt", ceremonies.protocol_text, name="pki_ceremony_protocol_text"),
+    path(f"{_CEREMONY}fil.yaml", ceremonies.ceremony_file, name="pki_ceremony_file"),
+    path("pki/driftlage/", health.health, name="pki_health"),
 ]

@@ -1,0 +1,75 @@
+"""What a change of a CA's state brings about, in Swedish, for those who ask for it, approve it and carry it out."""
+
+from collections.abc import Iterator
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from issuance.queries import words
+from pki import service as pki
+
+FINAL = frozenset({"retired", "compromised"})
+"""States from which no CA comes back to work."""
+
+
+def of_ca_state(found: pki.AuthorityRecord, target: str) -> list[str]:
+    """The consequences of giving the CA this state, the gravest first."""
+    return list({"active": _active, "status_only": _status_only, "retired": _retired, "compromised": _compromised}[target](found))
+
+
+def of_matter(matter: pki.ApprovalView) -> list[str]:
+    """What a matter brings about that may still be carried out; nothing for those that are no change of a CA's state."""
+    if matter.action != pki.ApprovalAction.CA_STATE or not matter.is_waiting:
+        return []
+    return of_ca_state(pki.authority_record(matter.document["slug"], matter.document["generation"]), matter.document["to"])
+
+
+def _active(found: pki.AuthorityRecord) -> Iterator[str]:
+    again = found.line.state == "status_only"
+    yield _("Utfärdaren utfärdar certifikat igen.") if again else _("Utfärdaren tas i bruk och utfärdar certifikat.")
+    if found.generations:
+        yield _("Finns flera generationer som utfärdar går nya beställningar till den nyaste av dem.")
+    yield _("Spärrlistor och OCSP-svar publiceras.")
+    yield _("Går att ångra: utfärdaren kan sättas till bara status igen.")
+
+
+def _status_only(found: pki.AuthorityRecord) -> Iterator[str]:
+    yield _stops()
+    yield from _certificates(found, _("gäller som förut och kan spärras."))
+    yield _("Spärrlistor och OCSP-svar publiceras som förut.")
+    yield _("Går att ångra: utfärdaren kan sättas att utfärda igen.")
+
+
+def _retired(found: pki.AuthorityRecord) -> Iterator[str]:
+    yield _("Går inte att ångra. En ny generation får ta över.")
+    yield _stops()
+    yield from _certificates(found, _("gäller tills de går ut, och kan spärras."))
+    end = words.day(found.line.not_after)
+    yield _("Spärrlistor och OCSP-svar publiceras tills utfärdarens eget certifikat går ut {day}.").format(day=end)
+
+
+def _compromised(found: pki.AuthorityRecord) -> Iterator[str]:
+    yield _("Går inte att ångra.")
+    yield _("Inga nya spärrlistor och OCSP-svar publiceras: det som nyckeln har signerat är inget värt.")
+    yield from _certificates(found, _("går inte att lita på och slutar fungera när publicerade svar och listor har gått ut."))
+    if found.children:
+        names = ", ".join(name for _slug, _generation, name in found.children)
+        yield _("Det drabbar också det som den har utfärdat: {names}.").format(names=names)
+    if found.parent:
+        yield _("Utfärdarens eget certifikat spärras inte här. Det gör roten vid en ceremoni, som behöver förberedas genast.")
+    else:
+        yield _("En rot kan inte spärras. Alla som litar på den måste ta bort den ur sina system.")
+
+
+def _stops() -> str:
+    return _("Utfärdaren tar inte emot nya beställningar. Det som är beställt hos den färdigställs.")
+
+
+def _certificates(found: pki.AuthorityRecord, what: str) -> Iterator[str]:
+    """How many certificates that are neither revoked nor failed it concerns; those that have ended are among them."""
+    counted = next((each for each in found.counts if each.status == "issued"), None)
+    if counted is None or not counted.number:
+        return
+    about = _("Cirka ") if counted.estimated else ""
+    number = ngettext("{n} certifikat som inte är spärrat", "{n} certifikat som inte är spärrade", counted.number)
+    yield f"{about}{number.format(n=counted.number)} {what}"

@@ -1,0 +1,106 @@
+"""How the health page says what was looked at, and what to do when it is not as it should be."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
+
+
+@dataclass(frozen=True)
+class Area:
+    """A kind of finding: what it is called, what it looks at, and what to do if it is wrong."""
+
+    title: str
+    looks_at: str
+    remedy: str
+
+
+AREAS: Mapping[str, Area] = {
+    "token": Area(
+        _("Säkerhetsmodulen"),
+        _("Om modulen signerar, med en nyckel som bara finns för provet."),
+        _("Se efter att modulen är på och nås från pki-workern, och att PIN stämmer. Kör sedan pki_check."),
+    ),
+    "ca": Area(
+        _("Utfärdarens certifikat"),
+        _("Hur länge utfärdarens eget certifikat gäller."),
+        _("Planera en ceremoni för en ny generation. Utfärdade certifikat kan inte gälla längre än utfärdarens."),
+    ),
+    "hsm": Area(
+        _("Utfärdarens nyckel"),
+        _("Om nyckeln finns i modulen och hör till utfärdarens certifikat."),
+        _("Utfärdaren kan inte signera. Kontrollera modulen och nyckelinventeringen innan något annat görs."),
+    ),
+    "crl": Area(
+        _("Spärrlista"),
+        _("Om den senaste listan är ny nog och filen som publiceras är den."),
+        _("Kör pki_publish_crls för utfärdaren; kommandot säger vad som hindrar. Rotens lista görs vid en ceremoni."),
+    ),
+    "ocsp-signer": Area(
+        _("OCSP-svararens certifikat"),
+        _("Hur länge certifikatet som signerar OCSP-svar gäller. Det förnyas av sig självt när 15 dagar är kvar."),
+        _("Förnyelsen fungerar inte. Se pki-workerns logg, och att utfärdaren kan signera."),
+    ),
+    "ocsp": Area(
+        _("OCSP-svar"),
+        _("Om svaren finns, är signerade av rätt nyckel och säger detsamma som databasen."),
+        _("Se efter att pki-workern och beat går. Kör sedan pki_presign_ocsp."),
+    ),
+    "koder": Area(
+        _("Koder till kort"),
+        _("Om mottagna koder förseglas i tid."),
+        _("Se efter att pki-workern går och att modulen svarar. Koderna väntar och går inte förlorade."),
+    ),
+    "signering": Area(
+        _("Signering av certifikat"),
+        _("Hur länge det äldsta beställda certifikatet har väntat på sin signatur."),
+        _("Se efter att pki-workern går och att modulen svarar. Efter en timme spärras det som kan ha signerats."),
+    ),
+    "nyckelinventering": Area(
+        _("Nyckelinventering"),
+        _("Om alla nycklar i modulerna är de som är upplagda. Görs en gång om dygnet."),
+        _("Se avvikelserna längre ner på sidan. En okänd nyckel är en säkerhetshändelse."),
+    ),
+    "händelsesigill": Area(
+        _("Händelseloggens sigill"),
+        _("Hur länge händelser väntar på att fogas till kedjan."),
+        _("Se efter att worker går, och att ingen transaktion i databasen står öppen."),
+    ),
+    "MAC": Area(
+        _("Händelseloggens MAC"),
+        _("Hur länge sigill väntar på att styrkas av säkerhetsmodulen."),
+        _("Se efter att pki-workern går och att modulen svarar."),
+    ),
+    "klocka": Area(
+        _("Klockan"),
+        _("Om pki-workerns klocka går rätt. Inget signeras av en klocka som har gått tillbaka."),
+        _("Rätta tidssynkroniseringen på datorn. Signeringen fortsätter av sig själv när klockan har kommit ifatt."),
+    ),
+}
+UNKNOWN = Area("", "", _("Kör pki_check och se pki-workerns logg."))
+
+CHAIN: Mapping[str, str] = {
+    "authn": _("Inloggningar"),
+    "billing": _("Fakturering"),
+    "issuance": _("Kort och SITHS eID"),
+    "pki": _("PKI"),
+    "heads": _("Undertecknade huvuden"),
+}
+
+SEVERITY: Mapping[int, str] = {0: _("Som det ska"), 1: _("Se över"), 2: _("Fel")}
+SEVERITY_TAG: Mapping[int, str] = {0: "active", 1: "missing", 2: "revoked"}
+
+
+def area_of(subject: str) -> tuple[Area, str]:
+    """The kind of a finding, and what of that kind it is about: a CA's or a token's name, or empty."""
+    kind, _space, name = subject.partition(" ")
+    return AREAS.get(kind, UNKNOWN), name
+
+
+def title_of(subject: str) -> str:
+    """What a finding is about, in words; the subject itself where there are none."""
+    area, name = area_of(subject)
+    if not area.title:
+        return subject
+    return f"{gettext(area.title)}, {name}" if name else gettext(area.title)

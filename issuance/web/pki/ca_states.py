@@ -1,0 +1,117 @@
+"""Pages by which a CA gets another state: asked for with its consequences in view, and carried out once it is approved."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from authn.web import kept_form, require_recent_login
+from issuance.authz import Action
+from issuance.queries import pki_consequences, pki_words, words
+from issuance.services import pki_operations
+from issuance.web.pki.approvals import matter_context
+from issuance.web.pki.around import AT_ONCE, actor_of, operators, page
+from issuance.web.pki.forms import CaStateForm
+from pki import service as pki
+from siths_portal.lib.errors import Conflict, Invalid, NotFound
+
+FIELDS = ("state", "justification")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@operators(Action.CHANGE_CA_STATE)
+def ca_state(request: HttpRequest, slug: str, generation: int) -> HttpResponse:
+    """The states that the CA may have, each with its consequences; when posted, the matter. Raises NotFound."""
+    found = pki.authority_record(slug, generation)
+    if why_not := obstacle(found):
+        status = Conflict.http_status if request.method == "POST" else 200
+        return _page(request, found, None, status=status, why_not=why_not)
+    if step_up := require_recent_login(request, AT_ONCE):
+        return step_up
+    if request.method != "POST":
+        typed = kept_form(request)
+        initial = {name: typed[name] for name in FIELDS if name in typed} if typed else {}
+        return _page(request, found, CaStateForm(found.line.state, initial=initial))
+    form = CaStateForm(found.line.state, request.POST)
+    status = Invalid.http_status
+    if form.is_valid():
+        try:
+            matter = pki_operations.ask_for_ca_state(
+                actor=actor_of(request),
+                slug=slug,
+                generation=generation,
+                target=form.cleaned_data["state"],
+                justification=form.cleaned_data["justification"],
+            )
+        except (Conflict, Invalid) as error:
+            form.take(error)
+            status = error.http_status
+        else:
+            messages.success(request, _("Ändringen är begärd. En annan person ska godkänna den."))
+            return redirect("pki_approval", matter)
+    return _page(request, found, form, status=status)
+
+
+def obstacle(found: pki.AuthorityRecord) -> str:
+    """Why no other state can be asked for now; empty if one can."""
+    if not pki.ca_state_targets(found.line.state):
+        return words.said(pki_words.CA_STATE_STAYS, found.line.state)
+    if not found.certificate:
+        return _("Ceremonin är inte klar: utfärdaren har inget certifikat än.")
+    if pki.ca_state_matter(found.line.slug, found.line.generation):
+        return _("Ett ärende om tillståndet är inte avslutat.")
+    return ""
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@operators(Action.CHANGE_CA_STATE)
+def carry_out(request: HttpRequest, request_id: UUID) -> HttpResponse:
+    """Asks whether the approved change is to be made now; when posted, makes it. Raises NotFound for other matters."""
+    matter = pki.approval(request_id)
+    if matter.action != pki.ApprovalAction.CA_STATE:
+        raise NotFound("approval-unknown", "Ärendet finns inte.")
+    if matter.state != pki.ApprovalState.APPROVED:
+        status = Conflict.http_status if request.method == "POST" else 200
+        return page(request, "operators/approval.html", "approvals", matter_context(request, matter), status=status)
+    if step_up := require_recent_login(request, AT_ONCE):
+        return step_up
+    if request.method == "POST":
+        try:
+            slug, generation = pki_operations.carry_out_ca_state(actor=actor_of(request), request_id=request_id)
+        except Conflict as error:
+            messages.error(request, error.message)
+            return redirect("pki_approval", request_id)
+        messages.success(request, _("Utfärdarens tillstånd är ändrat."))
+        return redirect("pki_authority", slug, generation)
+    return page(request, "operators/carry_out.html", "approvals", matter_context(request, matter))
+
+
+def _page(
+    request: HttpRequest, found: pki.AuthorityRecord, form: CaStateForm | None, *, status: int = 200, why_not: str = ""
+) -> HttpResponse:
+    matter = pki.ca_state_matter(found.line.slug, found.line.generation) if why_not else None
+    context: dict[str, Any] = {
+        "found": found,
+        "state": pki_words.tagged(pki_words.CA_TAG, pki_words.CA_STATE, found.line.state),
+        "means": words.said(pki_words.CA_STATE_MEANS, found.line.state),
+        "form": form,
+        "targets": [_target(found, target) for target in pki.ca_state_targets(found.line.state)],
+        "why_not": why_not,
+        "matter_url": reverse("pki_approval", args=[matter.id]) if matter else "",
+    }
+    return page(request, "operators/ca_state.html", "authorities", context, status=status)
+
+
+def _target(found: pki.AuthorityRecord, target: str) -> dict[str, Any]:
+    return {
+        "value": target,
+        "label": words.said(pki_words.CA_STATE, target),
+        "tag": pki_words.tagged(pki_words.CA_TAG, pki_words.CA_STATE, target),
+        "final": target in pki_consequences.FINAL,
+        "consequences": pki_consequences.of_ca_state(found, target),
+    }

@@ -1,0 +1,133 @@
+"""The health page: what the `pki` worker found at its last look, and what to do. This process has no token."""
+
+import datetime as dt
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_safe
+
+from issuance.authz import Action
+from issuance.queries import pki_health_words as health_words
+from issuance.queries import pki_words, words
+from issuance.queries.pki_words import moment
+from issuance.web.pki.around import operators, page, row
+from pki import service as pki
+from siths_portal.lib import clock
+
+LATE = dt.timedelta(minutes=15)
+"""The worker looks every five minutes; a report older than this says little of now."""
+VERIFY_SOON = dt.timedelta(days=31)
+"""Chains are to be verified at least once a month."""
+
+
+@require_safe
+@operators(Action.VIEW_PKI)
+def health(request: HttpRequest) -> HttpResponse:
+    """How the PKI is: what is wrong first, then everything that was looked at."""
+    report = pki.health_report()
+    findings = [_finding(each) for each in report.findings] if report else []
+    troubles = sorted((each for each in findings if each["severity"]), key=lambda each: -each["severity"])
+    age = clock.now() - report.seen_at if report else None
+    context = {
+        "seen_at": moment(report.seen_at) if report else "",
+        "age": pki_words.span(age) if age is not None else "",
+        "late": age is None or age > LATE,
+        "summary": _summary(troubles),
+        "worst": max((each["severity"] for each in findings), default=0),
+        "troubles": troubles,
+        "findings": [each for each in findings if not each["severity"]],
+        "inventory": _inventory(pki.key_inventory()),
+        "clock": _clock(pki.clock_reading()),
+        "chains": [_chain(each) for each in pki.audit_checks()],
+    }
+    return page(request, "operators/health.html", "health", context)
+
+
+def headline() -> str:
+    """What is wrong, for the room's first page; empty if nothing is."""
+    report = pki.health_report()
+    if report is None or clock.now() - report.seen_at > LATE:
+        return _("Driftläget är okänt: ingen kontroll har gjorts på en kvart.")
+    wrong = sum(each.severity == pki.Severity.ERROR for each in report.findings)
+    return ngettext("Kontrollen visar {n} fel.", "Kontrollen visar {n} fel.", wrong).format(n=wrong) if wrong else ""
+
+
+def _summary(troubles: list[dict[str, Any]]) -> str:
+    wrong = sum(each["severity"] == pki.Severity.ERROR for each in troubles)
+    look = len(troubles) - wrong
+    parts = []
+    if wrong:
+        parts.append(ngettext("{n} fel", "{n} fel", wrong).format(n=wrong))
+    if look:
+        parts.append(ngettext("{n} sak att se över", "{n} saker att se över", look).format(n=look))
+    return _(" och ").join(parts) if parts else _("Allt är som det ska")
+
+
+def _finding(each: pki.SeenFinding) -> dict[str, Any]:
+    area, _name = health_words.area_of(each.subject)
+    return {
+        "title": health_words.title_of(each.subject),
+        "looks_at": _(area.looks_at) if area.looks_at else "",
+        "remedy": _(area.remedy),
+        "severity": int(each.severity),
+        "tag": _severity(int(each.severity)),
+        "text": each.text[:1].upper() + each.text[1:],
+        "since": moment(each.since)[:16],
+    }
+
+
+def _severity(severity: int) -> dict[str, str]:
+    return {"kind": health_words.SEVERITY_TAG[severity], "text": _(health_words.SEVERITY[severity])}
+
+
+def _inventory(report: pki.InventoryReport | None) -> dict[str, Any] | None:
+    if report is None:
+        return None
+    return {
+        "ended_at": moment(report.ended_at),
+        "age": pki_words.span(clock.now() - report.ended_at),
+        "tokens": [
+            {"token": each, "tag": pki_words.tagged(pki_words.TOKEN_TAG, pki_words.TOKEN_STATE, each.state)}
+            for each in report.tokens
+        ],
+        "problems": [
+            {
+                "problem": each,
+                "kind": words.said(pki_words.KEY_PROBLEM, each.kind),
+                "facts": ", ".join(f"{name}: {value}" for name, value in each.facts.items()),
+            }
+            for each in report.problems
+        ],
+    }
+
+
+def _clock(reading: pki.ClockReading) -> dict[str, Any]:
+    if reading.went_back:
+        tag = {"kind": "revoked", "text": _("Har gått tillbaka")}
+    elif reading.is_far_ahead:
+        tag = {"kind": "revoked", "text": _("Långt före databasen")}
+    else:
+        tag = {"kind": "active", "text": _("Släpper igenom signering")}
+    rows = [
+        row(_("Senast signerat"), moment(reading.produced_at) or _("inget än")),
+        row(_("Portalens klocka"), moment(reading.now)),
+        row(_("Databasens klocka"), moment(reading.database)),
+    ]
+    if reading.went_back:
+        rows.append(row(_("Signering väntar i"), _("{n} sekunder").format(n=int(reading.behind.total_seconds()) + 1)))
+    return {"tag": tag, "rows": rows}
+
+
+def _chain(each: pki.AuditCheckView) -> dict[str, Any]:
+    old = clock.now() - each.at > VERIFY_SOON
+    kind = "revoked" if not each.ok else "missing" if old else "active"
+    text = _("Stämmer inte") if not each.ok else _("Gammal kontroll") if old else _("Stämmer")
+    return {
+        "name": words.said(health_words.CHAIN, each.chain),
+        "check": each,
+        "tag": {"kind": kind, "text": text},
+        "at": moment(each.at)[:16],
+        "text": each.text[:1].upper() + each.text[1:],
+    }
