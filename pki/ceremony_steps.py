@@ -111,6 +111,7 @@ class Run:
                 "token_label": {"root": settings.PKCS11_ROOT_TOKEN, "issuing": settings.PKCS11_TOKEN}[plan.token],
                 "crl_period": plan.crl_period,
                 "crl_validity": plan.crl_validity,
+                "crl_shards": plan.crl_shards,
                 "serial_mode": plan.serials,
                 "created_at": clock.now(),
             },
@@ -203,7 +204,7 @@ class Run:
 
     def _list(self, ca: CertificateAuthority) -> None:
         self.say(f"spärrlista för {ca.common_name}")
-        crl.publish_crl(ca.id)
+        crl.publish_all(ca)
 
     def act(self, act: Act) -> None:
         """Does one of the file's acts."""

@@ -204,9 +204,9 @@ def _make_crls(concerned: list[CertificateAuthority]) -> dict[str, int | None]:
     faults.point("pki.mass.after-crls")
     if failures := [f"{_named(each.ca)} {each.error}" for each in outcomes if each.error]:
         raise _NotPublished(", ".join(failures))
-    # One that was overtaken stands in the newer CRL: entries are read after the last batch was committed.
-    newest = Crl.objects.filter(ca__in=online).values("ca_id").annotate(newest=Max("number")).values_list("ca_id", "newest")
-    by_ca = dict(newest)
+    # Their entries were read after the last batch was committed.
+    lists = Crl.objects.filter(ca__in=online, shard=None).values("ca_id")
+    by_ca = dict(lists.annotate(newest=Max("number")).values_list("ca_id", "newest"))
     return {_named(ca): by_ca.get(ca.id) for ca in concerned}
 
 

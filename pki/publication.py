@@ -5,10 +5,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Count, Exists, F, Min, OuterRef, Q, Subquery
+from django.db.models import Count, Exists, F, Func, IntegerField, Min, OuterRef, Q, Subquery
 
 from pki.models import ANSWERED, ONLINE, CertIdHash, Certificate, CertificateStatus, Crl, OcspSigner
 from siths_portal.lib import clock
+
+
+class LastOctet(Func):
+    """The last octet of a serial, which tells its shard (`domain.crl_shards`)."""
+
+    template = "get_byte(decode(right(%(expressions)s, 2), 'hex'), 0)"
+    output_field = IntegerField()
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,9 @@ def publication(certificate_ids: Iterable[UUID]) -> list[PublicationView]:
         ocsp_responses__this_update__lte=now,
         ocsp_responses__next_update__gt=now,
     )
-    lists = Crl.objects.filter(ca=OuterRef("ca"))
+    # Where the certificate points: to the list of its shard if its CA has shards.
+    own_shard = LastOctet(OuterRef("serial")) % F("ca__crl_shards")
+    lists = Crl.objects.filter(Q(shard=None, ca__crl_shards=1) | Q(shard=own_shard), ca=OuterRef("ca"))
     # A CRL holds every change of status up to its version.
     holding = lists.filter(status_version__gte=OuterRef("status_version")).order_by("number")
     rows = (

@@ -91,7 +91,7 @@ def is_revoked(der: bytes) -> bool:
 
 @dataclass(frozen=True)
 class PublishedAuthority:
-    """A CA as the index page of the status face shows it. Times are None until its first CRL."""
+    """A CA as the index page of the status face shows it. Times are None until its first CRL; a last one has no nextUpdate."""
 
     common_name: str
     file_stem: str
@@ -103,7 +103,7 @@ class PublishedAuthority:
 
 def published_authorities() -> list[PublishedAuthority]:
     """Every CA that has a certificate, roots first, with the newest of its CRLs."""
-    newest = {crl.ca_id: crl for crl in Crl.objects.order_by("ca_id", "-number").distinct("ca_id")}
+    newest = {crl.ca_id: crl for crl in Crl.objects.filter(shard=None).order_by("ca_id", "-number").distinct("ca_id")}
     found = []
     authorities = CertificateAuthority.objects.exclude(state=CaState.PLANNED)
     for ca in authorities.order_by(F("parent_id").asc(nulls_first=True), "common_name"):

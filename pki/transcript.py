@@ -210,7 +210,7 @@ def _crl(published: Crl) -> dict[str, Any]:
         "entries": published.entries,
         "file": published.file_name,
         "this_update": published.this_update.isoformat(),
-        "next_update": published.next_update.isoformat(),
+        "next_update": published.next_update.isoformat() if published.next_update else None,
         "sha256": published.sha256,
     }
 

@@ -30,8 +30,8 @@ SCHEDULE: dict[str, tuple[str, float, str]] = {
     "pki.rotate_keks": ("pki.rotate_keks", 3600, "pki"),
     "pki.inventory": ("pki.inventory", 3600, "pki"),  # once a day; looking often makes a missed run cost an hour
     "pki.mass_revoke_due": ("pki.mass_revoke_due", 15, "pki"),
-    # CRLs have a period of their own; looking often makes a missed run cost minutes.
-    "pki.publish_due_crls": ("pki.publish_due_crls", 60, "pki"),
+    # CRLs have a period of their own, and follow revocations after a pause of half a minute.
+    "pki.publish_due_crls": ("pki.publish_due_crls", 10, "pki"),
     "pki.measure_health": ("pki.measure_health", 300, "pki"),
     "pki.expire_approvals": ("pki.expire_approvals", 3600, "default"),
     "issuance.replay_reports": ("issuance.replay_reports", 60, "default"),

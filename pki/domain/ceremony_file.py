@@ -9,6 +9,7 @@ import unicodedata
 from dataclasses import dataclass, field
 
 from pki.domain.ceremony_nodes import CeremonyFileError, Node, load
+from pki.domain.crl_shards import SHARDS
 from pki.domain.names import file_stem
 from pki.domain.profiles import PROFILES
 from siths_portal.lib.canonical import canonical_json, sha256_hex
@@ -70,6 +71,7 @@ class AuthorityPlan:
     state: str
     crl_period: dt.timedelta
     crl_validity: dt.timedelta
+    crl_shards: int
     ocsp_signer: str
     serials: str
 
@@ -82,6 +84,9 @@ class AuthorityPlan:
     def sha256(self) -> str:
         """Hash of everything that the file says of this CA, in hex."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        # Says something only where it is used, so that files from before there were shards keep their hashes.
+        if self.crl_shards == 1:
+            del values["crl_shards"]
         values |= {name: values[name].total_seconds() for name in ("crl_period", "crl_validity")}
         return sha256_hex(canonical_json(values))
 
@@ -228,13 +233,16 @@ def _authority(node: Node, organization: str, country: str) -> AuthorityPlan:
         state=node.choice("state", STATES),
         crl_period=crl.duration("period"),
         crl_validity=crl.duration("validity"),
+        crl_shards=crl.number("shards", 1),
         ocsp_signer=node.choice("ocsp_signer", ("", *SIGNER_KEYS), ""),
         serials=node.choice("serials", SERIALS, "time_random"),
     )
     node.closed(
         "slug", "generation", "common_name", "parent", "token", "key", "not_after", "state", "crl", "ocsp_signer", "serials"
     )
-    crl.closed("period", "validity")
+    crl.closed("period", "validity", "shards")
+    if plan.crl_shards not in SHARDS or (plan.crl_shards > 1 and not plan.parent):
+        raise crl.fault(f"shards ska vara något av {', '.join(map(str, SHARDS))}, och 1 för en rot")
     if plan.crl_validity <= plan.crl_period:
         raise CeremonyFileError(f"{plan.slug}: spärrlistan ska gälla längre än till nästa")
     return plan

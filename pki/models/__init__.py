@@ -31,13 +31,14 @@ from pki.models.authorities import CertificateAuthority, CertificateAuthorityQue
 from pki.models.ceremonies import CeremonyProposal, CeremonySignature, KeyCeremony
 from pki.models.certificates import Certificate, CertificateBlob, Fingerprint, Revocation
 from pki.models.clients import ClientOrder, ClientPermission
+from pki.models.crls import Crl, CrlScope
 from pki.models.events import ClockMark, Event, EventMacs, EventSeal
 from pki.models.health import AuditCheck, HealthReport
 from pki.models.issuance import IssuanceSet, ModulusBlock, ProfileLint, RsaKey
 from pki.models.keys import HsmKey, KeyInventory
 from pki.models.mass_revocations import MassRevocation, MassRevocationMember
 from pki.models.secrets import Secret, SecretDelivery
-from pki.models.status import Crl, OcspResponse, OcspSigner, OcspUnknown
+from pki.models.status import OcspResponse, OcspSigner, OcspUnknown
 
 __all__ = [
     "ANSWERED",
@@ -63,6 +64,7 @@ __all__ = [
     "ClientPermission",
     "ClockMark",
     "Crl",
+    "CrlScope",
     "Decision",
     "DeliveryState",
     "Event",

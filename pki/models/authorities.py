@@ -3,6 +3,7 @@
 from django.db import connection, models
 
 from pki.choices import CaState, SerialMode
+from pki.domain.crl_shards import SHARDS
 
 
 class CertificateAuthorityQuerySet(models.QuerySet["CertificateAuthority"]):
@@ -23,7 +24,8 @@ class CertificateAuthority(models.Model):
 
     `name_*` and `key_*` are the issuerNameHash and issuerKeyHash of a CertID (RFC 6960 section 4.1.1). `file_stem` is the CN
     lower-cased without spaces and hyphens: `<stem>.crl`, `<stem>.cer`. `status_version` numbers status changes (see
-    `draw_status_versions`). `key_id` is empty for a CA whose key is not here.
+    `draw_status_versions`). `key_id` is empty for a CA whose key is not here. `crl_shards` is fixed with the CA, since its
+    certificates name their shard; 1 for a single list. `last_crl_number` counts the lists of all of a CA's scopes.
     """
 
     slug = models.SlugField(max_length=40)
@@ -47,6 +49,7 @@ class CertificateAuthority(models.Model):
     key_id = models.CharField(max_length=40, default="")
     crl_period = models.DurationField()
     crl_validity = models.DurationField()
+    crl_shards = models.PositiveSmallIntegerField(default=1)
     last_crl_number = models.BigIntegerField(default=0)
     status_version = models.BigIntegerField(default=0)
     serial_mode = models.CharField(max_length=16, choices=SerialMode.choices, default=SerialMode.TIME_RANDOM)
@@ -58,6 +61,7 @@ class CertificateAuthority(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["slug", "generation"], name="pki_ca_slug_generation"),
             models.CheckConstraint(condition=models.Q(state__in=CaState.values), name="pki_ca_state"),
+            models.CheckConstraint(condition=models.Q(crl_shards__in=SHARDS), name="pki_ca_crl_shards"),
             models.CheckConstraint(
                 condition=models.Q(state__in=[CaState.PLANNED, CaState.EXTERNAL]) | ~models.Q(key_id=""), name="pki_ca_has_key"
             ),

@@ -1,4 +1,4 @@
-"""What relying parties are told: OCSP answers and CRLs."""
+"""What relying parties are told by OCSP."""
 
 from django.db import models
 
@@ -71,20 +71,3 @@ class OcspUnknown(models.Model):
 
     def __str__(self) -> str:
         return self.serial
-
-
-class Crl(models.Model):
-    """A published CRL (or ARL, for the root): what it covered and where it lies. Numbers rise strictly per CA."""
-
-    ca = models.ForeignKey(CertificateAuthority, on_delete=models.PROTECT, related_name="crls", db_index=False)
-    number = models.BigIntegerField()
-    this_update = models.DateTimeField()
-    next_update = models.DateTimeField()
-    entries = models.PositiveIntegerField()
-    size = models.PositiveBigIntegerField()
-    sha256 = models.CharField(max_length=64)
-    file_name = models.CharField(max_length=80)
-    status_version = models.BigIntegerField(default=0)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["ca", "number"], name="pki_crl_number")]

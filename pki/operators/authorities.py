@@ -22,12 +22,13 @@ COUNTED = 20_000
 
 @dataclass(frozen=True)
 class PublishedList:
-    """The newest CRL of a CA. `due` is when the next one is planned; in the past it is late."""
+    """The newest CRL of a CA. `due` is when the next one is planned; in the past it is late. `due` and `next_update` are None for
+    the last list of a CA that retired."""
 
     number: int
     this_update: dt.datetime
-    next_update: dt.datetime
-    due: dt.datetime
+    next_update: dt.datetime | None
+    due: dt.datetime | None
     entries: int
     size: int
     sha256: str
@@ -104,7 +105,7 @@ class AuthorityRecord:
 def authority_lines() -> list[AuthorityLine]:
     """Every CA, also planned ones: roots first, then by name and generation."""
     rows = CertificateAuthority.objects.select_related("parent").defer("certificate_der", "parent__certificate_der")
-    lists = {row.ca_id: row for row in Crl.objects.order_by("ca_id", "-number").distinct("ca_id")}
+    lists = {row.ca_id: row for row in Crl.objects.filter(shard=None).order_by("ca_id", "-number").distinct("ca_id")}
     signers = OcspSigner.objects.filter(retired_at=None).order_by("ca_id", "-not_after").distinct("ca_id")
     until = dict(signers.values_list("ca_id", "not_after"))
     lines = [_line(row, lists.get(row.id), until.get(row.id)) for row in rows]
@@ -116,7 +117,7 @@ def authority_record(slug: str, generation: int) -> AuthorityRecord:
     row = CertificateAuthority.objects.filter(slug=slug, generation=generation).select_related("parent").first()
     if row is None:
         raise NotFound("ca-unknown", "Utfärdaren finns inte.")
-    newest = Crl.objects.filter(ca=row).order_by("-number").first()
+    newest = Crl.objects.filter(ca=row, shard=None).order_by("-number").first()
     responders = [_responder(each) for each in row.ocsp_signers.order_by("-not_after")]
     in_use = [each.not_after for each in responders if each.retired_at is None]
     der = bytes(row.certificate_der)
@@ -179,7 +180,7 @@ def _published(row: CertificateAuthority, crl: Crl) -> PublishedList:
         number=crl.number,
         this_update=crl.this_update,
         next_update=crl.next_update,
-        due=crl.this_update + row.crl_period,
+        due=crl.this_update + row.crl_period if crl.next_update else None,
         entries=crl.entries,
         size=crl.size,
         sha256=crl.sha256,

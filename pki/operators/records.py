@@ -109,7 +109,7 @@ def certificate_record(certificate_id: UUID) -> CertificateRecord:
         raise unknown()
     blob = getattr(row, "blob", None)
     der = bytes(blob.der) if blob else None
-    held = Crl.objects.filter(ca=row.ca_id, status_version__gte=row.status_version).order_by("number")
+    held = Crl.objects.filter(ca=row.ca_id, shard=None, status_version__gte=row.status_version).order_by("number")
     return CertificateRecord(
         id=row.id,
         ca=row.ca.slug,

@@ -10,6 +10,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
+from pki.crl_addresses import crl_url
+from pki.domain.crl_shards import shard_of
 from pki.hsm import Algorithm, Hsm, KeySpec, hsm_for
 from pki.models import (
     CaState,
@@ -176,8 +178,9 @@ class World:
         """An issued certificate of a holder; `changes` go to its row."""
         ca = ca or self.first
         end = (not_after or clock.now() + 700 * DAY).replace(microsecond=0)
-        url = f"http://127.0.0.1:8002/crl/{ca.file_stem}.crl"
         builder = self.builder(ca, "Test", HOLDER_KEY.public_key(), end - 1400 * DAY, end)
+        shard = None if ca.crl_shards == 1 else shard_of(builder._serial_number, ca.crl_shards)
+        url = crl_url(ca, shard)
         builder = (
             builder.add_extension(usage(digital_signature=True), True)
             .add_extension(

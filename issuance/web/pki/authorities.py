@@ -100,11 +100,16 @@ def _line(line: pki.AuthorityLine) -> dict[str, Any]:
         "state": _state(line.state),
         "not_after": words.day(line.not_after),
         "ends_soon": line.not_after is not None and line.not_after - now < CA_SOON,
-        "list_due": newest and moment(newest.due)[:16],
-        "list_late": publishes and line.key_id and (newest is None or newest.next_update <= now or newest.due < now),
+        "list_due": newest and (moment(newest.due)[:16] or _("Den sista")),
+        "list_late": publishes and line.key_id and (newest is None or _is_late(newest, now)),
         "signer_days": (line.signer_until - now).days if line.signer_until else None,
         "signer_soon": line.signer_until is not None and line.signer_until - now < SIGNER_SOON,
     }
+
+
+def _is_late(newest: Any, now: dt.datetime) -> bool:
+    """Whether a list should have been replaced by now; the last one of a CA never is."""
+    return any(moment is not None and moment < now for moment in (newest.due, newest.next_update))
 
 
 def _facts(found: pki.AuthorityRecord) -> list[dict[str, Any]]:
@@ -134,8 +139,8 @@ def _published(found: pki.AuthorityRecord) -> list[dict[str, Any]]:
     return [
         row(_("Nummer"), newest.number),
         row(_("Publicerad"), _("{moment}, för {age} sedan").format(moment=moment(newest.this_update), age=age)),
-        row(_("Nästa planerad"), moment(newest.due)),
-        row(_("Gäller till"), moment(newest.next_update)),
+        row(_("Nästa planerad"), moment(newest.due) or _("ingen, detta är den sista")),
+        row(_("Gäller till"), moment(newest.next_update) or _("tills vidare")),
         row(_("Poster"), newest.entries),
         row(_("Storlek"), bytes_of(newest.size)),
         row(_("SHA-256"), newest.sha256, code=True),

@@ -9,7 +9,10 @@ from pki.management import arguments
 
 
 class Command(BaseCommand):
-    """Publishes now, for every CA that is online or for those named; an offline CA's token must be present."""
+    """Publishes now, for every CA that is online or for those named, each shard's list too; an offline CA's token must be present.
+
+    Waits for a worker that makes the same list, up to `crl_scopes.WAIT`.
+    """
 
     help = "Publicerar spärrlistor (CRL)."
 
@@ -25,9 +28,12 @@ class Command(BaseCommand):
             raise CommandError("ingen utfärdare kan publicera; kör pki_ceremony", returncode=1)
         for outcome in outcomes:
             if outcome.crl is not None:
-                self.stdout.write(f"{outcome.ca.slug}: nummer {outcome.crl.number}, {outcome.crl.entries} poster")
-            elif not outcome.error:
-                self.stdout.write(f"{outcome.ca.slug}: en nyare spärrlista hann publiceras")
-        failed = [f"{outcome.ca.slug} ({outcome.error})" for outcome in outcomes if outcome.error]
+                last = "" if outcome.crl.next_update else ", den sista"
+                self.stdout.write(f"{_named(outcome)}: nummer {outcome.crl.number}, {outcome.crl.entries} poster{last}")
+        failed = [f"{_named(outcome)} ({outcome.error})" for outcome in outcomes if outcome.error]
         if failed:
             raise CommandError(f"inte publicerat: {', '.join(failed)}", returncode=1)
+
+
+def _named(outcome: crl.Outcome) -> str:
+    return outcome.ca.slug if outcome.shard is None else f"{outcome.ca.slug} del {outcome.shard}"

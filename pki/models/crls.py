@@ -1,0 +1,46 @@
+"""CRLs: what was published, and the right to make the next."""
+
+from django.db import models
+
+from pki.models.authorities import CertificateAuthority
+
+
+class Crl(models.Model):
+    """A published CRL (or ARL, for the root): what it covered and where it lies. Numbers rise strictly per CA.
+
+    `shard` is None for the list of all of a CA's certificates. `next_update` is None for a CA's last list, which never ends.
+    """
+
+    ca = models.ForeignKey(CertificateAuthority, on_delete=models.PROTECT, related_name="crls", db_index=False)
+    shard = models.PositiveSmallIntegerField(null=True)
+    number = models.BigIntegerField()
+    this_update = models.DateTimeField()
+    next_update = models.DateTimeField(null=True)
+    entries = models.PositiveIntegerField()
+    size = models.PositiveBigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    file_name = models.CharField(max_length=80)
+    status_version = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["ca", "number"], name="pki_crl_number")]
+
+
+class CrlScope(models.Model):
+    """What one CRL covers: all of a CA's certificates (`shard` None) or one shard of them. One worker at a time makes its list.
+
+    `lease` is the worker's secret while it does, and `number` what it has drawn; a lease that ran out is another's to take, and
+    its holder publishes nothing. `newest` is the list that is out. After `failures` in a row the sweeper waits until `retry_at`.
+    """
+
+    ca = models.ForeignKey(CertificateAuthority, on_delete=models.PROTECT, related_name="crl_scopes", db_index=False)
+    shard = models.PositiveSmallIntegerField(null=True)
+    newest = models.OneToOneField(Crl, null=True, on_delete=models.PROTECT, related_name="+")
+    number = models.BigIntegerField(default=0)
+    lease = models.UUIDField(null=True)
+    leased_until = models.DateTimeField(null=True)
+    failures = models.PositiveSmallIntegerField(default=0)
+    retry_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["ca", "shard"], nulls_distinct=False, name="pki_crl_scope")]
