@@ -17,12 +17,16 @@ from siths_portal.lib import clock
 
 CRL_MAX_AGE = 300  # seconds: a new CRL reaches those who poll through a cache
 AIA_MAX_AGE = 86_400
-_STEM = re.compile(r"[a-z0-9]{1,64}")
+FRESH = 2
+"""Seconds after a publication in which no Last-Modified is told: another may follow within the same second, and clients that ask
+by that date would take the first for it. Later the date is a strong validator (RFC 9110 section 8.8.2.2)."""
+
+_NAMES = {"cer": re.compile(r"[a-z0-9]{1,64}"), "crl": re.compile(r"[a-z0-9]{1,64}(-(0|[1-9][0-9]{0,2}))?")}
 
 
 @require_safe
 def crl(request: HttpRequest, stem: str) -> HttpResponseBase:
-    """The newest published CRL of the CA, as stored."""
+    """The newest published CRL of the CA, or of one of its shards, as stored."""
     return _file(request, "crl", stem, "application/pkix-crl", CRL_MAX_AGE)
 
 
@@ -42,7 +46,7 @@ def index(request: HttpRequest) -> HttpResponse:
 
 
 def _file(request: HttpRequest, suffix: str, stem: str, media_type: str, max_age: int) -> HttpResponseBase:
-    if not _STEM.fullmatch(stem):
+    if not _NAMES[suffix].fullmatch(stem):
         raise Http404
     path = Path(settings.PKI_STATUS_DIR) / {"crl": "crl", "cer": "aia"}[suffix] / f"{stem}.{suffix}"
     try:
@@ -52,15 +56,16 @@ def _file(request: HttpRequest, suffix: str, stem: str, media_type: str, max_age
     # The open file is one publication, also if the next is renamed into its place meanwhile.
     stat = os.fstat(file.fileno())
     etag = f'"{stat.st_mtime_ns:x}-{stat.st_ino:x}-{stat.st_size:x}"'
+    now, modified = int(clock.now().timestamp()), int(stat.st_mtime)
     headers = {
         "ETag": etag,
-        "Last-Modified": http_date(int(stat.st_mtime)),
-        "Expires": http_date(int(clock.now().timestamp()) + max_age),
+        "Expires": http_date(now + max_age),
         "Cache-Control": f"max-age={max_age}, public, no-transform",
     }
+    if modified + FRESH <= now:
+        headers["Last-Modified"] = http_date(modified)
     whole = HttpResponse(headers=headers)
-    # By entity tag alone: two CRLs may come within one second, and dates cannot tell them apart.
-    conditional: HttpResponseBase | None = get_conditional_response(request, etag, None, whole)
+    conditional: HttpResponseBase | None = get_conditional_response(request, etag, modified, whole)
     if conditional is not None and conditional is not whole:
         file.close()
         return conditional
