@@ -23,7 +23,7 @@ from pki.models import (
     draw_status_versions,
 )
 from pki.signals import certificate_revoked
-from siths_portal.lib import clock, jobs
+from siths_portal.lib import clock, faults, jobs
 from siths_portal.lib.errors import Invalid, NotFound
 
 log = structlog.get_logger(__name__)
@@ -142,7 +142,7 @@ def plan_revocation(
     touched = revoke(ids, request).touched
     if touched:
         jobs.enqueue("pki.presign", queue="pki", certificate_ids=[str(id_) for id_ in touched])
-        transaction.on_commit(lambda: tell(touched))
+        transaction.on_commit(lambda: _committed(touched))
 
 
 def revoke_serial(ca: CertificateAuthority, serial: int, request: RevocationRequest) -> Certificate:
@@ -178,6 +178,7 @@ def revoke(ids: Iterable[UUID], request: RevocationRequest, *, approval_request_
         Event.objects.bulk_create(_event(row, actions[row.id], request, now) for row in changed)
     if any(row.subject_ref.startswith("ocsp:") for row in changed):
         jobs.enqueue("pki.renew_responders", queue="pki")
+    faults.point("pki.revoke.before-commit")
     failed = sum(row.status == CertificateStatus.FAILED for row in rows)
     return Outcome(
         revoked=[id_ for id_, action in actions.items() if action == _REVOKED],
@@ -185,9 +186,6 @@ def revoke(ids: Iterable[UUID], request: RevocationRequest, *, approval_request_
         unchanged=len(rows) - len(actions) - failed,
         failed=failed,
     )
-
-
-_REVOKED, _CHANGED = "certificate.revoked", "certificate.revocation_changed"
 
 
 def _refuse_holders(ids: set[UUID]) -> None:
@@ -284,6 +282,11 @@ def _event(row: Certificate, action: str, request: RevocationRequest, now: dt.da
         subject_ref=str(row.id),
         facts=facts,
     )
+
+
+def _committed(touched: list[UUID]) -> None:
+    faults.point("pki.revoke.after-commit")
+    tell(touched)
 
 
 def tell(certificate_ids: list[UUID]) -> None:

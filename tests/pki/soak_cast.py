@@ -37,6 +37,8 @@ POINTS = (
     "pki.sign.after-signature",
     "pki.sign.before-commit",
     "pki.sign.after-commit",
+    "pki.revoke.before-commit",
+    "pki.revoke.after-commit",
 )
 CLAIM_SECONDS = 2
 UNIT = "organisation:soak"

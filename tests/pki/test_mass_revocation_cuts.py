@@ -18,7 +18,7 @@ from pki.models import Certificate, Event, MassRevocation, Revocation
 from siths_portal.lib import jobs
 from tests.pki.test_mass_revocation import FIRST, SECOND, approve, ask, listed, rows_like, started, told
 
-BATCH_POINTS = ["pki.mass.before-commit", "pki.mass.after-commit"]
+BATCH_POINTS = ["pki.revoke.before-commit", "pki.mass.before-commit", "pki.mass.after-commit"]
 END_POINTS = ["pki.mass.after-crls", "pki.mass.after-note", "pki.mass.after-answers", "pki.mass.before-finish"]
 BOTH = service.MassSelection(cas=(FIRST, SECOND))
 
@@ -89,7 +89,7 @@ def test_a_cut_in_each_batch(world, armed, point):
         (armed / point).touch()
         assert forked(turns(view), armed) == -signal.SIGKILL
         exact(view)
-        if point == "pki.mass.before-commit":
+        if point.endswith("before-commit"):
             assert service.mass_revocation(view.id).done == 0
         else:
             assert service.mass_revocation(view.id).done == min(10 * cuts, 35)
