@@ -174,7 +174,7 @@ def start_mass_revocation(mass_revocation_id: UUID, *, actor_ref: str) -> MassRe
     elif row.state == MassRevocationState.STOPPED:
         action = "mass_revocation.continued"
     else:
-        raise Conflict("mass-revocation-started", "Massspärren är redan startad.")
+        raise Conflict("mass-revocation-started", "Masspärren är redan startad.")
     row.state, row.failure = MassRevocationState.RUNNING, ""
     row.resumed_at, row.resumed_from, row.claimed_until = clock.now(), row.done, None
     row.save()
@@ -196,7 +196,7 @@ def stop_mass_revocation(mass_revocation_id: UUID, *, actor_ref: str, justificat
         )
     row = _locked(mass_revocation_id)
     if row.state != MassRevocationState.RUNNING:
-        raise Conflict("mass-revocation-not-running", "Massspärren går inte nu, så den kan inte stoppas.")
+        raise Conflict("mass-revocation-not-running", "Masspärren går inte nu, så den kan inte stoppas.")
     row.state = MassRevocationState.STOPPED
     row.save(update_fields=["state"])
     facts = {"done": row.done, "total": row.total, "justification": justification.strip()}
@@ -208,7 +208,7 @@ def mass_revocation(mass_revocation_id: UUID) -> MassRevocationView:
     """One mass revocation. Raises NotFound."""
     row = _rows().filter(id=mass_revocation_id).first()
     if row is None:
-        raise NotFound("mass-revocation-unknown", "Massspärren finns inte.")
+        raise NotFound("mass-revocation-unknown", "Masspärren finns inte.")
     return _view(row)
 
 
@@ -291,7 +291,7 @@ def _summary(row: MassRevocation) -> str:
 def _locked(mass_revocation_id: UUID) -> MassRevocation:
     row = MassRevocation.objects.select_for_update(no_key=True).filter(id=mass_revocation_id).first()
     if row is None:
-        raise NotFound("mass-revocation-unknown", "Massspärren finns inte.")
+        raise NotFound("mass-revocation-unknown", "Masspärren finns inte.")
     return row
 
 
