@@ -1,14 +1,12 @@
 """Which certificates a mass revocation takes: criteria, their check, and the trial count (spec F5)."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from django.db import connection
 from django.db.models import Count, Q, QuerySet
-from django.db.models.functions import Coalesce
-from django.db.models.lookups import GreaterThanOrEqual, LessThan
 
 from pki import authorities
 from pki.domain import serials
@@ -54,6 +52,16 @@ class MassSelection:
             for name, value in values.items()
             if value
         }
+
+    @classmethod
+    def from_plain(cls, values: Mapping[str, Any]) -> Self:
+        """What `plain` gave."""
+        moments = {"issued_from", "issued_until"}
+        plain: dict[str, Any] = {
+            name: dt.datetime.fromisoformat(value) if name in moments else tuple(value) if isinstance(value, list) else value
+            for name, value in values.items()
+        }
+        return cls(**plain)
 
     @property
     def sha256(self) -> str:
@@ -162,11 +170,7 @@ def found(selection: MassSelection, as_of: dt.datetime) -> QuerySet[Certificate]
         rows = rows.filter(serial__in=selection.serials)
     if selection.key_hashes:
         rows = rows.filter(spki_sha256__in=selection.key_hashes)
-    since = Coalesce("issued_at", "created_at")
-    if selection.issued_from:
-        rows = rows.filter(GreaterThanOrEqual(since, selection.issued_from))
-    if selection.issued_until:
-        rows = rows.filter(LessThan(since, selection.issued_until))
+    rows = rows.filter(_issued_within(selection))
     if selection.client_ref:
         rows = rows.filter(client_ref=selection.client_ref)
     if selection.unit_ref:
@@ -176,6 +180,16 @@ def found(selection: MassSelection, as_of: dt.datetime) -> QuerySet[Certificate]
     if not (selection.profiles or selection.serials or selection.key_hashes):
         rows = rows.exclude(_own())
     return rows
+
+
+def _issued_within(selection: MassSelection) -> Q:
+    """The time of issuance, that of planning for what has none, as ranges that indexes know."""
+    within = {"gte": selection.issued_from, "lt": selection.issued_until}
+    given = {name: moment for name, moment in within.items() if moment is not None}
+    if not given:
+        return Q()
+    issued = Q(**{f"issued_at__{name}": moment for name, moment in given.items()})
+    return issued | Q(issued_at=None, **{f"created_at__{name}": moment for name, moment in given.items()})
 
 
 def grouped(rows: QuerySet[Certificate]) -> tuple[MassRevocationGroup, ...]:

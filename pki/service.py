@@ -54,6 +54,7 @@ from pki.operators.ceremonies import (
     protocol_content,
 )
 from pki.operators.keys import KeyPage, KeyView, destroyed_keys, keys_in_use
+from pki.operators.mass_samples import mass_revocation_samples
 from pki.operators.records import CertificateRecord, certificate_der, certificate_pem, certificate_record
 from pki.operators.search import (
     CertificateCriteria,
@@ -152,6 +153,7 @@ __all__ = [
     "keys_in_use",
     "mass_revocation",
     "mass_revocation_dry_run",
+    "mass_revocation_samples",
     "mass_revocations",
     "plan_ca_state",
     "plan_certificates",

@@ -4,6 +4,7 @@ from issuance.models.activation import EidAppTransaction, Identification, Prepar
 from issuance.models.carriers import Carrier, CarrierCertificate, Eid, Receipt
 from issuance.models.drafts import OrderDraft
 from issuance.models.events import Document, Event, EventMacs, EventSeal
+from issuance.models.mass_trials import MassTrial
 from issuance.models.orders import CardOrder, SupplierEvent
 from issuance.models.organisations import (
     Article,
@@ -37,6 +38,7 @@ __all__ = [
     "ExtendedReach",
     "Identification",
     "IssuingArea",
+    "MassTrial",
     "Office",
     "OrderDraft",
     "Organisation",

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef
 
 from issuance.authz import Action, Actor, policy
-from issuance.models import Carrier, CarrierCertificate, CertificateSearch
+from issuance.models import Carrier, CarrierCertificate, CertificateSearch, MassTrial
 from pki import service as pki
 
 _NOBODY = UUID(int=0)
@@ -23,9 +23,20 @@ class Owner:
 def hits(*, actor: Actor, search: CertificateSearch, after: UUID | None) -> pki.CertificatePage:
     """A page of what the search finds now, without the certificates of persons whom the actor may not see."""
     policy.require_global(actor, Action.VIEW_PKI)
+    wanted = pki.CertificateCriteria.from_json(search.criteria)
+    return pki.find_certificates(wanted, after=after, hidden=_hidden(actor))
+
+
+def mass_samples(*, actor: Actor, trial: MassTrial) -> tuple[pki.CertificateLine, ...]:
+    """Some of the certificates that were counted, without those of persons whom the actor may not see."""
+    policy.require_global(actor, Action.MASS_REVOKE)
+    selection = pki.MassSelection.from_plain(trial.selection)
+    return pki.mass_revocation_samples(selection, as_of=trial.as_of, hidden=_hidden(actor))
+
+
+def _hidden(actor: Actor) -> Exists:
     seen = Carrier.objects.visible_to(actor, Action.VIEW_PKI).filter(pk=OuterRef("carrier_id"))
-    unseen = CarrierCertificate.objects.filter(~Exists(seen), certificate_id=OuterRef("pk"))
-    return pki.find_certificates(pki.CertificateCriteria.from_json(search.criteria), after=after, hidden=Exists(unseen))
+    return Exists(CarrierCertificate.objects.filter(~Exists(seen), certificate_id=OuterRef("pk")))
 
 
 def record(*, actor: Actor, certificate_id: UUID) -> tuple[pki.CertificateRecord, Owner]:

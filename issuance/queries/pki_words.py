@@ -107,6 +107,46 @@ APPROVAL_TAG: Mapping[str, str] = {
     "withdrawn": "cancelled",
     "expired": "expired",
 }
+MASS_STATE: Mapping[str, str] = {
+    "requested": _("Väntar på beslut"),
+    "approved": _("Godkänd, ej startad"),
+    "rejected": _("Avslagen"),
+    "withdrawn": _("Återtagen"),
+    "expired": _("Tiden gick ut"),
+    "running": _("Spärrar"),
+    "stopped": _("Stoppad"),
+    "publishing": _("Publicerar"),
+    "finished": _("Klar"),
+}
+MASS_TAG: Mapping[str, str] = {
+    "requested": "queued",
+    "approved": "sent",
+    "rejected": "failed",
+    "withdrawn": "cancelled",
+    "expired": "expired",
+    "running": "in_production",
+    "stopped": "missing",
+    "publishing": "in_production",
+    "finished": "active",
+}
+MASS_MEANS: Mapping[str, str] = {
+    "requested": _("Inget är spärrat. Ärendet väntar på att andra personer beslutar."),
+    "approved": _("Inget är spärrat. Masspärren kan startas."),
+    "rejected": _("Inget är spärrat."),
+    "withdrawn": _("Inget är spärrat."),
+    "expired": _("Inget är spärrat. Begäran hann inte godkännas och startas."),
+    "running": _("Certifikaten spärras i omgångar. Det som är spärrat går inte att ta tillbaka."),
+    "stopped": _("Det som är spärrat förblir spärrat. Resten kan spärras om masspärren fortsätter."),
+    "publishing": _("Alla certifikat är spärrade. Spärrlistor och OCSP-svar görs nu."),
+    "finished": _("Alla certifikat i urvalet är spärrade och det är publicerat."),
+}
+REVOCATION_CHANNEL: Mapping[str, str] = {
+    "system": _("Ingen annan begärde: eget beslut"),
+    "portal": _("I portalen"),
+    "api": _("Genom ett API"),
+    "phone": _("Per telefon"),
+    "paper": _("På papper"),
+}
 DECISION: Mapping[str, str] = {"approved": _("Godkände"), "rejected": _("Avslog")}
 EVENT: Mapping[str, str] = {
     "certificate.reserved": _("Serienumret reserverades och innehållet sparades"),
@@ -114,12 +154,13 @@ EVENT: Mapping[str, str] = {
     "certificate.failed": _("Innehållet klarade inte kontrollen; inget signerades"),
     "certificate.imported": _("Fördes in från en annan utfärdare"),
     "certificate.revoked": _("Spärrades"),
-    "certificate.revocation_amended": _("Spärren skärptes"),
+    "certificate.revocation_changed": _("Spärren skärptes"),
 }
 SYSTEM: Mapping[str, str] = {
     "system:pki-signer": _("Systemet: signeraren"),
     "system:possibly-signed": _("Systemet: kan ha signerats utan att sparas"),
     "system:ocsp-responders": _("Systemet: OCSP-svarare"),
+    "system:mass-revocation": _("Systemet: masspärr"),
     "system:approvals": _("Systemet: tiden gick ut"),
     "system:key-inventory": _("Systemet: nyckelinventering"),
     "system:pki": _("Systemet"),

@@ -14,7 +14,7 @@ from django.db.models.functions import Reverse, Upper
 from issuance.authz import Action, Actor, policy
 from issuance.domain.ids import PersonIdKind
 from issuance.domain.search_terms import Term, TermError, TermKind, parse_term
-from issuance.models import Carrier, CertificateSearch, Event, ExtendedReach, Person, PersonIdentifier, Post, Search
+from issuance.models import Carrier, CertificateSearch, Event, ExtendedReach, MassTrial, Person, PersonIdentifier, Post, Search
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Forbidden, Invalid, TooManyRequests
 
@@ -124,13 +124,17 @@ def found_carrier(*, actor: Actor, search: Search) -> UUID | None:
 
 
 def forget() -> int:
-    """Deletes searches older than SEARCH_KEEP_HOURS, and what extended ones opened and time has closed; the number of rows."""
+    """Deletes searches and trial counts older than SEARCH_KEEP_HOURS, and what extended searches opened and time has closed.
+
+    Returns the number of rows.
+    """
     now = clock.now()
     old = now - dt.timedelta(hours=max(settings.SEARCH_KEEP_HOURS, 1))
     searches, _ = Search.objects.filter(created_at__lt=old).delete()
     operators, _ = CertificateSearch.objects.filter(created_at__lt=old).delete()
+    trials, _ = MassTrial.objects.filter(created_at__lt=old).delete()
     reaches, _ = ExtendedReach.objects.filter(until__lt=now).delete()
-    return searches + operators + reaches
+    return searches + operators + trials + reaches
 
 
 def _term(text: str) -> Term:

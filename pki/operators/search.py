@@ -189,11 +189,7 @@ def find_certificates(
     By a number the index of that number is read. Through a CA the index of its serial numbers is, from the end, at most
     LOOKED_THROUGH of them a page, so that no filter can make the database read millions of rows for one page.
     """
-    rows = Certificate.objects.select_related("ca", "profile_version").only(
-        "serial", "status", "not_before", "not_after", "ca__slug", "ca__generation", "ca__common_name", "profile_version__name"
-    )
-    if hidden is not None:
-        rows = rows.exclude(hidden)
+    rows = lines_of(Certificate.objects.all(), hidden)
     if wanted.names_few:
         found = rows.filter(_numbers(wanted), _filters(wanted)).order_by("-id")
         return _page(list((found.filter(id__lt=after) if after else found)[: limit + 1]), limit)
@@ -247,19 +243,29 @@ def _filters(wanted: CertificateCriteria) -> Q:
     return condition
 
 
-def _page(rows: list[Certificate], limit: int) -> CertificatePage:
-    lines = tuple(
-        CertificateLine(
-            id=row.id,
-            ca=row.ca.slug,
-            generation=row.ca.generation,
-            ca_name=row.ca.common_name,
-            serial=row.serial,
-            profile=row.profile_version.name if row.profile_version else "",
-            status=row.status,
-            not_before=row.not_before,
-            not_after=row.not_after,
-        )
-        for row in rows[:limit]
+def lines_of(rows: QuerySet[Certificate], hidden: Exists | None = None) -> QuerySet[Certificate]:
+    """The rows with what `line` needs and no more. `hidden` is a condition on a certificate's `pk` for those left out."""
+    wanted = rows.select_related("ca", "profile_version").only(
+        "serial", "status", "not_before", "not_after", "ca__slug", "ca__generation", "ca__common_name", "profile_version__name"
     )
+    return wanted if hidden is None else wanted.exclude(hidden)
+
+
+def line(row: Certificate) -> CertificateLine:
+    """A row as a line of a list."""
+    return CertificateLine(
+        id=row.id,
+        ca=row.ca.slug,
+        generation=row.ca.generation,
+        ca_name=row.ca.common_name,
+        serial=row.serial,
+        profile=row.profile_version.name if row.profile_version else "",
+        status=row.status,
+        not_before=row.not_before,
+        not_after=row.not_after,
+    )
+
+
+def _page(rows: list[Certificate], limit: int) -> CertificatePage:
+    lines = tuple(line(row) for row in rows[:limit])
     return CertificatePage(lines, lines[-1].id if len(rows) > limit else None)

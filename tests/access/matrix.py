@@ -14,9 +14,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from issuance.authz import Action
-from issuance.models import CertificateSearch, EidAppTransaction, Identification, OrderDraft, Photo, Post, Search
-from pki import approvals
-from pki.models import ApprovalAction
+from issuance.models import CertificateSearch, EidAppTransaction, Identification, MassTrial, OrderDraft, Photo, Post, Search
+from pki import approvals, mass_revocation
+from pki.models import ApprovalAction, Decision, MassRevocation
 from siths_portal.lib import clock
 from tests.access import pki_things
 from tests.access.world import AccessWorld, Who
@@ -168,6 +168,53 @@ def _matter(access: AccessWorld, who: Who, relation: str, *, requester: str = ""
 def _own_matter(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """A matter that the caller asked for."""
     return _matter(access, who, relation, requester=access.actors[who].ref)
+
+
+def _mass_trial(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A trial count of the caller's own session, or of another person's, or of none."""
+    if relation == "unknown":
+        return (UUID(int=1),)
+    mine = relation == "inside"
+    row = MassTrial.objects.create(
+        owner_ref=access.actors[who].ref if mine else f"user:{uuid4()}", session_id=access.session_ids[who] if mine else uuid4(),
+        selection={"unit_ref": "none"}, as_of=clock.now(), members_sha256=NOTHING, created_at=clock.now(),
+        counted={
+            "total": 1, "revocable": 1, "unmatched_serials": 0, "unmatched_keys": 0, "unmatched_examples": [],
+            "groups": [{"ca": "function", "generation": 1, "profile": "function", "reserved": 0, "issued": 1, "revoked": 0}],
+        },
+    )  # fmt: skip
+    return (row.pk,)
+
+
+NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+"""The hash of no certificates."""
+
+
+def _mass(access: AccessWorld, who: Who, relation: str, *, state: str = "requested") -> tuple[Any, ...]:
+    """A mass revocation that somebody asked for and others approved."""
+    if relation == "unknown":
+        return (UUID(int=1),)
+    row = MassRevocation(
+        id=uuid4(), selection={"unit_ref": "none"}, as_of=clock.now(), groups=[], total=0, revocable=0, members_sha256=NOTHING,
+        reason="superseded", justification="Prov", received_at=clock.now(), channel="portal", requester="case:1",
+        publish_crls=False, requested_by_ref=f"user:{uuid4()}", created_at=clock.now(), state=state,
+    )  # fmt: skip
+    row.approval_request = approvals.request(
+        action=ApprovalAction.MASS_REVOCATION, summary="Prov", document=mass_revocation.document(row),
+        requester_ref=row.requested_by_ref,
+    )  # fmt: skip
+    row.save(force_insert=True)
+    for _ in range(row.approval_request.required):
+        approvals.decide(
+            request_id=row.approval_request.pk, approver_ref=f"user:{uuid4()}", decision=Decision.APPROVED,
+            document_sha256=row.approval_request.document_sha256,
+        )  # fmt: skip
+    return (row.pk,)
+
+
+def _running_mass(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """One that is under way."""
+    return _mass(access, who, relation, state="running")
 
 
 REVOCATION = {
@@ -326,4 +373,15 @@ ROWS: list[Row] = [
     Row("pki_proposal_withdraw", "GET", Action.DECIDE_PKI, pki_things.proposal, nowhere=True, unseen=403),
     Row("pki_proposal_withdraw", "POST", Action.DECIDE_PKI, pki_things.proposal, ok=302, nowhere=True, unseen=403),
     Row("pki_health", "GET", Action.VIEW_PKI),
+    Row("pki_mass_revocations", "GET", Action.VIEW_PKI),
+    Row("pki_mass_new", "GET", Action.MASS_REVOKE),
+    Row("pki_mass_new", "POST", Action.MASS_REVOKE, ok=422),
+    Row("pki_mass_new", "POST", Action.MASS_REVOKE, ok=302, data={"unit_ref": "none"}, case="a unit"),
+    Row("pki_mass_trial", "GET", Action.MASS_REVOKE, _mass_trial, own=True, unseen=403),
+    Row("pki_mass_trial", "POST", Action.MASS_REVOKE, _mass_trial, own=True, ok=422, unseen=403),
+    Row("pki_mass_revocation", "GET", Action.VIEW_PKI, _mass, nowhere=True, unseen=403),
+    Row("pki_mass_start", "GET", Action.MASS_REVOKE, _mass, nowhere=True, unseen=403),
+    Row("pki_mass_start", "POST", Action.MASS_REVOKE, _mass, ok=302, nowhere=True, unseen=403),
+    Row("pki_mass_stop", "GET", Action.MASS_REVOKE, _running_mass, nowhere=True, unseen=403),
+    Row("pki_mass_stop", "POST", Action.MASS_REVOKE, _running_mass, ok=422, nowhere=True, unseen=403),
 ]

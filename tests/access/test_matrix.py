@@ -37,7 +37,6 @@ def test_every_action_that_people_have_on_pages_is_walked() -> None:
     without_page = {
         Action.ASSIGN_ROLE, Action.EDIT_OFFICE, Action.LINK_OFFICE, Action.CREATE_SUB_ORGANISATION, Action.EDIT_RECEIPT_TEXT,
         Action.CHOOSE_ARTICLES, Action.VERIFY_CUSTOMISATION, Action.CREATE_ORGANISATION, Action.REGISTER_MIGRATED_CARD,
-        Action.MASS_REVOKE,
     }  # fmt: skip
     of_people = {action for actions in ALLOWED.values() for action in actions}
     assert {row.right for row in ROWS if isinstance(row.right, Action)} == of_people - without_page

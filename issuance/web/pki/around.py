@@ -23,6 +23,7 @@ SECTIONS = (
     ("authorities", "pki_authorities", gettext_lazy("Utfärdare")),
     ("keys", "pki_keys", gettext_lazy("Nycklar")),
     ("certificates", "pki_certificates", gettext_lazy("Certifikat")),
+    ("mass", "pki_mass_revocations", gettext_lazy("Masspärr")),
     ("approvals", "pki_approvals", gettext_lazy("Ärenden")),
     ("ceremonies", "pki_ceremonies", gettext_lazy("Ceremonier")),
     ("health", "pki_health", gettext_lazy("Driftläge")),

@@ -50,6 +50,11 @@ _NAMES: Mapping[str, str] = {
     "received_at": _("Begäran kom in"),
     "requester": _("Begärd av"),
     "channel": _("Kanal"),
+    "mass_revocation": _("Masspärr"),
+    "publish_crls": _("Nya spärrlistor genast"),
+    "source_record": _("Begäran på papper"),
+    "registered_by": _("Nedskriven av"),
+    "kept_at": _("Papperet finns"),
     "count": _("Antal"),
     "sha256": _("SHA-256"),
 }
@@ -57,6 +62,7 @@ _CODED: Mapping[str, Mapping[str, str]] = {
     "from": pki_words.CA_STATE,
     "to": pki_words.CA_STATE,
     "reason": pki_words.REASON,
+    "channel": pki_words.REVOCATION_CHANNEL,
 }
 _MOMENTS = frozenset({"as_of", "issued_from", "issued_until", "invalidity_date", "received_at"})
 

@@ -9,6 +9,7 @@ from issuance.web.pki import (
     ceremonies,
     certificates,
     health,
+    mass_revocations,
     proposals,
 )
 
@@ -17,6 +18,7 @@ _CERTIFICATE = "pki/certifikat/<uuid:certificate_id>/"
 _APPROVAL = "pki/arenden/<uuid:request_id>/"
 _CEREMONY = "pki/ceremonier/<uuid:ceremony_id>/"
 _PROPOSAL = "pki/ceremonier/forberedd/<uuid:proposal_id>/"
+_MASS = "pki/massparr/<uuid:mass_revocation_id>/"
 
 urlpatterns: list[URLPattern] = [
     path("pki/", authorities.authority_list, name="pki_authorities"),
@@ -46,4 +48,10 @@ urlpatterns: list[URLPattern] = [
     path(f"{_CEREMONY}protokoll.txt", ceremonies.protocol_text, name="pki_ceremony_protocol_text"),
     path(f"{_CEREMONY}fil.yaml", ceremonies.ceremony_file, name="pki_ceremony_file"),
     path("pki/driftlage/", health.health, name="pki_health"),
+    path("pki/massparr/", mass_revocations.mass_list, name="pki_mass_revocations"),
+    path("pki/massparr/ny/", mass_revocations.mass_new, name="pki_mass_new"),
+    path("pki/massparr/provrakning/<uuid:trial_id>/", mass_revocations.mass_trial, name="pki_mass_trial"),
+    path(_MASS, mass_revocations.mass_revocation, name="pki_mass_revocation"),
+    path(f"{_MASS}starta/", mass_revocations.mass_start, name="pki_mass_start"),
+    path(f"{_MASS}stoppa/", mass_revocations.mass_stop, name="pki_mass_stop"),
 ]

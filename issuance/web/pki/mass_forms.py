@@ -1,0 +1,203 @@
+"""Forms of mass revocation: which certificates, and why. What they must hold is checked by `pki`."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from issuance.queries import pki_words
+from issuance.web.revocation.forms import MomentField
+from pki import service as pki
+from siths_portal.lib import clock
+from siths_portal.lib.forms import Form
+
+_MOMENT = "%Y-%m-%dT%H:%M"
+_LONGEST_LIST = 1_500_000
+_REF = {"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
+
+
+def _moment(label: Any, *, required: bool = False, **options: Any) -> MomentField:
+    wrong = _("Ange datum och klockslag, till exempel 2026-11-25 13:45.")
+    return MomentField(
+        label=label,
+        required=required,
+        widget=forms.DateTimeInput(format=_MOMENT, attrs={"type": "datetime-local"}),
+        input_formats=[_MOMENT, "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"],
+        error_messages={"required": wrong, "invalid": wrong},
+        **options,
+    )
+
+
+def _values(label: Any, help_text: Any) -> forms.CharField:
+    return forms.CharField(
+        label=label,
+        help_text=help_text,
+        required=False,
+        max_length=_LONGEST_LIST,
+        error_messages={"max_length": _("Listan är för lång för sidan. Använd kommandot pki_mass_revoke.")},
+        widget=forms.Textarea(attrs=_REF | {"rows": 4}),
+    )
+
+
+class MassSelectionForm(Form):
+    """Criteria that all must hold. Those that are left empty do not restrict."""
+
+    cas = forms.MultipleChoiceField(
+        label=_("Utfärdare"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"invalid_choice": _("Välj bland utfärdarna i listan.")},
+    )
+    profiles = forms.MultipleChoiceField(
+        label=_("Profiler"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"invalid_choice": _("Välj bland profilerna i listan.")},
+    )
+    issued_from = _moment(_("Utfärdade från och med"))
+    issued_until = _moment(_("Utfärdade före"))
+    serials = _values(_("Serienummer"), _("Hexadecimalt, ett på varje rad."))
+    key_hashes = _values(_("Nycklar"), _("SHA-256 av den publika nyckeln (SubjectPublicKeyInfo), en på varje rad."))
+    unit_ref = forms.CharField(
+        label=_("Enhetens referens"), required=False, max_length=80, widget=forms.TextInput(attrs=_REF | {"size": 40})
+    )
+    client_ref = forms.CharField(
+        label=_("Beställarens referens"), required=False, max_length=80, widget=forms.TextInput(attrs=_REF | {"size": 40})
+    )
+    include_expired = forms.BooleanField(
+        label=_("Ta även med certifikat som har gått ut"), required=False, widget=forms.CheckboxInput()
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["cas"].choices = [  # type: ignore[attr-defined]
+            (f"{line.slug}:{line.generation}", f"{line.common_name} ({line.generation})") for line in pki.authority_lines()
+        ]
+        self.fields["profiles"].choices = [(name, name) for name in pki.profile_names()]  # type: ignore[attr-defined]
+
+    def selection(self) -> pki.MassSelection:
+        """The valid form's criteria."""
+        given = self.cleaned_data
+        return pki.MassSelection(
+            cas=tuple(given["cas"]),
+            profiles=tuple(given["profiles"]),
+            issued_from=given["issued_from"],
+            issued_until=given["issued_until"],
+            serials=tuple(given["serials"].split("\n") if given["serials"] else ()),
+            key_hashes=tuple(given["key_hashes"].split("\n") if given["key_hashes"] else ()),
+            unit_ref=given["unit_ref"],
+            client_ref=given["client_ref"],
+            include_expired=given["include_expired"],
+        )
+
+    def clean_serials(self) -> str:
+        """One value a line, without empty lines."""
+        return _lines(self.cleaned_data["serials"])
+
+    def clean_key_hashes(self) -> str:
+        """The same."""
+        return _lines(self.cleaned_data["key_hashes"])
+
+
+def _lines(text: str) -> str:
+    return "\n".join(line.strip() for line in text.splitlines() if line.strip())
+
+
+def as_typed(selection: pki.MassSelection) -> dict[str, Any]:
+    """A selection as the form's initial values."""
+    values = {name: getattr(selection, name) for name in MassSelectionForm.base_fields}
+    for name in ("issued_from", "issued_until"):
+        values[name] = values[name] and values[name].astimezone(clock.STOCKHOLM)
+    return values | {name: "\n".join(values[name]) for name in ("serials", "key_hashes")}
+
+
+class MassGroundsForm(Form):
+    """Why, on whose word and since when. Nothing is chosen for the operator but the time."""
+
+    reason = forms.ChoiceField(
+        label=_("Spärrorsak"),
+        widget=forms.RadioSelect,
+        choices=[
+            (code, f"{text} ({code})") for code, text in pki_words.REASON.items() if code != pki.RevocationReason.CA_COMPROMISE
+        ],
+        error_messages={"required": _("Välj en spärrorsak."), "invalid_choice": _("Välj en spärrorsak i listan.")},
+    )
+    justification = forms.CharField(
+        label=_("Motivering"),
+        help_text=_("För dem som ska godkänna. Sparas i loggen. Skriv inga personuppgifter."),
+        max_length=1000,
+        error_messages={
+            "required": _("Skriv varför certifikaten ska spärras."),
+            "max_length": _("Motiveringen får ha högst %(limit_value)d tecken."),
+        },
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+    invalidity_date = _moment(
+        _("Ogiltiga sedan"), help_text=_("Om nycklarna kan ha kommit i orätta händer tidigare än nu. Står i spärrlistan.")
+    )
+    received_at = _moment(_("När kom begäran in?"), required=True, help_text=_("Ändra om den kom in tidigare än nu."))
+    channel = forms.ChoiceField(
+        label=_("Hur kom begäran in?"),
+        choices=[(code, _(text)) for code, text in pki_words.REVOCATION_CHANNEL.items() if code != pki.RevocationChannel.API],
+        error_messages={"required": _("Välj hur begäran kom in."), "invalid_choice": _("Välj hur begäran kom in i listan.")},
+    )
+    requester = forms.CharField(
+        label=_("Begärd av"),
+        help_text=_("Ärendenummer eller annan referens, om det inte är du. Skriv aldrig ett namn."),
+        required=False,
+        max_length=200,
+        error_messages={"max_length": _("Högst %(limit_value)d tecken.")},
+        widget=forms.TextInput(attrs=_REF),
+    )
+    registered_by = forms.CharField(
+        label=_("Nedskriven av"),
+        help_text=_("Referens, aldrig ett namn."),
+        required=False,
+        max_length=200,
+        error_messages={"max_length": _("Högst %(limit_value)d tecken.")},
+        widget=forms.TextInput(attrs=_REF),
+    )
+    kept_at = forms.CharField(
+        label=_("Papperet finns"),
+        required=False,
+        max_length=200,
+        error_messages={"max_length": _("Högst %(limit_value)d tecken.")},
+        widget=forms.TextInput(attrs=_REF),
+    )
+    publish_crls = forms.BooleanField(
+        label=_("Gör nya spärrlistor genast när allt är spärrat"), required=False, widget=forms.CheckboxInput()
+    )
+
+    def grounds(self) -> pki.MassRevocationGrounds:
+        """The valid form's values."""
+        given = self.cleaned_data
+        paper = given["registered_by"], given["kept_at"]
+        return pki.MassRevocationGrounds(
+            reason=given["reason"],
+            justification=given["justification"],
+            received_at=given["received_at"],
+            channel=given["channel"],
+            invalidity_date=given["invalidity_date"],
+            requester=given["requester"],
+            source_record=pki.SourceRecord(*paper) if any(paper) else None,
+            publish_crls=given["publish_crls"],
+        )
+
+
+def empty_grounds() -> dict[str, Any]:
+    """The form's values as it is first shown, with the present minute in Stockholm."""
+    now = clock.now().astimezone(clock.STOCKHOLM).replace(second=0, microsecond=0)
+    return {"received_at": now, "publish_crls": True}
+
+
+class MassStopForm(Form):
+    """Why a mass revocation is stopped."""
+
+    justification = forms.CharField(
+        label=_("Motivering"),
+        help_text=_("Sparas i loggen. Skriv inga personuppgifter."),
+        required=False,
+        max_length=1000,
+        error_messages={"max_length": _("Motiveringen får ha högst %(limit_value)d tecken.")},
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )

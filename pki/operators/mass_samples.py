@@ -1,0 +1,24 @@
+"""Some of the certificates that a mass revocation would take, to be looked at before it is asked for."""
+
+import datetime as dt
+
+from django.db.models import Exists
+
+from pki import mass_selection
+from pki.mass_selection import MassSelection
+from pki.operators.search import CertificateLine, line, lines_of
+
+SAMPLES = 5
+"""How many of the oldest and of the newest are shown."""
+
+
+def mass_revocation_samples(
+    selection: MassSelection, *, as_of: dt.datetime, hidden: Exists | None = None
+) -> tuple[CertificateLine, ...]:
+    """The oldest and the newest certificates of a selection that was counted at `as_of`, in the order of their ids.
+
+    `hidden` is a condition on a certificate's `pk` for those that are not shown. Raises Invalid, by field.
+    """
+    rows = lines_of(mass_selection.found(mass_selection.normal(selection), as_of), hidden)
+    shown = {row.id: row for each in ("id", "-id") for row in rows.order_by(each)[:SAMPLES]}
+    return tuple(line(shown[id_]) for id_ in sorted(shown))
