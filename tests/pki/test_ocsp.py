@@ -11,6 +11,7 @@ from cryptography.x509 import ocsp as x509_ocsp
 from django.db import connection, transaction
 
 from pki import ocsp, status
+from pki.domain import ocsp_answer
 from pki.domain.ocsp_request import CertId
 from pki.hsm import HsmError
 from pki.models import Certificate, OcspResponse, OcspSigner
@@ -87,8 +88,8 @@ def test_an_answer_signed_before_a_revocation_is_not_stored_after_it(world, monk
     row = world.issue()
     sign, overtaken = ocsp._sign, []
 
-    def slow(responder, certificate):
-        answers = sign(responder, certificate)
+    def slow(signing, certificate):
+        answers = sign(signing, certificate)
         if not overtaken:
             overtaken.append(True)
             revoke(row)
@@ -198,7 +199,7 @@ def test_answers_are_signed_again_at_half_their_life_and_not_before(world):
     ocsp.presign_due()
     first = OcspResponse.objects.get(certificate=row, cert_id_hash="sha1")
     start = first.this_update
-    with clock.moved_to(start + dt.timedelta(hours=11, minutes=59)):
+    with clock.moved_to(start + dt.timedelta(hours=9, minutes=59)):
         assert ocsp.presign_due() == 0
     with clock.moved_to(start + dt.timedelta(hours=12, minutes=1)):
         assert ocsp.presign_due() == 3
@@ -290,9 +291,9 @@ def test_the_token_signs_with_no_transaction_open(world, monkeypatch):
     row = world.issue()
     sign, seen = ocsp._sign, []
 
-    def watched(responder, certificate):
+    def watched(signing, certificate):
         seen.append(connection.in_atomic_block)
-        return sign(responder, certificate)
+        return sign(signing, certificate)
 
     monkeypatch.setattr(ocsp, "_sign", watched)
     ocsp.presign([row.id])
@@ -301,18 +302,33 @@ def test_the_token_signs_with_no_transaction_open(world, monkeypatch):
         ocsp.presign([row.id])
 
 
-def test_a_bad_signature_is_not_stored(world, monkeypatch):
-    row = world.issue()
-    monkeypatch.setattr(x509_ocsp.OCSPResponseBuilder, "sign", _forged(x509_ocsp.OCSPResponseBuilder.sign))
+@pytest.mark.parametrize("which", ["first", "last"])
+def test_a_bad_signature_is_not_stored(world, monkeypatch, which):
+    rows = [world.issue() for _ in range(3)]
+    sign, signed = ocsp_answer.Template.sign, []
+
+    def forged(self, *arguments):
+        der, to_be_signed, signature = sign(self, *arguments)
+        signed.append(der)
+        if len(signed) == {"first": 1, "last": 6}[which]:
+            signature = signature[:-1] + bytes([signature[-1] ^ 1])
+        return der, to_be_signed, signature
+
+    monkeypatch.setattr(ocsp_answer.Template, "sign", forged)
     with pytest.raises(ocsp.SelfCheckFailed):
-        ocsp.presign([row.id])
+        ocsp.presign([row.id for row in rows])
     assert OcspResponse.objects.count() == 0
 
 
-def _forged(sign):
-    class Forged:
-        def __init__(self, response):
-            self.signature = response.signature[:-1] + bytes([response.signature[-1] ^ 1])
-            self.tbs_response_bytes = response.tbs_response_bytes
-
-    return lambda self, key, algorithm: Forged(sign(self, key, algorithm))
+def test_what_was_signed_together_is_signed_again_by_and_by(world, monkeypatch):
+    """Before half their life is over a part of each turn goes to them; after it, whole turns."""
+    for _ in range(20):
+        world.issue()
+    ocsp.presign_due()
+    start = OcspResponse.objects.order_by("this_update").first().this_update
+    with clock.moved_to(start + dt.timedelta(hours=10, minutes=1)):
+        turns = []
+        while done := ocsp.presign_due(limit=10):
+            turns.append(done)
+        assert set(turns[:-1]) <= {2, 3}  # two of each CA, of which one has a single certificate
+        assert sum(turns) == 22
