@@ -1,6 +1,7 @@
 """Whether each CA can do its work now: its key, its list, its answers and their signer (spec F9)."""
 
 import datetime as dt
+import hashlib
 from collections.abc import Iterator
 
 from cryptography import x509
@@ -20,13 +21,13 @@ from pki.models import (
     CertificateAuthority,
     CertificateStatus,
     Crl,
+    CrlScope,
     HsmKey,
     KeyPurpose,
     Secret,
     SecretState,
 )
 from siths_portal.lib import clock
-from siths_portal.lib.canonical import sha256_hex
 
 CA_WARNING = dt.timedelta(days=365)
 CA_LAST = dt.timedelta(days=90)
@@ -51,7 +52,7 @@ def inspect() -> Iterator[Finding]:
             yield finding(f"hsm {ca.slug}", True, "nyckeln är frånkopplad mellan ceremonierna")
         else:
             yield _key(ca)
-        yield _list(ca)
+        yield from _lists(ca)
         yield from _answers(ca, waiting.get(ca.slug, 0))
     yield _secrets()
 
@@ -80,22 +81,39 @@ def _key(ca: CertificateAuthority) -> Finding:
     return finding(subject, same, f"nyckeln i HSM är {'' if same else 'inte '}certifikatets")
 
 
-def _list(ca: CertificateAuthority) -> Finding:
-    subject, now = f"crl {ca.slug}", clock.now()
-    newest = Crl.objects.filter(ca=ca).order_by("-number").first()
+def _lists(ca: CertificateAuthority) -> Iterator[Finding]:
+    """One finding for the CA's list, and one for the lists of all of its shards."""
+    newest = {row.shard: row.newest for row in CrlScope.objects.filter(ca=ca).select_related("newest")}
+    yield _list(ca, None, newest.get(None))
+    if ca.crl_shards == 1:
+        return
+    found = [_list(ca, shard, newest.get(shard)) for shard in range(ca.crl_shards)]
+    wrong = [each for each in found if not each.ok]
+    subject, oldest = f"crl {ca.slug} delar", max(each.value for each in found)
+    if wrong:
+        yield finding(subject, False, f"{len(wrong)} av {len(found)}: {wrong[0].subject}: {wrong[0].text}")
+    else:
+        yield finding(subject, True, f"alla {len(found)} är som de ska", measure="seconds", value=oldest)
+
+
+def _list(ca: CertificateAuthority, shard: int | None, newest: Crl | None) -> Finding:
+    subject, now = f"crl {ca.slug}" if shard is None else f"del {shard}", clock.now()
     if newest is None:
         return finding(subject, False, "ingen spärrlista är publicerad")
     age = now - newest.this_update
     text = f"nummer {newest.number}, {newest.entries} poster, {_span(age)} gammal"
-    if newest.next_update <= now:
+    if newest.next_update is None:
+        text = f"nummer {newest.number}, {newest.entries} poster, den sista"
+    elif newest.next_update <= now:
         return finding(subject, False, f"{text}, har gått ut")
-    if age > 1.5 * ca.crl_period:
+    elif age > 1.5 * ca.crl_period:
         return finding(subject, False, f"{text}, skulle ha ersatts")
     try:
-        published = crl.crl_path(ca).read_bytes()
+        with crl.crl_path(ca, shard).open("rb") as file:
+            published = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return finding(subject, False, f"{text}, filen saknas")
-    if sha256_hex(published) != newest.sha256:
+    if published != newest.sha256:
         return finding(subject, False, f"{text}, filen är en annan än den som publicerades")
     return finding(subject, True, text, measure="seconds", value=age.total_seconds())
 
