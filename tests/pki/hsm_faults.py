@@ -5,6 +5,7 @@ The table is what python-pkcs11 calls through, and SoftHSM keeps it where it can
 
 import contextlib
 import ctypes
+import functools
 import threading
 from collections.abc import Callable, Iterator
 
@@ -14,7 +15,10 @@ from django.conf import settings
 _FUNCTIONS = {
     "C_Initialize": (0, 1),
     "C_Finalize": (1, 1),
+    "C_OpenSession": (12, 5),
+    "C_CloseAllSessions": (14, 1),
     "C_Login": (18, 4),
+    "C_Logout": (19, 1),
     "C_CopyObject": (21, 5),
     "C_SignInit": (42, 3),
     "C_Sign": (43, 5),
@@ -28,7 +32,7 @@ def finalise_behind_the_back() -> None:
 
 @contextlib.contextmanager
 def intercepted(name: str, around: Callable[[Callable[[], int]], int]) -> Iterator[None]:
-    """`around` is called in place of the function, with what calls it; it returns the CK_RV."""
+    """`around` is called in place of the function, with a partial that calls it; it returns the CK_RV."""
     place, words = _FUNCTIONS[name]
     table = ctypes.c_void_p()
     assert ctypes.CDLL(settings.PKCS11_MODULE).C_GetFunctionList(ctypes.byref(table)) == 0
@@ -36,7 +40,7 @@ def intercepted(name: str, around: Callable[[Callable[[], int]], int]) -> Iterat
     kind = ctypes.CFUNCTYPE(_WORD, *[_WORD] * words)
     address = slot.value
     original = kind(address)
-    stand_in = kind(lambda *arguments: around(lambda: original(*arguments)))
+    stand_in = kind(lambda *arguments: around(functools.partial(original, *arguments)))
     slot.value = ctypes.cast(stand_in, ctypes.c_void_p).value
     try:
         yield
@@ -46,6 +50,19 @@ def intercepted(name: str, around: Callable[[Callable[[], int]], int]) -> Iterat
 
 
 _kept: list[object] = []
+
+
+@contextlib.contextmanager
+def argument_of(name: str, place: int) -> Iterator[list[int]]:
+    """The values that the function was given at a place, as the calls come."""
+    values: list[int] = []
+
+    def around(call: functools.partial[int]) -> int:
+        values.append(call.args[place])
+        return call()
+
+    with intercepted(name, around):  # type: ignore[arg-type]
+        yield values
 
 
 @contextlib.contextmanager
