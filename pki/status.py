@@ -5,12 +5,16 @@ import hashlib
 from dataclasses import dataclass
 
 from cryptography import x509
-from django.db.models import Exists, F, FilteredRelation, OuterRef, Q
+from cryptography.x509 import ocsp
+from django.db.models import Exists, F, FilteredRelation, OuterRef, Q, QuerySet
 
 from pki.domain import serials
 from pki.domain.ocsp_request import CertId
 from pki.models import CaState, Certificate, CertificateAuthority, CertificateStatus, Crl, OcspSigner
 from siths_portal.lib import clock
+
+MACHINE_PROFILE = "function"
+"""The profile by which a machine client may show a certificate of ours."""
 
 
 class Unauthorized(Exception):
@@ -33,7 +37,8 @@ class StoredAnswer:
 def answer(asked: CertId) -> StoredAnswer:
     """The stored answer for the CertID, if it was signed for the certificate's present status and now lies within its times.
 
-    Raises Unauthorized or TryLater. A stale answer, or one from the future, is never returned (B1.24, B1.33).
+    Raises Unauthorized or TryLater. A stale answer, one from the future, or one that says another status than the table is
+    never returned (B1.24, B1.33).
     """
     if not 0 < asked.serial.bit_length() <= 160 or asked.serial < 0:
         raise Unauthorized
@@ -70,11 +75,18 @@ def answer(asked: CertId) -> StoredAnswer:
         raise Unauthorized
     if signed_version == version and this_update > now:
         raise TryLater
-    if signed_version == version and next_update > now:
+    if signed_version == version and next_update > now and _says(bytes(der), asked.serial, status):
         return StoredAnswer(bytes(der), this_update, next_update)
     if not has_signer or not_after <= now:
         raise Unauthorized
     raise TryLater
+
+
+def _says(der: bytes, serial: int, status: str) -> bool:
+    """Whether the answer is of this serial and says this status, so that its row alone makes nothing good."""
+    response = ocsp.load_der_ocsp_response(der)
+    says = ocsp.OCSPCertStatus.REVOKED if status == CertificateStatus.REVOKED else ocsp.OCSPCertStatus.GOOD
+    return (response.serial_number, response.certificate_status) == (serial, says)
 
 
 def is_revoked(der: bytes) -> bool:
@@ -82,11 +94,27 @@ def is_revoked(der: bytes) -> bool:
 
     Asked of the table itself, so a revocation counts at once. It does not say that the certificate is genuine.
     """
+    return _found(der).filter(status=CertificateStatus.REVOKED).exists()
+
+
+def refusal_of_machine(der: bytes) -> str:
+    """Why the certificate proves no machine, by our own table: `revoked`, or `no-function` for one that we made for something
+    else, such as a card; empty otherwise, and for a certificate of another issuer. It does not say that it is genuine.
+    """
+    found = _found(der).values_list("status", "profile_version__name").first()
+    if found is None:
+        return ""
+    status, profile = found
+    if status == CertificateStatus.REVOKED:
+        return "revoked"
+    # One that was imported by its serial alone has no profile that we know.
+    return "" if profile in (None, MACHINE_PROFILE) else "no-function"
+
+
+def _found(der: bytes) -> QuerySet[Certificate]:
     certificate = x509.load_der_x509_certificate(der)
     issuer = hashlib.sha256(certificate.issuer.public_bytes()).hexdigest()
-    return Certificate.objects.filter(
-        ca__name_sha256=issuer, serial=serials.text(certificate.serial_number), status=CertificateStatus.REVOKED
-    ).exists()
+    return Certificate.objects.filter(ca__name_sha256=issuer, serial=serials.text(certificate.serial_number))
 
 
 @dataclass(frozen=True)
