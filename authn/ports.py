@@ -9,10 +9,13 @@ __all__ = ["CertificateStatusChecker", "Subject", "SubjectDirectory", "SubjectUn
 
 
 class CertificateStatusChecker(Protocol):
-    """Knows whether a certificate was revoked by its issuer."""
+    """Knows what the issuer says of a certificate that a machine shows."""
 
-    def is_revoked(self, der: bytes) -> bool:
-        """True if the issuer has revoked it; False if not, or if the issuer is none that this installation knows."""
+    def refusal(self, der: bytes) -> str:
+        """Why it proves no machine: `revoked`, or `no-function` for one of our own CAs' that was made for something else.
+
+        Empty if nothing speaks against it, and for an issuer that this installation does not know.
+        """
         ...
 
 

@@ -47,7 +47,8 @@ class ServiceClientView:
 
 
 def client_of_certificate(der: bytes) -> ServiceClientView | None:
-    """The active client that the certificate proves; None if it is unknown, revoked here or by its issuer, or out of its time.
+    """The active client that the certificate proves; None if it is unknown, revoked here or by its issuer, or out of its time,
+    and for a certificate of our own CAs that is no function's, such as a card's, even if it was registered.
 
     The caller has made sure, by TLS, that the peer holds the certificate's private key.
     """
@@ -63,8 +64,8 @@ def client_of_certificate(der: bytes) -> ServiceClientView | None:
     if not certificate.not_valid_before_utc <= clock.now() <= certificate.not_valid_after_utc:
         log.warning("authn.client_refused", reason="out-of-time")
         return None
-    if ports.get(CertificateStatusChecker).is_revoked(der):
-        log.warning("authn.client_refused", reason="revoked")
+    if reason := ports.get(CertificateStatusChecker).refusal(der):
+        log.warning("authn.client_refused", reason=reason)
         return None
     return ServiceClientView(found.client.client_ref, found.client.kind, found.client.name)
 

@@ -18,9 +18,9 @@ from siths_portal.lib.audit_keys import AuditKeys
 class OwnAuthorities:
     """Knows the status of certificates that our own CAs issued."""
 
-    def is_revoked(self, der: bytes) -> bool:
-        """True if one of our CAs revoked it."""
-        return pki_status.is_revoked(der)
+    def refusal(self, der: bytes) -> str:
+        """Why a certificate of ours proves no machine; empty if nothing speaks against it, or it is another's."""
+        return pki_status.refusal_of_machine(der)
 
 
 def connect() -> None:

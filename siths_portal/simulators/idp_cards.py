@@ -1,6 +1,7 @@
 """Log-in with a card: what is in the reader, and whether its key, certificate chain and OCSP status prove the holder."""
 
 import datetime as dt
+import re
 import secrets
 import threading
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from siths_portal.simulators.card import Card, CardError
 HSA_PROFILE, PERSON_PROFILE = "person-hsaid-auth", "person-id-auth"
 _LEEWAY = dt.timedelta(minutes=5)
 _LONGEST_CHAIN = 4
+_HSA_ID = re.compile(r"[A-Za-z]{2,6}\d{10}-[A-Za-z0-9]+")
 
 
 class CardRefused(Exception):
@@ -85,6 +87,9 @@ class Cards:
         if seen is None:
             raise CardRefused("Kortet finns inte längre i läsaren. Sätt i det och försök igen.")
         card, certificates = Card(self.folder / serial), self._certificates(Card(self.folder / serial))
+        if not (seen.given_name and seen.surname and _HSA_ID.fullmatch(seen.hsa_id) and seen.personnummer.isdigit()):
+            # A blank reserve card's transport certificate names the card alone.
+            raise CardRefused("Kortet har inget certifikat för en person. Använd ditt eget kort.")
         challenge = b"idp-simulator" + secrets.token_bytes(32)
         signature = card.sign(HSA_PROFILE, challenge, code=code)
         key = certificates[HSA_PROFILE].public_key()

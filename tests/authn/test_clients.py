@@ -22,8 +22,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 class Revocations(set[bytes]):
     """An issuer that this installation asks."""
 
-    def is_revoked(self, der: bytes) -> bool:
-        return der in self
+    def refusal(self, der: bytes) -> str:
+        return "revoked" if der in self else ""
 
 
 @pytest.fixture

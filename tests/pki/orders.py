@@ -41,7 +41,7 @@ LEGAL_SUBJECT = {
     "commonName": "Demo e-legitimationer AB",
 }
 MAIL = {"rfc822Name": "asa@demo.example.com"}
-_BY_PROFILE = {
+BY_PROFILE = {
     "person-hsaid-auth": (
         "person-hsaid-3",
         HSA_SUBJECT,
@@ -62,7 +62,7 @@ _BY_PROFILE = {
     ),
 }
 PERSON_PROFILES = ("person-hsaid-auth", "person-hsaid-sign", "person-id-auth", "person-id-sign")
-ORDERABLE = tuple(_BY_PROFILE)
+ORDERABLE = tuple(BY_PROFILE)
 ON_CARDS = (*PERSON_PROFILES, "transport")
 
 
@@ -79,7 +79,7 @@ def rsa_key() -> rsa.RSAPrivateKey:
 
 def order(profile: str = "person-hsaid-auth", **changes) -> service.CertificateOrder:
     """An order that is in order, but for what `changes` changes."""
-    ca, subject, alternative = _BY_PROFILE.get(profile, _BY_PROFILE["person-hsaid-auth"])
+    ca, subject, alternative = BY_PROFILE.get(profile, BY_PROFILE["person-hsaid-auth"])
     values = {
         "ca": ca,
         "profile": profile,
@@ -88,7 +88,7 @@ def order(profile: str = "person-hsaid-auth", **changes) -> service.CertificateO
         "csr_der": changes.pop("csr_der", None) or csr(),
         "subject_ref": "person:1",
         "carrier_ref": "carrier:1" if profile in ON_CARDS else "",
-        "card_number": None if profile in _BY_PROFILE and profile not in ON_CARDS else CARD,
+        "card_number": None if profile in BY_PROFILE and profile not in ON_CARDS else CARD,
         "not_after": clock.now() + dt.timedelta(days=390 if profile == "function" else 700),
     }
     return service.CertificateOrder(**values | changes)
