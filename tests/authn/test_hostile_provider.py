@@ -29,6 +29,7 @@ FORM = "application/x-www-form-urlencoded"
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+CARD = "9752269999000000017"  # of a blank reserve card
 OWN_KEY = ECKey.generate_key("P-256")
 
 
@@ -380,6 +381,26 @@ def test_an_unknown_hsa_id_is_refused_and_nobody_is_made(browser: Browser) -> No
     browser.hsa_id = "TST2321000131-NOBODY"
     assert_refused(browser.log_in(), "hsa-id-unknown", 403)
     assert Person.objects.count() == people
+
+
+@pytest.mark.parametrize(
+    ("claims", "reason", "status"),
+    [
+        ({"acr": None}, "token-acr", 400),
+        ({"acr": "http://id.sambi.se/loa/loa2"}, "token-acr", 400),
+        ({}, "claim-person-id", 400),
+        ({"credentialPersonalIdentityNumber": CARD}, "claim-person-id", 400),
+        ({"credentialPersonalIdentityNumber": "189001019802"}, "hsa-id-unknown", 403),
+    ],
+)
+def test_what_a_transport_certificate_says_logs_nobody_in(
+    browser: Browser, op: Provider, claims: dict[str, str | None], reason: str, status: int
+) -> None:
+    """It names a card and no person, at no level: not even a provider that vouches for level 3 gets its card in."""
+    asked = browser.begin()
+    said = {"employeeHsaId": CARD, "allEmployeeHsaIds": [CARD], "credentialPersonalIdentityNumber": None} | claims
+    op.claims = {name: value for name, value in (op.claims | said).items() if value is not None}
+    assert_refused(browser.back(asked), reason, status)
 
 
 def test_an_hsa_id_and_a_number_of_two_people_are_refused(browser: Browser, world: Any) -> None:

@@ -12,7 +12,7 @@ from issuance.authz import Role
 from issuance.models import Document, Eid, EidAppTransaction, Event, Post, PreparedReceipt, Receipt, RoleGrant
 from issuance.services import activation, activation_app, revocation, role_assignment
 from issuance.services.activation_app import Proof
-from pki import delivering
+from pki import delivering, issuing
 from pki import service as pki
 from pki.models import Event as PkiEvent
 from pki.models import SecretDelivery
@@ -24,6 +24,7 @@ from tests.issuance import activated
 from tests.issuance.activated import CODE, PUK, TRANSPORT, App, Keys, Made, Plastic, identify, reopened, sent_card, unsigned_card
 from tests.issuance.test_activation import MINUTE, run_at_once
 from tests.issuance.world import SETUP
+from tests.pki.orders import order, plan
 
 pytestmark = pytest.mark.usefixtures("demo_pki")
 
@@ -107,7 +108,16 @@ def _by_another_card(app: App, opened: Any) -> Proof:
     return App(Made(Keys(), app.made.carrier, app.made.order)).proof(opened)
 
 
+def _with_transport(app: App, opened: Any) -> Proof:
+    """A genuine transport certificate of a reserve card stands for one of the card's own."""
+    ids = plan(order("transport"))
+    assert issuing.sign_reserved(ids) == 1
+    (view,) = pki.certificates(ids)
+    return _changed(app.proof(opened), certificates=app.made.certificates | {"person-hsaid-auth": view.der})
+
+
 REFUSED: list[tuple[Callable[[App, Any], Proof], str]] = [
+    (_with_transport, "wrong-card"),
     (_by_another_card, "wrong-card"),
     (lambda app, opened: app.proof(opened, card_serial="9752" + "1" * 15), "wrong-card"),
     (lambda app, opened: _changed(app.proof(opened), certificates={}), "wrong-card"),
