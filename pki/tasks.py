@@ -16,6 +16,7 @@ from pki import (
     key_checks,
     mass_running,
     ocsp,
+    ocsp_unknown,
     resealing,
     responders,
     revoking,
@@ -67,6 +68,12 @@ def presign(certificate_ids: list[str]) -> None:
 def presign_due() -> None:
     """Signs OCSP answers that are missing, out of version or past half their life."""
     ocsp.presign_due()
+
+
+@shared_task(name="pki.sign_unknown")  # type: ignore[untyped-decorator]
+def sign_unknown() -> None:
+    """Signs `unknown` for serials that were asked for and never issued."""
+    ocsp_unknown.sign()
 
 
 @shared_task(name="pki.publish_due_crls")  # type: ignore[untyped-decorator]

@@ -20,6 +20,7 @@ SCHEDULE: dict[str, tuple[str, float, str]] = {
     "audit.head": ("audit.head", 60, "pki"),
     "pki.settle": ("pki.settle", 3, "pki"),
     "pki.presign_due": ("pki.presign_due", 2, "pki"),
+    "pki.sign_unknown": ("pki.sign_unknown", 5, "pki"),
     "pki.keep_whole": ("pki.keep_whole", 5, "default"),
     # Each run works for a minute at most; all keys of a day are compared within some.
     "pki.compare_moduli": ("pki.compare_moduli", 300, "default"),

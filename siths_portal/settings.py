@@ -262,6 +262,9 @@ HSM_CALL_SECONDS = env.float("HSM_CALL_SECONDS", default=10.0)
 # 1.3.6.1.4.1.32473 is reserved for documentation (RFC 5612); refused when DEBUG is off.
 PKI_POLICY_ARC = env.str("PKI_POLICY_ARC", default="1.3.6.1.4.1.32473.752")
 PKI_STATUS_DIR = Path(env.str("PKI_STATUS_DIR", default=str(VAR_DIR / "status")))
+# What the OCSP responder's processes share, and how many requests each of them remembers as they came in.
+PKI_OCSP_STORE_DIR = Path(env.str("PKI_OCSP_STORE_DIR", default=str(VAR_DIR / "ocsp")))
+PKI_OCSPD_MEMO = env.int("PKI_OCSPD_MEMO", default=10_000)
 # Keys that are never certified (see pki.domain.weak_keys); no issuing process starts while a named file cannot be read.
 PKI_WEAK_KEYS_FILE = env.str("PKI_WEAK_KEYS_FILE", default="")
 # HOST:PORT at which the `pki` worker answers /healthz/live and /healthz/ready; empty: nowhere.

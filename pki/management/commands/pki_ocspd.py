@@ -1,0 +1,39 @@
+"""The OCSP responder as its own process."""
+
+import os
+import sys
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+# Nothing of the database, the queue or the token reaches the process that strangers ask.
+KEPT = ("HOME", "LANG", "LC_ALL", "PATH", "PROMETHEUS_MULTIPROC_DIR", "PYTHONPATH", "SITHS_HOUSE", "SITHS_PROGRAM", "TMPDIR")
+
+
+class Command(BaseCommand):
+    """Becomes a granian server of `pki.ocspd.app`."""
+
+    help = "OCSP-svararen som egen process: utan databas och nycklar, ur de filer som pki_ocsp_publish skriver."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declares --bind and --workers."""
+        parser.add_argument("--bind", metavar="ADRESS:PORT", default="127.0.0.1:8003")
+        parser.add_argument("--workers", metavar="N", type=int, default=2)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Starts the server in this process's place."""
+        host, _, port = options["bind"].rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+            raise CommandError("--bind ska vara ADRESS:PORT", returncode=2)
+        if options["workers"] < 1:
+            raise CommandError("--workers ska vara minst 1", returncode=2)
+        environment = {name: os.environ[name] for name in KEPT if name in os.environ}
+        environment |= {"SITHS_OCSP_STORE": str(settings.PKI_OCSP_STORE_DIR), "SITHS_OCSP_MEMO": str(settings.PKI_OCSPD_MEMO)}
+        command = [
+            sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws", "--http", "1", "--host", host, "--port", port,
+            "--workers", str(options["workers"]), "--blocking-threads", "1", "--log-level", "warning",
+            "--respawn-failed-workers", "--respawn-interval", "0.2", "--workers-kill-timeout", "5",
+            "--working-dir", str(settings.BASE_DIR), "--factory", "pki.ocspd.app:build",
+        ]  # fmt: skip
+        os.execve(sys.executable, command, environment)  # noqa: S606  (no shell)

@@ -1,0 +1,192 @@
+"""What a publisher of OCSP answers reads: all that the database says, and then only what is new.
+
+Rows carry the number of the transaction that wrote them. A publisher remembers the snapshot that it read by
+(`pg_current_snapshot`), and what is new later was written by transactions that this snapshot did not see: those that were
+running then, and all after. So a long transaction delays nothing, and nothing that commits late is missed.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from itertools import batched, groupby
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import structlog
+from cryptography.x509 import ocsp as x509_ocsp
+from django.db import connection
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+
+from pki.domain import serials
+from pki.models import (
+    ANSWERED,
+    CaState,
+    CertIdHash,
+    Certificate,
+    CertificateAuthority,
+    CertificateStatus,
+    OcspResponse,
+    OcspSigner,
+    OcspUnknown,
+)
+from pki.ocspd import layout
+from pki.ocspd.layout import Record
+
+log = structlog.get_logger(__name__)
+
+CHUNK = 2000
+ISSUED_AT_ONCE = 5000
+"""How many issued certificates without an answer one look takes; revoked ones are taken all, each time."""
+
+
+class Snapshot(NamedTuple):
+    """What a transaction saw: everything below `end` but what was still `running`."""
+
+    end: int
+    running: tuple[int, ...]
+
+    @classmethod
+    def current(cls) -> "Snapshot":
+        """The snapshot of the running transaction, which must be REPEATABLE READ for it to hold for its other queries."""
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_current_snapshot()::text")
+            row = cursor.fetchone()
+        return cls.from_text(str(row[0]) if row else "")
+
+    @classmethod
+    def from_text(cls, text: str) -> "Snapshot":
+        """Of PostgreSQL's text form `xmin:xmax:xip,…`. Raises ValueError."""
+        _, end, running = text.split(":")
+        return cls(int(end), tuple(int(number) for number in running.split(",") if number))
+
+    @property
+    def text(self) -> str:
+        """As `from_text` reads it."""
+        return f"0:{self.end}:{','.join(map(str, self.running))}"
+
+    def unseen(self) -> Q:
+        """Rows that were written by transactions that this snapshot did not see."""
+        return Q(xid__gte=self.end) | Q(xid__in=self.running)
+
+
+def authorities() -> list[dict[str, Any]]:
+    """The CAs that are answered for, as readers of the store want them. `signs`: what is missing will be signed."""
+    signs = Exists(OcspSigner.objects.filter(ca=OuterRef("id"), retired_at=None))
+    fields = ("id", "name_sha1", "name_sha256", "key_sha1", "key_sha256", "signs")
+    found = CertificateAuthority.objects.exclude(name_sha256="").annotate(signs=signs).order_by("id")
+    return list(found.values(*fields))
+
+
+def count() -> int:
+    """How many certificates have answers, about."""
+    return OcspResponse.objects.count() // len(CertIdHash)
+
+
+def answers(since: Snapshot | None) -> Iterator[Record]:
+    """Stored answers: all of them, or those written by transactions that `since` did not see."""
+    rows = OcspResponse.objects.all()
+    if since is not None:
+        new = OcspResponse.objects.filter(since.unseen()).values_list("certificate_id", flat=True).distinct()
+        for ids in batched(new.iterator(chunk_size=CHUNK), CHUNK, strict=False):
+            yield from _records(rows.filter(certificate_id__in=ids))
+        return
+    yield from _records(rows)
+
+
+class _Row(NamedTuple):
+    """One stored answer beside its certificate's row."""
+
+    certificate_id: UUID
+    cert_id_hash: str
+    ca_id: int
+    serial: str
+    status: str
+    version: int
+    not_after: dt.datetime
+    signed_version: int
+    this_update: dt.datetime
+    next_update: dt.datetime
+    der: bytes
+
+    @property
+    def is_true(self) -> bool:
+        """Whether its bytes are an answer for this serial that says the certificate's status, as far as that can be told now."""
+        try:
+            response = x509_ocsp.load_der_ocsp_response(bytes(self.der))
+            serial, said = response.serial_number, response.certificate_status
+        except ValueError:
+            return False
+        status = x509_ocsp.OCSPCertStatus.REVOKED if self.status == CertificateStatus.REVOKED else x509_ocsp.OCSPCertStatus.GOOD
+        return serial == int(self.serial, 16) and (said == status or self.signed_version != self.version)
+
+
+def _records(rows: "QuerySet[OcspResponse]") -> Iterator[Record]:
+    found = rows.order_by("certificate_id", "cert_id_hash").values_list(
+        "certificate_id", "cert_id_hash", "ca_id", "certificate__serial", "certificate__status", "certificate__status_version",
+        "certificate__not_after", "status_version", "this_update", "next_update", "der",
+    )  # fmt: skip
+    for id_, group in groupby(map(_Row._make, found.iterator(chunk_size=CHUNK)), key=lambda row: row.certificate_id):
+        both = list(group)
+        if len({row.signed_version for row in both}) != 1 or len(both) != len(CertIdHash) or not all(row.is_true for row in both):
+            log.error("ocsp_store.answer_refused", certificate=str(id_))
+            continue
+        sha1, sha256 = both
+        yield Record(
+            layout.key(sha1.ca_id, int(sha1.serial, 16)),
+            sha1.signed_version,
+            layout.ANSWER,
+            int(max(sha1.this_update, sha256.this_update).timestamp()),
+            int(min(sha1.next_update, sha256.next_update).timestamp()),
+            int(sha1.not_after.timestamp()),
+            bytes(sha1.der),
+            bytes(sha256.der),
+        )
+
+
+def pending(after: UUID | None) -> tuple[list[Record], UUID | None]:
+    """Certificates whose present status no stored answer tells of: every revoked one; of the issued ones, those next after the id
+    and the newest. With the id to go on from the next time, None for from the start.
+    """
+    answered = Exists(OcspSigner.objects.filter(ca=OuterRef("ca"), retired_at=None)) | Q(ca__state=CaState.OFFLINE)
+    rows = Certificate.objects.filter(answered, status__in=ANSWERED).exclude(presigned_version=F("status_version"))
+    fields = ("id", "ca_id", "serial", "status_version", "not_after")
+    found = list(rows.filter(status=CertificateStatus.REVOKED).values_list(*fields))
+    issued = rows.filter(status=CertificateStatus.ISSUED).values_list(*fields)
+    walk = list((issued.filter(id__gt=after) if after else issued).order_by("id")[:ISSUED_AT_ONCE])
+    whole = len(walk) < ISSUED_AT_ONCE and after is None
+    newest = [] if whole else list(issued.order_by("-id")[:ISSUED_AT_ONCE])
+    records = [_pending(*row[1:]) for row in [*found, *walk, *newest]]
+    return records, walk[-1][0] if len(walk) == ISSUED_AT_ONCE else None
+
+
+def _pending(ca_id: int, serial: str, version: int, not_after: dt.datetime) -> Record:
+    key = layout.key(ca_id, int(serial, 16))
+    return Record(key, version, layout.PENDING, not_after=int(not_after.timestamp()))
+
+
+def unknown(since: Snapshot | None) -> Iterator[Record]:
+    """Signed `unknown`: all of them, or those written by transactions that `since` did not see."""
+    rows = OcspUnknown.objects.filter(next_update__isnull=False)
+    for row in rows.filter(since.unseen()) if since is not None else rows:
+        if row.this_update and row.next_update:
+            yield Record(
+                layout.key(row.ca_id, int(row.serial, 16)),
+                layout.UNKNOWN_VERSION,
+                layout.UNKNOWN,
+                int(row.this_update.timestamp()),
+                int(row.next_update.timestamp()),
+                int(row.next_update.timestamp()),
+                bytes(row.der_sha1),
+                bytes(row.der_sha256),
+            )
+
+
+def certificates(wanted: Iterable[tuple[int, int]]) -> dict[tuple[int, int], UUID]:
+    """The ids of the certificates with these CAs and serials, whatever their status; those that do not exist are left out."""
+    by_ca: dict[int, list[str]] = {}
+    for ca_id, serial in wanted:
+        by_ca.setdefault(ca_id, []).append(serials.text(serial))
+    condition = Q(pk__in=[])
+    for ca_id, texts in by_ca.items():
+        condition |= Q(ca_id=ca_id, serial__in=texts)
+    rows = Certificate.objects.filter(condition).values_list("ca_id", "serial", "id")
+    return {(ca_id, int(serial, 16)): id_ for ca_id, serial, id_ in rows}

@@ -1,0 +1,50 @@
+"""Which CA a CertID speaks of: by the hash's name, issuerNameHash and issuerKeyHash together (F6 point 13)."""
+
+import json
+import time
+from pathlib import Path
+from typing import Final, NamedTuple
+
+FILE: Final = "authorities.json"
+_LOOK_EACH: Final = 0.5  # seconds
+
+
+class Authority(NamedTuple):
+    """A CA that is answered for. `signs`: it has a responder, so that what is missing will be signed."""
+
+    id: int
+    signs: bool
+
+
+class Routes:
+    """The publisher's list of CAs, read again when it changes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE
+        self._stamp = (0, 0)
+        self._looked_at = 0.0
+        self._routes: dict[tuple[str, bytes, bytes], Authority] = {}
+
+    def find(self, hash_name: str, name_hash: bytes, key_hash: bytes) -> Authority | None:
+        """The CA, or None for a stranger's."""
+        now = time.monotonic()
+        if now - self._looked_at > _LOOK_EACH:
+            self._looked_at = now
+            self._look()
+        return self._routes.get((hash_name, name_hash, key_hash))
+
+    def _look(self) -> None:
+        try:
+            status = self._path.stat()
+            stamp = (status.st_mtime_ns, status.st_ino)
+            if stamp == self._stamp:
+                return
+            listed = json.loads(self._path.read_bytes())
+        except (OSError, ValueError):
+            return
+        self._stamp = stamp
+        self._routes = {
+            (name, bytes.fromhex(ca[f"name_{name}"]), bytes.fromhex(ca[f"key_{name}"])): Authority(ca["id"], ca["signs"])
+            for ca in listed
+            for name in ("sha1", "sha256")
+        }

@@ -1,0 +1,84 @@
+"""What a process of the responder tells of itself: health, and counts."""
+
+import json
+import os
+import threading
+import time
+from collections import Counter
+from typing import Final
+
+from pki.ocspd import layout
+from pki.ocspd.reading import Store, StoreMissing
+
+LATE: Final = 10.0
+"""Seconds without a sign of the publisher after which answers are told to be of an older state."""
+GIVEN_UP: Final = 8 * 3600.0
+"""Seconds after which the process is not ready: answers end, and other places may know more."""
+
+_STATES = {layout.ANSWER: "answered", layout.UNKNOWN: "unknown"}
+_ERRORS = {1: "malformed", 3: "try_later", 6: "unauthorized"}
+
+
+class Counts:
+    """Answers by their kind, and unsigned errors by their number, since the process began."""
+
+    def __init__(self) -> None:
+        self.answered: Counter[int] = Counter()
+        self.errors: Counter[int] = Counter()
+
+    def totals(self) -> dict[str, int]:
+        """All counts by name."""
+        return {name: self.answered[state] for state, name in _STATES.items()} | {
+            name: self.errors[number] for number, name in _ERRORS.items()
+        }
+
+
+class Teller:
+    """Hands the counts on to the metrics once a second, apart from the requests: no line and no metric is written for one."""
+
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
+
+    def start(self) -> None:
+        """Begins, if there is a folder of metrics."""
+        if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+            threading.Thread(target=self._run, name="counts", daemon=True).start()
+
+    def _run(self) -> None:
+        from siths_portal.lib import metrics
+
+        told: Counter[str] = Counter()
+        requests = metrics.counter("ocspd_requests", "OCSP requests by what was said", ["said"])
+        while True:
+            time.sleep(1)
+            for name, total in self._counts.totals().items():
+                if total > told[name]:
+                    requests.labels(name).inc(total - told[name])
+                    told[name] = total
+
+
+def health(path: str, store: Store) -> tuple[int, str, bytes]:
+    """HTTP status, content type and body. Ready is also who answers from a store that nobody has brought up to date lately."""
+    if path == "/healthz/live":
+        return 200, "application/json", b'{"status": "ok"}'
+    try:
+        age = time.time() - store.index().followed_at
+    except StoreMissing:
+        return _problem("det finns inga svar att lämna ut ännu")
+    if age > GIVEN_UP:
+        return _problem(f"svaren har inte följt databasen på {age / 3600:.0f} timmar")
+    late = f"svaren är från {age:.0f} s tillbaka; databasen eller publiceringen svarar inte"
+    body = {"status": "ok" if age <= LATE else "degraded", "checks": {"store": "ok" if age <= LATE else late}}
+    return 200, "application/json", json.dumps(body, ensure_ascii=False).encode()
+
+
+def _problem(text: str) -> tuple[int, str, bytes]:
+    body = {
+        "type": "urn:siths-portal:problem:not-ready",
+        "title": "not-ready",
+        "status": 503,
+        "detail": f"Processen kan inte göra sitt arbete: {text}.",
+        "code": "not-ready",
+        "checks": {"store": text},
+    }
+    return 503, "application/problem+json", json.dumps(body, ensure_ascii=False).encode()

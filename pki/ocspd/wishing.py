@@ -1,0 +1,89 @@
+"""What readers of the store ask its publisher for: bounded, each thing once, and forgotten when nobody takes it.
+
+Wishes are files, since readers have neither queue nor database. A wish changes nothing by itself: the publisher asks the
+database about each.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+FOLDER: Final = "wishes"
+_EACH: Final = 0.25  # seconds between files of one reader
+_AT_ONCE: Final = 100  # wishes in a file
+_FILES: Final = 20  # that lie there untaken; a publisher that is gone must not fill the disk
+_REMEMBERED: Final = 10_000
+_AGAIN: Final = 5.0  # seconds after which the same thing is wished for anew
+_LINE: Final = 80
+
+
+class Wish(NamedTuple):
+    """An answer that is missing: of a certificate, or for a serial that was never issued."""
+
+    ca_id: int
+    serial: int
+    unknown: bool
+
+
+class Wishes:
+    """The wishes of one reader."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / FOLDER
+        self._wished: dict[Wish, float] = {}
+        self._waiting: list[Wish] = []
+        self._written_at = 0.0
+        self._number = 0
+
+    def answer(self, ca_id: int, serial: int) -> None:
+        """Asks for a certificate's present answer."""
+        self._wish(Wish(ca_id, serial, unknown=False))
+
+    def unknown(self, ca_id: int, serial: int) -> None:
+        """Asks for a signed `unknown`."""
+        self._wish(Wish(ca_id, serial, unknown=True))
+
+    def _wish(self, wish: Wish) -> None:
+        now = time.monotonic()
+        if now - self._wished.get(wish, -_AGAIN) >= _AGAIN and len(self._waiting) < _AT_ONCE:
+            if len(self._wished) >= _REMEMBERED:
+                self._wished.clear()
+            self._wished[wish] = now
+            self._waiting.append(wish)
+        if self._waiting and now - self._written_at >= _EACH:
+            self._written_at = now
+            self._write()
+
+    def _write(self) -> None:
+        lines = "".join(f"{wish.ca_id} {wish.serial:x} {int(wish.unknown)}\n" for wish in self._waiting)
+        self._waiting.clear()
+        self._number += 1
+        name = f"{os.getpid()}-{time.time_ns()}-{self._number}"
+        try:
+            if sum(1 for _ in os.scandir(self._folder)) >= _FILES:
+                return
+            (self._folder / f".{name}").write_text(lines)
+            (self._folder / f".{name}").replace(self._folder / name)
+        except OSError:
+            return  # no publisher has made the folder, or it is full: the sweepers find what is missing
+
+
+def take(folder: Path) -> Iterator[Wish]:
+    """Wishes that lie in the store's folder, and removes them. What is no wish is passed over."""
+    for entry in sorted((folder / FOLDER).glob("[!.]*"))[: 2 * _FILES]:
+        try:
+            with entry.open("rb") as file:
+                text = file.read(_AT_ONCE * _LINE)
+            entry.unlink()
+        except OSError:
+            continue
+        for line in text.splitlines()[:_AT_ONCE]:
+            words = line.split()
+            try:
+                ca_id, serial, unknown = int(words[0]), int(words[1], 16), words[2] == b"1"
+            except (ValueError, IndexError):
+                continue
+            if 0 < serial < 1 << 159 and 0 < ca_id < 1 << 31:
+                yield Wish(ca_id, serial, unknown)

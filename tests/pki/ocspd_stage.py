@@ -1,0 +1,142 @@
+"""The OCSP responder for tests: its WSGI callable in this process, or the command as a process of its own, beside a publisher."""
+
+import contextlib
+import io
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.x509 import ocsp as x509_ocsp
+
+from pki.ocsp_publishing import Publisher
+from pki.ocspd.app import Responder
+
+Status = x509_ocsp.OCSPResponseStatus
+CertStatus = x509_ocsp.OCSPCertStatus
+
+
+@dataclass
+class Answer:
+    """What came back over WSGI."""
+
+    status: str
+    headers: dict
+    body: bytes
+
+    @property
+    def ocsp(self) -> x509_ocsp.OCSPResponse:
+        assert self.status == "200 OK"
+        assert self.headers["Content-Type"] == "application/ocsp-response"
+        assert self.headers["Content-Length"] == str(len(self.body))
+        return x509_ocsp.load_der_ocsp_response(self.body)
+
+
+def call(responder, method="POST", path="/ocsp", body=b"", **headers) -> Answer:
+    environ = {
+        "REQUEST_METHOD": method,
+        "PATH_INFO": path,
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.input": io.BytesIO(body),
+    }
+    environ |= {f"HTTP_{name.upper()}": value for name, value in headers.items()}
+    begun = []
+    content = b"".join(responder(environ, lambda status, headers: begun.append((status, headers))))
+    ((status, listed),) = begun
+    assert len(dict(listed)) == len(listed)
+    return Answer(status, dict(listed), content)
+
+
+class Served:
+    """A store, its publisher in this process, and a responder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.publisher = Publisher(folder)
+        self.publisher.look()
+        self.responder = Responder(folder)
+
+    def post(self, body: bytes) -> x509_ocsp.OCSPResponse:
+        return call(self.responder, body=body).ocsp
+
+    def told(self, body: bytes) -> str:
+        """The certificate's status, or the error, by its name."""
+        response = self.post(body)
+        if response.response_status != Status.SUCCESSFUL:
+            return response.response_status.name
+        return response.certificate_status.name
+
+    def close(self) -> None:
+        self.publisher.writer.close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def ocspd(folder, log, *, workers=2):
+    """`manage.py pki_ocspd` on a store; gives its address and its process."""
+    port = free_port()
+    environment = os.environ | {"PKI_OCSP_STORE_DIR": str(folder)}
+    command = [sys.executable, "manage.py", "pki_ocspd", "--bind", f"127.0.0.1:{port}", "--workers", str(workers)]
+    url = f"http://127.0.0.1:{port}"
+    with log.open("ab") as output:
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+        try:
+            wait_for(lambda: alive(url), process, log)
+            yield url, process
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+@contextlib.contextmanager
+def publisher(folder, log, **variables):
+    """`manage.py pki_ocsp_publish` as a process."""
+    environment = os.environ | {"PKI_OCSP_STORE_DIR": str(folder), "PKCS11_PIN_FILE": ""} | variables
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "pki_ocsp_publish"], env=environment, stdout=output, stderr=output
+        )
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def alive(url) -> bool:
+    try:
+        urllib.request.urlopen(f"{url}/healthz/live", timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+def wait_for(what, process=None, log=None, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not what():
+        assert process is None or process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text() if log else ""
+        time.sleep(0.02)
+
+
+def ask(url, body) -> x509_ocsp.OCSPResponse:
+    """Over HTTP, by POST."""
+    asked = urllib.request.Request(f"{url}/ocsp", body, {"Content-Type": "application/ocsp-request"})
+    with urllib.request.urlopen(asked, timeout=30) as response:
+        assert response.status == 200
+        return x509_ocsp.load_der_ocsp_response(response.read())
+
+
+def told(url, body) -> str:
+    """The certificate's status, or the error, by its name."""
+    response = ask(url, body)
+    return response.certificate_status.name if response.response_status == Status.SUCCESSFUL else response.response_status.name

@@ -1,0 +1,453 @@
+"""The OCSP responder and its publisher on the real database: what is committed is what is said, and nothing older ever again."""
+
+import base64
+import datetime as dt
+import os
+import random
+import threading
+import urllib.parse
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from django.db import connection, transaction
+
+from pki import ocsp, ocsp_feed, ocsp_unknown, status
+from pki.domain import ocsp_request
+from pki.models import Certificate, OcspResponse, OcspSigner, OcspUnknown
+from pki.ocsp_publishing import Publisher
+from pki.ocspd import layout, routing
+from pki.ocspd.app import Responder
+from siths_portal.lib import clock
+from siths_portal.lib.events import CurrentTransactionId
+from tests.pki.ocsp_vectors import VECTORS
+from tests.pki.ocspd_stage import Served, Status, call
+from tests.pki.test_ocsp_core import mutations
+from tests.pki.test_status_face import request_for, revoke
+
+LONG = bool(os.environ.get("SITHS_LONG"))
+ALGORITHMS = [hashes.SHA1(), hashes.SHA256()]
+
+
+@pytest.fixture
+def served(world, tmp_path):
+    made = Served(tmp_path / "ocsp")
+    yield made
+    made.close()
+
+
+def reference(body) -> bytes:
+    """What the Django view says, by the code that it shares: the stored answer, or the error."""
+    from pki.domain import ocsp_answer
+
+    try:
+        return status.answer(ocsp_request.parse(body)).der
+    except ocsp_request.MalformedRequest:
+        return ocsp_answer.MALFORMED
+    except (ocsp_request.UnknownHash, status.Unauthorized):
+        return ocsp_answer.UNAUTHORIZED
+    except status.TryLater:
+        return ocsp_answer.TRY_LATER
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS, ids=lambda each: each.name)
+def test_post_and_get_give_the_stored_bytes_again_and_again(world, served, algorithm):
+    row = world.issue()
+    ocsp.presign([row.id])
+    served.publisher.look()
+    der = request_for(row, algorithm)
+    stored = bytes(OcspResponse.objects.get(certificate=row, cert_id_hash=algorithm.name).der)
+    text = base64.b64encode(der).decode()
+    for _ in range(3):
+        assert call(served.responder, body=der).body == stored
+        for tail in (text, "/" + text, text.rstrip("="), text.replace("+", " ")):
+            assert call(served.responder, "GET", f"/ocsp/{tail}").body == stored
+
+
+def test_a_life_good_revoked_changed(world, served):
+    row = world.issue()
+    der = request_for(row)
+    assert served.told(der) == "UNAUTHORIZED"  # not known here yet
+    served.publisher.look()
+    assert served.told(der) == "TRY_LATER"
+    ocsp.presign([row.id])
+    served.publisher.look()
+    assert served.told(der) == "GOOD"
+    revoke(row)
+    served.publisher.look()
+    assert served.told(der) == "TRY_LATER"
+    ocsp.presign([row.id])
+    served.publisher.look()
+    assert served.told(der) == "REVOKED"
+    revoke(row, reason="keyCompromise")
+    ocsp.presign([row.id])
+    served.publisher.look()
+    assert served.post(der).revocation_reason.name == "key_compromise"
+
+
+def test_a_revocation_that_was_answered_between_two_looks_is_seen_by_the_next(world, served):
+    row = world.issue()
+    ocsp.presign([row.id])
+    served.publisher.look()
+    assert served.told(request_for(row)) == "GOOD"
+    revoke(row)
+    ocsp.presign([row.id])
+    served.publisher.look()
+    assert served.told(request_for(row)) == "REVOKED"
+
+
+def test_an_answer_that_commits_late_is_not_missed(world, served):
+    """Its transaction began before a look that did not see it, and others committed in between."""
+    slow, quick = world.issue(), world.issue()
+    ocsp.presign([slow.id])
+    der, held, go = OcspResponse.objects.filter(certificate=slow), threading.Event(), threading.Event()
+    rows = list(der.values())
+    der.delete()
+
+    def commit_late():
+        with transaction.atomic():
+            OcspResponse.objects.bulk_create(
+                OcspResponse(**{key: value for key, value in row.items() if key not in ("id", "xid")}) for row in rows
+            )
+            held.set()
+            go.wait(30)
+        connection.close()
+
+    thread = threading.Thread(target=commit_late)
+    thread.start()
+    held.wait(30)
+    ocsp.presign([quick.id])
+    served.publisher.look()
+    assert served.told(request_for(quick)) == "GOOD"
+    assert served.told(request_for(slow)) != "GOOD"
+    go.set()
+    thread.join()
+    served.publisher.look()
+    assert served.told(request_for(slow)) == "GOOD"
+
+
+def test_nothing_to_say_costs_a_look_the_same_few_queries(world, served, django_assert_max_num_queries):
+    for _ in range(30):
+        ocsp.presign([world.issue().id])
+    served.publisher.look()
+    with django_assert_max_num_queries(10):
+        assert served.publisher.look() == 0
+
+
+def test_the_publisher_goes_on_where_it_was(world, served):
+    rows = [world.issue() for _ in range(3)]
+    ocsp.presign([row.id for row in rows])
+    served.publisher.look()
+    served.publisher.writer.close()
+    revoke(rows[0])
+    ocsp.presign([rows[0].id])
+    with Publisher(served.folder) as again:
+        assert again.look() == 1
+    assert [served.told(request_for(row)) for row in rows] == ["REVOKED", "GOOD", "GOOD"]
+
+
+def test_a_lost_position_or_a_lost_store_is_made_good(world, served, tmp_path):
+    row = world.issue()
+    ocsp.presign([row.id])
+    served.publisher.look()
+    served.publisher.writer.close()
+    (served.folder / "position.json").write_text("{")
+    with Publisher(served.folder) as again:
+        again.look()
+    assert served.told(request_for(row)) == "GOOD"
+    with Publisher(tmp_path / "new") as new:
+        new.look()
+    assert call(Responder(tmp_path / "new"), body=request_for(row)).ocsp.certificate_status.name == "GOOD"
+
+
+def test_a_database_from_before_turns_nothing_back(world, served):
+    """A restored copy says `good` again, signed later; the store has seen the revocation."""
+    row = world.issue()
+    ocsp.presign([row.id])
+    served.publisher.look()
+    version = Certificate.objects.get(id=row.id).status_version
+    known = served.publisher.writer.get(layout.key(row.ca_id, int(row.serial, 16)))
+    revoked = known._replace(version=version + 1, sha1=b"revoked", sha256=b"revoked", this_update=known.this_update - 5)
+    assert served.publisher.writer.put(revoked)
+    for _ in range(2):
+        OcspResponse.objects.filter(certificate=row).update(this_update=clock.now(), xid=CurrentTransactionId())
+        served.publisher.look()
+        served.publisher._position = None
+        assert call(served.responder, body=request_for(row)).body == b"revoked"
+
+
+def test_it_says_what_the_reference_says(world, served):
+    rows = [world.issue(ca) for ca in (world.first, world.second) for _ in range(2)]
+    rows += [world.issue(status="failed"), world.issue(status="reserved")]
+    revoke(rows[1])
+    ocsp.presign_due()
+    ocsp.presign_all(world.root)
+    revoke(rows[2])
+    served.publisher.look()
+    bodies = [
+        request_for(row, algorithm) for row in [*Certificate.objects.select_related("ca"), *rows] for algorithm in ALGORITHMS
+    ]
+    bodies += [request_for(rows[0], serial=serial) for serial in (1, 2**159 - 1, 2**159, 2**2000)]
+    bodies += [der for der, _, _ in VECTORS.values()]
+    said = set()
+    for body in bodies:
+        expected = reference(body)
+        assert call(served.responder, body=body).body == expected
+        said.add(expected)
+    assert len(said) > 15
+
+
+def test_an_answer_that_says_another_status_than_the_table_is_not_published(world, served):
+    """Someone writes an older answer over the stored one, with the right version."""
+    row = world.issue()
+    ocsp.presign([row.id])
+    good = {each.cert_id_hash: bytes(each.der) for each in OcspResponse.objects.filter(certificate=row)}
+    revoke(row)
+    ocsp.presign([row.id])
+    for name, der in good.items():
+        OcspResponse.objects.filter(certificate=row, cert_id_hash=name).update(der=der, xid=CurrentTransactionId())
+    served.publisher.look()
+    assert served.told(request_for(row)) == "UNAUTHORIZED"
+
+
+def test_one_cas_answer_is_not_anothers(world, served):
+    row = world.issue()
+    ocsp.presign([row.id])
+    served.publisher.look()
+    row.ca = world.second
+    assert served.told(request_for(row)) == "UNAUTHORIZED"
+
+
+def test_get_may_be_cached_a_minute_and_no_longer_than_the_answer_holds(world, served, monkeypatch):
+    row = world.issue()
+    ocsp.presign([row.id])
+    served.publisher.look()
+    stored = OcspResponse.objects.get(certificate=row, cert_id_hash="sha256")
+    path = f"/ocsp/{base64.b64encode(request_for(row)).decode()}"
+    answer = call(served.responder, "GET", path)
+    assert answer.headers["Cache-Control"].split(", ") == ["max-age=60", "public", "no-transform", "must-revalidate"]
+    again = call(served.responder, "GET", path, if_none_match=f'"x", W/{answer.headers["ETag"]}')
+    assert (again.status, again.body, again.headers["ETag"]) == ("304 Not Modified", b"", answer.headers["ETag"])
+    assert "Content-Length" not in again.headers
+    end = stored.next_update.timestamp()
+    monkeypatch.setattr("pki.ocspd.app.time.time", lambda: end - 7)
+    assert "max-age=7" in call(served.responder, "GET", path).headers["Cache-Control"]
+    monkeypatch.setattr("pki.ocspd.app.time.time", lambda: end)
+    assert call(served.responder, "GET", path).ocsp.response_status == Status.TRY_LATER
+
+
+def test_posted_answers_and_errors_are_not_for_caches(world, served):
+    row = world.issue()
+    ocsp.presign([row.id])
+    served.publisher.look()
+    for answer in (
+        call(served.responder, body=request_for(row)),
+        call(served.responder, body=request_for(row, serial=5)),
+        call(served.responder, "GET", "/ocsp/%%%"),
+        call(served.responder, "GET", "/ocsp"),
+    ):
+        assert answer.ocsp is not None
+        assert set(answer.headers) == {"Content-Type", "Content-Length"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        ("PUT", "/ocsp", "405"),
+        ("DELETE", "/ocsp/x", "405"),
+        ("GET", "/", "404"),
+        ("GET", "/crl/x.crl", "404"),
+        ("POST", "/healthz/live", "404"),
+    ],
+)
+def test_other_things_are_refused(served, method, path, expected):
+    assert call(served.responder, method, path).status.startswith(expected)
+
+
+@pytest.mark.parametrize("size", [0, 10_001, 500_000])
+def test_a_body_of_no_size_that_a_request_has_is_refused(served, size):
+    assert call(served.responder, body=b"0" * size).body == bytes.fromhex("30030a0101")
+
+
+def test_the_memo_is_bounded_and_forgets_what_changed(world, tmp_path):
+    rows = [world.issue() for _ in range(6)]
+    ocsp.presign([row.id for row in rows])
+    with Publisher(tmp_path / "ocsp") as publisher:
+        publisher.look()
+        responder = Responder(tmp_path / "ocsp", memo=4)
+        for _ in range(3):
+            for row in rows:
+                assert call(responder, body=request_for(row)).ocsp.certificate_status.name == "GOOD"
+        assert len(responder._memo) == 4
+        revoke(*rows)
+        publisher.look()
+        for row in rows:
+            assert call(responder, body=request_for(row)).ocsp.response_status == Status.TRY_LATER
+
+
+def test_health_says_how_old_the_answers_are(world, served, monkeypatch):
+    assert call(served.responder, "GET", "/healthz/live").status == "200 OK"
+    fresh = call(served.responder, "GET", "/healthz/ready")
+    assert (fresh.status, b'"ok"' in fresh.body) == ("200 OK", True)
+    served.publisher.writer.followed(served.responder._store.index().followed_at - 3600)
+    late = call(served.responder, "GET", "/healthz/ready")
+    assert late.status == "200 OK"
+    assert b'"degraded"' in late.body
+    served.publisher.writer.followed(served.responder._store.index().followed_at - 8 * 3600)
+    old = call(served.responder, "GET", "/healthz/ready")
+    assert (old.status, old.headers["Content-Type"]) == ("503 Service Unavailable", "application/problem+json")
+
+
+def test_without_a_store_it_says_try_later_and_is_not_ready(world, tmp_path):
+    responder = Responder(tmp_path / "none")
+    assert call(responder, "GET", "/healthz/ready").status == "503 Service Unavailable"
+    assert call(responder, body=request_for(world.issue())).ocsp.response_status == Status.UNAUTHORIZED
+    with Publisher(tmp_path / "none") as publisher:
+        publisher._publish_routes()
+        responder = Responder(tmp_path / "none")
+        assert call(responder, body=request_for(world.issue())).ocsp.response_status == Status.TRY_LATER
+
+
+def test_a_new_ca_is_answered_for(world, served, monkeypatch):
+    monkeypatch.setattr(routing, "_LOOK_EACH", 0.0)
+    third = world.authority("third", "DEMO third CA", world.keys.first, world.root)
+    asked = "sha256", bytes.fromhex(third.name_sha256), bytes.fromhex(third.key_sha256)
+    assert served.responder._routes.find(*asked) is None
+    served.publisher.look()
+    assert served.responder._routes.find(*asked) == (third.id, False)
+
+
+# --- never issued -----------------------------------------------------------------------------------------------------------
+
+
+def answer_wishes(served):
+    """What publisher and worker do about wishes."""
+    served.responder._wishes._write()
+    served.publisher.grant()
+    done = ocsp_unknown.sign()
+    served.publisher.look()
+    return done
+
+
+def test_a_never_issued_serial_gets_a_signed_unknown_that_is_short_lived(world, served, monkeypatch):
+    row = world.issue()
+    for algorithm in ALGORITHMS:
+        assert served.told(request_for(row, algorithm, serial=4711)) == "UNAUTHORIZED"
+    assert answer_wishes(served) == 1
+    for algorithm in ALGORITHMS:
+        response = served.post(request_for(row, algorithm, serial=4711))
+        assert response.certificate_status.name == "UNKNOWN"
+        assert response.serial_number == 4711
+        assert response.next_update_utc - response.this_update_utc == dt.timedelta(minutes=5)
+        signer = OcspSigner.objects.get(ca=world.first)
+        assert bytes(signer.certificate_der) == response.certificates[0].public_bytes(ocsp.Encoding.DER)
+    end = response.next_update_utc.timestamp()
+    monkeypatch.setattr("pki.ocspd.app.time.time", lambda: end)
+    assert served.told(request_for(row, serial=4711)) == "UNAUTHORIZED"
+
+
+def test_a_serial_that_has_a_row_is_never_called_unknown(world, served):
+    rows = [world.issue(status=state) for state in ("reserved", "failed")]
+    for row in rows:
+        assert served.told(request_for(row)) == "UNAUTHORIZED"
+    assert answer_wishes(served) == 0
+    assert OcspUnknown.objects.count() == 0
+    assert [served.told(request_for(row)) for row in rows] == ["UNAUTHORIZED"] * 2
+
+
+def test_a_serial_that_is_issued_after_all_is_no_longer_unknown(world, served):
+    other = world.issue()
+    served.told(request_for(other, serial=0x4711))
+    answer_wishes(served)
+    assert served.told(request_for(other, serial=0x4711)) == "UNKNOWN"
+    row = Certificate.objects.create(
+        ca=other.ca, serial="4711", status="issued", not_before=clock.now(), not_after=other.not_after, created_at=clock.now()
+    )
+    served.publisher.look()
+    assert served.told(request_for(other, serial=0x4711)) == "TRY_LATER"
+    ocsp.presign([row.id])
+    served.publisher.look()
+    assert served.told(request_for(other, serial=0x4711)) == "GOOD"
+
+
+def test_unknown_is_bounded(world, served, monkeypatch):
+    monkeypatch.setattr(ocsp_unknown, "LIMIT", 5)
+    row = world.issue()
+    for serial in range(1, 40):
+        served.told(request_for(row, serial=serial))
+    assert answer_wishes(served) == 5
+    assert answer_wishes(served) == 0
+    said = {served.told(request_for(row, serial=serial)) for serial in range(1, 40)}
+    assert said == {"UNKNOWN", "UNAUTHORIZED"}
+    later = clock.now() + dt.timedelta(minutes=6)
+    with clock.moved_to(later):
+        ocsp_unknown.sign()
+    assert OcspUnknown.objects.count() == 0
+
+
+def test_unknown_that_ended_leaves_the_store(world, served):
+    row = world.issue()
+    served.told(request_for(row, serial=99))
+    answer_wishes(served)
+    count = served.publisher.writer.count
+    served.publisher._forget(int(clock.now().timestamp()) + 301)
+    assert served.publisher.writer.count == count - 1
+    assert served.told(request_for(row, serial=99)) == "UNAUTHORIZED"
+
+
+def test_a_stranger_and_a_ca_without_responder_have_nothing_signed(world, served, monkeypatch):
+    OcspSigner.objects.filter(ca=world.second).update(retired_at=clock.now())
+    monkeypatch.setattr(routing, "_LOOK_EACH", 0.0)
+    served.publisher.look()
+    row = world.issue(world.second)
+    assert served.told(request_for(row, serial=77)) == "UNAUTHORIZED"
+    row.ca.key_sha256 = "00" * 32
+    assert served.told(request_for(row, serial=77)) == "UNAUTHORIZED"
+    assert answer_wishes(served) == 0
+
+
+def test_a_missing_answer_is_asked_for_by_the_queue(world, served, monkeypatch):
+    woken = []
+    monkeypatch.setattr("siths_portal.lib.jobs._wake", lambda name, queue, ids: woken.append((name, queue, ids)))
+    row = world.issue()
+    served.publisher.look()
+    for _ in range(50):
+        assert served.told(request_for(row)) == "TRY_LATER"
+    served.responder._wishes._write()
+    served.publisher.grant()
+    assert woken == [("pki.presign", "pki", {"certificate_ids": [str(row.id)]})]
+
+
+# --- garbage ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.soak
+def test_garbage_gets_no_error_of_ours_and_no_good_for_what_was_not_issued(world, served):
+    rows = [world.issue() for _ in range(4)]
+    revoke(rows[3])
+    ocsp.presign_due()
+    served.publisher.look()
+    good = {int(row.serial, 16) for row in Certificate.objects.filter(status="issued")}
+    dice, answered = random.Random(9), 0
+    base = [request_for(row, algorithm, nonce=nonce) for row in rows for algorithm in ALGORITHMS for nonce in (None, b"n" * 32)]
+    stream = mutations(200_000 if LONG else 4000)
+    for turn, der in enumerate(stream):
+        if turn % 2:
+            data = bytearray(dice.choice(base))
+            for _ in range(dice.choice((1, 1, 2, 4))):
+                data[dice.randrange(len(data))] = dice.randrange(256)
+            der = bytes(data)
+        tail = urllib.parse.unquote(base64.b64encode(der).decode())
+        for answer in (call(served.responder, body=der), call(served.responder, "GET", f"/ocsp/{tail}")):
+            response = answer.ocsp
+            if response.response_status == Status.SUCCESSFUL:
+                answered += 1
+                assert response.certificate_status.name != "GOOD" or response.serial_number in good
+                assert answer.body == reference(der)
+    assert answered > 100
+
+
+def test_a_snapshot_is_read_as_it_is_written():
+    snapshot = ocsp_feed.Snapshot.from_text("10:20:12,15")
+    assert snapshot == (20, (12, 15))
+    assert ocsp_feed.Snapshot.from_text(snapshot.text) == snapshot
+    assert ocsp_feed.Snapshot.from_text("10:10:") == (10, ())

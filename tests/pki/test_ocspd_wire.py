@@ -1,0 +1,295 @@
+"""The OCSP responder as processes: asked by OpenSSL, GnuTLS and plain clients, with everything behind it stopped in turn."""
+
+import base64
+import http.client
+import json
+import os
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.x509 import ocsp as x509_ocsp
+
+from pki import ocsp, ocsp_unknown
+from pki.ocsp_publishing import Publisher
+from tests.pki.ocsp_vectors import VECTORS
+from tests.pki.ocspd_stage import CertStatus, Status, ask, ocspd, publisher, told, wait_for
+from tests.pki.test_ocsp_core import mutations
+from tests.pki.test_status_face import request_for, revoke
+from tests.pki.test_status_wire import Wire, openssl
+
+LONG = bool(os.environ.get("SITHS_LONG"))
+
+
+@pytest.fixture
+def running(world, tmp_path):
+    """Two workers, and a publisher in this process. Gives address, process and publisher."""
+    store = tmp_path / "ocsp"
+    with Publisher(store) as made:
+        made.look()
+        with ocspd(store, tmp_path / "log") as (url, process):
+            yield url, process, made
+
+
+def published(made, *rows):
+    ocsp.presign([row.id for row in rows])
+    made.look()
+
+
+def workers(process) -> list[int]:
+    return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+
+
+@pytest.mark.parametrize("digest", ["-sha1", "-sha256"])
+@pytest.mark.parametrize("nonce", ["-nonce", "-no_nonce"])
+def test_openssl_sees_good_revoked_and_unknown(running, world, tmp_path, digest, nonce):
+    url, _, made = running
+    wire = Wire(url, world, tmp_path)
+    for ca in (world.first, world.second):
+        row = world.issue(ca)
+        published(made, row)
+        text = wire.ask(row, digest, nonce)
+        assert "Response verify OK" in text
+        assert "certificate.pem: good" in text
+        revoke(row, reason="keyCompromise")
+        published(made, row)
+        text = wire.ask(row, digest, nonce)
+        assert "Response verify OK" in text
+        assert "certificate.pem: revoked" in text
+        assert "Reason: keyCompromise" in text
+    asked = ("ocsp", digest, "-issuer", wire.issuer, "-serial", "0x4711", "-CAfile", wire.bundle, "-url", f"{url}/ocsp")
+    assert "Responder Error: unauthorized" in openssl(*asked)
+    signed_unknown(running, row, 0x4711)
+    text = openssl(*asked)
+    assert "Response verify OK" in text
+    assert "0x4711: unknown" in text
+
+
+def signed_unknown(running, row, serial):
+    """Asks until a worker's wish for the serial was written and granted."""
+    url, _, made = running
+
+    def granted():
+        told(url, request_for(row, serial=serial))
+        made.grant()
+        ocsp_unknown.sign()
+        made.look()
+        return told(url, request_for(row, serial=serial)) == "UNKNOWN"
+
+    wait_for(granted)
+
+
+def test_gnutls_sees_good_revoked_and_unknown(running, world, tmp_path):
+    url, _, made = running
+    wire, row, other = Wire(url, world, tmp_path), world.issue(), world.issue(status="failed")
+    published(made, row)
+    wire.about(row)
+    command = ["ocsptool", f"--ask={url}/ocsp", "--load-cert", wire.certificate, "--load-issuer", wire.issuer]
+    command += ["--load-trust", wire.bundle]
+    for expected in ("Certificate Status: good", "Certificate Status: revoked"):
+        done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=60)
+        assert expected in done.stdout, done.stdout + done.stderr
+        assert "Verifying OCSP Response: Success" in done.stdout, done.stdout + done.stderr
+        revoke(row)
+        published(made, row)
+    wire.about(other)  # never issued, as far as anybody knows
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=60)
+    assert "Certificate Status: good" not in done.stdout
+
+
+def test_get_over_the_wire_keeps_slashes_and_plus_signs(running, world):
+    url, _, made = running
+    row = world.issue()
+    published(made, row)
+    checked = set()
+    for extra in range(5000):
+        text = base64.b64encode(request_for(row, nonce=extra.to_bytes(16))).decode()
+        wanted = {mark for mark in ("+", "/", "//", "=") if mark in text} - checked
+        if not wanted:
+            continue
+        for tail in (text, urllib.parse.quote(text, safe=""), "/" + text, text.rstrip("="), text.replace("+", "%20")):
+            with urllib.request.urlopen(f"{url}/ocsp/{tail}", timeout=10) as response:
+                assert response.headers["Content-Type"] == "application/ocsp-response"
+                assert x509_ocsp.load_der_ocsp_response(response.read()).serial_number == int(row.serial, 16)
+        checked |= wanted
+        if len(checked) == 4:
+            break
+    assert {"+", "/", "="} <= checked
+
+
+def test_headers_over_the_wire(running, world):
+    url, _, made = running
+    row = world.issue()
+    published(made, row)
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc, timeout=10)
+    tail = urllib.parse.quote(base64.b64encode(request_for(row)).decode(), safe="")
+    connection.request("GET", f"/ocsp/{tail}")
+    got = connection.getresponse()
+    body = got.read()
+    assert got.headers["Cache-Control"] == "max-age=60, public, no-transform, must-revalidate"
+    assert got.headers["Content-Length"] == str(len(body))
+    assert got.headers["Last-Modified"]
+    assert got.headers["Expires"]
+    connection.request("GET", f"/ocsp/{tail}", headers={"If-None-Match": got.headers["ETag"]})
+    again = connection.getresponse()
+    assert (again.status, again.read()) == (304, b"")
+    connection.request("HEAD", f"/ocsp/{tail}")
+    head = connection.getresponse()
+    assert (head.status, head.read(), head.headers["ETag"]) == (200, b"", got.headers["ETag"])
+    connection.request("POST", "/ocsp", request_for(row))
+    posted = connection.getresponse()
+    assert posted.read() == body
+    assert not {"ETag", "Expires", "Cache-Control", "Last-Modified"} & set(posted.headers)
+
+
+@pytest.mark.parametrize("size", [10_001, 11_000, 60_000])
+def test_a_large_body_is_refused_in_ocsps_own_words(running, size):
+    assert ask(running[0], b"0" * size).response_status == Status.MALFORMED_REQUEST
+
+
+def test_a_body_in_chunks_is_read(running, world):
+    _, _, made = running
+    row, url = world.issue(), urllib.parse.urlsplit(running[0])
+    published(made, row)
+    connection = http.client.HTTPConnection(url.netloc, timeout=10)
+    der = request_for(row)
+    connection.request("POST", "/ocsp", iter([der[:30], der[30:]]), encode_chunked=True, headers={"Transfer-Encoding": "chunked"})
+    assert x509_ocsp.load_der_ocsp_response(connection.getresponse().read()).certificate_status == CertStatus.GOOD
+
+
+def test_a_revocation_shows_in_every_worker_within_five_seconds(world, tmp_path):
+    """Publisher and responder as processes of their own, and answers that are signed as the worker does."""
+    store, rows = tmp_path / "ocsp", [world.issue() for _ in range(4)]
+    ocsp.presign([row.id for row in rows])
+    with publisher(store, tmp_path / "publisher.log"), ocspd(store, tmp_path / "log") as (url, process):
+        assert len(workers(process)) >= 2
+        wait_for(lambda: told(url, request_for(rows[0])) == "GOOD")
+        for row in rows:
+            assert told(url, request_for(row)) == "GOOD"
+            revoke(row)
+            committed = time.monotonic()
+            wait_for(lambda row=row: all(told(url, request_for(row)) != "GOOD" for _ in range(8)))  # by several connections
+            assert time.monotonic() - committed < 5
+            ocsp.presign([row.id])
+            wait_for(lambda row=row: all(told(url, request_for(row)) == "REVOKED" for _ in range(8)))
+            assert time.monotonic() - committed < 5
+
+
+def test_with_the_database_gone_answers_stay_right_and_health_says_so(world, tmp_path, settings):
+    """Neither database, queue nor token is there for the responder in the first place; the publisher loses its database."""
+    store, good, revoked = tmp_path / "ocsp", world.issue(), world.issue()
+    revoke(revoked)
+    ocsp.presign_due()
+    with Publisher(store) as made:
+        made.look()
+    away = {
+        "DATABASE_URL": f"postgres://siths_app@/siths?host={tmp_path}",
+        "REDIS_URL": f"unix://{tmp_path}/none.sock",
+        "CELERY_BROKER_URL": f"redis+socket://{tmp_path}/none.sock",
+        "SOFTHSM2_CONF": str(tmp_path / "none.conf"),
+    }
+    with publisher(store, tmp_path / "publisher.log", **away) as lost, ocspd(store, tmp_path / "log") as (url, _):
+        wait_for(lambda: "database_unavailable" in (tmp_path / "publisher.log").read_text())
+        wait_for(lambda: health(url)[1]["status"] == "degraded")
+        for row, expected in ((good, "GOOD"), (revoked, "REVOKED")):
+            for algorithm in (hashes.SHA1(), hashes.SHA256()):
+                assert told(url, request_for(row, algorithm)) == expected
+        assert told(url, request_for(good, serial=4711)) == "UNAUTHORIZED"
+        assert health(url)[0] == 200
+        assert lost.poll() is None
+    revoke(good)
+    ocsp.presign_due()
+    with publisher(store, tmp_path / "publisher.log"), ocspd(store, tmp_path / "log") as (url, _):
+        wait_for(lambda: told(url, request_for(good)) == "REVOKED")
+        wait_for(lambda: health(url)[1]["status"] == "ok")
+
+
+def health(url):
+    try:
+        with urllib.request.urlopen(f"{url}/healthz/ready", timeout=10) as response:
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def test_answers_live_long_enough_for_eight_hours_without_a_signer():
+    left = ocsp.REFRESH_BEFORE
+    assert left.total_seconds() >= 8 * 3600
+    assert left < ocsp.LIFETIME
+
+
+def test_a_killed_worker_is_replaced_and_answers_the_same(running, world):
+    url, process, made = running
+    good, revoked = world.issue(), world.issue()
+    revoke(revoked)
+    published(made, good, revoked)
+    before = set(workers(process))
+    assert len(before) >= 2
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: answers(url, good) == "GOOD")
+    for _ in range(20):
+        wait_for(lambda: answers(url, revoked) == "REVOKED")
+    wait_for(lambda: len(set(workers(process)) - before) >= len(before))
+    assert process.poll() is None
+
+
+def answers(url, row):
+    try:
+        return told(url, request_for(row))
+    except (OSError, http.client.HTTPException):
+        return None
+
+
+def test_a_killed_publisher_is_followed_by_another(world, tmp_path):
+    store, row = tmp_path / "ocsp", world.issue()
+    ocsp.presign([row.id])
+    with publisher(store, tmp_path / "publisher.log") as first, ocspd(store, tmp_path / "log") as (url, _):
+        wait_for(lambda: told(url, request_for(row)) == "GOOD")
+        first.kill()
+        first.wait()
+        revoke(row)
+        ocsp.presign([row.id])
+        with publisher(store, tmp_path / "publisher.log"):
+            wait_for(lambda: told(url, request_for(row)) == "REVOKED")
+
+
+def test_no_secret_reaches_the_process_that_strangers_ask(running):
+    _, process, _ = running
+    for pid in (process.pid, *workers(process)):
+        environment = Path(f"/proc/{pid}/environ").read_bytes()
+        for name in (b"DATABASE_URL", b"REDIS_URL", b"PKCS11", b"SECRET_KEY", b"SOFTHSM"):
+            assert name not in environment
+        maps = Path(f"/proc/{pid}/maps").read_text()
+        assert "softhsm" not in maps
+
+
+@pytest.mark.soak
+def test_mutated_requests_through_the_socket(running, world):
+    """No 500, no closed connection that was not asked for, no `good` for what was not issued."""
+    url, process, made = running
+    rows = [world.issue() for _ in range(3)]
+    published(made, *rows)
+    issued = {int(row.serial, 16) for row in rows}
+    connection, answered = http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc, timeout=30), 0
+    stream = [request_for(row) for row in rows] + [der for der, _, _ in VECTORS.values()]
+    for turn, der in enumerate([*stream, *mutations(100_000 if LONG else 2000)]):
+        if turn % 2 and len(der) < 3000:
+            connection.request("GET", "/ocsp/" + urllib.parse.quote(base64.b64encode(der).decode(), safe=""))
+        else:
+            connection.request("POST", "/ocsp", der)
+        response = connection.getresponse()
+        body = response.read()
+        assert response.status == 200, (response.status, der.hex())
+        said = x509_ocsp.load_der_ocsp_response(body)
+        if said.response_status == Status.SUCCESSFUL:
+            answered += 1
+            assert said.certificate_status != CertStatus.GOOD or said.serial_number in issued
+    assert answered >= 2
+    assert process.poll() is None
