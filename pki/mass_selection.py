@@ -21,6 +21,27 @@ LONGEST_LIST = 100_000
 EXAMPLES = 10
 """How many of a list's values that hit nothing are shown."""
 
+# Two walks from value to value, since entries without a profile come last in the index.
+_CLIENTS = """
+WITH RECURSIVE profiled AS (
+    (SELECT profile_version_id AS profile, client_ref AS client FROM pki_certificate WHERE profile_version_id IS NOT NULL
+     ORDER BY profile_version_id, client_ref LIMIT 1)
+    UNION ALL
+    SELECT next.* FROM profiled, LATERAL (
+        SELECT profile_version_id, client_ref FROM pki_certificate
+        WHERE (profile_version_id, client_ref) > (profiled.profile, profiled.client)
+        ORDER BY profile_version_id, client_ref LIMIT 1
+    ) AS next
+), bare AS (
+    (SELECT client_ref AS client FROM pki_certificate WHERE profile_version_id IS NULL ORDER BY client_ref LIMIT 1)
+    UNION ALL
+    SELECT next.* FROM bare, LATERAL (
+        SELECT client_ref FROM pki_certificate WHERE profile_version_id IS NULL AND client_ref > bare.client
+        ORDER BY client_ref LIMIT 1
+    ) AS next
+)
+SELECT client FROM profiled UNION SELECT client FROM bare
+"""
 _MEMBERS_SHA256 = "encode(sha256(coalesce(string_agg(uuid_send({0}), ''::bytea ORDER BY {0}), ''::bytea)), 'hex')"
 
 
@@ -164,17 +185,11 @@ def found(selection: MassSelection, as_of: dt.datetime) -> QuerySet[Certificate]
     # With serials all CAs stand for none, since the index of serials begins with the CA.
     if selection.cas or selection.serials:
         rows = rows.filter(ca__in=[id_ for name, id_ in generations.items() if not selection.cas or name in selection.cas])
-    if selection.profiles:
-        rows = rows.filter(profile_version__in=_profile_versions(Q(name__in=selection.profiles)))
     if selection.serials:
         rows = rows.filter(serial__in=selection.serials)
     if selection.key_hashes:
         rows = rows.filter(spki_sha256__in=selection.key_hashes)
-    rows = rows.filter(_issued_within(selection))
-    if selection.client_ref:
-        rows = rows.filter(client_ref=selection.client_ref)
-    if selection.unit_ref:
-        rows = rows.filter(unit_ref=selection.unit_ref)
+    rows = rows.filter(_issued_within(selection), _of_origin(selection))
     if not selection.include_expired:
         rows = rows.filter(not_after__gt=as_of)
     if not (selection.profiles or selection.serials or selection.key_hashes):
@@ -190,6 +205,27 @@ def _issued_within(selection: MassSelection) -> Q:
         return Q()
     issued = Q(**{f"issued_at__{name}": moment for name, moment in given.items()})
     return issued | Q(issued_at=None, **{f"created_at__{name}": moment for name, moment in given.items()})
+
+
+def _of_origin(selection: MassSelection) -> Q:
+    """Profile, client and unit as `pki_cert_origin` knows them: what stands before a named one has all its values named."""
+    if not (selection.profiles or selection.client_ref or selection.unit_ref):
+        return Q()
+    rest = Q()
+    if selection.unit_ref:
+        rest = Q(client_ref__in=[selection.client_ref] if selection.client_ref else _clients(), unit_ref=selection.unit_ref)
+    elif selection.client_ref:
+        rest = Q(client_ref=selection.client_ref)
+    if selection.profiles:
+        return Q(profile_version__in=_profile_versions(Q(name__in=selection.profiles))) & rest
+    return Q(profile_version__in=_profile_versions(Q())) & rest | Q(profile_version=None) & rest
+
+
+def _clients() -> list[str]:
+    """Every client that certificates are of, read from one index entry to the next other one."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CLIENTS)
+        return [row[0] for row in cursor.fetchall()]
 
 
 def grouped(rows: QuerySet[Certificate]) -> tuple[MassRevocationGroup, ...]:

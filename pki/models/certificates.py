@@ -1,5 +1,6 @@
 """Certificates and their ends."""
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models.functions import Right
 
@@ -86,6 +87,12 @@ class Certificate(models.Model):
                 condition=models.Q(status="revoked", reason__in=["keyCompromise", "cACompromise"]),
             ),
             models.Index(fields=["not_after"], name="pki_cert_not_after"),
+            # One for profile, client and unit: issuance pays for each index, and the first two have few values.
+            models.Index(fields=["profile_version", "client_ref", "unit_ref"], name="pki_cert_origin"),
+            # Rows lie in the order in which they were planned; several ranges a block, since a revocation moves a row.
+            BrinIndex(
+                fields=["created_at"], name="pki_cert_created", opclasses=["timestamptz_minmax_multi_ops"], autosummarize=True
+            ),
             models.Index(fields=["issued_at", "id"], name="pki_cert_issued", condition=models.Q(issued_at__isnull=False)),
         ]
 
