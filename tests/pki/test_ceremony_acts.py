@@ -229,12 +229,15 @@ class TestRollOver:
         certificate = x509.load_der_x509_certificate(bytes(newest.certificate_der))
         certificate.verify_directly_issued_by(x509.load_der_x509_certificate(bytes(first.certificate_der)))
 
-    def test_it_falls_silent_when_its_own_certificate_has_ended(self, small_pki, follow):
+    def test_it_falls_silent_with_a_last_list_when_its_own_certificate_has_ended(self, small_pki, follow):
         follow(next_function() + RETIRE)
         first = authority("function", 1)
-        assert first in list(crl._online())
         with clock.moved_to(first.not_after + dt.timedelta(seconds=1)):
-            assert first not in list(crl._online())
+            assert [(each.ca, each.crl.next_update) for each in crl.publish_due()] == [(first, None)]
+            assert crl.publish_due() == []
+        newest = Crl.objects.filter(ca=first).latest("number")
+        with clock.moved_to(first.not_after + dt.timedelta(days=2)):
+            assert crl.publish_crl(first.id) == newest
 
     @pytest.mark.parametrize(("key", "signer"), [("ec-p384", "ec-p256"), ("rsa-4096", "rsa-2048")])
     def test_issuers_of_either_kind(self, small_pki, follow, tmp_path, key, signer):
