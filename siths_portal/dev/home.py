@@ -21,6 +21,7 @@ OFFSETS = {
     "portal": 0,
     "minasidor": 1,
     "status": 2,
+    "ocspd": 3,
     "idp": 10,
     "eid-app": 11,
     "supplier": 12,
@@ -71,6 +72,11 @@ class House:
     def api_socket(self) -> Path:
         """Where the API process listens: in a folder that only the starting user enters."""
         return self.runtime / "api" / "api.sock"
+
+    @property
+    def status_socket(self) -> Path:
+        """Where the status face listens, behind its front."""
+        return self.runtime / "api" / "status.sock"
 
     def port(self, name: str) -> int:
         """The port of `name` in OFFSETS."""

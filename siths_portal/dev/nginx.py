@@ -1,4 +1,4 @@
-"""nginx's configuration: the TLS front of the mTLS faces, in folders of its own."""
+"""nginx's configurations: the TLS front of the mTLS faces and the plain one of the status face, in folders of their own."""
 
 import os
 from pathlib import Path
@@ -8,6 +8,7 @@ from siths_portal.dev.home import House
 
 CERTIFICATE_HEADER = "X-SSL-Client-Cert"
 FRONT = Path(__file__).parent / "compose" / "mtls.conf.template"
+STATUS_FRONT = Path(__file__).parent / "compose" / "status.conf.template"
 
 MAIN = """\
 daemon off;
@@ -23,22 +24,37 @@ http {{
     fastcgi_temp_path "{folder}/fastcgi";
     uwsgi_temp_path "{folder}/uwsgi";
     scgi_temp_path "{folder}/scgi";
-    include "{folder}/mtls.conf";
+    include "{folder}/{front}.conf";
 }}
 """
 
 
 def write(house: House) -> Path:
     """Writes `var/nginx/nginx.conf` and what it includes; returns its path. Workers run as the starting user."""
-    folder = house.var / "nginx"
-    folder.mkdir(parents=True, exist_ok=True)
-    main = folder / "nginx.conf"
-    main.write_text(MAIN.format(folder=folder, user="user root;" if os.geteuid() == 0 else ""))
     values = {
         "SITHS_API_SOCKET": str(house.api_socket),
         "SITHS_LISTEN": f"127.0.0.1:{house.port('api')}",
         "SITHS_TLS": str(house.var / "tls"),
     }
+    return _write(house, "nginx", FRONT, values)
+
+
+def write_status(house: House) -> Path:
+    """Writes `var/nginx-status/nginx.conf`, which needs no certificate, and what it includes; returns its path."""
+    values = {
+        "SITHS_OCSPD": f"127.0.0.1:{house.port('ocspd')}",
+        "SITHS_STATUS": f'"unix:{house.status_socket}"',
+        "SITHS_STATUS_LISTEN": f"127.0.0.1:{house.port('status')}",
+    }
+    return _write(house, "nginx-status", STATUS_FRONT, values)
+
+
+def _write(house: House, name: str, front: Path, values: dict[str, str]) -> Path:
+    folder = house.var / name
+    folder.mkdir(parents=True, exist_ok=True)
+    main = folder / "nginx.conf"
+    part = front.name.removesuffix(".conf.template")
+    main.write_text(MAIN.format(folder=folder, front=part, user="user root;" if os.geteuid() == 0 else ""))
     # nginx's own variables stay as they are: safe_substitute leaves unknown names alone.
-    (folder / "mtls.conf").write_text(Template(FRONT.read_text()).safe_substitute(values))
+    (folder / f"{part}.conf").write_text(Template(front.read_text()).safe_substitute(values))
     return main

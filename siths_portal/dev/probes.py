@@ -38,7 +38,7 @@ def is_ready(port: int) -> bool:
 
 
 def api_is_ready(path: Path) -> bool:
-    """The same of the API process, asked on its own socket since its TLS front wants a client certificate."""
+    """The same of a process behind a front, asked on its own unix socket: the API or the status face."""
     return _ready(UnixConnection(str(path)))
 
 

@@ -63,6 +63,27 @@ def _face(house: House, name: str) -> Program:
     return Program(name, command, lambda: is_ready(port), env={"SITHS_FACE": name} | WITHHELD)
 
 
+def _status_programs(house: House) -> list[Program]:
+    """What relying parties ask: the status face, the OCSP responder with its publisher, and the front of both."""
+    ocspd_port, status_port = house.port("ocspd"), house.port("status")
+    manage = [str(house.python), "manage.py"]
+    return [
+        Program(
+            "status", _granian(house, "--uds", str(house.status_socket), "--uds-permissions", "0o600", threads=8),
+            lambda: api_is_ready(house.status_socket), socket=house.status_socket, env={"SITHS_FACE": "status"} | WITHHELD,
+        ),
+        Program("ocsp-publisher", [*manage, "pki_ocsp_publish"], env=WITHHELD),
+        Program(
+            "ocspd", [*manage, "pki_ocspd", "--bind", f"127.0.0.1:{ocspd_port}", "--workers", "2"],
+            lambda: is_ready(ocspd_port), env=WITHHELD,
+        ),
+        Program(
+            "status-front", ["/usr/sbin/nginx", "-e", "stderr", "-c", str(house.var / "nginx-status" / "nginx.conf")],
+            lambda: is_ready(status_port), code=False, stop_signal="QUIT", pid_file=house.var / "nginx-status" / "nginx.pid",
+        ),
+    ]  # fmt: skip
+
+
 def _celery(house: House, *arguments: str) -> list[str]:
     return [str(house.python), "-m", "celery", "-A", "siths_portal.celery", *arguments]
 
@@ -81,7 +102,7 @@ def application_programs(house: House) -> list[Program]:
     return [
         _face(house, "portal"),
         _face(house, "minasidor"),
-        _face(house, "status"),
+        *_status_programs(house),
         Program(
             "api", _granian(house, "--uds", str(house.api_socket), "--uds-permissions", "0o600", threads=16),
             lambda: api_is_ready(house.api_socket), socket=house.api_socket,

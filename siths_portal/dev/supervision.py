@@ -53,6 +53,7 @@ class Supervisor:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.house.var / "log").mkdir(exist_ok=True)
         nginx.write(self.house)
+        nginx.write_status(self.house)
         configuration = self.folder / "supervisord.conf"
         configuration.touch(mode=0o600)
         configuration.write_text(programs.configuration(self.house, self.programs))

@@ -1,0 +1,115 @@
+"""The front of the status face: OCSP goes to its responder, the rest to the face, and OCSP too while the responder is away."""
+
+import base64
+import contextlib
+import http.client
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from siths_portal.dev import nginx, programs
+from siths_portal.dev.home import House
+from siths_portal.dev.probes import accepts
+from siths_portal.dev.progress import wait_for
+from tests.house.conftest import copy_house
+from tests.house.test_nginx import UnixServer
+
+
+class Named(BaseHTTPRequestHandler):
+    """Says who it is and what it was asked."""
+
+    protocol_version = "HTTP/1.1"
+    name = ""
+
+    def do_GET(self) -> None:
+        self._say(b"")
+
+    def do_POST(self) -> None:
+        self._say(self.rfile.read(int(self.headers["Content-Length"])))
+
+    def _say(self, body: bytes) -> None:
+        said = f"{self.name} {self.path} {len(body)} {self.headers['X-Forwarded-For']}".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
+
+    def address_string(self) -> str:
+        return ""
+
+
+class Face(Named):
+    name = "face"
+
+
+class Responder(Named):
+    name = "responder"
+
+
+@contextlib.contextmanager
+def responder(house: House) -> Iterator[None]:
+    with ThreadingHTTPServer(("127.0.0.1", house.port("ocspd")), Responder) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield
+        server.shutdown()
+
+
+@pytest.fixture
+def front(folder: Path, found: Callable[..., House]) -> Iterator[House]:
+    house = found(copy_house(folder / "a clone"))
+    house.release_ports()
+    configuration = nginx.write_status(house)
+    with UnixServer(str(house.status_socket), Face) as face:
+        threading.Thread(target=face.serve_forever, daemon=True).start()
+        process = subprocess.Popen(["/usr/sbin/nginx", "-e", "stderr", "-c", str(configuration)])
+        wait_for(lambda: accepts(house.port("status")), "nginx")
+        yield house
+        process.terminate()
+        process.wait()
+        face.shutdown()
+
+
+def ask(house: House, method: str, path: str, body: bytes | None = None, **headers: str) -> str:
+    connection = http.client.HTTPConnection("127.0.0.1", house.port("status"), timeout=10)
+    connection.request(method, path, body, headers=headers)
+    return connection.getresponse().read().decode()
+
+
+def test_ocsp_goes_to_its_responder_and_the_rest_to_the_face(front: House) -> None:
+    with responder(front):
+        assert ask(front, "POST", "/ocsp", b"abc") == "responder /ocsp 3 None"
+        assert ask(front, "GET", "/crl/x.crl") == "face /crl/x.crl 0 None"
+        assert ask(front, "GET", "/healthz/ready") == "face /healthz/ready 0 None"
+        assert ask(front, "GET", "/", None, **{"X-Forwarded-For": "1.2.3.4"}) == "face / 0 None"
+
+
+def test_what_is_asked_passes_unchanged(front: House) -> None:
+    with responder(front):
+        for tail in ("//MFQw+/a//b==", "MFQw%2B%2Fa%3D", "a%0Ab", "%2F%2Fx"):
+            assert ask(front, "GET", f"/ocsp/{tail}") == f"responder /ocsp/{tail} 0 None"
+        assert ask(front, "POST", "/ocsp", b"0" * 20_000) == "responder /ocsp 20000 None"
+        longest = base64.b64encode(b"0" * 4000).decode()
+        assert ask(front, "GET", f"/ocsp/{longest}") == f"responder /ocsp/{longest} 0 None"
+
+
+def test_the_face_takes_ocsp_while_the_responder_is_away(front: House) -> None:
+    assert ask(front, "POST", "/ocsp", b"abc") == "face /ocsp 3 None"
+    assert ask(front, "GET", "/ocsp/x") == "face /ocsp/x 0 None"
+    with responder(front):
+        wait_for(lambda: ask(front, "POST", "/ocsp", b"abc").startswith("responder"), "the responder's return")
+
+
+def test_the_responders_processes_have_neither_pin_nor_another_face(folder: Path, found: Callable[..., House]) -> None:
+    house = found(copy_house(folder / "clone"))
+    known = {program.name: program for program in programs.application_programs(house)}
+    for name in ("status", "ocsp-publisher", "ocspd"):
+        assert known[name].env["PKCS11_PIN_FILE"] == ""
+    assert str(house.port("status")) not in " ".join(known["status"].command)
+    assert f"127.0.0.1:{house.port('ocspd')}" in known["ocspd"].command
