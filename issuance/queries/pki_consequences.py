@@ -43,7 +43,7 @@ def _status_only(found: pki.AuthorityRecord) -> Iterator[str]:
 def _retired(found: pki.AuthorityRecord) -> Iterator[str]:
     yield _("Går inte att ångra. En ny generation får ta över.")
     yield _stops()
-    yield from _certificates(found, _("gäller tills de går ut, och kan spärras."))
+    yield from _certificates(found, _("gäller till giltighetstidens slut, och kan spärras."))
     end = words.day(found.line.not_after)
     yield _("Spärrlistor och OCSP-svar publiceras tills utfärdarens eget certifikat går ut {day}.").format(day=end)
 

@@ -85,7 +85,7 @@ CHAIN: Mapping[str, str] = {
     "billing": _("Fakturering"),
     "issuance": _("Kort och SITHS eID"),
     "pki": _("PKI"),
-    "heads": _("Undertecknade huvuden"),
+    "heads": _("Filen med undertecknade huvuden"),
 }
 
 SEVERITY: Mapping[int, str] = {0: _("Som det ska"), 1: _("Se över"), 2: _("Fel")}

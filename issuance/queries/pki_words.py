@@ -76,6 +76,7 @@ PURPOSE: Mapping[str, str] = {
     "kek": _("Försegling av koder"),
     "secret-derive": _("Mottagning av koder"),
     "audit-mac": _("Loggens kedja"),
+    "audit-head": _("Loggens undertecknade huvuden"),
     "health": _("Prov av modulen"),
 }
 FINDING: Mapping[str, str] = {
@@ -229,6 +230,11 @@ def span(length: dt.timedelta) -> str:
     if minutes >= 120:
         return ngettext("{n} timme", "{n} timmar", minutes // 60).format(n=minutes // 60)
     return ngettext("{n} minut", "{n} minuter", minutes).format(n=minutes)
+
+
+def ago(length: dt.timedelta) -> str:
+    """How long ago something was."""
+    return gettext("nyss") if length < dt.timedelta(minutes=1) else gettext("för {span} sedan").format(span=span(length))
 
 
 def shown_status(status: str, not_after: dt.datetime) -> str:

@@ -72,7 +72,8 @@ def test_authorities_keys_and_certificates_are_looked_at(demo_pki: Any, world: A
     ids = plan(*card())
     demo_pki.settle()
     CertificateAuthority.objects.create(
-        slug="function", generation=2, common_name="DEMO SITHS e-id Function CA v2", definition_sha256="0" * 64, file_stem="v2",
+        parent=CertificateAuthority.objects.get(slug="root"), slug="function", generation=2, file_stem="v2",
+        common_name="DEMO SITHS e-id Function CA v2", definition_sha256="0" * 64,
         crl_period=dt.timedelta(hours=1), crl_validity=dt.timedelta(hours=48), created_at=clock.now(),
     )  # fmt: skip
     CertificateAuthority.objects.filter(slug="person-id-2").update(state=CaState.COMPROMISED)

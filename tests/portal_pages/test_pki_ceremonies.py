@@ -74,7 +74,7 @@ def test_from_the_file_to_enough_signatures(world: Any, people: list[Person], fi
     for expected in (
         "Prov", "Väntar på underskrifter", "2 underskrifter saknas.", "Minst 2 av 3 ska skriva under.",
         "Kim, som begär ceremonin",
-        "publicera ny spärrlista och nya OCSP-svar för root, generation 1", sha256, "Ester Förvaltarsson",
+        "Publicera ny spärrlista och nya OCSP-svar för root, generation 1", sha256, "Ester Förvaltarsson",
         f"openssl cms -sign -binary -md sha256 -in ceremoni-{sha256[:12]}.yaml", "Förberedd Klart", "Undertecknad Nu",
         "Genomförd Återstår", "Filen lades in för underskrift",
     ):  # fmt: skip
@@ -193,7 +193,7 @@ def test_one_that_was_cut_off_says_what_is_left(world: Any, file: Path) -> None:
     client, row = client_of(operator(world)), failed(file)
     text = text_of(client.get(reverse("pki_ceremony", args=[row.id])))
     for expected in (
-        "Avbruten av ett fel", "HsmUnavailable", "Det som återstår", "publicera ny spärrlista och nya OCSP-svar för root",
+        "Avbruten av ett fel", "HsmUnavailable", "Det som återstår", "Publicera ny spärrlista och nya OCSP-svar för root",
         "Genomförd Avbruten", "Följ samma fil igen",
     ):  # fmt: skip
         assert expected in text, expected

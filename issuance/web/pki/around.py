@@ -76,8 +76,8 @@ def page(
 
 
 def row(label: str, value: object, **more: Any) -> dict[str, Any]:
-    """A line of `components/summary_list.html`."""
-    return {"label": label, "value": value, **more}
+    """A line of `components/summary_list.html`, which takes an empty value for none; zero is a value."""
+    return {"label": label, "value": str(value) if isinstance(value, int) else value, **more}
 
 
 def next_url(request: HttpRequest, after: object) -> str:

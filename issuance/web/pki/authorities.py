@@ -99,6 +99,7 @@ def _line(line: pki.AuthorityLine) -> dict[str, Any]:
         "line": line,
         "state": _state(line.state),
         "not_after": words.day(line.not_after),
+        "publishes": publishes,
         "ends_soon": line.not_after is not None and line.not_after - now < CA_SOON,
         "list_due": newest and (moment(newest.due)[:16] or _("Den sista")),
         "list_late": publishes and line.key_id and (newest is None or _is_late(newest, now)),
@@ -130,15 +131,15 @@ def _facts(found: pki.AuthorityRecord) -> list[dict[str, Any]]:
 def _published(found: pki.AuthorityRecord) -> list[dict[str, Any]]:
     newest = found.line.newest_list
     rows = [
-        row(_("Ny spärrlista"), _("var {span}").format(span=pki_words.span(found.crl_period))),
+        row(_("Tid mellan spärrlistor"), pki_words.span(found.crl_period)),
         row(_("En lista gäller"), pki_words.span(found.crl_validity)),
     ]
     if newest is None:
         return [row(_("Spärrlista"), _("ingen har publicerats")), *rows]
-    age = pki_words.span(clock.now() - newest.this_update)
+    age = pki_words.ago(clock.now() - newest.this_update)
     return [
         row(_("Nummer"), newest.number),
-        row(_("Publicerad"), _("{moment}, för {age} sedan").format(moment=moment(newest.this_update), age=age)),
+        row(_("Publicerad"), f"{moment(newest.this_update)}, {age}"),
         row(_("Nästa planerad"), moment(newest.due) or _("ingen, detta är den sista")),
         row(_("Gäller till"), moment(newest.next_update) or _("tills vidare")),
         row(_("Poster"), newest.entries),

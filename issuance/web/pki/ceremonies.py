@@ -176,11 +176,9 @@ def _approvals(approval: pki.ApprovalView) -> Iterator[dict[str, Any]]:
 
 def _approval_facts(approval: pki.ApprovalView) -> dict[str, Any]:
     return {
-        "id": approval.id,
-        "required": approval.required,
         "asked": approval.document.get("required", approval.required),
         "given": approval.approved_by,
-        "requester": approval.requester_ref.removeprefix("participant:"),
+        "until": moment(approval.expires_at)[:16],
     }
 
 

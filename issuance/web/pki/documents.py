@@ -58,6 +58,7 @@ _NAMES: Mapping[str, str] = {
     "count": _("Antal"),
     "sha256": _("SHA-256"),
 }
+_ORDER: Mapping[str, int] = {name: place for place, name in enumerate(_NAMES)}
 _CODED: Mapping[str, Mapping[str, str]] = {
     "from": pki_words.CA_STATE,
     "to": pki_words.CA_STATE,
@@ -68,13 +69,13 @@ _MOMENTS = frozenset({"as_of", "issued_from", "issued_until", "invalidity_date",
 
 
 def rows_of(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The document's values with their names, in its order; what holds others is written with the way to it."""
+    """The document's values with their names, in the order of the names here; what holds others has the way to it written."""
     return list(_rows("", document))
 
 
 def _rows(path: str, value: Any, name: str = "") -> Iterator[dict[str, Any]]:
     if isinstance(value, Mapping):
-        for key, inner in value.items():
+        for key, inner in sorted(value.items(), key=_place):
             yield from _rows(_joined(path, gettext(_NAMES.get(key, key))), inner, key)
     elif isinstance(value, Sequence) and not isinstance(value, str):
         if not any(isinstance(inner, Mapping) for inner in value):
@@ -84,6 +85,11 @@ def _rows(path: str, value: Any, name: str = "") -> Iterator[dict[str, Any]]:
             yield from _rows(f"{path} {number}", inner, name)
     else:
         yield {"label": path, "value": _text(name, value), "code": name.endswith("sha256")}
+
+
+def _place(item: tuple[str, Any]) -> int:
+    """Where a name stands: the database keeps no order of a document's own."""
+    return _ORDER.get(item[0], len(_ORDER))
 
 
 def _joined(path: str, name: str) -> str:

@@ -28,19 +28,21 @@ def health(request: HttpRequest) -> HttpResponse:
     """How the PKI is: what is wrong first, then everything that was looked at."""
     report = pki.health_report()
     findings = [_finding(each) for each in report.findings] if report else []
-    troubles = sorted((each for each in findings if each["severity"]), key=lambda each: -each["severity"])
+    checks = pki.audit_checks()
+    broken = [_broken(each) for each in checks if not each.ok]
+    troubles = broken + sorted((each for each in findings if each["severity"]), key=lambda each: -each["severity"])
     age = clock.now() - report.seen_at if report else None
     context = {
         "seen_at": moment(report.seen_at) if report else "",
-        "age": pki_words.span(age) if age is not None else "",
+        "ago": pki_words.ago(age) if age is not None else "",
         "late": age is None or age > LATE,
         "summary": _summary(troubles),
-        "worst": max((each["severity"] for each in findings), default=0),
+        "worst": max((each["severity"] for each in troubles), default=0),
         "troubles": troubles,
         "findings": [each for each in findings if not each["severity"]],
         "inventory": _inventory(pki.key_inventory()),
         "clock": _clock(pki.clock_reading()),
-        "chains": [_chain(each) for each in pki.audit_checks()],
+        "chains": [_chain(each) for each in checks],
     }
     return page(request, "operators/health.html", "health", context)
 
@@ -73,8 +75,28 @@ def _finding(each: pki.SeenFinding) -> dict[str, Any]:
         "remedy": _(area.remedy),
         "severity": int(each.severity),
         "tag": _severity(int(each.severity)),
-        "text": each.text[:1].upper() + each.text[1:],
+        "text": _told(each.text),
         "since": moment(each.since)[:16],
+    }
+
+
+def _told(text: str) -> str:
+    """A finding's text as a sentence; a CA's state, with which some begin, in words."""
+    code, comma, rest = text.partition(",")
+    if code in pki_words.CA_STATE:
+        text = words.said(pki_words.CA_STATE, code) + comma + rest
+    return text[:1].upper() + text[1:]
+
+
+def _broken(each: pki.AuditCheckView) -> dict[str, Any]:
+    """A chain that did not agree when it was last verified, as something to see to."""
+    return {
+        "title": _("Händelseloggens kedja, {chain}").format(chain=words.said(health_words.CHAIN, each.chain)),
+        "remedy": _("Ändra inget. Spara databasen och mappen audit, och anmäl det som en säkerhetshändelse."),
+        "severity": int(pki.Severity.ERROR),
+        "tag": _severity(int(pki.Severity.ERROR)),
+        "text": _told(each.text),
+        "since": moment(each.at)[:16],
     }
 
 
@@ -87,7 +109,7 @@ def _inventory(report: pki.InventoryReport | None) -> dict[str, Any] | None:
         return None
     return {
         "ended_at": moment(report.ended_at),
-        "age": pki_words.span(clock.now() - report.ended_at),
+        "ago": pki_words.ago(clock.now() - report.ended_at),
         "tokens": [
             {"token": each, "tag": pki_words.tagged(pki_words.TOKEN_TAG, pki_words.TOKEN_STATE, each.state)}
             for each in report.tokens
@@ -129,5 +151,5 @@ def _chain(each: pki.AuditCheckView) -> dict[str, Any]:
         "check": each,
         "tag": {"kind": kind, "text": text},
         "at": moment(each.at)[:16],
-        "text": each.text[:1].upper() + each.text[1:],
+        "text": _told(each.text),
     }
