@@ -17,10 +17,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
-from django.db.models import F, Q, QuerySet
 
-from pki import clock_guard, key_checks, lint, ocsp
+from pki import clock_guard, lint, ocsp
 from pki.authorities import issuer_of
+from pki.claiming import CLAIM, Claimed, claim, reserved, take_back
 from pki.crl_addresses import issuer_for
 from pki.domain import keys, tbs
 from pki.domain.profile_versions import KNOWN
@@ -28,7 +28,6 @@ from pki.domain.profiles import Profile
 from pki.domain.tbs import Issuer
 from pki.hsm import HsmError, HsmUnavailable, Scheme, hsm_for
 from pki.models import (
-    CaState,
     Certificate,
     CertificateAuthority,
     CertificateBlob,
@@ -38,35 +37,20 @@ from pki.models import (
     draw_status_versions,
 )
 from pki.revoking import plan_revocation
-from siths_portal.lib import clock, faults
+from siths_portal.lib import bulk, clock, faults
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 
 log = structlog.get_logger(__name__)
 
-# While one worker signs, others leave the row alone for this long.
-CLAIM = dt.timedelta(seconds=settings.PKI_SIGNING_CLAIM_SECONDS)
 # After this a batch begins no further signature.
 MAX_SIGNING = CLAIM / 2
 POSSIBLY_SIGNED_AFTER = dt.timedelta(hours=1)
-# After as many attempts that count a row is left alone, to be revoked in time.
-MAX_ATTEMPTS = 30
 BATCH = 100
 # What one task signs of what waits, before others on the queue have their turn.
 BATCHES_OF_A_TASK = 20
 ACTOR = "system:pki-signer"
-_SIGNED_WITH = (
-    "id",
-    "ca_id",
-    "profile_version_id",
-    "serial",
-    "tbs_der",
-    "tbs_sha256",
-    "spki_sha256",
-    "not_before",
-    "not_after",
-    "signing_started_at",
-    "signing_attempts",
-)
+
+type Row = Certificate | Claimed
 
 
 class NotIssuable(RuntimeError):
@@ -86,7 +70,7 @@ class Signer:
 class Signed:
     """A reserved row and the certificate that the token has made of it."""
 
-    row: Certificate
+    row: Row
     der: bytes = field(repr=False)
 
 
@@ -116,7 +100,7 @@ def sign_reserved(certificate_ids: Iterable[UUID] | None = None, *, limit: int =
     Pre-signs their OCSP answers too, unless `answers` leaves those to their sweeper. May run in several workers at once and be
     repeated. What fails stays reserved for the next attempt, and keeps no other from being issued.
     """
-    claimed, moment = _claim(None if certificate_ids is None else list(certificate_ids), limit)
+    claimed, moment = claim(None if certificate_ids is None else list(certificate_ids), limit)
     issued = _store_batch(_sign_batch(claimed, moment)) if claimed else []
     if issued and answers:
         _presign(issued)
@@ -144,7 +128,7 @@ def revoke_possibly_signed() -> int:
 
     A signature may exist, so the serial must show as revoked in CRL and OCSP (spec F3).
     """
-    overdue = _reserved().filter(signing_started_at__lt=clock.now() - POSSIBLY_SIGNED_AFTER, signing_attempts__gt=0)
+    overdue = reserved().filter(signing_started_at__lt=clock.now() - POSSIBLY_SIGNED_AFTER, signing_attempts__gt=0)
     with transaction.atomic(durable=True):
         ids = list(overdue.select_for_update(skip_locked=True).order_by("id").values_list("id", flat=True)[:500])
         if ids:
@@ -160,54 +144,11 @@ def revoke_possibly_signed() -> int:
     return len(ids)
 
 
-def _reserved() -> QuerySet[Certificate]:
-    """Reserved rows but those of the PKI itself, CAs' and responders', which ceremonies and `responders` sign themselves.
-
-    So that nobody who can enter a row gets the power over others' status by it.
-    """
-    own = ProfileVersion.objects.filter(Q(definition__basic_constraints=True) | Q(definition__no_check=True))
-    rows = Certificate.objects.filter(status=CertificateStatus.RESERVED).exclude(profile_version__in=own)
-    return rows.exclude(ca__state__in=[CaState.PLANNED, CaState.OFFLINE])
-
-
-def _claimable(certificate_ids: list[UUID] | None) -> QuerySet[Certificate]:
-    free = Q(signing_started_at=None) | Q(signing_started_at__lt=clock.now() - CLAIM)
-    rows = key_checks.without_compromised(_reserved().filter(free, tbs_der__isnull=False, signing_attempts__lt=MAX_ATTEMPTS))
-    return rows if certificate_ids is None else rows.filter(id__in=certificate_ids)
-
-
-def _claim(certificate_ids: list[UUID] | None, limit: int) -> tuple[list[Certificate], dt.datetime]:
-    """Marks rows as being signed and commits, so that a crash from here on leaves its trace; the rows as they were, and when."""
-    with transaction.atomic(durable=True):
-        rows = _claimable(certificate_ids).select_for_update(of=("self",), skip_locked=True, no_key=True).only(*_SIGNED_WITH)
-        found = list(rows.prefetch_related("ca", "profile_version").order_by("created_at", "id")[:limit])
-        moment = clock.now()
-        Certificate.objects.filter(id__in=[row.id for row in found]).update(
-            signing_started_at=moment, signing_attempts=F("signing_attempts") + 1
-        )
-    return found, moment
-
-
-def _take_back(rows: list[Certificate], moment: dt.datetime, *, free: bool) -> None:
-    """Undoes the count of attempts in which nothing was signed; `free` gives up the claims of `moment` too.
-
-    Without that a claim runs out by itself, so that a CA whose key is missing does not come before all others at once.
-    """
-    if not rows:
-        return
-    ours = Certificate.objects.filter(id__in=[row.id for row in rows], status=CertificateStatus.RESERVED)
-    with transaction.atomic(durable=True):
-        ours.update(signing_attempts=F("signing_attempts") - 1)
-        for before in {row.signing_started_at for row in rows} if free else ():
-            same = [row.id for row in rows if row.signing_started_at == before]
-            ours.filter(id__in=same, signing_started_at=moment).update(signing_started_at=before)
-
-
-def _sign_batch(claimed: list[Certificate], moment: dt.datetime) -> list[Signed]:
+def _sign_batch(claimed: list[Claimed], moment: dt.datetime) -> list[Signed]:
     """Signs claimed rows one after the other. Those that fail, and those for which the claim leaves no time, are left out."""
     signed: list[Signed] = []
-    freed: list[Certificate] = []
-    held: list[Certificate] = []
+    freed: list[Claimed] = []
+    held: list[Claimed] = []
     frames = _Frames()
     started = time.monotonic()
     for position, row in enumerate(claimed):
@@ -227,18 +168,18 @@ def _sign_batch(claimed: list[Certificate], moment: dt.datetime) -> list[Signed]
         except clock_guard.ClockWentBack:
             freed += claimed[position:]
             break
-    _take_back(freed, moment, free=True)
-    _take_back(held, moment, free=False)
+    take_back(freed, moment, free=True)
+    take_back(held, moment, free=False)
     return signed
 
 
-def _log_failure(event: str, row: Certificate, error: Exception, **facts: bool) -> None:
+def _log_failure(event: str, row: Row, error: Exception, **facts: bool) -> None:
     log.error(event, certificate=str(row.id), ca=row.ca.slug, error=type(error).__name__, **facts)
 
 
-def _sign(row: Certificate, frames: "_Frames") -> bytes | None:
+def _sign(row: Claimed, frames: "_Frames") -> bytes | None:
     """The signed certificate of a claimed row; None if it failed its check and was not signed. Raises HsmError, NotIssuable."""
-    to_be_signed = bytes(row.tbs_der or b"")
+    to_be_signed = row.tbs_der
     broken = _lint(row, to_be_signed, frames)
     if broken:
         _fail(row, broken)
@@ -289,8 +230,8 @@ def _store(signed: list[Signed]) -> list[UUID]:
             overtaken = [str(each.row.id) for each in signed if states.get(each.row.id) != CertificateStatus.RESERVED]
             log.info("certificate.overtaken", certificates=overtaken)
         now = clock.now()
-        CertificateBlob.objects.bulk_create(CertificateBlob(certificate_id=each.row.id, der=each.der) for each in current)
-        Event.objects.bulk_create(_issued_event(each, now) for each in current)
+        bulk.insert(CertificateBlob(certificate_id=each.row.id, der=each.der) for each in current)
+        bulk.insert(_issued_event(each, now) for each in current)
         _mark_issued(current, now)
         faults.point("pki.sign.before-commit")
     return [each.row.id for each in current]
@@ -312,7 +253,7 @@ def _mark_issued(signed: list[Signed], now: dt.datetime) -> None:
     """Gives the locked rows their status and their CAs' next versions. Last in the transaction, since it locks the CAs' rows."""
     by_ca: dict[int, list[UUID]] = {}
     for each in signed:
-        by_ca.setdefault(each.row.ca_id, []).append(each.row.id)
+        by_ca.setdefault(each.row.ca.id, []).append(each.row.id)
     for ca_id, ids in sorted(by_ca.items()):
         first = draw_status_versions(ca_id, len(ids))
         with connection.cursor() as cursor:
@@ -351,7 +292,7 @@ class _Frames:
         return self._profiles[version.id]
 
 
-def _lint(row: Certificate, to_be_signed: bytes, frames: _Frames) -> list[str]:
+def _lint(row: Claimed, to_be_signed: bytes, frames: _Frames) -> list[str]:
     if sha256_hex(to_be_signed) != row.tbs_sha256:
         return ["the stored bytes are not those that were planned"]
     if row.profile_version is None:
@@ -363,7 +304,7 @@ def _lint(row: Certificate, to_be_signed: bytes, frames: _Frames) -> list[str]:
     return lint.faults(to_be_signed, profile, issuer, settings.PKI_POLICY_ARC, said)
 
 
-def _fail(row: Certificate, broken: list[str]) -> None:
+def _fail(row: Claimed, broken: list[str]) -> None:
     """Gives a row up that was never signed; one that an earlier attempt may have signed stays, to be revoked in time."""
     log.error("certificate.lint_failed", certificate=str(row.id), faults=broken)
     if row.signing_attempts:

@@ -106,7 +106,7 @@ class _Extension(NamedTuple):
     der: bytes
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=4096)
 def _passed(*_profile_and_issuer: object) -> set[tuple[str, object, bytes]]:
     """Extensions that were read and found right for a profile and a CA: the same bytes need not be read again."""
     return set()

@@ -32,7 +32,7 @@ from pki.models import (
     draw_status_versions,
 )
 from pki.orders import CertificateOrder, SerialOnly
-from siths_portal.lib import clock, faults, jobs
+from siths_portal.lib import bulk, clock, faults, jobs
 from siths_portal.lib.errors import Conflict, Invalid
 from siths_portal.lib.ids import new_id
 
@@ -78,7 +78,7 @@ def plan_certificates(
             row.profile_version = versions[each.profile.name]
         try:
             with transaction.atomic():
-                Certificate.objects.bulk_create(rows)
+                bulk.insert(rows)
             break
         except IntegrityError as error:
             # A serial that was drawn before: the constraint says so, and another is drawn.
@@ -286,7 +286,7 @@ def reserve_row(ca: CertificateAuthority, issuer: Issuer, profile: Profile, cont
 
 def record_reservation(rows: Sequence[Certificate], actor_ref: str, now: dt.datetime) -> None:
     """One event for each reserved row, in the caller's transaction."""
-    Event.objects.bulk_create(_event(row, actor_ref, now) for row in rows)
+    bulk.insert(_event(row, actor_ref, now) for row in rows)
 
 
 def _event(row: Certificate, actor_ref: str, now: dt.datetime) -> Event:

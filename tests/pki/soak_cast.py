@@ -23,7 +23,7 @@ from cryptography.x509 import ocsp as x509_ocsp
 from django.conf import settings
 from django.db import connections, transaction
 
-from pki import crl, issuing, ocsp, service, status
+from pki import claiming, crl, issuing, ocsp, service, status
 from pki.domain.ocsp_request import CertId
 from pki.hsm import Hsm
 from pki.hsm.module import module
@@ -115,7 +115,7 @@ def plan(stage: Stage, rng: random.Random) -> None:
 
 def sign(stage: Stage, rng: random.Random) -> None:
     """A `pki` worker."""
-    issuing.CLAIM = dt.timedelta(seconds=CLAIM_SECONDS)
+    claiming.CLAIM = dt.timedelta(seconds=CLAIM_SECONDS)
     with signatures_logged(stage):
         while True:
             if issuing.sign_reserved(limit=rng.randint(1, 20), answers=rng.random() < 0.5) == 0:
@@ -300,7 +300,7 @@ def issue_while_the_token_restarts(stage: Stage, number: int, threads: int, turn
     postponed is asked for again until it is issued.
     """
     here, faults = module(settings.PKCS11_MODULE, settings.HSM_LOCKING), stage.log("faults")
-    issuing.CLAIM = dt.timedelta(seconds=CLAIM_SECONDS)
+    claiming.CLAIM = dt.timedelta(seconds=CLAIM_SECONDS)
 
     def work(thread: int) -> None:
         try:

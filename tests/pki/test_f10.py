@@ -24,7 +24,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connections, transaction
 
-from pki import approvals, ca_states, clock_guard, crl, issuing, ocsp, responders, service
+from pki import approvals, ca_states, claiming, clock_guard, crl, issuing, ocsp, responders, service
 from pki.domain.profiles import PROFILES
 from pki.hsm.module import module
 from pki.mass_selection import MassSelection
@@ -171,7 +171,7 @@ def test_f10_4_what_a_kill_between_the_two_commits_left_is_signed_as_planned(dem
     assert not CertificateBlob.objects.filter(certificate=left).exists()
     assert told(CertificateAuthority.objects.get(id=left.ca_id), left.serial) == ""
     assert issuing.settle() == 0  # the dead worker's claim holds
-    with clock.moved_to(clock.now() + issuing.CLAIM + dt.timedelta(seconds=1)):
+    with clock.moved_to(clock.now() + claiming.CLAIM + dt.timedelta(seconds=1)):
         assert issuing.settle() == 1
     row = Certificate.objects.select_related("ca").get(id=ids[0])
     assert (row.status, row.serial) == ("issued", planned.serial)
@@ -186,7 +186,7 @@ def test_f10_4_what_may_have_been_signed_and_never_can_be_is_revoked_for_everybo
     ids = plan(order())
     killed_at(point, tmp_path / "armed", ids)
     row = Certificate.objects.select_related("ca").get(id=ids[0])
-    monkeypatch.setattr(issuing, "MAX_ATTEMPTS", 1)  # nobody will try again
+    monkeypatch.setattr(claiming, "MAX_ATTEMPTS", 1)  # nobody will try again
     with clock.moved_to(clock.now() + dt.timedelta(minutes=59)):
         assert issuing.settle() == 0
     with clock.moved_to(clock.now() + dt.timedelta(minutes=61)):

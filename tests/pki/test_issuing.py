@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from django.db import OperationalError, connection, connections, transaction
 
-from pki import issuing, planning, profiles, service
+from pki import claiming, issuing, planning, profiles, service
 from pki.domain.profiles import PROFILES
 from pki.hsm import HsmKeyMissing, HsmPinError, HsmUnavailable
 from pki.models import CaState, Certificate, CertificateAuthority, CertificateBlob, ClockMark, Event, OcspResponse, Revocation
@@ -402,7 +402,7 @@ def test_a_row_that_is_old_when_it_is_first_tried_is_tried_again(demo_pki, monke
         patched.setattr(issuing, "sign_tbs", failing(began=True))
         assert issuing.settle() == 0
     assert issuing.settle() == 0  # the claim
-    with clock.moved_to(clock.now() + issuing.CLAIM + dt.timedelta(seconds=1)):
+    with clock.moved_to(clock.now() + claiming.CLAIM + dt.timedelta(seconds=1)):
         assert issuing.settle() == 1
     assert service.certificates(ids)[0].status == "issued"
 
@@ -410,17 +410,17 @@ def test_a_row_that_is_old_when_it_is_first_tried_is_tried_again(demo_pki, monke
 def test_a_row_that_fails_each_time_is_left_alone_at_last_and_revoked(demo_pki, monkeypatch):
     ids, start = plan(order()), clock.now()
     monkeypatch.setattr(issuing, "sign_tbs", failing(began=True))
-    for minute in range(issuing.MAX_ATTEMPTS + 5):
+    for minute in range(claiming.MAX_ATTEMPTS + 5):
         with clock.moved_to(start + dt.timedelta(minutes=minute)):
             assert issuing.settle() == 0
-    assert Certificate.objects.get(id=ids[0]).signing_attempts == issuing.MAX_ATTEMPTS
-    with clock.moved_to(start + dt.timedelta(minutes=issuing.MAX_ATTEMPTS + 60)):
+    assert Certificate.objects.get(id=ids[0]).signing_attempts == claiming.MAX_ATTEMPTS
+    with clock.moved_to(start + dt.timedelta(minutes=claiming.MAX_ATTEMPTS + 60)):
         assert issuing.settle() == 1
     assert service.certificates(ids)[0].status == "revoked"
 
 
 def test_the_settings_say_how_long_a_claim_holds():
-    program = "import django; django.setup(); from pki import issuing; print(issuing.CLAIM.total_seconds())"
+    program = "import django; django.setup(); from pki import claiming; print(claiming.CLAIM.total_seconds())"
     for variables, seconds in (({}, "20.0"), ({"PKI_SIGNING_CLAIM_SECONDS": "7"}, "7.0")):
         done = subprocess.run([sys.executable, "-c", program], env=os.environ | variables, capture_output=True, text=True)
         assert done.stdout.splitlines()[-1] == seconds, done.stderr
@@ -472,7 +472,7 @@ def plan_card() -> None:
 
 def sign_at_once() -> None:
     """As if the time had passed for which a dead worker's claim is respected."""
-    issuing.CLAIM *= 0
+    claiming.CLAIM *= 0
     issuing.settle()
 
 

@@ -9,6 +9,7 @@ from cryptography import x509
 
 from pki import issuing, planning, profiles, service
 from pki.domain.policies import POLICIES, Policy, PolicyEnded, suffix_at
+from pki.domain.profile_versions import KNOWN
 from pki.domain.profiles import PROFILES
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid
@@ -62,6 +63,7 @@ def retired(monkeypatch):
     profile = dataclasses.replace(old, version=99, policy_table=tuple(table))
     for module in (planning, profiles):
         monkeypatch.setattr(module, "PROFILES", {**PROFILES, NAME: profile})
+    monkeypatch.setattr(issuing, "KNOWN", {*KNOWN, profile.sha256})
     return profile
 
 

@@ -17,7 +17,7 @@ from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from django.db import connections
 
-from pki import crl, issuing, ocsp
+from pki import claiming, crl, issuing, ocsp
 from pki.models import Certificate, CertificateAuthority, CertificateBlob, Event, Revocation
 from siths_portal.lib import clock
 from tests.pki import orders
@@ -70,13 +70,13 @@ def perform(stage: Stage, rng: random.Random, before_kill=lambda number: None) -
 
 def settle(stage: Stage) -> None:
     """What the sweepers do when the claims of the dead have run out, without the wait."""
-    claim, issuing.CLAIM = issuing.CLAIM, dt.timedelta()
+    claim, claiming.CLAIM = claiming.CLAIM, dt.timedelta()
     try:
         with signatures_logged(stage):
             while issuing.settle():
                 pass
     finally:
-        issuing.CLAIM = claim
+        claiming.CLAIM = claim
     publish()
 
 

@@ -256,7 +256,7 @@ def test_an_api_killed_at_a_named_point_loses_and_doubles_nothing(
 def test_a_worker_killed_at_a_named_point_loses_and_doubles_nothing(
     start_worker, demo_pki, world: World, bureau: Bureau, tmp_path: Path, point: str
 ) -> None:
-    from pki import issuing
+    from pki import claiming
     from siths_portal.lib import clock
 
     armed = tmp_path / "faults"
@@ -267,7 +267,7 @@ def test_a_worker_killed_at_a_named_point_loses_and_doubles_nothing(
         start_worker(SITHS_FAULT_DIR=str(armed))
         process = bureau.start("--once", "--order", order)
         wait_for("the worker's death", lambda: not (armed / point).exists())
-        with clock.moved_to(clock.now() + 2 * issuing.CLAIM):
+        with clock.moved_to(clock.now() + 2 * claiming.CLAIM):
             demo_pki.settle()  # what the sweeper does once the dead worker's claim has run out
         start_worker()
         told, _ = process.communicate(timeout=150)
