@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from django.conf import settings
 from django.db import transaction
 
-from pki import clock_guard, crl_entries, crl_files, crl_scopes
+from pki import clock_guard, crl_entries, crl_files, crl_scopes, ocsp_following
 from pki.clock_guard import ClockWentBack
 from pki.crl_addresses import crl_path, crl_url
 from pki.crl_files import SelfCheckFailed
@@ -181,6 +181,7 @@ def _frame(draft: Draft, certificate: x509.Certificate, algorithm: bytes) -> der
 
 def _publish(draft: Draft, built: crl_files.Built) -> Crl:
     """Row, event and file, if the lease is still ours. Raises LeaseLost, OSError."""
+    ocsp_following.await_store()
     ca, path = draft.ca, crl_path(draft.ca, draft.shard)
     facts = {"ca": ca.slug, "number": draft.number, "entries": built.entries, "sha256": built.sha256}
     try:

@@ -5,13 +5,14 @@ import datetime as dt
 import os
 import random
 import threading
+import time
 import urllib.parse
 
 import pytest
 from cryptography.hazmat.primitives import hashes
 from django.db import connection, transaction
 
-from pki import ocsp, ocsp_feed, ocsp_unknown, status
+from pki import crl, ocsp, ocsp_feed, ocsp_following, ocsp_unknown, status
 from pki.domain import ocsp_request
 from pki.models import Certificate, OcspResponse, OcspSigner, OcspUnknown
 from pki.ocsp_publishing import Publisher
@@ -314,6 +315,39 @@ def test_a_new_ca_is_answered_for(world, served, monkeypatch):
     assert served.responder._routes.find(*asked) is None
     served.publisher.look()
     assert served.responder._routes.find(*asked) == (third.id, False)
+
+
+def test_a_crl_waits_until_the_responder_knows_what_it_tells(world, served, settings):
+    settings.PKI_OCSP_STORE_DIR = served.folder
+    row = world.issue()
+    ocsp.presign([row.id])
+    served.publisher.look()
+    revoke(row)
+
+    def publish():
+        crl.publish_crl(world.first.id)
+        connection.close()
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    thread.join(1)
+    assert thread.is_alive()
+    assert not crl.crl_path(world.first).exists()
+    assert served.told(request_for(row)) == "GOOD"
+    served.publisher.look()
+    assert served.told(request_for(row)) != "GOOD"
+    thread.join(30)
+    assert crl.crl_path(world.first).exists()
+
+
+def test_a_crl_does_not_wait_for_a_store_that_nobody_keeps_up(world, served, settings):
+    settings.PKI_OCSP_STORE_DIR = served.folder
+    served.publisher.writer.followed(clock.now().timestamp() - 60)
+    started = time.monotonic()
+    assert not ocsp_following.await_store()
+    assert time.monotonic() - started < ocsp_following.WAIT
+    settings.PKI_OCSP_STORE_DIR = served.folder / "none"
+    assert ocsp_following.await_store()
 
 
 # --- never issued -----------------------------------------------------------------------------------------------------------
