@@ -5,6 +5,7 @@ signs their digest with no transaction open; the list is read back as a stranger
 if the lease is still the worker's. So numbers rise strictly, and what has stood in a CRL is never missing from the next.
 """
 
+import contextlib
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from pki import clock_guard, crl_entries, crl_files, crl_scopes, ocsp_following
 from pki.clock_guard import ClockWentBack
 from pki.crl_addresses import crl_path, crl_url
 from pki.crl_files import SelfCheckFailed
-from pki.crl_scopes import CrlBusy, Draft, LeaseLost
+from pki.crl_scopes import CrlBusy, Draft, Due, LeaseLost
 from pki.domain import crl as der_crl
 from pki.domain import keys
 from pki.domain.tbs import ALGORITHMS
@@ -36,7 +37,7 @@ log = structlog.get_logger(__name__)
 _FAILURES = (HsmError, SelfCheckFailed, ClockWentBack, CrlBusy, LeaseLost, OSError)
 
 
-def publish_crl(ca_id: int, shard: int | None = None, *, wait: dt.timedelta = crl_scopes.WAIT) -> Crl:
+def publish_crl(ca_id: int, shard: int | None = None) -> Crl:
     """Makes and publishes a CRL: of all the CA's certificates, or of one of its shards. Waits for another worker that does.
 
     It lists every revoked certificate until it has stood in one CRL made after the certificate's notAfter (B1.18). Once nothing
@@ -45,9 +46,13 @@ def publish_crl(ca_id: int, shard: int | None = None, *, wait: dt.timedelta = cr
 
     Raises HsmError, SelfCheckFailed, ClockWentBack, CrlBusy, LeaseLost, OSError, with nothing published.
     """
+    return _publish_once(ca_id, shard, crl_scopes.WAIT)
+
+
+def _publish_once(ca_id: int, shard: int | None, wait: dt.timedelta, due: Due | None = None) -> Crl:
     clock_guard.check()
     try:
-        draft = crl_scopes.take(ca_id, shard, wait=wait)
+        draft = crl_scopes.take(ca_id, shard, wait=wait, due=due)
     except crl_scopes.LastListIsOut as last:
         return last.crl
     faults.point("pki.crl.after-draw")
@@ -74,12 +79,9 @@ class Outcome:
     shard: int | None = None
 
 
-type _Scopes = Iterable[tuple[CertificateAuthority, int | None]]
-
-
 def publish_each(authorities: Iterable[CertificateAuthority]) -> list[Outcome]:
     """Publishes every list of each of the CAs. One whose key does not answer does not hold the others up."""
-    return _publish_scopes(((ca, shard) for ca in authorities for shard in crl_scopes.shards_of(ca)), crl_scopes.WAIT)
+    return [_outcome(ca, shard, crl_scopes.WAIT) for ca in authorities for shard in crl_scopes.shards_of(ca)]
 
 
 def publish_online() -> list[Outcome]:
@@ -92,21 +94,22 @@ def publish_due() -> list[Outcome]:
 
     Leaves alone what another worker makes just now.
     """
-    now = clock.now()
-    return _publish_scopes(crl_scopes.due(crl_scopes.online(now), now), dt.timedelta())
-
-
-def _publish_scopes(scopes: _Scopes, wait: dt.timedelta) -> list[Outcome]:
-    outcomes = []
-    for ca, shard in scopes:
-        try:
-            outcomes.append(Outcome(ca, publish_crl(ca.id, shard, wait=wait), shard=shard))
-        except _FAILURES as error:
-            if isinstance(error, CrlBusy) and not wait:
-                continue
-            log.error("crl.publish_failed", ca=ca.slug, shard=shard, error=type(error).__name__)
-            outcomes.append(Outcome(ca, error=type(error).__name__, shard=shard))
+    now, outcomes = clock.now(), []
+    for due in crl_scopes.find_due(crl_scopes.online(now), now):
+        with contextlib.suppress(CrlBusy, crl_scopes.AlreadyMade):
+            outcomes.append(_outcome(due.ca, due.shard, dt.timedelta(), due))
     return outcomes
+
+
+def _outcome(ca: CertificateAuthority, shard: int | None, wait: dt.timedelta, due: Due | None = None) -> Outcome:
+    """What became of one scope's turn; CrlBusy and AlreadyMade are the sweeper's."""
+    try:
+        return Outcome(ca, _publish_once(ca.id, shard, wait, due), shard=shard)
+    except _FAILURES as error:
+        if due is not None and isinstance(error, CrlBusy):
+            raise
+        log.error("crl.publish_failed", ca=ca.slug, shard=shard, error=type(error).__name__)
+        return Outcome(ca, error=type(error).__name__, shard=shard)
 
 
 def publish_ca_certificate(ca: CertificateAuthority) -> Path:

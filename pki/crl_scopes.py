@@ -51,6 +51,10 @@ class LastListIsOut(Exception):
         self.crl = crl
 
 
+class AlreadyMade(Exception):
+    """Another worker has made the list since it was found to be due."""
+
+
 class LeaseLost(RuntimeError):
     """The work took longer than the lease, and another worker has taken over; nothing was published."""
 
@@ -78,11 +82,23 @@ def shards_of(ca: CertificateAuthority) -> list[int | None]:
     return [None, *(range(ca.crl_shards) if ca.crl_shards > 1 else ())]
 
 
-def take(ca_id: int, shard: int | None, *, wait: dt.timedelta = WAIT) -> Draft:
-    """Takes the lease, and draws a number. Raises CrlBusy, NotFound for an unknown scope, and ClockWentBack and
-    LastListIsOut with nothing drawn."""
+@dataclass(frozen=True)
+class Due:
+    """A scope whose list is to be made, and the list that was found too old, if there is one."""
+
+    ca: CertificateAuthority
+    shard: int | None
+    newest_id: int | None
+
+
+def take(ca_id: int, shard: int | None, *, wait: dt.timedelta = WAIT, due: Due | None = None) -> Draft:
+    """Takes the lease, and draws a number.
+
+    Raises CrlBusy, NotFound for an unknown scope, and with nothing drawn ClockWentBack, LastListIsOut, and AlreadyMade if the
+    newest list is not the one that `due` found too old.
+    """
     end = time.monotonic() + wait.total_seconds()
-    while (draft := _take(ca_id, shard)) is None:
+    while (draft := _take(ca_id, shard, due)) is None:
         if time.monotonic() >= end:
             raise CrlBusy("another worker makes this list")
         time.sleep(_POLL)
@@ -90,8 +106,10 @@ def take(ca_id: int, shard: int | None, *, wait: dt.timedelta = WAIT) -> Draft:
 
 
 @transaction.atomic(durable=True)
-def _take(ca_id: int, shard: int | None) -> Draft | None:
+def _take(ca_id: int, shard: int | None, due: Due | None) -> Draft | None:
     scope = _locked(ca_id, shard)
+    if due is not None and scope.newest_id != due.newest_id:
+        raise AlreadyMade
     now = clock.now()
     if scope.lease is not None and scope.leased_until is not None and scope.leased_until > now:
         return None
@@ -190,7 +208,7 @@ def _tell_abandoned(scope: CrlScope, why: str) -> None:
     )
 
 
-def due(authorities: Iterable[CertificateAuthority], now: dt.datetime) -> Iterator[tuple[CertificateAuthority, int | None]]:
+def find_due(authorities: Iterable[CertificateAuthority], now: dt.datetime) -> Iterator[Due]:
     """The scopes of these CAs whose list is to be made now and that nobody works on."""
     by_id = {ca.id: ca for ca in authorities}
     known = {(row.ca_id, row.shard): row for row in _with_changes(by_id)}
@@ -198,7 +216,7 @@ def due(authorities: Iterable[CertificateAuthority], now: dt.datetime) -> Iterat
         for shard in shards_of(ca):
             row = known.get((ca.id, shard))
             if row is None or _is_due(row, ca, now):
-                yield ca, shard
+                yield Due(ca, shard, row.newest_id if row else None)
 
 
 @dataclass(frozen=True)
@@ -207,6 +225,7 @@ class _Scope:
 
     ca_id: int
     shard: int | None
+    newest_id: int | None
     this_update: dt.datetime | None
     is_last: bool
     leased_until: dt.datetime | None
@@ -217,7 +236,7 @@ class _Scope:
 
 # What a list lacks are few rows, found by `pki_cert_changed`.
 _CHANGES = """
-SELECT scope.ca_id, scope.shard, crl.this_update, crl.id IS NOT NULL AND crl.next_update IS NULL,
+SELECT scope.ca_id, scope.shard, crl.id, crl.this_update, crl.id IS NOT NULL AND crl.next_update IS NULL,
        CASE WHEN scope.lease IS NOT NULL THEN scope.leased_until END, scope.retry_at, lacks.first, lacks.last
 FROM pki_crlscope scope
 JOIN pki_certificateauthority ca ON ca.id = scope.ca_id

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
 
@@ -10,8 +11,9 @@ from cryptography import x509
 from django.conf import settings
 
 from pki import crl, crl_files
-from pki.models import Certificate, Crl
+from pki.models import Certificate, Crl, CrlScope
 from tests.pki.crl_world import pem, run, serials_of, sharded
+from tests.pki.test_crl_leases import forked
 from tests.pki_fixtures import tampering
 
 ENTRIES = int(os.environ.get("SITHS_CRL_ENTRIES", "60000"))
@@ -65,6 +67,20 @@ def test_f10_7_a_large_list_is_made_in_bounded_memory_and_read_by_others(filled,
         if row.invalidity_date is not None:
             assert told[x509.InvalidityDate].invalidity_date_utc == row.invalidity_date.replace(microsecond=0)
         assert (x509.InvalidityDate in told) == (row.invalidity_date is not None)
+
+
+def test_a_disk_that_is_full_half_way_leaves_the_connection_usable(filled):
+    """The rows that were still to come are not mistaken for an answer to what is asked next."""
+
+    def work() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+        (outcome,) = crl.publish_each([filled.first])
+        assert outcome.error == "OSError"
+        assert CrlScope.objects.get(ca=filled.first).failures == 1
+        assert Certificate.objects.filter(ca=filled.first, status="revoked").count() == ENTRIES
+
+    assert forked(work) == 0
+    assert crl.publish_crl(filled.first.id).entries == ENTRIES
 
 
 def test_shards_of_a_large_list_are_its_parts(filled):

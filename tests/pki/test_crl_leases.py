@@ -88,8 +88,8 @@ def test_eight_at_once_get_a_number_each(world):
     drawn, made, failures = [], [], []
     take = crl_scopes._take
 
-    def noted(ca_id, shard):
-        draft = take(ca_id, shard)
+    def noted(*scope):
+        draft = take(*scope)
         if draft is not None:
             drawn.append(draft.number)
         return draft
@@ -147,6 +147,27 @@ def test_eight_at_once_with_failures_account_for_every_number(world, monkeypatch
     assert not list(crl.crl_path(world.first).parent.glob(".*"))
 
 
+def test_sweepers_at_once_make_each_list_once(world):
+    """Also those that one found due and another has made meanwhile."""
+    sharded(world.first, 8)
+    barrier, outcomes = threading.Barrier(3), []
+
+    def sweep():
+        try:
+            barrier.wait()
+            outcomes.extend(crl.publish_due())
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=sweep) for _ in range(3)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    assert {each.error for each in outcomes} == {""}
+    made = sorted((each.ca.slug, -1 if each.shard is None else each.shard) for each in outcomes)
+    assert made == [("function", -1), *(("person-hsaid-3", shard) for shard in range(-1, 8))]
+    assert Crl.objects.count() == 10
+
+
 @pytest.mark.parametrize("point", BEFORE_RENAME + AFTER_RENAME)
 def test_a_cut_at_each_point(world, armed, point):
     """kill -9: the old list or the new one lies there, whole; the next has a higher number, and holds what was revoked."""
@@ -167,7 +188,7 @@ def test_a_cut_at_each_point(world, armed, point):
     else:
         assert [each.ca for each in crl.publish_due()] == [world.second]  # its lease keeps others away
         with pytest.raises(crl.CrlBusy):
-            crl.publish_crl(world.first.id, wait=dt.timedelta())
+            crl_scopes.take(world.first.id, None, wait=dt.timedelta())
     with clock.moved_to(clock.now() + crl_scopes.LEASE + SECOND):
         errors = [each.error for each in crl.publish_due() if each.ca == world.first]
         assert errors == ([] if point == "after-commit" else [""])
@@ -258,8 +279,7 @@ def test_an_unknown_scope_is_refused(world):
 
 def due(world, start, minutes) -> list[tuple[str, int | None]]:
     with clock.moved_to(start + dt.timedelta(minutes=minutes)):
-        found = crl_scopes.due([world.first], clock.now())
-        return [(ca.slug, shard) for ca, shard in found]
+        return [(found.ca.slug, found.shard) for found in crl_scopes.find_due([world.first], clock.now())]
 
 
 def revoked_at(world, start, minutes):
