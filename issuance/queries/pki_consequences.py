@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from issuance.queries import words
 from pki import service as pki
 
 FINAL = frozenset({"retired", "compromised"})
@@ -44,8 +43,8 @@ def _retired(found: pki.AuthorityRecord) -> Iterator[str]:
     yield _("Går inte att ångra. En ny generation får ta över.")
     yield _stops()
     yield from _certificates(found, _("gäller till giltighetstidens slut, och kan spärras."))
-    end = words.day(found.line.not_after)
-    yield _("Spärrlistor och OCSP-svar publiceras tills utfärdarens eget certifikat går ut {day}.").format(day=end)
+    yield _("Spärrlistor och OCSP-svar publiceras tills det sista certifikatet har gått ut.")
+    yield _("Den sista spärrlistan gäller för alltid.")
 
 
 def _compromised(found: pki.AuthorityRecord) -> Iterator[str]:

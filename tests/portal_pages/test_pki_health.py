@@ -149,6 +149,20 @@ def test_the_last_verification_of_each_chain_is_shown(world: Any) -> None:
         assert "Gammal kontroll" in text_of(client_of(operator(world, "Sigrid")).get(ADDRESS))
 
 
+def test_a_database_that_takes_no_rows_changes_no_result(world: Any) -> None:
+    """Who verifies may have a database that only reads."""
+    said = io.StringIO()
+    with connection.cursor() as cursor:
+        cursor.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+        try:
+            call_command("audit_verify", "--app", "pki", stdout=said, stderr=said)
+        finally:
+            cursor.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE")
+    assert "pki: 0 sigill stämmer" in said.getvalue()
+    assert "resultatet är inte sparat" in said.getvalue()
+    assert not AuditCheck.objects.exists()
+
+
 def test_the_page_costs_the_same_however_much_there_is(world: Any) -> None:
     client = client_of(operator(world))
     health_reports.keep([FINE])
