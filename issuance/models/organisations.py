@@ -130,7 +130,7 @@ class OrganisationOffice(models.Model):
 
 
 class Article(models.Model):
-    """A product that can be ordered. `code` is the number, with `-REK` for the registered-mail variant."""
+    """A product that can be ordered. `code` is the number, with `-REK` for the registered-mail variant; `name` has no REK."""
 
     code = models.CharField(max_length=12, primary_key=True)
     number = models.CharField(max_length=8)
@@ -153,6 +153,11 @@ class Article(models.Model):
             ),
             models.CheckConstraint(condition=models.Q(assurance_level__in=[2, 3]), name="issuance_article_level"),
         ]
+
+    @property
+    def title(self) -> str:
+        """The name as people tell variants apart by: with REK for registered mail."""
+        return f"{self.name} REK" if self.registered_mail else self.name
 
 
 class OrganisationArticle(models.Model):

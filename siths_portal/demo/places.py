@@ -163,7 +163,7 @@ _KINDS = (
 )
 ARTICLES = (
     *(
-        ArticleData(number, f"{name} REK" if registered else name, kind, orientation, photo, registered, SINCE)
+        ArticleData(number, name, kind, orientation, photo, registered, SINCE)
         for number, name, kind, orientation, photo in _KINDS
         for registered in (False, True)
     ),

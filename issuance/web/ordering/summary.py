@@ -24,7 +24,7 @@ class Section:
 
 def article_name(article: Article) -> str:
     """An article as the slides write it: number, name, and REK for registered mail."""
-    return f"{article.number} – {article.name}" + (" REK" if article.registered_mail else "")
+    return f"{article.number} – {article.title}"
 
 
 def sections(draft: OrderDraft, answers: Answers, outside: Outside) -> list[Section]:
@@ -60,8 +60,8 @@ def _person(draft: OrderDraft) -> list[dict[str, Any]]:
     if post is not None:
         rows += [
             {"label": _("Tjänste-id"), "value": post.hsa_id, "code": True},
-            {"label": _("UPN"), "value": post.upn},
-            {"label": _("E-postadress"), "value": post.mail},
+            {"label": _("UPN"), "value": post.upn, "address": True},
+            {"label": _("E-postadress"), "value": post.mail, "address": True},
         ]
     return rows
 
