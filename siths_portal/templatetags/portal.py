@@ -1,14 +1,23 @@
 """What the components under `templates/components/` need from bound fields of forms."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from django import template
 from django.forms import BoundField
 from django.template import Context
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 register = template.Library()
+
+
+@register.filter
+def breakable(text: str) -> SafeString:
+    """An address that may be broken after its @ and dots, escaped. What is copied from the page is the text as it was."""
+    parts = re.split(r"(?<=[@.])(?=[^\s@.])", text)
+    return format_html_join(SafeString("<wbr>"), "{}", ((part,) for part in parts))
 
 
 @register.simple_tag(takes_context=True)

@@ -46,6 +46,16 @@ document.addEventListener("click", async (event) => {
   }, 2000);
 });
 
+/* The name of the chosen file, beside the button that covers the browser's own words. */
+function nameFile(input) {
+  const place = input.closest(".file-choice")?.querySelector("[data-file-name]");
+  if (place && input.files.length) place.textContent = input.files[0].name;
+}
+
+document.addEventListener("change", (event) => {
+  if (event.target.type === "file") nameFile(event.target);
+});
+
 /* The second click on a form's button sends nothing; what is sent twice is caught by the server as well. */
 document.addEventListener("submit", (event) => {
   const form = event.target;
@@ -59,6 +69,7 @@ document.addEventListener("submit", (event) => {
 
 /* A page taken from the browser's memory by the back button may be sent anew. */
 window.addEventListener("pageshow", () => {
+  for (const input of document.querySelectorAll("input[type=file]")) nameFile(input);
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from siths_portal.lib import health, ports
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 from siths_portal.lib.ids import new_id
+from siths_portal.templatetags.portal import breakable
 
 VALUES = st.recursive(
     st.none()
@@ -135,3 +136,18 @@ def test_a_failing_check_is_503_and_the_process_still_lives() -> None:
     assert answer["Cache-Control"] == "no-store"
     assert Client().get("/healthz/live").status_code == 200
     assert Client().head("/healthz/ready").status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("anna.berg@region.example", "anna.<wbr>berg@<wbr>region.<wbr>example"),
+        ("a.<b>@&x", "a.<wbr>&lt;b&gt;@<wbr>&amp;x"),
+        ("<wbr>.<script>", "&lt;wbr&gt;.<wbr>&lt;script&gt;"),
+        ("..@@ slut. Ny", "..@@ slut. Ny"),
+        ("–", "–"),
+        ("", ""),
+    ],
+)
+def test_an_address_may_be_broken_after_its_signs_and_nothing_in_it_is_markup(text: str, written: str) -> None:
+    assert breakable(text) == written

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from issuance.models import Article, CardOrder, OrderDraft, Person, Photo, Post
 from issuance.services import configuration, photos
@@ -196,6 +196,67 @@ def test_by_keyboard_alone(world: Any, portal: Portal, browser: Browser, tmp_pat
     assert CardOrder.objects.get().photo is not None
 
 
+def test_the_chooser_of_files_speaks_our_language(world: Any, portal: Portal, browser: Browser, tmp_path: Path) -> None:
+    post = person_with_two_posts(world)
+    with desk(browser, portal, world) as page:
+        begin(page, portal, post)
+        page.get_by_role("radio", name="Regionen").check()
+        press(page, "Nästa")
+        page.get_by_role("radio", name=re.compile("610")).check()
+        press(page, "Nästa")
+        heading(page, "Granska foto")
+        button, own = page.get_by_text("Välj fil", exact=True), page.get_by_label("Fil med fotografiet")
+        before = button.evaluate("e => getComputedStyle(e).outlineStyle")
+        page.get_by_role("button", name="Hämta fotografi").focus()
+        page.keyboard.press("Shift+Tab")
+        expect(own).to_be_focused()
+        assert (before, button.evaluate("e => getComputedStyle(e).outlineStyle")) == ("none", "solid")
+        assert own.evaluate("e => getComputedStyle(e).opacity") == "0"  # its own words are the browser's
+        expect(page.get_by_text("Ingen fil är vald")).to_be_visible()
+        with page.expect_file_chooser() as chooser:
+            page.mouse.click(*middle_of(button))
+        chooser.value.set_files(file(tmp_path, portrait_of(3), "Elva <b>på jobbet.jpg"))
+        expect(page.get_by_text("Elva <b>på jobbet.jpg", exact=True)).to_be_visible()
+        press(page, "Hämta fotografi")
+        expect(page.get_by_text("Foto uppladdat:")).to_be_visible()
+
+
+def middle_of(element: Locator) -> tuple[float, float]:
+    box = element.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_an_address_is_broken_at_its_signs_alone(world: Any, portal: Portal, browser: Browser) -> None:
+    post = person_with_two_posts(world)
+    mail = "elva-maria.tolvansson@vardcentralen-eken.vastragotalandsregionen.example"
+    for each in Post.objects.filter(person=post.person):
+        world.outside.change_post(each.hsa_id, mail=mail)
+    with desk(browser, portal, world) as page:
+        begin(page, portal, post)
+        page.get_by_role("radio", name="Regionen").check()
+        press(page, "Nästa")
+        lines = page.locator("aside dd", has_text=mail).evaluate(LINES)
+        assert ("".join(lines), len(lines) > 1) == (mail, True)
+        assert all(line.endswith((".", "@")) for line in lines[:-1]), lines
+
+
+LINES = """element => {
+  const lines = [], walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+  let top = null;
+  while (walker.nextNode()) for (let i = 0; i < walker.currentNode.length; i++) {
+    const range = document.createRange();
+    range.setStart(walker.currentNode, i);
+    range.setEnd(walker.currentNode, i + 1);
+    const at = range.getBoundingClientRect();
+    if (top === null || at.top - top > 4) lines.push("");
+    top = at.top;
+    lines[lines.length - 1] += walker.currentNode.data[i];
+  }
+  return lines.map(line => line.trim());
+}"""
+
+
 def test_without_script(world: Any, portal: Portal, browser: Browser, tmp_path: Path) -> None:
     post = person_with_two_posts(world)
     clinic = Post.objects.get(person=post.person, organisation=world.clinic)
@@ -210,6 +271,8 @@ def test_without_script(world: Any, portal: Portal, browser: Browser, tmp_path: 
         press(page, "Nästa")
         page.get_by_role("radio", name=re.compile("610")).check()
         press(page, "Nästa")
+        expect(page.get_by_text("Ingen fil är vald")).to_be_hidden()  # nothing of ours would say which file is chosen
+        assert page.get_by_label("Fil med fotografiet").evaluate("e => getComputedStyle(e).opacity") == "1"
         page.get_by_label("Fil med fotografiet").set_input_files(file(tmp_path, picture()))
         press(page, "Hämta fotografi")
         press(page, "Nästa")
