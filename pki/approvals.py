@@ -27,6 +27,10 @@ REQUIRED: Mapping[str, int] = {
 }
 """Approvers beside the requester, by action."""
 
+KNOWN_REQUESTERS = ("user:", "participant:")
+"""Whom approvers can be told apart from. Another, such as `operator:`, is known by a system's name and may approve by a second
+one in the portal: what he asks for needs two approvers at least, so that it is never one person's act."""
+
 
 @dataclass(frozen=True)
 class Signed:
@@ -48,8 +52,9 @@ def document_hash(document: Mapping[str, Any]) -> str:
 def request(
     *, action: ApprovalAction, summary: str, document: Mapping[str, Any], requester_ref: str, required: int = 0
 ) -> ApprovalRequest:
-    """Asks for the approvals that `action` needs, or for more if `required` is more. `summary` is one Swedish line without
-    personal data.
+    """Asks for the approvals that `action` and the requester need, or for more if `required` is more.
+
+    `summary` is one Swedish line without personal data.
     """
     now = clock.now()
     made = ApprovalRequest.objects.create(
@@ -57,7 +62,7 @@ def request(
         summary=summary,
         document=dict(document),
         document_sha256=document_hash(document),
-        required=max(required, REQUIRED[action]),
+        required=max(required, _least(action, requester_ref)),
         requester_ref=requester_ref,
         created_at=now,
         expires_at=now + LIFETIME,
@@ -159,7 +164,11 @@ def _enough(row: ApprovalRequest) -> bool:
     """Whether enough others have approved this document, by what they decided and not by what the request says of itself."""
     given = row.approvals.filter(decision=Decision.APPROVED, document_sha256=row.document_sha256)
     others = given.exclude(approver_ref__in=[row.requester_ref, row.document.get("requester") or ""])
-    return others.values("approver_ref").distinct().count() >= max(row.required, REQUIRED[row.action])
+    return others.values("approver_ref").distinct().count() >= max(row.required, _least(row.action, row.requester_ref))
+
+
+def _least(action: str, requester_ref: str) -> int:
+    return max(REQUIRED[action], 1 if requester_ref.startswith(KNOWN_REQUESTERS) else 2)
 
 
 def _locked(request_id: UUID) -> ApprovalRequest:

@@ -397,6 +397,18 @@ def test_the_last_of_many_at_once_is_not_counted_twice():
         use(row)
 
 
+@pytest.mark.parametrize("who", ["operator:root", "system:x", ""])
+def test_who_asked_by_another_name_than_the_portals_does_not_make_it_one_persons_act(who):
+    """An operator of the machine may have an account in the portal too."""
+    row = approvals.request(action=ApprovalAction.CA_STATE, summary="x", document=DOCUMENT, requester_ref=who)
+    assert row.required == 2
+    assert approve(row, "user:1").state == ApprovalState.OPEN
+    with pytest.raises(Conflict):
+        use(row)
+    approve(row, "user:2")
+    assert use(row).state == ApprovalState.USED
+
+
 def test_who_asked_for_a_mass_revocation_through_another_does_not_approve_it(demo_pki):
     issued()
     selection = MassSelection(profiles=("person-hsaid-auth",))

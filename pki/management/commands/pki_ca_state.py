@@ -1,4 +1,4 @@
-"""`pki_ca_state plan CA GENERATION STATE --justification TEXT`, then, once another person has approved it, `carry-out ID`."""
+"""`pki_ca_state plan CA GENERATION STATE --justification TEXT`, then, once two persons have approved it, `carry-out ID`."""
 
 from typing import Any
 from uuid import UUID
@@ -12,9 +12,9 @@ from siths_portal.lib.errors import DomainError
 
 
 class Command(BaseCommand):
-    """Changes what a CA may do, under dual control. Approving is done in the portal, by a person who has logged in."""
+    """Changes what a CA may do, under dual control. Approving is done in the portal, by two persons who have logged in."""
 
-    help = "Ändrar en utfärdares tillstånd: begär, och genomför när en annan person har godkänt i portalen."
+    help = "Ändrar en utfärdares tillstånd: begär, och genomför när två personer har godkänt i portalen."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """`list`, `plan` and `carry-out`."""
@@ -53,7 +53,7 @@ class Command(BaseCommand):
             justification=options["justification"],
             requester_ref=arguments.operator_ref(),
         )
-        self.stdout.write(f"{asked.id} väntar på godkännande av {asked.required} annan person: {asked.summary}")
+        self.stdout.write(f"{asked.id} väntar på godkännande av {asked.required} personer i portalen: {asked.summary}")
 
     def _carry_out(self, options: dict[str, Any]) -> None:
         ca = ca_states.carry_out(request_id=options["request"], actor_ref=arguments.operator_ref())
