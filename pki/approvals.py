@@ -24,6 +24,7 @@ REQUIRED: Mapping[str, int] = {
     ApprovalAction.CEREMONY: 2,
     ApprovalAction.CA_STATE: 1,
     ApprovalAction.MASS_REVOCATION: 2,
+    ApprovalAction.IMPORT: 1,
 }
 """Approvers beside the requester, by action."""
 

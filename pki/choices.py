@@ -147,6 +147,7 @@ class ApprovalAction(models.TextChoices):
     CEREMONY = "ceremony"
     CA_STATE = "ca-state"
     MASS_REVOCATION = "mass-revocation"
+    IMPORT = "import"
 
 
 class ApprovalState(models.TextChoices):
@@ -173,3 +174,11 @@ class CeremonyState(models.TextChoices):
     RUNNING = "running"
     FINISHED = "finished"
     FAILED = "failed"
+
+
+class ImportState(models.TextChoices):
+    """How far an import has come: certificates, then the old lists and requests on paper, then `finished`."""
+
+    CERTIFICATES = "certificates"
+    LISTS = "lists"
+    FINISHED = "finished"

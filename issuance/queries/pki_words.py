@@ -91,6 +91,7 @@ APPROVAL_ACTION: Mapping[str, str] = {
     "ceremony": _("Nyckelceremoni"),
     "ca-state": _("Ändring av utfärdare"),
     "mass-revocation": _("Masspärr"),
+    "import": _("Import av utfärdare"),
 }
 APPROVAL_STATE: Mapping[str, str] = {
     "open": _("Väntar på beslut"),

@@ -16,6 +16,7 @@ from pki.choices import (
     CertificateStatus,
     Decision,
     DeliveryState,
+    ImportState,
     KeyFinding,
     KeyProvenance,
     KeyPurpose,
@@ -34,6 +35,7 @@ from pki.models.clients import ClientOrder, ClientPermission
 from pki.models.crls import Crl, CrlScope
 from pki.models.events import ClockMark, Event, EventMacs, EventSeal
 from pki.models.health import AuditCheck, HealthReport
+from pki.models.imports import CaImport, ImportFinding
 from pki.models.issuance import IssuanceSet, ModulusBlock, ProfileLint, RsaKey
 from pki.models.keys import HsmKey, KeyInventory
 from pki.models.mass_revocations import MassRevocation, MassRevocationMember
@@ -50,6 +52,7 @@ __all__ = [
     "ApprovalRequest",
     "ApprovalState",
     "AuditCheck",
+    "CaImport",
     "CaState",
     "CeremonyProposal",
     "CeremonySignature",
@@ -73,6 +76,8 @@ __all__ = [
     "Fingerprint",
     "HealthReport",
     "HsmKey",
+    "ImportFinding",
+    "ImportState",
     "IssuanceSet",
     "KeyCeremony",
     "KeyFinding",

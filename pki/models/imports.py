@@ -1,0 +1,52 @@
+"""Take-overs of CAs: what was imported, how far each import has come, and what it found."""
+
+from django.db import models
+
+from pki.choices import ImportState
+from pki.models.approvals import ApprovalRequest
+from pki.models.authorities import CertificateAuthority
+from siths_portal.lib.ids import new_id
+
+
+class CaImport(models.Model):
+    """An import of a CA's certificates and lists under dual control (spec F8). What it reads is fixed by `inputs_sha256`.
+
+    `inputs` are the files with size and SHA-256, `inputs_sha256` the hash of that list's canonical JSON. `position` is how many
+    rows of the source a committed batch has passed, and `counts` what became of those. `report` stands when it is finished.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    ca = models.ForeignKey(CertificateAuthority, on_delete=models.PROTECT, related_name="imports", db_index=False)
+    approval_request = models.OneToOneField(ApprovalRequest, on_delete=models.PROTECT, related_name="ca_import")
+    inputs = models.JSONField()
+    inputs_sha256 = models.CharField(max_length=64)
+    state = models.CharField(max_length=12, choices=ImportState.choices, default=ImportState.CERTIFICATES)
+    position = models.PositiveBigIntegerField(default=0)
+    counts = models.JSONField(default=dict)
+    actor_ref = models.CharField(max_length=200)
+    started_at = models.DateTimeField()
+    last_batch_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    report = models.JSONField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(state__in=ImportState.values), name="pki_import_state"),
+            models.UniqueConstraint(fields=["ca", "inputs_sha256"], name="pki_import_inputs"),
+        ]
+
+
+class ImportFinding(models.Model):
+    """A row that was not taken as it stands, or that two sources tell differently.
+
+    `place` is the row (`certificates.jsonl:12`), `kind` one of `pki.takeover.findings.KINDS`, `serial` empty if the row has none.
+    """
+
+    ca_import = models.ForeignKey(CaImport, on_delete=models.PROTECT, related_name="findings", db_index=False)
+    place = models.CharField(max_length=200)
+    kind = models.CharField(max_length=40)
+    serial = models.CharField(max_length=40, default="", blank=True)
+    detail = models.CharField(max_length=200, default="", blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["ca_import", "kind", "id"], name="pki_import_finding")]
