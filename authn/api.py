@@ -9,7 +9,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from authn import service
+from authn import openapi, service  # noqa: F401  (openapi is registered by being imported)
 
 _LONGEST = 16_384
 

@@ -8,7 +8,3 @@ class AuthnConfig(AppConfig):
 
     name = "authn"
     default_auto_field = "django.db.models.BigAutoField"
-
-    def ready(self) -> None:
-        """Registers the authentication with drf-spectacular."""
-        from authn import openapi  # noqa: F401

@@ -19,7 +19,7 @@ from pki.crl_entries import Written
 from pki.domain import crl, crl_reader
 from siths_portal.lib.files import sync_folder
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
 SMALL = 1 << 20
 """Lists up to so many octets are read by the library as a whole too."""
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from pki.domain import der
 from pki.domain.crl import header
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
 _LONGEST_START = 64 * 1024  # more than version, algorithm, issuer and times need
 _BIT_STRING = 0x03
 _TIMES = (der.UTC_TIME, der.GENERALIZED_TIME)

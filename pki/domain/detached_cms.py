@@ -12,9 +12,6 @@ from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
-from pyhanko.sign.general import MultivaluedAttributeError, NonexistentAttributeError, find_unique_cms_attribute
-from pyhanko.sign.validation.errors import SignatureValidationError
-from pyhanko.sign.validation.generic_cms import validate_sig_integrity
 
 DIGESTS = ("sha256", "sha384", "sha512")
 LEAST_RSA_BITS = 2048
@@ -41,6 +38,10 @@ def verify(signature: bytes, content: bytes, certificates: Sequence[x509.Certifi
     It must have signed attributes with the time of signing, and one signer. Certificates inside it are not looked at. Whether the
     certificate is valid is the caller's to check.
     """
+    # Here, since the library takes 15 MB in every process that loads it, and ceremonies are few.
+    from pyhanko.sign.validation.errors import SignatureValidationError
+    from pyhanko.sign.validation.generic_cms import validate_sig_integrity
+
     der = _der(signature)
     try:
         signed_data = _signed_data(der)
@@ -127,6 +128,8 @@ def _signature_digest(algorithm: cms.SignedDigestAlgorithm, digest: str) -> str:
 
 
 def _signing_time(info: cms.SignerInfo) -> dt.datetime:
+    from pyhanko.sign.general import MultivaluedAttributeError, NonexistentAttributeError, find_unique_cms_attribute
+
     if info["signed_attrs"].native is None:
         raise NotSigned("signaturen saknar signerade attribut (openssl cms -sign utan -noattr)")
     try:
