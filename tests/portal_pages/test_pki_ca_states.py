@@ -151,6 +151,12 @@ def test_a_ca_has_one_matter_at_a_time(world: Any) -> None:
     on_page = client.get(reverse("pki_authority", args=CA))
     assert "Ett ärende om tillståndet är inte avslutat." in text_of(on_page)
     assert f'href="{ADDRESS}"' not in on_page.content.decode()
+    assert "Ett annat tillstånd är begärt och väntar på beslut. Visa ärendet" in text_of(on_page)
+    matter = matters().get()
+    approvals.decide(
+        request_id=matter.id, approver_ref="user:other", decision=Decision.APPROVED, document_sha256=matter.document_sha256
+    )
+    assert "godkänt och väntar på att genomföras" in text_of(client.get(reverse("pki_authority", args=CA)))
 
 
 def test_a_ca_that_stays_what_it_is_says_why(world: Any) -> None:
@@ -202,6 +208,11 @@ def test_what_was_typed_is_there_after_the_log_in(world: Any) -> None:
     page = client.get(ADDRESS).content.decode()
     assert 'value="retired" checked' in page
     assert "Ersätts av generation 2" in page
+
+
+def test_help_on_the_pki_is_for_those_who_operate_it(world: Any) -> None:
+    assert "Lämna aldrig in en nyckel." in text_of(client_of(operator(world)).get(reverse("help")))
+    assert "Ceremonier" not in text_of(client_of(world.officer()).get(reverse("help")))
 
 
 def test_other_matters_are_not_carried_out_here(world: Any) -> None:

@@ -40,9 +40,10 @@ def authority_list(request: HttpRequest) -> HttpResponse:
 @operators(Action.VIEW_PKI)
 def authority(request: HttpRequest, slug: str, generation: int) -> HttpResponse:
     """Everything on one CA. Raises NotFound."""
-    found = pki.authority_record(slug, generation)
+    found, matter = pki.authority_record(slug, generation), pki.ca_state_matter(slug, generation)
     context = {
         "found": found,
+        "matter": matter,
         "state": _state(found.line.state),
         "means": words.said(pki_words.CA_STATE_MEANS, found.line.state),
         "facts": _facts(found),
@@ -51,7 +52,7 @@ def authority(request: HttpRequest, slug: str, generation: int) -> HttpResponse:
         "responders": [_responder(each) for each in found.responders],
         "counts": [_count(each) for each in found.counts],
         "estimated": any(each.estimated for each in found.counts),
-        "functions": list(_functions(found)),
+        "functions": list(_functions(found, matter)),
     }
     return page(request, "operators/authority.html", "authorities", context)
 
@@ -180,7 +181,7 @@ def _count(each: Any) -> dict[str, Any]:
     return {"label": words.said(pki_words.STATUS_COUNTED, each.status), "number": each.number, "estimated": each.estimated}
 
 
-def _functions(found: pki.AuthorityRecord) -> Iterable[Link]:
+def _functions(found: pki.AuthorityRecord, matter: pki.ApprovalView | None) -> Iterable[Link]:
     if found.certificate_id:
         yield Link(_("Visa certifikatet"), reverse("pki_certificate", args=[found.certificate_id]))
     arguments = [found.line.slug, found.line.generation]
@@ -188,7 +189,7 @@ def _functions(found: pki.AuthorityRecord) -> Iterable[Link]:
         yield Link(_("Hämta certifikatet (PEM)"), reverse("pki_authority_pem", args=arguments))
         yield Link(_("Hämta certifikatet (DER)"), reverse("pki_authority_der", args=arguments))
     yield Link(_("Certifikat från utfärdaren"), f"{reverse('pki_certificates')}?utfardare={arguments[0]}:{arguments[1]}")
-    why_not = ca_states.obstacle(found)
+    why_not = ca_states.obstacle(found, matter)
     yield Link(_("Ändra tillstånd"), reverse("pki_authority_state", args=arguments), not why_not, why_not)
 
 

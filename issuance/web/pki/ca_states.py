@@ -1,12 +1,12 @@
 """Pages by which a CA gets another state: asked for with its consequences in view, and carried out once it is approved."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
@@ -27,10 +27,10 @@ FIELDS = ("state", "justification")
 @operators(Action.CHANGE_CA_STATE)
 def ca_state(request: HttpRequest, slug: str, generation: int) -> HttpResponse:
     """The states that the CA may have, each with its consequences; when posted, the matter. Raises NotFound."""
-    found = pki.authority_record(slug, generation)
-    if why_not := obstacle(found):
+    found, matter = pki.authority_record(slug, generation), pki.ca_state_matter(slug, generation)
+    if why_not := obstacle(found, matter):
         status = Conflict.http_status if request.method == "POST" else 200
-        return _page(request, found, None, status=status, why_not=why_not)
+        return _page(request, found, None, status=status, more={"why_not": why_not, "matter": matter})
     if step_up := require_recent_login(request, AT_ONCE):
         return step_up
     if request.method != "POST":
@@ -41,7 +41,7 @@ def ca_state(request: HttpRequest, slug: str, generation: int) -> HttpResponse:
     status = Invalid.http_status
     if form.is_valid():
         try:
-            matter = pki_operations.ask_for_ca_state(
+            asked = pki_operations.ask_for_ca_state(
                 actor=actor_of(request),
                 slug=slug,
                 generation=generation,
@@ -53,17 +53,17 @@ def ca_state(request: HttpRequest, slug: str, generation: int) -> HttpResponse:
             status = error.http_status
         else:
             messages.success(request, _("Ändringen är begärd. En annan person ska godkänna den."))
-            return redirect("pki_approval", matter)
+            return redirect("pki_approval", asked)
     return _page(request, found, form, status=status)
 
 
-def obstacle(found: pki.AuthorityRecord) -> str:
-    """Why no other state can be asked for now; empty if one can."""
+def obstacle(found: pki.AuthorityRecord, matter: pki.ApprovalView | None) -> str:
+    """Why no other state can be asked for now, when `matter` is the one that waits; empty if one can."""
     if not pki.ca_state_targets(found.line.state):
         return words.said(pki_words.CA_STATE_STAYS, found.line.state)
     if not found.certificate:
         return _("Ceremonin är inte klar: utfärdaren har inget certifikat än.")
-    if pki.ca_state_matter(found.line.slug, found.line.generation):
+    if matter:
         return _("Ett ärende om tillståndet är inte avslutat.")
     return ""
 
@@ -92,19 +92,21 @@ def carry_out(request: HttpRequest, request_id: UUID) -> HttpResponse:
 
 
 def _page(
-    request: HttpRequest, found: pki.AuthorityRecord, form: CaStateForm | None, *, status: int = 200, why_not: str = ""
+    request: HttpRequest,
+    found: pki.AuthorityRecord,
+    form: CaStateForm | None,
+    *,
+    status: int = 200,
+    more: Mapping[str, Any] | None = None,
 ) -> HttpResponse:
-    matter = pki.ca_state_matter(found.line.slug, found.line.generation) if why_not else None
     context: dict[str, Any] = {
         "found": found,
         "state": pki_words.tagged(pki_words.CA_TAG, pki_words.CA_STATE, found.line.state),
         "means": words.said(pki_words.CA_STATE_MEANS, found.line.state),
         "form": form,
         "targets": [_target(found, target) for target in pki.ca_state_targets(found.line.state)],
-        "why_not": why_not,
-        "matter_url": reverse("pki_approval", args=[matter.id]) if matter else "",
     }
-    return page(request, "operators/ca_state.html", "authorities", context, status=status)
+    return page(request, "operators/ca_state.html", "authorities", {**context, **(more or {})}, status=status)
 
 
 def _target(found: pki.AuthorityRecord, target: str) -> dict[str, Any]:
