@@ -112,7 +112,7 @@ def as_typed(selection: pki.MassSelection) -> dict[str, Any]:
 
 
 class MassGroundsForm(Form):
-    """Why, on whose word and since when. Nothing is chosen for the operator but the time."""
+    """Why, on whose word and since when. The form begins with the present minute and with nobody else having asked."""
 
     reason = forms.ChoiceField(
         label=_("Spärrorsak"),
