@@ -56,13 +56,14 @@ class _Answer(NamedTuple):
 
 
 class Responder:
-    """Answers requests from the store in `folder`. At most `memo` requests are remembered."""
+    """Answers requests from the store in `folder`. At most twice `memo` requests are remembered."""
 
     def __init__(self, folder: Path, *, memo: int = 10_000) -> None:
         self._store = Store(folder)
         self._routes = Routes(folder)
         self._wishes = Wishes(folder)
         self._memo: dict[bytes | str, _Answer] = {}
+        self._older: dict[bytes | str, _Answer] = {}  # the memo before it was full
         self._memo_size = memo
         self.counts = Counts()
         self.teller = Teller(self.counts)
@@ -89,7 +90,7 @@ class Responder:
         if len(der) > ocsp_request.MAX_BYTES:
             environ["wsgi.input"].read(_DRAINED)  # a connection with an unread body is not used again
             raise ocsp_request.MalformedRequest("length")
-        answer = self._memo.get(der)
+        answer = self._memo.get(der) or self._older.get(der)
         if answer is None or answer.table.slots[answer.at] != answer.word or time.time() >= answer.until:
             found = self._answer(der, der)
             if isinstance(found, bytes):
@@ -100,7 +101,7 @@ class Responder:
         return answer.body
 
     def _get(self, tail: str, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        answer = self._memo.get(tail)
+        answer = self._memo.get(tail) or self._older.get(tail)
         if answer is None or answer.table.slots[answer.at] != answer.word or time.time() >= answer.until:
             found = self._answer(tail, ocsp_request.decode_path(tail))
             if isinstance(found, bytes):
@@ -143,13 +144,9 @@ class Responder:
         return answer
 
     def _remember(self, memo_key: bytes | str, answer: _Answer) -> None:
-        memo = self._memo
-        if len(memo) >= self._memo_size:
-            try:
-                del memo[next(iter(memo))]
-            except (RuntimeError, KeyError):  # another thread was at it
-                memo.clear()
-        memo[memo_key] = answer
+        if len(self._memo) >= self._memo_size:
+            self._older, self._memo = self._memo, {}
+        self._memo[memo_key] = answer
 
     def _unservable(self, record: Record, authority: Authority, asked: Asked, now: float) -> bytes | None:
         """The error to say instead of the record's answer; None if it may be served."""

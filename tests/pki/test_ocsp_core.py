@@ -1,5 +1,6 @@
 """The core that reads requests and writes answers: on vectors and mutations, beside the library's own reader and builder."""
 
+import base64
 import datetime as dt
 import os
 import random
@@ -195,3 +196,15 @@ def test_times_are_in_utc_and_whole_seconds():
     stockholm = dt.timezone(dt.timedelta(hours=1))
     moment = dt.datetime(2026, 11, 25, 14, 50, 7, 999_999, tzinfo=stockholm)
     assert ocsp_answer.time_text(moment) == b"20261125135007Z"
+
+
+def test_the_path_of_a_get_is_read_alike_however_it_is_spelled():
+    der = made(extensions=None)
+    text = base64.b64encode(der).decode()
+    for tail in (text, "/" + text, "//" + text, text.rstrip("="), text.replace("+", " "), text[:20] + "\r\n" + text[20:]):
+        assert ocsp_request.decode_path(tail) == der
+    large = base64.b64encode(b"\x30" * 9000).decode()
+    assert ocsp_request.decode_path(large) == b"\x30" * 9000
+    for tail in ("", "/", "=", "====", "%%%", "a", "MFA*", text + "!", text[:-1] + "é", text + "=" + text, "A" * 14_000):
+        with pytest.raises(ocsp_request.MalformedRequest):
+            ocsp_request.decode_path(tail)
