@@ -3,7 +3,6 @@
 Each run has its own, so runs do not meet, in one machine or in one clone. Durability is off here and nowhere else.
 """
 
-import contextlib
 import os
 import shutil
 import subprocess
@@ -22,6 +21,7 @@ from siths_portal.dev.private_services import (
     PrivatePostgres,
     PrivateRedis,
 )
+from tests import superuser
 
 pytest_plugins = ["tests.pki_fixtures"]
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
@@ -128,21 +128,36 @@ def django_db_setup(request: pytest.FixtureRequest, django_test_environment: Non
 
 def flush_database() -> None:
     """Empties every table as superuser with triggers off: the application may not delete events."""
-    import psycopg2
     from django.conf import settings
     from django.db import connection
 
     kept = {"django_migrations", "django_content_type", "auth_permission"}
-    tables = [t for t in connection.introspection.table_names() if t not in kept]
-    options = connection.settings_dict["OPTIONS"]
-    superuser = psycopg2.connect(dbname=connection.settings_dict["NAME"], user="postgres", host=options["host"])
-    with contextlib.closing(superuser), superuser, superuser.cursor() as cursor:
-        cursor.execute("SET session_replication_role = replica")
+    with superuser.cursor() as cursor:
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        tables = sorted({name for (name,) in cursor.fetchall()} - kept)
         cursor.execute(";".join(f'DELETE FROM "{table}"' for table in tables))
     if "pki.clock_guard" in sys.modules:
         sys.modules["pki.clock_guard"]._checked = None  # type: ignore[attr-defined]  # nothing was signed in the next test's database
     for anchor in Path(settings.AUDIT_ANCHOR_DIR).glob(f"{connection.settings_dict['NAME']}.*"):
         anchor.unlink()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take long come first, so that no worker of a parallel run ends with one while the others have nothing left."""
+    seconds: dict[Path, float] = {}
+    for item in items:
+        seconds[item.path] = seconds.get(item.path, 0.0) + _expected_seconds(item)
+    turns = {path: turn for turn, path in enumerate(sorted(seconds, key=lambda path: -seconds[path]))}
+    items.sort(key=lambda item: turns[item.path])
+
+
+def _expected_seconds(item: pytest.Item) -> float:
+    """Roughly: what is long says so by a mark or a limit of its own, or by what it asks for."""
+    marks = {mark.name for mark in item.iter_markers()}
+    fixtures = set(getattr(item, "fixturenames", ()))
+    long = 20.0 if marks & {"soak", "faults", "timeout"} else 0.0
+    return 0.2 + long + (4.0 if "browser" in fixtures else 0.0) + (2.0 if "own_tokens" in fixtures else 0.0)
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import superuser
+
 SO_PIN = "12345678"
 TEST_PIN = "648219"
 DEMO_FILE = Path(__file__).parent.parent / "siths_portal" / "dev" / "demo_ceremony.yaml"
@@ -107,15 +109,14 @@ class _Snapshot:
     def _dump(self) -> None:
         from django.apps import apps
 
-        with _superuser() as connection, connection.cursor() as cursor:
+        with superuser.cursor() as cursor:
             for model in apps.get_app_config("pki").get_models():
                 text = io.BytesIO()
                 cursor.copy_expert(f'COPY "{model._meta.db_table}" TO STDOUT', text)
                 self._tables[model._meta.db_table] = text.getvalue()
 
     def _load(self) -> None:
-        with _superuser() as connection, connection.cursor() as cursor:
-            cursor.execute("SET session_replication_role = replica")
+        with superuser.cursor() as cursor:
             for table, text in self._tables.items():
                 cursor.copy_expert(f'COPY "{table}" FROM STDIN', io.BytesIO(text))
 
@@ -151,19 +152,17 @@ def raw_session(label: str):
 
 
 @contextlib.contextmanager
-def _superuser():
+def tampering():
+    """A cursor of one who gets past every right and trigger of the database, in a connection of its own."""
     import psycopg2
     from django.db import connection
 
     name, host = connection.settings_dict["NAME"], connection.settings_dict["OPTIONS"]["host"]
-    with contextlib.closing(psycopg2.connect(dbname=name, user="postgres", host=host)) as opened, opened:
-        yield opened
-
-
-@contextlib.contextmanager
-def tampering():
-    """A cursor of one who gets past every right and trigger of the database."""
-    with _superuser() as connection, connection.cursor() as cursor:
+    with (
+        contextlib.closing(psycopg2.connect(dbname=name, user="postgres", host=host)) as opened,
+        opened,
+        opened.cursor() as cursor,
+    ):
         cursor.execute("SET session_replication_role = replica")
         yield cursor
 
