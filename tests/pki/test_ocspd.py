@@ -10,6 +10,7 @@ import urllib.parse
 
 import pytest
 from cryptography.hazmat.primitives import hashes
+from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
 from pki import crl, ocsp, ocsp_feed, ocsp_following, ocsp_unknown, status
@@ -485,3 +486,24 @@ def test_a_snapshot_is_read_as_it_is_written():
     assert snapshot == (20, (12, 15))
     assert ocsp_feed.Snapshot.from_text(snapshot.text) == snapshot
     assert ocsp_feed.Snapshot.from_text("10:10:") == (10, ())
+
+
+# --- commands ---------------------------------------------------------------------------------------------------------------
+
+
+def test_the_publisher_by_hand(world, served, settings, capsys):
+    settings.PKI_OCSP_STORE_DIR = served.folder
+    ocsp.presign_due()
+    with pytest.raises(CommandError, match="skrivs redan av en annan process") as taken:
+        call_command("pki_ocsp_publish", "--once")
+    assert taken.value.returncode == 1
+    served.publisher.writer.close()
+    call_command("pki_ocsp_publish", "--once")
+    assert capsys.readouterr().out.startswith(f"{Certificate.objects.count()} serienummer i ")
+
+
+@pytest.mark.parametrize("wrong", [["--bind", "8003"], ["--bind", ":8003"], ["--bind", "x:99999"], ["--workers", "0"]])
+def test_wrong_use_of_the_responders_command(wrong):
+    with pytest.raises(CommandError) as refused:
+        call_command("pki_ocspd", *wrong)
+    assert refused.value.returncode == 2
