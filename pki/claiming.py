@@ -78,6 +78,7 @@ def claim(certificate_ids: list[UUID] | None, limit: int) -> tuple[list[Claimed]
 def _claimable(certificate_ids: list[UUID] | None) -> QuerySet[Certificate]:
     free = Q(signing_started_at=None) | Q(signing_started_at__lt=clock.now() - CLAIM)
     rows = key_checks.without_compromised(reserved().filter(free, tbs_der__isnull=False, signing_attempts__lt=MAX_ATTEMPTS))
+    rows = rows.exclude(ca__state=CaState.COMPROMISED)
     return rows if certificate_ids is None else rows.filter(id__in=certificate_ids)
 
 

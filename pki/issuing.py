@@ -17,6 +17,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
+from django.db.models import QuerySet
 
 from pki import clock_guard, lint, ocsp
 from pki.authorities import issuer_of
@@ -28,6 +29,7 @@ from pki.domain.profiles import Profile
 from pki.domain.tbs import Issuer
 from pki.hsm import HsmError, HsmUnavailable, Scheme, hsm_for
 from pki.models import (
+    CaState,
     Certificate,
     CertificateAuthority,
     CertificateBlob,
@@ -124,22 +126,28 @@ def settle() -> int:
 
 
 def revoke_possibly_signed() -> int:
-    """Revokes what is still reserved an hour after the last attempt that may have signed it; returns how many.
+    """Revokes what is still reserved an hour after the last attempt that may have signed it, or whose CA is compromised.
 
-    A signature may exist, so the serial must show as revoked in CRL and OCSP (spec F3).
+    A signature may exist, so the serial must show as revoked in CRL and OCSP (spec F3). Returns how many.
     """
     overdue = reserved().filter(signing_started_at__lt=clock.now() - POSSIBLY_SIGNED_AFTER, signing_attempts__gt=0)
+    tried = _give_up(overdue, "Not issued, and untouched for an hour since it was tried: a signature may exist.")
+    return tried + _give_up(reserved().filter(ca__state=CaState.COMPROMISED), "Not issued: its CA is compromised.")
+
+
+def _give_up(rows: QuerySet[Certificate], justification: str) -> int:
     with transaction.atomic(durable=True):
-        ids = list(overdue.select_for_update(skip_locked=True).order_by("id").values_list("id", flat=True)[:500])
+        locked = rows.select_for_update(of=("self",), skip_locked=True)
+        ids = list(locked.order_by("id").values_list("id", flat=True)[:500])
         if ids:
-            log.error("certificate.possibly_signed", count=len(ids))
+            log.error("certificate.given_up", count=len(ids))
             plan_revocation(
                 ids,
                 reason="unspecified",
                 actor_ref="system:possibly-signed",
                 received_at=clock.now(),
                 channel="system",
-                justification="Not issued, and untouched for an hour since it was tried: a signature may exist.",
+                justification=justification,
             )
     return len(ids)
 

@@ -214,6 +214,16 @@ def test_eight_threads_with_one_key_for_eight_people(demo_pki):
     assert outcomes == ["key-in-use"] * 7 + ["planned"]
 
 
+def test_nothing_is_signed_for_a_compromised_ca_and_what_was_reserved_is_revoked(demo_pki):
+    ids = plan(*card())
+    CertificateAuthority.objects.filter(slug="person-hsaid-3").update(state="compromised")
+    assert issuing.sign_reserved(ids) == 2  # the other two of the card are another CA's
+    assert issuing.settle() == 2
+    rows = Certificate.objects.filter(id__in=ids, ca__slug="person-hsaid-3")
+    assert set(rows.values_list("status", "signing_attempts")) == {("revoked", 0)}
+    assert not CertificateBlob.objects.filter(certificate__in=rows).exists()
+
+
 # --- serials ------------------------------------------------------------------------------------------------------------
 
 
