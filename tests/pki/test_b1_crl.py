@@ -8,9 +8,10 @@ from asn1crypto.crl import CertificateList
 from cryptography import x509
 from django.conf import settings
 
-from pki import crl
+from pki import crl, inspection, status
 from pki.domain import crl_shards
 from pki.models import Certificate, CertificateAuthority, Crl
+from pki.operators.authorities import authority_lines
 from siths_portal.lib import clock
 from tests.pki.crl_world import lint, number, pem, published, revoke, run, serials_of, sharded
 
@@ -243,6 +244,34 @@ def test_b1_21_an_active_ca_has_no_last_list(world):
     end_everything(world.first)
     crl.publish_crl(world.first.id)
     assert published(world.first).next_update_utc.year < 9999
+
+
+def test_b1_21_the_last_list_is_never_called_late(world):
+    ca, _ = make(world, "last")
+    with clock.moved_to(clock.now() + dt.timedelta(days=900)):
+        (found,) = [each for each in inspection.inspect() if each.subject == f"crl {ca.slug}"]
+        assert (found.ok, "den sista" in found.text) == (True, True)
+    (line,) = [each for each in authority_lines() if each.slug == ca.slug]
+    assert (line.newest_list.due, line.newest_list.next_update) == (None, None)
+    (shown,) = [each for each in status.published_authorities() if each.file_stem == ca.file_stem]
+    assert (shown.crl_number, shown.crl_next_update) == (line.newest_list.number, None)
+
+
+def test_pki_check_looks_at_each_shard(world):
+    ca = sharded(world.first, 4)
+
+    def looked():
+        found = {each.subject: each for each in inspection.inspect()}
+        return found[f"crl {ca.slug}"], found[f"crl {ca.slug} delar"]
+
+    crl.publish_crl(ca.id)
+    whole, shards = looked()
+    assert (whole.ok, shards.ok, shards.text) == (True, False, "4 av 4: del 0: ingen spärrlista är publicerad")
+    crl.publish_all(ca)
+    assert [each.ok for each in looked()] == [True, True]
+    crl.crl_path(ca, 2).write_bytes(b"another")
+    _, shards = looked()
+    assert (shards.ok, shards.text.startswith("1 av 4: del 2: ")) == (False, True)
 
 
 # --- other programs -----------------------------------------------------------------------------------------------------
