@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from pki.domain import serials
 from pki.domain.tbs import Issuer
-from pki.models import CaState, CertificateAuthority, ProfileVersion
+from pki.models import CaState, Certificate, CertificateAuthority, CertificateStatus, ProfileVersion
 from siths_portal.lib.errors import NotFound
 
 
@@ -79,6 +79,12 @@ def ca_certificates() -> Q:
             serial = x509.load_der_x509_certificate(bytes(der)).serial_number
             known |= Q(ca_id=parent_id or id_, serial=serials.text(serial))
     return known
+
+
+def certificate_of(ca: CertificateAuthority) -> Certificate | None:
+    """The row of the CA's own certificate among those of its parent, or among its own for a root; None before it is planned."""
+    rows = Certificate.objects.filter(ca=ca.parent or ca, subject_ref=f"ca:{ca.slug}:{ca.generation}")
+    return rows.exclude(status=CertificateStatus.FAILED).first()
 
 
 def addresses(file_stem: str) -> dict[str, str]:

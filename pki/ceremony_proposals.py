@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, QuerySet
 
-from pki import approvals, ceremony, ceremony_approvals
+from pki import approvals, ceremony_approvals, ceremony_plan
 from pki.ceremonies import ParticipantView
 from pki.domain.ceremony_file import CeremonyFile, CeremonyFileError, parse
 from pki.models import CeremonyProposal, CeremonySignature, Event, KeyCeremony
@@ -96,7 +96,7 @@ def propose(content: bytes, *, actor_ref: str) -> UUID:
     ceremony_approvals.approvers(plan)
     if KeyCeremony.objects.filter(file_sha256=plan.sha256).exists():
         raise Conflict("ceremony-followed", "Filen har redan följts, eller följs nu. En ny ceremoni är en ny fil.")
-    if not ceremony.intentions(plan):
+    if not ceremony_plan.intentions(plan):
         raise Conflict("ceremony-nothing", "Allt som filen säger är redan gjort.")
     row, made = CeremonyProposal.objects.get_or_create(
         file_sha256=plan.sha256,
@@ -188,7 +188,7 @@ def _parsed(content: bytes) -> CeremonyFile:
 
 def _intentions(plan: CeremonyFile) -> tuple[tuple[str, ...], str]:
     try:
-        return tuple(ceremony.intentions(plan)), ""
+        return tuple(ceremony_plan.intentions(plan)), ""
     except DomainError as error:
         return (), error.message
 

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import transaction
 
 from pki import ca_states, crl, issuing, ocsp, planning, profiles, responders
-from pki.authorities import issuer_of
+from pki.authorities import certificate_of, issuer_of
 from pki.domain import keys, names
 from pki.domain.ceremony_file import Act, AuthorityPlan, CeremonyFile
 from pki.domain.profiles import PROFILES
@@ -39,12 +39,6 @@ from siths_portal.lib.errors import Conflict
 def actor_ref(ceremony: CeremonyFile) -> str:
     """Who did it, for events: the ceremony."""
     return f"ceremony:{ceremony.sha256[:16]}"
-
-
-def certificate_of(ca: CertificateAuthority) -> Certificate | None:
-    """The row of the CA's own certificate among those of its parent, or among its own for a root; None before it is planned."""
-    rows = Certificate.objects.filter(ca=ca.parent or ca, subject_ref=f"ca:{ca.slug}:{ca.generation}")
-    return rows.exclude(status=CertificateStatus.FAILED).first()
 
 
 class Run:
@@ -159,7 +153,7 @@ class Run:
         blob = CertificateBlob.objects.filter(certificate=row).first()
         if blob is None:
             raise issuing.NotIssuable("the CA's certificate was revoked before it was issued")
-        described = _describe(ca, bytes(blob.der))
+        described = describe(ca, bytes(blob.der))
         ca.state, ca.key_id = plan.state, key.key_id
         # Not the counters: they have moved since the row was read.
         ca.save(update_fields=["state", "key_id", *described])
@@ -261,7 +255,7 @@ def _self_issuer(plan: AuthorityPlan, key: HsmKey) -> Issuer:
     )
 
 
-def _describe(ca: CertificateAuthority, der: bytes) -> list[str]:
+def describe(ca: CertificateAuthority, der: bytes) -> list[str]:
     """Fills the columns that follow from the CA's certificate, both halves of CertIDs among them, and returns their names."""
     certificate = x509.load_der_x509_certificate(der)
     parsed = asn1_x509.Certificate.load(der)["tbs_certificate"]

@@ -126,6 +126,10 @@ class KeyPurpose(models.TextChoices):
     HEALTH = "health"
 
 
+SERVICE_PURPOSES = (KeyPurpose.KEK, KeyPurpose.SECRET_DERIVE, KeyPurpose.AUDIT, KeyPurpose.AUDIT_HEAD, KeyPurpose.HEALTH)
+"""Keys that the house itself needs beside those of CAs and responders."""
+
+
 class KeyProvenance(models.TextChoices):
     """Where a key came into being: in the token, or elsewhere and moved into it at a ceremony (spec E2 point 13)."""
 

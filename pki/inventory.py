@@ -5,17 +5,16 @@ log and, for a key that is known, its row. The root's token is away between cere
 """
 
 import datetime as dt
-import enum
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
-from uuid import UUID
 
 import structlog
 from django.conf import settings
 from django.db import transaction
 
 from pki.hsm import HsmError, TokenObject, hsm_for
+from pki.inventory_reports import InventoryReport, Problem, ProblemKind, TokenSeen, TokenState, latest, report_of
 from pki.models import Event, HsmKey, KeyFinding, KeyInventory
 from pki.token_keys import SECRET_KEYS, keys_at_rest
 from siths_portal.lib import clock
@@ -23,70 +22,13 @@ from siths_portal.lib.canonical import sha256_hex
 
 log = structlog.get_logger(__name__)
 
+__all__ = ["InventoryReport", "Problem", "ProblemKind", "TokenSeen", "TokenState", "latest", "run", "run_due"]
+
 ACTOR = "system:key-inventory"
 PERIOD = dt.timedelta(days=1)
 _EARLY = dt.timedelta(hours=1)  # a run that comes somewhat early is still the day's
 # An event holds so many problems; the report holds all.
 _IN_EVENT = 50
-
-
-class ProblemKind(enum.StrEnum):
-    """What can be wrong: an object that no row knows, a key that is gone or changed, a token that could not be read."""
-
-    UNKNOWN = "unknown"
-    MISSING = "missing"
-    DRIFTED = "drifted"
-    UNREACHABLE = "unreachable"
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One thing that is not as recorded. `facts` tells how: pairs of what was recorded and what was found."""
-
-    kind: str
-    token: str
-    key_id: str = ""
-    label: str = ""
-    facts: dict[str, Any] = field(default_factory=dict)
-
-
-class TokenState(enum.StrEnum):
-    """What became of a token: read, absent as the root's may be, or not to be read."""
-
-    READ = "read"
-    OFFLINE = "offline"
-    UNREACHABLE = "unreachable"
-
-
-@dataclass(frozen=True)
-class TokenSeen:
-    """A token of the inventory and how many objects it keeps."""
-
-    label: str
-    state: str
-    objects: int = 0
-
-
-@dataclass(frozen=True)
-class InventoryReport:
-    """What one inventory found."""
-
-    id: UUID
-    started_at: dt.datetime
-    ended_at: dt.datetime
-    tokens: tuple[TokenSeen, ...]
-    problems: tuple[Problem, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Everything is as recorded."""
-        return not self.problems
-
-
-def latest() -> InventoryReport | None:
-    """The newest inventory; None before the first. Needs no token."""
-    row = KeyInventory.objects.order_by("-started_at").first()
-    return None if row is None else _report(row)
 
 
 def run_due() -> InventoryReport | None:
@@ -206,11 +148,4 @@ def _store(
                 "problems": row.problems[:_IN_EVENT],
             },
         )
-    return _report(row)
-
-
-def _report(row: KeyInventory) -> InventoryReport:
-    def made[T](kind: type[T], values: Iterable[Mapping[str, Any]]) -> tuple[T, ...]:
-        return tuple(kind(**each) for each in values)
-
-    return InventoryReport(row.id, row.started_at, row.ended_at, made(TokenSeen, row.tokens), made(Problem, row.problems))
+    return report_of(row)

@@ -18,8 +18,8 @@ from pki.deliveries import DeliveryView, delivery, destroy_delivery, plan_delive
 from pki.findings import Severity
 from pki.health_reports import AuditCheckView, HealthView, SeenFinding, audit_checks
 from pki.health_reports import latest as health_report
-from pki.inventory import InventoryReport
-from pki.inventory import latest as key_inventory
+from pki.inventory_reports import InventoryReport
+from pki.inventory_reports import latest as key_inventory
 from pki.lookup import certificates, revoked_since, wait_until_settled
 from pki.mass_revocation import (
     MassRevocationGrounds,

@@ -30,7 +30,7 @@ REQUIRED = {
 
 # Purposes whose keys are secret keys, without a public half.
 SECRET_KEYS = {KeyPurpose.KEK, KeyPurpose.AUDIT}
-# Keys that the house itself needs beside those of CAs and responders, and what they are.
+# What the keys of SERVICE_PURPOSES are.
 SERVICE_KEYS: dict[KeyPurpose, str] = {
     KeyPurpose.KEK: Algorithm.AES_256,
     KeyPurpose.SECRET_DERIVE: Algorithm.EC_P256,

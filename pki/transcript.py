@@ -15,7 +15,8 @@ from cryptography import x509
 from django.conf import settings
 from django.db.models import Q
 
-from pki.ceremony_steps import certificate_of
+from pki.authorities import certificate_of
+from pki.choices import SERVICE_PURPOSES
 from pki.domain.ceremony_file import Act, CeremonyFile
 from pki.models import (
     Approval,
@@ -29,7 +30,6 @@ from pki.models import (
     OcspSigner,
     ProfileVersion,
 )
-from pki.token_keys import SERVICE_KEYS
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 from siths_portal.lib.files import write_atomically
 
@@ -77,7 +77,7 @@ def describe(
     signers = OcspSigner.objects.filter(ca__in=authorities, certificate__created_at__gte=span.started)
     signers = signers.select_related("ca", "certificate__profile_version").order_by("ca_id", "not_after")
     key_ids = {ca.key_id for ca in made} | {signer.key_id for signer in signers}
-    keys = HsmKey.objects.filter(Q(key_id__in=key_ids) | Q(purpose__in=SERVICE_KEYS, created_at__gte=span.started))
+    keys = HsmKey.objects.filter(Q(key_id__in=key_ids) | Q(purpose__in=SERVICE_PURPOSES, created_at__gte=span.started))
     return {
         "ceremony": ceremony.title,
         "environment": ceremony.environment,

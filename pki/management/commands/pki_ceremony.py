@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from pki import ceremony, ceremony_approvals, replay
+from pki import ceremony, ceremony_approvals, ceremony_plan, replay
 from pki.domain.ceremony_file import CeremonyFile, CeremonyFileError, parse
 from pki.hsm import HsmError
 from pki.issuing import NotIssuable
@@ -84,7 +84,7 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps(outcome.structure, ensure_ascii=False, indent=2))
 
     def _tell(self, plan: CeremonyFile, file: Path | None) -> None:
-        for line in ceremony.intentions(plan) or ["inget att göra"]:
+        for line in ceremony_plan.intentions(plan) or ["inget att göra"]:
             self.stdout.write(line)
         if file is None:
             return
