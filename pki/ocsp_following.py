@@ -9,6 +9,7 @@ from django.conf import settings
 
 from pki.ocspd.reading import Store, StoreMissing
 from pki.ocspd.telling import LATE
+from siths_portal.lib import clock
 
 log = structlog.get_logger(__name__)
 
@@ -22,7 +23,7 @@ def await_store() -> bool:
     Does not wait for a store that nobody keeps up: a CRL that is due is worth more than the order of the two, and the responder
     says that its answers are old.
     """
-    moment = time.time()
+    moment = clock.now().timestamp()
     store = Store(Path(settings.PKI_OCSP_STORE_DIR))
     deadline = time.monotonic() + WAIT
     while True:
@@ -33,6 +34,6 @@ def await_store() -> bool:
         if followed >= moment:
             return True
         if followed < moment - LATE or time.monotonic() > deadline:
-            log.error("ocsp_store.behind_a_crl", seconds=round(time.time() - followed, 1))
+            log.error("ocsp_store.behind_a_crl", seconds=round(clock.now().timestamp() - followed, 1))
             return False
         time.sleep(0.05)

@@ -17,7 +17,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from pki import ocsp_feed, ocsp_unknown
 from pki.ocspd import layout, routing, wishing
 from pki.ocspd.writing import Writer
-from siths_portal.lib import jobs, metrics
+from siths_portal.lib import clock, jobs, metrics
 from siths_portal.lib.files import write_atomically
 
 log = structlog.get_logger(__name__)
@@ -64,7 +64,7 @@ class Publisher:
 
         Raises OperationalError, InterfaceError. The first look, and one each day, compares everything.
         """
-        started, moment = time.monotonic(), time.time()
+        started, moment = time.monotonic(), clock.now().timestamp()
         whole = self._position is None or started - self._loaded_at > RELOAD_EACH
         with transaction.atomic(durable=True):
             with connection.cursor() as cursor:

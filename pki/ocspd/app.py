@@ -5,7 +5,6 @@ often; an entry counts only while the certificate's slot says what it said, so t
 """
 
 import os
-import time
 from collections.abc import Iterable
 from email.utils import formatdate
 from functools import lru_cache
@@ -22,6 +21,7 @@ from pki.ocspd.reading import Index, Store, StoreMissing
 from pki.ocspd.routing import Authority, Routes
 from pki.ocspd.telling import Counts, Teller, health
 from pki.ocspd.wishing import Wishes
+from siths_portal.lib import clock
 
 _OK = "200 OK"
 _TYPE = ("Content-Type", ocsp_answer.MEDIA_TYPE)
@@ -91,7 +91,7 @@ class Responder:
             environ["wsgi.input"].read(_DRAINED)  # a connection with an unread body is not used again
             raise ocsp_request.MalformedRequest("length")
         answer = self._memo.get(der) or self._older.get(der)
-        if answer is None or answer.table.slots[answer.at] != answer.word or time.time() >= answer.until:
+        if answer is None or answer.table.slots[answer.at] != answer.word or clock.now().timestamp() >= answer.until:
             found = self._answer(der, der)
             if isinstance(found, bytes):
                 return self._error(found, start_response)
@@ -102,7 +102,7 @@ class Responder:
 
     def _get(self, tail: str, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         answer = self._memo.get(tail) or self._older.get(tail)
-        if answer is None or answer.table.slots[answer.at] != answer.word or time.time() >= answer.until:
+        if answer is None or answer.table.slots[answer.at] != answer.word or clock.now().timestamp() >= answer.until:
             found = self._answer(tail, ocsp_request.decode_path(tail))
             if isinstance(found, bytes):
                 return self._error(found, start_response)
@@ -132,7 +132,7 @@ class Responder:
             return ocsp_answer.UNAUTHORIZED
         if record is None:
             return ocsp_answer.TRY_LATER
-        now = time.time()
+        now = clock.now().timestamp()
         error = self._unservable(record, authority, asked, now)
         if error is not None:
             return error

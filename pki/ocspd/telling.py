@@ -9,6 +9,7 @@ from typing import Final
 
 from pki.ocspd import layout
 from pki.ocspd.reading import Store, StoreMissing
+from siths_portal.lib import clock
 
 LATE: Final = 10.0
 """Seconds without a sign of the publisher after which answers are told to be of an older state."""
@@ -62,7 +63,7 @@ def health(path: str, store: Store) -> tuple[int, str, bytes]:
     if path == "/healthz/live":
         return 200, "application/json", b'{"status": "ok"}'
     try:
-        age = time.time() - store.index().followed_at
+        age = clock.now().timestamp() - store.index().followed_at
     except StoreMissing:
         return _problem("det finns inga svar att lämna ut ännu")
     if age > GIVEN_UP:

@@ -4,7 +4,6 @@ import contextlib
 import fcntl
 import mmap
 import os
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Final, Self
 
 from pki.ocspd import layout
 from pki.ocspd.layout import Record
+from siths_portal.lib import clock
 from siths_portal.lib.files import write_atomically
 
 MINIMUM_SLOTS: Final = 1 << 12
@@ -258,6 +258,6 @@ def _replaces(new: Record, old: Record) -> bool:
         return new.version > old.version
     if new.state == layout.PENDING or old.state == layout.PENDING:
         return old.state == layout.PENDING and new.state != layout.PENDING
-    if old.this_update > time.time():
+    if old.this_update > clock.now().timestamp():
         return True
     return new.this_update >= old.this_update and (new.sha1, new.sha256) != (old.sha1, old.sha256)

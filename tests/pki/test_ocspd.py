@@ -219,7 +219,7 @@ def test_one_cas_answer_is_not_anothers(world, served):
     assert served.told(request_for(row)) == "UNAUTHORIZED"
 
 
-def test_get_may_be_cached_a_minute_and_no_longer_than_the_answer_holds(world, served, monkeypatch):
+def test_get_may_be_cached_a_minute_and_no_longer_than_the_answer_holds(world, served):
     row = world.issue()
     ocsp.presign([row.id])
     served.publisher.look()
@@ -230,11 +230,10 @@ def test_get_may_be_cached_a_minute_and_no_longer_than_the_answer_holds(world, s
     again = call(served.responder, "GET", path, if_none_match=f'"x", W/{answer.headers["ETag"]}')
     assert (again.status, again.body, again.headers["ETag"]) == ("304 Not Modified", b"", answer.headers["ETag"])
     assert "Content-Length" not in again.headers
-    end = stored.next_update.timestamp()
-    monkeypatch.setattr("pki.ocspd.app.time.time", lambda: end - 7)
-    assert "max-age=7" in call(served.responder, "GET", path).headers["Cache-Control"]
-    monkeypatch.setattr("pki.ocspd.app.time.time", lambda: end)
-    assert call(served.responder, "GET", path).ocsp.response_status == Status.TRY_LATER
+    with clock.moved_to(stored.next_update - dt.timedelta(seconds=7)):
+        assert "max-age=7" in call(served.responder, "GET", path).headers["Cache-Control"]
+    with clock.moved_to(stored.next_update):
+        assert call(served.responder, "GET", path).ocsp.response_status == Status.TRY_LATER
 
 
 def test_posted_answers_and_errors_are_not_for_caches(world, served):
@@ -363,7 +362,7 @@ def answer_wishes(served):
     return done
 
 
-def test_a_never_issued_serial_gets_a_signed_unknown_that_is_short_lived(world, served, monkeypatch):
+def test_a_never_issued_serial_gets_a_signed_unknown_that_is_short_lived(world, served):
     row = world.issue()
     for algorithm in ALGORITHMS:
         assert served.told(request_for(row, algorithm, serial=4711)) == "UNAUTHORIZED"
@@ -375,9 +374,8 @@ def test_a_never_issued_serial_gets_a_signed_unknown_that_is_short_lived(world, 
         assert response.next_update_utc - response.this_update_utc == dt.timedelta(minutes=5)
         signer = OcspSigner.objects.get(ca=world.first)
         assert bytes(signer.certificate_der) == response.certificates[0].public_bytes(ocsp.Encoding.DER)
-    end = response.next_update_utc.timestamp()
-    monkeypatch.setattr("pki.ocspd.app.time.time", lambda: end)
-    assert served.told(request_for(row, serial=4711)) == "UNAUTHORIZED"
+    with clock.moved_to(response.next_update_utc):
+        assert served.told(request_for(row, serial=4711)) == "UNAUTHORIZED"
 
 
 def test_a_serial_that_has_a_row_is_never_called_unknown(world, served):
