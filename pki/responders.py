@@ -69,7 +69,9 @@ def ensure(ca: CertificateAuthority, *, algorithm: str = "", actor_ref: str = AC
 
 def _label(ca: CertificateAuthority, now: dt.datetime) -> str:
     """The day's key label, the same for each attempt, and numbered from 2 once a key of that day was revoked or destroyed."""
-    day = f"{HsmKey.objects.get(key_id=ca.key_id).label.rpartition('/ca/')[0]}/ocsp/{now:%Y-%m-%d}"
+    # A key that was moved in has the label that others gave it, which may be another CA's too.
+    stem = HsmKey.objects.get(key_id=ca.key_id).label.rpartition("/ca/")[0] or f"imported/{ca.slug}-g{ca.generation}"
+    day = f"{stem}/ocsp/{now:%Y-%m-%d}"
     keys = dict(HsmKey.objects.filter(label__startswith=day).values_list("label", "key_id"))
     retired = HsmKey.objects.filter(key_id__in=keys.values(), retired_at__isnull=False).values_list("key_id", flat=True)
     refs = [_subject_ref(key_id) for key_id in keys.values()]
