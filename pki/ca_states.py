@@ -11,7 +11,7 @@ from django.db import transaction
 
 from pki import approvals
 from pki.domain.ca_states import TRANSITIONS, may_become
-from pki.models import ApprovalAction, ApprovalRequest, CaState, CertificateAuthority, Event
+from pki.models import ApprovalAction, ApprovalRequest, CaImport, CaState, CertificateAuthority, Event, ImportState
 from siths_portal.lib import jobs
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict, IllegalTransition, Invalid, NotFound
@@ -78,6 +78,8 @@ def check(ca: CertificateAuthority, target: str) -> None:
         raise IllegalTransition("ca-state", f"En utfärdare som är {ca.state} kan inte bli {target}; den kan bli {allowed}.")
     if not ca.certificate_der:
         raise Conflict("ca-without-certificate", "Utfärdaren har inget certifikat än; ceremonin är inte klar.")
+    if CaImport.objects.filter(ca=ca).exclude(state=ImportState.FINISHED).exists():
+        raise Conflict("ca-import-unfinished", "Importen av utfärdaren är inte klar.")
 
 
 def apply(ca: CertificateAuthority, target: str, *, actor_ref: str, facts: dict[str, Any]) -> None:

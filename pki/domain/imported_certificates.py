@@ -1,0 +1,146 @@
+"""Certificates that another installation issued: are they this CA's, and what do they say (spec F8).
+
+Knows neither Django nor tokens, so that processes which do nothing else can start in no time.
+"""
+
+import ctypes
+import datetime as dt
+import hashlib
+import signal
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from pki.domain import der, serials
+
+_ALGORITHM, _ISSUER, _SPKI = 2, 3, 6  # positions in TBSCertificate, after the version
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The CA as its certificates name it: subject and public key in DER, and its subject key identifier."""
+
+    subject: bytes
+    public_key: bytes
+    identifier: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a certificate that is the CA's says. `serial` as rows hold it; hashes in lower-case hex."""
+
+    serial: str
+    not_before: dt.datetime
+    not_after: dt.datetime
+    tbs_sha256: str
+    spki_sha256: str
+
+
+class NotOurs(ValueError):
+    """The certificate is not this CA's; the text is the kind: unreadable, serial, issuer, issuer-key or signature."""
+
+
+class Checker:
+    """Checks certificates against one CA: issuer name byte for byte, key identifier, signature (B1.2, B1.4)."""
+
+    def __init__(self, expected: Expected) -> None:
+        self._expected = expected
+        self._key = load_der_public_key(expected.public_key)
+
+    def check(self, content: bytes) -> Seen:
+        """What it says. Raises NotOurs."""
+        try:
+            certificate = x509.load_der_x509_certificate(content)
+            fields = _fields(content)
+            serial = serials.text(serials.number(f"{certificate.serial_number:X}"))
+        except ValueError:
+            raise NotOurs("unreadable") from None
+        if fields.issuer != self._expected.subject:
+            raise NotOurs("issuer")
+        if not self._names_the_key(certificate):
+            raise NotOurs("issuer-key")
+        tbs = certificate.tbs_certificate_bytes
+        if fields.inner_algorithm != fields.outer_algorithm or not self._is_signed(certificate, tbs):
+            raise NotOurs("signature")
+        return Seen(
+            serial,
+            certificate.not_valid_before_utc,
+            certificate.not_valid_after_utc,
+            hashlib.sha256(tbs).hexdigest(),
+            hashlib.sha256(fields.spki).hexdigest(),
+        )
+
+    def _names_the_key(self, certificate: x509.Certificate) -> bool:
+        """Whether the authority key identifier is the CA's; older certificates may lack it."""
+        try:
+            found = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
+        except x509.ExtensionNotFound:
+            return True
+        except ValueError:
+            return False
+        return found is None or found == self._expected.identifier
+
+    def _is_signed(self, certificate: x509.Certificate, tbs: bytes) -> bool:
+        key = self._key
+        try:
+            parameters, algorithm = certificate.signature_algorithm_parameters, certificate.signature_hash_algorithm
+            if isinstance(key, rsa.RSAPublicKey) and algorithm is not None:
+                key.verify(certificate.signature, tbs, parameters, algorithm)  # type: ignore[arg-type]
+            elif isinstance(key, ec.EllipticCurvePublicKey) and isinstance(parameters, ec.ECDSA):
+                key.verify(certificate.signature, tbs, parameters)
+            else:
+                return False
+        except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
+            return False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    issuer: bytes
+    spki: bytes
+    inner_algorithm: bytes
+    outer_algorithm: bytes
+
+
+def _fields(content: bytes) -> _Fields:
+    outer = list(der.children(content, der.whole(content, der.SEQUENCE)))
+    inner = list(der.children(content, outer[0]))
+    if len(outer) != 3 or len(inner) < 7:
+        raise ValueError("not a version 3 certificate")
+
+    def bytes_of(element: der.Element) -> bytes:
+        return content[element.start : element.end]
+
+    return _Fields(bytes_of(inner[_ISSUER]), bytes_of(inner[_SPKI]), bytes_of(inner[_ALGORITHM]), bytes_of(outer[1]))
+
+
+def check_all(checker: Checker, contents: list[bytes]) -> list[Seen | str]:
+    """What each says, or the kind of its fault."""
+    found: list[Seen | str] = []
+    for content in contents:
+        try:
+            found.append(checker.check(content))
+        except NotOurs as fault:
+            found.append(str(fault))
+    return found
+
+
+_checker: Checker | None = None
+
+
+def prepare(expected: Expected) -> None:
+    """Readies this process for `check_here`. It ends when its parent does, also by a kill."""
+    global _checker
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    _checker = Checker(expected)
+
+
+def check_here(contents: list[bytes]) -> list[Seen | str]:
+    """As `check_all`, in a process of the pool."""
+    if _checker is None:
+        raise RuntimeError("the process was not prepared")
+    return check_all(_checker, contents)

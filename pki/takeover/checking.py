@@ -1,0 +1,51 @@
+"""Checking certificates of a source in several processes, in the source's order and with a bounded number under way."""
+
+import multiprocessing
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import ExitStack
+from itertools import batched
+
+from pki.domain import imported_certificates
+from pki.domain.imported_certificates import Checker, Expected, Seen
+from pki.takeover.records import Record
+
+PIECE = 1000
+"""Certificates that a process takes at once."""
+
+Checked = tuple[Record, Seen | str | None]
+"""A record with what its certificate says, the kind of its fault, or None for a record without one."""
+
+
+def checked(records: Iterator[Record], expected: Expected, workers: int) -> Iterator[list[Checked]]:
+    """The records in pieces, checked, in order. With one worker this process does it itself."""
+    pieces = batched(records, PIECE, strict=False)
+    if workers <= 1:
+        checker = Checker(expected)
+        for piece in pieces:
+            yield _joined(piece, imported_certificates.check_all(checker, _contents(piece)))
+        return
+    with ExitStack() as stack:
+        # Started anew, not forked: this process holds sessions of the database and perhaps of a token.
+        context = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(workers, context, imported_certificates.prepare, (expected,))
+        stack.callback(pool.shutdown, cancel_futures=True)
+        under_way: deque[tuple[tuple[Record, ...], Future[list[Seen | str]]]] = deque()
+        for piece in pieces:
+            under_way.append((piece, pool.submit(imported_certificates.check_here, _contents(piece))))
+            if len(under_way) > 2 * workers:
+                first, future = under_way.popleft()
+                yield _joined(first, future.result())
+        while under_way:
+            first, future = under_way.popleft()
+            yield _joined(first, future.result())
+
+
+def _contents(piece: tuple[Record, ...]) -> list[bytes]:
+    return [each.der for each in piece if each.der is not None]
+
+
+def _joined(piece: tuple[Record, ...], seen: list[Seen | str]) -> list[Checked]:
+    given = iter(seen)
+    return [(each, None if each.der is None else next(given)) for each in piece]

@@ -1,0 +1,151 @@
+"""Writing a CA out as `pki_import` reads it, so that a customer can leave (spec F8 point 8)."""
+
+import base64
+import datetime as dt
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from django.db import connection, transaction
+
+from pki import crl
+from pki.crl_scopes import shards_of
+from pki.models import CaState, Certificate, CertificateAuthority, CertificateStatus, Crl, Event
+from pki.takeover import manifest
+from siths_portal.lib import clock
+from siths_portal.lib.canonical import sha256_hex
+from siths_portal.lib.errors import Conflict
+from siths_portal.lib.files import sync_folder, write_atomically
+
+_PIECE = 2000
+
+# One statement with a cursor on the server: a snapshot of all of it, in little memory.
+_ROWS = """
+SELECT row.serial, blob.der, row.not_before, row.not_after, row.issued_at, row.status, row.revoked_at, row.reason,
+       row.invalidity_date, row.subject_ref, row.carrier_ref, row.unit_ref
+FROM pki_certificate row LEFT JOIN pki_certificateblob blob ON blob.certificate_id = row.id
+WHERE row.ca_id = %s AND row.status IN ('issued', 'revoked') ORDER BY row.serial
+"""
+_NAMES = (
+    "serial", "der", "not_before", "not_after", "issued_at", "status", "revoked_at", "reason", "invalidity_date",
+    "subject_ref", "carrier_ref", "unit_ref",
+)  # fmt: skip
+
+
+def export(ca: CertificateAuthority, folder: Path, *, actor_ref: str) -> dict[str, Any]:
+    """Writes the CA's certificate, its certificates with their statuses, its CRLs and a manifest; returns counts and hashes.
+
+    Keys stay where they are. Raises Conflict for a folder that is not empty, for a CA without a certificate, and while
+    certificates are under way, which may be signed already.
+    """
+    if not ca.certificate_der or ca.state == CaState.PLANNED:
+        raise Conflict("ca-without-certificate", "Utfärdaren har inget certifikat i bruk.")
+    if folder.exists() and any(folder.iterdir()):
+        raise Conflict("export-folder", "Mappen är inte tom.")
+    if Certificate.objects.filter(ca=ca, status=CertificateStatus.RESERVED).exists():
+        raise Conflict("export-under-way", "Certifikat håller på att utfärdas. Vänta tills de är klara.")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / "ca.cer", bytes(ca.certificate_der))
+    counts, digest = _certificates(ca, folder / "certificates.jsonl")
+    numbers = _lists(ca, folder / "crls")
+    # Last: a folder without it is not whole, and is not imported.
+    write_atomically(folder / manifest.NAME, _manifest(ca).encode())
+    summary = {
+        "slug": ca.slug,
+        "generation": ca.generation,
+        "certificate_sha256": sha256_hex(bytes(ca.certificate_der)),
+        "counts": counts,
+        "certificates_sha256": digest,
+        "crl_numbers": numbers,
+        "at": clock.now().isoformat(),
+    }
+    with transaction.atomic(durable=True):
+        Event.record(
+            actor_ref=actor_ref,
+            action="authority.exported",
+            subject_type="certificate_authority",
+            subject_ref=str(ca.id),
+            facts=summary,
+        )
+    return summary
+
+
+def _certificates(ca: CertificateAuthority, path: Path) -> tuple[dict[str, int], str]:
+    counts, hashed = {"issued": 0, "revoked": 0, "serial_only": 0}, hashlib.sha256()
+    with path.open("wb") as file:
+        for values in _rows(ca):
+            line = json.dumps(_told(values), separators=(",", ":")).encode() + b"\n"
+            file.write(line)
+            hashed.update(line)
+            counts[values["status"]] += 1
+            counts["serial_only"] += values["der"] is None
+        file.flush()
+        os.fsync(file.fileno())
+    sync_folder(path.parent)
+    return counts, hashed.hexdigest()
+
+
+def _rows(ca: CertificateAuthority) -> Iterator[dict[str, Any]]:
+    # What `QuerySet.iterator` reads by: a cursor on the server, of the transaction.
+    with transaction.atomic(), closing(connection.chunked_cursor()) as cursor:
+        cursor.execute(_ROWS, [ca.id])
+        while rows := cursor.fetchmany(_PIECE):
+            for row in rows:
+                yield dict(zip(_NAMES, row, strict=True))
+
+
+def _told(values: dict[str, Any]) -> dict[str, str]:
+    """The row without what is empty; times with microseconds, since a round trip loses nothing."""
+    told = {}
+    for name, value in values.items():
+        if value in (None, ""):
+            continue
+        if name == "der":
+            told[name] = base64.b64encode(bytes(value)).decode()
+        else:
+            told[name] = value if isinstance(value, str) else value.isoformat()
+    return told
+
+
+def _lists(ca: CertificateAuthority, folder: Path) -> list[int]:
+    """The newest CRL of each scope, as it is published; one that is not on disk as it was recorded is not written."""
+    numbers = []
+    for shard in shards_of(ca):
+        newest = Crl.objects.filter(ca=ca, shard=shard).order_by("-number").first()
+        path = crl.crl_path(ca, shard)
+        if newest is None or not path.is_file():
+            continue
+        content = path.read_bytes()
+        if sha256_hex(content) != newest.sha256:
+            raise Conflict("export-crl", "Spärrlistan på disk är inte den senaste. Kör pki_publish_crls först.")
+        write_atomically(folder / path.name, content)
+        numbers.append(newest.number)
+    return numbers
+
+
+def _manifest(ca: CertificateAuthority) -> str:
+    lines = [
+        "format: jsonl",
+        "ca:",
+        f"  slug: {ca.slug}",
+        f"  generation: {ca.generation}",
+        "  certificate: ca.cer",
+        *([f"  parent: {ca.parent.slug}"] if ca.parent else []),
+        *([f'  token: "{ca.token_label}"', f'  key_id: "{ca.key_id}"'] if ca.key_id else []),
+        f"  crl_period: {_span(ca.crl_period)}",
+        f"  crl_validity: {_span(ca.crl_validity)}",
+        f"  serials: {ca.serial_mode}",
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _span(value: dt.timedelta) -> str:
+    """As a manifest writes it: at most four digits and a unit."""
+    minutes = max(1, int(value.total_seconds()) // 60)
+    if minutes % 1440 == 0:
+        return f"{minutes // 1440}d"
+    return f"{minutes // 60}h" if minutes % 60 == 0 else f"{minutes}m"

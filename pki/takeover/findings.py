@@ -1,0 +1,68 @@
+"""What an import counts, and the rows that it tells of."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pki.models import CaImport, ImportFinding
+from siths_portal.lib import bulk
+
+KINDS: Mapping[str, str] = {
+    "unreadable": "raden går inte att läsa",
+    "serial": "radens serienummer är inte certifikatets, eller inget serienummer",
+    "issuer": "certifikatet har en annan utfärdare",
+    "issuer-key": "certifikatet nämner en annan nyckel hos utfärdaren",
+    "signature": "utfärdarens underskrift stämmer inte",
+    "times": "raden saknar certifikat och tider, eller har en tid i framtiden",
+    "reason": "spärrorsaken finns inte här",
+    "status": "statusen finns inte här",
+    "on-hold": "certifikatet är tillfälligt spärrat (certificateHold)",
+    "twice": "serienumret står två gånger med olika uppgifter",
+    "other-certificate": "serienumret har här ett annat certifikat",
+    "other-revocation": "certifikatet är här spärrat med annan tid eller orsak",
+    "revoked-here": "certifikatet är spärrat här men inte i underlaget",
+    "list-unreadable": "spärrlistan går inte att läsa eller är inte utfärdarens",
+    "listed-unknown": "står på gamla listan men saknas i underlaget; lagt in med bara serienummer",
+    "listed-not-revoked": "står på gamla listan men är inte spärrat i underlaget; spärrat här",
+    "listed-differently": "gamla listan har annan tid eller orsak",
+    "not-listed": "spärrat före gamla listan men står inte på den",
+    "paper-unknown": "begäran på papper gäller ett serienummer som inte finns",
+    "paper-invalid": "begäran på papper går inte att läsa eller inte att utföra",
+}
+"""Kinds of findings, in Swedish for the report."""
+
+SHOWN = 100
+"""How many findings a report shows; the table has them all."""
+
+
+@dataclass
+class Ledger:
+    """Counts of the whole import, findings since the last batch that was stored, and the first ones to show."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    found: list[ImportFinding] = field(default_factory=list)
+    shown: list[ImportFinding] = field(default_factory=list)
+
+    def tell(self, place: str, kind: str, serial: str = "", detail: str = "") -> None:
+        """Notes a row."""
+        self.counts[f"finding:{kind}"] += 1
+        self.found.append(ImportFinding(place=place[-200:], kind=kind, serial=serial[:40], detail=detail[:200]))
+
+    def store(self, ca_import: CaImport | None) -> None:
+        """Writes the findings in the caller's transaction. A dry run, which has no import, keeps those that are shown."""
+        self.shown += self.found[: SHOWN - len(self.shown)]
+        if ca_import is not None:
+            for each in self.found:
+                each.ca_import = ca_import
+            bulk.insert(self.found)
+        self.found.clear()
+
+    def resume(self, ca_import: CaImport) -> None:
+        """Takes up the counts and the first findings of an import that was cut off."""
+        self.counts.update(ca_import.counts)
+        self.shown = list(ImportFinding.objects.filter(ca_import=ca_import).order_by("id")[:SHOWN])
+
+    @property
+    def findings(self) -> dict[str, int]:
+        """Number by kind."""
+        return {name.removeprefix("finding:"): n for name, n in sorted(self.counts.items()) if name.startswith("finding:")}

@@ -1,0 +1,217 @@
+"""Old CRLs: whose they are, their numbers, and what they say beside the table (spec F8 points 3 to 5).
+
+Entries go to a temporary table and are compared there, so that memory does not grow with them.
+"""
+
+import datetime as dt
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPublicKeyTypes
+from django.db import connection
+
+from pki.models import CertificateAuthority, RevocationReason
+from pki.takeover.findings import Ledger
+from pki.takeover.records import HOLD, RowFault, crl_of, reason
+from siths_portal.lib.canonical import sha256_hex
+
+_PIECE = 5000
+_HIGHEST = (1 << 63) - 1  # the column's; a CRL number may have 20 octets
+
+_TABLE = """
+CREATE TEMPORARY TABLE import_listed (
+    serial varchar(40) PRIMARY KEY, revoked_at timestamptz NOT NULL, reason varchar(24) NOT NULL, invalidity_date timestamptz
+) ON COMMIT DROP
+"""
+
+Row = tuple[str, dt.datetime, str, dt.datetime | None]
+
+
+@dataclass(frozen=True)
+class OldList:
+    """A CRL of the CA: `scope` is the address in its issuingDistributionPoint, empty for one of all certificates."""
+
+    place: str
+    number: int
+    this_update: dt.datetime
+    entries: int
+    scope: str
+    sha256: str
+    crl: x509.CertificateRevocationList
+
+    @property
+    def told(self) -> dict[str, object]:
+        """For the report."""
+        return {
+            "place": self.place,
+            "number": str(self.number),
+            "this_update": self.this_update.isoformat(),
+            "entries": self.entries,
+            "scope": self.scope,
+            "sha256": self.sha256,
+        }
+
+
+@dataclass(frozen=True)
+class OldLists:
+    """The newest list of each scope, and the highest number that any had; -1 without lists."""
+
+    newest: list[OldList]
+    highest: int
+
+    @property
+    def since(self) -> dt.datetime | None:
+        """The oldest of the newest lists' thisUpdate: what was revoked before must stand on them."""
+        return min((each.this_update for each in self.newest), default=None)
+
+
+def read(found: Iterable[tuple[str, bytes]], ca: CertificateAuthority, ledger: Ledger) -> OldLists:
+    """The CA's lists among these. One that is not, that does not verify, or that is a delta is told and not taken."""
+    issuer = x509.load_der_x509_certificate(bytes(ca.certificate_der))
+    newest: dict[str, OldList] = {}
+    highest = -1
+    for place, content in found:
+        try:
+            each = _read(place, content, issuer)
+        except (ValueError, TypeError, x509.ExtensionNotFound) as error:
+            ledger.tell(place, "list-unreadable", detail=str(error)[:200])
+            continue
+        ledger.counts["lists"] += 1
+        highest = max(highest, each.number)
+        before = newest.get(each.scope)
+        if before is None or before.number < each.number:
+            newest[each.scope] = each
+    return OldLists(list(newest.values()), highest)
+
+
+def _read(place: str, content: bytes, issuer: x509.Certificate) -> OldList:
+    crl = crl_of(content)
+    key = issuer.public_key()
+    if crl.issuer != issuer.subject or not _verifies(crl, key):  # type: ignore[arg-type]
+        raise ValueError("en annan utfärdares, eller underskriften stämmer inte")
+    number = crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+    if number > _HIGHEST:
+        raise ValueError("numret är högre än vad som kan fortsättas här")
+    if any(isinstance(extension.value, x509.DeltaCRLIndicator) for extension in crl.extensions):
+        raise ValueError("en deltalista")
+    return OldList(place, number, crl.last_update_utc, len(crl), _scope(crl), sha256_hex(content), crl)
+
+
+def _verifies(crl: x509.CertificateRevocationList, key: CertificateIssuerPublicKeyTypes) -> bool:
+    return crl.is_signature_valid(key)
+
+
+def _scope(crl: x509.CertificateRevocationList) -> str:
+    try:
+        names = crl.extensions.get_extension_for_class(x509.IssuingDistributionPoint).value.full_name or []
+    except x509.ExtensionNotFound:
+        return ""
+    return ", ".join(str(name.value) for name in names) or "?"
+
+
+def load(lists: OldLists, ledger: Ledger, *, revoke_held: bool) -> None:
+    """Fills the temporary table `import_listed` of the caller's transaction with the newest lists' entries, each serial once."""
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS import_listed")
+        cursor.execute(_TABLE)
+        cursor.execute("CREATE TEMPORARY TABLE import_piece (LIKE import_listed) ON COMMIT DROP")
+        for each in lists.newest:
+            for piece in _pieces(each, ledger, revoke_held=revoke_held):
+                cursor.copy_expert("COPY import_piece FROM STDIN", piece)
+                cursor.execute("INSERT INTO import_listed SELECT * FROM import_piece ON CONFLICT DO NOTHING")
+                cursor.execute("TRUNCATE import_piece")
+        cursor.execute("DROP TABLE import_piece")
+        cursor.execute("ANALYZE import_listed")
+
+
+def _pieces(each: OldList, ledger: Ledger, *, revoke_held: bool) -> Iterator[io.StringIO]:
+    piece, count = io.StringIO(), 0
+    for entry in each.crl:
+        serial = f"{entry.serial_number:X}"
+        serial = serial if len(serial) % 2 == 0 else f"0{serial}"
+        try:
+            why, since = _entry(entry)
+        except (RowFault, ValueError):
+            ledger.tell(each.place, "reason", serial)
+            continue
+        if why == HOLD:
+            if not revoke_held:
+                ledger.tell(each.place, "on-hold", serial)
+                continue
+            why = RevocationReason.UNSPECIFIED
+        piece.write(
+            f"{serial}\t{entry.revocation_date_utc.isoformat()}\t{why}\t{since.isoformat() if since else chr(92) + 'N'}\n"
+        )
+        count += 1
+        if count % _PIECE == 0:
+            piece.seek(0)
+            yield piece
+            piece = io.StringIO()
+    piece.seek(0)
+    yield piece
+
+
+def _entry(entry: x509.RevokedCertificate) -> tuple[str, dt.datetime | None]:
+    why, since = RevocationReason.UNSPECIFIED.value, None
+    for extension in entry.extensions:
+        if isinstance(extension.value, x509.CRLReason):
+            why = reason(extension.value.reason.value)
+        elif isinstance(extension.value, x509.InvalidityDate):
+            since = extension.value.invalidity_date_utc
+    return why, since
+
+
+# What of the lists and the table does not agree; each a condition on `listed` and `row`, and how the two are joined.
+_UNKNOWN = (
+    "SELECT listed.serial, listed.revoked_at, listed.reason, listed.invalidity_date FROM import_listed listed "
+    "LEFT JOIN pki_certificate row ON row.ca_id = %(ca)s AND row.serial = listed.serial WHERE row.id IS NULL"
+)
+_NOT_REVOKED = (
+    "SELECT listed.serial, listed.revoked_at, listed.reason, listed.invalidity_date FROM import_listed listed "
+    "JOIN pki_certificate row ON row.ca_id = %(ca)s AND row.serial = listed.serial WHERE row.status = 'issued'"
+)
+_DIFFERENT = (
+    "SELECT listed.serial, listed.revoked_at, listed.reason, listed.invalidity_date FROM import_listed listed "
+    "JOIN pki_certificate row ON row.ca_id = %(ca)s AND row.serial = listed.serial WHERE row.status = 'revoked' "
+    "AND (date_trunc('second', row.revoked_at) <> listed.revoked_at OR row.reason <> listed.reason)"
+)
+_NOT_LISTED = (
+    "SELECT listed.serial, listed.revoked_at, listed.reason, listed.invalidity_date FROM pki_certificate listed "
+    "LEFT JOIN import_listed other ON other.serial = listed.serial WHERE listed.ca_id = %(ca)s AND listed.status = 'revoked' "
+    "AND other.serial IS NULL AND listed.revoked_at <= %(since)s AND listed.not_after > %(since)s"
+)
+
+
+def unknown(ca: CertificateAuthority) -> Iterator[list[Row]]:
+    """Entries whose serial the table does not have, in pieces."""
+    return _chunks(_UNKNOWN, {"ca": ca.id})
+
+
+def not_revoked(ca: CertificateAuthority) -> Iterator[list[Row]]:
+    """Entries whose certificate is not revoked here."""
+    return _chunks(_NOT_REVOKED, {"ca": ca.id})
+
+
+def different(ca: CertificateAuthority) -> Iterator[list[Row]]:
+    """Entries that say another second or reason than the table."""
+    return _chunks(_DIFFERENT, {"ca": ca.id})
+
+
+def not_listed(ca: CertificateAuthority, since: dt.datetime) -> Iterator[list[Row]]:
+    """Revoked ones that lists of that time should have and do not: not ended then, and revoked before. Rows are the table's."""
+    return _chunks(_NOT_LISTED, {"ca": ca.id, "since": since})
+
+
+def _chunks(query: str, values: dict[str, int | dt.datetime]) -> Iterator[list[Row]]:
+    """By serial, a piece at a time, each after what the one before left: what is mended meanwhile is passed by."""
+    last = ""
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(f"{query} AND listed.serial > %(last)s ORDER BY listed.serial LIMIT {_PIECE}", values | {"last": last})
+            rows = cursor.fetchall()
+        if not rows:
+            return
+        yield rows
+        last = rows[-1][0]

@@ -1,0 +1,56 @@
+"""Requests for revocation that were written on paper while the old service was frozen (spec A5, F8 point 6)."""
+
+import datetime as dt
+from pathlib import Path
+
+from pki.domain import serials
+from pki.models import Certificate, CertificateAuthority, RevocationChannel
+from pki.revoking import RevocationRequest, SourceRecord, plan_revocation
+from pki.takeover import sources
+from pki.takeover.findings import Ledger
+from pki.takeover.records import RowFault, moment, reason
+from siths_portal.lib.errors import DomainError
+
+COLUMNS = {"serial", "received_at", "reason", "registered_by", "kept_at"}
+"""And, if wanted, `invalid_since`, `requester` and `justification`. References are opaque: never a name."""
+
+
+def revoke(path: Path, ca: CertificateAuthority, ledger: Ledger, *, actor_ref: str, dry: bool) -> None:
+    """Revokes what the file asks for, in the caller's transaction; what cannot be done is told, the rest is done.
+
+    The CRL's date is today's; `invalid_since`, or when the paper came in, is the entry's invalidityDate, so that a relying party
+    sees since when the certificate was reported (RFC 5280 section 5.3.2).
+    """
+    for number, values in sources.table(path, path.name, COLUMNS):
+        place = f"{path.name}:{number + 1}"
+        try:
+            serial = serials.text(serials.number(values["serial"].replace(":", "")))
+            request = _request(values, actor_ref)
+        except (RowFault, DomainError, ValueError) as error:
+            ledger.tell(place, "paper-invalid", values["serial"], error.code if isinstance(error, DomainError) else "")
+            continue
+        found = Certificate.objects.filter(ca=ca, serial=serial).values_list("id", "revoked_at").first()
+        if found is None:
+            ledger.tell(place, "paper-unknown", serial)
+            continue
+        id_, revoked_at = found
+        ledger.counts["papers" if revoked_at is None else "papers_already_revoked"] += 1
+        if not dry:
+            plan_revocation([id_], **{name: getattr(request, name) for name in request.__dataclass_fields__})
+
+
+def _request(values: dict[str, str], actor_ref: str) -> RevocationRequest:
+    received_at = moment(values["received_at"])
+    if received_at is None:
+        raise RowFault("times")
+    since: dt.datetime = moment(values.get("invalid_since", "")) or received_at
+    return RevocationRequest(
+        reason=reason(values["reason"]),
+        actor_ref=actor_ref,
+        received_at=received_at,
+        channel=RevocationChannel.PAPER,
+        justification=values.get("justification", ""),
+        invalidity_date=since,
+        requester=values.get("requester", ""),
+        source_record=SourceRecord(values["registered_by"], values["kept_at"]),
+    )

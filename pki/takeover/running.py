@@ -1,0 +1,356 @@
+"""An import from beginning to end: asked for, approved by another person, carried out in batches that a kill cannot undo.
+
+Each batch is one transaction with its rows, its findings and the position behind it; a run that was cut off goes on there. The CA
+is `planned` until all is in, so that it publishes nothing that is half told, and then `status_only` (or `external` without a key
+here). It issues when `ca_states` makes it active, under an approval of its own.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from pki import approvals, responders
+from pki.domain.imported_certificates import Seen
+from pki.hsm import HsmError
+from pki.models import (
+    ApprovalAction,
+    ApprovalRequest,
+    ApprovalState,
+    CaImport,
+    CaState,
+    CertificateAuthority,
+    Event,
+    ImportState,
+    OcspSigner,
+    draw_status_versions,
+)
+from pki.takeover import checking, lists, manifest, papers, registering, reports, storing
+from pki.takeover.findings import Ledger
+from pki.takeover.lists import OldLists
+from pki.takeover.manifest import Manifest
+from pki.takeover.records import Record, RowFault
+from pki.takeover.storing import Draw, Taken
+from siths_portal.lib import clock, faults, jobs
+from siths_portal.lib.canonical import canonical_json, sha256_hex
+from siths_portal.lib.errors import Conflict, Invalid, Unavailable
+
+BATCH = 5 * checking.PIECE
+"""Rows of a source in a transaction."""
+
+_LOCK = 0x70_6B_69_03
+
+Say = Callable[[Ledger, int], None]
+"""Told after each batch: the counts, and how many rows the run has passed."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A report, and whether it was there before: a finished import of the same files is not made again."""
+
+    report: reports.Report
+    repeated: bool = False
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A folder as it is to be imported; approvals are of `document`, which holds the hash of every file."""
+
+    manifest: Manifest
+    inputs: list[dict[str, object]]
+
+    @property
+    def inputs_sha256(self) -> str:
+        """Hash of the list of inputs."""
+        return sha256_hex(canonical_json(self.inputs))
+
+    @property
+    def document(self) -> dict[str, object]:
+        """What another person approves."""
+        return {
+            "slug": self.manifest.slug,
+            "generation": self.manifest.generation,
+            "certificate_sha256": sha256_hex(self.manifest.certificate),
+            "format": self.manifest.format,
+            "key_id": self.manifest.key_id,
+            "inputs_sha256": self.inputs_sha256,
+        }
+
+
+def asked(folder: Path) -> Asked:
+    """Reads the manifest and hashes every file of the folder. Raises Invalid."""
+    found = manifest.read(folder)
+    return Asked(found, found.inputs())
+
+
+def request(what: Asked, *, requester_ref: str) -> ApprovalRequest:
+    """Asks for the approval of the import. Raises Invalid, Conflict for what cannot be imported or is asked for already."""
+    registering.known(what.manifest) or registering.check(what.manifest)
+    registering.bind_key(what.manifest, document_sha256="", actor_ref=requester_ref, record=False)
+    if _request_of(what, [ApprovalState.OPEN, ApprovalState.APPROVED]) is not None:
+        raise Conflict("import-asked", "Importen är redan begärd.")
+    name = f"{what.manifest.slug} {what.manifest.generation}"
+    return approvals.request(
+        action=ApprovalAction.IMPORT,
+        summary=f"{name}: import av certifikat och spärrlistor",
+        document=what.document,
+        requester_ref=requester_ref,
+    )
+
+
+def _request_of(what: Asked, states: list[ApprovalState]) -> ApprovalRequest | None:
+    found = ApprovalRequest.objects.filter(action=ApprovalAction.IMPORT, state__in=states, expires_at__gt=clock.now())
+    return found.filter(document_sha256=approvals.document_hash(what.document)).order_by("-created_at").first()
+
+
+def dry_run(what: Asked, *, actor_ref: str, workers: int, say: Say) -> Outcome:
+    """All that an import does, in one transaction that is taken back: the report is what it would be. Needs no approval.
+
+    Holds no lock on a CA that is in use, and writes nothing that stays. Raises Invalid, Conflict, Unavailable.
+    """
+    registering.bind_key(what.manifest, document_sha256="", actor_ref=actor_ref, record=False)
+    with transaction.atomic(durable=True):
+        ca = registering.known(what.manifest) or registering.enter(registering.check(what.manifest))
+        run = _Run(what, ca, None, actor_ref, workers, say)
+        run.certificates()
+        with transaction.atomic():
+            run.old()
+        report = reports.made(what.manifest, what.inputs, ca, run.ledger, run.old_lists, dry=True)
+        transaction.set_rollback(True)
+    return Outcome(report)
+
+
+def carry_out(what: Asked, *, actor_ref: str, workers: int, say: Say) -> Outcome:
+    """Imports what was approved, or goes on where a run was cut off. Again for the same files, it changes nothing.
+
+    Raises Conflict if it is not approved or another process imports now, and as `dry_run`.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
+        if cursor.fetchone() != (True,):
+            raise Conflict("import-running", "En import pågår redan.")
+        try:
+            return _carry_out(what, actor_ref, workers, say)
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+
+
+def _carry_out(what: Asked, actor_ref: str, workers: int, say: Say) -> Outcome:
+    row = _begun(what)
+    if row is not None and row.report is not None:
+        _answer(row.ca, actor_ref)
+        return Outcome(reports.Report(row.report), repeated=True)
+    if row is None:
+        row = _begin(what, actor_ref)
+    ca = row.ca
+    run = _Run(what, ca, row, actor_ref, workers, say)
+    if row.state == ImportState.CERTIFICATES:
+        run.certificates()
+        faults.point("pki.import.before-lists")
+    with transaction.atomic(durable=True):
+        run.old()
+        report = _finish(what, run, row)
+    faults.point("pki.import.before-responder")
+    _answer(ca, actor_ref)
+    return Outcome(report)
+
+
+def _answer(ca: CertificateAuthority, actor_ref: str) -> None:
+    """The CA's first OCSP responder, once (spec F8 point 4); later ones are made by `responders.renew_due`."""
+    ca.refresh_from_db()
+    if ca.state == CaState.STATUS_ONLY and not OcspSigner.objects.filter(ca=ca).exists():
+        try:
+            responders.ensure(ca, actor_ref=actor_ref)
+        except HsmError:
+            raise Unavailable("hsm-unavailable", "Importen är klar, men OCSP-signeraren saknas. Kör kommandot igen.") from None
+
+
+def _begun(what: Asked) -> CaImport | None:
+    rows = CaImport.objects.select_related("ca").filter(ca__slug=what.manifest.slug, ca__generation=what.manifest.generation)
+    found = rows.filter(inputs_sha256=what.inputs_sha256).first()
+    if found is None and rows.exclude(state=ImportState.FINISHED).exists():
+        raise Conflict("import-other", "En import av andra filer till utfärdaren är inte klar. Fortsätt med den först.")
+    return found
+
+
+def _begin(what: Asked, actor_ref: str) -> CaImport:
+    """Uses the approval, and enters the CA and the import. The key is bound before: a token knows no transactions."""
+    approved = _request_of(what, [ApprovalState.APPROVED])
+    if approved is None:
+        raise Conflict("approval-missing", "Importen är inte godkänd av en annan person. Begär den med --request.")
+    ca = registering.known(what.manifest)
+    entered = ca is None
+    row = ca or registering.check(what.manifest)
+    registering.bind_key(what.manifest, document_sha256=approved.document_sha256, actor_ref=actor_ref, record=True)
+    with transaction.atomic(durable=True):
+        approvals.use(request_id=approved.id, action=ApprovalAction.IMPORT, document=what.document, actor_ref=actor_ref)
+        if entered:
+            registering.enter(row)
+        made = CaImport.objects.create(
+            ca=row,
+            approval_request=approved,
+            inputs=what.inputs,
+            inputs_sha256=what.inputs_sha256,
+            actor_ref=actor_ref,
+            started_at=clock.now(),
+        )
+        _tell(made, "import.started", actor_ref, {"approval": str(approved.id), "new_ca": entered})
+    return made
+
+
+def _finish(what: Asked, run: "_Run", row: CaImport) -> reports.Report:
+    """Stores the report and lets the CA publish, in the caller's transaction."""
+    ca = CertificateAuthority.objects.select_for_update(no_key=True).get(id=row.ca_id)
+    ca.last_crl_number = max(ca.last_crl_number, run.old_lists.highest)
+    if ca.state == CaState.PLANNED:
+        ca.state = CaState.STATUS_ONLY if ca.key_id else CaState.EXTERNAL
+    ca.save(update_fields=["last_crl_number", "state"])
+    report = reports.made(what.manifest, what.inputs, ca, run.ledger, run.old_lists, dry=False)
+    row.state, row.report, row.counts, row.finished_at = ImportState.FINISHED, report.values, dict(run.ledger.counts), clock.now()
+    row.save(update_fields=["state", "report", "counts", "finished_at"])
+    facts = {"report_sha256": report.sha256, "state": ca.state, "last_crl_number": ca.last_crl_number}
+    _tell(row, "import.finished", run.actor_ref, facts | {"counts": row.counts})
+    jobs.enqueue("pki.renew_responders", queue="pki")
+    jobs.enqueue("pki.publish_due_crls", queue="pki")
+    return report
+
+
+def _tell(row: CaImport, action: str, actor_ref: str, facts: dict[str, object]) -> None:
+    Event.record(
+        actor_ref=actor_ref,
+        action=action,
+        subject_type="certificate_authority",
+        subject_ref=str(row.ca_id),
+        facts={"import": str(row.id), "inputs_sha256": row.inputs_sha256} | facts,
+    )
+
+
+class _Run:
+    """One run over the folder. Without a row of its import it is dry: one transaction of the caller's, that is taken back."""
+
+    def __init__(
+        self, what: Asked, ca: CertificateAuthority, row: CaImport | None, actor_ref: str, workers: int, say: Say
+    ) -> None:
+        self.what, self.ca, self.row, self.actor_ref = what, ca, row, actor_ref
+        self.workers, self.say = workers, say
+        self.ledger = Ledger()
+        if row is not None:
+            self.ledger.resume(row)
+        self.old_lists = OldLists([], -1)
+        self._draw: Draw = (lambda _count: 1) if row is None else (lambda count: draw_status_versions(ca.id, count))
+
+    def certificates(self) -> None:
+        """Every certificate of the source from where the last run stopped."""
+        position = self.row.position if self.row else 0
+        records = self.what.manifest.source.records(position)
+        expected = registering.expected_of(self.ca)
+        for batch in _gathered(checking.checked(records, expected, self.workers)):
+            position += len(batch)
+            with transaction.atomic(durable=self.row is not None):
+                self._batch(batch, position)
+            self.say(self.ledger, position)
+            faults.point("pki.import.after-batch")
+        if self.row:
+            self.row.state = ImportState.LISTS
+            self.row.save(update_fields=["state"])
+
+    def _batch(self, batch: list[checking.Checked], position: int) -> None:
+        now = clock.now()
+        self.ledger.counts["rows"] += len(batch)
+        taken = [each for record, seen in batch if (each := self._take(record, seen, now)) is not None]
+        storing.store(taken, self.ca, self.ledger, self._draw, lock=self.row is not None)
+        self.ledger.store(self.row)
+        if self.row is None:
+            return
+        self.row.position, self.row.counts, self.row.last_batch_at = position, dict(self.ledger.counts), now
+        self.row.save(update_fields=["position", "counts", "last_batch_at"])
+        if taken:
+            serials = sha256_hex("\n".join(each.row.serial for each in taken).encode())
+            facts: dict[str, object] = {"position": position, "count": len(taken), "serials_sha256": serials}
+            _tell(self.row, "certificates.imported", self.actor_ref, facts)
+        faults.point("pki.import.before-commit")
+
+    def _take(self, record: Record, seen: Seen | str | None, now: dt.datetime) -> Taken | None:
+        try:
+            if isinstance(seen, str) and record.fault is None:
+                raise RowFault(seen)
+            found = None if isinstance(seen, str) else seen
+            return storing.take(record, found, self.ca, now, revoke_held=self.what.manifest.hold == "revoke")
+        except RowFault as fault:
+            self.ledger.tell(record.place, fault.kind, record.serial, fault.detail)
+            return None
+
+    def old(self) -> None:
+        """The old lists beside the table, then the requests on paper, in the caller's transaction."""
+        given = self.what.manifest
+        self.old_lists = lists.read(contents(given), self.ca, self.ledger)
+        if self.old_lists.newest:
+            lists.load(self.old_lists, self.ledger, revoke_held=given.hold == "revoke")
+            self._beside()
+        if given.paper_file is not None:
+            papers.revoke(given.paper_file, self.ca, self.ledger, actor_ref=self.actor_ref, dry=self.row is None)
+        self.ledger.store(self.row)
+
+    def _beside(self) -> None:
+        since = self.old_lists.since
+        if since is None:
+            raise Invalid("import-lists", "Spärrlistorna saknar tid.")
+        self._tell_all(lists.different(self.ca), "listed-differently")
+        self._tell_all(lists.not_listed(self.ca, since), "not-listed")
+        for found, kind in ((lists.not_revoked, "listed-not-revoked"), (lists.unknown, "listed-unknown")):
+            for piece in found(self.ca):
+                self._revoke(piece, kind)
+
+    def _tell_all(self, pieces: Iterator[list[lists.Row]], kind: str) -> None:
+        for piece in pieces:
+            for serial, *_rest in piece:
+                self.ledger.tell("crl", kind, serial)
+            self.ledger.store(self.row)
+
+    def _revoke(self, piece: list[lists.Row], kind: str) -> None:
+        """What a list says and the data does not: revoked here too, so that neither CRL nor OCSP says less than before."""
+        now, taken = clock.now(), []
+        for serial, revoked_at, reason, since in piece:
+            # How long the certificate lasts is not known; the CA's own end is the latest that it can be.
+            record = Record(
+                "crl",
+                serial=serial,
+                not_before=revoked_at,
+                not_after=self.ca.not_after,
+                revoked_at=revoked_at,
+                reason=reason,
+                invalidity_date=since,
+            )
+            taken.append(storing.take(record, None, self.ca, now, revoke_held=True))
+            if kind == "listed-unknown" or self.what.manifest.tells_status:
+                self.ledger.tell("crl", kind, serial)
+        storing.store(taken, self.ca, self.ledger, self._draw, lock=self.row is not None)
+        self.ledger.store(self.row)
+
+
+def contents(given: Manifest) -> Iterator[tuple[str, bytes]]:
+    """The old lists of the folder and of its format, one at a time."""
+    for path in given.list_files:
+        yield f"crls/{path.name}", path.read_bytes()
+    yield from given.source.lists()
+
+
+def _gathered(pieces: Iterator[list[checking.Checked]]) -> Iterator[list[checking.Checked]]:
+    """Pieces put together to batches of a transaction."""
+    batch: list[checking.Checked] = []
+    for piece in pieces:
+        batch += piece
+        if len(batch) >= BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def progress(import_id: UUID | None = None) -> list[CaImport]:
+    """Imports, newest first, or the one."""
+    rows = CaImport.objects.select_related("ca").defer("inputs", "report").order_by("-started_at")
+    return list(rows.filter(id=import_id) if import_id else rows[:50])

@@ -1,0 +1,217 @@
+"""Folders of certificates: DER and PEM files, JSON Lines and CSV tables of our own columns."""
+
+import base64
+import binascii
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pki.takeover.records import Record, RowFault, der_of, moment, reason
+from siths_portal.lib.errors import Invalid
+
+ENDINGS = (".der", ".cer", ".crt", ".pem")
+COLUMNS = (
+    "der", "serial", "not_before", "not_after", "issued_at", "status", "revoked_at", "reason", "invalidity_date",
+    "subject_ref", "carrier_ref", "unit_ref",
+)  # fmt: skip
+"""Of a JSON Lines row or a CSV file: `der` in Base64, times in ISO 8601 with zone, `status` `issued` or `revoked`."""
+
+_LONGEST_LINE = 1 << 20  # no certificate is near it; a row past it is told and not read
+_LONGEST_FILE = 1 << 20
+_REF = 80
+
+
+class Files:
+    """`certificates/`: a certificate a file in DER, one or several in PEM. Their status is what the old CRLs say."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "certificates"
+
+    def inputs(self) -> list[Path]:
+        """By name, folder by folder."""
+        found = sorted(path for path in self._folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
+        return require(found, "certificates/ med .der-, .cer-, .crt- eller .pem-filer")
+
+    def records(self, skip: int) -> Iterator[Record]:
+        """A record a certificate."""
+        position = 0
+        for path in self.inputs():
+            name = path.relative_to(self._folder.parent).as_posix()
+            is_pem = path.suffix.lower() == ".pem"
+            if position < skip and not is_pem:
+                position += 1
+                continue
+            for place, content in _blocks(path, name) if is_pem else [(name, _content(path))]:
+                position += 1
+                if position > skip:
+                    yield _bare(place, content)
+
+    def lists(self) -> Iterator[tuple[str, bytes]]:
+        """None beside those of `crls/`."""
+        return iter(())
+
+
+class JsonLines:
+    """`certificates.jsonl`: an object a line, as `pki_export` writes it."""
+
+    file_name = "certificates.jsonl"
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / self.file_name
+
+    def inputs(self) -> list[Path]:
+        """The file."""
+        return require([self._path] if self._path.is_file() else [], self.file_name)
+
+    def records(self, skip: int) -> Iterator[Record]:
+        """A record a line."""
+        for number, line in numbered(self._path):
+            if number > skip:
+                yield row(f"{self.file_name}:{number}", lambda line=line: _object(line), told)
+
+    def lists(self) -> Iterator[tuple[str, bytes]]:
+        """None beside those of `crls/`."""
+        return iter(())
+
+
+class Table:
+    """`certificates.csv`: the same columns, comma between them, a header line."""
+
+    file_name = "certificates.csv"
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / self.file_name
+
+    def inputs(self) -> list[Path]:
+        """The file."""
+        return require([self._path] if self._path.is_file() else [], self.file_name)
+
+    def records(self, skip: int) -> Iterator[Record]:
+        """A record a row."""
+        for number, values in table(self._path, self.file_name, {"serial", "der"}):
+            if number > skip:
+                yield row(f"{self.file_name}:{number + 1}", lambda values=values: values, told)
+
+    def lists(self) -> Iterator[tuple[str, bytes]]:
+        """None beside those of `crls/`."""
+        return iter(())
+
+
+def require(found: list[Path], what: str) -> list[Path]:
+    """The files. Raises Invalid if there are none."""
+    if not found:
+        raise Invalid("import-folder", f"Mappen saknar {what}.")
+    return found
+
+
+def row(place: str, read: Any, tell: Any) -> Record:
+    """The record that `tell` makes of the values that `read` gives, or the one that tells what is wrong with the row."""
+    try:
+        return tell(place, read())  # type: ignore[no-any-return]
+    except RowFault as fault:
+        return Record(place, fault=fault)
+
+
+def told(place: str, values: Mapping[str, Any]) -> Record:
+    """A record of our own columns. Raises RowFault."""
+    if unknown := set(values) - set(COLUMNS):
+        raise RowFault("unreadable", f"okänd kolumn {min(map(str, unknown))}"[:200])
+    texts = {name: values.get(name) or "" for name in COLUMNS}
+    if not all(isinstance(text, str) for text in texts.values()):
+        raise RowFault("unreadable", "värden ska vara text")
+    status, revoked_at = texts["status"], moment(texts["revoked_at"])
+    if status not in ("", "issued", "revoked") or (status == "revoked") != (revoked_at is not None):
+        raise RowFault("unreadable", "status och revoked_at hör ihop")
+    if status != "revoked" and (texts["reason"] or texts["invalidity_date"]):
+        raise RowFault("unreadable", "status och reason hör ihop")
+    subject_ref, carrier_ref, unit_ref = texts["subject_ref"], texts["carrier_ref"], texts["unit_ref"]
+    if max(len(subject_ref), len(carrier_ref), len(unit_ref)) > _REF:
+        raise RowFault("unreadable", f"referenser har högst {_REF} tecken")
+    return Record(
+        place,
+        der=decoded(texts["der"]) if texts["der"] else None,
+        serial=texts["serial"],
+        not_before=moment(texts["not_before"]),
+        not_after=moment(texts["not_after"]),
+        issued_at=moment(texts["issued_at"]),
+        revoked_at=revoked_at,
+        reason=reason(texts["reason"] or "unspecified") if revoked_at else "",
+        invalidity_date=moment(texts["invalidity_date"]),
+        status_known=status != "",
+        subject_ref=subject_ref,
+        carrier_ref=carrier_ref,
+        unit_ref=unit_ref,
+    )
+
+
+def decoded(text: str) -> bytes:
+    """Base64. Raises RowFault."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise RowFault("unreadable", "Base64") from None
+
+
+def numbered(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The file's lines with their numbers, from 1; one that is too long comes cut short, and is unreadable by that."""
+    with path.open("rb") as file:
+        number = 0
+        while line := file.readline(_LONGEST_LINE):
+            number += 1
+            yield number, line
+            while not line.endswith(b"\n") and (line := file.readline(_LONGEST_LINE)):
+                pass
+
+
+def table(path: Path, name: str, needed: set[str], *, lower: bool = False) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a CSV file by its header, with their numbers, from 1. Raises Invalid for a header without what is needed."""
+    csv.field_size_limit(_LONGEST_LINE)
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        reader = csv.reader(file)
+        header = next(reader, [])
+        header = [column.strip().lower() if lower else column.strip() for column in header]
+        if not needed <= set(header) or len(set(header)) != len(header):
+            raise Invalid("import-header", f"{name} saknar en rubrikrad med {', '.join(sorted(needed))}.")
+        try:
+            for number, values in enumerate(reader, 1):
+                yield number, dict(zip(header, [*values, *[""] * (len(header) - len(values))], strict=False))
+        except csv.Error:
+            raise Invalid("import-table", f"{name} går inte att läsa som CSV.") from None
+
+
+def _object(line: bytes) -> Mapping[str, Any]:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        raise RowFault("unreadable", "JSON") from None
+    if not isinstance(value, dict):
+        raise RowFault("unreadable", "JSON")
+    return value
+
+
+def _bare(place: str, content: bytes) -> Record:
+    return row(place, lambda: content, lambda place, content: Record(place, der=der_of(content), status_known=False))
+
+
+def _content(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_LONGEST_FILE)
+
+
+def _blocks(path: Path, name: str) -> Iterator[tuple[str, bytes]]:
+    """The certificates of a PEM file, in order; text between them is passed over, as RFC 7468 lets it stand there."""
+    block: list[bytes] = []
+    number = 0
+    for _number, line in numbered(path):
+        if line.startswith(b"-----BEGIN CERTIFICATE-----"):
+            block = [line]
+        elif block:
+            block.append(line)
+            if line.startswith(b"-----END"):
+                number += 1
+                yield f"{name}:{number}", b"".join(block)
+                block = []
+    if block or not number:
+        yield f"{name}:{number + 1}", b"-----BEGIN cut"

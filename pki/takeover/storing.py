@@ -1,0 +1,171 @@
+"""Storing a batch of an import: what is new by COPY, what is known compared, what follows the batch in the same transaction."""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pki.domain import serials
+from pki.domain.imported_certificates import Seen
+from pki.models import Certificate, CertificateAuthority, CertificateBlob, CertificateStatus, RevocationReason
+from pki.takeover.findings import Ledger
+from pki.takeover.records import HOLD, Record, RowFault
+from siths_portal.lib import bulk
+from siths_portal.lib.ids import new_id
+
+Draw = Callable[[int], int]
+"""Takes consecutive status versions and returns the first (see `draw_status_versions`)."""
+
+_STATUS = ["status", "revoked_at", "reason", "invalidity_date", "status_version"]
+_CONTENT = ["tbs_sha256", "spki_sha256", "not_before", "not_after"]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A record that passed every check: the row that it is to be, and its DER."""
+
+    record: Record
+    row: Certificate
+
+
+def take(record: Record, seen: Seen | None, ca: CertificateAuthority, now: dt.datetime, *, revoke_held: bool) -> Taken:
+    """The record as a row, unsaved. Raises RowFault."""
+    if record.fault is not None:
+        raise record.fault
+    serial = _serial(record, seen)
+    not_before = seen.not_before if seen else record.not_before or record.not_after
+    not_after = seen.not_after if seen else record.not_after
+    if not_before is None or not_after is None or (record.revoked_at is not None and record.revoked_at > now):
+        raise RowFault("times")
+    reason = record.reason
+    if reason == HOLD:
+        if not revoke_held:
+            raise RowFault("on-hold")
+        reason = RevocationReason.UNSPECIFIED
+    row = Certificate(
+        id=new_id(),
+        ca=ca,
+        serial=serial,
+        status=CertificateStatus.REVOKED if record.revoked_at else CertificateStatus.ISSUED,
+        tbs_sha256=seen.tbs_sha256 if seen else "",
+        spki_sha256=seen.spki_sha256 if seen else "",
+        subject_ref=record.subject_ref,
+        carrier_ref=record.carrier_ref,
+        unit_ref=record.unit_ref,
+        not_before=not_before,
+        not_after=not_after,
+        created_at=now,
+        issued_at=record.issued_at or not_before,
+        revoked_at=record.revoked_at,
+        reason=reason,
+        invalidity_date=record.invalidity_date,
+    )
+    return Taken(record, row)
+
+
+def _serial(record: Record, seen: Seen | None) -> str:
+    told = ""
+    if record.serial:
+        try:
+            told = serials.text(serials.number(record.serial))
+        except ValueError:
+            raise RowFault("serial") from None
+    if seen is None:
+        if not told:
+            raise RowFault("serial")
+        return told
+    if told and told != seen.serial:
+        raise RowFault("serial", f"certifikatet har {seen.serial}")
+    return seen.serial
+
+
+def store(batch: Sequence[Taken], ca: CertificateAuthority, ledger: Ledger, draw: Draw, *, lock: bool) -> None:
+    """Stores the batch in the caller's transaction, in a number of queries that does not grow with it."""
+    wanted = _once(batch, ledger)
+    rows = Certificate.objects.filter(ca=ca, serial__in=list(wanted)).defer("tbs_der").order_by("id")
+    if lock:
+        rows = rows.select_for_update(of=("self",), no_key=True)
+    known = {row.serial: row for row in rows}
+    new = [each for serial, each in wanted.items() if serial not in known]
+    completed, changed = [], []
+    for serial, row in known.items():
+        each = wanted[serial]
+        if not _same(each, row, ledger):
+            continue
+        completes, told = not row.tbs_sha256 and each.row.tbs_sha256 != "", len(ledger.found)
+        if completes:
+            for name in _CONTENT:
+                setattr(row, name, getattr(each.row, name))
+            completed.append((row, each))
+        revokes = _sharpen(each, row, ledger)
+        if revokes:
+            changed.append(row)
+        ledger.counts["unchanged"] += not completes and not revokes and len(ledger.found) == told
+    _number([each.row for each in new], changed, draw)
+    bulk.insert(each.row for each in new)
+    blobs = [(each.row, each) for each in new] + completed
+    bulk.insert(CertificateBlob(certificate=row, der=each.record.der) for row, each in blobs if each.record.der is not None)
+    Certificate.objects.bulk_update([row for row, _each in completed], _CONTENT, batch_size=1000)
+    Certificate.objects.bulk_update(changed, _STATUS, batch_size=1000)
+    ledger.counts.update(
+        Counter(
+            new=len(new),
+            new_revoked=sum(each.row.revoked_at is not None for each in new),
+            new_serial_only=sum(each.record.der is None for each in new),
+            completed=len(completed),
+            revoked=len(changed),
+        )
+    )
+
+
+def _once(batch: Sequence[Taken], ledger: Ledger) -> dict[str, Taken]:
+    """By serial, each once: one that comes twice and alike is counted, the later of two that differ is told."""
+    wanted: dict[str, Taken] = {}
+    for each in batch:
+        first = wanted.setdefault(each.row.serial, each)
+        if first is each:
+            continue
+        if _essence(first.row) == _essence(each.row):
+            ledger.counts["unchanged"] += 1
+        else:
+            ledger.tell(each.record.place, "twice", each.row.serial)
+    return wanted
+
+
+def _essence(row: Certificate) -> tuple[object, ...]:
+    return (row.tbs_sha256, row.status, row.revoked_at, row.reason, row.invalidity_date)
+
+
+def _same(each: Taken, row: Certificate, ledger: Ledger) -> bool:
+    """Whether the known row may be of the same certificate; tells if not."""
+    other = bool(row.tbs_sha256 and each.row.tbs_sha256 and row.tbs_sha256 != each.row.tbs_sha256)
+    if other or row.status not in (CertificateStatus.ISSUED, CertificateStatus.REVOKED):
+        ledger.tell(each.record.place, "other-certificate", row.serial)
+        return False
+    return True
+
+
+def _sharpen(each: Taken, row: Certificate, ledger: Ledger) -> bool:
+    """Revokes the known row if the record says so; a difference the other way is told. Revocation is final."""
+    wanted = each.row
+    if not each.record.status_known or (row.revoked_at is None and wanted.revoked_at is None):
+        return False
+    if wanted.revoked_at is None:
+        ledger.tell(each.record.place, "revoked-here", row.serial)
+        return False
+    if row.revoked_at is None:
+        row.status, row.revoked_at, row.reason = CertificateStatus.REVOKED, wanted.revoked_at, wanted.reason
+        row.invalidity_date = wanted.invalidity_date
+        return True
+    # Lists tell seconds, and a row that came from one is not another for that.
+    if row.revoked_at.replace(microsecond=0) != wanted.revoked_at.replace(microsecond=0) or row.reason != wanted.reason:
+        ledger.tell(each.record.place, "other-revocation", row.serial)
+    return False
+
+
+def _number(new: Sequence[Certificate], changed: Sequence[Certificate], draw: Draw) -> None:
+    revoked = [row for row in new if row.revoked_at is not None] + list(changed)
+    if revoked:
+        first = draw(len(revoked))
+        for offset, row in enumerate(revoked):
+            row.status_version = first + offset
