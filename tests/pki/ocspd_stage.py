@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -88,13 +89,18 @@ def ocspd(folder, log, *, workers=2):
     command = [sys.executable, "manage.py", "pki_ocspd", "--bind", f"127.0.0.1:{port}", "--workers", str(workers)]
     url = f"http://127.0.0.1:{port}"
     with log.open("ab") as output:
-        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+        # A session of its own: what outlives the server must not outlive the test.
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
         try:
             wait_for(lambda: alive(url), process, log)
             yield url, process
         finally:
             process.terminate()
-            process.wait(30)
+            try:
+                process.wait(30)
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
 
 
 @contextlib.contextmanager
