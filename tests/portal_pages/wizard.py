@@ -47,7 +47,7 @@ def forms_of(response: HttpResponse) -> list[dict[str, Any]]:
 
 def text_of(response: HttpResponse) -> str:
     """The page's words: no markup, single spaces."""
-    body = re.sub(r"<(script|style|svg).*?</\1>", " ", response.content.decode(), flags=re.S)
+    body = re.sub(r"<(script|style|svg).*?</\1>", " ", response.content.decode(), flags=re.S).replace("<wbr>", "")
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body))
 
 
