@@ -238,23 +238,17 @@ def _store(signed: list[Signed]) -> list[UUID]:
             overtaken = [str(each.row.id) for each in signed if states.get(each.row.id) != CertificateStatus.RESERVED]
             log.info("certificate.overtaken", certificates=overtaken)
         now = clock.now()
-        bulk.insert(CertificateBlob(certificate_id=each.row.id, der=each.der) for each in current)
-        bulk.insert(_issued_event(each, now) for each in current)
+        bulk.insert_values(CertificateBlob, ("certificate_id", "der"), ((each.row.id, each.der) for each in current))
+        subjects = ((str(each.row.id), _issued_facts(each)) for each in current)
+        Event.record_each(subjects, at=now, actor_ref=ACTOR, action="certificate.issued", subject_type="certificate")
         _mark_issued(current, now)
         faults.point("pki.sign.before-commit")
     return [each.row.id for each in current]
 
 
-def _issued_event(signed: Signed, now: dt.datetime) -> Event:
+def _issued_facts(signed: Signed) -> dict[str, str]:
     row = signed.row
-    return Event(
-        at=now,
-        actor_ref=ACTOR,
-        action="certificate.issued",
-        subject_type="certificate",
-        subject_ref=str(row.id),
-        facts={"ca": row.ca.slug, "serial": row.serial, "sha256": sha256_hex(signed.der), "tbs_sha256": row.tbs_sha256},
-    )
+    return {"ca": row.ca.slug, "serial": row.serial, "sha256": sha256_hex(signed.der), "tbs_sha256": row.tbs_sha256}
 
 
 def _mark_issued(signed: list[Signed], now: dt.datetime) -> None:

@@ -286,23 +286,17 @@ def reserve_row(ca: CertificateAuthority, issuer: Issuer, profile: Profile, cont
 
 def record_reservation(rows: Sequence[Certificate], actor_ref: str, now: dt.datetime) -> None:
     """One event for each reserved row, in the caller's transaction."""
-    bulk.insert(_event(row, actor_ref, now) for row in rows)
+    subjects = ((str(row.id), _reserved_facts(row)) for row in rows)
+    Event.record_each(subjects, at=now, actor_ref=actor_ref, action="certificate.reserved", subject_type="certificate")
 
 
-def _event(row: Certificate, actor_ref: str, now: dt.datetime) -> Event:
-    return Event(
-        at=now,
-        actor_ref=actor_ref,
-        action="certificate.reserved",
-        subject_type="certificate",
-        subject_ref=str(row.id),
-        facts={
-            "ca": row.ca.slug,
-            "profile": str(row.profile_version),
-            "serial": row.serial,
-            "tbs_sha256": row.tbs_sha256,
-            "spki_sha256": row.spki_sha256,
-            "subject_ref": row.subject_ref,
-            "carrier_ref": row.carrier_ref,
-        },
-    )
+def _reserved_facts(row: Certificate) -> dict[str, str]:
+    return {
+        "ca": row.ca.slug,
+        "profile": str(row.profile_version),
+        "serial": row.serial,
+        "tbs_sha256": row.tbs_sha256,
+        "spki_sha256": row.spki_sha256,
+        "subject_ref": row.subject_ref,
+        "carrier_ref": row.carrier_ref,
+    }

@@ -4,6 +4,7 @@ A mailbox is an rfc822Name, in ASCII, its domain in A-labels; one whose local pa
 (RFC 9598), and no other may be one. Domains of mailboxes may be given in either form and are written as A-labels (B1.10).
 """
 
+import functools
 import ipaddress
 import re
 import unicodedata
@@ -95,6 +96,7 @@ def build(allowed: tuple[str, ...], values: Mapping[str, str]) -> x509.SubjectAl
     return x509.SubjectAlternativeName(names) if names else None
 
 
+@functools.lru_cache(maxsize=256)  # the certificates of one person follow each other
 def _general_name(kind: str, value: str) -> x509.GeneralName:
     if kind == "iPAddress":
         return x509.IPAddress(ipaddress.ip_address(value))

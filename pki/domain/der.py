@@ -3,7 +3,6 @@
 For checks that every certificate goes through; what needs values takes a library.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 OCTET_STRING = 0x04
@@ -53,13 +52,26 @@ def whole(data: bytes, tag: int) -> Element:
     return found
 
 
-def children(data: bytes, parent: Element) -> Iterator[Element]:
+def children(data: bytes, parent: Element) -> list[Element]:
     """The elements that the content of `parent` consists of, in order. Raises ValueError as `element` does."""
-    position = parent.content
-    while position < parent.end:
-        child = element(data, position, parent.end)
-        yield child
-        position = child.end
+    found: list[Element] = []
+    position, end = parent.content, parent.end
+    while position < end:
+        child = _short(data, position, end) or element(data, position, end)
+        found.append(child)
+        position = child[3]
+    return found
+
+
+def _short(data: bytes, start: int, end: int) -> Element | None:
+    """The element if its tag and its length are one octet each, as most are; None for all others, also for what is wrong."""
+    content = start + 2
+    if content > end or data[start] & 0x1F == 0x1F:
+        return None
+    length = data[start + 1]
+    if length >= 0x80 or content + length > end:
+        return None
+    return Element(data[start], start, content, content + length)
 
 
 def encoded(tag: int, content: bytes) -> bytes:

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, NoReturn, Self
 
 from asn1crypto.core import PrintableString
@@ -197,12 +197,13 @@ class Fields(NamedTuple):
 
 def fields(to_be_signed: bytes) -> Fields:
     """The fields. Raises NotVersionThree, and ValueError for what is not DER."""
-    found = list(der.children(to_be_signed, der.whole(to_be_signed, der.SEQUENCE)))
+    found = der.children(to_be_signed, der.whole(to_be_signed, der.SEQUENCE))
     if [each.tag for each in found] != _FIELDS:
         raise NotVersionThree
     return Fields(*found)
 
 
+@lru_cache(maxsize=16)  # asked for three times while one certificate is made
 def _algorithm(to_be_signed: bytes) -> bytes:
     found = fields(to_be_signed).algorithm
     return to_be_signed[found.start : found.end]

@@ -6,12 +6,14 @@ What the database keeps, it keeps as for any insert: constraints, foreign keys, 
 import datetime as dt
 import io
 import json
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, models
 
+_SPECIAL = re.compile(r"[\\\t\n\r]")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _NULL = "\\N"
 
@@ -26,18 +28,26 @@ def insert(rows: Iterable[models.Model]) -> int:
     if not listed:
         return 0
     model = type(listed[0])
-    fields = [field for field in model._meta.concrete_fields if not _left_out(field)]
-    names = [field.attname for field in fields]
+    names = [field.attname for field in model._meta.concrete_fields if not _left_out(field)]
+    return insert_values(model, names, ([getattr(row, name) for name in names] for row in listed))
+
+
+def insert_values(model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
+    """As `insert`, for the values of these fields, without a model's object for each row; the others are left to the database."""
     lines = io.StringIO()
-    for row in listed:
-        lines.write("\t".join([_text(getattr(row, name)) for name in names]))
-        lines.write("\n")
+    count = 0
+    for row in rows:
+        lines.write("\t".join([_text(value) for value in row]) + "\n")
+        count += 1
+    if not count:
+        return 0
     lines.seek(0)
     quote = connection.ops.quote_name
-    columns = ", ".join(quote(field.column or field.name) for field in fields)
+    fields = {field.attname: field for field in model._meta.concrete_fields}
+    columns = ", ".join(quote(fields[name].column or name) for name in names)
     with connection.cursor() as cursor, connection.wrap_database_errors:
         cursor.copy_expert(f"COPY {quote(model._meta.db_table)} ({columns}) FROM STDIN", lines)
-    return len(listed)
+    return count
 
 
 def _left_out(field: "models.Field[Any, Any]") -> bool:
@@ -57,12 +67,19 @@ def _text(value: object) -> str:
         raise TypeError(f"{type(value).__name__} in a column") from None
 
 
+def _escaped(value: str) -> str:
+    return value.translate(_ESCAPES) if _SPECIAL.search(value) else value
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).translate(_ESCAPES)
+    return _escaped(_encode(value))
 
 
 _TEXTS: dict[type, Callable[[Any], str]] = {
-    str: lambda value: value.translate(_ESCAPES),
+    str: _escaped,
     bool: lambda value: "t" if value else "f",
     int: str,
     bytes: lambda value: "\\\\x" + value.hex(),

@@ -3,13 +3,15 @@
 The database refuses UPDATE, DELETE and TRUNCATE twice: by a trigger, and by missing rights of the application role.
 """
 
+import datetime as dt
+from collections.abc import Iterable
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import models
 from django.db.migrations.operations import RunPython, RunSQL
 
-from siths_portal.lib import clock
+from siths_portal.lib import bulk, clock
 
 
 class CurrentTransactionId(models.Func):
@@ -70,6 +72,14 @@ class AppendOnlyEvent(models.Model):
             subject_seq=subject_seq,
             facts=facts or {},
         )
+
+    @classmethod
+    def record_each(
+        cls, subjects: Iterable[tuple[str, dict[str, Any]]], *, at: dt.datetime, actor_ref: str, action: str, subject_type: str
+    ) -> int:
+        """Inserts one event for each subject, given as its reference and facts, in the caller's transaction; returns how many."""
+        rows = ((at, actor_ref, action, subject_type, reference, facts) for reference, facts in subjects)
+        return bulk.insert_values(cls, ("at", "actor_ref", "action", "subject_type", "subject_ref", "facts"), rows)
 
     def canonical(self) -> dict[str, Any]:
         """The values that the audit chain covers."""
