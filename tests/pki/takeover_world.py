@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from django.conf import settings
 from django.core.management import call_command
@@ -240,10 +240,10 @@ def run(folder: Path, **options: object) -> None:
     call_command("pki_import", str(folder), **{"workers": 1, **options})
 
 
-def many(folder: Path, count: int) -> bytes:
+def many(folder: Path, count: int, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | None = None) -> bytes:
     """A CA of `cryptography` with so many certificates, in `certificates.jsonl`, each tenth revoked; the CA's DER."""
-    key, leaf = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1()).public_key()
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "OLD Many CA")])
+    key, leaf = key or ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1()).public_key()
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"OLD Many {type(key).__name__} CA")])
     start = dt.datetime.now(dt.UTC).replace(microsecond=0) - dt.timedelta(days=10)
     ski = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     builder = x509.CertificateBuilder(name, name, key.public_key(), 1, start, start + dt.timedelta(days=4000))
