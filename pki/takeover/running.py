@@ -9,7 +9,6 @@ import datetime as dt
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import UUID
 
 from django.db import connection, transaction
 
@@ -348,9 +347,3 @@ def _gathered(pieces: Iterator[list[checking.Checked]]) -> Iterator[list[checkin
             batch = []
     if batch:
         yield batch
-
-
-def progress(import_id: UUID | None = None) -> list[CaImport]:
-    """Imports, newest first, or the one."""
-    rows = CaImport.objects.select_related("ca").defer("inputs", "report").order_by("-started_at")
-    return list(rows.filter(id=import_id) if import_id else rows[:50])

@@ -240,8 +240,8 @@ def run(folder: Path, **options: object) -> None:
     call_command("pki_import", str(folder), **{"workers": 1, **options})
 
 
-def many(folder: Path, count: int, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | None = None) -> bytes:
-    """A CA of `cryptography` with so many certificates, in `certificates.jsonl`, each tenth revoked; the CA's DER."""
+def many(folder: Path, count: int, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | None = None) -> None:
+    """A CA of `cryptography` with so many certificates, in `certificates.jsonl`, each tenth revoked, and its list, number 7."""
     key, leaf = key or ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1()).public_key()
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"OLD Many {type(key).__name__} CA")])
     start = dt.datetime.now(dt.UTC).replace(microsecond=0) - dt.timedelta(days=10)
@@ -252,6 +252,7 @@ def many(folder: Path, count: int, key: ec.EllipticCurvePrivateKey | rsa.RSAPriv
     folder.mkdir(exist_ok=True)
     (folder / "ca.cer").write_bytes(der)
     aki = x509.AuthorityKeyIdentifier(ski.digest, None, None)
+    revoked_at, listed = start + dt.timedelta(days=1), []
     with (folder / "certificates.jsonl").open("w") as file:
         for number in range(count):
             subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"Person {number}")])
@@ -259,9 +260,14 @@ def many(folder: Path, count: int, key: ec.EllipticCurvePrivateKey | rsa.RSAPriv
             content = made.add_extension(aki, critical=False).sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
             row = {"der": base64.b64encode(content).decode(), "status": "issued"}
             if number % 10 == 0:
-                row |= {"status": "revoked", "revoked_at": (start + dt.timedelta(days=1)).isoformat(), "reason": "superseded"}
+                row |= {"status": "revoked", "revoked_at": revoked_at.isoformat(), "reason": "superseded"}
+                entry = x509.RevokedCertificateBuilder((1 << 119) + number, revoked_at)
+                listed.append(entry.add_extension(x509.CRLReason(x509.ReasonFlags.superseded), critical=False).build())
             file.write(json.dumps(row) + "\n")
     (folder / "import.yaml").write_text(
         "format: jsonl\nca:\n  slug: old-many\n  certificate: ca.cer\n  crl_period: 60m\n  crl_validity: 48h\n"
     )
-    return der
+    now = dt.datetime.now(dt.UTC)
+    crl = x509.CertificateRevocationListBuilder(name, now, now + dt.timedelta(days=2), [], listed)
+    crl = crl.add_extension(x509.CRLNumber(7), critical=False).add_extension(aki, critical=False)
+    add_crl(folder, crl.sign(key, hashes.SHA256()).public_bytes(Encoding.DER))

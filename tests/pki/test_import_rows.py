@@ -11,11 +11,14 @@ import pytest
 from cryptography import x509
 from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
+from pki import ca_states
 from pki.models import CaImport, Certificate, CertificateAuthority, CertificateBlob, Event, ImportFinding, Revocation
 from pki.revoking import plan_revocation
 from siths_portal.lib import clock
+from siths_portal.lib.errors import Conflict
+from tests import superuser
 from tests.pki import takeover_world as world
 from tests.pki.takeover_world import OldCa
 
@@ -246,6 +249,8 @@ class TestKill:
         )
         ca = CertificateAuthority.objects.get(slug="old-many")
         assert (ca.state, Certificate.objects.filter(ca=ca).count()) == ("planned", cut.position + 1)
+        with pytest.raises(Conflict, match="ca-import-unfinished"):
+            ca_states.check(ca, "active")
         done = subprocess.run(command, cwd=settings.BASE_DIR, capture_output=True, text=True, check=False, timeout=120)
         assert done.returncode == 0, done.stderr
         counts = json.loads(done.stdout)["counts"]
@@ -284,15 +289,35 @@ def test_comparison_names_what_differs_and_nothing_else(old, tmp_path, capsys):
 
 
 def test_f10_8_many_certificates_and_their_list_are_imported_and_compared(tmp_path, capsys):
-    """Half of the reviewer's 100,000 stands in the benchmark; the short form is the same code."""
-    folder = tmp_path / "in"
-    world.many(folder, 6000)
+    """The reviewer's 100,000 with IMPORT_CERTIFICATES=100000; the short form is the same code."""
+    folder, count = tmp_path / "in", int(os.environ.get("IMPORT_CERTIFICATES", "6000"))
+    world.many(folder, count)
     world.approve(folder)
     world.run(folder, workers=2)
     rows = dict(Certificate.objects.filter(ca__slug="old-many").values_list("serial", "status"))
     blobs = dict(CertificateBlob.objects.filter(certificate__ca__slug="old-many").values_list("certificate__serial", "der"))
-    told = [json.loads(line) for line in (folder / "certificates.jsonl").read_text().splitlines()]
-    for row in told:
+    for line in (folder / "certificates.jsonl").read_text().splitlines():
+        row = json.loads(line)
         serial = world.text(x509.load_der_x509_certificate(der_of(row)).serial_number)
         assert (rows[serial], bytes(blobs[serial])) == (row["status"], der_of(row))
-    assert len(rows) == 6001
+    assert len(rows) == count + 1
+    assert not ImportFinding.objects.exists()
+    assert CertificateAuthority.objects.get(slug="old-many").last_crl_number == 7
+    call_command("pki_import", str(folder), compare=True)
+    assert "gamla listan säger detsamma" in capsys.readouterr().out
+    with superuser.cursor() as cursor:
+        cursor.execute("UPDATE pki_certificate SET reason = 'keyCompromise' WHERE serial = %s", [world.text((1 << 119) + 10)])
+        cursor.execute("UPDATE pki_certificate SET status = 'issued', revoked_at = NULL, reason = '' WHERE serial = %s",
+                       [world.text((1 << 119) + 20)])  # fmt: skip
+    with pytest.raises(CommandError, match="skiljer sig i 2 fall"):
+        call_command("pki_import", str(folder), compare=True, json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert told["differences"] == {"only-old": 1, "different": 1}
+
+
+def test_what_was_imported_and_found_cannot_be_removed(old, tmp_path):
+    imported(folder_of(tmp_path, old, [*world.told(old), {"der": "!"}]))
+    for model in (CaImport, ImportFinding):
+        with pytest.raises(DatabaseError), transaction.atomic():
+            model.objects.all()._raw_delete(model.objects.db)
+        assert model.objects.exists()
