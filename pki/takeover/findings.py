@@ -35,6 +35,12 @@ SHOWN = 100
 """How many findings a report shows; the table has them all."""
 
 
+def plain(text: str) -> str:
+    """Text of strangers as a column and a line of a report can hold it: what is not printable, or no character, is escaped."""
+    kept = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text[:1000])
+    return kept.encode(errors="backslashreplace").decode()
+
+
 @dataclass
 class Ledger:
     """Counts of the whole import, findings since the last batch that was stored, and the first ones to show."""
@@ -46,7 +52,9 @@ class Ledger:
     def tell(self, place: str, kind: str, serial: str = "", detail: str = "") -> None:
         """Notes a row."""
         self.counts[f"finding:{kind}"] += 1
-        self.found.append(ImportFinding(place=place[-200:], kind=kind, serial=serial[:40], detail=detail[:200]))
+        self.found.append(
+            ImportFinding(place=plain(place)[-200:], kind=kind, serial=plain(serial)[:40], detail=plain(detail)[:200])
+        )
 
     def store(self, ca_import: CaImport | None) -> None:
         """Writes the findings in the caller's transaction. A dry run, which has no import, keeps those that are shown."""

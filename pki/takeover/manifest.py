@@ -9,6 +9,7 @@ from pathlib import Path
 from pki.choices import SerialMode
 from pki.domain.ceremony_nodes import CeremonyFileError, Node, load
 from pki.takeover import others, sources
+from pki.takeover.findings import plain
 from pki.takeover.records import Source, der_of
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 from siths_portal.lib.errors import Invalid
@@ -144,4 +145,4 @@ def _described(path: Path, folder: Path) -> dict[str, object]:
                 size += len(chunk)
     except OSError:
         raise Invalid("import-folder", f"{path.name} går inte att läsa.") from None
-    return {"name": path.relative_to(folder).as_posix(), "size": size, "sha256": hashed.hexdigest()}
+    return {"name": plain(path.relative_to(folder).as_posix()), "size": size, "sha256": hashed.hexdigest()}

@@ -94,11 +94,13 @@ def moment(text: object) -> dt.datetime | None:
         return None
     try:
         value = dt.datetime.fromisoformat(str(text))
-    except ValueError:
+        if value.tzinfo is None:
+            raise RowFault("unreadable", "tid utan zon")
+        return value.astimezone(dt.UTC)
+    except RowFault:
+        raise
+    except (ValueError, OverflowError):
         raise RowFault("unreadable", "tid") from None
-    if value.tzinfo is None:
-        raise RowFault("unreadable", "tid utan zon")
-    return value.astimezone(dt.UTC)
 
 
 def epoch(value: object, *, milliseconds: bool = False) -> dt.datetime:

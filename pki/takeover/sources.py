@@ -129,6 +129,9 @@ def told(place: str, values: Mapping[str, Any]) -> Record:
     subject_ref, carrier_ref, unit_ref = texts["subject_ref"], texts["carrier_ref"], texts["unit_ref"]
     if max(len(subject_ref), len(carrier_ref), len(unit_ref)) > _REF:
         raise RowFault("unreadable", f"referenser har högst {_REF} tecken")
+    if not (subject_ref + carrier_ref + unit_ref).isprintable():
+        # Also half a surrogate pair, which no column holds.
+        raise RowFault("unreadable", "referenser har bara tecken som går att skriva")
     return Record(
         place,
         der=decoded(texts["der"]) if texts["der"] else None,

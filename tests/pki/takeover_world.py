@@ -9,12 +9,13 @@ import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from django.conf import settings
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from pki import approvals
 from pki.models import ApprovalRequest
@@ -129,6 +130,19 @@ class OldCa:
             found[serial] = (at, why)
         return found
 
+    def certified_by(self, parent: "OldCa") -> None:
+        """Its certificate anew, by another CA."""
+        key = load_pem_private_key(self.key.read_bytes(), None)
+        signer = load_pem_private_key(parent.key.read_bytes(), None)
+        own, above = (x509.load_pem_x509_certificate(each.certificate.read_bytes()) for each in (self, parent))
+        builder = x509.CertificateBuilder(above.subject, own.subject, key.public_key(), 4711)
+        builder = builder.not_valid_before(own.not_valid_before_utc).not_valid_after(own.not_valid_after_utc)
+        for extension in own.extensions:
+            if not isinstance(extension.value, x509.AuthorityKeyIdentifier):
+                builder = builder.add_extension(extension.value, extension.critical)
+        builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
+        self.certificate.write_bytes(builder.sign(signer, hashes.SHA256()).public_bytes(Encoding.PEM))
+
     def move_key(self) -> None:
         """As an operator does who has the key from another module."""
         command = ["softhsm2-util", "--import", str(self.key), "--token", settings.PKCS11_TOKEN, "--pin", TEST_PIN]
@@ -238,6 +252,12 @@ def approve(folder: Path) -> None:
 
 def run(folder: Path, **options: object) -> None:
     call_command("pki_import", str(folder), **{"workers": 1, **options})
+
+
+def run_dry(folder: Path) -> None:
+    """A dry run that finds something."""
+    with pytest.raises(CommandError, match="avvikelser"):
+        run(folder, dry_run=True)
 
 
 def many(folder: Path, count: int, key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | None = None) -> None:

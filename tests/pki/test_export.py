@@ -31,7 +31,7 @@ def ca(tmp_path) -> CertificateAuthority:
     folder = world.manifest(tmp_path / "in", old, "jsonl")
     times = {"not_before": "2026-01-01T00:00:00+00:00", "not_after": "2028-01-01T00:00:00+00:00"}
     bare = {"serial": "7F01", "status": "revoked", "revoked_at": "2026-02-02T02:02:02+00:00", "reason": "superseded"} | times
-    named = [row | {"subject_ref": f"person:{number}", "carrier_ref": "card:å\t"} for number, row in enumerate(world.told(old))]
+    named = [row | {"subject_ref": f"person:{number}", "carrier_ref": "card:å\\"} for number, row in enumerate(world.told(old))]
     world.as_jsonl(folder, [*named, bare])
     world.approve(folder)
     world.run(folder)

@@ -247,6 +247,33 @@ def test_a_ca_whose_issuer_is_not_here_or_another_is_refused(old, tmp_path):
         world.run(folder, dry_run=True)
 
 
+def test_a_chain_is_imported_from_the_top_and_the_cas_certificate_stands_among_its_parents(old, tmp_path):
+    root, stranger = OldCa(tmp_path / "root", name="OLD Root CA"), OldCa(tmp_path / "stranger", name="OLD Root CA")
+    above = world.manifest(tmp_path / "above", root, "jsonl", key=False, slug="old-root")
+    world.as_jsonl(above, [])
+    world.approve(above)
+    world.run(above)
+    old.certified_by(stranger)
+
+    def folder():
+        made = filled(tmp_path, old)
+        text = (made / "import.yaml").read_text()
+        (made / "import.yaml").write_text(text.replace("  slug: function\n", "  slug: function\n  parent: old-root\n"))
+        return made
+
+    with pytest.raises(CommandError, match="inte undertecknat"):
+        world.run(folder(), dry_run=True)
+    old.certified_by(root)
+    given = folder()
+    world.approve(given)
+    world.run(given)
+    ca = CertificateAuthority.objects.select_related("parent").get(slug="function")
+    assert (ca.parent.slug, ca.parent.state, ca.state) == ("old-root", "external", "status_only")
+    row = Certificate.objects.get(subject_ref="ca:function:1")
+    assert (row.ca_id, bytes(row.blob.der)) == (ca.parent_id, old.der())
+    assert rows() == expected(old)
+
+
 def test_it_issues_only_when_another_person_has_approved_that_too(old, tmp_path):
     from pki import approvals, ca_states
     from siths_portal.lib.errors import Conflict

@@ -111,6 +111,35 @@ def test_each_bad_row_is_told_by_its_place_and_the_others_are_taken(old, tmp_pat
     assert set(taken) == {good[0]["serial"], good[1]["serial"]}
 
 
+def test_text_that_no_column_holds_is_told_and_stops_nothing(old, tmp_path):
+    good = world.told(old)
+    rows = [
+        good[0] | {"subject_ref": "a\0b"},
+        good[0] | {"carrier_ref": "\ud800"},
+        good[0] | {"unit_ref": "x" * 81},
+        good[0] | {"a\0\ud800": "b"},
+        good[0] | {"serial": "\0\n\ud800", "status": "issued"},
+        good[0] | {"not_after": "9999-12-31T23:59:59-14:00"},
+        good[0] | {"serial": "F" * 5000},
+        good[0] | {"serial": ["01"]},
+        {},
+        good[1],
+    ]
+    folder = folder_of(tmp_path, old, rows)
+    with (folder / "certificates.jsonl").open("ab") as file:
+        file.write(b"\xff\xfe\n" + b"[" * 100_000 + b"\n" + b'"' + b"x" * 3_000_000 + b'"\n')
+        file.write(json.dumps(good[2]).encode() + b"\n")
+    world.run_dry(folder)
+    imported(folder)
+    kinds = ["unreadable"] * 4 + ["serial", "unreadable", "serial", "unreadable", "serial"]
+    assert found() == [
+        *((f"certificates.jsonl:{line}", kind) for line, kind in enumerate(kinds, 1)),
+        *((f"certificates.jsonl:{line}", "unreadable") for line in (11, 12, 13)),
+    ]
+    taken = set(Certificate.objects.filter(ca__slug="function", subject_ref="").values_list("serial", flat=True))
+    assert taken == {good[1]["serial"], good[2]["serial"]}
+
+
 def test_a_serial_only_row_gets_its_certificate_later(old, tmp_path):
     good = world.told(old)
     bare = {name: value for name, value in good[1].items() if name != "der"}
