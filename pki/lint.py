@@ -245,6 +245,8 @@ class _Check:
             return self._is_key_identifier(extension.value)
         if name == "cardNumber":
             return self._is_card_number(extension.value)
+        if name == "subjectAltName":
+            return self._has_known_names(extension.value)
         value = self.certificate.extensions.get_extension_for_oid(x509.ObjectIdentifier(_EXTENSIONS[name])).value
         return bool(getattr(self, f"_{name}")(value))
 
@@ -283,8 +285,10 @@ class _Check:
     def _basicConstraints(self, value: x509.BasicConstraints) -> bool:  # noqa: N802
         return value.ca and value.path_length == self.profile.path_length
 
-    def _subjectAltName(self, value: x509.SubjectAlternativeName) -> bool:  # noqa: N802
-        return len(value) > 0 and set(alternative_names.kinds(value)) <= set(self.profile.alternative_names)
+    def _has_known_names(self, value: bytes) -> bool:
+        """Names there are, all of kinds that the profile has, each an IA5String or UTF8String of the right kind."""
+        names_ = der.children(value, der.whole(value, der.SEQUENCE))
+        return bool(names_) and {_kind_of_name(value, each) for each in names_} <= set(self.profile.alternative_names)
 
     def _cRLDistributionPoints(self, value: x509.CRLDistributionPoints) -> bool:  # noqa: N802
         return value == x509.CRLDistributionPoints(
@@ -314,3 +318,25 @@ class _Check:
 
 def _is_http(url: str) -> bool:
     return url.startswith("http://")
+
+
+def _kind_of_name(data: bytes, name: der.Element) -> str:
+    """Which of our kinds a GeneralName (RFC 5280 section 4.2.1.6) is, if it is written as that kind must be; else empty."""
+    if name.tag == _OTHER_NAME:
+        type_, value = der.children(data, name)
+        (string,) = der.children(data, value)
+        data[string.content : string.end].decode("utf-8")
+        known = value.tag == 0xA0 and string.tag == der.UTF8_STRING
+        return _OTHER_NAMES.get(data[type_.start : type_.end], "") if known else ""
+    octets = data[name.content : name.end]
+    if name.tag == _IP_ADDRESS:
+        return "iPAddress" if len(octets) in (4, 16) else ""
+    return _IA5_NAMES.get(name.tag, "") if octets.isascii() else ""
+
+
+_OTHER_NAME, _IP_ADDRESS = 0xA0, 0x87
+_IA5_NAMES = {0x81: "rfc822Name", 0x82: "dNSName"}
+_OTHER_NAMES = {
+    ObjectIdentifier(alternative_names.USER_PRINCIPAL_NAME).dump(): "userPrincipalName",
+    ObjectIdentifier(alternative_names.SMTP_UTF8_MAILBOX).dump(): "smtpUtf8Mailbox",
+}

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from pki.domain import moduli
+from pki.domain import der, moduli
 
 RSA_MIN_BITS, RSA_MAX_BITS = 2048, 8192
 RSA_EXPONENT = 65537
@@ -24,6 +24,13 @@ def spki(public_key: PublicKeyTypes) -> bytes:
 def spki_sha256(public_key: PublicKeyTypes) -> str:
     """SHA-256 of SubjectPublicKeyInfo in hex: the identity of a key, for re-use checks."""
     return hashlib.sha256(spki(public_key)).hexdigest()
+
+
+def identifier(public_key: PublicKeyTypes) -> bytes:
+    """The key identifier by method 1 of RFC 5280 section 4.2.1.2: SHA-1 of the BIT STRING's octets."""
+    encoded = spki(public_key)
+    _algorithm, bits = der.children(encoded, der.whole(encoded, der.SEQUENCE))
+    return hashlib.sha1(encoded[bits.content + 1 : bits.end], usedforsecurity=False).digest()
 
 
 def kind(public_key: PublicKeyTypes) -> str:

@@ -6,8 +6,11 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from asn1crypto.core import ObjectIdentifier
 from cryptography import x509
 from cryptography.x509.oid import NameOID
+
+from pki.domain import der
 
 OIDS: dict[str, x509.ObjectIdentifier] = {
     "countryName": NameOID.COUNTRY_NAME,
@@ -20,6 +23,7 @@ OIDS: dict[str, x509.ObjectIdentifier] = {
     "serialNumber": NameOID.SERIAL_NUMBER,
     "title": NameOID.TITLE,
 }
+_OID_DER = {name: ObjectIdentifier(oid.dotted_string).dump() for name, oid in OIDS.items()}
 # What users call the attributes, for refusals.
 SWEDISH = {
     "countryName": "Land",
@@ -92,6 +96,19 @@ def build(attributes: tuple[Attribute, ...], values: Mapping[str, str]) -> x509.
         for attribute in attributes
         if values.get(attribute.name)
     )
+
+
+def encode(attributes: tuple[Attribute, ...], values: Mapping[str, str]) -> bytes:
+    """The DER of the name that `build` makes."""
+    rdns = [_rdn(attribute.name, values[attribute.name]) for attribute in attributes if values.get(attribute.name)]
+    return der.encoded(der.SEQUENCE, b"".join(rdns))
+
+
+def _rdn(name: str, value: str) -> bytes:
+    text = unicodedata.normalize("NFC", value)
+    printable = name in PRINTABLE
+    string = der.encoded(der.PRINTABLE_STRING if printable else der.UTF8_STRING, text.encode("ascii" if printable else "utf-8"))
+    return der.encoded(der.SET, der.encoded(der.SEQUENCE, _OID_DER[name] + string))
 
 
 def file_stem(common_name: str) -> str:

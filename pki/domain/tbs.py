@@ -1,19 +1,19 @@
 """To-be-signed certificates (RFC 5280 section 4.1): built from a profile, without any key of a CA."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple, NoReturn, Self
+from typing import NamedTuple
 
-from asn1crypto.core import PrintableString
+from asn1crypto.core import ObjectIdentifier
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
-from cryptography.x509.oid import AuthorityInformationAccessOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtensionOID
 
-from pki.domain import alternative_names, der, keys, names, qc_statements
+from pki.domain import alternative_names, der, keys, names, qc_statements, serials
 from pki.domain.profile import CARD_NUMBER, QC_STATEMENTS, Profile
 
 HASHES: dict[str, hashes.SHA256 | hashes.SHA384 | hashes.SHA512] = {
@@ -31,8 +31,9 @@ ALGORITHMS: dict[tuple[str, str], bytes] = {
     ("ec", "sha512"): bytes.fromhex("300a06082a8648ce3d040304"),
 }
 _HASH_OF = {algorithm: name for (_family, name), algorithm in ALGORITHMS.items()}
-_BIT_STRING = 0x03
-_FIELDS = [0xA0, 0x02, der.SEQUENCE, der.SEQUENCE, der.SEQUENCE, der.SEQUENCE, der.SEQUENCE, 0xA3]
+_INTEGER, _BIT_STRING, _EXTENSIONS = 0x02, 0x03, 0xA3
+_VERSION_3, _TRUE = bytes.fromhex("a003020102"), bytes.fromhex("0101ff")
+_FIELDS = [0xA0, 0x02, der.SEQUENCE, der.SEQUENCE, der.SEQUENCE, der.SEQUENCE, der.SEQUENCE, _EXTENSIONS]
 KEY_USAGES = {
     "digitalSignature": "digital_signature",
     "contentCommitment": "content_commitment",
@@ -86,19 +87,34 @@ class Content:
 
 
 def build(profile: Profile, issuer: Issuer, content: Content) -> bytes:
-    """DER of the TBSCertificate. Extensions stand in the fixed order; moments are cut to seconds."""
-    builder = (
-        # Given whole: the builder's own method copies the list and searches it, once an extension.
-        x509.CertificateBuilder(extensions=_extensions(profile, issuer, content))
-        .issuer_name(issuer.name)
-        .subject_name(names.build(profile.subject, content.subject))
-        .public_key(content.public_key)  # type: ignore[arg-type]  # the key policy has let it pass
-        .serial_number(content.serial)
-        .not_valid_before(content.not_before.replace(microsecond=0))
-        .not_valid_after(content.not_after.replace(microsecond=0))
+    """DER of the TBSCertificate. Extensions stand in the fixed order; moments are cut to seconds.
+
+    Put together from parts, of which most are the same in all certificates of a profile and CA (ADR 0151). ValueError for a
+    serial that is not positive.
+    """
+    issuer_key = keys.kind(issuer.public_key)
+    family = "rsa" if issuer_key == "rsa" else "ec"
+    times = _time(content.not_before) + _time(content.not_after)
+    extensions = der.encoded(der.SEQUENCE, b"".join(_extensions(profile, issuer, content)))
+    parts = (
+        _VERSION_3,
+        der.encoded(_INTEGER, serials.octets(content.serial)),
+        ALGORITHMS[family, profile.hash_for(issuer_key)],
+        issuer.name_der,
+        der.encoded(der.SEQUENCE, times),
+        names.encode(profile.subject, content.subject),
+        keys.spki(content.public_key),
+        der.encoded(_EXTENSIONS, extensions),
     )
-    algorithm = HASHES[profile.hash_for(keys.kind(issuer.public_key))]
-    return builder.sign(_placeholder(issuer.public_key), algorithm).tbs_certificate_bytes
+    return der.encoded(der.SEQUENCE, b"".join(parts))
+
+
+def _time(moment: dt.datetime) -> bytes:
+    """RFC 5280 section 4.1.2.5: UTCTime through 2049, GeneralizedTime from 2050."""
+    utc = moment.astimezone(dt.UTC)
+    if utc.year < 2050:
+        return der.encoded(der.UTC_TIME, utc.strftime("%y%m%d%H%M%SZ").encode())
+    return der.encoded(der.GENERALIZED_TIME, utc.strftime("%Y%m%d%H%M%SZ").encode())
 
 
 def key_usages(profile: Profile, public_key: PublicKeyTypes) -> set[str]:
@@ -107,39 +123,60 @@ def key_usages(profile: Profile, public_key: PublicKeyTypes) -> set[str]:
     return {*profile.key_usage, *extra}
 
 
-def _extensions(profile: Profile, issuer: Issuer, content: Content) -> list[x509.Extension[x509.ExtensionType]]:
+def _extensions(profile: Profile, issuer: Issuer, content: Content) -> Iterator[bytes]:
+    """Extensions in DER, in their order."""
     usages = frozenset(key_usages(profile, content.public_key))
-    values: dict[str, x509.ExtensionType | None] = {
-        "subjectKeyIdentifier": x509.SubjectKeyIdentifier.from_public_key(content.public_key),  # type: ignore[arg-type]
-    }
-    if profile.has_extension("subjectAltName"):
-        values["subjectAltName"] = alternative_names.build(profile.alternative_names, content.alternative)
-    if content.card_number is not None:
-        digits = PrintableString(content.card_number).dump()
-        values["cardNumber"] = x509.UnrecognizedExtension(x509.ObjectIdentifier(CARD_NUMBER), digits)
     repeated = _repeated(profile, issuer, usages, content.policies)
-    made = {name: _extension(profile, name, value) for name, value in values.items() if value is not None} | repeated
-    return [made[name] for name in profile.extensions if name in made]
+    for name in profile.extensions:
+        encoded = repeated.get(name)
+        if encoded is not None:
+            yield encoded
+        elif (value := _varying(profile, name, content)) is not None:
+            yield _extension(profile, name, _VARYING[name], value)
 
 
-def _extension(profile: Profile, name: str, value: x509.ExtensionType) -> x509.Extension[x509.ExtensionType]:
-    return x509.Extension(value.oid, name in profile.critical, value)
+_VARYING = {
+    "subjectKeyIdentifier": ExtensionOID.SUBJECT_KEY_IDENTIFIER,
+    "subjectAltName": ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
+    "cardNumber": x509.ObjectIdentifier(CARD_NUMBER),
+}
 
 
-type _Extensions = dict[str, x509.Extension[x509.ExtensionType]]
-_made: dict[tuple[object, ...], _Extensions] = {}
+def _varying(profile: Profile, name: str, content: Content) -> bytes | None:
+    """The DER value of an extension that each certificate has its own of; None without one."""
+    if name == "subjectKeyIdentifier":
+        return der.encoded(der.OCTET_STRING, keys.identifier(content.public_key))
+    if name == "subjectAltName":
+        found = alternative_names.build(profile.alternative_names, content.alternative)
+        return None if found is None else found.public_bytes()
+    if name == "cardNumber" and content.card_number is not None:
+        return der.encoded(der.PRINTABLE_STRING, content.card_number.encode("ascii"))
+    return None
+
+
+def _extension(profile: Profile, name: str, oid: x509.ObjectIdentifier, value: bytes) -> bytes:
+    critical = _TRUE if name in profile.critical else b""
+    return der.encoded(der.SEQUENCE, _oid(oid) + critical + der.encoded(der.OCTET_STRING, value))
+
+
+@lru_cache(maxsize=64)
+def _oid(oid: x509.ObjectIdentifier) -> bytes:
+    return bytes(ObjectIdentifier(oid.dotted_string).dump())
+
+
+_made: dict[tuple[object, ...], dict[str, bytes]] = {}
 _MOST_MADE = 1000
 
 
-def _repeated(profile: Profile, issuer: Issuer, usages: frozenset[str], policies: tuple[str, ...]) -> _Extensions:
-    """The extensions that certificates of one profile and CA have in common, made once."""
+def _repeated(profile: Profile, issuer: Issuer, usages: frozenset[str], policies: tuple[str, ...]) -> dict[str, bytes]:
+    """The extensions that certificates of one profile and CA have in common, made once by the library, in DER."""
     key = (profile.sha256, issuer.identity, usages, policies)
     found = _made.get(key)
     if found is None:
         if len(_made) >= _MOST_MADE:
             _made.clear()
         values = _values(profile, issuer, usages, policies)
-        found = _made[key] = {name: _extension(profile, name, value) for name, value in values.items()}
+        found = _made[key] = {name: _extension(profile, name, value.oid, value.public_bytes()) for name, value in values.items()}
     return found
 
 
@@ -240,60 +277,3 @@ def verify(certificate: x509.Certificate, public_key: PublicKeyTypes) -> None:
         public_key.verify(certificate.signature, to_be_signed, ec.ECDSA(algorithm))
     else:
         raise ValueError("a CA's key is RSA or EC")
-
-
-def _placeholder(public_key: PublicKeyTypes) -> rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey:
-    if isinstance(public_key, rsa.RSAPublicKey):
-        return _RsaPlaceholder(public_key)
-    if isinstance(public_key, ec.EllipticCurvePublicKey):
-        return _EcPlaceholder(public_key)
-    raise ValueError("a CA's key is RSA or EC")
-
-
-class _NoKey:
-    """Stands for a CA's key, so that the library's builder gives the bytes to be signed; its signature is zeros."""
-
-    def __init__(self, public: Any) -> None:
-        self._public = public
-
-    @property
-    def key_size(self) -> int:
-        return int(self._public.key_size)
-
-    def sign(self, *_arguments: Any) -> bytes:
-        return bytes(8)
-
-    def private_numbers(self) -> NoReturn:
-        raise TypeError("there is no private key")
-
-    def private_bytes(self, *_arguments: Any) -> NoReturn:
-        raise TypeError("there is no private key")
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self
-
-
-class _RsaPlaceholder(_NoKey, rsa.RSAPrivateKey):
-    def public_key(self) -> rsa.RSAPublicKey:
-        public: rsa.RSAPublicKey = self._public
-        return public
-
-    def decrypt(self, ciphertext: Any, padding: Any) -> NoReturn:
-        raise TypeError("there is no private key")
-
-
-class _EcPlaceholder(_NoKey, ec.EllipticCurvePrivateKey):
-    @property
-    def curve(self) -> ec.EllipticCurve:
-        curve: ec.EllipticCurve = self._public.curve
-        return curve
-
-    def public_key(self) -> ec.EllipticCurvePublicKey:
-        public: ec.EllipticCurvePublicKey = self._public
-        return public
-
-    def exchange(self, algorithm: Any, peer_public_key: Any) -> NoReturn:
-        raise TypeError("there is no private key")

@@ -16,7 +16,7 @@ from pki import lint
 from pki.domain import names, serials, tbs
 from pki.domain.profiles import PROFILES, Profile
 from pki.domain.tbs import Content, Issuer
-from tests.pki import orders
+from tests.pki import orders, reference_builder
 
 NOW = dt.datetime.now(dt.UTC).replace(microsecond=0) - dt.timedelta(hours=1)
 CA_END = dt.datetime(2049, 9, 15, 20, tzinfo=dt.UTC)
@@ -76,8 +76,9 @@ def serial() -> int:
 
 
 def make(profile: Profile, issuer: Issuer, issuer_key, content: Content) -> bytes:
-    """DER of a certificate that our own check passes."""
+    """DER of a certificate that our own check passes, and whose bytes are those that the library's builder makes."""
     to_be_signed = tbs.build(profile, issuer, content)
+    assert to_be_signed == reference_builder.build(profile, issuer, issuer_key, content)
     assert lint.faults(to_be_signed, profile, issuer, ARC) == []
     return sign(to_be_signed, issuer_key)
 
