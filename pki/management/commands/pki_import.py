@@ -18,18 +18,14 @@ _SHOWN = 1000
 class Command(BaseCommand):
     """The folder holds `import.yaml`, the CA's certificate, its certificates in one of five formats, and its old CRLs."""
 
-    help = (
-        "Tar över en utfärdare: kontrollera (--dry-run), begär (--request), importera, jämför (--compare)."
-    )
+    help = "Tar över en utfärdare: kontrollera (--dry-run), begär (--request), importera, jämför (--compare)."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """The folder and what to do with it."""
         parser.add_argument("folder", type=Path, metavar="MAPP", help="mappen med import.yaml")
         act = parser.add_mutually_exclusive_group()
         act.add_argument("--dry-run", action="store_true", help="kontrollera allt, ändra inget, skriv rapporten")
-        act.add_argument(
-            "--request", action="store_true", help="begär godkännande av importen av just dessa filer"
-        )
+        act.add_argument("--request", action="store_true", help="begär godkännande av importen av just dessa filer")
         act.add_argument("--compare", action="store_true", help="jämför gamla tjänstens spärrlista i crls/ med det som finns här")
         parser.add_argument("--report", type=Path, metavar="MAPP", help="dit rapporten skrivs, som JSON och text")
         parser.add_argument(
@@ -52,7 +48,8 @@ class Command(BaseCommand):
             raise CommandError(error.message) from None
 
     def _request(self, options: dict[str, Any]) -> None:
-        made = running.request(running.asked(options["folder"]), requester_ref=arguments.operator_ref())
+        what = running.asked(options["folder"])
+        made = running.request(what, requester_ref=arguments.operator_ref(), workers=options["workers"], say=self._progress)
         if options["json"]:
             self._dump({"request": str(made.id), "document": made.document})
         else:

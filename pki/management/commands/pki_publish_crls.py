@@ -9,7 +9,7 @@ from pki.management import arguments
 
 
 class Command(BaseCommand):
-    """Publishes now, for every CA that is online or for those named, each shard's list too; an offline CA's token must be present.
+    """Publishes now, for every CA that is online or for those named, the list of each shard; an offline CA needs its token here.
 
     Waits for a worker that makes the same list, up to `crl_scopes.WAIT`.
     """
