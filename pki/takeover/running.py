@@ -56,7 +56,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Asked:
-    """A folder as it is to be imported; approvals are of `document`, which holds the hash of every file."""
+    """A folder as it is to be imported. `document` stands for the bytes of every file."""
 
     manifest: Manifest
     inputs: list[dict[str, object]]
@@ -68,7 +68,7 @@ class Asked:
 
     @property
     def document(self) -> dict[str, object]:
-        """What another person approves."""
+        """What is imported; approvals are of this and of what a dry run found."""
         return {
             "slug": self.manifest.slug,
             "generation": self.manifest.generation,
@@ -85,24 +85,28 @@ def asked(folder: Path) -> Asked:
     return Asked(found, found.inputs())
 
 
-def request(what: Asked, *, requester_ref: str) -> ApprovalRequest:
-    """Asks for the approval of the import. Raises Invalid, Conflict for what cannot be imported or is asked for already."""
-    registering.known(what.manifest) or registering.check(what.manifest)
-    registering.bind_key(what.manifest, document_sha256="", actor_ref=requester_ref, record=False)
+def request(what: Asked, *, requester_ref: str, workers: int, say: Say) -> ApprovalRequest:
+    """Asks for the approval of the import, with what a dry run finds, for those who decide.
+
+    Raises Invalid, Conflict for what cannot be imported or is asked for already, Unavailable.
+    """
     if _request_of(what, [ApprovalState.OPEN, ApprovalState.APPROVED]) is not None:
         raise Conflict("import-asked", "Importen är redan begärd.")
+    report = dry_run(what, actor_ref=requester_ref, workers=workers, say=say).report
+    found = {name: report.values["counts"].get(name, 0) for name in ("rows", "new", "new_revoked", "revoked", "papers")}
     name = f"{what.manifest.slug} {what.manifest.generation}"
     return approvals.request(
         action=ApprovalAction.IMPORT,
         summary=f"{name}: import av certifikat och spärrlistor",
-        document=what.document,
+        document=what.document | found | {"findings": sum(report.findings.values())},
         requester_ref=requester_ref,
     )
 
 
 def _request_of(what: Asked, states: list[ApprovalState]) -> ApprovalRequest | None:
     found = ApprovalRequest.objects.filter(action=ApprovalAction.IMPORT, state__in=states, expires_at__gt=clock.now())
-    return found.filter(document_sha256=approvals.document_hash(what.document)).order_by("-created_at").first()
+    rows = found.filter(document__inputs_sha256=what.inputs_sha256).order_by("-created_at")
+    return next((row for row in rows if what.document.items() <= row.document.items()), None)
 
 
 def dry_run(what: Asked, *, actor_ref: str, workers: int, say: Say) -> Outcome:
@@ -185,7 +189,7 @@ def _begin(what: Asked, actor_ref: str) -> CaImport:
     row = ca or registering.check(what.manifest)
     registering.bind_key(what.manifest, document_sha256=approved.document_sha256, actor_ref=actor_ref, record=True)
     with transaction.atomic(durable=True):
-        approvals.use(request_id=approved.id, action=ApprovalAction.IMPORT, document=what.document, actor_ref=actor_ref)
+        approvals.use(request_id=approved.id, action=ApprovalAction.IMPORT, document=approved.document, actor_ref=actor_ref)
         if entered:
             registering.enter(row)
         made = CaImport.objects.create(

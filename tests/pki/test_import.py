@@ -130,7 +130,9 @@ def test_without_another_persons_approval_nothing_is_imported(old, tmp_path):
     folder = filled(tmp_path, old)
     with pytest.raises(CommandError, match="inte godkänd"):
         world.run(folder)
-    call_command("pki_import", str(folder), request=True)
+    call_command("pki_import", str(folder), request=True, workers=1)
+    document = ApprovalRequest.objects.get().document  # what those who decide see
+    assert [document[name] for name in ("slug", "rows", "new", "new_revoked", "findings")] == ["function", 6, 6, 2, 0]
     with pytest.raises(CommandError, match="inte godkänd"):
         world.run(folder)
     with pytest.raises(CommandError, match="redan begärd"):
