@@ -155,6 +155,9 @@ def _sample(ca: CertificateAuthority, subject: str, signer: x509.Certificate) ->
     return finding(subject, True, f"{asked} stickprov stämmer med databasen")
 
 
+_OTHER_STATUS = "svaret är ett annat än databasens status"
+
+
 def _differs(ca: CertificateAuthority, row: Certificate, name: str, signer: x509.Certificate) -> str:
     wanted = CertId(name, getattr(ca, f"name_{name}"), getattr(ca, f"key_{name}"), int(row.serial, 16))
     try:
@@ -162,6 +165,8 @@ def _differs(ca: CertificateAuthority, row: Certificate, name: str, signer: x509
         responder = response.certificates[0] if response.certificates else signer
         responder.verify_directly_issued_by(x509.load_der_x509_certificate(bytes(ca.certificate_der)))
         ocsp.verify(responder, response.tbs_response_bytes, response.signature)
+    except status.Contradiction:
+        return _OTHER_STATUS
     except status.TryLater:
         return "" if _just_changed(row) else "inget svar"
     except status.Unauthorized:
@@ -170,7 +175,7 @@ def _differs(ca: CertificateAuthority, row: Certificate, name: str, signer: x509
         return "signaturen stämmer inte"
     revoked = row.status == CertificateStatus.REVOKED
     expected = x509_ocsp.OCSPCertStatus.REVOKED if revoked else x509_ocsp.OCSPCertStatus.GOOD
-    return "" if response.certificate_status == expected else "svaret är ett annat än databasens status"
+    return "" if response.certificate_status == expected else _OTHER_STATUS
 
 
 def _just_changed(row: Certificate) -> bool:

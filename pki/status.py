@@ -25,6 +25,10 @@ class TryLater(Exception):
     """The certificate is ours, and the answer for its present state is not signed yet."""
 
 
+class Contradiction(TryLater):
+    """The stored answer is of the certificate's status version and yet says another status: it was not stored by us."""
+
+
 @dataclass(frozen=True)
 class StoredAnswer:
     """A pre-signed response that may be served now."""
@@ -75,7 +79,9 @@ def answer(asked: CertId) -> StoredAnswer:
         raise Unauthorized
     if signed_version == version and this_update > now:
         raise TryLater
-    if signed_version == version and next_update > now and _says(bytes(der), asked.serial, status):
+    if signed_version == version and next_update > now:
+        if not _says(bytes(der), asked.serial, status):
+            raise Contradiction
         return StoredAnswer(bytes(der), this_update, next_update)
     if not has_signer or not_after <= now:
         raise Unauthorized

@@ -24,8 +24,9 @@ def run(name, *arguments):
 
 
 @pytest.fixture
-def working(world):
+def working(world, settings):
     """A world in which all is as it should be."""
+    settings.PKCS11_TOKEN = world.token.token_label
     world.secret_keys()
     for row in (world.issue(), world.issue(world.second)):
         ocsp.presign([row.id])
