@@ -33,7 +33,7 @@ def migrated(post: Post, **changes: Any) -> Carrier:
 def text_of(response: Any) -> str:
     """The page's words as a reader sees them: no markup, single spaces."""
     body = re.sub(r"<(script|style|svg).*?</\1>", " ", response.content.decode(), flags=re.S)
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body))
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body.replace("<wbr>", "")))
 
 
 def without_marks(response: Any) -> str:
