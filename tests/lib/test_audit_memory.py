@@ -20,7 +20,7 @@ SHORT = 12_000
 # A thousand events and their seals at a time, with room; all of the short chain's at once would take more.
 MOST = 12_000_000
 # What `audit_verify` is asked to walk, and how many kilobytes more it may take than for the short chain.
-ROWS, MORE = 1_000_000 if LONG else 48_000, 16_000
+ROWS, MORE = 1_000_000 if LONG else 24_000, 16_000
 
 # VmHWM is of this program alone; ru_maxrss remembers the process that started it.
 VERIFY = """

@@ -35,7 +35,7 @@ def subjects(draw, profile):
 
 
 @pytest.mark.parametrize("name", list(PROFILES))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(st.data())
 def test_bytes_are_the_builders(name, data):
     profile = PROFILES[name]
