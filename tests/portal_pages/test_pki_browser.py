@@ -21,6 +21,7 @@ from tests.portal_pages.operators import operator
 from tests.portal_pages.test_pki_ceremonies import DONE, failed
 from tests.portal_pages.test_search_browser import desk
 
+ROOT = "root"
 CA = "/pki/utfardare/person-hsaid-3/1/"
 WHY = "Ersätts av generation 2"
 
@@ -86,7 +87,7 @@ def test_authorities_keys_and_certificates_are_looked_at(demo_pki: Any, world: A
         expect(page.get_by_text("Planerad")).to_have_count(1)
         eye.look(page, "authorities")
         for address, name in (
-            (CA, "authority"), ("/pki/utfardare/root/1/", "root"), ("/pki/utfardare/function/2/", "planned authority"),
+            (CA, "authority"), (f"/pki/utfardare/{ROOT}/1/", ROOT), ("/pki/utfardare/function/2/", "planned authority"),
             ("/pki/utfardare/person-id-2/1/tillstand/", "no other state"), ("/pki/nycklar/", "keys"),
         ):  # fmt: skip
             page.goto(portal + address)

@@ -17,6 +17,7 @@ from tests.portal_pages.operators import client_of, operator
 from tests.portal_pages.test_person import text_of
 
 pytestmark = pytest.mark.usefixtures("demo_pki")
+ROOT = "root"
 CA = ("person-hsaid-3", 1)
 NAME = "DEMO SITHS e-id Person HSA-id 3 CA v1"
 ADDRESS = "/pki/utfardare/person-hsaid-3/1/tillstand/"
@@ -74,7 +75,7 @@ def test_the_form_tells_what_each_state_brings(world: Any) -> None:
     ):  # fmt: skip
         assert expected in text, expected
     assert 'value="active"' not in page.content.decode()
-    root = text_of(client.get("/pki/utfardare/root/1/tillstand/"))
+    root = text_of(client.get(f"/pki/utfardare/{ROOT}/1/tillstand/"))
     assert "En rot kan inte spärras." in root
     assert f"Det drabbar också det som den har utfärdat: {', '.join(sorted(_children()))}" in root
 
