@@ -126,7 +126,7 @@ def alive(url) -> bool:
     return True
 
 
-def wait_for(what, process=None, log=None, seconds=60):
+def wait_for(what, process=None, log=None, seconds=150):
     deadline = time.monotonic() + seconds
     while not what():
         assert process is None or process.poll() is None, log.read_text()

@@ -39,7 +39,7 @@ def start_worker(tmp_path):
     for process, log in started:
         if process.poll() is None:
             process.terminate()
-            process.wait(60)
+            process.wait(150)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         log.close()
@@ -55,7 +55,7 @@ def seen(row):
         return None
 
 
-def wait_for(what, seconds=60):
+def wait_for(what, seconds=150):
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline
@@ -96,6 +96,6 @@ def test_a_worker_killed_at_its_work_loses_nothing(world, start_worker, tmp_path
     for row in rows:
         revoke(row)
     os.killpg(start.pid, signal.SIGKILL)
-    start.wait(60)
+    start.wait(150)
     start_worker("-B", "-s", str(tmp_path / "beat-2"))
     wait_for(lambda: all(seen(row) == REVOKED for row in rows))
