@@ -119,10 +119,10 @@ class Responder:
     def _answer(self, memo_key: bytes | str, der: bytes) -> _Answer | bytes:
         """What is said to the request: an answer, which is remembered, or an unsigned error."""
         asked = ocsp_request.read(der)
-        authority = self._routes.find(asked.hash, asked.issuer_name_hash, asked.issuer_key_hash)
-        if authority is None or not 0 < asked.serial.bit_length() <= 159 or asked.serial < 0:
-            return ocsp_answer.UNAUTHORIZED
         try:
+            authority = self._routes.find(asked.hash, asked.issuer_name_hash, asked.issuer_key_hash)
+            if authority is None or not 0 < asked.serial.bit_length() <= 159 or asked.serial < 0:
+                return ocsp_answer.UNAUTHORIZED
             index, at, word, record = self._store.find(layout.key(authority.id, asked.serial))
         except StoreMissing:
             return ocsp_answer.TRY_LATER

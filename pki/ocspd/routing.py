@@ -5,6 +5,8 @@ import time
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from pki.ocspd.reading import StoreMissing
+
 FILE: Final = "authorities.json"
 _LOOK_EACH: Final = 0.5  # seconds
 
@@ -23,14 +25,16 @@ class Routes:
         self._path = folder / FILE
         self._stamp = (0, 0)
         self._looked_at = 0.0
-        self._routes: dict[tuple[str, bytes, bytes], Authority] = {}
+        self._routes: dict[tuple[str, bytes, bytes], Authority] | None = None
 
     def find(self, hash_name: str, name_hash: bytes, key_hash: bytes) -> Authority | None:
-        """The CA, or None for a stranger's."""
+        """The CA, or None for a stranger's. Raises StoreMissing before there is a list: nobody is known to be a stranger then."""
         now = time.monotonic()
         if now - self._looked_at > _LOOK_EACH:
             self._looked_at = now
             self._look()
+        if self._routes is None:
+            raise StoreMissing("no list of CAs")
         return self._routes.get((hash_name, name_hash, key_hash))
 
     def _look(self) -> None:

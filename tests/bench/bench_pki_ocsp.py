@@ -32,9 +32,10 @@ from pki.ocsp import VERIFIED_EACH
 from pki.ocspd import layout, routing
 from pki.ocspd.layout import Record
 from pki.ocspd.writing import Writer
-from tests.pki.ocspd_stage import free_port, ocspd, wait_for
+from tests.pki.ocspd_stage import free_port, ocspd
 from tests.pki_fixtures import make_token
 from tests.tls import SmallCa
+from tests.waiting import wait_for
 
 SERIALS = int(os.environ.get("BENCH_OCSP_SERIALS", "100000"))
 SECONDS = int(os.environ.get("BENCH_SECONDS", "10"))

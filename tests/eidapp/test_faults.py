@@ -14,6 +14,7 @@ from pki.models import SecretDelivery
 from siths_portal.dev.private_services import PrivatePostgres
 from tests.eidapp.wire import Wire
 from tests.issuance.activated import PUK, identify, sent_card
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.faults]
 REPEATS = 10 if os.environ.get("SITHS_LONG") else 1
@@ -110,7 +111,7 @@ def test_a_worker_killed_at_a_named_point(
     (armed / point).touch()
     start_worker(SITHS_FAULT_DIR=str(armed))
     assert portal.post("start", wire.opened.handle, body).status_code == 202
-    assert not (armed / point).exists()
+    wait_for(lambda: not (armed / point).exists())  # the worker may come to it after the portal has answered
     assert SecretDelivery.objects.get().state == "requested"
     start_worker()
     SecretDelivery.objects.update(claimed_at=None)  # as it is when the dead worker's claim has run out

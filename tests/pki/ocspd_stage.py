@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from cryptography.x509 import ocsp as x509_ocsp
 
 from pki.ocsp_publishing import Publisher
 from pki.ocspd.app import Responder
+from tests.waiting import wait_for
 
 Status = x509_ocsp.OCSPResponseStatus
 CertStatus = x509_ocsp.OCSPCertStatus
@@ -81,6 +81,10 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def _running(process, log):
+    assert process.poll() is None, log.read_text()
+
+
 @contextlib.contextmanager
 def ocspd(folder, log, *, workers=2):
     """`manage.py pki_ocspd` on a store; gives its address and its process."""
@@ -92,7 +96,7 @@ def ocspd(folder, log, *, workers=2):
         # A session of its own: what outlives the server must not outlive the test.
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
         try:
-            wait_for(lambda: alive(url), process, log)
+            wait_for(lambda: alive(url), alive=lambda: _running(process, log))
             yield url, process
         finally:
             process.terminate()
@@ -124,14 +128,6 @@ def alive(url) -> bool:
     except OSError:
         return False
     return True
-
-
-def wait_for(what, process=None, log=None, seconds=150):
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert process is None or process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text() if log else ""
-        time.sleep(0.02)
 
 
 def ask(url, body) -> x509_ocsp.OCSPResponse:

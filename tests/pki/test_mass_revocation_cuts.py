@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import redis
@@ -16,6 +15,7 @@ from django.db import connection, connections
 from pki import crl, mass_running, ocsp, service
 from pki.models import Certificate, Event, MassRevocation, MassRevocationMember, Revocation
 from tests.pki.test_mass_revocation import FIRST, SECOND, approve, ask, listed, rows_like, started, told
+from tests.waiting import wait_for
 
 BATCH_POINTS = ["pki.revoke.before-commit", "pki.mass.before-commit", "pki.mass.after-commit"]
 END_POINTS = ["pki.mass.after-crls", "pki.mass.after-note", "pki.mass.after-answers", "pki.mass.before-finish"]
@@ -173,21 +173,13 @@ def kill(worker) -> None:
 
 
 def backends(condition: str = "TRUE") -> int:
-    """How many sessions of this database others hold."""
+    """How many sessions of this database the application's role holds elsewhere."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
-            f"AND backend_type = 'client backend' AND {condition}"
+            f"AND usename = current_user AND {condition}"
         )
         return cursor.fetchone()[0]
-
-
-def wait_for(what, seconds=200):
-    """Until it is so: long enough for a machine that has much else to do."""
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 @contextlib.contextmanager
@@ -224,7 +216,7 @@ def test_a_worker_that_is_killed_while_it_runs_is_replaced(world, start_worker):
     # As if the dead worker's minute had passed.
     MassRevocation.objects.filter(id=view.id).update(claimed_until=None)
     worker = start_worker()
-    wait_for(lambda: service.mass_revocation(view.id).state == "finished", 600)
+    wait_for(lambda: service.mass_revocation(view.id).state == "finished", seconds=600)
     kill(worker)
     finished(view, world, count)
 

@@ -301,7 +301,7 @@ def test_health_says_how_old_the_answers_are(world, served, monkeypatch):
 def test_without_a_store_it_says_try_later_and_is_not_ready(world, tmp_path):
     responder = Responder(tmp_path / "none")
     assert call(responder, "GET", "/healthz/ready").status == "503 Service Unavailable"
-    assert call(responder, body=request_for(world.issue())).ocsp.response_status == Status.UNAUTHORIZED
+    assert call(responder, body=request_for(world.issue())).ocsp.response_status == Status.TRY_LATER  # no stranger is known yet
     with Publisher(tmp_path / "none") as publisher:
         publisher._publish_routes()
         responder = Responder(tmp_path / "none")

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import redis
@@ -17,6 +16,7 @@ from pki import crl, status
 from pki.domain.ocsp_request import CertId
 from pki.revoking import plan_revocation
 from siths_portal.lib import clock, jobs
+from tests.waiting import wait_for
 
 GOOD, REVOKED = x509_ocsp.OCSPCertStatus.GOOD, x509_ocsp.OCSPCertStatus.REVOKED
 
@@ -53,13 +53,6 @@ def seen(row):
         return x509_ocsp.load_der_ocsp_response(status.answer(asked).der).certificate_status
     except status.TryLater:
         return None
-
-
-def wait_for(what, seconds=150):
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def revoke(row):

@@ -31,6 +31,7 @@ from tests.browser import AXE
 from tests.issuance.activated import CODE, PUK, TRANSPORT, Made, Plastic, sent_card
 from tests.lib.faces import free_port, serving
 from tests.portal import session_cookie
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("demo_pki")
 PICTURES = os.environ.get("PAGE_PICTURES", "")
@@ -75,13 +76,6 @@ def process(command: list[str], log: Path, ready: Callable[[], bool], **env: str
         finally:
             child.terminate()
             child.wait(30)
-
-
-def wait_for(ready: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not ready():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def answers(url: str) -> bool:

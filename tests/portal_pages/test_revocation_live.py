@@ -28,6 +28,7 @@ from siths_portal.lib import clock
 from tests.issuance.activated import Made, sent_card
 from tests.lib.faces import serving
 from tests.portal_pages.test_person_browser import logged_in, look
+from tests.waiting import wait_for
 
 PROMISED = 5
 """Seconds from the click until OCSP says it (README of the specification, OCSP)."""
@@ -94,13 +95,6 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-
-
-def wait_for(what: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)
 
 
 def relying_party(url: str, made: Made, folder: Path) -> dict[str, str]:
