@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from django.db import connection
 
-from pki.domain import crl, crl_shards, der
+from pki.domain import crl, crl_reasons, crl_shards, der
 
 # PGCOPY, flags and an empty extension; then a row a message; then the count -1.
 _PREAMBLE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -30,7 +30,7 @@ COPY (
   ORDER BY right(serial, 2), serial
 ) TO STDOUT (FORMAT binary)
 """
-_CODES = " ".join(f"WHEN '{name}' THEN {code}" for name, code in crl.REASONS.items())
+_CODES = " ".join(f"WHEN '{name}' THEN {code}" for name, code in crl_reasons.NUMBERS.items())
 _SHARD = "AND right(serial, 2) = ANY(%(endings)s)"
 _KEPT = "AND (not_after >= %(since)s OR status_version > %(version)s)"
 
@@ -82,8 +82,8 @@ class _Entries:
         days: dict[int, bytes] = {}
         minutes = [f"{minute // 60:02}{minute % 60:02}".encode() for minute in range(1440)]
         seconds = [f"{second:02}Z".encode() for second in range(60)]
-        heads = {code: _heads(code) for code in crl.REASONS.values()}
-        tails = {code: crl.entry_extensions(code, None) for code in crl.REASONS.values()}
+        heads = {code: _heads(code) for code in crl_reasons.NUMBERS.values()}
+        tails = {code: crl.entry_extensions(code, None) for code in crl_reasons.NUMBERS.values()}
         begun = False
 
         def add(message: bytes) -> None:
@@ -134,7 +134,7 @@ def _heads(code: int) -> list[bytes]:
 
 def _start_of(day: int) -> bytes:
     """UTCTime of a day up to the hour; empty if its times are not UTCTime."""
-    midnight = crl.time(day * _DAY)
+    midnight = der.time(day * _DAY)
     return midnight[:8] if midnight[0] == der.UTC_TIME else b""
 
 

@@ -21,7 +21,7 @@ from django.db import transaction
 from django.db.models import Count, Exists, F, OuterRef
 
 from pki import clock_guard
-from pki.domain import ocsp_answer
+from pki.domain import ocsp_answer, tbs
 from pki.hsm import HsmError, hsm_for
 from pki.models import (
     ANSWERED,
@@ -282,10 +282,10 @@ def _template(responder: Responder, moment: dt.datetime) -> ocsp_answer.Template
 
 
 def _signature(key: SigningKey) -> ocsp_answer.Signature:
+    sha256 = hashes.SHA256()
     if isinstance(key, rsa.RSAPrivateKey):
-        return ocsp_answer.Signature(ocsp_answer.RSA_SHA256, lambda data: key.sign(data, padding.PKCS1v15(), hashes.SHA256()))
-    algorithm = ec.ECDSA(hashes.SHA256())
-    return ocsp_answer.Signature(ocsp_answer.ECDSA_SHA256, lambda data: key.sign(data, algorithm))
+        return ocsp_answer.Signature(tbs.ALGORITHMS["rsa", "sha256"], lambda data: key.sign(data, padding.PKCS1v15(), sha256))
+    return ocsp_answer.Signature(tbs.ALGORITHMS["ec", "sha256"], lambda data: key.sign(data, ec.ECDSA(sha256)))
 
 
 def verify(certificate: x509.Certificate, to_be_signed: bytes, signature: bytes) -> None:

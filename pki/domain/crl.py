@@ -3,74 +3,29 @@
 Times are whole seconds since 1970 in UTC. An entry is at most 83 octets, so its lengths are single octets.
 """
 
-import calendar
-import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from asn1crypto.core import ObjectIdentifier
 from cryptography import x509
 
 from pki.domain import der
-
-REASONS = {
-    "unspecified": 0,
-    "keyCompromise": 1,
-    "cACompromise": 2,
-    "affiliationChanged": 3,
-    "superseded": 4,
-    "cessationOfOperation": 5,
-    "privilegeWithdrawn": 9,
-}
-"""CRLReason by name (section 5.3.1); 0 is told by leaving the extension out."""
+from pki.domain.crl_reasons import NUMBERS
 
 EXPIRED_CERTS_ON_CRL = x509.ObjectIdentifier("2.5.29.60")
 VERSION_2 = bytes.fromhex("020101")
 LONGEST_SERIAL = 20  # octets, as the rows hold them
-_UTC_FROM, _UTC_BEFORE = calendar.timegm((1950, 1, 1, 0, 0, 0)), calendar.timegm((2050, 1, 1, 0, 0, 0))
-NEVER = calendar.timegm((9999, 12, 31, 23, 59, 59))
-"""nextUpdate of a last list (EN 319 411-1 section 6.3.9), and the last moment that has an encoding."""
-
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_FIRST = int((dt.datetime(1, 1, 1, tzinfo=dt.UTC) - _EPOCH).total_seconds())
 _REASON = bytes.fromhex("300a0603551d1504030a01")
 _INVALIDITY = bytes.fromhex("30180603551d180411")
-_EXTENSIONS, _BIT_STRING = 0xA0, 0x03
-
-
-def header(tag: int, length: int) -> bytes:
-    """Identifier and length octets of an element whose content has `length` octets."""
-    if length < 0x80:
-        return bytes((tag, length))
-    octets = length.to_bytes((length.bit_length() + 7) // 8)
-    return bytes((tag, 0x80 | len(octets))) + octets
-
-
-def generalized_time(seconds: int) -> bytes:
-    """GeneralizedTime with seconds and Z (section 4.1.2.5.2). ValueError before year 1 and after 9999."""
-    if not _FIRST <= seconds <= NEVER:
-        raise ValueError("a time outside of the years 1 to 9999")
-    moment = _EPOCH + dt.timedelta(seconds=seconds)
-    text = f"{moment.year:04}{moment:%m%d%H%M%S}Z"
-    return bytes((der.GENERALIZED_TIME, len(text))) + text.encode()
-
-
-def time(seconds: int) -> bytes:
-    """Time: UTCTime through 2049, GeneralizedTime from 2050 on (section 5.1.2.4). ValueError before 1950."""
-    if seconds < _UTC_FROM:
-        raise ValueError("a time before 1950")
-    if seconds >= _UTC_BEFORE:
-        return generalized_time(seconds)
-    return bytes((der.UTC_TIME, 13)) + generalized_time(seconds)[4:]
+_EXTENSIONS = 0xA0
 
 
 def entry(serial: bytes, revoked_at: int, reason: int, invalidity: int | None = None) -> bytes:
-    """One entry of revokedCertificates. `serial` is big-endian without a leading zero octet, `reason` of REASONS' values.
+    """One entry of revokedCertificates. `serial` is big-endian without a leading zero octet, `reason` of `crl_reasons.NUMBERS`.
 
     ValueError for a serial that is zero, has a leading zero octet or is too long, for an unknown reason, and for times that have
     no encoding.
     """
-    content = serial_content(serial) + time(revoked_at) + entry_extensions(reason, invalidity)
+    content = serial_content(serial) + der.time(revoked_at) + entry_extensions(reason, invalidity)
     return bytes((der.SEQUENCE, len(content))) + content
 
 
@@ -79,7 +34,7 @@ def serial_content(serial: bytes) -> bytes:
     if not serial or not serial[0] or len(serial) > LONGEST_SERIAL:
         raise ValueError("not a serial number")
     padding = b"\0" if serial[0] >= 0x80 else b""
-    return bytes((0x02, len(padding) + len(serial))) + padding + serial
+    return bytes((der.INTEGER, len(padding) + len(serial))) + padding + serial
 
 
 def entry_extensions(reason: int, invalidity: int | None) -> bytes:
@@ -88,11 +43,11 @@ def entry_extensions(reason: int, invalidity: int | None) -> bytes:
         raise ValueError("not a reason on offer")
     found = _REASON + bytes((reason,)) if reason else b""
     if invalidity is not None:
-        found += _INVALIDITY + generalized_time(invalidity)
+        found += _INVALIDITY + der.generalized_time(invalidity)
     return bytes((der.SEQUENCE, len(found))) + found if found else b""
 
 
-_CODES = frozenset(REASONS.values())
+_CODES = frozenset(NUMBERS.values())
 
 
 @dataclass(frozen=True)
@@ -105,12 +60,7 @@ class Extension:
 
     def encoded(self) -> bytes:
         """DER."""
-        flag = b"\x01\x01\xff" if self.critical else b""
-        value = der.encoded(_OCTET_STRING, self.value)
-        return der.encoded(der.SEQUENCE, ObjectIdentifier(self.oid.dotted_string).dump() + flag + value)
-
-
-_OCTET_STRING = 0x04
+        return der.extension(self.oid.dotted_string, self.critical, self.value)
 
 
 def extensions(*, ski: bytes, number: int, point: str | None = None, expired_since: int | None = None) -> tuple[Extension, ...]:
@@ -138,7 +88,7 @@ def extensions(*, ski: bytes, number: int, point: str | None = None, expired_sin
         )
         found.append(Extension(scope.oid, True, scope.public_bytes()))
     if expired_since is not None:
-        found.append(Extension(EXPIRED_CERTS_ON_CRL, False, generalized_time(expired_since)))
+        found.append(Extension(EXPIRED_CERTS_ON_CRL, False, der.generalized_time(expired_since)))
     return tuple(found)
 
 
@@ -159,12 +109,12 @@ class Frame:
     def before(self, entries: int) -> bytes:
         """The TBSCertList up to the first entry, for entries of so many octets in all; without the list if that is 0 (B1.15)."""
         start = self._start()
-        listed = header(der.SEQUENCE, entries) if entries else b""
-        return header(der.SEQUENCE, len(start) + len(listed) + entries + len(self.after())) + start + listed
+        listed = der.header(der.SEQUENCE, entries) if entries else b""
+        return der.header(der.SEQUENCE, len(start) + len(listed) + entries + len(self.after())) + start + listed
 
     def _start(self) -> bytes:
-        ends = generalized_time(NEVER) if self.next_update is None else time(self.next_update)
-        return VERSION_2 + self.algorithm + self.issuer + time(self.this_update) + ends
+        ends = der.generalized_time(der.NEVER) if self.next_update is None else der.time(self.next_update)
+        return VERSION_2 + self.algorithm + self.issuer + der.time(self.this_update) + ends
 
     def after(self) -> bytes:
         """The TBSCertList after the last entry."""
@@ -173,9 +123,9 @@ class Frame:
 
     def wrapped(self, entries: int, signature: bytes) -> tuple[bytes, bytes]:
         """What stands before and after the TBSCertList in the CertificateList."""
-        end = self.algorithm + der.encoded(_BIT_STRING, b"\0" + signature)
+        end = self.algorithm + der.encoded(der.BIT_STRING, b"\0" + signature)
         length = len(self.before(entries)) + entries + len(self.after()) + len(end)
-        return header(der.SEQUENCE, length), end
+        return der.header(der.SEQUENCE, length), end
 
     def whole(self, entries: Iterable[bytes], signature: bytes) -> bytes:
         """The whole CertificateList in memory: for short lists."""

@@ -11,7 +11,6 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 from pki.domain import der
-from pki.domain.crl import header
 
 _CHUNK = 1 << 18
 _LONGEST_START = 64 * 1024  # more than version, algorithm, issuer and times need
@@ -136,6 +135,6 @@ def _opened(data: bytes, start: int) -> der.Element:
     if length >= 0x80:
         content += length & 0x7F
         length = int.from_bytes(data[start + 2 : content])
-    if header(tag, length) != data[start:content]:
+    if der.header(tag, length) != data[start:content]:
         raise ValueError("a length that is not DER")
     return der.Element(tag, start, content, content + length)

@@ -1,11 +1,16 @@
-"""DER (X.690 section 10) seen from outside: where elements begin and end. Reads bytes in place and makes no objects of them.
+"""DER (X.690 section 10): where elements begin and end, in place, and elements put together. Makes no objects of them.
 
-For checks that every certificate goes through; what needs values takes a library.
+For what every certificate, answer and list goes through; what needs values takes a library.
 """
 
+import calendar
+import datetime as dt
+import functools
 from typing import NamedTuple
 
-OCTET_STRING = 0x04
+from asn1crypto.core import ObjectIdentifier
+
+INTEGER, BIT_STRING, OCTET_STRING, ENUMERATED = 0x02, 0x03, 0x04, 0x0A
 UTF8_STRING = 0x0C
 PRINTABLE_STRING = 0x13
 UTC_TIME, GENERALIZED_TIME = 0x17, 0x18
@@ -74,10 +79,64 @@ def _short(data: bytes, start: int, end: int) -> Element | None:
     return Element(data[start], start, content, content + length)
 
 
+def header(tag: int, length: int) -> bytes:
+    """Identifier and length octets of an element whose content has `length` octets."""
+    if length < 0x80:
+        return bytes((tag, length))
+    octets = length.to_bytes((length.bit_length() + 7) // 8)
+    return bytes((tag, 0x80 | len(octets))) + octets
+
+
 def encoded(tag: int, content: bytes) -> bytes:
     """The element with this content."""
-    length = len(content)
-    if length < 0x80:
-        return bytes((tag, length)) + content
-    octets = length.to_bytes((length.bit_length() + 7) // 8)
-    return bytes((tag, 0x80 | len(octets))) + octets + content
+    return header(tag, len(content)) + content
+
+
+def integer(value: int) -> bytes:
+    """The INTEGER of a number. ValueError if it is negative."""
+    if value < 0:
+        raise ValueError("a negative number")
+    return encoded(INTEGER, value.to_bytes(value.bit_length() // 8 + 1))
+
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_FIRST = int((dt.datetime(1, 1, 1, tzinfo=dt.UTC) - _EPOCH).total_seconds())
+_UTC_FROM, _UTC_BEFORE = calendar.timegm((1950, 1, 1, 0, 0, 0)), calendar.timegm((2050, 1, 1, 0, 0, 0))
+NEVER = calendar.timegm((9999, 12, 31, 23, 59, 59))
+"""A time that stands for none (RFC 5280 section 4.1.2.5), and the last moment that has an encoding; seconds since 1970."""
+
+
+def seconds(moment: dt.datetime) -> int:
+    """Whole seconds since 1970 in UTC, cut."""
+    return (moment - _EPOCH) // dt.timedelta(seconds=1)
+
+
+def generalized_time(since_1970: int) -> bytes:
+    """GeneralizedTime with seconds and Z (RFC 5280 section 4.1.2.5.2). ValueError before year 1 and after 9999."""
+    if not _FIRST <= since_1970 <= NEVER:
+        raise ValueError("a time outside of the years 1 to 9999")
+    moment = _EPOCH + dt.timedelta(seconds=since_1970)
+    return encoded(GENERALIZED_TIME, f"{moment.year:04}{moment:%m%d%H%M%S}Z".encode())
+
+
+def time(since_1970: int) -> bytes:
+    """Time: UTCTime through 2049, GeneralizedTime from 2050 on (RFC 5280 section 4.1.2.5). ValueError before 1950."""
+    if since_1970 < _UTC_FROM:
+        raise ValueError("a time before 1950")
+    if since_1970 >= _UTC_BEFORE:
+        return generalized_time(since_1970)
+    return encoded(UTC_TIME, generalized_time(since_1970)[4:])
+
+
+_TRUE = bytes.fromhex("0101ff")
+
+
+def extension(oid: str, critical: bool, value: bytes) -> bytes:
+    """An Extension (RFC 5280 section 4.1); `value` is the DER that extnValue holds."""
+    flag = _TRUE if critical else b""
+    return encoded(SEQUENCE, _oid(oid) + flag + encoded(OCTET_STRING, value))
+
+
+@functools.lru_cache(maxsize=64)
+def _oid(oid: str) -> bytes:
+    return bytes(ObjectIdentifier(oid).dump())

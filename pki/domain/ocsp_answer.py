@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from pki.domain.der import OCTET_STRING, SEQUENCE, encoded
+from pki.domain.crl_reasons import NUMBERS
+from pki.domain.der import BIT_STRING, ENUMERATED, OCTET_STRING, SEQUENCE, encoded, generalized_time, integer, seconds
 
 MALFORMED: Final = b"\x30\x03\x0a\x01\x01"
 TRY_LATER: Final = b"\x30\x03\x0a\x01\x03"
@@ -22,26 +23,12 @@ MAX_AGE: Final = 60
 GOOD: Final = b"\x80\x00"
 UNKNOWN: Final = b"\x82\x00"
 
-_INTEGER, _BIT_STRING, _ENUMERATED = 0x02, 0x03, 0x0A
 _EXPLICIT_0, _EXPLICIT_1, _EXPLICIT_2 = 0xA0, 0xA1, 0xA2
 _SUCCESSFUL = b"\x0a\x01\x00"
 _BASIC = bytes.fromhex("06092b0601050507300101")
 _ALGORITHMS: Final = {
     "sha1": bytes.fromhex("300906052b0e03021a0500"),
     "sha256": bytes.fromhex("300d06096086480165030402010500"),
-}
-ECDSA_SHA256: Final = bytes.fromhex("300a06082a8648ce3d040302")
-RSA_SHA256: Final = bytes.fromhex("300d06092a864886f70d01010b0500")
-"""signatureAlgorithm of the two kinds of responder keys."""
-
-# CRLReason (RFC 5280 section 5.3.1), by the names that rows hold. `unspecified` is left out.
-REASONS: Final = {
-    "keyCompromise": 1,
-    "cACompromise": 2,
-    "affiliationChanged": 3,
-    "superseded": 4,
-    "cessationOfOperation": 5,
-    "privilegeWithdrawn": 9,
 }
 
 
@@ -53,25 +40,15 @@ class Issuer(NamedTuple):
     key_hash: bytes
 
 
-def time_text(moment: dt.datetime) -> bytes:
-    """The UTC moment as the content of a GeneralizedTime (RFC 5280 section 4.1.2.5.2), without fractions of a second."""
-    return moment.astimezone(dt.UTC).strftime("%Y%m%d%H%M%SZ").encode()
-
-
 def _time(moment: dt.datetime) -> bytes:
-    return b"\x18\x0f" + time_text(moment)
-
-
-def integer(value: int) -> bytes:
-    """The INTEGER of a number that is not negative."""
-    return encoded(_INTEGER, value.to_bytes(value.bit_length() // 8 + 1))
+    return generalized_time(seconds(moment))
 
 
 def revoked(moment: dt.datetime, reason: str) -> bytes:
     """The certStatus of a certificate that was revoked at `moment` for a reason by its name."""
     content = _time(moment)
-    if reason in REASONS:
-        content += encoded(_EXPLICIT_0, encoded(_ENUMERATED, bytes((REASONS[reason],))))
+    if number := NUMBERS.get(reason, 0):
+        content += encoded(_EXPLICIT_0, encoded(ENUMERATED, bytes((number,))))
     return encoded(_EXPLICIT_1, content)
 
 
@@ -114,6 +91,6 @@ class Template:
         single = encoded(SEQUENCE, cert_id + status + self._this_update + encoded(_EXPLICIT_0, _time(next_update)))
         to_be_signed = encoded(SEQUENCE, self._head + encoded(SEQUENCE, single))
         signature = self._signature.sign(to_be_signed)
-        signed = to_be_signed + self._signature.algorithm + encoded(_BIT_STRING, b"\x00" + signature) + self._tail
+        signed = to_be_signed + self._signature.algorithm + encoded(BIT_STRING, b"\x00" + signature) + self._tail
         body = encoded(SEQUENCE, _BASIC + encoded(OCTET_STRING, encoded(SEQUENCE, signed)))
         return encoded(SEQUENCE, _SUCCESSFUL + encoded(_EXPLICIT_0, body)), to_be_signed, signature

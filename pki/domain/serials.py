@@ -23,13 +23,6 @@ def text(serial: int) -> str:
     return serial.to_bytes((serial.bit_length() + 7) // 8).hex().upper()
 
 
-def octets(serial: int) -> bytes:
-    """The content of the serial's INTEGER in DER. ValueError if it is not positive."""
-    if serial <= 0:
-        raise ValueError("a serial is positive")
-    return serial.to_bytes(serial.bit_length() // 8 + 1)
-
-
 def number(serial: str) -> int:
     """The serial of a row's text. ValueError for what is not hex, or longer than 20 octets as an INTEGER."""
     value = int(serial, 16)

@@ -6,14 +6,13 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
-from asn1crypto.core import ObjectIdentifier
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtensionOID
 
-from pki.domain import alternative_names, der, keys, names, qc_statements, serials
+from pki.domain import alternative_names, der, keys, names, qc_statements
 from pki.domain.profile import CARD_NUMBER, QC_STATEMENTS, Profile
 
 HASHES: dict[str, hashes.SHA256 | hashes.SHA384 | hashes.SHA512] = {
@@ -31,9 +30,8 @@ ALGORITHMS: dict[tuple[str, str], bytes] = {
     ("ec", "sha512"): bytes.fromhex("300a06082a8648ce3d040304"),
 }
 _HASH_OF = {algorithm: name for (_family, name), algorithm in ALGORITHMS.items()}
-_INTEGER, _BIT_STRING, _EXTENSIONS = 0x02, 0x03, 0xA3
-_VERSION_3, _TRUE = bytes.fromhex("a003020102"), bytes.fromhex("0101ff")
-_FIELDS = [0xA0, 0x02, der.SEQUENCE, der.SEQUENCE, der.SEQUENCE, der.SEQUENCE, der.SEQUENCE, _EXTENSIONS]
+_EXTENSIONS, _VERSION_3 = 0xA3, bytes.fromhex("a003020102")
+_FIELDS = [0xA0, der.INTEGER, der.SEQUENCE, der.SEQUENCE, der.SEQUENCE, der.SEQUENCE, der.SEQUENCE, _EXTENSIONS]
 KEY_USAGES = {
     "digitalSignature": "digital_signature",
     "contentCommitment": "content_commitment",
@@ -89,16 +87,16 @@ class Content:
 def build(profile: Profile, issuer: Issuer, content: Content) -> bytes:
     """DER of the TBSCertificate. Extensions stand in the fixed order; moments are cut to seconds.
 
-    Put together from parts, of which most are the same in all certificates of a profile and CA (ADR 0151). ValueError for a
-    serial that is not positive.
+    Put together from parts, of which most are the same in all certificates of a profile and CA (ADR 0151). ValueError for times
+    before 1950 and for a negative serial.
     """
     issuer_key = keys.kind(issuer.public_key)
     family = "rsa" if issuer_key == "rsa" else "ec"
-    times = _time(content.not_before) + _time(content.not_after)
+    times = der.time(der.seconds(content.not_before)) + der.time(der.seconds(content.not_after))
     extensions = der.encoded(der.SEQUENCE, b"".join(_extensions(profile, issuer, content)))
     parts = (
         _VERSION_3,
-        der.encoded(_INTEGER, serials.octets(content.serial)),
+        der.integer(content.serial),
         ALGORITHMS[family, profile.hash_for(issuer_key)],
         issuer.name_der,
         der.encoded(der.SEQUENCE, times),
@@ -107,14 +105,6 @@ def build(profile: Profile, issuer: Issuer, content: Content) -> bytes:
         der.encoded(_EXTENSIONS, extensions),
     )
     return der.encoded(der.SEQUENCE, b"".join(parts))
-
-
-def _time(moment: dt.datetime) -> bytes:
-    """RFC 5280 section 4.1.2.5: UTCTime through 2049, GeneralizedTime from 2050."""
-    utc = moment.astimezone(dt.UTC)
-    if utc.year < 2050:
-        return der.encoded(der.UTC_TIME, utc.strftime("%y%m%d%H%M%SZ").encode())
-    return der.encoded(der.GENERALIZED_TIME, utc.strftime("%Y%m%d%H%M%SZ").encode())
 
 
 def key_usages(profile: Profile, public_key: PublicKeyTypes) -> set[str]:
@@ -132,13 +122,13 @@ def _extensions(profile: Profile, issuer: Issuer, content: Content) -> Iterator[
         if encoded is not None:
             yield encoded
         elif (value := _varying(profile, name, content)) is not None:
-            yield _extension(profile, name, _VARYING[name], value)
+            yield der.extension(_VARYING[name], name in profile.critical, value)
 
 
 _VARYING = {
-    "subjectKeyIdentifier": ExtensionOID.SUBJECT_KEY_IDENTIFIER,
-    "subjectAltName": ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
-    "cardNumber": x509.ObjectIdentifier(CARD_NUMBER),
+    "subjectKeyIdentifier": ExtensionOID.SUBJECT_KEY_IDENTIFIER.dotted_string,
+    "subjectAltName": ExtensionOID.SUBJECT_ALTERNATIVE_NAME.dotted_string,
+    "cardNumber": CARD_NUMBER,
 }
 
 
@@ -154,16 +144,6 @@ def _varying(profile: Profile, name: str, content: Content) -> bytes | None:
     return None
 
 
-def _extension(profile: Profile, name: str, oid: x509.ObjectIdentifier, value: bytes) -> bytes:
-    critical = _TRUE if name in profile.critical else b""
-    return der.encoded(der.SEQUENCE, _oid(oid) + critical + der.encoded(der.OCTET_STRING, value))
-
-
-@lru_cache(maxsize=64)
-def _oid(oid: x509.ObjectIdentifier) -> bytes:
-    return bytes(ObjectIdentifier(oid.dotted_string).dump())
-
-
 _made: dict[tuple[object, ...], dict[str, bytes]] = {}
 _MOST_MADE = 1000
 
@@ -176,7 +156,10 @@ def _repeated(profile: Profile, issuer: Issuer, usages: frozenset[str], policies
         if len(_made) >= _MOST_MADE:
             _made.clear()
         values = _values(profile, issuer, usages, policies)
-        found = _made[key] = {name: _extension(profile, name, value.oid, value.public_bytes()) for name, value in values.items()}
+        found = _made[key] = {
+            name: der.extension(value.oid.dotted_string, name in profile.critical, value.public_bytes())
+            for name, value in values.items()
+        }
     return found
 
 
@@ -248,7 +231,7 @@ def _algorithm(to_be_signed: bytes) -> bytes:
 
 def assemble(to_be_signed: bytes, signature: bytes) -> bytes:
     """DER of the Certificate: the TBS as it is, its own signature algorithm, the signature. ValueError as `fields`."""
-    bits = der.encoded(_BIT_STRING, b"\0" + signature)
+    bits = der.encoded(der.BIT_STRING, b"\0" + signature)
     return der.encoded(der.SEQUENCE, to_be_signed + _algorithm(to_be_signed) + bits)
 
 

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import ocsp as x509_ocsp
 
-from pki.domain import ocsp_answer
+from pki.domain import ocsp_answer, tbs
 from pki.hsm import Algorithm, KeySpec, hsm_for
 from pki.ocsp import VERIFIED_EACH
 from pki.ocspd import layout, routing
@@ -75,7 +75,7 @@ class Responder:
             certificates=[self.certificate.public_bytes(DER)],
             issuers=[ocsp_answer.Issuer(name, NAME[name], KEY[name]) for name in HASHES],
             this_update=now,
-            signature=ocsp_answer.Signature(ocsp_answer.ECDSA_SHA256, lambda data: self.key.sign(data, algorithm)),
+            signature=ocsp_answer.Signature(tbs.ALGORITHMS["ec", "sha256"], lambda data: self.key.sign(data, algorithm)),
         )
         self.count = 0
 

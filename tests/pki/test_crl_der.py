@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from pki.domain import crl, crl_reader, crl_shards, serials
+from pki.domain import crl, crl_reader, crl_reasons, crl_shards, der, serials
 from pki.domain.tbs import ALGORITHMS
 
 NAME = x509.Name([x509.NameAttribute(NameOID.COUNTRY_NAME, "SE"), x509.NameAttribute(NameOID.COMMON_NAME, "DEMO Å CA v1")])
@@ -28,11 +28,11 @@ FLAGS = {
     5: x509.ReasonFlags.cessation_of_operation,
     9: x509.ReasonFlags.privilege_withdrawn,
 }
-MOMENTS = st.integers(-631_152_000, crl.NEVER).map(lambda seconds: EPOCH + dt.timedelta(seconds=seconds))
+MOMENTS = st.integers(-631_152_000, der.NEVER).map(lambda seconds: EPOCH + dt.timedelta(seconds=seconds))
 ENTRY = st.tuples(
     st.integers(1, 2**159 - 1) | st.integers(1, 300) | st.integers(0, 151).map(lambda bits: 0x80 << bits),
     MOMENTS,
-    st.sampled_from(sorted(crl.REASONS.values())),
+    st.sampled_from(sorted(crl_reasons.NUMBERS.values())),
     st.none() | MOMENTS,
 )
 TURN = dt.datetime(2050, 1, 1, tzinfo=dt.UTC)
@@ -149,8 +149,8 @@ def test_serials_of_twenty_octets_are_read_by_others(bits):
         (b"\x01", 0, 10, None),
         (b"\x01", 0, -1, None),
         (b"\x01", seconds(dt.datetime(1950, 1, 1, tzinfo=dt.UTC)) - 1, 0, None),
-        (b"\x01", crl.NEVER + 1, 0, None),
-        (b"\x01", 0, 0, crl.NEVER + 1),
+        (b"\x01", der.NEVER + 1, 0, None),
+        (b"\x01", 0, 0, der.NEVER + 1),
         (b"\x01", 0, 0, -62_135_596_801),
     ],
 )
