@@ -3,28 +3,23 @@
 import contextlib
 import json
 import os
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from siths_portal.dev.private_services import APP_ROLE, OWNER_ROLE, PrivatePostgres
-from tests.pki_fixtures import DEMO_FILE, make_token
+from tests.bench.durable import ROOT, House, durable
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 ENTRIES, ROUNDS, CA = int(os.environ.get("BENCH_CRL_ENTRIES", "1000000")), 3, "function"
 pytestmark = pytest.mark.timeout(1800)
-SUBJECT = ["/C=SE/O=Inera", "/CN=DEMO CRL"]
+SUBJECT = ["/C=SE/O=Demo AB", "/CN=DEMO CRL"]
 
 # Serials of 127 bits, times over four years, each entry with a reason that `openssl ca` knows.
 # In the order of the serials, and with no foreign keys looked up, since making them is not what is measured.
@@ -66,45 +61,15 @@ distinguished_name = req
 
 
 @pytest.fixture(scope="module")
-def house() -> Iterator[tuple[Path, dict[str, str]]]:
-    """A durable PostgreSQL with the rows, tokens, a P-256 CA; and openssl's CA with the same rows."""
-    folder = Path(tempfile.mkdtemp(prefix="siths-bench-", dir="/tmp"))
-    folder.chmod(0o755)
-    postgres = PrivatePostgres(folder / "pg" / "data", folder / "pg", fsync=True)
-    postgres.create()
-    postgres.start()
-    try:
-        postgres.provision()
-        environ = os.environ | {
-            "DATABASE_URL": postgres.url(APP_ROLE),
-            "DATABASE_OWNER_URL": postgres.url(OWNER_ROLE),
-            "PKCS11_TOKEN": "bench-issuing",
-            "PKCS11_ROOT_TOKEN": "bench-root",
-            "PKI_STATUS_DIR": str(folder / "status"),
-            "PKI_CEREMONY_DIR": str(folder / "ceremony"),
-        }
-        for label in ("bench-issuing", "bench-root"):
-            make_token(label)
-        _found(folder, environ)
-        postgres.psql(ROWS, database="siths")
-        postgres.psql("VACUUM ANALYZE pki_certificate", database="siths")
-        (folder / "index.txt").write_text(postgres.psql(INDEX, database="siths") + "\n")
-        _found_openssl(folder)
-        yield folder, environ
-    finally:
-        postgres.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _found(folder: Path, environ: dict[str, str]) -> None:
-    """Tables, and a root and one issuing CA with P-256 keys."""
-    document = yaml.safe_load(DEMO_FILE.read_bytes())
-    document["authorities"] = [each | {"key": "ec-p256"} for each in document["authorities"] if each["slug"] in ("root", CA)]
-    (folder / "ceremony.yaml").write_bytes(yaml.safe_dump(document, allow_unicode=True).encode())
-    python = [sys.executable, "-W", "ignore"]
-    subprocess.run([*python, "manage.py", "migrate", "-v", "0"], cwd=ROOT, env=environ, check=True)
-    command = [*python, "-m", "tests.bench.issuance_worker", str(folder / "ceremony.yaml")]
-    subprocess.run(command, cwd=ROOT, env=environ, check=True)
+def house() -> Iterator[House]:
+    """A durable PostgreSQL with the rows, a P-256 CA; and openssl's CA with the same rows."""
+    with durable() as made:
+        made.perform({"root": "ec-p256", CA: "ec-p256"})
+        made.postgres.psql(ROWS, database="siths")
+        made.postgres.psql("VACUUM ANALYZE pki_certificate", database="siths")
+        (made.folder / "index.txt").write_text(made.postgres.psql(INDEX, database="siths") + "\n")
+        _found_openssl(made.folder)
+        yield made
 
 
 def _found_openssl(folder: Path) -> None:
@@ -147,8 +112,8 @@ def openssl(folder: Path) -> dict[str, Any]:
     return {"seconds": time.perf_counter() - started, "cpu": used.ru_utime + used.ru_stime, "peak": peak}
 
 
-def test_a_crl_of_a_million(house: tuple[Path, dict[str, str]], report: Callable[..., float]) -> None:
-    folder, environ = house
+def test_a_crl_of_a_million(house: House, report: Callable[..., float]) -> None:
+    folder, environ = house.folder, house.environ
     rounds = [(openssl(folder), ours(environ)) for _ in range(ROUNDS)]
     what = f"CRL of {ENTRIES:,} entries (entries/s)"
     for index, name in enumerate(("openssl ca -gencrl", "PostgreSQL, pki.crl, SoftHSM")):

@@ -1,22 +1,14 @@
 """Issuance in two `pki` worker processes on a durable PostgreSQL, beside what the token alone does in the same two processes."""
 
 import json
-import os
-import shutil
 import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from siths_portal.dev.private_services import APP_ROLE, OWNER_ROLE, PrivatePostgres
-from tests.pki_fixtures import DEMO_FILE, make_token
+from tests.bench.durable import PYTHON, ROOT, House, durable
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 PROCESSES, ROUNDS, SECONDS, BATCH = 2, 5, 3.0, 100
 RSA, EC = "person-hsaid-3", "person-id-3"
 ISSUERS = {
@@ -27,20 +19,11 @@ ISSUERS = {
 Report = Callable[..., float]
 
 
-def ceremony() -> bytes:
-    """The demo's ceremony with one issuer of each kind."""
-    document = yaml.safe_load(DEMO_FILE.read_bytes())
-    document["authorities"] = [each for each in document["authorities"] if each["slug"] in ("root", *ISSUERS)]
-    for each in document["authorities"]:
-        each["key"] = "ec-p256" if each["slug"] == EC else "rsa-4096"
-    return yaml.safe_dump(document, allow_unicode=True).encode()
-
-
 class Workers:
     """The processes, asked all at once."""
 
     def __init__(self, environ: dict[str, str]) -> None:
-        command = [sys.executable, "-W", "ignore", "-m", "tests.bench.issuance_worker"]
+        command = [*PYTHON, "-m", "tests.bench.issuance_worker"]
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
         self._processes = [subprocess.Popen(command, cwd=ROOT, env=environ, **pipes) for _ in range(PROCESSES)]
         self._read()
@@ -63,39 +46,16 @@ class Workers:
 
 
 @pytest.fixture(scope="module")
-def house() -> Iterator[tuple[PrivatePostgres, dict[str, str]]]:
-    """A durable PostgreSQL, tokens of their own, a root and two issuers; and the environment of processes that use them."""
-    folder = Path(tempfile.mkdtemp(prefix="siths-bench-", dir="/tmp"))
-    folder.chmod(0o755)
-    postgres = PrivatePostgres(folder / "pg" / "data", folder / "pg", fsync=True)
-    postgres.create()
-    postgres.start()
-    try:
-        postgres.provision()
-        for label in ("bench-issuing", "bench-root"):
-            make_token(label)
-        (folder / "ceremony.yaml").write_bytes(ceremony())
-        environ = os.environ | {
-            "DATABASE_URL": postgres.url(APP_ROLE),
-            "DATABASE_OWNER_URL": postgres.url(OWNER_ROLE),
-            "PKCS11_TOKEN": "bench-issuing",
-            "PKCS11_ROOT_TOKEN": "bench-root",
-            "PKI_STATUS_DIR": str(folder / "status"),
-            "PKI_CEREMONY_DIR": str(folder / "ceremony"),
-        }
-        manage = [sys.executable, "-W", "ignore", "manage.py"]
-        subprocess.run([*manage, "migrate", "-v", "0"], cwd=ROOT, env=environ, check=True)
-        setup = [sys.executable, "-W", "ignore", "-m", "tests.bench.issuance_worker", str(folder / "ceremony.yaml")]
-        subprocess.run(setup, cwd=ROOT, env=environ, check=True)
-        yield postgres, environ
-    finally:
-        postgres.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+def house() -> Iterator[House]:
+    """A root and one issuer of each kind over a durable PostgreSQL."""
+    with durable() as made:
+        made.perform({"root": "rsa-4096", RSA: "rsa-4096", EC: "ec-p256"})
+        yield made
 
 
 @pytest.mark.parametrize("slug", list(ISSUERS))
-def test_certificates(house: tuple[PrivatePostgres, dict[str, str]], report: Report, slug: str) -> None:
-    postgres, environ = house
+def test_certificates(house: House, report: Report, slug: str) -> None:
+    postgres, environ = house.postgres, house.environ
     key, profiles, stock = ISSUERS[slug]
     count = "SELECT count(*) FROM pki_certificateblob"
     before = int(postgres.psql(count, database="siths"))
