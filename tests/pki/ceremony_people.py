@@ -103,3 +103,15 @@ def issued(name: str, folder: Path, *, key: str = "ec") -> Person:
     )  # fmt: skip
     call_command("pki_issue", profile="function", csr=request, out=made.certificate)
     return made
+
+
+def three(folder: Path) -> list[Person]:
+    """Three who may approve."""
+    return [person(name, folder) for name in ("Ada", "Bo", "Cleo")]
+
+
+def written(approvers: list[Person], folder: Path, *rest: str) -> Path:
+    """A ceremony file of theirs, as `ceremony_file` makes it."""
+    path = folder / "ceremony.yaml"
+    path.write_text(ceremony_file(approvers, *rest))
+    return path

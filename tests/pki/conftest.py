@@ -24,6 +24,14 @@ def world(keys, transactional_db, settings, tmp_path):
 
 
 @pytest.fixture
+def armed(tmp_path):
+    """A folder whose files name the points that kill a process of `forked`."""
+    folder = tmp_path / "armed"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
 def own_tokens(request, monkeypatch, settings, tmp_path):
     """Empty tokens and folders of the test's own, in its settings and in the environment of processes that it starts."""
     from tests.pki_fixtures import make_token

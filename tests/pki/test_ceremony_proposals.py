@@ -12,7 +12,7 @@ from pki.domain.ceremony_file import parse
 from pki.models import Approval, CeremonyProposal, CeremonySignature, Event, KeyCeremony
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid, NotFound
-from tests.pki.ceremony_people import Person, ceremony_file, person
+from tests.pki.ceremony_people import Person, ceremony_file, person, three, written
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ACTOR = "user:operator"
@@ -20,14 +20,12 @@ ACTOR = "user:operator"
 
 @pytest.fixture
 def people(tmp_path: Path) -> list[Person]:
-    return [person(name, tmp_path) for name in ("Ada", "Bo", "Cleo")]
+    return three(tmp_path)
 
 
 @pytest.fixture
 def file(people: list[Person], tmp_path: Path) -> Path:
-    path = tmp_path / "ceremony.yaml"
-    path.write_text(ceremony_file(people))
-    return path
+    return written(people, tmp_path)
 
 
 @pytest.fixture

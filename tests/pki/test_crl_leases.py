@@ -2,47 +2,24 @@
 
 import datetime as dt
 import hashlib
-import multiprocessing
-import os
 import resource
 import signal
 import threading
 
 import pytest
-from django.db import connection, connections
+from django.db import connection
 
 from pki import crl, crl_scopes
 from pki.models import Certificate, CertificateAuthority, Crl, CrlScope, Event
 from siths_portal.celery import SCHEDULE
 from siths_portal.lib import clock
 from siths_portal.lib.errors import NotFound
+from tests.forking import forked
 from tests.pki.crl_world import number, published, revoke, serials_of, sharded
 
 MINUTE, SECOND = dt.timedelta(minutes=1), dt.timedelta(seconds=1)
 BEFORE_RENAME = ["after-draw", "after-entries", "after-signature", "before-rename"]
 AFTER_RENAME = ["after-rename", "after-commit"]
-
-
-def forked(work, armed=None) -> int | None:
-    """The exit code of `work` in a forked process, in which the points in the folder `armed` kill."""
-    connections.close_all()  # a child must not inherit them
-
-    def child() -> None:
-        if armed is not None:
-            os.environ["SITHS_FAULT_DIR"] = str(armed)
-        work()
-
-    process = multiprocessing.get_context("fork").Process(target=child)
-    process.start()
-    process.join()
-    return process.exitcode
-
-
-@pytest.fixture
-def armed(tmp_path):
-    folder = tmp_path / "armed"
-    folder.mkdir()
-    return folder
 
 
 def many(ca, count) -> None:

@@ -43,6 +43,7 @@ from pki.models import (
 from siths_portal import chains
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, Unavailable
+from tests.forking import forked
 from tests.lib.audit_world import attacker, verify
 from tests.pki import golden, orders
 from tests.pki.orders import csr, order, plan
@@ -144,28 +145,18 @@ def test_f10_1_pkilint_finds_nothing_in_lists_and_answers(world, tmp_path):
 
 def killed_at(point: str, armed: Path, ids: list) -> None:
     """A worker of its own dies at the point."""
-    armed.mkdir()
     (armed / point).touch()
-    connections.close_all()  # a child must not inherit them
-
-    def work() -> None:
-        os.environ["SITHS_FAULT_DIR"] = str(armed)
-        issuing.sign_reserved(ids)
-
-    child = multiprocessing.get_context("fork").Process(target=work)
-    child.start()
-    child.join(120)
-    assert child.exitcode == -9
+    assert forked(lambda: issuing.sign_reserved(ids), armed) == -9
 
 
 CUTS = ["pki.sign.before-signature", "pki.sign.after-signature", "pki.sign.before-commit"]
 
 
 @pytest.mark.parametrize("point", CUTS)
-def test_f10_4_what_a_kill_between_the_two_commits_left_is_signed_as_planned(demo_pki, tmp_path, point):
+def test_f10_4_what_a_kill_between_the_two_commits_left_is_signed_as_planned(demo_pki, armed, point):
     ids = plan(order())
     planned = Certificate.objects.get(id=ids[0])
-    killed_at(point, tmp_path / "armed", ids)
+    killed_at(point, armed, ids)
     left = Certificate.objects.get(id=ids[0])
     assert (left.status, left.signing_attempts) == ("reserved", 1)
     assert not CertificateBlob.objects.filter(certificate=left).exists()
@@ -182,9 +173,9 @@ def test_f10_4_what_a_kill_between_the_two_commits_left_is_signed_as_planned(dem
 
 
 @pytest.mark.parametrize("point", CUTS)
-def test_f10_4_what_may_have_been_signed_and_never_can_be_is_revoked_for_everybody(demo_pki, tmp_path, point, monkeypatch):
+def test_f10_4_what_may_have_been_signed_and_never_can_be_is_revoked_for_everybody(demo_pki, armed, tmp_path, point, monkeypatch):
     ids = plan(order())
-    killed_at(point, tmp_path / "armed", ids)
+    killed_at(point, armed, ids)
     row = Certificate.objects.select_related("ca").get(id=ids[0])
     monkeypatch.setattr(claiming, "MAX_ATTEMPTS", 1)  # nobody will try again
     with clock.moved_to(clock.now() + dt.timedelta(minutes=59)):

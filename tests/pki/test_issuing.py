@@ -2,7 +2,6 @@
 
 import datetime as dt
 import json
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from pki.hsm import HsmKeyMissing, HsmPinError, HsmUnavailable
 from pki.models import CaState, Certificate, CertificateAuthority, CertificateBlob, ClockMark, Event, OcspResponse, Revocation
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
+from tests.forking import forked
 from tests.pki import orders
 from tests.pki.orders import card, csr, order, plan
 from tests.pki_fixtures import tampering
@@ -461,21 +461,6 @@ def test_waiting_ends_when_the_worker_is_done_or_the_time_is_out(demo_pki):
 # --- power cuts ---------------------------------------------------------------------------------------------------------
 
 
-def run(work, armed=None) -> int | None:
-    """The exit code of `work` in a forked process, in which the points in the folder `armed` kill."""
-    connections.close_all()  # a child must not inherit them
-
-    def child() -> None:
-        if armed:
-            os.environ["SITHS_FAULT_DIR"] = str(armed)
-        work()
-
-    process = multiprocessing.get_context("fork").Process(target=child)
-    process.start()
-    process.join()
-    return process.exitcode
-
-
 def plan_card() -> None:
     plan(*card())
 
@@ -486,21 +471,14 @@ def sign_at_once() -> None:
     issuing.settle()
 
 
-@pytest.fixture
-def armed(tmp_path):
-    folder = tmp_path / "armed"
-    folder.mkdir()
-    return folder
-
-
 def test_a_cut_before_the_plan_commits_leaves_nothing(demo_pki, armed):
     before = Certificate.objects.count()
     for _ in range(10):
         (armed / "pki.plan.before-commit").touch()
-        assert run(plan_card, armed) == -9
+        assert forked(plan_card, armed) == -9
     assert Certificate.objects.count() == before
     assert not Certificate.objects.filter(status="reserved").exists()
-    assert run(plan_card) == 0
+    assert forked(plan_card) == 0
     assert Certificate.objects.filter(status="reserved").count() == 4
 
 
@@ -508,18 +486,18 @@ def test_a_cut_before_the_plan_commits_leaves_nothing(demo_pki, armed):
     "point", ["pki.sign.before-signature", "pki.sign.after-signature", "pki.sign.before-commit", "pki.sign.after-commit"]
 )
 def test_a_cut_while_signing_loses_and_doubles_nothing(demo_pki, armed, point):
-    assert run(plan_card) == 0
+    assert forked(plan_card) == 0
     ids = list(Certificate.objects.filter(status="reserved").order_by("created_at", "id").values_list("id", flat=True))
     planned = {row.id: (row.serial, bytes(row.tbs_der)) for row in Certificate.objects.filter(id__in=ids)}
     killed = 0
     for _ in range(10):
         (armed / point).touch()
-        outcome = run(sign_at_once, armed)
+        outcome = forked(sign_at_once, armed)
         killed += outcome == -9
         assert outcome == (-9 if not (armed / point).exists() else 0)
         (armed / point).unlink(missing_ok=True)
     assert killed == (1 if point == "pki.sign.after-commit" else 10)  # the card's four are stored together
-    assert run(sign_at_once) == 0
+    assert forked(sign_at_once) == 0
     assert {row.id: (row.serial, bytes(row.tbs_der)) for row in Certificate.objects.filter(id__in=ids)} == planned
     for view in service.certificates(ids):
         assert view.status == "issued"
@@ -530,9 +508,9 @@ def test_a_cut_while_signing_loses_and_doubles_nothing(demo_pki, armed, point):
 
 
 def test_a_claim_protects_a_row_from_other_workers_until_it_runs_out(demo_pki, armed):
-    assert run(plan_card) == 0
+    assert forked(plan_card) == 0
     (armed / "pki.sign.after-signature").touch()
-    assert run(issuing.settle, armed) == -9
+    assert forked(issuing.settle, armed) == -9
     assert issuing.settle() == 0  # all four were claimed
     with clock.moved_to(clock.now() + dt.timedelta(seconds=21)):
         assert issuing.settle() == 4

@@ -1,7 +1,6 @@
 """Mass revocation under power cuts: SIGKILL at every named point and of a whole worker; nothing is missing or done twice."""
 
 import contextlib
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -14,26 +13,13 @@ from django.db import connection, connections
 
 from pki import crl, mass_running, ocsp, service
 from pki.models import Certificate, Event, MassRevocation, MassRevocationMember, Revocation
+from tests.forking import forked
 from tests.pki.test_mass_revocation import FIRST, SECOND, approve, ask, listed, rows_like, started, told
 from tests.waiting import wait_for
 
 BATCH_POINTS = ["pki.revoke.before-commit", "pki.mass.before-commit", "pki.mass.after-commit"]
 END_POINTS = ["pki.mass.after-crls", "pki.mass.after-note", "pki.mass.after-answers", "pki.mass.before-finish"]
 BOTH = service.MassSelection(cas=(FIRST, SECOND))
-
-
-def forked(work, armed) -> int | None:
-    """The exit code of `work` in a forked process, in which the points in the folder `armed` kill."""
-    connections.close_all()  # a child must not inherit them
-
-    def child() -> None:
-        os.environ["SITHS_FAULT_DIR"] = str(armed)
-        work()
-
-    process = multiprocessing.get_context("fork").Process(target=child)
-    process.start()
-    process.join()
-    return process.exitcode
 
 
 def turns(view):
@@ -45,13 +31,6 @@ def turns(view):
             pass
 
     return work
-
-
-@pytest.fixture
-def armed(tmp_path):
-    folder = tmp_path / "armed"
-    folder.mkdir()
-    return folder
 
 
 def exact(view) -> None:

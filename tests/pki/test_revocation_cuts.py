@@ -15,13 +15,6 @@ BEFORE, AFTER = "pki.revoke.before-commit", "pki.revoke.after-commit"
 
 
 @pytest.fixture
-def armed(tmp_path):
-    folder = tmp_path / "armed"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def four(world):
     """Certificates of two CAs, whose answers say good."""
     rows = [world.issue(ca) for ca in (world.first, world.second, world.first, world.second)]

@@ -15,7 +15,7 @@ from siths_portal.lib import clock
 from tests.e2e.hands import Hands, Keyboard, Mouse
 from tests.e2e.looking import Looker
 from tests.lib.faces import serving
-from tests.pki.ceremony_people import Person, ceremony_file, person
+from tests.pki.ceremony_people import Person, three, written
 from tests.pki.orders import card, plan
 from tests.portal_pages.operators import operator
 from tests.portal_pages.test_pki_ceremonies import DONE, failed
@@ -35,14 +35,12 @@ def portal(pki_snapshot: Any, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 @pytest.fixture
 def people(tmp_path: Path) -> list[Person]:
-    return [person(name, tmp_path) for name in ("Ada", "Bo", "Cleo")]
+    return three(tmp_path)
 
 
 @pytest.fixture
 def file(people: list[Person], tmp_path: Path) -> Path:
-    path = tmp_path / "ceremony.yaml"
-    path.write_text(ceremony_file(people, DONE))
-    return path
+    return written(people, tmp_path, DONE)
 
 
 def heading(page: Page, text: str) -> None:

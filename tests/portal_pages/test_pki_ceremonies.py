@@ -17,7 +17,7 @@ from django.urls import reverse
 from pki import ceremony_proposals
 from pki.models import CeremonyProposal, CeremonySignature, Event, KeyCeremony
 from siths_portal.lib import clock
-from tests.pki.ceremony_people import Person, ceremony_file, person
+from tests.pki.ceremony_people import Person, ceremony_file, three, written
 from tests.portal_pages.operators import client_of, operator
 from tests.portal_pages.test_person import text_of
 
@@ -28,14 +28,12 @@ DONE = "acts:\n- {act: renew-status, ca: root, generation: 1}\n"
 
 @pytest.fixture
 def people(tmp_path: Path) -> list[Person]:
-    return [person(name, tmp_path) for name in ("Ada", "Bo", "Cleo")]
+    return three(tmp_path)
 
 
 @pytest.fixture
 def file(people: list[Person], tmp_path: Path) -> Path:
-    path = tmp_path / "ceremony.yaml"
-    path.write_text(ceremony_file(people, DONE))
-    return path
+    return written(people, tmp_path, DONE)
 
 
 def upload(name: str, content: bytes) -> dict[str, SimpleUploadedFile]:

@@ -23,6 +23,24 @@ class DayInput(forms.DateInput):
         super().__init__(format="%Y-%m-%d")
 
 
+def ca_choices() -> list[tuple[str, str]]:
+    """Each generation of each CA, as the value `<slug>:<generation>`."""
+    return [(f"{line.slug}:{line.generation}", f"{line.common_name} ({line.generation})") for line in pki.authority_lines()]
+
+
+def justification_field(help_text: Any, *, required: Any = None) -> forms.CharField:
+    """Why something is done, for others and the log; `required` is what is said where it is missing, without which it may be."""
+    messages = {"max_length": _("Motiveringen får ha högst %(limit_value)d tecken.")}
+    return forms.CharField(
+        label=_("Motivering"),
+        help_text=help_text,
+        required=required is not None,
+        max_length=1000,
+        error_messages=messages | ({"required": required} if required is not None else {}),
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
+
 class CertificateSearchForm(Form):
     """What certificates are looked for: one field that understands numbers, and filters."""
 
@@ -54,11 +72,7 @@ class CertificateSearchForm(Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        lines = pki.authority_lines()
-        self.fields["ca"].choices = [  # type: ignore[attr-defined]
-            ("", _("Alla")),
-            *((f"{line.slug}:{line.generation}", f"{line.common_name} ({line.generation})") for line in lines),
-        ]
+        self.fields["ca"].choices = [("", _("Alla")), *ca_choices()]  # type: ignore[attr-defined]
         self.fields["profile"].choices = [("", _("Alla")), *((name, name) for name in pki.profile_names())]  # type: ignore[attr-defined]
 
     def criteria(self) -> dict[str, Any]:
@@ -88,15 +102,9 @@ class CaStateForm(Form):
         widget=forms.RadioSelect,
         error_messages={"required": _("Välj det nya tillståndet."), "invalid_choice": _("Välj ett av tillstånden.")},
     )
-    justification = forms.CharField(
-        label=_("Motivering"),
-        help_text=_("För den som ska godkänna. Sparas i ärendet och i loggen. Skriv inga personuppgifter."),
-        max_length=1000,
-        error_messages={
-            "required": _("Skriv varför utfärdaren ska få ett annat tillstånd."),
-            "max_length": _("Motiveringen får ha högst %(limit_value)d tecken."),
-        },
-        widget=forms.Textarea(attrs={"rows": 3}),
+    justification = justification_field(
+        _("För den som ska godkänna. Sparas i ärendet och i loggen. Skriv inga personuppgifter."),
+        required=_("Skriv varför utfärdaren ska få ett annat tillstånd."),
     )
 
     def __init__(self, state: str, *args: Any, **kwargs: Any) -> None:
@@ -137,11 +145,4 @@ class DecisionForm(Form):
         widget=forms.RadioSelect,
         error_messages={"required": _("Välj om du godkänner eller avslår."), "invalid_choice": _("Välj godkänn eller avslå.")},
     )
-    justification = forms.CharField(
-        label=_("Motivering"),
-        help_text=_("Krävs när du avslår. Sparas i loggen. Skriv inga personuppgifter."),
-        required=False,
-        max_length=1000,
-        error_messages={"max_length": _("Motiveringen får ha högst %(limit_value)d tecken.")},
-        widget=forms.Textarea(attrs={"rows": 3}),
-    )
+    justification = justification_field(_("Krävs när du avslår. Sparas i loggen. Skriv inga personuppgifter."))

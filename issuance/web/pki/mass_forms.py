@@ -6,6 +6,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from issuance.queries import pki_words
+from issuance.web.pki.forms import ca_choices, justification_field
 from issuance.web.revocation.forms import MomentField
 from pki import service as pki
 from siths_portal.lib import clock
@@ -39,6 +40,17 @@ def _values(label: Any, help_text: Any) -> forms.CharField:
     )
 
 
+def _reference(label: Any, help_text: Any = "", *, longest: int = 200, **attributes: Any) -> forms.CharField:
+    return forms.CharField(
+        label=label,
+        help_text=help_text,
+        required=False,
+        max_length=longest,
+        error_messages={"max_length": _("Högst %(limit_value)d tecken.")},
+        widget=forms.TextInput(attrs=_REF | attributes),
+    )
+
+
 class MassSelectionForm(Form):
     """Criteria that all must hold. Those that are left empty do not restrict."""
 
@@ -58,21 +70,15 @@ class MassSelectionForm(Form):
     issued_until = _moment(_("Utfärdade före"))
     serials = _values(_("Serienummer"), _("Hexadecimalt, ett på varje rad."))
     key_hashes = _values(_("Nycklar"), _("SHA-256 av den publika nyckeln (SubjectPublicKeyInfo), en på varje rad."))
-    unit_ref = forms.CharField(
-        label=_("Enhetens referens"), required=False, max_length=80, widget=forms.TextInput(attrs=_REF | {"size": 40})
-    )
-    client_ref = forms.CharField(
-        label=_("Beställarens referens"), required=False, max_length=80, widget=forms.TextInput(attrs=_REF | {"size": 40})
-    )
+    unit_ref = _reference(_("Enhetens referens"), longest=80, size=40)
+    client_ref = _reference(_("Beställarens referens"), longest=80, size=40)
     include_expired = forms.BooleanField(
         label=_("Ta även med certifikat som har gått ut"), required=False, widget=forms.CheckboxInput()
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["cas"].choices = [  # type: ignore[attr-defined]
-            (f"{line.slug}:{line.generation}", f"{line.common_name} ({line.generation})") for line in pki.authority_lines()
-        ]
+        self.fields["cas"].choices = ca_choices()  # type: ignore[attr-defined]
         self.fields["profiles"].choices = [(name, name) for name in pki.profile_names()]  # type: ignore[attr-defined]
 
     def selection(self) -> pki.MassSelection:
@@ -122,15 +128,9 @@ class MassGroundsForm(Form):
         ],
         error_messages={"required": _("Välj en spärrorsak."), "invalid_choice": _("Välj en spärrorsak i listan.")},
     )
-    justification = forms.CharField(
-        label=_("Motivering"),
-        help_text=_("För dem som ska godkänna. Sparas i loggen. Skriv inga personuppgifter."),
-        max_length=1000,
-        error_messages={
-            "required": _("Skriv varför certifikaten ska spärras."),
-            "max_length": _("Motiveringen får ha högst %(limit_value)d tecken."),
-        },
-        widget=forms.Textarea(attrs={"rows": 3}),
+    justification = justification_field(
+        _("För dem som ska godkänna. Sparas i loggen. Skriv inga personuppgifter."),
+        required=_("Skriv varför certifikaten ska spärras."),
     )
     invalidity_date = _moment(
         _("Ogiltiga sedan"), help_text=_("Om nycklarna kan ha kommit i orätta händer tidigare än nu. Står i spärrlistan.")
@@ -141,29 +141,9 @@ class MassGroundsForm(Form):
         choices=[(code, _(text)) for code, text in pki_words.REVOCATION_CHANNEL.items() if code != pki.RevocationChannel.API],
         error_messages={"required": _("Välj hur begäran kom in."), "invalid_choice": _("Välj hur begäran kom in i listan.")},
     )
-    requester = forms.CharField(
-        label=_("Begärd av"),
-        help_text=_("Ärendenummer eller annan referens, om det inte är du. Skriv aldrig ett namn."),
-        required=False,
-        max_length=200,
-        error_messages={"max_length": _("Högst %(limit_value)d tecken.")},
-        widget=forms.TextInput(attrs=_REF),
-    )
-    registered_by = forms.CharField(
-        label=_("Nedskriven av"),
-        help_text=_("Referens, aldrig ett namn."),
-        required=False,
-        max_length=200,
-        error_messages={"max_length": _("Högst %(limit_value)d tecken.")},
-        widget=forms.TextInput(attrs=_REF),
-    )
-    kept_at = forms.CharField(
-        label=_("Papperet finns"),
-        required=False,
-        max_length=200,
-        error_messages={"max_length": _("Högst %(limit_value)d tecken.")},
-        widget=forms.TextInput(attrs=_REF),
-    )
+    requester = _reference(_("Begärd av"), _("Ärendenummer eller annan referens, om det inte är du. Skriv aldrig ett namn."))
+    registered_by = _reference(_("Nedskriven av"), _("Referens, aldrig ett namn."))
+    kept_at = _reference(_("Papperet finns"))
     publish_crls = forms.BooleanField(
         label=_("Gör nya spärrlistor genast när allt är spärrat"), required=False, widget=forms.CheckboxInput()
     )
@@ -193,11 +173,4 @@ def empty_grounds() -> dict[str, Any]:
 class MassStopForm(Form):
     """Why a mass revocation is stopped."""
 
-    justification = forms.CharField(
-        label=_("Motivering"),
-        help_text=_("Sparas i loggen. Skriv inga personuppgifter."),
-        required=False,
-        max_length=1000,
-        error_messages={"max_length": _("Motiveringen får ha högst %(limit_value)d tecken.")},
-        widget=forms.Textarea(attrs={"rows": 3}),
-    )
+    justification = justification_field(_("Sparas i loggen. Skriv inga personuppgifter."))
