@@ -205,8 +205,8 @@ class Run:
         ca = CertificateAuthority.objects.select_related("parent").get(slug=act.slug, generation=act.generation)
         self._touch(ca)
         if act.kind == "renew-status":
-            # A list of this ceremony is as new as it can be.
-            if not Crl.objects.filter(ca=ca, this_update__gte=self.since.replace(microsecond=0)).exists():
+            # A list of this ceremony is as new as it can be. One of the second in which it began may be an older one.
+            if not Crl.objects.filter(ca=ca, this_update__gt=self.since).exists():
                 self._list(ca)
         elif act.kind == "revoke":
             self._revoke(ca, act)

@@ -558,7 +558,7 @@ class TestPhotoStep:
 
 def test_texts_are_printed_literally(world: Any) -> None:
     """S39."""
-    hostile = "{{7*7}}{% load x %}<script>alert(1)</script><img src=file:///etc/passwd>"
+    hostile = "{{7777*7777}}{% load x %}<script>alert(1)</script><img src=file:///etc/passwd>"
     Organisation.objects.filter(pk=world.region.pk).update(name=hostile)
     Office.objects.update(name=hostile, invoice_comment=hostile)
     Article.objects.update(name=hostile)
@@ -570,8 +570,8 @@ def test_texts_are_printed_literally(world: Any) -> None:
         body = clerk.open(name).content.decode()
         assert "<script>alert(1)" not in body
         assert "<img src=file" not in body
-        assert "{{7*7}}{% load x %}&lt;script&gt;" in body
-        assert "49" not in re.sub(r"[0-9a-f-]{20,}", "", text_of(clerk.page)).replace("1549", "")
+        assert "{{7777*7777}}{% load x %}&lt;script&gt;" in body
+        assert str(7777 * 7777) not in text_of(clerk.page)
 
 
 def test_the_rules_are_a_page(world: Any) -> None:
