@@ -25,6 +25,7 @@ class Action(StrEnum):
     VIEW = "view"
     EXTENDED_SEARCH = "extended_search"
     VIEW_HISTORY = "view_history"
+    VIEW_CONFIGURATION = "view_configuration"
     VIEW_RECEIPT = "view_receipt"
     VIEW_PHOTO = "view_photo"
     ORDER_ORDINARY_CARD = "order_ordinary_card"
@@ -56,6 +57,9 @@ AREA_ROLES = frozenset({Role.RESPONSIBLE_ISSUER})
 ORGANISATION_ROLES = frozenset(Role) - GLOBAL_ROLES - AREA_ROLES
 
 _VIEWING = frozenset({Action.VIEW, Action.VIEW_HISTORY})
+_CONFIGURATION = frozenset({Action.VIEW_CONFIGURATION})
+"""What is set on areas, organisations and offices is shown to those who configure it, and to those who read everything."""
+
 _REVOKING = frozenset({Action.REVOKE_CARRIER, Action.REVOKE_EID})
 _EXTENDED = frozenset({Action.EXTENDED_SEARCH})
 _ISSUING = frozenset({Action.ORDER_ORDINARY_CARD, Action.REMOVE_ORDER, Action.ACTIVATE_ORDINARY_CARD})
@@ -78,6 +82,7 @@ _ISSUER_CONFIGURING = _DEPUTY_CONFIGURING | {Action.EDIT_OFFICE, Action.CREATE_S
 
 ALLOWED: Mapping[Role, frozenset[Action]] = {
     Role.SYSTEM_ADMIN: _VIEWING
+    | _CONFIGURATION
     | _EXTENDED
     | _REVOKING
     | _OPERATING_PKI
@@ -94,8 +99,9 @@ ALLOWED: Mapping[Role, frozenset[Action]] = {
         Action.VIEW_INVOICE,
     },
     Role.GLOBAL_REVOKER: _VIEWING | _REVOKING | _EXTENDED,
-    Role.GLOBAL_READER: _VIEWING | _EXTENDED | {Action.VIEW_RECEIPT, Action.VIEW_INVOICE},
+    Role.GLOBAL_READER: _VIEWING | _CONFIGURATION | _EXTENDED | {Action.VIEW_RECEIPT, Action.VIEW_INVOICE},
     Role.RESPONSIBLE_ISSUER: _VIEWING
+    | _CONFIGURATION
     | _EXTENDED
     | _REVOKING
     | _ISSUING
@@ -103,6 +109,7 @@ ALLOWED: Mapping[Role, frozenset[Action]] = {
     | _HANDLING_CARDS
     | {Action.VIEW_INVOICE},
     Role.DEPUTY_ISSUER: _VIEWING
+    | _CONFIGURATION
     | _EXTENDED
     | _REVOKING
     | _ISSUING
@@ -113,7 +120,7 @@ ALLOWED: Mapping[Role, frozenset[Action]] = {
     Role.RESERVE_CARD_ADMIN_LOA3: _VIEWING | _EXTENDED | _REVOKING | _HANDLING_CARDS,
     Role.RESERVE_CARD_ADMIN_LOA2: _VIEWING | _REVOKING | _HANDLING_CARDS,
     Role.REVOKER: _VIEWING | _REVOKING | _EXTENDED,
-    Role.READER: _VIEWING | {Action.VIEW_RECEIPT},
+    Role.READER: _VIEWING | _CONFIGURATION | {Action.VIEW_RECEIPT},
 }
 
 SYSTEM_ALLOWED: Mapping[str, frozenset[Action]] = {
@@ -133,7 +140,7 @@ EXTENDED_REACH = _VIEWING | _REVOKING
 """What an extended search with a reason opens on the persons found, for those whose role has it anyway: nothing is issued
 across organisations (domain.md 5)."""
 
-READING = _VIEWING | {Action.VIEW_RECEIPT}
+READING = _VIEWING | _CONFIGURATION | {Action.VIEW_RECEIPT}
 """Actions that change nothing: an eID in the actor's scope shows its carrier for these alone."""
 
 ASSIGNABLE: Mapping[Role, frozenset[Role]] = {

@@ -1,4 +1,7 @@
-"""The tree of issuing areas and organisations with what is configured on it (domain.md 7)."""
+"""The tree of issuing areas and organisations with what is configured on it (domain.md 7).
+
+`version` rises by one with each edit by people, so that of two who edit the same thing the second is told (ADR 0180).
+"""
 
 from typing import ClassVar
 
@@ -19,6 +22,7 @@ class IssuingArea(models.Model):
     invoice_reference = models.CharField(max_length=50, default="")
     scope_path = models.CharField(max_length=200, unique=True)
     created_at = models.DateTimeField()
+    version = models.PositiveIntegerField(default=1, db_default=1)
 
     objects: ClassVar[ScopedManager["IssuingArea"]] = ScopedManager()
     scope = ScopeRule(path="scope_path")
@@ -27,7 +31,8 @@ class IssuingArea(models.Model):
 class CardCustomisation(models.Model):
     """Kortanpassning: logotype, issuer number and back text of a card, verified by the area's issuer.
 
-    `supplier_ref` names the supplier that alone makes such cards; empty: any registered supplier takes the order.
+    `supplier_ref` names the supplier that alone makes such cards; empty: any registered supplier takes the order. The one that is
+    `generic` has the logotype of SITHS eID, and may be chosen for sub-organisations (domain.md 7.4).
     """
 
     id = models.UUIDField(primary_key=True, default=new_id)
@@ -36,9 +41,11 @@ class CardCustomisation(models.Model):
     issuer_number = models.CharField(max_length=4, default="")
     back_text = models.TextField(default="")
     supplier_ref = models.CharField(max_length=100, default="")
+    generic = models.BooleanField(default=False, db_default=False)
     logotype = models.ForeignKey(Document, null=True, on_delete=models.PROTECT, related_name="+")
     verified_at = models.DateTimeField(null=True)
     verified_by_ref = models.CharField(max_length=200, default="")
+    version = models.PositiveIntegerField(default=1, db_default=1)
 
     objects: ClassVar[ScopedManager["CardCustomisation"]] = ScopedManager()
     scope = ScopeRule(path="scope_path", through="organisations", supplier="supplier_ref", queue=models.Q(supplier_ref=""))
@@ -47,6 +54,9 @@ class CardCustomisation(models.Model):
         constraints = [
             models.CheckConstraint(condition=models.Q(customisation_id__regex=r"^\d{10}$"), name="issuance_customisation_id"),
             models.CheckConstraint(condition=models.Q(issuer_number__regex=r"^(\d{4})?$"), name="issuance_issuer_number"),
+            models.UniqueConstraint(
+                fields=["generic"], condition=models.Q(generic=True), name="issuance_customisation_one_generic"
+            ),
         ]
 
 
@@ -67,6 +77,7 @@ class Organisation(models.Model):
     customisation = models.ForeignKey(CardCustomisation, null=True, on_delete=models.PROTECT, related_name="organisations")
     scope_path = models.CharField(max_length=200, unique=True)
     created_at = models.DateTimeField()
+    version = models.PositiveIntegerField(default=1, db_default=1)
 
     objects: ClassVar[ScopedManager["Organisation"]] = ScopedManager()
     scope = ScopeRule(path="scope_path")
@@ -106,6 +117,7 @@ class Office(models.Model):
     postal_code = models.CharField(max_length=10, default="")
     city = models.CharField(max_length=60, default="")
     closed_at = models.DateTimeField(null=True)
+    version = models.PositiveIntegerField(default=1, db_default=1)
     organisations: "models.ManyToManyField[Organisation, OrganisationOffice]" = models.ManyToManyField(
         Organisation, through="OrganisationOffice", related_name="offices"
     )
@@ -142,6 +154,7 @@ class Article(models.Model):
     assurance_level = models.PositiveSmallIntegerField(default=3)
     valid_from = models.DateField()
     valid_to = models.DateField(null=True)
+    version = models.PositiveIntegerField(default=1, db_default=1)
 
     class Meta:
         constraints = [

@@ -1,0 +1,34 @@
+"""What is configured: the tree of areas and organisations, offices, articles, card customisations, fees, receipt texts.
+
+`scope_path` is written by create and move alone. Each change is one event; edits are made against a version (ADR 0180).
+"""
+
+from issuance.services.configuration._editing import Change, Outdated
+from issuance.services.configuration._tree import child_path, segment
+from issuance.services.configuration.areas import create_area
+from issuance.services.configuration.articles import ArticleData, offer_article, register_article
+from issuance.services.configuration.customisations import register_customisation, verify_customisation
+from issuance.services.configuration.offices import OfficeAddress, close_office, connect_office, create_office
+from issuance.services.configuration.organisations import create_organisation, move_organisation, set_subscription_fee
+from issuance.services.configuration.receipt_texts import set_receipt_text
+
+__all__ = [
+    "ArticleData",
+    "Change",
+    "OfficeAddress",
+    "Outdated",
+    "child_path",
+    "close_office",
+    "connect_office",
+    "create_area",
+    "create_office",
+    "create_organisation",
+    "move_organisation",
+    "offer_article",
+    "register_article",
+    "register_customisation",
+    "segment",
+    "set_receipt_text",
+    "set_subscription_fee",
+    "verify_customisation",
+]

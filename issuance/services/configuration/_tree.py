@@ -1,0 +1,23 @@
+"""Paths of the tree: written by create and move alone, one change at a time."""
+
+from uuid import UUID
+
+from django.db import connection
+
+from issuance.models import IssuingArea, Organisation
+
+
+def segment(letter: str, row_id: UUID) -> str:
+    """A row's part of a scope path: its letter and the last 48 bits of its id, which are random."""
+    return letter + row_id.hex[-12:]
+
+
+def child_path(above: IssuingArea | Organisation, organisation: Organisation) -> str:
+    """The scope path of `organisation` directly below `above`."""
+    return f"{above.scope_path}{segment('o', organisation.id)}/"
+
+
+def lock_tree() -> None:
+    """Makes changes of the tree wait for each other, so that no path is built on one that is being moved."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('issuance_organisation'))")
