@@ -34,7 +34,7 @@ from pki.models.certificates import Certificate, CertificateBlob, Fingerprint, R
 from pki.models.clients import ClientOrder, ClientPermission
 from pki.models.crls import Crl, CrlScope
 from pki.models.events import ClockMark, Event, EventMacs, EventSeal
-from pki.models.health import AuditCheck, HealthReport
+from pki.models.health import AuditCheck, HealthReport, StatusReport
 from pki.models.imports import CaImport, ImportFinding
 from pki.models.issuance import IssuanceSet, ModulusBlock, ProfileLint, RsaKey
 from pki.models.keys import HsmKey, KeyInventory
@@ -102,5 +102,6 @@ __all__ = [
     "SecretState",
     "SerialMode",
     "SetState",
+    "StatusReport",
     "draw_status_versions",
 ]

@@ -18,6 +18,24 @@ class HealthReport(models.Model):
         constraints = [models.CheckConstraint(condition=models.Q(id=1), name="pki_healthreport_one")]
 
 
+class StatusReport(models.Model):
+    """The newest run of `pki.status_measures.measure`, in one row: what only the worker sees of the answers to relying parties.
+
+    `store` is what the OCSP store's header says, empty without one; `processes` are the responder's, by what each last told;
+    `stored` counts current answers by the CA's id, as of `counted_at`.
+    """
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    seen_at = models.DateTimeField()
+    store = models.JSONField(default=dict)
+    processes = models.JSONField(default=list)
+    stored = models.JSONField(default=dict)
+    counted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="pki_statusreport_one")]
+
+
 class AuditCheck(models.Model):
     """One verification of one audit chain, or of the file of signed heads (`chain` is then `heads`); append-only.
 

@@ -12,7 +12,8 @@ class CaImport(models.Model):
     """An import of a CA's certificates and lists under dual control (spec F8). What it reads is fixed by `inputs_sha256`.
 
     `inputs` are the files with size and SHA-256, `inputs_sha256` the hash of that list's canonical JSON. `position` is how many
-    rows of the source a committed batch has passed, and `counts` what became of those. `report` stands when it is finished.
+    rows of the source a committed batch has passed, and `counts` what became of those. `report` stands when it is finished, and is
+    fixed then; `signature` is by the token's key `signature_key_id` over it (see `pki.takeover.signatures`), empty until it is made.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -28,6 +29,9 @@ class CaImport(models.Model):
     last_batch_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
     report = models.JSONField(null=True)
+    signature = models.BinaryField(default=bytes)
+    signature_key_id = models.CharField(max_length=40, default="", blank=True)
+    signed_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
