@@ -1,6 +1,7 @@
 """The tree of issuing areas and organisations with what is configured on it (domain.md 7).
 
 `version` rises by one with each edit by people, so that of two who edit the same thing the second is told (ADR 0180).
+Names are ordered the Swedish way.
 """
 
 from typing import ClassVar
@@ -17,7 +18,7 @@ class IssuingArea(models.Model):
     """Utgivningsområde. `issuing_organisation` is directly connected and pays; empty only until it has been made."""
 
     id = models.UUIDField(primary_key=True, default=new_id)
-    name = models.CharField(max_length=100, unique=True)
+    name = models.CharField(max_length=100, unique=True, db_collation="sv-x-icu")
     issuing_organisation = models.OneToOneField("Organisation", null=True, on_delete=models.PROTECT, related_name="issues_in")
     invoice_reference = models.CharField(max_length=50, default="")
     scope_path = models.CharField(max_length=200, unique=True)
@@ -71,7 +72,7 @@ class Organisation(models.Model):
     parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="children")
     hsa_id = models.CharField(max_length=31)
     organisation_number = models.CharField(max_length=10)
-    name = models.CharField(max_length=100)
+    name = models.CharField(max_length=100, db_collation="sv-x-icu")
     country = models.CharField(max_length=2, default="SE")
     county = models.CharField(max_length=60, default="")
     customisation = models.ForeignKey(CardCustomisation, null=True, on_delete=models.PROTECT, related_name="organisations")
@@ -109,7 +110,7 @@ class Office(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id)
     area = models.ForeignKey(IssuingArea, on_delete=models.PROTECT, related_name="offices")
     office_number = models.CharField(max_length=10, unique=True)
-    name = models.CharField(max_length=100)
+    name = models.CharField(max_length=100, db_collation="sv-x-icu")
     invoice_comment = models.CharField(max_length=100)
     recipient_organisation = models.CharField(max_length=100, default="")
     internal_recipient = models.CharField(max_length=100, default="")
