@@ -1,7 +1,9 @@
 """Arguments that the commands share."""
 
 import argparse
-import getpass
+import os
+import pwd
+from pathlib import Path
 
 from django.core.management.base import CommandError
 
@@ -27,6 +29,27 @@ def serial(text: str) -> int:
         raise argparse.ArgumentTypeError("ett serienummer är hexadecimalt, större än noll och högst 20 oktetter") from None
 
 
+_LOGGED_IN = Path("/proc/self/loginuid")
+_NOBODY = (1 << 32) - 1
+
+
 def operator_ref() -> str:
-    """Who runs the command, for events."""
-    return f"operator:{getpass.getuser()}"
+    """Who runs the command, for events: who logged in, as the kernel remembers it also under sudo, else whose process this is.
+
+    Never by the environment (LOGNAME, USER), where anybody could write another's name.
+    """
+    number = _logged_in()
+    number = os.getuid() if number is None else number
+    try:
+        return f"operator:{pwd.getpwuid(number).pw_name}"
+    except KeyError:
+        return f"operator:uid-{number}"
+
+
+def _logged_in() -> int | None:
+    """The number of the user who logged in; None for a process that no log-in began, or where the kernel does not tell."""
+    try:
+        number = int(_LOGGED_IN.read_text())
+    except (OSError, ValueError):
+        return None
+    return None if number == _NOBODY else number

@@ -1,10 +1,10 @@
 """Signs where the audit chains stand."""
 
-import getpass
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from pki.management.arguments import operator_ref
 from siths_portal import chains, heads
 from siths_portal.lib.errors import DomainError
 
@@ -25,7 +25,7 @@ class Command(BaseCommand):
             if not options["reason"]:
                 raise CommandError("ange varför med --reason", returncode=2)
             try:
-                number = heads.begin_anew(actor_ref=f"operator:{getpass.getuser()}", reason=options["reason"])
+                number = heads.begin_anew(actor_ref=operator_ref(), reason=options["reason"])
             except DomainError as error:
                 raise CommandError(error.message, returncode=1) from None
             self.stdout.write(f"nästa huvud, nr {number}, börjar en ny fil")
