@@ -17,6 +17,7 @@ from issuance.authz import Action, policy
 
 _TABS = (
     ("search", _("Sök"), Action.VIEW),
+    ("administration", _("Administrera"), Action.VIEW_CONFIGURATION),
     ("invoices", _("Fakturor"), Action.VIEW_INVOICE),
     ("pki_authorities", _("PKI"), Action.VIEW_PKI),
 )

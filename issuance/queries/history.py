@@ -96,7 +96,7 @@ def _page(actor: Actor, subjects: Subjects, before: int | None, limit: int) -> t
     # By an expression, so that the few events are found by their subjects and sorted, not sought along the whole table's key.
     rows = list(events.order_by((F("id") + 0).desc())[: limit + 1])
     shown = rows[:limit]
-    who = _names(actor, {row.actor_ref for row in shown})
+    who = names_of(actor, {row.actor_ref for row in shown})
     entries = tuple(
         HistoryEntry(
             id=row.id,
@@ -111,7 +111,7 @@ def _page(actor: Actor, subjects: Subjects, before: int | None, limit: int) -> t
     return entries, shown[-1].id if len(rows) > limit else None
 
 
-def _names(actor: Actor, refs: Iterable[str]) -> dict[str, str]:
+def names_of(actor: Actor, refs: Iterable[str]) -> dict[str, str]:
     """Who stands behind each reference of an event. A clerk with protected identity is named to those alone who may see him."""
     refs = set(refs)
     found = officers.names(actor, refs)

@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterable
 from uuid import UUID
 
+from django.db.models import F
 from django.utils.translation import gettext as _
 
 from issuance.authz import Actor
-from issuance.models import Person
+from issuance.models import Person, Post
 
 _USER = re.compile(r"user:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -37,3 +38,18 @@ def is_hidden(actor: Actor, ref: str) -> bool:
     """True if `ref` is a clerk with protected identity whom `actor` may not see."""
     protected = Person.objects.filter(pk=ref.removeprefix("user:"), is_protected=True).values_list("pk", flat=True)
     return bool(hidden(actor, protected))
+
+
+def hsa_ids(actor: Actor, refs: Iterable[str]) -> dict[str, str]:
+    """The HSA-id of the post that holds now, else of the last, of each `user:<uuid>` reference whom `actor` may read by name."""
+    ids = {ref.removeprefix("user:"): ref for ref in refs if _USER.fullmatch(ref)}
+    if not ids:
+        return {}
+    rows = list(
+        Post.objects.filter(person__in=list(ids))
+        .order_by("person_id", F("ended_at").desc(nulls_first=True), "hsa_id")
+        .distinct("person_id")
+        .values_list("person_id", "hsa_id", "person__is_protected")
+    )
+    secret = hidden(actor, [pk for pk, _hsa_id, is_protected in rows if is_protected])
+    return {ids[str(pk)]: hsa_id for pk, hsa_id, _is_protected in rows if pk not in secret}

@@ -313,6 +313,8 @@ ROWS: list[Row] = [
     Row("order_cancel", "GET", Action.REMOVE_ORDER, "queued"),
     Row("order_cancel", "POST", Action.REMOVE_ORDER, "queued"),
     Row("order_cancel", "POST", Action.REMOVE_ORDER, "queued", ok=302, data={"bekrafta": "1"}, case="confirmed"),
+    # configuration
+    Row("administration", "GET", Action.VIEW_CONFIGURATION),
     # invoices: without the right nobody learns which numbers there are
     Row("invoices", "GET", Action.VIEW_INVOICE),
     Row("invoices_running", "GET", Action.VIEW_INVOICE),

@@ -1,0 +1,145 @@
+"""Changes of configuration in words: what was done, to which field, and values as people read them."""
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
+
+from issuance.authz import Action, Actor
+from issuance.authz.scope import ScopedManager
+from issuance.models import CardCustomisation, IssuingArea, Office, Organisation
+from issuance.queries import words
+from siths_portal.lib import clock
+
+WHAT: Mapping[str, str] = {
+    "area.created": _("Utgivningsområdet skapades"),
+    "area.changed": _("Uppgifter ändrades"),
+    "organisation.created": _("Organisationen skapades"),
+    "organisation.changed": _("Uppgifter ändrades"),
+    "organisation.moved": _("Organisationen flyttades"),
+    "organisation.fee_set": _("Abonnemangsavgift bestämdes"),
+    "organisation.article_set": _("Beställningsbar artikel ändrades"),
+    "organisation.receipt_text_set": _("Kvittenstext ändrades"),
+    "office.created": _("Kontoret skapades"),
+    "office.changed": _("Uppgifter ändrades"),
+    "office.connected": _("Kontoret kopplades till en organisation"),
+    "office.disconnected": _("Kontoret kopplades bort från en organisation"),
+    "office.closed": _("Kontoret stängdes"),
+    "article.registered": _("Artikeln lades upp"),
+    "article.changed": _("Uppgifter ändrades"),
+    "customisation.registered": _("Kortanpassningen lades upp"),
+    "customisation.changed": _("Uppgifter ändrades"),
+    "customisation.verified": _("Kortanpassningen verifierades"),
+    "customisation.logotype_changed": _("Logotypen byttes av kortleverantören"),
+}
+"""What was done, by the event's action."""
+
+FIELDS: Mapping[str, str] = {
+    "name": _("Namn"),
+    "invoice_reference": _("Fakturareferens"),
+    "issuing_organisation_id": _("Utgivande organisation"),
+    "issuing": _("Utgivande organisation"),
+    "hsa_id": _("HSA-id"),
+    "organisation_number": _("Organisationsnummer"),
+    "country": _("Land"),
+    "county": _("Län"),
+    "parent_id": _("Tillhör organisation"),
+    "area_id": _("Utgivningsområde"),
+    "customisation_id": _("Kortanpassning"),
+    "charged": _("Abonnemangsavgift"),
+    "valid_from": _("Gäller från"),
+    "organisation": _("Organisation"),
+    "office": _("Kontor"),
+    "article": _("Artikel"),
+    "orderable": _("Beställningsbar"),
+    "invoice_comment": _("Fakturakommentar"),
+    "recipient_organisation": _("Mottagande organisation"),
+    "internal_recipient": _("Intern mottagare"),
+    "street_address": _("Gatuadress"),
+    "postal_code": _("Postnummer"),
+    "city": _("Postort"),
+    "issuer_number": _("Utfärdarnummer"),
+    "back_text": _("Baksidestext"),
+}
+"""Names of fields and facts. What is not here stands in the log and is not shown."""
+
+_ORGANISATION, _AREA, _OFFICE, _CUSTOMISATION = "organisation", "area", "office", "customisation"
+_REFERENCES: Mapping[str, str] = {
+    "issuing_organisation_id": _ORGANISATION,
+    "parent_id": _ORGANISATION,
+    "organisation": _ORGANISATION,
+    "area_id": _AREA,
+    "office": _OFFICE,
+    "customisation_id": _CUSTOMISATION,
+}
+_SCOPED: Mapping[str, Callable[[], ScopedManager[Any]]] = {
+    _ORGANISATION: lambda: Organisation.objects,
+    _AREA: lambda: IssuingArea.objects,
+    _OFFICE: lambda: Office.objects,
+    _CUSTOMISATION: lambda: CardCustomisation.objects,
+}
+
+type Names = Mapping[tuple[str, str], str]
+"""The names of rows that events refer to, by kind and id."""
+
+
+def what(action: str) -> str:
+    """What was done."""
+    return words.said(WHAT, action)
+
+
+def label(field: str) -> str:
+    """A field's name; empty for what is not shown."""
+    return gettext(FIELDS[field]) if field in FIELDS else ""
+
+
+def names_in(actor: Actor, values: Iterable[tuple[str, Any]]) -> Names:
+    """The names of what these fields' values refer to, as far as `actor` sees it: one query for each kind that occurs."""
+    wanted: dict[str, set[str]] = {}
+    for field, value in values:
+        if field in _REFERENCES and _is_id(value):
+            wanted.setdefault(_REFERENCES[field], set()).add(str(value))
+    found: dict[tuple[str, str], str] = {}
+    for kind, ids in wanted.items():
+        rows = _SCOPED[kind]().visible_to(actor, Action.VIEW_CONFIGURATION).filter(pk__in=ids)
+        found |= {(kind, str(pk)): name for pk, name in rows.values_list("pk", "name")}
+    return found
+
+
+def value(field: str, given: Any, names: Names) -> str:
+    """A field's value as people read it; – for none."""
+    if given is None or given == "":
+        return "–"
+    if isinstance(given, bool):
+        return gettext("Ja") if given else gettext("Nej")
+    if field in _REFERENCES and _is_id(given):
+        return names.get((_REFERENCES[field], str(given)), gettext("utanför din behörighet"))
+    if field == "organisation_number":
+        return organisation_number(str(given))
+    if field == "valid_from":
+        return _moment(str(given))
+    return str(given)
+
+
+def organisation_number(number: str) -> str:
+    """An organisation number as people read it, with a hyphen before the last four."""
+    return f"{number[:6]}-{number[6:]}"
+
+
+def _is_id(given: Any) -> bool:
+    try:
+        UUID(str(given))
+    except ValueError:
+        return False
+    return True
+
+
+def _moment(text: str) -> str:
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return f"{moment.astimezone(clock.STOCKHOLM) if moment.tzinfo else moment:%Y-%m-%d}"

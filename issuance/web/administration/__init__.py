@@ -1,0 +1,1 @@
+"""Administrera: issuing areas, organisations and offices with what is set on them (domain.md 7)."""
