@@ -74,6 +74,14 @@ class Session(models.Model):
         ]
 
 
+class LastLogIn(models.Model):
+    """When a subject last logged in, and as which HSA-id; sessions themselves are forgotten."""
+
+    subject_ref = models.CharField(max_length=80, primary_key=True)
+    hsa_id = models.CharField(max_length=31)
+    at = models.DateTimeField()
+
+
 class LogInAttempt(models.Model):
     """A log-in under way at the identity provider: state (as SHA-256), nonce and PKCE verifier, bound to one browser's session.
 

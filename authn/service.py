@@ -13,7 +13,7 @@ from authn.clients_file import CertificateEntry, ClientEntry, read, thumbprint
 from authn.domain.principal import Anonymous, Principal, Subject
 from authn.models import ClientCertificate, Event, IdempotencyRecord, ServiceClient
 from authn.ports import CertificateStatusChecker
-from authn.services.sessions import ROLE_ENDED, LogIn, end_sessions, start
+from authn.services.sessions import ROLE_ENDED, LogIn, end_sessions, last_log_ins, start
 from siths_portal.lib import clock, idempotency, ports
 from siths_portal.lib.errors import Conflict
 
@@ -29,6 +29,7 @@ __all__ = [
     "client_of_certificate",
     "end_sessions",
     "idempotency_store",
+    "last_log_ins",
     "start",
     "sync_clients",
 ]

@@ -293,6 +293,12 @@ NOT_SIGNED_DAYS = env.int("NOT_SIGNED_DAYS", default=5)
 ORDER_DRAFT_DAYS = env.int("ORDER_DRAFT_DAYS", default=7)
 MINIMUM_AGE_LOA3 = env.int("MINIMUM_AGE_LOA3", default=18)
 MINIMUM_AGE_LOA2 = env.int("MINIMUM_AGE_LOA2", default=15)
+# Role holders (domain.md 11.2): days that a training and a person check hold (0: without end), days after it is due, or after the
+# role began, that a holder may still issue, and days before it that it is listed as due soon.
+TRAINING_VALID_DAYS = env.int("TRAINING_VALID_DAYS", default=365)
+PERSON_CHECK_VALID_DAYS = env.int("PERSON_CHECK_VALID_DAYS", default=0)
+QUALIFICATION_GRACE_DAYS = env.int("QUALIFICATION_GRACE_DAYS", default=30)
+QUALIFICATION_SOON_DAYS = env.int("QUALIFICATION_SOON_DAYS", default=60)
 # Activation: seconds that a handle waits for the app and that a started transaction lasts, minutes that an identification may be
 # used again for, wrong proofs that end a transaction, seconds that `start` waits for the worker, and calls a minute by address.
 EID_APP_URL = env.str("EID_APP_URL", default=f"http://127.0.0.1:{PORT_BASE + 11}/")

@@ -3,7 +3,7 @@
 import datetime as dt
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
 from authn.domain.principal import Subject
-from authn.models import Event, LogInAttempt, Session
+from authn.models import Event, LastLogIn, LogInAttempt, Session
 from siths_portal.lib import clock
 
 IDLE, ABSOLUTE, LOGGED_OUT, REPLACED, ENDED_ELSEWHERE, ROLE_ENDED = (
@@ -112,6 +112,7 @@ def start(subject: Subject, log_in: LogIn, *, instead_of: UUID | None = None) ->
         # A log-in that the same browser began in another tab may still come back.
         LogInAttempt.objects.filter(session_id=before.pk, used_at=None).update(session_id=session.pk)
         before.delete()
+    LastLogIn.objects.update_or_create(subject_ref=subject.subject_ref, defaults={"hsa_id": subject.hsa_id, "at": now})
     _record(session, "session.started", subject.subject_ref, log_in.facts | {"hsa_id": subject.hsa_id})
     return session, key
 
@@ -151,6 +152,11 @@ def end_own(subject_ref: str, session_id: UUID) -> bool:
         return False
     _end([session], ENDED_ELSEWHERE, actor_ref=subject_ref)
     return True
+
+
+def last_log_ins(subject_refs: Iterable[str]) -> dict[str, dt.datetime]:
+    """When each of these subjects last logged in; those who never did are left out."""
+    return dict(LastLogIn.objects.filter(subject_ref__in=set(subject_refs)).values_list("subject_ref", "at"))
 
 
 def end_sessions(subject_ref: str, *, reason: str, actor_ref: str = "") -> int:

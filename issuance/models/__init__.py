@@ -20,6 +20,7 @@ from issuance.models.organisations import (
 from issuance.models.person_scope import PersonScope
 from issuance.models.persons import Person, PersonIdentifier, Post, RoleGrant
 from issuance.models.photos import Photo
+from issuance.models.qualifications import Qualification
 from issuance.models.searches import CertificateSearch, ExtendedReach, Search
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "Photo",
     "Post",
     "PreparedReceipt",
+    "Qualification",
     "Receipt",
     "ReceiptText",
     "RoleGrant",

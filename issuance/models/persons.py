@@ -96,7 +96,10 @@ class Post(models.Model):
 
 
 class RoleGrant(models.Model):
-    """Behörighetsroll of a person from a moment, until another: everywhere, in an area, or in an organisation and below."""
+    """Behörighetsroll of a person from a moment, until another: everywhere, in an area, or in an organisation and below.
+
+    `version` rises by each change. No two rows of one role and reach overlap in time (`services.role_assignment`).
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id)
     person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="role_grants")
@@ -106,6 +109,7 @@ class RoleGrant(models.Model):
     protected_persons = models.BooleanField(default=False)
     valid_from = models.DateTimeField()
     valid_to = models.DateTimeField(null=True)
+    version = models.PositiveIntegerField(default=1)
 
     class Meta:
         constraints = [
