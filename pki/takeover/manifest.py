@@ -10,7 +10,7 @@ from pki.choices import SerialMode
 from pki.domain.ceremony_nodes import CeremonyFileError, Node, load
 from pki.takeover import others, sources
 from pki.takeover.findings import plain
-from pki.takeover.records import Source, der_of
+from pki.takeover.records import RowFault, Source, der_of
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 from siths_portal.lib.errors import Invalid
 
@@ -99,6 +99,8 @@ def read(folder: Path) -> Manifest:
         raise Invalid("import-manifest", f"{path} går inte att läsa.") from None
     except CeremonyFileError as error:
         raise Invalid("import-manifest", f"{NAME}: {error}.") from None
+    except RowFault:
+        raise Invalid("ca-certificate", f"Utfärdarens certifikat i {folder} går inte att läsa.") from None
 
 
 def _read(folder: Path, content: bytes) -> Manifest:

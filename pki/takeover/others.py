@@ -11,12 +11,14 @@ and, from version 7 on, notBefore. Statuses are those of its page "Certificate S
 
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pki.domain import serials
 from pki.takeover import sources
+from pki.takeover.findings import plain
 from pki.takeover.records import Record, RowFault, der_of, epoch, reason_of_code
 from siths_portal.lib.errors import Invalid
 
@@ -57,17 +59,17 @@ class XiPki:
             with _opened(path) as archive:
                 for each in _overview(archive, path, "crls"):
                     if each.get("caId") == ca_id:
-                        yield f"{path.name}:{each.get('file')}", _member(archive, str(each.get("file")))
+                        yield f"{path.name}:{each.get('file')}", _list(archive, str(each.get("file")))
 
     def _ca_id(self) -> int:
         try:
             store = json.loads((self._folder / "ca-certstore.json").read_bytes())
-            found = [each["id"] for each in store["cas"] if str(each["name"]).lower() == self._ca_name.lower()]
-        except (ValueError, KeyError, TypeError):
+            found = [int(each["id"]) for each in store["cas"] if str(each["name"]).lower() == self._ca_name.lower()]
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise Invalid("import-folder", "ca-certstore.json går inte att läsa.") from None
         if len(found) != 1:
             raise Invalid("import-folder", f"ca-certstore.json har ingen utfärdare som heter {self._ca_name}.")
-        return int(found[0])
+        return found[0]
 
     def _manifests(self) -> list[Path]:
         return [path for path in (self._folder / f"{kind}.mf" for kind in ("certs", "crls")) if path.is_file()]
@@ -76,14 +78,12 @@ class XiPki:
         listed = self._folder / f"{kind}.mf"
         if not listed.is_file():
             return []
-        names = [line.strip() for line in listed.read_text(encoding="utf-8").splitlines() if line.strip()]
-        paths = [self._folder / kind / name for name in names]
-        lacking = [
-            path.name for path in paths if Path(path.name) != Path(path.relative_to(self._folder / kind)) or not path.is_file()
-        ]
-        if lacking:
-            raise Invalid("import-folder", f"{kind}.mf nämner filer som inte finns: {', '.join(lacking[:3])}.")
-        return paths
+        text = listed.read_bytes().decode(errors="replace")
+        names = [line.strip() for line in text.splitlines() if line.strip()]
+        place = self._folder / kind
+        if lacking := [name for name in names if name != Path(name).name or "\0" in name or not (place / name).is_file()]:
+            raise Invalid("import-folder", f"{kind}.mf nämner filer som inte finns: {plain(', '.join(lacking[:3]))}.")
+        return [place / name for name in names]
 
 
 class Ejbca:
@@ -156,7 +156,7 @@ def _overview(archive: zipfile.ZipFile, path: Path, kind: str) -> list[Mapping[s
     try:
         found = json.loads(_member(archive, "overview.json"))[kind]
         return [each for each in found if isinstance(each, dict)]
-    except (RowFault, ValueError, KeyError, TypeError):
+    except (RowFault, ValueError, KeyError, TypeError, RecursionError):
         raise Invalid("import-folder", f"{path.name} har ingen overview.json som går att läsa.") from None
 
 
@@ -165,5 +165,13 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
         if archive.getinfo(name).file_size > _LARGEST_MEMBER:
             raise RowFault("unreadable", "för stor fil")
         return archive.read(name)
-    except (KeyError, zipfile.BadZipFile, OSError, RuntimeError):
-        raise RowFault("unreadable", "filen saknas i zip-filen") from None
+    except (KeyError, zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError):
+        raise RowFault("unreadable", "filen saknas i zip-filen, eller går inte att läsa") from None
+
+
+def _list(archive: zipfile.ZipFile, name: str) -> bytes:
+    """A list of the zip file; nothing where it cannot be read, which is told as of any list that is none."""
+    try:
+        return _member(archive, name)
+    except RowFault:
+        return b""

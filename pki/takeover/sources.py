@@ -173,11 +173,10 @@ def table(path: Path, name: str, needed: set[str], *, lower: bool = False) -> It
     csv.field_size_limit(_LONGEST_LINE)
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         reader = csv.reader(file)
-        header = next(reader, [])
-        header = [column.strip().lower() if lower else column.strip() for column in header]
-        if not needed <= set(header) or len(set(header)) != len(header):
-            raise Invalid("import-header", f"{name} saknar en rubrikrad med {', '.join(sorted(needed))}.")
         try:
+            header = [column.strip().lower() if lower else column.strip() for column in next(reader, [])]
+            if not needed <= set(header) or len(set(header)) != len(header):
+                raise Invalid("import-header", f"{name} saknar en rubrikrad med {', '.join(sorted(needed))}.")
             for number, values in enumerate(reader, 1):
                 yield number, dict(zip(header, [*values, *[""] * (len(header) - len(values))], strict=False))
         except csv.Error:
