@@ -26,6 +26,7 @@ _REFERENCE = re.compile(r"(person|carrier|organisation|client|ocsp|ca|function):
 _MAPPING = re.compile(r"X509:<I>.*<SR>", re.IGNORECASE)
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
 _SHA256_DIGITS = 64
+_LONGEST_DECIMAL = 49  # digits of a number of 20 octets
 
 
 @dataclass(frozen=True)
@@ -124,8 +125,9 @@ def is_uuid(text: str) -> bool:
 def _serials(digits: str) -> list[str]:
     octets = bytes.fromhex(digits.zfill(len(digits) + len(digits) % 2))
     numbers = [int.from_bytes(octets), int.from_bytes(octets, "little")]
-    if digits.isdecimal():
-        numbers.append(int(digits))
+    # Python refuses to read a number of thousands of decimal digits, which is no serial number anyway.
+    if digits.isdecimal() and len(significant := digits.lstrip("0")) <= _LONGEST_DECIMAL:
+        numbers.append(int(significant or "0"))
     found = dict.fromkeys(serials.text(number) for number in numbers if 0 < number < 1 << 160)
     if not found:
         raise _refused("Ett serienummer har högst 20 byte: 40 tecken hexadecimalt eller 49 siffror.")
