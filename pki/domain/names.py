@@ -75,7 +75,7 @@ def _faults_of(attribute: Attribute, value: str) -> list[str]:
         return [f"{label} saknas."] if attribute.required else []
     if len(value) > attribute.max_length:
         return [f"{label} är {len(value)} tecken långt. I certifikatet ryms {attribute.max_length}."]
-    if value != value.strip() or any(_is_invisible(character) for character in value if not character.isprintable()):
+    if value != value.strip() or (not value.isprintable() and any(map(_is_invisible, value))):
         return [f"{label} har tecken som inte syns eller blanktecken i kanten."]
     if attribute.name in PRINTABLE and not _PRINTABLE.fullmatch(value):
         return [f"{label} har tecken som inte ryms i certifikatet."]
@@ -85,7 +85,7 @@ def _faults_of(attribute: Attribute, value: str) -> list[str]:
 
 
 def _is_invisible(character: str) -> bool:
-    return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn")
+    return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
 def build(attributes: tuple[Attribute, ...], values: Mapping[str, str]) -> x509.Name:

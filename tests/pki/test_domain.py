@@ -78,6 +78,8 @@ def test_a_subject_in_order_has_no_faults():
         ({"givenName": " Åsa"}, "givenName", "blanktecken i kanten"),
         ({"commonName": "Åsa\u200bÖstberg"}, "commonName", "tecken som inte syns"),
         ({"commonName": "Åsa\x00Östberg"}, "commonName", "tecken som inte syns"),
+        ({"commonName": "Åsa\u2028Östberg"}, "commonName", "tecken som inte syns"),
+        ({"commonName": "Åsa\u2029Östberg"}, "commonName", "tecken som inte syns"),
         ({"serialNumber": "SE2321000016_1003"}, "serialNumber", "inte ryms"),
         ({"serialNumber": "232100-0016"}, "serialNumber", "inte rätt form"),
         ({"countryName": "se"}, "countryName", "inte rätt form"),
