@@ -21,7 +21,7 @@ class IssuingArea(models.Model):
     name = models.CharField(max_length=100, unique=True, db_collation="sv-x-icu")
     issuing_organisation = models.OneToOneField("Organisation", null=True, on_delete=models.PROTECT, related_name="issues_in")
     invoice_reference = models.CharField(max_length=50, default="")
-    scope_path = models.CharField(max_length=200, unique=True)
+    scope_path = models.CharField(max_length=1000, unique=True)
     created_at = models.DateTimeField()
     version = models.PositiveIntegerField(default=1, db_default=1)
 
@@ -76,7 +76,7 @@ class Organisation(models.Model):
     country = models.CharField(max_length=2, default="SE")
     county = models.CharField(max_length=60, default="")
     customisation = models.ForeignKey(CardCustomisation, null=True, on_delete=models.PROTECT, related_name="organisations")
-    scope_path = models.CharField(max_length=200, unique=True)
+    scope_path = models.CharField(max_length=1000, unique=True)
     created_at = models.DateTimeField()
     version = models.PositiveIntegerField(default=1, db_default=1)
 

@@ -94,6 +94,8 @@ def relations(row: Row, access: AccessWorld, who: Who | None = CALLERS[0]) -> li
         return [None]
     if row.nowhere:
         there: list[str | None] = ["inside", "unknown"]
+    elif row.places:
+        there = list(row.places)
     elif row.own:
         there = ["inside", "outside", "unknown"]
     elif row.target == "invoice":

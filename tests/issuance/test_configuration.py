@@ -28,7 +28,7 @@ def test_paths_follow_the_tree_after_create_and_move(world: Any) -> None:
         assert row.area_id == world.stranger.area_id
     assert not Organisation.objects.filter(scope_path__startswith=before).exists()
     assert scope_faults().ok
-    assert Event.objects.get(action="organisation.moved").facts["before"] == before
+    assert Event.objects.get(action="organisation.moved").facts["before"]["scope_path"] == before
 
 
 class World:

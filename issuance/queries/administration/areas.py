@@ -1,17 +1,21 @@
-"""Issuing areas: the overview, and one area with its organisations (domain.md 7.1, 7.2)."""
+"""Issuing areas: the overview, and one area with its organisations and offices (domain.md 7.1, 7.2)."""
 
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import F, Value
+from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce
 
-from issuance.authz import Action, Actor
-from issuance.models import IssuingArea
+from issuance.authz import Action, Actor, Role, policy
+from issuance.models import IssuingArea, Office, Organisation, RoleGrant
+from issuance.queries import officers
 from issuance.queries.administration import paging
+from issuance.queries.administration.change_words import organisation_number
 from issuance.queries.administration.paging import Order
+from siths_portal.lib import clock
 
 AREA_COLUMNS = {"namn": "name", "utgivare": "issuer"}
+ORGANISATION_COLUMNS = {"namn": "name", "nummer": "organisation_number", "id": "hsa_id"}
 
 
 @dataclass(frozen=True)
@@ -31,10 +35,152 @@ class AreaPage:
     after: UUID | None
 
 
+@dataclass(frozen=True)
+class AreaFacts:
+    """What is set on an area. `responsible_issuers` are names, as the actor may read them."""
+
+    version: int
+    name: str
+    invoice_reference: str
+    issuing_organisation_id: UUID | None
+    issuing_organisation: str
+    responsible_issuers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class OrganisationLine:
+    """An organisation in a list. `issuing`: it issues in its area; `sub_organisations`: whether some lie below it."""
+
+    id: UUID
+    name: str
+    organisation_number: str
+    hsa_id: str
+    area: str
+    issuing: bool
+
+
+@dataclass(frozen=True)
+class OrganisationPage:
+    """A page of organisations; `after` is where the next goes on, None on the last."""
+
+    rows: tuple[OrganisationLine, ...]
+    after: UUID | None
+
+
+@dataclass(frozen=True)
+class OfficeLine:
+    """An office in a list."""
+
+    id: UUID
+    name: str
+    invoice_comment: str
+    has_address: bool
+    closed: bool
+
+
+@dataclass(frozen=True)
+class OfficePage:
+    """A page of offices; `after` is where the next goes on, None on the last."""
+
+    rows: tuple[OfficeLine, ...]
+    after: UUID | None
+
+
 def areas(*, actor: Actor, order: Order, after: UUID | None = None, limit: int = paging.PAGE) -> AreaPage:
     """The issuing areas that the actor sees."""
-    rows = IssuingArea.objects.visible_to(actor, Action.VIEW_CONFIGURATION).annotate(
-        issuer=Coalesce(F("issuing_organisation__name"), Value(""))
+    rows = (
+        IssuingArea.objects.visible_to(actor, Action.VIEW_CONFIGURATION)
+        .select_related("issuing_organisation")
+        .annotate(issuer=Coalesce(F("issuing_organisation__name"), Value("")))
     )
     found, further = paging.page(rows, column=AREA_COLUMNS[order.key], descending=order.descending, after=after, limit=limit)
-    return AreaPage(tuple(AreaLine(row.id, row.name, row.issuer) for row in found), further)
+    return AreaPage(tuple(AreaLine(row.id, row.name, _name(row.issuing_organisation)) for row in found), further)
+
+
+def granted_organisations(*, actor: Actor) -> tuple[OrganisationLine, ...]:
+    """The organisations that the actor's roles were given in, by name; for those who see no whole area."""
+    paths = policy.reach(actor, Action.VIEW_CONFIGURATION)
+    rows = Organisation.objects.filter(scope_path__in=paths).select_related("area").order_by("name", "pk")
+    return tuple(organisation_line(row) for row in rows)
+
+
+def area_facts(*, actor: Actor, area_id: UUID) -> AreaFacts:
+    """What is set on an area that the actor sees. Raises NotFound, Forbidden."""
+    row = policy.get(actor, Action.VIEW_CONFIGURATION, IssuingArea.objects.select_related("issuing_organisation"), area_id)
+    return AreaFacts(
+        version=row.version,
+        name=row.name,
+        invoice_reference=row.invoice_reference,
+        issuing_organisation_id=row.issuing_organisation_id,
+        issuing_organisation=_name(row.issuing_organisation),
+        responsible_issuers=_issuers(actor, row),
+    )
+
+
+def _issuers(actor: Actor, row: IssuingArea) -> tuple[str, ...]:
+    """The names of those who are responsible issuers in the area now."""
+    now = clock.now()
+    holding = RoleGrant.objects.filter(area=row, role=Role.RESPONSIBLE_ISSUER.value, valid_from__lte=now)
+    people = holding.filter(Q(valid_to=None) | Q(valid_to__gt=now)).values_list("person_id", flat=True)
+    return tuple(sorted(officers.names(actor, [f"user:{person_id}" for person_id in people]).values()))
+
+
+def organisations_in(
+    *, actor: Actor, area_id: UUID, order: Order, after: UUID | None = None, limit: int = paging.PAGE
+) -> OrganisationPage:
+    """The organisations of an area that lie below no other, as far as the actor sees them."""
+    rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id, parent=None)
+    return _organisation_page(rows, order, after, limit)
+
+
+def organisations_below(
+    *, actor: Actor, organisation_id: UUID, order: Order, after: UUID | None = None, limit: int = paging.PAGE
+) -> OrganisationPage:
+    """The organisations directly below one, as far as the actor sees them."""
+    rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(parent=organisation_id)
+    return _organisation_page(rows, order, after, limit)
+
+
+def _organisation_page(rows: object, order: Order, after: UUID | None, limit: int) -> OrganisationPage:
+    found, further = paging.page(
+        rows.select_related("area"),  # type: ignore[attr-defined]
+        column=ORGANISATION_COLUMNS[order.key],
+        descending=order.descending,
+        after=after,
+        limit=limit,
+    )
+    return OrganisationPage(tuple(organisation_line(row) for row in found), further)
+
+
+def organisation_line(row: Organisation) -> OrganisationLine:
+    """An organisation in a list; its area is read."""
+    return OrganisationLine(
+        id=row.id,
+        name=row.name,
+        organisation_number=organisation_number(row.organisation_number),
+        hsa_id=row.hsa_id,
+        area=row.area.name,
+        issuing=row.area.issuing_organisation_id == row.id,
+    )
+
+
+def offices_in(*, actor: Actor, area_id: UUID, after: UUID | None = None, limit: int = paging.PAGE) -> OfficePage:
+    """The offices of an area that the actor sees, by name."""
+    rows = Office.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id)
+    found, further = paging.page(rows, column="name", after=after, limit=limit)
+    return OfficePage(tuple(office_line(row) for row in found), further)
+
+
+def office_line(row: Office) -> OfficeLine:
+    """An office in a list."""
+    return OfficeLine(row.id, row.name, row.invoice_comment, bool(row.street_address), row.closed_at is not None)
+
+
+def issuer_choices(*, area_id: UUID) -> list[tuple[str, str]]:
+    """The organisations of an area that may issue in it, as choices of a form: ids and names."""
+    tops = Organisation.objects.filter(area=area_id, parent=None).order_by("name", "pk")
+    return [(str(pk), name) for pk, name in tops.values_list("pk", "name")]
+
+
+def _name(row: Organisation | None) -> str:
+    return row.name if row else ""

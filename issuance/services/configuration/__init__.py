@@ -5,17 +5,24 @@
 
 from issuance.services.configuration._editing import Change, Outdated
 from issuance.services.configuration._tree import child_path, segment
-from issuance.services.configuration.areas import create_area
+from issuance.services.configuration.areas import create_area, edit_area
 from issuance.services.configuration.articles import ArticleData, offer_article, register_article
 from issuance.services.configuration.customisations import register_customisation, verify_customisation
+from issuance.services.configuration.moving import move_organisation, require_movable
 from issuance.services.configuration.offices import OfficeAddress, close_office, connect_office, create_office
-from issuance.services.configuration.organisations import create_organisation, move_organisation, set_subscription_fee
+from issuance.services.configuration.organisations import (
+    OrganisationData,
+    create_organisation,
+    edit_organisation,
+    set_subscription_fee,
+)
 from issuance.services.configuration.receipt_texts import set_receipt_text
 
 __all__ = [
     "ArticleData",
     "Change",
     "OfficeAddress",
+    "OrganisationData",
     "Outdated",
     "child_path",
     "close_office",
@@ -23,10 +30,13 @@ __all__ = [
     "create_area",
     "create_office",
     "create_organisation",
+    "edit_area",
+    "edit_organisation",
     "move_organisation",
     "offer_article",
     "register_article",
     "register_customisation",
+    "require_movable",
     "segment",
     "set_receipt_text",
     "set_subscription_fee",

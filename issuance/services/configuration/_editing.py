@@ -106,6 +106,16 @@ class refused_as:  # noqa: N801 - read as a phrase: with refused_as(…)
             raise self._error from None
 
 
+def line(text: str, field: str, *, longest: int, missing: str = "") -> str:
+    """`text` as one line without spaces around. Raises Invalid at `field` if it is too long, or empty and `missing` says so."""
+    text = " ".join(text.split())
+    message = missing if not text else f"Skriv högst {longest} tecken." if len(text) > longest else ""
+    if message or any(not each.isprintable() for each in text):
+        message = message or "Texten innehåller tecken som inte går att skriva ut. Skriv den på nytt."
+        raise Invalid(field.replace("_", "-"), message, fields={field: [message]})
+    return text
+
+
 def parsed(parse: Callable[[str], str], text: str, field: str, message: str) -> str:
     """`text` as `parse` makes it. Raises Invalid with `message` at `field` where that raises ValueError."""
     try:

@@ -5,6 +5,7 @@ from uuid import UUID
 from django.db import connection
 
 from issuance.models import IssuingArea, Organisation
+from siths_portal.lib.errors import Conflict
 
 
 def segment(letter: str, row_id: UUID) -> str:
@@ -15,6 +16,12 @@ def segment(letter: str, row_id: UUID) -> str:
 def child_path(above: IssuingArea | Organisation, organisation: Organisation) -> str:
     """The scope path of `organisation` directly below `above`."""
     return f"{above.scope_path}{segment('o', organisation.id)}/"
+
+
+def require_room(length: int) -> None:
+    """Passes if a scope path of this length can be kept. Raises Conflict."""
+    if length > (Organisation._meta.get_field("scope_path").max_length or 0):
+        raise Conflict("tree-too-deep", "Så många nivåer av underorganisationer går inte att ha. Välj en plats högre upp.")
 
 
 def lock_tree() -> None:

@@ -1,20 +1,66 @@
 """Issuing areas (domain.md 7.2)."""
 
+from uuid import UUID
+
 from django.db import transaction
 
 from issuance.authz import Action, Actor, policy
-from issuance.models import IssuingArea
-from issuance.services.configuration._editing import insert, record
+from issuance.models import IssuingArea, Organisation
+from issuance.services.configuration._editing import edit, insert, line, record, refused_as
 from issuance.services.configuration._tree import segment
 from siths_portal.lib import clock
+from siths_portal.lib.errors import Invalid
+
+_TAKEN = ("area-exists", "Det finns redan ett utgivningsområde med namnet. Välj ett annat namn.")
 
 
 @transaction.atomic(durable=True)
 def create_area(*, actor: Actor, name: str, invoice_reference: str = "") -> IssuingArea:
-    """Makes an issuing area, still without an issuing organisation. Raises Forbidden, Conflict if the name is taken."""
+    """Makes an issuing area, still without an issuing organisation. Raises Forbidden, Invalid, Conflict if the name is taken."""
     policy.require_global(actor, Action.CREATE_ORGANISATION)
+    name, invoice_reference = _values(name, invoice_reference)
     area = IssuingArea(name=name, invoice_reference=invoice_reference, created_at=clock.now())
     area.scope_path = f"/{segment('a', area.id)}/"
-    insert(area, "area-exists", "Det finns redan ett utgivningsområde med namnet.")
+    insert(area, *_TAKEN, field="name")
     record(actor, "area.created", area, name=name, invoice_reference=invoice_reference)
     return area
+
+
+@transaction.atomic(durable=True)
+def edit_area(
+    *,
+    actor: Actor,
+    area_id: UUID,
+    version: int,
+    name: str,
+    invoice_reference: str,
+    issuing_organisation_id: UUID | None,
+) -> IssuingArea:
+    """Changes an area that was read at `version`. Its issuer is one of its own top organisations, and once chosen never none.
+
+    Raises NotFound, Forbidden, Invalid, Outdated, Conflict if the name is taken.
+    """
+    rows = IssuingArea.objects.select_for_update(of=("self",), no_key=True)
+    area = policy.get(actor, Action.CREATE_ORGANISATION, rows, area_id)
+    name, invoice_reference = _values(name, invoice_reference)
+    changes = {"name": name, "invoice_reference": invoice_reference, "issuing_organisation_id": issuing_organisation_id}
+    if issuing_organisation_id != area.issuing_organisation_id:
+        _require_issuer(area, issuing_organisation_id)
+    with refused_as(*_TAKEN, field="name"):
+        edit(area, version=version, changes=changes, actor=actor, action="area.changed")
+    return area
+
+
+def _require_issuer(area: IssuingArea, organisation_id: UUID | None) -> None:
+    """The organisation is locked, so that it is not moved away meanwhile."""
+    tops = Organisation.objects.select_for_update(of=("self",), no_key=True).filter(area=area, parent=None)
+    if organisation_id is None or not tops.filter(pk=organisation_id).exists():
+        message = "Välj en av utgivningsområdets egna organisationer."
+        raise Invalid("issuing-organisation", message, fields={"issuing_organisation": [message]})
+
+
+def _values(name: str, invoice_reference: str) -> tuple[str, str]:
+    return (
+        line(name, "name", longest=100, missing="Ange utgivningsområdets namn."),
+        line(invoice_reference, "invoice_reference", longest=50),
+    )

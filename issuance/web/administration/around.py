@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, cast
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -59,7 +60,7 @@ class Column:
 
 
 def configuration_page(view: View) -> View:
-    """Opens a view to those who see configuration somewhere; where they see it the queries decide. Raises Forbidden."""
+    """Opens a view that names no object to those who see configuration somewhere. Raises Forbidden."""
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -123,20 +124,32 @@ def columns(request: HttpRequest, order: Order, headings: Iterable[tuple[str, st
     return made
 
 
-def next_url(request: HttpRequest, after: object, order: Order | None = None) -> str:
-    """This page's address with where the next page goes on, in the same order; empty on the last."""
-    return f"{request.path}?{f'ordning={order.text}&' if order else ''}efter={after}" if after else ""
+def next_url(
+    request: HttpRequest, after: object, order: Order | None = None, *, parameter: str = "efter", fragment: str = ""
+) -> str:
+    """This page's address with where the next page of a list goes on, in the same order; empty on the last.
+
+    A page with two lists names the second one's `parameter`, and the `fragment` where it stands.
+    """
+    if not after:
+        return ""
+    return _address(request, {**({"ordning": order.text} if order else {}), parameter: str(after)}, fragment)
 
 
-def first_url(request: HttpRequest, order: Order | None = None) -> str:
-    """This page's address in the same order, on every other page than the first."""
-    return f"{request.path}{f'?ordning={order.text}' if order else ''}" if "efter" in request.GET else ""
+def first_url(request: HttpRequest, order: Order | None = None, *, parameter: str = "efter", fragment: str = "") -> str:
+    """This page's address in the same order, on every other page of the list than the first."""
+    return _address(request, {"ordning": order.text} if order else {}, fragment) if parameter in request.GET else ""
 
 
-def cursor(request: HttpRequest) -> UUID | None:
-    """Where the page goes on from; the first page for what is no cursor."""
+def _address(request: HttpRequest, parameters: Mapping[str, str], fragment: str) -> str:
+    query = f"?{urlencode(parameters)}" if parameters else ""
+    return f"{request.path}{query}{f'#{fragment}' if fragment else ''}"
+
+
+def cursor(request: HttpRequest, parameter: str = "efter") -> UUID | None:
+    """Where a list goes on from; its first page for what is no cursor."""
     try:
-        return UUID(request.GET.get("efter", ""))
+        return UUID(request.GET.get(parameter, ""))
     except ValueError:
         return None
 

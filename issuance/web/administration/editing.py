@@ -1,15 +1,17 @@
 """Forms that edit a row against the version that was read. Who comes second is told, and loses nothing typed (ADR 0180)."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, cast
 
 from django import forms
+from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from issuance.authz import Actor
 from issuance.queries.administration import change_words, history
 from issuance.queries.administration.history import ToldChange
 from issuance.services.configuration import Outdated
+from siths_portal.lib.errors import Conflict, Invalid
 from siths_portal.lib.forms import Form
 
 _NO_VERSION = 0
@@ -22,8 +24,9 @@ class EditForm(Form):
     `others` is what others changed meanwhile, for `administration/others.html`.
     """
 
-    version = forms.IntegerField(required=False, min_value=0, widget=forms.HiddenInput())
-    columns: Mapping[str, str] = {}
+    columns: ClassVar[Mapping[str, str]] = {}
+
+    version = forms.IntegerField(required=False, min_value=0, max_value=2**31 - 1, widget=forms.HiddenInput())
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -33,23 +36,50 @@ class EditForm(Form):
         """The version that the page showed."""
         return self.cleaned_data.get("version") or _NO_VERSION
 
+    @classmethod
+    def as_typed(cls, column: str, value: Any) -> str:
+        """A column's value as its field shows it."""
+        return "" if value is None else str(value)
+
     def take_outdated(self, error: Outdated, actor: Actor) -> None:
         """Makes the form ready to be saved over what others did: the new version, what was typed, and beside it what stands now.
 
         A field that was sent as it stood before the others' change was not typed in, so it takes what they wrote.
         """
         self.others = history.told(actor, error.changes)
-        self.data = self.data.copy()
-        self.data[self.add_prefix("version")] = str(error.version)
+        data = cast(QueryDict, self.data).copy()
+        data[self.add_prefix("version")] = str(error.version)
+        self.data = data
         first = {change.field: change.before for change in reversed(error.changes)}
         names = change_words.names_in(actor, error.now.items())
         for field, column in self.columns.items():
-            if column not in first or column not in error.now:
+            if field not in self.fields or column not in first or column not in error.now:
                 continue
-            now = "" if error.now[column] is None else str(error.now[column])
-            typed = self.data.get(self.add_prefix(field), "")
-            if typed == ("" if first[column] is None else str(first[column])):
-                self.data[self.add_prefix(field)] = now
+            now, typed = self.as_typed(column, error.now[column]), data.get(self.add_prefix(field), "")
+            if typed == self.as_typed(column, first[column]):
+                data[self.add_prefix(field)] = now
             elif typed != now:
                 self.add_error(field, _("Nu står det: {now}").format(now=change_words.value(column, error.now[column], names)))
         self.add_error(None, error.message)
+
+
+def initial(form: type[EditForm], row: object) -> dict[str, Any]:
+    """What a form on `row` is first shown with: its columns and its version."""
+    values = {field: form.as_typed(column, getattr(row, column)) for field, column in form.columns.items()}
+    return {**values, "version": row.version}  # type: ignore[attr-defined]  # rows and facts alike have one
+
+
+def saved[T](form: Form, actor: Actor, act: Callable[[dict[str, Any]], T]) -> tuple[T | None, int]:
+    """What `act` made of the form's values, or None with the refusal on the form, and the status to answer with."""
+    if not form.is_valid():
+        return None, Invalid.http_status
+    try:
+        return act(form.cleaned_data), 200
+    except Outdated as error:
+        if not isinstance(form, EditForm):
+            raise
+        form.take_outdated(error, actor)
+        return None, error.http_status
+    except (Invalid, Conflict) as error:
+        form.take(error)
+        return None, error.http_status

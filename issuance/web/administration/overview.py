@@ -1,12 +1,17 @@
 """Översikt: where Administrera begins."""
 
+from collections.abc import Iterator
+
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from issuance.authz import Action, Actor, policy
 from issuance.queries.administration import areas, paging
 from issuance.web.administration.around import (
     Crumb,
+    Link,
     actor_of,
     columns,
     configuration_page,
@@ -20,13 +25,27 @@ from issuance.web.administration.around import (
 @require_safe
 @configuration_page
 def overview(request: HttpRequest) -> HttpResponse:
-    """The issuing areas in sight. Raises Forbidden."""
+    """The issuing areas in sight, or the organisations of one's roles where no whole area is. Raises Forbidden."""
+    actor = actor_of(request)
     order = paging.order_of(request.GET.get("ordning", ""), areas.AREA_COLUMNS, "namn")
-    found = areas.areas(actor=actor_of(request), order=order, after=cursor(request))
+    found = areas.areas(actor=actor, order=order, after=cursor(request))
     context = {
         "areas": found.rows,
         "columns": columns(request, order, [("namn", _("Utgivningsområde")), ("utgivare", _("Utgivande organisation"))]),
+        "organisations": areas.granted_organisations(actor=actor),
         "next_url": next_url(request, found.after, order),
         "first_url": first_url(request, order),
     }
-    return page(request, "administration/overview.html", context, heading=_("Översikt"), crumbs=[Crumb(_("Översikt"))])
+    return page(
+        request,
+        "administration/overview.html",
+        context,
+        heading=_("Översikt"),
+        crumbs=[Crumb(_("Översikt"))],
+        configuration=_configuration(actor),
+    )
+
+
+def _configuration(actor: Actor) -> Iterator[Link]:
+    if policy.holds(actor, Action.CREATE_ORGANISATION):
+        yield Link(_("Skapa utgivningsområde"), reverse("area_new"))

@@ -2,8 +2,22 @@
 
 from django.urls import URLPattern, path
 
-from issuance.web.administration import overview
+from issuance.web.administration import areas, history, moving, organisations, overview
+
+_AREA = "administrera/utgivningsomrade/<uuid:area_id>/"
+_ORGANISATION = "administrera/organisation/<uuid:organisation_id>/"
 
 urlpatterns: list[URLPattern] = [
     path("administrera/", overview.overview, name="administration"),
+    path("administrera/utgivningsomrade/nytt/", areas.area_new, name="area_new"),
+    path(_AREA, areas.area, name="area"),
+    path(f"{_AREA}redigera/", areas.area_edit, name="area_edit"),
+    path(f"{_AREA}historik/", history.area_history, name="area_history"),
+    path(f"{_AREA}ny-organisation/", organisations.organisation_new, name="organisation_new"),
+    path(_ORGANISATION, organisations.organisation, name="organisation"),
+    path(f"{_ORGANISATION}redigera/", organisations.organisation_edit, name="organisation_edit"),
+    path(f"{_ORGANISATION}historik/", history.organisation_history, name="organisation_history"),
+    path(f"{_ORGANISATION}ny-underorganisation/", organisations.sub_organisation_new, name="sub_organisation_new"),
+    path(f"{_ORGANISATION}abonnemangsavgift/", organisations.organisation_fee, name="organisation_fee"),
+    path(f"{_ORGANISATION}flytta/", moving.organisation_move, name="organisation_move"),
 ]

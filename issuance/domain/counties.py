@@ -1,0 +1,25 @@
+"""The counties of Sweden (län), as they are written in an organisation's data."""
+
+COUNTIES = (
+    "Blekinge län",
+    "Dalarnas län",
+    "Gotlands län",
+    "Gävleborgs län",
+    "Hallands län",
+    "Jämtlands län",
+    "Jönköpings län",
+    "Kalmar län",
+    "Kronobergs län",
+    "Norrbottens län",
+    "Skåne län",
+    "Stockholms län",
+    "Södermanlands län",
+    "Uppsala län",
+    "Värmlands län",
+    "Västerbottens län",
+    "Västernorrlands län",
+    "Västmanlands län",
+    "Västra Götalands län",
+    "Örebro län",
+    "Östergötlands län",
+)

@@ -1,0 +1,166 @@
+"""Where an organisation may move, and what a move brings: who gains and who loses reach, and what follows along (ADR 0181)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Q
+
+from issuance.authz import Action, Actor, policy
+from issuance.models import IssuingArea, Organisation, OrganisationOffice, PersonScope, RoleGrant
+from issuance.queries import event_words, officers, words
+from issuance.queries.administration.organisations import Customisation, customisation_of, described
+from issuance.queries.administration.places import paths_above
+from issuance.services.configuration import require_movable
+from issuance.services.order_checks import effective_customisations
+from siths_portal.lib import clock
+
+MOST = 20
+"""So many places are offered; who sees more writes more of the name."""
+
+NAMED = 50
+"""So many of those who gain or lose reach are named; the rest is counted."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an organisation may move to: below an organisation, or to the top of an area."""
+
+    id: UUID
+    name: str
+    area: str
+    is_area: bool
+    detail: str = ""
+
+    @property
+    def value(self) -> str:
+        """As a form sends it."""
+        return f"{'area' if self.is_area else 'organisation'}:{self.id}"
+
+
+@dataclass(frozen=True)
+class Reacher:
+    """Somebody whose role reaches the organisation at one end of the move alone. `place` is where the role was given."""
+
+    who: str
+    role: str
+    place: str
+
+
+@dataclass(frozen=True)
+class Consequences:
+    """What a move brings. `more_…` counts those who are not named."""
+
+    target: Place
+    along: int
+    persons: int
+    loses: tuple[Reacher, ...]
+    more_lose: int
+    gains: tuple[Reacher, ...]
+    more_gain: int
+    other_area: bool
+    party_before: str
+    party_after: str
+    offices: int
+    customisation_before: Customisation
+    customisation_after: Customisation
+    becomes_top: bool
+    becomes_sub: bool
+
+
+def places(*, actor: Actor, organisation_id: UUID, text: str) -> list[Place]:
+    """At most MOST + 1 places by a part of their name or their HSA-id, to which the actor may move the organisation."""
+    moved = policy.get(actor, Action.VIEW_CONFIGURATION, Organisation.objects.all(), organisation_id)
+    tops = IssuingArea.objects.visible_to(actor, Action.CREATE_ORGANISATION).filter(name__icontains=text)
+    found = [Place(row.id, row.name, row.name, is_area=True) for row in tops.order_by("name")[: MOST + 1]]
+    rows = (
+        Organisation.objects.visible_to(actor, Action.CREATE_SUB_ORGANISATION)
+        .filter(Q(name__icontains=text) | Q(hsa_id__istartswith=text))
+        .exclude(scope_path__startswith=moved.scope_path)
+        .select_related("area")
+    )
+    if not policy.holds(actor, Action.CREATE_ORGANISATION):
+        rows = rows.filter(area=moved.area_id)
+    found += [_below(row) for row in rows.order_by("name", "pk")[: MOST + 1]]
+    return found[: MOST + 1]
+
+
+def _below(row: Organisation) -> Place:
+    return Place(row.id, row.name, row.area.name, is_area=False, detail=row.hsa_id)
+
+
+def consequences(*, actor: Actor, organisation_id: UUID, target: str) -> Consequences:
+    """What a move to the place with this form value brings. Raises NotFound for a place that is none, Conflict."""
+    rows = Organisation.objects.select_related("area__issuing_organisation", "parent", "customisation")
+    moved = policy.get(actor, Action.VIEW_CONFIGURATION, rows, organisation_id)
+    place, row = _place(actor, target)
+    require_movable(moved, row)
+    area = row if isinstance(row, IssuingArea) else row.area
+    before = {moved.area.scope_path, *paths_above(moved.scope_path)}
+    after = {area.scope_path} if isinstance(row, IssuingArea) else {area.scope_path, *paths_above(row.scope_path), row.scope_path}
+    loses, more_lose = _reachers(actor, before, after)
+    gains, more_gain = _reachers(actor, after, before)
+    inside = Organisation.objects.filter(scope_path__startswith=moved.scope_path)
+    other_area = area.id != moved.area_id
+    return Consequences(
+        target=place,
+        along=inside.count() - 1,
+        persons=PersonScope.objects.filter(organisation__in=inside).values("person").distinct().count(),
+        loses=loses,
+        more_lose=more_lose,
+        gains=gains,
+        more_gain=more_gain,
+        other_area=other_area,
+        party_before=_issuer(moved.area),
+        party_after=_issuer(area),
+        offices=OrganisationOffice.objects.filter(organisation__in=inside).count() if other_area else 0,
+        customisation_before=customisation_of(moved),
+        customisation_after=_customisation_after(moved, row),
+        becomes_top=isinstance(row, IssuingArea) and moved.parent_id is not None,
+        becomes_sub=isinstance(row, Organisation) and moved.parent_id is None,
+    )
+
+
+def _place(actor: Actor, target: str) -> tuple[Place, IssuingArea | Organisation]:
+    kind, _colon, pk = target.partition(":")
+    if kind == "area":
+        areas = IssuingArea.objects.select_related("issuing_organisation")
+        area = policy.get(actor, Action.CREATE_ORGANISATION, areas, pk)
+        return Place(area.id, area.name, area.name, is_area=True), area
+    rows = Organisation.objects.select_related("area__issuing_organisation", "customisation")
+    row = policy.get(actor, Action.CREATE_SUB_ORGANISATION, rows, pk)
+    return _below(row), row
+
+
+def _reachers(actor: Actor, here: set[str], there: set[str]) -> tuple[tuple[Reacher, ...], int]:
+    """Those with a role over a place that is above at one end alone, unless they have the same role above the other end too."""
+    now = clock.now()
+    over = Q(area__scope_path__in=here | there) | Q(organisation__scope_path__in=here | there)
+    grants = RoleGrant.objects.filter(over, valid_from__lte=now).filter(Q(valid_to=None) | Q(valid_to__gt=now))
+    found = list(grants.select_related("area", "organisation").order_by("role", "pk"))
+    still = {(row.person_id, row.role) for row in found if _path(row) in there}
+    gone = [row for row in found if _path(row) not in there and (row.person_id, row.role) not in still]
+    return tuple(_named(actor, gone[:NAMED])), max(0, len(gone) - NAMED)
+
+
+def _named(actor: Actor, rows: list[RoleGrant]) -> Iterable[Reacher]:
+    names = officers.names(actor, {f"user:{row.person_id}" for row in rows})
+    for row in rows:
+        place = row.area or row.organisation
+        role = words.said(event_words.ROLE, row.role)
+        yield Reacher(names[f"user:{row.person_id}"], role, place.name if place else "")
+
+
+def _path(row: RoleGrant) -> str:
+    place = row.area or row.organisation
+    return place.scope_path if place else "/"
+
+
+def _customisation_after(moved: Organisation, row: IssuingArea | Organisation) -> Customisation:
+    if moved.customisation is not None or isinstance(row, IssuingArea):
+        return described(moved.customisation, own=moved.customisation is not None and not moved.customisation.generic)
+    return described(row.customisation or effective_customisations([row]).get(row.id))
+
+
+def _issuer(area: IssuingArea) -> str:
+    return area.issuing_organisation.name if area.issuing_organisation else ""

@@ -1,0 +1,96 @@
+"""An organisation moves with everything below it: who reaches it changes at once, and by whom its cards are paid (ADR 0181)."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Max, Value
+from django.db.models.functions import Concat, Length, Substr
+
+from issuance.authz import Action, Actor, policy
+from issuance.models import Event, IssuingArea, Organisation, OrganisationOffice
+from issuance.services.configuration._editing import Outdated, as_fact, changes_since, record
+from issuance.services.configuration._tree import child_path, lock_tree, require_room
+from siths_portal.lib import clock
+from siths_portal.lib.errors import Conflict
+
+
+@transaction.atomic(durable=True)
+def move_organisation(
+    *, actor: Actor, organisation_id: UUID, parent_id: UUID | None, area_id: UUID | None = None, version: int | None = None
+) -> Organisation:
+    """Moves an organisation, read at `version`, with everything below it to another parent, or to the top of an area.
+
+    The administration moves anything anywhere; who may make sub-organisations at both ends moves one between them within its
+    area. To another area offices do not come along. Where it is already nothing changes.
+
+    Raises NotFound, Forbidden, Outdated, Conflict if it would come below itself, or issues in the area that it would leave.
+    """
+    lock_tree()
+    rows = Organisation.objects.select_for_update(of=("self",), no_key=True)
+    moved = policy.get(actor, Action.VIEW_CONFIGURATION, rows.select_related("parent"), organisation_id)
+    target = _target(actor, moved, parent_id, area_id)
+    area_after = target.id if isinstance(target, IssuingArea) else target.area_id
+    if (parent_id, area_after) == (moved.parent_id, moved.area_id):
+        return moved
+    if version is not None and moved.version != version:
+        raise Outdated(moved.version, changes_since(moved, version), {})
+    require_movable(moved, target)
+    before = {"parent_id": moved.parent_id, "area_id": moved.area_id, "scope_path": moved.scope_path}
+    path = child_path(target, moved)
+    after = {"parent_id": parent_id, "area_id": area_after, "scope_path": path}
+    if area_after != moved.area_id:
+        _disconnect_offices(moved, actor)
+    _rewrite_paths(moved.scope_path, path, area_after)
+    Organisation.objects.filter(pk=moved.pk).update(parent=parent_id, version=moved.version + 1)
+    told = {"before": _as_facts(before), "after": _as_facts(after)}
+    record(actor, "organisation.moved", moved, version=moved.version + 1, **told)
+    moved.refresh_from_db()
+    return moved
+
+
+def require_movable(moved: Organisation, target: IssuingArea | Organisation) -> None:
+    """Passes if the tree stays one when `moved` comes below `target`. Raises Conflict."""
+    if target.scope_path.startswith(moved.scope_path):
+        raise Conflict("organisation-below-itself", "En organisation kan inte flyttas till en egen underorganisation.")
+    leaves = isinstance(target, Organisation) or target.id != moved.area_id
+    if leaves and IssuingArea.objects.filter(issuing_organisation=moved).exists():
+        message = "Organisationen är utgivande i sitt område. Välj en annan utgivande organisation där innan du flyttar den."
+        raise Conflict("issuing-organisation-moves", message)
+
+
+def _as_facts(values: Mapping[str, object]) -> dict[str, object]:
+    return {name: as_fact(value) for name, value in values.items()}
+
+
+def _target(actor: Actor, moved: Organisation, parent_id: UUID | None, area_id: UUID | None) -> IssuingArea | Organisation:
+    """Where it goes, to which the actor may move it."""
+    policy.require(actor, Action.CREATE_SUB_ORGANISATION if moved.parent_id else Action.CREATE_ORGANISATION, moved)
+    if parent_id is None:
+        return policy.get(actor, Action.CREATE_ORGANISATION, IssuingArea.objects.all(), area_id or moved.area_id)
+    rows = Organisation.objects.select_for_update(of=("self",), no_key=True)
+    parent = policy.get(actor, Action.CREATE_SUB_ORGANISATION, rows, parent_id)
+    if parent.area_id != moved.area_id:
+        policy.require_global(actor, Action.CREATE_ORGANISATION)
+    return parent
+
+
+def _rewrite_paths(before: str, after: str, area_id: UUID) -> None:
+    below = Organisation.objects.filter(scope_path__startswith=before)
+    deepest = below.aggregate(length=Max(Length("scope_path")))["length"]
+    require_room(deepest - len(before) + len(after))
+    below.update(scope_path=Concat(Value(after), Substr("scope_path", len(before) + 1)), area=area_id)
+
+
+def _disconnect_offices(moved: Organisation, actor: Actor) -> None:
+    """Offices belong to an area: what goes to another cannot choose them any more."""
+    connections = OrganisationOffice.objects.filter(organisation__scope_path__startswith=moved.scope_path)
+    pairs = list(connections.order_by("id").values_list("office_id", "organisation_id"))
+    connections.delete()
+    Event.record_each(
+        ((str(office), {"organisation": str(organisation)}) for office, organisation in pairs),
+        at=clock.now(),
+        actor_ref=actor.ref,
+        action="office.disconnected",
+        subject_type="office",
+    )

@@ -1,0 +1,121 @@
+"""Pages of issuing areas (domain.md 7.2)."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from issuance.authz import Action, policy
+from issuance.queries.administration import areas, paging, places
+from issuance.services import configuration
+from issuance.web.administration.around import (
+    Crumb,
+    actor_of,
+    columns,
+    cursor,
+    demand,
+    first_url,
+    next_url,
+    page,
+    row,
+)
+from issuance.web.administration.editing import initial, saved
+from issuance.web.administration.forms import AreaForm
+from issuance.web.administration.frames import area_page
+
+_FORM = "administration/form.html"
+
+
+@require_safe
+def area(request: HttpRequest, area_id: UUID) -> HttpResponse:
+    """An area with its organisations and offices. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = places.area_head(actor=actor, area_id=area_id)
+    facts = areas.area_facts(actor=actor, area_id=area_id)
+    order = paging.order_of(request.GET.get("ordning", ""), areas.ORGANISATION_COLUMNS, "namn")
+    found = areas.organisations_in(actor=actor, area_id=area_id, order=order, after=cursor(request))
+    offices = areas.offices_in(actor=actor, area_id=area_id, after=cursor(request, "kontor_efter"))
+    headings = [("namn", _("Organisationsnamn")), ("nummer", _("Organisationsnummer")), ("id", _("Organisations-id"))]
+    issuer = facts.issuing_organisation_id
+    context = {
+        "facts": [
+            row(_("Namn på utgivningsområde"), facts.name),
+            row(
+                _("Utgivande organisation"),
+                facts.issuing_organisation,
+                url=reverse("organisation", args=[issuer]) if issuer else "",
+                action=_("Visa"),
+            ),
+            row(_("Ansvarig utgivare"), ", ".join(facts.responsible_issuers)),
+            row(_("Fakturareferens"), facts.invoice_reference),
+        ],
+        "incomplete": not issuer,
+        "may_edit": Action.CREATE_ORGANISATION in head.rights,
+        "head": head,
+        "organisations": found.rows,
+        "columns": columns(request, order, [*headings, ("", _("Utgivningsområde"))]),
+        "next_url": next_url(request, found.after, order),
+        "first_url": first_url(request, order),
+        "offices": offices.rows,
+        "offices_next_url": next_url(request, offices.after, parameter="kontor_efter", fragment="kontor"),
+        "offices_first_url": first_url(request, parameter="kontor_efter", fragment="kontor"),
+    }
+    return area_page(request, "administration/area.html", head, context, here="area")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def area_new(request: HttpRequest) -> HttpResponse:
+    """Makes an area. Raises Forbidden."""
+    actor = actor_of(request)
+    policy.require_global(actor, Action.CREATE_ORGANISATION)
+    form, status = AreaForm(request.POST or None), 200
+    if request.method == "POST":
+        form = AreaForm(request.POST)
+        made, status = saved(
+            form,
+            actor,
+            lambda given: configuration.create_area(
+                actor=actor, name=given["name"], invoice_reference=given["invoice_reference"]
+            ),
+        )
+        if made is not None:
+            messages.success(request, _("Utgivningsområdet är skapat. Skapa nu den organisation som är utgivande."))
+            return redirect("area", made.id)
+    context = {"form": form, "submit": _("Skapa"), "cancel_url": reverse("administration")}
+    heading = _("Skapa utgivningsområde")
+    return page(request, _FORM, context, heading=heading, crumbs=[Crumb(heading)], status=status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def area_edit(request: HttpRequest, area_id: UUID) -> HttpResponse:
+    """Changes an area. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = places.area_head(actor=actor, area_id=area_id)
+    demand(Action.CREATE_ORGANISATION in head.rights)
+    issuers = areas.issuer_choices(area_id=area_id)
+    status = 200
+    if request.method == "POST":
+        form = AreaForm(request.POST, issuers=issuers)
+        made, status = saved(
+            form,
+            actor,
+            lambda given: configuration.edit_area(
+                actor=actor,
+                area_id=area_id,
+                version=given["version"],
+                name=given["name"],
+                invoice_reference=given["invoice_reference"],
+                issuing_organisation_id=UUID(given["issuing_organisation"]) if given["issuing_organisation"] else None,
+            ),
+        )
+        if made is not None:
+            messages.success(request, _("Utgivningsområdet är sparat."))
+            return redirect("area", area_id)
+    else:
+        form = AreaForm(initial=initial(AreaForm, areas.area_facts(actor=actor, area_id=area_id)), issuers=issuers)
+    context = {"form": form, "submit": _("Spara"), "cancel_url": reverse("area", args=[area_id])}
+    return area_page(request, _FORM, head, context, here="area", step=_("Redigera utgivningsområdet"), status=status)

@@ -1,0 +1,153 @@
+"""Forms of areas and organisations. What they must hold is checked by the services."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from issuance.domain.counties import COUNTIES
+from issuance.queries.administration.change_words import organisation_number
+from issuance.web.administration.editing import EditForm
+from siths_portal.lib.forms import Form
+
+_LONG = {"max_length": _("Skriv högst %(limit_value)d tecken.")}
+
+
+def _line(label: Any, longest: int, *, required: Any = None, help_text: Any = "", **attributes: Any) -> forms.CharField:
+    """A line of text; `required` is what is said where it is missing, without which it may be."""
+    return forms.CharField(
+        label=label,
+        help_text=help_text,
+        required=required is not None,
+        max_length=longest,
+        error_messages=_LONG | ({"required": required} if required is not None else {}),
+        widget=forms.TextInput(attrs={"autocomplete": "off", **attributes}),
+    )
+
+
+class AreaForm(EditForm):
+    """An issuing area."""
+
+    columns: ClassVar[Mapping[str, str]] = {
+        "name": "name",
+        "invoice_reference": "invoice_reference",
+        "issuing_organisation": "issuing_organisation_id",
+    }
+
+    name = _line(_("Namn på utgivningsområde"), 100, required=_("Ange utgivningsområdets namn."))
+    invoice_reference = _line(_("Fakturareferens"), 50, help_text=_("Skrivs på samlingsfakturan. Frivillig."))
+    issuing_organisation = forms.ChoiceField(
+        label=_("Utgivande organisation"),
+        help_text=_("Direktansluten. Den står som utgivare och får samlingsfakturan för allt i området, från och med nu."),
+        required=False,
+        error_messages={"invalid_choice": _("Välj en organisation i listan.")},
+    )
+
+    def __init__(self, *args: Any, issuers: list[tuple[str, str]] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if issuers is None:
+            del self.fields["issuing_organisation"]
+        else:
+            self.fields["issuing_organisation"].choices = [("", _("Ingen än")), *issuers]  # type: ignore[attr-defined]
+
+
+class OrganisationForm(EditForm):
+    """An organisation's own data, with what is asked for where it is new."""
+
+    columns: ClassVar[Mapping[str, str]] = {
+        "name": "name",
+        "hsa_id": "hsa_id",
+        "organisation_number": "organisation_number",
+        "country": "country",
+        "county": "county",
+        "customisation": "customisation_id",
+    }
+
+    name = _line(
+        _("Organisationsnamn"),
+        100,
+        required=_("Ange organisationens namn."),
+        help_text=_("Som i katalogen. Namnet på den översta organisationen skrivs i nya certifikat."),
+    )
+    hsa_id = _line(
+        _("Organisations-id i användarkatalog (HSA-id)"),
+        31,
+        required=_("Ange organisationens HSA-id."),
+        autocapitalize="characters",
+        spellcheck="false",
+    )
+    organisation_number = _line(
+        _("Organisationsnummer"), 13, required=_("Ange organisationsnumret, tio siffror."), inputmode="numeric"
+    )
+    country = _line(_("Land"), 2, required=_("Skriv landet som två bokstäver, till exempel SE."), autocapitalize="characters")
+    county = forms.ChoiceField(
+        label=_("Län"),
+        required=False,
+        choices=[("", _("Inget valt")), *((county, county) for county in COUNTIES)],
+        error_messages={"invalid_choice": _("Välj ett län i listan.")},
+    )
+    customisation = forms.ChoiceField(
+        label=_("Kortanpassning"),
+        choices=[
+            ("above", _("Samma som organisationen ovanför")),
+            ("generic", _("Den generella, med SITHS eID:s logotyp")),
+        ],
+        widget=forms.RadioSelect,
+        error_messages={"required": _("Välj kortanpassning."), "invalid_choice": _("Välj en kortanpassning i listan.")},
+    )
+    charged = forms.ChoiceField(
+        label=_("Abonnemangsavgift"),
+        help_text=_("Gäller från och med nu. Kan ändras senare."),
+        choices=[("yes", _("Ja")), ("no", _("Nej"))],
+        widget=forms.RadioSelect,
+        error_messages={"required": _("Välj om abonnemangsavgift tas ut."), "invalid_choice": _("Välj ja eller nej.")},
+    )
+    issuing = forms.BooleanField(
+        label=_("Organisationen är utgivande i området"),
+        help_text=_("Direktansluten. Den får samlingsfakturan för allt i området."),
+        required=False,
+    )
+
+    def __init__(self, *args: Any, asked: frozenset[str] = frozenset(), **kwargs: Any) -> None:
+        """`asked` are those of customisation, charged and issuing that the form has."""
+        super().__init__(*args, **kwargs)
+        for name in {"customisation", "charged", "issuing"} - asked:
+            del self.fields[name]
+
+    @classmethod
+    def as_typed(cls, column: str, value: Any) -> str:
+        """A column's value as its field shows it."""
+        if column == "organisation_number" and value:
+            return organisation_number(value)
+        if column == "customisation_id":
+            return "generic" if value else "above"
+        return super().as_typed(column, value)
+
+
+class FeeForm(Form):
+    """A new value of Abonnemangsavgift from a day on."""
+
+    charged = forms.ChoiceField(
+        label=_("Ta ut abonnemangsavgift"),
+        choices=[("yes", _("Ja")), ("no", _("Nej"))],
+        widget=forms.RadioSelect,
+        error_messages={"required": _("Välj ja eller nej."), "invalid_choice": _("Välj ja eller nej.")},
+    )
+    valid_from = forms.DateField(
+        label=_("Gäller från och med"),
+        help_text=_("Tidigast den första i innevarande månad. Avgiften räknas vid månadens slut."),
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
+        error_messages={"required": _("Ange en dag."), "invalid": _("Skriv dagen som ÅÅÅÅ-MM-DD.")},
+    )
+
+
+class PlaceSearchForm(Form):
+    """Where an organisation is to move: a part of a name."""
+
+    text = _line(
+        _("Sök ny plats"),
+        100,
+        required=_("Skriv en del av namnet, eller början av ett HSA-id."),
+        help_text=_("En del av namnet på organisationen som den ska ligga under, eller början av dess HSA-id."),
+    )

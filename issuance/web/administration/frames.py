@@ -1,0 +1,122 @@
+"""The frames of an area's and an organisation's pages: their tabs, functions and configuration, by right.
+
+A page of another room is one entry here: the tab, or the function with the right that it needs.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from issuance.authz import Action
+from issuance.queries.administration.places import AreaHead, OrganisationHead
+from issuance.web.administration.around import Crumb, Link, Tab, page, way_to_area, way_to_organisation
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A function on a place for those with `right` there: the name of its address, and what it is called."""
+
+    url_name: str
+    text: Promise
+    right: Action
+
+
+AREA_TABS: tuple[tuple[str, Promise], ...] = (
+    ("area", _("Uppgifter")),
+    ("area_history", _("Historik")),
+)
+AREA_FUNCTIONS: tuple[Entry, ...] = ()
+AREA_CONFIGURATION: tuple[Entry, ...] = (
+    Entry("area_edit", _("Redigera utgivningsområdet"), Action.CREATE_ORGANISATION),
+    Entry("organisation_new", _("Skapa organisation"), Action.CREATE_ORGANISATION),
+)
+ORGANISATION_TABS: tuple[tuple[str, Promise], ...] = (
+    ("organisation", _("Uppgifter")),
+    ("organisation_history", _("Historik")),
+)
+"""The names of addresses that take the id alone, and what the tabs are called; history comes last."""
+
+ORGANISATION_FUNCTIONS: tuple[Entry, ...] = ()
+ORGANISATION_CONFIGURATION: tuple[Entry, ...] = (
+    Entry("sub_organisation_new", _("Skapa underorganisation"), Action.CREATE_SUB_ORGANISATION),
+)
+_ADMINISTRATION_ALONE = _("Förvaltningen ändrar organisationer som inte är underorganisationer.")
+
+
+def area_page(
+    request: HttpRequest,
+    template: str,
+    head: AreaHead,
+    context: Mapping[str, Any] | None = None,
+    *,
+    here: str,
+    step: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    """A page on an area: a tab, or with `step` a page below it. `here` is the name of its address."""
+    return page(
+        request,
+        template,
+        context,
+        heading=step or head.name,
+        kind=head.name if step else str(_("Utgivningsområde")),
+        crumbs=[*way_to_area(head), *([Crumb(step)] if step else [])],
+        tabs=[] if step else _tabs(AREA_TABS, head.id, here),
+        functions=[] if step else _links(AREA_FUNCTIONS, head),
+        configuration=[] if step else _links(AREA_CONFIGURATION, head),
+        status=status,
+    )
+
+
+def organisation_page(
+    request: HttpRequest,
+    template: str,
+    head: OrganisationHead,
+    context: Mapping[str, Any] | None = None,
+    *,
+    here: str,
+    step: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    """A page on an organisation: a tab, or with `step` a page below it. `here` is the name of its address."""
+    kind = _("Underorganisation") if head.is_sub_organisation else _("Organisation")
+    return page(
+        request,
+        template,
+        context,
+        heading=step or head.name,
+        kind=head.name if step else str(kind),
+        crumbs=[*way_to_organisation(head), *([Crumb(step)] if step else [])],
+        tabs=[] if step else _tabs(ORGANISATION_TABS, head.id, here),
+        functions=[] if step else _links(ORGANISATION_FUNCTIONS, head),
+        configuration=[] if step else [*_links(ORGANISATION_CONFIGURATION, head), *_changing(head)],
+        status=status,
+    )
+
+
+def may_change(head: OrganisationHead) -> bool:
+    """Whether the actor may edit the organisation and move it: those who may make one there (domain.md 1.2)."""
+    return (Action.CREATE_SUB_ORGANISATION if head.is_sub_organisation else Action.CREATE_ORGANISATION) in head.rights
+
+
+def _changing(head: OrganisationHead) -> Iterator[Link]:
+    if Action.CREATE_SUB_ORGANISATION not in head.rights:
+        return
+    reason = "" if may_change(head) else str(_ADMINISTRATION_ALONE)
+    for name, text in (("organisation_edit", _("Redigera uppgifter")), ("organisation_move", _("Flytta organisationen"))):
+        yield Link(str(text), reverse(name, args=[head.id]), not reason, reason)
+    if Action.CREATE_ORGANISATION in head.rights and not head.is_sub_organisation:
+        yield Link(str(_("Ändra abonnemangsavgift")), reverse("organisation_fee", args=[head.id]))
+
+
+def _tabs(entries: Sequence[tuple[str, Promise]], pk: Any, here: str) -> list[Tab]:
+    return [Tab(str(text), reverse(name, args=[pk]), name == here) for name, text in entries]
+
+
+def _links(entries: Sequence[Entry], head: AreaHead | OrganisationHead) -> list[Link]:
+    return [Link(str(entry.text), reverse(entry.url_name, args=[head.id])) for entry in entries if entry.right in head.rights]

@@ -1,0 +1,45 @@
+"""Historik of an area and of an organisation."""
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+
+from issuance.queries.administration import history, places
+from issuance.web.administration.around import actor_of
+from issuance.web.administration.frames import area_page, organisation_page
+
+TEMPLATE = "administration/history.html"
+_LARGEST_ID = 2**63 - 1
+
+
+@require_safe
+def area_history(request: HttpRequest, area_id: UUID) -> HttpResponse:
+    """What was done to an area. Raises NotFound, Forbidden."""
+    head = places.area_head(actor=actor_of(request), area_id=area_id)
+    return area_page(request, TEMPLATE, head, history_context(request, "area", area_id), here="area_history")
+
+
+@require_safe
+def organisation_history(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
+    """What was done to an organisation. Raises NotFound, Forbidden."""
+    head = places.organisation_head(actor=actor_of(request), organisation_id=organisation_id)
+    context = history_context(request, "organisation", organisation_id)
+    return organisation_page(request, TEMPLATE, head, context, here="organisation_history")
+
+
+def history_context(request: HttpRequest, subject_type: str, subject_ref: UUID | str) -> dict[str, Any]:
+    """What `administration/history.html` draws of a subject that the actor sees; `?fore=` asks for older events."""
+    found = history.history(actor=actor_of(request), subject_type=subject_type, subject_ref=subject_ref, before=_before(request))
+    return {
+        "entries": found.entries,
+        "next_url": f"{request.path}?fore={found.before}" if found.before else "",
+        "first_url": request.path if "fore" in request.GET else "",
+    }
+
+
+def _before(request: HttpRequest) -> int | None:
+    """The event that the page ends before; the first page for what is no number of one."""
+    given = request.GET.get("fore", "")
+    return int(given) if given.isascii() and given.isdecimal() and len(given) < 20 and int(given) <= _LARGEST_ID else None

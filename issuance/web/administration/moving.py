@@ -1,0 +1,121 @@
+"""The page by which an organisation moves: find a place, see what the move brings, confirm (ADR 0181)."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from issuance.authz import Actor
+from issuance.queries.administration import history, moving, organisations, places
+from issuance.queries.administration.places import OrganisationHead
+from issuance.services import configuration
+from issuance.services.configuration import Outdated
+from issuance.web.administration.around import actor_of, demand
+from issuance.web.administration.forms import PlaceSearchForm
+from issuance.web.administration.frames import may_change, organisation_page
+from issuance.web.administration.organisations import customisation_words
+from siths_portal.lib.errors import Conflict, Invalid, NotFound
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def organisation_move(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
+    """Searches places; with a place tells what the move brings; confirmed, moves. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = places.organisation_head(actor=actor, organisation_id=organisation_id)
+    demand(may_change(head))
+    if request.method != "POST":
+        return _search_page(request, head, PlaceSearchForm())
+    target = request.POST.get("target", "")
+    if not target:
+        return _searched(request, actor, head)
+    if "bekrafta" not in request.POST:
+        return _asked(request, actor, head, target)
+    return _moved(request, actor, head, target)
+
+
+def _searched(request: HttpRequest, actor: Actor, head: OrganisationHead) -> HttpResponse:
+    """The places that were found, or that none was chosen of them."""
+    form = PlaceSearchForm(request.POST)
+    if not form.is_valid():
+        return _search_page(request, head, form, status=Invalid.http_status)
+    found = moving.places(actor=actor, organisation_id=head.id, text=form.cleaned_data["text"])
+    unchosen = "valj" in request.POST and bool(found)
+    if unchosen:
+        form.add_error(None, _("Välj en plats i listan."))
+    context = {
+        "places": found[: moving.MOST],
+        "too_many": len(found) > moving.MOST,
+        "searched": form.cleaned_data["text"],
+    }
+    return _search_page(request, head, form, context, status=Invalid.http_status if unchosen else 200)
+
+
+def _search_page(
+    request: HttpRequest,
+    head: OrganisationHead,
+    form: PlaceSearchForm,
+    context: dict[str, Any] | None = None,
+    *,
+    status: int = 200,
+) -> HttpResponse:
+    return _page(request, "administration/move.html", head, {"form": form, **(context or {})}, status=status)
+
+
+def _asked(
+    request: HttpRequest, actor: Actor, head: OrganisationHead, target: str, *, error: Conflict | None = None
+) -> HttpResponse:
+    """What the move brings; with an error, why it was not made."""
+    try:
+        brings = moving.consequences(actor=actor, organisation_id=head.id, target=target)
+    except (Conflict, NotFound) as refusal:
+        form = PlaceSearchForm({})
+        form.errors.clear()
+        form.add_error(None, refusal.message)
+        return _search_page(request, head, form, status=refusal.http_status)
+    facts = organisations.organisation_facts(actor=actor, organisation_id=head.id)
+    context = {
+        "brings": brings,
+        "target": target,
+        "version": facts.version,
+        "same_place": brings.target.id == (facts.parent_id or head.area.id),
+        "customisation_before": customisation_words(brings.customisation_before),
+        "customisation_after": customisation_words(brings.customisation_after),
+        "error": error,
+        "others": history.told(actor, error.changes) if isinstance(error, Outdated) else (),
+    }
+    status = error.http_status if error else 200
+    return _page(request, "administration/move_confirm.html", head, context, status=status)
+
+
+def _moved(request: HttpRequest, actor: Actor, head: OrganisationHead, target: str) -> HttpResponse:
+    kind, _colon, pk = target.partition(":")
+    given = request.POST.get("version", "")
+    try:
+        place = UUID(pk)
+        version = int(given) if given.isascii() and given.isdecimal() and len(given) < 10 else 0
+    except ValueError:
+        return _asked(request, actor, head, target)
+    try:
+        configuration.move_organisation(
+            actor=actor,
+            organisation_id=head.id,
+            parent_id=None if kind == "area" else place,
+            area_id=place if kind == "area" else None,
+            version=version,
+        )
+    except Conflict as error:
+        return _asked(request, actor, head, target, error=error)
+    messages.success(request, _("Organisationen är flyttad."))
+    return redirect("organisation", head.id)
+
+
+def _page(
+    request: HttpRequest, template: str, head: OrganisationHead, context: dict[str, Any], *, status: int = 200
+) -> HttpResponse:
+    more = {"head": head, "cancel_url": reverse("organisation", args=[head.id]), **context}
+    return organisation_page(request, template, head, more, here="organisation", step=_("Flytta organisationen"), status=status)

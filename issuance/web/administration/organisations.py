@@ -1,0 +1,258 @@
+"""Pages of organisations and sub-organisations (domain.md 7.3, 7.4)."""
+
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from issuance.authz import Action
+from issuance.queries.administration import areas, organisations, paging, places
+from issuance.queries.administration.change_words import organisation_number
+from issuance.queries.administration.organisations import Customisation, OrganisationFacts
+from issuance.queries.administration.places import OrganisationHead
+from issuance.services import configuration
+from issuance.services.configuration import OrganisationData
+from issuance.web.administration.around import (
+    actor_of,
+    columns,
+    cursor,
+    demand,
+    first_url,
+    next_url,
+    row,
+)
+from issuance.web.administration.editing import initial, saved
+from issuance.web.administration.forms import FeeForm, OrganisationForm
+from issuance.web.administration.frames import area_page, may_change, organisation_page
+from siths_portal.lib import clock
+
+_FORM = "administration/form.html"
+
+
+@require_safe
+def organisation(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
+    """An organisation with its offices and sub-organisations. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = places.organisation_head(actor=actor, organisation_id=organisation_id)
+    found = organisations.organisation_facts(actor=actor, organisation_id=organisation_id)
+    offices = organisations.connected_offices(actor=actor, organisation_id=organisation_id, after=cursor(request, "kontor_efter"))
+    order = paging.order_of(request.GET.get("ordning", ""), areas.ORGANISATION_COLUMNS, "namn")
+    below = areas.organisations_below(actor=actor, organisation_id=organisation_id, order=order, after=cursor(request))
+    headings = [("namn", _("Organisationsnamn")), ("id", _("Organisations-id")), ("", _("Tillhör organisation"))]
+    context = {
+        "head": head,
+        "facts": list(_facts(head, found)),
+        "offices": offices.rows,
+        "offices_next_url": next_url(request, offices.after, parameter="kontor_efter", fragment="kontor"),
+        "offices_first_url": first_url(request, parameter="kontor_efter", fragment="kontor"),
+        "organisations": below.rows,
+        "columns": columns(request, order, [*headings, ("", _("Utgivningsområde"))]),
+        "next_url": next_url(request, below.after, order),
+        "first_url": first_url(request, order),
+        "may_add": Action.CREATE_SUB_ORGANISATION in head.rights,
+        "edit_url": reverse("organisation_edit", args=[head.id]) if may_change(head) else "",
+    }
+    return organisation_page(request, "administration/organisation.html", head, context, here="organisation")
+
+
+def _facts(head: OrganisationHead, found: OrganisationFacts) -> list[dict[str, Any]]:
+    area_url = reverse("area", args=[head.area.id]) if head.area.seen else ""
+    rows = [
+        row(_("Utgivningsområde"), head.area.name, url=area_url, action=_("Visa")),
+        row(_("Organisations-id i användarkatalog (HSA-id)"), found.hsa_id, copy=True),
+        row(_("Organisationsnummer"), organisation_number(found.organisation_number)),
+        row(_("Land"), found.country),
+        row(_("Län"), found.county),
+        row(_("Organisationsnamn"), found.name),
+        row(_("Utfärdarnummer"), found.customisation.issuer_number),
+        row(_("Abonnemangsavgift"), _fee(head, found)),
+        row(_("Anslutning"), _connection(head, found)),
+        row(_("Kortanpassning"), customisation_words(found.customisation)),
+    ]
+    if head.above:
+        parent = head.above[-1]
+        url = reverse("organisation", args=[parent.id]) if parent.seen else ""
+        rows.insert(1, row(_("Tillhör organisation"), parent.name, url=url, action=_("Visa")))
+    return rows
+
+
+def _fee(head: OrganisationHead, found: OrganisationFacts) -> str:
+    if head.above:
+        return _("Räknas med {name}").format(name=head.above[0].name)
+    text = _("Ej bestämd, tas inte ut") if found.charged is None else _("Ja") if found.charged else _("Nej")
+    if found.charged_since:
+        text = _("{value}, sedan {day}").format(value=text, day=found.charged_since)
+    if found.next_fee:
+        coming = _("Ja") if found.next_fee.charged else _("Nej")
+        text = _("{value}. {coming} från {day}").format(value=text, coming=coming, day=found.next_fee.valid_from)
+    return text
+
+
+def _connection(head: OrganisationHead, found: OrganisationFacts) -> str:
+    if head.above:
+        return _("Underorganisation")
+    if found.issuing:
+        return _("Direktansluten, utgivande i området")
+    if not found.party:
+        return _("Området har ingen utgivande organisation än")
+    return _("Tredjepartsansluten genom {name}").format(name=found.party)
+
+
+def customisation_words(found: Customisation) -> str:
+    """Which card customisation holds, and whose it is."""
+    if not found.name:
+        return _("Ingen, kort kan inte beställas")
+    whose = _("egen") if found.own else _("den generella") if found.generic else _("samma som organisationen ovanför")
+    return _("{name} ({whose})").format(name=found.name, whose=whose)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def organisation_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
+    """Makes an organisation in an area. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = places.area_head(actor=actor, area_id=area_id)
+    demand(Action.CREATE_ORGANISATION in head.rights)
+    has_issuer = areas.area_facts(actor=actor, area_id=area_id).issuing_organisation_id is not None
+    asked = frozenset({"charged"} if has_issuer else {"charged", "issuing"})
+    form, status = OrganisationForm(initial={"country": "SE", "issuing": True}, asked=asked), 200
+    if request.method == "POST":
+        form = OrganisationForm(request.POST, asked=asked)
+        made, status = saved(
+            form,
+            actor,
+            lambda given: configuration.create_organisation(
+                actor=actor,
+                area_id=area_id,
+                issuing=given.get("issuing", False),
+                charged=given["charged"] == "yes",
+                **vars(_data(given)),
+            ),
+        )
+        if made is not None:
+            messages.success(request, _("Organisationen är skapad."))
+            return redirect("organisation", made.id)
+    context = {"form": form, "submit": _("Skapa"), "cancel_url": reverse("area", args=[area_id])}
+    return area_page(request, _FORM, head, context, here="area", step=_("Skapa organisation"), status=status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def sub_organisation_new(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
+    """Makes an organisation below another. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = places.organisation_head(actor=actor, organisation_id=organisation_id)
+    demand(Action.CREATE_SUB_ORGANISATION in head.rights)
+    above = organisations.organisation_facts(actor=actor, organisation_id=organisation_id)
+    asked = frozenset({"customisation"} if organisations.generic_exists() else ())
+    like_parent = {"country": above.country, "county": above.county, "customisation": "above"}
+    number = organisation_number(above.organisation_number)
+    form = OrganisationForm(initial={**like_parent, "organisation_number": number}, asked=asked)
+    status = 200
+    if request.method == "POST":
+        form = OrganisationForm(request.POST, asked=asked)
+        made, status = saved(
+            form,
+            actor,
+            lambda given: configuration.create_organisation(
+                actor=actor,
+                area_id=head.area.id,
+                parent_id=organisation_id,
+                generic_customisation=given.get("customisation") == "generic",
+                **vars(_data(given)),
+            ),
+        )
+        if made is not None:
+            messages.success(request, _("Underorganisationen är skapad."))
+            return redirect("organisation", made.id)
+    context = {
+        "form": form,
+        "submit": _("Skapa"),
+        "cancel_url": reverse("organisation", args=[organisation_id]),
+        "lead": _(
+            "Med en underorganisation kan en handläggares behörighet begränsas till en del av användarna, eller kort få en annan "
+            "logotyp. För att få buntar levererade till en annan adress räcker det med ett kontor."
+        ),
+    }
+    step = _("Skapa underorganisation")
+    return organisation_page(request, _FORM, head, context, here="organisation", step=step, status=status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def organisation_edit(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
+    """Changes an organisation. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = places.organisation_head(actor=actor, organisation_id=organisation_id)
+    demand(may_change(head))
+    found = organisations.organisation_facts(actor=actor, organisation_id=organisation_id)
+    chooses = head.is_sub_organisation and not found.customisation.own
+    asked = frozenset({"customisation"} if chooses and organisations.generic_exists() else ())
+    status = 200
+    if request.method == "POST":
+        form = OrganisationForm(request.POST, asked=asked)
+        made, status = saved(
+            form,
+            actor,
+            lambda given: configuration.edit_organisation(
+                actor=actor,
+                organisation_id=organisation_id,
+                version=given["version"],
+                data=_data(given),
+                generic_customisation=given["customisation"] == "generic" if asked else None,
+            ),
+        )
+        if made is not None:
+            messages.success(request, _("Organisationen är sparad."))
+            return redirect("organisation", organisation_id)
+    else:
+        form = OrganisationForm(initial=initial(OrganisationForm, found), asked=asked)
+    context = {"form": form, "submit": _("Spara"), "cancel_url": reverse("organisation", args=[organisation_id])}
+    step = _("Redigera uppgifter")
+    return organisation_page(request, _FORM, head, context, here="organisation", step=step, status=status)
+
+
+def _data(given: dict[str, Any]) -> OrganisationData:
+    return OrganisationData(
+        name=given["name"],
+        hsa_id=given["hsa_id"],
+        organisation_number=given["organisation_number"],
+        country=given["country"],
+        county=given["county"],
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def organisation_fee(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
+    """The dated values of the fee, and a new one. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = places.organisation_head(actor=actor, organisation_id=organisation_id)
+    demand(Action.CREATE_ORGANISATION in head.rights)
+    form, status = FeeForm(initial={"valid_from": clock.today()}), 200
+    if request.method == "POST":
+        form = FeeForm(request.POST)
+        made, status = saved(
+            form,
+            actor,
+            lambda given: configuration.set_subscription_fee(
+                actor=actor,
+                organisation_id=organisation_id,
+                charged=given["charged"] == "yes",
+                valid_from=dt.datetime.combine(given["valid_from"], dt.time(), clock.STOCKHOLM),
+            ),
+        )
+        if made is not None:
+            messages.success(request, _("Abonnemangsavgiften är bestämd."))
+            return redirect("organisation_fee", organisation_id)
+    context = {
+        "head": head,
+        "form": form,
+        "submit": _("Spara"),
+        "cancel_url": reverse("organisation", args=[organisation_id]),
+        "fees": organisations.fees_of(organisation_id),
+    }
+    step = _("Abonnemangsavgift")
+    return organisation_page(request, "administration/fee.html", head, context, here="organisation", step=step, status=status)
