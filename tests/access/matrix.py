@@ -50,6 +50,7 @@ class Row:
     case: str = ""
     more: tuple[Any, ...] = ()
     own: bool = False  # "inside" is the caller's own, every other one is somebody else's
+    places: tuple[str, ...] = ()  # the relations that are asked about, where not all of them can be
     nowhere: bool = False  # lies in no organisation: whoever has the action reaches it
     unseen: int = 404  # what a role without the action gets; 403 where it may not even ask
     in_session: int = 0  # the status for whoever is logged in, where a public address has another one for them
@@ -224,6 +225,23 @@ REVOCATION = {
 """A whole request, which would revoke."""
 
 ORDER, ACTIVATE = Action.ORDER_ORDINARY_CARD, Action.ACTIVATE_ORDINARY_CARD
+ORGANISATIONS = ("inside", "parent", "child", "beside", "outside", "unknown")
+SUB_ORGANISATIONS = ("inside", "child", "outside", "unknown")
+TOP_ORGANISATIONS = ("parent", "beside", "outside", "unknown")
+AREAS = ("parent", "outside", "unknown")
+"""No protection and no extended search concerns places; an area lies above everything in it."""
+
+
+def _organisation(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """An organisation."""
+    return (UUID(int=1) if relation == "unknown" else access.places[relation].pk,)
+
+
+def _area(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """An issuing area."""
+    return (UUID(int=1) if relation == "unknown" else access.places[relation].area_id,)
+
+
 OF_ONES_OWN = ("body", "headers")
 """A draft of one's own for a person who went out of sight is asked for once more than none: its owner knows that it is there."""
 
@@ -315,6 +333,36 @@ ROWS: list[Row] = [
     Row("order_cancel", "POST", Action.REMOVE_ORDER, "queued", ok=302, data={"bekrafta": "1"}, case="confirmed"),
     # configuration
     Row("administration", "GET", Action.VIEW_CONFIGURATION),
+    Row("area_new", "GET", Action.CREATE_ORGANISATION),
+    Row("area_new", "POST", Action.CREATE_ORGANISATION, ok=422),
+    *(Row(name, "GET", Action.VIEW_CONFIGURATION, _area, places=AREAS) for name in ("area", "area_history")),
+    *(
+        Row(name, method, Action.CREATE_ORGANISATION, _area, ok=ok, places=AREAS)
+        for name in ("area_edit", "organisation_new")
+        for method, ok in (("GET", 200), ("POST", 422))
+    ),
+    *(
+        Row(name, "GET", Action.VIEW_CONFIGURATION, _organisation, places=ORGANISATIONS)
+        for name in ("organisation", "organisation_history")
+    ),
+    *(
+        Row(name, method, Action.CREATE_SUB_ORGANISATION, _organisation, ok=ok, places=ORGANISATIONS)
+        for name in ("sub_organisation_new",)
+        for method, ok in (("GET", 200), ("POST", 422))
+    ),
+    *(
+        Row(name, method, right, _organisation, ok=ok, places=places, case=case)
+        for name in ("organisation_edit", "organisation_move")
+        for method, ok in (("GET", 200), ("POST", 422))
+        for right, places, case in (
+            (Action.CREATE_SUB_ORGANISATION, SUB_ORGANISATIONS, "below another"),
+            (Action.CREATE_ORGANISATION, TOP_ORGANISATIONS, "at the top"),
+        )
+    ),
+    *(
+        Row("organisation_fee", method, Action.CREATE_ORGANISATION, _organisation, ok=ok, places=ORGANISATIONS)
+        for method, ok in (("GET", 200), ("POST", 422))
+    ),
     # invoices: without the right nobody learns which numbers there are
     Row("invoices", "GET", Action.VIEW_INVOICE),
     Row("invoices_running", "GET", Action.VIEW_INVOICE),
