@@ -26,6 +26,13 @@ class SerialMode(models.TextChoices):
     RANDOM = "random"
 
 
+class NoncePolicy(models.TextChoices):
+    """What OCSP answers of a CA do with the nonce of a request: leave it out, or carry it (RFC 9654), each signed for itself."""
+
+    IGNORE = "ignore"
+    ECHO = "echo"
+
+
 class CertificateStatus(models.TextChoices):
     """Life of a certificate. `reserved` may already be signed; `revoked` is final; `failed` was provably never signed."""
 

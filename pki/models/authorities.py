@@ -2,7 +2,7 @@
 
 from django.db import connection, models
 
-from pki.choices import CaState, SerialMode
+from pki.choices import CaState, NoncePolicy, SerialMode
 from pki.domain.crl_shards import SHARDS
 
 
@@ -52,6 +52,7 @@ class CertificateAuthority(models.Model):
     crl_shards = models.PositiveSmallIntegerField(default=1)
     last_crl_number = models.BigIntegerField(default=0)
     status_version = models.BigIntegerField(default=0)
+    nonce_policy = models.CharField(max_length=8, choices=NoncePolicy.choices, default=NoncePolicy.IGNORE)
     serial_mode = models.CharField(max_length=16, choices=SerialMode.choices, default=SerialMode.TIME_RANDOM)
     created_at = models.DateTimeField()
 
@@ -61,6 +62,7 @@ class CertificateAuthority(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["slug", "generation"], name="pki_ca_slug_generation"),
             models.CheckConstraint(condition=models.Q(state__in=CaState.values), name="pki_ca_state"),
+            models.CheckConstraint(condition=models.Q(nonce_policy__in=NoncePolicy.values), name="pki_ca_nonce_policy"),
             models.CheckConstraint(condition=models.Q(crl_shards__in=SHARDS), name="pki_ca_crl_shards"),
             models.CheckConstraint(
                 condition=models.Q(state__in=[CaState.PLANNED, CaState.EXTERNAL]) | ~models.Q(key_id=""), name="pki_ca_has_key"
