@@ -43,7 +43,9 @@ MATRIX = {
     Action.CREATE_ORGANISATION: "Y---------",
     Action.VIEW_INVOICE: "Y-YYY-----",
     Action.REGISTER_MIGRATED_CARD: "Y---------",
-    # Not in domain.md: the CAs are nobody's organisation, and pki.md F5 and F9 leave them to operators.
+    # Not in domain.md: who configures, and who reads everything, sees what is configured.
+    Action.VIEW_CONFIGURATION: "Y-YYY----Y",
+    # Nor this: the CAs are nobody's organisation, and pki.md F5 and F9 leave them to operators.
     Action.VIEW_PKI: "Y---------",
     Action.DECIDE_PKI: "Y---------",
     Action.CHANGE_CA_STATE: "Y---------",
