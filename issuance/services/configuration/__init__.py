@@ -11,9 +11,11 @@ from issuance.services.configuration.customisations import register_customisatio
 from issuance.services.configuration.moving import move_organisation, require_movable
 from issuance.services.configuration.offices import OfficeAddress, close_office, connect_office, create_office
 from issuance.services.configuration.organisations import (
+    Making,
     OrganisationData,
     create_organisation,
     edit_organisation,
+    make_organisation,
     set_subscription_fee,
 )
 from issuance.services.configuration.receipt_texts import set_receipt_text
@@ -21,6 +23,7 @@ from issuance.services.configuration.receipt_texts import set_receipt_text
 __all__ = [
     "ArticleData",
     "Change",
+    "Making",
     "OfficeAddress",
     "OrganisationData",
     "Outdated",
@@ -32,6 +35,7 @@ __all__ = [
     "create_organisation",
     "edit_area",
     "edit_organisation",
+    "make_organisation",
     "move_organisation",
     "offer_article",
     "register_article",

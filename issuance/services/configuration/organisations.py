@@ -12,7 +12,7 @@ from issuance.authz import Action, Actor, policy
 from issuance.domain.counties import COUNTIES
 from issuance.domain.ids import parse_hsa_id, parse_organisation_number
 from issuance.models import CardCustomisation, IssuingArea, Organisation, SubscriptionFee
-from issuance.services.configuration._editing import edit, insert, line, parsed, record, refused_as
+from issuance.services.configuration._editing import as_fact, edit, insert, line, parsed, record, refused_as
 from issuance.services.configuration._tree import child_path, lock_tree, require_room
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
@@ -82,6 +82,16 @@ _CHECKS = {
 }
 
 
+@dataclass(frozen=True)
+class Making:
+    """How a new organisation is set up: `issuing` makes it the area's issuer, `charged` sets its fee from now on, and with
+    `generic_customisation` its cards look like everybody's."""
+
+    issuing: bool = False
+    charged: bool | None = None
+    generic_customisation: bool = False
+
+
 @transaction.atomic(durable=True)
 def create_organisation(
     *,
@@ -97,26 +107,34 @@ def create_organisation(
     charged: bool | None = None,
     generic_customisation: bool = False,
 ) -> Organisation:
-    """Makes an organisation in an area, or a sub-organisation below `parent_id`; `issuing` makes it the area's issuer.
+    """Makes an organisation in an area, or a sub-organisation below `parent_id`, as `make_organisation` does."""
+    data = OrganisationData(name, hsa_id, organisation_number, country, county)
+    making = Making(issuing, charged, generic_customisation)
+    return make_organisation(actor=actor, area_id=area_id, parent_id=parent_id, data=data, making=making)
 
-    `charged` sets its subscription fee from now on. With `generic_customisation` its cards look like everybody's.
+
+def make_organisation(
+    *, actor: Actor, area_id: UUID, parent_id: UUID | None, data: OrganisationData, making: Making
+) -> Organisation:
+    """Makes an organisation in the caller's transaction, in an area or below a parent.
 
     Raises NotFound, Forbidden, Invalid by field, Conflict if the HSA-id is another organisation's or the area has an issuer.
     """
     lock_tree()
     area, parent = _place(actor, area_id, parent_id)
-    data = OrganisationData(name, hsa_id, organisation_number, country, county).checked()
+    data = data.checked()
     organisation = Organisation(area=area, parent=parent, created_at=clock.now(), **vars(data))
     organisation.scope_path = child_path(parent or area, organisation)
     require_room(len(organisation.scope_path))
-    if generic_customisation:
+    if making.generic_customisation:
         organisation.customisation = _generic(parent)
     insert(organisation, *_TAKEN, field="hsa_id")
-    if issuing:
+    if making.issuing:
         _make_issuer(area, organisation, actor)
-    record(actor, "organisation.created", organisation, hsa_id=data.hsa_id, name=data.name, issuing=issuing)
-    if charged is not None:
-        _set_fee(actor, organisation, charged=charged, valid_from=organisation.created_at)
+    placed = {name: as_fact(getattr(organisation, name)) for name in ("area_id", "parent_id", "customisation_id")}
+    record(actor, "organisation.created", organisation, **vars(data), **placed, issuing=making.issuing)
+    if making.charged is not None:
+        _set_fee(actor, organisation, charged=making.charged, valid_from=organisation.created_at)
     return organisation
 
 

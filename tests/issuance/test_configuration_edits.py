@@ -1,0 +1,315 @@
+"""Edits of what is configured: who may, what is refused, one event with before and after, and two people at the same thing."""
+
+import datetime as dt
+import threading
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from issuance.authz import Action, Actor, Role
+from issuance.models import CardCustomisation, Event, IssuingArea, Organisation, OrganisationOffice, SubscriptionFee
+from issuance.queries.scope_check import scope_faults
+from issuance.services import configuration
+from issuance.services.configuration import OrganisationData, Outdated
+from siths_portal.lib import clock
+from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
+from tests.issuance.world import SETUP
+
+
+def data_of(row: Organisation, **changes: str) -> OrganisationData:
+    values = {name: getattr(row, name) for name in ("name", "hsa_id", "organisation_number", "country", "county")}
+    return OrganisationData(**{**values, **changes})
+
+
+def edit(row: Organisation, *, actor: Actor = SETUP, version: int | None = None, **changes: str) -> Organisation:
+    return configuration.edit_organisation(
+        actor=actor, organisation_id=row.id, version=version or row.version, data=data_of(row, **changes)
+    )
+
+
+def admin(world: Any) -> Actor:
+    return world.officer(role=Role.SYSTEM_ADMIN)
+
+
+def issuer(world: Any) -> Actor:
+    return world.officer(role=Role.RESPONSIBLE_ISSUER)
+
+
+class TestVersions:
+    """The second of two who edit the same thing is told (ADR 0180)."""
+
+    def test_an_edit_is_one_event_with_before_and_after_and_a_new_version(self, world: Any) -> None:
+        actor = issuer(world)
+        made = edit(world.clinic, actor=actor, name="Nya kliniken", county="Skåne län")
+        assert (made.name, made.version) == ("Nya kliniken", 2)
+        event = Event.objects.get(action="organisation.changed")
+        assert (event.actor_ref, event.subject_type, event.subject_ref) == (actor.ref, "organisation", str(made.id))
+        assert event.facts == {
+            "version": 2,
+            "before": {"name": "Kliniken", "county": ""},
+            "after": {"name": "Nya kliniken", "county": "Skåne län"},
+        }
+
+    def test_nothing_changed_is_no_event_and_no_version(self, world: Any) -> None:
+        assert edit(world.clinic, name="  Kliniken ", organisation_number="232100-0131").version == 1
+        assert edit(world.clinic, version=7).version == 1  # also of another version: there is nothing to decide
+        assert not Event.objects.filter(action="organisation.changed").exists()
+
+    def test_a_stale_edit_writes_nothing_and_is_told_what_others_did(self, world: Any) -> None:
+        other = issuer(world)
+        edit(world.clinic, actor=other, name="Ett", county="Skåne län")
+        edit(world.clinic, actor=other, version=2, name="Två", county="Skåne län")
+        with pytest.raises(Outdated) as refused:
+            edit(world.clinic, version=1, name="Mitt")
+        told = refused.value
+        assert (told.code, told.version) == ("changed-meanwhile", 3)
+        assert [(change.actor_ref, change.field, change.before, change.after) for change in told.changes] == [
+            (other.ref, "name", "Kliniken", "Ett"),
+            (other.ref, "county", "", "Skåne län"),
+            (other.ref, "name", "Ett", "Två"),
+        ]
+        assert (told.now["name"], told.now["county"]) == ("Två", "Skåne län")
+        world.clinic.refresh_from_db()
+        assert (world.clinic.name, world.clinic.version) == ("Två", 3)
+
+    def test_of_two_at_once_one_wins_and_the_other_is_told(self, world: Any) -> None:
+        start, said = threading.Barrier(2, timeout=20), []
+
+        def act(name: str) -> None:
+            try:
+                start.wait()
+                edit(world.clinic, version=1, name=name)
+                said.append("saved")
+            except Outdated as error:
+                said.append(error.changes[0].after)
+            finally:
+                connection.close()
+
+        threads = [threading.Thread(target=act, args=(name,)) for name in ("Ett", "Två")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        world.clinic.refresh_from_db()
+        assert sorted(said) == sorted(["saved", world.clinic.name])
+        assert world.clinic.version == 2
+        assert Event.objects.filter(action="organisation.changed").count() == 1
+
+
+class TestAreas:
+    """Utgivningsområde (domain.md 7.2)."""
+
+    def edit(self, world: Any, *, actor: Actor = SETUP, **changes: Any) -> IssuingArea:
+        area = IssuingArea.objects.get(pk=world.area.pk)
+        values = {
+            "version": area.version, "name": area.name, "invoice_reference": area.invoice_reference,
+            "issuing_organisation_id": area.issuing_organisation_id,
+        }  # fmt: skip
+        return configuration.edit_area(actor=actor, area_id=area.id, **{**values, **changes})
+
+    def test_the_administration_alone_edits_it(self, world: Any) -> None:
+        for actor, refusal in ((issuer(world), Forbidden), (world.officer(role=Role.DEPUTY_ISSUER), NotFound)):
+            with pytest.raises(refusal):
+                self.edit(world, actor=actor, name="Mitt")
+        assert self.edit(world, actor=admin(world), name="Regionen Nord").name == "Regionen Nord"
+
+    def test_another_issuer_is_one_of_its_own_top_organisations(self, world: Any) -> None:
+        assert self.edit(world, issuing_organisation_id=world.city.id).issuing_organisation_id == world.city.id
+        facts = Event.objects.filter(action="area.changed").latest("id").facts
+        assert facts["after"] == {"issuing_organisation_id": str(world.city.id)}
+        for wrong in (world.clinic.id, world.stranger.id, None):
+            with pytest.raises(Invalid) as refused:
+                self.edit(world, issuing_organisation_id=wrong)
+            assert list(refused.value.fields) == ["issuing_organisation"]
+
+    def test_a_name_that_is_taken_or_no_name_is_told_at_the_field(self, world: Any) -> None:
+        for name, refusal in (("Annan region", Conflict), (" ", Invalid), ("x" * 101, Invalid), ("a\u202eb", Invalid)):
+            with pytest.raises(refusal) as refused:
+                self.edit(world, name=name)
+            assert list(refused.value.fields) == ["name"]
+        assert IssuingArea.objects.get(pk=world.area.pk).name == "Regionen"
+
+
+class TestOrganisations:
+    """Organisation and Underorganisation (domain.md 7.3, 7.4)."""
+
+    def test_a_top_organisation_is_the_administrations_a_sub_organisation_the_issuers(self, world: Any) -> None:
+        with pytest.raises(Forbidden):
+            edit(world.region, actor=issuer(world), name="Min")
+        for role, refusal in ((Role.DEPUTY_ISSUER, Forbidden), (Role.READER, Forbidden), (Role.ID_ADMINISTRATOR, Forbidden)):
+            with pytest.raises(refusal):
+                edit(world.clinic, actor=world.officer(role=role), name="Min")
+        with pytest.raises(NotFound):
+            edit(world.stranger, actor=issuer(world), name="Min")
+        assert edit(world.clinic, actor=issuer(world), name="Ny").name == "Ny"
+        assert edit(world.region, actor=admin(world), name="Ny region").name == "Ny region"
+
+    def test_every_wrong_field_is_told_at_once(self, world: Any) -> None:
+        with pytest.raises(Invalid) as refused:
+            edit(world.clinic, name="", hsa_id="SE12", organisation_number="2321000132", country="Sverige", county="Skånes län")
+        assert set(refused.value.fields) == {"name", "hsa_id", "organisation_number", "country", "county"}
+
+    def test_another_organisations_hsa_id_in_any_case_is_refused_at_the_field(self, world: Any) -> None:
+        with pytest.raises(Conflict) as refused:
+            edit(world.clinic, hsa_id=world.city.hsa_id.lower())
+        assert list(refused.value.fields) == ["hsa_id"]
+        assert edit(world.clinic, hsa_id=world.clinic.hsa_id.lower()).version == 2  # its own in another case may be
+
+    def test_a_rename_leaves_scope_as_it_was(self, world: Any) -> None:
+        before = world.clinic.scope_path
+        assert edit(world.clinic, name="Något helt annat").scope_path == before
+        assert scope_faults().ok
+
+    def test_an_area_has_one_issuer_which_is_no_sub_organisation(self, world: Any) -> None:
+        arguments: dict[str, Any] = {
+            "actor": SETUP, "area_id": world.area.id, "name": "Ny", "hsa_id": "TST2321000131-3000",
+            "organisation_number": "2321000131", "issuing": True,
+        }  # fmt: skip
+        with pytest.raises(Conflict, match="area-has-issuer"):
+            configuration.create_organisation(**arguments)
+        with pytest.raises(Invalid, match="issuing"):
+            configuration.create_organisation(**arguments, parent_id=world.region.id)
+        assert not Organisation.objects.filter(name="Ny").exists()
+
+    def test_the_generic_card_customisation_is_chosen_for_sub_organisations(self, world: Any) -> None:
+        arguments: dict[str, Any] = {
+            "actor": issuer(world), "area_id": world.area.id, "name": "Privat", "hsa_id": "TST2321000131-3000",
+            "organisation_number": "2321000131", "parent_id": world.region.id, "generic_customisation": True,
+        }  # fmt: skip
+        with pytest.raises(Invalid) as refused:  # there is none yet
+            configuration.create_organisation(**arguments)
+        assert list(refused.value.fields) == ["customisation"]
+        generic = CardCustomisation.objects.create(customisation_id="1000000000", name="SITHS eID", generic=True)
+        made = configuration.create_organisation(**arguments)
+        assert made.customisation == generic
+        chosen = {"actor": issuer(world), "organisation_id": made.id, "data": data_of(made)}
+        back = configuration.edit_organisation(**chosen, version=1, generic_customisation=False)
+        assert back.customisation_id is None
+        again = configuration.edit_organisation(**chosen, version=2, generic_customisation=True)
+        assert again.customisation_id == generic.id
+        with pytest.raises(Invalid):
+            configuration.edit_organisation(
+                actor=SETUP, organisation_id=world.stranger.id, version=1, data=data_of(world.stranger),
+                generic_customisation=True,
+            )  # fmt: skip
+
+    def test_an_organisation_with_a_customisation_of_its_own_keeps_it(self, world: Any) -> None:
+        own = CardCustomisation.objects.create(customisation_id="1000000001", name="Egen")
+        Organisation.objects.filter(pk=world.clinic.pk).update(customisation=own)
+        with pytest.raises(Conflict, match="own-customisation"):
+            configuration.edit_organisation(
+                actor=SETUP, organisation_id=world.clinic.id, version=1, data=data_of(world.clinic), generic_customisation=False
+            )
+
+
+class TestFees:
+    """Abonnemangsavgift is a dated value."""
+
+    def fee(self, organisation: Organisation, actor: Actor, day: dt.date, *, charged: bool = True) -> SubscriptionFee:
+        moment = dt.datetime.combine(day, dt.time(), clock.STOCKHOLM)
+        return configuration.set_subscription_fee(
+            actor=actor, organisation_id=organisation.id, charged=charged, valid_from=moment
+        )
+
+    def test_a_month_that_is_over_stays_as_it_was(self, world: Any) -> None:
+        first = clock.today().replace(day=1)
+        with pytest.raises(Invalid) as refused:
+            self.fee(world.city, admin(world), first - dt.timedelta(days=1))
+        assert list(refused.value.fields) == ["valid_from"]
+        assert str(first) in refused.value.message
+        self.fee(world.city, admin(world), first)
+        self.fee(world.city, admin(world), first + dt.timedelta(days=100), charged=False)
+        assert SubscriptionFee.objects.filter(organisation=world.city).count() == 2
+
+    def test_the_administration_alone_and_not_for_sub_organisations(self, world: Any) -> None:
+        with pytest.raises(Forbidden):
+            self.fee(world.city, issuer(world), clock.today())
+        with pytest.raises(Conflict, match="fee-of-sub-organisation"):
+            self.fee(world.clinic, admin(world), clock.today())
+
+    def test_a_new_organisation_has_its_fee_from_the_start(self, world: Any) -> None:
+        made = configuration.create_organisation(
+            actor=admin(world), area_id=world.area.id, name="Ny", hsa_id="TST2321000131-3000",
+            organisation_number="2321000131", charged=True,
+        )  # fmt: skip
+        fee = SubscriptionFee.objects.get(organisation=made)
+        assert (fee.charged, fee.valid_from) == (True, made.created_at)
+
+
+class TestMoves:
+    """A move carries everything below, and changes reach at once (ADR 0181)."""
+
+    def test_the_issuer_moves_sub_organisations_within_the_area_and_nothing_else(self, world: Any) -> None:
+        actor = issuer(world)
+        moved = configuration.move_organisation(actor=actor, organisation_id=world.clinic.id, parent_id=world.city.id, version=1)
+        assert (moved.parent_id, moved.version) == (world.city.id, 2)
+        for arguments, refusal in (
+            ({"organisation_id": world.clinic.id, "parent_id": world.stranger.id}, NotFound),
+            ({"organisation_id": world.clinic.id, "parent_id": None}, Forbidden),
+            ({"organisation_id": world.city.id, "parent_id": world.region.id}, Forbidden),
+        ):
+            with pytest.raises(refusal):
+                configuration.move_organisation(actor=actor, **arguments)
+        assert scope_faults().ok
+
+    def test_an_issuer_of_two_areas_moves_nothing_between_them(self, world: Any) -> None:
+        two = Actor(
+            "user:x", "user", None, (*issuer(world).grants, *world.officer(world.stranger, Role.RESPONSIBLE_ISSUER).grants)
+        )
+        with pytest.raises(Forbidden):
+            configuration.move_organisation(actor=two, organisation_id=world.clinic.id, parent_id=world.stranger.id)
+
+    def test_the_event_tells_both_places(self, world: Any) -> None:
+        configuration.move_organisation(actor=SETUP, organisation_id=world.clinic.id, parent_id=world.stranger.id)
+        facts = Event.objects.get(action="organisation.moved").facts
+        assert facts["version"] == 2
+        assert facts["before"]["parent_id"] == str(world.region.id)
+        assert facts["after"]["area_id"] == str(world.stranger.area_id)
+
+    def test_offices_of_the_old_area_are_left_behind(self, world: Any) -> None:
+        assert OrganisationOffice.objects.filter(organisation=world.clinic).exists()
+        configuration.move_organisation(actor=SETUP, organisation_id=world.clinic.id, parent_id=world.city.id)
+        assert OrganisationOffice.objects.filter(organisation=world.clinic).exists()  # the same area
+        configuration.move_organisation(actor=SETUP, organisation_id=world.clinic.id, parent_id=world.stranger.id)
+        assert not OrganisationOffice.objects.filter(organisation=world.clinic).exists()
+        event = Event.objects.get(action="office.disconnected")
+        assert (event.subject_ref, event.facts) == (str(world.office.id), {"organisation": str(world.clinic.id)})
+
+    def test_who_issues_in_an_area_stays_there(self, world: Any) -> None:
+        for target in ({"parent_id": world.city.id}, {"parent_id": None, "area_id": world.stranger.area_id}):
+            with pytest.raises(Conflict, match="issuing-organisation-moves"):
+                configuration.move_organisation(actor=SETUP, organisation_id=world.region.id, **target)
+
+    def test_a_stale_move_is_told_and_the_same_place_again_changes_nothing(self, world: Any) -> None:
+        edit(world.clinic, name="Omdöpt")
+        with pytest.raises(Outdated) as refused:
+            configuration.move_organisation(actor=SETUP, organisation_id=world.clinic.id, parent_id=world.city.id, version=1)
+        assert [change.after for change in refused.value.changes] == ["Omdöpt"]
+        for _ in range(2):
+            moved = configuration.move_organisation(
+                actor=SETUP, organisation_id=world.clinic.id, parent_id=world.city.id, version=2
+            )
+            assert moved.version == 3
+        assert Event.objects.filter(action="organisation.moved").count() == 1
+
+    def test_a_tree_may_be_deep_and_ends_in_words(self, world: Any) -> None:
+        above, room = world.region, (1000 - len(world.region.scope_path)) // 14
+        assert room > 60
+        for number in range(room):
+            above = world.organisation("Djup", f"TST2321000131-{4000 + number}", "2321000131", area=world.area, parent=above)
+        with pytest.raises(Conflict, match="tree-too-deep"):
+            world.organisation("För djup", "TST2321000131-6000", "2321000131", area=world.area, parent=above)
+        assert scope_faults().ok
+        deep = Organisation.objects.filter(name="Djup").order_by("scope_path").first()
+        assert deep is not None
+        tall = world.organisation("Hög", "TST2321000131-5000", "2321000131", area=world.area, parent=world.city)
+        with pytest.raises(Conflict, match="tree-too-deep"):
+            configuration.move_organisation(actor=SETUP, organisation_id=deep.id, parent_id=tall.id)
+
+    def test_reach_follows_at_once(self, world: Any) -> None:
+        deputy = world.officer(world.city, Role.DEPUTY_ISSUER)
+        seen = Organisation.objects.visible_to(deputy, Action.VIEW_CONFIGURATION)
+        assert not seen.filter(pk=world.clinic.pk).exists()
+        configuration.move_organisation(actor=SETUP, organisation_id=world.clinic.id, parent_id=world.city.id)
+        assert seen.all().filter(pk=world.clinic.pk).exists()
