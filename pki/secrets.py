@@ -8,6 +8,7 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_public_key
+from django.db.models import QuerySet
 
 from pki import deliveries
 from pki.domain import jwe as jwe_format
@@ -18,8 +19,12 @@ from siths_portal.lib.errors import Invalid, NotFound
 
 def secret_jwks() -> dict[str, list[dict[str, str]]]:
     """The JWK Set (RFC 7517 section 5) of public keys that secrets may be encrypted to, the newest first."""
-    keys = HsmKey.objects.filter(purpose=KeyPurpose.SECRET_DERIVE, retired_at=None).order_by("-created_at")
-    return {"keys": [jwe_format.public_jwk(_public_key(key), key.key_id) for key in keys]}
+    return {"keys": [jwe_format.public_jwk(_public_key(key), key.key_id) for key in _keys().order_by("-created_at")]}
+
+
+def _keys() -> QuerySet[HsmKey]:
+    """Keys that secrets may be encrypted to: one that is retired is not in the token any more."""
+    return HsmKey.objects.filter(purpose=KeyPurpose.SECRET_DERIVE, retired_at=None)
 
 
 def plan_secret(jwe: str, *, expected_header: Mapping[str, str], owner_ref: str, actor_ref: str) -> UUID:
@@ -36,7 +41,7 @@ def plan_secret(jwe: str, *, expected_header: Mapping[str, str], owner_ref: str,
             "Den krypterade koden går inte att läsa. Skicka en JWE med ECDH-ES och A256GCM.",
             fields={"jwe": ["Inte en JWE i kompakt form med ECDH-ES, A256GCM, kid och epk på P-256."]},
         ) from None
-    if not HsmKey.objects.filter(key_id=parsed.kid, purpose=KeyPurpose.SECRET_DERIVE).exists():
+    if not _keys().filter(key_id=parsed.kid).exists():
         raise Invalid(
             "jwe-key-unknown",
             "Den krypterade koden är inte krypterad till vår nyckel. Hämta nyckeln på nytt.",

@@ -20,6 +20,7 @@ from pki import sealing, secrets
 from pki.domain import jwe as jwe_format
 from pki.hsm import HsmSealBroken
 from pki.models import Event, HsmKey, Secret
+from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid, NotFound
 
 PUK = "90417735"
@@ -196,6 +197,14 @@ def test_other_kinds_of_jwe_are_refused_at_the_door(jwk, header):
 def test_an_unknown_key_is_refused_at_the_door(jwk):
     with pytest.raises(Invalid) as error:
         plan(encrypt(jwk, kid="00" * 20))
+    assert error.value.code == "jwe-key-unknown"
+
+
+def test_a_key_that_is_not_in_the_key_set_any_more_is_refused_at_the_door(jwk):
+    HsmKey.objects.filter(key_id=jwk["kid"]).update(retired_at=clock.now())
+    assert secrets.secret_jwks() == {"keys": []}
+    with pytest.raises(Invalid) as error:
+        plan(encrypt(jwk))
     assert error.value.code == "jwe-key-unknown"
 
 
