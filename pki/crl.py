@@ -56,6 +56,7 @@ def _publish_once(ca_id: int, shard: int | None, wait: dt.timedelta, due: Due | 
     except crl_scopes.LastListIsOut as last:
         return last.crl
     faults.point("pki.crl.after-draw")
+    _keep_certificates(draft.ca)
     try:
         return _publish(draft, _make(draft))
     except Exception as error:
@@ -113,10 +114,23 @@ def _outcome(ca: CertificateAuthority, shard: int | None, wait: dt.timedelta, du
 
 
 def publish_ca_certificate(ca: CertificateAuthority) -> Path:
-    """Writes the CA's certificate to where caIssuers points (RFC 5280 section 4.2.2.1), and returns the file."""
-    path = Path(settings.PKI_STATUS_DIR) / "aia" / f"{ca.file_stem}.cer"
-    write_atomically(path, bytes(ca.certificate_der))
+    """Writes the CA's certificate to where caIssuers points (RFC 5280 section 4.2.2.1), unless it is there; returns the file."""
+    path, content = Path(settings.PKI_STATUS_DIR) / "aia" / f"{ca.file_stem}.cer", bytes(ca.certificate_der)
+    if not path.is_file() or path.read_bytes() != content:
+        write_atomically(path, content)
     return path
+
+
+def _keep_certificates(ca: CertificateAuthority) -> None:
+    """The certificates of the CA and of those above it beside each new list: an imported CA had no ceremony to publish them, and
+    what is lost comes back. What cannot be written now is told, and holds no list up."""
+    each: CertificateAuthority | None = ca
+    while each is not None:
+        try:
+            publish_ca_certificate(each)
+        except OSError as error:
+            log.error("aia.publish_failed", ca=each.slug, error=type(error).__name__)
+        each = each.parent
 
 
 def _make(draft: Draft) -> crl_files.Built:
