@@ -27,6 +27,7 @@ from pki.models import (
     MassRevocation,
     MassRevocationMember,
     MassRevocationState,
+    OcspSigner,
     Revocation,
 )
 from pki.revoking import RevocationRequest, SourceRecord
@@ -217,9 +218,15 @@ def _named(ca: CertificateAuthority) -> str:
 def _sign_answers(concerned: list[CertificateAuthority]) -> int:
     """Signs answers for a batch of revoked certificates that wait; returns for how many.
 
-    From the last to the first, since the sweeper of answers, which goes on beside it, comes from the other end.
+    From the last to the first, since the sweeper of answers, which goes on beside it, comes from the other end. Those of CAs that
+    nobody answers for now are passed by: they would fill each batch and keep the others' answers back.
     """
-    waiting = Certificate.objects.filter(ca__in=concerned, status=CertificateStatus.REVOKED, not_after__gt=clock.now())
+    now = clock.now()
+    signers = OcspSigner.objects.filter(
+        ca__in=concerned, ca__state__in=ONLINE, retired_at=None, not_before__lte=now, not_after__gt=now
+    )
+    answered = signers.filter(certificate__status=CertificateStatus.ISSUED).values("ca_id")
+    waiting = Certificate.objects.filter(ca__in=answered, status=CertificateStatus.REVOKED, not_after__gt=now)
     stale = waiting.exclude(presigned_version=F("status_version")).order_by("-id").values_list("id", flat=True)
     ids = list(stale[:BATCH])
     return ocsp.presign(ids) if ids else 0
