@@ -9,6 +9,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import batched
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import structlog
@@ -17,7 +18,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Count, Exists, F, OuterRef
 
 from pki import clock_guard
@@ -34,7 +35,7 @@ from pki.models import (
     OcspResponse,
     OcspSigner,
 )
-from siths_portal.lib import clock
+from siths_portal.lib import bulk, clock
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +48,8 @@ MIN_AGE = dt.timedelta(hours=1)
 BATCH = 200
 # Which of a batch's signatures are verified before they are stored, beside the first and the last: see ADR 0162.
 VERIFIED_EACH = 16
+
+_HASHES: Final = tuple(CertIdHash.values)
 
 type SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
@@ -135,7 +138,7 @@ def presign_due(*, limit: int = 500) -> int:
 
 
 def backlog(*, since: dt.datetime | None = None) -> dict[str, int]:
-    """How many certificates of each CA with a responder lack a current answer, by the CA's slug; those with none are left out.
+    """How many certificates of each CA with a responder lack a current answer, by `slug:generation`; CAs with none are left out.
 
     With `since`, only certificates that were issued and, if so, revoked before that moment.
     """
@@ -147,7 +150,8 @@ def backlog(*, since: dt.datetime | None = None) -> dict[str, int]:
     ).exclude(presigned_version=F("status_version"))
     if since is not None:
         lacking = lacking.exclude(issued_at__gte=since).exclude(revoked_at__gte=since)
-    return dict(lacking.values_list("ca__slug").annotate(Count("id")))
+    found = lacking.order_by().values_list("ca__slug", "ca__generation").annotate(Count("id"))
+    return {f"{slug}:{generation}": number for slug, generation, number in found}
 
 
 def presign_all(ca: CertificateAuthority) -> int:
@@ -203,27 +207,34 @@ def _answer_for(responder: Responder, certificate_ids: Sequence[UUID]) -> int:
     return done
 
 
-def _sign(signing: "Signing", row: Certificate) -> list[OcspResponse]:
-    status = ocsp_answer.GOOD
-    if row.status == CertificateStatus.REVOKED and row.revoked_at:
-        status = ocsp_answer.revoked(row.revoked_at, row.reason)
+class SignedAnswer(NamedTuple):
+    """A row of OcspResponse to be: what is stored, by the names of its columns."""
+
+    ca_id: int
+    certificate_id: UUID
+    signer_id: int | None
+    cert_id_hash: str
+    der: bytes
+    status_version: int
+    this_update: dt.datetime
+    next_update: dt.datetime
+
+
+def _sign(signing: "Signing", row: Certificate) -> list[SignedAnswer]:
+    status, serial = status_of(row), int(row.serial, 16)
+    signer_id = signing.responder.signer.id if signing.responder.signer is not None else None
     signed = []
-    serial = int(row.serial, 16)
-    for name in CertIdHash.values:
+    for name in _HASHES:
         der, this_update, next_update = signing.answer(name, serial, status)
-        signed.append(
-            OcspResponse(
-                certificate_id=row.id,
-                ca_id=row.ca_id,
-                signer=signing.responder.signer,
-                cert_id_hash=name,
-                der=der,
-                status_version=row.status_version,
-                this_update=this_update,
-                next_update=next_update,
-            )
-        )
+        signed.append(SignedAnswer(row.ca_id, row.id, signer_id, name, der, row.status_version, this_update, next_update))
     return signed
+
+
+def status_of(row: Certificate) -> bytes:
+    """The certStatus of an issued or revoked certificate."""
+    if row.status == CertificateStatus.REVOKED and row.revoked_at:
+        return ocsp_answer.revoked(row.revoked_at, row.reason)
+    return ocsp_answer.GOOD
 
 
 class Signing:
@@ -231,24 +242,27 @@ class Signing:
 
     def __init__(self, responder: Responder) -> None:
         self.responder = responder
+        self._end = responder.certificate.not_valid_after_utc
         self._count = 0
         self._unverified: tuple[bytes, bytes] | None = None
         self._moment: dt.datetime | None = None
+        self._next_update = self._end
         self._template: ocsp_answer.Template | None = None
 
     def answer(
-        self, name: str, serial: int, status: bytes, *, lifetime: dt.timedelta | None = None
+        self, name: str, serial: int, status: bytes, *, lifetime: dt.timedelta | None = None, nonce: bytes = b""
     ) -> tuple[bytes, dt.datetime, dt.datetime]:
         """The DER of an answer for the CertID by hash `name`, thisUpdate and nextUpdate, which is not after the signer's end.
 
         Raises HsmError, ClockWentBack, and SelfCheckFailed for a signature that does not verify: the first, each sixteenth, and
-        by `check_last` the last one are verified.
+        by `check_last` the last one are verified. With a nonce the answer carries it.
         """
         moment = clock_guard.check().replace(microsecond=0)
         if moment != self._moment or self._template is None:
             self._moment, self._template = moment, _template(self.responder, moment)
-        next_update = min(moment + (lifetime or self.responder.lifetime), self.responder.certificate.not_valid_after_utc)
-        der, to_be_signed, signature = self._template.sign(name, serial, status, next_update)
+            self._next_update = min(moment + self.responder.lifetime, self._end)
+        next_update = self._next_update if lifetime is None else min(moment + lifetime, self._end)
+        der, to_be_signed, signature = self._template.sign(name, serial, status, next_update, nonce)
         self._unverified = (to_be_signed, signature)
         if self._count % VERIFIED_EACH == 0:
             self.check_last()
@@ -284,8 +298,10 @@ def _template(responder: Responder, moment: dt.datetime) -> ocsp_answer.Template
 def _signature(key: SigningKey) -> ocsp_answer.Signature:
     sha256 = hashes.SHA256()
     if isinstance(key, rsa.RSAPrivateKey):
-        return ocsp_answer.Signature(tbs.ALGORITHMS["rsa", "sha256"], lambda data: key.sign(data, padding.PKCS1v15(), sha256))
-    return ocsp_answer.Signature(tbs.ALGORITHMS["ec", "sha256"], lambda data: key.sign(data, ec.ECDSA(sha256)))
+        pkcs1 = padding.PKCS1v15()
+        return ocsp_answer.Signature(tbs.ALGORITHMS["rsa", "sha256"], lambda data: key.sign(data, pkcs1, sha256))
+    ecdsa = ec.ECDSA(sha256)
+    return ocsp_answer.Signature(tbs.ALGORITHMS["ec", "sha256"], lambda data: key.sign(data, ecdsa))
 
 
 def verify(certificate: x509.Certificate, to_be_signed: bytes, signature: bytes) -> None:
@@ -302,20 +318,30 @@ def verify(certificate: x509.Certificate, to_be_signed: bytes, signature: bytes)
         raise SelfCheckFailed("the signature does not verify") from error
 
 
-def _store(answers: list[OcspResponse]) -> int:
+def _store(answers: list[SignedAnswer]) -> int:
     """Stores the answers whose certificate still has the status they were signed for; returns for how many certificates."""
     ids = {answer.certificate_id for answer in answers}
     with transaction.atomic(durable=True):
         locked = Certificate.objects.filter(id__in=ids).select_for_update(no_key=True).order_by("id")
         current = dict(locked.values_list("id", "status_version"))
         valid = [answer for answer in answers if current.get(answer.certificate_id) == answer.status_version]
-        OcspResponse.objects.bulk_create(
-            valid,
-            update_conflicts=True,
-            unique_fields=["certificate", "cert_id_hash"],
-            update_fields=["signer", "der", "status_version", "this_update", "next_update", "xid"],
-        )
+        with connection.cursor() as cursor:
+            cursor.execute(_PIECE)
+            bulk.insert_values(OcspResponse, SignedAnswer._fields, valid, table="pki_ocsp_piece")
+            cursor.execute(_FROM_PIECE)
         stored = {answer.certificate_id for answer in valid}
         lacking = Certificate.objects.filter(id__in=stored).exclude(presigned_version=F("status_version"))
         lacking.update(presigned_version=F("status_version"))
     return len(stored)
+
+
+_COLUMNS: Final = ", ".join(SignedAnswer._fields)
+# Of the connection's own, and empty after each transaction.
+_PIECE: Final = f"""
+CREATE TEMPORARY TABLE IF NOT EXISTS pki_ocsp_piece ON COMMIT DELETE ROWS AS SELECT {_COLUMNS} FROM pki_ocspresponse WITH NO DATA
+"""  # noqa: S608  (names of our own)
+_FROM_PIECE: Final = f"""
+INSERT INTO pki_ocspresponse ({_COLUMNS}) SELECT {_COLUMNS} FROM pki_ocsp_piece ORDER BY certificate_id
+ON CONFLICT (certificate_id, cert_id_hash) DO UPDATE SET
+{", ".join(f"{name} = EXCLUDED.{name}" for name in ("signer_id", *SignedAnswer._fields[4:], "xid"))}
+"""  # noqa: S608

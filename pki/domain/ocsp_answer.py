@@ -9,9 +9,21 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from pki.domain.crl_reasons import NUMBERS
-from pki.domain.der import BIT_STRING, ENUMERATED, OCTET_STRING, SEQUENCE, encoded, generalized_time, integer, seconds
+from pki.domain.der import (
+    BIT_STRING,
+    ENUMERATED,
+    INTEGER,
+    OCTET_STRING,
+    SEQUENCE,
+    encoded,
+    extension,
+    generalized_time,
+    header,
+    seconds,
+)
 
 MALFORMED: Final = b"\x30\x03\x0a\x01\x01"
+INTERNAL: Final = b"\x30\x03\x0a\x01\x02"
 TRY_LATER: Final = b"\x30\x03\x0a\x01\x03"
 UNAUTHORIZED: Final = b"\x30\x03\x0a\x01\x06"
 """Unsigned errors (RFC 6960 section 2.3)."""
@@ -24,6 +36,8 @@ GOOD: Final = b"\x80\x00"
 UNKNOWN: Final = b"\x82\x00"
 
 _EXPLICIT_0, _EXPLICIT_1, _EXPLICIT_2 = 0xA0, 0xA1, 0xA2
+_SHARED = 2  # octets of a certStatus that many answers have: `good` and `unknown`, which hold no time of their own
+_NONCE = "1.3.6.1.5.5.7.48.1.2"
 _SUCCESSFUL = b"\x0a\x01\x00"
 _BASIC = bytes.fromhex("06092b0601050507300101")
 _ALGORITHMS: Final = {
@@ -61,7 +75,10 @@ class Signature:
 
 
 class Template:
-    """Answers of one responder that are signed in the same second and live equally long. CertIDs are given by `issuers`."""
+    """Answers of one responder that are signed in the same second. CertIDs are given by `issuers`.
+
+    What surrounds the serial, and what surrounds a signature of a length, is put together once: an answer is then a few copies.
+    """
 
     def __init__(
         self,
@@ -72,25 +89,66 @@ class Template:
         this_update: dt.datetime,
         signature: Signature,
     ) -> None:
-        self._signature = signature
+        self._sign = signature.sign
+        self._algorithm = signature.algorithm
         responder = encoded(_EXPLICIT_2, encoded(OCTET_STRING, responder_key_hash))
         self._this_update = _time(this_update)
         self._head = responder + self._this_update  # producedAt is thisUpdate
-        embedded = encoded(_EXPLICIT_0, encoded(SEQUENCE, b"".join(certificates))) if certificates else b""
-        self._tail = embedded
+        self._tail = encoded(_EXPLICIT_0, encoded(SEQUENCE, b"".join(certificates))) if certificates else b""
         self._issuers = {
             issuer.hash: _ALGORITHMS[issuer.hash]
             + encoded(OCTET_STRING, issuer.name_hash)
             + encoded(OCTET_STRING, issuer.key_hash)
             for issuer in issuers
         }
+        self._around_serial: dict[tuple[str, bytes, dt.datetime, int], tuple[bytes, bytes]] = {}
+        self._around_signature: dict[tuple[int, int], tuple[bytes, bytes]] = {}
 
-    def sign(self, hash_name: str, serial: int, status: bytes, next_update: dt.datetime) -> tuple[bytes, bytes, bytes]:
-        """The answer's DER, the bytes that were signed, and the signature."""
-        cert_id = encoded(SEQUENCE, self._issuers[hash_name] + integer(serial))
+    def sign(
+        self, hash_name: str, serial: int, status: bytes, next_update: dt.datetime, nonce: bytes = b""
+    ) -> tuple[bytes, bytes, bytes]:
+        """The answer's DER, the bytes that were signed, and the signature. With a nonce the answer carries it (RFC 9654).
+
+        Raises OverflowError for a negative serial.
+        """
+        size = serial.bit_length() // 8 + 1
+        if nonce or len(status) > _SHARED:
+            before, after = self._data(hash_name, size, status, next_update, nonce)
+        else:
+            shape = hash_name, status, next_update, size
+            found = self._around_serial.get(shape)
+            if found is None:
+                found = self._around_serial[shape] = self._data(hash_name, size, status, next_update, b"")
+            before, after = found
+        to_be_signed = before + serial.to_bytes(size) + after
+        signature = self._sign(to_be_signed)
+        lengths = len(to_be_signed), len(signature)
+        around = self._around_signature.get(lengths)
+        if around is None:
+            around = self._around_signature[lengths] = self._response(*lengths)
+        return b"".join((around[0], to_be_signed, around[1], signature, self._tail)), to_be_signed, signature
+
+    def _data(self, hash_name: str, size: int, status: bytes, next_update: dt.datetime, nonce: bytes) -> tuple[bytes, bytes]:
+        """A ResponseData up to the content of a serial of `size` octets, and what follows it."""
+        serial = bytes((0x7F,)) * size  # its place
+        cert_id = encoded(SEQUENCE, self._issuers[hash_name] + encoded(INTEGER, serial))
         single = encoded(SEQUENCE, cert_id + status + self._this_update + encoded(_EXPLICIT_0, _time(next_update)))
-        to_be_signed = encoded(SEQUENCE, self._head + encoded(SEQUENCE, single))
-        signature = self._signature.sign(to_be_signed)
-        signed = to_be_signed + self._signature.algorithm + encoded(BIT_STRING, b"\x00" + signature) + self._tail
-        body = encoded(SEQUENCE, _BASIC + encoded(OCTET_STRING, encoded(SEQUENCE, signed)))
-        return encoded(SEQUENCE, _SUCCESSFUL + encoded(_EXPLICIT_0, body)), to_be_signed, signature
+        content = self._head + encoded(SEQUENCE, single)
+        after = status + self._this_update + encoded(_EXPLICIT_0, _time(next_update))
+        if nonce:
+            extensions = encoded(_EXPLICIT_1, encoded(SEQUENCE, extension(_NONCE, False, encoded(OCTET_STRING, nonce))))
+            content += extensions
+            after += extensions
+        whole = encoded(SEQUENCE, content)
+        return whole[: len(whole) - len(after) - size], after
+
+    def _response(self, data: int, signature: int) -> tuple[bytes, bytes]:
+        """An OCSPResponse up to its ResponseData, and what stands between that and the signature, for these lengths."""
+        between = self._algorithm + header(BIT_STRING, signature + 1) + b"\x00"
+        basic = header(SEQUENCE, data + len(between) + signature + len(self._tail))
+        inside = data + len(between) + signature + len(self._tail) + len(basic)
+        response = _BASIC + header(OCTET_STRING, inside)
+        bytes_ = header(SEQUENCE, len(response) + inside)
+        explicit = header(_EXPLICIT_0, len(bytes_) + len(response) + inside)
+        length = len(_SUCCESSFUL) + len(explicit) + len(bytes_) + len(response) + inside
+        return header(SEQUENCE, length) + _SUCCESSFUL + explicit + bytes_ + response + basic, between

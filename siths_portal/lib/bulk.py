@@ -32,8 +32,11 @@ def insert(rows: Iterable[models.Model]) -> int:
     return insert_values(model, names, ([getattr(row, name) for name in names] for row in listed))
 
 
-def insert_values(model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
-    """As `insert`, for the values of these fields, without a model's object for each row; the others are left to the database."""
+def insert_values(model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[object]], *, table: str = "") -> int:
+    """As `insert`, for the values of these fields, without a model's object for each row; the others are left to the database.
+
+    With `table` they go there instead, to columns of the model's names.
+    """
     lines = io.StringIO()
     count = 0
     for row in rows:
@@ -46,7 +49,7 @@ def insert_values(model: type[models.Model], names: Sequence[str], rows: Iterabl
     fields = {field.attname: field for field in model._meta.concrete_fields}
     columns = ", ".join(quote(fields[name].column or name) for name in names)
     with connection.cursor() as cursor, connection.wrap_database_errors:
-        cursor.copy_expert(f"COPY {quote(model._meta.db_table)} ({columns}) FROM STDIN", lines)
+        cursor.copy_expert(f"COPY {quote(table or model._meta.db_table)} ({columns}) FROM STDIN", lines)
     return count
 
 
