@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 FLAGS = [
     "--no-sandbox",
@@ -26,14 +26,20 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
+def collect_faults(context: BrowserContext) -> list[str]:
+    """What scripts and consoles of the context's pages will say of errors and warnings; the browser's own notes are no faults."""
+    said: list[str] = []
+    context.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
+    context.on("weberror", lambda error: said.append(str(error.error)))
+    return said
+
+
 @contextlib.contextmanager
 def page_at(browser: Browser, url: str, *, width: int = 1440, **options: object) -> Iterator[tuple[Page, list[str]]]:
-    """A page in a fresh context, and what it wrote to the console."""
+    """A page in a fresh context, and what its console says of errors and warnings."""
     context = browser.new_context(viewport={"width": width, "height": 900}, **options)  # type: ignore[arg-type]
-    said: list[str] = []
     page = context.new_page()
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
+    said = collect_faults(context)
     page.goto(url)
     yield page, said
     context.close()

@@ -16,7 +16,7 @@ from issuance.authz import Role
 from siths_portal.lib import clock
 from tests.billing.page_world import PageWorld
 from tests.billing.world import APRIL, REGION
-from tests.browser import AXE, browser
+from tests.browser import AXE, browser, collect_faults
 from tests.lib.faces import serving
 from tests.portal import session_cookie
 
@@ -59,8 +59,7 @@ def test_every_page_is_clean_and_fits(shown: tuple[str, Any], tmp_path: Path) ->
     url, make = shown
     for width in WIDTHS:
         page = make(width)
-        said: list[str] = []
-        page.on("console", lambda message, said=said: said.append(message.text))
+        said = collect_faults(page.context)
         for name, path in PAGES.items():
             page.goto(url + path)
             assert page.url == url + path, "logged in"

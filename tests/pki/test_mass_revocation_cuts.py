@@ -122,6 +122,7 @@ def test_a_dead_workers_claim_is_respected_for_a_while(world, armed):
 def start_worker(tmp_path):
     """Starts a worker of both queues, with the scheduler unless told otherwise; ends what it started."""
     begun = []
+    others.update(sessions())
 
     def start(*, scheduler=True):
         number = len(begun)
@@ -137,6 +138,7 @@ def start_worker(tmp_path):
     for process, log in begun:
         kill(process)
         log.close()
+    others.clear()
     redis.Redis.from_url(settings.REDIS_URL).flushdb()
 
 
@@ -148,17 +150,21 @@ def kill(worker) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(worker.pid, signal.SIGKILL)
     worker.wait(60)
-    wait_for(lambda: backends() == 0)
+    wait_for(lambda: not sessions() - others)
 
 
-def backends(condition: str = "TRUE") -> int:
-    """How many sessions of this database the application's role holds elsewhere."""
+others: set[int] = set()
+"""Sessions that were there before the test's first worker: some of this process's own live as long as it does."""
+
+
+def sessions(condition: str = "TRUE") -> set[int]:
+    """The sessions of this database but the one that asks."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
-            f"AND usename = current_user AND {condition}"
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+            f"AND backend_type = 'client backend' AND {condition}"
         )
-        return cursor.fetchone()[0]
+        return {pid for (pid,) in cursor.fetchall()}
 
 
 @contextlib.contextmanager
@@ -185,7 +191,7 @@ def test_a_worker_that_is_killed_while_it_runs_is_replaced(world, start_worker):
     with held(members[1_200]):
         worker = start_worker()
         wait_for(lambda: service.mass_revocation(view.id).done == 1_000)
-        wait_for(lambda: backends("wait_event_type = 'Lock'") > 0)
+        wait_for(lambda: bool(sessions("wait_event_type = 'Lock'")))
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait(60)
     kill(worker)

@@ -27,7 +27,7 @@ from issuance.services import configuration
 from pki import service as pki
 from siths_portal.simulators.card import Card
 from siths_portal.simulators.eid_app_client import EidAppClient, PortalRefused
-from tests.browser import AXE
+from tests.browser import AXE, collect_faults
 from tests.issuance.activated import CODE, PUK, TRANSPORT, Made, Plastic, sent_card
 from tests.lib.faces import free_port, serving
 from tests.portal import session_cookie
@@ -179,9 +179,7 @@ def at_the_desk(browser: Browser, scene: Scene, actor: Actor | None = None, **op
     context.set_default_timeout(SECONDS)
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     log_in(context, scene, actor)
-    said: list[str] = []
-    context.on("console", lambda message: said.append(message.text))
-    context.on("weberror", lambda error: said.append(str(error.error)))
+    said = collect_faults(context)
     page = context.new_page()
     page.goto(scene.first_step)
     yield page

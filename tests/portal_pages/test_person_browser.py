@@ -20,7 +20,7 @@ from issuance.domain.revocation import RevocationReason
 from issuance.models import Carrier, CarrierCertificate, Eid, OrderDraft, Person, Post
 from issuance.services import migration, revocation
 from siths_portal.lib import clock
-from tests.browser import AXE
+from tests.browser import AXE, collect_faults
 from tests.issuance.activated import Made, activated_card
 from tests.issuance.migrated import CA, migrated_card
 from tests.lib.faces import serving
@@ -40,9 +40,8 @@ def logged_in(browser: Browser, url: str, actor: Actor, **options: Any) -> Itera
     """A page of a browser that the actor is logged in with; its console must stay silent."""
     context = browser.new_context(viewport={"width": 1440, "height": 900}, **options)
     context.add_cookies([session_cookie(Person.objects.get(pk=actor.person_id), url)])  # type: ignore[list-item]
-    page, said = context.new_page(), []
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
+    page = context.new_page()
+    said = collect_faults(context)
     yield page
     context.close()
     assert [line for line in said if not re.search("404|409|422", line)] == []
