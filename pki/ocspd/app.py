@@ -1,226 +1,271 @@
-"""The OCSP responder's HTTP face as a bare WSGI callable (RFC 6960 appendix A.1, RFC 9919): no Django, no database, no key.
+"""What the OCSP responder says to a request (RFC 6960, RFC 9919), in bytes of HTTP: no Django, no database, no key.
 
 It answers from the store that a publisher writes. A memo of requests as they came in spares the reading of those that come
 often; an entry counts only while the certificate's slot says what it said, so that a new status shows at once in every process.
+Requests that are not in the memo mostly differ from others in their serial alone: what comes before it is known by its bytes.
+What only a signer can say (`Wanted`) is asked for elsewhere and comes back to `settle`.
 """
 
-import os
-from collections.abc import Iterable
-from email.utils import formatdate
-from functools import lru_cache
-from hashlib import sha256
-from http import HTTPStatus
+import binascii
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from pki.domain import ocsp_answer, ocsp_request
-from pki.domain.ocsp_request import Asked
 from pki.ocspd import layout
-from pki.ocspd.layout import Record
-from pki.ocspd.reading import Index, Store, StoreMissing
+from pki.ocspd.reading import Found, Index, Store, StoreMissing
 from pki.ocspd.routing import Authority, Routes
-from pki.ocspd.telling import Counts, Teller, health
+from pki.ocspd.telling import LIVE, Counts, Teller
 from pki.ocspd.wishing import Wishes
 from siths_portal.lib import clock
 
-_OK = "200 OK"
-_TYPE = ("Content-Type", ocsp_answer.MEDIA_TYPE)
-_ERRORS = {
-    der: [_TYPE, ("Content-Length", str(len(der)))]
-    for der in (ocsp_answer.MALFORMED, ocsp_answer.TRY_LATER, ocsp_answer.UNAUTHORIZED)
-}
-_SAFE = "max-age={}, public, no-transform, must-revalidate"
-_WHOLE_AGE = _SAFE.format(ocsp_answer.MAX_AGE)
-_DRAINED = 1 << 16
+TYPE: Final = b"Content-Type: application/ocsp-response\r\n"
+_SAFE = b"Cache-Control: max-age=%d, public, no-transform, must-revalidate\r\n"
+_CACHED: Final = TYPE + _SAFE % ocsp_answer.MAX_AGE
 _AGAIN = 60  # seconds before the end of a signed `unknown` at which it is asked for anew
+_KNOWN = 4096
+_ESCAPES: Final = ((b"%2B", b"+"), (b"%2F", b"/"), (b"%3D", b"="))
+
+# Where the serial's value begins in a request of the usual shape without a nonce, by the octet that is the length of the
+# AlgorithmIdentifier: five headers before it, two hashes behind it, and the serial's own header. See `ocsp_request`.
+_LENGTH_AT: Final = 11
+_SERIAL_AT: Final = {0x09: 67, 0x07: 65, 0x0D: 95, 0x0B: 93}
 
 
-class StartResponse(Protocol):
-    """PEP 3333's start_response."""
-
-    def __call__(self, status: str, headers: list[tuple[str, str]], /) -> object:
-        """Begins the answer."""
+def _with_length(der: bytes) -> bytes:
+    return TYPE + b"Content-Length: %d\r\n\r\n" % len(der) + der
 
 
-class _Answer(NamedTuple):
-    """An answer that may be served while its slot says `word` and until `until`, when its headers need another max-age."""
+ERRORS: Final = {
+    der: _with_length(der)
+    for der in (ocsp_answer.MALFORMED, ocsp_answer.INTERNAL, ocsp_answer.TRY_LATER, ocsp_answer.UNAUTHORIZED)
+}
 
-    table: Index
+
+class _Known(NamedTuple):
+    """What a request says before its serial, known by those bytes."""
+
+    length: int
+    """Of the whole request."""
+    head: bytes
+    """The store's key up to the serial."""
+    second: bool
+    authority: Authority
+
+
+class _Remembered(NamedTuple):
+    """An answer that may be served while its slot says `word`, and until `until`."""
+
+    slots: "memoryview[int]"
     at: int
     word: int
     until: float
-    body: list[bytes]
-    headers: list[tuple[str, str]]
-    etag: str
+    payload: bytes
     state: int
 
 
+class _Memo:
+    """At most twice `size` answers: when it is full, what was remembered before goes."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self.newer: dict[bytes, _Remembered] = {}
+        self.older: dict[bytes, _Remembered] = {}
+
+    def put(self, key: bytes, answer: _Remembered) -> None:
+        """Remembers."""
+        if len(self.newer) >= self._size:
+            self.older, self.newer = self.newer, {}
+        self.newer[key] = answer
+
+    def __len__(self) -> int:
+        return len(self.newer) + len(self.older)
+
+
+class Wanted(NamedTuple):
+    """What only a signer can say now: an answer with the nonce, or for a status of which there is no stored answer yet."""
+
+    authority: Authority
+    key: bytes
+    second: bool
+    nonce: bytes
+    cached: bool
+    """Whether caches may keep the answer: it was asked for by GET and carries no nonce."""
+
+
+class Live(NamedTuple):
+    """What the signer said. Times are seconds since 1970."""
+
+    version: int
+    this_update: int
+    next_update: int
+    der: bytes
+
+
 class Responder:
-    """Answers requests from the store in `folder`. At most twice `memo` requests are remembered."""
+    """Answers requests from the store in `folder`. At most twice `memo` requests are remembered.
+
+    Payloads are the headers and body that follow `HTTP/1.1 200 OK` and Date; `live` says whether a signer may be asked.
+    """
 
     def __init__(self, folder: Path, *, memo: int = 10_000) -> None:
         self._store = Store(folder)
         self._routes = Routes(folder)
+        self._generation = self._routes.generation
+        self._known: dict[bytes, _Known] = {}
         self._wishes = Wishes(folder)
-        self._memo: dict[bytes | str, _Answer] = {}
-        self._older: dict[bytes | str, _Answer] = {}  # the memo before it was full
-        self._memo_size = memo
+        self._posts, self._gets = _Memo(memo // 2), _Memo(memo // 2)
+        self.live = False
         self.counts = Counts()
-        self.teller = Teller(self.counts)
+        self.teller = Teller(self.counts, folder)
 
-    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        """Answers one request. OCSP errors are unsigned, with HTTP status 200 and no cache headers (B1.26)."""
-        path: str = environ["PATH_INFO"]
-        if not path.startswith("/ocsp"):
-            return self._other(path, environ, start_response)
-        method = environ["REQUEST_METHOD"]
+    @property
+    def store(self) -> Store:
+        """What it answers from."""
+        return self._store
+
+    def post(self, der: bytes) -> bytes | Wanted:
+        """What is said to the request. OCSP errors are unsigned and for no cache (B1.26)."""
+        found = self._posts.newer.get(der) or self._posts.older.get(der)
+        if found is not None and found.slots[found.at] == found.word and clock.timestamp() < found.until:
+            self.counts.answered[found.state] += 1
+            return found.payload
+        return self._said(der, der, cached=False)
+
+    def get(self, tail: bytes) -> bytes | Wanted | None:
+        """What is said to a GET whose address ends so (RFC 6960 appendix A.1), as it came.
+
+        None for a spelling that is not the usual one: percent-decoded, it goes to `get_spelled`.
+        """
+        found = self._gets.newer.get(tail) or self._gets.older.get(tail)
+        if found is not None and found.slots[found.at] == found.word and clock.timestamp() < found.until:
+            self.counts.answered[found.state] += 1
+            return found.payload
+        text = tail
+        if b"%" in text:
+            for escape, mark in _ESCAPES:
+                text = text.replace(escape, mark)
+            for escape, mark in _ESCAPES if b"%" in text else ():
+                text = text.replace(escape.lower(), mark)
         try:
-            if method == "POST":
-                return self._post(environ, start_response)
-            if method in ("GET", "HEAD"):
-                return self._get(path[6:], environ, start_response)
-        except ocsp_request.MalformedRequest:
-            return self._error(ocsp_answer.MALFORMED, start_response)
-        except ocsp_request.UnknownHash:
-            return self._error(ocsp_answer.UNAUTHORIZED, start_response)
-        return _plain(start_response, HTTPStatus.METHOD_NOT_ALLOWED, ("Allow", "GET, HEAD, POST"))
-
-    def _post(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        der = environ["wsgi.input"].read(ocsp_request.MAX_BYTES + 1)
-        if len(der) > ocsp_request.MAX_BYTES:
-            environ["wsgi.input"].read(_DRAINED)  # a connection with an unread body is not used again
-            raise ocsp_request.MalformedRequest("length")
-        answer = self._memo.get(der) or self._older.get(der)
-        if answer is None or answer.table.slots[answer.at] != answer.word or clock.now().timestamp() >= answer.until:
-            found = self._answer(der, der)
-            if isinstance(found, bytes):
-                return self._error(found, start_response)
-            answer = found
-        self.counts.answered[answer.state] += 1
-        start_response(_OK, answer.headers)
-        return answer.body
-
-    def _get(self, tail: str, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        answer = self._memo.get(tail) or self._older.get(tail)
-        if answer is None or answer.table.slots[answer.at] != answer.word or clock.now().timestamp() >= answer.until:
-            found = self._answer(tail, ocsp_request.decode_path(tail))
-            if isinstance(found, bytes):
-                return self._error(found, start_response)
-            answer = found
-        self.counts.answered[answer.state] += 1
-        match = environ.get("HTTP_IF_NONE_MATCH")
-        # By entity tag alone: "revoked" may be signed in the same second as "good", and dates cannot tell them apart.
-        if match is not None and _matches(match, answer.etag):
-            start_response("304 Not Modified", answer.headers[2:])  # without the content's
-            return []
-        start_response(_OK, answer.headers)
-        return answer.body
-
-    def _answer(self, memo_key: bytes | str, der: bytes) -> _Answer | bytes:
-        """What is said to the request: an answer, which is remembered, or an unsigned error."""
-        asked = ocsp_request.read(der)
-        try:
-            authority = self._routes.find(asked.hash, asked.issuer_name_hash, asked.issuer_key_hash)
-            if authority is None or not 0 < asked.serial.bit_length() <= 159 or asked.serial < 0:
-                return ocsp_answer.UNAUTHORIZED
-            index, at, word, record = self._store.find(layout.key(authority.id, asked.serial))
-        except StoreMissing:
-            return ocsp_answer.TRY_LATER
-        if at < 0:
-            if authority.signs:
-                self._wishes.unknown(authority.id, asked.serial)
-            return ocsp_answer.UNAUTHORIZED
-        if record is None:
-            return ocsp_answer.TRY_LATER
-        now = clock.now().timestamp()
-        error = self._unservable(record, authority, asked, now)
-        if error is not None:
-            return error
-        der = record.sha1 if asked.hash == "sha1" else record.sha256
-        headers, etag, until = _posted(der, record) if isinstance(memo_key, bytes) else _got(der, record, now)
-        answer = _Answer(index, at, word, until, [der], headers, etag, record.state)
-        if until > now:
-            self._remember(memo_key, answer)
-        return answer
-
-    def _remember(self, memo_key: bytes | str, answer: _Answer) -> None:
-        if len(self._memo) >= self._memo_size:
-            self._older, self._memo = self._memo, {}
-        self._memo[memo_key] = answer
-
-    def _unservable(self, record: Record, authority: Authority, asked: Asked, now: float) -> bytes | None:
-        """The error to say instead of the record's answer; None if it may be served."""
-        if record.state == layout.UNKNOWN:
-            if record.next_update - now < _AGAIN and authority.signs:
-                self._wishes.unknown(authority.id, asked.serial)
-            return ocsp_answer.UNAUTHORIZED if not record.this_update <= now < record.next_update else None
-        if record.state == layout.ANSWER and record.this_update <= now < record.next_update:
+            der = binascii.a2b_base64(text, strict_mode=True)
+        except ValueError:
             return None
-        if record.state == layout.ANSWER and record.this_update > now:
-            return ocsp_answer.TRY_LATER
-        if not authority.signs or record.not_after <= now:
-            return ocsp_answer.UNAUTHORIZED
-        self._wishes.answer(authority.id, asked.serial)
-        return ocsp_answer.TRY_LATER
+        return self._said(der, tail, cached=True) if der else None
 
-    def _error(self, der: bytes, start_response: StartResponse) -> Iterable[bytes]:
+    def get_spelled(self, tail: str) -> bytes | Wanted:
+        """What is said to a GET whose address ends so, percent-decoded once."""
+        try:
+            der = ocsp_request.decode_path(tail)
+        except ocsp_request.MalformedRequest:
+            return self.error(ocsp_answer.MALFORMED)
+        return self._said(der, b"", cached=True)
+
+    def error(self, der: bytes) -> bytes:
+        """An unsigned error, and counted."""
         self.counts.errors[der[4]] += 1
-        start_response(_OK, _ERRORS[der])
-        return [der]
+        return ERRORS[der]
 
-    def _other(self, path: str, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        if path in ("/healthz/live", "/healthz/ready") and environ["REQUEST_METHOD"] in ("GET", "HEAD"):
-            status, content_type, body = health(path, self._store)
-            start_response(
-                f"{status} {HTTPStatus(status).phrase}",
-                [("Content-Type", content_type), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")],
-            )
-            return [body]
-        return _plain(start_response, HTTPStatus.NOT_FOUND)
+    def _said(self, der: bytes, memo_key: bytes, *, cached: bool) -> bytes | Wanted:
+        try:
+            asked = self._asked(der, cached=cached)
+            if asked is None:
+                return self.error(ocsp_answer.UNAUTHORIZED)
+            index, found = self._store.look_up(asked.key, second=asked.second)
+        except ocsp_request.MalformedRequest:
+            return self.error(ocsp_answer.MALFORMED)
+        except ocsp_request.UnknownHash:
+            return self.error(ocsp_answer.UNAUTHORIZED)
+        except StoreMissing:
+            return self.error(ocsp_answer.TRY_LATER)
+        if self.live and self._needs_signer(asked, found):
+            return asked
+        return self._stored(asked, index, found, memo_key if not asked.nonce else b"")
 
+    def _asked(self, der: bytes, *, cached: bool) -> Wanted | None:
+        """What a request asks; None for what is not ours. Raises as `ocsp_request.read`, and StoreMissing."""
+        if self._routes.look() != self._generation:
+            self._known, self._generation = {}, self._routes.generation
+        start = _SERIAL_AT.get(der[_LENGTH_AT], 0) if len(der) > _LENGTH_AT else 0
+        known = self._known.get(der[:start])
+        # A serial that is positive and in its shortest form, since what begins with zero is left to the walk.
+        if known is not None and len(der) == known.length and 0 < der[start] < 0x80:
+            return Wanted(known.authority, known.head + der[start:], known.second, b"", cached)
+        asked = ocsp_request.read(der)
+        authority = self._routes.find(asked.hash, asked.issuer_name_hash, asked.issuer_key_hash)
+        if authority is None or not 0 < asked.serial.bit_length() <= 159 or asked.serial < 0:
+            return None
+        key, second = layout.key(authority.id, asked.serial), asked.hash == "sha256"
+        if start and not asked.nonce and key.endswith(der[start:]) and ocsp_request.walk(der) is not None:
+            if len(self._known) >= _KNOWN:
+                self._known = {}
+            self._known[der[:start]] = _Known(len(der), key[: start - len(der)], second, authority)
+        return Wanted(authority, key, second, asked.nonce, cached)
 
-def _plain(start_response: StartResponse, status: HTTPStatus, *headers: tuple[str, str]) -> Iterable[bytes]:
-    start_response(f"{status} {status.phrase}", [("Content-Type", "text/plain"), ("Content-Length", "0"), *headers])
-    return []
+    def _needs_signer(self, asked: Wanted, found: Found | None) -> bool:
+        """Whether a signer says more than the store does."""
+        authority = asked.authority
+        if not authority.signs:
+            return False
+        if found is None:
+            return True
+        if found.state == layout.UNKNOWN:
+            return False
+        if found.state == layout.ANSWER and found.this_update <= clock.timestamp() < found.next_update:
+            return bool(asked.nonce) and authority.echo
+        return found.not_after > clock.timestamp()
 
+    def settle(self, asked: Wanted, said: Live | None) -> bytes:
+        """What is said after the signer was asked; None: it said nothing, and the store is all that there is.
 
-def _matches(header: str, etag: str) -> bool:
-    tags = [tag.strip().removeprefix("W/") for tag in header.split(",")]
-    return etag in tags or "*" in tags
+        A signer's answer counts only if the store knows of no later status.
+        """
+        try:
+            index, found = self._store.look_up(asked.key, second=asked.second)
+        except StoreMissing:
+            return self.error(ocsp_answer.TRY_LATER)
+        later = found is not None and found.state != layout.UNKNOWN and said is not None and found.version > said.version
+        if said is None or later or not said.this_update <= clock.timestamp() < said.next_update:
+            return self._stored(asked, index, found, b"")
+        if not asked.nonce:
+            self._wishes.answer(asked.authority.id, int.from_bytes(asked.key[4:]))
+        self.counts.answered[LIVE] += 1
+        if asked.nonce or not asked.cached:
+            return _with_length(said.der)
+        return _CACHED + layout.headers(said.der, said.this_update, said.next_update) + said.der
 
+    def _stored(self, asked: Wanted, index: Index, found: Found | None, memo_key: bytes) -> bytes:
+        """The stored answer, which is remembered, or an unsigned error."""
+        now = clock.timestamp()
+        if found is None or found.state != layout.ANSWER or not found.this_update <= now < found.next_update:
+            error = self._without_answer(asked, found, now)
+            if error or found is None:
+                return self.error(error)
+        rest = found.next_update - now
+        if not asked.cached:
+            payload, until = _with_length(found.part[found.headers :]), 0
+        elif rest > ocsp_answer.MAX_AGE:
+            payload, until = _CACHED + found.part, ocsp_answer.MAX_AGE
+        else:
+            payload, until = TYPE + _SAFE % int(rest) + found.part, int(rest) + 1  # not to be remembered
+        if found.state == layout.UNKNOWN:
+            until = max(until, _AGAIN)
+        if memo_key and until < rest:
+            memo = self._gets if asked.cached else self._posts
+            memo.put(memo_key, _Remembered(index.slots, found.at, found.word, found.next_update - until, payload, found.state))
+        self.counts.answered[found.state] += 1
+        return payload
 
-def _until(record: Record, seconds: float) -> float:
-    """When the answer is to be looked at anew, so long before its end; a signed `unknown` early enough to ask for the next."""
-    return record.next_update - max(seconds, _AGAIN if record.state == layout.UNKNOWN else 0)
-
-
-def _posted(der: bytes, record: Record) -> tuple[list[tuple[str, str]], str, float]:
-    """Headers of an answer to POST, which no cache keeps; no entity tag; until when they hold."""
-    return [_TYPE, ("Content-Length", str(len(der)))], "", _until(record, 0)
-
-
-def _got(der: bytes, record: Record, now: float) -> tuple[list[tuple[str, str]], str, float]:
-    """Headers of an answer to GET (RFC 9919 section 6), its entity tag, and until when they hold."""
-    rest = record.next_update - now
-    etag = f'"{sha256(der).hexdigest()}"'
-    headers = [
-        _TYPE,
-        ("Content-Length", str(len(der))),
-        ("ETag", etag),
-        ("Last-Modified", _date(record.this_update)),
-        ("Expires", _date(record.next_update)),
-        ("Cache-Control", _WHOLE_AGE if rest > ocsp_answer.MAX_AGE else _SAFE.format(int(rest))),
-    ]
-    return headers, etag, _until(record, ocsp_answer.MAX_AGE)
-
-
-@lru_cache(4096)
-def _date(second: int) -> str:
-    return formatdate(second, usegmt=True)
-
-
-def build() -> Responder:
-    """The application of a worker, by its environment: SITHS_OCSP_STORE, SITHS_OCSP_MEMO. Counts are told from a thread."""
-    responder = Responder(Path(os.environ["SITHS_OCSP_STORE"]), memo=int(os.environ.get("SITHS_OCSP_MEMO", "10000")))
-    responder.teller.start()
-    return responder
+    def _without_answer(self, asked: Wanted, found: Found | None, now: float) -> bytes:
+        """The error for what has no answer now, which is wished for; nothing for a signed `unknown` that holds."""
+        authority, serial = asked.authority, int.from_bytes(asked.key[4:])
+        if found is None or found.state == layout.UNKNOWN:
+            holds = found is not None and found.this_update <= now < found.next_update
+            if authority.signs and (found is None or found.next_update - now < _AGAIN):
+                self._wishes.unknown(authority.id, serial)
+            return b"" if holds else ocsp_answer.UNAUTHORIZED
+        if found.state == layout.ANSWER and found.this_update > now:
+            return ocsp_answer.TRY_LATER
+        if not authority.signs or found.not_after <= now:
+            return ocsp_answer.UNAUTHORIZED
+        self._wishes.answer(authority.id, serial)
+        return ocsp_answer.TRY_LATER

@@ -2,8 +2,9 @@
 
 import mmap
 import time
+import zlib
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from pki.ocspd import layout
 from pki.ocspd.layout import Record
@@ -14,6 +15,23 @@ _TRIES: Final = 4
 
 class StoreMissing(Exception):
     """There is no store that may be served from: none was written yet, or only before the machine last started."""
+
+
+class Found(NamedTuple):
+    """What a record says, and the one answer that is asked for. Times are seconds since 1970."""
+
+    at: int
+    """The number of the slot."""
+    word: int
+    """What the slot says. The record holds as long as the slot says it."""
+    state: int
+    version: int
+    this_update: int
+    next_update: int
+    not_after: int
+    headers: int
+    """How many octets of `part` are HTTP headers, with the empty line; the answer is the rest."""
+    part: bytes
 
 
 class Index:
@@ -41,6 +59,34 @@ class Index:
     def followed_at(self) -> float:
         """When the publisher last had everything that the database said, in seconds since 1970."""
         return float(layout.HEADER.unpack_from(self._map)[4])
+
+    def look_up(self, key: bytes, *, second: bool) -> Found | None:
+        """What the key's record says, with the second or the first of its answers; None for a key that is not there.
+
+        Raises StoreMissing for a record that cannot be read.
+        """
+        for _ in range(_TRIES):
+            found, unread = self._look_up(key, second)
+            if found is not None or not unread:
+                return found
+        raise StoreMissing("a record that cannot be read")
+
+    def _look_up(self, key: bytes, second: bool) -> tuple[Found | None, bool]:
+        slots, mask, unread = self.slots, self._mask, False
+        at = layout.first_slot(key, mask)
+        while (word := slots[at]) != layout.EMPTY:
+            if word != layout.REMOVED:
+                segment = self._segments.get(word >> 32) or self._segment(word >> 32)
+                start = word & 0xFFFFFFFF
+                if segment is None:
+                    unread = True
+                elif segment[start + layout.RECORD.size : start + layout.HEAD_BYTES] == key:
+                    found = _part(segment, start, at, word, second)
+                    if found is not None:
+                        return found, False
+                    unread = True
+            at = (at + 1) & mask
+        return None, unread
 
     def find(self, key: bytes) -> tuple[int, int, Record | None]:
         """The number of the key's slot, what it said, and the record. The slot is -1 for a key that is not there.
@@ -86,6 +132,23 @@ class Index:
                 del self._segments[number]
 
 
+def _part(segment: mmap.mmap, start: int, at: int, word: int, second: bool) -> Found | None:
+    """The record at `start` with one of its answers; None if the bytes do not match their checksums."""
+    _, checksum, check1, check2, version, this_update, next_update, not_after, state, _, h1, h2, d1, d2 = (
+        layout.RECORD.unpack_from(segment, start)
+    )
+    begin = start + layout.HEAD_BYTES
+    if zlib.crc32(segment[start + layout.CHECKED_FROM : begin]) != checksum:
+        return None
+    if second:
+        begin += h1 + d1
+        h1, d1, check1 = h2, d2, check2
+    part = segment[begin : begin + h1 + d1]
+    if zlib.crc32(part) != check1:
+        return None
+    return Found(at, word, state, version, this_update, next_update, not_after, h1, part)
+
+
 class Store:
     """The store of a folder, as the publisher writes it now."""
 
@@ -103,6 +166,18 @@ class Store:
         if self._index is None:
             raise StoreMissing("no index")
         return self._index
+
+    def look_up(self, key: bytes, *, second: bool) -> tuple[Index, Found | None]:
+        """The index that holds now, and what it says of the key, as `Index.look_up`. Raises StoreMissing."""
+        index = self.index()
+        for _ in range(_TRIES):
+            found = index.look_up(key, second=second)
+            if found is not None or index.holds:
+                return index, found
+            # Its successor took over, and its slots are empty now.
+            self._look()
+            index = self.index()
+        raise StoreMissing("the index changes")
 
     def find(self, key: bytes) -> tuple[Index, int, int, Record | None]:
         """The index that holds now, and what it says of the key, as `Index.find`. Raises StoreMissing."""

@@ -8,14 +8,17 @@ from typing import Final, NamedTuple
 from pki.ocspd.reading import StoreMissing
 
 FILE: Final = "authorities.json"
+ECHO: Final = "echo"
+"""The nonce policy by which an answer carries the request's nonce (RFC 9654)."""
 _LOOK_EACH: Final = 0.5  # seconds
 
 
 class Authority(NamedTuple):
-    """A CA that is answered for. `signs`: it has a responder, so that what is missing will be signed."""
+    """A CA that is answered for. `signs`: it has a responder, so what is missing will be signed. `echo`: nonces are echoed."""
 
     id: int
     signs: bool
+    echo: bool = False
 
 
 class Routes:
@@ -26,16 +29,23 @@ class Routes:
         self._stamp = (0, 0)
         self._looked_at = 0.0
         self._routes: dict[tuple[str, bytes, bytes], Authority] | None = None
+        self.generation = 0
+        """Which list it is that was read last: what was concluded from another is void."""
 
     def find(self, hash_name: str, name_hash: bytes, key_hash: bytes) -> Authority | None:
         """The CA, or None for a stranger's. Raises StoreMissing before there is a list: nobody is known to be a stranger then."""
+        self.look()
+        if self._routes is None:
+            raise StoreMissing("no list of CAs")
+        return self._routes.get((hash_name, name_hash, key_hash))
+
+    def look(self) -> int:
+        """Reads the list again if it is time to; its generation."""
         now = time.monotonic()
         if now - self._looked_at > _LOOK_EACH:
             self._looked_at = now
             self._look()
-        if self._routes is None:
-            raise StoreMissing("no list of CAs")
-        return self._routes.get((hash_name, name_hash, key_hash))
+        return self.generation
 
     def _look(self) -> None:
         try:
@@ -47,8 +57,11 @@ class Routes:
         except (OSError, ValueError):
             return
         self._stamp = stamp
+        self.generation += 1
         self._routes = {
-            (name, bytes.fromhex(ca[f"name_{name}"]), bytes.fromhex(ca[f"key_{name}"])): Authority(ca["id"], ca["signs"])
+            (name, bytes.fromhex(ca[f"name_{name}"]), bytes.fromhex(ca[f"key_{name}"])): Authority(
+                ca["id"], ca["signs"], ca.get("nonce") == ECHO
+            )
             for ca in listed
             for name in ("sha1", "sha256")
         }

@@ -5,19 +5,27 @@ import os
 import threading
 import time
 from collections import Counter
-from typing import Final
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from pki.ocspd import layout
 from pki.ocspd.reading import Store, StoreMissing
 from siths_portal.lib import clock
+
+if TYPE_CHECKING:
+    import prometheus_client
 
 LATE: Final = 10.0
 """Seconds without a sign of the publisher after which answers are told to be of an older state."""
 GIVEN_UP: Final = 8 * 3600.0
 """Seconds after which the process is not ready: answers end, and other places may know more."""
 
-_STATES = {layout.ANSWER: "answered", layout.UNKNOWN: "unknown"}
-_ERRORS = {1: "malformed", 3: "try_later", 6: "unauthorized"}
+LIVE: Final = 3
+"""Beside the states of records: an answer that was signed for the request."""
+
+_STATES = {layout.ANSWER: "answered", layout.UNKNOWN: "unknown", LIVE: "live"}
+_ERRORS = {1: "malformed", 2: "internal", 3: "try_later", 6: "unauthorized"}
 
 
 class Counts:
@@ -34,11 +42,24 @@ class Counts:
         }
 
 
+@cache
+def counters() -> "tuple[prometheus_client.Counter, prometheus_client.Counter]":
+    """Requests by what was said, and those of them that were answered from a store that nobody kept up."""
+    from siths_portal.lib import metrics
+
+    return (
+        metrics.counter("ocspd_requests", "OCSP requests by what was said", ["said"]),
+        metrics.counter("ocsp_stale_served", "Answers from a store that had not followed the database for ten seconds"),
+    )
+
+
 class Teller:
     """Hands the counts on to the metrics once a second, apart from the requests: no line and no metric is written for one."""
 
-    def __init__(self, counts: Counts) -> None:
+    def __init__(self, counts: Counts, folder: Path) -> None:
         self._counts = counts
+        self._store = Store(folder)
+        self._told: Counter[str] = Counter()
 
     def start(self) -> None:
         """Begins, if there is a folder of metrics."""
@@ -46,16 +67,27 @@ class Teller:
             threading.Thread(target=self._run, name="counts", daemon=True).start()
 
     def _run(self) -> None:
-        from siths_portal.lib import metrics
-
-        told: Counter[str] = Counter()
-        requests = metrics.counter("ocspd_requests", "OCSP requests by what was said", ["said"])
         while True:
             time.sleep(1)
-            for name, total in self._counts.totals().items():
-                if total > told[name]:
-                    requests.labels(name).inc(total - told[name])
-                    told[name] = total
+            self.tell()
+
+    def tell(self) -> None:
+        """Adds what was counted since the last time."""
+        requests, stale = counters()
+        late = self._is_late()
+        for name, total in self._counts.totals().items():
+            grown = total - self._told[name]
+            if grown > 0:
+                requests.labels(name).inc(grown)
+                self._told[name] = total
+                if late and name in _STATES.values():
+                    stale.inc(grown)
+
+    def _is_late(self) -> bool:
+        try:
+            return clock.now().timestamp() - self._store.index().followed_at > LATE
+        except StoreMissing:
+            return False  # nothing is answered from it
 
 
 def health(path: str, store: Store) -> tuple[int, str, bytes]:

@@ -139,7 +139,7 @@ class Writer:
         """All records of signed `unknown`, in no order."""
         for word in self._slots:
             if word > layout.REMOVED and (segment := self._mapped(word >> 32)) is not None:
-                state = layout.RECORD.unpack_from(segment, word & 0xFFFFFFFF)[6]
+                state = layout.RECORD.unpack_from(segment, word & 0xFFFFFFFF)[layout.STATE]
                 if state == layout.UNKNOWN and (record := self._read(word)) is not None:
                     yield record
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import time
 from collections.abc import Iterator
 from contextvars import ContextVar
 from zoneinfo import ZoneInfo
@@ -14,6 +15,12 @@ _moved: ContextVar[dt.datetime | None] = ContextVar("moved_clock", default=None)
 def now() -> dt.datetime:
     """The present moment as an aware UTC datetime, or the moment that `moved_to` set in this context."""
     return _moved.get() or dt.datetime.now(dt.UTC)
+
+
+def timestamp() -> float:
+    """The same as seconds since 1970, for what runs for each of many requests."""
+    moved = _moved.get()
+    return time.time() if moved is None else moved.timestamp()
 
 
 def today() -> dt.date:

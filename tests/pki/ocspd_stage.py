@@ -1,7 +1,6 @@
 """The OCSP responder for tests: its WSGI callable in this process, or the command as a process of its own, beside a publisher."""
 
 import contextlib
-import io
 import os
 import signal
 import socket
@@ -14,7 +13,8 @@ from pathlib import Path
 from cryptography.x509 import ocsp as x509_ocsp
 
 from pki.ocsp_publishing import Publisher
-from pki.ocspd.app import Responder
+from pki.ocspd.app import Responder, Wanted
+from pki.ocspd.serving import Request, finished, respond
 from tests.waiting import wait_for
 
 Status = x509_ocsp.OCSPResponseStatus
@@ -23,7 +23,7 @@ CertStatus = x509_ocsp.OCSPCertStatus
 
 @dataclass
 class Answer:
-    """What came back over WSGI."""
+    """What came back."""
 
     status: str
     headers: dict
@@ -37,19 +37,16 @@ class Answer:
         return x509_ocsp.load_der_ocsp_response(self.body)
 
 
-def call(responder, method="POST", path="/ocsp", body=b"", **headers) -> Answer:
-    environ = {
-        "REQUEST_METHOD": method,
-        "PATH_INFO": path,
-        "CONTENT_LENGTH": str(len(body)),
-        "wsgi.input": io.BytesIO(body),
-    }
-    environ |= {f"HTTP_{name.upper()}": value for name, value in headers.items()}
-    begun = []
-    content = b"".join(responder(environ, lambda status, headers: begun.append((status, headers))))
-    ((status, listed),) = begun
+def call(responder, method="POST", path="/ocsp", body=b"", if_none_match=None) -> Answer:
+    """One request, without a signer."""
+    request = Request(method, path.encode(), body, if_none_match)
+    said = respond(responder, request)
+    if isinstance(said, Wanted):
+        said = finished(request, responder.settle(said, None))
+    head, _, content = said.payload.partition(b"\r\n\r\n")
+    listed = [line.split(": ", 1) for line in head.decode().split("\r\n")] if head else []
     assert len(dict(listed)) == len(listed)
-    return Answer(status, dict(listed), content)
+    return Answer(f"{said.status} {said.status.phrase}", dict(listed), content)
 
 
 class Served:

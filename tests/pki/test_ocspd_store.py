@@ -152,7 +152,7 @@ def test_damaged_bytes_are_not_served(writer, tmp_path):
     writer.finish_load()
     (segment,) = tmp_path.glob("segment-*")
     data = bytearray(segment.read_bytes())
-    data[80] ^= 1
+    data[layout.HEAD_BYTES + 20] ^= 1
     segment.write_bytes(data)
     _, at, _, found = Store(tmp_path).find(layout.key(1, 5))
     assert (at >= 0, found) == (True, None)

@@ -12,7 +12,7 @@ KEPT = ("HOME", "LANG", "LC_ALL", "PATH", "PROMETHEUS_MULTIPROC_DIR", "PYTHONPAT
 
 
 class Command(BaseCommand):
-    """Becomes a granian server of `pki.ocspd.app`."""
+    """Becomes the keeper of `pki.ocspd`."""
 
     help = "OCSP-svararen som egen process: utan databas och nycklar, ur de filer som pki_ocsp_publish skriver."
 
@@ -28,12 +28,9 @@ class Command(BaseCommand):
             raise CommandError("--bind ska vara ADRESS:PORT", returncode=2)
         if options["workers"] < 1:
             raise CommandError("--workers ska vara minst 1", returncode=2)
-        environment = {name: os.environ[name] for name in KEPT if name in os.environ}
-        environment |= {"SITHS_OCSP_STORE": str(settings.PKI_OCSP_STORE_DIR), "SITHS_OCSP_MEMO": str(settings.PKI_OCSPD_MEMO)}
+        environment = {name: os.environ[name] for name in KEPT if name in os.environ} | {"PYTHONPATH": str(settings.BASE_DIR)}
         command = [
-            sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws", "--http", "1", "--host", host, "--port", port,
-            "--workers", str(options["workers"]), "--blocking-threads", "1", "--log-level", "warning",
-            "--respawn-failed-workers", "--respawn-interval", "0.2", "--workers-kill-timeout", "5",
-            "--working-dir", str(settings.BASE_DIR), "--factory", "pki.ocspd.app:build",
+            sys.executable, "-m", "pki.ocspd", "--store", str(settings.PKI_OCSP_STORE_DIR), "--bind", options["bind"],
+            "--workers", str(options["workers"]), "--memo", str(settings.PKI_OCSPD_MEMO),
         ]  # fmt: skip
         os.execve(sys.executable, command, environment)  # noqa: S606  (no shell)

@@ -1,0 +1,154 @@
+"""`python -m pki.ocspd --store FOLDER --bind ADDRESS:PORT`: the responder's processes, and the one that keeps them.
+
+Each worker has a listening socket of its own at the same address (SO_REUSEPORT), which outlives it: what was not yet accepted
+when a worker died is accepted by the next one. The keeper reads no request.
+"""
+
+import argparse
+import asyncio
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+import uvloop
+
+from pki.ocspd.app import Responder
+from pki.ocspd.line import EACH, Line
+from pki.ocspd.presence import Presence
+from pki.ocspd.serving import Connection, Server
+
+log = logging.getLogger("pki.ocspd")
+
+BACKLOG: Final = 1024
+AGAIN: Final = 0.2
+"""Seconds before a worker that ended is followed by another."""
+ENDING: Final = 5.0
+"""Seconds that workers have to end."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket at an address that others of this user may listen at, too. Raises OSError."""
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    opened.bind(address)
+    opened.listen(BACKLOG)
+    opened.setblocking(False)
+    return opened
+
+
+async def serve(listening: socket.socket, store: Path, memo: int) -> None:
+    """A worker's life: answers until SIGTERM, or until its keeper is gone."""
+    loop, keeper, ended = asyncio.get_running_loop(), os.getppid(), asyncio.Event()
+    responder = Responder(store, memo=memo)
+    line = Line(store, responder, loop)
+    server = Server(responder, line)
+    responder.teller.start()
+    Presence(store, responder.counts).start()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    accepting = await loop.create_server(lambda: Connection(server), sock=listening, backlog=BACKLOG)
+    gc.collect()
+    gc.freeze()
+    ticked = loop.time()
+    while not ended.is_set() and os.getppid() == keeper:
+        line.tick()
+        if loop.time() - ticked >= 1:
+            ticked += 1
+            server.tick()
+        await asyncio.sleep(EACH)
+    accepting.close()
+    server.ending = True
+    until = loop.time() + ENDING / 2
+    while server.connections and loop.time() < until:
+        for connection in list(server.connections):
+            connection.end()
+        line.tick()
+        await asyncio.sleep(EACH)
+    line.close()
+
+
+def _worker(listening: socket.socket, store: Path, memo: int) -> int:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        uvloop.run(serve(listening, store, memo))
+    except Exception:
+        log.exception("a worker ended")
+        return 1
+    return 0
+
+
+class Keeper:
+    """Keeps a worker at each socket until it is told to end."""
+
+    def __init__(self, sockets: list[socket.socket], store: Path, memo: int) -> None:
+        self._sockets, self._store, self._memo = sockets, store, memo
+        self._workers: dict[int, socket.socket] = {}
+        self._ending = False
+
+    def run(self) -> None:
+        """Returns when all workers have ended."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._end)
+        for listening in self._sockets:
+            self._start(listening)
+        while self._workers:
+            pid, _ = os.wait()
+            listening = self._workers.pop(pid)
+            if not self._ending:
+                time.sleep(AGAIN)
+            if not self._ending:
+                self._start(listening)
+
+    def _start(self, listening: socket.socket) -> None:
+        # A signal that came between fork and note would leave a worker behind.
+        held = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
+        pid = os.fork()
+        if pid == 0:
+            signal.pthread_sigmask(signal.SIG_SETMASK, held)
+            os._exit(_worker(listening, self._store, self._memo))
+        self._workers[pid] = listening
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+
+    def _end(self, *_: object) -> None:
+        if not self._ending:
+            signal.signal(signal.SIGALRM, self._kill)
+            signal.setitimer(signal.ITIMER_REAL, ENDING)
+        self._ending = True
+        for pid in self._workers:
+            os.kill(pid, signal.SIGTERM)
+
+    def _kill(self, *_: object) -> None:
+        for pid in self._workers:
+            os.kill(pid, signal.SIGKILL)
+
+
+def main() -> int:
+    """Exit 0 at the end that was asked for, 1 if the address is taken."""
+    parser = argparse.ArgumentParser(prog="pki.ocspd")
+    parser.add_argument("--store", type=Path, required=True)
+    parser.add_argument("--bind", required=True, metavar="ADDRESS:PORT")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--memo", type=int, default=10_000)
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    host, _, port = options.bind.rpartition(":")
+    try:
+        sockets = [listen(host, int(port)) for _ in range(options.workers)]
+    except OSError as error:
+        log.error("%s: %s", options.bind, error.strerror)
+        return 1
+    Keeper(sockets, options.store, options.memo).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
