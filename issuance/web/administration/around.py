@@ -91,7 +91,7 @@ def page(
     """A page of `administration/base.html`. `kind` is what `heading` is the name of; the way ends with the last of `crumbs`."""
     frame = {
         "tab": TAB,
-        "heading": heading,
+        "page_heading": heading,
         "kind": kind,
         "crumbs": [Crumb(_("Administrera"), reverse(TAB)), *crumbs],
         "object_tabs": tabs,

@@ -1,0 +1,453 @@
+"""Administrera over HTTP: overview, areas, organisations and sub-organisations, their edits, moves, fees and history."""
+
+import datetime as dt
+import re
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from issuance.authz import Actor, Role
+from issuance.models import CardCustomisation, Event, IssuingArea, Organisation, Person, RoleGrant, SubscriptionFee
+from issuance.services import configuration
+from issuance.services.configuration import OrganisationData
+from siths_portal.lib import clock
+from tests.issuance.world import SETUP
+from tests.portal import portal_client
+from tests.portal_pages.test_person import text_of
+
+MOST_QUERIES = 15
+
+
+def client_of(actor: Actor) -> Client:
+    return portal_client(Person.objects.get(pk=actor.person_id))
+
+
+def admin(world: Any) -> Client:
+    return client_of(world.officer(role=Role.SYSTEM_ADMIN))
+
+
+def issuer(world: Any) -> Client:
+    return client_of(world.officer(role=Role.RESPONSIBLE_ISSUER))
+
+
+def at(name: str, row: Any) -> str:
+    return reverse(name, args=[row.pk])
+
+
+def fields_of(response: Any) -> dict[str, str]:
+    """What the page's form would send as it stands."""
+    form = response.context["form"]
+    return {field.html_name: "" if field.value() is None else str(field.value()) for field in form}
+
+
+def many(world: Any, count: int) -> None:
+    for number in range(count):
+        world.organisation(f"Ort {number:03}", f"TST2321000131-{7000 + number}", "2321000131", area=world.area)
+
+
+class TestOverview:
+    """Översikt shows what one's roles reach, and nothing to those who configure nothing."""
+
+    def test_areas_by_right(self, world: Any) -> None:
+        address = reverse("administration")
+        everything, own = admin(world).get(address), issuer(world).get(address)
+        assert [area.name for area in everything.context["areas"]] == ["Annan region", "Regionen"]
+        assert [area.name for area in own.context["areas"]] == ["Regionen"]
+        assert "Skapa utgivningsområde" in text_of(everything)
+        assert "Skapa utgivningsområde" not in text_of(own)
+
+    def test_who_sees_no_whole_area_sees_the_organisations_of_his_roles(self, world: Any) -> None:
+        page = client_of(world.officer(world.clinic, Role.DEPUTY_ISSUER)).get(reverse("administration"))
+        assert page.context["areas"] == ()
+        assert [each.name for each in page.context["organisations"]] == ["Kliniken"]
+
+    def test_the_tab_is_there_for_those_whom_it_opens(self, world: Any) -> None:
+        for role in Role:
+            actor = world.officer(role=role)
+            response = client_of(actor).get(reverse("administration"))
+            tab = 'href="/administrera/"' in client_of(actor).get(reverse("search")).content.decode()
+            opens = role in (
+                Role.SYSTEM_ADMIN, Role.GLOBAL_READER, Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER, Role.READER,
+            )  # fmt: skip
+            assert (tab, response.status_code) == (opens, 200 if opens else 403), role
+
+    def test_nothing_yet_says_what_comes(self, world: Any) -> None:
+        client = admin(world)
+        IssuingArea.objects.filter(name="Annan region").update(name="Ö")
+        page = client.get(f"{reverse('administration')}?ordning=-namn")
+        assert [area.name for area in page.context["areas"]] == ["Ö", "Regionen"]
+        assert 'aria-sort="descending"' in page.content.decode()
+
+
+class TestAreaPage:
+    """Utgivningsområde as on the slides."""
+
+    def test_what_stands_on_it(self, world: Any) -> None:
+        named = world.officer(role=Role.RESPONSIBLE_ISSUER)
+        text = text_of(client_of(named).get(at("area", world.area)))
+        assert named.grants
+        for expected in (
+            "Namn på utgivningsområde Regionen", "Utgivande organisation Regionen", "Ansvarig utgivare Handläggare Provsson",
+            "Fakturareferens 9200101", "Staden 212000-1561 TST2120001561-1000 Regionen", "Kontor A", "Organisationsnummer",
+        ):  # fmt: skip
+            assert expected in text, expected
+        assert "Kliniken" not in text  # lies below the region, on whose page it stands
+
+    def test_a_responsible_issuer_with_protected_identity_is_not_named(self, world: Any) -> None:
+        Person.objects.filter(pk=world.officer(role=Role.RESPONSIBLE_ISSUER).person_id).update(
+            is_protected=True, protected_person_indicator=True
+        )
+        text = text_of(admin(world).get(at("area", world.area)))
+        assert "Handläggare med skyddade personuppgifter" in text
+        assert "Ansvarig utgivare Handläggare Provsson" not in text
+
+    def test_a_long_list_is_sorted_and_paged_within_few_queries(self, world: Any) -> None:
+        many(world, 60)
+        client, address = issuer(world), at("area", world.area)
+        with CaptureQueriesContext(connection) as queries:
+            first = client.get(f"{address}?ordning=-namn")
+        assert len(queries) <= MOST_QUERIES
+        with CaptureQueriesContext(connection) as again:
+            second = client.get(first.context["next_url"])
+        assert len(again) <= len(queries) + 1
+        names = [each.name for page in (first, second) for each in page.context["organisations"]]
+        assert names == sorted(names, reverse=True)
+        assert len(names) == len(set(names)) == 62
+        assert second.context["next_url"] == ""
+        assert client.get(f"{address}?ordning=vad&efter=vad").context["organisations"][0].name == "Ort 000"
+
+    def test_an_area_without_issuer_says_what_to_do(self, world: Any) -> None:
+        area = configuration.create_area(actor=SETUP, name="Nytt område")
+        page = admin(world).get(at("area", area))
+        assert "kort kan inte beställas" in text_of(page)
+        assert at("organisation_new", area) in page.content.decode()
+
+
+class TestOrganisationPage:
+    """Organisation as on the slides."""
+
+    def test_what_stands_on_it(self, world: Any) -> None:
+        text = text_of(issuer(world).get(at("organisation", world.region)))
+        for expected in (
+            "Utgivningsområde Regionen", "Organisations-id i användarkatalog (HSA-id) TST2321000131-1000",
+            "Organisationsnummer 232100-0131", "Land SE", "Organisationsnamn Regionen", "Utfärdarnummer 1549",
+            "Abonnemangsavgift Ej bestämd, tas inte ut", "Direktansluten, utgivande i området", "Kort (egen)",
+            "Kontor A", "Kliniken TST2321000131-1004 Regionen Regionen", "Skapa underorganisation",
+        ):  # fmt: skip
+            assert expected in text, expected
+
+    def test_how_it_is_connected_and_whose_card_it_has(self, world: Any) -> None:
+        client = issuer(world)
+        city, clinic = (text_of(client.get(at("organisation", row))) for row in (world.city, world.clinic))
+        assert "Tredjepartsansluten genom Regionen" in city
+        assert "Tillhör organisation Regionen" in clinic
+        assert "Kort (samma som organisationen ovanför)" in clinic
+        assert "Räknas med Regionen" in clinic
+
+    def test_what_lies_above_ones_scope_is_told_and_not_linked(self, world: Any) -> None:
+        page = client_of(world.officer(world.clinic, Role.DEPUTY_ISSUER)).get(at("organisation", world.clinic))
+        assert "Tillhör organisation Regionen" in text_of(page)
+        for above in (at("organisation", world.region), at("area", world.area)):
+            assert above not in page.content.decode()
+
+    def test_functions_are_by_right_and_say_why_not(self, world: Any) -> None:
+        top, below = (issuer(world).get(at("organisation", row)) for row in (world.region, world.clinic))
+        assert "Förvaltningen ändrar organisationer" in text_of(top)
+        assert at("organisation_edit", world.region) not in top.content.decode()
+        assert at("organisation_edit", world.clinic) in below.content.decode()
+        assert "Konfiguration" not in text_of(
+            client_of(world.officer(world.clinic, Role.READER)).get(at("organisation", world.clinic))
+        )
+        client = admin(world)
+        page = client.get(at("organisation", world.region)).content.decode()
+        links = re.findall(r'<a class="function" href="([^"]+)"', page)
+        assert len(links) >= 4
+        assert {link: client.get(link).status_code for link in links} == dict.fromkeys(links, 200)
+
+    def test_the_fees_dates_stand_there(self, world: Any) -> None:
+        day = clock.today() + dt.timedelta(days=40)
+        for moment, charged in ((dt.date(2020, 1, 1), True), (day, False)):
+            configuration.set_subscription_fee(
+                actor=SETUP, organisation_id=world.city.id, charged=charged,
+                valid_from=dt.datetime.combine(moment, dt.time(), clock.STOCKHOLM),
+            )  # fmt: skip
+        assert f"Ja, sedan 2020-01-01. Nej från {day}" in text_of(admin(world).get(at("organisation", world.city)))
+
+    def test_the_number_of_queries_does_not_grow(self, world: Any) -> None:
+        client = issuer(world)
+        client.get(at("organisation", world.region))
+        with CaptureQueriesContext(connection) as few:
+            client.get(at("organisation", world.region))
+        for number in range(20):
+            world.organisation(
+                f"Enhet {number}", f"TST2321000131-{8000 + number}", "2321000131", area=world.area, parent=world.region
+            )
+        with CaptureQueriesContext(connection) as more:
+            client.get(at("organisation", world.region))
+        assert len(few) == len(more) <= MOST_QUERIES
+
+
+class TestCreating:
+    """From nothing to an area with an issuer, a third party and a sub-organisation, by the forms alone."""
+
+    def test_an_area_with_what_lies_in_it(self, world: Any) -> None:
+        CardCustomisation.objects.create(customisation_id="1000000000", name="SITHS eID", generic=True)
+        client = admin(world)
+        made = client.post(reverse("area_new"), {"name": " Region  Ost ", "invoice_reference": "9200103"})
+        area = IssuingArea.objects.get(name="Region Ost")
+        assert made.url == at("area", area)
+        form = client.get(at("organisation_new", area))
+        assert {"charged", "issuing"} <= set(form.context["form"].fields)
+        data = {
+            **fields_of(form), "name": "Region Ost", "hsa_id": "TST2321000172-1000", "organisation_number": "232100-0172",
+            "county": "Uppsala län", "charged": "yes", "issuing": "on",
+        }  # fmt: skip
+        region = Organisation.objects.get(pk=client.post(at("organisation_new", area), data).url.split("/")[-2])
+        area.refresh_from_db()
+        assert (area.issuing_organisation, region.organisation_number) == (region, "2321000172")
+        assert SubscriptionFee.objects.get(organisation=region).charged
+        assert "issuing" not in client.get(at("organisation_new", area)).context["form"].fields
+        below = client.get(at("sub_organisation_new", region))
+        assert fields_of(below)["organisation_number"] == "232100-0172"
+        data = {
+            **fields_of(below), "name": "Privat Vård", "hsa_id": "TST2321000172-1004", "customisation": "generic",
+        }  # fmt: skip
+        assert client.post(at("sub_organisation_new", region), data).status_code == 302
+        private = Organisation.objects.get(parent=region)
+        assert private.customisation is not None
+        assert private.customisation.generic
+        assert "SITHS eID (den generella)" in text_of(client.get(at("organisation", private)))
+
+    @pytest.mark.parametrize(
+        ("field", "value", "said"),
+        [
+            ("organisation_number", "232100-0173", "Organisationsnumret är fel"),
+            ("organisation_number", "", "Ange organisationsnumret"),
+            ("hsa_id", "TST-1", "HSA-id har fel form"),
+            ("hsa_id", "TST2120001561-1000", "HSA-id tillhör redan en annan organisation"),
+            ("name", "", "Ange organisationens namn"),
+            ("name", "x" * 101, "Skriv högst 100 tecken"),
+            ("country", "S1", "Skriv landet som två bokstäver"),
+            ("county", "Skånes län", "Välj ett län i listan"),
+            ("charged", "", "Välj om abonnemangsavgift"),
+        ],
+    )
+    def test_what_is_wrong_is_said_at_its_field_and_nothing_is_made(self, world: Any, field: str, value: str, said: str) -> None:
+        data = {
+            "name": "Ny", "hsa_id": "TST2321000172-1000", "organisation_number": "2321000172", "country": "SE",
+            "county": "", "charged": "no",
+        }  # fmt: skip
+        client = admin(world)
+        before = (Organisation.objects.count(), Event.objects.count())
+        response = client.post(at("organisation_new", world.area), {**data, field: value})
+        assert response.status_code in (409, 422)
+        assert said in " ".join(response.context["form"].errors[field])
+        assert f'href="#id_{field}' in response.content.decode()
+        assert (Organisation.objects.count(), Event.objects.count()) == before
+
+
+class TestEditing:
+    """Two people at the same thing (ADR 0180)."""
+
+    def test_the_second_is_told_keeps_what_was_typed_and_decides(self, world: Any) -> None:
+        address = at("organisation_edit", world.clinic)
+        other, mine = admin(world), issuer(world)
+        typed = fields_of(mine.get(address))
+        theirs = fields_of(other.get(address)) | {"name": "Deras namn", "county": "Skåne län"}
+        assert other.post(address, theirs).status_code == 302
+        refused = mine.post(address, typed | {"name": "Mitt namn"})
+        assert refused.status_code == 409
+        text = text_of(refused)
+        for expected in (
+            "Ändrat av andra sedan du öppnade sidan", "Namn: Kliniken → Deras namn", "Län: – → Skåne län",
+            "Handläggare Provsson", "Nu står det: Deras namn",
+        ):  # fmt: skip
+            assert expected in text, expected
+        again = fields_of(refused)
+        assert (again["name"], again["county"], again["version"]) == ("Mitt namn", "Skåne län", "2")
+        assert mine.post(address, again).status_code == 302
+        world.clinic.refresh_from_db()
+        assert (world.clinic.name, world.clinic.county, world.clinic.version) == ("Mitt namn", "Skåne län", 3)
+
+    def test_a_form_without_its_version_overwrites_nothing(self, world: Any) -> None:
+        client, address = issuer(world), at("organisation_edit", world.clinic)
+        data = fields_of(client.get(address)) | {"name": "Annat"}
+        for version in ("", "0", "x", "-1", "99999999999999"):
+            assert client.post(address, data | {"version": version}).status_code in (409, 422)
+        world.clinic.refresh_from_db()
+        assert world.clinic.name == "Kliniken"
+
+    def test_an_area_is_edited_and_its_issuer_changed(self, world: Any) -> None:
+        client, address = admin(world), at("area_edit", world.area)
+        data = fields_of(client.get(address))
+        assert data["issuing_organisation"] == str(world.region.id)
+        response = client.post(address, data | {"issuing_organisation": str(world.city.id), "name": "Nytt"})
+        assert response.url == at("area", world.area)
+        assert "Utgivande organisation Staden" in text_of(client.get(response.url))
+        stale = client.post(address, data | {"invoice_reference": "1"})
+        assert stale.status_code == 409
+        assert "Utgivande organisation: Regionen → Staden" in text_of(stale)
+        assert fields_of(stale)["issuing_organisation"] == str(world.city.id)
+
+    def test_an_organisation_with_its_own_card_is_not_asked_for_another(self, world: Any) -> None:
+        CardCustomisation.objects.create(customisation_id="1000000000", name="SITHS eID", generic=True)
+        own = CardCustomisation.objects.create(customisation_id="1000000001", name="Egen")
+        address = at("organisation_edit", world.clinic)
+        assert "customisation" in issuer(world).get(address).context["form"].fields
+        Organisation.objects.filter(pk=world.clinic.pk).update(customisation=own)
+        assert "customisation" not in issuer(world).get(address).context["form"].fields
+
+
+class TestFee:
+    """The dated fee."""
+
+    def test_it_is_set_and_listed(self, world: Any) -> None:
+        client, address, today = admin(world), at("organisation_fee", world.city), clock.today()
+        assert client.post(address, {"charged": "yes", "valid_from": str(today)}).status_code == 302
+        assert client.post(address, {"charged": "no", "valid_from": str(today + dt.timedelta(days=31))}).status_code == 302
+        text = text_of(client.get(address))
+        assert f"{today} Ja Gäller nu" in text
+        assert "Nej Kommande" in text
+
+    def test_a_day_of_a_month_that_is_over_or_taken_is_told(self, world: Any) -> None:
+        client, address, today = admin(world), at("organisation_fee", world.city), clock.today()
+        early = client.post(address, {"charged": "yes", "valid_from": str(today.replace(day=1) - dt.timedelta(days=1))})
+        assert "Tidigare månader kan vara fakturerade" in " ".join(early.context["form"].errors["valid_from"])
+        client.post(address, {"charged": "yes", "valid_from": str(today)})
+        taken = client.post(address, {"charged": "no", "valid_from": str(today)})
+        assert (taken.status_code, list(taken.context["form"].errors)) == (409, ["valid_from"])
+        wrong = client.post(address, {"charged": "", "valid_from": "igår"})
+        assert set(wrong.context["form"].errors) == {"charged", "valid_from"}
+
+
+class TestMoving:
+    """A move is told before it is made (ADR 0181)."""
+
+    def consequences(self, client: Client, row: Organisation, target: str) -> Any:
+        return client.post(at("organisation_move", row), {"target": target})
+
+    def test_search_choose_see_and_move(self, world: Any) -> None:
+        losing = world.officer(world.region, Role.ID_ADMINISTRATOR)
+        gaining = world.officer(world.city, Role.REVOKER)
+        Person.objects.filter(pk=losing.person_id).update(surname="Förlorarsson")
+        Person.objects.filter(pk=gaining.person_id).update(surname="Vinnarsson")
+        client, address = issuer(world), at("organisation_move", world.clinic)
+        found = client.post(address, {"text": "stad"})
+        assert [place.name for place in found.context["places"]] == ["Staden"]
+        assert client.post(address, {"text": "stad", "valj": "1"}).status_code == 422
+        target = found.context["places"][0].value
+        told = self.consequences(client, world.clinic, target)
+        loses, gains = text_of(told).split("De som får åtkomst")
+        assert "Förlorarsson ID-administratör Regionen" in loses
+        assert "Vinnarsson Spärr Staden" in gains
+        assert "Förlorarsson" not in gains
+        assert "Kort (egen)" not in gains
+        data = {"target": target, "version": told.context["version"], "bekrafta": "1"}
+        assert client.post(address, data).url == at("organisation", world.clinic)
+        world.clinic.refresh_from_db()
+        assert world.clinic.parent_id == world.city.id
+        assert "ligger redan där" in text_of(self.consequences(client, world.clinic, target))
+
+    def test_who_has_the_same_role_at_both_ends_is_not_among_them(self, world: Any) -> None:
+        person = Person.objects.get(pk=world.officer(world.region, Role.ID_ADMINISTRATOR).person_id)
+        RoleGrant.objects.create(person=person, role=Role.ID_ADMINISTRATOR.value, organisation=world.city, valid_from=clock.now())
+        told = self.consequences(issuer(world), world.clinic, f"organisation:{world.city.id}")
+        assert told.context["brings"].loses == told.context["brings"].gains == ()
+
+    def test_a_protected_officer_is_not_named(self, world: Any) -> None:
+        officer = world.officer(world.region, Role.ID_ADMINISTRATOR)
+        Person.objects.filter(pk=officer.person_id).update(surname="Hemlig", is_protected=True, protected_person_indicator=True)
+        text = text_of(self.consequences(issuer(world), world.clinic, f"organisation:{world.city.id}"))
+        assert "Handläggare med skyddade personuppgifter" in text
+        assert "Hemlig" not in text
+
+    def test_to_another_area_tells_of_invoices_offices_and_cards(self, world: Any) -> None:
+        told = self.consequences(admin(world), world.clinic, f"area:{world.stranger.area_id}")
+        text = text_of(told)
+        for expected in (
+            "faktureras Annan region, inte Regionen", "1 koppling till ett kontor försvinner",
+            "Ingen, kort kan inte beställas i stället för Kort (samma som organisationen ovanför)", "egen organisation i området",
+        ):  # fmt: skip
+            assert expected in text, expected
+
+    def test_places_out_of_reach_are_neither_found_nor_taken(self, world: Any) -> None:
+        client, address = issuer(world), at("organisation_move", world.clinic)
+        assert client.post(address, {"text": "annan"}).context["places"] == []
+        assert client.post(address, {"text": "klin"}).context["places"] == []  # itself
+        for target in (f"organisation:{world.stranger.id}", f"area:{world.area.id}", "organisation:x", "vad", "area:"):
+            for confirmed in ({}, {"bekrafta": "1", "version": "1"}):
+                assert client.post(address, {"target": target, **confirmed}).status_code in (403, 404), target
+        world.clinic.refresh_from_db()
+        assert world.clinic.parent_id == world.region.id
+
+    def test_what_was_changed_meanwhile_is_told_and_the_move_asked_for_anew(self, world: Any) -> None:
+        client, address, target = issuer(world), at("organisation_move", world.clinic), f"organisation:{world.city.id}"
+        shown = self.consequences(client, world.clinic, target)
+        data = OrganisationData("Omdöpt", world.clinic.hsa_id, "2321000131")
+        configuration.edit_organisation(actor=SETUP, organisation_id=world.clinic.id, version=1, data=data)
+        confirm = {"target": target, "version": shown.context["version"], "bekrafta": "1"}
+        refused = client.post(address, confirm)
+        assert refused.status_code == 409
+        assert "Namn: Kliniken → Omdöpt" in text_of(refused)
+        assert client.post(address, confirm | {"version": refused.context["version"]}).status_code == 302
+
+    def test_a_tree_that_would_bite_its_tail_is_refused_in_words(self, world: Any) -> None:
+        client = admin(world)
+        below = self.consequences(client, world.region, f"organisation:{world.clinic.id}")
+        assert (below.status_code, "egen underorganisation" in text_of(below)) == (409, True)
+        leaving = self.consequences(client, world.region, f"organisation:{world.city.id}")
+        assert (leaving.status_code, "utgivande i sitt område" in text_of(leaving)) == (409, True)
+
+    def test_a_page_of_consequences_takes_few_queries(self, world: Any) -> None:
+        client = issuer(world)
+        for role in (Role.ID_ADMINISTRATOR, Role.READER, Role.REVOKER, Role.DEPUTY_ISSUER):
+            world.officer(world.region, role)
+            world.officer(world.city, role)
+        with CaptureQueriesContext(connection) as queries:
+            self.consequences(client, world.clinic, f"organisation:{world.city.id}")
+        assert len(queries) <= 20
+
+
+class TestHistory:
+    """Every change tells who, when, before and after."""
+
+    def test_who_when_before_and_after(self, world: Any) -> None:
+        client, actor = issuer(world), world.officer(role=Role.RESPONSIBLE_ISSUER)
+        address = at("organisation_edit", world.clinic)
+        client.post(address, fields_of(client.get(address)) | {"name": "Ny klinik"})
+        configuration.move_organisation(actor=SETUP, organisation_id=world.clinic.id, parent_id=world.stranger.id)
+        configuration.move_organisation(actor=SETUP, organisation_id=world.clinic.id, parent_id=world.city.id)
+        page = client.get(at("organisation_history", world.clinic))
+        text = text_of(page)
+        hsa_id = Person.objects.get(pk=actor.person_id).posts.get().hsa_id
+        for expected in (
+            f"Namn: från Kliniken → till Ny klinik Handläggare Provsson {hsa_id}",
+            "Tillhör organisation: från utanför din behörighet → till Staden", "Systemet: uppsättning",
+            "Organisationen skapades", "HSA-id: TST2321000131-1004",
+        ):  # fmt: skip
+            assert expected in text, expected
+        assert world.clinic.scope_path not in page.content.decode()
+        times = [entry.at for entry in page.context["entries"]]
+        assert times == sorted(times, reverse=True)
+
+    def test_an_areas_history_names_its_issuer(self, world: Any) -> None:
+        text = text_of(admin(world).get(at("area_history", world.area)))
+        assert "Utgivande organisation: från – → till Regionen" in text
+
+    def test_long_histories_are_paged_at_the_same_cost(self, world: Any) -> None:
+        for number in range(1, 61):
+            data = OrganisationData(f"Namn {number}", world.clinic.hsa_id, "2321000131")
+            configuration.edit_organisation(actor=SETUP, organisation_id=world.clinic.id, version=number, data=data)
+        client = issuer(world)
+        with CaptureQueriesContext(connection) as first_queries:
+            first = client.get(at("organisation_history", world.clinic))
+        with CaptureQueriesContext(connection) as second_queries:
+            second = client.get(first.context["next_url"])
+        assert len(first_queries) <= len(second_queries) <= MOST_QUERIES  # the creation's event names two places more
+        assert [len(page.context["entries"]) for page in (first, second)] == [50, 14]
+        for odd in ("x", "-1", "9" * 30, "٣"):
+            assert client.get(f"{at('organisation_history', world.clinic)}?fore={odd}").status_code == 200
