@@ -1,18 +1,21 @@
 """The search for RSA keys that share a prime with another certified key (B1.12): blocks of moduli, compared by a job (ADR 0132).
 
-A broken generator gives itself away only beside other keys of it. Each RSA key that is certified is entered once; the job folds
-keys into blocks, each with the product of its moduli, and compares every new block with every older one. Both keys of a pair are
-anybody's to compute, so their certificates are revoked as compromised.
+A broken generator gives itself away only beside other keys of it. Each RSA key that is certified, here or by a CA that was taken
+over, is entered once; the job folds keys into blocks, each with the product of its moduli, and compares every new block with
+every older one. Both keys of a pair are anybody's to compute, so their certificates are revoked as compromised.
 """
 
 import datetime as dt
+import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import structlog
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.db import transaction
+from django.db.models import Q
 
 from pki import key_checks
 from pki.domain import moduli, tbs
@@ -26,12 +29,18 @@ BLOCK = 1024
 # A block is folded when it is full, or when its oldest key has waited for this long.
 LONGEST_WAIT = dt.timedelta(hours=6)
 SECONDS = 60.0
+LEAST = 512
+"""Bits of a modulus that is compared: an imported certificate may hold any number, and zero is a multiple of all."""
 _LIVE = [CertificateStatus.RESERVED, CertificateStatus.ISSUED]
 
 
 def enter(uses: Iterable[key_checks.Use], now: dt.datetime) -> None:
     """Enters RSA keys that are certified for the first time, in the caller's transaction."""
-    found = {use.spki_sha256 for use in uses if isinstance(use.public_key, rsa.RSAPublicKey)}
+    enter_hashes({use.spki_sha256 for use in uses if isinstance(use.public_key, rsa.RSAPublicKey)}, now)
+
+
+def enter_hashes(found: Collection[str], now: dt.datetime) -> None:
+    """As `enter`, for RSA keys by their SHA-256 of SubjectPublicKeyInfo; also those of certificates that others issued."""
     if found:
         RsaKey.objects.bulk_create([RsaKey(spki_sha256=spki, created_at=now) for spki in sorted(found)], ignore_conflicts=True)
 
@@ -64,16 +73,20 @@ def _fold() -> int | None:
         if not rows or (len(rows) < BLOCK and rows[0].created_at > now - LONGEST_WAIT):
             return None
         values = _moduli([row.spki_sha256 for row in rows])
-        hashes, numbers = list(values), list(values.values())
+        numbers = list(values.values())
         block = ModulusBlock.objects.create(count=len(numbers), product=_bytes(moduli.product(numbers)), created_at=now)
         RsaKey.objects.filter(id__in=[row.id for row in rows]).update(block=block)
-        return _revoke(spki for spki, divisor in zip(hashes, moduli.shared_factors(numbers), strict=True) if divisor != 1)
+        hits = {spki: values[spki] for spki, each in zip(values, moduli.shared_factors(numbers), strict=True) if each != 1}
+        return _revoke(_factored(hits, hits))
 
 
 def _compare() -> int | None:
-    """Compares the oldest block that is not done with the next older one; None if there is nothing to compare."""
+    """Compares the newest block that is not done with the next older one; None if there is nothing to compare.
+
+    The newest goes first, so that a take-over of a million keys, which takes weeks, keeps no card's key waiting.
+    """
     with transaction.atomic(durable=True):
-        waiting = ModulusBlock.objects.filter(compared_at=None).order_by("id").select_for_update(skip_locked=True, no_key=True)
+        waiting = ModulusBlock.objects.filter(compared_at=None).order_by("-id").select_for_update(skip_locked=True, no_key=True)
         block = waiting.first()
         if block is None:
             return None
@@ -92,23 +105,43 @@ def _shared(block: ModulusBlock, older: ModulusBlock) -> list[str]:
     hits = _with_product(mine, product)
     if not hits:
         return []
-    theirs = _moduli(older.keys.values_list("spki_sha256", flat=True))
-    return [*hits, *_with_product(theirs, moduli.product([mine[spki] for spki in hits]))]
+    others = _moduli(older.keys.values_list("spki_sha256", flat=True))
+    theirs = _with_product(others, moduli.product(list(hits.values())))
+    return [*_factored(hits, theirs), *_factored(theirs, hits)]
 
 
-def _with_product(values: dict[str, int], product: int) -> list[str]:
+def _with_product(values: Mapping[str, int], product: int) -> dict[str, int]:
     """The keys whose moduli have a divisor in common with the product."""
     divisors = moduli.divisors(list(values.values()), product)
-    return [spki for spki, divisor in zip(values, divisors, strict=True) if divisor != 1]
+    return {spki: values[spki] for spki, divisor in zip(values, divisors, strict=True) if divisor != 1}
+
+
+def _factored(keys: Mapping[str, int], others: Mapping[str, int]) -> list[str]:
+    """The keys that one of the others tells a prime of, or that have another's modulus.
+
+    A modulus that another is a multiple of is told by nothing: who has such a certificate must not get the key revoked.
+    """
+    return [
+        spki
+        for spki, number in keys.items()
+        if any(other == number or 1 < math.gcd(number, other) < number for name, other in others.items() if name != spki)
+    ]
 
 
 def _moduli(spki_hashes: Iterable[str]) -> dict[str, int]:
-    rows = Certificate.objects.filter(spki_sha256__in=list(spki_hashes), tbs_der__isnull=False)
+    """Moduli by the key's hash. Keys of imported certificates may be anything; those that are no RSA keys are left out."""
+    rows = Certificate.objects.filter(Q(tbs_der__isnull=False) | Q(blob__isnull=False), spki_sha256__in=list(spki_hashes))
     found: dict[str, int] = {}
-    for spki, der in rows.order_by("spki_sha256", "id").distinct("spki_sha256").values_list("spki_sha256", "tbs_der"):
-        key = x509.load_der_x509_certificate(tbs.assemble(bytes(der or b""), bytes(8))).public_key()
-        if isinstance(key, rsa.RSAPublicKey):
-            found[spki] = key.public_numbers().n
+    chosen = rows.order_by("spki_sha256", "id").distinct("spki_sha256").values_list("spki_sha256", "tbs_der", "blob__der")
+    for spki, planned, issued in chosen:
+        try:
+            key = x509.load_der_x509_certificate(
+                bytes(issued) if issued else tbs.assemble(bytes(planned or b""), bytes(8))
+            ).public_key()
+        except (ValueError, UnsupportedAlgorithm):
+            continue
+        if isinstance(key, rsa.RSAPublicKey) and (number := key.public_numbers().n) % 2 and number.bit_length() >= LEAST:
+            found[spki] = number
     return found
 
 

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from pki.domain import der, serials
 
 _ALGORITHM, _ISSUER, _SPKI = 2, 3, 6  # positions in TBSCertificate, after the version
+_RSA = bytes.fromhex("06092a864886f70d010101")  # rsaEncryption (RFC 8017 appendix C)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Seen:
     not_after: dt.datetime
     tbs_sha256: str
     spki_sha256: str
+    is_rsa: bool = False
 
 
 class NotOurs(ValueError):
@@ -71,6 +73,7 @@ class Checker:
             certificate.not_valid_after_utc,
             hashlib.sha256(tbs).hexdigest(),
             hashlib.sha256(fields.spki).hexdigest(),
+            _is_rsa(fields.spki),
         )
 
     def _names_the_key(self, certificate: x509.Certificate) -> bool:
@@ -116,6 +119,11 @@ def _fields(content: bytes) -> _Fields:
         return content[element.start : element.end]
 
     return _Fields(bytes_of(inner[_ISSUER]), bytes_of(inner[_SPKI]), bytes_of(inner[_ALGORITHM]), bytes_of(outer[1]))
+
+
+def _is_rsa(spki: bytes) -> bool:
+    algorithm = der.children(spki, der.whole(spki, der.SEQUENCE))[0]
+    return spki.startswith(_RSA, algorithm.content)
 
 
 def check_all(checker: Checker, contents: list[bytes]) -> list[Seen | str]:

@@ -22,6 +22,8 @@ DROP FUNCTION pki_refuse_import_change();
 
 
 class Migration(migrations.Migration):
+    """A report of the status services, and signatures of imports."""
+
     dependencies = [
         ("pki", "0021_imports"),
     ]

@@ -12,8 +12,8 @@ class CaImport(models.Model):
     """An import of a CA's certificates and lists under dual control (spec F8). What it reads is fixed by `inputs_sha256`.
 
     `inputs` are the files with size and SHA-256, `inputs_sha256` the hash of that list's canonical JSON. `position` is how many
-    rows of the source a committed batch has passed, and `counts` what became of those. `report` stands when it is finished, and is
-    fixed then; `signature` is by the token's key `signature_key_id` over it (see `pki.takeover.signatures`), empty until it is made.
+    rows of the source a committed batch has passed, and `counts` what became of those. `report` stands when it is finished, and
+    is fixed then; `signature` over it is by the token's key `signature_key_id` (see `pki.takeover.signatures`), empty until made.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)

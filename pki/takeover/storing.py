@@ -5,12 +5,13 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from pki import shared_factors
 from pki.domain import serials
 from pki.domain.imported_certificates import Seen
 from pki.models import Certificate, CertificateAuthority, CertificateBlob, CertificateStatus, RevocationReason
 from pki.takeover.findings import Ledger
 from pki.takeover.records import HOLD, Record, RowFault
-from siths_portal.lib import bulk
+from siths_portal.lib import bulk, clock
 from siths_portal.lib.ids import new_id
 
 Draw = Callable[[int], int]
@@ -22,10 +23,11 @@ _CONTENT = ["tbs_sha256", "spki_sha256", "not_before", "not_after"]
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A record that passed every check: the row that it is to be, and its DER."""
+    """A record that passed every check: the row that it is to be, its DER, and whether its key is an RSA key."""
 
     record: Record
     row: Certificate
+    is_rsa: bool = False
 
 
 def take(record: Record, seen: Seen | None, ca: CertificateAuthority, now: dt.datetime, *, revoke_held: bool) -> Taken:
@@ -60,7 +62,7 @@ def take(record: Record, seen: Seen | None, ca: CertificateAuthority, now: dt.da
         reason=reason,
         invalidity_date=record.invalidity_date,
     )
-    return Taken(record, row)
+    return Taken(record, row, is_rsa=seen is not None and seen.is_rsa)
 
 
 def _serial(record: Record, seen: Seen | None) -> str:
@@ -105,6 +107,8 @@ def store(batch: Sequence[Taken], ca: CertificateAuthority, ledger: Ledger, draw
     bulk.insert(each.row for each in new)
     blobs = [(each.row, each) for each in new] + completed
     bulk.insert(CertificateBlob(certificate=row, der=each.record.der) for row, each in blobs if each.record.der is not None)
+    if lock:
+        shared_factors.enter_hashes({row.spki_sha256 for row, each in blobs if each.is_rsa}, clock.now())
     Certificate.objects.bulk_update([row for row, _each in completed], _CONTENT, batch_size=1000)
     Certificate.objects.bulk_update(changed, _STATUS, batch_size=1000)
     ledger.counts.update(
