@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Iterator
 
 from django.conf import settings
-from django.db import connection
 
 from pki.hsm import HsmError, HsmKeyMissing, Scheme, hsm_for
 from pki.models import HsmKey, KeyPurpose
@@ -13,7 +12,6 @@ from siths_portal.lib import clock
 from siths_portal.lib.audit_keys import KeysUnavailable, KeyUnknown
 
 ACTOR = "system:audit"
-_LOCK = 0x70_6B_69_0F  # a year's key is made by one process
 
 
 def of_the_year(purpose: KeyPurpose) -> HsmKey:
@@ -23,7 +21,7 @@ def of_the_year(purpose: KeyPurpose) -> HsmKey:
     if found := keys.first():
         return found
     label = f"siths/{_environment()}/{purpose}{year}"
-    with _alone(), _asking(label):
+    with _asking(label):
         return Wanted(hsm_for(settings.PKCS11_TOKEN), purpose, label, SERVICE_KEYS[purpose]).ensure(actor_ref=ACTOR)
 
 
@@ -53,13 +51,3 @@ def _asking(name: str) -> Iterator[None]:
         raise KeyUnknown(name) from None
     except HsmError as error:
         raise KeysUnavailable(type(error).__name__) from error
-
-
-@contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
-        try:
-            yield
-        finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])

@@ -4,6 +4,7 @@ One whose certificate is revoked is replaced at once, by another key, and what i
 """
 
 import datetime as dt
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import count
 
@@ -30,7 +31,7 @@ from pki.models import (
     OcspSigner,
 )
 from pki.token_keys import Wanted, retire
-from siths_portal.lib import clock
+from siths_portal.lib import clock, locks
 
 log = structlog.get_logger(__name__)
 
@@ -49,8 +50,18 @@ class _Responder:
 def ensure(ca: CertificateAuthority, *, algorithm: str = "", actor_ref: str = ACTOR) -> OcspSigner | None:
     """Gives the CA a responder unless it has one with more than 15 days left; returns the new one. Raises HsmError, NotIssuable.
 
-    The key type is the last responder's if none is named. Safe to repeat after a crash at any point.
+    The key type is the last responder's if none is named. Safe to repeat after a crash at any point, and for several at once.
     """
+    with _alone(ca):
+        return _ensure(ca, algorithm, actor_ref)
+
+
+def _alone(ca: CertificateAuthority) -> AbstractContextManager[None]:
+    """One process at a time renews and retires a CA's responders."""
+    return locks.held(locks.number(f"pki.responders {ca.id}"))
+
+
+def _ensure(ca: CertificateAuthority, algorithm: str, actor_ref: str) -> OcspSigner | None:
     now = clock.now()
     signers = OcspSigner.objects.filter(ca=ca, retired_at=None).order_by("-not_after")
     newest = signers.filter(certificate__status=CertificateStatus.ISSUED).first()
@@ -160,8 +171,9 @@ def renew_due() -> int:
     answering = CertificateAuthority.objects.filter(state__in=ONLINE, ocsp_signers__isnull=False, not_after__gt=clock.now())
     for ca in answering.distinct().order_by("id"):
         try:
-            renewed += ensure(ca) is not None
-            _retire_ended(ca)
+            with _alone(ca):
+                renewed += ensure(ca) is not None
+                _retire_ended(ca)
         except (HsmError, issuing.NotIssuable, clock_guard.ClockWentBack) as error:
             log.error("ocsp_signer.renewal_failed", ca=ca.slug, error=type(error).__name__)
     return renewed

@@ -3,17 +3,17 @@
 A crash between a key's making and its row is repaired by the next attempt.
 """
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from django.db import connection, transaction
+from django.db import transaction
 
 from pki.hsm import Algorithm, Hsm, HsmConfigError, KeyRef, KeySpec
 from pki.models import Event, HsmKey, KeyProvenance, KeyPurpose
-from siths_portal.lib import clock, faults
+from siths_portal.lib import clock, faults, locks
 from siths_portal.lib.canonical import sha256_hex
 
 # What a key of ours must be in the token; `never extractable` and `local` say that it was never anywhere else.
@@ -42,25 +42,13 @@ SERVICE_KEYS: dict[KeyPurpose, str] = {
 _LOCK = 0x70_6B_69_02  # shared by those who make or destroy keys, held alone by the inventory
 
 
-@contextlib.contextmanager
-def _changing_keys() -> Iterator[None]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock_shared(%s)", [_LOCK])
-        try:
-            yield
-        finally:
-            cursor.execute("SELECT pg_advisory_unlock_shared(%s)", [_LOCK])
+def _changing_keys() -> AbstractContextManager[None]:
+    return locks.held(_LOCK, shared=True)
 
 
-@contextlib.contextmanager
-def keys_at_rest() -> Iterator[None]:
+def keys_at_rest() -> AbstractContextManager[None]:
     """Nobody makes or destroys a key meanwhile, so that tokens and rows can be compared."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
-        try:
-            yield
-        finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+    return locks.held(_LOCK)
 
 
 # What an imported key must be: it came from elsewhere, and will go nowhere else.
@@ -159,12 +147,17 @@ class Wanted:
         return lambda: self.token.generate(KeySpec(Algorithm(self.algorithm), self.label))
 
     def ensure(self, *, actor_ref: str) -> HsmKey:
-        """The key's row; the key is made unless it is there. Raises HsmError, HsmConfigError if the token holds another kind."""
-        known = HsmKey.objects.filter(label=self.label).first()
-        if known is not None:
+        """The key's row; the key is made unless it is there, once by whoever asks at the same time.
+
+        Raises HsmError, HsmConfigError if the token holds another kind.
+        """
+        if known := self._known():
             return known
-        with _changing_keys():
-            return self._ensure(actor_ref)
+        with locks.held(locks.number(f"pki.key {self.label}")), _changing_keys():
+            return self._known() or self._ensure(actor_ref)
+
+    def _known(self) -> HsmKey | None:
+        return HsmKey.objects.filter(label=self.label).first()
 
     def _ensure(self, actor_ref: str) -> HsmKey:
         left = self.token.find_label(self.label)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from cryptography import x509
@@ -10,14 +11,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp as x509_ocsp
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 
 from pki import issuing, ocsp, responders
 from pki.hsm import HsmKeyMissing, HsmUnavailable, hsm_for
 from pki.models import Certificate, CertificateAuthority, Event, HsmKey, OcspResponse, OcspSigner
 from pki.revoking import plan_revocation
 from siths_portal.lib import clock, jobs
+from tests import superuser
 from tests.pki.orders import order, plan
+from tests.waiting import wait_for
 
 
 def days(number: int):
@@ -89,6 +92,36 @@ def test_renewal_that_was_cut_off_goes_on(small_pki, monkeypatch):
         assert ca.certificates.filter(status="reserved").count() == 0
         assert OcspSigner.objects.filter(ca=ca).count() == 2
         assert HsmKey.objects.filter(purpose="ocsp", label__contains="/function-").count() == 2
+
+
+def test_two_workers_at_once_make_one_responder_with_one_key(small_pki):
+    """Both stand before the table of keys when they are let go on: who comes second must find what the first has made."""
+    ca = CertificateAuthority.objects.current("function")
+
+    def renew() -> OcspSigner | None:
+        try:
+            with days(16):
+                return responders.ensure(ca)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as workers:
+        with superuser.cursor() as cursor:
+            cursor.execute("LOCK TABLE pki_hsmkey IN SHARE MODE")
+            made = [workers.submit(renew) for _ in range(2)]
+            wait_for(lambda: waiting() == 2, "both to wait")
+        (new,) = filter(None, (each.result() for each in made))
+    assert OcspSigner.objects.filter(ca=ca).count() == 2
+    key = HsmKey.objects.get(key_id=new.key_id)
+    token = hsm_for(settings.PKCS11_TOKEN)
+    assert [each.key_id for each in token.inventory() if each.label == key.label] == [key.key_id]
+
+
+def waiting() -> int:
+    """How many sessions of this database wait for a lock."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+        return cursor.fetchone()[0]
 
 
 def revoke(signer, reason="keyCompromise"):
