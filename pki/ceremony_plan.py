@@ -62,6 +62,8 @@ def recorded(ceremony: CeremonyFile) -> KeyCeremony | None:
 def refuse_conflicts(ceremony: CeremonyFile, rows: Rows) -> None:
     """Raises Conflict for a file that does not fit what is there."""
     stems = {row.file_stem: place for place, row in rows.items()}
+    if ceremony.environment == DEMO:
+        _refuse_real(ceremony, rows)
     for plan in ceremony.authorities:
         if (settings.DEBUG or ceremony.environment == DEMO) and not plan.common_name.startswith(DEMO_PREFIX):
             raise Conflict("ca-name-not-demo", f"Utanför produktion ska namnet börja med {DEMO_PREFIX}: {plan.common_name}.")
@@ -77,6 +79,14 @@ def refuse_conflicts(ceremony: CeremonyFile, rows: Rows) -> None:
             _refuse_parent(ceremony, plan, rows)
     for act in ceremony.acts:
         _refuse_act(ceremony, act, rows)
+
+
+def _refuse_real(ceremony: CeremonyFile, rows: Rows) -> None:
+    """A demo's approvers are not fixed by its file, so it makes no CA under a real one and no generation beside it (ADR 0125)."""
+    real = {slug: row.common_name for (slug, _generation), row in rows.items() if not row.common_name.startswith(DEMO_PREFIX)}
+    for plan in ceremony.authorities:
+        if found := real.get(plan.slug) or real.get(plan.parent):
+            raise Conflict("ca-name-not-demo", f"En democeremoni rör bara utfärdare som heter {DEMO_PREFIX}, inte {found}.")
 
 
 def _refuse_parent(ceremony: CeremonyFile, plan: AuthorityPlan, rows: Rows) -> None:
