@@ -30,8 +30,9 @@ class PermissionView:
 def grant_client(*, client_ref: str, ca: str, profile: str, rights: Iterable[str], actor_ref: str) -> PermissionView:
     """Adds rights, with one event if any is new. The client need not be registered yet.
 
-    Raises Invalid for a malformed reference, an unknown CA, a profile that the CA does not have, an unknown right, and for
-    `issue` and `revoke` of what the PKI makes for itself (certificates of CAs and of OCSP responders).
+    Raises Invalid for a malformed reference, an unknown CA, a profile that the CA does not have, an unknown right, for `issue`
+    and `revoke` of what the PKI makes for itself (certificates of CAs and of OCSP responders), and for `issue` of persons' eIDs:
+    who grants himself that, and has a client, could make one in anybody's name (DIGG K3.4).
     """
     wanted = _rights(rights)
     _check(client_ref, ca, profile, wanted)
@@ -81,7 +82,8 @@ class Reach:
         held = next((row for row in self.permissions if (row.ca, row.profile) == (ca, profile)), None)
         if held is None:
             raise NotFound("profile-unknown", "Utfärdaren finns inte, eller har inte profilen.")
-        if not held.may_issue:
+        # Also where a row says otherwise: it was not written by `grant_client`.
+        if not held.may_issue or (profile in PROFILES and PROFILES[profile].is_for_persons):
             raise Forbidden("client-may-not-issue", "Klienten har inte rätt att beställa certifikat med profilen.")
 
     def readable(self) -> Q:
@@ -129,6 +131,9 @@ def _check(client_ref: str, ca: str, profile: str, wanted: set[str]) -> None:
     if (known.basic_constraints or known.no_check) and wanted - {"read"}:
         reason = "Sådana certifikat gör och spärrar bara PKI:n själv. Klienten kan få läsa dem."
         raise Invalid("profile-not-orderable", reason, fields={"rights": [reason]})
+    if known.is_for_persons and "issue" in wanted:
+        reason = "Personers e-legitimationer beställs i portalen, där ingen kan skaffa en ensam. Klienten kan få läsa och spärra."
+        raise Invalid("profile-of-persons", reason, fields={"rights": [reason]})
 
 
 def _locked(client_ref: str, ca: str, profile: str) -> ClientPermission:

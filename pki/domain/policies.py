@@ -21,6 +21,8 @@ TIME_STAMP = "time-stamp"
 
 # A profile with this kind has one policy for each of the two kinds of numbers, read from serialNumber.
 PERSON_NUMBER = "person-number"
+# Kinds of profiles that make a person's eID.
+PERSONS = frozenset({HSA_ID, PERSON_NUMBER})
 
 
 class PolicyEnded(LookupError):

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, Self
 
 from pki.domain.names import Attribute
-from pki.domain.policies import PERSON_NUMBER, Policy, kind_of, suffix_at
+from pki.domain.policies import PERSON_NUMBER, PERSONS, Policy, kind_of, suffix_at
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 
 CARD_NUMBER = "1.2.752.34.2.1"
@@ -94,6 +94,13 @@ class Profile:
     def sha256(self) -> str:
         """SHA-256 of the canonical JSON of `definition`, in hex."""
         return sha256_hex(canonical_json(self.definition()))
+
+    @property
+    def is_for_persons(self) -> bool:
+        """Whether a certificate is a person's eID. Nobody gets one in another's name alone (DIGG K3.4): such certificates are
+        planned where more than one takes part, and neither by an operator's command nor by a machine client.
+        """
+        return self.subject_kind in PERSONS
 
     @cached_property
     def extensions(self) -> tuple[str, ...]:

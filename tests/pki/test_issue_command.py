@@ -104,7 +104,6 @@ def _handshake(server: ssl.SSLContext, client: ssl.SSLContext, host: str) -> str
 
 
 LEGAL = [f"{name}={value}" for name, value in orders.LEGAL_SUBJECT.items()]
-PERSON = [f"{name}={value}" for name, value in orders.PERSON_SUBJECT.items()]
 
 
 @pytest.mark.parametrize(
@@ -112,8 +111,6 @@ PERSON = [f"{name}={value}" for name, value in orders.PERSON_SUBJECT.items()]
     [
         ({"profile": "seal", "subject": LEGAL}, "NTRSE-5560160680"),
         ({"profile": "time-stamp", "subject": LEGAL}, "NTRSE-5560160680"),
-        ({"profile": "mobile-auth", "subject": PERSON, "subject_ref": "person:1"}, "189001019802"),
-        ({"profile": "mobile-sign", "subject": PERSON, "subject_ref": "person:1"}, "189001019802"),
         ({"profile": "transport", "card_number": orders.CARD}, orders.CARD),
     ],
 )
@@ -129,13 +126,13 @@ def test_each_profile_is_issued_from_the_command(demo_pki, key, tmp_path, capsys
 @pytest.mark.parametrize(
     ("options", "code", "text"),
     [
-        ({"profile": "person-id-auth"}, 2, "ange --ca: person-id-2, person-id-3"),
+        ({"profile": "ocsp-signer"}, 2, "ange --ca: function, person-hsaid-2"),
         ({"profile": "function", "subject": ["commonName"]}, 2, "skriv NAMN=VÄRDE"),
         ({"profile": "function", "san": ["x=y"]}, 2, "skriv NAMN=VÄRDE"),
         ({"profile": "function", "days": 399}, 1, "längre än 398 dagar"),
         ({"profile": "function", "ca": "person-id-3"}, 1, "Profilen finns inte hos utfärdaren"),
         ({"profile": "ocsp-signer", "ca": "function"}, 1, "görs bara av PKI:n själv"),
-        ({"profile": "person-id-auth", "ca": "person-id-3"}, 1, "organizationName: Uppgiften får inte finnas"),
+        ({"profile": "seal"}, 1, "organizationIdentifier: Organisationens nummer saknas"),
     ],
 )
 def test_what_is_refused_is_said_on_one_line(demo_pki, request_file, options, code, text):
@@ -143,6 +140,20 @@ def test_what_is_refused_is_said_on_one_line(demo_pki, request_file, options, co
         call_command("pki_issue", csr=request_file, **options)
     assert refused.value.returncode == code
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("profile", [*orders.PERSON_PROFILES, "mobile-auth", "mobile-sign"])
+def test_no_operator_makes_a_persons_eid_alone(demo_pki, key, tmp_path, profile):
+    ca, subject, alternative = orders.BY_PROFILE[profile]
+    path = tmp_path / "request.der"
+    path.write_bytes(orders.csr(key))
+    names = {"subject": [f"{name}={value}" for name, value in subject.items()], "subject_ref": "person:1"}
+    names["san"] = [f"{kind}={value}" for kind, value in alternative.items()]
+    number = {"card_number": orders.CARD} if profile in orders.ON_CARDS else {}
+    with pytest.raises(CommandError, match="beställs i portalen") as refused:
+        call_command("pki_issue", profile=profile, ca=ca, csr=path, **names, **number)
+    assert refused.value.returncode == 1
+    assert not Certificate.objects.filter(subject_ref="person:1").exists()
 
 
 def test_what_is_no_request_is_wrong_use(tmp_path):

@@ -23,7 +23,10 @@ from siths_portal.lib.files import write_atomically
 
 
 class Command(BaseCommand):
-    """Plans and signs here, so the process needs the token's PIN. Names not given as options are taken from the request."""
+    """Plans and signs here, so the process needs the token's PIN. Names not given as options are taken from the request.
+
+    Of every profile but those of persons: no operator gets an eID in another's name alone (DIGG K3.4).
+    """
 
     help = "Utfärdar ett certifikat från en certifikatbegäran (PKCS #10, PEM eller DER)."
 
@@ -47,6 +50,9 @@ class Command(BaseCommand):
     def handle(self, *_arguments: Any, **options: Any) -> None:
         """Exit 0 with the certificate, 1 if it is not issued, 2 for wrong use."""
         profile = PROFILES[options["profile"]]
+        if profile.is_for_persons:
+            reason = "personers e-legitimationer beställs i portalen, där ingen kan skaffa en ensam"
+            raise CommandError(reason, returncode=1)
         request = _request(options["csr"])
         try:
             subject = _pairs(options["subject"], names.OIDS) or _subject(request)
