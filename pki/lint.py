@@ -106,6 +106,16 @@ class _Extension(NamedTuple):
     der: bytes
 
 
+@functools.lru_cache(maxsize=256)  # most are the same in all certificates of a profile and CA
+def _extension(encoded: bytes) -> tuple[str, _Extension]:
+    """The name of an extension, the OID in hex for one that is not ours, and what it holds. Raises ValueError."""
+    oid, *critical, value = der.children(encoded, der.whole(encoded, der.SEQUENCE))
+    type_ = encoded[oid.content : oid.end]
+    if len(critical) > 1 or (critical and encoded[critical[0].start : critical[0].end] != _TRUE):
+        raise ValueError("critical is not DER")
+    return _BY_OID.get(type_, type_.hex()), _Extension(bool(critical), encoded[value.content : value.end], encoded)
+
+
 @functools.lru_cache(maxsize=4096)
 def _passed(*_profile_and_issuer: object) -> set[tuple[str, object, bytes]]:
     """Extensions that were read and found right for a profile and a CA: the same bytes need not be read again."""
@@ -225,13 +235,10 @@ class _Check:
         found: dict[str, _Extension] = {}
         (sequence,) = der.children(self.raw, self.fields.extensions)
         for each in der.children(self.raw, sequence):
-            oid, *critical, value = der.children(self.raw, each)
-            name = _BY_OID.get(self.raw[oid.content : oid.end], self.raw[oid.content : oid.end].hex())
-            if len(critical) > 1 or (critical and self._bytes(critical[0]) != _TRUE):
-                raise ValueError("critical is not DER")
+            name, extension = _extension(self._bytes(each))
             if name in found:
                 raise x509.DuplicateExtension(f"{name} twice", x509.ObjectIdentifier("2.5.29"))
-            found[name] = _Extension(bool(critical), self.raw[value.content : value.end], self._bytes(each))
+            found[name] = extension
         return found
 
     def _depends_on(self, name: str) -> object:

@@ -115,8 +115,9 @@ def generalized_time(since_1970: int) -> bytes:
     """GeneralizedTime with seconds and Z (RFC 5280 section 4.1.2.5.2). ValueError before year 1 and after 9999."""
     if not _FIRST <= since_1970 <= NEVER:
         raise ValueError("a time outside of the years 1 to 9999")
-    moment = _EPOCH + dt.timedelta(seconds=since_1970)
-    return encoded(GENERALIZED_TIME, f"{moment.year:04}{moment:%m%d%H%M%S}Z".encode())
+    at = _EPOCH + dt.timedelta(seconds=since_1970)
+    text = b"%04d%02d%02d%02d%02d%02dZ" % (at.year, at.month, at.day, at.hour, at.minute, at.second)
+    return encoded(GENERALIZED_TIME, text)
 
 
 def time(since_1970: int) -> bytes:

@@ -26,11 +26,10 @@ def spki_sha256(public_key: PublicKeyTypes) -> str:
     return hashlib.sha256(spki(public_key)).hexdigest()
 
 
-def identifier(public_key: PublicKeyTypes) -> bytes:
-    """The key identifier by method 1 of RFC 5280 section 4.2.1.2: SHA-1 of the BIT STRING's octets."""
-    encoded = spki(public_key)
-    _algorithm, bits = der.children(encoded, der.whole(encoded, der.SEQUENCE))
-    return hashlib.sha1(encoded[bits.content + 1 : bits.end], usedforsecurity=False).digest()
+def identifier(spki_der: bytes) -> bytes:
+    """The key identifier by method 1 of RFC 5280 section 4.2.1.2: SHA-1 of the octets of a SubjectPublicKeyInfo's BIT STRING."""
+    _algorithm, bits = der.children(spki_der, der.whole(spki_der, der.SEQUENCE))
+    return hashlib.sha1(spki_der[bits.content + 1 : bits.end], usedforsecurity=False).digest()
 
 
 def kind(public_key: PublicKeyTypes) -> str:

@@ -83,6 +83,11 @@ class Content:
     policies: tuple[str, ...] = ()
     card_number: str | None = field(default=None, repr=False)
 
+    @cached_property
+    def spki(self) -> bytes:
+        """The key's SubjectPublicKeyInfo in DER."""
+        return keys.spki(self.public_key)
+
 
 def build(profile: Profile, issuer: Issuer, content: Content) -> bytes:
     """DER of the TBSCertificate. Extensions stand in the fixed order; moments are cut to seconds.
@@ -101,7 +106,7 @@ def build(profile: Profile, issuer: Issuer, content: Content) -> bytes:
         issuer.name_der,
         der.encoded(der.SEQUENCE, times),
         names.encode(profile.subject, content.subject),
-        keys.spki(content.public_key),
+        content.spki,
         der.encoded(_EXTENSIONS, extensions),
     )
     return der.encoded(der.SEQUENCE, b"".join(parts))
@@ -135,7 +140,7 @@ _VARYING = {
 def _varying(profile: Profile, name: str, content: Content) -> bytes | None:
     """The DER value of an extension that each certificate has its own of; None without one."""
     if name == "subjectKeyIdentifier":
-        return der.encoded(der.OCTET_STRING, keys.identifier(content.public_key))
+        return der.encoded(der.OCTET_STRING, keys.identifier(content.spki))
     if name == "subjectAltName":
         found = alternative_names.build(profile.alternative_names, content.alternative)
         return None if found is None else found.public_bytes()
@@ -223,7 +228,7 @@ def fields(to_be_signed: bytes) -> Fields:
     return Fields(*found)
 
 
-@lru_cache(maxsize=16)  # asked for three times while one certificate is made
+@lru_cache(maxsize=256)  # asked for several times while the certificates of one batch are made
 def _algorithm(to_be_signed: bytes) -> bytes:
     found = fields(to_be_signed).algorithm
     return to_be_signed[found.start : found.end]
@@ -252,11 +257,15 @@ def subject(to_be_signed: bytes) -> dict[str, str]:
 
 def verify(certificate: x509.Certificate, public_key: PublicKeyTypes) -> None:
     """Verifies a certificate's signature with its CA's key. Raises cryptography's InvalidSignature."""
-    to_be_signed = certificate.tbs_certificate_bytes
+    verify_signature(certificate.tbs_certificate_bytes, certificate.signature, public_key)
+
+
+def verify_signature(to_be_signed: bytes, signature: bytes, public_key: PublicKeyTypes) -> None:
+    """Verifies a signature over the TBS, by the algorithm that it names. Raises cryptography's InvalidSignature."""
     algorithm = HASHES[signature_hash(to_be_signed)]
     if isinstance(public_key, rsa.RSAPublicKey):
-        public_key.verify(certificate.signature, to_be_signed, padding.PKCS1v15(), algorithm)
+        public_key.verify(signature, to_be_signed, padding.PKCS1v15(), algorithm)
     elif isinstance(public_key, ec.EllipticCurvePublicKey):
-        public_key.verify(certificate.signature, to_be_signed, ec.ECDSA(algorithm))
+        public_key.verify(signature, to_be_signed, ec.ECDSA(algorithm))
     else:
         raise ValueError("a CA's key is RSA or EC")
