@@ -7,7 +7,7 @@ An attempt in which the token provably did not sign does not count.
 
 import datetime as dt
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -27,7 +27,7 @@ from pki.domain import keys, tbs
 from pki.domain.profile_versions import KNOWN
 from pki.domain.profiles import Profile
 from pki.domain.tbs import Issuer
-from pki.hsm import HsmError, HsmUnavailable, Scheme, hsm_for
+from pki.hsm import HsmError, HsmUnavailable, Scheme, Signatures, hsm_for
 from pki.models import (
     CaState,
     Certificate,
@@ -48,6 +48,8 @@ log = structlog.get_logger(__name__)
 MAX_SIGNING = CLAIM / 2
 POSSIBLY_SIGNED_AFTER = dt.timedelta(hours=1)
 BATCH = 100
+# So many signatures are one call into the token; before each call the clock is asked.
+AT_ONCE = 20
 # What one task signs of what waits, before others on the queue have their turn.
 BATCHES_OF_A_TASK = 20
 ACTOR = "system:pki-signer"
@@ -82,15 +84,33 @@ def sign_tbs(to_be_signed: bytes, signer: Signer) -> bytes:
     Raises ClockWentBack with nothing signed, HsmError, NotIssuable.
     """
     clock_guard.check()
-    hash_name = tbs.signature_hash(to_be_signed)
+    signature = hsm_for(signer.token_label).sign(signer.key_id, to_be_signed, _scheme(to_be_signed, signer))
+    return _certificate(to_be_signed, signature, signer)
+
+
+def sign_many(to_be_signed: Sequence[bytes], signer: Signer, *, until: float) -> Signatures:
+    """Signatures over bytes that name the same algorithm, made in one call; none is begun after `until` (`time.monotonic`).
+
+    Raises ClockWentBack with nothing signed.
+    """
+    clock_guard.check()
+    scheme = _scheme(to_be_signed[0], signer)
+    return hsm_for(signer.token_label).sign_all(signer.key_id, to_be_signed, scheme, until=until)
+
+
+def _scheme(to_be_signed: bytes, signer: Signer) -> Scheme:
     family = "rsa" if keys.kind(signer.public_key) == "rsa" else "ecdsa"
-    signature = hsm_for(signer.token_label).sign(signer.key_id, to_be_signed, Scheme(f"{family}-{hash_name}"))
+    return Scheme(f"{family}-{tbs.signature_hash(to_be_signed)}")
+
+
+def _certificate(to_be_signed: bytes, signature: bytes, signer: Signer) -> bytes:
+    """DER of the certificate, verified with the CA's key and read back. Raises NotIssuable."""
     der = tbs.assemble(to_be_signed, signature)
     certificate = x509.load_der_x509_certificate(der)
     if certificate.tbs_certificate_bytes != to_be_signed:
         raise NotIssuable("the certificate does not hold the bytes that were planned")
     try:
-        tbs.verify(certificate, signer.public_key)
+        tbs.verify_signature(to_be_signed, certificate.signature, signer.public_key)
     except InvalidSignature:
         raise NotIssuable("the token's signature does not verify") from None
     return der
@@ -153,49 +173,77 @@ def _give_up(rows: QuerySet[Certificate], justification: str) -> int:
 
 
 def _sign_batch(claimed: list[Claimed], moment: dt.datetime) -> list[Signed]:
-    """Signs claimed rows one after the other. Those that fail, and those for which the claim leaves no time, are left out."""
+    """Signs claimed rows, those of one CA and algorithm together. Those that fail, and those for which the claim leaves no time,
+    are left out.
+    """
+    # The claims must not run out under way: another worker would sign the same.
+    until = time.monotonic() + MAX_SIGNING.total_seconds()
     signed: list[Signed] = []
     freed: list[Claimed] = []
     held: list[Claimed] = []
     frames = _Frames()
-    started = time.monotonic()
-    for position, row in enumerate(claimed):
-        if time.monotonic() - started > MAX_SIGNING.total_seconds():
-            # The claims must not run out under way: another worker would sign the same.
-            freed += claimed[position:]
-            break
-        try:
-            if (der := _sign(row, frames)) is not None:
-                signed.append(Signed(row, der))
-        except HsmError as error:
-            _log_failure("certificate.signing_postponed", row, error, began=error.began)
-            if not error.began:
-                (freed if isinstance(error, HsmUnavailable) else held).append(row)
-        except NotIssuable as error:
-            _log_failure("certificate.signing_failed", row, error)
-        except clock_guard.ClockWentBack:
-            freed += claimed[position:]
-            break
+    for rows in _by_key([row for row in claimed if _may_be_signed(row, frames)]):
+        left, signer = rows, frames.signer(rows[0].ca)
+        while left:
+            part = left[:AT_ONCE]
+            try:
+                signatures = _sign_part(part, signer, until)
+            except clock_guard.ClockWentBack:
+                break
+            signed += _certificates(part, signatures, signer)
+            left = left[len(signatures.made) :]
+            if signatures.error is not None:
+                failed, left = left[0], left[1:]
+                _postpone(failed, signatures.error, freed, held)
+            elif len(signatures.made) < len(part):
+                break
+        freed += left
     take_back(freed, moment, free=True)
     take_back(held, moment, free=False)
     return signed
+
+
+def _by_key(rows: list[Claimed]) -> Iterable[list[Claimed]]:
+    """The rows of each CA and algorithm, in their order."""
+    found: dict[tuple[int, str], list[Claimed]] = {}
+    for row in rows:
+        found.setdefault((row.ca.id, tbs.signature_hash(row.tbs_der)), []).append(row)
+    return found.values()
+
+
+def _sign_part(part: list[Claimed], signer: Signer, until: float) -> Signatures:
+    faults.point("pki.sign.before-signature")
+    signatures = sign_many([row.tbs_der for row in part], signer, until=until)
+    faults.point("pki.sign.after-signature")
+    return signatures
+
+
+def _certificates(part: list[Claimed], signatures: Signatures, signer: Signer) -> Iterator[Signed]:
+    """The certificates of what was signed; one that is not as it must be is left out."""
+    for row, signature in zip(part, signatures.made, strict=False):
+        try:
+            yield Signed(row, _certificate(row.tbs_der, signature, signer))
+        except NotIssuable as error:
+            _log_failure("certificate.signing_failed", row, error)
+
+
+def _postpone(row: Claimed, error: HsmError, freed: list[Claimed], held: list[Claimed]) -> None:
+    """Notes of a row that the token did not sign whether its attempt counts, and whether its claim is given up."""
+    _log_failure("certificate.signing_postponed", row, error, began=error.began)
+    if not error.began:
+        (freed if isinstance(error, HsmUnavailable) else held).append(row)
 
 
 def _log_failure(event: str, row: Row, error: Exception, **facts: bool) -> None:
     log.error(event, certificate=str(row.id), ca=row.ca.slug, error=type(error).__name__, **facts)
 
 
-def _sign(row: Claimed, frames: "_Frames") -> bytes | None:
-    """The signed certificate of a claimed row; None if it failed its check and was not signed. Raises HsmError, NotIssuable."""
-    to_be_signed = row.tbs_der
-    broken = _lint(row, to_be_signed, frames)
+def _may_be_signed(row: Claimed, frames: "_Frames") -> bool:
+    """Whether a claimed row passes its check; one that does not is given up."""
+    broken = _lint(row, row.tbs_der, frames)
     if broken:
         _fail(row, broken)
-        return None
-    faults.point("pki.sign.before-signature")
-    der = sign_tbs(to_be_signed, frames.signer(row.ca))
-    faults.point("pki.sign.after-signature")
-    return der
+    return not broken
 
 
 def store(row: Certificate, der: bytes) -> bool:

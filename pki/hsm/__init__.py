@@ -6,7 +6,8 @@ once. A key is named by a `KeyRef` or by its CKA_ID in hex, as rows store it. Me
 
 - `generate(KeySpec(algorithm, label)) -> KeyRef`, `generate_kek(label)`, `generate_mac_key(label)`, `generate_derive_key(label)`
 - `find(key_id) -> KeyRef`, `find_label(label) -> key_id | None`, `public_key(ref)`
-- `sign(ref, data, scheme)`, `sign_digest(ref, digest, scheme)`, `private_key(ref)`: a key for cryptography's builders
+- `sign(ref, data, scheme)`, `sign_digest(ref, digest, scheme)`, `private_key(ref)`: a key for cryptography's builders;
+  `sign_all(ref, data, scheme, until) -> Signatures`: many in one call, with what kept the next one from being signed
 - `mac(key_id, data) -> bytes`: HMAC-SHA-256; `prove(ref)`: a challenge signed and verified
 - `seal(kek, plaintext, aad) -> bytes`, `open(blob, aad) -> bytes`, `ecdh_derive(ref, peer_public_key) -> bytes`
 - `random(n)`, `health()`, `inventory()`, `attributes(key_id)`, `destroy(ref)`
@@ -30,7 +31,7 @@ from pki.hsm.errors import (
 )
 from pki.hsm.keys import TokenPrivateKey
 from pki.hsm.token import Hsm
-from pki.hsm.types import Algorithm, Health, KeyAttributes, KeyRef, KeySpec, Scheme, TokenObject
+from pki.hsm.types import Algorithm, Health, KeyAttributes, KeyRef, KeySpec, Scheme, Signatures, TokenObject
 
 __all__ = [
     "Algorithm",
@@ -48,6 +49,7 @@ __all__ = [
     "KeyRef",
     "KeySpec",
     "Scheme",
+    "Signatures",
     "TokenObject",
     "TokenPrivateKey",
     "hsm_for",

@@ -1,9 +1,10 @@
 """One token: what it is asked to do. How that is tried, and given up, is in `attempts`."""
 
 import hashlib
+import math
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, utils
@@ -23,12 +24,12 @@ from pkcs11 import (
     exceptions,
 )
 
-from pki.hsm import metrics, objects
+from pki.hsm import calls, metrics, objects
 from pki.hsm.attempts import LONG_FACTOR, Attempts
-from pki.hsm.errors import HsmConfigError, HsmKeyMissing, HsmSealBroken, HsmSealKeyLost
+from pki.hsm.errors import HsmConfigError, HsmError, HsmKeyMissing, HsmSealBroken, HsmSealKeyLost
 from pki.hsm.keys import TokenPrivateKey, private_key, verify
 from pki.hsm.sessions import WorkSession
-from pki.hsm.types import Algorithm, Health, KeyAttributes, KeyRef, KeySpec, Scheme, TokenObject
+from pki.hsm.types import Algorithm, Health, KeyAttributes, KeyRef, KeySpec, Scheme, Signatures, TokenObject
 
 _SEAL_FAULTS = (
     exceptions.EncryptedDataInvalid,
@@ -160,18 +161,28 @@ class Hsm(Attempts):
         if len(digest) != hashlib.new(scheme.hash_name).digest_size:
             raise ValueError("the digest does not belong to the scheme")
         key_id = _key_id(ref)
+        return self._run(lambda work: _signature(work, key_id, digest, scheme))
 
-        def operation(work: WorkSession) -> bytes:
-            key = objects.able(objects.lookup(work, ObjectClass.PRIVATE_KEY, key_id), SignMixin)
-            if scheme.is_rsa:
-                return _timed(
-                    work, key_id, lambda: key.sign(_DIGEST_INFO[scheme.hash_name] + digest, mechanism=Mechanism.RSA_PKCS)
-                )
-            raw = _timed(work, key_id, lambda: key.sign(digest, mechanism=Mechanism.ECDSA))
-            half = len(raw) // 2
-            return utils.encode_dss_signature(int.from_bytes(raw[:half]), int.from_bytes(raw[half:]))
+    def sign_all(self, ref: KeyRef | str, data: Sequence[bytes], scheme: Scheme, *, until: float = math.inf) -> Signatures:
+        """Signs one piece of data after the other in one call, each within the limit of a call, and begins none after `until`.
 
-        return self._run(operation)
+        `until` is a time of `time.monotonic`. A fault of the token is not raised: it is in the result, beside what was signed.
+        """
+        digests = [hashlib.new(scheme.hash_name, each).digest() for each in data]
+        key_id = _key_id(ref)
+        made: list[bytes] = []
+
+        def operation(work: WorkSession) -> None:
+            # After a reconnect it goes on where it was.
+            while len(made) < len(digests) and time.monotonic() < until:
+                calls.step()
+                made.append(_signature(work, key_id, digests[len(made)], scheme))
+
+        try:
+            self._run(operation)
+        except HsmError as error:
+            return Signatures(tuple(made), error)
+        return Signatures(tuple(made))
 
     def mac(self, key_id: KeyRef | str, data: bytes) -> bytes:
         """HMAC-SHA-256 (RFC 2104) of `data`, 32 octets, by a key of `generate_mac_key`; compare it in constant time."""
@@ -272,6 +283,15 @@ def _octets(result: object) -> bytes:
     if not isinstance(result, bytes):
         raise TypeError("the library gives the result of one piece of data as bytes")
     return result
+
+
+def _signature(work: WorkSession, key_id: str, digest: bytes, scheme: Scheme) -> bytes:
+    key = objects.able(objects.lookup(work, ObjectClass.PRIVATE_KEY, key_id), SignMixin)
+    if scheme.is_rsa:
+        return _timed(work, key_id, lambda: key.sign(_DIGEST_INFO[scheme.hash_name] + digest, mechanism=Mechanism.RSA_PKCS))
+    raw = _timed(work, key_id, lambda: key.sign(digest, mechanism=Mechanism.ECDSA))
+    half = len(raw) // 2
+    return utils.encode_dss_signature(int.from_bytes(raw[:half]), int.from_bytes(raw[half:]))
 
 
 def _timed(work: WorkSession, key_id: str, sign: Callable[[], bytes]) -> bytes:

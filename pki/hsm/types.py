@@ -3,6 +3,8 @@
 import enum
 from dataclasses import dataclass, field
 
+from pki.hsm.errors import HsmError
+
 
 class Algorithm(enum.StrEnum):
     """Key types that we make."""
@@ -57,6 +59,18 @@ class KeyRef:
     label: str
     algorithm: Algorithm
     public_key_der: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True)
+class Signatures:
+    """What became of several pieces of data that were to be signed: `made` are the signatures of the first ones, in their order.
+
+    `error` is what kept the token from signing the next, and says whether that had begun; None if all are signed or the time was
+    out. Of those after the next none was begun.
+    """
+
+    made: tuple[bytes, ...]
+    error: HsmError | None = None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ The table is what python-pkcs11 calls through, and SoftHSM keeps it where it can
 import contextlib
 import ctypes
 import functools
+import itertools
 import threading
 from collections.abc import Callable, Iterator
 
@@ -93,3 +94,9 @@ def hanging(name: str) -> Iterator[threading.Semaphore]:
             yield inside
         finally:
             let_go.set()
+
+
+def nth(number: int, instead: Callable[[Callable[[], int]], int]) -> Callable[[Callable[[], int]], int]:
+    """For `intercepted`: `instead` in place of the function's call with this number, counted from 0."""
+    numbers = itertools.count()
+    return lambda call: instead(call) if next(numbers) == number else call()

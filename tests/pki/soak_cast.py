@@ -25,7 +25,7 @@ from django.db import connections, transaction
 
 from pki import claiming, crl, issuing, ocsp, service, status
 from pki.domain.ocsp_request import CertId
-from pki.hsm import Hsm
+from pki.hsm import Hsm, Signatures
 from pki.hsm.module import module
 from pki.models import Certificate, CertificateAuthority, Crl
 from siths_portal.lib import clock
@@ -81,17 +81,22 @@ class Stage:
 @contextlib.contextmanager
 def signatures_logged(stage: Stage) -> Iterator[None]:
     """Logs what the token is given to sign, before it does: every certificate that it signed is there."""
-    log, original = stage.log("signatures"), Hsm.sign
+    log, sign, sign_all = stage.log("signatures"), Hsm.sign, Hsm.sign_all
 
-    def sign(self: Hsm, ref, data: bytes, scheme) -> bytes:
+    def logged(self: Hsm, ref, data: bytes, scheme) -> bytes:
         log.write(data.hex())
-        return original(self, ref, data, scheme)
+        return sign(self, ref, data, scheme)
 
-    Hsm.sign = sign
+    def all_logged(self: Hsm, ref, data: list[bytes], scheme, **limits) -> Signatures:
+        for each in data:
+            log.write(each.hex())
+        return sign_all(self, ref, data, scheme, **limits)
+
+    Hsm.sign, Hsm.sign_all = logged, all_logged
     try:
         yield
     finally:
-        Hsm.sign = original
+        Hsm.sign, Hsm.sign_all = sign, sign_all
 
 
 def _rows():
@@ -279,18 +284,19 @@ RESTARTS = 3
 @contextlib.contextmanager
 def _signatures_counted() -> Iterator[threading.Semaphore]:
     """A semaphore that each signature raises once it is made."""
-    made, original = threading.Semaphore(0), Hsm.sign
+    made, original = threading.Semaphore(0), Hsm.sign_all
 
-    def sign(self: Hsm, ref, data: bytes, scheme) -> bytes:
-        signature = original(self, ref, data, scheme)
-        made.release()
-        return signature
+    def sign_all(self: Hsm, ref, data: list[bytes], scheme, **limits) -> Signatures:
+        signatures = original(self, ref, data, scheme, **limits)
+        for _ in signatures.made:
+            made.release()
+        return signatures
 
-    Hsm.sign = sign
+    Hsm.sign_all = sign_all
     try:
         yield made
     finally:
-        Hsm.sign = original
+        Hsm.sign_all = original
 
 
 def issue_while_the_token_restarts(stage: Stage, number: int, threads: int, turns: int) -> None:

@@ -6,7 +6,7 @@ import pytest
 from django.db import transaction
 
 from pki import issuance_sets, issuing, service, tasks
-from pki.hsm import HsmKeyMissing, HsmUnavailable
+from pki.hsm import HsmKeyMissing, HsmUnavailable, Signatures
 from pki.models import Certificate, Event, IssuanceSet, Revocation
 from siths_portal.lib import clock
 from tests.pki.orders import card, csr, order
@@ -87,12 +87,12 @@ def test_a_holder_who_revokes_one_at_once_revokes_one(demo_pki):
 
 
 def without_key_of(slug, error):
-    original = issuing.sign_tbs
+    original = issuing.sign_many
 
-    def sign(to_be_signed, signer):
-        if Certificate.objects.filter(tbs_der=to_be_signed, ca__slug=slug).exists():
-            raise error
-        return original(to_be_signed, signer)
+    def sign(to_be_signed, signer, *, until):
+        if Certificate.objects.filter(tbs_der__in=to_be_signed, ca__slug=slug).exists():
+            return Signatures((), error)
+        return original(to_be_signed, signer, until=until)
 
     return sign
 
@@ -100,7 +100,7 @@ def without_key_of(slug, error):
 def test_a_key_that_is_away_for_one_ca_breaks_nothing(demo_pki, monkeypatch):
     ids = plan_card()
     with monkeypatch.context() as away:
-        away.setattr(issuing, "sign_tbs", without_key_of("person-id-3", HsmKeyMissing("away", began=False)))
+        away.setattr(issuing, "sign_many", without_key_of("person-id-3", HsmKeyMissing("away", began=False)))
         for hours in range(5):
             with clock.moved_to(clock.now() + dt.timedelta(hours=hours)):
                 issuing.settle()
@@ -116,9 +116,9 @@ def test_a_key_that_is_away_for_one_ca_breaks_nothing(demo_pki, monkeypatch):
 def test_one_that_may_have_been_signed_and_never_comes_takes_the_others_with_it(demo_pki, monkeypatch):
     ids, start = plan_card(), clock.now()
     with monkeypatch.context() as away:
-        away.setattr(issuing, "sign_tbs", without_key_of("person-id-3", HsmUnavailable("away", began=True)))
+        away.setattr(issuing, "sign_many", without_key_of("person-id-3", HsmUnavailable("away", began=True)))
         issuing.settle()
-        away.setattr(issuing, "sign_tbs", without_key_of("person-id-3", HsmUnavailable("away", began=False)))
+        away.setattr(issuing, "sign_many", without_key_of("person-id-3", HsmUnavailable("away", began=False)))
         with clock.moved_to(start + dt.timedelta(minutes=61)):
             issuing.settle()
             tasks.keep_whole()

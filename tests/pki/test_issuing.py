@@ -17,14 +17,17 @@ from django.db import OperationalError, connection, connections, transaction
 
 from pki import claiming, issuing, planning, profiles, service
 from pki.domain.profiles import PROFILES
-from pki.hsm import HsmKeyMissing, HsmPinError, HsmUnavailable
+from pki.hsm import HsmKeyMissing, HsmPinError, HsmUnavailable, Signatures
 from pki.models import CaState, Certificate, CertificateAuthority, CertificateBlob, ClockMark, Event, OcspResponse, Revocation
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
 from tests.forking import forked
 from tests.pki import orders
+from tests.pki.hsm_faults import intercepted, nth
 from tests.pki.orders import card, csr, order, plan
 from tests.pki_fixtures import tampering
+
+CKR_DATA_LEN_RANGE = 0x21
 
 
 def events(id_) -> list[str]:
@@ -299,27 +302,27 @@ def test_workers_share_the_work(demo_pki):
 def test_no_transaction_is_open_while_the_token_signs(demo_pki, monkeypatch):
     ids = plan(order())
     inside = []
-    original = issuing.sign_tbs
+    original = issuing.sign_many
 
-    def watched(*arguments):
+    def watched(*arguments, **limits):
         inside.append(connection.in_atomic_block)
-        return original(*arguments)
+        return original(*arguments, **limits)
 
-    monkeypatch.setattr(issuing, "sign_tbs", watched)
+    monkeypatch.setattr(issuing, "sign_many", watched)
     issuing.sign_reserved(ids)
     assert inside == [False]
 
 
 def test_a_revocation_in_the_meantime_wins(demo_pki, monkeypatch):
     ids = plan(order())
-    original = issuing.sign_tbs
+    original = issuing.sign_many
 
-    def revoked_meanwhile(*arguments):
-        der = original(*arguments)
+    def revoked_meanwhile(*arguments, **limits):
+        signatures = original(*arguments, **limits)
         revoke(*ids)
-        return der
+        return signatures
 
-    monkeypatch.setattr(issuing, "sign_tbs", revoked_meanwhile)
+    monkeypatch.setattr(issuing, "sign_many", revoked_meanwhile)
     assert issuing.sign_reserved(ids) == 0
     (view,) = service.certificates(ids)
     assert (view.status, view.der) == ("revoked", None)
@@ -351,12 +354,8 @@ def test_bytes_that_break_the_profile_are_never_signed(demo_pki):
 
 def test_a_token_that_is_away_leaves_the_row_for_later(demo_pki, monkeypatch):
     ids = plan(order())
-
-    def away(*_arguments):
-        raise HsmUnavailable("away")
-
     with monkeypatch.context() as patched:
-        patched.setattr(issuing, "sign_tbs", away)
+        patched.setattr(issuing, "sign_many", failing(began=False))
         assert issuing.sign_reserved(ids) == 0
         assert issuing.settle() == 0
     row = Certificate.objects.get(id=ids[0])
@@ -364,9 +363,36 @@ def test_a_token_that_is_away_leaves_the_row_for_later(demo_pki, monkeypatch):
     assert issuing.settle() == 1
 
 
+def test_what_the_token_refuses_stops_no_other_of_its_batch(demo_pki):
+    ids = plan(*[order(csr_der=csr()) for _ in range(5)])
+    with intercepted("C_SignInit", nth(2, lambda _call: CKR_DATA_LEN_RANGE)):
+        assert issuing.sign_reserved(ids, answers=False) == 4
+    rows = Certificate.objects.filter(id__in=ids).order_by("created_at", "id").values_list("status", "signing_attempts")
+    assert list(rows) == [("issued", 1)] * 2 + [("reserved", 1)] + [("issued", 1)] * 2
+
+
+def test_what_the_claim_leaves_no_time_for_is_free_at_once(demo_pki, monkeypatch):
+    ids = plan(*card())
+    with monkeypatch.context() as patched:
+        patched.setattr(issuing, "MAX_SIGNING", dt.timedelta(0))
+        assert issuing.sign_reserved(ids) == 0
+    rows = Certificate.objects.filter(id__in=ids).values_list("status", "signing_started_at", "signing_attempts")
+    assert set(rows) == {("reserved", None, 0)}
+    assert issuing.settle() == 4
+
+
+def test_more_are_signed_than_one_call_into_the_token_takes(demo_pki, monkeypatch):
+    monkeypatch.setattr(issuing, "AT_ONCE", 2)
+    ids = plan(*[order(csr_der=csr()) for _ in range(5)], *card())
+    assert issuing.sign_reserved(ids, answers=False) == 9
+    for view in service.certificates(ids):
+        certificate = x509.load_der_x509_certificate(view.der)
+        certificate.verify_directly_issued_by(x509.load_der_x509_certificate(service.chain(view.ca)[0]))
+
+
 def failing(began: bool, kind=HsmUnavailable):
-    def sign(*_arguments):
-        raise kind("away", began=began)
+    def sign(*_arguments, until):
+        return Signatures((), kind("away", began=began))
 
     return sign
 
@@ -374,9 +400,9 @@ def failing(began: bool, kind=HsmUnavailable):
 def test_what_may_have_been_signed_is_revoked_after_an_hour_without_a_try(demo_pki, monkeypatch):
     ids, start = plan(order()), clock.now()
     with monkeypatch.context() as patched, clock.moved_to(start + dt.timedelta(minutes=30)):
-        patched.setattr(issuing, "sign_tbs", failing(began=True))
+        patched.setattr(issuing, "sign_many", failing(began=True))
         issuing.settle()
-    monkeypatch.setattr(issuing, "sign_tbs", failing(began=False))
+    monkeypatch.setattr(issuing, "sign_many", failing(began=False))
     for minutes in range(31, 90, 10):
         with clock.moved_to(start + dt.timedelta(minutes=minutes)):
             assert issuing.settle() == 0
@@ -395,7 +421,7 @@ def test_what_may_have_been_signed_is_revoked_after_an_hour_without_a_try(demo_p
 def test_an_outage_of_hours_in_which_nothing_was_signed_revokes_nothing(demo_pki, monkeypatch, kind):
     ids, start = plan(*card()), clock.now()
     with monkeypatch.context() as patched:
-        patched.setattr(issuing, "sign_tbs", failing(False, kind))
+        patched.setattr(issuing, "sign_many", failing(False, kind))
         for hours in range(1, 6):
             with clock.moved_to(start + dt.timedelta(hours=hours)):
                 assert issuing.settle() == 0
@@ -409,7 +435,7 @@ def test_a_row_that_is_old_when_it_is_first_tried_is_tried_again(demo_pki, monke
     with clock.moved_to(clock.now() - dt.timedelta(hours=5)):
         ids = plan(order(not_after=clock.now() + dt.timedelta(days=30)))
     with monkeypatch.context() as patched:
-        patched.setattr(issuing, "sign_tbs", failing(began=True))
+        patched.setattr(issuing, "sign_many", failing(began=True))
         assert issuing.settle() == 0
     assert issuing.settle() == 0  # the claim
     with clock.moved_to(clock.now() + claiming.CLAIM + dt.timedelta(seconds=1)):
@@ -419,7 +445,7 @@ def test_a_row_that_is_old_when_it_is_first_tried_is_tried_again(demo_pki, monke
 
 def test_a_row_that_fails_each_time_is_left_alone_at_last_and_revoked(demo_pki, monkeypatch):
     ids, start = plan(order()), clock.now()
-    monkeypatch.setattr(issuing, "sign_tbs", failing(began=True))
+    monkeypatch.setattr(issuing, "sign_many", failing(began=True))
     for minute in range(claiming.MAX_ATTEMPTS + 5):
         with clock.moved_to(start + dt.timedelta(minutes=minute)):
             assert issuing.settle() == 0
