@@ -49,16 +49,21 @@ def inspect() -> Iterator[Finding]:
         if ca.not_after is not None and ca.not_after <= clock.now():
             continue  # none that it issued outlives it: there is no status left to tell
         if ca.state == CaState.OFFLINE:
-            yield finding(f"hsm {ca.slug}", True, "nyckeln är frånkopplad mellan ceremonierna")
+            yield finding(f"hsm {_name(ca)}", True, "nyckeln är frånkopplad mellan ceremonierna")
         else:
             yield _key(ca)
         yield from _lists(ca)
-        yield from _answers(ca, waiting.get(ca.slug, 0))
+        yield from _answers(ca, waiting.get(_name(ca), 0))
     yield _secrets()
 
 
+def _name(ca: CertificateAuthority) -> str:
+    """How findings name the CA: two generations share a slug."""
+    return f"{ca.slug}:{ca.generation}"
+
+
 def _certificate(ca: CertificateAuthority) -> Finding:
-    subject = f"ca {ca.slug}"
+    subject = f"ca {_name(ca)}"
     if ca.not_after is None:
         return finding(subject, False, "certifikatet saknas")
     left = ca.not_after - clock.now()
@@ -70,7 +75,7 @@ def _certificate(ca: CertificateAuthority) -> Finding:
 
 def _key(ca: CertificateAuthority) -> Finding:
     """The key is in the token and the certificate's. It signs nothing for this: the token's own probe key does (`health`)."""
-    subject = f"hsm {ca.slug}"
+    subject = f"hsm {_name(ca)}"
     certificate = x509.load_der_x509_certificate(bytes(ca.certificate_der)).public_key()
     expected = certificate.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     try:
@@ -89,7 +94,7 @@ def _lists(ca: CertificateAuthority) -> Iterator[Finding]:
         return
     found = [_list(ca, shard, newest.get(shard)) for shard in range(ca.crl_shards)]
     wrong = [each for each in found if not each.ok]
-    subject, oldest = f"crl {ca.slug} delar", max(each.value for each in found)
+    subject, oldest = f"crl {_name(ca)} delar", max(each.value for each in found)
     if wrong:
         yield finding(subject, False, f"{len(wrong)} av {len(found)}: {wrong[0].subject}: {wrong[0].text}")
     else:
@@ -97,7 +102,7 @@ def _lists(ca: CertificateAuthority) -> Iterator[Finding]:
 
 
 def _list(ca: CertificateAuthority, shard: int | None, newest: Crl | None) -> Finding:
-    subject, now = f"crl {ca.slug}" if shard is None else f"del {shard}", clock.now()
+    subject, now = f"crl {_name(ca)}" if shard is None else f"del {shard}", clock.now()
     if newest is None:
         return finding(subject, False, "ingen spärrlista är publicerad")
     age = now - newest.this_update
@@ -119,12 +124,12 @@ def _list(ca: CertificateAuthority, shard: int | None, newest: Crl | None) -> Fi
 
 
 def _answers(ca: CertificateAuthority, waiting: int) -> Iterator[Finding]:
-    subject, now = f"ocsp {ca.slug}", clock.now()
+    subject, now = f"ocsp {_name(ca)}", clock.now()
     signer = ocsp.delegated_signer(ca, now)
     if signer is not None:
         left = signer.not_after - now
         yield finding(
-            f"ocsp-signer {ca.slug}", left > SIGNER_WARNING, f"gäller {left.days} dagar till", measure="days", value=left.days
+            f"ocsp-signer {_name(ca)}", left > SIGNER_WARNING, f"gäller {left.days} dagar till", measure="days", value=left.days
         )
         keys = x509.load_der_x509_certificate(bytes(signer.certificate_der))
     elif ca.state == CaState.STATUS_ONLY:
@@ -133,7 +138,7 @@ def _answers(ca: CertificateAuthority, waiting: int) -> Iterator[Finding]:
     elif ca.state == CaState.OFFLINE:
         keys = x509.load_der_x509_certificate(bytes(ca.certificate_der))
     else:
-        yield finding(f"ocsp-signer {ca.slug}", False, "ingen giltig signerare")
+        yield finding(f"ocsp-signer {_name(ca)}", False, "ingen giltig signerare")
         return
     if waiting:
         yield finding(subject, False, f"{waiting} certifikat väntar på svar", measure="count", value=waiting)

@@ -157,8 +157,8 @@ def test_the_task_shows_what_it_finds_as_numbers(world, probe):
     world.issue()
     tasks.measure_health()
     assert REGISTRY.get_sample_value("pki_health", {"subject": f"token {probe.token_label}"}) == 0
-    assert REGISTRY.get_sample_value("pki_health", {"subject": "crl function"}) == 2
-    left = REGISTRY.get_sample_value("pki_health_value", {"subject": "ca function", "measure": "days"})
+    assert REGISTRY.get_sample_value("pki_health", {"subject": "crl function:1"}) == 2
+    left = REGISTRY.get_sample_value("pki_health_value", {"subject": "ca function:1", "measure": "days"})
     assert left == (CertificateAuthority.objects.get(slug="function").not_after - clock.now()).days
     assert SCHEDULE["pki.measure_health"] == ("pki.measure_health", 300, "pki")
 

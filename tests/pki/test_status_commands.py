@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from pki import crl, ocsp
 from pki.models import CertificateAuthority, OcspResponse, OcspSigner, Revocation, Secret
 from siths_portal.lib import clock
+from tests.pki_fixtures import tampering
 
 
 def run(name, *arguments):
@@ -94,7 +95,7 @@ def test_pki_presign_ocsp(world):
     OcspSigner.objects.filter(ca=world.first).update(key_id="00" * 20)
     world.issue()
     _, error, code = run("pki_presign_ocsp")
-    assert (code, error) == (1, "certifikat som saknar svar: person-hsaid-3 (1)")
+    assert (code, error) == (1, "certifikat som saknar svar: person-hsaid-3:1 (1)")
     assert run("pki_presign_ocsp", "--ca", "person-hsaid-3")[2] == 1
 
 
@@ -102,13 +103,13 @@ def test_pki_check_of_a_working_house(working):
     out, error, code = run("pki_check")
     assert (code, error) == (0, ""), out
     for subject in (
-        "ca root",
-        "hsm root",
-        "crl root",
-        "ocsp root",
-        "ocsp-signer function",
-        "ocsp function",
-        "hsm function",
+        "ca root:1",
+        "hsm root:1",
+        "crl root:1",
+        "ocsp root:1",
+        "ocsp-signer function:1",
+        "ocsp function:1",
+        "hsm function:1",
         "koder",
     ):
         assert f"ok  {subject}: " in out
@@ -121,6 +122,21 @@ def test_pki_check_gives_the_sweeper_its_time(working):
     run("pki_revoke", "--ca", "person-hsaid-3", "--serial", working.issue().serial, "--reason", "superseded")
     out, error, code = run("pki_check")
     assert (code, error) == (0, ""), out
+
+
+def test_pki_check_tells_two_generations_of_a_ca_apart(working):
+    """The older one's list is gone, and a certificate of it waits for its answer; the newer one's are as they should be."""
+    old = CertificateAuthority.objects.get(id=working.first.id)
+    working.issue(issued_at=clock.now() - dt.timedelta(minutes=1))
+    crl.crl_path(old).unlink()
+    new = CertificateAuthority.objects.get(id=working.second.id)
+    with tampering() as cursor:
+        cursor.execute("UPDATE pki_certificateauthority SET slug = %s, generation = 2 WHERE id = %s", [old.slug, new.id])
+    out, _, code = run("pki_check")
+    wrong = [line.split(": ")[0] for line in out.splitlines() if line.startswith("FEL")]
+    assert (code, wrong) == (1, ["FEL crl person-hsaid-3:1", "FEL ocsp person-hsaid-3:1"])
+    for subject in ("crl", "ocsp"):
+        assert f"ok  {subject} person-hsaid-3:2: " in out
 
 
 def test_pki_check_of_an_empty_house(transactional_db):
@@ -137,17 +153,17 @@ def _as_if(world, **values):
 
 
 FAULTS = {
-    ("crl person-hsaid-3", "filen saknas"): lambda world: crl.crl_path(world.first).unlink(),
-    ("crl person-hsaid-3", "filen är en annan"): lambda world: _swap_lists(world),
-    ("hsm function", "HSM svarar inte"): lambda world: _as_if(world, key_id="00" * 20),
-    ("hsm function", "nyckeln i HSM är inte"): lambda world: _as_if(world, key_id=world.keys.second_signer),
-    ("ocsp-signer function", "ingen giltig"): lambda world: OcspSigner.objects.filter(ca=world.second).update(
+    ("crl person-hsaid-3:1", "filen saknas"): lambda world: crl.crl_path(world.first).unlink(),
+    ("crl person-hsaid-3:1", "filen är en annan"): lambda world: _swap_lists(world),
+    ("hsm function:1", "HSM svarar inte"): lambda world: _as_if(world, key_id="00" * 20),
+    ("hsm function:1", "nyckeln i HSM är inte"): lambda world: _as_if(world, key_id=world.keys.second_signer),
+    ("ocsp-signer function:1", "ingen giltig"): lambda world: OcspSigner.objects.filter(ca=world.second).update(
         retired_at=clock.now()
     ),
-    ("ocsp function", "1 certifikat väntar"): lambda world: world.issue(
+    ("ocsp function:1", "1 certifikat väntar"): lambda world: world.issue(
         world.second, issued_at=clock.now() - dt.timedelta(minutes=1)
     ),
-    ("ocsp root", "inget svar"): lambda world: OcspResponse.objects.filter(certificate__ca=world.root).delete(),
+    ("ocsp root:1", "inget svar"): lambda world: OcspResponse.objects.filter(certificate__ca=world.root).delete(),
     ("koder", "1 mottagna"): lambda world: Secret.objects.create(
         owner_ref="carrier:1", created_at=clock.now() - dt.timedelta(minutes=6), jwe="x"
     ),
