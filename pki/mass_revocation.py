@@ -15,6 +15,7 @@ from pki import approvals, mass_selection
 from pki.mass_selection import MassRevocationGroup, MassSelection
 from pki.models import (
     ApprovalAction,
+    ApprovalRequest,
     ApprovalState,
     Certificate,
     Decision,
@@ -296,7 +297,8 @@ def _locked(mass_revocation_id: UUID) -> MassRevocation:
 
 
 def _rows() -> QuerySet[MassRevocation]:
-    return MassRevocation.objects.select_related("approval_request").prefetch_related("approval_request__approvals")
+    rows = MassRevocation.objects.select_related("approval_request").prefetch_related("approval_request__approvals")
+    return rows.defer("selection")  # may hold long lists, and pages ask every other second
 
 
 def _view(row: MassRevocation) -> MassRevocationView:
@@ -304,7 +306,7 @@ def _view(row: MassRevocation) -> MassRevocationView:
     given = sorted((each for each in request.approvals.all() if each.decision == Decision.APPROVED), key=lambda each: each.id)
     return MassRevocationView(
         id=row.id,
-        state=_state(row, request.state),
+        state=_state(row, request),
         summary=request.summary,
         approval_request_id=request.id,
         approval_expires_at=request.expires_at,
@@ -334,11 +336,13 @@ def _view(row: MassRevocation) -> MassRevocationView:
     )
 
 
-def _state(row: MassRevocation, approval: str) -> str:
-    """Until the start, the state is the approval's."""
-    if row.state != MassRevocationState.REQUESTED or approval == ApprovalState.OPEN:
+def _state(row: MassRevocation, request: ApprovalRequest) -> str:
+    """Until the start, the state is the approval's, which is too old before it is closed for that."""
+    if row.state != MassRevocationState.REQUESTED:
         return row.state
-    return approval
+    if request.state in (ApprovalState.OPEN, ApprovalState.APPROVED) and request.expires_at <= clock.now():
+        return ApprovalState.EXPIRED.value
+    return row.state if request.state == ApprovalState.OPEN else request.state
 
 
 def _rate(row: MassRevocation) -> float:

@@ -415,6 +415,33 @@ def test_a_rejected_withdrawn_or_expired_request_is_not_started(world):
             service.start_mass_revocation(view.id, actor_ref="user:1")
 
 
+def test_one_whose_approval_is_too_old_says_so_before_that_is_closed(world):
+    rows_like(world, 2)
+    asked, approved = ask(), ask()
+    for person in ("user:2", "user:3"):
+        service.decide_approval(
+            request_id=approved.approval_request_id,
+            approver_ref=person,
+            decision=Decision.APPROVED,
+            document_sha256=approved.document_sha256,
+        )
+    assert [service.mass_revocation(view.id).state for view in (asked, approved)] == ["requested", "approved"]
+    with clock.moved_to(clock.now() + 31 * DAY):
+        assert [service.mass_revocation(view.id).state for view in (asked, approved)] == ["expired", "expired"]
+        assert {view.state for view in service.mass_revocations()} == {"expired"}
+        with pytest.raises(Conflict):
+            service.start_mass_revocation(approved.id, actor_ref="user:1")
+
+
+def test_looking_reads_no_long_lists(world):
+    rows_like(world, 2)
+    view = ask()
+    with CaptureQueriesContext(connection) as queries:
+        service.mass_revocation(view.id)
+        service.mass_revocations()
+    assert not [each["sql"] for each in queries if '"pki_massrevocation"."selection"' in each["sql"]]
+
+
 def test_an_unknown_one(db):
     for act in (
         lambda id_: service.mass_revocation(id_),
