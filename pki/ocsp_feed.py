@@ -69,10 +69,14 @@ class Snapshot(NamedTuple):
 
 
 def authorities() -> list[dict[str, Any]]:
-    """The CAs that are answered for, as readers of the store want them. `signs`: what is missing will be signed."""
+    """The CAs that are answered for, as readers of the store want them.
+
+    `signs`: what is missing will be signed; `nonce`: what answers do with nonces.
+    """
     signs = Exists(OcspSigner.objects.filter(ca=OuterRef("id"), retired_at=None))
-    fields = ("id", "name_sha1", "name_sha256", "key_sha1", "key_sha256", "signs")
-    found = CertificateAuthority.objects.exclude(name_sha256="").annotate(signs=signs).order_by("id")
+    fields = ("id", "name_sha1", "name_sha256", "key_sha1", "key_sha256", "signs", "nonce")
+    named = CertificateAuthority.objects.exclude(name_sha256="")
+    found = named.annotate(signs=signs, nonce=F("nonce_policy")).order_by("id")
     return list(found.values(*fields))
 
 
@@ -184,11 +188,16 @@ def unknown(since: Snapshot | None) -> Iterator[Record]:
 
 def certificates(wanted: Iterable[tuple[int, int]]) -> dict[tuple[int, int], UUID]:
     """The ids of the certificates with these CAs and serials, whatever their status; those that do not exist are left out."""
+    rows = Certificate.objects.filter(named(wanted)).values_list("ca_id", "serial", "id")
+    return {(ca_id, int(serial, 16)): id_ for ca_id, serial, id_ in rows}
+
+
+def named(wanted: Iterable[tuple[int, int]]) -> Q:
+    """Certificates with these CAs and serials, as a condition."""
     by_ca: dict[int, list[str]] = {}
     for ca_id, serial in wanted:
         by_ca.setdefault(ca_id, []).append(serials.text(serial))
     condition = Q(pk__in=[])
     for ca_id, texts in by_ca.items():
         condition |= Q(ca_id=ca_id, serial__in=texts)
-    rows = Certificate.objects.filter(condition).values_list("ca_id", "serial", "id")
-    return {(ca_id, int(serial, 16)): id_ for ca_id, serial, id_ in rows}
+    return condition

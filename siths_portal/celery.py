@@ -18,6 +18,7 @@ SCHEDULE: dict[str, tuple[str, float, str]] = {
     "audit.mac": ("audit.mac", 5, "pki"),
     # The statement has a period of its own; looking often makes a missed run cost a minute.
     "audit.head": ("audit.head", 60, "pki"),
+    "audit.verify": ("audit.verify", 3600, "pki"),  # once a day; looking often makes a missed run cost an hour
     "pki.settle": ("pki.settle", 3, "pki"),
     "pki.presign_due": ("pki.presign_due", 2, "pki"),
     "pki.sign_unknown": ("pki.sign_unknown", 5, "pki"),
@@ -33,6 +34,8 @@ SCHEDULE: dict[str, tuple[str, float, str]] = {
     "pki.mass_revoke_due": ("pki.mass_revoke_due", 15, "pki"),
     # CRLs have a period of their own, and follow revocations after a pause of half a minute.
     "pki.publish_due_crls": ("pki.publish_due_crls", 10, "pki"),
+    "pki.sign_import_reports": ("pki.sign_import_reports", 3600, "pki"),
+    "pki.measure_status": ("pki.measure_status", 15, "pki"),
     "pki.measure_health": ("pki.measure_health", 300, "pki"),
     "pki.expire_approvals": ("pki.expire_approvals", 3600, "default"),
     "issuance.replay_reports": ("issuance.replay_reports", 60, "default"),
@@ -91,10 +94,21 @@ def answer_for_health(**_facts: Any) -> None:
         health_server.start(settings.WORKER_HEALTH_BIND, readiness.CHECKS)
 
 
+def sign_while_they_wait(**_facts: Any) -> None:
+    """Signs OCSP answers that relying parties wait for, in the worker that has the token."""
+    from django.conf import settings
+
+    if "pki" in app.amqp.queues.consume_from and settings.PKCS11_PIN_FILE:
+        from pki import ocsp_live  # loads the token library, which other workers must not
+
+        ocsp_live.start()
+
+
 signals.setup_logging.connect(keep_logging)
 signals.celeryd_init.connect(refuse_unsafe)
 signals.beat_init.connect(refuse_unsafe)
 signals.worker_ready.connect(look_at_the_clock)
 signals.worker_ready.connect(answer_for_health)
+signals.worker_ready.connect(sign_while_they_wait)
 signals.task_prerun.connect(bind_task)
 signals.task_postrun.connect(release_task)

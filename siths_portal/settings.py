@@ -265,6 +265,7 @@ PKI_STATUS_DIR = Path(env.str("PKI_STATUS_DIR", default=str(VAR_DIR / "status"))
 # What the OCSP responder's processes share, and how many requests each of them remembers as they came in.
 PKI_OCSP_STORE_DIR = Path(env.str("PKI_OCSP_STORE_DIR", default=str(VAR_DIR / "ocsp")))
 PKI_OCSPD_MEMO = env.int("PKI_OCSPD_MEMO", default=10_000)
+PKI_OCSP_LIVE_PER_SECOND = env.int("PKI_OCSP_LIVE_PER_SECOND", default=500)
 # Keys that are never certified (see pki.domain.weak_keys); no issuing process starts while a named file cannot be read.
 PKI_WEAK_KEYS_FILE = env.str("PKI_WEAK_KEYS_FILE", default="")
 # HOST:PORT at which the `pki` worker answers /healthz/live and /healthz/ready; empty: nowhere.
@@ -334,6 +335,7 @@ OIDC_ACR_VALUES = env.list("OIDC_ACR_VALUES", default=["http://id.sambi.se/loa/l
 OIDC_MAX_AGE_SECONDS = env.int("OIDC_MAX_AGE_SECONDS", default=300)
 # How old a log-in may be for acts that ask for a recent one (docs/adr/0072).
 ACTIVATION_LOGIN_MAX_AGE = env.int("ACTIVATION_LOGIN_MAX_AGE", default=4 * 3600)
+ROLES_LOGIN_MAX_AGE = env.int("ROLES_LOGIN_MAX_AGE", default=15 * 60)
 SESSION_IDLE_SECONDS = env.int("SESSION_IDLE_SECONDS", default=15 * 60)
 SESSION_ABSOLUTE_SECONDS = env.int("SESSION_ABSOLUTE_SECONDS", default=8 * 3600)
 SESSION_WARNING_SECONDS = env.int("SESSION_WARNING_SECONDS", default=120)

@@ -14,7 +14,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509 import ocsp
 
 MAX_BYTES = 10_000
-_NONCE_LENGTHS = range(1, 129)  # RFC 9654 section 2.1
+LONGEST_NONCE = 128
+_NONCE_LENGTHS = range(1, LONGEST_NONCE + 1)  # RFC 9654 section 2.1
 _AS_SENT = str.maketrans({" ": "+", "\r": None, "\n": None})
 _USUAL_PATH = 1000  # characters
 _HASHES = {"sha1": "sha1", "sha256": "sha256"}

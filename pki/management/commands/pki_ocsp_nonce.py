@@ -1,0 +1,35 @@
+"""`pki_ocsp_nonce CA GENERATION ignore|echo`: what a CA's OCSP answers do with nonces."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from pki import ocsp_nonces
+from pki.management import arguments
+from pki.models import NoncePolicy
+from siths_portal.lib.errors import DomainError
+
+
+class Command(BaseCommand):
+    """Responders follow within seconds."""
+
+    help = "Anger om en utfärdares OCSP-svar bär begärans nonce (echo) eller utelämnar den (ignore)."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declares CA, generation and policy."""
+        parser.add_argument("ca", metavar="NAMN", help="utfärdaren, till exempel person-hsaid-3")
+        parser.add_argument("generation", type=int)
+        parser.add_argument("policy", choices=NoncePolicy.values, metavar="|".join(NoncePolicy.values))
+
+    def handle(self, *_arguments: Any, **options: Any) -> None:
+        """Exit 1 for what is refused."""
+        try:
+            ca = ocsp_nonces.set_policy(
+                slug=options["ca"],
+                generation=options["generation"],
+                policy=options["policy"],
+                actor_ref=arguments.operator_ref(),
+            )
+        except DomainError as error:
+            raise CommandError(error.message, returncode=1) from None
+        self.stdout.write(f"{ca.slug} {ca.generation}: {ca.nonce_policy}")
