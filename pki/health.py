@@ -18,6 +18,7 @@ log = structlog.get_logger(__name__)
 SIGNING_SLOW, SIGNING_STOPPED = dt.timedelta(minutes=1), dt.timedelta(minutes=5)  # the sweeper looks every 3 s
 SEAL_WAIT, MAC_WAIT = dt.timedelta(minutes=1), dt.timedelta(minutes=5)  # both jobs run every 5 s
 INVENTORY_AGE = dt.timedelta(days=2)  # made daily
+VERIFIED_AGE = dt.timedelta(days=2)  # walked daily
 CLOCKS_APART = dt.timedelta(seconds=5)
 
 _STATE = metrics.gauge("pki_health", "0 as it should be, 1 look at it, 2 wrong", ["subject"], mode="mostrecent")
@@ -26,7 +27,7 @@ _VALUE = metrics.gauge("pki_health_value", "The number that was judged", ["subje
 
 def check_all() -> list[Finding]:
     """Everything that is looked at, the token first. Never raises for what is wrong; needs the token's PIN."""
-    return [token(), *inspection.inspect(), signing(), *keys(), *audit_chain(), the_clock()]
+    return [token(), *inspection.inspect(), signing(), *keys(), *audit_chain(), *verified_chains(), the_clock()]
 
 
 def measure() -> list[Finding]:
@@ -84,7 +85,7 @@ def keys() -> Iterator[Finding]:
 
 
 def audit_chain() -> Iterator[Finding]:
-    """How far sealing and MACs of `pki`'s own events lag behind; `audit_verify` looks at what they say."""
+    """How far sealing and MACs of `pki`'s own events lag behind."""
     seal = EventSeal.objects.order_by("-seq").first()
     after = audit_walk.beyond(Event, feeds.Cursor(seal.event_xid, seal.event_id) if seal else feeds.START)
     yield _lag("händelsesigill", after.aggregate(oldest=Min("at"))["oldest"], SEAL_WAIT, "ingen händelse väntar på sigill")
@@ -92,6 +93,19 @@ def audit_chain() -> Iterator[Finding]:
     following = EventSeal.objects.filter(seq=block.last + 1 if block else 1).first()
     event = Event.objects.filter(id=following.event_id).first() if following else None
     yield _lag("MAC", event.at if event else None, MAC_WAIT, "inget sigill väntar på MAC")
+
+
+def verified_chains() -> Iterator[Finding]:
+    """What the last walk over each application's chain and over the signed heads found. A walk of a part mends no whole one."""
+    whole, newest = ({each.chain: each for each in health_reports.audit_checks(whole=part)} for part in (True, False))
+    if not newest:
+        yield Finding("händelsekedja", Severity.WARNING, "ingen kedja är genomgången ännu")
+    for chain, last in newest.items():
+        told = next((each for each in (last, whole.get(chain)) if each is not None and not each.ok), last)
+        walked = whole.get(chain)
+        days = (clock.now() - walked.at).days if walked else 0
+        severity = Severity.WARNING if walked is None or clock.now() - walked.at > VERIFIED_AGE else Severity.OK
+        yield Finding(f"händelsekedja {chain}", severity if told.ok else Severity.ERROR, told.text, "days", days)
 
 
 def _lag(subject: str, oldest: dt.datetime | None, limit: dt.timedelta, nothing: str) -> Finding:

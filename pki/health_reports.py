@@ -121,7 +121,7 @@ def keep_audit_check(*, chain: str, actor_ref: str, ok: bool, whole: bool, check
     )
 
 
-def audit_checks() -> list[AuditCheckView]:
-    """The last verification of each chain that has been verified, by its name."""
-    rows = AuditCheck.objects.order_by("chain", "-id").distinct("chain")
+def audit_checks(*, whole: bool = False) -> list[AuditCheckView]:
+    """The last verification of each chain that has been verified, by its name; with `whole` the last from its first seal."""
+    rows = AuditCheck.objects.filter(**({"whole": True} if whole else {})).order_by("chain", "-id").distinct("chain")
     return [AuditCheckView(row.chain, row.at, row.actor_ref, row.ok, row.whole, row.checked, row.macs, row.text) for row in rows]

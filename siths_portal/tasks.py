@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from siths_portal import chains, heads
+from siths_portal import chains, heads, verifying
 
 
 @shared_task(name="audit.seal")  # type: ignore[untyped-decorator]
@@ -21,3 +21,9 @@ def mac() -> None:
 def head() -> None:
     """Signs where the chains stand, once the newest statement is an hour old. In the `pki` worker; safe to run twice."""
     heads.seal_due()
+
+
+@shared_task(name="audit.verify")  # type: ignore[untyped-decorator]
+def verify() -> None:
+    """Walks every chain once a day, with the token's MACs. In the `pki` worker; safe to run twice and to miss."""
+    verifying.verify_due()

@@ -72,6 +72,11 @@ AREAS: Mapping[str, Area] = {
         _("Hur länge sigill väntar på att styrkas av säkerhetsmodulen."),
         _("Se efter att pki-workern går och att modulen svarar."),
     ),
+    "händelsekedja": Area(
+        _("Händelseloggens kedja"),
+        _("Vad den senaste genomgången av kedjan fann. Den görs en gång om dygnet."),
+        _("Stämmer den inte: ändra inget, spara databasen och mappen audit, och anmäl det. Är den gammal: se att beat går."),
+    ),
     "klocka": Area(
         _("Klockan"),
         _("Om pki-workerns klocka går rätt. Inget signeras av en klocka som har gått tillbaka."),
@@ -103,4 +108,5 @@ def title_of(subject: str) -> str:
     area, name = area_of(subject)
     if not area.title:
         return subject
-    return f"{gettext(area.title)}, {name}" if name else gettext(area.title)
+    told = gettext(CHAIN[name]) if subject.startswith("händelsekedja ") and name in CHAIN else name
+    return f"{gettext(area.title)}, {told}" if name else gettext(area.title)

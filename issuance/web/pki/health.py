@@ -18,8 +18,8 @@ from siths_portal.lib import clock
 
 LATE = dt.timedelta(minutes=15)
 """The worker looks every five minutes; a report older than this says little of now."""
-VERIFY_SOON = dt.timedelta(days=31)
-"""Chains are to be verified at least once a month."""
+VERIFY_SOON = dt.timedelta(days=2)
+"""Chains are walked each day."""
 
 
 @require_safe

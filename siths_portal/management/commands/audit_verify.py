@@ -1,7 +1,6 @@
 """Walks the audit chains."""
 
 import argparse
-import datetime as dt
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -9,9 +8,10 @@ from django.db import DatabaseError
 
 from pki import health_reports
 from pki.management.arguments import operator_ref
-from siths_portal import chains, heads
-from siths_portal.lib import audit_heads, audit_verification, clock, ports
+from siths_portal import chains, heads, verifying
+from siths_portal.lib import ports
 from siths_portal.lib.audit_keys import AuditKeys
+from siths_portal.verifying import describe, describe_heads
 
 
 def _number(text: str) -> int:
@@ -62,43 +62,6 @@ class Command(BaseCommand):
     def _remember(self, chain: str, text: str, ok: bool, checked: int, macs: int | None, *, whole: bool = True) -> None:
         """Keeps the result for the operators' page. A database that takes no rows does not change the result."""
         try:
-            health_reports.keep_audit_check(
-                chain=chain, actor_ref=operator_ref(), ok=ok, whole=whole, checked=checked, macs=macs, text=text
-            )
+            verifying.keep(chain, text, ok, checked, macs, actor_ref=operator_ref(), whole=whole)
         except DatabaseError as error:
             self.stderr.write(f"resultatet är inte sparat ({type(error).__name__})")
-
-
-def describe(result: audit_verification.Verification) -> str:
-    """The command's line about one chain."""
-    if not result.ok:
-        span = f"händelser från {_time(result.since, 'början')} till {_time(result.until, 'nu')} är inte styrkta"
-        return f"FEL vid sigill {result.first_bad}: {result.fault} ({result.checked} sigill stämmer); {span}"
-    parts = [f"{result.checked} sigill stämmer", _macs(result)]
-    if result.macs_missing:
-        parts.append(f"{result.macs_missing} väntar på MAC")
-    if result.unsealed:
-        wait = audit_verification.age(result).total_seconds()
-        parts.append(f"{result.unsealed} händelser väntar på sigill, den äldsta sedan {wait:.0f} s")
-    else:
-        parts.append("ingen händelse väntar på sigill")
-    return ", ".join(parts)
-
-
-def _macs(result: audit_verification.Verification) -> str:
-    if result.macs is not None:
-        return f"{result.macs} styrkta av HSM"
-    return "MAC inte kontrollerade (token svarar inte)" if result.token_silent else "MAC inte kontrollerade (ingen PIN här)"
-
-
-def describe_heads(report: audit_heads.Report) -> str:
-    """The command's line about the file of signed heads."""
-    if report.fault:
-        return f"FEL: {report.fault} ({report.count} stämmer)"
-    if report.last is None:
-        return "inga undertecknade ännu"
-    return f"{report.count} undertecknade stämmer, nr {report.last.number} från {_time(report.last.at, '')}"
-
-
-def _time(moment: dt.datetime | None, otherwise: str) -> str:
-    return f"{moment.astimezone(clock.STOCKHOLM):%Y-%m-%d %H:%M:%S}" if moment else otherwise

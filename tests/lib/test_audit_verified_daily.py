@@ -1,0 +1,82 @@
+"""The `pki` worker walks every chain once a day and keeps what it found, so that a broken chain shows in health by itself."""
+
+import datetime as dt
+
+import pytest
+import structlog
+
+from pki import health
+from pki.findings import Severity
+from pki.models import AuditCheck
+from siths_portal import chains, tasks
+from siths_portal.celery import SCHEDULE
+from siths_portal.lib import clock
+from tests.lib.audit_world import attacker, record, verify
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("audit_token")]
+APPS = {"authn", "billing", "issuance", "pki"}
+
+
+@pytest.fixture
+def chain():
+    """Twelve sealed events of `pki` with their MACs, and a signed head."""
+    record(12)
+    tasks.seal()
+    tasks.mac()
+    tasks.head()
+    tasks.seal()
+
+
+def told(name):
+    """The health finding about one chain."""
+    (one,) = [each for each in health.verified_chains() if each.subject == f"händelsekedja {name}"]
+    return one
+
+
+def test_every_chain_and_the_heads_are_walked_once_a_day_with_macs(chain):
+    assert {each.app for each in chains.all_chains()} == APPS
+    assert [each.severity for each in health.verified_chains()] == [Severity.WARNING]
+    tasks.verify()
+    rows = {row.chain: row for row in AuditCheck.objects.all()}
+    assert set(rows) == APPS | {"heads"}
+    assert {(row.ok, row.whole, row.actor_ref) for row in rows.values()} == {(True, True, "system:audit")}
+    assert rows["pki"].macs == 12
+    assert {each.severity for each in health.verified_chains()} == {Severity.OK}
+    tasks.verify()
+    with clock.moved_to(clock.now() + dt.timedelta(hours=23)):
+        tasks.verify()
+    assert AuditCheck.objects.count() == 5
+    with clock.moved_to(clock.now() + dt.timedelta(hours=25)):
+        tasks.verify()
+    assert AuditCheck.objects.count() == 10
+    assert SCHEDULE["audit.verify"] == ("audit.verify", 3600, "pki")
+
+
+def test_a_broken_chain_is_logged_and_an_error_in_health_until_a_whole_walk_agrees(chain):
+    tasks.verify()
+    with attacker() as other:
+        other.edit(5)
+    tomorrow = clock.now() + dt.timedelta(hours=25)
+    with clock.moved_to(tomorrow), structlog.testing.capture_logs() as lines:
+        tasks.verify()
+    (line,) = [each for each in lines if each["event"] == "audit.chain_broken"]
+    assert (line["chain"], line["log_level"]) == ("pki", "error")
+    assert "FEL vid sigill 5" in line["text"]
+    assert (told("pki").severity, "FEL vid sigill 5" in told("pki").text) == (Severity.ERROR, True)
+    assert told("authn").severity == Severity.OK
+    verify("--app", "pki", "--from", "6")
+    assert AuditCheck.objects.filter(chain="pki", ok=True, whole=False).exists()
+    assert told("pki").severity == Severity.ERROR
+
+
+def test_chains_that_nobody_walks_any_more_are_to_be_looked_at(chain):
+    tasks.verify()
+    with clock.moved_to(clock.now() + dt.timedelta(days=3)):
+        assert (told("pki").severity, told("pki").value) == (Severity.WARNING, 3)
+
+
+def test_an_operators_walk_of_today_is_not_repeated(chain):
+    verify()
+    before = AuditCheck.objects.count()
+    tasks.verify()
+    assert AuditCheck.objects.count() == before
