@@ -249,6 +249,12 @@ class TestCreating:
         assert f'href="#id_{field}' in response.content.decode()
         assert (Organisation.objects.count(), Event.objects.count()) == before
 
+    def test_all_that_is_wrong_is_told_at_once(self, world: Any) -> None:
+        data = {"name": "", "hsa_id": "TST-1", "organisation_number": "1", "country": "SE", "county": "", "charged": ""}
+        response = admin(world).post(at("organisation_new", world.area), data)
+        assert set(response.context["form"].errors) == {"name", "hsa_id", "organisation_number", "charged"}
+        assert all(len(messages) == 1 for messages in response.context["form"].errors.values())
+
 
 class TestEditing:
     """Two people at the same thing (ADR 0180)."""

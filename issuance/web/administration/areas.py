@@ -50,7 +50,7 @@ def area(request: HttpRequest, area_id: UUID) -> HttpResponse:
                 url=reverse("organisation", args=[issuer]) if issuer else "",
                 action=_("Visa"),
             ),
-            row(_("Ansvarig utgivare"), ", ".join(facts.responsible_issuers)),
+            row(_("Ansvarig utgivare"), ", ".join(facts.responsible_issuers) or _("Ingen utsedd")),
             row(_("Fakturareferens"), facts.invoice_reference),
         ],
         "incomplete": not issuer,

@@ -104,13 +104,13 @@ def page(
 def way_to_area(head: AreaHead | Above) -> list[Crumb]:
     """The steps to an area's page, which may be told only."""
     seen = isinstance(head, AreaHead) or head.seen
-    return [Crumb(head.name, reverse("area", args=[head.id]) if seen else "")]
+    return [Crumb(_("Utgivningsområde")), Crumb(head.name, reverse("area", args=[head.id]) if seen else "")]
 
 
 def way_to_organisation(head: OrganisationHead) -> list[Crumb]:
     """The steps to an organisation's page."""
     above = [Crumb(each.name, reverse("organisation", args=[each.id]) if each.seen else "") for each in head.above]
-    return [*way_to_area(head.area), *above, Crumb(head.name, reverse("organisation", args=[head.id]))]
+    return [*way_to_area(head.area), Crumb(_("Organisation")), *above, Crumb(head.name, reverse("organisation", args=[head.id]))]
 
 
 def columns(request: HttpRequest, order: Order, headings: Iterable[tuple[str, str]]) -> list[Column]:

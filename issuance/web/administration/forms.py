@@ -1,4 +1,4 @@
-"""Forms of areas and organisations. What they must hold is checked by the services."""
+"""Forms of areas and organisations. What they must hold is checked by the services' rules."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -8,7 +8,9 @@ from django.utils.translation import gettext_lazy as _
 
 from issuance.domain.counties import COUNTIES
 from issuance.queries.administration.change_words import organisation_number
+from issuance.services.configuration import OrganisationData
 from issuance.web.administration.editing import EditForm
+from siths_portal.lib.errors import Invalid
 from siths_portal.lib.forms import Form
 
 _LONG = {"max_length": _("Skriv högst %(limit_value)d tecken.")}
@@ -52,17 +54,13 @@ class AreaForm(EditForm):
             self.fields["issuing_organisation"].choices = [("", _("Ingen än")), *issuers]  # type: ignore[attr-defined]
 
 
+_OWN = ("name", "hsa_id", "organisation_number", "country", "county")
+
+
 class OrganisationForm(EditForm):
     """An organisation's own data, with what is asked for where it is new."""
 
-    columns: ClassVar[Mapping[str, str]] = {
-        "name": "name",
-        "hsa_id": "hsa_id",
-        "organisation_number": "organisation_number",
-        "country": "country",
-        "county": "county",
-        "customisation": "customisation_id",
-    }
+    columns: ClassVar[Mapping[str, str]] = {**{name: name for name in _OWN}, "customisation": "customisation_id"}
 
     name = _line(
         _("Organisationsnamn"),
@@ -114,6 +112,22 @@ class OrganisationForm(EditForm):
         super().__init__(*args, **kwargs)
         for name in {"customisation", "charged", "issuing"} - asked:
             del self.fields[name]
+
+    def clean(self) -> dict[str, Any]:
+        """Tells also what the service would refuse, so that all that is wrong is seen at once."""
+        given = super().clean() or {}
+        try:
+            self.data_of(given).checked()
+        except Invalid as error:
+            for name, messages in error.fields.items():
+                if name not in self.errors:
+                    self.add_error(name, messages)
+        return self.cleaned_data
+
+    @staticmethod
+    def data_of(given: Mapping[str, Any]) -> OrganisationData:
+        """The organisation's own data among the form's values."""
+        return OrganisationData(**{name: given.get(name, "") for name in _OWN})
 
     @classmethod
     def as_typed(cls, column: str, value: Any) -> str:

@@ -17,7 +17,6 @@ from issuance.queries.administration.change_words import organisation_number
 from issuance.queries.administration.organisations import Customisation, OrganisationFacts
 from issuance.queries.administration.places import OrganisationHead
 from issuance.services import configuration
-from issuance.services.configuration import OrganisationData
 from issuance.web.administration.around import (
     actor_of,
     columns,
@@ -131,7 +130,7 @@ def organisation_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
                 area_id=area_id,
                 issuing=given.get("issuing", False),
                 charged=given["charged"] == "yes",
-                **vars(_data(given)),
+                **vars(OrganisationForm.data_of(given)),
             ),
         )
         if made is not None:
@@ -163,7 +162,7 @@ def sub_organisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRes
                 area_id=head.area.id,
                 parent_id=organisation_id,
                 generic_customisation=given.get("customisation") == "generic",
-                **vars(_data(given)),
+                **vars(OrganisationForm.data_of(given)),
             ),
         )
         if made is not None:
@@ -201,7 +200,7 @@ def organisation_edit(request: HttpRequest, organisation_id: UUID) -> HttpRespon
                 actor=actor,
                 organisation_id=organisation_id,
                 version=given["version"],
-                data=_data(given),
+                data=OrganisationForm.data_of(given),
                 generic_customisation=given["customisation"] == "generic" if asked else None,
             ),
         )
@@ -213,16 +212,6 @@ def organisation_edit(request: HttpRequest, organisation_id: UUID) -> HttpRespon
     context = {"form": form, "submit": _("Spara"), "cancel_url": reverse("organisation", args=[organisation_id])}
     step = _("Redigera uppgifter")
     return organisation_page(request, _FORM, head, context, here="organisation", step=step, status=status)
-
-
-def _data(given: dict[str, Any]) -> OrganisationData:
-    return OrganisationData(
-        name=given["name"],
-        hsa_id=given["hsa_id"],
-        organisation_number=given["organisation_number"],
-        country=given["country"],
-        county=given["county"],
-    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
