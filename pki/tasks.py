@@ -23,6 +23,7 @@ from pki import (
     sealing,
     shared_factors,
 )
+from pki.takeover import signatures
 from siths_portal.lib import jobs
 
 
@@ -141,6 +142,12 @@ def inventory_due() -> None:
 def expire_approvals() -> None:
     """Closes requests for approval that are too old. Runs in the default worker: it needs no token."""
     approvals.expire()
+
+
+@shared_task(name="pki.sign_import_reports")  # type: ignore[untyped-decorator]
+def sign_import_reports() -> None:
+    """Signs the reports of imports that were finished where there was no token."""
+    signatures.sign_waiting()
 
 
 @shared_task(name="pki.measure_health")  # type: ignore[untyped-decorator]

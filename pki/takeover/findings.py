@@ -31,6 +31,9 @@ KINDS: Mapping[str, str] = {
 }
 """Kinds of findings, in Swedish for the report."""
 
+LOCK = 0x70_6B_69_03
+"""The advisory lock of whoever carries out an import."""
+
 SHOWN = 100
 """How many findings a report shows; the table has them all."""
 

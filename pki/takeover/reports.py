@@ -34,8 +34,13 @@ class Report:
 
     @property
     def sha256(self) -> str:
-        """Hash of its canonical JSON, which is what `write` writes."""
-        return sha256_hex(canonical_json(self.values))
+        """Hash of `content`."""
+        return sha256_hex(self.content)
+
+    @property
+    def content(self) -> bytes:
+        """Its canonical JSON, which is what `write` writes and what is signed."""
+        return canonical_json(self.values)
 
     @property
     def findings(self) -> dict[str, int]:
@@ -59,11 +64,15 @@ class Report:
         ]
         return "\n".join([*lines, "" if values["findings"] else "inga avvikelser", f"rapport SHA-256 {self.sha256}", ""])
 
+    @property
+    def stem(self) -> str:
+        """What its files are called, without what tells their kinds."""
+        return f"import-{self.values['inputs_sha256'][:12]}{'-prov' if self.values['dry_run'] else ''}"
+
     def write(self, folder: Path) -> list[Path]:
         """Writes `import-<hash>.json` and `.txt` and returns them. Raises OSError."""
-        stem = f"import-{self.values['inputs_sha256'][:12]}{'-prov' if self.values['dry_run'] else ''}"
-        paths = [folder / f"{stem}.json", folder / f"{stem}.txt"]
-        for path, content in zip(paths, (canonical_json(self.values), self.text().encode()), strict=True):
+        paths = [folder / f"{self.stem}.json", folder / f"{self.stem}.txt"]
+        for path, content in zip(paths, (self.content, self.text().encode()), strict=True):
             write_atomically(path, content)
         return paths
 

@@ -27,8 +27,8 @@ from pki.models import (
     OcspSigner,
     draw_status_versions,
 )
-from pki.takeover import checking, lists, manifest, papers, registering, reports, storing
-from pki.takeover.findings import Ledger
+from pki.takeover import checking, lists, manifest, papers, registering, reports, signatures, storing
+from pki.takeover.findings import LOCK, Ledger
 from pki.takeover.lists import OldLists
 from pki.takeover.manifest import Manifest
 from pki.takeover.records import Record, RowFault
@@ -40,18 +40,20 @@ from siths_portal.lib.errors import Conflict, Invalid, Unavailable
 BATCH = 5 * checking.PIECE
 """Rows of a source in a transaction."""
 
-_LOCK = 0x70_6B_69_03
-
 Say = Callable[[Ledger, int], None]
 """Told after each batch: the counts, and how many rows the run has passed."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A report, and whether it was there before: a finished import of the same files is not made again."""
+    """A report, and whether it was there before: a finished import of the same files is not made again.
+
+    `signature` is over the report of an import; None for a dry run, and until the token can be used.
+    """
 
     report: reports.Report
     repeated: bool = False
+    signature: signatures.Signature | None = None
 
 
 @dataclass(frozen=True)
@@ -132,20 +134,20 @@ def carry_out(what: Asked, *, actor_ref: str, workers: int, say: Say) -> Outcome
     Raises Conflict if it is not approved or another process imports now, and as `dry_run`.
     """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
         if cursor.fetchone() != (True,):
             raise Conflict("import-running", "En import pågår redan.")
         try:
             return _carry_out(what, actor_ref, workers, say)
         finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
 
 
 def _carry_out(what: Asked, actor_ref: str, workers: int, say: Say) -> Outcome:
     row = _begun(what)
     if row is not None and row.report is not None:
         _answer(row.ca, actor_ref)
-        return Outcome(reports.Report(row.report), repeated=True)
+        return Outcome(reports.Report(row.report), repeated=True, signature=signatures.sign(row, actor_ref=actor_ref))
     if row is None:
         row = _begin(what, actor_ref)
     ca = row.ca
@@ -158,7 +160,7 @@ def _carry_out(what: Asked, actor_ref: str, workers: int, say: Say) -> Outcome:
         report = _finish(what, run, row)
     faults.point("pki.import.before-responder")
     _answer(ca, actor_ref)
-    return Outcome(report)
+    return Outcome(report, signature=signature)
 
 
 def _answer(ca: CertificateAuthority, actor_ref: str) -> None:
@@ -168,6 +170,7 @@ def _answer(ca: CertificateAuthority, actor_ref: str) -> None:
         try:
             responders.ensure(ca, actor_ref=actor_ref)
         except HsmError:
+    signature = signatures.sign(row, actor_ref=actor_ref)
             raise Unavailable("hsm-unavailable", "Importen är klar, men OCSP-signeraren saknas. Kör kommandot igen.") from None
 
 
@@ -227,6 +230,7 @@ def _tell(row: CaImport, action: str, actor_ref: str, facts: dict[str, object]) 
         action=action,
         subject_type="certificate_authority",
         subject_ref=str(row.ca_id),
+    jobs.enqueue("pki.sign_import_reports", queue="pki")
         facts={"import": str(row.id), "inputs_sha256": row.inputs_sha256} | facts,
     )
 

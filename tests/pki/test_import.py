@@ -167,7 +167,7 @@ def test_a_dry_run_tells_all_and_changes_nothing(old, tmp_path, capsys):
     for name in ("counts", "rows", "findings", "inputs", "inputs_sha256", "lists"):
         assert real[name] == told[name]
     names = sorted(path.suffix for path in (tmp_path / "report").iterdir())
-    assert names == [".json", ".json", ".txt", ".txt"]
+    assert names == [".json", ".json", ".pem", ".sig", ".txt", ".txt"]  # what would be is not signed
 
 
 def test_the_reports_hash_stands_in_the_audit_chain_and_inputs_are_hashed(old, tmp_path):

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from pki.management import arguments
-from pki.takeover import comparing, manifest, running
+from pki.takeover import comparing, manifest, running, signatures
 from pki.takeover.findings import Ledger
 from siths_portal.lib.errors import DomainError
 
@@ -18,7 +18,7 @@ _SHOWN = 1000
 class Command(BaseCommand):
     """The folder holds `import.yaml`, the CA's certificate, its certificates in one of five formats, and its old CRLs."""
 
-    help = "Tar över en utfärdare: kontrollera (--dry-run), begär (--request), importera, jämför (--compare)."
+    help = "Tar över en utfärdare: kontrollera (--dry-run), begär (--request), importera, jämför (--compare), granska (--verify)."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """The folder and what to do with it."""
@@ -27,6 +27,7 @@ class Command(BaseCommand):
         act.add_argument("--dry-run", action="store_true", help="kontrollera allt, ändra inget, skriv rapporten")
         act.add_argument("--request", action="store_true", help="begär godkännande av importen av just dessa filer")
         act.add_argument("--compare", action="store_true", help="jämför gamla tjänstens spärrlista i crls/ med det som finns här")
+        act.add_argument("--verify", action="store_true", help="kontrollera underskrifterna på rapporter i mappen")
         parser.add_argument("--report", type=Path, metavar="MAPP", help="dit rapporten skrivs, som JSON och text")
         parser.add_argument(
             "--workers", type=int, default=os.process_cpu_count() or 1, metavar="ANTAL", help="processer som kontrollerar"
@@ -34,11 +35,15 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="skriv resultatet som JSON")
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
-        """Exit 1 for what is refused, for rows that were not taken as they stand and for lists that differ; 2 for no folder."""
+        """Exit 1 for what is refused, for rows that were not taken as they stand, lists that differ and signatures that do not
+        hold; 2 for no folder.
+        """
         if not options["folder"].is_dir() or options["workers"] < 1:
             raise CommandError("ange en mapp som finns och minst en process", returncode=2)
         try:
-            if options["compare"]:
+            if options["verify"]:
+                self._verify(options)
+            elif options["compare"]:
                 self._compare(options)
             elif options["request"]:
                 self._request(options)
@@ -60,14 +65,35 @@ class Command(BaseCommand):
         what = running.asked(options["folder"])
         outcome = run(what, actor_ref=arguments.operator_ref(), workers=options["workers"], say=self._progress)
         report = outcome.report
-        for path in report.write(options["report"]) if options["report"] else ():
+        for path in self._written(options["report"], outcome) if options["report"] else ():
             self.stderr.write(f"rapport: {path}")
+        if not options["dry_run"] and outcome.signature is None:
+            self.stderr.write("rapporten är inte undertecknad än; pki-workern gör det. Kör kommandot igen för att hämta den")
         if options["json"]:
-            self._dump(report.values | {"sha256": report.sha256, "repeated": outcome.repeated})
+            signed_by = outcome.signature.key_id if outcome.signature else ""
+            self._dump(report.values | {"sha256": report.sha256, "repeated": outcome.repeated, "signed_by": signed_by})
         else:
             self.stdout.write(report.text() if not outcome.repeated else f"redan importerat; inget är ändrat\n{report.text()}")
         if report.findings:
             raise CommandError(f"{sum(report.findings.values())} avvikelser; se rapporten")
+
+    def _written(self, folder: Path, outcome: running.Outcome) -> list[Path]:
+        paths = outcome.report.write(folder)
+        return paths + (signatures.write(folder, outcome.report.stem, outcome.signature) if outcome.signature else [])
+
+    def _verify(self, options: dict[str, Any]) -> None:
+        found = list(signatures.verify(options["folder"]))
+        if options["json"]:
+            self._dump([{"name": each.name, "signed_by": each.key_id, "recorded": each.recorded} for each in found])
+        else:
+            for each in found:
+                signed = (
+                    f"undertecknad av nyckeln {each.key_id}" if each.key_id else "FEL: ingen av våra nycklar har undertecknat den"
+                )
+                recorded = "står i händelsekedjan" if each.recorded else "FEL: händelsekedjan nämner den inte"
+                self.stdout.write(f"{each.name}: {signed}; {recorded}")
+        if bad := [each.name for each in found if not each.ok]:
+            raise CommandError(f"rapporten stämmer inte: {', '.join(bad)}")
 
     def _compare(self, options: dict[str, Any]) -> None:
         found = comparing.compare(manifest.read(options["folder"]))
