@@ -159,6 +159,7 @@ def _carry_out(what: Asked, actor_ref: str, workers: int, say: Say) -> Outcome:
         run.old()
         report = _finish(what, run, row)
     faults.point("pki.import.before-responder")
+    signature = signatures.sign(row, actor_ref=actor_ref)
     _answer(ca, actor_ref)
     return Outcome(report, signature=signature)
 
@@ -170,7 +171,6 @@ def _answer(ca: CertificateAuthority, actor_ref: str) -> None:
         try:
             responders.ensure(ca, actor_ref=actor_ref)
         except HsmError:
-    signature = signatures.sign(row, actor_ref=actor_ref)
             raise Unavailable("hsm-unavailable", "Importen är klar, men OCSP-signeraren saknas. Kör kommandot igen.") from None
 
 
@@ -219,6 +219,7 @@ def _finish(what: Asked, run: "_Run", row: CaImport) -> reports.Report:
     row.save(update_fields=["state", "report", "counts", "finished_at"])
     facts = {"report_sha256": report.sha256, "state": ca.state, "last_crl_number": ca.last_crl_number}
     _tell(row, "import.finished", run.actor_ref, facts | {"counts": row.counts})
+    jobs.enqueue("pki.sign_import_reports", queue="pki")
     jobs.enqueue("pki.renew_responders", queue="pki")
     jobs.enqueue("pki.publish_due_crls", queue="pki")
     return report
@@ -230,7 +231,6 @@ def _tell(row: CaImport, action: str, actor_ref: str, facts: dict[str, object]) 
         action=action,
         subject_type="certificate_authority",
         subject_ref=str(row.ca_id),
-    jobs.enqueue("pki.sign_import_reports", queue="pki")
         facts={"import": str(row.id), "inputs_sha256": row.inputs_sha256} | facts,
     )
 
