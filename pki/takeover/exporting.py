@@ -138,6 +138,7 @@ def _manifest(ca: CertificateAuthority) -> str:
         *([f'  token: "{ca.token_label}"', f'  key_id: "{ca.key_id}"'] if ca.key_id else []),
         f"  crl_period: {_span(ca.crl_period)}",
         f"  crl_validity: {_span(ca.crl_validity)}",
+        *([f"  crl_shards: {ca.crl_shards}"] if ca.crl_shards > 1 else []),
         f"  serials: {ca.serial_mode}",
     ]
     return "\n".join([*lines, ""])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pki.choices import SerialMode
 from pki.domain.ceremony_nodes import CeremonyFileError, Node, load
+from pki.domain.crl_shards import SHARDS
 from pki.takeover import others, sources
 from pki.takeover.findings import plain
 from pki.takeover.records import RowFault, Source, der_of
@@ -24,6 +25,7 @@ _FEW = 100
 class Manifest:
     """A folder to import. `key_id` is CKA_ID in hex, empty for a CA whose key is not here; `parent` a slug, empty for a root.
 
+    `crl_shards` is above 1 for a CA whose certificates name the lists of shards, as ours do (`domain.crl_shards`), and no other.
     `hold` says what becomes of certificates on hold, which there are none of here: `refuse` or `revoke` (for good).
     """
 
@@ -38,6 +40,7 @@ class Manifest:
     key_id: str
     crl_period: dt.timedelta
     crl_validity: dt.timedelta
+    crl_shards: int
     serials: str
     xipki_name: str
     hold: str
@@ -106,8 +109,11 @@ def read(folder: Path) -> Manifest:
 def _read(folder: Path, content: bytes) -> Manifest:
     root = Node(NAME, load(content.decode())).closed("format", "ca", "hold", "xipki_name")
     ca = root.mapping("ca").closed(
-        "slug", "generation", "parent", "certificate", "token", "key_id", "crl_period", "crl_validity", "serials"
+        "slug", "generation", "parent", "certificate", "token", "key_id", "crl_period", "crl_validity", "crl_shards", "serials"
     )
+    shards = ca.number("crl_shards", 1)
+    if shards not in SHARDS:
+        raise ca.fault(f"crl_shards ska vara något av {', '.join(map(str, SHARDS))}")
     given = folder / ca.text("certificate", "ca.cer")
     if not given.resolve().is_relative_to(folder.resolve()):
         raise ca.fault("certificate ska ligga i mappen")
@@ -131,6 +137,7 @@ def _read(folder: Path, content: bytes) -> Manifest:
         key_id=key_id,
         crl_period=ca.duration("crl_period"),
         crl_validity=ca.duration("crl_validity"),
+        crl_shards=shards,
         serials=ca.choice("serials", tuple(SerialMode.values), SerialMode.TIME_RANDOM.value),
         xipki_name=root.text("xipki_name", ""),
         hold=root.choice("hold", ("refuse", "revoke"), "refuse"),

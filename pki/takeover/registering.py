@@ -64,6 +64,7 @@ def check(manifest: Manifest) -> CertificateAuthority:
         key_id=manifest.key_id,
         crl_period=manifest.crl_period,
         crl_validity=manifest.crl_validity,
+        crl_shards=manifest.crl_shards,
         serial_mode=manifest.serials,
         created_at=clock.now(),
     )

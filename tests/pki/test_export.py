@@ -85,6 +85,32 @@ def test_a_round_trip_gives_the_same_certificates_statuses_times_and_reasons(ca,
     call_command("pki_import", str(tmp_path / "out"), compare=True)
 
 
+def test_a_ca_whose_certificates_name_lists_of_shards_goes_on_publishing_them(tmp_path):
+    old = OldCa(tmp_path / "old")
+    old.issue(4)
+    old.revoke(1)
+    old.move_key()
+    folder = world.manifest(tmp_path / "in", old, "jsonl")
+    with (folder / "import.yaml").open("a") as file:
+        file.write("  crl_shards: 4\n")
+    world.as_jsonl(folder, world.told(old))
+    world.approve(folder)
+    world.run(folder)
+    crl.publish_all(CertificateAuthority.objects.get(slug="function"))
+    call_command("pki_export", str(tmp_path / "out"), ca="function")
+    emptied()
+    world.approve(tmp_path / "out")
+    world.run(tmp_path / "out")
+    again = CertificateAuthority.objects.get(slug="function")
+    crl.publish_all(again)
+    assert sorted(again.crls.values_list("shard", flat=True), key=str) == [0, 1, 2, 3, None]
+    (revoked,) = Certificate.objects.filter(ca=again, status="revoked")
+    shard = int(revoked.serial, 16) % 4
+    (entry,) = x509.load_der_x509_crl(crl.crl_path(again, shard).read_bytes())
+    assert entry.serial_number == int(revoked.serial, 16)
+    call_command("pki_import", str(tmp_path / "out"), compare=True)
+
+
 def test_counts_and_hashes_are_told_and_stand_in_the_chain(ca, tmp_path, capsys):
     capsys.readouterr()
     call_command("pki_export", str(tmp_path / "out"), ca="function")

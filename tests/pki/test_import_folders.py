@@ -78,3 +78,21 @@ def test_a_header_line_that_is_too_long_is_refused(tmp_path):
     with pytest.raises(Invalid) as refused:
         list(Table(tmp_path).records(0))
     assert refused.value.code == "import-table"
+
+
+@pytest.mark.parametrize("shards", [0, 3, 512, "two"])
+def test_a_number_of_shards_that_no_ca_may_have_is_refused(tmp_path, shards):
+    (tmp_path / "ca.cer").write_bytes(b"0")
+    (tmp_path / "import.yaml").write_text(
+        f"format: jsonl\nca:\n  slug: function\n  crl_period: 60m\n  crl_validity: 48h\n  crl_shards: {shards}\n"
+    )
+    with pytest.raises(Invalid, match="import-manifest") as refused:
+        manifest.read(tmp_path)
+    assert "crl_shards" in refused.value.message
+
+
+def test_a_ca_has_one_list_unless_its_folder_says_otherwise(tmp_path):
+    (tmp_path / "ca.cer").write_bytes(b"0")
+    text = "format: jsonl\nca:\n  slug: function\n  crl_period: 60m\n  crl_validity: 48h\n"
+    (tmp_path / "import.yaml").write_text(text)
+    assert manifest.read(tmp_path).crl_shards == 1
