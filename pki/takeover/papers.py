@@ -40,6 +40,9 @@ def revoke(path: Path, ca: CertificateAuthority, ledger: Ledger, *, actor_ref: s
 
 
 def _request(values: dict[str, str], actor_ref: str) -> RevocationRequest:
+    if "\0" in "".join(values.values()):
+        # No column holds it, and the database's refusal would end the whole import.
+        raise RowFault("unreadable")
     received_at = moment(values["received_at"])
     if received_at is None:
         raise RowFault("times")

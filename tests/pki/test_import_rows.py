@@ -241,6 +241,7 @@ def test_paper_from_the_freeze_is_entered_with_when_it_came_in(old, tmp_path):
         f"0123,{received.isoformat()},superseded,clerk:7,Pärm 3,\n"
         f"{rows[2]['serial']},2199-01-01T00:00:00+00:00,superseded,clerk:7,Pärm 3,\n"
         f"{rows[2]['serial']},{received.isoformat()},superseded,clerk:7,,\n"
+        f"{rows[2]['serial']},{received.isoformat()},superseded,clerk:7,Pärm\0 3,\n"
     )
     imported(folder)
     row = Certificate.objects.get(serial=rows[0]["serial"])
@@ -253,6 +254,7 @@ def test_paper_from_the_freeze_is_entered_with_when_it_came_in(old, tmp_path):
         ("revocations.csv:4", "paper-unknown"),
         ("revocations.csv:5", "paper-invalid"),
         ("revocations.csv:6", "paper-invalid"),
+        ("revocations.csv:7", "paper-invalid"),
     ]
     assert Certificate.objects.get(serial=rows[2]["serial"]).status == "issued"
 
