@@ -157,7 +157,18 @@ def _carry_out(what: Asked, actor_ref: str, workers: int, say: Say) -> Outcome:
         faults.point("pki.import.before-lists")
     with transaction.atomic(durable=True):
         run.old()
-        report = _finish(what, run, row)
+        # They were read since they were hashed, and what was approved are the bytes that were hashed.
+        same = asked(what.manifest.folder).inputs == what.inputs
+        if same:
+            report = _finish(what, run, row)
+        else:
+            transaction.set_rollback(True)
+    if not same:
+        CaImport.objects.filter(id=row.id).update(position=0, counts={}, state=ImportState.CERTIFICATES)
+        reason = (
+            "Mappens filer har ändrats under importen. Lägg tillbaka dem som godkändes och kör igen; allt jämförs då på nytt."
+        )
+        raise Conflict("import-files-changed", reason)
     faults.point("pki.import.before-responder")
     signature = signatures.sign(row, actor_ref=actor_ref)
     _answer(ca, actor_ref)

@@ -8,15 +8,24 @@ from dataclasses import dataclass
 from pki import shared_factors
 from pki.domain import serials
 from pki.domain.imported_certificates import Seen
-from pki.models import Certificate, CertificateAuthority, CertificateBlob, CertificateStatus, RevocationReason
+from pki.models import (
+    Certificate,
+    CertificateAuthority,
+    CertificateBlob,
+    CertificateStatus,
+    Revocation,
+    RevocationChannel,
+    RevocationReason,
+)
 from pki.takeover.findings import Ledger
 from pki.takeover.records import HOLD, Record, RowFault
-from siths_portal.lib import bulk, clock
+from siths_portal.lib import bulk, clock, jobs
 from siths_portal.lib.ids import new_id
 
 Draw = Callable[[int], int]
 """Takes consecutive status versions and returns the first (see `draw_status_versions`)."""
 
+ACTOR = "system:import"
 _STATUS = ["status", "revoked_at", "reason", "invalidity_date", "status_version"]
 _CONTENT = ["tbs_sha256", "spki_sha256", "not_before", "not_after"]
 
@@ -111,6 +120,8 @@ def store(batch: Sequence[Taken], ca: CertificateAuthority, ledger: Ledger, draw
         shared_factors.enter_hashes({row.spki_sha256 for row, each in blobs if each.is_rsa}, clock.now())
     Certificate.objects.bulk_update([row for row, _each in completed], _CONTENT, batch_size=1000)
     Certificate.objects.bulk_update(changed, _STATUS, batch_size=1000)
+    if lock:
+        _record(changed)
     ledger.counts.update(
         Counter(
             new=len(new),
@@ -120,6 +131,29 @@ def store(batch: Sequence[Taken], ca: CertificateAuthority, ledger: Ledger, draw
             revoked=len(changed),
         )
     )
+
+
+def _record(changed: Sequence[Certificate]) -> None:
+    """Tells those above of certificates that were good here: at once, and when they look for what they missed."""
+    if not changed:
+        return
+    now = clock.now()
+    Revocation.objects.bulk_create(
+        Revocation(
+            certificate=row,
+            received_at=now,
+            decided_at=now,
+            effective_at=row.revoked_at or now,
+            invalidity_date=row.invalidity_date,
+            requester=ACTOR,
+            actor_ref=ACTOR,
+            channel=RevocationChannel.SYSTEM,
+            reason=row.reason,
+            justification="Revoked where the CA lived before.",
+        )
+        for row in changed
+    )
+    jobs.enqueue("pki.tell_revoked", certificate_ids=[str(row.id) for row in changed])
 
 
 def _once(batch: Sequence[Taken], ledger: Ledger) -> dict[str, Taken]:
