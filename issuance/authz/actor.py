@@ -4,16 +4,24 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
-from issuance.authz.roles import SYSTEM_ALLOWED, Role
+from issuance.authz.roles import ALLOWED, ISSUING, SYSTEM_ALLOWED, Action, Role
 
 
 @dataclass(frozen=True)
 class Grant:
-    """A role over everything below `scope_path` (`/` is all), with or without the add-on for protected persons."""
+    """A role over everything below `scope_path` (`/` is all), with or without the add-on for protected persons.
+
+    `overdue`: the holder's training or person check is, so that nothing is issued by it (ADR 0187).
+    """
 
     role: Role
     scope_path: str
     protected_persons: bool = False
+    overdue: bool = False
+
+    def allows(self, action: Action) -> bool:
+        """True if the role has `action` and it does not rest."""
+        return action in ALLOWED[self.role] and not (self.overdue and action in ISSUING)
 
 
 @dataclass(frozen=True)

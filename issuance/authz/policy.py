@@ -3,6 +3,7 @@
 A row that the actor does not see is NotFound, answered by the same query as for a row that does not exist (S09, S13).
 """
 
+from collections.abc import Iterable
 from operator import attrgetter
 from typing import Any, NoReturn, cast
 from uuid import UUID
@@ -11,9 +12,12 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Model, QuerySet
 
 from issuance.authz.actor import Actor
-from issuance.authz.roles import ALLOWED, ASSIGNABLE, NEVER_FOR_ONESELF, SYSTEM_ALLOWED, Action, Role
+from issuance.authz.roles import ALLOWED, ASSIGNABLE, ISSUING, NEVER_FOR_ONESELF, SYSTEM_ALLOWED, Action, Role, outranks
 from issuance.authz.scope import ScopedQuerySet
 from siths_portal.lib.errors import Forbidden, NotFound
+
+OVERDUE = "Din utbildning eller personkontroll har gått ut. Vänd dig till den som delar ut roller hos er."
+"""Why a role issues nothing for now."""
 
 
 def get[M: Model](actor: Actor, action: Action, queryset: QuerySet[M], pk: UUID | str) -> M:
@@ -58,19 +62,24 @@ def is_own_matter(actor: Actor, action: Action, person_id: UUID) -> bool:
 def require_global(actor: Actor, action: Action) -> None:
     """Passes if `actor` may do `action` everywhere, as what makes new roots of the tree demands. Raises Forbidden."""
     from_system = actor.kind == "system" and action in _system_actions(actor)
-    from_grant = any(grant.scope_path == "/" and action in ALLOWED[grant.role] for grant in actor.grants)
+    from_grant = any(grant.scope_path == "/" and grant.allows(action) for grant in actor.grants)
     if not (from_system or from_grant):
         raise _forbidden()
 
 
 def holds(actor: Actor, action: Action) -> bool:
     """True if some role of a person allows `action` somewhere: whether to show him the way to it."""
-    return any(action in ALLOWED[grant.role] for grant in actor.grants)
+    return any(grant.allows(action) for grant in actor.grants)
+
+
+def rests(actor: Actor, action: Action) -> bool:
+    """True if a person's roles would allow `action` somewhere, were his training and person check not overdue (ADR 0187)."""
+    return action in ISSUING and any(grant.overdue and action in ALLOWED[grant.role] for grant in actor.grants)
 
 
 def reach(actor: Actor, action: Action) -> list[str]:
     """The scope paths of those of a person's roles that allow `action`. Raises Forbidden if none does."""
-    paths = sorted({grant.scope_path for grant in actor.grants if action in ALLOWED[grant.role]})
+    paths = sorted({grant.scope_path for grant in actor.grants if grant.allows(action)})
     if not paths:
         raise _forbidden()
     return paths
@@ -81,13 +90,49 @@ def require_assignable(actor: Actor, role: Role, scope_path: str, *, protected_p
 
     Only roles below the actor's own, inside his scope, and the add-on only by one who has it or has none above him.
     """
-    if actor.kind == "system" and Action.ASSIGN_ROLE in _system_actions(actor):
-        return
+    if not may_assign(actor, role, scope_path, protected_persons=protected_persons):
+        raise _forbidden()
+
+
+def may_assign(actor: Actor, role: Role, scope_path: str, *, protected_persons: bool) -> bool:
+    """True if `require_assignable` would pass."""
+    if actor.kind == "system":
+        return Action.ASSIGN_ROLE in _system_actions(actor)
     for grant in actor.grants:
         below = role in ASSIGNABLE.get(grant.role, frozenset()) and scope_path.startswith(grant.scope_path)
         if below and (grant.protected_persons or not protected_persons or grant.role is Role.SYSTEM_ADMIN):
-            return
-    raise _forbidden()
+            return True
+    return False
+
+
+def assignable(actor: Actor, scope_path: str) -> frozenset[Role]:
+    """The roles that a person may give over `scope_path`, without the add-on."""
+    found: frozenset[Role] = frozenset()
+    for grant in actor.grants:
+        if scope_path.startswith(grant.scope_path):
+            found |= ASSIGNABLE.get(grant.role, frozenset())
+    return found
+
+
+def require_above(actor: Actor, held: Iterable[tuple[Role, str]]) -> None:
+    """Passes if `is_above`. Raises Forbidden."""
+    if not is_above(actor, held):
+        raise _forbidden()
+
+
+def is_above(actor: Actor, held: Iterable[tuple[Role, str]]) -> bool:
+    """True if `actor` may assign roles and is above each of the roles `held` in his scope, one at least if any is held.
+
+    Who vouches for somebody's training gives him as much as who gives the role.
+    """
+    if actor.kind == "system":
+        return Action.ASSIGN_ROLE in _system_actions(actor)
+    mine = [grant for grant in actor.grants if grant.allows(Action.ASSIGN_ROLE)]
+    held = list(held)
+    inside = [(role, path) for role, path in held if any(path.startswith(grant.scope_path) for grant in mine)]
+    if not mine or (held and not inside):
+        return False
+    return all(any(outranks(grant.role, role) and path.startswith(grant.scope_path) for grant in mine) for role, path in inside)
 
 
 def not_found() -> NotFound:
@@ -101,7 +146,7 @@ def _system_actions(actor: Actor) -> frozenset[Action]:
 
 def _refuse(actor: Actor, action: Action, queryset: ScopedQuerySet[Any], pk: UUID | str) -> NoReturn:
     if action is not Action.VIEW and queryset.visible_to(actor, Action.VIEW).filter(pk=pk).exists():
-        raise _forbidden()
+        raise _forbidden(resting=rests(actor, action))
     raise not_found()
 
 
@@ -116,5 +161,7 @@ def _refuse_own_matter(actor: Actor, action: Action, row: Any) -> None:
         raise Forbidden("own-matter", "Du kan inte utföra ärendet för dig själv. Be en annan ID-administratör.")
 
 
-def _forbidden() -> Forbidden:
+def _forbidden(*, resting: bool = False) -> Forbidden:
+    if resting:
+        return Forbidden("training-overdue", OVERDUE)
     return Forbidden("forbidden", "Din behörighetsroll tillåter inte åtgärden.")

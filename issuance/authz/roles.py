@@ -55,6 +55,16 @@ class Action(StrEnum):
 GLOBAL_ROLES = frozenset({Role.SYSTEM_ADMIN, Role.GLOBAL_REVOKER, Role.GLOBAL_READER})
 AREA_ROLES = frozenset({Role.RESPONSIBLE_ISSUER})
 ORGANISATION_ROLES = frozenset(Role) - GLOBAL_ROLES - AREA_ROLES
+QUALIFIED_ROLES = frozenset(
+    {
+        Role.RESPONSIBLE_ISSUER,
+        Role.DEPUTY_ISSUER,
+        Role.ID_ADMINISTRATOR,
+        Role.RESERVE_CARD_ADMIN_LOA3,
+        Role.RESERVE_CARD_ADMIN_LOA2,
+    }
+)
+"""Roles that issue, now or in what comes: their holders have a person check and a training each year (domain.md 11.2)."""
 
 _VIEWING = frozenset({Action.VIEW, Action.VIEW_HISTORY})
 _CONFIGURATION = frozenset({Action.VIEW_CONFIGURATION})
@@ -62,7 +72,10 @@ _CONFIGURATION = frozenset({Action.VIEW_CONFIGURATION})
 
 _REVOKING = frozenset({Action.REVOKE_CARRIER, Action.REVOKE_EID})
 _EXTENDED = frozenset({Action.EXTENDED_SEARCH})
-_ISSUING = frozenset({Action.ORDER_ORDINARY_CARD, Action.REMOVE_ORDER, Action.ACTIVATE_ORDINARY_CARD})
+ISSUING = frozenset({Action.ORDER_ORDINARY_CARD, Action.ACTIVATE_ORDINARY_CARD})
+"""What a holder gets something by. It rests while training or person check is overdue; to look, remove and revoke does not."""
+
+_ISSUING = ISSUING | {Action.REMOVE_ORDER}
 _HANDLING_CARDS = frozenset({Action.VIEW_RECEIPT, Action.VIEW_PHOTO})
 """Who meets holders or issues to them compares their faces; others see no photo (S12)."""
 
@@ -149,3 +162,15 @@ ASSIGNABLE: Mapping[Role, frozenset[Role]] = {
     Role.DEPUTY_ISSUER: ORGANISATION_ROLES - {Role.DEPUTY_ISSUER},
 }
 """Which roles the holder of a role may hand out: always below his own (domain.md 1.1, 1.3)."""
+
+_LEVELS: Mapping[Role, int] = {
+    **dict.fromkeys(GLOBAL_ROLES, 3),
+    **dict.fromkeys(AREA_ROLES, 2),
+    **dict.fromkeys(ORGANISATION_ROLES, 0),
+    Role.DEPUTY_ISSUER: 1,
+}
+
+
+def outranks(upper: Role, lower: Role) -> bool:
+    """True if `lower` is a role below `upper`. The administration is above all; nobody else is above an equal."""
+    return upper is Role.SYSTEM_ADMIN or _LEVELS[upper] > _LEVELS[lower]

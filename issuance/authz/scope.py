@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import BooleanField, Case, Exists, OuterRef, Q, When
 
 from issuance.authz.actor import Actor, Grant
-from issuance.authz.roles import ALLOWED, EXTENDED_REACH, READING, SYSTEM_ALLOWED, Action
+from issuance.authz.roles import EXTENDED_REACH, READING, SYSTEM_ALLOWED, Action
 
 _Model = TypeVar("_Model", bound=models.Model, covariant=True)
 
@@ -54,7 +54,7 @@ class ScopedQuerySet(models.QuerySet[_Model]):
             return self if action in SYSTEM_ALLOWED[actor.ref] else self.none()
         if actor.kind == "client":
             return self._supplied_by(actor, action, rule)
-        if not any(action in ALLOWED[grant.role] for grant in actor.grants):
+        if not any(grant.allows(action) for grant in actor.grants):
             return self.none()
         return self.filter(self._for_person(actor, action, rule))
 
@@ -88,11 +88,11 @@ class ScopedQuerySet(models.QuerySet[_Model]):
         To search extended is to look everywhere; what is found opens for EXTENDED_REACH only, and for protected persons only
         with the add-on on a role that may search so.
         """
-        grants = [grant for grant in actor.grants if action in ALLOWED[grant.role]]
+        grants = [grant for grant in actor.grants if grant.allows(action)]
         if action is Action.EXTENDED_SEARCH:
             grants = [replace(grant, scope_path="/") for grant in grants]
         condition = self._granted(grants, action, rule) if grants else _NOTHING
-        extended = [grant for grant in grants if Action.EXTENDED_SEARCH in ALLOWED[grant.role]]
+        extended = [grant for grant in grants if grant.allows(Action.EXTENDED_SEARCH)]
         if extended and action in EXTENDED_REACH and rule.person and actor.extended_persons:
             found = Q(**{f"{rule.person.replace('.', '__')}__in": actor.extended_persons})
             if rule.protected and not any(grant.protected_persons for grant in extended):

@@ -7,6 +7,7 @@ from typing import Any
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
+from issuance.domain.qualifications import SWEDISH as QUALIFICATION
 from issuance.domain.revocation import SWEDISH, RevocationReason
 from issuance.queries import words
 from siths_portal.lib import clock
@@ -17,7 +18,10 @@ WHAT: Mapping[str, str] = {
     "post.changed": _("Uppdraget ändrades efter katalogen"),
     "post.ended": _("Uppdraget avslutades i katalogen"),
     "role.assigned": _("Behörighetsroll tilldelades"),
+    "role.changed": _("Behörighetsroll ändrades"),
     "role.ended": _("Behörighetsroll avslutades"),
+    "qualification.recorded": _("Utbildning eller personkontroll registrerades"),
+    "qualification.withdrawn": _("Utbildning eller personkontroll återtogs"),
     "carrier.ordered": _("Kortet beställdes"),
     "carrier.migrated": _("Kortet fördes in från den tidigare portalen"),
     "carrier.serial_bound": _("Kortets serienummer registrerades"),
@@ -128,11 +132,27 @@ def facts_of(facts: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     for name, (label, written) in _FACTS.items():
         if facts.get(name):
             found.append((gettext(label), written(facts[name])))
+    found += _changes(facts.get("before"), facts.get("after"))
     return tuple(found)
+
+
+def _changes(before: Any, after: Any) -> list[tuple[str, str]]:
+    """Facts that an event tells with their values before and after."""
+    if not isinstance(before, Mapping) or not isinstance(after, Mapping):
+        return []
+    found = []
+    for name, (label, written) in _CHANGED.items():
+        if name in after and before.get(name) != after[name]:
+            found.append((gettext(label), f"{written(before.get(name))} → {written(after[name])}"))
+    return found
 
 
 def _reason(code: str) -> str:
     return gettext(SWEDISH[RevocationReason(code)]) if code in RevocationReason else gettext("kod {code}").format(code=code)
+
+
+def _yes_or_no(value: Any) -> str:
+    return gettext("Ja") if value else gettext("Nej")
 
 
 def _moment(text: str) -> str:
@@ -162,4 +182,13 @@ _FACTS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "article": (_("Artikel"), str),
     "fields": (_("Ändrade uppgifter"), _fields),
     "role": (_("Roll"), _from(ROLE)),
+    "protected_persons": (_("Sekretess"), _yes_or_no),
+    "valid_to": (_("Gäller till"), _moment),
+    "qualification_kind": (_("Vad"), _from({kind.value: text for kind, text in QUALIFICATION.items()})),
+    "passed_on": (_("Godkänd"), str),
+    "due_on": (_("Gäller till"), str),
+}
+_CHANGED: Mapping[str, tuple[str, Callable[[Any], str]]] = {
+    "protected_persons": (_("Sekretess"), _yes_or_no),
+    "valid_to": (_("Gäller till"), lambda text: _moment(text) if text else gettext("tills vidare")),
 }

@@ -1,34 +1,99 @@
 """Actors from the rows that hold now: looked up for each request, never remembered (S06)."""
 
+import datetime as dt
+from collections.abc import Sequence
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce, JSONObject
 
 from issuance.authz import Actor, Grant, Role, user
-from issuance.models import ExtendedReach, Post, RoleGrant
+from issuance.authz.roles import GLOBAL_ROLES, QUALIFIED_ROLES
+from issuance.domain import qualifications
+from issuance.domain.qualifications import Held, Limits, QualificationKind
+from issuance.models import ExtendedReach, Post, Qualification, RoleGrant
 from siths_portal.lib import clock
 
 
 def actor_of_person(person_id: UUID, *, hsa_id: str = "") -> Actor:
     """The person with the grants that are valid at this moment; none gives an actor that sees nothing. `hsa_id`: the log-in's.
 
-    A role rests while its holder has no valid post in the catalogue (domain.md 1.3).
+    A role rests while its holder has no valid post in its area, anywhere for a global one (domain.md 1.3), and issues nothing
+    while training or person check is overdue.
     """
-    now = clock.now()
-    has_post = Post.objects.filter(Q(valid_to=None) | Q(valid_to__gte=clock.today()), person=OuterRef("person"), ended_at=None)
     owner_ref = user(person_id, ()).ref
-    opened = ExtendedReach.objects.filter(owner_ref=owner_ref, until__gt=now).values("person_id")
+    opened = ExtendedReach.objects.filter(owner_ref=owner_ref, until__gt=clock.now()).values("person_id")
     rows = (
-        RoleGrant.objects.filter(Exists(has_post), person_id=person_id, valid_from__lte=now)
-        .filter(Q(valid_to=None) | Q(valid_to__gt=now))
+        with_post(in_force(RoleGrant.objects.filter(person_id=person_id)))
         .select_related("area", "organisation")
-        .annotate(extended_persons=ArraySubquery(opened))
+        .annotate(extended_persons=ArraySubquery(opened), held=newest_qualifications("person"))
         .order_by("id")
     )
-    grants = tuple(Grant(Role(row.role), scope_path_of(row), row.protected_persons) for row in rows)
-    reached = frozenset(rows[0].extended_persons) if grants else frozenset()
-    return user(person_id, grants, reached, hsa_id=hsa_id)
+    grants = list(rows)
+    blocked = bool(grants) and is_blocked(grants, held_of(grants[0].held))
+    reached = frozenset(grants[0].extended_persons) if grants else frozenset()
+    return user(person_id, tuple(_grant(row, blocked=blocked) for row in grants), reached, hsa_id=hsa_id)
+
+
+def in_force(grants: QuerySet[RoleGrant]) -> QuerySet[RoleGrant]:
+    """Those that have begun and not ended at this moment."""
+    now = clock.now()
+    return grants.filter(Q(valid_to=None) | Q(valid_to__gt=now), valid_from__lte=now)
+
+
+def with_post(grants: QuerySet[RoleGrant]) -> QuerySet[RoleGrant]:
+    """Those whose holder has a valid post in the role's area; for a global role, anywhere."""
+    valid = Q(valid_to=None) | Q(valid_to__gte=clock.today())
+    posts = Post.objects.filter(valid, person=OuterRef("person"), ended_at=None)
+    area = Coalesce(F("area"), F("organisation__area"))
+    in_area = Exists(posts.filter(organisation__area=OuterRef("role_area")))
+    return grants.alias(role_area=area).filter(in_area | Q(Exists(posts), role__in=[role.value for role in GLOBAL_ROLES]))
+
+
+def newest_qualifications(person: str) -> ArraySubquery:
+    """An expression for rows with a `person` (a path to the id): the newest record of each kind, to be read by `held_of`."""
+    newest = (
+        Qualification.objects.filter(person=OuterRef(person), withdrawn_at=None).order_by("kind", "-passed_on").distinct("kind")
+    )
+    return ArraySubquery(newest.values(record=JSONObject(kind="kind", passed_on="passed_on", due_on="due_on")))
+
+
+def held_of(records: Sequence[dict[str, str | None]]) -> tuple[Held, ...]:
+    """What `newest_qualifications` read."""
+    return tuple(
+        Held(
+            QualificationKind(str(record["kind"])),
+            dt.date.fromisoformat(str(record["passed_on"])),
+            dt.date.fromisoformat(record["due_on"]) if record["due_on"] else None,
+        )
+        for record in records
+    )
+
+
+def limits() -> Limits:
+    """The settings' days of grace and of notice."""
+    return Limits(settings.QUALIFICATION_GRACE_DAYS, settings.QUALIFICATION_SOON_DAYS)
+
+
+def issuing_since(grants: Sequence[RoleGrant]) -> dt.date | None:
+    """The first day of the oldest of one person's roles that need qualifications; None if none of them does."""
+    starts = [row.valid_from for row in grants if Role(row.role) in QUALIFIED_ROLES]
+    return min(starts).astimezone(clock.STOCKHOLM).date() if starts else None
+
+
+def is_blocked(grants: Sequence[RoleGrant], held: Sequence[Held]) -> bool:
+    """True if a person with these roles in force issues nothing for now."""
+    since = issuing_since(grants)
+    if since is None:
+        return False
+    end = qualifications.last_day(held, role_since=since, limits=limits())
+    return end is not None and end < clock.today()
+
+
+def _grant(row: RoleGrant, *, blocked: bool) -> Grant:
+    return Grant(Role(row.role), scope_path_of(row), row.protected_persons, overdue=blocked and Role(row.role) in QUALIFIED_ROLES)
 
 
 def scope_path_of(grant: RoleGrant) -> str:

@@ -1,8 +1,16 @@
-"""Roles of persons (Behörighetsroller, domain.md 1.1-1.3): given and ended by those above, in their scope, never to oneself."""
+"""Roles of persons (Behörighetsroller, domain.md 1.1-1.3): given and ended by those above, in their scope, never to oneself.
 
+Whoever writes a person's roles locks the person first, so that of two who do it at once the later sees what the earlier did.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
+from django.db.models import Q
 
 from authn import service as authn
 from issuance.authz import Action, Actor, Role, policy
@@ -15,7 +23,18 @@ from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
 
 
-@transaction.atomic(durable=True)
+@dataclass(frozen=True)
+class Period:
+    """The days in Stockholm on which a role holds, both included; from now on without a first one, for good without a last."""
+
+    first: dt.date | None = None
+    last: dt.date | None = None
+
+
+ALWAYS = Period()
+_NOBODY = UUID(int=0)
+
+
 def assign_role(
     *,
     actor: Actor,
@@ -24,69 +43,242 @@ def assign_role(
     area_id: UUID | None = None,
     organisation_id: UUID | None = None,
     protected_persons: bool = False,
+    period: Period = ALWAYS,
 ) -> RoleGrant:
-    """Gives a person a role from now on: a global role without a reach, an issuer's in an area, any other in an organisation.
+    """Gives a person a role: a global one without a reach, an issuer's in an area, any other in an organisation.
 
-    Raises NotFound, Forbidden (not below the actor's own role, outside his scope, or himself), Invalid (reach), Conflict
-    if the person has it already or has no post.
+    Raises NotFound, Forbidden (not below the actor's own role, outside his scope, or himself), Invalid (reach, period), Conflict
+    if the person has it already in some of that time or has no post there.
     """
     if (area_id is not None) != (role in AREA_ROLES) or (organisation_id is None) != (role in GLOBAL_ROLES | AREA_ROLES):
-        message = "Rollen gäller ett annat slags omfång."
-        raise Invalid("role-reach", message, fields={"role": [message]})
-    person = policy.get(actor, Action.ASSIGN_ROLE, Person.objects.all(), person_id)
-    grant = RoleGrant(
-        person=person,
-        role=role.value,
-        area=policy.get(actor, Action.ASSIGN_ROLE, IssuingArea.objects.all(), area_id) if area_id else None,
-        organisation=policy.get(actor, Action.ASSIGN_ROLE, Organisation.objects.all(), organisation_id)
-        if organisation_id
-        else None,
-        protected_persons=protected_persons,
-        valid_from=clock.now(),
-    )
-    policy.require_assignable(actor, role, scope_path_of(grant), protected_persons=protected_persons)
-    if not Post.objects.filter(person=person, ended_at=None).exists():
-        raise Conflict("role-without-post", "Personen har inget giltigt uppdrag i katalogen och kan inte få en roll.")
-    try:
-        with transaction.atomic():
-            grant.save(force_insert=True)
-    except IntegrityError:
-        raise Conflict("role-exists", "Personen har redan rollen i det omfånget.") from None
-    _record(actor, "role.assigned", grant)
-    return grant
+        raise _wrong_reach()
+    reach = [one for one in (area_id, organisation_id) if one is not None]
+    return assign_roles(
+        actor=actor, person_id=person_id, role=role, reach=reach, protected_persons=protected_persons, period=period
+    )[0]
 
 
 @transaction.atomic(durable=True)
+def assign_roles(
+    *,
+    actor: Actor,
+    person_id: UUID,
+    role: Role,
+    reach: Sequence[UUID],
+    protected_persons: bool = False,
+    period: Period = ALWAYS,
+) -> list[RoleGrant]:
+    """Gives a person a role in each of several organisations (an issuer's: areas; a global one: nowhere), all or none.
+
+    Raises what `assign_role` raises.
+    """
+    return give(actor=actor, person_id=person_id, role=role, reach=reach, protected_persons=protected_persons, period=period)
+
+
+def give(
+    *,
+    actor: Actor,
+    person_id: UUID,
+    role: Role,
+    reach: Sequence[UUID],
+    protected_persons: bool = False,
+    period: Period = ALWAYS,
+) -> list[RoleGrant]:
+    """`assign_roles` in the caller's transaction."""
+    begin, end = _moments(period)
+    if bool(reach) == (role in GLOBAL_ROLES) or len(set(reach)) != len(reach):
+        raise _wrong_reach()
+    person = policy.get(actor, Action.ASSIGN_ROLE, Person.objects.select_for_update(of=("self",), no_key=True), person_id)
+    given = []
+    for area, organisation in _places(actor, role, reach):
+        grant = RoleGrant(
+            person=person, role=role.value, area=area, organisation=organisation, protected_persons=protected_persons,
+            valid_from=begin, valid_to=end,
+        )  # fmt: skip
+        policy.require_assignable(actor, role, scope_path_of(grant), protected_persons=protected_persons)
+        given.append(grant)
+    if person.deceased:
+        raise Conflict("role-of-deceased", "Personen är avliden enligt personregistret och kan inte få en roll.")
+    _require_posts(person, given)
+    _require_not_held(person, role, given)
+    for grant in RoleGrant.objects.bulk_create(given):
+        _record(actor, "role.assigned", grant, **_held(grant))
+    return given
+
+
+@transaction.atomic(durable=True)
+def change_role(*, actor: Actor, grant_id: UUID, version: int, protected_persons: bool, last: dt.date | None) -> RoleGrant:
+    """Sets a role's add-on for protected persons and its last day; the same values change nothing.
+
+    What it no longer allows ends on the next request, and the activations under way that it alone allowed at once. Raises
+    NotFound, Forbidden as `assign_role` does, Invalid (last day), Conflict if it has ended or was changed since `version`.
+    """
+    grant = _locked(actor, [grant_id])[0]
+    policy.require_assignable(actor, Role(grant.role), scope_path_of(grant), protected_persons=protected_persons)
+    if _is_over(grant):
+        raise Conflict("role-ended", "Rollen är redan avslutad.")
+    end = _end_of(last)
+    if end is not None and end <= max(grant.valid_from, clock.now()):
+        raise _wrong_last_day()
+    before = _held(grant)
+    changed = [
+        name for name, value in (("protected_persons", protected_persons), ("valid_to", end)) if getattr(grant, name) != value
+    ]
+    if not changed:
+        return grant
+    if grant.version != version:
+        message = "Rollen ändrades av någon annan medan du arbetade. Jämför och spara igen om dina uppgifter ska gälla."
+        raise Conflict("changed-meanwhile", message)
+    grant.protected_persons, grant.valid_to, grant.version = protected_persons, end, grant.version + 1
+    _require_not_held(grant.person, Role(grant.role), [grant])
+    grant.save(update_fields=["protected_persons", "valid_to", "version"])
+    _transactions.end_of_officer(actor_of_person(grant.person_id), actor_ref=actor.ref)
+    _record(actor, "role.changed", grant, before=before, after=_held(grant))
+    return grant
+
+
 def end_role(*, actor: Actor, grant_id: UUID) -> RoleGrant:
     """Ends a role at once, and with it the person's sessions and the activations it allowed (S06); an ended one stays as it is.
 
     Raises NotFound, Forbidden as `assign_role` does.
     """
-    rows = RoleGrant.objects.select_for_update(of=("self",), no_key=True).select_related("area", "organisation")
-    grant = rows.filter(pk=grant_id).first()
-    if grant is None:
-        raise policy.not_found()
-    policy.get(actor, Action.ASSIGN_ROLE, Person.objects.all(), grant.person_id)
-    policy.require_assignable(actor, Role(grant.role), scope_path_of(grant), protected_persons=grant.protected_persons)
+    return end_roles(actor=actor, grant_ids=[grant_id])[0]
+
+
+@transaction.atomic(durable=True)
+def end_roles(*, actor: Actor, grant_ids: Sequence[UUID]) -> list[RoleGrant]:
+    """Ends several roles of one person as `end_role` does, all or none; one that has not begun leaves the sessions alone."""
+    grants = _locked(actor, grant_ids)
+    going = [grant for grant in grants if not _is_over(grant)]
+    now = clock.now()
+    in_force = any(grant.valid_from <= now for grant in going)
+    for grant in going:
+        grant.valid_to, grant.version = now, grant.version + 1
+    RoleGrant.objects.bulk_update(going, ["valid_to", "version"])
+    if in_force:
+        person_id = going[0].person_id
+        authn.end_sessions(subject_ref(person_id), reason=authn.ROLE_ENDED, actor_ref=actor.ref)
+        _transactions.end_of_officer(actor_of_person(person_id), actor_ref=actor.ref)
+    for grant in going:
+        _record(actor, "role.ended", grant, **_held(grant))
+    return grants
+
+
+def current(grants: Any) -> Any:
+    """Those of a queryset of grants that have not ended: in force, or still to begin."""
+    return grants.filter(Q(valid_to=None) | Q(valid_to__gt=clock.now()))
+
+
+def last_day_of(grant: RoleGrant) -> dt.date | None:
+    """The last day, in Stockholm, on which the role holds for a part at least; None without one."""
     if grant.valid_to is None:
-        grant.valid_to = clock.now()
-        grant.save(update_fields=["valid_to"])
-        authn.end_sessions(subject_ref(grant.person_id), reason=authn.ROLE_ENDED, actor_ref=actor.ref)
-        _transactions.end_of_officer(actor_of_person(grant.person_id), actor_ref=actor.ref)
-        _record(actor, "role.ended", grant)
-    return grant
+        return None
+    return (grant.valid_to - dt.timedelta(microseconds=1)).astimezone(clock.STOCKHOLM).date()
 
 
-def _record(actor: Actor, action: str, grant: RoleGrant) -> None:
+def _locked(actor: Actor, grant_ids: Sequence[UUID]) -> list[RoleGrant]:
+    """Grants of one person that the actor may give and take, the person and they locked. Raises NotFound, Forbidden."""
+    wanted = sorted(set(grant_ids))
+    holders = set(RoleGrant.objects.filter(pk__in=wanted).values_list("person_id", flat=True))
+    # What is not there is asked for as what is hidden is, by the same queries.
+    holder = holders.pop() if len(holders) == 1 else _NOBODY
+    policy.get(actor, Action.ASSIGN_ROLE, Person.objects.select_for_update(of=("self",), no_key=True), holder)
+    rows = RoleGrant.objects.select_for_update(of=("self",), no_key=True).select_related("person", "area", "organisation")
+    grants = list(rows.filter(pk__in=wanted).order_by("pk"))
+    if len(grants) != len(wanted):
+        raise policy.not_found()
+    for grant in grants:
+        policy.require_assignable(actor, Role(grant.role), scope_path_of(grant), protected_persons=grant.protected_persons)
+    return grants
+
+
+def _places(actor: Actor, role: Role, reach: Sequence[UUID]) -> Iterable[tuple[IssuingArea | None, Organisation | None]]:
+    """Area and organisation of each grant; of what the actor does not see or may not give in, policy raises."""
+    if role in GLOBAL_ROLES:
+        return [(None, None)]
+    if role in AREA_ROLES:
+        return [(policy.get(actor, Action.ASSIGN_ROLE, IssuingArea.objects.all(), pk), None) for pk in reach]
+    seen = Organisation.objects.visible_to(actor, Action.ASSIGN_ROLE).filter(pk__in=reach).select_related("area")
+    found = {row.pk: row for row in seen}
+    for pk in reach:
+        if pk not in found:
+            policy.get(actor, Action.ASSIGN_ROLE, Organisation.objects.all(), pk)
+    return [(None, found[pk]) for pk in reach]
+
+
+def _require_posts(person: Person, grants: Sequence[RoleGrant]) -> None:
+    """Passes if the person has a valid post in each grant's area, for a global role anywhere (domain.md 1.3). Raises Conflict."""
+    valid = Q(valid_to=None) | Q(valid_to__gte=clock.today())
+    areas = set(Post.objects.filter(valid, person=person, ended_at=None).values_list("organisation__area_id", flat=True))
+    for grant in grants:
+        needed = grant.area_id or (grant.organisation.area_id if grant.organisation else None)
+        if not areas or (needed is not None and needed not in areas):
+            message = "Personen har inget giltigt uppdrag i utgivningsområdet och kan inte få rollen. Kontrollera katalogen."
+            raise Conflict("role-without-post", message)
+
+
+def _require_not_held(person: Person, role: Role, grants: Sequence[RoleGrant]) -> None:
+    """Passes if the locked person holds the role in none of the places at any moment of the grants' time. Raises Conflict."""
+    held = RoleGrant.objects.filter(person=person, role=role.value).exclude(pk__in=[grant.pk for grant in grants])
+    rows = list(current(held))
+    for grant in grants:
+        for other in rows:
+            if (other.area_id, other.organisation_id) == (grant.area_id, grant.organisation_id) and _overlap(grant, other):
+                raise Conflict("role-exists", "Personen har redan rollen i det omfånget under samma tid.")
+
+
+def _overlap(one: RoleGrant, other: RoleGrant) -> bool:
+    return (other.valid_to is None or one.valid_from < other.valid_to) and (
+        one.valid_to is None or other.valid_from < one.valid_to
+    )
+
+
+def _is_over(grant: RoleGrant) -> bool:
+    return grant.valid_to is not None and grant.valid_to <= clock.now()
+
+
+def _moments(period: Period) -> tuple[dt.datetime, dt.datetime | None]:
+    """When a period begins and ends. Raises Invalid for one that lies in the past or the wrong way round."""
+    now, today = clock.now(), clock.today()
+    if period.first is not None and period.first < today:
+        message = "Rollen kan inte börja gälla före i dag."
+        raise Invalid("role-period", message, fields={"valid_from": [message]})
+    begin = clock.start_of_day(period.first) if period.first is not None and period.first > today else now
+    end = _end_of(period.last)
+    if end is not None and end <= begin:
+        raise _wrong_last_day()
+    return begin, end
+
+
+def _end_of(day: dt.date | None) -> dt.datetime | None:
+    """The moment after a last day."""
+    return clock.start_of_day(day + dt.timedelta(days=1)) if day is not None else None
+
+
+def _wrong_last_day() -> Invalid:
+    message = "Ange en sista dag som inte har passerat och som inte ligger före den första."
+    return Invalid("role-period", message, fields={"valid_to": [message]})
+
+
+def _wrong_reach() -> Invalid:
+    message = "Rollen gäller ett annat slags omfång."
+    return Invalid("role-reach", message, fields={"role": [message]})
+
+
+def _held(grant: RoleGrant) -> dict[str, Any]:
+    """What an event keeps of how a grant holds."""
+    return {
+        "protected_persons": grant.protected_persons,
+        "valid_from": grant.valid_from.isoformat(),
+        "valid_to": grant.valid_to.isoformat() if grant.valid_to else None,
+    }
+
+
+def _record(actor: Actor, action: str, grant: RoleGrant, **facts: Any) -> None:
     Event.record(
         actor_ref=actor.ref,
         action=action,
         subject_type="person",
         subject_ref=str(grant.person_id),
-        facts={
-            "grant": str(grant.id),
-            "role": grant.role,
-            "scope_path": scope_path_of(grant),
-            "protected_persons": grant.protected_persons,
-        },
+        facts={"grant": str(grant.id), "role": grant.role, "scope_path": scope_path_of(grant), **facts},
     )

@@ -1,18 +1,23 @@
 """Filling an empty portal with the demo: places, people and their roles. Repeating it adds what is missing and no more."""
 
+import datetime as dt
 from collections.abc import Callable
 from pathlib import Path
+from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Q
 
 from issuance.authz import Role
-from issuance.authz.roles import AREA_ROLES, GLOBAL_ROLES
-from issuance.models import CardCustomisation, Organisation, Person, PersonIdentifier, RoleGrant
-from issuance.services import catalogue, configuration, role_assignment
+from issuance.authz.roles import AREA_ROLES, GLOBAL_ROLES, QUALIFIED_ROLES
+from issuance.domain.qualifications import QualificationKind
+from issuance.models import CardCustomisation, Organisation, Person, PersonIdentifier, Qualification, RoleGrant
+from issuance.services import catalogue, configuration, qualifications, role_assignment
 from issuance.services.actors import actor_of_person
 from siths_portal.demo import idp_people, photos
 from siths_portal.demo.people import people, person, write_directory
 from siths_portal.demo.places import AREAS, PLACES, SETUP, load_places
+from siths_portal.lib import clock
 
 LEAST = sum(len(place.roles) for place in PLACES)
 _CHUNK = 1000
@@ -52,6 +57,8 @@ def _assign_roles() -> None:
         for role, protected in place.roles:
             number = person(next(holders)).person_id
             holder = PersonIdentifier.objects.get(kind=number.kind.value, value=number.value, valid_to=None).person_id
+            if role in QUALIFIED_ROLES:
+                _qualify(holder)
             if RoleGrant.objects.filter(person_id=holder, role=role.value).exists():
                 continue
             role_assignment.assign_role(
@@ -62,6 +69,15 @@ def _assign_roles() -> None:
                 area_id=organisation.area_id if role in AREA_ROLES else None,
                 organisation_id=None if role in AREA_ROLES | GLOBAL_ROLES else organisation.id,
             )
+
+
+def _qualify(person_id: UUID) -> None:
+    """Records a person check and a training of today, unless they hold for a good while yet."""
+    soon = clock.today() + dt.timedelta(days=settings.QUALIFICATION_SOON_DAYS)
+    for kind in QualificationKind:
+        records = Qualification.objects.filter(person_id=person_id, kind=kind.value, withdrawn_at=None)
+        if not records.filter(Q(due_on=None) | Q(due_on__gt=soon)).exists():
+            qualifications.record(actor=SETUP, person_id=person_id, kind=kind, passed_on=clock.today())
 
 
 def _verify_customisations() -> None:

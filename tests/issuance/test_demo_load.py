@@ -1,5 +1,6 @@
 """The demo's data: synthetic, the same everywhere, orderable at once, and safe to load again."""
 
+import datetime as dt
 import json
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from issuance.authz import Role
+from issuance.authz.roles import QUALIFIED_ROLES
 from issuance.domain.ids import luhn_valid, parse_swedish_number
 from issuance.models import (
     Article,
@@ -19,9 +21,11 @@ from issuance.models import (
     PersonIdentifier,
     Photo,
     Post,
+    Qualification,
     RoleGrant,
 )
 from issuance.queries.scope_check import scope_faults
+from issuance.services.actors import actor_of_person
 from siths_portal.demo import idp_people, loading
 from siths_portal.demo.people import people, person
 from siths_portal.lib import clock, images
@@ -49,7 +53,10 @@ def own_folder(settings: Any, tmp_path: Path) -> None:
 
 def test_loading_twice_is_loading_once(transactional_db: None, capsys: pytest.CaptureFixture[str]) -> None:
     call_command("demo_load", persons=120)
-    counted = {model: model.objects.count() for model in (Person, Post, Organisation, Office, RoleGrant, Article, Event, Photo)}
+    counted = {
+        model: model.objects.count()
+        for model in (Person, Post, Organisation, Office, RoleGrant, Article, Event, Photo, Qualification)
+    }
     assert counted[Person] == 120
     assert Person.objects.filter(synthetic=True).count() == 120
     written = json.loads(loading.directory_file().read_text())
@@ -72,6 +79,18 @@ def test_some_have_a_portrait_to_use_again(transactional_db: None, settings: Any
     assert ages == {True, False}
     assert not Photo.objects.filter(person__is_protected=True).exists()
     assert images.portrait((settings.VAR_DIR / "demo" / "portratt.jpg").read_bytes(), field="photo")
+
+
+def test_who_issues_has_training_and_person_check(transactional_db: None) -> None:
+    call_command("demo_load", persons=100, stdout=None)
+    for grant in RoleGrant.objects.all():
+        kinds = set(grant.person.qualifications.values_list("kind", flat=True))
+        assert kinds == ({"training", "person_check"} if Role(grant.role) in QUALIFIED_ROLES else set())
+    later = clock.now() + dt.timedelta(days=396)
+    with clock.moved_to(later):
+        assert any(grant.overdue for each in RoleGrant.objects.all() for grant in actor_of_person(each.person_id).grants)
+        call_command("demo_load", persons=100, stdout=None)
+        assert not any(grant.overdue for each in RoleGrant.objects.all() for grant in actor_of_person(each.person_id).grants)
 
 
 def test_what_the_slides_show_is_there(transactional_db: None) -> None:
