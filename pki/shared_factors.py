@@ -14,7 +14,7 @@ import structlog
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import rsa
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 
 from pki import key_checks
@@ -29,6 +29,7 @@ BLOCK = 1024
 # A block is folded when it is full, or when its oldest key has waited for this long.
 LONGEST_WAIT = dt.timedelta(hours=6)
 SECONDS = 60.0
+_LOCK = 0x70_6B_69_04  # of whoever folds keys into a block
 LEAST = 512
 """Bits of a modulus that is compared: an imported certificate may hold any number, and zero is a multiple of all."""
 _LIVE = [CertificateStatus.RESERVED, CertificateStatus.ISSUED]
@@ -68,6 +69,8 @@ def _fold() -> int | None:
     """Makes one block of what waits, and revokes what shares a prime in it; how many keys that were, None if nothing is due."""
     now = clock.now()
     with transaction.atomic(durable=True):
+        if not _alone():
+            return None
         waiting = RsaKey.objects.filter(block=None).order_by("id").select_for_update(skip_locked=True)
         rows = list(waiting[:BLOCK])
         if not rows or (len(rows) < BLOCK and rows[0].created_at > now - LONGEST_WAIT):
@@ -78,6 +81,15 @@ def _fold() -> int | None:
         RsaKey.objects.filter(id__in=[row.id for row in rows]).update(block=block)
         hits = {spki: values[spki] for spki, each in zip(values, moduli.shared_factors(numbers), strict=True) if each != 1}
         return _revoke(_factored(hits, hits))
+
+
+def _alone() -> bool:
+    """Whether this transaction may fold: blocks come one after the other, or one could be done with all that it sees before a
+    block with a lower number is seen, and the two would never be compared.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
+        return bool(cursor.fetchone() == (True,))
 
 
 def _compare() -> int | None:
