@@ -204,6 +204,7 @@ def test_a_certificate_that_could_not_be_made_says_so(api, a) -> None:
         ({"csr": forged_csr(new_key(), new_key())}, "csr"),
         ({"subject_ref": None}, "subject_ref"),
         ({"subject_ref": "ocsp:1"}, "subject_ref"),
+        ({"subject_ref": "ca:function:1"}, "subject_ref"),
         ({"subject_ref": "a\n"}, "subject_ref"),
         ({"serial": "01"}, "serial"),
         ({"issuer": "Function"}, "issuer"),

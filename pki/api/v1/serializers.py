@@ -88,8 +88,8 @@ class CertificateOrderForm(Closed):
             raise serializers.ValidationError({"csr": ["Ange antingen csr, eller public_key och proof."]})
         if ("public_key" in attrs) != ("proof" in attrs):
             raise serializers.ValidationError({"proof": ["public_key och proof hör ihop."]})
-        if attrs["subject_ref"].startswith("ocsp:"):
-            raise serializers.ValidationError({"subject_ref": ["Namn som börjar med ocsp: är PKI:ns egna."]})
+        if attrs["subject_ref"].startswith(("ocsp:", "ca:")):
+            raise serializers.ValidationError({"subject_ref": ["Namn som börjar med ocsp: eller ca: är PKI:ns egna."]})
         return attrs
 
 
