@@ -42,12 +42,23 @@ def of_person(actor: Actor, person: Person, posts: list[Post]) -> list[Function]
     """The page's own functions, for the person's current posts that the actor sees, each with `may_order_ordinary_card`."""
     order = Function(_("Nytt SITHS eID ordinarie kort"), "order_start", person.id, post=True, icon="plus")
     history = Function(_("Personens historik"), "person_history", person.id)
-    return [_unless(order, _why_no_order(actor, person, posts)), history]
+    found = [_unless(order, _why_no_order(actor, person, posts)), history]
+    if policy.holds(actor, Action.ASSIGN_ROLE):
+        found.insert(
+            1, _unless(Function(_("Administrera behörighetsroller"), "person_roles", person.id), _why_no_roles(actor, person))
+        )
+    return found
+
+
+def _why_no_roles(actor: Actor, person: Person) -> str:
+    if policy.is_own_matter(actor, Action.ASSIGN_ROLE, person.id):
+        return _("Du kan inte ändra dina egna roller. Be den som delade ut dem.")
+    return "" if getattr(person, f"may_{Action.ASSIGN_ROLE}") else _no_right()
 
 
 def _why_no_order(actor: Actor, person: Person, posts: list[Post]) -> str:
     if not policy.holds(actor, Action.ORDER_ORDINARY_CARD):
-        return _no_right()
+        return _rests(actor, Action.ORDER_ORDINARY_CARD) or _no_right()
     if policy.is_own_matter(actor, Action.ORDER_ORDINARY_CARD, person.id):
         return _own_matter()
     if person.deceased:
@@ -88,7 +99,7 @@ _TO_ACTIVATE = (CarrierState.ORDERED, CarrierState.SENT, CarrierState.ACTIVATED_
 
 def _why_not_activated(actor: Actor, carrier: Carrier) -> str:
     if reason := _why_no_right(carrier, Action.ACTIVATE_ORDINARY_CARD):
-        return reason
+        return _rests(actor, Action.ACTIVATE_ORDINARY_CARD) or reason
     if policy.is_own_matter(actor, Action.ACTIVATE_ORDINARY_CARD, carrier.person_id):
         return _own_matter()
     if carrier.state == CarrierState.ORDERED:
@@ -122,6 +133,10 @@ def _why_no_right(row: Carrier | Eid, action: Action) -> str:
 
 def _no_right() -> str:
     return _("Din behörighetsroll tillåter inte åtgärden här.")
+
+
+def _rests(actor: Actor, action: Action) -> str:
+    return _(policy.OVERDUE) if policy.rests(actor, action) else ""
 
 
 def _own_matter() -> str:

@@ -175,7 +175,7 @@ def person_view(*, actor: Actor, person_id: UUID | str, with_invalid: bool = Fal
 def _people(actor: Actor) -> QuerySet[Person]:
     """People with their current number, whether the actor may see their photo, and whether there is one."""
     photos = Photo.objects.filter(person=OuterRef("pk"), approved_at__isnull=False)
-    people = Person.objects.with_rights(actor, [Action.VIEW_PHOTO]).annotate(photographed=Exists(photos))
+    people = Person.objects.with_rights(actor, [Action.VIEW_PHOTO, Action.ASSIGN_ROLE]).annotate(photographed=Exists(photos))
     return people.prefetch_related("identifiers")
 
 

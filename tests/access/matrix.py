@@ -18,7 +18,7 @@ from issuance.models import CertificateSearch, EidAppTransaction, Identification
 from pki import approvals, mass_revocation
 from pki.models import ApprovalAction, Decision, MassRevocation
 from siths_portal.lib import clock
-from tests.access import pki_things
+from tests.access import pki_things, role_things
 from tests.access.world import AccessWorld, Who
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -224,7 +224,7 @@ REVOCATION = {
 }  # fmt: skip
 """A whole request, which would revoke."""
 
-ORDER, ACTIVATE = Action.ORDER_ORDINARY_CARD, Action.ACTIVATE_ORDINARY_CARD
+ORDER, ACTIVATE, ASSIGN = Action.ORDER_ORDINARY_CARD, Action.ACTIVATE_ORDINARY_CARD, Action.ASSIGN_ROLE
 ORGANISATIONS = ("inside", "parent", "child", "beside", "outside", "unknown")
 SUB_ORGANISATIONS = ("inside", "child", "outside", "unknown")
 TOP_ORGANISATIONS = ("parent", "beside", "outside", "unknown")
@@ -363,6 +363,25 @@ ROWS: list[Row] = [
         Row("organisation_fee", method, Action.CREATE_ORGANISATION, _organisation, ok=ok, places=ORGANISATIONS)
         for method, ok in (("GET", 200), ("POST", 422))
     ),
+    # roles
+    Row("organisation_roles", "GET", ASSIGN, _organisation, places=ORGANISATIONS),
+    Row("organisation_role_add", "GET", ASSIGN, _organisation, places=ORGANISATIONS),
+    Row("organisation_role_add", "POST", ASSIGN, _organisation, ok=422, places=ORGANISATIONS),
+    *(
+        Row(name, method, ASSIGN, role_things.grant, ok=ok, places=role_things.PLACES, unseen=403)
+        for name in ("role_change", "role_end")
+        for method, ok in (("GET", 200), ("POST", 302))
+    ),
+    Row("role_holders", "GET", ASSIGN),
+    Row("role_rights", "GET", Action.VIEW_CONFIGURATION),
+    Row("person_roles", "GET", ASSIGN, "orderable"),
+    *(
+        Row(name, method, ASSIGN, "orderable", ok=ok)
+        for name in ("person_role_add", "qualification_add")
+        for method, ok in (("GET", 200), ("POST", 422))
+    ),
+    Row("qualification_withdraw", "GET", ASSIGN, role_things.qualification, ok=302),
+    Row("qualification_withdraw", "POST", ASSIGN, role_things.qualification, ok=302),
     # invoices: without the right nobody learns which numbers there are
     Row("invoices", "GET", Action.VIEW_INVOICE),
     Row("invoices_running", "GET", Action.VIEW_INVOICE),

@@ -41,7 +41,7 @@ ORGANISATION_TABS: tuple[tuple[str, Promise], ...] = (
 )
 """The names of addresses that take the id alone, and what the tabs are called; history comes last."""
 
-ORGANISATION_FUNCTIONS: tuple[Entry, ...] = ()
+ORGANISATION_FUNCTIONS: tuple[Entry, ...] = (Entry("organisation_roles", _("Redigera roller"), Action.ASSIGN_ROLE),)
 ORGANISATION_CONFIGURATION: tuple[Entry, ...] = (
     Entry("sub_organisation_new", _("Skapa underorganisation"), Action.CREATE_SUB_ORGANISATION),
 )

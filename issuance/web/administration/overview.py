@@ -42,8 +42,15 @@ def overview(request: HttpRequest) -> HttpResponse:
         context,
         heading=_("Översikt"),
         crumbs=[Crumb(_("Översikt"))],
+        functions=_functions(actor),
         configuration=_configuration(actor),
     )
+
+
+def _functions(actor: Actor) -> Iterator[Link]:
+    if policy.holds(actor, Action.ASSIGN_ROLE):
+        yield Link(_("Rollinnehavare"), reverse("role_holders"))
+    yield Link(_("Vad får rollen göra?"), reverse("role_rights"))
 
 
 def _configuration(actor: Actor) -> Iterator[Link]:

@@ -1,0 +1,127 @@
+"""Training and person check on pages: a person's records, and how he stands (domain.md 11.2)."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
+
+from issuance.authz import Actor
+from issuance.domain import qualifications as rules
+from issuance.domain.qualifications import Held, QualificationKind, Standing
+from issuance.models import Qualification, RoleGrant
+from issuance.queries import officers
+from issuance.services import actors
+from issuance.services import qualifications as service
+from siths_portal.lib import clock
+
+STANDING: Mapping[Standing, tuple[str, str]] = {
+    Standing.HOLDS: ("active", _("Gäller")),
+    Standing.DUE_SOON: ("sent", _("Ska snart förnyas")),
+    Standing.DUE: ("missing", _("Ska förnyas")),
+    Standing.BLOCKED: ("revoked", _("Får inte utfärda")),
+}
+"""A tag's kind and text for how somebody stands."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """A training or person check as it was recorded; `newest` is the one of its kind that counts."""
+
+    id: UUID
+    kind: str
+    passed_on: dt.date
+    due_on: dt.date | None
+    recorded_at: dt.datetime
+    recorded_by: str
+    withdrawn: bool
+    newest: bool
+
+
+@dataclass(frozen=True)
+class KindLine:
+    """One kind as a person has it: passed on, due on; None where there is no record, or no end."""
+
+    kind: str
+    text: str
+    passed_on: dt.date | None
+    due_on: dt.date | None
+
+
+@dataclass(frozen=True)
+class StandingView:
+    """How a holder of a role that issues stands: `kind` and `text` for a tag, `last_day` on which he may issue."""
+
+    kind: str
+    text: str
+    code: str
+    last_day: dt.date | None
+
+
+@dataclass(frozen=True)
+class QualificationsView:
+    """What a person has, and how he stands; no standing where no role of his issues."""
+
+    lines: tuple[KindLine, ...]
+    standing: StandingView | None
+    records: tuple[Record, ...]
+    may_record: bool
+
+
+def of_person(*, actor: Actor, person_id: UUID) -> QualificationsView:
+    """The records of a person whom the actor may see for assigning roles."""
+    rows = list(Qualification.objects.filter(person=person_id).order_by("-passed_on", "-recorded_at"))
+    held = _newest(rows)
+    grants = list(actors.with_post(actors.in_force(RoleGrant.objects.filter(person=person_id))))
+    who = officers.names(actor, {row.recorded_by_ref for row in rows})
+    newest = {(one.kind, one.passed_on) for one in held}
+    records = tuple(
+        Record(
+            id=row.id,
+            kind=gettext(rules.SWEDISH[QualificationKind(row.kind)]),
+            passed_on=row.passed_on,
+            due_on=row.due_on,
+            recorded_at=row.recorded_at,
+            recorded_by=who.get(row.recorded_by_ref, gettext("Systemet: uppsättning")),
+            withdrawn=row.withdrawn_at is not None,
+            newest=row.withdrawn_at is None and (QualificationKind(row.kind), row.passed_on) in newest,
+        )
+        for row in rows
+    )
+    found = standing(held, actors.issuing_since(grants))
+    return QualificationsView(lines(held), found, records, service.may_record(actor, person_id))
+
+
+def _newest(rows: Sequence[Qualification]) -> tuple[Held, ...]:
+    """Of records that are sorted by day, the newest of each kind that was not withdrawn."""
+    found: dict[str, Held] = {}
+    for row in rows:
+        if row.withdrawn_at is None and row.kind not in found:
+            found[row.kind] = Held(QualificationKind(row.kind), row.passed_on, row.due_on)
+    return tuple(found.values())
+
+
+def lines(held: Sequence[Held]) -> tuple[KindLine, ...]:
+    """Each kind, with what is held of it."""
+    by_kind = {one.kind: one for one in held}
+    return tuple(
+        KindLine(
+            kind.value,
+            gettext(rules.SWEDISH[kind]),
+            by_kind[kind].passed_on if kind in by_kind else None,
+            by_kind[kind].due_on if kind in by_kind else None,
+        )
+        for kind in QualificationKind
+    )
+
+
+def standing(held: Sequence[Held], since: dt.date | None) -> StandingView | None:
+    """How somebody stands whose first issuing role began on `since`; None where no role issues."""
+    if since is None:
+        return None
+    limits = actors.limits()
+    code = rules.standing(held, role_since=since, today=clock.today(), limits=limits)
+    kind, text = STANDING[code]
+    return StandingView(kind, gettext(text), code.value, rules.last_day(held, role_since=since, limits=limits))

@@ -1,0 +1,128 @@
+"""All role holders with training and last log-in, and those of them who are to be followed up (domain.md 11.2)."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from django.db.models import DateField, Exists, F, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
+
+from authn import service as authn
+from issuance.authz import Action, Actor, Role
+from issuance.authz.roles import QUALIFIED_ROLES
+from issuance.domain.qualifications import QualificationKind
+from issuance.models import Person, Qualification, RoleGrant
+from issuance.queries.administration import paging, qualifications, role_reach, role_words
+from issuance.queries.administration.qualifications import KindLine, StandingView
+from issuance.services import actors
+from issuance.services.role_assignment import current
+from issuance.services.subjects import subject_ref
+from siths_portal.lib import clock
+
+_NO_END = dt.date(9999, 12, 31)
+_QUALIFIED = [role.value for role in QUALIFIED_ROLES]
+
+
+@dataclass(frozen=True)
+class HolderLine:
+    """A role holder: his roles in the actor's scope, training, person check, and when he last logged in."""
+
+    person_id: UUID
+    name: str
+    roles: tuple[str, ...]
+    lines: tuple[KindLine, ...]
+    standing: StandingView | None
+    last_log_in: dt.datetime | None
+    opens: bool
+
+
+@dataclass(frozen=True)
+class HolderPage:
+    """A page of role holders; `after` is where the next goes on, None on the last."""
+
+    rows: tuple[HolderLine, ...]
+    after: UUID | None
+
+
+class Shown(StrEnum):
+    """Which role holders a list shows, as addresses call it."""
+
+    ALL = "alla"
+    FOLLOW_UP = "folj-upp"
+    BLOCKED = "stoppade"
+
+
+def holders(
+    *, actor: Actor, shown: Shown = Shown.ALL, role: str = "", after: UUID | None = None, limit: int = paging.PAGE
+) -> HolderPage:
+    """Role holders in the actor's scope by name: all, those to follow up, or those who may not issue. Raises Forbidden."""
+    own = Exists(_own_grants(actor, role_reach.in_reach(actor)).filter(**({"role": role} if role else {})))
+    seen = Person.objects.visible_to(actor).filter(pk=OuterRef("pk"))
+    people = Person.objects.filter(own).filter(Q(is_protected=False) | Q(Exists(seen)))
+    people = _shown(people, shown).annotate(
+        held=actors.newest_qualifications("pk"),
+        opens=Exists(Person.objects.visible_to(actor, Action.ASSIGN_ROLE).filter(pk=OuterRef("pk"))),
+    )
+    found, further = paging.page(people, column="sort_name", after=after, limit=limit)
+    ids = [row.pk for row in found]
+    grants = actors.with_post(actors.in_force(RoleGrant.objects.filter(person__in=ids))).order_by("valid_from")
+    in_force: dict[UUID, list[RoleGrant]] = {}
+    for grant in grants:
+        in_force.setdefault(grant.person_id, []).append(grant)
+    told = _roles_told(actor, role_reach.in_reach(actor), ids)
+    log_ins = authn.last_log_ins(subject_ref(pk) for pk in ids)
+    rows = []
+    for row in found:
+        held = actors.held_of(row.held)  # type: ignore[attr-defined]
+        rows.append(
+            HolderLine(
+                person_id=row.pk,
+                name=f"{row.surname}, {row.given_name_in_use}",
+                roles=tuple(told.get(row.pk, ())),
+                lines=qualifications.lines(held),
+                standing=qualifications.standing(held, actors.issuing_since(in_force.get(row.pk, []))),
+                last_log_in=log_ins.get(subject_ref(row.pk)),
+                opens=row.opens and row.pk != actor.person_id,  # type: ignore[attr-defined]
+            )
+        )
+    return HolderPage(tuple(rows), further)
+
+
+def _own_grants(actor: Actor, reach: Q) -> QuerySet[RoleGrant]:
+    rows: QuerySet[RoleGrant] = current(RoleGrant.objects.filter(reach, person=OuterRef("pk")))
+    return rows
+
+
+def _roles_told(actor: Actor, reach: Q, ids: Sequence[UUID]) -> dict[UUID, list[str]]:
+    """By person the names of the roles in the actor's scope, each once, from the widest."""
+    pairs = set(current(RoleGrant.objects.filter(reach, person__in=ids)).values_list("person_id", "role"))
+    found: dict[UUID, list[str]] = {}
+    for role in Role:
+        for person_id, code in pairs:
+            if code == role.value:
+                found.setdefault(person_id, []).append(role_words.name(code))
+    return found
+
+
+def _shown(people: QuerySet[Person], shown: Shown) -> QuerySet[Person]:
+    """Those that the list is asked for. The conditions are `rules.standing`'s, as the database asks them."""
+    if shown not in (Shown.FOLLOW_UP, Shown.BLOCKED):
+        return people
+    limits, today = actors.limits(), clock.today()
+    issuing = actors.with_post(actors.in_force(RoleGrant.objects.filter(person=OuterRef("pk"), role__in=_QUALIFIED)))
+    people = people.annotate(training_due=_due(QualificationKind.TRAINING), check_due=_due(QualificationKind.PERSON_CHECK))
+    missing = Q(training_due=None) | Q(check_due=None)
+    if shown == Shown.FOLLOW_UP:
+        soon = today + dt.timedelta(days=limits.soon_days)
+        return people.filter(missing | Q(training_due__lte=soon) | Q(check_due__lte=soon), Exists(issuing))
+    cutoff = today - dt.timedelta(days=limits.grace_days)
+    old_enough = Exists(issuing.filter(valid_from__lt=clock.start_of_day(cutoff)))
+    return people.filter(missing | Q(training_due__lt=cutoff) | Q(check_due__lt=cutoff), old_enough)
+
+
+def _due(kind: QualificationKind) -> Subquery:
+    """The newest record's last day, far ahead for one without an end, null without a record."""
+    rows = Qualification.objects.filter(person=OuterRef("pk"), kind=kind.value, withdrawn_at=None).order_by("-passed_on")
+    return Subquery(rows.values(due=Coalesce(F("due_on"), Value(_NO_END), output_field=DateField()))[:1])

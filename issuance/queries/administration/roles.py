@@ -1,0 +1,191 @@
+"""Behörighetsroller on pages: those of an organisation and of a person, as far as the actor may give and take roles there.
+
+A holder with protected identity stands on no page of an actor who may not see him, and is counted nowhere (S13).
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
+
+from issuance.authz import Action, Actor, Role, policy
+from issuance.authz.roles import AREA_ROLES, GLOBAL_ROLES
+from issuance.models import Organisation, Person, RoleGrant
+from issuance.queries import person_view
+from issuance.queries.administration import paging, qualifications, role_reach, role_words
+from issuance.queries.administration.qualifications import QualificationsView
+from issuance.queries.person_view import PersonHead
+from issuance.services.actors import scope_path_of, with_post
+from issuance.services.role_assignment import current, last_day_of
+from siths_portal.lib import clock
+
+
+@dataclass(frozen=True)
+class GrantLine:
+    """A role of a person in one place. `last` is its last day; `begins` its first if that is to come; `rests` without a post."""
+
+    id: UUID
+    person_id: UUID
+    holder: str
+    role: str
+    role_text: str
+    protected_persons: bool
+    place: str
+    place_number: str
+    begins: dt.date | None
+    last: dt.date | None
+    rests: bool
+    opens_person: bool
+    may_change: bool
+    version: int
+
+
+@dataclass(frozen=True)
+class GrantPage:
+    """A page of roles; `after` is where the next goes on, None on the last."""
+
+    rows: tuple[GrantLine, ...]
+    after: UUID | None
+
+
+@dataclass(frozen=True)
+class RoleGroup:
+    """A person's role of one kind, with all the places in which it holds. `key` names it on the page."""
+
+    key: str
+    code: str
+    role: str
+    protected_persons: bool
+    reach: str
+    grants: tuple[GrantLine, ...]
+
+    @property
+    def ends(self) -> tuple[GrantLine, ...]:
+        """Those that the actor may end."""
+        return tuple(grant for grant in self.grants if grant.may_change)
+
+
+@dataclass(frozen=True)
+class PersonRoles:
+    """The roles of a person in the actor's scope, and how he stands with training and person check."""
+
+    head: PersonHead
+    groups: tuple[RoleGroup, ...]
+    qualifications: QualificationsView
+
+
+def organisation(*, actor: Actor, organisation_id: UUID | str) -> Organisation:
+    """An organisation in which the actor may assign roles. Raises NotFound, Forbidden."""
+    return policy.get(actor, Action.ASSIGN_ROLE, Organisation.objects.all(), organisation_id)
+
+
+def person(*, actor: Actor, person_id: UUID | str) -> PersonHead:
+    """A person to whom the actor may give roles. Raises NotFound, Forbidden, also for oneself."""
+    found = policy.get(actor, Action.ASSIGN_ROLE, Person.objects.all(), person_id)
+    return person_view.person_head(actor=actor, person_id=found.pk)
+
+
+def of_organisation(
+    *, actor: Actor, organisation: Organisation, after: UUID | None = None, limit: int = paging.PAGE
+) -> GrantPage:
+    """The roles in an organisation in which the actor may assign them, and in those below it, by the holder's name."""
+    below = Q(organisation__scope_path__startswith=organisation.scope_path)
+    found, further = paging.page(_grants(actor).filter(below), column="person__sort_name", after=after, limit=limit)
+    return GrantPage(tuple(_line(actor, row) for row in found), further)
+
+
+def of_person(*, actor: Actor, person_id: UUID | str) -> PersonRoles:
+    """The roles of a person. Raises NotFound, Forbidden, also for oneself."""
+    head = person(actor=actor, person_id=person_id)
+    lines = [_line(actor, row) for row in _grants(actor).filter(person=head.id).order_by("valid_from", "pk")]
+    groups: dict[tuple[str, bool], list[GrantLine]] = {}
+    for line in lines:
+        groups.setdefault((line.role, line.protected_persons), []).append(line)
+    order = list(Role)
+    ordered = sorted(groups.items(), key=lambda item: (order.index(Role(item[0][0])), item[0][1]))
+    made = tuple(_group(code, protected, found) for (code, protected), found in ordered)
+    return PersonRoles(head, made, qualifications.of_person(actor=actor, person_id=head.id))
+
+
+def grant(*, actor: Actor, grant_id: UUID | str) -> GrantLine:
+    """A role, for pages that change or end it. Raises NotFound (also for one that has ended), Forbidden (also for one's own)."""
+    row = _grants(actor).filter(pk=grant_id).first()
+    if row is None:
+        raise policy.not_found()
+    policy.get(actor, Action.ASSIGN_ROLE, Person.objects.all(), row.person_id)
+    policy.require_assignable(actor, Role(row.role), scope_path_of(row), protected_persons=row.protected_persons)
+    return _line(actor, row)
+
+
+def alike(*, actor: Actor, line: GrantLine) -> list[GrantLine]:
+    """The same role of the same person wherever the actor may end it, this one first."""
+    rows = _grants(actor).filter(person_id=line.person_id, role=line.role, protected_persons=line.protected_persons)
+    found = [_line(actor, row) for row in rows.exclude(pk=line.id).order_by("organisation__name", "pk")]
+    return [line, *(other for other in found if other.may_change)]
+
+
+def may_get_roles(*, actor: Actor, person_ids: Iterable[UUID]) -> set[UUID]:
+    """Those of the persons to whom the actor may give roles somewhere, himself among them if he is."""
+    return set(Person.objects.visible_to(actor, Action.ASSIGN_ROLE).filter(pk__in=list(person_ids)).values_list("pk", flat=True))
+
+
+def places_held(*, person_id: UUID, role: Role) -> set[UUID]:
+    """The organisations and areas in which a person has the role now or later."""
+    rows = current(RoleGrant.objects.filter(person_id=person_id, role=role.value)).values_list("area_id", "organisation_id")
+    return {pk for pair in rows for pk in pair if pk is not None}
+
+
+def _grants(actor: Actor) -> QuerySet[RoleGrant]:
+    """Roles that have not ended, in reach, of holders whom the actor may read by name."""
+    rows = current(RoleGrant.objects.filter(role_reach.in_reach(actor), role_reach.visible_holders(actor)))
+    seen = Person.objects.visible_to(actor, Action.ASSIGN_ROLE).filter(pk=OuterRef("person"))
+    awake = with_post(RoleGrant.objects.filter(pk=OuterRef("pk")))
+    found: QuerySet[RoleGrant] = rows.select_related("person", "area", "organisation").annotate(
+        opens_person=Exists(seen), awake=Exists(awake)
+    )
+    return found
+
+
+def _line(actor: Actor, row: RoleGrant) -> GrantLine:
+    first = row.valid_from.astimezone(clock.STOCKHOLM).date()
+    may_assign = policy.may_assign(actor, Role(row.role), scope_path_of(row), protected_persons=row.protected_persons)
+    opens = row.opens_person and actor.person_id != row.person_id  # type: ignore[attr-defined]
+    return GrantLine(
+        id=row.id,
+        person_id=row.person_id,
+        holder=f"{row.person.given_name_in_use} {row.person.surname}",
+        role=row.role,
+        role_text=role_words.name(row.role),
+        protected_persons=row.protected_persons,
+        place=place_of(row),
+        place_number=row.organisation.hsa_id if row.organisation else "",
+        begins=first if row.valid_from > clock.now() else None,
+        last=last_day_of(row),
+        rests=not row.awake,  # type: ignore[attr-defined]
+        opens_person=opens,
+        may_change=may_assign and opens,
+        version=row.version,
+    )
+
+
+def place_of(row: RoleGrant) -> str:
+    """Where a role holds, in words."""
+    if row.organisation is not None:
+        return row.organisation.name
+    return _("Utgivningsområdet {name}").format(name=row.area.name) if row.area is not None else _("Hela portalen")
+
+
+def _group(code: str, protected: bool, found: Sequence[GrantLine]) -> RoleGroup:
+    role = Role(code)
+    reach = "global" if role in GLOBAL_ROLES else "area" if role in AREA_ROLES else "organisation"
+    return RoleGroup(
+        key=f"{code}-{'1' if protected else '0'}".replace("_", "-"),
+        code=code,
+        role=role_words.name(code),
+        protected_persons=protected,
+        reach=reach,
+        grants=tuple(sorted(found, key=lambda line: line.place)),
+    )

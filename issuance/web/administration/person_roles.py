@@ -1,0 +1,169 @@
+"""Administrera behörighetsroller: the roles of a person with their places, and his training and person check."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from issuance.authz import Actor, Role, policy
+from issuance.authz.roles import GLOBAL_ROLES
+from issuance.domain.qualifications import QualificationKind
+from issuance.queries.administration import role_tree, role_words, roles
+from issuance.queries.person_view import PersonHead
+from issuance.services import disclosures, qualifications, role_assignment
+from issuance.services.disclosures import Shown
+from issuance.services.role_assignment import Period
+from issuance.web.administration.around import Link, actor_of, demand
+from issuance.web.administration.role_forms import QualificationForm, RoleForm
+from issuance.web.administration.roles import recent_login
+from issuance.web.person.views import photo_url
+from siths_portal.lib.errors import Conflict, Invalid
+
+
+@require_safe
+def person_roles(request: HttpRequest, person_id: UUID) -> HttpResponse:
+    """Aktuella behörighetsroller, each with its organisations; training and person check. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    found = roles.of_person(actor=actor, person_id=person_id)
+    disclosures.record(actor=actor, person_id=person_id, shown=Shown.PERSON)
+    own_reason = "" if found.qualifications.may_record else _("Personen har en roll på din nivå eller över den.")
+    functions = [
+        Link(_("Lägg till behörighetsroll"), reverse("person_role_add", args=[person_id])),
+        Link(
+            _("Registrera utbildning eller personkontroll"),
+            reverse("qualification_add", args=[person_id]),
+            not own_reason,
+            own_reason,
+        ),
+        Link(_("Vad får rollen göra?"), reverse("role_rights")),
+        Link(_("Personens historik"), reverse("person_history", args=[person_id])),
+    ]
+    return _page(request, "administration/roles/person.html", found.head, {"found": found, "functions": functions})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def person_role_add(request: HttpRequest, person_id: UUID) -> HttpResponse:
+    """First the role (`?roll=`), then add-on, time and places in the tree; when posted, gives it. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = roles.person(actor=actor, person_id=person_id)
+    if step_up := recent_login(request):
+        return step_up
+    assignable = _assignable(actor)
+    role = next((one for one in assignable if one.value == request.GET.get("roll", "")), None)
+    if role is None:
+        form = RoleForm(assignable, may_protect=False)
+        status = Invalid.http_status if request.method == "POST" else 200
+        return _picking(request, head, form, {"rights": role_words.table(assignable)}, status=status)
+    may_protect = any(grant.protected_persons or grant.role is Role.SYSTEM_ADMIN for grant in actor.grants)
+    if request.method != "POST":
+        initial = {"role": role.value}
+        protected = request.GET.get("sekretess") == "1" and may_protect
+        form = RoleForm([role], initial=initial | {"protected_persons": protected}, may_protect=may_protect)
+        return _placing(request, head, role, form)
+    form = RoleForm([role], request.POST, may_protect=may_protect)
+    if not form.is_valid():
+        return _placing(request, head, role, form, status=Invalid.http_status)
+    try:
+        role_assignment.assign_roles(
+            actor=actor,
+            person_id=person_id,
+            role=role,
+            reach=_reach(request, role),
+            protected_persons=form.cleaned_data.get("protected_persons", False),
+            period=Period(form.cleaned_data["valid_from"], form.cleaned_data["valid_to"]),
+        )
+    except (Conflict, Invalid) as error:
+        form.take(error)
+        return _placing(request, head, role, form, status=error.http_status)
+    messages.success(request, _("Behörighetsrollen är tillagd."))
+    return redirect("person_roles", person_id)
+
+
+def _reach(request: HttpRequest, role: Role) -> list[UUID]:
+    """The places that were ticked. Raises Invalid if none was and the role needs one."""
+    try:
+        picked = list(dict.fromkeys(UUID(text) for text in request.POST.getlist("plats")))
+    except ValueError:
+        picked = []
+    if not picked and role not in GLOBAL_ROLES:
+        raise Invalid("role-reach", _("Välj minst en organisation eller ett utgivningsområde i trädet."))
+    return picked
+
+
+def _picking(request: HttpRequest, head: PersonHead, form: RoleForm, context: dict[str, Any], *, status: int) -> HttpResponse:
+    return _page(request, "administration/roles/pick.html", head, {"form": form, **context}, status=status)
+
+
+def _placing(request: HttpRequest, head: PersonHead, role: Role, form: RoleForm, *, status: int = 200) -> HttpResponse:
+    places = []
+    if role not in GLOBAL_ROLES:
+        held = roles.places_held(person_id=head.id, role=role)
+        places = role_tree.tree(actor=actor_of(request), role=role, held=held)
+    context = {
+        "form": form,
+        "role": role_words.name(role.value),
+        "everywhere": role in GLOBAL_ROLES,
+        "tree": places,
+        "few": role_tree.count(places) <= _OPEN_TREE,
+        "picked": request.POST.getlist("plats"),
+        "rights": role_words.table([role]),
+    }
+    return _page(request, "administration/roles/place.html", head, context, status=status)
+
+
+_OPEN_TREE = 40
+"""A tree of no more places than these is shown unfolded."""
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def qualification_add(request: HttpRequest, person_id: UUID) -> HttpResponse:
+    """Records a training or person check of a person. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    found = roles.of_person(actor=actor, person_id=person_id)
+    demand(found.qualifications.may_record)
+    if step_up := recent_login(request):
+        return step_up
+    status = 200
+    form = QualificationForm(request.POST) if request.method == "POST" else QualificationForm()
+    if request.method == "POST":
+        status = Invalid.http_status
+        if form.is_valid():
+            kind, passed_on = QualificationKind(form.cleaned_data["kind"]), form.cleaned_data["passed_on"]
+            try:
+                qualifications.record(actor=actor, person_id=person_id, kind=kind, passed_on=passed_on)
+            except Invalid as error:
+                form.take(error)
+            else:
+                messages.success(request, _("Registrerat."))
+                return redirect("person_roles", person_id)
+    context = {"form": form, "found": found}
+    return _page(request, "administration/roles/qualification.html", found.head, context, status=status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def qualification_withdraw(request: HttpRequest, qualification_id: UUID) -> HttpResponse:
+    """Takes a wrong record back; not posted, shows the page that it stands on. Raises NotFound, Forbidden, Conflict."""
+    actor = actor_of(request)
+    person_id = qualifications.holder_of(actor=actor, qualification_id=qualification_id)
+    if request.method != "POST":
+        return redirect("person_roles", person_id)
+    if step_up := recent_login(request):
+        return step_up
+    qualifications.withdraw(actor=actor, qualification_id=qualification_id)
+    messages.success(request, _("Uppgiften är återtagen."))
+    return redirect("person_roles", person_id)
+
+
+def _assignable(actor: Actor) -> list[Role]:
+    """The roles that the actor may give somewhere."""
+    found = frozenset[Role]().union(*(policy.assignable(actor, grant.scope_path) for grant in actor.grants))
+    return [role for role in Role if role in found]
+
+
+def _page(request: HttpRequest, template: str, head: PersonHead, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
+    return render(request, template, {"head": head, "photo_url": photo_url(head), **context}, status=status)

@@ -1,0 +1,89 @@
+"""Forms of roles, training and person check. Whether what they hold may be is the services' to say."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from issuance.authz import Role
+from issuance.domain.qualifications import SWEDISH, QualificationKind
+from issuance.queries.administration import role_words
+from siths_portal.lib.forms import Form
+
+_DAY = "%Y-%m-%d"
+
+
+def day_field(label: Any, *, help_text: Any = "", required: bool = False) -> forms.DateField:
+    """A day, as the browser's own calendar gives it."""
+    wrong = _("Ange ett datum, till exempel 2026-11-25.")
+    return forms.DateField(
+        label=label,
+        help_text=help_text,
+        required=required,
+        widget=forms.DateInput(format=_DAY, attrs={"type": "date"}),
+        input_formats=[_DAY],
+        error_messages={"required": wrong, "invalid": wrong},
+    )
+
+
+class RoleForm(Form):
+    """How a role is given: which, with or without the add-on, and for how long."""
+
+    role = forms.ChoiceField(
+        label=_("Behörighetsroll"),
+        widget=forms.RadioSelect,
+        error_messages={"required": _("Välj en behörighetsroll."), "invalid_choice": _("Välj en behörighetsroll i listan.")},
+    )
+    protected_persons = forms.BooleanField(
+        label=_("Hantera skyddade personer"),
+        required=False,
+        help_text=_("Tilläggsrollen Sekretess. Rollen omfattar då även personer med skyddade personuppgifter."),
+    )
+    valid_from = day_field(_("Gäller från och med"), help_text=_("Tomt fält: från och med nu."))
+    valid_to = day_field(_("Gäller till och med"), help_text=_("Tomt fält: tills vidare."))
+
+    def __init__(self, roles: Iterable[Role], *args: Any, may_protect: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        shown = set(roles)
+        self.fields["role"].choices = [  # type: ignore[attr-defined]
+            (role.value, role_words.name(role.value)) for role in Role if role in shown
+        ]
+        if not may_protect:
+            del self.fields["protected_persons"]
+
+
+class AddHolderForm(RoleForm):
+    """A role in one organisation, for a person who is searched for here."""
+
+    text = forms.CharField(
+        label=_("Sök person"),
+        help_text=_("Person-id som ååååmmdd-xxxx, eller minst de tre sista tecknen i tjänste-id:t."),
+        required=False,
+        max_length=100,
+        error_messages={"max_length": _("Texten är för lång. Skriv högst %(limit_value)d tecken.")},
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}),
+    )
+
+
+class ChangeRoleForm(Form):
+    """What of a role can be changed."""
+
+    version = forms.IntegerField(required=False, min_value=0, widget=forms.HiddenInput())
+    protected_persons = forms.BooleanField(label=_("Hantera skyddade personer"), required=False)
+    valid_to = day_field(_("Gäller till och med"), help_text=_("Tomt fält: tills vidare."))
+
+
+class QualificationForm(Form):
+    """A training or person check that was passed."""
+
+    kind = forms.ChoiceField(
+        label=_("Vad ska registreras?"),
+        widget=forms.RadioSelect,
+        choices=[(kind.value, SWEDISH[kind]) for kind in QualificationKind],
+        error_messages={
+            "required": _("Välj personkontroll eller utbildning."),
+            "invalid_choice": _("Välj personkontroll eller utbildning."),
+        },
+    )
+    passed_on = day_field(_("Genomförd och godkänd den"), required=True)

@@ -1,0 +1,27 @@
+"""Addresses of roles: ids that mean nothing; a role's code is the only word in them."""
+
+from django.urls import URLPattern, path
+
+from issuance.web.administration import person_roles, role_holders, roles
+
+_PERSON = "sok/person/<uuid:person_id>/roller/"
+_GRANT = "administrera/roll/<uuid:grant_id>/"
+
+urlpatterns: list[URLPattern] = [
+    path("administrera/organisation/<uuid:organisation_id>/roller/", roles.organisation_roles, name="organisation_roles"),
+    path(
+        "administrera/organisation/<uuid:organisation_id>/roller/ny/", roles.organisation_role_add, name="organisation_role_add"
+    ),
+    path(_GRANT, roles.role_change, name="role_change"),
+    path(f"{_GRANT}ta-bort/", roles.role_end, name="role_end"),
+    path("administrera/rollinnehavare/", role_holders.role_holders, name="role_holders"),
+    path("administrera/roller/", role_holders.role_rights, name="role_rights"),
+    path(_PERSON, person_roles.person_roles, name="person_roles"),
+    path(f"{_PERSON}ny/", person_roles.person_role_add, name="person_role_add"),
+    path(f"{_PERSON}utbildning/", person_roles.qualification_add, name="qualification_add"),
+    path(
+        "administrera/utbildning/<uuid:qualification_id>/ta-tillbaka/",
+        person_roles.qualification_withdraw,
+        name="qualification_withdraw",
+    ),
+]

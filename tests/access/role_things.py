@@ -1,0 +1,36 @@
+"""What the pages of roles are asked about: a role that the caller could give, and a record of a person."""
+
+from typing import Any
+from uuid import UUID
+
+from issuance.authz import Role
+from issuance.models import Qualification, RoleGrant
+from siths_portal.lib import clock
+from tests.access.world import AccessWorld, Who
+
+PLACES = ("inside", "parent", "child", "beside", "outside", "protected", "unknown")
+"""No extended search opens roles."""
+
+
+def grant(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A role of somebody there, below the caller's own: the administration gives the issuers', they the others."""
+    if relation == "unknown":
+        return (UUID(int=1),)
+    organisation = access.places[relation]
+    reach: dict[str, Any] = {"role": Role.READER.value, "organisation": organisation}
+    if who.role is Role.SYSTEM_ADMIN:
+        reach = {"role": Role.RESPONSIBLE_ISSUER.value, "area_id": organisation.area_id}
+    row = RoleGrant.objects.create(person_id=access.things[relation].orderable, valid_from=clock.now(), **reach)
+    return (row.pk,)
+
+
+def qualification(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A training of somebody there, who has no role yet."""
+    if relation == "unknown":
+        return (UUID(int=1),)
+    today = clock.today()
+    row = Qualification.objects.create(
+        person_id=access.things[relation].orderable, kind="training", passed_on=today, due_on=today, recorded_at=clock.now(),
+        recorded_by_ref="user:x",
+    )  # fmt: skip
+    return (row.pk,)

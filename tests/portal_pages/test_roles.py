@@ -1,0 +1,471 @@
+"""Roles on pages: from the organisation's side, from the person's, training and person check, and the list of role holders."""
+
+import datetime as dt
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from issuance.authz import Actor, Role
+from issuance.authz.roles import ALLOWED, ASSIGNABLE
+from issuance.domain.qualifications import QualificationKind
+from issuance.models import Event, Organisation, Person, PersonScope, Qualification, RoleGrant, Search
+from issuance.queries.administration import role_holders, role_words
+from issuance.queries.administration.role_holders import Shown
+from issuance.services import qualifications, role_assignment
+from issuance.services.actors import actor_of_person
+from siths_portal.lib import clock
+from tests.issuance.world import SETUP
+from tests.portal import portal_client
+from tests.portal_pages.test_person import text_of
+
+DAY = dt.timedelta(days=1)
+
+
+def client_of(actor: Actor) -> Client:
+    return portal_client(Person.objects.get(pk=actor.person_id))
+
+
+def issuer_of(world: Any, *, protected: bool = False) -> Actor:
+    actor: Actor = world.officer(role=Role.RESPONSIBLE_ISSUER, protected=protected)
+    return actor
+
+
+def number_of(person: Person) -> str:
+    return str(person.identifiers.get().value)
+
+
+def rows_of(answer: Any) -> list[list[str]]:
+    """The cells of every row of the tables on the page."""
+    body = answer.content.decode()
+    rows = re.findall(r"<tr[^>]*>(.*?)</tr>", re.sub(r"<thead>.*?</thead>", "", body, flags=re.S), re.S)
+    cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.S) for row in rows]
+    return [[re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", cell)).strip() for cell in row] for row in cells]
+
+
+def assign(world: Any, person: Person, role: Role = Role.ID_ADMINISTRATOR, **more: Any) -> RoleGrant:
+    arguments = {"actor": SETUP, "person_id": person.id, "role": role, "organisation_id": world.region.id, **more}
+    return role_assignment.assign_role(**arguments)
+
+
+class TestFromTheOrganisation:
+    def test_the_list_has_the_columns_of_the_slides(self, world: Any) -> None:
+        assign(world, world.post(given_name="Jörgen", surname="Sand").person)
+        assign(world, world.post(given_name="Britta", surname="Norgren").person, Role.READER, organisation_id=world.clinic.id)
+        assign(world, world.post(world.city).person, Role.READER, organisation_id=world.city.id)
+        answer = client_of(issuer_of(world)).get(reverse("organisation_roles", args=[world.region.id]))
+        assert answer.status_code == 200
+        assert [row[:4] for row in rows_of(answer)] == [
+            ["Britta Norgren", "Läs", "Nej", "Kliniken"],
+            ["Jörgen Sand", "ID-administratör", "Nej", "Regionen"],
+        ]
+        heads = re.findall(r'<th scope="col"[^>]*>([^<]+)<', answer.content.decode())
+        assert heads[:4] == ["Namn", "Behörighetsroll", "Sekretess", "Organisation"]
+
+    def test_the_organisation_leads_there(self, world: Any) -> None:
+        address = reverse("organisation_roles", args=[world.region.id])
+        for role, leads in ((Role.RESPONSIBLE_ISSUER, True), (Role.DEPUTY_ISSUER, True), (Role.GLOBAL_READER, False)):
+            page = client_of(world.officer(role=role)).get(reverse("organisation", args=[world.region.id]))
+            assert (f'href="{address}"' in page.content.decode()) is leads, role
+
+    def test_a_protected_holder_is_on_no_page_without_the_add_on(self, world: Any) -> None:
+        assign(world, world.post(protected=True, surname="Hemligsson").person, Role.READER)
+        address = reverse("organisation_roles", args=[world.region.id])
+        plain, with_it = client_of(issuer_of(world)).get(address), client_of(issuer_of(world, protected=True)).get(address)
+        assert "Hemligsson" in text_of(with_it)
+        assert "Hemligsson" not in plain.content.decode()
+        assert "Ingen har en roll här" in text_of(plain)
+
+    def test_search_choose_and_add(self, world: Any) -> None:
+        person = world.post(given_name="Bengt", surname="Persson").person
+        second = world.post(world.clinic, person_id=None).hsa_id
+        client, address = client_of(issuer_of(world)), reverse("organisation_role_add", args=[world.region.id])
+        chosen = {"role": "id_administrator", "text": number_of(person), "valid_from": "", "valid_to": ""}
+        found = client.post(address, {**chosen, "sok": "1"})
+        assert found.status_code == 200
+        page = found.content.decode()
+        hsa_id = person.posts.get().hsa_id
+        assert next(row for row in rows_of(found) if "Persson, Bengt" in row[0])[2] == hsa_id
+        assert second not in page
+        assert re.search(r'value="id_administrator"[^>]* checked', page), "what was chosen stays chosen"
+        assert number_of(person) not in found.request["PATH_INFO"] + found.request["QUERY_STRING"]
+        (picked,) = re.findall(r'name="person" value="([^"]+)"', page)
+        (search,) = re.findall(r'name="sokning" value="([^"]+)"', page)
+        done = client.post(address, {**chosen, "person": picked, "sokning": search, "lagg_till": "1"}, follow=True)
+        assert done.redirect_chain == [(reverse("organisation_roles", args=[world.region.id]), 302)]
+        assert ["Bengt Persson", "ID-administratör", "Nej", "Regionen"] in [row[:4] for row in rows_of(done)]
+        assert "Behörighetsrollen är tillagd" in text_of(done)
+
+    def test_only_those_in_sight_are_found(self, world: Any) -> None:
+        client, address = client_of(issuer_of(world)), reverse("organisation_role_add", args=[world.region.id])
+        for person in (world.post(world.stranger).person, world.post(protected=True).person):
+            answer = client.post(address, {"text": number_of(person), "sok": "1"})
+            assert "Ingen träff" in text_of(answer)
+            assert str(person.id) not in answer.content.decode()
+        assert Search.objects.count() == 2
+
+    def test_oneself_is_told_and_not_to_be_chosen(self, world: Any) -> None:
+        issuer = issuer_of(world)
+        address = reverse("organisation_role_add", args=[world.region.id])
+        answer = client_of(issuer).post(address, {"text": number_of(Person.objects.get(pk=issuer.person_id)), "sok": "1"})
+        assert "Du kan inte ge dig själv en roll" in text_of(answer)
+        forced = {"role": "reader", "person": str(issuer.person_id), "lagg_till": "1"}
+        assert client_of(issuer).post(address, forced).status_code == 403
+        assert not RoleGrant.objects.filter(person_id=issuer.person_id, role="reader").exists()
+
+    def test_what_is_wrong_is_told_and_nothing_typed_is_lost(self, world: Any) -> None:
+        person = world.post().person
+        assign(world, person)
+        client, address = client_of(issuer_of(world)), reverse("organisation_role_add", args=[world.region.id])
+        found = client.post(address, {"role": "id_administrator", "text": number_of(person), "sok": "1"}).content.decode()
+        (search,) = re.findall(r'name="sokning" value="([^"]+)"', found)
+        typed = {
+            "role": "id_administrator", "text": number_of(person), "person": str(person.id), "sokning": search,
+            "valid_to": f"{clock.today() + 5 * DAY}",
+        }  # fmt: skip
+        answer = client.post(address, typed)
+        assert answer.status_code == 409
+        assert "har redan rollen" in text_of(answer)
+        for kept in (typed["valid_to"], str(person.id), number_of(person)):
+            assert kept in answer.content.decode()
+        for wrong, told in (
+            ({"person": ""}, "Sök och välj en person"),
+            ({"role": ""}, "Välj en behörighetsroll"),
+            ({"role": "responsible_issuer"}, "Välj en behörighetsroll i listan"),
+            ({"valid_to": "2020-01-01"}, "sista dag"),
+            ({"valid_to": "i morgon"}, "Ange ett datum"),
+        ):
+            answer = client.post(address, typed | wrong)
+            assert (answer.status_code, told in text_of(answer)) == (422, True), wrong
+        assert person.role_grants.count() == 1
+
+    @pytest.mark.parametrize(("role", "add_on"), [(Role.RESPONSIBLE_ISSUER, False), (Role.DEPUTY_ISSUER, True)])
+    def test_only_what_may_be_given_is_offered(self, world: Any, role: Role, add_on: bool) -> None:
+        page = client_of(world.officer(role=role, protected=add_on)).get(
+            reverse("organisation_role_add", args=[world.region.id])
+        ).content.decode()  # fmt: skip
+        assert set(re.findall(r'name="role"[^>]* value="([^"]+)"', page)) == {one.value for one in ASSIGNABLE[role]}
+        assert ('name="protected_persons"' in page) is add_on
+
+    def test_a_page_of_many(self, world: Any, django_assert_max_num_queries: Any) -> None:
+        people = [world.post(surname=f"Nr{number:03}").person for number in range(60)]
+        RoleGrant.objects.bulk_create(
+            RoleGrant(person=person, role="reader", organisation=world.region, valid_from=clock.now()) for person in people
+        )
+        client, address = client_of(issuer_of(world)), reverse("organisation_roles", args=[world.region.id])
+        client.get(address)
+        names: list[str] = []
+        while address:
+            with django_assert_max_num_queries(15):
+                answer = client.get(address)
+            names += [row[0] for row in rows_of(answer)]
+            (address,) = re.findall(r'href="([^"]*efter=[^"]*)"', answer.content.decode()) or [""]
+        assert names == sorted(names)
+        assert len(names) == 60
+
+
+class TestFromThePerson:
+    def test_the_persons_page_leads_there(self, world: Any) -> None:
+        person = world.post().person
+        address = reverse("person_roles", args=[person.id])
+        for role, shown in ((Role.RESPONSIBLE_ISSUER, True), (Role.ID_ADMINISTRATOR, False), (Role.READER, False)):
+            page = client_of(world.officer(role=role)).get(reverse("person", args=[person.id])).content.decode()
+            assert (f'href="{address}"' in page) is shown, role
+        issuer = issuer_of(world)
+        own = client_of(issuer).get(reverse("person", args=[issuer.person_id]))
+        assert "Du kan inte ändra dina egna roller" in text_of(own)
+
+    def test_roles_with_their_places(self, world: Any) -> None:
+        person = world.post().person
+        assign(world, person)
+        assign(world, person, organisation_id=world.city.id)
+        assign(world, person, Role.READER, protected_persons=True)
+        answer = client_of(issuer_of(world, protected=True)).get(reverse("person_roles", args=[person.id]))
+        text = text_of(answer)
+        assert "ID-administratör i organisation" in text
+        assert [row[0].split(" ")[0] for row in rows_of(answer)] == ["Regionen", "Staden", "Regionen"]
+        assert "Sekretess: Ja" in text
+        assert "Sekretess: Nej" in text
+
+    def test_roles_out_of_reach_are_not_there(self, world: Any) -> None:
+        """A deputy of the clinic sees the clinic's alone, of a person who has others."""
+        person = world.post(world.clinic).person
+        for organisation in (world.clinic, world.city):
+            assign(world, person, Role.READER, organisation_id=organisation.id)
+        answer = client_of(world.officer(world.clinic, Role.DEPUTY_ISSUER)).get(reverse("person_roles", args=[person.id]))
+        assert [row[0].split(" ")[0] for row in rows_of(answer)] == ["Kliniken"]
+        assert "Staden" not in text_of(answer)
+
+    def test_a_role_is_picked_then_its_places_in_the_tree(self, world: Any) -> None:
+        person = world.post().person
+        assign(world, person, organisation_id=world.city.id)
+        client, address = client_of(issuer_of(world)), reverse("person_role_add", args=[person.id])
+        first = client.get(address).content.decode()
+        assert set(re.findall(r'name="roll" value="([^"]+)"', first)) == {
+            one.value for one in ASSIGNABLE[Role.RESPONSIBLE_ISSUER]
+        }
+        tree = client.get(f"{address}?roll=id_administrator")
+        page = tree.content.decode()
+        assert re.findall(r'name="plats" value="([^"]+)"', page) == [
+            str(each.id) for each in (world.region, world.clinic, world.city)
+        ], "a sub-organisation stands under its own, and nothing of another area"
+        assert re.search(f'value="{world.city.id}"[^>]* disabled', page)
+        assert "har redan rollen här" in text_of(tree)
+        done = client.post(
+            f"{address}?roll=id_administrator", {"role": "id_administrator", "plats": [str(world.clinic.id)]}, follow=True
+        )
+        assert done.redirect_chain == [(reverse("person_roles", args=[person.id]), 302)]
+        assert {grant.organisation for grant in person.role_grants.select_related("organisation")} == {world.city, world.clinic}
+
+    def test_nothing_picked_and_nothing_out_of_reach(self, world: Any) -> None:
+        person = world.post().person
+        client, address = client_of(issuer_of(world)), f"{reverse('person_role_add', args=[person.id])}?roll=reader"
+        answer = client.post(address, {"role": "reader", "valid_to": f"{clock.today()}"})
+        assert (answer.status_code, "Välj minst en organisation" in text_of(answer)) == (422, True)
+        assert f"{clock.today()}" in answer.content.decode()
+        both = [str(world.region.id), str(world.stranger.id)]
+        assert client.post(address, {"role": "reader", "plats": both}).status_code == 404
+        assert client.post(address, {"role": "reader", "plats": ["x"]}).status_code == 422
+        assert client.post(address, {"role": "id_administrator", "plats": both[:1]}).status_code == 422
+        assert not person.role_grants.exists()
+
+    def test_the_administration_gives_issuers_their_area_and_global_roles(self, world: Any) -> None:
+        person = world.post().person
+        client, address = client_of(world.officer(role=Role.SYSTEM_ADMIN)), reverse("person_role_add", args=[person.id])
+        page = client.get(f"{address}?roll=responsible_issuer").content.decode()
+        assert str(world.area.id) in re.findall(r'name="plats" value="([^"]+)"', page)
+        sent = {"role": "responsible_issuer", "plats": [str(world.area.id)]}
+        assert client.post(f"{address}?roll=responsible_issuer", sent).status_code == 302
+        assert 'name="plats"' not in client.get(f"{address}?roll=global_reader").content.decode()
+        assert client.post(f"{address}?roll=global_reader", {"role": "global_reader"}).status_code == 302
+        assert set(person.role_grants.values_list("role", flat=True)) == {"responsible_issuer", "global_reader"}
+
+    def test_change_and_what_another_did_meanwhile(self, world: Any) -> None:
+        person = world.post().person
+        grant = assign(world, person)
+        client, address = client_of(issuer_of(world, protected=True)), reverse("role_change", args=[grant.id])
+        shown = client.get(address).content.decode()
+        assert re.search(r'name="version" value="1"', shown)
+        role_assignment.change_role(
+            actor=SETUP, grant_id=grant.id, version=1, protected_persons=False, last=clock.today() + 3 * DAY
+        )
+        sent = {"version": "1", "protected_persons": "on", "valid_to": f"{clock.today() + 9 * DAY}"}
+        told = client.post(address, sent)
+        assert told.status_code == 409
+        page = told.content.decode()
+        assert f"till {clock.today() + 3 * DAY}" in text_of(told), "what stands now"
+        assert sent["valid_to"] in page, "what was typed"
+        assert re.search(r'name="version" value="2"', page)
+        assert client.post(address, {**sent, "version": "2"}).status_code == 302
+        grant.refresh_from_db()
+        assert (grant.protected_persons, role_assignment.last_day_of(grant)) == (True, clock.today() + 9 * DAY)
+
+    def test_an_end_is_asked_for_and_ends_the_log_in(self, world: Any) -> None:
+        person = world.post().person
+        grants = [assign(world, person), assign(world, person, organisation_id=world.city.id)]
+        holder, client = portal_client(person), client_of(issuer_of(world))
+        assert holder.get("/sok/").status_code == 200
+        address = reverse("role_end", args=[grants[0].id])
+        asked = client.get(f"{address}?alla=1")
+        assert "Rollen upphör genast" in text_of(asked)
+        assert "Regionen" in text_of(asked)
+        assert "Staden" in text_of(asked)
+        assert holder.get("/sok/").status_code == 200, "asking ends nothing"
+        assert client.post(f"{address}?alla=1").status_code == 302
+        assert holder.get("/sok/").status_code == 403
+        assert actor_of_person(person.id).grants == ()
+        assert client.get(address).status_code == 404, "an ended role has no page"
+
+    def test_a_change_bites_on_the_next_request(self, world: Any) -> None:
+        person, secret = world.post().person, world.post(protected=True).person
+        grant = assign(world, person, protected_persons=True)
+        holder = portal_client(person)
+        assert holder.get(reverse("person", args=[secret.id])).status_code == 200
+        sent = {"version": "1", "valid_to": ""}
+        client_of(issuer_of(world, protected=True)).post(reverse("role_change", args=[grant.id]), sent)
+        assert holder.get(reverse("person", args=[secret.id])).status_code == 404
+        assert holder.get("/sok/").status_code == 200
+
+    def test_a_change_asks_for_a_log_in_of_now(self, world: Any) -> None:
+        person = world.post().person
+        grant = assign(world, person)
+        client = client_of(issuer_of(world))
+        with clock.moved_to(clock.now() + dt.timedelta(minutes=14)):
+            client.get("/sok/")
+        with clock.moved_to(clock.now() + dt.timedelta(minutes=16)):
+            for name, pk in (("role_change", grant.id), ("person_role_add", person.id), ("qualification_add", person.id)):
+                answer = client.get(reverse(name, args=[pk]))
+                assert (answer.status_code, answer.url.startswith("/logga-in/?")) == (302, True)
+            answer = client.post(reverse("role_end", args=[grant.id]))
+            assert (answer.status_code, answer.url.startswith("/logga-in/?")) == (302, True)
+        grant.refresh_from_db()
+        assert grant.valid_to is None
+
+
+class TestQualifications:
+    def test_recorded_shown_and_withdrawn(self, world: Any) -> None:
+        person = world.post().person
+        assign(world, person)
+        client, address = client_of(issuer_of(world)), reverse("person_roles", args=[person.id])
+        before = text_of(client.get(address))
+        assert "Ska förnyas" in before
+        assert before.count("Saknas") == 2
+        passed = clock.today() - 2 * DAY
+        for kind in QualificationKind:
+            sent = {"kind": kind.value, "passed_on": f"{passed}"}
+            assert client.post(reverse("qualification_add", args=[person.id]), sent).status_code == 302
+        after = text_of(client.get(address))
+        assert "Gäller" in after
+        assert f"{passed}, gäller till {passed + 365 * DAY}" in after
+        assert "Handläggare Provsson" in after, "who recorded it"
+        training = Qualification.objects.get(kind="training")
+        assert client.post(reverse("qualification_withdraw", args=[training.id])).status_code == 302
+        assert "Återtagen" in text_of(client.get(address))
+        assert {event.action for event in Event.objects.filter(action__startswith="qualification.")} == {
+            "qualification.recorded", "qualification.withdrawn",
+        }  # fmt: skip
+
+    def test_what_is_wrong_is_told(self, world: Any) -> None:
+        person = world.post().person
+        client, address = client_of(issuer_of(world)), reverse("qualification_add", args=[person.id])
+        for sent, told in (
+            ({}, "Välj personkontroll eller utbildning"),
+            ({"kind": "training", "passed_on": f"{clock.today() + DAY}"}, "Ange en dag som har varit"),
+            ({"kind": "training", "passed_on": "x"}, "Ange ett datum"),
+        ):
+            answer = client.post(address, sent)
+            assert (answer.status_code, told in text_of(answer)) == (422, True), sent
+
+    def test_no_way_to_vouch_for_those_above(self, world: Any) -> None:
+        issuer, deputy = issuer_of(world), world.officer(role=Role.DEPUTY_ISSUER)
+        client = client_of(deputy)
+        page = text_of(client.get(reverse("person_roles", args=[issuer.person_id])))
+        assert "Personen har en roll på din nivå eller över den" in page
+        assert client.get(reverse("qualification_add", args=[issuer.person_id])).status_code == 403
+
+    def test_the_clerk_whose_training_is_overdue_is_told_why(self, world: Any) -> None:
+        post, clerk = world.post(), world.officer()
+        later = clock.start_of_day(clock.today() + 31 * DAY) + dt.timedelta(hours=9)
+        with clock.moved_to(later):
+            client = client_of(clerk)
+            page = client.get(reverse("person", args=[post.person_id]))
+            assert "Din utbildning eller personkontroll har gått ut" in text_of(page)
+            refused = client.post(reverse("order_start", args=[post.person_id]))
+            assert refused.status_code == 403
+            assert "Din utbildning eller personkontroll har gått ut" in text_of(refused)
+
+
+class TestHolders:
+    def standing(self, world: Any) -> dict[str, Person]:
+        """Somebody in each state: all holds, soon due, due, and stopped."""
+        today, made = clock.today(), {}
+        for name, training, since in (("Gäller", 0, 100), ("Snart", 320, 400), ("Ute", 380, 400), ("Stopp", 400, 500)):
+            person = world.post(surname=name).person
+            RoleGrant.objects.create(
+                person=person, role="id_administrator", organisation=world.region, valid_from=clock.now() - since * DAY
+            )
+            qualifications.record(
+                actor=SETUP, person_id=person.id, kind=QualificationKind.TRAINING, passed_on=today - training * DAY
+            )
+            qualifications.record(
+                actor=SETUP, person_id=person.id, kind=QualificationKind.PERSON_CHECK, passed_on=today - training * DAY
+            )
+            made[name] = person
+        return made
+
+    def test_training_standing_and_last_log_in(self, world: Any) -> None:
+        made = self.standing(world)
+        reader = world.post(surname="Läsare").person
+        assign(world, reader, Role.READER)
+        portal_client(made["Gäller"])
+        issuer = issuer_of(world)
+        rows = {row[0].split(",")[0]: row for row in rows_of(client_of(issuer).get(reverse("role_holders")))}
+        assert [rows[name][4] for name in ("Gäller", "Snart", "Ute", "Stopp", "Läsare")] == [
+            "Gäller", "Ska snart förnyas", "Ska förnyas", "Får inte utfärda", "Krävs inte",
+        ]  # fmt: skip
+        assert rows["Gäller"][1] == "ID-administratör"
+        assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d", rows["Gäller"][5])
+        assert rows["Snart"][5] == "Aldrig"
+
+    @pytest.mark.parametrize(
+        ("shown", "names"),
+        [
+            (Shown.ALL, ["Gäller", "Snart", "Stopp", "Ute"]),
+            (Shown.FOLLOW_UP, ["Snart", "Stopp", "Ute"]),
+            (Shown.BLOCKED, ["Stopp"]),
+        ],
+    )
+    def test_the_work_lists_are_the_rule(self, world: Any, shown: Shown, names: list[str]) -> None:
+        """What the database is asked is what the rule says of each."""
+        self.standing(world)
+        found = role_holders.holders(actor=issuer_of(world), shown=shown)
+        rows = [row for row in found.rows if row.name.split(",")[0] in ("Gäller", "Snart", "Stopp", "Ute")]
+        assert [row.name.split(",")[0] for row in rows] == names
+        expected = {Shown.FOLLOW_UP: {"due_soon", "due", "blocked"}, Shown.BLOCKED: {"blocked"}}.get(shown)
+        assert expected is None or {row.standing.code for row in found.rows if row.standing} <= expected
+
+    def test_only_holders_in_reach_and_only_their_roles_there(self, world: Any) -> None:
+        person = world.post(world.clinic, surname="Klinikus").person
+        for organisation, role in ((world.clinic, Role.READER), (world.city, Role.REVOKER)):
+            assign(world, person, role, organisation_id=organisation.id)
+        secret = world.post(world.clinic, protected=True, surname="Hemligsson").person
+        assign(world, secret, Role.READER, organisation_id=world.clinic.id)
+        deputy = world.officer(world.clinic, Role.DEPUTY_ISSUER)
+        rows = role_holders.holders(actor=deputy).rows
+        assert {row.person_id: row.roles for row in rows} == {
+            person.id: ("Läs",), deputy.person_id: ("Biträdande utgivare",),
+        }  # fmt: skip
+        assert [row.opens for row in rows if row.person_id == deputy.person_id] == [False]
+
+    def test_filters_pages_and_queries(self, world: Any, django_assert_max_num_queries: Any) -> None:
+        people = [world.post(surname=f"Nr{number:03}").person for number in range(60)]
+        RoleGrant.objects.bulk_create(
+            RoleGrant(person=person, role="revoker", organisation=world.region, valid_from=clock.now()) for person in people
+        )
+        assign(world, world.post().person, Role.READER)
+        client, address = client_of(issuer_of(world)), f"{reverse('role_holders')}?roll=revoker&visa=alla"
+        names: list[str] = []
+        while address:
+            with django_assert_max_num_queries(15):
+                answer = client.get(address.replace("&amp;", "&"))
+            names += [row[0] for row in rows_of(answer)]
+            (address,) = re.findall(r'href="([^"]*efter=[^"]*)"', answer.content.decode()) or [""]
+        assert len(names) == 60
+        assert names == sorted(names)
+        assert client.get(f"{reverse('role_holders')}?roll=x&visa=y&efter=z").status_code == 200
+
+
+class TestRights:
+    def test_the_table_is_the_policys(self, world: Any) -> None:
+        answer = client_of(world.officer(role=Role.READER)).get(reverse("role_rights"))
+        cells = {row[0]: row[1:] for row in rows_of(answer) if len(row) == 11}
+        told = {action: text for group in role_words.GROUPS.values() for action, text in group.items()}
+        assert set(told) == set().union(*ALLOWED.values())
+        for action, text in told.items():
+            assert [cell == "Ja" for cell in cells[text]] == [action in ALLOWED[role] for role in Role], action
+
+
+@pytest.mark.parametrize("name", ["organisation_role_add", "person_roles", "person_role_add", "qualification_add"])
+def test_pages_cost_few_queries(world: Any, name: str, django_assert_max_num_queries: Any) -> None:
+    person = world.post().person
+    for organisation in (world.region, world.clinic, world.city):
+        assign(world, person, organisation_id=organisation.id)
+    for kind in QualificationKind:
+        qualifications.record(actor=SETUP, person_id=person.id, kind=kind, passed_on=clock.today())
+    client = client_of(issuer_of(world))
+    address = reverse(name, args=[world.region.id if name.startswith("organisation") else person.id])
+    with django_assert_max_num_queries(15):
+        assert client.get(address).status_code == 200
+
+
+def test_a_holder_from_above_is_named_and_not_opened(world: Any) -> None:
+    """Who has a role in the clinic is named there, also where his person is out of the deputy's sight."""
+    person = world.post(world.city, surname="Stadsson").person
+    assign(world, person, Role.READER, organisation_id=world.clinic.id)
+    assert not PersonScope.objects.filter(person=person, organisation=world.clinic).exists()
+    clinic = Organisation.objects.get(pk=world.clinic.pk)
+    answer = client_of(world.officer(clinic, Role.DEPUTY_ISSUER)).get(reverse("organisation_roles", args=[clinic.pk]))
+    assert "Stadsson" in text_of(answer)
+    assert reverse("person_roles", args=[person.id]) not in answer.content.decode()
