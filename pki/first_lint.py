@@ -10,7 +10,8 @@ import structlog
 
 from pki import second_opinion
 from pki.domain.tbs import Issuer
-from pki.models import Certificate, CertificateBlob, Event, ProfileLint
+from pki.models import CertificateBlob, Event, ProfileLint
+from pki.reserved import Reserved
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid
 
@@ -22,7 +23,7 @@ ACTOR = "system:certificate-sample"
 _known: set[tuple[object, ...]] = set()
 
 
-def require(rows: Sequence[Certificate], issuers: Mapping[str, Issuer]) -> None:
+def require(rows: Sequence[Reserved], issuers: Mapping[str, Issuer]) -> None:
     """Lets pkilint see one certificate of each profile version and CA that it has not seen, before they are reserved.
 
     Joins the caller's transaction. Raises Invalid if it finds something.
@@ -33,24 +34,22 @@ def require(rows: Sequence[Certificate], issuers: Mapping[str, Issuer]) -> None:
         _known.update(unknown)
 
 
-def _pair(row: Certificate) -> tuple[object, ...]:
+def _pair(row: Reserved) -> tuple[object, ...]:
     version = row.profile_version
-    if version is None:
-        raise ValueError("a certificate that is planned has a profile")
     return (version.id, version.created_at, row.ca.id, row.ca.created_at)
 
 
-def _lint_unknown(unknown: Mapping[tuple[object, ...], Certificate], issuers: Mapping[str, Issuer]) -> None:
+def _lint_unknown(unknown: Mapping[tuple[object, ...], Reserved], issuers: Mapping[str, Issuer]) -> None:
     linter = second_opinion.linter_version()
-    versions = {row.profile_version_id for row in unknown.values()}
+    versions = {row.profile_version.id for row in unknown.values()}
     done = ProfileLint.objects.filter(profile_version__in=versions, linter=linter).values_list("profile_version_id", "ca_id")
     seen, now = set(done), clock.now()
     new = []
     for row in unknown.values():
-        if (row.profile_version_id, row.ca_id) in seen or row.profile_version is None:
+        if (row.profile_version.id, row.ca.id) in seen:
             continue
         profile = row.profile_version.name
-        found = second_opinion.findings_before_signing(bytes(row.tbs_der or b""), issuers[row.ca.slug].public_key, profile)
+        found = second_opinion.findings_before_signing(row.tbs_der, issuers[row.ca.slug].public_key, profile)
         if found:
             log.error("profile.lint_failed", profile=profile, ca=row.ca.slug, findings=found)
             raise Invalid("certificate-lint", f"Certifikatet har fel enligt pkilint: {', '.join(found)}.")

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import batched
+from typing import Any
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
@@ -28,10 +29,12 @@ from pki.models import (
     CertificateAuthority,
     CertificateStatus,
     Event,
+    ProfileVersion,
     SerialMode,
     draw_status_versions,
 )
 from pki.orders import CertificateOrder, SerialOnly
+from pki.reserved import COLUMNS, Reserved
 from siths_portal.lib import bulk, clock, faults, jobs
 from siths_portal.lib.errors import Conflict, Invalid
 from siths_portal.lib.ids import new_id
@@ -75,13 +78,12 @@ def plan_certificates(
     key_checks.refuse(uses)
     versions = profiles.versions({each.profile.name for each in planned})
     ids = [new_id() for _ in planned]
+    alike = Certificate(unit_ref=unit_ref, client_ref=client_ref, created_at=now)
     for draw in range(_DRAWS):
-        rows = [_row(id_, each, now, unit_ref, client_ref) for id_, each in zip(ids, planned, strict=True)]
-        for row, each in zip(rows, planned, strict=True):
-            row.profile_version = versions[each.profile.name]
+        rows = [_reserved(id_, each, versions[each.profile.name]) for id_, each in zip(ids, planned, strict=True)]
         try:
             with transaction.atomic():
-                bulk.insert(rows)
+                bulk.insert_values(Certificate, COLUMNS, (row.values() for row in rows), like=alike)
             break
         except IntegrityError as error:
             # A serial that was drawn before: the constraint says so, and another is drawn.
@@ -255,45 +257,45 @@ def draw_serial(ca: CertificateAuthority) -> int:
     return serials.time_random(int(clock.now().timestamp() * 1000))
 
 
-def _row(id_: UUID, planned: Planned, now: dt.datetime, unit_ref: str, client_ref: str) -> Certificate:
-    row = reserve_row(planned.ca, planned.issuer, planned.profile, planned.content, now)
-    row.id = id_
-    row.subject_ref, row.carrier_ref = planned.order.subject_ref, planned.order.carrier_ref
-    row.unit_ref, row.client_ref = unit_ref, client_ref
-    return row
+def _reserved(id_: UUID, planned: Planned, version: ProfileVersion) -> Reserved:
+    ca, order = planned.ca, planned.order
+    linted = _linted(ca, planned.issuer, planned.profile, planned.content)
+    refs = {"subject_ref": order.subject_ref, "carrier_ref": order.carrier_ref}
+    return Reserved(id=id_, ca=ca, profile_version=version, **refs, **linted)
 
 
 def reserve_row(ca: CertificateAuthority, issuer: Issuer, profile: Profile, content: Content, now: dt.datetime) -> Certificate:
     """An unsaved row with a serial and linted to-be-signed bytes. Raises Invalid if our own check finds a fault in them."""
+    return Certificate(ca=ca, status=CertificateStatus.RESERVED, created_at=now, **_linted(ca, issuer, profile, content))
+
+
+def _linted(ca: CertificateAuthority, issuer: Issuer, profile: Profile, content: Content) -> dict[str, Any]:
+    """A serial, to-be-signed bytes in which our own check finds no fault, and the columns that say what they say."""
     start, end = content.not_before.replace(microsecond=0), content.not_after.replace(microsecond=0)
     content = replace(content, serial=draw_serial(ca), not_before=start, not_after=end)
     issuer = issuer_for(ca, issuer, content.serial)
     to_be_signed = tbs.build(profile, issuer, content)
-    spki = hashlib.sha256(content.spki).hexdigest()
-    said = lint.Said(serials.text(content.serial), spki, content.not_before, content.not_after)
+    said = lint.Said(serials.text(content.serial), hashlib.sha256(content.spki).hexdigest(), start, end)
     found = lint.faults(to_be_signed, profile, issuer, settings.PKI_POLICY_ARC, said)
     if found:
         raise Invalid("certificate-lint", f"Certifikatet uppfyller inte sin profil: {', '.join(found)}.")
-    return Certificate(
-        ca=ca,
-        serial=said.serial,
-        status=CertificateStatus.RESERVED,
-        tbs_der=to_be_signed,
-        tbs_sha256=hashlib.sha256(to_be_signed).hexdigest(),
-        spki_sha256=spki,
-        not_before=content.not_before,
-        not_after=content.not_after,
-        created_at=now,
-    )
+    return {
+        "serial": said.serial,
+        "tbs_der": to_be_signed,
+        "tbs_sha256": hashlib.sha256(to_be_signed).hexdigest(),
+        "spki_sha256": said.spki_sha256,
+        "not_before": start,
+        "not_after": end,
+    }
 
 
-def record_reservation(rows: Sequence[Certificate], actor_ref: str, now: dt.datetime) -> None:
+def record_reservation(rows: Sequence[Certificate | Reserved], actor_ref: str, now: dt.datetime) -> None:
     """One event for each reserved row, in the caller's transaction."""
     subjects = ((str(row.id), _reserved_facts(row)) for row in rows)
     Event.record_each(subjects, at=now, actor_ref=actor_ref, action="certificate.reserved", subject_type="certificate")
 
 
-def _reserved_facts(row: Certificate) -> dict[str, str]:
+def _reserved_facts(row: Certificate | Reserved) -> dict[str, str]:
     return {
         "ca": row.ca.slug,
         "profile": str(row.profile_version),

@@ -32,22 +32,32 @@ def insert(rows: Iterable[models.Model]) -> int:
     return insert_values(model, names, ([getattr(row, name) for name in names] for row in listed))
 
 
-def insert_values(model: type[models.Model], names: Sequence[str], rows: Iterable[Sequence[object]], *, table: str = "") -> int:
-    """As `insert`, for the values of these fields, without a model's object for each row; the others are left to the database.
+def insert_values(
+    model: type[models.Model],
+    names: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    like: models.Model | None = None,
+    table: str = "",
+) -> int:
+    """As `insert`, for the values of these fields, without a model's object for each row.
 
-    With `table` they go there instead, to columns of the model's names.
+    The other fields are those of `like`, the same in all rows; without it they are left to the database. With `table` the rows go
+    there instead, to columns of the model's names.
     """
+    fields = {field.attname: field for field in model._meta.concrete_fields}
+    others = [name for name, field in fields.items() if like and name not in names and not _left_out(field)]
+    rest = "".join("\t" + _text(getattr(like, name)) for name in others) + "\n"
     lines = io.StringIO()
     count = 0
     for row in rows:
-        lines.write("\t".join([_text(value) for value in row]) + "\n")
+        lines.write("\t".join([_text(value) for value in row]) + rest)
         count += 1
     if not count:
         return 0
     lines.seek(0)
     quote = connection.ops.quote_name
-    fields = {field.attname: field for field in model._meta.concrete_fields}
-    columns = ", ".join(quote(fields[name].column or name) for name in names)
+    columns = ", ".join(quote(fields[name].column or name) for name in (*names, *others))
     with connection.cursor() as cursor, connection.wrap_database_errors:
         cursor.copy_expert(f"COPY {quote(table or model._meta.db_table)} ({columns}) FROM STDIN", lines)
     return count

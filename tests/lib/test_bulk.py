@@ -52,6 +52,16 @@ def test_octets_keys_and_nulls_come_back_as_they_were(octets):
     assert bytes(CertificateBlob.objects.get().der) == octets
 
 
+def test_fields_that_rows_do_not_give_are_those_of_the_one_they_are_like():
+    like = certificate(authority(), unit_ref="a\tb", issued_at=clock.now(), serial="0B" * 16)
+    rows = [(uuid.uuid4(), "0C" * 16), (uuid.uuid4(), "0D" * 16)]
+    assert bulk.insert_values(Certificate, ("id", "serial"), rows, like=like) == 2
+    for row, (id_, serial) in zip(Certificate.objects.order_by("serial"), rows, strict=True):
+        assert (row.id, row.serial) == (id_, serial)
+        others = [field.attname for field in Certificate._meta.concrete_fields if field.attname not in ("id", "serial")]
+        assert [getattr(row, name) for name in others] == [getattr(like, name) for name in others]
+
+
 def test_what_the_database_refuses_is_refused_and_nothing_is_kept():
     ca = authority()
     with pytest.raises(IntegrityError), transaction.atomic():
