@@ -11,6 +11,8 @@ from pki import clock_guard, health_reports, inspection, inventory
 from pki.findings import Finding, Severity, finding
 from pki.hsm import Algorithm, HsmError, KeyRef, hsm_for
 from pki.models import CaState, Certificate, CertificateStatus, Event, EventMacs, EventSeal, HsmKey, KeyPurpose
+from pki.ocspd import telling
+from pki.operators.status import status_of_store
 from siths_portal.lib import audit_walk, clock, feeds, metrics
 
 log = structlog.get_logger(__name__)
@@ -19,6 +21,7 @@ SIGNING_SLOW, SIGNING_STOPPED = dt.timedelta(minutes=1), dt.timedelta(minutes=5)
 SEAL_WAIT, MAC_WAIT = dt.timedelta(minutes=1), dt.timedelta(minutes=5)  # both jobs run every 5 s
 INVENTORY_AGE = dt.timedelta(days=2)  # made daily
 VERIFIED_AGE = dt.timedelta(days=2)  # walked daily
+STORE_LATE, STORE_GIVEN_UP = dt.timedelta(seconds=telling.LATE), dt.timedelta(seconds=telling.GIVEN_UP)
 CLOCKS_APART = dt.timedelta(seconds=5)
 
 _STATE = metrics.gauge("pki_health", "0 as it should be, 1 look at it, 2 wrong", ["subject"], mode="mostrecent")
@@ -27,7 +30,7 @@ _VALUE = metrics.gauge("pki_health_value", "The number that was judged", ["subje
 
 def check_all() -> list[Finding]:
     """Everything that is looked at, the token first. Never raises for what is wrong; needs the token's PIN."""
-    return [token(), *inspection.inspect(), signing(), *keys(), *audit_chain(), *verified_chains(), the_clock()]
+    return [token(), *inspection.inspect(), signing(), *keys(), *audit_chain(), *verified_chains(), *responder(), the_clock()]
 
 
 def measure() -> list[Finding]:
@@ -114,6 +117,20 @@ def _lag(subject: str, oldest: dt.datetime | None, limit: dt.timedelta, nothing:
     age = max(clock.now() - oldest, dt.timedelta())
     text = f"den äldsta händelsen har väntat {age.total_seconds():.0f} s"
     return finding(subject, age < limit, text, measure="seconds", value=age.total_seconds())
+
+
+def responder() -> Iterator[Finding]:
+    """The OCSP responder's store and processes, by the newest look of `status_measures`; nothing where there is no store."""
+    seen = status_of_store()
+    if seen is None or not seen.generation or seen.followed_at is None:
+        return
+    age = max(seen.seen_at - seen.followed_at, dt.timedelta())
+    severity = Severity.OK if age <= STORE_LATE else Severity.WARNING if age <= STORE_GIVEN_UP else Severity.ERROR
+    text = f"följde databasen för {age.total_seconds():.0f} s sedan"
+    yield Finding("ocsp-lager", severity, text, "seconds", age.total_seconds())
+    count = len(seen.processes)
+    text = f"{count} {'process' if count == 1 else 'processer'} svarar ur lagret"
+    yield Finding("ocsp-process", Severity.OK if count else Severity.WARNING, text, "count", count)
 
 
 def the_clock() -> Finding:

@@ -22,6 +22,7 @@ from pki import (
     revoking,
     sealing,
     shared_factors,
+    status_measures,
 )
 from pki.takeover import signatures
 from siths_portal.lib import jobs
@@ -42,9 +43,17 @@ def settle() -> None:
 
 @shared_task(name="pki.keep_whole")  # type: ignore[untyped-decorator]
 def keep_whole() -> None:
-    """Revokes what is left of sets that were not issued whole, and what has a key that was compromised in another certificate."""
+    """Revokes what is left of sets that were not issued whole, and what has a key that another certificate just showed to be
+    compromised.
+    """
     issuance_sets.settle()
     key_checks.revoke_compromised()
+
+
+@shared_task(name="pki.revoke_compromised")  # type: ignore[untyped-decorator]
+def revoke_compromised() -> None:
+    """As `keep_whole` does with keys that were compromised lately, with all that ever were."""
+    key_checks.revoke_compromised(whole=True)
 
 
 @shared_task(name="pki.compare_moduli")  # type: ignore[untyped-decorator]
@@ -148,6 +157,12 @@ def expire_approvals() -> None:
 def sign_import_reports() -> None:
     """Signs the reports of imports that were finished where there was no token."""
     signatures.sign_waiting()
+
+
+@shared_task(name="pki.measure_status")  # type: ignore[untyped-decorator]
+def measure_status() -> None:
+    """Looks at what relying parties are told: lists, answers, and the OCSP responder's store and processes."""
+    status_measures.measure()
 
 
 @shared_task(name="pki.measure_health")  # type: ignore[untyped-decorator]

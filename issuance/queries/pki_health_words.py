@@ -47,6 +47,16 @@ AREAS: Mapping[str, Area] = {
         _("Om svaren finns, är signerade av rätt nyckel och säger detsamma som databasen."),
         _("Se efter att pki-workern och beat går. Kör sedan pki_presign_ocsp."),
     ),
+    "ocsp-lager": Area(
+        _("OCSP-svararens lager"),
+        _("Om svararens filer följer databasen. Utan det lämnas svar som gällde då, i högst åtta timmar."),
+        _("Se efter att ocsp-publisher går och når databasen. Den hinner ifatt av sig själv."),
+    ),
+    "ocsp-process": Area(
+        _("OCSP-svararens processer"),
+        _("Hur många processer som svarar ur lagret. Utan dem svarar den långsammare reservvägen."),
+        _("Se ocspd:s logg och starta den igen. Frågor besvaras under tiden av processen status."),
+    ),
     "koder": Area(
         _("Koder till kort"),
         _("Om mottagna koder förseglas i tid."),

@@ -1,0 +1,293 @@
+"""What relying parties are told of each CA now: its lists and their ages, its responder and answers, and what is behind.
+
+Read from the database in one query a kind, however many CAs there are; what lies in files is told by the worker (`StatusReport`).
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from pki.models import ONLINE, CaState, StatusReport
+from siths_portal.lib import clock
+
+COUNTED = 10_000
+"""Up to how many certificates that wait, or that a list lacks, are counted."""
+LATE = 1.5
+"""A list that is older than so many periods should have been replaced (spec F7)."""
+SHOWN = [*ONLINE, CaState.OFFLINE]
+
+
+@dataclass(frozen=True)
+class ListStatus:
+    """A scope of a CA's revocations and the list that is out: all of them (`shard` None), or one shard.
+
+    `number` is None before the first list; `next_update` for a CA's last one. `lacks` counts revocations that came after it, at
+    most COUNTED; `first_lacking` is the oldest of those. `leased_until` is set while a worker makes the next. `failures` in a row
+    end with `failure`, in the words of the error; the next attempt is at `retry_at`.
+    """
+
+    shard: int | None
+    number: int | None
+    this_update: dt.datetime | None
+    next_update: dt.datetime | None
+    entries: int
+    size: int
+    lacks: int
+    first_lacking: dt.datetime | None
+    leased_until: dt.datetime | None
+    failures: int
+    failure: str
+    retry_at: dt.datetime | None
+
+    def age(self, now: dt.datetime) -> dt.timedelta:
+        """Since thisUpdate; nothing before the first list."""
+        return now - self.this_update if self.this_update else dt.timedelta()
+
+    def left(self, now: dt.datetime) -> dt.timedelta | None:
+        """Until nextUpdate; None for a list without an end and before the first."""
+        return self.next_update - now if self.next_update else None
+
+    def state(self, period: dt.timedelta, now: dt.datetime) -> str:
+        """`missing`, `last` for a list without an end, `ended`, `late`, or `current`."""
+        if self.this_update is None:
+            return "missing"
+        if self.next_update is None:
+            return "last"
+        if self.next_update <= now:
+            return "ended"
+        return "late" if self.age(now) > LATE * period else "current"
+
+
+@dataclass(frozen=True)
+class AnswerStatus:
+    """A CA's OCSP answers. `signer_until` is None without a responder; a CA that is offline answers by its own key.
+
+    `waiting` certificates lack an answer of their present status, at most COUNTED; `waiting_since` is when the first of them got
+    that status. `oldest` and `first_end` are the thisUpdate and nextUpdate of the answer that ends first. `stored` certificates
+    had a current answer when the worker last counted, None before.
+    """
+
+    signer_until: dt.datetime | None
+    signer_key_id: str
+    signer_certificate: UUID | None
+    waiting: int
+    waiting_since: dt.datetime | None
+    oldest: dt.datetime | None
+    first_end: dt.datetime | None
+    stored: int | None
+
+    @property
+    def coverage(self) -> float | None:
+        """Which part of the certificates that have or want an answer has one, 0 to 1; None before the first count."""
+        if self.stored is None:
+            return None
+        return self.stored / (self.stored + self.waiting) if self.stored + self.waiting else 1.0
+
+
+@dataclass(frozen=True)
+class CaStatus:
+    """One CA that publishes status. `lists` begin with that of all certificates."""
+
+    id: int
+    slug: str
+    generation: int
+    common_name: str
+    state: str
+    has_key: bool
+    period: dt.timedelta
+    validity: dt.timedelta
+    lists: tuple[ListStatus, ...]
+    answers: AnswerStatus
+
+    @property
+    def answers_itself(self) -> bool:
+        """Whether it signs its own answers, at ceremonies."""
+        return self.state == CaState.OFFLINE
+
+    @property
+    def has_answers(self) -> bool:
+        """Whether it is asked by OCSP at all."""
+        return self.answers_itself or self.answers.signer_until is not None
+
+
+@dataclass(frozen=True)
+class ResponderProcess:
+    """A process of the OCSP responder by what it last told. `followed_at` is of the store's state that it answers from."""
+
+    pid: int
+    started_at: dt.datetime
+    told_at: dt.datetime
+    followed_at: dt.datetime | None
+    generation: str
+    answered: int
+    errors: int
+
+
+@dataclass(frozen=True)
+class StoreStatus:
+    """What the worker last saw of the OCSP store and its processes. `generation` is the index's name, empty without a store."""
+
+    seen_at: dt.datetime
+    counted_at: dt.datetime | None
+    generation: str
+    followed_at: dt.datetime | None
+    processes: tuple[ResponderProcess, ...]
+
+
+def ca_statuses() -> list[CaStatus]:
+    """Every CA that publishes status and whose certificate has not ended, by its name and generation."""
+    report = StatusReport.objects.first()
+    return _statuses(report.stored if report else {})
+
+
+def status_of_store() -> StoreStatus | None:
+    """What the worker last saw; None before its first look."""
+    report = StatusReport.objects.first()
+    if report is None:
+        return None
+    return StoreStatus(
+        seen_at=report.seen_at,
+        counted_at=report.counted_at,
+        generation=report.store.get("generation", ""),
+        followed_at=_moment(report.store.get("followed_at")),
+        processes=tuple(
+            ResponderProcess(
+                pid=each["pid"],
+                started_at=dt.datetime.fromtimestamp(each["started_at"], dt.UTC),
+                told_at=dt.datetime.fromtimestamp(each["told_at"], dt.UTC),
+                followed_at=_moment(each.get("followed_at")),
+                generation=each["generation"],
+                answered=each["answered"],
+                errors=each["errors"],
+            )
+            for each in report.processes
+        ),
+    )
+
+
+def _moment(seconds: float | None) -> dt.datetime | None:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC) if seconds else None
+
+
+def _statuses(stored: Mapping[str, int]) -> list[CaStatus]:
+    answers = {row["ca_id"]: row for row in _rows(_ANSWERS)}
+    lists: dict[int, list[ListStatus]] = {}
+    authorities = _rows(_LISTS)
+    for row in authorities:
+        if row["scope_id"] is not None:
+            lists.setdefault(row["ca_id"], []).append(_list(row))
+    by_id = {row["ca_id"]: row for row in authorities}
+    return [
+        CaStatus(
+            id=id_,
+            slug=row["slug"],
+            generation=row["generation"],
+            common_name=row["common_name"],
+            state=row["state"],
+            has_key=row["has_key"],
+            period=row["crl_period"],
+            validity=row["crl_validity"],
+            lists=tuple(lists.get(id_, ())),
+            answers=_answers(answers[id_], stored.get(str(id_), 0) if stored else None),
+        )
+        for id_, row in by_id.items()
+    ]
+
+
+def _list(row: Mapping[str, Any]) -> ListStatus:
+    return ListStatus(
+        shard=row["shard"],
+        number=row["number"],
+        this_update=row["this_update"],
+        next_update=row["next_update"],
+        entries=row["entries"] or 0,
+        size=row["size"] or 0,
+        lacks=row["lacks"],
+        first_lacking=row["first_lacking"],
+        leased_until=row["leased_until"],
+        failures=row["failures"],
+        failure=row["failure"] or "",
+        retry_at=row["retry_at"],
+    )
+
+
+def _answers(row: Mapping[str, Any], stored: int | None) -> AnswerStatus:
+    return AnswerStatus(
+        signer_until=row["signer_until"],
+        signer_key_id=row["signer_key_id"] or "",
+        signer_certificate=row["signer_certificate"],
+        waiting=row["waiting"],
+        waiting_since=row["waiting_since"],
+        oldest=row["oldest"],
+        first_end=row["first_end"],
+        stored=stored,
+    )
+
+
+def _rows(query: str) -> list[dict[str, Any]]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            query, {"shown": [str(each) for each in SHOWN], "now": clock.now(), "most": COUNTED, "offline": str(CaState.OFFLINE)}
+        )
+        names = [column.name for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+# Lists, with what each lacks by `pki_cert_changed` and, where attempts fail, the last error by the index of events.
+_LISTS = """
+SELECT ca.id AS ca_id, ca.slug, ca.generation, ca.common_name, ca.state, ca.key_id <> '' AS has_key,
+       ca.crl_period, ca.crl_validity, scope.id AS scope_id, scope.shard,
+       crl.number, crl.this_update, crl.next_update, crl.entries, crl.size,
+       CASE WHEN scope.lease IS NOT NULL AND scope.leased_until > %(now)s THEN scope.leased_until END AS leased_until,
+       scope.failures, scope.retry_at, lacks.count AS lacks, lacks.first AS first_lacking, failed.why AS failure
+FROM pki_certificateauthority ca
+LEFT JOIN pki_crlscope scope ON scope.ca_id = ca.id
+LEFT JOIN pki_crl crl ON crl.id = scope.newest_id
+LEFT JOIN LATERAL (
+  SELECT count(*), min(few.revoked_at) AS first FROM (
+    SELECT row.revoked_at FROM pki_certificate row
+    WHERE row.ca_id = ca.id AND row.status = 'revoked' AND row.status_version > coalesce(crl.status_version, -1)
+      AND (scope.shard IS NULL OR get_byte(decode(right(row.serial, 2), 'hex'), 0) %% ca.crl_shards = scope.shard)
+    ORDER BY row.status_version LIMIT %(most)s
+  ) few
+) lacks ON true
+LEFT JOIN LATERAL (
+  SELECT event.facts ->> 'why' AS why FROM pki_event event
+  WHERE scope.failures > 0 AND event.subject_type = 'certificate_authority' AND event.subject_ref = ca.id::text
+    AND event.action = 'crl.abandoned' AND event.facts -> 'shard' = coalesce(to_jsonb(scope.shard), 'null'::jsonb)
+  ORDER BY event.id DESC LIMIT 1
+) failed ON true
+WHERE ca.state = ANY(%(shown)s) AND ca.not_after > %(now)s
+ORDER BY ca.common_name, ca.generation, scope.shard NULLS FIRST
+"""
+
+# Answers, by the partial index of certificates that lack one and the index of ageing answers.
+_ANSWERS = """
+SELECT ca.id AS ca_id, signer.not_after AS signer_until, signer.key_id AS signer_key_id,
+       signer.certificate_id AS signer_certificate, coalesce(waiting.count, 0) AS waiting, waiting.since AS waiting_since,
+       ends.this_update AS oldest, ends.next_update AS first_end
+FROM pki_certificateauthority ca
+LEFT JOIN LATERAL (
+  SELECT signer.not_after, signer.key_id, signer.certificate_id FROM pki_ocspsigner signer
+  JOIN pki_certificate own ON own.id = signer.certificate_id AND own.status = 'issued'
+  WHERE signer.ca_id = ca.id AND signer.retired_at IS NULL
+  ORDER BY signer.not_after DESC LIMIT 1
+) signer ON true
+LEFT JOIN LATERAL (
+  SELECT count(*), min(coalesce(few.revoked_at, few.issued_at)) AS since FROM (
+    SELECT row.revoked_at, row.issued_at FROM pki_certificate row
+    WHERE row.ca_id = ca.id AND row.status IN ('issued', 'revoked') AND row.presigned_version <> row.status_version
+      AND row.not_after > %(now)s
+    LIMIT %(most)s
+  ) few
+) waiting ON signer.key_id IS NOT NULL OR ca.state = %(offline)s
+LEFT JOIN LATERAL (
+  SELECT answer.this_update, answer.next_update FROM pki_ocspresponse answer
+  WHERE answer.ca_id = ca.id ORDER BY answer.next_update LIMIT 1
+) ends ON true
+WHERE ca.state = ANY(%(shown)s) AND ca.not_after > %(now)s
+"""
