@@ -258,10 +258,14 @@ def draw_serial(ca: CertificateAuthority) -> int:
 
 
 def _reserved(id_: UUID, planned: Planned, version: ProfileVersion) -> Reserved:
-    ca, order = planned.ca, planned.order
-    linted = _linted(ca, planned.issuer, planned.profile, planned.content)
-    refs = {"subject_ref": order.subject_ref, "carrier_ref": order.carrier_ref}
-    return Reserved(id=id_, ca=ca, profile_version=version, **refs, **linted)
+    return Reserved(
+        id=id_,
+        ca=planned.ca,
+        profile_version=version,
+        subject_ref=planned.order.subject_ref,
+        carrier_ref=planned.order.carrier_ref,
+        **_linted(planned.ca, planned.issuer, planned.profile, planned.content),
+    )
 
 
 def reserve_row(ca: CertificateAuthority, issuer: Issuer, profile: Profile, content: Content, now: dt.datetime) -> Certificate:
