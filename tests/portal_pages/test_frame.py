@@ -25,6 +25,7 @@ from siths_portal.lib.errors import Conflict, Gone, Invalid, NotFound, TooManyRe
 from siths_portal.lib.forms import Form
 from tests.portal import portal_client
 
+CONFIGURATION = {Role.SYSTEM_ADMIN, Role.GLOBAL_READER, Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER, Role.READER}
 INVOICES = {Role.SYSTEM_ADMIN, Role.GLOBAL_READER, Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER}
 STATUS = {
     "ordered": "Beställd", "sent": "Skickat", "new": "Ny", "active": "Aktiv", "revoked": "Spärrad", "expired": "Utgången",
@@ -53,7 +54,8 @@ def tabs(body: str) -> list[str]:
 def test_tabs_follow_the_rights(world: Any, role: Role) -> None:
     body = client_of(world.officer(role=role)).get("/sok/").content.decode()
     invoices, operating = ["Fakturor"] * (role in INVOICES), ["PKI"] * (role is Role.SYSTEM_ADMIN)
-    assert tabs(body) == ["Sök", *invoices, *operating]
+    configuring = ["Administrera"] * (role in CONFIGURATION)
+    assert tabs(body) == ["Sök", *configuring, *invoices, *operating]
     assert re.search(r'href="/sok/" aria-current="true"', body)
 
 
