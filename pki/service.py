@@ -53,6 +53,17 @@ from pki.operators.ceremonies import (
     ceremony_remaining,
     protocol_content,
 )
+from pki.operators.imports import (
+    FindingCount,
+    FindingPage,
+    ImportLine,
+    ImportRecord,
+    ImportStep,
+    import_findings,
+    import_record,
+    import_report,
+    imports,
+)
 from pki.operators.keys import KeyPage, KeyView, destroyed_keys, keys_in_use
 from pki.operators.mass_samples import mass_revocation_samples
 from pki.operators.records import CertificateRecord, certificate_der, certificate_pem, certificate_record
@@ -64,6 +75,8 @@ from pki.operators.search import (
     find_certificates,
     profile_names,
 )
+from pki.operators.status import COUNTED as STATUS_COUNTED
+from pki.operators.status import CaStatus, ListStatus, ResponderProcess, StoreStatus, ca_statuses, status_of_store
 from pki.orders import CertificateOrder, CertificateView, SerialOnly
 from pki.planning import plan_certificates, plan_serial_only
 from pki.publication import PublicationView, publication
@@ -71,6 +84,10 @@ from pki.revoking import SourceRecord, plan_revocation
 from pki.secrets import destroy_secrets, plan_secret, secret_jwks, secret_state
 
 __all__ = [
+    "APPROVALS_REQUIRED",
+    "APPROVAL_LIFETIME",
+    "LONGEST_CEREMONY_FILE",
+    "STATUS_COUNTED",
     "ApprovalAction",
     "ApprovalPage",
     "ApprovalState",
@@ -81,6 +98,7 @@ __all__ = [
     "AuthorityRecord",
     "AuthorityView",
     "CaState",
+    "CaStatus",
     "CeremonyEvent",
     "CeremonyRecord",
     "CeremonyView",
@@ -95,10 +113,16 @@ __all__ = [
     "Decision",
     "DecisionView",
     "DeliveryView",
+    "FindingCount",
+    "FindingPage",
     "HealthView",
+    "ImportLine",
+    "ImportRecord",
+    "ImportStep",
     "InventoryReport",
     "KeyPage",
     "KeyView",
+    "ListStatus",
     "MassRevocationDryRun",
     "MassRevocationGrounds",
     "MassRevocationGroup",
@@ -112,12 +136,14 @@ __all__ = [
     "Protocol",
     "PublicationView",
     "Remaining",
+    "ResponderProcess",
     "RevocationChannel",
     "RevocationReason",
     "SeenFinding",
     "SerialOnly",
     "Severity",
     "SourceRecord",
+    "StoreStatus",
     "approval",
     "audit_checks",
     "authorities",
@@ -126,6 +152,7 @@ __all__ = [
     "authority_record",
     "ca_state_matter",
     "ca_state_targets",
+    "ca_statuses",
     "carry_out_ca_state",
     "ceremonies",
     "ceremony",
@@ -149,6 +176,10 @@ __all__ = [
     "find_certificates",
     "grant_client",
     "health_report",
+    "import_findings",
+    "import_record",
+    "import_report",
+    "imports",
     "key_inventory",
     "keys_in_use",
     "mass_revocation",
@@ -173,6 +204,7 @@ __all__ = [
     "secret_jwks",
     "secret_state",
     "start_mass_revocation",
+    "status_of_store",
     "stop_mass_revocation",
     "wait_for_delivery",
     "wait_until_settled",

@@ -442,6 +442,14 @@ ROWS: list[Row] = [
     Row("pki_proposal_withdraw", "GET", Action.DECIDE_PKI, pki_things.proposal, nowhere=True, unseen=403),
     Row("pki_proposal_withdraw", "POST", Action.DECIDE_PKI, pki_things.proposal, ok=302, nowhere=True, unseen=403),
     Row("pki_health", "GET", Action.VIEW_PKI),
+    Row("pki_status", "GET", Action.VIEW_PKI),
+    Row("pki_imports", "GET", Action.VIEW_PKI),
+    Row("pki_import", "GET", Action.VIEW_PKI, pki_things.imported, nowhere=True, unseen=403),
+    Row("pki_import_findings", "GET", Action.VIEW_PKI, pki_things.imported, more=("serial",), nowhere=True, unseen=403),
+    *(
+        Row("pki_import_report", "GET", Action.VIEW_PKI, pki_things.imported, more=(kind,), case=kind, nowhere=True, unseen=403)
+        for kind in ("json", "txt", "sig", "pem")
+    ),
     Row("pki_mass_revocations", "GET", Action.VIEW_PKI),
     Row("pki_mass_new", "GET", Action.MASS_REVOKE),
     Row("pki_mass_new", "POST", Action.MASS_REVOKE, ok=422),

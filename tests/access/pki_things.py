@@ -1,15 +1,18 @@
-"""What the operators' addresses name: ceremonies, prepared ones, and changes of a CA's state that were approved."""
+"""What the operators' addresses name: ceremonies, prepared ones, changes of a CA's state that were approved, imports."""
 
 import json
 import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pki import approvals, ca_states, ceremony_proposals
 from pki.domain.ceremony_file import parse
-from pki.models import ApprovalAction, Decision, KeyCeremony
+from pki.models import ApprovalAction, CaImport, CertificateAuthority, Decision, HsmKey, ImportFinding, KeyCeremony, KeyPurpose
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
 from tests.access.world import AccessWorld, Who
@@ -58,6 +61,36 @@ def ceremony(_access: AccessWorld, _who: Who, relation: str) -> tuple[Any, ...]:
         transcript_sha256=sha256_hex(transcript.encode()),
     )  # fmt: skip
     return (made.pk,)
+
+
+def imported(_access: AccessWorld, _who: Who, relation: str) -> tuple[Any, ...]:
+    """An import that is finished and signed, with a row that was not taken."""
+    if relation == "unknown":
+        return NOBODY
+    ca, now = CertificateAuthority.objects.get(slug="person-hsaid-3", generation=1), clock.now()
+    document = {
+        "slug": ca.slug, "generation": ca.generation, "certificate_sha256": "0" * 64, "format": "jsonl", "key_id": "",
+        "inputs_sha256": "1" * 64, "rows": 2, "new": 1, "new_revoked": 0, "revoked": 0, "papers": 0, "findings": 1,
+    }  # fmt: skip
+    request = approvals.request(action=ApprovalAction.IMPORT, summary="Prov", document=document, requester_ref="user:nobody")
+    public = ec.generate_private_key(ec.SECP256R1()).public_key()
+    key = HsmKey.objects.create(
+        key_id=uuid4().hex, purpose=KeyPurpose.AUDIT_HEAD, token_label="t", label=uuid4().hex, algorithm="ec-p256",
+        public_key_der=public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo), created_at=now,
+    )  # fmt: skip
+    counts = {"rows": 2, "new": 1, "finding:serial": 1}
+    report = {
+        "dry_run": False, "ca": {"slug": ca.slug, "generation": 1, "common_name": ca.common_name, "certificate_sha256": "0" * 64},
+        "format": "jsonl", "inputs": [], "inputs_sha256": "1" * 64, "counts": {"rows": 2, "new": 1}, "lists": [],
+        "rows": {"issued": 1, "revoked": 0}, "crl_number_above": "7", "findings": {"serial": 1}, "examples": [],
+    }  # fmt: skip
+    row = CaImport.objects.create(
+        ca=ca, approval_request=request, inputs=[], inputs_sha256="1" * 64, state="finished", position=2, counts=counts,
+        actor_ref="operator:x", started_at=now, last_batch_at=now, finished_at=now, report=report, signature=b"x",
+        signature_key_id=key.key_id, signed_at=now,
+    )  # fmt: skip
+    ImportFinding.objects.create(ca_import=row, place="certificates.jsonl:2", kind="serial", serial="0177AB")
+    return (request.pk,)
 
 
 @cache

@@ -155,6 +155,8 @@ def _functions(actor: Any, found: pki.ApprovalView) -> Iterator[Link]:
         yield Link(_("Besluta"), reverse("pki_approval_decide", args=[found.id]), not why_not, why_not)
     if mass_revocation := found.document.get("mass_revocation"):
         yield Link(_("Visa masspärren"), reverse("pki_mass_revocation", args=[mass_revocation]))
+    if found.action == pki.ApprovalAction.IMPORT:
+        yield Link(_("Visa importen"), reverse("pki_import", args=[found.id]))
     if found.action == pki.ApprovalAction.CA_STATE and found.state == pki.ApprovalState.APPROVED:
         yield Link(_("Genomför ändringen"), reverse("pki_approval_carry_out", args=[found.id]))
     if found.requester_ref == actor.ref and found.is_waiting:

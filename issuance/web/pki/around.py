@@ -10,6 +10,7 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import formats
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -26,6 +27,8 @@ SECTIONS = (
     ("mass", "pki_mass_revocations", gettext_lazy("Masspärr")),
     ("approvals", "pki_approvals", gettext_lazy("Ärenden")),
     ("ceremonies", "pki_ceremonies", gettext_lazy("Ceremonier")),
+    ("imports", "pki_imports", gettext_lazy("Importer")),
+    ("status", "pki_status", gettext_lazy("Status")),
     ("health", "pki_health", gettext_lazy("Driftläge")),
 )
 
@@ -100,4 +103,9 @@ def cursor(request: HttpRequest) -> UUID | None:
 
 def bytes_of(size: int) -> str:
     """A size in words."""
-    return _("{size} byte").format(size=f"{size:,}".replace(",", "\u00a0"))
+    return _("{size} byte").format(size=number(size))
+
+
+def number(value: int) -> str:
+    """A number in groups of three."""
+    return str(formats.number_format(value, force_grouping=True))

@@ -9,8 +9,10 @@ from issuance.web.pki import (
     ceremonies,
     certificates,
     health,
+    imports,
     mass_revocations,
     proposals,
+    status,
 )
 
 _CA = "pki/utfardare/<slug:slug>/<int:generation>/"
@@ -18,6 +20,7 @@ _CERTIFICATE = "pki/certifikat/<uuid:certificate_id>/"
 _APPROVAL = "pki/arenden/<uuid:request_id>/"
 _CEREMONY = "pki/ceremonier/<uuid:ceremony_id>/"
 _PROPOSAL = "pki/ceremonier/forberedd/<uuid:proposal_id>/"
+_IMPORT = "pki/importer/<uuid:import_id>/"
 _MASS = "pki/massparr/<uuid:mass_revocation_id>/"
 
 urlpatterns: list[URLPattern] = [
@@ -48,6 +51,11 @@ urlpatterns: list[URLPattern] = [
     path(f"{_CEREMONY}protokoll.txt", ceremonies.protocol_text, name="pki_ceremony_protocol_text"),
     path(f"{_CEREMONY}fil.yaml", ceremonies.ceremony_file, name="pki_ceremony_file"),
     path("pki/driftlage/", health.health, name="pki_health"),
+    path("pki/status/", status.status, name="pki_status"),
+    path("pki/importer/", imports.import_list, name="pki_imports"),
+    path(_IMPORT, imports.import_one, name="pki_import"),
+    path(f"{_IMPORT}avvikelser/<slug:kind>/", imports.import_findings, name="pki_import_findings"),
+    path(f"{_IMPORT}rapport.<slug:kind>", imports.import_report, name="pki_import_report"),
     path("pki/massparr/", mass_revocations.mass_list, name="pki_mass_revocations"),
     path("pki/massparr/ny/", mass_revocations.mass_new, name="pki_mass_new"),
     path("pki/massparr/provrakning/<uuid:trial_id>/", mass_revocations.mass_trial, name="pki_mass_trial"),

@@ -1,0 +1,256 @@
+"""Imports of CAs as operators follow them: what was asked for, how far each has come, what it found, and its report.
+
+An import is known by its request for approval, since it is there from the first; nothing is imported before two others approve.
+"""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import QuerySet
+
+from pki.models import ApprovalAction, ApprovalRequest, CaImport, Event, ImportFinding, ImportState
+from pki.operators.approvals import ApprovalView, approval
+from pki.takeover import signatures
+from pki.takeover.findings import KINDS, LOCK
+from pki.takeover.reports import Report
+from siths_portal.lib import clock
+from siths_portal.lib.errors import NotFound
+
+PAGE = 25
+FINDINGS = 100
+STEPS = 20
+OF_LISTS = ("listed-unknown", "listed-not-revoked", "listed-differently", "not-listed", "list-unreadable")
+"""Kinds of findings that tell how the old service's lists differ from the rest."""
+_PLANNED = ("rows", "new", "new_revoked", "revoked", "papers", "findings")
+
+
+@dataclass(frozen=True)
+class ImportLine:
+    """An import in a list. `state` is `open`, `approved`, `rejected`, `withdrawn` or `expired` until it begins, then
+    `certificates`, `lists` or `finished`. `position` rows of the source are stored, of `rows` that the dry run counted."""
+
+    id: UUID
+    slug: str
+    generation: int
+    state: str
+    requester_ref: str
+    created_at: dt.datetime
+    started_at: dt.datetime | None
+    finished_at: dt.datetime | None
+    last_batch_at: dt.datetime | None
+    position: int
+    rows: int
+    findings: int
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything may have been imported."""
+        return self.started_at is not None
+
+
+@dataclass(frozen=True)
+class FindingCount:
+    """How many findings there are of a kind; `text` says in Swedish what it is."""
+
+    kind: str
+    text: str
+    number: int
+
+
+@dataclass(frozen=True)
+class ImportStep:
+    """Something that was noted of an import; `facts` are the event's."""
+
+    at: dt.datetime
+    action: str
+    actor_ref: str
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ImportRecord:
+    """Everything on one import. `plan` is what the dry run found, `counts` what has been done; `inputs` are the files with size
+    and SHA-256. `is_running`: a process has it in hand now. `report` stands when it is finished."""
+
+    line: ImportLine
+    approval: ApprovalView
+    format: str
+    certificate_sha256: str
+    inputs_sha256: str
+    inputs: Sequence[Mapping[str, Any]]
+    plan: Mapping[str, int]
+    counts: Mapping[str, int]
+    findings: tuple[FindingCount, ...]
+    steps: tuple[ImportStep, ...]
+    is_running: bool
+    is_external: bool
+    report: Mapping[str, Any] | None = field(repr=False)
+    report_sha256: str
+    signed_at: dt.datetime | None
+    signature_key_id: str
+
+    @property
+    def rate(self) -> float:
+        """Rows a second from its beginning to its newest batch; 0 while that says nothing."""
+        if self.line.started_at is None or self.line.last_batch_at is None or self.line.finished_at is not None:
+            return 0
+        seconds = (self.line.last_batch_at - self.line.started_at).total_seconds()
+        return self.line.position / seconds if seconds > 0 else 0
+
+    def differences(self) -> tuple[FindingCount, ...]:
+        """What of the findings tells how the old lists differ, every kind, also those that were not found."""
+        found = {each.kind: each.number for each in self.findings}
+        return tuple(FindingCount(kind, KINDS[kind], found.get(kind, 0)) for kind in OF_LISTS)
+
+
+@dataclass(frozen=True)
+class FindingLine:
+    """A row that was not taken as it stands, or that two sources tell differently."""
+
+    place: str
+    serial: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class FindingPage:
+    """Findings of one kind in the order in which they were found, and where the next page goes on."""
+
+    kind: str
+    text: str
+    rows: tuple[FindingLine, ...]
+    after: int | None
+
+
+@dataclass(frozen=True)
+class ReportFile:
+    """The report or its signature as a file to save."""
+
+    name: str
+    content: bytes = field(repr=False)
+
+
+def imports(*, after: UUID | None = None, limit: int = PAGE) -> list[ImportLine]:
+    """Imports, the newest request first: those before the one with id `after`."""
+    rows = _rows() if after is None else _rows().filter(id__lt=after)
+    return [_line(row) for row in rows.order_by("-id")[:limit]]
+
+
+def import_record(import_id: UUID) -> ImportRecord:
+    """Everything on one import. Raises NotFound."""
+    request, row = _found(import_id)
+    document, report = request.document, row.report if row else None
+    return ImportRecord(
+        line=_line(request),
+        approval=approval(import_id),
+        format=document["format"],
+        certificate_sha256=document["certificate_sha256"],
+        inputs_sha256=document["inputs_sha256"],
+        inputs=row.inputs if row else (),
+        plan={name: int(document.get(name, 0)) for name in _PLANNED},
+        counts={name: number for name, number in row.counts.items() if not name.startswith("finding:")} if row else {},
+        findings=tuple(_counted(row)) if row else (),
+        steps=tuple(_steps(row)) if row else (),
+        is_running=row is not None and row.state != ImportState.FINISHED and _is_running(row),
+        is_external=not document["key_id"],
+        report=report,
+        report_sha256=Report(report).sha256 if report else "",
+        signed_at=row.signed_at if row else None,
+        signature_key_id=row.signature_key_id if row else "",
+    )
+
+
+def import_findings(import_id: UUID, kind: str, *, after: int = 0) -> FindingPage:
+    """A page of an import's findings of one kind. Raises NotFound, also for a kind that there is not."""
+    _request, row = _found(import_id)
+    if row is None or kind not in KINDS:
+        raise _unknown()
+    found = list(ImportFinding.objects.filter(ca_import=row, kind=kind, id__gt=after).order_by("id")[: FINDINGS + 1])
+    lines = tuple(FindingLine(each.place, each.serial, each.detail) for each in found[:FINDINGS])
+    return FindingPage(kind, KINDS[kind], lines, found[FINDINGS - 1].id if len(found) > FINDINGS else None)
+
+
+def import_report(import_id: UUID, kind: str) -> ReportFile:
+    """A finished import's report as `json` or `txt`, its signature as `sig` (DER), or the signature's key as `pem`.
+
+    Raises NotFound.
+    """
+    _request, row = _found(import_id)
+    if row is None or row.report is None:
+        raise _unknown()
+    report = Report(row.report)
+    name = f"{report.stem}.{kind}"
+    if kind == "json":
+        return ReportFile(name, report.content)
+    if kind == "txt":
+        return ReportFile(name, report.text().encode())
+    signature = signatures.of(row)
+    if signature is None or kind not in ("sig", "pem"):
+        raise _unknown()
+    return ReportFile(name, signature.der if kind == "sig" else signature.public_key)
+
+
+def _rows() -> QuerySet[ApprovalRequest]:
+    return ApprovalRequest.objects.filter(action=ApprovalAction.IMPORT).select_related("ca_import").defer("ca_import__report")
+
+
+def _found(import_id: UUID) -> tuple[ApprovalRequest, CaImport | None]:
+    found = ApprovalRequest.objects.filter(action=ApprovalAction.IMPORT, pk=import_id).select_related("ca_import").first()
+    if found is None:
+        raise _unknown()
+    return found, getattr(found, "ca_import", None)
+
+
+def _unknown() -> NotFound:
+    return NotFound("import-unknown", "Importen eller det som söks i den finns inte.")
+
+
+def _line(request: ApprovalRequest) -> ImportLine:
+    row = getattr(request, "ca_import", None)
+    late = request.state in ("open", "approved") and request.expires_at <= clock.now()
+    counts = row.counts if row else {}
+    return ImportLine(
+        id=request.id,
+        slug=request.document["slug"],
+        generation=request.document["generation"],
+        state=row.state if row else "expired" if late else request.state,
+        requester_ref=request.requester_ref,
+        created_at=request.created_at,
+        started_at=row.started_at if row else None,
+        finished_at=row.finished_at if row else None,
+        last_batch_at=row.last_batch_at if row else None,
+        position=row.position if row else 0,
+        rows=int(request.document.get("rows", 0)),
+        findings=sum(number for name, number in counts.items() if name.startswith("finding:")),
+    )
+
+
+def _counted(row: CaImport) -> list[FindingCount]:
+    """By kind, in the order in which an import comes to them."""
+    return [
+        FindingCount(kind, text, row.counts[f"finding:{kind}"]) for kind, text in KINDS.items() if f"finding:{kind}" in row.counts
+    ]
+
+
+def _steps(row: CaImport) -> list[ImportStep]:
+    """What was noted of it, the newest STEPS, the newest first: its beginning and end, and each batch that is stored."""
+    events = Event.objects.filter(subject_type="certificate_authority", subject_ref=str(row.ca_id), facts__import=str(row.pk))
+    return [ImportStep(each.at, each.action, each.actor_ref, each.facts) for each in events.order_by("-id")[:STEPS]]
+
+
+def _is_running(row: CaImport) -> bool:
+    """Whether a process holds the lock under which imports are carried out, in this database, and works on this one: on the one
+    of those that are not finished that stored a batch last.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = 0 AND objid = %s AND objsubid = 1 "
+            "AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())) "
+            "AND %s = (SELECT id FROM pki_caimport WHERE state <> %s ORDER BY coalesce(last_batch_at, started_at) DESC LIMIT 1)",
+            [LOCK, row.pk, str(ImportState.FINISHED)],
+        )
+        return bool(cursor.fetchone() == (True,))
