@@ -84,9 +84,6 @@ from pki.revoking import SourceRecord, plan_revocation
 from pki.secrets import destroy_secrets, plan_secret, secret_jwks, secret_state
 
 __all__ = [
-    "APPROVALS_REQUIRED",
-    "APPROVAL_LIFETIME",
-    "LONGEST_CEREMONY_FILE",
     "STATUS_COUNTED",
     "ApprovalAction",
     "ApprovalPage",
