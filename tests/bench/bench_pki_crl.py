@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.bench.durable import ROOT, House, durable
 
-ENTRIES, ROUNDS, CA = int(os.environ.get("BENCH_CRL_ENTRIES", "1000000")), 3, "function"
+ENTRIES, CA = int(os.environ.get("BENCH_CRL_ENTRIES", "1000000")), "function"
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 pytestmark = pytest.mark.timeout(1800)
 SUBJECT = ["/C=SE/O=Demo AB", "/CN=DEMO CRL"]
 
@@ -122,7 +123,8 @@ def test_a_crl_of_a_million(house: House, report: Callable[..., float]) -> None:
         note = f"{seconds:.2f} s, {cpu:.2f} s CPU, peak {peak:.0f} MiB"
         if "before" in answers[0]:
             ratio = statistics.median(a["seconds"] / b["seconds"] for a, b in rounds)
-            note += f" ({answers[0]['before']:.0f} at the call); {ratio:.1f} x openssl; {answers[0]['size'] / 1e6:.1f} MB"
+            note += f" ({answers[0]['before']:.0f} at the call); {ratio:.1f} x openssl (floor 3, goal 4)"
+            note += f"; {answers[0]['size'] / 1e6:.1f} MB"
         report("pki", what, name, [ENTRIES / each["seconds"] for each in answers], note=note)
     assert all(mine["entries"] == ENTRIES for _, mine in rounds)
     assert all(mine["peak"] < 100 for _, mine in rounds)

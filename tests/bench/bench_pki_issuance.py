@@ -1,15 +1,17 @@
 """Issuance in two `pki` worker processes on a durable PostgreSQL, beside what the token alone does in the same two processes."""
 
-import json
-import subprocess
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from tests.bench.durable import PYTHON, ROOT, House, durable
+from tests.bench.durable import House, durable
+from tests.bench.processes import Workers
 
-PROCESSES, ROUNDS, SECONDS, BATCH = 2, 5, 3.0, 100
+PROCESSES, BATCH = 2, 100
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
+SECONDS = min(3.0, float(os.environ.get("BENCH_SECONDS", "3")))
 RSA, EC = "person-hsaid-3", "person-id-3"
 ISSUERS = {
     RSA: ("RSA-4096", ["person-hsaid-auth", "person-hsaid-sign"], 2000),
@@ -17,32 +19,6 @@ ISSUERS = {
 }
 
 Report = Callable[..., float]
-
-
-class Workers:
-    """The processes, asked all at once."""
-
-    def __init__(self, environ: dict[str, str]) -> None:
-        command = [*PYTHON, "-m", "tests.bench.issuance_worker"]
-        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        self._processes = [subprocess.Popen(command, cwd=ROOT, env=environ, **pipes) for _ in range(PROCESSES)]
-        self._read()
-
-    def _read(self) -> list[dict[str, Any]]:
-        return [json.loads(process.stdout.readline()) for process in self._processes]  # type: ignore[union-attr]
-
-    def ask(self, do: str, **arguments: Any) -> list[dict[str, Any]]:
-        """What each process answers."""
-        for process in self._processes:
-            process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")  # type: ignore[union-attr]
-            process.stdin.flush()  # type: ignore[union-attr]
-        return self._read()
-
-    def end(self) -> None:
-        """Closes their input, which ends them."""
-        for process in self._processes:
-            process.stdin.close()  # type: ignore[union-attr]
-            process.wait(30)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +35,7 @@ def test_certificates(house: House, report: Report, slug: str) -> None:
     key, profiles, stock = ISSUERS[slug]
     count = "SELECT count(*) FROM pki_certificateblob"
     before = int(postgres.psql(count, database="siths"))
-    workers = Workers(environ)
+    workers = Workers("tests.bench.issuance_worker", environ, PROCESSES)
     rates: dict[str, list[float]] = {"token": [], "issued": [], "answered": []}
     shares: dict[str, list[dict[str, Any]]] = {"issued": [], "answered": []}
     issued = 0

@@ -1,11 +1,14 @@
 """`make bench`: each benchmark runs beside its peers in the same process, in turns, and lands in a table and in results.json."""
 
 import json
+import os
 import platform
 import statistics
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -29,6 +32,34 @@ class Result:
 
 
 _results: list[Result] = []
+
+
+@pytest.fixture(autouse=True, scope="session")
+def two_cores() -> None:
+    """Servers and load share two cores, however many there are: what a benchmark starts inherits this."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
+
+
+PROGRAMS = {
+    "wrk": ["wrk", "-v"],
+    "nginx": ["/usr/sbin/nginx", "-v"],
+    "cfssl": ["dpkg-query", "-W", "-f", "${Version}", "golang-cfssl"],
+    "openssl": ["openssl", "version"],
+    "softhsm": ["softhsm2-util", "--version"],
+}
+
+
+def _machine() -> dict[str, str]:
+    """What the figures depend on. A program that is not there is left out."""
+    said = {"python": platform.python_version(), "system": platform.platform(), "processors": str(os.cpu_count())}
+    said |= {name: version(name) for name in ("granian", "cryptography", "django")}
+    for name, command in PROGRAMS.items():
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        except OSError:
+            continue
+        said[name] = (done.stdout + done.stderr).strip().split("\n")[0]
+    return said
 
 
 def _rate(operation: Callable[[], object]) -> float:
@@ -72,10 +103,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not _results:
         return
     terminalreporter.write_line("")
-    terminalreporter.write_line(f"{'area':<9}{'what':<46}{'by':<34}{'per second':>12}{'slowest':>12}{'fastest':>12}")
+    what, by = (max(len(getattr(one, name)) for one in _results) + 2 for name in ("what", "by"))
+    terminalreporter.write_line(f"{'area':<9}{'what':<{what}}{'by':<{by}}{'per second':>12}{'slowest':>12}{'fastest':>12}")
     for one in _results:
         numbers = f"{one.median:>12,.0f}{one.slowest:>12,.0f}{one.fastest:>12,.0f}"
-        terminalreporter.write_line(f"{one.area:<9}{one.what:<46}{one.by:<34}{numbers}  {one.note}".rstrip())
+        terminalreporter.write_line(f"{one.area:<9}{one.what:<{what}}{one.by:<{by}}{numbers}  {one.note}".rstrip())
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    machine = {"python": platform.python_version(), "system": platform.platform()}
-    RESULTS.write_text(json.dumps({"machine": machine, "results": [asdict(one) for one in _results]}, indent=1) + "\n")
+    RESULTS.write_text(
+        json.dumps({"machine": _machine(), "results": [asdict(one) for one in _results]}, indent=1, ensure_ascii=False) + "\n"
+    )
