@@ -286,9 +286,10 @@ def _template(responder: Responder, moment: dt.datetime) -> ocsp_answer.Template
         )
         for name in CertIdHash.values
     ]
+    # A CA's own certificate is carried too: GnuTLS finds no signer by a key's hash but among the answer's certificates.
     return ocsp_answer.Template(
         responder_key_hash=x509.SubjectKeyIdentifier.from_public_key(public_key).digest,
-        certificates=[responder.certificate.public_bytes(Encoding.DER)] if responder.signer is not None else [],
+        certificates=[responder.certificate.public_bytes(Encoding.DER)],
         issuers=issuers,
         this_update=moment,
         signature=_signature(responder.key),
