@@ -1,8 +1,10 @@
 """Whether public keys may be certified, by what is known of others (B1.12, B1.13). What a key shows by itself is in `keys`."""
 
+import datetime as dt
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import batched
 from pathlib import Path
 
 import structlog
@@ -14,7 +16,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from pki.domain import moduli, weak_keys
 from pki.domain.weak_keys import WeakKeys
-from pki.models import COMPROMISE, Certificate, CertificateAuthority, CertificateStatus, HsmKey, RevocationReason
+from pki.models import COMPROMISE, Certificate, CertificateAuthority, CertificateStatus, HsmKey, Revocation, RevocationReason
 from pki.revoking import plan_revocation
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid, Unavailable
@@ -22,6 +24,10 @@ from siths_portal.lib.errors import Conflict, Invalid, Unavailable
 log = structlog.get_logger(__name__)
 
 ACTOR = "system:compromised-keys"
+RECENT = dt.timedelta(seconds=30)
+"""How long a compromise is looked at each few seconds; what is missed then waits for the search through all of them."""
+
+_PIECE = 1000
 _LIVE = [CertificateStatus.RESERVED, CertificateStatus.ISSUED]
 
 
@@ -125,15 +131,35 @@ def _compromised() -> QuerySet[Certificate]:
     return Certificate.objects.filter(status=CertificateStatus.REVOKED, reason__in=COMPROMISE)
 
 
-def revoke_compromised() -> int:
+def revoke_compromised(*, whole: bool = False) -> int:
     """Revokes what has a key that was revoked as compromised in another certificate; returns how many (BR section 4.9.1.1).
 
-    That is what was planned or issued with it before the compromise was known. A sweeper, in transactions of its own.
+    That is what was planned or issued with it before the compromise was known. Looks at the compromises of the last RECENT, or
+    with `whole` at all there are. A sweeper: it goes from these to their siblings, and never through all that is good.
     """
-    known = _compromised().exclude(spki_sha256="").values("spki_sha256")
+    return sum(_revoke_siblings(part) for part in (_all_pieces() if whole else _recent_pieces()))
+
+
+def _recent_pieces() -> Iterator[Sequence[str]]:
+    lately = Revocation.objects.filter(decided_at__gte=clock.now() - RECENT, reason__in=COMPROMISE)
+    found = lately.exclude(certificate__spki_sha256="").values_list("certificate__spki_sha256", flat=True)
+    return batched(sorted(set(found)), _PIECE, strict=False)
+
+
+def _all_pieces() -> Iterator[Sequence[str]]:
+    """By the index of compromised keys, a piece at a time."""
+    known = _compromised().order_by("spki_sha256").values_list("spki_sha256", flat=True).distinct()
+    last = ""
+    while part := list(known.filter(spki_sha256__gt=last)[:_PIECE]):
+        yield part
+        last = part[-1]
+
+
+def _revoke_siblings(spki_hashes: Sequence[str]) -> int:
+    """In a transaction of its own. The hashes are values, so that the database looks each up."""
     with transaction.atomic(durable=True):
-        rows = Certificate.objects.filter(spki_sha256__in=known, status__in=_LIVE).order_by("id")
-        ids = list(rows.values_list("id", flat=True)[:500])
+        rows = Certificate.objects.filter(spki_sha256__in=spki_hashes, status__in=_LIVE).order_by("id")
+        ids = list(rows.values_list("id", flat=True))
         revoke_keys(ids, ACTOR, "The key was revoked as compromised in another certificate.")
     return len(ids)
 

@@ -23,6 +23,7 @@ SCHEDULE: dict[str, tuple[str, float, str]] = {
     "pki.presign_due": ("pki.presign_due", 2, "pki"),
     "pki.sign_unknown": ("pki.sign_unknown", 5, "pki"),
     "pki.keep_whole": ("pki.keep_whole", 5, "default"),
+    "pki.revoke_compromised": ("pki.revoke_compromised", 3600, "default"),
     # Each run works for a minute at most; all keys of a day are compared within some.
     "pki.compare_moduli": ("pki.compare_moduli", 300, "default"),
     "pki.lint_sample": ("pki.lint_sample", 3600, "default"),
