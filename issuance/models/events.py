@@ -1,8 +1,12 @@
 """The audit of issuance: one event table, its seals, and the bytes that belong to records."""
 
 from django.db import models
+from django.db.models.fields.json import KeyTransform
 
 from siths_portal.lib import audit, documents, events
+
+NAMING_AN_ORGANISATION = ("office", "customisation")
+"""Subjects whose events may name an organisation in their facts, and stand in its history too."""
 
 
 class Event(events.AppendOnlyEvent):
@@ -13,6 +17,11 @@ class Event(events.AppendOnlyEvent):
         indexes = [
             *events.AppendOnlyEvent.Meta.indexes,
             models.Index(fields=["xid", "id"], name="issuance_event_sent", condition=models.Q(action="order.sent")),
+            models.Index(
+                KeyTransform("organisation", "facts"),
+                name="issuance_event_organisation",
+                condition=models.Q(subject_type__in=NAMING_AN_ORGANISATION),
+            ),
         ]
 
 

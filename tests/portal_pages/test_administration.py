@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from issuance.authz import Actor, Role
 from issuance.models import CardCustomisation, Event, IssuingArea, Organisation, Person, RoleGrant, SubscriptionFee
+from issuance.models.events import NAMING_AN_ORGANISATION
 from issuance.services import configuration
 from issuance.services.configuration import OrganisationData
 from siths_portal.lib import clock
@@ -444,6 +445,22 @@ class TestHistory:
         text = text_of(admin(world).get(at("area_history", world.area)))
         assert "Utgivande organisation: från – → till Regionen" in text
 
+    def test_what_was_done_to_offices_for_an_organisation_stands_in_its_history_too(self, world: Any) -> None:
+        entries = issuer(world).get(at("organisation_history", world.city)).context["entries"]
+        told = [(entry.what, entry.facts) for entry in entries]
+        assert ("Kontoret kopplades till en organisation", (("Kontor", "Kontor A"),)) in told
+        assert any(what == "Kortanpassningen verifierades" for what, _facts in told)
+
+    def test_events_that_name_an_organisation_are_found_by_their_index(self, world: Any) -> None:
+        rows = Event.objects.filter(subject_type__in=NAMING_AN_ORGANISATION, facts__organisation=str(world.city.id))
+        with connection.cursor() as cursor:
+            cursor.execute("SET enable_seqscan = off")
+            try:
+                plan = rows.explain()
+            finally:
+                cursor.execute("RESET enable_seqscan")
+        assert "issuance_event_organisation" in plan
+
     def test_long_histories_are_paged_at_the_same_cost(self, world: Any) -> None:
         for number in range(1, 61):
             data = OrganisationData(f"Namn {number}", world.clinic.hsa_id, "2321000131")
@@ -454,6 +471,6 @@ class TestHistory:
         with CaptureQueriesContext(connection) as second_queries:
             second = client.get(first.context["next_url"])
         assert len(first_queries) <= len(second_queries) <= MOST_QUERIES  # the creation's event names two places more
-        assert [len(page.context["entries"]) for page in (first, second)] == [50, 14]
+        assert [len(page.context["entries"]) for page in (first, second)] == [50, 15]
         for odd in ("x", "-1", "9" * 30, "٣"):
             assert client.get(f"{at('organisation_history', world.clinic)}?fore={odd}").status_code == 200

@@ -49,6 +49,7 @@ FIELDS: Mapping[str, str] = {
     "parent_id": _("Tillhör organisation"),
     "area_id": _("Utgivningsområde"),
     "customisation_id": _("Kortanpassning"),
+    "customisation": _("Kortanpassning"),
     "charged": _("Abonnemangsavgift"),
     "valid_from": _("Gäller från"),
     "organisation": _("Organisation"),
@@ -74,6 +75,7 @@ _REFERENCES: Mapping[str, str] = {
     "area_id": _AREA,
     "office": _OFFICE,
     "customisation_id": _CUSTOMISATION,
+    "customisation": _CUSTOMISATION,
 }
 _SCOPED: Mapping[str, Callable[[], ScopedManager[Any]]] = {
     _ORGANISATION: lambda: Organisation.objects,

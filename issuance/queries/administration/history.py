@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F
+from django.db.models import F, Q
 
 from issuance.authz import Actor
 from issuance.models import Event
+from issuance.models.events import NAMING_AN_ORGANISATION
 from issuance.queries import officers
 from issuance.queries.administration import change_words
 from issuance.queries.history import names_of
@@ -61,15 +62,22 @@ class ToldChange:
 def history(
     *, actor: Actor, subject_type: str, subject_ref: UUID | str, before: int | None = None, limit: int = PAGE
 ) -> ConfigurationHistory:
-    """What was done to one subject. The caller has made sure that `actor` may see it; what it refers to is named by scope."""
-    events = Event.objects.filter(subject_type=subject_type, subject_ref=str(subject_ref))
+    """What was done to one subject. The caller has made sure that `actor` may see it; what it refers to is named by scope.
+
+    An organisation's holds also what was done to offices and card customisations for it.
+    """
+    concerned = Q(subject_type=subject_type, subject_ref=str(subject_ref))
+    if subject_type == "organisation":
+        concerned |= Q(subject_type__in=NAMING_AN_ORGANISATION, facts__organisation=str(subject_ref))
+    events = Event.objects.filter(concerned)
     if before is not None:
         events = events.filter(id__lt=before)
     # By an expression, so that the few events are found by their subject and sorted, not sought along the whole table's key.
     rows = list(events.order_by((F("id") + 0).desc())[: limit + 1])
     shown = rows[:limit]
     who, hsa_ids = names_of(actor, {row.actor_ref for row in shown}), officers.hsa_ids(actor, {row.actor_ref for row in shown})
-    names = change_words.names_in(actor, (pair for row in shown for pair in _values(row.facts)))
+    facts = {row.id: _told(row, subject_type) for row in shown}
+    names = change_words.names_in(actor, (pair for each in facts.values() for pair in _values(each)))
     entries = tuple(
         ConfigurationEntry(
             id=row.id,
@@ -77,8 +85,8 @@ def history(
             what=change_words.what(row.action),
             who=who[row.actor_ref],
             hsa_id=hsa_ids.get(row.actor_ref, ""),
-            changes=tuple(_changes(row.facts, names)),
-            facts=tuple(_facts(row.facts, names)),
+            changes=tuple(_changes(facts[row.id], names)),
+            facts=tuple(_facts(facts[row.id], names)),
         )
         for row in shown
     )
@@ -95,6 +103,14 @@ def told(actor: Actor, changes: Iterable[Change]) -> list[ToldChange]:
         for change in changes
         if change_words.label(change.field)
     ]
+
+
+def _told(row: Event, subject_type: str) -> Mapping[str, Any]:
+    """The event's facts as the subject's history tells them: of another subject which it is, not whose history this is."""
+    facts: dict[str, Any] = row.facts
+    if row.subject_type == subject_type:
+        return facts
+    return {**facts, row.subject_type: row.subject_ref, "organisation": None}
 
 
 def _values(facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
