@@ -8,11 +8,21 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 
 from pki import approvals
 from pki.domain.ca_states import TRANSITIONS, may_become
-from pki.models import ApprovalAction, ApprovalRequest, CaImport, CaState, CertificateAuthority, Event, ImportState
-from siths_portal.lib import jobs
+from pki.models import (
+    ApprovalAction,
+    ApprovalRequest,
+    ApprovalState,
+    CaImport,
+    CaState,
+    CertificateAuthority,
+    Event,
+    ImportState,
+)
+from siths_portal.lib import clock, jobs
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict, IllegalTransition, Invalid, NotFound
 
@@ -32,9 +42,8 @@ def plan_change(*, slug: str, generation: int, target: str, justification: str, 
         raise Invalid("ca-state-justification", reason, fields={"justification": [reason]})
     ca = locked(slug, generation)
     check(ca, target)
-    waiting = ApprovalRequest.objects.filter(action=ApprovalAction.CA_STATE, state__in=["open", "approved"])
-    if waiting.filter(document__slug=slug, document__generation=generation).exists():
-        raise Conflict("ca-state-asked", "Ett annat ärende om utfärdarens tillstånd är inte avslutat.")
+    if asked := _asked(ca):
+        raise asked
     document = {
         "slug": slug,
         "generation": generation,
@@ -76,10 +85,36 @@ def check(ca: CertificateAuthority, target: str) -> None:
     if not may_become(ca.state, target):
         allowed = ", ".join(targets(ca.state)) or "inget annat"
         raise IllegalTransition("ca-state", f"En utfärdare som är {ca.state} kan inte bli {target}; den kan bli {allowed}.")
+    if unfinished := _unfinished(ca):
+        raise unfinished
+
+
+def obstacle(ca: CertificateAuthority) -> str:
+    """Why no other state of the CA can be asked for now, in Swedish; empty if one can. `plan_change` refuses for the same."""
+    if not targets(ca.state):
+        return f"En utfärdare som är {ca.state} kan inte bli något annat."
+    refusal = _unfinished(ca) or _asked(ca)
+    return refusal.message if refusal else ""
+
+
+def waits_for(slug: str, generation: int) -> Q:
+    """Requests for another state of the CA that wait for decisions or for being carried out, as a condition."""
+    about = Q(action=ApprovalAction.CA_STATE, document__slug=slug, document__generation=generation)
+    return about & Q(state__in=[ApprovalState.OPEN, ApprovalState.APPROVED], expires_at__gt=clock.now())
+
+
+def _unfinished(ca: CertificateAuthority) -> Conflict | None:
     if not ca.certificate_der:
-        raise Conflict("ca-without-certificate", "Utfärdaren har inget certifikat än; ceremonin är inte klar.")
+        return Conflict("ca-without-certificate", "Utfärdaren har inget certifikat än; ceremonin är inte klar.")
     if CaImport.objects.filter(ca=ca).exclude(state=ImportState.FINISHED).exists():
-        raise Conflict("ca-import-unfinished", "Importen av utfärdaren är inte klar.")
+        return Conflict("ca-import-unfinished", "Importen av utfärdaren är inte klar.")
+    return None
+
+
+def _asked(ca: CertificateAuthority) -> Conflict | None:
+    if ApprovalRequest.objects.filter(waits_for(ca.slug, ca.generation)).exists():
+        return Conflict("ca-state-asked", "Ett annat ärende om utfärdarens tillstånd är inte avslutat.")
+    return None
 
 
 def apply(ca: CertificateAuthority, target: str, *, actor_ref: str, facts: dict[str, Any]) -> None:

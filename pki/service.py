@@ -1,5 +1,7 @@
 """The door of `pki`: what other applications may call. Functions named `plan_*` join the caller's transaction."""
 
+from pki.approvals import LIFETIME as APPROVAL_LIFETIME
+from pki.approvals import REQUIRED as APPROVALS_REQUIRED
 from pki.approvals import decide as decide_approval
 from pki.approvals import withdraw as withdraw_approval
 from pki.authorities import AuthorityView, authorities, chain
@@ -15,6 +17,8 @@ from pki.clients import PermissionView, client_permissions, grant_client, withdr
 from pki.clock_guard import Reading as ClockReading
 from pki.clock_guard import look as clock_reading
 from pki.deliveries import DeliveryView, delivery, destroy_delivery, plan_delivery, wait_for_delivery
+from pki.domain.ca_states import is_final as ca_state_is_final
+from pki.domain.ceremony_file import LONGEST_FILE as LONGEST_CEREMONY_FILE
 from pki.findings import Severity
 from pki.health_reports import AuditCheckView, HealthView, SeenFinding, audit_checks
 from pki.health_reports import latest as health_report
@@ -53,17 +57,6 @@ from pki.operators.ceremonies import (
     ceremony_remaining,
     protocol_content,
 )
-from pki.operators.imports import (
-    FindingCount,
-    FindingPage,
-    ImportLine,
-    ImportRecord,
-    ImportStep,
-    import_findings,
-    import_record,
-    import_report,
-    imports,
-)
 from pki.operators.keys import KeyPage, KeyView, destroyed_keys, keys_in_use
 from pki.operators.mass_samples import mass_revocation_samples
 from pki.operators.records import CertificateRecord, certificate_der, certificate_pem, certificate_record
@@ -75,8 +68,6 @@ from pki.operators.search import (
     find_certificates,
     profile_names,
 )
-from pki.operators.status import COUNTED as STATUS_COUNTED
-from pki.operators.status import CaStatus, ListStatus, ResponderProcess, StoreStatus, ca_statuses, status_of_store
 from pki.orders import CertificateOrder, CertificateView, SerialOnly
 from pki.planning import plan_certificates, plan_serial_only
 from pki.publication import PublicationView, publication
@@ -84,7 +75,9 @@ from pki.revoking import SourceRecord, plan_revocation
 from pki.secrets import destroy_secrets, plan_secret, secret_jwks, secret_state
 
 __all__ = [
-    "STATUS_COUNTED",
+    "APPROVALS_REQUIRED",
+    "APPROVAL_LIFETIME",
+    "LONGEST_CEREMONY_FILE",
     "ApprovalAction",
     "ApprovalPage",
     "ApprovalState",
@@ -95,7 +88,6 @@ __all__ = [
     "AuthorityRecord",
     "AuthorityView",
     "CaState",
-    "CaStatus",
     "CeremonyEvent",
     "CeremonyRecord",
     "CeremonyView",
@@ -110,16 +102,10 @@ __all__ = [
     "Decision",
     "DecisionView",
     "DeliveryView",
-    "FindingCount",
-    "FindingPage",
     "HealthView",
-    "ImportLine",
-    "ImportRecord",
-    "ImportStep",
     "InventoryReport",
     "KeyPage",
     "KeyView",
-    "ListStatus",
     "MassRevocationDryRun",
     "MassRevocationGrounds",
     "MassRevocationGroup",
@@ -133,23 +119,21 @@ __all__ = [
     "Protocol",
     "PublicationView",
     "Remaining",
-    "ResponderProcess",
     "RevocationChannel",
     "RevocationReason",
     "SeenFinding",
     "SerialOnly",
     "Severity",
     "SourceRecord",
-    "StoreStatus",
     "approval",
     "audit_checks",
     "authorities",
     "authority_certificate",
     "authority_lines",
     "authority_record",
+    "ca_state_is_final",
     "ca_state_matter",
     "ca_state_targets",
-    "ca_statuses",
     "carry_out_ca_state",
     "ceremonies",
     "ceremony",
@@ -173,10 +157,6 @@ __all__ = [
     "find_certificates",
     "grant_client",
     "health_report",
-    "import_findings",
-    "import_record",
-    "import_report",
-    "imports",
     "key_inventory",
     "keys_in_use",
     "mass_revocation",
@@ -201,7 +181,6 @@ __all__ = [
     "secret_jwks",
     "secret_state",
     "start_mass_revocation",
-    "status_of_store",
     "stop_mass_revocation",
     "wait_for_delivery",
     "wait_until_settled",

@@ -15,7 +15,15 @@ TRANSITIONS: Mapping[str, tuple[str, ...]] = {
     "compromised": (),
 }
 
+WORKING = ("active", "status_only")
+"""States between which a CA may go to and fro."""
+
 
 def may_become(state: str, target: str) -> bool:
     """Whether a CA may go from one state to the other."""
     return target in TRANSITIONS.get(state, ())
+
+
+def is_final(state: str) -> bool:
+    """Whether a CA that is given this state can never be given a working one again."""
+    return state not in WORKING and not any(may_become(state, each) for each in WORKING)

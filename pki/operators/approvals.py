@@ -7,7 +7,8 @@ from uuid import UUID
 
 from django.db.models import BooleanField, ExpressionWrapper, Prefetch, Q, QuerySet
 
-from pki.models import Approval, ApprovalAction, ApprovalRequest, ApprovalState, Decision
+from pki import ca_states
+from pki.models import Approval, ApprovalRequest, ApprovalState, Decision
 from siths_portal.lib import clock
 from siths_portal.lib.errors import NotFound
 
@@ -100,8 +101,7 @@ def approval(request_id: UUID) -> ApprovalView:
 
 def ca_state_matter(slug: str, generation: int) -> ApprovalView | None:
     """The request for another state of this CA that waits for decisions or for being carried out, if there is one."""
-    waiting = _rows().filter(action=ApprovalAction.CA_STATE, state__in=WAITING, expires_at__gt=clock.now())
-    row = waiting.filter(document__slug=slug, document__generation=generation).order_by("-id").first()
+    row = _rows().filter(ca_states.waits_for(slug, generation)).order_by("-id").first()
     return _view(row) if row else None
 
 

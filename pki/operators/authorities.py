@@ -10,6 +10,7 @@ from uuid import UUID
 from cryptography import x509
 from django.db.models import Count, Q, QuerySet
 
+from pki import ca_states
 from pki.authorities import addresses
 from pki.domain import serials
 from pki.models import CaState, Certificate, CertificateAuthority, CertificateStatus, Crl, OcspSigner
@@ -76,7 +77,8 @@ class StatusCount:
 @dataclass(frozen=True)
 class AuthorityRecord:
     """Everything on one CA. `certificate_id` is its own certificate's row, None where that is another's or none. `children` are
-    slug, generation and name of the CAs that it certified, `generations` of those that share its slug."""
+    slug, generation and name of the CAs that it certified, `generations` of those that share its slug. `state_obstacle` is
+    Swedish: why no other state can be asked for now, empty if one can."""
 
     line: AuthorityLine
     parent: tuple[str, int] | None
@@ -100,6 +102,7 @@ class AuthorityRecord:
     counts: tuple[StatusCount, ...]
     children: tuple[tuple[str, int, str], ...]
     generations: tuple[tuple[str, int, str], ...]
+    state_obstacle: str
 
 
 def authority_lines() -> list[AuthorityLine]:
@@ -148,6 +151,7 @@ def authority_record(slug: str, generation: int) -> AuthorityRecord:
         counts=tuple(_counts(row)),
         children=tuple((slug, generation, name) for slug, generation, name, parent in relatives if parent == row.pk),
         generations=tuple((each, number, name) for each, number, name, _parent in relatives if each == slug),
+        state_obstacle=ca_states.obstacle(row),
     )
 
 

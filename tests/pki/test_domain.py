@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pki.domain import alternative_names, keys, names, serials
+from pki.domain import alternative_names, ca_states, keys, names, serials
 from pki.domain.profiles import PROFILES
 
 HSA = PROFILES["person-hsaid-auth"].subject
@@ -184,3 +184,8 @@ def test_keys_that_are_not(key, text):
 
 def test_a_key_type_that_the_profile_does_not_take():
     assert keys.fault(ec.generate_private_key(ec.SECP256R1()).public_key(), ("rsa",)) is not None
+
+
+def test_states_from_which_a_ca_never_works_again():
+    given = {target for targets in ca_states.TRANSITIONS.values() for target in targets}
+    assert {state for state in given if ca_states.is_final(state)} == {"retired", "compromised"}
