@@ -117,21 +117,37 @@ def check(ceremony: CeremonyFile, signatures: Mapping[str, bytes]) -> list[Given
 
 def check_one(ceremony: CeremonyFile, known: Sequence[Known], name: str, content: bytes) -> Given:
     """One approval by one of `known`. Raises Invalid, which calls it by `name`, if it does not hold now."""
-    now = clock.now()
     try:
         signature = verify(content, ceremony.text.encode(), [each.certificate for each in known])
-        certificate = signature.certificate
-        if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
-            raise NotSigned("godkännarens certifikat gäller inte nu")
-        if status.is_revoked(certificate.public_bytes(Encoding.DER)):
-            raise NotSigned("godkännarens certifikat är spärrat")
-        if signature.signed_at > now + FUTURE:
-            raise NotSigned("underskriften är gjord i framtiden")
-        if signature.signed_at < now - approvals.LIFETIME:
-            raise NotSigned(f"underskriften är äldre än {approvals.LIFETIME.days} dagar")
+        (fault,) = faults([(signature.certificate, signature.signed_at)])
+        if fault:
+            raise NotSigned(fault)
     except NotSigned as error:
         raise Invalid("ceremony-approval", f"Godkännandet {name}: {error}.") from None
+    certificate = signature.certificate
     return Given(next(each for each in known if each.certificate == certificate), signature)
+
+
+def faults(given: Sequence[tuple[x509.Certificate, dt.datetime | None]]) -> list[str]:
+    """Why each approval does not hold now, in Swedish, empty if it does: by the approver's certificate and when it was signed,
+    None for one that is still to be. One query.
+    """
+    ders = [certificate.public_bytes(Encoding.DER) for certificate, _signed_at in given]
+    revoked = status.revoked(ders)
+    return [_fault(*each, is_revoked=der in revoked) for each, der in zip(given, ders, strict=True)]
+
+
+def _fault(certificate: x509.Certificate, signed_at: dt.datetime | None, *, is_revoked: bool) -> str:
+    now = clock.now()
+    if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
+        return "godkännarens certifikat gäller inte nu"
+    if is_revoked:
+        return "godkännarens certifikat är spärrat"
+    if signed_at is not None and signed_at > now + FUTURE:
+        return "underskriften är gjord i framtiden"
+    if signed_at is not None and signed_at < now - approvals.LIFETIME:
+        return f"underskriften är äldre än {approvals.LIFETIME.days} dagar"
+    return ""
 
 
 def document(ceremony: CeremonyFile, known: Sequence[Known]) -> dict[str, Any]:

@@ -5,14 +5,16 @@ it follows the file. Functions that write join the caller's transaction.
 """
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from cryptography import x509
 from django.db import transaction
-from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 
-from pki import approvals, ceremony_approvals, ceremony_plan
+from pki import ceremony_approvals, ceremony_plan
 from pki.ceremonies import ParticipantView
 from pki.domain.ceremony_file import CeremonyFile, CeremonyFileError, parse
 from pki.models import CeremonyProposal, CeremonySignature, Event, KeyCeremony
@@ -25,7 +27,7 @@ MOST = 100
 
 @dataclass(frozen=True)
 class ProposalView:
-    """A proposal in a list. `given` counts signatures that were registered, of which some may have become too old since."""
+    """A proposal in a list. `given` counts signatures that were registered, `faulty` those of them that no longer hold."""
 
     id: UUID
     title: str
@@ -33,8 +35,14 @@ class ProposalView:
     file_sha256: str
     required: int
     given: int
+    faulty: int
     proposed_by_ref: str
     proposed_at: dt.datetime
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether the signatures are enough. One that does not hold refuses all, as `ceremony_approvals.check` does."""
+        return not self.faulty and self.given >= self.required
 
 
 @dataclass(frozen=True)
@@ -81,6 +89,11 @@ class ProposalRecord:
     def is_open(self) -> bool:
         """Whether signatures are taken."""
         return self.ceremony_id is None and self.withdrawn_at is None
+
+    @property
+    def ready(self) -> bool:
+        """Whether the command would follow the file now, as far as can be seen without the tokens."""
+        return self.is_open and self.view.is_signed and not self.obstacle
 
 
 @transaction.atomic
@@ -154,7 +167,13 @@ def proposals() -> list[ProposalView]:
     """Proposals that are neither followed nor withdrawn, the newest first; at most MOST."""
     followed = KeyCeremony.objects.filter(file_sha256=OuterRef("file_sha256"))
     rows = _rows().filter(~Exists(followed), withdrawn_at=None).defer("file_text")
-    return [_view(row) for row in rows.order_by("-id")[:MOST]]
+    found = list(rows.order_by("-id")[:MOST])
+    given = [each for row in found for each in row.signatures.all()]
+    wrong = ceremony_approvals.faults(
+        [(x509.load_der_x509_certificate(bytes(each.certificate_der)), each.signed_at) for each in given]
+    )
+    faulty = Counter(each.proposal_id for each, fault in zip(given, wrong, strict=True) if fault)
+    return [_view(row, faulty[row.id]) for row in found]
 
 
 def proposal(proposal_id: UUID) -> ProposalRecord:
@@ -165,11 +184,12 @@ def proposal(proposal_id: UUID) -> ProposalRecord:
     plan = parse(row.file_text.encode())
     followed = KeyCeremony.objects.filter(file_sha256=row.file_sha256).values_list("id", flat=True).first()
     intentions, obstacle = ((), "") if followed else _intentions(plan)
+    approvers = _approvers(plan, list(row.signatures.all()))
     return ProposalRecord(
-        view=_view(row),
+        view=_view(row, sum(bool(each.fault) for each in approvers if each.signed_at)),
         requester=plan.requester,
         participants=tuple(ParticipantView(each.role, each.name) for each in plan.participants),
-        approvers=_approvers(plan, list(row.signatures.defer("signature", "certificate_der"))),
+        approvers=approvers,
         intentions=intentions,
         obstacle=obstacle,
         ceremony_id=followed,
@@ -182,7 +202,7 @@ def _parsed(content: bytes) -> CeremonyFile:
     try:
         return parse(content)
     except CeremonyFileError as error:
-        reason = f"Filen går inte att följa. {error}."
+        reason = f"Filen går inte att följa: {error}."
         raise Invalid("ceremony-file", reason, fields={"file": [reason]}) from None
 
 
@@ -195,18 +215,18 @@ def _intentions(plan: CeremonyFile) -> tuple[tuple[str, ...], str]:
 
 def _approvers(plan: CeremonyFile, signatures: Sequence[CeremonySignature]) -> tuple[ApproverView, ...]:
     given = {each.approver_ref: each for each in signatures}
-    now = clock.now()
+    known = ceremony_approvals.approvers(plan)
+    signed = [given.get(each.approver.ref) for each in known]
+    faults = ceremony_approvals.faults(
+        [(each.certificate, signature.signed_at if signature else None) for each, signature in zip(known, signed, strict=True)]
+    )
     found = []
-    for known in ceremony_approvals.approvers(plan):
-        signature, until = given.get(known.approver.ref), known.certificate.not_valid_after_utc
-        fault = "certifikatet har gått ut" if until < now else ""
-        if signature is not None and signature.signed_at < now - approvals.LIFETIME:
-            fault = f"underskriften är äldre än {approvals.LIFETIME.days} dagar"
+    for each, signature, fault in zip(known, signed, faults, strict=True):
         found.append(
             ApproverView(
-                name=known.approver.name,
-                certificate_sha256=known.certificate_sha256,
-                not_after=until,
+                name=each.approver.name,
+                certificate_sha256=each.certificate_sha256,
+                not_after=each.certificate.not_valid_after_utc,
                 signed_at=signature.signed_at if signature else None,
                 registered_by_ref=signature.registered_by_ref if signature else "",
                 registered_at=signature.registered_at if signature else None,
@@ -217,17 +237,18 @@ def _approvers(plan: CeremonyFile, signatures: Sequence[CeremonySignature]) -> t
 
 
 def _rows() -> "QuerySet[CeremonyProposal]":
-    return CeremonyProposal.objects.annotate(given=Count("signatures"))
+    return CeremonyProposal.objects.prefetch_related(Prefetch("signatures", CeremonySignature.objects.defer("signature")))
 
 
-def _view(row: CeremonyProposal) -> ProposalView:
+def _view(row: CeremonyProposal, faulty: int) -> ProposalView:
     return ProposalView(
         id=row.id,
         title=row.title,
         environment=row.environment,
         file_sha256=row.file_sha256,
         required=row.required,
-        given=row.given,  # type: ignore[attr-defined]
+        given=len(row.signatures.all()),
+        faulty=faulty,
         proposed_by_ref=row.proposed_by_ref,
         proposed_at=row.proposed_at,
     )

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -100,7 +101,16 @@ def is_revoked(der: bytes) -> bool:
 
     Asked of the table itself, so a revocation counts at once. It does not say that the certificate is genuine.
     """
-    return _found(der).filter(status=CertificateStatus.REVOKED).exists()
+    return bool(revoked([der]))
+
+
+def revoked(ders: Iterable[bytes]) -> frozenset[bytes]:
+    """Those of the certificates of which `is_revoked` is true, by one query."""
+    named = {der: _named(der) for der in ders}
+    names, numbers = {name for name, _serial in named.values()}, {serial for _name, serial in named.values()}
+    rows = Certificate.objects.filter(ca__name_sha256__in=names, serial__in=numbers, status=CertificateStatus.REVOKED)
+    found = set(rows.values_list("ca__name_sha256", "serial"))
+    return frozenset(der for der, name in named.items() if name in found)
 
 
 def refusal_of_machine(der: bytes) -> str:
@@ -118,9 +128,14 @@ def refusal_of_machine(der: bytes) -> str:
 
 
 def _found(der: bytes) -> QuerySet[Certificate]:
+    issuer, serial = _named(der)
+    return Certificate.objects.filter(ca__name_sha256=issuer, serial=serial)
+
+
+def _named(der: bytes) -> tuple[str, str]:
+    """The hash of the issuer's name, and the serial."""
     certificate = x509.load_der_x509_certificate(der)
-    issuer = hashlib.sha256(certificate.issuer.public_bytes()).hexdigest()
-    return Certificate.objects.filter(ca__name_sha256=issuer, serial=serials.text(certificate.serial_number))
+    return hashlib.sha256(certificate.issuer.public_bytes()).hexdigest(), serials.text(certificate.serial_number)
 
 
 @dataclass(frozen=True)

@@ -155,6 +155,7 @@ EVENT: Mapping[str, str] = {
     "certificate.issued": _("Certifikatet signerades och sparades"),
     "certificate.failed": _("Innehållet klarade inte kontrollen; inget signerades"),
     "certificate.imported": _("Fördes in från en annan utfärdare"),
+    "certificate.lint_finding": _("En granskning efteråt fann fel i innehållet"),
     "certificate.revoked": _("Spärrades"),
     "certificate.revocation_changed": _("Spärren skärptes"),
 }
@@ -163,6 +164,15 @@ SYSTEM: Mapping[str, str] = {
     "system:possibly-signed": _("Systemet: kan ha signerats utan att sparas"),
     "system:ocsp-responders": _("Systemet: OCSP-svarare"),
     "system:mass-revocation": _("Systemet: masspärr"),
+    "system:compromised-keys": _("Systemet: nyckeln är känd som röjd"),
+    "system:shared-factors": _("Systemet: nyckeln delar primtal med en annan"),
+    "system:issuance-sets": _("Systemet: hela kortet kunde inte utfärdas"),
+    "system:certificate-sample": _("Systemet: stickprov av certifikat"),
+    "system:crl": _("Systemet: spärrlistor"),
+    "system:import": _("Systemet: import"),
+    "system:imports": _("Systemet: rapporter om importer"),
+    "system:audit": _("Systemet: händelseloggen"),
+    "system:kek-rotation": _("Systemet: byte av förseglingsnyckel"),
     "system:approvals": _("Systemet: tiden gick ut"),
     "system:key-inventory": _("Systemet: nyckelinventering"),
     "system:pki": _("Systemet"),
@@ -220,6 +230,11 @@ SERIAL_MODE: Mapping[str, str] = {
 def moment(value: dt.datetime | None) -> str:
     """A moment by the clock in Stockholm, to the second; empty for none."""
     return f"{value.astimezone(clock.STOCKHOLM):%Y-%m-%d %H:%M:%S}" if value else ""
+
+
+def minute(value: dt.datetime | None) -> str:
+    """A moment by the clock in Stockholm, to the minute; empty for none."""
+    return moment(value)[:16]
 
 
 def span(length: dt.timedelta) -> str:

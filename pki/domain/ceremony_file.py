@@ -141,7 +141,7 @@ def person_ref(name: str) -> str:
 def parse(content: bytes) -> CeremonyFile:
     """The ceremony of a file's bytes. Raises CeremonyFileError for anything that is missing, unknown or out of bounds."""
     if len(content) > LONGEST_FILE:
-        raise CeremonyFileError("filen är för stor")
+        raise CeremonyFileError(f"filen är för stor, den får ha högst {LONGEST_FILE // 1000} kB")
     try:
         text = content.decode()
     except UnicodeDecodeError:

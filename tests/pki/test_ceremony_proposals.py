@@ -5,6 +5,8 @@ import uuid
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from django.core.management import call_command
 from django.db import DatabaseError, transaction
 
 from pki import ceremony, ceremony_approvals, ceremony_proposals
@@ -12,7 +14,7 @@ from pki.domain.ceremony_file import parse
 from pki.models import Approval, CeremonyProposal, CeremonySignature, Event, KeyCeremony
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid, NotFound
-from tests.pki.ceremony_people import Person, ceremony_file, person, three, written
+from tests.pki.ceremony_people import Person, ceremony_file, issued, person, three, written
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ACTOR = "user:operator"
@@ -109,9 +111,51 @@ def test_what_has_become_too_old_does_not_count(people: list[Person], file: Path
     ceremony_proposals.register_signature(proposed, people[0].sign(file).read_bytes(), actor_ref=ACTOR)
     with clock.moved_to(clock.now() + dt.timedelta(days=31)):
         found = ceremony_proposals.proposal(proposed)
-    assert found.missing == 2
-    assert found.approvers[0].fault == "underskriften är äldre än 30 dagar"
-    assert found.approvers[1].fault == "certifikatet har gått ut"
+        (listed,) = ceremony_proposals.proposals()
+    assert (found.missing, found.view.faulty, listed) == (2, 1, found.view)
+    assert {each.fault for each in found.approvers} == {"godkännarens certifikat gäller inte nu"}
+
+
+def test_a_signature_grows_too_old(tmp_path: Path) -> None:
+    people = [person(name, tmp_path, until=dt.timedelta(days=90)) for name in ("Ada", "Bo")]
+    file = written(people, tmp_path)
+    made = ceremony_proposals.propose(file.read_bytes(), actor_ref=ACTOR)
+    ceremony_proposals.register_signature(made, people[0].sign(file).read_bytes(), actor_ref=ACTOR)
+    with clock.moved_to(clock.now() + dt.timedelta(days=31)):
+        found = ceremony_proposals.proposal(made)
+    assert [each.fault for each in found.approvers] == ["underskriften är äldre än 30 dagar", ""]
+    assert (found.missing, found.view.faulty) == (2, 1)
+
+
+def test_enough_signatures_are_not_ready_while_one_more_does_not_hold(tmp_path: Path) -> None:
+    """As the command has it: a signature that does not hold refuses all."""
+    people = [person(name, tmp_path, until=dt.timedelta(days=days)) for name, days in (("Ada", 2), ("Bo", 9), ("Cleo", 9))]
+    file = written(people, tmp_path)
+    made = ceremony_proposals.propose(file.read_bytes(), actor_ref=ACTOR)
+    given = {each.name: each.sign(file).read_bytes() for each in people}
+    for content in given.values():
+        ceremony_proposals.register_signature(made, content, actor_ref=ACTOR)
+    assert ceremony_proposals.proposal(made).ready
+    with clock.moved_to(clock.now() + dt.timedelta(days=3)):
+        found = ceremony_proposals.proposal(made)
+        assert (found.missing, found.view.faulty, found.ready) == (0, 1, False)
+        with pytest.raises(Invalid, match="ceremony-approval"):
+            ceremony_approvals.check(parse(file.read_bytes()), given)
+
+
+def test_an_approver_whose_certificate_is_revoked_does_not_count(small_pki: None, people: list[Person], tmp_path: Path) -> None:
+    dag = issued("Dag", tmp_path)
+    file = written([people[0], dag], tmp_path, "acts:\n- {act: renew-status, ca: root, generation: 1}\n")
+    made = ceremony_proposals.propose(file.read_bytes(), actor_ref=ACTOR)
+    for each in (people[0], dag):
+        ceremony_proposals.register_signature(made, each.sign(file).read_bytes(), actor_ref=ACTOR)
+    assert ceremony_proposals.proposal(made).ready
+    serial = x509.load_pem_x509_certificate(dag.pem.encode()).serial_number
+    call_command("pki_revoke", ca="function", serial=serial, reason="superseded")
+    found = ceremony_proposals.proposal(made)
+    (listed,) = ceremony_proposals.proposals()
+    assert [each.fault for each in found.approvers] == ["", "godkännarens certifikat är spärrat"]
+    assert (found.missing, found.ready, listed.faulty) == (1, False, 1)
 
 
 def test_the_command_finds_what_was_registered_beside_what_lies_in_the_folder(

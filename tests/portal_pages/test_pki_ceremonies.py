@@ -17,7 +17,7 @@ from django.urls import reverse
 from pki import ceremony_proposals
 from pki.models import CeremonyProposal, CeremonySignature, Event, KeyCeremony
 from siths_portal.lib import clock
-from tests.pki.ceremony_people import Person, ceremony_file, three, written
+from tests.pki.ceremony_people import Person, ceremony_file, person, three, written
 from tests.portal_pages.operators import client_of, operator
 from tests.portal_pages.test_person import text_of
 
@@ -89,10 +89,30 @@ def test_from_the_file_to_enough_signatures(world: Any, people: list[Person], fi
     for expected in ("Klar att genomföra", "Undertecknad Klart", "Genomförd Nu", "pki_ceremony ceremoni-", "Har skrivit under"):
         assert expected in text, expected
     assert "Så skriver en godkännare under" not in text
-    listed = text_of(client.get(LIST))
-    assert "2 av 2 Klar att genomföra" in listed
+    assert "2 av 2 Undertecknad" in text_of(client.get(LIST))
     noted = Event.objects.filter(subject_ref=sha256).order_by("id").values_list("action", "actor_ref")
     assert list(noted) == [("ceremony.proposed", actor.ref)] + [("ceremony.signature_registered", actor.ref)] * 2
+
+
+def test_a_signature_that_no_longer_holds_is_told_since_the_command_refuses_all(world: Any, tmp_path: Path) -> None:
+    people = [person(name, tmp_path, until=dt.timedelta(days=days)) for name, days in (("Ada", 2), ("Bo", 9), ("Cleo", 9))]
+    file = written(people, tmp_path, DONE)
+    actor = operator(world)
+    address = proposed(client_of(actor), file)
+    proposal = CeremonyProposal.objects.get()
+    for each in people:
+        ceremony_proposals.register_signature(proposal.id, each.sign(file).read_bytes(), actor_ref=actor.ref)
+    assert "Klar att genomföra" in text_of(client_of(actor).get(address))
+    with clock.moved_to(clock.now() + dt.timedelta(days=3)):
+        client = client_of(actor)
+        text, listed = text_of(client.get(address)), text_of(client.get(LIST))
+    for expected in (
+        "Underskrift gäller inte längre", "1 underskrift gäller inte längre, och kommandot vägrar", "Undertecknad Nu",
+        "Godkännarens certifikat gäller inte nu",
+    ):  # fmt: skip
+        assert expected in text, expected
+    assert "Klar att genomföra" not in text
+    assert "3 av 2 Underskrift gäller inte längre" in listed
 
 
 def test_what_is_no_ceremony_file_is_said_at_the_field(world: Any, people: list[Person], file: Path) -> None:
@@ -100,9 +120,9 @@ def test_what_is_no_ceremony_file_is_said_at_the_field(world: Any, people: list[
     past = file.read_text().replace("generation: 1}", "generation: 9}")
     for content, status, message in (
         (b"", 422, "Filen är tom. Välj en annan."),
-        (b"ceremony: [", 422, "Filen går inte att följa. filen är inte YAML."),
-        (b"\x00\x01", 422, "Filen går inte att följa."),
-        (b"x" * 200_001, 422, "Filen är för stor. Den får ha högst 200 kB."),
+        (b"ceremony: [", 422, "Filen går inte att följa: filen är inte YAML."),
+        (b"\x00\x01", 422, "Filen går inte att följa:"),
+        (b"x" * 200_001, 422, "filen är för stor, den får ha högst 200 kB."),
         (past.encode(), 409, "Utfärdaren root, generation 9, finns inte."),
     ):
         answer = client.post(PROPOSE, upload("x.yaml", content))
@@ -125,6 +145,7 @@ def test_what_is_no_signature_over_the_file_is_said_at_the_field(
         (b"hej", 422, "Godkännandet som du lämnade: signaturen går inte att läsa som CMS"),
         (people[0].sign(other).read_bytes(), 422, "signaturen gäller ett annat dokument"),
         (people[0].key.read_bytes(), 422, "Godkännandet som du lämnade:"),
+        (b"x" * 5_000_000, 422, "signaturen är för stor"),
     ):
         answer = client.post(f"{address}underskrift/", upload("a.p7s", content))
         assert answer.status_code == status
@@ -148,7 +169,8 @@ def test_a_prepared_ceremony_is_taken_back_after_a_question(world: Any, file: Pa
     page = client.get(address)
     assert "Återtagen" in text_of(page)
     assert f"{address}underskrift/" not in page.content.decode()
-    assert client.get(f"{address}underskrift/")["Location"] == address
+    for act in ("underskrift/", "ta-tillbaka/"):
+        assert client.get(address + act)["Location"] == address
     assert client.post(f"{address}ta-tillbaka/").status_code == 409
 
 
@@ -158,10 +180,15 @@ def test_one_that_cannot_be_followed_any_more_says_why(world: Any, people: list[
     file.write_text(ceremony_file(people, act))
     client = client_of(operator(world))
     address = proposed(client, file)
+    for each in people[:2]:
+        client.post(f"{address}underskrift/", upload("a.p7s", each.sign(file).read_bytes()))
+    assert "Klar att genomföra" in text_of(client.get(address))
     from pki.models import CertificateAuthority
 
     CertificateAuthority.objects.filter(slug="function").update(state="compromised")
-    assert "Filen går inte att följa som det är nu." in text_of(client.get(address))
+    text = text_of(client.get(address))
+    assert "Filen går inte att följa som det är nu." in text
+    assert "Klar att genomföra" not in text
 
 
 def test_the_demos_ceremony_with_its_protocol(world: Any) -> None:
@@ -205,7 +232,10 @@ def test_a_proposal_that_is_followed_leads_to_the_ceremony(world: Any, file: Pat
     address = proposed(client, file)
     row = failed(file)
     assert client.get(address)["Location"] == reverse("pki_ceremony", args=[row.id])
-    assert client.post(f"{address}underskrift/", upload("a.p7s", b"x"))["Location"] == address
+    late = client.post(f"{address}underskrift/", upload("a.p7s", b"x"))
+    assert late.status_code == 409
+    assert "Ceremonin är genomförd eller återtagen." in text_of(late)
+    assert not CeremonySignature.objects.exists()
     assert "Filen lades in för underskrift" in text_of(client.get(reverse("pki_ceremony", args=[row.id])))
 
 
@@ -261,9 +291,11 @@ def test_the_pages_cost_the_same_however_much_there_is(world: Any, people: list[
             found[each] = len(queries)
         return found
 
-    few = costs()
     (proposal,) = CeremonyProposal.objects.values_list("id", flat=True)
-    for each in people:
+    first, *others = people
+    ceremony_proposals.register_signature(proposal, first.sign(file).read_bytes(), actor_ref=operator(world, first.name).ref)
+    few = costs()
+    for each in others:
         ceremony_proposals.register_signature(proposal, each.sign(file).read_bytes(), actor_ref=operator(world, each.name).ref)
     other = tmp_path / "other.yaml"
     for number in range(3):

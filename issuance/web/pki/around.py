@@ -15,6 +15,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from issuance.authz import Action, Actor, policy
+from siths_portal.lib.errors import Conflict, Forbidden, Invalid
+from siths_portal.lib.forms import Form
 
 TAB = "pki_authorities"
 AT_ONCE = dt.timedelta(0)
@@ -27,8 +29,6 @@ SECTIONS = (
     ("mass", "pki_mass_revocations", gettext_lazy("Masspärr")),
     ("approvals", "pki_approvals", gettext_lazy("Ärenden")),
     ("ceremonies", "pki_ceremonies", gettext_lazy("Ceremonier")),
-    ("imports", "pki_imports", gettext_lazy("Importer")),
-    ("status", "pki_status", gettext_lazy("Status")),
     ("health", "pki_health", gettext_lazy("Driftläge")),
 )
 
@@ -76,6 +76,23 @@ def page(
     """A page of the room, with its own menu."""
     menu = [{"text": str(text), "url": reverse(name), "here": key == section} for key, name, text in SECTIONS]
     return render(request, template, {"tab": TAB, "menu": menu, **(context or {})}, status=status)
+
+
+DONE = 200
+"""The status of `tried` when the act was done."""
+
+
+def tried[Made](form: Form, act: Callable[[], Made]) -> tuple[Made | None, int]:
+    """What the act gave, and DONE, if the form is right and the act is not refused. Else None and the status to answer with; the
+    refusal is on the form, with what was typed still in it.
+    """
+    if not form.is_valid():
+        return None, Invalid.http_status
+    try:
+        return act(), DONE
+    except (Conflict, Forbidden, Invalid) as error:
+        form.take(error)
+        return None, error.http_status
 
 
 def row(label: str, value: object, **more: Any) -> dict[str, Any]:

@@ -14,15 +14,15 @@ from django.views.decorators.http import require_safe
 
 from issuance.authz import Action
 from issuance.queries import officers, pki_words, words
-from issuance.queries.pki_words import moment
+from issuance.queries.pki_words import minute, moment
 from issuance.web.pki.around import Link, actor_of, cursor, first_url, next_url, operators, page, row
 from pki import service as pki
 from siths_portal.lib.downloads import attachment
 
 PAGE = 25
 SECTION = "ceremonies"
-PREPARED, SIGNED, PERFORMED, KEPT = 1, 2, 3, 4
-"""The steps of a ceremony, as `steps` counts them."""
+SIGNED, PERFORMED, KEPT = 2, 3, 4
+"""The steps of a ceremony after its preparation, as `steps` counts them."""
 
 
 @require_safe
@@ -97,7 +97,12 @@ def ceremony_file(request: HttpRequest, ceremony_id: UUID) -> HttpResponse:
 
 def yaml_file(text: str, sha256: str) -> HttpResponse:
     """A ceremony file to save: its hash is the one that was signed."""
-    return attachment(text.encode(), media_type="application/yaml", filename=f"ceremoni-{sha256[:12]}.yaml")
+    return attachment(text.encode(), media_type="application/yaml", filename=file_name(sha256))
+
+
+def file_name(sha256: str) -> str:
+    """What the file with this hash is called once it is saved."""
+    return f"ceremoni-{sha256[:12]}.yaml"
 
 
 def steps(now: int, *, failed: bool = False) -> list[dict[str, str]]:
@@ -124,19 +129,21 @@ def event(each: pki.CeremonyEvent, names: Mapping[str, str]) -> dict[str, str]:
     return {"at": moment(each.at), "what": what, "who": by, "failure": str(each.facts.get("failure", ""))}
 
 
-def prepared_tag(enough: bool) -> dict[str, str]:
-    """How far a prepared ceremony has come."""
-    if enough:
-        return {"kind": "sent", "text": _("Klar att genomföra")}
+def prepared_tag(view: pki.ProposalView) -> dict[str, str]:
+    """How far the signatures of a prepared ceremony have come."""
+    if view.faulty:
+        return {"kind": "missing", "text": _("Underskrift gäller inte längre")}
+    if view.is_signed:
+        return {"kind": "sent", "text": _("Undertecknad")}
     return {"kind": "queued", "text": _("Väntar på underskrifter")}
 
 
 def _prepared(each: pki.ProposalView, names: Mapping[str, str]) -> dict[str, Any]:
     return {
         "proposal": each,
-        "tag": prepared_tag(each.given >= each.required),
+        "tag": prepared_tag(each),
         "by": pki_words.who(names, each.proposed_by_ref),
-        "at": moment(each.proposed_at)[:16],
+        "at": minute(each.proposed_at),
     }
 
 
@@ -144,8 +151,8 @@ def _line(each: pki.CeremonyView) -> dict[str, Any]:
     return {
         "view": each,
         "tag": pki_words.tagged(pki_words.CEREMONY_TAG, pki_words.CEREMONY_STATE, each.state),
-        "started_at": moment(each.started_at)[:16],
-        "finished_at": moment(each.finished_at)[:16],
+        "started_at": minute(each.started_at),
+        "finished_at": minute(each.finished_at),
     }
 
 
@@ -178,7 +185,7 @@ def _approval_facts(approval: pki.ApprovalView) -> dict[str, Any]:
     return {
         "asked": approval.document.get("required", approval.required),
         "given": approval.approved_by,
-        "until": moment(approval.expires_at)[:16],
+        "until": minute(approval.expires_at),
     }
 
 

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from issuance.queries import pki_words, words
 from pki import service as pki
 from siths_portal.lib import clock
+from siths_portal.lib.errors import DomainError
 from siths_portal.lib.forms import Form
 
 _DAY = {"required": _("Ange en dag."), "invalid": _("Skriv dagen som ÅÅÅÅ-MM-DD.")}
@@ -113,7 +114,19 @@ class CaStateForm(Form):
         self.fields["state"].choices = choices  # type: ignore[attr-defined]
 
 
-class CeremonyFileForm(Form):
+class FileForm(Form):
+    """A form with a file, at which every refusal stands."""
+
+    def content(self) -> bytes:
+        """The valid form's file, or so much of it that it is refused as too large."""
+        return bytes(self.cleaned_data["file"].read(pki.LONGEST_CEREMONY_FILE + 1))
+
+    def take(self, error: DomainError) -> None:
+        """Puts a refusal of the domain at the file."""
+        self.add_error("file", error.message)
+
+
+class CeremonyFileForm(FileForm):
     """A ceremony file to be signed."""
 
     file = forms.FileField(
@@ -124,7 +137,7 @@ class CeremonyFileForm(Form):
     )
 
 
-class SignatureForm(Form):
+class SignatureForm(FileForm):
     """An approver's signature over a ceremony file."""
 
     file = forms.FileField(
