@@ -10,6 +10,7 @@ from django.db import transaction
 
 from issuance.authz import Action, Actor, policy
 from issuance.models import Event, MassTrial
+from issuance.services import handles
 from pki import service as pki
 from siths_portal.lib import clock
 
@@ -51,10 +52,7 @@ def count(*, actor: Actor, session_id: UUID, selection: pki.MassSelection) -> Ma
 def own_trial(*, actor: Actor, session_id: UUID, trial_id: UUID) -> MassTrial:
     """The actor's trial count of this session. Raises NotFound for any other, Forbidden."""
     policy.require_global(actor, Action.MASS_REVOKE)
-    row = MassTrial.objects.filter(pk=trial_id, owner_ref=actor.ref, session_id=session_id).first()
-    if row is None:
-        raise policy.not_found()
-    return row
+    return handles.own(MassTrial.objects.all(), actor=actor, session_id=session_id, handle_id=trial_id)
 
 
 @transaction.atomic(durable=True)
@@ -63,8 +61,8 @@ def request(*, actor: Actor, session_id: UUID, trial_id: UUID, grounds: pki.Mass
 
     Raises as `own_trial` and `pki.service.request_mass_revocation`.
     """
-    own_trial(actor=actor, session_id=session_id, trial_id=trial_id)
-    trial = MassTrial.objects.select_for_update().get(pk=trial_id)
+    policy.require_global(actor, Action.MASS_REVOKE)
+    trial = handles.own(MassTrial.objects.select_for_update(), actor=actor, session_id=session_id, handle_id=trial_id)
     if trial.mass_revocation_id is None:
         made = pki.request_mass_revocation(
             pki.MassSelection.from_plain(trial.selection),

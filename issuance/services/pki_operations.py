@@ -11,6 +11,7 @@ from django.db import transaction
 
 from issuance.authz import Action, Actor, policy
 from issuance.models import CertificateSearch, Event
+from issuance.services import handles
 from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Forbidden
@@ -76,10 +77,7 @@ def _as_typed(
 def own_search(*, actor: Actor, session_id: UUID, search_id: UUID) -> CertificateSearch:
     """The actor's search of this session. Raises NotFound for any other, Forbidden."""
     policy.require_global(actor, Action.VIEW_PKI)
-    row = CertificateSearch.objects.filter(pk=search_id, owner_ref=actor.ref, session_id=session_id).first()
-    if row is None:
-        raise policy.not_found()
-    return row
+    return handles.own(CertificateSearch.objects.all(), actor=actor, session_id=session_id, handle_id=search_id)
 
 
 def decide(*, actor: Actor, request_id: UUID, approve: bool, document_sha256: str, justification: str) -> None:

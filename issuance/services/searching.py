@@ -15,6 +15,7 @@ from issuance.authz import Action, Actor, policy
 from issuance.domain.ids import PersonIdKind
 from issuance.domain.search_terms import Term, TermError, TermKind, parse_term
 from issuance.models import Carrier, CertificateSearch, Event, ExtendedReach, MassTrial, Person, PersonIdentifier, Post, Search
+from issuance.services import handles
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Forbidden, Invalid, TooManyRequests
 
@@ -87,10 +88,7 @@ def search(*, actor: Actor, session_id: UUID, text: str, extended: bool = False,
 
 def own(*, actor: Actor, session_id: UUID, search_id: UUID) -> Search:
     """The actor's search of this session. Raises NotFound for any other, also one that was made before a new log-in."""
-    row = Search.objects.filter(pk=search_id, owner_ref=actor.ref, session_id=session_id).first()
-    if row is None:
-        raise policy.not_found()
-    return row
+    return handles.own(Search.objects.all(), actor=actor, session_id=session_id, handle_id=search_id)
 
 
 def hits(*, actor: Actor, search: Search, after: UUID | None = None) -> Hits:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import structlog
 from django.conf import settings
-from django.core.exceptions import BadRequest, SuspiciousOperation
+from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
 from django.db import Error, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -24,7 +24,7 @@ _ERRORS = {
     405: ("Så går det inte att göra här", "Gå tillbaka och använd sidans egna knappar och länkar."),
     409: ("Något har hunnit ändras", "Ladda om sidan, kontrollera vad som gäller nu och försök igen."),
     410: ("Sidan finns inte längre", "Det som fanns här är borta. Börja om från startsidan."),
-    413: ("Det som skickades är för stort", "Välj en mindre fil och försök igen."),
+    413: ("Det som skickades är för stort", "Välj en mindre fil, eller dela upp det, och försök igen."),
     422: ("Något behöver rättas", "Gå tillbaka, rätta uppgifterna och försök igen."),
     429: ("För många försök", "Inget har ändrats. Vänta en stund och försök igen."),
     500: (
@@ -72,8 +72,8 @@ def _in_its_frame(request: HttpRequest, status: int, context: dict[str, object])
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    """`handler400`. What the exception says is never shown."""
-    return error_page(request, 400)
+    """`handler400`. What the exception says is never shown; of a form that is too large it is told that it is."""
+    return error_page(request, 413 if isinstance(exception, RequestDataTooBig) else 400)
 
 
 def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -123,7 +123,7 @@ class ErrorPageMiddleware:
         if isinstance(exception, Http404):
             return error_page(request, 404)
         if isinstance(exception, BadRequest | SuspiciousOperation):
-            return error_page(request, 400)
+            return bad_request(request, exception)
         if isinstance(exception, OperationalError | InterfaceError):
             log.error("page.database_unavailable", error=type(exception).__name__)
             return error_page(request, Unavailable.http_status)

@@ -1,26 +1,29 @@
 """Mass revocation on pages: counted, asked for once, approved by two others, started, stopped, followed and reported."""
 
 import datetime as dt
+import threading
 import uuid
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from issuance.models import CarrierCertificate, Event, MassTrial
 from issuance.services import searching
+from issuance.web.pki.mass_forms import LONGEST_LIST
 from pki import mass_running
 from pki import models as pki_models
 from pki import service as pki
-from pki.models import Certificate, CertificateAuthority, MassRevocation
+from pki.models import ApprovalRequest, Certificate, CertificateAuthority, MassRevocation
 from siths_portal.lib import clock
 from tests.pki.orders import PERSON_PROFILES, card, plan
 from tests.pki.test_mass_revocation import profile, rows_like
 from tests.portal_pages.operators import client_of, operator
 from tests.portal_pages.test_person import text_of
+from tests.waiting import wait_for
 
 CA = "person-hsaid-3:1"
 NEW, LIST = "/pki/massparr/ny/", "/pki/massparr/"
@@ -62,6 +65,12 @@ def approve(world: Any, made: pki.MassRevocationView) -> None:
 
 def address(name: str, made: pki.MassRevocationView) -> str:
     return reverse(f"pki_mass_{name}", args=[made.id])
+
+
+def _somebody_waits_for_a_row() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'")
+        return cursor.fetchone() is not None
 
 
 @pytest.mark.usefixtures("authorities")
@@ -118,7 +127,7 @@ class TestCount:
             ({"key_hashes": "abcd"}, "1 värden går inte att läsa: abcd"),
             ({"issued_from": "i går"}, "Ange datum och klockslag"),
             ({"issued_from": "2026-02-01T00:00", "issued_until": "2026-01-01T00:00"}, "Sluttiden ska vara senare än starttiden."),
-            ({"serials": "A" * 1_500_001}, "Listan är för lång för sidan."),
+            ({"serials": "A" * 1_000_001}, "Listan är för lång för sidan."),
         ],
         ids=["none", "no-restriction", "ca", "profile", "serial", "key", "moment", "window", "long"],
     )
@@ -130,6 +139,28 @@ class TestCount:
             if isinstance(value, str) and value != "on" and len(value) < 100:
                 assert value in answer.content.decode()
         assert not MassTrial.objects.exists()
+
+    def test_the_longest_lists_that_the_page_takes_are_taken_together(self, world: Any) -> None:
+        """As a browser sends the page's form: multipart, in which a line break is two octets and not six."""
+        client = client_of(operator(world))
+        page = client.get(NEW).content.decode()
+        assert f'action="{NEW}" enctype="multipart/form-data"' in page
+        assert "maxlength" not in page.split("<textarea")[1].split(">")[0]  # browsers would cut what is pasted, unsaid
+        form = {
+            name: "\r\n".join(f"{number:0{digits}X}" for number in range(1, LONGEST_LIST // (digits + 2))).ljust(
+                LONGEST_LIST, "\n"
+            )
+            for name, digits in (("serials", 40), ("key_hashes", 64))
+        }
+        assert {len(value) for value in form.values()} == {LONGEST_LIST}
+        answer = client.post(NEW, form)
+        assert answer.status_code == 302
+        assert "Urvalet träffar inga certifikat" in text_of(client.get(answer["Location"]))
+
+    def test_more_than_a_form_may_hold_is_refused_as_too_large(self, world: Any) -> None:
+        answer = client_of(operator(world)).post(NEW, {"serials": "A" * 3_000_000})
+        assert "Det som skickades är för stort" in text_of(answer)
+        assert answer.status_code == 413
 
     def test_lists_tell_what_hit_nothing_and_the_selection_can_be_changed(self, world: Any) -> None:
         (row,) = certificates(1)
@@ -304,6 +335,42 @@ class TestRequest:
         with clock.moved_to(clock.now() + dt.timedelta(minutes=10)):
             client.post(address("stop", made), {"justification": "Fel underlag"})
         assert pki.mass_revocation(made.id).state == "stopped"
+
+    def test_one_that_is_too_old_is_not_offered(self, world: Any) -> None:
+        """Also before the approval is closed for that."""
+        certificates(1)
+        client = client_of(operator(world))
+        made = asked(client)
+        approve(world, made)
+        ApprovalRequest.objects.filter(pk=made.approval_request_id).update(expires_at=clock.now())
+        page = client.get(address("revocation", made))
+        assert "Tiden gick ut" in text_of(page)
+        assert address("start", made) not in page.content.decode()
+        for answer in (client.get(address("start", made)), client.post(address("start", made))):
+            assert "Vill du starta masspärren?" not in text_of(answer)
+        assert answer.status_code == 409
+        assert "Tiden gick ut" in text_of(client.get(LIST))
+
+    def test_a_count_that_is_forgotten_while_it_is_asked_for_is_unknown(self, world: Any) -> None:
+        certificates(1)
+        client = client_of(operator(world))
+        where = trial_of(client)
+        answers: list[Any] = []
+
+        def click() -> None:
+            try:
+                answers.append(client.post(where, grounds()))
+            finally:
+                connection.close()
+
+        with transaction.atomic():
+            MassTrial.objects.all().delete()
+            thread = threading.Thread(target=click)
+            thread.start()
+            wait_for(_somebody_waits_for_a_row, "the request that waits for the trial count")
+        thread.join()
+        assert [answer.status_code for answer in answers] == [404]
+        assert not MassRevocation.objects.exists()
 
     def test_it_is_stopped_with_a_reason_and_goes_on(self, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(mass_running, "BATCH", 2)

@@ -3,30 +3,20 @@
 from typing import Any
 
 from django import forms
+from django.core.validators import MaxLengthValidator
 from django.utils.translation import gettext_lazy as _
 
 from issuance.queries import pki_words
+from issuance.web.moments import MomentField, this_minute
 from issuance.web.pki.forms import ca_choices, justification_field
-from issuance.web.revocation.forms import MomentField
 from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.forms import Form
 
-_MOMENT = "%Y-%m-%dT%H:%M"
-_LONGEST_LIST = 1_500_000
+LONGEST_LIST = 1_000_000
+"""Characters of a list. Two are within what is taken of a form (DATA_UPLOAD_MAX_MEMORY_SIZE), since it is sent as multipart."""
+
 _REF = {"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}
-
-
-def _moment(label: Any, *, required: bool = False, **options: Any) -> MomentField:
-    wrong = _("Ange datum och klockslag, till exempel 2026-11-25 13:45.")
-    return MomentField(
-        label=label,
-        required=required,
-        widget=forms.DateTimeInput(format=_MOMENT, attrs={"type": "datetime-local"}),
-        input_formats=[_MOMENT, "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"],
-        error_messages={"required": wrong, "invalid": wrong},
-        **options,
-    )
 
 
 def _values(label: Any, help_text: Any) -> forms.CharField:
@@ -34,8 +24,8 @@ def _values(label: Any, help_text: Any) -> forms.CharField:
         label=label,
         help_text=help_text,
         required=False,
-        max_length=_LONGEST_LIST,
-        error_messages={"max_length": _("Listan är för lång för sidan. Använd kommandot pki_mass_revoke.")},
+        # No max_length: browsers would cut what is pasted, and say nothing.
+        validators=[MaxLengthValidator(LONGEST_LIST, _("Listan är för lång för sidan. Använd kommandot pki_mass_revoke."))],
         widget=forms.Textarea(attrs=_REF | {"rows": 4}),
     )
 
@@ -66,8 +56,8 @@ class MassSelectionForm(Form):
         widget=forms.CheckboxSelectMultiple,
         error_messages={"invalid_choice": _("Välj bland profilerna i listan.")},
     )
-    issued_from = _moment(_("Utfärdade från och med"))
-    issued_until = _moment(_("Utfärdade före"))
+    issued_from = MomentField(label=_("Utfärdade från och med"), required=False)
+    issued_until = MomentField(label=_("Utfärdade före"), required=False)
     serials = _values(_("Serienummer"), _("Hexadecimalt, ett på varje rad."))
     key_hashes = _values(_("Nycklar"), _("SHA-256 av den publika nyckeln (SubjectPublicKeyInfo), en på varje rad."))
     unit_ref = _reference(_("Enhetens referens"), longest=80, size=40)
@@ -89,24 +79,24 @@ class MassSelectionForm(Form):
             profiles=tuple(given["profiles"]),
             issued_from=given["issued_from"],
             issued_until=given["issued_until"],
-            serials=tuple(given["serials"].split("\n") if given["serials"] else ()),
-            key_hashes=tuple(given["key_hashes"].split("\n") if given["key_hashes"] else ()),
+            serials=given["serials"],
+            key_hashes=given["key_hashes"],
             unit_ref=given["unit_ref"],
             client_ref=given["client_ref"],
             include_expired=given["include_expired"],
         )
 
-    def clean_serials(self) -> str:
-        """One value a line, without empty lines."""
+    def clean_serials(self) -> tuple[str, ...]:
+        """The values, one a line, without empty lines."""
         return _lines(self.cleaned_data["serials"])
 
-    def clean_key_hashes(self) -> str:
+    def clean_key_hashes(self) -> tuple[str, ...]:
         """The same."""
         return _lines(self.cleaned_data["key_hashes"])
 
 
-def _lines(text: str) -> str:
-    return "\n".join(line.strip() for line in text.splitlines() if line.strip())
+def _lines(text: str) -> tuple[str, ...]:
+    return tuple(line.strip() for line in text.splitlines() if line.strip())
 
 
 def as_typed(selection: pki.MassSelection) -> dict[str, Any]:
@@ -132,10 +122,12 @@ class MassGroundsForm(Form):
         _("För dem som ska godkänna. Sparas i loggen. Skriv inga personuppgifter."),
         required=_("Skriv varför certifikaten ska spärras."),
     )
-    invalidity_date = _moment(
-        _("Ogiltiga sedan"), help_text=_("Om nycklarna kan ha kommit i orätta händer tidigare än nu. Står i spärrlistan.")
+    invalidity_date = MomentField(
+        label=_("Ogiltiga sedan"),
+        required=False,
+        help_text=_("Om nycklarna kan ha kommit i orätta händer tidigare än nu. Står i spärrlistan."),
     )
-    received_at = _moment(_("När kom begäran in?"), required=True, help_text=_("Ändra om den kom in tidigare än nu."))
+    received_at = MomentField(label=_("När kom begäran in?"), help_text=_("Ändra om den kom in tidigare än nu."))
     channel = forms.ChoiceField(
         label=_("Hur kom begäran in?"),
         choices=[(code, _(text)) for code, text in pki_words.REVOCATION_CHANNEL.items() if code != pki.RevocationChannel.API],
@@ -143,7 +135,7 @@ class MassGroundsForm(Form):
     )
     requester = _reference(_("Begärd av"), _("Ärendenummer eller annan referens, om det inte är du. Skriv aldrig ett namn."))
     registered_by = _reference(_("Nedskriven av"), _("Referens, aldrig ett namn."))
-    kept_at = _reference(_("Papperet finns"))
+    kept_at = _reference(_("Var papperet finns"))
     publish_crls = forms.BooleanField(
         label=_("Gör nya spärrlistor genast när allt är spärrat"), required=False, widget=forms.CheckboxInput()
     )
@@ -165,9 +157,8 @@ class MassGroundsForm(Form):
 
 
 def empty_grounds() -> dict[str, Any]:
-    """The form's values as it is first shown, with the present minute in Stockholm."""
-    now = clock.now().astimezone(clock.STOCKHOLM).replace(second=0, microsecond=0)
-    return {"received_at": now, "publish_crls": True}
+    """The form's values as it is first shown."""
+    return {"received_at": this_minute(), "publish_crls": True}
 
 
 class MassStopForm(Form):

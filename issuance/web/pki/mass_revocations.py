@@ -1,6 +1,5 @@
 """Pages of mass revocation: the list, a selection counted on trial, the request, its start, progress and report (ADR 0149)."""
 
-from collections.abc import Callable
 from uuid import UUID
 
 from django.contrib import messages
@@ -16,11 +15,10 @@ from issuance.authz import Action
 from issuance.queries import officers, operator_certificates
 from issuance.services import mass_revoking
 from issuance.web.pki import mass_rows
-from issuance.web.pki.around import AT_ONCE, actor_of, cursor, first_url, next_url, operators, page, session_id_of
+from issuance.web.pki.around import AT_ONCE, DONE, actor_of, cursor, first_url, next_url, operators, page, session_id_of, tried
 from issuance.web.pki.mass_forms import MassGroundsForm, MassSelectionForm, MassStopForm, as_typed, empty_grounds
 from pki import service as pki
-from siths_portal.lib.errors import Conflict, DomainError, Invalid
-from siths_portal.lib.forms import Form
+from siths_portal.lib.errors import Conflict
 
 SECTION = "mass"
 PAGE = 25
@@ -37,6 +35,7 @@ def mass_list(request: HttpRequest) -> HttpResponse:
     context = {
         "rows": [mass_rows.line(each, names) for each in found[:PAGE]],
         "functions": list(mass_rows.list_functions(actor)),
+        "others": pki.APPROVALS_REQUIRED[pki.ApprovalAction.MASS_REVOCATION],
         "next_url": next_url(request, found[PAGE - 1].id if len(found) > PAGE else None),
         "first_url": first_url(request),
     }
@@ -52,14 +51,10 @@ def mass_new(request: HttpRequest) -> HttpResponse:
         form = MassSelectionForm(initial=_selection_of(request))
         return page(request, "operators/mass_new.html", SECTION, {"form": form})
     form = MassSelectionForm(request.POST)
-    if form.is_valid():
-        try:
-            trial = mass_revoking.count(actor=actor, session_id=session_id, selection=form.selection())
-        except Invalid as error:
-            form.take(error)
-        else:
-            return redirect("pki_mass_trial", trial.pk)
-    return page(request, "operators/mass_new.html", SECTION, {"form": form}, status=Invalid.http_status)
+    trial, status = tried(form, lambda: mass_revoking.count(actor=actor, session_id=session_id, selection=form.selection()))
+    if trial is not None:
+        return redirect("pki_mass_trial", trial.pk)
+    return page(request, "operators/mass_new.html", SECTION, {"form": form}, status=status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -75,18 +70,18 @@ def mass_trial(request: HttpRequest, trial_id: UUID) -> HttpResponse:
         if step_up := require_recent_login(request, AT_ONCE):
             return step_up
         form = MassGroundsForm(request.POST)
-        made = _tried(
+        made, status = tried(
             form,
             lambda: mass_revoking.request(actor=actor, session_id=session_id, trial_id=trial_id, grounds=form.grounds()),
         )
-        if isinstance(made, UUID):
+        if made is not None:
             messages.success(request, _("Masspärren är begärd. Nu ska andra personer godkänna den."))
             return redirect("pki_mass_revocation", made)
-        status = made
     elif typed := kept_form(request):
         form = MassGroundsForm(initial=typed.dict() | {"publish_crls": "publish_crls" in typed})
     context = mass_rows.trial(trial) | {
         "form": form,
+        "others": pki.APPROVALS_REQUIRED[pki.ApprovalAction.MASS_REVOCATION],
         "samples": [mass_rows.sample(each) for each in operator_certificates.mass_samples(actor=actor, trial=trial)],
     }
     return page(request, "operators/mass_trial.html", SECTION, context, status=status)
@@ -139,7 +134,7 @@ def mass_stop(request: HttpRequest, mass_revocation_id: UUID) -> HttpResponse:
     form, status = MassStopForm(), 200
     if request.method == "POST":
         form = MassStopForm(request.POST)
-        made = _tried(
+        _made, status = tried(
             form,
             lambda: mass_revoking.stop(
                 actor=actor_of(request),
@@ -147,11 +142,11 @@ def mass_stop(request: HttpRequest, mass_revocation_id: UUID) -> HttpResponse:
                 justification=form.cleaned_data["justification"],
             ),
         )
-        if not isinstance(made, int):
+        if status == DONE:
             messages.success(request, _("Masspärren är stoppad."))
             return redirect("pki_mass_revocation", mass_revocation_id)
-        status = made
-    return page(request, "operators/mass_stop.html", SECTION, _context(request, found) | {"form": form}, status=status)
+    context = {"found": found, "address": _address(found), "form": form}
+    return page(request, "operators/mass_stop.html", SECTION, context, status=status)
 
 
 def _selection_of(request: HttpRequest) -> dict[str, object]:
@@ -164,21 +159,6 @@ def _selection_of(request: HttpRequest) -> dict[str, object]:
     return as_typed(pki.MassSelection.from_plain(trial.selection))
 
 
-def _tried[Made](form: Form, act: Callable[[], Made]) -> Made | int:
-    """What the act gave, if the form is right; else the refusal on the form, with what was typed still in it, and its status."""
-    if not form.is_valid():
-        return Invalid.http_status
-    try:
-        return act()
-    except (Conflict, Invalid) as error:
-        return _take(form, error)
-
-
-def _take(form: Form, error: DomainError) -> int:
-    form.take(error)
-    return error.http_status
-
-
 def _refused(request: HttpRequest, found: pki.MassRevocationView) -> HttpResponse:
     """The page, which shows why not."""
     status = Conflict.http_status if request.method == "POST" else 200
@@ -188,5 +168,8 @@ def _refused(request: HttpRequest, found: pki.MassRevocationView) -> HttpRespons
 def _context(request: HttpRequest, found: pki.MassRevocationView) -> dict[str, object]:
     actor = actor_of(request)
     refs = {found.requested_by_ref, found.started_by_ref, found.document["requester"], *found.approver_refs}
-    address = reverse("pki_mass_revocation", args=[found.id])
-    return mass_rows.whole(actor, found, officers.names(actor, refs)) | {"address": address}
+    return mass_rows.whole(actor, found, officers.names(actor, refs)) | {"address": _address(found)}
+
+
+def _address(found: pki.MassRevocationView) -> str:
+    return reverse("pki_mass_revocation", args=[found.id])

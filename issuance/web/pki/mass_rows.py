@@ -11,9 +11,9 @@ from django.utils.translation import ngettext
 from issuance.authz import Action, Actor, policy
 from issuance.models import MassTrial
 from issuance.queries import pki_words, words
-from issuance.queries.pki_words import moment
+from issuance.queries.pki_words import minute, moment
 from issuance.services import mass_revoking
-from issuance.web.pki.around import Link, row
+from issuance.web.pki.around import Link, number, row
 from issuance.web.pki.documents import rows_of
 from pki import service as pki
 
@@ -23,18 +23,13 @@ LIVE = ("running", "publishing")
 _LONGEST_SHOWN = 20
 
 
-def number(value: int) -> str:
-    """A number with thin groups of three, as Swedish has it."""
-    return f"{value:,}".replace(",", "\u00a0")
-
-
 def line(found: pki.MassRevocationView, names: Mapping[str, str]) -> dict[str, Any]:
     """One of the list."""
     return {
         "found": found,
         "tag": _tag(found),
         "requester": pki_words.who(names, found.requested_by_ref),
-        "created_at": moment(found.created_at)[:16],
+        "created_at": minute(found.created_at),
         "done": _("{done} av {total}").format(done=number(found.done), total=number(found.total)),
     }
 
@@ -74,7 +69,7 @@ def _shown(selection: Mapping[str, Any]) -> dict[str, Any]:
 
 def _unmatched(counted: Mapping[str, Any]) -> Iterator[str]:
     if n := counted["unmatched_serials"]:
-        yield ngettext("{n} serienummer träffar inget.", "{n} serienummer träffar inget.", n).format(n=number(n))
+        yield _("{n} serienummer träffar inget.").format(n=number(n))
     if n := counted["unmatched_keys"]:
         yield ngettext("{n} nyckel träffar inget.", "{n} nycklar träffar inget.", n).format(n=number(n))
 
@@ -177,21 +172,15 @@ def _facts(found: pki.MassRevocationView, names: Mapping[str, str]) -> Iterator[
     approved = _("{given} av {required}").format(given=len(found.approver_refs), required=found.required)
     who = ", ".join(pki_words.who(names, ref) for ref in found.approver_refs)
     yield row(_("Godkännanden"), f"{approved}: {who}" if who else approved, url=matter, action=_("Visa ärendet"))
-    yield row(_("Spärrorsak"), f"{words.said(pki_words.REASON, found.reason)} ({found.reason})")
-    yield row(_("Motivering"), found.justification)
-    if document["invalidity_date"]:
-        yield from rows_of({"invalidity_date": document["invalidity_date"]})
-    yield from rows_of({name: document[name] for name in ("received_at", "channel")})
+    told = ("reason", "justification", "invalidity_date", "received_at", "channel", "source_record", "publish_crls")
+    yield from rows_of({name: document[name] for name in told if document[name] is not None})
     yield row(_("Begärd av"), pki_words.who(names, document["requester"]))
-    if document["source_record"]:
-        yield from rows_of({"source_record": document["source_record"]})
     yield row(_("Inlagd av"), pki_words.who(names, found.requested_by_ref))
     yield row(_("Inlagd"), moment(found.created_at))
     if found.started_at:
         yield row(_("Startad"), f"{moment(found.started_at)}, {pki_words.who(names, found.started_by_ref)}")
     if found.finished_at:
         yield row(_("Klar"), moment(found.finished_at))
-    yield row(_("Nya spärrlistor genast"), _("ja") if document["publish_crls"] else _("nej"))
 
 
 def _functions(actor: Actor, found: pki.MassRevocationView) -> Iterator[Link]:

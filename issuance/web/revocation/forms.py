@@ -1,38 +1,12 @@
 """The request for a revocation as a form (domain.md 3.6). What it must hold is checked by the service."""
 
-import datetime as dt
-from typing import Any, cast
-
 from django import forms
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from issuance.domain.revocation import SWEDISH, SYSTEM_REASONS, RevocationReason
 from issuance.queries import words
-from siths_portal.lib import clock
+from issuance.web.moments import MomentField, this_minute
 from siths_portal.lib.forms import Form
-
-_MOMENT = "%Y-%m-%dT%H:%M"
-_BY_THE_CLOCK = dt.timezone(dt.timedelta(0), "by the clock")  # Django refuses the hours of a change itself, where a zone has any
-
-
-class MomentField(forms.DateTimeField):
-    """A moment by the clock in Stockholm. Of the two that bear one name when summer time ends it is the later that has come.
-
-    The hour that is left out when summer time begins is no moment.
-    """
-
-    def to_python(self, value: Any) -> dt.datetime | None:
-        """The moment with its zone. Raises ValidationError."""
-        with timezone.override(_BY_THE_CLOCK):
-            read = super().to_python(value)
-        if read is None or read.tzinfo is not _BY_THE_CLOCK:
-            return read
-        first, second = (read.replace(tzinfo=clock.STOCKHOLM, fold=fold) for fold in (0, 1))
-        earlier, later = cast(dt.timedelta, first.utcoffset()), cast(dt.timedelta, second.utcoffset())
-        if earlier < later:
-            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
-        return second if earlier > later and second.astimezone(dt.UTC) <= clock.now() else first
 
 
 class RevocationForm(Form):
@@ -71,15 +45,10 @@ class RevocationForm(Form):
     received_at = MomentField(
         label=_("När kom begäran in?"),
         help_text=_("Ändra om den kom in tidigare än nu."),
-        widget=forms.DateTimeInput(format=_MOMENT, attrs={"type": "datetime-local"}),
-        input_formats=[_MOMENT, "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"],
-        error_messages={
-            "required": _("Ange datum och klockslag då begäran kom in."),
-            "invalid": _("Ange datum och klockslag, till exempel 2026-11-25 13:45."),
-        },
+        missing=_("Ange datum och klockslag då begäran kom in."),
     )
 
 
 def empty_form() -> RevocationForm:
     """The form as it is first shown, with the present minute in Stockholm."""
-    return RevocationForm(initial={"received_at": clock.now().astimezone(clock.STOCKHOLM).replace(second=0, microsecond=0)})
+    return RevocationForm(initial={"received_at": this_minute()})
