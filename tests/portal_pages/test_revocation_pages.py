@@ -13,7 +13,8 @@ from django.urls import reverse
 
 from authn.models import Session
 from issuance.authz import Role, system
-from issuance.models import Carrier, Eid, Event, Person
+from issuance.models import Carrier, Eid, Event, Person, Photo
+from issuance.models.events import Document
 from issuance.services import migration
 from issuance.web.revocation.forms import RevocationForm, empty_form
 from pki.models import Revocation
@@ -60,6 +61,20 @@ def test_the_form_tells_what_follows_and_offers_the_reasons_that_people_may_give
         assert expected in text, expected
     assert "Ej aktiverat i tid" not in text
     assert state_of(card) == "active"
+
+
+def test_the_person_is_shown_by_the_photo_to_those_who_may_see_it(world: Any, card: Carrier) -> None:
+    Photo.objects.create(
+        person=card.person, document=Document.store(b"\xff\xd8photo", "image/jpeg"), width=300, height=400,
+        uploaded_at=clock.now(), uploaded_by_ref="user:x", approved_at=clock.now(),
+    )  # fmt: skip
+    photo = f'src="{reverse("person_photo", args=[card.person_id])}"'
+    for role, seen in ((Role.ID_ADMINISTRATOR, True), (Role.REVOKER, False)):
+        client, address = client_of(world.officer(role=role)), reverse("carrier_revoke", args=[card.id])
+        asked = client.post(address, fields(step="check"))
+        for page in (client.get(address), client.get(asked["Location"])):
+            assert (photo in page.content.decode()) is seen
+            assert ("person-initials" in page.content.decode()) is not seen
 
 
 def test_a_request_is_asked_about_and_then_carried_out(world: Any, card: Carrier) -> None:

@@ -19,6 +19,7 @@ from issuance.queries.revocation_view import RevocationSubject
 from issuance.services import disclosures, revocation
 from issuance.services.disclosures import Shown
 from issuance.services.revocation import RevocationRequest
+from issuance.web.person.views import photo_url
 from issuance.web.revocation.forms import RevocationForm, empty_form
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
@@ -143,7 +144,7 @@ def _page(
     request: HttpRequest, template: str, subject: RevocationSubject, context: Mapping[str, Any], *, status: int = 200
 ) -> HttpResponse:
     head = person_view.person_head(actor=_actor(request), person_id=subject.person_id)
-    return render(request, template, {"subject": subject, "head": head, **context}, status=status)
+    return render(request, template, {"subject": subject, "head": head, "photo_url": photo_url(head), **context}, status=status)
 
 
 def _revoked(request: HttpRequest, subject: RevocationSubject) -> HttpResponse:
