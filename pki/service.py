@@ -57,6 +57,17 @@ from pki.operators.ceremonies import (
     ceremony_remaining,
     protocol_content,
 )
+from pki.operators.imports import (
+    FindingCount,
+    FindingPage,
+    ImportLine,
+    ImportRecord,
+    ImportStep,
+    import_findings,
+    import_record,
+    import_report,
+    imports,
+)
 from pki.operators.keys import KeyPage, KeyView, destroyed_keys, keys_in_use
 from pki.operators.mass_samples import mass_revocation_samples
 from pki.operators.records import CertificateRecord, certificate_der, certificate_pem, certificate_record
@@ -68,6 +79,8 @@ from pki.operators.search import (
     find_certificates,
     profile_names,
 )
+from pki.operators.status import COUNTED as STATUS_COUNTED
+from pki.operators.status import CaStatus, ListStatus, ResponderProcess, StoreStatus, ca_statuses, status_of_store
 from pki.orders import CertificateOrder, CertificateView, SerialOnly
 from pki.planning import plan_certificates, plan_serial_only
 from pki.publication import PublicationView, publication
@@ -78,6 +91,7 @@ __all__ = [
     "APPROVALS_REQUIRED",
     "APPROVAL_LIFETIME",
     "LONGEST_CEREMONY_FILE",
+    "STATUS_COUNTED",
     "ApprovalAction",
     "ApprovalPage",
     "ApprovalState",
@@ -88,6 +102,7 @@ __all__ = [
     "AuthorityRecord",
     "AuthorityView",
     "CaState",
+    "CaStatus",
     "CeremonyEvent",
     "CeremonyRecord",
     "CeremonyView",
@@ -102,10 +117,16 @@ __all__ = [
     "Decision",
     "DecisionView",
     "DeliveryView",
+    "FindingCount",
+    "FindingPage",
     "HealthView",
+    "ImportLine",
+    "ImportRecord",
+    "ImportStep",
     "InventoryReport",
     "KeyPage",
     "KeyView",
+    "ListStatus",
     "MassRevocationDryRun",
     "MassRevocationGrounds",
     "MassRevocationGroup",
@@ -119,12 +140,14 @@ __all__ = [
     "Protocol",
     "PublicationView",
     "Remaining",
+    "ResponderProcess",
     "RevocationChannel",
     "RevocationReason",
     "SeenFinding",
     "SerialOnly",
     "Severity",
     "SourceRecord",
+    "StoreStatus",
     "approval",
     "audit_checks",
     "authorities",
@@ -134,6 +157,7 @@ __all__ = [
     "ca_state_is_final",
     "ca_state_matter",
     "ca_state_targets",
+    "ca_statuses",
     "carry_out_ca_state",
     "ceremonies",
     "ceremony",
@@ -157,6 +181,10 @@ __all__ = [
     "find_certificates",
     "grant_client",
     "health_report",
+    "import_findings",
+    "import_record",
+    "import_report",
+    "imports",
     "key_inventory",
     "keys_in_use",
     "mass_revocation",
@@ -181,6 +209,7 @@ __all__ = [
     "secret_jwks",
     "secret_state",
     "start_mass_revocation",
+    "status_of_store",
     "stop_mass_revocation",
     "wait_for_delivery",
     "wait_until_settled",

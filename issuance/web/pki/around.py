@@ -29,6 +29,8 @@ SECTIONS = (
     ("mass", "pki_mass_revocations", gettext_lazy("Masspärr")),
     ("approvals", "pki_approvals", gettext_lazy("Ärenden")),
     ("ceremonies", "pki_ceremonies", gettext_lazy("Ceremonier")),
+    ("imports", "pki_imports", gettext_lazy("Importer")),
+    ("status", "pki_status", gettext_lazy("Status")),
     ("health", "pki_health", gettext_lazy("Driftläge")),
 )
 
