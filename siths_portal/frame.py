@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 
 from authn.web import with_login_form
 from issuance.authz import Action, policy
+from pki import service as pki
 
 _TABS = (
     ("search", _("Sök"), Action.VIEW),
@@ -86,6 +87,7 @@ def help_page(request: HttpRequest) -> HttpResponse:
         "reach_minutes": settings.EXTENDED_REACH_MINUTES,
         "not_activated_days": settings.NOT_ACTIVATED_DAYS,
         "not_signed_days": settings.NOT_SIGNED_DAYS,
+        "mass_approvers": pki.APPROVALS_REQUIRED[pki.ApprovalAction.MASS_REVOCATION],
         "contact": settings.ACCESSIBILITY_CONTACT,
     }
     return render(request, "portal/help.html", context)

@@ -7,9 +7,6 @@ from django.utils.translation import ngettext
 
 from pki import service as pki
 
-FINAL = frozenset({"retired", "compromised"})
-"""States from which no CA comes back to work."""
-
 
 def of_ca_state(found: pki.AuthorityRecord, target: str) -> list[str]:
     """The consequences of giving the CA this state, the gravest first."""

@@ -40,7 +40,7 @@ def _options(field: BoundField, options: Any) -> Iterator[dict[str, Any]]:
     chosen = str(field.value() if field.value() is not None else "")
     given = options or ({"value": value, "label": label} for value, label in field.field.choices if value != "")  # type: ignore[attr-defined]
     for index, option in enumerate(given):
-        values = {name: _get(option, name) for name in ("value", "label", "hint", "disabled", "key")}
+        values = {name: _get(option, name) for name in ("value", "label", "hint", "lines", "grave", "disabled", "key")}
         yield values | {"id": f"{field.auto_id}_{index}", "checked": str(values["value"]) == chosen}
 
 

@@ -80,6 +80,23 @@ def test_the_matter_shows_the_whole_document_its_hash_and_who_decided(world: Any
         assert expected in text, expected
 
 
+def test_an_import_is_told_in_words(world: Any) -> None:
+    """Everything that `pki.takeover.running.request` asks for; `revoked` are already so in a mass revocation alone."""
+    document = {
+        "slug": "function", "generation": 1, "certificate_sha256": "ab" * 32, "format": "ejbca", "key_id": "cd" * 20,
+        "inputs_sha256": "ef" * 32, "rows": 17, "new": 13, "new_revoked": 5, "revoked": 3, "papers": 2, "findings": 4,
+    }  # fmt: skip
+    row = approvals.request(action=ApprovalAction.IMPORT, summary="Import", document=document, requester_ref="user:nobody")
+    text = text_of(client_of(operator(world)).get(reverse("pki_approval", args=[row.id])))
+    for expected in (
+        "Källans format ejbca", f"Nyckel (CKA_ID) {'cd' * 20}", f"Filernas SHA-256 {'ef' * 32}", "Rader i källan 17",
+        "Nya certifikat 13", "Nya som redan är spärrade 5", "Finns här och blir spärrade 3", "Spärras efter begäran på papper 2",
+        "Avvikelser 4",
+    ):  # fmt: skip
+        assert expected in text, expected
+    assert "Redan spärrade" not in text
+
+
 def test_two_others_approve_and_each_is_noted(world: Any) -> None:
     row = asked(operator(world).ref)
     for name in ("Nanna", "Sigrid"):

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from pki import approvals, ca_states
-from pki.models import ApprovalRequest, ApprovalState, CaState, Certificate, CertificateAuthority, Decision, Event
+from pki.models import ApprovalRequest, ApprovalState, CaImport, CaState, Certificate, CertificateAuthority, Decision, Event
 from siths_portal.lib import clock
 from tests.pki.orders import card, plan
 from tests.portal_pages.operators import client_of, operator
@@ -147,10 +147,10 @@ def test_a_ca_has_one_matter_at_a_time(world: Any) -> None:
     again = client.post(ADDRESS, TYPED | {"state": "status_only"})
     assert again.status_code == 409
     text = text_of(again)
-    assert "Ett ärende om tillståndet är inte avslutat." in text
+    assert "Ett annat ärende om utfärdarens tillstånd är inte avslutat." in text
     assert reverse("pki_approval", args=[matters().get().id]) in again.content.decode()
     on_page = client.get(reverse("pki_authority", args=CA))
-    assert "Ett ärende om tillståndet är inte avslutat." in text_of(on_page)
+    assert "Ett annat ärende om utfärdarens tillstånd är inte avslutat." in text_of(on_page)
     assert f'href="{ADDRESS}"' not in on_page.content.decode()
     assert "Ett annat tillstånd är begärt och väntar på beslut. Visa ärendet" in text_of(on_page)
     matter = matters().get()
@@ -167,8 +167,31 @@ def test_a_ca_that_stays_what_it_is_says_why(world: Any) -> None:
     assert "En röjd utfärdare kan inte bli något annat." in text_of(client.get(ADDRESS))
     assert client.post(ADDRESS, TYPED).status_code == 409
     text = text_of(client.get("/pki/utfardare/person-hsaid-3/2/tillstand/"))
-    assert "Ceremonin är inte klar" in text
+    assert "Utfärdaren har inget certifikat än; ceremonin är inte klar." in text
     assert client.get("/pki/utfardare/nobody/1/tillstand/").status_code == 404
+
+
+def test_a_ca_whose_import_is_not_finished_says_so_before_anything_is_typed(world: Any) -> None:
+    request = approvals.request(action="import", summary="Prov", document={}, requester_ref="user:nobody")  # type: ignore[arg-type]
+    CaImport.objects.create(
+        ca=ca(), approval_request=request, inputs=[], inputs_sha256="ab" * 32, actor_ref="user:nobody", started_at=clock.now()
+    )
+    client = client_of(operator(world))
+    for answer in (client.get(reverse("pki_authority", args=CA)), client.get(ADDRESS), client.post(ADDRESS, TYPED)):
+        assert "Importen av utfärdaren är inte klar." in text_of(answer)
+        assert "<textarea" not in answer.content.decode()
+    assert answer.status_code == 409
+    assert not matters().exists()
+
+
+def test_a_matter_that_is_too_old_keeps_no_other_away(world: Any) -> None:
+    """Also before it is closed for that."""
+    client = client_of(operator(world))
+    client.post(ADDRESS, TYPED)
+    ApprovalRequest.objects.filter(pk=matters().get().pk).update(expires_at=clock.now())
+    assert "<textarea" in client.get(ADDRESS).content.decode()
+    assert client.post(ADDRESS, TYPED).status_code == 302
+    assert matters().count() == 2
 
 
 def test_a_ca_that_changed_meanwhile_is_left_alone(world: Any) -> None:
@@ -212,7 +235,9 @@ def test_what_was_typed_is_there_after_the_log_in(world: Any) -> None:
 
 
 def test_help_on_the_pki_is_for_those_who_operate_it(world: Any) -> None:
-    assert "Lämna aldrig in en nyckel." in text_of(client_of(operator(world)).get(reverse("help")))
+    text = text_of(client_of(operator(world)).get(reverse("help")))
+    for expected in ("Lämna aldrig in en nyckel.", "Masspärr: ", "Minst 2 andra personer godkänner"):
+        assert expected in text, expected
     assert "Ceremonier" not in text_of(client_of(world.officer()).get(reverse("help")))
 
 

@@ -14,13 +14,13 @@ from django.views.decorators.http import require_http_methods, require_safe
 from authn.web import kept_form, require_recent_login
 from issuance.authz import Action
 from issuance.queries import officers, pki_consequences, pki_words, words
-from issuance.queries.pki_words import moment
+from issuance.queries.pki_words import minute, moment
 from issuance.services import pki_operations
-from issuance.web.pki.around import AT_ONCE, Link, actor_of, cursor, first_url, next_url, operators, page, row
+from issuance.web.pki.around import AT_ONCE, DONE, Link, actor_of, cursor, first_url, next_url, operators, page, row, tried
 from issuance.web.pki.documents import rows_of
 from issuance.web.pki.forms import DecisionForm
 from pki import service as pki
-from siths_portal.lib.errors import Conflict, DomainError, Forbidden, Invalid
+from siths_portal.lib.errors import Conflict
 
 
 @require_safe
@@ -63,21 +63,19 @@ def approval_decide(request: HttpRequest, request_id: UUID) -> HttpResponse:
         form = DecisionForm(initial=kept | {"document_sha256": found.document_sha256})
         return page(request, "operators/decide.html", "approvals", matter_context(request, found) | {"form": form})
     form = DecisionForm(request.POST)
-    status = Invalid.http_status
-    if form.is_valid():
-        try:
-            pki_operations.decide(
-                actor=actor_of(request),
-                request_id=request_id,
-                approve=form.cleaned_data["decision"] == "approved",
-                document_sha256=form.cleaned_data["document_sha256"],
-                justification=form.cleaned_data["justification"],
-            )
-        except (Conflict, Forbidden, Invalid) as error:
-            status = _take(form, error)
-        else:
-            messages.success(request, _("Ditt beslut är sparat."))
-            return redirect("pki_approval", request_id)
+    _made, status = tried(
+        form,
+        lambda: pki_operations.decide(
+            actor=actor_of(request),
+            request_id=request_id,
+            approve=form.cleaned_data["decision"] == "approved",
+            document_sha256=form.cleaned_data["document_sha256"],
+            justification=form.cleaned_data["justification"],
+        ),
+    )
+    if status == DONE:
+        messages.success(request, _("Ditt beslut är sparat."))
+        return redirect("pki_approval", request_id)
     now = pki.approval(request_id)
     return page(request, "operators/decide.html", "approvals", matter_context(request, now) | {"form": form}, status=status)
 
@@ -91,13 +89,7 @@ def approval_withdraw(request: HttpRequest, request_id: UUID) -> HttpResponse:
         pki_operations.withdraw(actor=actor_of(request), request_id=request_id)
         messages.success(request, _("Ärendet är återtaget."))
         return redirect("pki_approval", request_id)
-    return page(request, "operators/withdraw.html", "approvals", matter_context(request, found))
-
-
-def _take(form: DecisionForm, error: DomainError) -> int:
-    """Puts the refusal onto the form, with what was typed still in it."""
-    form.take(error)
-    return error.http_status
+    return page(request, "operators/withdraw.html", "approvals", matter_head(found))
 
 
 def _line(found: pki.ApprovalView, names: Mapping[str, str]) -> dict[str, Any]:
@@ -107,7 +99,16 @@ def _line(found: pki.ApprovalView, names: Mapping[str, str]) -> dict[str, Any]:
         "action": words.said(pki_words.APPROVAL_ACTION, found.action),
         "tag": pki_words.tagged(pki_words.APPROVAL_TAG, pki_words.APPROVAL_STATE, found.state),
         "requester": pki_words.who(names, found.requester_ref),
-        "created_at": moment(found.created_at)[:16],
+        "created_at": minute(found.created_at),
+    }
+
+
+def matter_head(found: pki.ApprovalView) -> dict[str, Any]:
+    """What a page that asks whether to go on shows of the matter."""
+    return {
+        "found": found,
+        "title": pki_words.matter(found.action, found.summary, found.document),
+        "action": words.said(pki_words.APPROVAL_ACTION, found.action),
     }
 
 
@@ -115,14 +116,10 @@ def matter_context(request: HttpRequest, found: pki.ApprovalView) -> dict[str, A
     """What the pages of one matter show."""
     actor = actor_of(request)
     names = officers.names(actor, [found.requester_ref, *(each.approver_ref for each in found.decisions)])
-    action = words.said(pki_words.APPROVAL_ACTION, found.action)
-    return {
-        "found": found,
-        "title": pki_words.matter(found.action, found.summary, found.document),
-        "action": action,
+    return matter_head(found) | {
         "state": pki_words.tagged(pki_words.APPROVAL_TAG, pki_words.APPROVAL_STATE, found.state),
         "facts": list(_facts(found, names)),
-        "document": rows_of(found.document),
+        "document": rows_of(found.document, found.action),
         "decisions": [_decision(each, names) for each in found.decisions],
         "consequences": pki_consequences.of_matter(found),
         "missing": max(found.required - found.approved_by, 0),

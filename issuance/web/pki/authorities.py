@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from issuance.authz import Action
 from issuance.queries import pki_words, words
-from issuance.queries.pki_words import moment
+from issuance.queries.pki_words import minute, moment
 from issuance.web.pki import ca_states
 from issuance.web.pki.around import Link, bytes_of, first_url, next_url, operators, page, row
 from issuance.web.pki.health import headline
@@ -52,7 +52,7 @@ def authority(request: HttpRequest, slug: str, generation: int) -> HttpResponse:
         "responders": [_responder(each) for each in found.responders],
         "counts": [_count(each) for each in found.counts],
         "estimated": any(each.estimated for each in found.counts),
-        "functions": list(_functions(found, matter)),
+        "functions": list(_functions(found)),
     }
     return page(request, "operators/authority.html", "authorities", context)
 
@@ -102,7 +102,7 @@ def _line(line: pki.AuthorityLine) -> dict[str, Any]:
         "not_after": words.day(line.not_after),
         "publishes": publishes,
         "ends_soon": line.not_after is not None and line.not_after - now < CA_SOON,
-        "list_due": newest and (moment(newest.due)[:16] or _("Den sista")),
+        "list_due": newest and (minute(newest.due) or _("Den sista")),
         "list_late": publishes and line.key_id and (newest is None or _is_late(newest, now)),
         "signer_days": (line.signer_until - now).days if line.signer_until else None,
         "signer_soon": line.signer_until is not None and line.signer_until - now < SIGNER_SOON,
@@ -181,7 +181,7 @@ def _count(each: Any) -> dict[str, Any]:
     return {"label": words.said(pki_words.STATUS_COUNTED, each.status), "number": each.number, "estimated": each.estimated}
 
 
-def _functions(found: pki.AuthorityRecord, matter: pki.ApprovalView | None) -> Iterable[Link]:
+def _functions(found: pki.AuthorityRecord) -> Iterable[Link]:
     if found.certificate_id:
         yield Link(_("Visa certifikatet"), reverse("pki_certificate", args=[found.certificate_id]))
     arguments = [found.line.slug, found.line.generation]
@@ -189,7 +189,7 @@ def _functions(found: pki.AuthorityRecord, matter: pki.ApprovalView | None) -> I
         yield Link(_("Hämta certifikatet (PEM)"), reverse("pki_authority_pem", args=arguments))
         yield Link(_("Hämta certifikatet (DER)"), reverse("pki_authority_der", args=arguments))
     yield Link(_("Certifikat från utfärdaren"), f"{reverse('pki_certificates')}?utfardare={arguments[0]}:{arguments[1]}")
-    why_not = ca_states.obstacle(found, matter)
+    why_not = ca_states.obstacle(found)
     yield Link(_("Ändra tillstånd"), reverse("pki_authority_state", args=arguments), not why_not, why_not)
 
 

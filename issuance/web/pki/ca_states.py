@@ -14,11 +14,11 @@ from authn.web import kept_form, require_recent_login
 from issuance.authz import Action
 from issuance.queries import pki_consequences, pki_words, words
 from issuance.services import pki_operations
-from issuance.web.pki.approvals import matter_context
-from issuance.web.pki.around import AT_ONCE, actor_of, operators, page
+from issuance.web.pki.approvals import matter_context, matter_head
+from issuance.web.pki.around import AT_ONCE, actor_of, operators, page, tried
 from issuance.web.pki.forms import CaStateForm
 from pki import service as pki
-from siths_portal.lib.errors import Conflict, Invalid, NotFound
+from siths_portal.lib.errors import Conflict, NotFound
 
 FIELDS = ("state", "justification")
 
@@ -28,7 +28,7 @@ FIELDS = ("state", "justification")
 def ca_state(request: HttpRequest, slug: str, generation: int) -> HttpResponse:
     """The states that the CA may have, each with its consequences; when posted, the matter. Raises NotFound."""
     found, matter = pki.authority_record(slug, generation), pki.ca_state_matter(slug, generation)
-    if why_not := obstacle(found, matter):
+    if why_not := obstacle(found):
         status = Conflict.http_status if request.method == "POST" else 200
         return _page(request, found, None, status=status, more={"why_not": why_not, "matter": matter})
     if step_up := require_recent_login(request, AT_ONCE):
@@ -38,34 +38,26 @@ def ca_state(request: HttpRequest, slug: str, generation: int) -> HttpResponse:
         initial = {name: typed[name] for name in FIELDS if name in typed} if typed else {}
         return _page(request, found, CaStateForm(found.line.state, initial=initial))
     form = CaStateForm(found.line.state, request.POST)
-    status = Invalid.http_status
-    if form.is_valid():
-        try:
-            asked = pki_operations.ask_for_ca_state(
-                actor=actor_of(request),
-                slug=slug,
-                generation=generation,
-                target=form.cleaned_data["state"],
-                justification=form.cleaned_data["justification"],
-            )
-        except (Conflict, Invalid) as error:
-            form.take(error)
-            status = error.http_status
-        else:
-            messages.success(request, _("Ändringen är begärd. En annan person ska godkänna den."))
-            return redirect("pki_approval", asked)
+    asked, status = tried(
+        form,
+        lambda: pki_operations.ask_for_ca_state(
+            actor=actor_of(request),
+            slug=slug,
+            generation=generation,
+            target=form.cleaned_data["state"],
+            justification=form.cleaned_data["justification"],
+        ),
+    )
+    if asked is not None:
+        messages.success(request, _("Ändringen är begärd. En annan person ska godkänna den."))
+        return redirect("pki_approval", asked)
     return _page(request, found, form, status=status)
 
 
-def obstacle(found: pki.AuthorityRecord, matter: pki.ApprovalView | None) -> str:
-    """Why no other state can be asked for now, when `matter` is the one that waits; empty if one can."""
-    if not pki.ca_state_targets(found.line.state):
-        return words.said(pki_words.CA_STATE_STAYS, found.line.state)
-    if not found.certificate:
-        return _("Ceremonin är inte klar: utfärdaren har inget certifikat än.")
-    if matter:
-        return _("Ett ärende om tillståndet är inte avslutat.")
-    return ""
+def obstacle(found: pki.AuthorityRecord) -> str:
+    """Why no other state can be asked for now; empty if one can."""
+    stays = pki_words.CA_STATE_STAYS.get(found.line.state)
+    return _(stays) if stays else found.state_obstacle
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -88,7 +80,11 @@ def carry_out(request: HttpRequest, request_id: UUID) -> HttpResponse:
             return redirect("pki_approval", request_id)
         messages.success(request, _("Utfärdarens tillstånd är ändrat."))
         return redirect("pki_authority", slug, generation)
-    return page(request, "operators/carry_out.html", "approvals", matter_context(request, matter))
+    context = matter_head(matter) | {
+        "consequences": pki_consequences.of_matter(matter),
+        "final": pki.ca_state_is_final(matter.document["to"]),
+    }
+    return page(request, "operators/carry_out.html", "approvals", context)
 
 
 def _page(
@@ -104,16 +100,15 @@ def _page(
         "state": pki_words.tagged(pki_words.CA_TAG, pki_words.CA_STATE, found.line.state),
         "means": words.said(pki_words.CA_STATE_MEANS, found.line.state),
         "form": form,
-        "targets": [_target(found, target) for target in pki.ca_state_targets(found.line.state)],
+        "options": [_option(found, target) for target in pki.ca_state_targets(found.line.state)],
     }
     return page(request, "operators/ca_state.html", "authorities", {**context, **(more or {})}, status=status)
 
 
-def _target(found: pki.AuthorityRecord, target: str) -> dict[str, Any]:
+def _option(found: pki.AuthorityRecord, target: str) -> dict[str, Any]:
     return {
         "value": target,
         "label": words.said(pki_words.CA_STATE, target),
-        "tag": pki_words.tagged(pki_words.CA_TAG, pki_words.CA_STATE, target),
-        "final": target in pki_consequences.FINAL,
-        "consequences": pki_consequences.of_ca_state(found, target),
+        "lines": pki_consequences.of_ca_state(found, target),
+        "grave": pki.ca_state_is_final(target),
     }

@@ -38,7 +38,6 @@ _NAMES: Mapping[str, str] = {
     "issued": _("Utfärdade"),
     "revoked": _("Redan spärrade"),
     "members_sha256": _("Certifikatens SHA-256"),
-    "selection_sha256": _("Urvalets SHA-256"),
     "issued_from": _("Utfärdade från"),
     "issued_until": _("Utfärdade före"),
     "key_hashes": _("Nycklar"),
@@ -54,11 +53,24 @@ _NAMES: Mapping[str, str] = {
     "publish_crls": _("Nya spärrlistor genast"),
     "source_record": _("Begäran på papper"),
     "registered_by": _("Nedskriven av"),
-    "kept_at": _("Papperet finns"),
+    "kept_at": _("Var papperet finns"),
     "count": _("Antal"),
     "sha256": _("SHA-256"),
 }
-_ORDER: Mapping[str, int] = {name: place for place, name in enumerate(_NAMES)}
+_NAMES_OF: Mapping[str, Mapping[str, str]] = {
+    "import": {
+        "format": _("Källans format"),
+        "key_id": _("Nyckel (CKA_ID)"),
+        "inputs_sha256": _("Filernas SHA-256"),
+        "rows": _("Rader i källan"),
+        "new": _("Nya certifikat"),
+        "new_revoked": _("Nya som redan är spärrade"),
+        "revoked": _("Finns här och blir spärrade"),
+        "papers": _("Spärras efter begäran på papper"),
+        "findings": _("Avvikelser"),
+    }
+}
+"""Names in documents of an action alone; some mean something else elsewhere."""
 _CODED: Mapping[str, Mapping[str, str]] = {
     "from": pki_words.CA_STATE,
     "to": pki_words.CA_STATE,
@@ -68,28 +80,28 @@ _CODED: Mapping[str, Mapping[str, str]] = {
 _MOMENTS = frozenset({"as_of", "issued_from", "issued_until", "invalidity_date", "received_at"})
 
 
-def rows_of(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The document's values with their names, in the order of the names here; what holds others has the way to it written."""
-    return list(_rows("", document))
+def rows_of(document: Mapping[str, Any], action: str = "") -> list[dict[str, Any]]:
+    """The values with their names in documents of `action`, in the order of the names here; what holds others has the way to it
+    written.
+    """
+    own = _NAMES_OF.get(action, {})
+    return list(_rows({name: text for name, text in _NAMES.items() if name not in own} | dict(own), "", document))
 
 
-def _rows(path: str, value: Any, name: str = "") -> Iterator[dict[str, Any]]:
+def _rows(names: Mapping[str, str], path: str, value: Any, name: str = "") -> Iterator[dict[str, Any]]:
     if isinstance(value, Mapping):
-        for key, inner in sorted(value.items(), key=_place):
-            yield from _rows(_joined(path, gettext(_NAMES.get(key, key))), inner, key)
+        # The database keeps no order of a document's own.
+        places = {key: place for place, key in enumerate(names)}
+        for key, inner in sorted(value.items(), key=lambda item: places.get(item[0], len(places))):
+            yield from _rows(names, _joined(path, gettext(names.get(key, key))), inner, key)
     elif isinstance(value, Sequence) and not isinstance(value, str):
         if not any(isinstance(inner, Mapping) for inner in value):
             yield {"label": path, "value": ", ".join(str(inner) for inner in value)}
             return
         for number, inner in enumerate(value, start=1):
-            yield from _rows(f"{path} {number}", inner, name)
+            yield from _rows(names, f"{path} {number}", inner, name)
     else:
-        yield {"label": path, "value": _text(name, value), "code": name.endswith("sha256")}
-
-
-def _place(item: tuple[str, Any]) -> int:
-    """Where a name stands: the database keeps no order of a document's own."""
-    return _ORDER.get(item[0], len(_ORDER))
+        yield {"label": path, "value": _text(name, value), "code": name.endswith("sha256") or name == "key_id"}
 
 
 def _joined(path: str, name: str) -> str:
