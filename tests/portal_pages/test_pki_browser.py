@@ -266,8 +266,8 @@ def test_the_health_page_is_looked_at(demo_pki: Any, world: Any, portal: str, br
         health_reports.keep(
             [
                 *fine,
-                Finding("ca person-hsaid-3", Severity.WARNING, "active, certifikatet gäller 200 dagar till", "days", 200),
-                Finding("crl function", Severity.ERROR, "nummer 7, 0 poster, 3 dagar gammal, har gått ut"),
+                Finding("ca person-hsaid-3:1", Severity.WARNING, "active, certifikatet gäller 200 dagar till", "days", 200),
+                Finding("crl function:1", Severity.ERROR, "nummer 7, 0 poster, 3 dagar gammal, har gått ut"),
             ]
         )
         health_reports.keep_audit_check(

@@ -2,7 +2,9 @@
 
 import datetime as dt
 import hashlib
+import re
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from issuance.models import CarrierCertificate, CertificateSearch, Event
+from issuance.queries import pki_words
 from issuance.services import searching
 from pki import crl
 from pki import service as pki
@@ -213,6 +216,17 @@ class TestSearch:
         assert not CertificateSearch.objects.exists()
 
 
+def test_what_is_noted_of_certificates_and_by_whom_has_words() -> None:
+    """Every action on certificates and every rule of the system that `pki` writes into events."""
+    source = "\n".join(path.read_text() for path in Path(pki.__file__).parent.rglob("*.py"))
+    actions = re.findall(r'action="(certificate\.\w+)"', source)
+    rules = re.findall(r'"(system:[a-z-]+)"', source)
+    assert len(set(rules)) > 10
+    assert set(rules) <= set(pki_words.SYSTEM)
+    assert set(actions) <= set(pki_words.EVENT)
+    assert "certificate.lint_finding" in actions
+
+
 class TestCertificate:
     """The page of one certificate."""
 
@@ -250,15 +264,16 @@ class TestCertificate:
         with transaction.atomic():
             pki.plan_revocation(
                 [row.id], reason="keyCompromise", actor_ref=actor.ref, received_at=clock.now(), invalidity_date=since,
-                channel=RevocationChannel.values[0], justification="Nyckeln låg på en webbplats",
+                channel=RevocationChannel.PHONE, justification="Nyckeln låg på en webbplats",
             )  # fmt: skip
         client, address = client_of(actor), reverse("pki_certificate", args=[row.id])
         text = text_of(client.get(address))
         for expected in (
             "Spärrat", "Nyckeln kan vara röjd (keyCompromise)", "Nyckeln låg på en webbplats", "Ester Förvaltarsson",
-            "nästa, planerad",
+            "nästa, planerad", "Kanal Per telefon",
         ):  # fmt: skip
             assert expected in text, expected
+        assert " phone " not in text
         demo_pki.settle()
         published = crl.publish_crl(row.ca_id)
         assert published

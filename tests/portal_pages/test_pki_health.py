@@ -20,8 +20,8 @@ from tests.portal_pages.test_person import text_of
 ADDRESS = "/pki/driftlage/"
 MINUTE = dt.timedelta(minutes=1)
 FINE = Finding("token siths-issuing", Severity.OK, "provnyckeln signerar och signaturen stämmer")
-LATE = Finding("crl function", Severity.ERROR, "nummer 7, 0 poster, 3 dagar gammal, har gått ut")
-SOON = Finding("ca person-hsaid-3", Severity.WARNING, "active, certifikatet gäller 200 dagar till", "days", 200)
+LATE = Finding("crl function:1", Severity.ERROR, "nummer 7, 0 poster, 3 dagar gammal, har gått ut")
+SOON = Finding("ca person-hsaid-3:1", Severity.WARNING, "active, certifikatet gäller 200 dagar till", "days", 200)
 
 
 def test_without_a_report_the_page_says_so(world: Any) -> None:
@@ -38,12 +38,14 @@ def test_what_is_wrong_stands_first_with_what_to_do(world: Any) -> None:
     page = client.get(ADDRESS)
     text = text_of(page)
     for expected in (
-        "1 fel och 1 sak att se över", "Spärrlista, function", "Nummer 7, 0 poster, 3 dagar gammal, har gått ut.",
-        "Kör pki_publish_crls för utfärdaren", "Utfärdarens certifikat, person-hsaid-3", "Planera en ceremoni",
+        "1 fel och 1 sak att se över", "Spärrlista, function:1", "Nummer 7, 0 poster, 3 dagar gammal, har gått ut.",
+        "Kör pki_publish_crls för utfärdaren", "Utfärdarens certifikat, person-hsaid-3:1", "Planera en ceremoni",
         "1 kontroll är som den ska", "Säkerhetsmodulen, siths-issuing", ", nyss.",
     ):  # fmt: skip
         assert expected in text, expected
-    places = [text.index(each) for each in ("Spärrlista, function", "Utfärdarens certifikat, person-hsaid-3", "Säkerhetsmodulen")]
+    places = [
+        text.index(each) for each in ("Spärrlista, function:1", "Utfärdarens certifikat, person-hsaid-3:1", "Säkerhetsmodulen")
+    ]
     assert places == sorted(places)
     assert "Kontrollen visar 1 fel." in text_of(client.get("/pki/"))
     health_reports.keep([FINE])
@@ -70,12 +72,12 @@ def test_since_when_something_is_wrong_is_kept_until_it_changes(world: Any) -> N
         health_reports.keep(found)
         return [round((each.since - start) / MINUTE) for each in health_reports.latest().findings]  # type: ignore[union-attr]
 
-    twin = Finding("crl function", Severity.OK, "en annan generation")
+    twin = Finding("crl function:1", Severity.OK, "en annan generation")
     assert since(LATE, FINE, twin) == [0, 0, 0]
     with clock.moved_to(start + 5 * MINUTE):
         assert since(LATE, FINE, twin) == [0, 0, 0]
     with clock.moved_to(start + 10 * MINUTE):
-        assert since(Finding("crl function", Severity.OK, "bra"), FINE, twin) == [10, 0, 0]
+        assert since(Finding("crl function:1", Severity.OK, "bra"), FINE, twin) == [10, 0, 0]
     with clock.moved_to(start + 15 * MINUTE):
         assert since(LATE, twin) == [15, 0]
     assert HealthReport.objects.count() == 1
@@ -147,6 +149,21 @@ def test_the_last_verification_of_each_chain_is_shown(world: Any) -> None:
     assert AuditCheck.objects.count() == 4
     with clock.moved_to(clock.now() + dt.timedelta(days=32)):
         assert "Gammal kontroll" in text_of(client_of(operator(world, "Sigrid")).get(ADDRESS))
+
+
+def test_a_broken_chain_is_told_on_the_rooms_first_page(world: Any) -> None:
+    client = client_of(operator(world))
+    told = "Händelseloggens kedja stämmer inte."
+    health_reports.keep([FINE])
+    for ok in (True, False):
+        health_reports.keep_audit_check(
+            chain="billing", actor_ref="operator:x", ok=ok, whole=True, checked=3, macs=3, text="FEL vid sigill 4"
+        )
+        assert (told in text_of(client.get("/pki/"))) is not ok
+    health_reports.keep([LATE])
+    assert f"{told} Kontrollen visar 1 fel." in text_of(client.get("/pki/"))
+    HealthReport.objects.all().delete()
+    assert f"{told} Driftläget är okänt: ingen kontroll har gjorts på 15 minuter." in text_of(client.get("/pki/"))
 
 
 def test_a_database_that_takes_no_rows_changes_no_result(world: Any) -> None:

@@ -19,11 +19,10 @@ from issuance.queries.operator_certificates import Owner
 from issuance.queries.pki_words import moment
 from issuance.services import disclosures, pki_operations
 from issuance.services.disclosures import Shown
-from issuance.web.pki.around import Link, actor_of, cursor, first_url, next_url, operators, page, row, session_id_of
+from issuance.web.pki.around import Link, actor_of, cursor, first_url, next_url, operators, page, row, session_id_of, tried
 from issuance.web.pki.forms import CertificateSearchForm
 from pki import service as pki
 from siths_portal.lib.downloads import attachment
-from siths_portal.lib.errors import Invalid
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -33,16 +32,9 @@ def search(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _page(request, CertificateSearchForm(initial={"ca": request.GET.get("utfardare", "")}))
     form = CertificateSearchForm(request.POST)
-    if form.is_valid():
-        try:
-            found = pki_operations.search_certificates(
-                actor=actor_of(request), session_id=session_id_of(request), **form.criteria()
-            )
-        except Invalid as error:
-            form.take(error)
-        else:
-            return redirect("pki_certificate_hits", found.id)
-    return _page(request, form, status=Invalid.http_status)
+    actor, session_id = actor_of(request), session_id_of(request)
+    found, status = tried(form, lambda: pki_operations.search_certificates(actor=actor, session_id=session_id, **form.criteria()))
+    return redirect("pki_certificate_hits", found.id) if found else _page(request, form, status=status)
 
 
 @require_safe
@@ -198,7 +190,7 @@ def _revocation(each: Any, names: dict[str, str]) -> list[dict[str, Any]]:
         row(_("Beslutad"), moment(each.decided_at)),
         row(_("Gäller från"), moment(each.effective_at)),
         row(_("Begärd av"), pki_words.who(names, each.requester)),
-        row(_("Kanal"), each.channel),
+        row(_("Kanal"), words.said(pki_words.REVOCATION_CHANNEL, each.channel)),
         row(_("Orsak"), f"{words.said(pki_words.REASON, each.reason)} ({each.reason})"),
         *([row(_("Motivering"), each.justification)] if each.justification else []),
         *([row(_("Ogiltigt sedan"), moment(each.invalidity_date))] if each.invalidity_date else []),

@@ -4,6 +4,7 @@ import datetime as dt
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
@@ -11,7 +12,7 @@ from django.views.decorators.http import require_safe
 from issuance.authz import Action
 from issuance.queries import pki_health_words as health_words
 from issuance.queries import pki_words, words
-from issuance.queries.pki_words import moment
+from issuance.queries.pki_words import minute, moment
 from issuance.web.pki.around import operators, page, row
 from pki import service as pki
 from siths_portal.lib import clock
@@ -29,7 +30,8 @@ def health(request: HttpRequest) -> HttpResponse:
     report = pki.health_report()
     findings = [_finding(each) for each in report.findings] if report else []
     checks = pki.audit_checks()
-    broken = [_broken(each) for each in checks if not each.ok]
+    known = {each["title"] for each in findings if each["severity"]}
+    broken = [each for each in (_broken(check) for check in checks if not check.ok) if each["title"] not in known]
     troubles = broken + sorted((each for each in findings if each["severity"]), key=lambda each: -each["severity"])
     age = clock.now() - report.seen_at if report else None
     context = {
@@ -50,10 +52,15 @@ def health(request: HttpRequest) -> HttpResponse:
 def headline() -> str:
     """What is wrong, for the room's first page; empty if nothing is."""
     report = pki.health_report()
+    said = []
+    if any(not each.ok for each in pki.audit_checks()):
+        said.append(_("Händelseloggens kedja stämmer inte."))
     if report is None or clock.now() - report.seen_at > LATE:
-        return _("Driftläget är okänt: ingen kontroll har gjorts på en kvart.")
-    wrong = sum(each.severity == pki.Severity.ERROR for each in report.findings)
-    return ngettext("Kontrollen visar {n} fel.", "Kontrollen visar {n} fel.", wrong).format(n=wrong) if wrong else ""
+        minutes = int(LATE.total_seconds() // 60)
+        said.append(_("Driftläget är okänt: ingen kontroll har gjorts på {n} minuter.").format(n=minutes))
+    elif wrong := sum(each.severity == pki.Severity.ERROR for each in report.findings):
+        said.append(_("Kontrollen visar {n} fel.").format(n=wrong))
+    return " ".join(said)
 
 
 def _summary(troubles: list[dict[str, Any]]) -> str:
@@ -61,7 +68,7 @@ def _summary(troubles: list[dict[str, Any]]) -> str:
     look = len(troubles) - wrong
     parts = []
     if wrong:
-        parts.append(ngettext("{n} fel", "{n} fel", wrong).format(n=wrong))
+        parts.append(_("{n} fel").format(n=wrong))
     if look:
         parts.append(ngettext("{n} sak att se över", "{n} saker att se över", look).format(n=look))
     return _(" och ").join(parts) if parts else _("Allt är som det ska")
@@ -76,7 +83,7 @@ def _finding(each: pki.SeenFinding) -> dict[str, Any]:
         "severity": int(each.severity),
         "tag": _severity(int(each.severity)),
         "text": _told(each.text),
-        "since": moment(each.since)[:16],
+        "since": minute(each.since),
     }
 
 
@@ -85,7 +92,7 @@ def _told(text: str) -> str:
     code, comma, rest = text.partition(",")
     if code in pki_words.CA_STATE:
         text = words.said(pki_words.CA_STATE, code) + comma + rest
-    return text[:1].upper() + text[1:]
+    return capfirst(text)
 
 
 def _broken(each: pki.AuditCheckView) -> dict[str, Any]:
@@ -96,7 +103,7 @@ def _broken(each: pki.AuditCheckView) -> dict[str, Any]:
         "severity": int(pki.Severity.ERROR),
         "tag": _severity(int(pki.Severity.ERROR)),
         "text": _told(each.text),
-        "since": moment(each.at)[:16],
+        "since": minute(each.at),
     }
 
 
@@ -150,6 +157,6 @@ def _chain(each: pki.AuditCheckView) -> dict[str, Any]:
         "name": words.said(health_words.CHAIN, each.chain),
         "check": each,
         "tag": {"kind": kind, "text": text},
-        "at": moment(each.at)[:16],
+        "at": minute(each.at),
         "text": _told(each.text),
     }
