@@ -82,7 +82,7 @@ def _qualify(person_id: UUID) -> None:
 
 def _verify_customisations() -> None:
     """Each area's responsible issuer verifies its card customisations."""
-    for row in CardCustomisation.objects.filter(verified_at=None, logotype=None).order_by("customisation_id"):
+    for row in CardCustomisation.objects.filter(verified_at=None, logotype=None, generic=False).order_by("customisation_id"):
         organisation = Organisation.objects.get(customisation=row)
         grant = RoleGrant.objects.get(role=Role.RESPONSIBLE_ISSUER.value, area=organisation.area_id, valid_to=None)
         configuration.verify_customisation(actor=actor_of_person(grant.person_id), organisation_id=organisation.id)

@@ -25,7 +25,8 @@ class Customisation:
 
 @dataclass(frozen=True)
 class Place:
-    """An organisation of the demo. `share` is its part of the people, `roles` who of its people hold which role."""
+    """An organisation of the demo. `share` is its part of the people, `roles` who of its people hold which role; `generic`: its
+    cards have the logotype of SITHS eID."""
 
     hsa_id: str
     name: str
@@ -36,6 +37,7 @@ class Place:
     parent: str = ""
     offices: tuple[str, ...] = ()
     customisation: Customisation | None = None
+    generic: bool = False
     roles: tuple[tuple[Role, bool], ...] = ()
 
 
@@ -56,6 +58,8 @@ def _back_text(name: str, box: str) -> str:
 
 OFFICER = (Role.ID_ADMINISTRATOR, False)
 OFFICER_FOR_PROTECTED = (Role.ID_ADMINISTRATOR, True)
+
+GENERIC = Customisation("7837803900", "SITHS eID", "1000", _back_text("SITHS eID", "Box 4, 123 45 Demostad"))
 
 VASTRA_GOTALAND = Area(
     name="Västra Götalandsregionen",
@@ -93,6 +97,7 @@ VASTRA_GOTALAND = Area(
             share=10,
             parent="TST2321000131-1000",
             offices=("5594135672",),
+            generic=True,
             roles=(OFFICER,),
         ),
         Place(
@@ -177,6 +182,9 @@ def load_places() -> None:
     """Makes every area, organisation, office, article and card customisation that is not there yet."""
     for article in ARTICLES:
         configuration.register_article(actor=SETUP, article=article)
+    if not CardCustomisation.objects.filter(generic=True).exists():
+        configuration.register_generic_customisation(actor=SETUP, **vars(GENERIC))
+        configuration.verify_generic_customisation(actor=SETUP)
     for area in AREAS:
         row = IssuingArea.objects.filter(name=area.name).first() or configuration.create_area(
             actor=SETUP, name=area.name, invoice_reference=area.invoice_reference
@@ -206,6 +214,7 @@ def _load_place(area_row: IssuingArea, area: Area, place: Place) -> None:
         county=area.county,
         parent_id=parent.id if parent else None,
         issuing=place is area.places[0],
+        generic_customisation=place.generic,
     )
     for number in place.offices:
         office = Office.objects.get(office_number=number)

@@ -5,7 +5,7 @@ import threading
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 
 from issuance.authz import Action, Actor, Role
 from issuance.models import CardCustomisation, Event, IssuingArea, Organisation, OrganisationOffice, SubscriptionFee
@@ -193,6 +193,22 @@ class TestOrganisations:
                 actor=SETUP, organisation_id=world.stranger.id, version=1, data=data_of(world.stranger),
                 generic_customisation=True,
             )  # fmt: skip
+
+    def test_the_generic_card_customisation_is_the_administrations(self, world: Any) -> None:
+        given = {"customisation_id": "1000000000", "name": "SITHS eID", "issuer_number": "1000", "back_text": "Box 1"}
+        with pytest.raises(Forbidden):
+            configuration.register_generic_customisation(actor=issuer(world), **given)
+        with pytest.raises(Conflict, match="no-generic-customisation"):
+            configuration.verify_generic_customisation(actor=admin(world))
+        row = configuration.register_generic_customisation(actor=admin(world), **given)
+        with pytest.raises(Conflict, match="generic-exists"):
+            configuration.register_generic_customisation(actor=admin(world), **given | {"customisation_id": "1000000002"})
+        with pytest.raises(IntegrityError), transaction.atomic():
+            CardCustomisation.objects.create(customisation_id="1000000002", name="En till", generic=True)
+        Organisation.objects.filter(pk=world.clinic.pk).update(customisation=row)
+        with pytest.raises(Conflict, match="generic-customisation"):
+            configuration.verify_customisation(actor=issuer(world), organisation_id=world.clinic.id)
+        assert configuration.verify_generic_customisation(actor=admin(world)).verified_at is not None
 
     def test_an_organisation_with_a_customisation_of_its_own_keeps_it(self, world: Any) -> None:
         own = CardCustomisation.objects.create(customisation_id="1000000001", name="Egen")

@@ -105,6 +105,7 @@ def test_what_the_slides_show_is_there(transactional_db: None) -> None:
         "610", "610-REK", "677", "677-REK", "631", "631-REK", "616", "616-REK", "589", "689",
     }  # fmt: skip
     assert not CardCustomisation.objects.filter(verified_at=None).exists()
+    assert [row.name for row in Organisation.objects.filter(customisation__generic=True)] == ["Västra Götaland Privat Vård"]
     assert set(RoleGrant.objects.values_list("role", flat=True)) >= {
         Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER, Role.ID_ADMINISTRATOR, Role.READER, Role.SYSTEM_ADMIN,
     }  # fmt: skip

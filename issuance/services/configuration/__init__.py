@@ -7,7 +7,12 @@ from issuance.services.configuration._editing import Change, Outdated
 from issuance.services.configuration._tree import child_path, segment
 from issuance.services.configuration.areas import create_area, edit_area
 from issuance.services.configuration.articles import ArticleData, offer_article, register_article
-from issuance.services.configuration.customisations import register_customisation, verify_customisation
+from issuance.services.configuration.customisations import (
+    register_customisation,
+    register_generic_customisation,
+    verify_customisation,
+    verify_generic_customisation,
+)
 from issuance.services.configuration.moving import move_organisation, require_movable
 from issuance.services.configuration.offices import OfficeAddress, close_office, connect_office, create_office
 from issuance.services.configuration.organisations import (
@@ -40,9 +45,11 @@ __all__ = [
     "offer_article",
     "register_article",
     "register_customisation",
+    "register_generic_customisation",
     "require_movable",
     "segment",
     "set_receipt_text",
     "set_subscription_fee",
     "verify_customisation",
+    "verify_generic_customisation",
 ]
