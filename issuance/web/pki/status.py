@@ -134,7 +134,7 @@ def _store(found: pki.StoreStatus, now: dt.datetime) -> dict[str, Any]:
     else:
         tag = {"kind": "active", "text": _("Följer databasen")}
     rows = [
-        row(_("Arbetaren såg efter"), f"{moment(found.seen_at)}, {pki_words.ago(now - found.seen_at)}"),
+        row(_("pki-workern såg efter"), f"{moment(found.seen_at)}, {pki_words.ago(now - found.seen_at)}"),
         row(_("Lagrets generation"), found.generation or _("inget lager"), code=True),
         row(_("Följde databasen"), moment(found.followed_at) or _("aldrig")),
         row(
