@@ -92,6 +92,13 @@ def name(role: str) -> str:
     return words.said(ROLE, role)
 
 
+def _breakable(text: str) -> str:
+    """The name with soft hyphens where a narrow column may break it."""
+    for whole, parts in (("Förvaltningsadmin", "Förvaltnings\u00adadmin"), ("Reservkortshand", "Reservkorts\u00adhand")):
+        text = text.replace(whole, parts)
+    return text
+
+
 def table(roles: Iterable[Role]) -> RightTable:
     """What these roles may do; those that none of them has are left out."""
     shown = [role for role in Role if role in set(roles)]
@@ -105,7 +112,9 @@ def table(roles: Iterable[Role]) -> RightTable:
         if lines:
             groups.append(RightGroup(gettext(text), tuple(lines)))
     heads = tuple(
-        RoleHead(name(role.value), gettext(ASSIGNED_TO.get(role, _("Tilldelade organisationer"))), role in QUALIFIED_ROLES)
+        RoleHead(
+            _breakable(name(role.value)), gettext(ASSIGNED_TO.get(role, _("Tilldelade organisationer"))), role in QUALIFIED_ROLES
+        )
         for role in shown
     )
     return RightTable(heads, tuple(groups))

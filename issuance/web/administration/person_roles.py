@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
@@ -15,13 +15,11 @@ from issuance.authz.roles import GLOBAL_ROLES
 from issuance.domain.qualifications import QualificationKind
 from issuance.queries.administration import role_tree, role_words, roles
 from issuance.queries.person_view import PersonHead
-from issuance.services import disclosures, qualifications, role_assignment
-from issuance.services.disclosures import Shown
+from issuance.services import qualifications, role_assignment
 from issuance.services.role_assignment import Period
 from issuance.web.administration.around import Link, actor_of, demand
 from issuance.web.administration.role_forms import QualificationForm, RoleForm
-from issuance.web.administration.roles import recent_login
-from issuance.web.person.views import photo_url
+from issuance.web.administration.role_frame import person_page, recent_login
 from siths_portal.lib.errors import Conflict, Invalid
 
 
@@ -30,7 +28,6 @@ def person_roles(request: HttpRequest, person_id: UUID) -> HttpResponse:
     """Aktuella behörighetsroller, each with its organisations; training and person check. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     found = roles.of_person(actor=actor, person_id=person_id)
-    disclosures.record(actor=actor, person_id=person_id, shown=Shown.PERSON)
     own_reason = "" if found.qualifications.may_record else _("Personen har en roll på din nivå eller över den.")
     functions = [
         Link(_("Lägg till behörighetsroll"), reverse("person_role_add", args=[person_id])),
@@ -43,7 +40,7 @@ def person_roles(request: HttpRequest, person_id: UUID) -> HttpResponse:
         Link(_("Vad får rollen göra?"), reverse("role_rights")),
         Link(_("Personens historik"), reverse("person_history", args=[person_id])),
     ]
-    return _page(request, "administration/roles/person.html", found.head, {"found": found, "functions": functions})
+    return person_page(request, "administration/roles/person.html", found.head, {"found": found, "functions": functions})
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -96,7 +93,7 @@ def _reach(request: HttpRequest, role: Role) -> list[UUID]:
 
 
 def _picking(request: HttpRequest, head: PersonHead, form: RoleForm, context: dict[str, Any], *, status: int) -> HttpResponse:
-    return _page(request, "administration/roles/pick.html", head, {"form": form, **context}, status=status)
+    return person_page(request, "administration/roles/pick.html", head, {"form": form, **context}, status=status)
 
 
 def _placing(request: HttpRequest, head: PersonHead, role: Role, form: RoleForm, *, status: int = 200) -> HttpResponse:
@@ -113,7 +110,7 @@ def _placing(request: HttpRequest, head: PersonHead, role: Role, form: RoleForm,
         "picked": request.POST.getlist("plats"),
         "rights": role_words.table([role]),
     }
-    return _page(request, "administration/roles/place.html", head, context, status=status)
+    return person_page(request, "administration/roles/place.html", head, context, status=status)
 
 
 _OPEN_TREE = 40
@@ -142,7 +139,7 @@ def qualification_add(request: HttpRequest, person_id: UUID) -> HttpResponse:
                 messages.success(request, _("Registrerat."))
                 return redirect("person_roles", person_id)
     context = {"form": form, "found": found}
-    return _page(request, "administration/roles/qualification.html", found.head, context, status=status)
+    return person_page(request, "administration/roles/qualification.html", found.head, context, status=status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -163,7 +160,3 @@ def _assignable(actor: Actor) -> list[Role]:
     """The roles that the actor may give somewhere."""
     found = frozenset[Role]().union(*(policy.assignable(actor, grant.scope_path) for grant in actor.grants))
     return [role for role in Role if role in found]
-
-
-def _page(request: HttpRequest, template: str, head: PersonHead, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
-    return render(request, template, {"head": head, "photo_url": photo_url(head), **context}, status=status)

@@ -3,7 +3,6 @@
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -11,7 +10,7 @@ from issuance.authz import Role
 from issuance.queries.administration import role_holders as query
 from issuance.queries.administration import role_words
 from issuance.queries.administration.role_holders import Shown
-from issuance.web.administration.around import Crumb, Link, actor_of, configuration_page, cursor, page
+from issuance.web.administration.around import Crumb, actor_of, configuration_page, cursor, page
 
 
 @require_safe
@@ -39,7 +38,6 @@ def role_holders(request: HttpRequest) -> HttpResponse:
         context,
         heading=_("Rollinnehavare"),
         crumbs=[Crumb(_("Rollinnehavare"))],
-        functions=[Link(_("Vad får rollen göra?"), reverse("role_rights"))],
     )
 
 

@@ -1,11 +1,9 @@
 """Redigera roller: the roles of an organisation, given from its side, and the pages that change or end one role."""
 
-import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -13,7 +11,6 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from authn.web import require_recent_login
 from issuance.authz import Role, policy
 from issuance.authz.roles import ORGANISATION_ROLES
 from issuance.models import Organisation
@@ -34,12 +31,8 @@ from issuance.web.administration.around import (
     way_to_organisation,
 )
 from issuance.web.administration.role_forms import AddHolderForm, ChangeRoleForm
+from issuance.web.administration.role_frame import person_page, recent_login
 from siths_portal.lib.errors import Conflict, Invalid
-
-
-def recent_login(request: HttpRequest) -> HttpResponse | None:
-    """The way to a new log-in if the last one is too old for changing roles (security.md 0.3)."""
-    return require_recent_login(request, dt.timedelta(seconds=settings.ROLES_LOGIN_MAX_AGE))
 
 
 @require_safe
@@ -201,14 +194,9 @@ def role_change(request: HttpRequest, grant_id: UUID) -> HttpResponse:
 
 
 def _changing(request: HttpRequest, line: GrantLine, form: ChangeRoleForm, *, status: int = 200) -> HttpResponse:
-    return page(
-        request,
-        "administration/roles/change.html",
-        {"form": form, "line": line, "role": role_words.name(line.role)},
-        heading=_("Ändra behörighetsroll"),
-        crumbs=[Crumb(_("Roller"), reverse("person_roles", args=[line.person_id])), Crumb(_("Ändra behörighetsroll"))],
-        status=status,
-    )
+    head = roles.person(actor=actor_of(request), person_id=line.person_id)
+    context = {"form": form, "line": line, "role": role_words.name(line.role)}
+    return person_page(request, "administration/roles/change.html", head, context, status=status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -218,13 +206,9 @@ def role_end(request: HttpRequest, grant_id: UUID) -> HttpResponse:
     line = roles.grant(actor=actor, grant_id=grant_id)
     lines = roles.alike(actor=actor, line=line) if request.GET.get("alla") == "1" else [line]
     if request.method != "POST":
-        return page(
-            request,
-            "administration/roles/end.html",
-            {"line": line, "lines": lines, "role": role_words.name(line.role)},
-            heading=_("Ta bort behörighetsroll"),
-            crumbs=[Crumb(_("Roller"), reverse("person_roles", args=[line.person_id])), Crumb(_("Ta bort behörighetsroll"))],
-        )
+        head = roles.person(actor=actor, person_id=line.person_id)
+        context = {"line": line, "lines": lines, "role": role_words.name(line.role)}
+        return person_page(request, "administration/roles/end.html", head, context)
     if step_up := recent_login(request):
         return step_up
     role_assignment.end_roles(actor=actor, grant_ids=[each.id for each in lines])

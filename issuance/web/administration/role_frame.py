@@ -1,0 +1,29 @@
+"""What the pages of roles share: the log-in of now that changes need, and the frame of those on a person."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from authn.web import require_recent_login
+from issuance.queries.person_view import PersonHead
+from issuance.services import disclosures
+from issuance.services.disclosures import Shown
+from issuance.web.administration.around import actor_of
+from issuance.web.person.views import photo_url
+
+
+def recent_login(request: HttpRequest) -> HttpResponse | None:
+    """The way to a new log-in if the last one is too old for changing roles (security.md 0.3)."""
+    return require_recent_login(request, dt.timedelta(seconds=settings.ROLES_LOGIN_MAX_AGE))
+
+
+def person_page(
+    request: HttpRequest, template: str, head: PersonHead, context: Mapping[str, Any], *, status: int = 200
+) -> HttpResponse:
+    """A page of `administration/roles/frame.html`. That the person is shown is noted before (ADR 0080)."""
+    disclosures.record(actor=actor_of(request), person_id=head.id, shown=Shown.PERSON)
+    return render(request, template, {"head": head, "photo_url": photo_url(head), **context}, status=status)

@@ -1,0 +1,119 @@
+"""Roles in a real browser at a real process: axe in each state, both widths, by mouse and by keyboard alone."""
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Browser
+
+from issuance.authz import Role
+from issuance.domain.qualifications import QualificationKind
+from issuance.models import RoleGrant
+from issuance.services import qualifications, role_assignment
+from siths_portal.lib import clock
+from tests.issuance.world import SETUP
+from tests.lib.faces import serving
+from tests.portal_pages.test_person_browser import logged_in, look
+
+
+@pytest.fixture(scope="module")
+def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving("portal", tmp_path_factory.mktemp("portal") / "log") as url:
+        yield url
+
+
+def test_a_role_from_the_organisation_and_its_end(world: Any, browser: Browser, portal: str) -> None:
+    person = world.post(given_name="Bengt", surname="Persson").person
+    role_assignment.assign_role(
+        actor=SETUP, person_id=world.post(given_name="Jörgen", surname="Sand").person_id, role=Role.ID_ADMINISTRATOR,
+        organisation_id=world.region.id,
+    )  # fmt: skip
+    issuer = world.officer(role=Role.RESPONSIBLE_ISSUER, protected=True)
+    with logged_in(browser, portal, issuer) as page:
+        page.goto(portal + reverse("organisation", args=[world.region.id]))
+        page.get_by_role("link", name="Redigera roller").click()
+        look(page, "roller-organisation")
+        page.get_by_role("link", name="Lägg till behörighetsroll").click()
+        look(page, "roller-lagg-till")
+        page.get_by_text("Vad får rollen göra?").click()
+        look(page, "roller-lagg-till-rattigheter")
+        page.get_by_label("ID-administratör", exact=True).check()
+        page.get_by_label("Hantera skyddade personer").check()
+        page.get_by_label("Sök person").fill(person.identifiers.get().value)
+        page.get_by_role("button", name="Sök", exact=True).click()
+        look(page, "roller-traff")
+        assert page.get_by_label("ID-administratör", exact=True).is_checked()
+        page.get_by_role("button", name="Lägg till", exact=True).click()
+        page.wait_for_url("**/roller/")
+        assert page.get_by_role("row", name="Bengt Persson ID-administratör Ja Regionen").count() == 1
+        page.get_by_role("link", name="Bengt Persson", exact=True).click()
+        look(page, "roller-person")
+        page.get_by_role("link", name="Ta bort ID-administratör").click()
+        look(page, "roller-ta-bort")
+        page.get_by_role("button", name="Ta bort").click()
+        page.wait_for_url("**/roller/")
+        assert page.get_by_text("Behörighetsrollen är borttagen").count() == 1
+    assert not person.role_grants.filter(valid_to=None).exists()
+
+
+def test_places_in_the_tree_by_keyboard_alone(world: Any, browser: Browser, portal: str) -> None:
+    person = world.post(given_name="Bengt", surname="Persson").person
+    issuer = world.officer(role=Role.RESPONSIBLE_ISSUER)
+    with logged_in(browser, portal, issuer) as page:
+        page.goto(portal + reverse("person_roles", args=[person.id]))
+        look(page, "roller-person-inga")
+        page.get_by_role("link", name="Lägg till behörighetsroll").focus()
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/roller/ny/")
+        look(page, "roller-valj-roll")
+        page.get_by_label("Biträdande utgivare", exact=True).focus()
+        page.keyboard.press("ArrowDown")
+        assert page.get_by_label("ID-administratör", exact=True).is_checked()
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/?roll=id_administrator")
+        look(page, "roller-trad")
+        page.keyboard.press("Tab")
+        for place in ("Kliniken", "Staden"):
+            for _ in range(40):
+                if page.evaluate("document.activeElement.labels?.[0]?.innerText") == place:
+                    break
+                page.keyboard.press("Tab")
+            page.keyboard.press("Space")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/roller/")
+        look(page, "roller-person-tva")
+    assert {grant.organisation for grant in person.role_grants.select_related("organisation")} == {world.clinic, world.city}
+
+
+def test_training_and_the_list_of_holders(world: Any, browser: Browser, portal: str) -> None:
+    people = [world.post(given_name="Prov", surname=f"{name}sson").person for name in ("Alm", "Björk", "Ek")]
+    long_ago = clock.now() - dt.timedelta(days=500)
+    for person, days in zip(people, (10, 370, 450), strict=True):
+        RoleGrant.objects.create(person=person, role="id_administrator", organisation=world.region, valid_from=long_ago)
+        for kind in QualificationKind:
+            passed = clock.today() - dt.timedelta(days=days)
+            qualifications.record(actor=SETUP, person_id=person.id, kind=kind, passed_on=passed)
+    issuer = world.officer(role=Role.RESPONSIBLE_ISSUER)
+    with logged_in(browser, portal, issuer) as page:
+        page.goto(portal + reverse("role_holders"))
+        look(page, "rollinnehavare")
+        page.get_by_label("Visa").select_option("stoppade")
+        page.get_by_role("button", name="Filtrera").click()
+        look(page, "rollinnehavare-stoppade")
+        page.get_by_role("link", name="Eksson, Prov").click()
+        look(page, "roller-person-stoppad")
+        page.get_by_role("link", name="Registrera utbildning eller personkontroll").click()
+        page.get_by_role("button", name="Registrera").click()
+        look(page, "utbildning-fel")
+        page.get_by_label("Utbildning", exact=True).check()
+        page.get_by_label("Genomförd och godkänd den").fill(f"{clock.today()}")
+        page.get_by_role("button", name="Registrera").click()
+        page.wait_for_url("**/roller/")
+        look(page, "roller-person-utbildad")
+        page.goto(portal + reverse("role_rights"))
+        look(page, "rattigheter")
+        grant = people[0].role_grants.get()
+        page.goto(portal + reverse("role_change", args=[grant.id]))
+        look(page, "roller-andra")
