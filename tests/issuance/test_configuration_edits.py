@@ -150,6 +150,12 @@ class TestOrganisations:
             edit(world.clinic, name="", hsa_id="SE12", organisation_number="2321000132", country="Sverige", county="Skånes län")
         assert set(refused.value.fields) == {"name", "hsa_id", "organisation_number", "country", "county"}
 
+    def test_a_name_fits_in_a_certificate(self, world: Any) -> None:
+        assert edit(world.clinic, name="A\u030a" * 64).name == "Å" * 64
+        with pytest.raises(Invalid) as refused:
+            edit(world.clinic, version=2, name="Å" * 65)
+        assert list(refused.value.fields) == ["name"]
+
     def test_another_organisations_hsa_id_in_any_case_is_refused_at_the_field(self, world: Any) -> None:
         with pytest.raises(Conflict) as refused:
             edit(world.clinic, hsa_id=world.city.hsa_id.lower())

@@ -1,6 +1,6 @@
 """Where an organisation may move, and what a move brings: who gains and who loses reach, and what follows along (ADR 0181)."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -49,9 +49,11 @@ class Reacher:
 
 @dataclass(frozen=True)
 class Consequences:
-    """What a move brings. `more_…` counts those who are not named."""
+    """What a move of the organisation at `version` brings. `more_…` counts those who are not named."""
 
     target: Place
+    version: int
+    same_place: bool
     along: int
     persons: int
     loses: tuple[Reacher, ...]
@@ -98,18 +100,20 @@ def consequences(*, actor: Actor, organisation_id: UUID, target: str) -> Consequ
     area = row if isinstance(row, IssuingArea) else row.area
     before = {moved.area.scope_path, *paths_above(moved.scope_path)}
     after = {area.scope_path} if isinstance(row, IssuingArea) else {area.scope_path, *paths_above(row.scope_path), row.scope_path}
-    loses, more_lose = _reachers(actor, before, after)
-    gains, more_gain = _reachers(actor, after, before)
+    loses, gains = _reachers(before, after)
+    names = officers.names(actor, {f"user:{each.person_id}" for each in (*loses[:NAMED], *gains[:NAMED])})
     inside = Organisation.objects.filter(scope_path__startswith=moved.scope_path)
     other_area = area.id != moved.area_id
     return Consequences(
         target=place,
+        version=moved.version,
+        same_place=place.id == (moved.parent_id or moved.area_id),
         along=inside.count() - 1,
         persons=PersonScope.objects.filter(organisation__in=inside).values("person").distinct().count(),
-        loses=loses,
-        more_lose=more_lose,
-        gains=gains,
-        more_gain=more_gain,
+        loses=tuple(_reacher(each, names) for each in loses[:NAMED]),
+        more_lose=max(0, len(loses) - NAMED),
+        gains=tuple(_reacher(each, names) for each in gains[:NAMED]),
+        more_gain=max(0, len(gains) - NAMED),
         other_area=other_area,
         party_before=_issuer(moved.area),
         party_after=_issuer(area),
@@ -132,23 +136,26 @@ def _place(actor: Actor, target: str) -> tuple[Place, IssuingArea | Organisation
     return _below(row), row
 
 
-def _reachers(actor: Actor, here: set[str], there: set[str]) -> tuple[tuple[Reacher, ...], int]:
-    """Those with a role over a place that is above at one end alone, unless they have the same role above the other end too."""
+def _reachers(before: set[str], after: set[str]) -> tuple[list[RoleGrant], list[RoleGrant]]:
+    """The roles over places that are above before the move alone, and those after it alone.
+
+    Who has the same role above at both ends is in neither.
+    """
     now = clock.now()
-    over = Q(area__scope_path__in=here | there) | Q(organisation__scope_path__in=here | there)
+    over = Q(area__scope_path__in=before | after) | Q(organisation__scope_path__in=before | after)
     grants = RoleGrant.objects.filter(over, valid_from__lte=now).filter(Q(valid_to=None) | Q(valid_to__gt=now))
     found = list(grants.select_related("area", "organisation").order_by("role", "pk"))
-    still = {(row.person_id, row.role) for row in found if _path(row) in there}
-    gone = [row for row in found if _path(row) not in there and (row.person_id, row.role) not in still]
-    return tuple(_named(actor, gone[:NAMED])), max(0, len(gone) - NAMED)
+    had = {(row.person_id, row.role) for row in found if _path(row) in before}
+    has = {(row.person_id, row.role) for row in found if _path(row) in after}
+    return (
+        [row for row in found if _path(row) in before and (row.person_id, row.role) not in has],
+        [row for row in found if _path(row) in after and (row.person_id, row.role) not in had],
+    )
 
 
-def _named(actor: Actor, rows: list[RoleGrant]) -> Iterable[Reacher]:
-    names = officers.names(actor, {f"user:{row.person_id}" for row in rows})
-    for row in rows:
-        place = row.area or row.organisation
-        role = words.said(event_words.ROLE, row.role)
-        yield Reacher(names[f"user:{row.person_id}"], role, place.name if place else "")
+def _reacher(row: RoleGrant, names: Mapping[str, str]) -> Reacher:
+    place = row.area or row.organisation
+    return Reacher(names[f"user:{row.person_id}"], words.said(event_words.ROLE, row.role), place.name if place else "")
 
 
 def _path(row: RoleGrant) -> str:

@@ -5,6 +5,7 @@ An edit is made by a person who saw the row at some version. If another has edit
 """
 
 import datetime as dt
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -107,8 +108,11 @@ class refused_as:  # noqa: N801 - read as a phrase: with refused_as(…)
 
 
 def line(text: str, field: str, *, longest: int, missing: str = "") -> str:
-    """`text` as one line without spaces around. Raises Invalid at `field` if it is too long, or empty and `missing` says so."""
-    text = " ".join(text.split())
+    """`text` as one composed line (NFC) without spaces around.
+
+    Raises Invalid at `field` if it is too long, cannot be printed, or is empty where `missing` says so.
+    """
+    text = unicodedata.normalize("NFC", " ".join(text.split()))
     message = missing if not text else f"Skriv högst {longest} tecken." if len(text) > longest else ""
     if message or any(not each.isprintable() for each in text):
         message = message or "Texten innehåller tecken som inte går att skriva ut. Skriv den på nytt."

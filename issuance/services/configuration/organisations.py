@@ -17,6 +17,9 @@ from issuance.services.configuration._tree import child_path, lock_tree, require
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
 
+NAME_LIMIT = 64
+"""Characters of organizationName in certificates (RFC 5280 appendix A.1), which any organisation may become the top of."""
+
 _TAKEN = ("organisation-exists", "HSA-id tillhör redan en annan organisation. Kontrollera HSA-id i katalogen.")
 
 
@@ -74,7 +77,7 @@ def _county(text: str) -> str:
 
 
 _CHECKS = {
-    "name": lambda text: line(text, "name", longest=100, missing="Ange organisationens namn."),
+    "name": lambda text: line(text, "name", longest=NAME_LIMIT, missing="Ange organisationens namn."),
     "hsa_id": _hsa_id,
     "organisation_number": _number,
     "country": _country,

@@ -64,7 +64,7 @@ class OrganisationForm(EditForm):
 
     name = _line(
         _("Organisationsnamn"),
-        100,
+        64,
         required=_("Ange organisationens namn."),
         help_text=_("Som i katalogen. Namnet på den översta organisationen skrivs i nya certifikat."),
     )

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from issuance.authz import Actor
-from issuance.queries.administration import history, moving, organisations, places
+from issuance.queries.administration import history, moving, places
 from issuance.queries.administration.places import OrganisationHead
 from issuance.services import configuration
 from issuance.services.configuration import Outdated
@@ -77,12 +77,9 @@ def _asked(
         form.errors.clear()
         form.add_error(None, refusal.message)
         return _search_page(request, head, form, status=refusal.http_status)
-    facts = organisations.organisation_facts(actor=actor, organisation_id=head.id)
     context = {
         "brings": brings,
         "target": target,
-        "version": facts.version,
-        "same_place": brings.target.id == (facts.parent_id or head.area.id),
         "customisation_before": customisation_words(brings.customisation_before),
         "customisation_after": customisation_words(brings.customisation_after),
         "error": error,
