@@ -71,13 +71,13 @@ class Snapshot(NamedTuple):
 def authorities() -> list[dict[str, Any]]:
     """The CAs that are answered for, as readers of the store want them.
 
-    `signs`: what is missing will be signed; `nonce`: what answers do with nonces.
+    `signs`: what is missing will be signed; `nonce`: what answers do with nonces; `name`: what counts call the CA.
     """
     signs = Exists(OcspSigner.objects.filter(ca=OuterRef("id"), retired_at=None))
     fields = ("id", "name_sha1", "name_sha256", "key_sha1", "key_sha256", "signs", "nonce")
     named = CertificateAuthority.objects.exclude(name_sha256="")
-    found = named.annotate(signs=signs, nonce=F("nonce_policy")).order_by("id")
-    return list(found.values(*fields))
+    found = named.annotate(signs=signs, nonce=F("nonce_policy")).order_by("id").values(*fields, "slug", "generation")
+    return [row | {"name": f"{row.pop('slug')}:{row.pop('generation')}"} for row in found]
 
 
 def count() -> int:

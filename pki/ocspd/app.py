@@ -14,7 +14,7 @@ from pki.domain import ocsp_answer, ocsp_request
 from pki.ocspd import layout
 from pki.ocspd.reading import Found, Index, Store, StoreMissing
 from pki.ocspd.routing import Authority, Routes
-from pki.ocspd.telling import LIVE, Counts, Teller
+from pki.ocspd.telling import Counts, Teller, said_in
 from pki.ocspd.wishing import Wishes
 from siths_portal.lib import clock
 
@@ -60,7 +60,8 @@ class _Remembered(NamedTuple):
     word: int
     until: float
     payload: bytes
-    state: int
+    said: int
+    """As `telling.said_in`."""
 
 
 class _Memo:
@@ -127,7 +128,7 @@ class Responder:
         """What is said to the request. OCSP errors are unsigned and for no cache (B1.26)."""
         found = self._posts.newer.get(der) or self._posts.older.get(der)
         if found is not None and found.slots[found.at] == found.word and clock.timestamp() < found.until:
-            self.counts.answered[found.state] += 1
+            self.counts.answered[found.said] += 1
             return found.payload
         return self._said(der, der, cached=False)
 
@@ -138,7 +139,7 @@ class Responder:
         """
         found = self._gets.newer.get(tail) or self._gets.older.get(tail)
         if found is not None and found.slots[found.at] == found.word and clock.timestamp() < found.until:
-            self.counts.answered[found.state] += 1
+            self.counts.answered[found.said] += 1
             return found.payload
         text = tail
         if b"%" in text:
@@ -228,7 +229,7 @@ class Responder:
             return self._stored(asked, index, found, b"")
         if not asked.nonce:
             self._wishes.answer(asked.authority.id, int.from_bytes(asked.key[4:]))
-        self.counts.answered[LIVE] += 1
+        self.counts.answered[said_in(said.der, asked.authority.id, asked.key[4:])] += 1
         if asked.nonce or not asked.cached:
             return _with_length(said.der)
         return _CACHED + layout.headers(said.der, said.this_update, said.next_update) + said.der
@@ -249,10 +250,11 @@ class Responder:
             payload, until = TYPE + _SAFE % int(rest) + found.part, int(rest) + 1  # not to be remembered
         if found.state == layout.UNKNOWN:
             until = max(until, _AGAIN)
+        told = said_in(found.part, asked.authority.id, asked.key[4:])
         if memo_key and until < rest:
             memo = self._gets if asked.cached else self._posts
-            memo.put(memo_key, _Remembered(index.slots, found.at, found.word, found.next_update - until, payload, found.state))
-        self.counts.answered[found.state] += 1
+            memo.put(memo_key, _Remembered(index.slots, found.at, found.word, found.next_update - until, payload, told))
+        self.counts.answered[told] += 1
         return payload
 
     def _without_answer(self, asked: Wanted, found: Found | None, now: float) -> bytes:

@@ -1,5 +1,6 @@
 """What a process of the responder tells of itself: health, and counts."""
 
+import contextlib
 import json
 import os
 import threading
@@ -9,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pki.ocspd import layout
+from pki.ocspd import routing
 from pki.ocspd.reading import Store, StoreMissing
 from siths_portal.lib import clock
 
@@ -21,34 +22,51 @@ LATE: Final = 10.0
 GIVEN_UP: Final = 8 * 3600.0
 """Seconds after which the process is not ready: answers end, and other places may know more."""
 
-LIVE: Final = 3
-"""Beside the states of records: an answer that was signed for the request."""
+GOOD: Final = 0
+REVOKED: Final = 1
+UNKNOWN: Final = 2
+STATUS_BITS: Final = 2
 
-_STATES = {layout.ANSWER: "answered", layout.UNKNOWN: "unknown", LIVE: "live"}
+_STATUSES = {GOOD: "good", REVOKED: "revoked", UNKNOWN: "unknown"}
 _ERRORS = {1: "malformed", 2: "internal", 3: "try_later", 6: "unauthorized"}
+# What follows the serial in a SingleResponse: the status, and the header of thisUpdate (RFC 6960 section 4.2.1).
+_AFTER_SERIAL = {GOOD: b"\x80\x00\x18\x0f", UNKNOWN: b"\x82\x00\x18\x0f"}
+
+
+def said_in(answer: bytes, ca_id: int, serial: bytes) -> int:
+    """What `Counts` knows an answer by: the CA and the status that the answer tells of the serial.
+
+    `serial` are its octets, with or without leading zeros. For counts alone: an answer is not read, but looked at.
+    """
+    tail = serial.lstrip(b"\0")
+    for status, mark in _AFTER_SERIAL.items():
+        if tail + mark in answer:
+            return ca_id << STATUS_BITS | status
+    return ca_id << STATUS_BITS | REVOKED
 
 
 class Counts:
-    """Answers by their kind, and unsigned errors by their number, since the process began."""
+    """Answers by CA and status, as `said_in` puts them in a number, and unsigned errors by theirs, since the process began."""
 
     def __init__(self) -> None:
         self.answered: Counter[int] = Counter()
         self.errors: Counter[int] = Counter()
 
-    def totals(self) -> dict[str, int]:
-        """All counts by name."""
-        return {name: self.answered[state] for state, name in _STATES.items()} | {
-            name: self.errors[number] for number, name in _ERRORS.items()
-        }
+    def totals(self) -> dict[tuple[int, str], int]:
+        """All counts by CA and status; errors by 0 and their name."""
+        found = {(0, name): self.errors[number] for number, name in _ERRORS.items()}
+        for said, count in list(self.answered.items()):
+            found[said >> STATUS_BITS, _STATUSES[said & (1 << STATUS_BITS) - 1]] = count
+        return found
 
 
 @cache
 def counters() -> "tuple[prometheus_client.Counter, prometheus_client.Counter]":
-    """Requests by what was said, and those of them that were answered from a store that nobody kept up."""
+    """Requests by CA and status, and those of them that were answered from a store that nobody kept up."""
     from siths_portal.lib import metrics
 
     return (
-        metrics.counter("ocspd_requests", "OCSP requests by what was said", ["said"]),
+        metrics.counter("ocsp_requests", "OCSP requests by the CA and what was said; errors have no CA", ["ca", "status"]),
         metrics.counter("ocsp_stale_served", "Answers from a store that had not followed the database for ten seconds"),
     )
 
@@ -59,7 +77,9 @@ class Teller:
     def __init__(self, counts: Counts, folder: Path) -> None:
         self._counts = counts
         self._store = Store(folder)
-        self._told: Counter[str] = Counter()
+        self._list = folder / routing.FILE
+        self._names: dict[int, str] = {0: ""}
+        self._told: Counter[tuple[int, str]] = Counter()
 
     def start(self) -> None:
         """Begins, if there is a folder of metrics."""
@@ -75,13 +95,21 @@ class Teller:
         """Adds what was counted since the last time."""
         requests, stale = counters()
         late = self._is_late()
-        for name, total in self._counts.totals().items():
-            grown = total - self._told[name]
+        for key, total in self._counts.totals().items():
+            grown = total - self._told[key]
             if grown > 0:
-                requests.labels(name).inc(grown)
-                self._told[name] = total
-                if late and name in _STATES.values():
+                ca_id, status = key
+                requests.labels(self._name(ca_id), status).inc(grown)
+                self._told[key] = total
+                if late and ca_id:
                     stale.inc(grown)
+
+    def _name(self, ca_id: int) -> str:
+        """What operators call the CA, by the publisher's list."""
+        if ca_id not in self._names:
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                self._names |= {each["id"]: each["name"] for each in json.loads(self._list.read_bytes())}
+        return self._names.setdefault(ca_id, str(ca_id))
 
     def _is_late(self) -> bool:
         try:

@@ -26,7 +26,7 @@ COUNTED_IN = (health, hsm_metrics, ocsp_publishing, status_measures, telling)
 """Whoever counts; imported, so that their metrics are registered."""
 DEMANDED = {
     "ocsp_stale_served_total", "ocsp_sign_queue_depth", "ocsp_response_age_seconds", "ocsp_status_lag_seconds",
-    "ocspd_requests_total", "crl_age_seconds",
+    "ocsp_requests_total", "crl_age_seconds",
 }  # fmt: skip
 """What the specification's F6 and F7 name, with their applications before them."""
 

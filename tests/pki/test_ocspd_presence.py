@@ -8,14 +8,16 @@ import stat
 import pytest
 from prometheus_client import REGISTRY
 
-from pki import health, status_measures
+from pki import health, ocsp, ocsp_unknown, status_measures
 from pki.findings import Severity
 from pki.models import StatusReport
 from pki.ocsp_publishing import Publisher
-from pki.ocspd import layout, presence, telling
+from pki.ocspd import presence, telling
 from pki.ocspd.presence import Presence
 from pki.ocspd.telling import Counts, Teller
 from siths_portal.lib import clock
+from tests.pki.ocspd_stage import Served, call
+from tests.pki.test_status_face import request_for, revoke
 
 SECOND = dt.timedelta(seconds=1)
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -32,7 +34,7 @@ def folder(settings, tmp_path):
 
 def counts(answered: int, errors: int = 0) -> Counts:
     made = Counts()
-    made.answered[layout.ANSWER] = answered
+    made.answered[5 << telling.STATUS_BITS | telling.GOOD] = answered
     made.errors[6] = errors
     return made
 
@@ -111,18 +113,20 @@ def test_answers_of_an_older_state_are_counted_apart(folder):
     told = counts(3, 2)
     teller = Teller(told, folder)
     telling.counters()
-    before = {name: value("ocspd_requests_total", said=name) for name in ("answered", "unauthorized")}
+    good, unauthorized = {"ca": "person-x:2", "status": "good"}, {"ca": "", "status": "unauthorized"}
+    (folder / "authorities.json").write_text(json.dumps([{"id": 5, "name": "person-x:2"}]))
+    before = value("ocsp_requests_total", **unauthorized)
     stale = value("ocsp_stale_served_total")
     teller.tell()
-    assert value("ocspd_requests_total", said="answered") == before["answered"] + 3
-    assert value("ocspd_requests_total", said="unauthorized") == before["unauthorized"] + 2
+    assert value("ocsp_requests_total", **good) == 3
+    assert value("ocsp_requests_total", **unauthorized) == before + 2
     assert value("ocsp_stale_served_total") == stale
-    told.answered[layout.ANSWER] += 4
+    told.answered[5 << telling.STATUS_BITS | telling.GOOD] += 4
     told.errors[6] += 1
     with clock.moved_to(clock.now() + 60 * SECOND):
         teller.tell()
         teller.tell()
-    assert value("ocspd_requests_total", said="answered") == before["answered"] + 7
+    assert value("ocsp_requests_total", **good) == 7
     assert value("ocsp_stale_served_total") == stale + 4
 
 
@@ -135,3 +139,43 @@ def test_a_folder_that_cannot_be_written_stops_nothing(folder):
         told_by.tell()
     told_by._run()
     assert stat.S_ISREG(place.stat().st_mode)
+
+
+@pytest.fixture
+def served(world, tmp_path):
+    made = Served(tmp_path / "served")
+    yield made
+    made.close()
+
+
+def test_answers_are_counted_by_ca_and_status_whether_remembered_or_not(world, served):
+    good, revoked = world.issue(), world.issue()
+    revoke(revoked)
+    ocsp.presign([good.id, revoked.id])
+    served.publisher.look()
+    asked = [request_for(good)] * 3 + [request_for(revoked)] * 2 + [b"x"]
+    for der in asked:
+        call(served.responder, body=der)
+    ca = good.ca_id
+    totals = served.responder.counts.totals()
+    assert {key: count for key, count in totals.items() if count} == {(ca, "good"): 3, (ca, "revoked"): 2, (0, "malformed"): 1}
+    name = f"{good.ca.slug}:{good.ca.generation}"
+    before = {status: REGISTRY.get_sample_value("ocsp_requests_total", {"ca": name, "status": status}) or 0
+              for status in ("good", "revoked")}  # fmt: skip
+    served.responder.teller.tell()
+    for status, count in (("good", 3), ("revoked", 2)):
+        assert REGISTRY.get_sample_value("ocsp_requests_total", {"ca": name, "status": status}) == before[status] + count
+
+
+def test_a_signed_unknown_is_counted_as_that(world, served):
+    served.publisher.look()
+    unborn = world.issue()
+    unborn.serial = "5A" * 15
+    der = request_for(unborn)
+    call(served.responder, body=der)
+    assert ocsp_unknown.ask([(unborn.ca_id, int(unborn.serial, 16))]) == 1
+    ocsp_unknown.sign()
+    served.publisher.look()
+    call(served.responder, body=der)
+    assert served.responder.counts.totals()[unborn.ca_id, "unknown"] == 1
+    assert served.responder.counts.totals()[0, "unauthorized"] == 1
