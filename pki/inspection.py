@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import ocsp as x509_ocsp
 
 from pki import crl, ocsp, status
+from pki.authorities import certificate_of
 from pki.domain.ocsp_request import CertId
 from pki.findings import Finding, Severity, finding
 from pki.hsm import HsmError, hsm_for
@@ -45,6 +46,9 @@ def inspect() -> Iterator[Finding]:
         yield finding("ca", False, "ingen utfärdare finns; kör pki_ceremony")
     waiting = ocsp.backlog(since=clock.now() - ANSWER_WAIT)
     for ca in authorities:
+        if ca.state == CaState.COMPROMISED:
+            yield _compromised(ca)  # and nothing else: it publishes nothing, for ever
+            continue
         yield _certificate(ca)
         if ca.not_after is not None and ca.not_after <= clock.now():
             continue  # none that it issued outlives it: there is no status left to tell
@@ -71,6 +75,14 @@ def _certificate(ca: CertificateAuthority) -> Finding:
         return finding(subject, True, "avslutad; certifikatet har gått ut och ingen status lämnas längre")
     severity = Severity.OK if left > CA_WARNING else Severity.WARNING if left > CA_LAST else Severity.ERROR
     return Finding(subject, severity, f"{ca.state}, certifikatet gäller {left.days} dagar till", "days", left.days)
+
+
+def _compromised(ca: CertificateAuthority) -> Finding:
+    """Whether those who rely on it can know: what it said itself is worth nothing, so its own certificate must be revoked."""
+    own, subject = certificate_of(ca), f"ca {_name(ca)}"
+    if own is not None and own.status != CertificateStatus.REVOKED and own.not_after > clock.now():
+        return Finding(subject, Severity.WARNING, "röjd, men dess certifikat är inte spärrat; gör en ceremoni med act: revoke")
+    return finding(subject, True, "röjd; lämnar ingen status")
 
 
 def _key(ca: CertificateAuthority) -> Finding:
