@@ -142,7 +142,8 @@ def _factored(keys: Mapping[str, int], others: Mapping[str, int]) -> list[str]:
 
 def _moduli(spki_hashes: Iterable[str]) -> dict[str, int]:
     """Moduli by the key's hash. Keys of imported certificates may be anything; those that are no RSA keys are left out."""
-    rows = Certificate.objects.filter(Q(tbs_der__isnull=False) | Q(blob__isnull=False), spki_sha256__in=list(spki_hashes))
+    known = Q(tbs_der__isnull=False) | Q(blob__isnull=False)
+    rows = Certificate.objects.filter(known, key_checks.with_keys(spki_hashes))
     found: dict[str, int] = {}
     chosen = rows.order_by("spki_sha256", "id").distinct("spki_sha256").values_list("spki_sha256", "tbs_der", "blob__der")
     for spki, planned, issued in chosen:
@@ -177,7 +178,7 @@ def _revoke(spki_hashes: Iterable[str]) -> int:
         )
         for spki in found
     )
-    rows = Certificate.objects.filter(spki_sha256__in=found, status__in=_LIVE).order_by("id")
+    rows = Certificate.objects.filter(key_checks.with_keys(found), status__in=_LIVE).order_by("id")
     ids = list(rows.values_list("id", flat=True))
     key_checks.revoke_keys(ids, ACTOR, "The RSA key shares a prime with another certified key.")
     return len(found)

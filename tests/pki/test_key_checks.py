@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 from django.core import checks as framework
-from django.db import transaction
+from django.db import connection, transaction
 
 from pki import issuing, key_checks, service, shared_factors
 from pki.domain import keys, moduli, weak_keys
@@ -291,3 +291,11 @@ def test_other_certificates_of_a_compromised_key_are_revoked(demo_pki):
     assert key_checks.revoke_compromised() == 0
     statuses = dict(Certificate.objects.values_list("id", "status"))
     assert [statuses[id_] for id_ in (first, second, other)] == ["revoked", "revoked", "issued"]
+
+
+def test_keys_are_looked_up_by_their_index_however_many(db):
+    hashes = [hashlib.sha256(bytes([number])).hexdigest() for number in range(250)]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        assert "pki_cert_spki" in Certificate.objects.filter(key_checks.with_keys(hashes)).explain()
+        assert "pki_cert_spki" not in Certificate.objects.filter(spki_sha256__in=hashes).explain()  # which is why
