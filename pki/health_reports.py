@@ -1,7 +1,6 @@
 """The newest health report and verified audit chains, kept for pages: who shows them has no token and does not look himself."""
 
 import datetime as dt
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -56,34 +55,25 @@ def keep(found: Iterable[Finding]) -> None:
     now = clock.now()
     HealthReport.objects.get_or_create(id=1, defaults={"seen_at": now})
     row = HealthReport.objects.select_for_update().get(id=1)
-    known, seen = _since(row.findings), Counter[str]()
-    findings = []
-    for each in found:
-        # Two generations of a CA have findings of one subject.
-        key = (each.subject, seen[each.subject], int(each.severity))
-        seen[each.subject] += 1
-        findings.append(
-            {
-                "subject": each.subject,
-                "severity": int(each.severity),
-                "text": each.text,
-                "measure": each.measure,
-                "value": each.value,
-                "since": known.get(key, now.isoformat()),
-            }
-        )
-    row.seen_at, row.findings = now, findings
+    known = _since(row.findings)
+    row.findings = [
+        {
+            "subject": each.subject,
+            "severity": int(each.severity),
+            "text": each.text,
+            "measure": each.measure,
+            "value": each.value,
+            "since": known.get((each.subject, int(each.severity)), now.isoformat()),
+        }
+        for each in found
+    ]
+    row.seen_at = now
     row.save(update_fields=["seen_at", "findings"])
 
 
-def _since(findings: Iterable[Mapping[str, Any]]) -> dict[tuple[str, int, int], str]:
-    """Since when each finding of a report has had its severity: by subject, which of that subject, and severity."""
-    seen = Counter[str]()
-    known = {}
-    for each in findings:
-        known[(each["subject"], seen[each["subject"]], each["severity"])] = each["since"]
-        seen[each["subject"]] += 1
-    return known
+def _since(findings: Iterable[Mapping[str, Any]]) -> dict[tuple[str, int], str]:
+    """Since when each finding of a report has had its severity, by subject and severity."""
+    return {(each["subject"], each["severity"]): each["since"] for each in findings}
 
 
 def latest() -> HealthView | None:

@@ -72,7 +72,7 @@ def test_since_when_something_is_wrong_is_kept_until_it_changes(world: Any) -> N
         health_reports.keep(found)
         return [round((each.since - start) / MINUTE) for each in health_reports.latest().findings]  # type: ignore[union-attr]
 
-    twin = Finding("crl function:1", Severity.OK, "en annan generation")
+    twin = Finding("crl function:2", Severity.OK, "en annan generation")
     assert since(LATE, FINE, twin) == [0, 0, 0]
     with clock.moved_to(start + 5 * MINUTE):
         assert since(LATE, FINE, twin) == [0, 0, 0]
