@@ -126,6 +126,8 @@ class TestAreaPage:
         page = admin(world).get(at("area", area))
         assert "kort kan inte beställas" in text_of(page)
         assert at("organisation_new", area) in page.content.decode()
+        assert "Området har ingen ansvarig utgivare" in text_of(page)
+        assert "Ansvarig utgivare Ingen utsedd" in text_of(page)
 
 
 class TestOrganisationPage:

@@ -54,6 +54,7 @@ def area(request: HttpRequest, area_id: UUID) -> HttpResponse:
             row(_("Fakturareferens"), facts.invoice_reference),
         ],
         "incomplete": not issuer,
+        "unheaded": not facts.responsible_issuers,
         "may_edit": Action.CREATE_ORGANISATION in head.rights,
         "head": head,
         "organisations": found.rows,
