@@ -8,6 +8,7 @@ token signs.
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import batched
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -23,7 +24,7 @@ from django.db.models import Count, Exists, F, OuterRef
 
 from pki import clock_guard
 from pki.domain import ocsp_answer, tbs
-from pki.hsm import HsmError, hsm_for
+from pki.hsm import Hsm, HsmError, Scheme, hsm_for
 from pki.models import (
     ANSWERED,
     ONLINE,
@@ -46,12 +47,14 @@ EARLY = dt.timedelta(hours=2)
 # An answer cut short by its signer's end is not signed again at once.
 MIN_AGE = dt.timedelta(hours=1)
 BATCH = 200
+# Signatures for which the token is held: others wait for their turn meanwhile.
+IN_ONE_CALL = 32
 # Which of a batch's signatures are verified before they are stored, beside the first and the last: see ADR 0162.
 VERIFIED_EACH = 16
 
 _HASHES: Final = tuple(CertIdHash.values)
 
-type SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+type PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 
 class SelfCheckFailed(RuntimeError):
@@ -60,13 +63,38 @@ class SelfCheckFailed(RuntimeError):
 
 @dataclass(frozen=True)
 class Responder:
-    """A key that may answer for one CA: a delegate with its certificate, or the CA itself."""
+    """A key in a token that may answer for one CA: a delegate's with its certificate, or the CA's own."""
 
     ca: CertificateAuthority
-    key: SigningKey
+    token: Hsm
+    key_id: str
     certificate: x509.Certificate
     lifetime: dt.timedelta
     signer: OcspSigner | None = None
+
+    @cached_property
+    def public_key(self) -> PublicKey:
+        """The certificate's. Raises SelfCheckFailed for a kind of key that nothing is signed with."""
+        public_key = self.certificate.public_key()
+        if not isinstance(public_key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
+            raise SelfCheckFailed("no signature for this kind of key")
+        return public_key
+
+    @property
+    def family(self) -> str:
+        """`ec` or `rsa`, as algorithms are listed."""
+        return "ec" if isinstance(self.public_key, ec.EllipticCurvePublicKey) else "rsa"
+
+    def signatures(self, data: Sequence[bytes]) -> list[bytes]:
+        """A signature over each piece of data, several in one call into the token. Raises HsmError."""
+        scheme = Scheme.ECDSA_SHA256 if self.family == "ec" else Scheme.RSA_SHA256
+        made: list[bytes] = []
+        for part in batched(data, IN_ONE_CALL, strict=False):
+            signed = self.token.sign_all(self.key_id, part, scheme)
+            if signed.error is not None:
+                raise signed.error
+            made += signed.made
+        return made
 
 
 def delegated_signer(ca: CertificateAuthority, now: dt.datetime) -> OcspSigner | None:
@@ -82,16 +110,14 @@ def delegated_responder(ca: CertificateAuthority, now: dt.datetime) -> Responder
     signer = delegated_signer(ca, now)
     if signer is None:
         return None
-    token = hsm_for(signer.token_label)
-    key = token.private_key(signer.key_id)
-    return Responder(ca, key, x509.load_der_x509_certificate(bytes(signer.certificate_der)), LIFETIME, signer)
+    certificate = x509.load_der_x509_certificate(bytes(signer.certificate_der))
+    return Responder(ca, hsm_for(signer.token_label), signer.key_id, certificate, LIFETIME, signer)
 
 
 def own_responder(ca: CertificateAuthority) -> Responder:
     """The CA as its own responder, for a CA that is offline between ceremonies: answers live as long as its CRL does."""
-    token = hsm_for(ca.token_label)
-    key = token.private_key(ca.key_id)
-    return Responder(ca, key, x509.load_der_x509_certificate(bytes(ca.certificate_der)), ca.crl_validity)
+    certificate = x509.load_der_x509_certificate(bytes(ca.certificate_der))
+    return Responder(ca, hsm_for(ca.token_label), ca.key_id, certificate, ca.crl_validity)
 
 
 def presign(certificate_ids: Iterable[UUID]) -> int:
@@ -201,9 +227,7 @@ def _answer_for(responder: Responder, certificate_ids: Sequence[UUID]) -> int:
     signing = Signing(responder)
     for part in batched(certificate_ids, BATCH, strict=False):
         rows = Certificate.objects.filter(id__in=part, status__in=ANSWERED, not_after__gt=clock.now()).only(*fields)
-        answers = [answer for row in rows for answer in _sign(signing, row)]
-        signing.check_last()
-        done += _store(answers)
+        done += _store(_sign(signing, rows))
     return done
 
 
@@ -220,14 +244,19 @@ class SignedAnswer(NamedTuple):
     next_update: dt.datetime
 
 
-def _sign(signing: "Signing", row: Certificate) -> list[SignedAnswer]:
-    status, serial = status_of(row), int(row.serial, 16)
+def _sign(signing: "Signing", rows: Iterable[Certificate]) -> list[SignedAnswer]:
     signer_id = signing.responder.signer.id if signing.responder.signer is not None else None
-    signed = []
-    for name in _HASHES:
-        der, this_update, next_update = signing.answer(name, serial, status)
-        signed.append(SignedAnswer(row.ca_id, row.id, signer_id, name, der, row.status_version, this_update, next_update))
-    return signed
+    each = [(row, single) for row in rows for single in _singles(row)]
+    ders, this_update, next_update = signing.answers([single for _, single in each])
+    return [
+        SignedAnswer(row.ca_id, row.id, signer_id, single.hash, der, row.status_version, this_update, next_update)
+        for (row, single), der in zip(each, ders, strict=True)
+    ]
+
+
+def _singles(row: Certificate) -> list["Single"]:
+    status, serial = status_of(row), int(row.serial, 16)
+    return [Single(name, serial, status) for name in _HASHES]
 
 
 def status_of(row: Certificate) -> bytes:
@@ -237,49 +266,44 @@ def status_of(row: Certificate) -> bytes:
     return ocsp_answer.GOOD
 
 
+class Single(NamedTuple):
+    """What an answer says: of the CertID by `hash` and the serial, a certStatus, and perhaps a nonce."""
+
+    hash: str
+    serial: int
+    status: bytes
+    nonce: bytes = b""
+
+
 class Signing:
     """One responder at its work. What answers of the same second share is encoded once."""
 
     def __init__(self, responder: Responder) -> None:
         self.responder = responder
-        self._end = responder.certificate.not_valid_after_utc
-        self._count = 0
-        self._unverified: tuple[bytes, bytes] | None = None
         self._moment: dt.datetime | None = None
-        self._next_update = self._end
         self._template: ocsp_answer.Template | None = None
 
-    def answer(
-        self, name: str, serial: int, status: bytes, *, lifetime: dt.timedelta | None = None, nonce: bytes = b""
-    ) -> tuple[bytes, dt.datetime, dt.datetime]:
-        """The DER of an answer for the CertID by hash `name`, thisUpdate and nextUpdate, which is not after the signer's end.
+    def answers(
+        self, singles: Sequence[Single], *, lifetime: dt.timedelta | None = None
+    ) -> tuple[list[bytes], dt.datetime, dt.datetime]:
+        """The DER of an answer for each, and their thisUpdate and nextUpdate, which is not after the signer's end.
 
-        Raises HsmError, ClockWentBack, and SelfCheckFailed for a signature that does not verify: the first, each sixteenth, and
-        by `check_last` the last one are verified. With a nonce the answer carries it.
+        Raises HsmError, ClockWentBack, and SelfCheckFailed for a signature that does not verify: the first, each sixteenth and
+        the last are verified.
         """
         moment = clock_guard.check().replace(microsecond=0)
         if moment != self._moment or self._template is None:
             self._moment, self._template = moment, _template(self.responder, moment)
-            self._next_update = min(moment + self.responder.lifetime, self._end)
-        next_update = self._next_update if lifetime is None else min(moment + lifetime, self._end)
-        der, to_be_signed, signature = self._template.sign(name, serial, status, next_update, nonce)
-        self._unverified = (to_be_signed, signature)
-        if self._count % VERIFIED_EACH == 0:
-            self.check_last()
-        self._count += 1
-        return der, moment, next_update
-
-    def check_last(self) -> None:
-        """Verifies the newest signature, unless that was done. Raises SelfCheckFailed."""
-        if self._unverified is not None:
-            verify(self.responder.certificate, *self._unverified)
-            self._unverified = None
+        template = self._template
+        end = min(moment + (lifetime or self.responder.lifetime), self.responder.certificate.not_valid_after_utc)
+        data = [template.data(name, serial, status, end, nonce) for name, serial, status, nonce in singles]
+        signatures = self.responder.signatures(data)
+        for number in {*range(0, len(data), VERIFIED_EACH), len(data) - 1} if data else ():
+            _verify(self.responder.public_key, data[number], signatures[number])
+        return [*map(template.response, data, signatures)], moment, end
 
 
 def _template(responder: Responder, moment: dt.datetime) -> ocsp_answer.Template:
-    public_key = responder.certificate.public_key()
-    if not isinstance(public_key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
-        raise SelfCheckFailed("no signature for this kind of key")
     issuers = [
         ocsp_answer.Issuer(
             name, bytes.fromhex(getattr(responder.ca, f"name_{name}")), bytes.fromhex(getattr(responder.ca, f"key_{name}"))
@@ -288,26 +312,20 @@ def _template(responder: Responder, moment: dt.datetime) -> ocsp_answer.Template
     ]
     # A CA's own certificate is carried too: GnuTLS finds no signer by a key's hash but among the answer's certificates.
     return ocsp_answer.Template(
-        responder_key_hash=x509.SubjectKeyIdentifier.from_public_key(public_key).digest,
+        responder_key_hash=x509.SubjectKeyIdentifier.from_public_key(responder.public_key).digest,
         certificates=[responder.certificate.public_bytes(Encoding.DER)],
         issuers=issuers,
         this_update=moment,
-        signature=_signature(responder.key),
+        signature=ocsp_answer.Signature(tbs.ALGORITHMS[responder.family, "sha256"], lambda data: responder.signatures([data])[0]),
     )
-
-
-def _signature(key: SigningKey) -> ocsp_answer.Signature:
-    sha256 = hashes.SHA256()
-    if isinstance(key, rsa.RSAPrivateKey):
-        pkcs1 = padding.PKCS1v15()
-        return ocsp_answer.Signature(tbs.ALGORITHMS["rsa", "sha256"], lambda data: key.sign(data, pkcs1, sha256))
-    ecdsa = ec.ECDSA(sha256)
-    return ocsp_answer.Signature(tbs.ALGORITHMS["ec", "sha256"], lambda data: key.sign(data, ecdsa))
 
 
 def verify(certificate: x509.Certificate, to_be_signed: bytes, signature: bytes) -> None:
     """Checks an answer's signature with the responder's certificate. Raises SelfCheckFailed."""
-    public_key = certificate.public_key()
+    _verify(certificate.public_key(), to_be_signed, signature)
+
+
+def _verify(public_key: object, to_be_signed: bytes, signature: bytes) -> None:
     try:
         if isinstance(public_key, ec.EllipticCurvePublicKey):
             public_key.verify(signature, to_be_signed, ec.ECDSA(hashes.SHA256()))

@@ -121,23 +121,24 @@ class Signer:
         return granted
 
     def _sign(self, ca: CertificateAuthority, asked: dict[int, tuple[Question, Certificate]]) -> dict[int, bytes]:
-        said: dict[int, bytes] = {}
         try:
             signing = self._signing(ca)
             if signing is None:
                 return {}
-            for place, (question, row) in asked.items():
-                der, this_update, next_update = signing.answer(
-                    question.hash, question.serial, ocsp.status_of(row), nonce=question.nonce
-                )
-                times = int(this_update.timestamp()), int(next_update.timestamp())
-                said[place] = ANSWER.pack(question.number, 1, row.status_version, *times) + der
-            signing.check_last()
+            singles = [
+                ocsp.Single(question.hash, question.serial, ocsp.status_of(row), question.nonce)
+                for question, row in asked.values()
+            ]
+            ders, this_update, next_update = signing.answers(singles)
         except (HsmError, ocsp.SelfCheckFailed, clock_guard.ClockWentBack) as error:
             log.error("ocsp_live.not_signed", ca=ca.slug, waiting=len(asked), error=type(error).__name__)
             self._signings.pop(ca.id, None)
             return {}
-        return said
+        times = int(this_update.timestamp()), int(next_update.timestamp())
+        return {
+            place: ANSWER.pack(question.number, 1, row.status_version, *times) + der
+            for (place, (question, row)), der in zip(asked.items(), ders, strict=True)
+        }
 
     def _signing(self, ca: CertificateAuthority) -> ocsp.Signing | None:
         now = time.monotonic()

@@ -86,13 +86,12 @@ def _sign(ca: CertificateAuthority, rows: list[OcspUnknown]) -> int:
     # A certificate may have got the serial since it was asked for.
     taken = ocsp_feed.certificates((ca.id, serials.number(row.serial)) for row in rows)
     free = [row for row in rows if (ca.id, serials.number(row.serial)) not in taken]
-    for row in free:
-        for name in CertIdHash.values:
-            der, row.this_update, row.next_update = signing.answer(
-                name, serials.number(row.serial), ocsp_answer.UNKNOWN, lifetime=LIFETIME
-            )
+    for name in CertIdHash.values:
+        singles = [ocsp.Single(name, serials.number(row.serial), ocsp_answer.UNKNOWN) for row in free]
+        ders, this_update, next_update = signing.answers(singles, lifetime=LIFETIME)
+        for row, der in zip(free, ders, strict=True):
             setattr(row, f"der_{name}", der)
-    signing.check_last()
+            row.this_update, row.next_update = this_update, next_update
     with transaction.atomic(durable=True):
         OcspUnknown.objects.filter(id__in=[row.id for row in rows if row not in free]).delete()
         for row in free:

@@ -107,10 +107,13 @@ class Template:
     def sign(
         self, hash_name: str, serial: int, status: bytes, next_update: dt.datetime, nonce: bytes = b""
     ) -> tuple[bytes, bytes, bytes]:
-        """The answer's DER, the bytes that were signed, and the signature. With a nonce the answer carries it (RFC 9654).
+        """The answer's DER, the bytes that were signed, and the signature."""
+        to_be_signed = self.data(hash_name, serial, status, next_update, nonce)
+        signature = self._sign(to_be_signed)
+        return self.response(to_be_signed, signature), to_be_signed, signature
 
-        Raises OverflowError for a negative serial.
-        """
+    def data(self, hash_name: str, serial: int, status: bytes, next_update: dt.datetime, nonce: bytes = b"") -> bytes:
+        """A ResponseData to be signed; with a nonce it carries that (RFC 9654). Raises OverflowError for a negative serial."""
         size = serial.bit_length() // 8 + 1
         if nonce or len(status) > _SHARED:
             before, after = self._data(hash_name, size, status, next_update, nonce)
@@ -120,13 +123,15 @@ class Template:
             if found is None:
                 found = self._around_serial[shape] = self._data(hash_name, size, status, next_update, b"")
             before, after = found
-        to_be_signed = before + serial.to_bytes(size) + after
-        signature = self._sign(to_be_signed)
+        return before + serial.to_bytes(size) + after
+
+    def response(self, to_be_signed: bytes, signature: bytes) -> bytes:
+        """The answer's DER, of what `data` made and its signature."""
         lengths = len(to_be_signed), len(signature)
         around = self._around_signature.get(lengths)
         if around is None:
             around = self._around_signature[lengths] = self._response(*lengths)
-        return b"".join((around[0], to_be_signed, around[1], signature, self._tail)), to_be_signed, signature
+        return b"".join((around[0], to_be_signed, around[1], signature, self._tail))
 
     def _data(self, hash_name: str, size: int, status: bytes, next_update: dt.datetime, nonce: bytes) -> tuple[bytes, bytes]:
         """A ResponseData up to the content of a serial of `size` octets, and what follows it."""

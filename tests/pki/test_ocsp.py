@@ -11,7 +11,6 @@ from cryptography.x509 import ocsp as x509_ocsp
 from django.db import connection, transaction
 
 from pki import ocsp, status
-from pki.domain import ocsp_answer
 from pki.domain.ocsp_request import CertId
 from pki.hsm import HsmError
 from pki.models import Certificate, OcspResponse, OcspSigner
@@ -88,8 +87,8 @@ def test_an_answer_signed_before_a_revocation_is_not_stored_after_it(world, monk
     row = world.issue()
     sign, overtaken = ocsp._sign, []
 
-    def slow(signing, certificate):
-        answers = sign(signing, certificate)
+    def slow(signing, certificates):
+        answers = sign(signing, certificates)
         if not overtaken:
             overtaken.append(True)
             revoke(row)
@@ -291,9 +290,9 @@ def test_the_token_signs_with_no_transaction_open(world, monkeypatch):
     row = world.issue()
     sign, seen = ocsp._sign, []
 
-    def watched(signing, certificate):
+    def watched(signing, certificates):
         seen.append(connection.in_atomic_block)
-        return sign(signing, certificate)
+        return sign(signing, certificates)
 
     monkeypatch.setattr(ocsp, "_sign", watched)
     ocsp.presign([row.id])
@@ -305,16 +304,15 @@ def test_the_token_signs_with_no_transaction_open(world, monkeypatch):
 @pytest.mark.parametrize("which", ["first", "last"])
 def test_a_bad_signature_is_not_stored(world, monkeypatch, which):
     rows = [world.issue() for _ in range(3)]
-    sign, signed = ocsp_answer.Template.sign, []
+    sign = ocsp.Responder.signatures
 
-    def forged(self, *arguments):
-        der, to_be_signed, signature = sign(self, *arguments)
-        signed.append(der)
-        if len(signed) == {"first": 1, "last": 6}[which]:
-            signature = signature[:-1] + bytes([signature[-1] ^ 1])
-        return der, to_be_signed, signature
+    def forged(self, data):
+        made = sign(self, data)
+        place = {"first": 0, "last": -1}[which]
+        made[place] = made[place][:-1] + bytes([made[place][-1] ^ 1])
+        return made
 
-    monkeypatch.setattr(ocsp_answer.Template, "sign", forged)
+    monkeypatch.setattr(ocsp.Responder, "signatures", forged)
     with pytest.raises(ocsp.SelfCheckFailed):
         ocsp.presign([row.id for row in rows])
     assert OcspResponse.objects.count() == 0

@@ -188,7 +188,7 @@ def test_pki_check_finds_an_answer_that_is_not_the_databases(working):
     row = revoked.certificate
     row.status = "issued"
     row.revoked_at = None
-    forged = next(each for each in ocsp._sign(ocsp.Signing(responder), row) if each.cert_id_hash == "sha256")
+    forged = next(each for each in ocsp._sign(ocsp.Signing(responder), [row]) if each.cert_id_hash == "sha256")
     OcspResponse.objects.filter(id=revoked.id).update(der=forged.der)
     assert x509_ocsp.load_der_ocsp_response(forged.der).certificate_status == x509_ocsp.OCSPCertStatus.GOOD
     out, _, code = run("pki_check")
