@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from pki import issuing
 from tests.bench.durable import House, durable
 from tests.bench.processes import Workers
 
-PROCESSES, BATCH = 2, 100
+PROCESSES = 2
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 SECONDS = min(3.0, float(os.environ.get("BENCH_SECONDS", "3")))
 RSA, EC = "person-hsaid-3", "person-id-3"
@@ -46,7 +47,7 @@ def test_certificates(house: House, report: Report, slug: str) -> None:
                 rates["token"].append(raw)
             for what in ("issued", "answered"):
                 workers.ask("prepare", ca=slug, profiles=profiles, count=200 if turn < 0 else stock)
-                answers = workers.ask("issue", seconds=SECONDS, batch=BATCH, answers=what == "answered")
+                answers = workers.ask("issue", seconds=SECONDS, batch=issuing.BATCH, answers=what == "answered")
                 issued += sum(each["issued"] for each in answers)
                 if turn >= 0:
                     rates[what].append(sum(each["rate"] for each in answers))
