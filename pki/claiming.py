@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 
 from pki import key_checks
@@ -69,10 +69,14 @@ def claim(certificate_ids: list[UUID] | None, limit: int) -> tuple[list[Claimed]
         rows = _claimable(certificate_ids).select_for_update(of=("self",), skip_locked=True, no_key=True)
         found = list(_claimed(list(rows.order_by("created_at", "id").values_list(*_COLUMNS)[:limit])))
         moment = clock.now()
-        Certificate.objects.filter(id__in=[row.id for row in found]).update(
-            signing_started_at=moment, signing_attempts=F("signing_attempts") + 1
-        )
+        with connection.cursor() as cursor:
+            cursor.execute(CLAIM_ROWS, [moment, [row.id for row in found]])
     return found, moment
+
+
+CLAIM_ROWS = """
+UPDATE pki_certificate SET signing_started_at = %s, signing_attempts = signing_attempts + 1 WHERE id = ANY(%s::uuid[])
+"""
 
 
 def _claimable(certificate_ids: list[UUID] | None) -> QuerySet[Certificate]:

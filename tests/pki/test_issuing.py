@@ -390,6 +390,14 @@ def test_more_are_signed_than_one_call_into_the_token_takes(demo_pki, monkeypatc
         certificate.verify_directly_issued_by(x509.load_der_x509_certificate(service.chain(view.ca)[0]))
 
 
+def test_a_claim_finds_room_beside_its_row_and_touches_no_index(demo_pki):
+    ids = plan(*[order(csr_der=csr()) for _ in range(30)])
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(claiming.CLAIM_ROWS, [clock.now(), ids])
+        cursor.execute("SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_xact_user_tables WHERE relname = 'pki_certificate'")
+        assert cursor.fetchone() == (30, 30)
+
+
 def failing(began: bool, kind=HsmUnavailable):
     def sign(*_arguments, until):
         return Signatures((), kind("away", began=began))
