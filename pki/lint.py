@@ -166,9 +166,8 @@ class _Check:
             yield "serial number length"
         if self._bytes(self.fields.issuer) != self.issuer.name_der:
             yield "issuer is not the CA's subject, byte for byte"
-        issuer_key = keys.kind(self.issuer.public_key)
-        family = "rsa" if issuer_key == "rsa" else "ec"
-        if self._bytes(self.fields.algorithm) != tbs.ALGORITHMS[family, self.profile.hash_for(issuer_key)]:
+        family = "rsa" if self.issuer.key_kind == "rsa" else "ec"
+        if self._bytes(self.fields.algorithm) != tbs.ALGORITHMS[family, self.profile.hash_for(self.issuer.key_kind)]:
             yield "signature algorithm"
         start, end = self.times
         if not start < end:

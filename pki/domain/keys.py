@@ -32,13 +32,14 @@ def identifier(spki_der: bytes) -> bytes:
     return hashlib.sha1(spki_der[bits.content + 1 : bits.end], usedforsecurity=False).digest()
 
 
+_CURVES = {"secp256r1": "ec-p256", "secp384r1": "ec-p384"}
+
+
 def kind(public_key: PublicKeyTypes) -> str:
     """`rsa`, `ec-p256`, `ec-p384`, or `other`."""
-    if isinstance(public_key, rsa.RSAPublicKey):
-        return "rsa"
-    if isinstance(public_key, ec.EllipticCurvePublicKey) and public_key.curve.name in ("secp256r1", "secp384r1"):
-        return f"ec-p{public_key.curve.key_size}"
-    return "other"
+    if isinstance(public_key, ec.EllipticCurvePublicKey):
+        return _CURVES.get(public_key.curve.name, "other")
+    return "rsa" if isinstance(public_key, rsa.RSAPublicKey) else "other"
 
 
 def fault(public_key: PublicKeyTypes, allowed: tuple[str, ...]) -> str | None:

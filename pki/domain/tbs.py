@@ -64,6 +64,11 @@ class Issuer:
         return self.name.public_bytes()
 
     @cached_property
+    def key_kind(self) -> str:
+        """The kind of its key (see `keys.kind`)."""
+        return keys.kind(self.public_key)
+
+    @cached_property
     def identity(self) -> tuple[object, ...]:
         """Equal for two issuers exactly if the same bytes are right for both; hashable, which keys are not."""
         key = keys.spki_sha256(self.public_key)
@@ -95,14 +100,13 @@ def build(profile: Profile, issuer: Issuer, content: Content) -> bytes:
     Put together from parts, of which most are the same in all certificates of a profile and CA (ADR 0151). ValueError for times
     before 1950 and for a negative serial.
     """
-    issuer_key = keys.kind(issuer.public_key)
-    family = "rsa" if issuer_key == "rsa" else "ec"
+    family = "rsa" if issuer.key_kind == "rsa" else "ec"
     times = der.time(der.seconds(content.not_before)) + der.time(der.seconds(content.not_after))
     extensions = der.encoded(der.SEQUENCE, b"".join(_extensions(profile, issuer, content)))
     parts = (
         _VERSION_3,
         der.integer(content.serial),
-        ALGORITHMS[family, profile.hash_for(issuer_key)],
+        ALGORITHMS[family, profile.hash_for(issuer.key_kind)],
         issuer.name_der,
         der.encoded(der.SEQUENCE, times),
         names.encode(profile.subject, content.subject),
