@@ -176,6 +176,21 @@ def test_other_roles_and_long_lists_are_looked_at(world: Any, portal: str, brows
         eye.look(page, "top organisation of an issuer")
         page.goto(f"{portal}/administrera/utgivningsomrade/{world.area.id}/historik/")
         eye.look(page, "history of an area")
+        for place, role in (
+            (world.region, Role.ID_ADMINISTRATOR),
+            (world.region, Role.REVOKER),
+            (world.city, Role.DEPUTY_ISSUER),
+        ):
+            world.officer(place, role)
+        page.goto(f"{portal}/administrera/organisation/{world.clinic.id}/flytta/")
+        page.get_by_label("Sök ny plats").fill("stad")
+        button(page, "Sök").click()
+        button(page, "Visa vad flytten innebär").click()
+        expect(page.get_by_role("alert")).to_be_focused()
+        eye.look(page, "no place chosen")
+        page.get_by_label("Under Staden").check()
+        button(page, "Visa vad flytten innebär").click()
+        eye.look(page, "who gains and who loses")
     with desk(browser, portal, world.officer(world.clinic, Role.DEPUTY_ISSUER)) as page:
         eye.follow(page.context)
         page.goto(f"{portal}/administrera/")
