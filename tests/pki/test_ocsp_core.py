@@ -2,6 +2,7 @@
 
 import base64
 import datetime as dt
+import itertools
 import os
 import random
 
@@ -49,10 +50,11 @@ def test_vectors(name):
     assert (ocsp_request.walk(der) is not None) == usual
 
 
-def mutations(count):
-    """Requests with a few octets changed, taken away, added or doubled; the same in each run."""
+def mutations(count, also=()):
+    """Requests with a few octets changed, taken away, added or doubled; the same in each run. Half are made of `also`, if any."""
     dice = random.Random(20261125)
     stock = [der for der, _, _ in VECTORS.values() if 2 < len(der) < 400]
+    stock += [each for each, _ in zip(itertools.cycle(also), stock, strict=False)]
     for _ in range(count):
         der = bytearray(dice.choice(stock))
         for _ in range(dice.choice((1, 1, 1, 2, 3, 8))):
