@@ -229,7 +229,7 @@ class Responder:
             return self._stored(asked, index, found, b"")
         if not asked.nonce:
             self._wishes.answer(asked.authority.id, int.from_bytes(asked.key[4:]))
-        self.counts.answered[said_in(said.der, asked.authority.id, asked.key[4:])] += 1
+        self.counts.answered[said_in(said.der, 0, asked.authority.id, asked.key[4:])] += 1
         if asked.nonce or not asked.cached:
             return _with_length(said.der)
         return _CACHED + layout.headers(said.der, said.this_update, said.next_update) + said.der
@@ -250,7 +250,7 @@ class Responder:
             payload, until = TYPE + _SAFE % int(rest) + found.part, int(rest) + 1  # not to be remembered
         if found.state == layout.UNKNOWN:
             until = max(until, _AGAIN)
-        told = said_in(found.part, asked.authority.id, asked.key[4:])
+        told = said_in(found.part, found.headers, asked.authority.id, asked.key[4:])
         if memo_key and until < rest:
             memo = self._gets if asked.cached else self._posts
             memo.put(memo_key, _Remembered(index.slots, found.at, found.word, found.next_update - until, payload, told))

@@ -30,19 +30,24 @@ STATUS_BITS: Final = 2
 _STATUSES = {GOOD: "good", REVOKED: "revoked", UNKNOWN: "unknown"}
 _ERRORS = {1: "malformed", 2: "internal", 3: "try_later", 6: "unauthorized"}
 # What follows the serial in a SingleResponse: the status, and the header of thisUpdate (RFC 6960 section 4.2.1).
-_AFTER_SERIAL = {GOOD: b"\x80\x00\x18\x0f", UNKNOWN: b"\x82\x00\x18\x0f"}
+_STATUS = {b"\x80\x00\x18\x0f": GOOD, b"\x82\x00\x18\x0f": UNKNOWN}
+_LONG = 8  # octets of a serial that stand nowhere by chance
+_WITHIN = 320  # octets of an answer within which its first SingleResponse tells the status
 
 
-def said_in(answer: bytes, ca_id: int, serial: bytes) -> int:
-    """What `Counts` knows an answer by: the CA and the status that the answer tells of the serial.
+def said_in(answer: bytes, start: int, ca_id: int, serial: bytes) -> int:
+    """What `Counts` knows the answer by that begins at `start`: the CA, and the status that it tells of the serial.
 
-    `serial` are its octets, with or without leading zeros. For counts alone: an answer is not read, but looked at.
+    `serial` are its octets, with or without leading zeros. For counts alone: the answer is not read, but looked at.
     """
     tail = serial.lstrip(b"\0")
-    for status, mark in _AFTER_SERIAL.items():
-        if tail + mark in answer:
-            return ca_id << STATUS_BITS | status
-    return ca_id << STATUS_BITS | REVOKED
+    at = answer.find(tail, start, start + _WITHIN) + len(tail)
+    status = _STATUS.get(answer[at : at + 4], REVOKED)
+    if status == REVOKED and len(tail) < _LONG:
+        # So few octets may stand before the serial, too.
+        found = (each for mark, each in _STATUS.items() if answer.find(tail + mark, start, start + _WITHIN) >= 0)
+        status = next(found, REVOKED)
+    return ca_id << STATUS_BITS | status
 
 
 class Counts:

@@ -346,7 +346,7 @@ def test_a_fault_of_ours_is_told_in_ocsps_words_and_in_the_log(responder, monkey
     for request in (post(asked(127)), get(asked(127)), post(asked(127), "X: y"), get(asked(127), "X: y")):
         assert replies(said(server, request)) == [(200, ocsp_answer.INTERNAL)]
     assert caplog.text.count("RuntimeError: broken") == 4
-    assert responder.counts.totals()["internal"] == 4
+    assert responder.counts.totals()[0, "internal"] == 4
 
 
 def test_an_ending_process_closes_what_is_idle_and_answers_what_is_not(responder):
