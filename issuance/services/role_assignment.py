@@ -6,14 +6,14 @@ Whoever writes a person's roles locks the person first, so that of two who do it
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from authn import service as authn
-from issuance.authz import Action, Actor, Role, policy
+from issuance.authz import Action, Actor, Role, ScopedQuerySet, policy
 from issuance.authz.roles import AREA_ROLES, GLOBAL_ROLES
 from issuance.models import Event, IssuingArea, Organisation, Person, Post, RoleGrant
 from issuance.services import _transactions
@@ -197,13 +197,19 @@ def _places(actor: Actor, role: Role, reach: Sequence[UUID]) -> Iterable[tuple[I
     if role in GLOBAL_ROLES:
         return [(None, None)]
     if role in AREA_ROLES:
-        return [(policy.get(actor, Action.ASSIGN_ROLE, IssuingArea.objects.all(), pk), None) for pk in reach]
-    seen = Organisation.objects.visible_to(actor, Action.ASSIGN_ROLE).filter(pk__in=reach).select_related("area")
-    found = {row.pk: row for row in seen}
-    for pk in reach:
-        if pk not in found:
-            policy.get(actor, Action.ASSIGN_ROLE, Organisation.objects.all(), pk)
-    return [(None, found[pk]) for pk in reach]
+        return [(row, None) for row in _all(actor, IssuingArea.objects.all(), reach)]
+    return [(None, row) for row in _all(actor, Organisation.objects.select_related("area"), reach)]
+
+
+def _all[M: IssuingArea | Organisation](actor: Actor, rows: QuerySet[M], reach: Sequence[UUID]) -> list[M]:
+    """The rows of these ids in which the actor may assign roles. Raises what `policy.get` does for the first that is none."""
+    seen = cast(ScopedQuerySet[M], rows).visible_to(actor, Action.ASSIGN_ROLE)
+    found = {row.pk: row for row in seen.filter(pk__in=reach)}
+    missing = next((pk for pk in reach if pk not in found), None)
+    if missing is not None:
+        policy.get(actor, Action.ASSIGN_ROLE, rows, missing)
+        raise policy.not_found()
+    return [found[pk] for pk in reach]
 
 
 def _require_posts(person: Person, grants: Sequence[RoleGrant]) -> None:

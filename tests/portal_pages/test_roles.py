@@ -303,6 +303,28 @@ class TestFromThePerson:
         grant.refresh_from_db()
         assert grant.valid_to is None
 
+    def test_nothing_typed_is_lost_by_a_new_log_in(self, world: Any) -> None:
+        person = world.post().person
+        grant, day = assign(world, person), f"{clock.today() + 5 * DAY}"
+        client = client_of(issuer_of(world, protected=True))
+        with clock.moved_to(clock.now() + dt.timedelta(minutes=14)):
+            client.get("/sok/")
+        city = str(world.city.id)
+        forms = (
+            (f"{reverse('person_role_add', args=[person.id])}?roll=reader", {"role": "reader", "plats": [city]}, city),
+            (reverse("role_change", args=[grant.id]), {"version": "1", "protected_persons": "on"}, ""),
+            (reverse("organisation_role_add", args=[world.region.id]), {"role": "reader", "text": "1024"}, "reader"),
+        )
+        for address, typed, ticked in forms:
+            with clock.moved_to(clock.now() + dt.timedelta(minutes=16)):
+                assert client.post(address, {**typed, "valid_to": day}).url.startswith("/logga-in/?")
+            again = client.get(address).content.decode()
+            assert f'value="{day}"' in again, address
+            box = f'value="{ticked}"' if ticked else 'name="protected_persons"'
+            assert re.search(f"{box}[^>]* checked", again), address
+        assert 'value="1024"' in again
+        assert person.role_grants.count() == 1
+
 
 class TestQualifications:
     def test_recorded_shown_and_withdrawn(self, world: Any) -> None:

@@ -1,5 +1,6 @@
 """Administrera behörighetsroller: the roles of a person with their places, and his training and person check."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from authn.web import kept_form
 from issuance.authz import Actor, Role, policy
 from issuance.authz.roles import GLOBAL_ROLES
 from issuance.domain.qualifications import QualificationKind
@@ -19,7 +21,7 @@ from issuance.services import qualifications, role_assignment
 from issuance.services.role_assignment import Period
 from issuance.web.administration.around import Link, actor_of, demand
 from issuance.web.administration.role_forms import QualificationForm, RoleForm
-from issuance.web.administration.role_frame import person_page, recent_login
+from issuance.web.administration.role_frame import kept, person_page, recent_login
 from siths_portal.lib.errors import Conflict, Invalid
 
 
@@ -58,10 +60,15 @@ def person_role_add(request: HttpRequest, person_id: UUID) -> HttpResponse:
         return _picking(request, head, form, {"rights": role_words.table(assignable)}, status=status)
     may_protect = any(grant.protected_persons or grant.role is Role.SYSTEM_ADMIN for grant in actor.grants)
     if request.method != "POST":
-        initial = {"role": role.value}
-        protected = request.GET.get("sekretess") == "1" and may_protect
-        form = RoleForm([role], initial=initial | {"protected_persons": protected}, may_protect=may_protect)
-        return _placing(request, head, role, form)
+        typed = kept_form(request)
+        protected = "protected_persons" in typed if typed else request.GET.get("sekretess") == "1"
+        initial = {
+            **({name: typed[name] for name in typed} if typed else {}),
+            "role": role.value,
+            "protected_persons": protected and may_protect,
+        }
+        form = RoleForm([role], initial=initial, may_protect=may_protect)
+        return _placing(request, head, role, form, picked=typed.getlist("plats") if typed else [])
     form = RoleForm([role], request.POST, may_protect=may_protect)
     if not form.is_valid():
         return _placing(request, head, role, form, status=Invalid.http_status)
@@ -96,7 +103,9 @@ def _picking(request: HttpRequest, head: PersonHead, form: RoleForm, context: di
     return person_page(request, "administration/roles/pick.html", head, {"form": form, **context}, status=status)
 
 
-def _placing(request: HttpRequest, head: PersonHead, role: Role, form: RoleForm, *, status: int = 200) -> HttpResponse:
+def _placing(
+    request: HttpRequest, head: PersonHead, role: Role, form: RoleForm, *, picked: Sequence[str] = (), status: int = 200
+) -> HttpResponse:
     places = []
     if role not in GLOBAL_ROLES:
         held = roles.places_held(person_id=head.id, role=role)
@@ -107,7 +116,7 @@ def _placing(request: HttpRequest, head: PersonHead, role: Role, form: RoleForm,
         "everywhere": role in GLOBAL_ROLES,
         "tree": places,
         "few": role_tree.count(places) <= _OPEN_TREE,
-        "picked": request.POST.getlist("plats"),
+        "picked": request.POST.getlist("plats") or picked,
         "rights": role_words.table([role]),
     }
     return person_page(request, "administration/roles/place.html", head, context, status=status)
@@ -126,7 +135,7 @@ def qualification_add(request: HttpRequest, person_id: UUID) -> HttpResponse:
     if step_up := recent_login(request):
         return step_up
     status = 200
-    form = QualificationForm(request.POST) if request.method == "POST" else QualificationForm()
+    form = QualificationForm(request.POST) if request.method == "POST" else QualificationForm(initial=kept(request))
     if request.method == "POST":
         status = Invalid.http_status
         if form.is_valid():

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from authn.web import require_recent_login
+from authn.web import kept_form, require_recent_login
 from issuance.queries.person_view import PersonHead
 from issuance.services import disclosures
 from issuance.services.disclosures import Shown
@@ -19,6 +19,12 @@ from issuance.web.person.views import photo_url
 def recent_login(request: HttpRequest) -> HttpResponse | None:
     """The way to a new log-in if the last one is too old for changing roles (security.md 0.3)."""
     return require_recent_login(request, dt.timedelta(seconds=settings.ROLES_LOGIN_MAX_AGE))
+
+
+def kept(request: HttpRequest) -> dict[str, str]:
+    """What was filled in here before a new log-in was asked for."""
+    found = kept_form(request)
+    return {name: str(found[name]) for name in found} if found else {}
 
 
 def person_page(

@@ -31,7 +31,7 @@ from issuance.web.administration.around import (
     way_to_organisation,
 )
 from issuance.web.administration.role_forms import AddHolderForm, ChangeRoleForm
-from issuance.web.administration.role_frame import person_page, recent_login
+from issuance.web.administration.role_frame import kept, person_page, recent_login
 from siths_portal.lib.errors import Conflict, Invalid
 
 
@@ -70,7 +70,9 @@ def organisation_role_add(request: HttpRequest, organisation_id: UUID) -> HttpRe
         return step_up
     assignable, may_protect = _assignable(request, organisation)
     if request.method != "POST":
-        return _adding(request, head, AddHolderForm(assignable, may_protect=may_protect), assignable)
+        typed = kept(request)
+        form = AddHolderForm(assignable, may_protect=may_protect, initial=typed)
+        return _adding(request, head, form, assignable, search_id=typed.get("sokning", ""), picked=typed.get("person", ""))
     form = AddHolderForm(assignable, request.POST, may_protect=may_protect)
     if "sok" in request.POST:
         return _search(request, head, form, assignable)
@@ -116,15 +118,18 @@ def _adding(
     assignable: Sequence[Role],
     *,
     search_id: str = "",
+    picked: str = "",
     status: int = 200,
 ) -> HttpResponse:
+    found, more = _hits(request, search_id)
     context = {
         "form": form,
         "head": head,
         "search_id": search_id,
-        "hits": _hits(request, search_id),
+        "hits": found,
+        "more": more,
         "searched": bool(search_id),
-        "picked": request.POST.get("person", ""),
+        "picked": request.POST.get("person", picked),
         "rights": role_words.table(assignable),
     }
     return page(
@@ -142,16 +147,19 @@ def _adding(
     )
 
 
-def _hits(request: HttpRequest, search_id: str) -> list[dict[str, Any]]:
-    """What a search of one's own session found, as far as the actor may give roles to them; oneself is told and off."""
+def _hits(request: HttpRequest, search_id: str) -> tuple[list[dict[str, Any]], bool]:
+    """Whom a search of one's own session found among those to whom the actor may give roles, and whether there are more.
+
+    Oneself is told and off.
+    """
     pk, user = _uuid(search_id), request.user
     if pk is None:
-        return []
+        return [], False
     actor = actor_of(request)
     found = searching.own(actor=actor, session_id=user.session_id, search_id=pk)  # type: ignore[union-attr]
     page_of = searching.hits(actor=actor, search=found)
     allowed = roles.may_get_roles(actor=actor, person_ids=[hit.person_id for hit in page_of.hits])
-    return [
+    hits = [
         {
             "id": hit.person_id,
             "name": hit.name,
@@ -162,6 +170,7 @@ def _hits(request: HttpRequest, search_id: str) -> list[dict[str, Any]]:
         for hit in page_of.hits
         if hit.person_id in allowed
     ]
+    return hits, page_of.too_many or page_of.after is not None
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -173,7 +182,7 @@ def role_change(request: HttpRequest, grant_id: UUID) -> HttpResponse:
         return step_up
     if request.method != "POST":
         initial = {"version": line.version, "protected_persons": line.protected_persons, "valid_to": line.last}
-        return _changing(request, line, ChangeRoleForm(initial=initial))
+        return _changing(request, line, ChangeRoleForm(initial=initial | _ticked(kept(request), "protected_persons")))
     form = ChangeRoleForm(request.POST)
     if not form.is_valid():
         return _changing(request, line, form, status=Invalid.http_status)
@@ -229,6 +238,11 @@ def _assignable(request: HttpRequest, organisation: Organisation) -> tuple[list[
     found = [role for role in Role if role in policy.assignable(actor, organisation.scope_path)]
     protect = [policy.may_assign(actor, role, organisation.scope_path, protected_persons=True) for role in found]
     return [role for role in found if role in ORGANISATION_ROLES], any(protect)
+
+
+def _ticked(typed: dict[str, str], name: str) -> dict[str, Any]:
+    """What was typed, with the box as it was left, which a form does not send when it is empty."""
+    return {**typed, name: name in typed} if typed else {}
 
 
 def _uuid(text: str) -> UUID | None:
