@@ -95,11 +95,15 @@ def answer_for_health(**_facts: Any) -> None:
         health_server.start(settings.WORKER_HEALTH_BIND, readiness.CHECKS)
 
 
-def sign_while_they_wait(**_facts: Any) -> None:
-    """Signs OCSP answers that relying parties wait for, in the worker that has the token."""
+def sign_while_they_wait(sender: Any, **_facts: Any) -> None:
+    """Signs OCSP answers that relying parties wait for, in the worker that has the token and works in threads.
+
+    A worker of processes forks, and its parent has nothing to do with the token.
+    """
     from django.conf import settings
 
-    if "pki" in app.amqp.queues.consume_from and settings.PKCS11_PIN_FILE:
+    threads = type(sender.pool).__module__ == "celery.concurrency.thread"
+    if threads and "pki" in app.amqp.queues.consume_from and settings.PKCS11_PIN_FILE:
         from pki import ocsp_live  # loads the token library, which other workers must not
 
         ocsp_live.start()

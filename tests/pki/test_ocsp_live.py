@@ -580,9 +580,9 @@ def test_a_live_answer_lives_as_long_as_a_stored_one_and_not_longer_than_its_sig
 
 
 @contextlib.contextmanager
-def worker(queue, store, log, **variables):
+def worker(queue, store, log, *, pool="threads", **variables):
     """A worker of a queue as a process of its own."""
-    command = [sys.executable, "-m", "celery", "-A", "siths_portal.celery", "worker", "-Q", queue, "-P", "threads", "-c", "1"]
+    command = [sys.executable, "-m", "celery", "-A", "siths_portal.celery", "worker", "-Q", queue, "-P", pool, "-c", "1"]
     environment = os.environ | {"PKI_OCSP_STORE_DIR": str(store)} | variables
     with log.open("wb") as output:
         process = subprocess.Popen([*command, "-l", "INFO"], env=environment, stdout=output, stderr=output)
@@ -614,7 +614,11 @@ def test_the_worker_with_the_token_signs(world, tmp_path):
         assert signed(caller.recv(line.PACKET)).certificate_status.name == "GOOD"
 
 
-@pytest.mark.parametrize(("queue", "variables"), [("default", {}), ("pki", {"PKCS11_PIN_FILE": ""})], ids=["queue", "pin"])
+@pytest.mark.parametrize(
+    ("queue", "variables"),
+    [("default", {}), ("pki", {"PKCS11_PIN_FILE": ""}), ("pki", {"pool": "prefork"})],
+    ids=["queue", "pin", "pool"],
+)
 def test_no_other_worker_does(world, tmp_path, queue, variables):
     store, log = tmp_path / "ocsp", tmp_path / "log"
     with worker(queue, store, log, **variables):
