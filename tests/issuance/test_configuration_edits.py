@@ -2,6 +2,7 @@
 
 import datetime as dt
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -328,6 +329,41 @@ class TestMoves:
         tall = world.organisation("Hög", "TST2321000131-5000", "2321000131", area=world.area, parent=world.city)
         with pytest.raises(Conflict, match="tree-too-deep"):
             configuration.move_organisation(actor=SETUP, organisation_id=deep.id, parent_id=tall.id)
+
+    def test_who_is_chosen_as_issuer_while_it_moves_away_is_one_or_the_other(self, world: Any) -> None:
+        start, said = threading.Barrier(2, timeout=20), []
+
+        def act(name: str, doing: Callable[[], object]) -> None:
+            try:
+                start.wait()
+                doing()
+                said.append(name)
+            except (Conflict, Invalid):
+                pass
+            finally:
+                connection.close()
+
+        def choose() -> object:
+            area = IssuingArea.objects.get(pk=world.area.pk)
+            return configuration.edit_area(
+                actor=SETUP, area_id=area.pk, version=area.version, name=area.name, invoice_reference="",
+                issuing_organisation_id=world.city.id,
+            )  # fmt: skip
+
+        def move() -> object:
+            return configuration.move_organisation(actor=SETUP, organisation_id=world.city.id, parent_id=world.stranger.id)
+
+        threads = [threading.Thread(target=act, args=each) for each in (("chosen", choose), ("moved", move))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        world.area.refresh_from_db()
+        world.city.refresh_from_db()
+        chosen, moved = world.area.issuing_organisation_id == world.city.id, world.city.parent_id is not None
+        assert (chosen, moved) == (said == ["chosen"], said == ["moved"])
+        assert chosen != moved
+        assert scope_faults().ok
 
     def test_reach_follows_at_once(self, world: Any) -> None:
         deputy = world.officer(world.city, Role.DEPUTY_ISSUER)
