@@ -165,6 +165,13 @@ class Eid(Stateful):
             models.Index(
                 fields=["organisation", "carrier"], condition=Q(activated_at__isnull=False), name="issuance_eid_subscribed"
             ),
+            # The list of an organisation's holders: by HSA-id, and those that end soon.
+            models.Index(fields=["organisation", "hsa_id", "id"], name="issuance_eid_page"),
+            models.Index(
+                fields=["organisation", "valid_to", "id"],
+                condition=Q(state=EidState.ACTIVE.value),
+                name="issuance_eid_ending_page",
+            ),
         ]
 
 
