@@ -80,23 +80,23 @@ class Stage:
 
 @contextlib.contextmanager
 def signatures_logged(stage: Stage) -> Iterator[None]:
-    """Logs what the token is given to sign, before it does: every certificate that it signed is there."""
-    log, sign, sign_all = stage.log("signatures"), Hsm.sign, Hsm.sign_all
+    """Logs the certificates that the token is given to sign, before it does: every one that it signed is there."""
+    log, sign, sign_many = stage.log("signatures"), Hsm.sign, issuing.sign_many
 
     def logged(self: Hsm, ref, data: bytes, scheme) -> bytes:
         log.write(data.hex())
         return sign(self, ref, data, scheme)
 
-    def all_logged(self: Hsm, ref, data: list[bytes], scheme, **limits) -> Signatures:
-        for each in data:
+    def many_logged(to_be_signed: list[bytes], signer: issuing.Signer, *, until: float) -> Signatures:
+        for each in to_be_signed:
             log.write(each.hex())
-        return sign_all(self, ref, data, scheme, **limits)
+        return sign_many(to_be_signed, signer, until=until)
 
-    Hsm.sign, Hsm.sign_all = logged, all_logged
+    Hsm.sign, issuing.sign_many = logged, many_logged
     try:
         yield
     finally:
-        Hsm.sign, Hsm.sign_all = sign, sign_all
+        Hsm.sign, issuing.sign_many = sign, sign_many
 
 
 def _rows():
