@@ -111,7 +111,7 @@ def test_lists_that_are_late_or_ended_or_fail_and_what_they_lack(world: Any, pub
     with clock.moved_to(now + 50 * HOUR):
         assert " Har gått ut " in row_of(text_of(client_of(operator(world, "Sigrid")).get(ADDRESS)), "Spärrar som saknas")
     CrlScope.objects.filter(ca=ca).update(newest=None)
-    assert " Saknas – – – " in row_of(text_of(client.get(ADDRESS)), "Spärrar som saknas")
+    assert " Saknas – – – – 1 " in row_of(text_of(client.get(ADDRESS)), "Spärrar som saknas")
     newest = Crl.objects.filter(ca__slug="function").latest("number")
     newest.pk, newest.number, newest.next_update = None, newest.number + 1, None
     newest.save(force_insert=True)
