@@ -159,6 +159,12 @@ def _moment(text: str) -> str:
     return f"{dt.datetime.fromisoformat(text).astimezone(clock.STOCKHOLM):%Y-%m-%d %H:%M}"
 
 
+def _last_day(text: str) -> str:
+    """The last day of what ends at a moment, which is a day's first where a day was chosen."""
+    last = dt.datetime.fromisoformat(text) - dt.timedelta(microseconds=1)
+    return f"{last.astimezone(clock.STOCKHOLM):%Y-%m-%d}"
+
+
 def _fields(names: list[str]) -> str:
     return ", ".join(words.said(_FIELDS, name) for name in names)
 
@@ -183,12 +189,12 @@ _FACTS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "fields": (_("Ändrade uppgifter"), _fields),
     "role": (_("Roll"), _from(ROLE)),
     "protected_persons": (_("Sekretess"), _yes_or_no),
-    "valid_to": (_("Gäller till"), _moment),
+    "valid_to": (_("Gäller till"), _last_day),
     "qualification_kind": (_("Vad"), _from({kind.value: text for kind, text in QUALIFICATION.items()})),
     "passed_on": (_("Godkänd"), str),
     "due_on": (_("Gäller till"), str),
 }
 _CHANGED: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "protected_persons": (_("Sekretess"), _yes_or_no),
-    "valid_to": (_("Gäller till"), lambda text: _moment(text) if text else gettext("tills vidare")),
+    "valid_to": (_("Gäller till"), lambda text: _last_day(text) if text else gettext("tills vidare")),
 }

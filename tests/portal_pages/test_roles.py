@@ -149,6 +149,11 @@ class TestFromTheOrganisation:
         assert set(re.findall(r'name="role"[^>]* value="([^"]+)"', page)) == {one.value for one in ASSIGNABLE[role]}
         assert ('name="protected_persons"' in page) is add_on
 
+    def test_who_gives_no_role_there_is_told_who_does(self, world: Any) -> None:
+        page = client_of(world.officer(role=Role.SYSTEM_ADMIN)).get(reverse("organisation_role_add", args=[world.region.id]))
+        assert "Roller i organisationer delas ut av områdets utgivare" in text_of(page)
+        assert 'name="role"' not in page.content.decode()
+
     def test_a_page_of_many(self, world: Any, django_assert_max_num_queries: Any) -> None:
         people = [world.post(surname=f"Nr{number:03}").person for number in range(60)]
         RoleGrant.objects.bulk_create(
@@ -261,6 +266,20 @@ class TestFromThePerson:
         assert client.post(address, {**sent, "version": "2"}).status_code == 302
         grant.refresh_from_db()
         assert (grant.protected_persons, role_assignment.last_day_of(grant)) == (True, clock.today() + 9 * DAY)
+
+    def test_the_history_tells_before_and_after(self, world: Any) -> None:
+        person = world.post().person
+        grant = assign(world, person)
+        role_assignment.change_role(
+            actor=SETUP, grant_id=grant.id, version=1, protected_persons=True, last=clock.today() + 3 * DAY
+        )
+        qualifications.record(actor=SETUP, person_id=person.id, kind=QualificationKind.TRAINING, passed_on=clock.today())
+        told = text_of(client_of(issuer_of(world)).get(reverse("person_history", args=[person.id])))
+        for words in (
+            "Behörighetsroll tilldelades Roll: ID-administratör", "Behörighetsroll ändrades", "Sekretess: Nej → Ja",
+            f"Gäller till: tills vidare → {clock.today() + 3 * DAY}", "Vad: Utbildning", f"Godkänd: {clock.today()}",
+        ):  # fmt: skip
+            assert words in told, words
 
     def test_an_end_is_asked_for_and_ends_the_log_in(self, world: Any) -> None:
         person = world.post().person
