@@ -1,6 +1,8 @@
 """That somebody was shown what is known of a person: an event of its own, written before the page is (ADR 0080)."""
 
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from issuance.authz import Actor
@@ -32,3 +34,18 @@ def record_certificate(*, actor: Actor, certificate_id: UUID) -> None:
     Event.record(
         actor_ref=actor.ref, action="certificate.shown", subject_type="disclosure", subject_ref=str(certificate_id), facts={}
     )
+
+
+def record_holders(*, actor: Actor, organisation_id: UUID, person_ids: Iterable[UUID], chosen: Mapping[str, Any]) -> None:
+    """Notes that `actor` is about to see these people in the list of an organisation's holders, and what was chosen there."""
+    facts = {**chosen, "persons": sorted({str(person_id) for person_id in person_ids})}
+    _of_holders(actor, "holders.listed", organisation_id, facts)
+
+
+def record_holders_file(*, actor: Actor, organisation_id: UUID, rows: int, chosen: Mapping[str, Any]) -> None:
+    """Notes that `actor` is about to fetch the list of an organisation's holders as a file of so many rows."""
+    _of_holders(actor, "holders.exported", organisation_id, {**chosen, "rows": rows})
+
+
+def _of_holders(actor: Actor, action: str, organisation_id: UUID, facts: dict[str, Any]) -> None:
+    Event.record(actor_ref=actor.ref, action=action, subject_type="disclosure", subject_ref=str(organisation_id), facts=facts)

@@ -1,9 +1,10 @@
 """Files that a browser saves, with headers that no name can break out of (RFC 6266, S42), and pictures in pages (S34)."""
 
 import unicodedata
+from collections.abc import Iterable
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.utils.csp import CSP
 from django.utils.http import content_disposition_header
 from django.views.decorators.csp import csp_override
@@ -14,6 +15,13 @@ LONGEST_NAME = 150
 def attachment(content: bytes, *, media_type: str, filename: str) -> HttpResponse:
     """A response that is saved as `filename` and never shown as a page. Caching and sniffing are refused by the middleware."""
     response = HttpResponse(content, content_type=media_type)
+    response["Content-Disposition"] = content_disposition_header(True, safe_name(filename)) or "attachment"
+    return response
+
+
+def streamed_attachment(content: Iterable[bytes], *, media_type: str, filename: str) -> StreamingHttpResponse:
+    """The same of a file that is made while it is sent."""
+    response = StreamingHttpResponse(content, content_type=media_type)
     response["Content-Disposition"] = content_disposition_header(True, safe_name(filename)) or "attachment"
     return response
 

@@ -343,7 +343,7 @@ ROWS: list[Row] = [
     ),
     *(
         Row(name, "GET", Action.VIEW_CONFIGURATION, _organisation, places=ORGANISATIONS)
-        for name in ("organisation", "organisation_history")
+        for name in ("organisation", "organisation_history", "organisation_holders", "organisation_holders_csv")
     ),
     *(
         Row(name, method, Action.CREATE_SUB_ORGANISATION, _organisation, ok=ok, places=ORGANISATIONS)

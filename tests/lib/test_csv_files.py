@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -41,3 +42,23 @@ def test_no_text_cell_ever_begins_a_formula(texts):
     row = read(csv_files.build(["x"] * len(texts), [texts]))[1]
     assert len(row) == len(texts)
     assert not any(cell.lstrip().startswith(("=", "+", "-", "@")) for cell in row)
+
+
+def test_a_long_file_is_streamed_in_pieces_and_is_the_same_file() -> None:
+    rows = [[number, f"=rad {number}"] for number in range(1200)]
+    asked: list[int] = []
+
+    def one_by_one() -> Iterator[list[object]]:
+        for row in rows:
+            asked.append(len(asked))
+            yield list(row)
+
+    pieces = csv_files.stream(["nummer", "text"], one_by_one())
+    first = next(pieces)
+    assert len(asked) < 600, "what is sent first is made of the first rows alone"
+    rest = list(pieces)
+    assert len(rest) == 2
+    whole = b"".join([first, *rest])
+    assert whole == csv_files.build(["nummer", "text"], rows)
+    assert whole.count(b"\xef\xbb\xbf") == 1
+    assert read(whole)[1200] == ["1199", "'=rad 1199"]

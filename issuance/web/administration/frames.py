@@ -37,6 +37,7 @@ AREA_CONFIGURATION: tuple[Entry, ...] = (
 )
 ORGANISATION_TABS: tuple[tuple[str, Promise], ...] = (
     ("organisation", _("Uppgifter")),
+    ("organisation_holders", _("Innehavare")),
     ("organisation_history", _("Historik")),
 )
 """The names of addresses that take the id alone, and what the tabs are called; history comes last."""

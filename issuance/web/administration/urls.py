@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from issuance.web.administration import areas, history, moving, organisations, overview
+from issuance.web.administration import areas, history, holders, moving, organisations, overview
 
 _AREA = "administrera/utgivningsomrade/<uuid:area_id>/"
 _ORGANISATION = "administrera/organisation/<uuid:organisation_id>/"
@@ -17,6 +17,8 @@ urlpatterns: list[URLPattern] = [
     path(_ORGANISATION, organisations.organisation, name="organisation"),
     path(f"{_ORGANISATION}redigera/", organisations.organisation_edit, name="organisation_edit"),
     path(f"{_ORGANISATION}historik/", history.organisation_history, name="organisation_history"),
+    path(f"{_ORGANISATION}innehavare/", holders.organisation_holders, name="organisation_holders"),
+    path(f"{_ORGANISATION}innehavare.csv", holders.organisation_holders_csv, name="organisation_holders_csv"),
     path(f"{_ORGANISATION}ny-underorganisation/", organisations.sub_organisation_new, name="sub_organisation_new"),
     path(f"{_ORGANISATION}abonnemangsavgift/", organisations.organisation_fee, name="organisation_fee"),
     path(f"{_ORGANISATION}flytta/", moving.organisation_move, name="organisation_move"),

@@ -1,0 +1,202 @@
+"""All holders of an organisation and of those below it: one line for each SITHS eID, filtered, ordered and paged (domain.md 7).
+
+A page is read organisation by organisation, each from where the page begins along an index, so that the last page of a long list
+costs what the first does.
+"""
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import F, Func, OuterRef, Q, QuerySet, UUIDField
+
+from issuance.authz import Action, Actor, policy
+from issuance.domain.carrier_states import CarrierState
+from issuance.domain.eid_states import EidState
+from issuance.models import Eid, Office, Organisation
+from issuance.queries import words
+from issuance.queries.administration import paging
+from issuance.queries.administration.paging import Order
+from siths_portal.lib import clock
+
+STATUSES = ("ordered", "sent", "activated_unsigned", "active", "revoked", "expired", "cancelled")
+"""How an eID stands, with what its card waits for while it is ordered; the codes of `components/tag.html`."""
+
+_WAITING = (CarrierState.SENT.value, CarrierState.ACTIVATED_UNSIGNED.value)
+_NAME, _HSA_ID, _LAST_DAY = "namn", "id", "till"
+_CHUNK = 2000
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which holders a list shows: `status` of `STATUSES` or all, `office` of the order or any, `days` within which it ends."""
+
+    status: str = ""
+    office: UUID | None = None
+    days: int | None = None
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """What the list can be ordered by. Only those that end have a last day for certain."""
+        found = {_NAME: "carrier__person__sort_name", _HSA_ID: "hsa_id"}
+        return found | ({_LAST_DAY: "valid_to"} if self.days else {})
+
+    @property
+    def usual(self) -> str:
+        """The order that is not asked for: who ends first, or the name."""
+        return _LAST_DAY if self.days else _NAME
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is chosen, for the event."""
+        chosen = {"status": self.status, "office": str(self.office or ""), "days": self.days or ""}
+        return {name: value for name, value in chosen.items() if value}
+
+
+@dataclass(frozen=True)
+class HolderLine:
+    """An eID in a list: its holder, named by surname first, and how it stands. `last_day` is None until it has certificates."""
+
+    person_id: UUID
+    name: str
+    hsa_id: str
+    organisation: str
+    office: str
+    card_serial: str
+    status: str
+    last_day: dt.date | None
+
+
+@dataclass(frozen=True)
+class HolderPage:
+    """A page of holders; `after` is where the next goes on, None on the last."""
+
+    rows: tuple[HolderLine, ...]
+    after: UUID | None
+
+
+class _Unnest(Func):
+    """An array's elements as rows."""
+
+    function = "UNNEST"
+    set_returning = True
+    output_field = UUIDField()
+
+
+def holders(
+    *, actor: Actor, organisation_id: UUID, choice: Choice, order: Order, after: UUID | None = None, limit: int = paging.PAGE
+) -> HolderPage:
+    """The eIDs in an organisation and below it that the actor sees. Raises NotFound, Forbidden.
+
+    A cursor that is gone or out of sight begins from the start.
+    """
+    below, rows = _subtree(actor, organisation_id), _chosen(actor, choice)
+    beyond = _beyond(rows, order, choice, after)
+    in_one = rows.filter(
+        beyond, organisation=OuterRef("pk"), carrier__person__scopes__organisation=OuterRef("pk")
+    ).order_by(*_ordering(order, choice, walked=True))  # fmt: skip
+    firsts = below.annotate(first=_Unnest(ArraySubquery(in_one.values("pk")[: limit + 1]))).values("first")
+    page = list(_read(Eid.objects.filter(pk__in=firsts).order_by(*_ordering(order, choice)))[: limit + 1])
+    return HolderPage(tuple(_line(row) for row in page[:limit]), page[limit - 1].pk if len(page) > limit else None)
+
+
+def count(*, actor: Actor, organisation_id: UUID, choice: Choice) -> int:
+    """How many lines `every` has. Raises NotFound, Forbidden."""
+    return _chosen(actor, choice).filter(organisation__in=_subtree(actor, organisation_id)).count()
+
+
+def every(*, actor: Actor, organisation_id: UUID, choice: Choice, order: Order) -> Iterator[HolderLine]:
+    """All lines of the list, read by a cursor of the database while they are used. Raises NotFound, Forbidden at once."""
+    rows = _chosen(actor, choice).filter(organisation__in=_subtree(actor, organisation_id))
+    found = _read(rows.order_by(*_ordering(order, choice))).iterator(_CHUNK)
+    return (_line(row) for row in found)
+
+
+def offices(*, actor: Actor, area_id: UUID) -> list[tuple[str, str]]:
+    """The offices of an area that the actor sees, as choices of a form: ids and names."""
+    rows = Office.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id).order_by("name", "pk")
+    return [(str(pk), name) for pk, name in rows.values_list("pk", "name")]
+
+
+def _subtree(actor: Actor, organisation_id: UUID) -> QuerySet[Organisation]:
+    top = policy.get(actor, Action.VIEW_CONFIGURATION, Organisation.objects.all(), organisation_id)
+    return Organisation.objects.filter(scope_path__startswith=top.scope_path)
+
+
+def _chosen(actor: Actor, choice: Choice) -> QuerySet[Eid]:
+    rows: QuerySet[Eid] = Eid.objects.visible_to(actor)
+    if choice.status:
+        rows = rows.filter(_status(choice.status))
+    if choice.office:
+        rows = rows.filter(carrier__order__office=choice.office)
+    if choice.days:
+        now = clock.now()
+        end = clock.start_of_day(clock.today() + dt.timedelta(days=choice.days + 1))
+        rows = rows.filter(state=EidState.ACTIVE.value, valid_to__gt=now, valid_to__lte=end)
+    return rows
+
+
+def _status(status: str) -> Q:
+    """The condition of `status_of`, as the database asks it."""
+    if status in _WAITING:
+        return Q(state=EidState.ORDERED.value, carrier__state=status)
+    if status == EidState.ORDERED:
+        return Q(state=EidState.ORDERED.value) & ~Q(carrier__state__in=_WAITING)
+    return Q(state=status)
+
+
+def status_of(row: Eid) -> str:
+    """How an eID stands, of `STATUSES`; its carrier is read."""
+    waits = row.state == EidState.ORDERED and row.carrier.state in _WAITING
+    return str(row.carrier.state if waits else row.state)
+
+
+def _beyond(rows: QuerySet[Eid], order: Order, choice: Choice, after: UUID | None) -> Q:
+    """What comes behind the line `after`, by the columns that the walk through one organisation is ordered by."""
+    columns = _columns(order, choice, walked=True)
+    if after is None:
+        return Q()
+    last = rows.filter(pk=after).values_list(*_columns(order, choice, walked=False)).first()
+    if last is None:
+        return Q()
+    side = "lt" if order.descending else "gt"
+    behind, same = Q(), Q()
+    for column, value in zip(columns, last, strict=True):
+        behind |= same & Q(**{f"{column}__{side}": value})
+        same &= Q(**{column: value})
+    # Said once more of the first column alone, which is where the index begins.
+    return Q(**{f"{columns[0]}__{side}e": last[0]}) & behind
+
+
+def _columns(order: Order, choice: Choice, *, walked: bool) -> tuple[str, ...]:
+    """The columns of an order, the last one unique. `walked`: the name as it stands in the index of one organisation's people."""
+    column = choice.columns[order.key]
+    if order.key != _NAME:
+        return (column, "pk")
+    return ("carrier__person__scopes__sort_name" if walked else column, "carrier__person", "pk")
+
+
+def _ordering(order: Order, choice: Choice, *, walked: bool = False) -> list[Any]:
+    columns = [F(f"{name}_id" if name == "carrier__person" else name) for name in _columns(order, choice, walked=walked)]
+    return [column.desc() if order.descending else column.asc() for column in columns]
+
+
+def _read(rows: QuerySet[Eid]) -> QuerySet[Eid]:
+    return rows.select_related("carrier__person", "carrier__order__office", "organisation")
+
+
+def _line(row: Eid) -> HolderLine:
+    order = getattr(row.carrier, "order", None)
+    return HolderLine(
+        person_id=row.carrier.person_id,
+        name=row.carrier.person.sort_name,
+        hsa_id=row.hsa_id,
+        organisation=row.organisation.name,
+        office=order.office.name if order else "",
+        card_serial=row.carrier.card_serial,
+        status=status_of(row),
+        last_day=words.last_day(row.valid_to),
+    )
