@@ -14,7 +14,17 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from issuance.authz import Action
-from issuance.models import CertificateSearch, EidAppTransaction, Identification, MassTrial, OrderDraft, Photo, Post, Search
+from issuance.models import (
+    CertificateSearch,
+    EidAppTransaction,
+    Identification,
+    MassTrial,
+    Office,
+    OrderDraft,
+    Photo,
+    Post,
+    Search,
+)
 from pki import approvals, mass_revocation
 from pki.models import ApprovalAction, Decision, MassRevocation
 from siths_portal.lib import clock
@@ -242,6 +252,16 @@ def _area(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     return (UUID(int=1) if relation == "unknown" else access.places[relation].area_id,)
 
 
+def _office(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """An office that one organisation may choose."""
+    if relation == "unknown":
+        return (UUID(int=1),)
+    place = access.places[relation]
+    row = Office.objects.create(area_id=place.area_id, name="Prov", invoice_comment="Prov", office_number="1000000001")
+    row.organisations.add(place)
+    return (row.pk,)
+
+
 OF_ONES_OWN = ("body", "headers")
 """A draft of one's own for a person who went out of sight is asked for once more than none: its owner knows that it is there."""
 
@@ -361,6 +381,21 @@ ROWS: list[Row] = [
     ),
     *(
         Row("organisation_fee", method, Action.CREATE_ORGANISATION, _organisation, ok=ok, places=ORGANISATIONS)
+        for method, ok in (("GET", 200), ("POST", 422))
+    ),
+    *(Row("office_new", method, Action.EDIT_OFFICE, _area, ok=ok, places=AREAS) for method, ok in (("GET", 200), ("POST", 422))),
+    *(Row(name, "GET", Action.VIEW_CONFIGURATION, _office, places=ORGANISATIONS) for name in ("office", "office_history")),
+    *(
+        Row(name, method, right, _office, ok=ok, places=ORGANISATIONS)
+        for name, right, sent in (
+            ("office_edit", Action.EDIT_OFFICE, 422),
+            ("office_close", Action.EDIT_OFFICE, 302),
+            ("office_connect", Action.LINK_OFFICE, 422),
+        )
+        for method, ok in (("GET", 200), ("POST", sent))
+    ),
+    *(
+        Row("organisation_offices", method, Action.LINK_OFFICE, _organisation, ok=ok, places=ORGANISATIONS)
         for method, ok in (("GET", 200), ("POST", 422))
     ),
     # roles

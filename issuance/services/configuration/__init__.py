@@ -14,7 +14,18 @@ from issuance.services.configuration.customisations import (
     verify_generic_customisation,
 )
 from issuance.services.configuration.moving import move_organisation, require_movable
-from issuance.services.configuration.offices import OfficeAddress, close_office, connect_office, create_office
+from issuance.services.configuration.offices import (
+    OfficeAddress,
+    OfficeData,
+    close_office,
+    connect_office,
+    connect_offices,
+    connect_organisations,
+    create_office,
+    disconnect_office,
+    edit_office,
+    make_office,
+)
 from issuance.services.configuration.organisations import (
     Making,
     OrganisationData,
@@ -30,16 +41,22 @@ __all__ = [
     "Change",
     "Making",
     "OfficeAddress",
+    "OfficeData",
     "OrganisationData",
     "Outdated",
     "child_path",
     "close_office",
     "connect_office",
+    "connect_offices",
+    "connect_organisations",
     "create_area",
     "create_office",
     "create_organisation",
+    "disconnect_office",
     "edit_area",
+    "edit_office",
     "edit_organisation",
+    "make_office",
     "make_organisation",
     "move_organisation",
     "offer_article",

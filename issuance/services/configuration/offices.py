@@ -1,62 +1,207 @@
-"""Offices (domain.md 7.5)."""
+"""Offices (domain.md 7.5) and which organisations may choose them."""
 
+import re
 import secrets
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from issuance.authz import Action, Actor, policy
-from issuance.models import IssuingArea, Office, Organisation, OrganisationOffice
-from issuance.services.configuration._editing import insert, record
+from issuance.models import Event, IssuingArea, Office, Organisation, OrganisationOffice
+from issuance.services.configuration._editing import edit, insert, line, record
+from issuance.services.configuration._tree import lock_tree
 from siths_portal.lib import clock
-from siths_portal.lib.errors import Invalid
+from siths_portal.lib.errors import Conflict, Invalid
+
+_POSTAL_CODE = re.compile(r"([1-9]\d{2}) ?(\d{2})", re.ASCII)
+_POSTAL_CODE_SAID = "Skriv postnumret med fem siffror, till exempel 501 80. Det börjar aldrig med 0."
 
 
 @dataclass(frozen=True)
 class OfficeAddress:
-    """Leveransadress: only for an office that receives bundles of cards."""
+    """Leveransadress: only for an office that receives bundles of cards. All but `internal_recipient` is needed."""
 
-    recipient_organisation: str
-    internal_recipient: str
-    street_address: str
-    postal_code: str
-    city: str
+    recipient_organisation: str = ""
+    internal_recipient: str = ""
+    street_address: str = ""
+    postal_code: str = ""
+    city: str = ""
 
 
-@transaction.atomic(durable=True)
+@dataclass(frozen=True)
+class OfficeData:
+    """What is told of an office, as it is typed. An address whose lines are all empty is none."""
+
+    name: str
+    invoice_comment: str
+    address: OfficeAddress = OfficeAddress()
+
+    def checked(self) -> "OfficeData":
+        """The same in normal form: lines composed, postal code as 501 80. Raises Invalid with every field that is wrong."""
+        given = {"name": self.name, "invoice_comment": self.invoice_comment, **asdict(self.address)}
+        addressed = any(text.strip() for text in asdict(self.address).values())
+        found: dict[str, str] = dict(given)
+        wrong: dict[str, list[str]] = {}
+        for field, (longest, missing) in _LINES.items():
+            needed = field in ("name", "invoice_comment") or addressed
+            try:
+                found[field] = line(given[field], field, longest=longest, missing=missing if needed else "")
+            except Invalid as error:
+                wrong |= error.fields
+        if addressed and "postal_code" not in wrong:
+            parts = _POSTAL_CODE.fullmatch(found["postal_code"])
+            if parts is None:
+                wrong["postal_code"] = [_POSTAL_CODE_SAID]
+            else:
+                found["postal_code"] = f"{parts[1]} {parts[2]}"
+        if wrong:
+            field = next(iter(wrong))
+            raise Invalid(field.replace("_", "-"), wrong[field][0], fields=wrong)
+        return OfficeData(found.pop("name"), found.pop("invoice_comment"), OfficeAddress(**found))
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The row's columns."""
+        return {"name": self.name, "invoice_comment": self.invoice_comment, **asdict(self.address)}
+
+
+_LINES = {
+    "name": (100, "Ange kontorets namn."),
+    "invoice_comment": (100, "Skriv den text som ska stå på fakturan."),
+    "recipient_organisation": (100, "Ange mottagande organisation, eller lämna hela leveransadressen tom."),
+    "internal_recipient": (100, ""),
+    "street_address": (100, "Ange gatuadress, eller lämna hela leveransadressen tom."),
+    "postal_code": (10, "Ange postnummer, eller lämna hela leveransadressen tom."),
+    "city": (60, "Ange postort, eller lämna hela leveransadressen tom."),
+}
+
+
 def create_office(
     *, actor: Actor, area_id: UUID, name: str, invoice_comment: str, address: OfficeAddress | None = None, office_number: str = ""
 ) -> Office:
-    """Makes an office in an area with a ten-digit number of its own. Raises NotFound, Forbidden, Conflict (number taken)."""
+    """Makes an office in an area with a ten-digit number of its own.
+
+    Raises NotFound, Forbidden, Invalid by field, Conflict (number taken).
+    """
+    data = OfficeData(name, invoice_comment, address or OfficeAddress())
+    with transaction.atomic(durable=True):
+        return make_office(actor=actor, area_id=area_id, data=data, office_number=office_number)
+
+
+def make_office(*, actor: Actor, area_id: UUID, data: OfficeData, office_number: str = "") -> Office:
+    """`create_office` in the caller's transaction."""
     area = policy.get(actor, Action.EDIT_OFFICE, IssuingArea.objects.all(), area_id)
-    fields = vars(address) if address else {}
+    data = data.checked()
     number = office_number or str(secrets.randbelow(9 * 10**9) + 10**9)
-    office = Office(area=area, name=name, invoice_comment=invoice_comment, office_number=number, **fields)
+    office = Office(area=area, office_number=number, **data.columns)
     insert(office, "office-number-taken", "Kontorsid är upptaget. Försök igen.")
-    record(actor, "office.created", office, name=name, invoice_comment=invoice_comment)
+    record(actor, "office.created", office, **{name: value for name, value in data.columns.items() if value})
     return office
 
 
 @transaction.atomic(durable=True)
-def connect_office(*, actor: Actor, organisation_id: UUID, office_id: UUID) -> None:
-    """Lets an organisation choose an office of its own area; again changes nothing. Raises NotFound, Forbidden, Invalid."""
-    organisation = policy.get(actor, Action.LINK_OFFICE, Organisation.objects.all(), organisation_id)
-    office = Office.objects.filter(pk=office_id, area=organisation.area_id).first()
-    if office is None:
-        message = "Kontoret hör till ett annat utgivningsområde."
-        raise Invalid("office-of-another-area", message, fields={"office": [message]})
-    _, made = OrganisationOffice.objects.get_or_create(organisation=organisation, office=office)
-    if made:
-        record(actor, "office.connected", office, organisation=str(organisation.id))
+def edit_office(*, actor: Actor, office_id: UUID, version: int, data: OfficeData) -> Office:
+    """Changes an office that was read at `version`; a closed one too, since its invoice line may be still to come.
+
+    Raises NotFound, Forbidden, Invalid by field, Outdated.
+    """
+    office = policy.get(actor, Action.EDIT_OFFICE, _rows(), office_id)
+    edit(office, version=version, changes=data.checked().columns, actor=actor, action="office.changed")
+    return office
 
 
 @transaction.atomic(durable=True)
 def close_office(*, actor: Actor, office_id: UUID) -> Office:
     """Closes an office for new orders; a closed one stays closed. Raises NotFound, Forbidden."""
-    office = policy.get(actor, Action.EDIT_OFFICE, Office.objects.select_for_update(of=("self",), no_key=True), office_id)
+    office = policy.get(actor, Action.EDIT_OFFICE, _rows(), office_id)
     if office.closed_at is None:
         office.closed_at = clock.now()
         office.save(update_fields=["closed_at"])
         record(actor, "office.closed", office)
     return office
+
+
+def connect_office(*, actor: Actor, organisation_id: UUID, office_id: UUID) -> None:
+    """Lets an organisation choose an office of its own area; again changes nothing. Raises as `connect_offices`."""
+    connect_offices(actor=actor, organisation_id=organisation_id, office_ids=[office_id])
+
+
+@transaction.atomic(durable=True)
+def connect_offices(*, actor: Actor, organisation_id: UUID, office_ids: Iterable[UUID]) -> int:
+    """Lets an organisation choose offices of its own area, all or none; returns how many it could not before.
+
+    Raises NotFound, Forbidden, Invalid (none given, or one of another area), Conflict if one is closed.
+    """
+    lock_tree()  # an organisation that is being moved to another area leaves the offices behind
+    organisation = policy.get(actor, Action.LINK_OFFICE, Organisation.objects.all(), organisation_id)
+    wanted = set(office_ids)
+    offices = list(_rows().filter(pk__in=wanted, area=organisation.area_id).order_by("pk"))
+    if not wanted or len(offices) < len(wanted):
+        raise _wrong("office", "Markera kontor." if not wanted else "Kontoret hör till ett annat utgivningsområde.")
+    return _connect(actor, [(office, organisation.id) for office in offices])
+
+
+@transaction.atomic(durable=True)
+def connect_organisations(*, actor: Actor, office_id: UUID, organisation_ids: Iterable[UUID]) -> int:
+    """Lets organisations of an office's area choose it, all or none; returns how many could not before.
+
+    Raises NotFound, Forbidden, Invalid (none given, or one of another area or out of reach), Conflict if the office is closed.
+    """
+    lock_tree()
+    office = policy.get(actor, Action.VIEW_CONFIGURATION, _rows(), office_id)
+    if actor.kind == "user":
+        policy.reach(actor, Action.LINK_OFFICE)
+    wanted = set(organisation_ids)
+    rows = Organisation.objects.visible_to(actor, Action.LINK_OFFICE).filter(pk__in=wanted, area=office.area_id)
+    found = list(rows.order_by("pk").values_list("pk", flat=True))
+    if not wanted or len(found) < len(wanted):
+        raise _wrong("organisation", "Markera organisationer." if not wanted else "Organisationen kan inte väljas.")
+    return _connect(actor, [(office, pk) for pk in found])
+
+
+@transaction.atomic(durable=True)
+def disconnect_office(*, actor: Actor, organisation_id: UUID, office_id: UUID) -> bool:
+    """Ends that an organisation may choose an office; True if it could. Orders that chose it keep it.
+
+    Raises NotFound, Forbidden.
+    """
+    lock_tree()
+    organisation = policy.get(actor, Action.LINK_OFFICE, Organisation.objects.all(), organisation_id)
+    connection = OrganisationOffice.objects.select_related("office").filter(organisation=organisation, office=office_id).first()
+    if connection is None:
+        return False
+    connection.delete()
+    record(actor, "office.disconnected", connection.office, organisation=str(organisation.id))
+    return True
+
+
+def _rows() -> QuerySet[Office]:
+    return Office.objects.select_for_update(of=("self",), no_key=True)
+
+
+def _connect(actor: Actor, pairs: list[tuple[Office, UUID]]) -> int:
+    """Connects those that are not, each with its event; the tree is locked."""
+    office_ids, organisation_ids = [office.id for office, _ in pairs], [pk for _, pk in pairs]
+    there = OrganisationOffice.objects.filter(office__in=office_ids, organisation__in=organisation_ids)
+    connected = set(there.values_list("office_id", "organisation_id"))
+    new = [(office, pk) for office, pk in pairs if (office.id, pk) not in connected]
+    if any(office.closed_at for office, _ in new):
+        message = "Kontoret är stängt. Välj ett annat."
+        raise Conflict("office-closed", message, fields={"office": [message]})
+    OrganisationOffice.objects.bulk_create(OrganisationOffice(office=office, organisation_id=pk) for office, pk in new)
+    Event.record_each(
+        ((str(office.id), {"organisation": str(pk)}) for office, pk in new),
+        at=clock.now(),
+        actor_ref=actor.ref,
+        action="office.connected",
+        subject_type="office",
+    )
+    return len(new)
+
+
+def _wrong(field: str, message: str) -> Invalid:
+    code = "office-of-another-area" if field == "office" else "organisation-not-connectable"
+    return Invalid(code, message, fields={field: [message]})

@@ -16,7 +16,7 @@ from siths_portal.lib.forms import Form
 _LONG = {"max_length": _("Skriv högst %(limit_value)d tecken.")}
 
 
-def _line(label: Any, longest: int, *, required: Any = None, help_text: Any = "", **attributes: Any) -> forms.CharField:
+def text_line(label: Any, longest: int, *, required: Any = None, help_text: Any = "", **attributes: Any) -> forms.CharField:
     """A line of text; `required` is what is said where it is missing, without which it may be."""
     return forms.CharField(
         label=label,
@@ -37,8 +37,8 @@ class AreaForm(EditForm):
         "issuing_organisation": "issuing_organisation_id",
     }
 
-    name = _line(_("Namn på utgivningsområde"), 100, required=_("Ange utgivningsområdets namn."))
-    invoice_reference = _line(_("Fakturareferens"), 50, help_text=_("Skrivs på samlingsfakturan. Frivillig."))
+    name = text_line(_("Namn på utgivningsområde"), 100, required=_("Ange utgivningsområdets namn."))
+    invoice_reference = text_line(_("Fakturareferens"), 50, help_text=_("Skrivs på samlingsfakturan. Frivillig."))
     issuing_organisation = forms.ChoiceField(
         label=_("Utgivande organisation"),
         help_text=_("Direktansluten. Den står som utgivare och får samlingsfakturan för allt i området, från och med nu."),
@@ -62,23 +62,23 @@ class OrganisationForm(EditForm):
 
     columns: ClassVar[Mapping[str, str]] = {**{name: name for name in _OWN}, "customisation": "customisation_id"}
 
-    name = _line(
+    name = text_line(
         _("Organisationsnamn"),
         64,
         required=_("Ange organisationens namn."),
         help_text=_("Som i katalogen. Namnet på den översta organisationen skrivs i nya certifikat."),
     )
-    hsa_id = _line(
+    hsa_id = text_line(
         _("Organisations-id i användarkatalog (HSA-id)"),
         31,
         required=_("Ange organisationens HSA-id."),
         autocapitalize="characters",
         spellcheck="false",
     )
-    organisation_number = _line(
+    organisation_number = text_line(
         _("Organisationsnummer"), 13, required=_("Ange organisationsnumret, tio siffror."), inputmode="numeric"
     )
-    country = _line(_("Land"), 2, required=_("Skriv landet som två bokstäver, till exempel SE."), autocapitalize="characters")
+    country = text_line(_("Land"), 2, required=_("Skriv landet som två bokstäver, till exempel SE."), autocapitalize="characters")
     county = forms.ChoiceField(
         label=_("Län"),
         required=False,
@@ -159,7 +159,7 @@ class FeeForm(Form):
 class PlaceSearchForm(Form):
     """Where an organisation is to move: a part of a name."""
 
-    text = _line(
+    text = text_line(
         _("Sök ny plats"),
         100,
         required=_("Skriv en del av namnet, eller början av ett HSA-id."),

@@ -13,6 +13,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from issuance.authz import Action
+from issuance.queries.administration.offices import OfficeHead
 from issuance.queries.administration.places import AreaHead, OrganisationHead
 from issuance.web.administration.around import Crumb, Link, Tab, page, way_to_area, way_to_organisation
 
@@ -33,6 +34,7 @@ AREA_TABS: tuple[tuple[str, Promise], ...] = (
 AREA_FUNCTIONS: tuple[Entry, ...] = ()
 AREA_CONFIGURATION: tuple[Entry, ...] = (
     Entry("area_edit", _("Redigera utgivningsområdet"), Action.CREATE_ORGANISATION),
+    Entry("office_new", _("Skapa kontor"), Action.EDIT_OFFICE),
     Entry("organisation_new", _("Skapa organisation"), Action.CREATE_ORGANISATION),
 )
 ORGANISATION_TABS: tuple[tuple[str, Promise], ...] = (
@@ -42,9 +44,14 @@ ORGANISATION_TABS: tuple[tuple[str, Promise], ...] = (
 )
 """The names of addresses that take the id alone, and what the tabs are called; history comes last."""
 
+OFFICE_TABS: tuple[tuple[str, Promise], ...] = (
+    ("office", _("Uppgifter")),
+    ("office_history", _("Historik")),
+)
 ORGANISATION_FUNCTIONS: tuple[Entry, ...] = (Entry("organisation_roles", _("Redigera roller"), Action.ASSIGN_ROLE),)
 ORGANISATION_CONFIGURATION: tuple[Entry, ...] = (
     Entry("sub_organisation_new", _("Skapa underorganisation"), Action.CREATE_SUB_ORGANISATION),
+    Entry("organisation_offices", _("Koppla kontor"), Action.LINK_OFFICE),
 )
 _ADMINISTRATION_ALONE = _("Förvaltningen ändrar organisationer som inte är underorganisationer.")
 
@@ -98,6 +105,40 @@ def organisation_page(
         configuration=[] if step else [*_links(ORGANISATION_CONFIGURATION, head), *_changing(head)],
         status=status,
     )
+
+
+def office_page(
+    request: HttpRequest,
+    template: str,
+    head: OfficeHead,
+    context: Mapping[str, Any] | None = None,
+    *,
+    here: str,
+    step: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    """A page on an office: a tab, or with `step` a page below it. `here` is the name of its address."""
+    way = [*way_to_area(head.area), Crumb(str(_("Kontor"))), Crumb(head.name, reverse("office", args=[head.id]))]
+    return page(
+        request,
+        template,
+        context,
+        heading=step or head.name,
+        kind=head.name if step else str(_("Kontor")),
+        crumbs=[*way, *([Crumb(step)] if step else [])],
+        tabs=[] if step else _tabs(OFFICE_TABS, head.id, here),
+        functions=[] if step else _of_office(head),
+        configuration=[],
+        status=status,
+    )
+
+
+def _of_office(head: OfficeHead) -> Iterator[Link]:
+    if head.may_link:
+        reason = str(_("Kontoret är stängt.")) if head.closed else ""
+        yield Link(str(_("Koppla organisation")), reverse("office_connect", args=[head.id]), not reason, reason)
+    if head.may_edit and not head.closed:
+        yield Link(str(_("Stäng kontoret")), reverse("office_close", args=[head.id]))
 
 
 def may_change(head: OrganisationHead) -> bool:

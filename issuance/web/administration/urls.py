@@ -2,10 +2,11 @@
 
 from django.urls import URLPattern, path
 
-from issuance.web.administration import areas, history, holders, moving, organisations, overview
+from issuance.web.administration import areas, history, holders, moving, offices, organisations, overview
 
 _AREA = "administrera/utgivningsomrade/<uuid:area_id>/"
 _ORGANISATION = "administrera/organisation/<uuid:organisation_id>/"
+_OFFICE = "administrera/kontor/<uuid:office_id>/"
 
 urlpatterns: list[URLPattern] = [
     path("administrera/", overview.overview, name="administration"),
@@ -22,4 +23,11 @@ urlpatterns: list[URLPattern] = [
     path(f"{_ORGANISATION}ny-underorganisation/", organisations.sub_organisation_new, name="sub_organisation_new"),
     path(f"{_ORGANISATION}abonnemangsavgift/", organisations.organisation_fee, name="organisation_fee"),
     path(f"{_ORGANISATION}flytta/", moving.organisation_move, name="organisation_move"),
+    path(f"{_AREA}nytt-kontor/", offices.office_new, name="office_new"),
+    path(_OFFICE, offices.office, name="office"),
+    path(f"{_OFFICE}redigera/", offices.office_edit, name="office_edit"),
+    path(f"{_OFFICE}historik/", offices.office_history, name="office_history"),
+    path(f"{_OFFICE}koppla-organisation/", offices.office_connect, name="office_connect"),
+    path(f"{_OFFICE}stang/", offices.office_close, name="office_close"),
+    path(f"{_ORGANISATION}kontor/", offices.organisation_offices, name="organisation_offices"),
 ]

@@ -1,0 +1,65 @@
+"""Forms of offices. What they must hold is checked by the services' rules."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from issuance.services.configuration import OfficeAddress, OfficeData
+from issuance.web.administration.editing import EditForm
+from issuance.web.administration.forms import text_line
+from siths_portal.lib.errors import Invalid
+
+ADDRESS = ("recipient_organisation", "internal_recipient", "street_address", "postal_code", "city")
+
+
+class OfficeForm(EditForm):
+    """An office, with the address where it receives bundles of cards."""
+
+    columns: ClassVar[Mapping[str, str]] = {name: name for name in ("name", "invoice_comment", *ADDRESS)}
+
+    name = text_line(
+        _("Kontorets namn"),
+        100,
+        required=_("Ange kontorets namn."),
+        help_text=_("Rekommenderad namnstandard: kontorets namn och nuvarande kontorsnummer, till exempel Borås stad (15)."),
+    )
+    invoice_comment = text_line(
+        _("Fakturakommentar"),
+        100,
+        required=_("Skriv den text som ska stå på fakturan."),
+        help_text=_("Visas på fakturaraden för de kort som beställs genom kontoret."),
+    )
+    recipient_organisation = text_line(_("Mottagande organisation"), 100)
+    internal_recipient = text_line(_("Intern mottagare"), 100, help_text=_("En avdelning eller enhet, inte en person."))
+    street_address = text_line(_("Gatuadress"), 100)
+    postal_code = text_line(_("Postnummer"), 10, inputmode="numeric")
+    city = text_line(_("Postort"), 60)
+
+    def clean(self) -> dict[str, Any]:
+        """Tells also what the service would refuse, so that all that is wrong is seen at once."""
+        given = super().clean() or {}
+        try:
+            self.data_of(given).checked()
+        except Invalid as error:
+            for name, messages in error.fields.items():
+                if name not in self.errors:
+                    self.add_error(name, messages)
+        return self.cleaned_data
+
+    @staticmethod
+    def data_of(given: Mapping[str, Any]) -> OfficeData:
+        """The form's values as the service takes them."""
+        address = OfficeAddress(**{name: given.get(name, "") for name in ADDRESS})
+        return OfficeData(given.get("name", ""), given.get("invoice_comment", ""), address)
+
+    @property
+    def own_fields(self) -> list[forms.BoundField]:
+        """The fields that every office has."""
+        return [self["name"], self["invoice_comment"]]
+
+    @property
+    def address_fields(self) -> list[forms.BoundField]:
+        """The fields of the delivery address."""
+        return [self[name] for name in ADDRESS]

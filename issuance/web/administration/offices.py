@@ -1,0 +1,266 @@
+"""Pages of offices (domain.md 7.5): made, changed, closed, and connected with organisations from both sides."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods, require_safe
+
+from issuance.authz import Action, Actor
+from issuance.queries.administration import areas, offices, organisations, places
+from issuance.queries.administration.offices import OfficeFacts
+from issuance.services import configuration
+from issuance.web.administration.around import actor_of, cursor, demand, first_url, next_url, row
+from issuance.web.administration.editing import initial, saved
+from issuance.web.administration.frames import area_page, office_page, organisation_page
+from issuance.web.administration.history import TEMPLATE, history_context
+from issuance.web.administration.office_forms import OfficeForm
+from siths_portal.lib.errors import Conflict, Invalid
+
+_FORM = "administration/office_form.html"
+_EXAMPLE = "631"
+"""The article in the example of an invoice line."""
+
+
+@require_safe
+def office(request: HttpRequest, office_id: UUID) -> HttpResponse:
+    """An office, the organisations that may choose it and what it is used for. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = offices.office_head(actor=actor, office_id=office_id)
+    found = offices.office_facts(actor=actor, office_id=office_id)
+    connected = offices.organisations_of(actor=actor, office_id=office_id, after=cursor(request))
+    context = {
+        "head": head,
+        "facts": _facts(head.area, found),
+        "organisations": connected.rows,
+        "next_url": next_url(request, connected.after, fragment="organisationer"),
+        "first_url": first_url(request),
+        "use": offices.use_of(actor=actor, office_id=office_id),
+        "edit_url": reverse("office_edit", args=[office_id]) if head.may_edit else "",
+        "invoice_line": invoice_line(found.invoice_comment),
+    }
+    return office_page(request, "administration/office.html", head, context, here="office")
+
+
+def _facts(area: places.Above, found: OfficeFacts) -> list[dict[str, Any]]:
+    rows = [
+        row(_("Utgivningsområde"), area.name, url=reverse("area", args=[area.id]) if area.seen else "", action=_("Visa")),
+        row(_("Utgivande organisation"), found.issuing_organisation),
+        row(_("Fakturareferens"), found.invoice_reference),
+        row(_("Fakturakommentar"), found.invoice_comment),
+        row(_("Kontorsid"), found.office_number, copy=True),
+        row(_("Leveransadress"), ", ".join(found.address)),
+    ]
+    if found.closed_on:
+        rows.append(row(_("Stängt"), found.closed_on))
+    return rows
+
+
+def invoice_line(comment: str) -> str:
+    """How a line of an invoice reads for a card that was ordered through an office with this comment."""
+    return f"{_EXAMPLE}, {comment}"
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def office_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
+    """Makes an office in an area. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = places.area_head(actor=actor, area_id=area_id)
+    demand(Action.EDIT_OFFICE in head.rights)
+    found = areas.area_facts(actor=actor, area_id=area_id)
+    form, made, status = _answered(
+        request,
+        actor,
+        lambda given: configuration.create_office(actor=actor, area_id=area_id, **_new(given)),
+    )
+    if made is not None:
+        messages.success(request, _("Kontoret är skapat. Koppla det nu till de organisationer som ska kunna välja det."))
+        return redirect("office", made.id)
+    form = form or OfficeForm()
+    context = {
+        **_form_context(form, reverse("area", args=[area_id]), _("Skapa")),
+        "facts": [
+            row(_("Namn på utgivningsområde"), found.name),
+            row(_("Utgivande organisation"), found.issuing_organisation),
+            row(_("Ansvarig utgivare"), ", ".join(found.responsible_issuers)),
+            row(_("Fakturareferens"), found.invoice_reference),
+        ],
+    }
+    return area_page(request, _FORM, head, context, here="area", step=_("Skapa kontor"), status=status)
+
+
+def _new(given: dict[str, Any]) -> dict[str, Any]:
+    return vars(OfficeForm.data_of(given))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def office_edit(request: HttpRequest, office_id: UUID) -> HttpResponse:
+    """Changes an office. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = offices.office_head(actor=actor, office_id=office_id)
+    demand(head.may_edit)
+    form, made, status = _answered(
+        request,
+        actor,
+        lambda given: configuration.edit_office(
+            actor=actor, office_id=office_id, version=given["version"], data=OfficeForm.data_of(given)
+        ),
+    )
+    if made is not None:
+        messages.success(request, _("Kontoret är sparat."))
+        return redirect("office", office_id)
+    form = form or OfficeForm(initial=initial(OfficeForm, offices.office_facts(actor=actor, office_id=office_id)))
+    context = _form_context(form, reverse("office", args=[office_id]), _("Spara"))
+    return office_page(request, _FORM, head, context, here="office", step=_("Redigera kontoret"), status=status)
+
+
+def _answered[T](
+    request: HttpRequest, actor: Actor, act: Callable[[dict[str, Any]], T]
+) -> tuple[OfficeForm | None, T | None, int]:
+    """The form as it was sent (None where it was not), what `act` made of it unless the line was only to be shown, the status."""
+    if request.method != "POST":
+        return None, None, 200
+    form = OfficeForm(request.POST)
+    if "visa" in request.POST:
+        return OfficeForm(initial={name: request.POST.get(name, "") for name in form.fields}), None, 200
+    made, status = saved(form, actor, act)
+    return form, made, status
+
+
+def _form_context(form: OfficeForm, cancel_url: str, submit: str) -> dict[str, Any]:
+    comment = " ".join(str(form["invoice_comment"].value() or "").split())
+    line = invoice_line(comment) if comment else ""
+    return {"form": form, "cancel_url": cancel_url, "submit": submit, "invoice_line": line}
+
+
+@require_safe
+def office_history(request: HttpRequest, office_id: UUID) -> HttpResponse:
+    """What was done to an office. Raises NotFound, Forbidden."""
+    head = offices.office_head(actor=actor_of(request), office_id=office_id)
+    return office_page(request, TEMPLATE, head, history_context(request, "office", office_id), here="office_history")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def office_close(request: HttpRequest, office_id: UUID) -> HttpResponse:
+    """Closes an office, after what it is used for was told. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = offices.office_head(actor=actor, office_id=office_id)
+    demand(head.may_edit)
+    if request.method == "POST":
+        configuration.close_office(actor=actor, office_id=office_id)
+        messages.success(request, _("Kontoret är stängt."))
+        return redirect("office", office_id)
+    connected = offices.organisations_of(actor=actor, office_id=office_id)
+    context = {
+        "head": head,
+        "use": offices.use_of(actor=actor, office_id=office_id),
+        "organisations": connected.rows,
+        "more": connected.after is not None,
+        "cancel_url": reverse("office", args=[office_id]),
+    }
+    return office_page(request, "administration/office_close.html", head, context, here="office", step=_("Stäng kontoret"))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def office_connect(request: HttpRequest, office_id: UUID) -> HttpResponse:
+    """Koppla organisation: lets organisations choose the office. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = offices.office_head(actor=actor, office_id=office_id)
+    demand(head.may_link)
+    refusal, status = "", 200
+    if request.method == "POST":
+        refusal, status = _act(
+            lambda: configuration.connect_organisations(
+                actor=actor, office_id=office_id, organisation_ids=_picked(request, "organisation")
+            )
+        )
+        if not refusal:
+            messages.success(request, _("Organisationerna är kopplade."))
+            return redirect("office", office_id)
+    choices = offices.connectable_organisations(actor=actor, office_id=office_id, after=cursor(request))
+    context = {
+        "head": head,
+        "choices": choices.rows,
+        "picked": request.POST.getlist("organisation"),
+        "refusal": refusal,
+        "next_url": next_url(request, choices.after),
+        "first_url": first_url(request),
+        "cancel_url": reverse("office", args=[office_id]),
+    }
+    step = _("Koppla organisation")
+    return office_page(request, "administration/office_connect.html", head, context, here="office", step=step, status=status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def organisation_offices(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
+    """Koppla kontor: which offices an organisation may choose. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = places.organisation_head(actor=actor, organisation_id=organisation_id)
+    demand(Action.LINK_OFFICE in head.rights)
+    refusal, status = "", 200
+    if request.method == "POST":
+        refusal, status = _change(request, actor, organisation_id)
+        if not refusal:
+            return redirect("organisation_offices", organisation_id)
+    connected = organisations.connected_offices(
+        actor=actor, organisation_id=organisation_id, after=cursor(request, "kontor_efter")
+    )
+    choices = offices.connectable_offices(organisation_id=organisation_id, area_id=head.area.id, after=cursor(request))
+    context = {
+        "head": head,
+        "offices": connected.rows,
+        "offices_next_url": next_url(request, connected.after, parameter="kontor_efter"),
+        "offices_first_url": first_url(request, parameter="kontor_efter"),
+        "choices": choices.rows,
+        "picked": request.POST.getlist("office"),
+        "refusal": refusal,
+        "next_url": next_url(request, choices.after, fragment="koppla"),
+        "first_url": first_url(request, fragment="koppla"),
+        "cancel_url": reverse("organisation", args=[organisation_id]),
+    }
+    template, step = "administration/organisation_offices.html", _("Koppla kontor")
+    return organisation_page(request, template, head, context, here="organisation", step=step, status=status)
+
+
+def _change(request: HttpRequest, actor: Actor, organisation_id: UUID) -> tuple[str, int]:
+    """Connects or disconnects what was asked for: what stands against it, and the status to answer with."""
+    if ended := _ids([request.POST.get("koppla_bort", "")]):
+        configuration.disconnect_office(actor=actor, organisation_id=organisation_id, office_id=ended[0])
+        messages.success(request, _("Kontoret är bortkopplat."))
+        return "", 200
+    wanted = _picked(request, "office")
+    refusal, status = _act(lambda: configuration.connect_offices(actor=actor, organisation_id=organisation_id, office_ids=wanted))
+    if not refusal:
+        text = ngettext("Kontoret är kopplat.", "Kontoren är kopplade.", len(wanted))
+        messages.success(request, text)
+    return refusal, status
+
+
+def _act(act: Callable[[], object]) -> tuple[str, int]:
+    """What the domain has against an act, empty if it was done, and the status to answer with."""
+    try:
+        act()
+    except (Invalid, Conflict) as error:
+        return error.message, error.http_status
+    return "", 200
+
+
+def _picked(request: HttpRequest, field: str) -> list[UUID]:
+    return _ids(request.POST.getlist(field))
+
+
+def _ids(texts: list[str]) -> list[UUID]:
+    """The ids among what was sent; what is none was not on the page."""
+    found = []
+    for text in texts:
+        try:
+            found.append(UUID(text))
+        except ValueError:
+            continue
+    return found

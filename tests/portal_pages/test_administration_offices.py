@@ -1,0 +1,273 @@
+"""Offices over HTTP: made, changed, closed, connected with organisations from both sides, and what an invoice will read."""
+
+import re
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from billing.domain.composition import Group, Labels, compose
+from billing.domain.periods import Month
+from issuance.authz import Role
+from issuance.models import Event, Office, OrganisationOffice
+from issuance.services import configuration
+from issuance.services.configuration import OfficeData
+from issuance.web.administration.offices import invoice_line
+from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
+from tests.billing.invoices import BUYER, SELLER
+from tests.issuance.world import SETUP
+from tests.portal_pages.test_administration import MOST_QUERIES, admin, at, client_of, fields_of, issuer
+from tests.portal_pages.test_person import text_of
+
+ADDRESS = {
+    "recipient_organisation": "Borås Stad", "internal_recipient": "SITHS-kontoret", "street_address": "Demogatan 55",
+    "postal_code": "50180", "city": "Borås",
+}  # fmt: skip
+
+
+def another(world: Any, name: str = "Kontor B") -> Office:
+    return configuration.create_office(actor=SETUP, area_id=world.area.id, name=name, invoice_comment="B")
+
+
+def names(rows: Any) -> list[str]:
+    return [each.name for each in rows]
+
+
+class TestMaking:
+    """Skapa kontor and Redigera."""
+
+    def test_an_office_is_made_with_a_number_of_ten_digits_and_an_address(self, world: Any) -> None:
+        client = issuer(world)
+        page = client.get(at("office_new", world.area))
+        for expected in ("Borås stad (15)", "endast anges för kontor som ska ta emot leveranser", "Fakturareferens 9200101"):
+            assert expected in text_of(page), expected
+        response = client.post(
+            at("office_new", world.area), {"name": "Borås stad  (15)", "invoice_comment": "Borås", **ADDRESS}, follow=True
+        )
+        made = Office.objects.get(name="Borås stad (15)")
+        assert response.redirect_chain == [(at("office", made), 302)]
+        assert re.fullmatch(r"[1-9]\d{9}", made.office_number)
+        for expected in (
+            f"Kontorsid {made.office_number}", "Leveransadress Borås Stad, SITHS-kontoret, Demogatan 55, 501 80 Borås",
+            "Fakturakommentar Borås", "631, Borås", "Ingen kopplad organisation", "Ingen beställning är gjord",
+        ):  # fmt: skip
+            assert expected in text_of(response), expected
+
+    @pytest.mark.parametrize(
+        ("changed", "field", "said"),
+        [
+            ({"name": " "}, "name", "Ange kontorets namn"),
+            ({"invoice_comment": ""}, "invoice_comment", "Skriv den text som ska stå på fakturan"),
+            ({"postal_code": "0180"}, "postal_code", "Skriv postnumret med fem siffror"),
+            ({"postal_code": "01800"}, "postal_code", "Skriv postnumret med fem siffror"),
+            ({"postal_code": "٥٠١٨٠"}, "postal_code", "Skriv postnumret med fem siffror"),
+            ({"city": ""}, "city", "Ange postort, eller lämna hela"),
+            ({"street_address": ""}, "street_address", "Ange gatuadress, eller lämna hela"),
+        ],
+    )
+    def test_what_is_wrong_is_said_at_its_field(self, world: Any, changed: dict[str, str], field: str, said: str) -> None:
+        data = {"name": "B", "invoice_comment": "B", **ADDRESS, **changed}
+        response = issuer(world).post(at("office_new", world.area), data)
+        assert response.status_code == 422
+        assert said in " ".join(response.context["form"].errors[field])
+        assert list(response.context["form"].errors) == [field]
+        assert not Office.objects.filter(name="B").exists()
+
+    def test_an_address_is_all_or_nothing_and_the_internal_recipient_may_be_left_out(self, world: Any) -> None:
+        client = issuer(world)
+        for data in ({}, {**ADDRESS, "internal_recipient": "", "postal_code": "501  80"}):
+            assert client.post(at("office_new", world.area), {"name": "B", "invoice_comment": "B", **data}).status_code == 302
+        assert sorted(Office.objects.filter(name="B").values_list("postal_code", flat=True)) == ["", "501 80"]
+
+    def test_the_invoice_line_is_shown_without_saving(self, world: Any) -> None:
+        page = issuer(world).post(
+            at("office_new", world.area), {"name": "", "invoice_comment": " Vård  Ost", "visa": "1", "city": "Ort"}
+        )
+        assert page.status_code == 200
+        assert "631, Vård Ost" in text_of(page)
+        assert fields_of(page)["city"] == "Ort"
+        assert not page.context["form"].errors
+        assert Office.objects.count() == 1
+
+    def test_an_edit_is_in_the_history_with_before_and_after(self, world: Any) -> None:
+        client = issuer(world)
+        data = {**fields_of(client.get(at("office_edit", world.office))), "invoice_comment": "Nytt", **ADDRESS}
+        assert client.post(at("office_edit", world.office), data).url == at("office", world.office)
+        world.office.refresh_from_db()
+        assert (world.office.version, world.office.invoice_comment, world.office.postal_code) == (2, "Nytt", "501 80")
+        text = text_of(client.get(at("office_history", world.office)))
+        for expected in (
+            "Fakturakommentar: från A → till Nytt", "Postnummer: från – → till 501 80", "Handläggare Provsson",
+            "Kontoret kopplades till en organisation Organisation: Staden",
+        ):  # fmt: skip
+            assert expected in text, expected
+        assert client.post(at("office_edit", world.office), {**data, "version": "2"}).status_code == 302
+        assert Event.objects.filter(action="office.changed").count() == 1
+
+    def test_the_second_of_two_is_told_and_loses_nothing_typed(self, world: Any) -> None:
+        client = issuer(world)
+        data = {**fields_of(client.get(at("office_edit", world.office))), "name": "Mitt", "city": ""}
+        configuration.edit_office(actor=SETUP, office_id=world.office.id, version=1, data=OfficeData("Deras", "Deras"))
+        response = client.post(at("office_edit", world.office), data)
+        assert response.status_code == 409
+        assert "Kontor A → Deras" in text_of(response)
+        sent = fields_of(response)
+        assert (sent["name"], sent["invoice_comment"], sent["version"]) == ("Mitt", "Deras", "2")
+        assert client.post(at("office_edit", world.office), sent).status_code == 302
+        world.office.refresh_from_db()
+        assert (world.office.name, world.office.invoice_comment) == ("Mitt", "Deras")
+
+
+class TestInvoiceLine:
+    """What the page promises is what billing prints."""
+
+    def test_as_billing_writes_it(self) -> None:
+        office, month = uuid4(), Month(2023, 4)
+        group = Group("card", office, None, "631", Decimal(90), Decimal(25), month, Decimal(1))
+        labels = Labels({office: "Vård Ost"}, {"631": "631"}, {})
+        content = compose(month=month, seller=SELLER, buyer=BUYER, groups=[group], labels=labels)
+        assert [line.text for line in content.lines] == [invoice_line("Vård Ost")]
+
+
+class TestClosing:
+    """A closed office is chosen no more; what it is used for is told first."""
+
+    def test_it_is_told_asked_and_done(self, world: Any) -> None:
+        world.order(world.post(world.region), office=world.office)
+        client = issuer(world)
+        page = client.get(at("office_close", world.office))
+        assert "1 kort är beställt genom kontoret och inte skickat än" in text_of(page)
+        assert names(page.context["organisations"]) == ["Kliniken", "Regionen", "Staden"]
+        assert client.post(at("office_close", world.office)).url == at("office", world.office)
+        world.office.refresh_from_db()
+        assert world.office.closed_at is not None
+        page = client.get(at("office", world.office))
+        assert "Kontoret är stängt" in text_of(page)
+        assert at("office_close", world.office) not in page.content.decode()
+        assert at("office_connect", world.office) not in page.content.decode()
+        assert "Kontoret stängdes" in text_of(client.get(at("office_history", world.office)))
+
+    def test_a_closed_one_is_neither_offered_nor_connected(self, world: Any) -> None:
+        office = another(world)
+        configuration.close_office(actor=SETUP, office_id=office.id)
+        client = issuer(world)
+        page = client.get(at("organisation_offices", world.city))
+        assert page.context["choices"] == ()
+        response = client.post(at("organisation_offices", world.city), {"office": str(office.id)})
+        assert (response.status_code, "Kontoret är stängt" in text_of(response)) == (409, True)
+        with pytest.raises(Conflict, match="office-closed"):
+            configuration.connect_organisations(actor=SETUP, office_id=office.id, organisation_ids=[world.city.id])
+
+    def test_protected_holders_are_counted_by_those_alone_who_see_them(self, world: Any) -> None:
+        clerk = world.officer(world.region, Role.ID_ADMINISTRATOR, protected=True)
+        world.order(world.post(world.region, protected=True), actor=clerk, office=world.office)
+        plain, add_on = world.officer(role=Role.RESPONSIBLE_ISSUER), world.officer(role=Role.RESPONSIBLE_ISSUER, protected=True)
+        pages = [client_of(actor).get(at("office", world.office)).context["use"] for actor in (plain, add_on)]
+        assert [(use.under_way, use.last_ordered is not None) for use in pages] == [(0, False), (1, True)]
+
+
+class TestConnecting:
+    """Koppla kontor, Koppla organisation, and the way back."""
+
+    def test_from_the_organisation_and_back(self, world: Any) -> None:
+        office, client = another(world), issuer(world)
+        page = client.get(at("organisation_offices", world.city))
+        assert (names(page.context["offices"]), names(page.context["choices"])) == (["Kontor A"], ["Kontor B"])
+        response = client.post(at("organisation_offices", world.city), {"office": str(office.id)}, follow=True)
+        assert names(response.context["offices"]) == ["Kontor A", "Kontor B"]
+        response = client.post(at("organisation_offices", world.city), {"koppla_bort": str(office.id)}, follow=True)
+        assert names(response.context["choices"]) == ["Kontor B"]
+        actions = Event.objects.filter(subject_ref=str(office.id)).order_by("id").values_list("action", flat=True)
+        assert list(actions) == ["office.created", "office.connected", "office.disconnected"]
+        text = text_of(client.get(at("organisation_history", world.city)))
+        assert "Kontoret kopplades bort från en organisation Kontor: Kontor B" in text
+
+    def test_from_the_office(self, world: Any) -> None:
+        office, client = another(world), issuer(world)
+        page = client.get(at("office_connect", office))
+        assert names(page.context["choices"]) == ["Kliniken", "Regionen", "Staden"]
+        picked = {"organisation": [str(world.city.id), str(world.clinic.id)]}
+        assert client.post(at("office_connect", office), picked).url == at("office", office)
+        assert names(client.get(at("office", office)).context["organisations"]) == ["Kliniken", "Staden"]
+        assert names(client.get(at("office_connect", office)).context["choices"]) == ["Regionen"]
+
+    @pytest.mark.parametrize("sent", [{}, {"organisation": "x"}])
+    def test_nothing_marked_is_said(self, world: Any, sent: dict[str, str]) -> None:
+        response = issuer(world).post(at("office_connect", world.office), sent)
+        assert (response.status_code, "Markera organisationer" in text_of(response)) == (422, True)
+        response = issuer(world).post(at("organisation_offices", world.city), sent)
+        assert (response.status_code, "Markera kontor" in text_of(response)) == (422, True)
+
+    def test_all_or_none_and_only_in_the_area_and_in_reach(self, world: Any) -> None:
+        office = another(world)
+        deputy = world.officer(world.city, Role.DEPUTY_ISSUER)
+        for actor, pks in ((SETUP, [world.city.id, world.stranger.id]), (deputy, [world.city.id, world.region.id])):
+            with pytest.raises((Invalid, NotFound)):
+                configuration.connect_organisations(actor=actor, office_id=office.id, organisation_ids=pks)
+        with pytest.raises(Forbidden):
+            configuration.connect_organisations(
+                actor=world.officer(world.city, Role.READER), office_id=world.office.id, organisation_ids=[world.city.id]
+            )
+        with pytest.raises(NotFound):
+            configuration.disconnect_office(actor=deputy, organisation_id=world.region.id, office_id=world.office.id)
+        assert not OrganisationOffice.objects.filter(office=office).exists()
+
+    def test_a_deputy_is_offered_the_areas_offices_and_his_own_organisations(self, world: Any) -> None:
+        another(world)
+        client = client_of(world.officer(world.clinic, Role.DEPUTY_ISSUER))
+        assert names(client.get(at("organisation_offices", world.clinic)).context["choices"]) == ["Kontor B"]
+        page = client.get(at("office", world.office))
+        assert names(page.context["organisations"]) == ["Kliniken"]
+        assert at("office_edit", world.office) not in page.content.decode()
+
+    def test_again_changes_nothing(self, world: Any) -> None:
+        before = Event.objects.count()
+        made = configuration.connect_offices(actor=SETUP, organisation_id=world.city.id, office_ids=[world.office.id])
+        again = configuration.disconnect_office(actor=SETUP, organisation_id=world.city.id, office_id=another(world).id)
+        assert (made, again, Event.objects.count()) == (0, False, before + 1)  # the other office was made
+
+
+class TestQueries:
+    """The pages ask no more for many than for few."""
+
+    @pytest.mark.parametrize("name", ["office", "office_connect", "office_close", "office_history"])
+    def test_of_an_office(self, world: Any, name: str) -> None:
+        client = issuer(world)
+        few = self._count(client, at(name, world.office))
+        for number in range(20):
+            row = world.organisation(f"Ort {number}", f"TST2321000131-{7000 + number}", "2321000131", area=world.area)
+            if number % 2:
+                configuration.connect_office(actor=SETUP, organisation_id=row.id, office_id=world.office.id)
+        assert self._count(client, at(name, world.office)) == few <= MOST_QUERIES
+
+    def test_of_an_organisations_offices(self, world: Any) -> None:
+        client, address = issuer(world), at("organisation_offices", world.city)
+        another(world)
+        few = self._count(client, address)
+        for number in range(20):
+            row = another(world, f"Kontor {number}")
+            if number % 2:
+                configuration.connect_office(actor=SETUP, organisation_id=world.city.id, office_id=row.id)
+        assert self._count(client, address) == few <= MOST_QUERIES
+
+    @staticmethod
+    def _count(client: Any, address: str) -> int:
+        client.get(address)
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get(address).status_code == 200
+        return len(queries)
+
+
+def test_long_lists_are_paged(world: Any) -> None:
+    for number in range(55):
+        another(world, f"Kontor {number:02}")
+    client = admin(world)
+    first = client.get(at("organisation_offices", world.city))
+    second = client.get(first.context["next_url"].split("#")[0])
+    assert len(first.context["choices"]) == 50
+    assert names(second.context["choices"]) == [f"Kontor {number:02}" for number in range(50, 55)]
+    assert reverse("organisation_offices", args=[world.city.pk]) in first.context["next_url"]
