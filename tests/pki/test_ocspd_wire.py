@@ -2,7 +2,6 @@
 
 import base64
 import http.client
-import json
 import os
 import signal
 import subprocess
@@ -182,43 +181,6 @@ def test_a_revocation_shows_in_every_worker_within_five_seconds(world, tmp_path)
             ocsp.presign([row.id])
             wait_for(lambda row=row: all(told(url, request_for(row)) == "REVOKED" for _ in range(8)))
             assert time.monotonic() - committed < 5
-
-
-def test_with_the_database_gone_answers_stay_right_and_health_says_so(world, tmp_path, settings):
-    """Neither database, queue nor token is there for the responder in the first place; the publisher loses its database."""
-    store, good, revoked = tmp_path / "ocsp", world.issue(), world.issue()
-    revoke(revoked)
-    ocsp.presign_due()
-    with Publisher(store) as made:
-        made.look()
-    away = {
-        "DATABASE_URL": f"postgres://siths_app@/siths?host={tmp_path}",
-        "REDIS_URL": f"unix://{tmp_path}/none.sock",
-        "CELERY_BROKER_URL": f"redis+socket://{tmp_path}/none.sock",
-        "SOFTHSM2_CONF": str(tmp_path / "none.conf"),
-    }
-    with publisher(store, tmp_path / "publisher.log", **away) as lost, ocspd(store, tmp_path / "log") as (url, _):
-        wait_for(lambda: "database_unavailable" in (tmp_path / "publisher.log").read_text())
-        wait_for(lambda: health(url)[1]["status"] == "degraded")
-        for row, expected in ((good, "GOOD"), (revoked, "REVOKED")):
-            for algorithm in (hashes.SHA1(), hashes.SHA256()):
-                assert told(url, request_for(row, algorithm)) == expected
-        assert told(url, request_for(good, serial=4711)) == "UNAUTHORIZED"
-        assert health(url)[0] == 200
-        assert lost.poll() is None
-    revoke(good)
-    ocsp.presign_due()
-    with publisher(store, tmp_path / "publisher.log"), ocspd(store, tmp_path / "log") as (url, _):
-        wait_for(lambda: told(url, request_for(good)) == "REVOKED")
-        wait_for(lambda: health(url)[1]["status"] == "ok")
-
-
-def health(url):
-    try:
-        with urllib.request.urlopen(f"{url}/healthz/ready", timeout=10) as response:
-            return response.status, json.load(response)
-    except urllib.error.HTTPError as error:
-        return error.code, json.load(error)
 
 
 def test_answers_live_long_enough_for_eight_hours_without_a_signer():

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import urllib.request
 from pathlib import Path
 
 import psycopg2
@@ -81,6 +82,11 @@ class House:
         """What is said of the row by either hash, by connections that meet each process of the responder."""
         return {told(self.url, request_for(row, algorithm)) for algorithm in ALGORITHMS for _ in range(3)}
 
+    def health(self) -> str:
+        """What the responder says of itself while it is ready."""
+        with urllib.request.urlopen(f"{self.url}/healthz/ready", timeout=10) as response:
+            return json.load(response)["status"]
+
 
 @pytest.fixture
 def house(world, tmp_path):
@@ -105,7 +111,9 @@ def test_answers_stay_right_and_all_that_was_missed_is_made_good(house, world, w
     # Nobody is at work on a list: what a kill in the midst of one leaves is told by test_crl_leases.
     wait_for(lambda: CrlScope.objects.filter(ca=world.first, lease=None).exclude(newest=None).exists())
     with OUTAGES[what](house):
-        if what != "database stopped":
+        if what == "database stopped":
+            wait_for(lambda: house.health() == "degraded")
+        else:
             revoke(late)
             wait_for(lambda: house.told(late) <= NOT_GOOD)
         for _ in range(20):
@@ -122,6 +130,7 @@ def test_answers_stay_right_and_all_that_was_missed_is_made_good(house, world, w
     assert house.told(good) == {"GOOD"}
     wait_for(lambda: listed(late))
     assert ocsp.backlog() == {}
+    wait_for(lambda: house.health() == "ok")
     assert house.responder.poll() is None
 
 
