@@ -16,9 +16,10 @@ TOUR = Path(settings.BASE_DIR) / "docs" / "tour"
 
 
 class Looker:
-    """Looks at the pages of one walk. `series` names its folder under `var/e2e/`."""
+    """Looks at the pages of one walk. `series` names its folder under `var/e2e/`; without `pictures` it keeps none there."""
 
-    def __init__(self, series: str) -> None:
+    def __init__(self, series: str, *, pictures: bool = True) -> None:
+        self.pictures = pictures
         self.folder = KEPT / series
         self.folder.mkdir(parents=True, exist_ok=True)
         for earlier in self.folder.glob("*.png"):
@@ -46,15 +47,19 @@ class Looker:
         assert results.response["passes"], "axe ran no rule"
         assert page.locator("h1").count() == 1, f"{name}: {page.locator('h1').all_inner_texts()}"
         stem = f"{self.count:02}-{re.sub(r'[^a-zåäö0-9]+', '-', name.lower())}"
-        page.screenshot(path=self.folder / f"{stem}-{WIDE}.png", full_page=True)
+        self._keep(page, f"{stem}-{WIDE}.png")
         if tour and os.environ.get("SITHS_TOUR"):
             keep_for_tour(page, tour)
         page.set_viewport_size({"width": NARROW, "height": HEIGHT})
         width = page.evaluate("document.documentElement.scrollWidth")
-        page.screenshot(path=self.folder / f"{stem}-{NARROW}.png", full_page=True)
+        self._keep(page, f"{stem}-{NARROW}.png")
         page.set_viewport_size({"width": WIDE, "height": HEIGHT})
         assert width <= NARROW, f"{name}: {width} pixels wide on a screen of {NARROW}"
         assert self.said == [], f"{name}: {self.said}"
+
+    def _keep(self, page: Page, name: str) -> None:
+        if self.pictures:
+            page.screenshot(path=self.folder / name, full_page=True)
 
 
 def keep_for_tour(page: Page, name: str) -> None:
