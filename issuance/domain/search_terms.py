@@ -24,6 +24,7 @@ class TermKind(StrEnum):
     PERSON_ID = "person_id"
     HSA_ID = "hsa_id"
     CARD_SERIAL = "card_serial"
+    NAME = "name"
 
 
 class TermProblem(StrEnum):
@@ -37,6 +38,9 @@ class TermProblem(StrEnum):
     PERSON_ID_LENGTH = "Ett person-id har 10 eller 12 siffror, och du har skrivit 11."
     SERIAL_LENGTH = "Ett kortserienummer har 19 siffror. Kontrollera att alla är med."
     CHARACTERS = "Ett tjänste-id har bara bokstäverna A till Z, siffror och bindestreck."
+    NAME_SHORT = "Skriv minst två bokstäver av efternamnet."
+    NAME_LONG = "Namnet är för långt. Skriv högst 40 tecken."
+    NAME_CHARACTERS = "Ett namn har bara bokstäver, bindestreck och mellanslag, och högst ett kommatecken."
 
 
 class TermError(ValueError):
@@ -49,7 +53,7 @@ class TermError(ValueError):
 
 @dataclass(frozen=True)
 class Term:
-    """What is looked for. `value` is 12 digits, 19 digits, or a HSA-id's ending in upper case."""
+    """What is looked for. `value` is 12 digits, 19 digits, a HSA-id's ending in upper case, or a name in lower case."""
 
     kind: TermKind
     value: str

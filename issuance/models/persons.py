@@ -5,7 +5,7 @@ from typing import ClassVar
 from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Reverse, Upper
+from django.db.models.functions import Lower, Reverse, Upper
 
 from issuance.authz.roles import AREA_ROLES, GLOBAL_ROLES, ORGANISATION_ROLES
 from issuance.authz.scope import ScopedManager, ScopeRule
@@ -42,6 +42,10 @@ class Person(models.Model):
                 | Q(is_protected=False, protected_person_indicator=False, protected_population_record=False),
                 name="issuance_person_protected",
             ),
+        ]
+        indexes = [
+            # Search by the beginning of a name.
+            models.Index(OpClass(Lower("sort_name"), name="text_pattern_ops"), name="issuance_person_name"),
         ]
 
 

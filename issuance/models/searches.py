@@ -6,14 +6,15 @@ from django.db.models import Q
 from issuance.models.persons import Person
 from siths_portal.lib.ids import new_id
 
-KINDS = ("person_id", "hsa_id", "card_serial")
+KINDS = ("person_id", "hsa_id", "card_serial", "name")
 
 
 class Search(models.Model):
     """A search. Its id is the handle in addresses (S22), and opens for its owner in its session alone.
 
-    `value` is in normal form, a HSA-id's ending in upper case. `hits` is how many persons were found, at most one more than
-    are shown; `person` the one, if there was one. Rows also measure the budgets (S14, S47), and go after a day.
+    `value` is in normal form, a HSA-id's ending in upper case, a name in lower case. `hits` is how many persons were found, at
+    most one more than are shown; `person` the one, if there was one. Rows also measure the budgets (S14, S47), and go after a
+    day.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id)

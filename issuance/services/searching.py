@@ -9,10 +9,11 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Count, Min, Q, QuerySet
-from django.db.models.functions import Reverse, Upper
+from django.db.models.functions import Lower, Reverse, Upper
 
 from issuance.authz import Action, Actor, policy
 from issuance.domain.ids import PersonIdKind
+from issuance.domain.search_names import beginnings, parse_name
 from issuance.domain.search_terms import Term, TermError, TermKind, parse_term
 from issuance.models import Carrier, CertificateSearch, Event, ExtendedReach, MassTrial, Person, PersonIdentifier, Post, Search
 from issuance.services import handles
@@ -25,6 +26,8 @@ LONGEST_REASON = 200
 PREFERENCE = (PersonIdKind.PERSONNUMMER, PersonIdKind.SAMORDNINGSNUMMER, PersonIdKind.PASSPORT, PersonIdKind.RESERVE)
 """Which of a person's numbers stands in lists: the first of these that he has."""
 _HOUR = dt.timedelta(hours=1)
+_GUESSABLE = (TermKind.HSA_ID, TermKind.NAME)
+"""What finds people by a part alone shares one budget."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +57,13 @@ def may_extend(actor: Actor) -> bool:
 
 
 @transaction.atomic(durable=True)
-def search(*, actor: Actor, session_id: UUID, text: str, extended: bool = False, reason: str = "") -> Search:
-    """Looks for what `text` means among the persons that `actor` sees, and keeps the search as a handle of his session.
+def search(*, actor: Actor, session_id: UUID, text: str = "", name: str = "", extended: bool = False, reason: str = "") -> Search:
+    """Looks for what `text` means, or for `name`, among the persons that `actor` sees; keeps the search as his session's handle.
 
-    An extended one looks everywhere, opens whom it finds for EXTENDED_REACH_MINUTES and is noted with its reason. Raises Invalid
-    (fields text, reason), Forbidden, TooManyRequests.
+    A name is looked for inside one's own scope alone. An extended search looks everywhere, opens whom it finds for
+    EXTENDED_REACH_MINUTES and is noted with its reason. Raises Invalid (fields text, name, reason), Forbidden, TooManyRequests.
     """
-    term = _term(text)
+    term = _name(name, text, extended=extended) if name.strip() else _term(text)
     reason = _reason(actor, reason) if extended else ""
     now = clock.now()
     _spend(actor, term, extended=extended, now=now)
@@ -142,6 +145,19 @@ def _term(text: str) -> Term:
         raise Invalid(f"search-{error}".lower().replace("_", "-"), error.problem, fields={"text": [error.problem]}) from None
 
 
+def _name(name: str, text: str, *, extended: bool) -> Term:
+    if text.strip():
+        problem = "Sök med antingen namn eller id, inte båda."
+        raise Invalid("search-twice", problem, fields={"name": [problem]})
+    if extended:
+        problem = "Namn kan du bara söka på inom ditt eget omfång. Sök med person-id, tjänste-id eller kortserienummer i stället."
+        raise Invalid("search-name-extended", problem, fields={"name": [problem]})
+    try:
+        return parse_name(name)
+    except TermError as error:
+        raise Invalid(f"search-{error}".lower().replace("_", "-"), error.problem, fields={"name": [error.problem]}) from None
+
+
 def _reason(actor: Actor, reason: str) -> str:
     if not may_extend(actor):
         raise Forbidden("extended-search", "Din behörighetsroll tillåter inte utökat sökomfång.")
@@ -158,7 +174,7 @@ def _spend(actor: Actor, term: Term, *, extended: bool, now: dt.datetime) -> Non
     """Passes if the last hour's searches leave room for this one. One person's searches wait for each other here."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"search:{actor.ref}"])
-    by_ending, wide = Q(kind=TermKind.HSA_ID), Q(extended=True)
+    by_ending, wide = Q(kind__in=_GUESSABLE), Q(extended=True)
     spent = Search.objects.filter(owner_ref=actor.ref, created_at__gt=now - _HOUR).aggregate(
         all=Count("pk"),
         all_since=Min("created_at"),
@@ -168,7 +184,7 @@ def _spend(actor: Actor, term: Term, *, extended: bool, now: dt.datetime) -> Non
         wide_since=Min("created_at", filter=wide),
     )
     budgets = [("all", settings.SEARCHES_PER_HOUR, True)]
-    budgets += [("ending", settings.SEARCHES_BY_ENDING_PER_HOUR, term.kind is TermKind.HSA_ID)]
+    budgets += [("ending", settings.SEARCHES_BY_ENDING_PER_HOUR, term.kind in _GUESSABLE)]
     budgets += [("wide", settings.SEARCHES_EXTENDED_PER_HOUR, extended)]
     for name, limit, counts in budgets:
         if counts and spent[name] >= limit:
@@ -179,15 +195,17 @@ def _spend(actor: Actor, term: Term, *, extended: bool, now: dt.datetime) -> Non
 def _too_many(name: str) -> str:
     return {
         "all": "Du har gjort så många sökningar som tillåts på en timme. Vänta en stund och sök igen.",
-        "ending": "Du har sökt så många gånger med slutet av ett tjänste-id som tillåts på en timme. Sök med hela person-id:t "
-        "eller kortets serienummer, eller vänta en stund.",
+        "ending": "Du har sökt så många gånger med namn eller slutet av ett tjänste-id som tillåts på en timme. Sök med hela "
+        "person-id:t eller kortets serienummer, eller vänta en stund.",
         "wide": "Du har gjort så många sökningar med utökat sökomfång som tillåts på en timme. Vänta en stund och sök igen.",
     }[name]
 
 
 def _persons(actor: Actor, action: Action, term: Term) -> QuerySet[Person]:
     """The persons whom `term` means and on whom `actor` may do `action`. A hidden one costs the query that a missing one does."""
-    return Person.objects.visible_to(actor, action).filter(pk__in=_holders(actor, action, term)).order_by("sort_name", "pk")
+    persons = Person.objects.visible_to(actor, action)
+    found = _named(persons, term.value) if term.kind is TermKind.NAME else persons.filter(pk__in=_holders(actor, action, term))
+    return found.order_by("sort_name", "pk")
 
 
 def _holders(actor: Actor, action: Action, term: Term) -> QuerySet[Any, Any]:
@@ -197,6 +215,13 @@ def _holders(actor: Actor, action: Action, term: Term) -> QuerySet[Any, Any]:
     if term.kind is TermKind.CARD_SERIAL:
         return Carrier.objects.visible_to(actor, action).filter(card_serial=term.value).values("person_id")
     return _ending_with(Post.objects.visible_to(actor, action), term.value).values("person_id")
+
+
+def _named(persons: QuerySet[Person], name: str) -> QuerySet[Person]:
+    condition = Q()
+    for beginning in beginnings(name):
+        condition |= Q(lower_name__startswith=beginning)
+    return persons.annotate(lower_name=Lower("sort_name")).filter(condition)
 
 
 def _ending_with(posts: QuerySet[Post], ending: str) -> QuerySet[Post]:

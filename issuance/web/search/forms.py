@@ -1,4 +1,4 @@
-"""The search form: one field that understands what is searched for, and the way outside one's scope."""
+"""The search form: one field that understands numbers, one for names, and the way outside one's scope."""
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -19,6 +19,14 @@ class SearchForm(Form):
         required=False,
         max_length=100,
         error_messages={"max_length": _("Texten är för lång. Skriv högst %(limit_value)d tecken.")},
+    )
+    name = forms.CharField(
+        label=_("Namn"),
+        help_text=_("Början av efternamnet, eller efternamn och förnamn. Söker bara inom ditt eget omfång."),
+        required=False,
+        max_length=100,
+        error_messages={"max_length": _("Texten är för lång. Skriv högst %(limit_value)d tecken.")},
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
     extended = forms.BooleanField(label=_("Utökat sökomfång"), required=False)
     reason = forms.CharField(

@@ -57,7 +57,8 @@ def hits(request: HttpRequest, search_id: UUID) -> HttpResponse:
         "next_url": f"{address}?efter={page.after}" if page.after else "",
         "first_url": address if after else "",
     }
-    typed = {"text": _written(found), "extended": found.extended, "reason": found.reason}
+    field = "name" if found.kind == TermKind.NAME else "text"
+    typed = {field: _written(found), "extended": found.extended, "reason": found.reason}
     return _page(request, SearchForm(initial=typed), context)
 
 
