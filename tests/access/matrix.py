@@ -356,6 +356,7 @@ ROWS: list[Row] = [
     Row("area_new", "GET", Action.CREATE_ORGANISATION),
     Row("area_new", "POST", Action.CREATE_ORGANISATION, ok=422),
     *(Row(name, "GET", Action.VIEW_CONFIGURATION, _area, places=AREAS) for name in ("area", "area_history")),
+    Row("area_extended_searches", "GET", ASSIGN, _area, places=AREAS),
     *(
         Row(name, method, Action.CREATE_ORGANISATION, _area, ok=ok, places=AREAS)
         for name in ("area_edit", "organisation_new")
@@ -397,6 +398,10 @@ ROWS: list[Row] = [
     *(
         Row("organisation_offices", method, Action.LINK_OFFICE, _organisation, ok=ok, places=ORGANISATIONS)
         for method, ok in (("GET", 200), ("POST", 422))
+    ),
+    *(
+        Row("organisation_receipt_text", method, Action.EDIT_RECEIPT_TEXT, _organisation, ok=ok, places=ORGANISATIONS)
+        for method, ok in (("GET", 200), ("POST", 302))
     ),
     # roles
     Row("organisation_roles", "GET", ASSIGN, _organisation, places=ORGANISATIONS),

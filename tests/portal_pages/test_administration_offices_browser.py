@@ -1,4 +1,4 @@
-"""Offices in Chromium at a real portal: axe and both widths, by mouse and by keyboard alone."""
+"""Offices and receipt texts in Chromium at a real portal: axe and both widths, by mouse and by keyboard alone."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from issuance.authz import Role
-from issuance.models import Office
+from issuance.models import Office, ReceiptText
 from tests.e2e.hands import Hands, Keyboard, Mouse
 from tests.e2e.looking import Looker
 from tests.lib.faces import serving
@@ -94,3 +94,36 @@ def test_by_keyboard_alone(world: Any, portal: str, browser: Browser) -> None:
     with desk(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
         walk(page, portal, Keyboard(), Blind(), world)
     check(world)
+
+
+def write(page: Page, portal: str, hands: Hands, see: Any, world: Any) -> None:
+    """The issuer writes a receipt text and changes it."""
+    page.goto(f"{portal}/administrera/organisation/{world.region.id}/")
+    hands.press(page.get_by_role("link", name="Redigera kvittenstext"))
+    see.look(page, "no text")
+    hands.write(page.get_by_label("Regionalt tillägg"), "x" * 2001 if hands.name == "mus" else "Ett")
+    hands.press(button(page, "Spara"))
+    if hands.name == "mus":
+        refused(page, see, "text refused")
+        hands.write(page.get_by_label("Regionalt tillägg"), "Ett")
+        hands.press(button(page, "Spara"))
+    told(page, "Kvittenstexten är sparad.")
+    hands.write(page.get_by_label("Regionalt tillägg"), "Frågor: kundservice")
+    hands.press(button(page, "Spara"))
+    see.look(page, "versions")
+    page.goto(f"{portal}/administrera/organisation/{world.clinic.id}/kvittenstext/")
+    see.look(page, "text from above")
+    texts = ReceiptText.objects.filter(organisation=world.region).order_by("version")
+    assert [row.regional_addition for row in texts] == ["Ett", "Frågor: kundservice"]
+
+
+def test_receipt_texts_by_mouse_and_looked_at(world: Any, portal: str, browser: Browser) -> None:
+    eye = Looker("administration-receipt-texts")
+    with desk(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
+        eye.follow(page.context)
+        write(page, portal, Mouse(), eye, world)
+
+
+def test_receipt_texts_by_keyboard_alone(world: Any, portal: str, browser: Browser) -> None:
+    with desk(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
+        write(page, portal, Keyboard(), Blind(), world)

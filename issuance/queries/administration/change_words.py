@@ -64,6 +64,8 @@ FIELDS: Mapping[str, str] = {
     "city": _("Postort"),
     "issuer_number": _("Utfärdarnummer"),
     "back_text": _("Baksidestext"),
+    "regional_addition": _("Regionalt tillägg"),
+    "receipt_text_version": _("Version"),
 }
 """Names of fields and facts. What is not here stands in the log and is not shown."""
 

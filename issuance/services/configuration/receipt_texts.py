@@ -1,30 +1,68 @@
 """Additions to receipts (Regionalt tillägg)."""
 
+import unicodedata
 from uuid import UUID
 
 from django.db import transaction
 
 from issuance.authz import Action, Actor, policy
 from issuance.models import Organisation, ReceiptText
-from issuance.services.configuration._editing import record
+from issuance.services.configuration._editing import Change, Outdated, record
 from siths_portal.lib import clock
+from siths_portal.lib.errors import Invalid
+
+LONGEST = 2000
+"""Characters of an addition, which stands on one receipt with everything else."""
+
+_FIELD = "regional_addition"
 
 
 @transaction.atomic(durable=True)
-def set_receipt_text(*, actor: Actor, organisation_id: UUID, regional_addition: str) -> ReceiptText:
-    """Makes a new version of the organisation's addition to receipts; the same text again makes none."""
-    organisation = policy.get(
-        actor, Action.EDIT_RECEIPT_TEXT, Organisation.objects.select_for_update(of=("self",), no_key=True), organisation_id
-    )
+def set_receipt_text(*, actor: Actor, organisation_id: UUID, regional_addition: str, version: int | None = None) -> ReceiptText:
+    """Makes a new version of the organisation's addition to receipts; the same text again makes none.
+
+    `version` is the one that was read, 0 for none; left out it is not compared. An empty text is one too: nothing is added then,
+    also not what stands above. Raises NotFound, Forbidden, Invalid, Outdated.
+    """
+    rows = Organisation.objects.select_for_update(of=("self",), no_key=True)
+    organisation = policy.get(actor, Action.EDIT_RECEIPT_TEXT, rows, organisation_id)
+    text = _text(regional_addition)
     latest = ReceiptText.objects.filter(organisation=organisation).order_by("-version").first()
-    if latest is not None and latest.regional_addition == regional_addition:
+    if latest is not None and latest.regional_addition == text:
         return latest
+    newest = latest.version if latest else 0
+    if version is not None and version != newest:
+        now = {_FIELD: latest.regional_addition if latest else ""}
+        raise Outdated(newest, _changes_since(organisation, version), now)
     row = ReceiptText.objects.create(
         organisation=organisation,
-        version=latest.version + 1 if latest else 1,
-        regional_addition=regional_addition,
+        version=newest + 1,
+        regional_addition=text,
         created_at=clock.now(),
         created_by_ref=actor.ref,
     )
-    record(actor, "organisation.receipt_text_set", organisation, version=row.version)
+    record(actor, "organisation.receipt_text_set", organisation, receipt_text_version=row.version)
     return row
+
+
+def _text(given: str) -> str:
+    """Lines composed (NFC) without spaces after them. Raises Invalid for what is too long or cannot be printed."""
+    lines = [line.rstrip() for line in unicodedata.normalize("NFC", given).splitlines()]
+    text = "\n".join(lines).strip()
+    message = f"Skriv högst {LONGEST} tecken." if len(text) > LONGEST else ""
+    if not all(each.isprintable() or each == "\n" for each in text):
+        message = "Texten innehåller tecken som inte går att skriva ut. Skriv den på nytt."
+    if message:
+        raise Invalid("receipt-text", message, fields={_FIELD: [message]})
+    return text
+
+
+def _changes_since(organisation: Organisation, version: int) -> list[Change]:
+    """What others wrote after `version`, oldest first."""
+    rows = list(ReceiptText.objects.filter(organisation=organisation, version__gte=version).order_by("version"))
+    before = rows.pop(0).regional_addition if rows and rows[0].version == version else ""
+    changes = []
+    for row in rows:
+        changes.append(Change(row.created_at, row.created_by_ref, _FIELD, before, row.regional_addition))
+        before = row.regional_addition
+    return changes

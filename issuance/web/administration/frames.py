@@ -31,7 +31,7 @@ AREA_TABS: tuple[tuple[str, Promise], ...] = (
     ("area", _("Uppgifter")),
     ("area_history", _("Historik")),
 )
-AREA_FUNCTIONS: tuple[Entry, ...] = ()
+AREA_FUNCTIONS: tuple[Entry, ...] = (Entry("area_extended_searches", _("Utökade sökningar"), Action.ASSIGN_ROLE),)
 AREA_CONFIGURATION: tuple[Entry, ...] = (
     Entry("area_edit", _("Redigera utgivningsområdet"), Action.CREATE_ORGANISATION),
     Entry("office_new", _("Skapa kontor"), Action.EDIT_OFFICE),
@@ -52,6 +52,7 @@ ORGANISATION_FUNCTIONS: tuple[Entry, ...] = (Entry("organisation_roles", _("Redi
 ORGANISATION_CONFIGURATION: tuple[Entry, ...] = (
     Entry("sub_organisation_new", _("Skapa underorganisation"), Action.CREATE_SUB_ORGANISATION),
     Entry("organisation_offices", _("Koppla kontor"), Action.LINK_OFFICE),
+    Entry("organisation_receipt_text", _("Redigera kvittenstext"), Action.EDIT_RECEIPT_TEXT),
 )
 _ADMINISTRATION_ALONE = _("Förvaltningen ändrar organisationer som inte är underorganisationer.")
 

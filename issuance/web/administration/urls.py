@@ -2,7 +2,17 @@
 
 from django.urls import URLPattern, path
 
-from issuance.web.administration import areas, history, holders, moving, offices, organisations, overview
+from issuance.web.administration import (
+    areas,
+    extended_searches,
+    history,
+    holders,
+    moving,
+    offices,
+    organisations,
+    overview,
+    receipt_texts,
+)
 
 _AREA = "administrera/utgivningsomrade/<uuid:area_id>/"
 _ORGANISATION = "administrera/organisation/<uuid:organisation_id>/"
@@ -14,6 +24,7 @@ urlpatterns: list[URLPattern] = [
     path(_AREA, areas.area, name="area"),
     path(f"{_AREA}redigera/", areas.area_edit, name="area_edit"),
     path(f"{_AREA}historik/", history.area_history, name="area_history"),
+    path(f"{_AREA}utokade-sokningar/", extended_searches.area_extended_searches, name="area_extended_searches"),
     path(f"{_AREA}ny-organisation/", organisations.organisation_new, name="organisation_new"),
     path(_ORGANISATION, organisations.organisation, name="organisation"),
     path(f"{_ORGANISATION}redigera/", organisations.organisation_edit, name="organisation_edit"),
@@ -30,4 +41,5 @@ urlpatterns: list[URLPattern] = [
     path(f"{_OFFICE}koppla-organisation/", offices.office_connect, name="office_connect"),
     path(f"{_OFFICE}stang/", offices.office_close, name="office_close"),
     path(f"{_ORGANISATION}kontor/", offices.organisation_offices, name="organisation_offices"),
+    path(f"{_ORGANISATION}kvittenstext/", receipt_texts.organisation_receipt_text, name="organisation_receipt_text"),
 ]

@@ -1,0 +1,58 @@
+"""Regionalt tillägg of an organisation: its versions, and which text holds."""
+
+import datetime as dt
+from dataclasses import dataclass
+from uuid import UUID
+
+from issuance.authz import Action, Actor, policy
+from issuance.models import Organisation, ReceiptText
+from issuance.queries.history import names_of
+from issuance.services import receipt_content
+
+PAGE = 20
+
+
+@dataclass(frozen=True)
+class TextVersion:
+    """A version: when, by whom, and the text; empty where nothing is added."""
+
+    version: int
+    at: dt.datetime
+    who: str
+    text: str
+
+
+@dataclass(frozen=True)
+class ReceiptTexts:
+    """The newest `version` (0: none) with its text, a page of versions, newest first, and where the next goes on.
+
+    `above` is the organisation whose text holds while there is no own, with `text_above`; empty where there is none.
+    """
+
+    version: int
+    regional_addition: str
+    versions: tuple[TextVersion, ...]
+    before: int | None
+    above: str
+    text_above: str
+
+
+def receipt_texts(*, actor: Actor, organisation_id: UUID, before: int | None = None) -> ReceiptTexts:
+    """The additions of an organisation that the actor may edit. Raises NotFound, Forbidden."""
+    organisation = policy.get(actor, Action.EDIT_RECEIPT_TEXT, Organisation.objects.all(), organisation_id)
+    holds = receipt_content.regional_addition(organisation)
+    own = holds if holds is not None and holds.organisation_id == organisation.id else None
+    rows = ReceiptText.objects.filter(organisation=organisation)
+    if before is not None:
+        rows = rows.filter(version__lt=before)
+    found = list(rows.order_by("-version")[: PAGE + 1])
+    shown = found[:PAGE]
+    who = names_of(actor, {row.created_by_ref for row in shown})
+    return ReceiptTexts(
+        version=own.version if own else 0,
+        regional_addition=own.regional_addition if own else "",
+        versions=tuple(TextVersion(row.version, row.created_at, who[row.created_by_ref], row.regional_addition) for row in shown),
+        before=shown[-1].version if len(found) > PAGE else None,
+        above=holds.organisation.name if holds is not None and own is None else "",
+        text_above=holds.regional_addition if holds is not None and own is None else "",
+    )

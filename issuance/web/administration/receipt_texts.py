@@ -1,0 +1,79 @@
+"""Redigera kvittenstext: the regional addition to receipts, with its versions (domain.md 7.3)."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods
+
+from issuance.authz import Action
+from issuance.queries.administration import places, receipt_texts
+from issuance.services import configuration
+from issuance.web.administration.around import actor_of, demand
+from issuance.web.administration.editing import EditForm, initial, saved
+from issuance.web.administration.frames import organisation_page
+
+_LARGEST = 2**31 - 1
+
+
+class ReceiptTextForm(EditForm):
+    """The addition; what it may hold is the service's to say."""
+
+    columns: ClassVar[Mapping[str, str]] = {"regional_addition": "regional_addition"}
+
+    regional_addition = forms.CharField(
+        label=gettext_lazy("Regionalt tillägg"),
+        help_text=gettext_lazy("Skrivs på kvittenser från och med nu. Högst 2000 tecken. Utan text läggs inget till."),
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 8}),
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def organisation_receipt_text(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
+    """An organisation's addition to receipts, and a new version of it. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = places.organisation_head(actor=actor, organisation_id=organisation_id)
+    demand(Action.EDIT_RECEIPT_TEXT in head.rights)
+    form, status = None, 200
+    if request.method == "POST":
+        form = ReceiptTextForm(request.POST)
+        made, status = saved(
+            form,
+            actor,
+            lambda given: configuration.set_receipt_text(
+                actor=actor,
+                organisation_id=organisation_id,
+                regional_addition=given["regional_addition"],
+                version=given["version"],
+            ),
+        )
+        if made is not None:
+            messages.success(request, _("Kvittenstexten är sparad."))
+            return redirect("organisation_receipt_text", organisation_id)
+    found = receipt_texts.receipt_texts(actor=actor, organisation_id=organisation_id, before=_before(request))
+    context = {
+        "head": head,
+        "form": form or ReceiptTextForm(initial=initial(ReceiptTextForm, found)),
+        "submit": _("Spara"),
+        "cancel_url": reverse("organisation", args=[organisation_id]),
+        "found": found,
+        "next_url": f"{request.path}?fore={found.before}#versioner" if found.before else "",
+        "first_url": f"{request.path}#versioner" if "fore" in request.GET else "",
+    }
+    template, step = "administration/receipt_text.html", _("Redigera kvittenstext")
+    return organisation_page(request, template, head, context, here="organisation", step=step, status=status)
+
+
+def _before(request: HttpRequest) -> int | None:
+    """The version that the list ends before; its first page for what is none."""
+    given = request.GET.get("fore", "")
+    return int(given) if given.isascii() and given.isdecimal() and len(given) < 11 and int(given) <= _LARGEST else None

@@ -1,0 +1,75 @@
+"""Redigera kvittenstext over HTTP: versions, which text holds, and two who write at once."""
+
+from typing import Any
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from issuance.models import ReceiptText
+from issuance.services import configuration
+from tests.issuance.world import SETUP
+from tests.portal_pages.test_administration import MOST_QUERIES, at, fields_of, issuer
+from tests.portal_pages.test_person import text_of
+
+NAME = "organisation_receipt_text"
+
+
+def write(world: Any, text: str) -> ReceiptText:
+    return configuration.set_receipt_text(actor=SETUP, organisation_id=world.region.id, regional_addition=text)
+
+
+def test_each_text_is_a_version_with_who_and_when(world: Any) -> None:
+    client = issuer(world)
+    assert "Ingen version än" in text_of(client.get(at(NAME, world.region)))
+    for number, text in enumerate(("Ett\r\nför alla ", "Två", "Två", "")):
+        data = {**fields_of(client.get(at(NAME, world.region))), "regional_addition": text}
+        assert client.post(at(NAME, world.region), data).url == at(NAME, world.region), number
+    rows = ReceiptText.objects.filter(organisation=world.region).order_by("version")
+    assert [(row.version, row.regional_addition) for row in rows] == [(1, "Ett\nför alla"), (2, "Två"), (3, "")]
+    page = client.get(at(NAME, world.region))
+    assert [each.who for each in page.context["found"].versions] == ["Handläggare Provsson"] * 3
+    assert "3 (gäller)" in text_of(page)
+    assert "Kvittenstext ändrades Version: 3" in text_of(client.get(at("organisation_history", world.region)))
+
+
+def test_without_its_own_the_text_from_above_is_shown(world: Any) -> None:
+    write(world, "Regionens text")
+    text = text_of(issuer(world).get(at(NAME, world.clinic)))
+    assert "gäller texten från Regionen: Regionens text" in text
+
+
+def test_the_second_of_two_is_told_and_loses_nothing_typed(world: Any) -> None:
+    client = issuer(world)
+    data = {**fields_of(client.get(at(NAME, world.region))), "regional_addition": "Mitt"}
+    write(world, "Deras")
+    response = client.post(at(NAME, world.region), data)
+    assert response.status_code == 409
+    assert "Regionalt tillägg: – → Deras" in text_of(response)
+    sent = fields_of(response)
+    assert sent == {"version": "1", "regional_addition": "Mitt"}
+    assert client.post(at(NAME, world.region), sent).status_code == 302
+    assert ReceiptText.objects.filter(organisation=world.region).count() == 2
+
+
+def test_what_is_too_long_or_unprintable_is_refused(world: Any) -> None:
+    client = issuer(world)
+    for text, said in (("x" * 2001, "Skriv högst 2000 tecken"), ("a\x1bb", "inte går att skriva ut")):
+        response = client.post(at(NAME, world.region), {"version": "0", "regional_addition": text})
+        assert (response.status_code, said in text_of(response)) == (422, True)
+    assert not ReceiptText.objects.exists()
+
+
+def test_many_versions_are_paged_within_few_queries(world: Any) -> None:
+    client = issuer(world)
+    write(world, "Text")
+    client.get(at(NAME, world.region))
+    with CaptureQueriesContext(connection) as few:
+        client.get(at(NAME, world.region))
+    for number in range(24):
+        write(world, f"Text {number}")
+    with CaptureQueriesContext(connection) as many:
+        first = client.get(at(NAME, world.region))
+    assert len(few) == len(many) <= MOST_QUERIES
+    second = client.get(first.context["next_url"].split("#")[0])
+    assert [each.version for each in second.context["found"].versions] == [5, 4, 3, 2, 1]
+    assert client.get(f"{at(NAME, world.region)}?fore=x").context["found"].versions[0].version == 25
