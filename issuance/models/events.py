@@ -8,6 +8,9 @@ from siths_portal.lib import audit, documents, events
 NAMING_AN_ORGANISATION = ("office", "customisation")
 """Subjects whose events may name an organisation in their facts, and stand in its history too."""
 
+EXTENDED_SEARCH = "search.extended"
+"""The action of a search outside the searcher's scope."""
+
 
 class Event(events.AppendOnlyEvent):
     """What was done in issuance. Subjects: carrier, eid, order (with `subject_seq`), person, organisation and the like."""
@@ -22,6 +25,7 @@ class Event(events.AppendOnlyEvent):
                 name="issuance_event_organisation",
                 condition=models.Q(subject_type__in=NAMING_AN_ORGANISATION),
             ),
+            models.Index(fields=["actor_ref", "id"], name="issuance_event_extended", condition=models.Q(action=EXTENDED_SEARCH)),
         ]
 
 

@@ -31,7 +31,8 @@ def organisation_history(request: HttpRequest, organisation_id: UUID) -> HttpRes
 
 def history_context(request: HttpRequest, subject_type: str, subject_ref: UUID | str) -> dict[str, Any]:
     """What `administration/history.html` draws of a subject that the actor sees; `?fore=` asks for older events."""
-    found = history.history(actor=actor_of(request), subject_type=subject_type, subject_ref=subject_ref, before=_before(request))
+    actor, before = actor_of(request), event_cursor(request)
+    found = history.history(actor=actor, subject_type=subject_type, subject_ref=subject_ref, before=before)
     return {
         "entries": found.entries,
         "next_url": f"{request.path}?fore={found.before}" if found.before else "",
@@ -39,7 +40,7 @@ def history_context(request: HttpRequest, subject_type: str, subject_ref: UUID |
     }
 
 
-def _before(request: HttpRequest) -> int | None:
+def event_cursor(request: HttpRequest) -> int | None:
     """The event that the page ends before; the first page for what is no number of one."""
     given = request.GET.get("fore", "")
     return int(given) if given.isascii() and given.isdecimal() and len(given) < 20 and int(given) <= _LARGEST_ID else None

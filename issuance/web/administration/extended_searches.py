@@ -1,0 +1,37 @@
+"""The page of an area's extended searches, for its responsible issuer."""
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_safe
+
+from issuance.authz import Action
+from issuance.domain.search_terms import TermKind
+from issuance.queries.administration import extended_searches, places
+from issuance.web.administration.around import actor_of, demand
+from issuance.web.administration.frames import area_page
+from issuance.web.administration.history import event_cursor
+
+KINDS = {
+    TermKind.PERSON_ID: gettext_lazy("Person-id"),
+    TermKind.HSA_ID: gettext_lazy("Slutet av ett tjänste-id"),
+    TermKind.CARD_SERIAL: gettext_lazy("Kortserienummer"),
+}
+
+
+@require_safe
+def area_extended_searches(request: HttpRequest, area_id: UUID) -> HttpResponse:
+    """Extended searches by people of the area, newest first; `?fore=` asks for older ones. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = places.area_head(actor=actor, area_id=area_id)
+    demand(Action.ASSIGN_ROLE in head.rights)
+    found = extended_searches.extended_searches(actor=actor, area_id=area_id, before=event_cursor(request))
+    context = {
+        "rows": [(row, KINDS.get(TermKind(row.kind), row.kind)) for row in found.rows],
+        "next_url": f"{request.path}?fore={found.before}" if found.before else "",
+        "first_url": request.path if "fore" in request.GET else "",
+    }
+    step = _("Utökade sökningar")
+    return area_page(request, "administration/extended_searches.html", head, context, here="area", step=step)
