@@ -403,6 +403,11 @@ ROWS: list[Row] = [
         Row("organisation_receipt_text", method, Action.EDIT_RECEIPT_TEXT, _organisation, ok=ok, places=ORGANISATIONS)
         for method, ok in (("GET", 200), ("POST", 302))
     ),
+    *(
+        Row("organisation_articles", method, Action.CHOOSE_ARTICLES, _organisation, ok=ok, places=ORGANISATIONS)
+        for method, ok in (("GET", 200), ("POST", 302))
+    ),
+    Row("articles", "GET", Action.VIEW_CONFIGURATION),
     # roles
     Row("organisation_roles", "GET", ASSIGN, _organisation, places=ORGANISATIONS),
     Row("organisation_role_add", "GET", ASSIGN, _organisation, places=ORGANISATIONS),

@@ -6,7 +6,7 @@
 from issuance.services.configuration._editing import Change, Outdated
 from issuance.services.configuration._tree import child_path, segment
 from issuance.services.configuration.areas import create_area, edit_area
-from issuance.services.configuration.articles import ArticleData, offer_article, register_article
+from issuance.services.configuration.articles import ArticleData, choose_articles, offer_article, register_article
 from issuance.services.configuration.customisations import (
     register_customisation,
     register_generic_customisation,
@@ -45,6 +45,7 @@ __all__ = [
     "OrganisationData",
     "Outdated",
     "child_path",
+    "choose_articles",
     "close_office",
     "connect_office",
     "connect_offices",

@@ -53,6 +53,7 @@ ORGANISATION_CONFIGURATION: tuple[Entry, ...] = (
     Entry("sub_organisation_new", _("Skapa underorganisation"), Action.CREATE_SUB_ORGANISATION),
     Entry("organisation_offices", _("Koppla kontor"), Action.LINK_OFFICE),
     Entry("organisation_receipt_text", _("Redigera kvittenstext"), Action.EDIT_RECEIPT_TEXT),
+    Entry("organisation_articles", _("Administrera artiklar"), Action.CHOOSE_ARTICLES),
 )
 _ADMINISTRATION_ALONE = _("Förvaltningen ändrar organisationer som inte är underorganisationer.")
 

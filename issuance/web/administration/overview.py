@@ -50,6 +50,7 @@ def overview(request: HttpRequest) -> HttpResponse:
 def _functions(actor: Actor) -> Iterator[Link]:
     if policy.holds(actor, Action.ASSIGN_ROLE):
         yield Link(_("Rollinnehavare"), reverse("role_holders"))
+    yield Link(_("Artiklar"), reverse("articles"))
     yield Link(_("Vad får rollen göra?"), reverse("role_rights"))
 
 

@@ -4,6 +4,7 @@ from django.urls import URLPattern, path
 
 from issuance.web.administration import (
     areas,
+    articles,
     extended_searches,
     history,
     holders,
@@ -42,4 +43,6 @@ urlpatterns: list[URLPattern] = [
     path(f"{_OFFICE}stang/", offices.office_close, name="office_close"),
     path(f"{_ORGANISATION}kontor/", offices.organisation_offices, name="organisation_offices"),
     path(f"{_ORGANISATION}kvittenstext/", receipt_texts.organisation_receipt_text, name="organisation_receipt_text"),
+    path(f"{_ORGANISATION}artiklar/", articles.organisation_articles, name="organisation_articles"),
+    path("administrera/artiklar/", articles.catalogue, name="articles"),
 ]

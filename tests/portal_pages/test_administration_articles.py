@@ -1,0 +1,123 @@
+"""Articles over HTTP: the catalogue, and what an organisation may order; and both in Chromium."""
+
+import datetime as dt
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from playwright.sync_api import Browser, Page
+
+from issuance.authz import Role
+from issuance.models import Article, Event, Organisation, OrganisationArticle
+from issuance.services import configuration
+from siths_portal.lib import clock
+from tests.e2e.hands import Hands, Keyboard, Mouse
+from tests.e2e.looking import Looker
+from tests.issuance.world import SETUP
+from tests.lib.faces import serving
+from tests.portal_pages.test_administration import MOST_QUERIES, at, issuer
+from tests.portal_pages.test_administration_browser import told
+from tests.portal_pages.test_person import text_of
+from tests.portal_pages.test_pki_browser import Blind, button
+from tests.portal_pages.test_search_browser import desk
+
+NAME = "organisation_articles"
+
+
+def orderable(organisation: Organisation) -> list[str]:
+    rows = OrganisationArticle.objects.filter(organisation=organisation, orderable=True)
+    return sorted(rows.values_list("article_id", flat=True))
+
+
+def ended(code: str) -> None:
+    Article.objects.filter(pk=code).update(valid_to=clock.today() - dt.timedelta(days=1))
+
+
+def test_ticks_are_set_and_stand_in_the_history(world: Any) -> None:
+    client = issuer(world)
+    assert "631 - Kort REK Ordinarie kort Godkänd" in text_of(client.get(at(NAME, world.city)))
+    sent = {"shown": ["610", "631", "631-REK"], "article": ["610", "631"]}
+    assert client.post(at(NAME, world.city), sent).url == at(NAME, world.city)
+    assert orderable(world.city) == ["610", "631"]
+    assert client.post(at(NAME, world.city), {"shown": ["610"], "article": ["610"]}).status_code == 302
+    assert Event.objects.filter(action="organisation.article_set", facts__orderable=False).count() == 1
+    text = text_of(client.get(at("organisation_history", world.city)))
+    assert "Beställningsbar artikel ändrades Artikel: 631-REK Beställningsbar: Nej" in text
+
+
+def test_what_others_set_meanwhile_stays(world: Any) -> None:
+    configuration.offer_article(actor=SETUP, organisation_id=world.city.id, article_code="610", orderable=False)
+    sent = {"shown": ["610", "631", "631-REK"], "article": ["610", "631"]}
+    issuer(world).post(at(NAME, world.city), sent)
+    assert orderable(world.city) == ["631"]
+
+
+@pytest.mark.parametrize("code", ["610", "nej"])
+def test_what_is_not_sold_cannot_be_ticked(world: Any, code: str) -> None:
+    configuration.offer_article(actor=SETUP, organisation_id=world.city.id, article_code="610", orderable=False)
+    ended("610")
+    response = issuer(world).post(at(NAME, world.city), {"shown": ["631"], "article": ["631", code]})
+    assert (response.status_code, "Artikeln säljs inte längre" in text_of(response)) == (422, True)
+    assert "610" not in [line.article.code for line in response.context["lines"]]
+    assert orderable(world.city) == ["631", "631-REK"]
+
+
+def test_what_has_ended_is_shown_while_it_is_ticked(world: Any) -> None:
+    ended("610")
+    assert "610 - Kort Ordinarie kort Utgången" in text_of(issuer(world).get(at(NAME, world.city)))
+
+
+def test_the_catalogue_tells_all_that_is_known_of_an_article(world: Any) -> None:
+    Article.objects.filter(pk="610").update(valid_from=clock.today() + dt.timedelta(days=1), orientation="portrait")
+    text = text_of(issuer(world).get(reverse("articles")))
+    assert "631 - Kort REK Ordinarie kort Liggande Nej REK 3 2020-01-01– Godkänd" in text
+    assert "610 - Kort Ordinarie kort Stående Ja Ordinarie 3" in text
+    assert "Kommande" in text
+
+
+def test_few_queries(world: Any) -> None:
+    client = issuer(world)
+    for address in (reverse("articles"), at(NAME, world.city)):
+        client.get(address)
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get(address).status_code == 200
+        assert len(queries) <= MOST_QUERIES
+
+
+@pytest.fixture(scope="module")
+def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving("portal", tmp_path_factory.mktemp("portal") / "log") as url:
+        yield url
+
+
+def walk(page: Page, portal: str, hands: Hands, see: Any, world: Any) -> None:
+    """The issuer reads the catalogue and takes an article from an organisation."""
+    page.goto(f"{portal}/administrera/")
+    hands.press(page.get_by_role("link", name="Artiklar"))
+    see.look(page, "catalogue")
+    page.goto(f"{portal}/administrera/organisation/{world.city.id}/")
+    hands.press(page.get_by_role("link", name="Administrera artiklar"))
+    see.look(page, "articles")
+    tick = page.get_by_label("631 - Kort REK")
+    if hands.name == "mus":
+        hands.press(tick)  # Mouse.choose is for what is to be ticked
+    else:
+        hands.choose(tick)
+    hands.press(button(page, "Spara"))
+    told(page, "Beställningsbara artiklar är sparade.")
+    assert orderable(world.city) == ["610", "631"]
+
+
+def test_by_mouse_and_looked_at(world: Any, portal: str, browser: Browser) -> None:
+    eye = Looker("administration-articles")
+    with desk(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
+        eye.follow(page.context)
+        walk(page, portal, Mouse(), eye, world)
+
+
+def test_by_keyboard_alone(world: Any, portal: str, browser: Browser) -> None:
+    with desk(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
+        walk(page, portal, Keyboard(), Blind(), world)
