@@ -11,7 +11,7 @@ from issuance.services.configuration._editing import Change, Outdated, record
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid
 
-LONGEST = 2000
+LONGEST = 5000
 """Characters of an addition, which stands on one receipt with everything else."""
 
 _FIELD = "regional_addition"

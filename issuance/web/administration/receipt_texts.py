@@ -30,7 +30,7 @@ class ReceiptTextForm(EditForm):
 
     regional_addition = forms.CharField(
         label=gettext_lazy("Regionalt tillägg"),
-        help_text=gettext_lazy("Skrivs på kvittenser från och med nu. Högst 2000 tecken. Utan text läggs inget till."),
+        help_text=gettext_lazy("Skrivs på kvittenser från och med nu. Högst 5000 tecken. Utan text läggs inget till."),
         required=False,
         strip=False,
         widget=forms.Textarea(attrs={"rows": 8}),
