@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 from django.db.models import Count, Exists, F, OuterRef
 
 from pki import clock_guard
@@ -345,7 +346,7 @@ def _store(answers: list[SignedAnswer]) -> int:
         current = dict(locked.values_list("id", "status_version"))
         valid = [answer for answer in answers if current.get(answer.certificate_id) == answer.status_version]
         with connection.cursor() as cursor:
-            cursor.execute(_PIECE)
+            make_piece(cursor)
             bulk.insert_values(OcspResponse, SignedAnswer._fields, valid, table="pki_ocsp_piece")
             cursor.execute(_FROM_PIECE)
         stored = {answer.certificate_id for answer in valid}
@@ -354,10 +355,20 @@ def _store(answers: list[SignedAnswer]) -> int:
     return len(stored)
 
 
+def make_piece(cursor: CursorWrapper) -> None:
+    """The session's own table for answers on their way into the real one; one that is there is left alone.
+
+    Looked for first: a read-only session makes nothing, not even what would be there already (`scratch`).
+    """
+    cursor.execute("SELECT to_regclass('pg_temp.pki_ocsp_piece')")
+    if cursor.fetchone() == (None,):
+        cursor.execute(_PIECE)
+
+
 _COLUMNS: Final = ", ".join(SignedAnswer._fields)
 # Of the connection's own, and empty after each transaction.
 _PIECE: Final = f"""
-CREATE TEMPORARY TABLE IF NOT EXISTS pki_ocsp_piece ON COMMIT DELETE ROWS AS SELECT {_COLUMNS} FROM pki_ocspresponse WITH NO DATA
+CREATE TEMPORARY TABLE pki_ocsp_piece ON COMMIT DELETE ROWS AS SELECT {_COLUMNS} FROM pki_ocspresponse WITH NO DATA
 """  # noqa: S608  (names of our own)
 _FROM_PIECE: Final = f"""
 INSERT INTO pki_ocspresponse ({_COLUMNS}) SELECT {_COLUMNS} FROM pki_ocsp_piece ORDER BY certificate_id

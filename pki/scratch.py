@@ -7,6 +7,8 @@ alone: a statement that met another table would be refused, and all of it ends w
 from django.apps import apps
 from django.db import connection, transaction
 
+from pki import ocsp
+
 READ_ONLY = "-c default_transaction_read_only=on"
 """What `PGOPTIONS` must hold in the environment of the process."""
 
@@ -24,6 +26,7 @@ def begin() -> None:
         for table in tables:
             name = connection.ops.quote_name(table)
             cursor.execute(f"CREATE TEMPORARY TABLE {name} (LIKE {name} INCLUDING ALL)")
+        ocsp.make_piece(cursor)
     check()
 
 

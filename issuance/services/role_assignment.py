@@ -10,7 +10,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from authn import service as authn
 from issuance.authz import Action, Actor, Role, ScopedQuerySet, policy
@@ -154,7 +154,7 @@ def end_roles(*, actor: Actor, grant_ids: Sequence[UUID]) -> list[RoleGrant]:
     in_force = any(grant.valid_from <= now for grant in going)
     for grant in going:
         grant.valid_to, grant.version = now, grant.version + 1
-    RoleGrant.objects.bulk_update(going, ["valid_to", "version"])
+    RoleGrant.objects.filter(pk__in=[grant.pk for grant in going]).update(valid_to=now, version=F("version") + 1)
     if in_force:
         person_id = going[0].person_id
         authn.end_sessions(subject_ref(person_id), reason=authn.ROLE_ENDED, actor_ref=actor.ref)

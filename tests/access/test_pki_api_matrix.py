@@ -8,17 +8,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from pki.clients import RIGHTS
-from pki.models import Certificate, ClientPermission
+from pki.models import CaState, Certificate, CertificateAuthority, ClientPermission
 from siths_portal.lib import clock
 from tests.access.faces import face
 from tests.access.test_api_matrix import METHODS, api, call, described, machines
 from tests.access.walker import Answer
 from tests.access.world import CALLERS, SUPPLIER, AccessWorld, undone
 from tests.issuance import authorities
+from tests.pki_api.service import order
 
 __all__ = ["api", "machines"]
 
@@ -27,20 +26,8 @@ CA, PROFILE = "person-id-3", "person-id-auth"
 UNKNOWN = "01ABCDEF"
 
 
-def order(_serial: str) -> dict[str, Any]:
-    """A whole order."""
-    made = authorities.card(991)
-    csr = x509.load_der_x509_csr(made.csrs[PROFILE]).public_bytes(Encoding.PEM).decode()
-    subject = {
-        "countryName": "SE", "commonName": "Åsa Ek", "surname": "Ek", "givenName": "Åsa", "serialNumber": "189001019802",
-    }  # fmt: skip
-    return {
-        "issuer": CA, "profile": PROFILE, "subject": subject, "csr": csr, "subject_ref": "person:x", "card_number": made.serial,
-    }  # fmt: skip
-
-
 BODIES: dict[str, Callable[[str], dict[str, Any] | None]] = {
-    "order_certificate": order,
+    "order_certificate": lambda _serial: order(),
     "search_certificates": lambda serial: {"serial_prefix": serial[:40]},
     "read_certificate": lambda _serial: None,
     "revoke_certificate": lambda serial: {"issuer": CA, "serial": serial, "reason": "superseded"},
@@ -52,9 +39,12 @@ EMPTY = '{"certificates":[],"next_cursor":null}'
 def perform(operation: str, access: AccessWorld, *, unknown: bool = False, granted: str = "", **caller: Any) -> Answer:
     method, path = PKI_API[operation]
     with undone(), clock.moved_to(access.moment):
+        root = CertificateAuthority.objects.get(slug="root")
+        authorities.make_authority("function", "DEMO SITHS e-id Function CA v1", CaState.ACTIVE, root)
         if granted:
             rights = {f"may_{right}": True for right in RIGHTS}
-            ClientPermission.objects.create(client_ref=granted, ca=CA, profile=PROFILE, changed_at=access.moment, **rights)
+            for ca, profile in ((CA, PROFILE), ("function", "function")):
+                ClientPermission.objects.create(client_ref=granted, ca=ca, profile=profile, changed_at=access.moment, **rights)
         row = Certificate.objects.filter(ca__slug=CA, profile_version__name=PROFILE, status="issued").first()
         assert row is not None
         serial = UNKNOWN if unknown else row.serial

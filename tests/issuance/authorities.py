@@ -25,13 +25,13 @@ _PUK_KEY = ec.generate_private_key(ec.SECP256R1())
 
 def make_authorities() -> None:
     """The two level-3 CAs, the CA of earlier cards, and the key that PUKs are encrypted to."""
-    root = _authority("root", "DEMO SITHS e-id Root CA v2", CaState.OFFLINE)
+    root = make_authority("root", "DEMO SITHS e-id Root CA v2", CaState.OFFLINE)
     for slug, name, state in (
         ("person-hsaid-3", "DEMO SITHS e-id Person HSA-id 3 CA v1", CaState.ACTIVE),
         ("person-id-3", "DEMO SITHS e-id Person ID 3 CA v1", CaState.ACTIVE),
         ("demo-bulk", "DEMO SITHS e-id Bulk CA v1", CaState.STATUS_ONLY),
     ):
-        _authority(slug, name, state, root)
+        make_authority(slug, name, state, root)
     public = _PUK_KEY.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     HsmKey.objects.create(
         key_id="aa", purpose=KeyPurpose.SECRET_DERIVE, token_label="none", label="derive", algorithm="EC P-256",
@@ -39,7 +39,10 @@ def make_authorities() -> None:
     )  # fmt: skip
 
 
-def _authority(slug: str, common_name: str, state: CaState, parent: CertificateAuthority | None = None) -> CertificateAuthority:
+def make_authority(
+    slug: str, common_name: str, state: CaState, parent: CertificateAuthority | None = None
+) -> CertificateAuthority:
+    """A CA with this name and state, and a certificate of its own."""
     name = x509.Name(
         [
             x509.NameAttribute(NameOID.COUNTRY_NAME, "SE"),

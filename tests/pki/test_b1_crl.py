@@ -249,7 +249,7 @@ def test_b1_21_an_active_ca_has_no_last_list(world):
 def test_b1_21_the_last_list_is_never_called_late(world):
     ca, _ = make(world, "last")
     with clock.moved_to(clock.now() + dt.timedelta(days=900)):
-        (found,) = [each for each in inspection.inspect() if each.subject == f"crl {ca.slug}"]
+        (found,) = [each for each in inspection.inspect() if each.subject == f"crl {ca.slug}:{ca.generation}"]
         assert (found.ok, "den sista" in found.text) == (True, True)
     (line,) = [each for each in authority_lines() if each.slug == ca.slug]
     assert (line.newest_list.due, line.newest_list.next_update) == (None, None)
@@ -262,7 +262,7 @@ def test_pki_check_looks_at_each_shard(world):
 
     def looked():
         found = {each.subject: each for each in inspection.inspect()}
-        return found[f"crl {ca.slug}"], found[f"crl {ca.slug} delar"]
+        return found[f"crl {ca.slug}:{ca.generation}"], found[f"crl {ca.slug}:{ca.generation} delar"]
 
     crl.publish_crl(ca.id)
     whole, shards = looked()
