@@ -1,11 +1,14 @@
 """Actors from the rows that hold now: looked up for each request, never remembered (S06)."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any, NamedTuple, Protocol, cast
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.postgres.expressions import ArraySubquery
+from django.db import connection
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce, JSONObject
 
@@ -23,29 +26,85 @@ def actor_of_person(person_id: UUID, *, hsa_id: str = "") -> Actor:
     A role rests while its holder has no valid post in its area, anywhere for a global one (domain.md 1.3), and issues nothing
     while training or person check is overdue.
     """
-    owner_ref = user(person_id, ()).ref
-    opened = ExtendedReach.objects.filter(owner_ref=owner_ref, until__gt=clock.now()).values("person_id")
-    rows = (
-        with_post(in_force(RoleGrant.objects.filter(person_id=person_id)))
-        .select_related("area", "organisation")
-        .annotate(extended_persons=ArraySubquery(opened), held=newest_qualifications("person"))
-        .order_by("id")
-    )
-    grants = list(rows)
+    statement, asked = _statement(), _Asked(person_id, user(person_id, ()).ref, clock.now(), clock.today())
+    with connection.cursor() as cursor:
+        cursor.execute(statement.sql, statement.parameters(asked))
+        grants = [_Row(*row) for row in statement.converted(cursor.fetchall())]
     blocked = bool(grants) and is_blocked(grants, held_of(grants[0].held))
     reached = frozenset(grants[0].extended_persons) if grants else frozenset()
     return user(person_id, tuple(_grant(row, blocked=blocked) for row in grants), reached, hsa_id=hsa_id)
 
 
-def in_force(grants: QuerySet[RoleGrant]) -> QuerySet[RoleGrant]:
+class _Asked(NamedTuple):
+    """What differs from one actor to the next."""
+
+    person_id: UUID
+    owner_ref: str
+    now: dt.datetime
+    today: dt.date
+
+
+_STAND_IN = _Asked(UUID(int=1), "user:stand-in", dt.datetime(1, 1, 1, tzinfo=dt.UTC), dt.date(1, 1, 2))
+
+
+_COLUMNS = (
+    "role", "area__scope_path", "organisation__scope_path", "protected_persons", "valid_from", "extended_persons", "held",
+)  # fmt: skip
+
+
+class _Row(NamedTuple):
+    """The columns, in their order."""
+
+    role: str
+    area_path: str | None
+    organisation_path: str | None
+    protected_persons: bool
+    valid_from: dt.datetime
+    extended_persons: list[UUID]
+    held: list[dict[str, str | None]]
+
+
+class _Statement:
+    """The query for an actor's rows, worded once a process: each request asks it, and to word it costs more than to ask."""
+
+    def __init__(self) -> None:
+        one = _STAND_IN
+        opened = ExtendedReach.objects.filter(owner_ref=one.owner_ref, until__gt=one.now).values("person_id")
+        grants = with_post(in_force(RoleGrant.objects.filter(person_id=one.person_id), now=one.now), today=one.today)
+        rows = (
+            grants.annotate(extended_persons=ArraySubquery(opened), held=newest_qualifications("person"))
+            .order_by("id")
+            .values_list(*_COLUMNS)
+        )
+        self._compiler = rows.query.get_compiler(connection.alias)
+        self.sql, self._parameters = self._compiler.as_sql()
+        selected = [expression for expression, *_ in self._compiler.select[: self._compiler.col_count]]
+        self._converters = self._compiler.get_converters(selected)
+
+    def parameters(self, asked: _Asked) -> list[Any]:
+        """The statement's parameters for this actor."""
+        given = dict(zip(_STAND_IN, asked, strict=True))
+        return [given.get(value, value) for value in self._parameters]
+
+    def converted(self, rows: list[tuple[Any, ...]]) -> Iterable[Sequence[Any]]:
+        """Rows of the database as the query's own would be."""
+        return cast("Iterable[Sequence[Any]]", self._compiler.apply_converters(rows, self._converters))
+
+
+@cache
+def _statement() -> _Statement:
+    return _Statement()
+
+
+def in_force(grants: QuerySet[RoleGrant], *, now: dt.datetime | None = None) -> QuerySet[RoleGrant]:
     """Those that have begun and not ended at this moment."""
-    now = clock.now()
+    now = now or clock.now()
     return grants.filter(Q(valid_to=None) | Q(valid_to__gt=now), valid_from__lte=now)
 
 
-def with_post(grants: QuerySet[RoleGrant]) -> QuerySet[RoleGrant]:
+def with_post(grants: QuerySet[RoleGrant], *, today: dt.date | None = None) -> QuerySet[RoleGrant]:
     """Those whose holder has a valid post in the role's area; for a global role, anywhere."""
-    valid = Q(valid_to=None) | Q(valid_to__gte=clock.today())
+    valid = Q(valid_to=None) | Q(valid_to__gte=today or clock.today())
     posts = Post.objects.filter(valid, person=OuterRef("person"), ended_at=None)
     area = Coalesce(F("area"), F("organisation__area"))
     in_area = Exists(posts.filter(organisation__area=OuterRef("role_area")))
@@ -77,13 +136,25 @@ def limits() -> Limits:
     return Limits(settings.QUALIFICATION_GRACE_DAYS, settings.QUALIFICATION_SOON_DAYS)
 
 
-def issuing_since(grants: Sequence[RoleGrant]) -> dt.date | None:
+class HeldRole(Protocol):
+    """A role and since when."""
+
+    @property
+    def role(self) -> str:
+        """Its value in `Role`."""
+
+    @property
+    def valid_from(self) -> dt.datetime:
+        """Its beginning."""
+
+
+def issuing_since(grants: Sequence[HeldRole]) -> dt.date | None:
     """The first day of the oldest of one person's roles that need qualifications; None if none of them does."""
     starts = [row.valid_from for row in grants if Role(row.role) in QUALIFIED_ROLES]
     return min(starts).astimezone(clock.STOCKHOLM).date() if starts else None
 
 
-def is_blocked(grants: Sequence[RoleGrant], held: Sequence[Held]) -> bool:
+def is_blocked(grants: Sequence[HeldRole], held: Sequence[Held]) -> bool:
     """True if a person with these roles in force issues nothing for now."""
     since = issuing_since(grants)
     if since is None:
@@ -92,8 +163,9 @@ def is_blocked(grants: Sequence[RoleGrant], held: Sequence[Held]) -> bool:
     return end is not None and end < clock.today()
 
 
-def _grant(row: RoleGrant, *, blocked: bool) -> Grant:
-    return Grant(Role(row.role), scope_path_of(row), row.protected_persons, overdue=blocked and Role(row.role) in QUALIFIED_ROLES)
+def _grant(row: _Row, *, blocked: bool) -> Grant:
+    path = row.area_path or row.organisation_path or "/"
+    return Grant(Role(row.role), path, row.protected_persons, overdue=blocked and Role(row.role) in QUALIFIED_ROLES)
 
 
 def scope_path_of(grant: RoleGrant) -> str:
