@@ -102,8 +102,12 @@ OUTAGES = {
 }
 
 
+# One in the short form; `make soak` takes all of them away.
+TAKEN = tuple(OUTAGES) if os.environ.get("SITHS_LONG") else ("database stopped",)
+
+
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("what", OUTAGES)
+@pytest.mark.parametrize("what", TAKEN)
 def test_answers_stay_right_and_all_that_was_missed_is_made_good(house, world, what):
     good, revoked, late = world.issue(), world.issue(), world.issue()
     revoke(revoked)
