@@ -259,10 +259,16 @@ def test_paper_from_the_freeze_is_entered_with_when_it_came_in(old, tmp_path):
     assert Certificate.objects.get(serial=rows[2]["serial"]).status == "issued"
 
 
+ALL_CUTS = ("pki.import.after-batch", "pki.import.before-commit", "pki.import.before-lists")
+CUTS = ALL_CUTS if os.environ.get("SITHS_LONG") else ALL_CUTS[:1]
+"""Where a run is cut: in the midst of its rows in the short form, at each named point in `make soak`."""
+
+
 class TestKill:
     """A run that loses power at a named point is finished by repeating it, as if nothing had happened."""
 
-    @pytest.mark.parametrize("point", ["pki.import.before-commit", "pki.import.after-batch", "pki.import.before-lists"])
+    @pytest.mark.soak
+    @pytest.mark.parametrize("point", CUTS)
     def test_repeating_finishes(self, point, tmp_path):
         folder, armed = tmp_path / "in", tmp_path / "armed"
         world.many(folder, 7000)
