@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from issuance.authz import Role
 from issuance.models import Office, ReceiptText
@@ -110,6 +110,7 @@ def write(page: Page, portal: str, hands: Hands, see: Any, world: Any) -> None:
     told(page, "Kvittenstexten är sparad.")
     hands.write(page.get_by_label("Regionalt tillägg"), "Frågor: kundservice")
     hands.press(button(page, "Spara"))
+    expect(page.get_by_role("rowheader", name="2 (gäller)")).to_be_visible()
     see.look(page, "versions")
     page.goto(f"{portal}/administrera/organisation/{world.clinic.id}/kvittenstext/")
     see.look(page, "text from above")
