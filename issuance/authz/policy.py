@@ -11,7 +11,7 @@ from uuid import UUID
 from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Model, QuerySet
 
-from issuance.authz.actor import Actor
+from issuance.authz.actor import Actor, Grant
 from issuance.authz.roles import ALLOWED, ASSIGNABLE, ISSUING, NEVER_FOR_ONESELF, SYSTEM_ALLOWED, Action, Role, outranks
 from issuance.authz.scope import ScopedQuerySet
 from siths_portal.lib.errors import Forbidden, NotFound
@@ -100,9 +100,18 @@ def may_assign(actor: Actor, role: Role, scope_path: str, *, protected_persons: 
         return Action.ASSIGN_ROLE in _system_actions(actor)
     for grant in actor.grants:
         below = role in ASSIGNABLE.get(grant.role, frozenset()) and scope_path.startswith(grant.scope_path)
-        if below and (grant.protected_persons or not protected_persons or grant.role is Role.SYSTEM_ADMIN):
+        if below and (not protected_persons or _passes_add_on_on(grant)):
             return True
     return False
+
+
+def may_give_add_on(actor: Actor) -> bool:
+    """True if some role of a person lets him give the add-on for protected persons: who has it, or has none above him."""
+    return any(_passes_add_on_on(grant) for grant in actor.grants)
+
+
+def _passes_add_on_on(grant: Grant) -> bool:
+    return grant.protected_persons or grant.role is Role.SYSTEM_ADMIN
 
 
 def assignable(actor: Actor, scope_path: str) -> frozenset[Role]:

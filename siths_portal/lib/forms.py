@@ -28,3 +28,9 @@ class Form(forms.Form):
                 self.add_error(name, message)
         if not known:
             self.add_error(None, error.message)
+
+    def take_beside(self, error: DomainError) -> None:
+        """Puts the refusals of the domain at fields that are not wrong already, so that all that is wrong is seen at once."""
+        for name, messages in error.fields.items():
+            if name not in self.errors:
+                self.add_error(name, list(messages))

@@ -22,6 +22,10 @@ class DenyAll(URLFetcher):  # type: ignore[misc]
         raise ValueError("nothing is fetched for a document")
 
 
+NOTHING = DenyAll()
+"""One for the process: to make one reads the machine's certificates."""
+
+
 def render(job: dict[str, Any]) -> None:
     """Writes the PDF/A-3a file of `job`: html, attached text, its name and description, day (ISO date) and identifier (hex).
 
@@ -35,11 +39,11 @@ def render(job: dict[str, Any]) -> None:
         relationship="Alternative",
         created=moment,
         modified=moment,
-        url_fetcher=DenyAll(),
+        url_fetcher=NOTHING,
     )
     target = Path(job["target"])
     partial = target.with_suffix(".part")
-    HTML(string=job["html"], url_fetcher=DenyAll()).write_pdf(
+    HTML(string=job["html"], url_fetcher=NOTHING).write_pdf(
         partial,
         pdf_variant="pdf/a-3a",
         pdf_tags=True,

@@ -43,9 +43,7 @@ class OfficeForm(EditForm):
         try:
             self.data_of(given).checked()
         except Invalid as error:
-            for name, messages in error.fields.items():
-                if name not in self.errors:
-                    self.add_error(name, messages)
+            self.take_beside(error)
         return self.cleaned_data
 
     @staticmethod

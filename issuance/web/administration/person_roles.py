@@ -58,7 +58,7 @@ def person_role_add(request: HttpRequest, person_id: UUID) -> HttpResponse:
         form = RoleForm(assignable, may_protect=False)
         status = Invalid.http_status if request.method == "POST" else 200
         return _picking(request, head, form, {"rights": role_words.table(assignable)}, status=status)
-    may_protect = any(grant.protected_persons or grant.role is Role.SYSTEM_ADMIN for grant in actor.grants)
+    may_protect = policy.may_give_add_on(actor)
     if request.method != "POST":
         typed = kept_form(request)
         protected = "protected_persons" in typed if typed else request.GET.get("sekretess") == "1"

@@ -118,9 +118,7 @@ def _checked(request: HttpRequest, subject: RevocationSubject, form: RevocationF
     try:
         revocation.check(actor=_actor(request), request=RevocationRequest(**given), since=subject.known_since)
     except Invalid as error:
-        for name, messages in error.fields.items():
-            if name not in form.errors:
-                form.add_error(name, list(messages))
+        form.take_beside(error)
     return None if form.errors else given
 
 
