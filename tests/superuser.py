@@ -1,4 +1,4 @@
-"""This process's connection past every right and trigger of the test database. Kept open: a new one reads the catalogue anew."""
+"""This process's connections past every right and trigger of the test database. Kept open: a new one reads the catalogue anew."""
 
 import contextlib
 import os
@@ -7,18 +7,18 @@ from typing import Any
 
 import psycopg2
 
-_open: dict[int, Any] = {}  # by process: a child must not use its parent's
+_open: dict[tuple[int, str], Any] = {}  # by process, since a child must not use its parent's, and by use
 
 
 @contextlib.contextmanager
-def cursor() -> Iterator[Any]:
-    """A cursor in a transaction of its own, seeing what is committed. Not for two at once."""
-    with _connection() as connection, connection.cursor() as opened:
+def cursor(use: str = "tests") -> Iterator[Any]:
+    """A cursor in a transaction of its own, seeing what is committed. Not for two at once of the same use."""
+    with _connection(use) as connection, connection.cursor() as opened:
         yield opened
 
 
-def _connection() -> Any:
-    known = _open.get(os.getpid())
+def _connection(use: str) -> Any:
+    known = _open.get((os.getpid(), use))
     if known is not None and _answers(known):
         return known
     from django.db import connection
@@ -27,7 +27,7 @@ def _connection() -> Any:
     made = psycopg2.connect(dbname=settings["NAME"], user="postgres", host=settings["OPTIONS"]["host"])
     with made, made.cursor() as opened:
         opened.execute("SET session_replication_role = replica")
-    _open[os.getpid()] = made
+    _open[os.getpid(), use] = made
     return made
 
 

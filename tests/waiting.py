@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from siths_portal.dev import progress
+from tests import superuser
 
 
 def wait_for(
@@ -14,3 +15,13 @@ def wait_for(
 ) -> None:
     """Until it is so. Raises HouseError after `seconds`, and what `alive` raises when waiting is in vain."""
     progress.wait_for(ready, what, seconds=seconds, alive=alive)
+
+
+def sessions_waiting() -> int:
+    """How many sessions of this database wait for a lock, asked by a connection that nothing else uses.
+
+    pg_locks alone would not do: it also shows the waits of the other databases that the other test processes use.
+    """
+    with superuser.cursor("waiting") as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+        return cursor.fetchone()[0]

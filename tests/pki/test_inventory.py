@@ -13,7 +13,7 @@ from pkcs11.util.ec import encode_named_curve_parameters
 from pki import inventory
 from pki.hsm import HsmError, HsmUnavailable, hsm_for
 from pki.models import Event, HsmKey, KeyInventory, KeyPurpose
-from pki.token_keys import SERVICE_KEYS, Wanted, keys_at_rest, retire
+from pki.token_keys import _LOCK, SERVICE_KEYS, Wanted, keys_at_rest, retire
 from siths_portal.lib import clock
 from tests.pki.hsm_faults import intercepted
 from tests.pki_fixtures import raw_session
@@ -190,17 +190,21 @@ def test_it_runs_once_a_day(rows):
     assert inventory.latest() == second
 
 
+# pg_locks shows the whole cluster, in which other test processes have databases of their own.
+HOLDING = "SELECT mode FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND pid = pg_backend_pid()"
+
+
 def test_no_key_is_made_or_destroyed_while_tokens_and_rows_are_compared(rows, monkeypatch):
     """A key between its making and its row would be an alarm: whoever makes or destroys one waits."""
     with keys_at_rest(), connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock'")
-        assert cursor.fetchone() == (1,)
+        cursor.execute(HOLDING, [_LOCK])
+        assert cursor.fetchall() == [("ExclusiveLock",)]
     modes = []
 
     def looking(original):
         def look(self, *arguments):
             with connection.cursor() as cursor:
-                cursor.execute("SELECT mode FROM pg_locks WHERE locktype = 'advisory'")
+                cursor.execute(HOLDING, [_LOCK])
                 modes.append(cursor.fetchone()[0])
             return original(self, *arguments)
 

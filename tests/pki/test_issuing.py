@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -26,6 +25,7 @@ from tests.pki import orders
 from tests.pki.hsm_faults import intercepted, nth
 from tests.pki.orders import card, csr, order, plan
 from tests.pki_fixtures import tampering
+from tests.waiting import sessions_waiting, wait_for
 
 CKR_DATA_LEN_RANGE = 0x21
 
@@ -145,20 +145,10 @@ def test_two_first_plans_of_the_same_profiles_never_wait_for_each_other_both(dem
     with transaction.atomic():
         profiles.versions([first])
         other.start()
-        await_a_waiting_transaction()
+        wait_for(lambda: sessions_waiting() == 1, "the other to wait")
         profiles.versions([second])
     other.join()
     assert outcomes == [[first, second]]
-
-
-def await_a_waiting_transaction() -> None:
-    """Until some transaction of this database waits for another's end."""
-    with connection.cursor() as cursor:
-        while True:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'")
-            if cursor.fetchone()[0]:
-                return
-            time.sleep(0.01)
 
 
 # --- keys that were seen before -----------------------------------------------------------------------------------------

@@ -8,16 +8,8 @@ from django.db import connection, transaction
 from pki import ca_states
 from pki.models import CaState, Certificate, CertificateAuthority
 from siths_portal.lib.errors import Conflict
-from tests import superuser
 from tests.pki.orders import order, plan
-from tests.waiting import wait_for
-
-
-def others_waiting() -> int:
-    """How many sessions of this database wait for a lock, asked by a connection that no test uses."""
-    with superuser.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
-        return cursor.fetchone()[0]
+from tests.waiting import sessions_waiting, wait_for
 
 
 @pytest.fixture
@@ -31,7 +23,7 @@ def stopping(demo_pki):
                 ca = ca_states.locked("function", 1)
                 ca_states.apply(ca, CaState.RETIRED, actor_ref="user:1", facts={})
                 begun.set()
-                wait_for(lambda: others_waiting() == 1, "somebody to wait for the CA")
+                wait_for(lambda: sessions_waiting() == 1, "somebody to wait for the CA")
         finally:
             begun.set()
             connection.close()
@@ -68,6 +60,6 @@ def test_a_ca_does_not_stop_before_what_is_planned_is_there(demo_pki):
     with transaction.atomic():
         plan(order("function"))
         other.start()
-        wait_for(lambda: others_waiting() == 1, "the other to wait")
+        wait_for(lambda: sessions_waiting() == 1, "the other to wait")
     other.join()
     assert seen == [1]

@@ -20,7 +20,7 @@ from pki.revoking import plan_revocation
 from siths_portal.lib import clock, jobs
 from tests import superuser
 from tests.pki.orders import order, plan
-from tests.waiting import wait_for
+from tests.waiting import sessions_waiting, wait_for
 
 
 def days(number: int):
@@ -109,19 +109,12 @@ def test_two_workers_at_once_make_one_responder_with_one_key(small_pki):
         with superuser.cursor() as cursor:
             cursor.execute("LOCK TABLE pki_hsmkey IN SHARE MODE")
             made = [workers.submit(renew) for _ in range(2)]
-            wait_for(lambda: waiting() == 2, "both to wait")
+            wait_for(lambda: sessions_waiting() == 2, "both to wait")
         (new,) = filter(None, (each.result() for each in made))
     assert OcspSigner.objects.filter(ca=ca).count() == 2
     key = HsmKey.objects.get(key_id=new.key_id)
     token = hsm_for(settings.PKCS11_TOKEN)
     assert [each.key_id for each in token.inventory() if each.label == key.label] == [key.key_id]
-
-
-def waiting() -> int:
-    """How many sessions of this database wait for a lock."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
-        return cursor.fetchone()[0]
 
 
 def revoke(signer, reason="keyCompromise"):

@@ -23,7 +23,7 @@ from tests.pki.orders import PERSON_PROFILES, card, plan
 from tests.pki.test_mass_revocation import profile, rows_like
 from tests.portal_pages.operators import client_of, operator
 from tests.portal_pages.test_person import text_of
-from tests.waiting import wait_for
+from tests.waiting import sessions_waiting, wait_for
 
 CA = "person-hsaid-3:1"
 NEW, LIST = "/pki/massparr/ny/", "/pki/massparr/"
@@ -65,12 +65,6 @@ def approve(world: Any, made: pki.MassRevocationView) -> None:
 
 def address(name: str, made: pki.MassRevocationView) -> str:
     return reverse(f"pki_mass_{name}", args=[made.id])
-
-
-def _somebody_waits_for_a_row() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'")
-        return cursor.fetchone() is not None
 
 
 @pytest.mark.usefixtures("authorities")
@@ -367,7 +361,7 @@ class TestRequest:
             MassTrial.objects.all().delete()
             thread = threading.Thread(target=click)
             thread.start()
-            wait_for(_somebody_waits_for_a_row, "the request that waits for the trial count")
+            wait_for(lambda: sessions_waiting() == 1, "the request that waits for the trial count")
         thread.join()
         assert [answer.status_code for answer in answers] == [404]
         assert not MassRevocation.objects.exists()
