@@ -4,6 +4,7 @@ from issuance.models.activation import EidAppTransaction, Identification, Prepar
 from issuance.models.carriers import Carrier, CarrierCertificate, Eid, Receipt
 from issuance.models.drafts import OrderDraft
 from issuance.models.events import Document, Event, EventMacs, EventSeal
+from issuance.models.imports import SetupImport
 from issuance.models.mass_trials import MassTrial
 from issuance.models.orders import CardOrder, SupplierEvent
 from issuance.models.organisations import (
@@ -56,6 +57,7 @@ __all__ = [
     "ReceiptText",
     "RoleGrant",
     "Search",
+    "SetupImport",
     "SubscriptionFee",
     "SupplierEvent",
 ]
