@@ -143,7 +143,10 @@ class OrganisationOffice(models.Model):
 
 
 class Article(models.Model):
-    """A product that can be ordered. `code` is the number, with `-REK` for the registered-mail variant; `name` has no REK."""
+    """A product that can be ordered. `code` is the number, with `-REK` for the registered-mail variant; `name` has no REK.
+
+    `generation` is the product generation (Produktgeneration) as the supplier calls it; both days of its time count.
+    """
 
     code = models.CharField(max_length=12, primary_key=True)
     number = models.CharField(max_length=8)
@@ -153,6 +156,7 @@ class Article(models.Model):
     photo = models.BooleanField()
     registered_mail = models.BooleanField(default=False)
     assurance_level = models.PositiveSmallIntegerField(default=3)
+    generation = models.CharField(max_length=20, default="", db_default="")
     valid_from = models.DateField()
     valid_to = models.DateField(null=True)
     version = models.PositiveIntegerField(default=1, db_default=1)

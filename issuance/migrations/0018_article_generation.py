@@ -1,0 +1,11 @@
+"""The product generation of an article."""
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [("issuance", "0017_extended_searches")]
+
+    operations = [
+        migrations.AddField("article", "generation", models.CharField(default="", db_default="", max_length=20)),
+    ]
