@@ -36,7 +36,7 @@ from pki.models.clients import ClientOrder, ClientPermission
 from pki.models.crls import Crl, CrlScope
 from pki.models.events import ClockMark, Event, EventMacs, EventSeal
 from pki.models.health import AuditCheck, HealthReport, StatusReport
-from pki.models.imports import CaImport, ImportFinding
+from pki.models.imports import CaComparison, CaImport, ImportFinding
 from pki.models.issuance import IssuanceSet, ModulusBlock, ProfileLint, RsaKey
 from pki.models.keys import HsmKey, KeyInventory
 from pki.models.mass_revocations import MassRevocation, MassRevocationMember
@@ -53,6 +53,7 @@ __all__ = [
     "ApprovalRequest",
     "ApprovalState",
     "AuditCheck",
+    "CaComparison",
     "CaImport",
     "CaState",
     "CeremonyProposal",

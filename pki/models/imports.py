@@ -54,3 +54,24 @@ class ImportFinding(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["ca_import", "kind", "id"], name="pki_import_finding")]
+
+
+class CaComparison(models.Model):
+    """What the old service's lists said beside a CA's rows at a moment, in the shadow phase (spec F8 point 5). Stays as it is.
+
+    `lists` are the lists that were read, with number and SHA-256; `differences` how many there are of each kind of
+    `pki.takeover.comparing.KINDS`, empty if the lists say the same; `serials` the first of them, as pairs of kind and serial;
+    `later` is how many were revoked here since, which differ by nature.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    ca = models.ForeignKey(CertificateAuthority, on_delete=models.PROTECT, related_name="comparisons", db_index=False)
+    at = models.DateTimeField()
+    actor_ref = models.CharField(max_length=200)
+    lists = models.JSONField()
+    differences = models.JSONField()
+    serials = models.JSONField()
+    later = models.PositiveIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["ca", "id"], name="pki_comparison_ca")]
