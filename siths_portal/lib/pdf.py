@@ -17,8 +17,6 @@ from typing import IO, Self, cast
 
 import structlog
 from django.conf import settings
-from pyhanko.pdf_utils.misc import PdfError
-from pyhanko.pdf_utils.reader import PdfFileReader
 
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Unavailable
@@ -154,6 +152,10 @@ def render(source: PdfSource) -> bytes:
 
 def judge(content: bytes, attached: bytes) -> str | None:
     """What is wrong with a PDF file: None if it is whole, tagged, has pages and carries exactly `attached`."""
+    # Here, since the import takes a third of a second of every process that serves pages or runs a command.
+    from pyhanko.pdf_utils.misc import PdfError
+    from pyhanko.pdf_utils.reader import PdfFileReader
+
     if not content.rstrip().endswith(b"%%EOF"):
         return "not whole"
     try:
