@@ -85,7 +85,7 @@ def give(
     period: Period = ALWAYS,
 ) -> list[RoleGrant]:
     """`assign_roles` in the caller's transaction."""
-    begin, end = _moments(period)
+    begin, end = moments(period)
     if bool(reach) == (role in GLOBAL_ROLES) or len(set(reach)) != len(reach):
         raise _wrong_reach()
     person = policy.get(actor, Action.ASSIGN_ROLE, Person.objects.select_for_update(of=("self",), no_key=True), person_id)
@@ -229,11 +229,12 @@ def _require_not_held(person: Person, role: Role, grants: Sequence[RoleGrant]) -
     rows = list(current(held))
     for grant in grants:
         for other in rows:
-            if (other.area_id, other.organisation_id) == (grant.area_id, grant.organisation_id) and _overlap(grant, other):
+            if (other.area_id, other.organisation_id) == (grant.area_id, grant.organisation_id) and overlap(grant, other):
                 raise Conflict("role-exists", "Personen har redan rollen i det omfånget under samma tid.")
 
 
-def _overlap(one: RoleGrant, other: RoleGrant) -> bool:
+def overlap(one: RoleGrant, other: RoleGrant) -> bool:
+    """True if both hold at some moment."""
     return (other.valid_to is None or one.valid_from < other.valid_to) and (
         one.valid_to is None or other.valid_from < one.valid_to
     )
@@ -243,7 +244,7 @@ def _is_over(grant: RoleGrant) -> bool:
     return grant.valid_to is not None and grant.valid_to <= clock.now()
 
 
-def _moments(period: Period) -> tuple[dt.datetime, dt.datetime | None]:
+def moments(period: Period) -> tuple[dt.datetime, dt.datetime | None]:
     """When a period begins and ends. Raises Invalid for one that lies in the past or the wrong way round."""
     now, today = clock.now(), clock.today()
     if period.first is not None and period.first < today:

@@ -4,7 +4,7 @@
 """
 
 from issuance.services.configuration._editing import Change, Outdated
-from issuance.services.configuration._tree import child_path, segment
+from issuance.services.configuration._tree import child_path, lock_tree, require_room, segment
 from issuance.services.configuration.areas import create_area, edit_area
 from issuance.services.configuration.articles import ArticleData, choose_articles, offer_article, register_article
 from issuance.services.configuration.customisations import (
@@ -24,6 +24,7 @@ from issuance.services.configuration.offices import (
     create_office,
     disconnect_office,
     edit_office,
+    link_organisations,
     make_office,
 )
 from issuance.services.configuration.organisations import (
@@ -57,6 +58,8 @@ __all__ = [
     "edit_area",
     "edit_office",
     "edit_organisation",
+    "link_organisations",
+    "lock_tree",
     "make_office",
     "make_organisation",
     "move_organisation",
@@ -65,6 +68,7 @@ __all__ = [
     "register_customisation",
     "register_generic_customisation",
     "require_movable",
+    "require_room",
     "segment",
     "set_receipt_text",
     "set_subscription_fee",

@@ -150,6 +150,11 @@ def connect_organisations(*, actor: Actor, office_id: UUID, organisation_ids: It
 
     Raises NotFound, Forbidden, Invalid (none given, or one of another area or out of reach), Conflict if the office is closed.
     """
+    return link_organisations(actor=actor, office_id=office_id, organisation_ids=organisation_ids)
+
+
+def link_organisations(*, actor: Actor, office_id: UUID, organisation_ids: Iterable[UUID]) -> int:
+    """`connect_organisations` in the caller's transaction."""
     lock_tree()
     office = policy.get(actor, Action.VIEW_CONFIGURATION, _rows(), office_id)
     if actor.kind == "user":
