@@ -10,6 +10,8 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Least
 
 from pki import keks
 from pki.domain import jwe as jwe_format
@@ -20,6 +22,7 @@ from siths_portal.lib.canonical import canonical_json
 
 log = structlog.get_logger(__name__)
 MAX_PLAINTEXT = 256
+_MOST_ATTEMPTS = 32_000  # what the column holds
 
 
 class Refused(Exception):
@@ -33,9 +36,9 @@ class Refused(Exception):
 def open_secrets(secret_ids: Iterable[UUID] | None = None, *, limit: int = 200) -> int:
     """Opens and seals what was received, all or these; returns how many were settled. Runs in the `pki` worker only.
 
-    A token that does not answer leaves a secret as received, for the next run.
+    A token that does not answer leaves a secret as received, for a later run, in which those that were tried less come first.
     """
-    waiting = Secret.objects.filter(state=SecretState.RECEIVED).order_by("created_at")
+    waiting = Secret.objects.filter(state=SecretState.RECEIVED).order_by("attempts", "created_at")
     if secret_ids is not None:
         waiting = waiting.filter(id__in=list(secret_ids))
     settled = 0
@@ -44,6 +47,8 @@ def open_secrets(secret_ids: Iterable[UUID] | None = None, *, limit: int = 200) 
             settled += _settle(secret)
         except HsmError as error:
             log.error("secret.token_failed", secret=str(secret.id), error=type(error).__name__)
+            tried = Least(F("attempts") + 1, _MOST_ATTEMPTS)
+            Secret.objects.filter(id=secret.id, state=SecretState.RECEIVED).update(attempts=tried)
     return settled
 
 

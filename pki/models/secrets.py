@@ -9,7 +9,8 @@ from siths_portal.lib.ids import new_id
 class Secret(models.Model):
     """A secret in the token's keeping (a card's PUK): the JWE as received, then the blob sealed under the KEK.
 
-    `owner_ref` is the caller's; `expected_header` is compared with the JWE's protected header before sealing.
+    `owner_ref` is the caller's; `expected_header` is compared with the JWE's protected header before sealing. `attempts` counts
+    how often the token failed at it.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)

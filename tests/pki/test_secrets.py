@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from pki import sealing, secrets
 from pki.domain import jwe as jwe_format
-from pki.hsm import HsmSealBroken
+from pki.hsm import HsmSealBroken, HsmUnavailable
 from pki.models import Event, HsmKey, Secret
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid, NotFound
@@ -224,6 +224,26 @@ def test_a_token_that_does_not_answer_loses_nothing(jwk, settings):
     HsmKey.objects.filter(purpose="kek").update(token_label="status-tests")
     assert pin
     assert sealing.open_secrets() == 1
+
+
+def test_secrets_that_the_token_fails_at_do_not_keep_the_others_waiting(jwk, monkeypatch):
+    """Two that never open, and a run that takes one: the third has its turn all the same."""
+    stuck = {plan(encrypt(jwk)), plan(encrypt(jwk))}
+    third = plan(encrypt(jwk))
+    settle = sealing._settle
+
+    def failing(secret):
+        if secret.id in stuck:
+            raise HsmUnavailable("no answer")
+        return settle(secret)
+
+    monkeypatch.setattr(sealing, "_settle", failing)
+    assert [sealing.open_secrets(limit=1) for _ in range(3)] == [0, 0, 1]
+    assert secrets.secret_state(third) == "sealed"
+    Secret.objects.filter(id__in=stuck).update(attempts=sealing._MOST_ATTEMPTS)
+    assert sealing.open_secrets() == 0
+    stuck.clear()
+    assert sealing.open_secrets() == 2
 
 
 def test_destroying_overwrites_everything_of_the_owner(jwk):
