@@ -24,6 +24,7 @@ from pki.models import (
     CertificateAuthority,
     CertificateBlob,
     Crl,
+    Event,
     HsmKey,
     KeyCeremony,
     OcspResponse,
@@ -89,7 +90,7 @@ def describe(
         "authorities": [_authority(ca) | {"made": ca in made} for ca in authorities],
         "ocsp_signers": [_signer(each) for each in signers],
         "acts": [_act(act) for act in ceremony.acts],
-        "crls": [_crl(each) for each in _lists(made, offline, since)],
+        "crls": [_crl(each) for each in _lists(made, offline, span.started)],
         "ocsp_answers": list(_answers(offline, since)),
         "profiles": _profiles(made, signers),
     }
@@ -195,11 +196,21 @@ def _act(act: Act) -> dict[str, Any]:
     return told
 
 
-def _lists(made: Sequence[CertificateAuthority], offline: Sequence[CertificateAuthority], since: dt.datetime) -> list[Crl]:
+def _lists(made: Sequence[CertificateAuthority], offline: Sequence[CertificateAuthority], started: dt.datetime) -> list[Crl]:
     """The first list of each CA that was made, since later ones are the worker's, and every list of those that are offline."""
-    recent = Crl.objects.filter(this_update__gte=since).select_related("ca").order_by("ca_id", "number")
+    recent = Crl.objects.filter(this_update__gte=started.replace(microsecond=0)).select_related("ca").order_by("ca_id", "number")
     others = [ca for ca in made if ca not in offline]
-    return [*recent.filter(ca__in=offline), *recent.filter(ca__in=others).distinct("ca_id")]
+    # A list tells its second alone; that it came out before, in the second in which the ceremony began, its event tells.
+    before = _published(offline, started.replace(microsecond=0), started)
+    own = [each for each in recent.filter(ca__in=offline) if (str(each.ca_id), each.number) not in before]
+    return [*own, *recent.filter(ca__in=others).distinct("ca_id")]
+
+
+def _published(authorities: Sequence[CertificateAuthority], since: dt.datetime, until: dt.datetime) -> set[tuple[str, int]]:
+    """The lists that came out from one moment on and before another, by CA and number."""
+    about = Event.objects.filter(subject_type="certificate_authority", subject_ref__in=[str(ca.id) for ca in authorities])
+    found = about.filter(action="crl.published", at__gte=since, at__lt=until)
+    return set(found.values_list("subject_ref", "facts__number"))
 
 
 def _crl(published: Crl) -> dict[str, Any]:

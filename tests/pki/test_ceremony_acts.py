@@ -15,7 +15,7 @@ from cryptography.x509 import ocsp as x509_ocsp
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
-from pki import ca_states, ceremony, crl, issuing, ocsp, responders, second_opinion, service, status
+from pki import ca_states, ceremony, crl, issuing, ocsp, responders, second_opinion, service, status, transcript
 from pki.ceremony_steps import certificate_of
 from pki.domain import serials
 from pki.domain.ceremony_file import parse
@@ -328,6 +328,21 @@ class TestDualControl:
         assert f"{asked.id} approved" in capsys.readouterr().out
         call_command("pki_ca_state", "carry-out", str(asked.id))
         assert "function 1 är retired; godkänt av user:2, user:3" in capsys.readouterr().out
+
+
+def test_a_list_that_came_out_before_the_ceremony_is_not_named_though_it_is_of_the_same_second(world):
+    """Lists tell whole seconds: the protocol names those whose publication comes after its beginning."""
+    second = clock.now().replace(microsecond=0)
+    facts = {"ca": world.root, "shard": None, "entries": 0, "size": 1, "sha256": "0" * 64, "file_name": "root.crl"}
+    for number, microseconds in ((7, 200_000), (8, 700_000)):
+        Crl.objects.create(number=number, this_update=second, next_update=second + dt.timedelta(days=365), **facts)
+        Event.objects.create(
+            at=second.replace(microsecond=microseconds), actor_ref="system:crl", action="crl.published",
+            subject_type="certificate_authority", subject_ref=str(world.root.id), facts={"number": number},
+        )  # fmt: skip
+    span = transcript.Span(second.replace(microsecond=500_000), second + dt.timedelta(seconds=5))
+    written = transcript.describe(parse(small_file()), [world.root], span, {})
+    assert [each["number"] for each in written["crls"]] == [8]
 
 
 def test_a_demo_ceremony_touches_demo_cas_alone(small_pki):
