@@ -1,0 +1,154 @@
+"""The process that reads workbooks (XLSX, ECMA-376) from outside: it can be led astray, so it holds little and may do little.
+
+Reads one file on standard input, writes its sheets as JSON on standard output. Knows neither Django nor the database.
+"""
+
+import datetime as dt
+import io
+import json
+import re
+import resource
+import sys
+import zipfile
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+UNPACKED = 32 * 1024 * 1024
+PARTS = 500
+SECONDS = 15
+MEMORY = 1024 * 1024 * 1024
+LAST_ROW = 1_048_576
+"""What a sheet can have (ECMA-376 part 1, 18.3.1.73)."""
+
+_DECLARES = re.compile(rb"<!\s*(DOCTYPE|ENTITY)", re.IGNORECASE)
+_MERGES = re.compile(rb"<(\w+:)?mergeCell\b")
+_LARGEST = 10**15
+_WITHOUT_TIME = dt.time(0)
+
+
+class Unreadable(Exception):
+    """Why nothing of a file is taken: its code, a key of `tables.REFUSED`."""
+
+
+def sheets(content: bytes, *, rows: int, columns: int, skipped: str) -> list[list[Any]]:
+    """Each sheet that is not called `skipped`: name, and lines as [number, cells, what is odd in which column].
+
+    Raises Unreadable for what is no plain workbook or has more than `rows` filled lines or `columns` filled columns in all.
+    """
+    _require_plain(content)
+    from openpyxl import load_workbook  # here, since the portal's own processes import what is above it alone
+
+    try:
+        book = load_workbook(io.BytesIO(content), read_only=True, keep_links=False, rich_text=False)
+        if not book.worksheets:
+            raise Unreadable("not-xlsx")
+        left, found = rows, []
+        for sheet in book.worksheets:
+            if sheet.title.strip().casefold() == skipped.casefold():
+                continue
+            sheet.reset_dimensions()  # what a file says of its own size is not believed
+            lines = list(_lines(sheet.iter_rows(), left, columns))
+            left -= len(lines)
+            if lines:
+                found.append([sheet.title[:40], lines])
+    except Unreadable:
+        raise
+    except Exception as error:  # whatever the library makes of a file that is not what it should be
+        raise Unreadable("not-xlsx") from error
+    return found
+
+
+def _require_plain(content: bytes) -> None:
+    """Passes if the archive is small when unpacked, holds no program and no XML that declares anything, and no merged cells."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = archive.infolist()
+            if len(entries) > PARTS or sum(entry.file_size for entry in entries) > UNPACKED:
+                raise Unreadable("too-large")
+            if len({entry.filename for entry in entries}) < len(entries) or not all(map(_is_plain, entries)):
+                raise Unreadable("not-xlsx")
+            if any(entry.filename.lower().endswith((".bin", ".vba")) and "vba" in entry.filename.lower() for entry in entries):
+                raise Unreadable("macros")
+            for entry in entries:
+                if entry.filename.lower().endswith((".xml", ".rels")):
+                    _require_harmless(archive.read(entry))  # reads no more than the size that was counted
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, ValueError) as error:
+        raise Unreadable("not-xlsx") from error
+
+
+def _is_plain(entry: zipfile.ZipInfo) -> bool:
+    return entry.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) and not entry.flag_bits & 1
+
+
+def _require_harmless(part: bytes) -> None:
+    """A part in another encoding than UTF-8 could hide its declarations."""
+    if b"\0" in part[:8] or part[:2] in (b"\xff\xfe", b"\xfe\xff") or _DECLARES.search(part):
+        raise Unreadable("not-xlsx")
+    if _MERGES.search(part):
+        raise Unreadable("merged")
+
+
+def _lines(rows: Iterable[tuple[Any, ...]], limit: int, columns: int) -> Iterator[list[Any]]:
+    for taken, line in enumerate(_filled(rows)):
+        if taken >= limit:
+            raise Unreadable("too-many-rows")
+        if len(line[1]) > columns:
+            raise Unreadable("too-many-columns")
+        yield line
+
+
+def _filled(rows: Iterable[tuple[Any, ...]]) -> Iterator[list[Any]]:
+    """Lines with something in them, without the empty cells at their end."""
+    for number, row in enumerate(rows, start=1):
+        if number > LAST_ROW:
+            raise Unreadable("not-xlsx")
+        cells, odd = [], {}
+        for index, cell in enumerate(row):
+            text, strange = _text(cell.value, cell.data_type)
+            cells.append(text)
+            if strange:
+                odd[index] = strange
+        while cells and not cells[-1] and len(cells) - 1 not in odd:
+            cells.pop()
+        if cells:
+            yield [number, cells, odd]
+
+
+def _text(value: Any, kind: str) -> tuple[str, str]:
+    """A cell as text, and what is odd about it: a formula, an error, a value that no column here has."""
+    if value is None:
+        return "", ""
+    if kind in ("f", "e"):
+        return "", "formula" if kind == "f" else "error"
+    if isinstance(value, bool):
+        return ("Ja" if value else "Nej"), ""
+    if isinstance(value, str):
+        return value, ""
+    if isinstance(value, int | float):
+        if value != value or abs(value) >= _LARGEST:
+            return "", "number"
+        return str(int(value) if value == int(value) else value), ""
+    if isinstance(value, dt.datetime) and value.time() == _WITHOUT_TIME:
+        return value.date().isoformat(), ""
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+        return value.isoformat(), ""
+    return "", "kind"
+
+
+def main() -> None:
+    """Reads the file with little memory and time, and answers with its sheets or with why not."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    rows, columns, skipped = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    try:
+        answer: dict[str, Any] = {"sheets": sheets(sys.stdin.buffer.read(), rows=rows, columns=columns, skipped=skipped)}
+    except Unreadable as error:
+        answer = {"refused": str(error)}
+    except MemoryError:
+        answer = {"refused": "too-large"}
+    json.dump(answer, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
