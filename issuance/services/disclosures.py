@@ -49,3 +49,17 @@ def record_holders_file(*, actor: Actor, organisation_id: UUID, rows: int, chose
 
 def _of_holders(actor: Actor, action: str, organisation_id: UUID, facts: dict[str, Any]) -> None:
     Event.record(actor_ref=actor.ref, action=action, subject_type="disclosure", subject_ref=str(organisation_id), facts=facts)
+
+
+def record_setup_file(*, actor: Actor, area_id: UUID, rows: Mapping[str, int]) -> None:
+    """Notes that `actor` is about to fetch the set-up of an area as a file: how many rows of each table, role holders' too."""
+    facts = {"rows": dict(rows)}
+    Event.record(actor_ref=actor.ref, action="setup.exported", subject_type="disclosure", subject_ref=str(area_id), facts=facts)
+
+
+def record_setup_people(*, actor: Actor, import_id: UUID, person_ids: Iterable[UUID]) -> None:
+    """Notes that the preview of an import is about to show `actor` these people by name."""
+    facts = {"persons": sorted({str(person_id) for person_id in person_ids})}
+    Event.record(
+        actor_ref=actor.ref, action="setup.people_shown", subject_type="disclosure", subject_ref=str(import_id), facts=facts
+    )

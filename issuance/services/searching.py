@@ -15,7 +15,18 @@ from issuance.authz import Action, Actor, policy
 from issuance.domain.ids import PersonIdKind
 from issuance.domain.search_names import beginnings, parse_name
 from issuance.domain.search_terms import Term, TermError, TermKind, parse_term
-from issuance.models import Carrier, CertificateSearch, Event, ExtendedReach, MassTrial, Person, PersonIdentifier, Post, Search
+from issuance.models import (
+    Carrier,
+    CertificateSearch,
+    Event,
+    ExtendedReach,
+    MassTrial,
+    Person,
+    PersonIdentifier,
+    Post,
+    Search,
+    SetupImport,
+)
 from issuance.services import handles
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Forbidden, Invalid, TooManyRequests
@@ -125,7 +136,7 @@ def found_carrier(*, actor: Actor, search: Search) -> UUID | None:
 
 
 def forget() -> int:
-    """Deletes searches and trial counts older than SEARCH_KEEP_HOURS, and what extended searches opened and time has closed.
+    """Deletes searches and trial counts older than SEARCH_KEEP_HOURS, and extended reaches and set-up files whose time is out.
 
     Returns the number of rows.
     """
@@ -135,7 +146,8 @@ def forget() -> int:
     operators, _ = CertificateSearch.objects.filter(created_at__lt=old).delete()
     trials, _ = MassTrial.objects.filter(created_at__lt=old).delete()
     reaches, _ = ExtendedReach.objects.filter(until__lt=now).delete()
-    return searches + operators + trials + reaches
+    files, _ = SetupImport.objects.filter(expires_at__lte=now).delete()
+    return searches + operators + trials + reaches + files
 
 
 def _term(text: str) -> Term:

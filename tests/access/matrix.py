@@ -24,6 +24,7 @@ from issuance.models import (
     Photo,
     Post,
     Search,
+    SetupImport,
 )
 from pki import approvals, mass_revocation
 from pki.models import ApprovalAction, Decision, MassRevocation
@@ -162,6 +163,24 @@ def _certificate_search(access: AccessWorld, who: Who, relation: str) -> tuple[A
     row = CertificateSearch.objects.create(
         owner_ref=access.actors[who].ref if mine else f"user:{uuid4()}", session_id=access.session_ids[who] if mine else uuid4(),
         form={}, criteria={"serials": ["0177AB"]}, created_at=clock.now(),
+    )  # fmt: skip
+    return (row.pk,)
+
+
+def _setup_table(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A table of the set-up."""
+    return ("ingenting" if relation == "unknown" else "kontor",)
+
+
+def _setup_import(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A file that the caller sent, or somebody else, or nobody."""
+    if relation == "unknown":
+        return (UUID(int=1),)
+    now = clock.now()
+    row = SetupImport.objects.create(
+        owner_ref=access.actors[who].ref if relation == "inside" else f"user:{uuid4()}", format="csv", sha256="0" * 64,
+        rows=[{"kind": "kontor", "sheet": "", "number": 2, "values": {"name": "Prov"}, "odd": {}}], created_at=now,
+        expires_at=now + dt.timedelta(hours=1),
     )  # fmt: skip
     return (row.pk,)
 
@@ -410,6 +429,21 @@ ROWS: list[Row] = [
     Row("articles", "GET", Action.VIEW_CONFIGURATION),
     # roles
     Row("organisation_roles", "GET", ASSIGN, _organisation, places=ORGANISATIONS),
+    # bulk set-up: those who connect offices are those who set something up
+    Row("setup_import", "GET", Action.LINK_OFFICE),
+    Row("setup_import", "POST", Action.LINK_OFFICE, ok=422),
+    Row("setup_template_xlsx", "GET", Action.LINK_OFFICE),
+    Row("setup_template_csv", "GET", Action.LINK_OFFICE, _setup_table, nowhere=True, unseen=403),
+    *(
+        Row("setup_import_preview", method, Action.LINK_OFFICE, _setup_import, ok=ok, data=data, own=True, unseen=403, case=case)
+        for method, ok, data, case in (
+            ("GET", 200, {}, ""),
+            ("POST", 409, {}, "without what was seen"),
+            ("POST", 302, {"avbryt": "1"}, "given up"),
+        )
+    ),
+    Row("area_export_xlsx", "GET", Action.VIEW_CONFIGURATION, _area, places=AREAS),
+    Row("area_export_csv", "GET", Action.VIEW_CONFIGURATION, _area, more=("kontor",), places=AREAS),
     Row("organisation_role_add", "GET", ASSIGN, _organisation, places=ORGANISATIONS),
     Row("organisation_role_add", "POST", ASSIGN, _organisation, ok=422, places=ORGANISATIONS),
     *(

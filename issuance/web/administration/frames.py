@@ -77,10 +77,16 @@ def area_page(
         kind=head.name if step else str(_("Utgivningsområde")),
         crumbs=[*way_to_area(head), *([Crumb(step)] if step else [])],
         tabs=[] if step else _tabs(AREA_TABS, head.id, here),
-        functions=[] if step else _links(AREA_FUNCTIONS, head),
+        functions=[] if step else [*_links(AREA_FUNCTIONS, head), *_files(head)],
         configuration=[] if step else _links(AREA_CONFIGURATION, head),
         status=status,
     )
+
+
+def _files(head: AreaHead) -> Iterator[Link]:
+    if Action.LINK_OFFICE in head.rights:
+        yield Link(str(_("Importera från fil")), reverse("setup_import"))
+    yield Link(str(_("Exportera till Excel")), reverse("area_export_xlsx", args=[head.id]))
 
 
 def organisation_page(

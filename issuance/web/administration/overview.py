@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 
 from issuance.authz import Action, Actor, policy
 from issuance.queries.administration import areas, paging
+from issuance.services import setup_import
 from issuance.web.administration.around import (
     Crumb,
     Link,
@@ -52,6 +53,8 @@ def _functions(actor: Actor) -> Iterator[Link]:
         yield Link(_("Rollinnehavare"), reverse("role_holders"))
     yield Link(_("Artiklar"), reverse("articles"))
     yield Link(_("Vad får rollen göra?"), reverse("role_rights"))
+    if setup_import.may_set_up(actor):
+        yield Link(_("Importera från fil"), reverse("setup_import"))
 
 
 def _configuration(actor: Actor) -> Iterator[Link]:

@@ -1,0 +1,29 @@
+"""Bulk set-up from files: organisations, offices and role holders, looked at first and made all or none (domain.md 7)."""
+
+from issuance.services.setup_import.imports import (
+    Stale,
+    carry_out,
+    give_up,
+    keep,
+    may_set_up,
+    own,
+    planned,
+    require_setting_up,
+)
+from issuance.services.setup_import.lines import Line, Outcome, Plan
+from issuance.services.setup_import.plan_organisations import customisation_word
+
+__all__ = [
+    "Line",
+    "Outcome",
+    "Plan",
+    "Stale",
+    "carry_out",
+    "customisation_word",
+    "give_up",
+    "keep",
+    "may_set_up",
+    "own",
+    "planned",
+    "require_setting_up",
+]

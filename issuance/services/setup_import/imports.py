@@ -1,0 +1,192 @@
+"""Imports of the set-up: a file is read and kept, its preview looked at, and it is carried out whole or not at all (ADR 0194)."""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, cast
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+
+from issuance.authz import Action, Actor, policy
+from issuance.domain.setup_files import Format
+from issuance.models import Event, SetupImport
+from issuance.services import role_assignment
+from issuance.services.configuration import link_organisations, lock_tree, make_office, make_organisation
+from issuance.services.setup_import import planning
+from issuance.services.setup_import.lines import Line, OfficeStep, OrganisationStep, Plan, RoleStep
+from issuance.services.setup_import.reading import Row, rows_of
+from siths_portal.lib import clock, tables
+from siths_portal.lib.canonical import sha256_hex
+from siths_portal.lib.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
+
+KEPT_AT_ONCE = 5
+"""Files of one person that are kept; the oldest goes for the sixth."""
+
+
+class Stale(Conflict):
+    """What would come of carrying out is not what the preview told. Code `changed-meanwhile`."""
+
+    def __init__(self) -> None:
+        message = "Det som gäller i portalen har ändrats sedan förhandsgranskningen. Granska på nytt och läs in igen."
+        super().__init__("changed-meanwhile", message)
+
+
+def require_setting_up(actor: Actor) -> None:
+    """Passes for those who set up something somewhere: what they may, each row decides. Raises Forbidden."""
+    policy.reach(actor, Action.LINK_OFFICE)
+
+
+def may_set_up(actor: Actor) -> bool:
+    """Whether `require_setting_up` would pass."""
+    return policy.holds(actor, Action.LINK_OFFICE)
+
+
+def keep(*, actor: Actor, content: bytes) -> SetupImport:
+    """Reads a file and keeps its rows for SETUP_IMPORT_HOURS, for the actor alone. Nothing of it is in force.
+
+    Raises Forbidden, Invalid at `file` for a file that cannot be taken.
+    """
+    require_setting_up(actor)
+    rows = rows_of(content)
+    with transaction.atomic(durable=True):
+        return _keep(actor, content, rows)
+
+
+def _keep(actor: Actor, content: bytes, rows: Sequence[Row]) -> SetupImport:
+    now = clock.now()
+    kept = SetupImport.objects.filter(owner_ref=actor.ref, done_at=None).order_by("-created_at", "-pk")
+    SetupImport.objects.filter(pk__in=list(kept.values_list("pk", flat=True)[KEPT_AT_ONCE - 1 :])).delete()
+    row = SetupImport.objects.create(
+        owner_ref=actor.ref,
+        format=(Format.XLSX if tables.is_workbook(content) else Format.CSV).value,
+        sha256=sha256_hex(content),
+        rows=[row.plain for row in rows],
+        created_at=now,
+        expires_at=now + dt.timedelta(hours=max(settings.SETUP_IMPORT_HOURS, 1)),
+    )
+    _record(actor, "setup_import.read", row, rows=len(rows))
+    return row
+
+
+def own(*, actor: Actor, import_id: UUID, rows: QuerySet[SetupImport] | None = None) -> SetupImport:
+    """The actor's import that still opens. Raises Forbidden, and NotFound for any other."""
+    require_setting_up(actor)
+    rows = SetupImport.objects.all() if rows is None else rows
+    row = rows.filter(pk=import_id, owner_ref=actor.ref, expires_at__gt=clock.now()).first()
+    if row is None:
+        raise policy.not_found()
+    return row
+
+
+def planned(*, actor: Actor, row: SetupImport) -> Plan:
+    """What becomes of an import that was not carried out, as things stand now."""
+    return planning.plan(actor, [Row.of(plain) for plain in row.rows])
+
+
+@transaction.atomic(durable=True)
+def carry_out(*, actor: Actor, import_id: UUID, sha256: str) -> SetupImport:
+    """Makes all that the preview with this hash told, or nothing; one that has been carried out stays as it is.
+
+    Each row is made by the service of its page, with that page's rights, rules and events. Raises NotFound, Forbidden, Stale,
+    Invalid if a row is wrong, Conflict that names the row which a rule refuses.
+    """
+    row = own(actor=actor, import_id=import_id, rows=SetupImport.objects.select_for_update())
+    if row.done_at is not None:
+        return row
+    lock_tree()
+    plan = planned(actor=actor, row=row)
+    if plan.sha256 != sha256:
+        raise Stale
+    if plan.wrong or plan.nothing:
+        message = "Rätta raderna i filen och läs in den på nytt." if plan.wrong else "Allt i filen finns redan."
+        raise Invalid("rows-wrong" if plan.wrong else "nothing-to-do", message)
+    row.made = _make(actor, plan)
+    row.rows, row.done_at = [], clock.now()
+    row.save(update_fields=["rows", "done_at", "made"])
+    _record(actor, "setup_import.carried_out", row, **plan.counts)
+    return row
+
+
+@transaction.atomic(durable=True)
+def give_up(*, actor: Actor, import_id: UUID) -> None:
+    """Deletes an import that was not carried out. Raises NotFound, Forbidden."""
+    row = own(actor=actor, import_id=import_id, rows=SetupImport.objects.select_for_update())
+    if row.done_at is None:
+        row.delete()
+
+
+def _make(actor: Actor, plan: Plan) -> dict[str, Any]:
+    """Makes all that is new. Returns the ids of organisations and offices, and counts of the rest."""
+    made: dict[str, UUID] = {}
+    offices: list[UUID] = []
+    for line in plan.order:
+        with _at(line):
+            _make_organisation(actor, cast(OrganisationStep, line.step), made)
+    for line in plan.lines:
+        with _at(line):
+            if isinstance(line.step, OfficeStep):
+                offices += _make_office(actor, line.step, made)
+            elif isinstance(line.step, RoleStep):
+                _give(actor, line.step, made)
+    counts = plan.counts
+    return {
+        "organisations": [str(pk) for pk in made.values()],
+        "offices": [str(pk) for pk in offices],
+        "connections": counts["connections"],
+        "roles": counts["roles"],
+        "same": counts["same"],
+    }
+
+
+@contextmanager
+def _at(line: Line) -> Iterator[None]:
+    """Tells what refuses a row together with the row, since the preview could not know it."""
+    try:
+        yield
+    except (Invalid, Conflict, Forbidden, NotFound) as error:
+        where = f"I bladet {line.row.sheet}, rad {line.row.number}" if line.row.sheet else f"På rad {line.row.number}"
+        raise Conflict(error.code, f"Inget har lästs in. {where}: {_said(error)}") from error
+
+
+def _said(error: DomainError) -> str:
+    return next(iter(error.fields.values()), [error.message])[0]
+
+
+def _make_organisation(actor: Actor, step: OrganisationStep, made: dict[str, UUID]) -> None:
+    parent_id = step.parent.among(made) if step.parent else None
+    row = make_organisation(actor=actor, area_id=step.area_id, parent_id=parent_id, data=step.data, making=step.making)
+    made[step.key] = row.pk
+
+
+def _make_office(actor: Actor, step: OfficeStep, made: Mapping[str, UUID]) -> list[UUID]:
+    """The office's id if it is new."""
+    new = [] if step.office_id else [make_office(actor=actor, area_id=step.area_id, data=step.data).pk]
+    if step.organisations:
+        wanted = [ref.among(made) for ref in step.organisations]
+        link_organisations(actor=actor, office_id=step.office_id or new[0], organisation_ids=wanted)
+    return new
+
+
+def _give(actor: Actor, step: RoleStep, made: Mapping[str, UUID]) -> None:
+    reach = [step.area_id] if step.area_id else [step.organisation.among(made)] if step.organisation else []
+    role_assignment.give(
+        actor=actor,
+        person_id=step.person_id,
+        role=step.role,
+        reach=reach,
+        protected_persons=step.protected_persons,
+        period=step.period,
+    )
+
+
+def _record(actor: Actor, action: str, row: SetupImport, **facts: int) -> None:
+    Event.record(
+        actor_ref=actor.ref,
+        action=action,
+        subject_type="setup_import",
+        subject_ref=str(row.pk),
+        facts={"sha256": row.sha256, "format": row.format, **facts},
+    )

@@ -1,0 +1,151 @@
+"""What is there already of what a file names: read at once for all rows, as far as the actor sees it (S09, S11)."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.db.models import Q
+from django.db.models.functions import Upper
+
+from issuance.authz import Action, Actor
+from issuance.domain.setup_files import Kind
+from issuance.models import (
+    CardCustomisation,
+    IssuingArea,
+    Office,
+    Organisation,
+    OrganisationOffice,
+    Person,
+    Post,
+    RoleGrant,
+    SubscriptionFee,
+)
+from issuance.services.role_assignment import current
+from issuance.services.setup_import.reading import Row
+from siths_portal.lib import clock
+
+RIGHTS = (
+    Action.VIEW_CONFIGURATION,
+    Action.CREATE_ORGANISATION,
+    Action.CREATE_SUB_ORGANISATION,
+    Action.EDIT_OFFICE,
+    Action.LINK_OFFICE,
+    Action.ASSIGN_ROLE,
+)
+_SEPARATORS = re.compile(r"[,;\s]+")
+
+
+@dataclass(frozen=True)
+class Place:
+    """An area or an organisation in sight, or an organisation to be made, whose `pk` is None.
+
+    `scope_path` is that of the nearest place that is there: scope flows downward, so it decides what a new one's own would.
+    `length` is that of the path that it has or will have.
+    """
+
+    pk: UUID | None
+    name: str
+    area_id: UUID
+    area_name: str
+    scope_path: str
+    length: int
+    rights: frozenset[Action]
+
+
+@dataclass
+class Known:
+    """Keys of organisations, offices and posts are in upper case. `taken` are HSA-ids of organisations out of sight."""
+
+    areas: dict[str, Place] = field(default_factory=dict)
+    issuers: dict[UUID, UUID | None] = field(default_factory=dict)
+    organisations: dict[str, Organisation] = field(default_factory=dict)
+    places: dict[str, Place] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
+    charged: dict[UUID, bool] = field(default_factory=dict)
+    generic: bool = False
+    offices: list[Office] = field(default_factory=list)
+    connected: set[tuple[UUID, UUID]] = field(default_factory=set)
+    people: dict[str, Person] = field(default_factory=dict)
+    post_areas: dict[UUID, set[UUID]] = field(default_factory=dict)
+    grants: dict[tuple[UUID, str], list[RoleGrant]] = field(default_factory=dict)
+
+
+def known(actor: Actor, rows: Sequence[Row]) -> Known:
+    """What the rows name, in a number of queries that does not depend on how many they are."""
+    found = Known()
+    _areas(actor, rows, found)
+    _organisations(actor, rows, found)
+    if any(row.kind is Kind.OFFICES for row in rows):
+        _offices(actor, rows, found)
+    if any(row.kind is Kind.ROLES for row in rows):
+        _people(actor, rows, found)
+    return found
+
+
+def ids_in(text: str) -> list[str]:
+    """The HSA-ids of a cell that holds several, in upper case, each once."""
+    return list(dict.fromkeys(part.upper() for part in _SEPARATORS.split(text) if part))
+
+
+def _rights(row: IssuingArea | Organisation) -> frozenset[Action]:
+    return frozenset(action for action in RIGHTS if getattr(row, f"may_{action}"))
+
+
+def _areas(actor: Actor, rows: Sequence[Row], found: Known) -> None:
+    names = {row.get("area") for row in rows} - {""}
+    for area in IssuingArea.objects.with_rights(actor, RIGHTS).filter(name__in=names) if names else ():
+        if Action.VIEW_CONFIGURATION in _rights(area):
+            path = area.scope_path
+            found.areas[area.name] = Place(area.pk, area.name, area.pk, area.name, path, len(path), _rights(area))
+            found.issuers[area.pk] = area.issuing_organisation_id
+
+
+def _organisations(actor: Actor, rows: Sequence[Row], found: Known) -> None:
+    wanted = {key for row in rows for key in _organisations_of(row)} - {""}
+    there = Organisation.objects.with_rights(actor, RIGHTS).alias(key=Upper("hsa_id")).filter(key__in=wanted)
+    for row in there.select_related("area", "parent", "customisation") if wanted else ():
+        key = row.hsa_id.upper()
+        if Action.VIEW_CONFIGURATION not in _rights(row):
+            found.taken.add(key)
+            continue
+        found.organisations[key] = row
+        path = row.scope_path
+        found.places[key] = Place(row.pk, row.name, row.area_id, row.area.name, path, len(path), _rights(row))
+    if any(row.kind is Kind.ORGANISATIONS for row in rows):
+        found.generic = CardCustomisation.objects.filter(generic=True).exists()
+        ids = [row.pk for row in found.organisations.values()]
+        fees = SubscriptionFee.objects.filter(organisation__in=ids, valid_from__lte=clock.now()).order_by("valid_from")
+        found.charged = dict(fees.values_list("organisation_id", "charged"))
+
+
+def _organisations_of(row: Row) -> Iterable[str]:
+    """The HSA-ids of organisations that a row names, in upper case."""
+    if row.kind is Kind.ORGANISATIONS:
+        return (row.get("hsa_id").upper(), row.get("parent").upper())
+    return ids_in(row.get("organisations")) if row.kind is Kind.OFFICES else (row.get("organisation").upper(),)
+
+
+def _offices(actor: Actor, rows: Sequence[Row], found: Known) -> None:
+    wanted = [row for row in rows if row.kind is Kind.OFFICES]
+    names, numbers = {row.get("name") for row in wanted}, {row.get("office_number") for row in wanted} - {""}
+    areas = [place.pk for place in found.areas.values()]
+    seen = Office.objects.visible_to(actor, Action.VIEW_CONFIGURATION).select_related("area")
+    found.offices = list(seen.filter(Q(area__in=areas, name__in=names) | Q(office_number__in=numbers)).order_by("pk"))
+    pairs = OrganisationOffice.objects.filter(office__in=[office.pk for office in found.offices])
+    found.connected = set(pairs.values_list("office_id", "organisation_id"))
+
+
+def _people(actor: Actor, rows: Sequence[Row], found: Known) -> None:
+    """Holders of posts in sight to whom the actor may give roles, as the pages find them, with their posts' areas and roles."""
+    wanted = {row.get("hsa_id").upper() for row in rows if row.kind is Kind.ROLES}
+    people = Person.objects.visible_to(actor, Action.ASSIGN_ROLE)
+    posts = Post.objects.visible_to(actor).alias(key=Upper("hsa_id")).filter(key__in=wanted, ended_at=None, person__in=people)
+    found.people = {post.hsa_id.upper(): post.person for post in posts.select_related("person")}
+    ids = {person.pk for person in found.people.values()}
+    valid = Q(valid_to=None) | Q(valid_to__gte=clock.today())
+    pairs = Post.objects.filter(valid, person__in=ids, ended_at=None).values_list("person_id", "organisation__area_id")
+    for person_id, area_id in pairs:
+        found.post_areas.setdefault(person_id, set()).add(area_id)
+    for grant in current(RoleGrant.objects.filter(person__in=ids)):
+        found.grants.setdefault((grant.person_id, grant.role), []).append(grant)

@@ -1,0 +1,37 @@
+"""What becomes of a file as things stand now: told before anything is done, and asked again when it is carried out."""
+
+from collections.abc import Sequence
+
+from issuance.authz import Actor
+from issuance.domain.setup_files import SHAPES, Kind
+from issuance.services.setup_import import plan_offices, plan_organisations, plan_roles
+from issuance.services.setup_import.known import known
+from issuance.services.setup_import.lines import Line, Outcome, Plan
+from issuance.services.setup_import.reading import Row
+
+MAX_NEW = 1000
+"""Rows that are carried out at once, in one transaction that changes of the tree wait for."""
+
+
+def plan(actor: Actor, rows: Sequence[Row]) -> Plan:
+    """What becomes of each row, in a number of queries that does not depend on how many they are (S11)."""
+    there = known(actor, rows)
+    lines = [_line(row) for row in rows]
+    of = {kind: [line for line in lines if line.row.kind is kind] for kind in Kind}
+    order = plan_organisations.plan(of[Kind.ORGANISATIONS], there)
+    plan_offices.plan(of[Kind.OFFICES], there)
+    plan_roles.plan(of[Kind.ROLES], there, actor)
+    changing = [line for line in lines if line.step is not None]
+    for line in changing[MAX_NEW : MAX_NEW + 1]:
+        line.refuse(
+            SHAPES[line.row.kind].columns[0].field,
+            f"Högst {MAX_NEW} nya rader tas emot åt gången. Dela upp filen från den här raden.",
+        )
+    return Plan(lines, [line for line in order if line.outcome is Outcome.MAKE])
+
+
+def _line(row: Row) -> Line:
+    line = Line(row)
+    for field, message in row.odd.items():
+        line.refuse(field, message)
+    return line

@@ -1,0 +1,433 @@
+"""Bulk set-up from files: what a preview tells of each row, and that a file is made by the pages' rules, whole or not at all."""
+
+import datetime as dt
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.db import connection, connections
+from django.test.utils import CaptureQueriesContext
+
+from issuance import tasks
+from issuance.authz import Actor, Role
+from issuance.domain.setup_files import SHAPES, Kind
+from issuance.models import Event, Office, Organisation, Person, Post, RoleGrant, SetupImport, SubscriptionFee
+from issuance.queries.administration import setup_files
+from issuance.services import configuration, role_assignment, setup_import
+from issuance.services.actors import actor_of_person
+from issuance.services.configuration import OfficeAddress
+from issuance.services.setup_import import Outcome, Plan, Stale
+from siths_portal.lib import clock, csv_files, workbooks
+from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
+from siths_portal.lib.workbooks import Sheet
+from tests import superuser
+from tests.issuance.world import SETUP
+
+Cells = dict[str, str]
+ORGANISATION = {"name": "Vårdcentralen", "hsa_id": "TST2321000131-2001", "organisation_number": "232100-0131"}
+OFFICE = {"name": "Kontor B", "invoice_comment": "B", "area": "Regionen"}
+
+
+def table(kind: Kind, *rows: Cells) -> Sheet:
+    columns = [column.field for column in SHAPES[kind].columns]
+    assert not [name for row in rows for name in row if name not in columns]
+    return Sheet(SHAPES[kind].title, SHAPES[kind].headings, [[row.get(name, "") for name in columns] for row in rows])
+
+
+def csv(kind: Kind, *rows: Cells) -> bytes:
+    sheet = table(kind, *rows)
+    return csv_files.build(sheet.header, sheet.rows)
+
+
+def kept(actor: Actor, content: bytes) -> tuple[SetupImport, Plan]:
+    row = setup_import.keep(actor=actor, content=content)
+    return row, setup_import.planned(actor=actor, row=row)
+
+
+def carried_out(actor: Actor, content: bytes) -> SetupImport:
+    row, plan = kept(actor, content)
+    return setup_import.carry_out(actor=actor, import_id=row.pk, sha256=plan.sha256)
+
+
+def errors(plan: Plan) -> list[tuple[int, str, str]]:
+    return [
+        (line.row.number, field, message) for line in plan.lines for field, messages in line.wrong.items() for message in messages
+    ]
+
+
+def admin(world: Any) -> Actor:
+    return world.officer(role=Role.SYSTEM_ADMIN)
+
+
+def issuer(world: Any) -> Actor:
+    return world.officer(role=Role.RESPONSIBLE_ISSUER)
+
+
+def whole(world: Any) -> tuple[bytes, Post]:
+    """A file of all tables, whose rows name each other in any order."""
+    post = world.post(world.clinic, surname="Ny")
+    organisations = [
+        {**ORGANISATION, "name": "Mottagningen", "hsa_id": "TST2321000131-2002", "parent": "tst2321000131-2001"},
+        {**ORGANISATION, "parent": "TST2321000131-1000", "area": "Regionen", "county": "Gävleborgs län"},
+    ]
+    address = {
+        "recipient_organisation": "Borås", "street_address": "Gatan 1", "postal_code": "50180", "city": "Borås",
+    }  # fmt: skip
+    offices = [{**OFFICE, **address, "organisations": "TST2321000131-2002, TST2120001561-1000"}]
+    roles = [
+        {
+            "hsa_id": post.hsa_id.lower(), "person": "vem som helst", "role": "id-administratör",
+            "organisation": "TST2321000131-2001", "valid_to": "2099-12-31",
+        },
+    ]  # fmt: skip
+    sheets = [table(Kind.ORGANISATIONS, *organisations), table(Kind.OFFICES, *offices), table(Kind.ROLES, *roles)]
+    return workbooks.build(sheets), post
+
+
+class TestCarryingOut:
+    """A file of every table, as its preview tells it."""
+
+    def test_all_of_it_by_the_rules_and_with_the_events_of_the_pages(self, world: Any) -> None:
+        actor = issuer(world)
+        content, post = whole(world)
+        row, plan = kept(actor, content)
+        assert errors(plan) == []
+        assert [line.told for line in plan.lines] == [
+            "Ny organisation under Vårdcentralen",
+            "Ny organisation under Regionen",
+            "Nytt kontor, kopplas till 2 organisationer",
+            "Prov Ny blir ID-administratör i Vårdcentralen",
+        ]
+        assert not Organisation.objects.filter(name="Vårdcentralen").exists()
+        done = setup_import.carry_out(actor=actor, import_id=row.pk, sha256=plan.sha256)
+        upper = Organisation.objects.get(name="Vårdcentralen")
+        lower = Organisation.objects.get(name="Mottagningen")
+        office = Office.objects.get(name="Kontor B")
+        assert (upper.parent, lower.parent, upper.county) == (world.region, upper, "Gävleborgs län")
+        assert lower.scope_path.startswith(upper.scope_path)
+        assert set(office.organisations.all()) == {lower, world.city}
+        assert (office.postal_code, office.area) == ("501 80", world.area)
+        grant = RoleGrant.objects.get(person=post.person)
+        assert (grant.role, grant.organisation, role_assignment.last_day_of(grant)) == (
+            "id_administrator",
+            upper,
+            dt.date(2099, 12, 31),
+        )
+        made = Event.objects.filter(actor_ref=actor.ref).order_by("id").values_list("action", flat=True)
+        assert list(made) == [
+            "setup_import.read", "organisation.created", "organisation.created", "office.created", "office.connected",
+            "office.connected", "role.assigned", "setup_import.carried_out",
+        ]  # fmt: skip
+        told = Event.objects.get(action="setup_import.carried_out")
+        assert {name: told.facts[name] for name in ("organisations", "offices", "connections", "roles")} == {
+            "organisations": 2, "offices": 1, "connections": 2, "roles": 1,
+        }  # fmt: skip
+        assert (done.rows, set(done.made["organisations"])) == ([], {str(upper.pk), str(lower.pk)})
+        again, plan = kept(actor, content)
+        assert (plan.nothing, plan.wrong) == (True, False)
+        with pytest.raises(Invalid, match="nothing-to-do"):
+            setup_import.carry_out(actor=actor, import_id=again.pk, sha256=plan.sha256)
+
+    def test_the_administration_sets_up_an_area_with_its_issuer(self, world: Any) -> None:
+        configuration.create_area(actor=SETUP, name="Nytt område")
+        top = {
+            "name": "Nya regionen", "hsa_id": "TST5561234567-1000", "organisation_number": "5561234567", "area": "Nytt område",
+            "issuing": "Ja", "charged": "Nej",
+        }  # fmt: skip
+        sub = {**ORGANISATION, "parent": top["hsa_id"]}
+        carried_out(admin(world), csv(Kind.ORGANISATIONS, sub, top))
+        made = Organisation.objects.select_related("area").get(name="Nya regionen")
+        assert made.area.issuing_organisation == made
+        assert not SubscriptionFee.objects.get(organisation=made).charged
+
+    def test_all_or_nothing_where_a_rule_refuses_what_no_preview_can_know(self, world: Any) -> None:
+        actor = issuer(world)
+        content, post = whole(world)
+        row, plan = kept(actor, content)
+        before = Event.objects.count()
+        with superuser.cursor() as cursor:
+            cursor.execute(
+                "CREATE FUNCTION taken() RETURNS trigger LANGUAGE plpgsql AS"
+                " $$ BEGIN RAISE unique_violation USING MESSAGE = 'taken'; END $$;"
+                " CREATE TRIGGER taken BEFORE INSERT ON issuance_office FOR EACH ROW EXECUTE FUNCTION taken()"
+            )
+        try:
+            with pytest.raises(Conflict) as refused:
+                setup_import.carry_out(actor=actor, import_id=row.pk, sha256=plan.sha256)
+        finally:
+            with superuser.cursor() as cursor:
+                cursor.execute("DROP TRIGGER taken ON issuance_office; DROP FUNCTION taken()")
+        assert refused.value.message == "Inget har lästs in. I bladet Kontor, rad 2: Kontorsid är upptaget. Försök igen."
+        assert not Organisation.objects.filter(name__in=["Vårdcentralen", "Mottagningen"]).exists()
+        assert (Event.objects.count(), RoleGrant.objects.filter(person=post.person).exists()) == (before, False)
+        setup_import.carry_out(actor=actor, import_id=row.pk, sha256=plan.sha256)
+        assert Organisation.objects.filter(name="Mottagningen").exists()
+
+    def test_two_who_carry_out_one_file_make_it_once(self, world: Any) -> None:
+        actor = issuer(world)
+        content, _ = whole(world)
+        row, plan = kept(actor, content)
+
+        def act(_: int) -> dict[str, Any]:
+            try:
+                return setup_import.carry_out(actor=actor, import_id=row.pk, sha256=plan.sha256).made
+            finally:
+                connections.close_all()
+
+        with ThreadPoolExecutor(2) as pool:
+            first, second = pool.map(act, range(2))
+        assert first == second
+        assert Organisation.objects.filter(name="Mottagningen").count() == Office.objects.filter(name="Kontor B").count() == 1
+        assert Event.objects.filter(action="setup_import.carried_out").count() == 1
+
+    def test_what_changed_since_the_preview_is_looked_at_again(self, world: Any) -> None:
+        actor = issuer(world)
+        row, plan = kept(actor, csv(Kind.OFFICES, OFFICE))
+        configuration.create_office(actor=SETUP, area_id=world.area.id, name="Kontor B", invoice_comment="B")
+        with pytest.raises(Stale):
+            setup_import.carry_out(actor=actor, import_id=row.pk, sha256=plan.sha256)
+        assert Office.objects.filter(name="Kontor B").count() == 1
+        assert setup_import.planned(actor=actor, row=row).nothing
+
+    def test_a_right_that_ended_since_the_preview_makes_nothing(self, world: Any) -> None:
+        actor = issuer(world)
+        row, plan = kept(actor, csv(Kind.OFFICES, OFFICE))
+        RoleGrant.objects.filter(person=actor.person_id).update(valid_to=clock.now())
+        with pytest.raises(Forbidden):
+            setup_import.carry_out(actor=actor_of_person(actor.person_id), import_id=row.pk, sha256=plan.sha256)
+        deputy = world.officer(world.clinic, Role.DEPUTY_ISSUER)
+        SetupImport.objects.update(owner_ref=deputy.ref)
+        with pytest.raises(Stale):
+            setup_import.carry_out(actor=deputy, import_id=row.pk, sha256=plan.sha256)
+        assert not Office.objects.filter(name="Kontor B").exists()
+
+
+_SUB = {**ORGANISATION, "parent": "TST2321000131-1000"}
+_TOP = {**ORGANISATION, "area": "Regionen", "charged": "Ja"}
+WRONG_ORGANISATIONS: list[tuple[Cells, str, str]] = [
+    ({"name": "Bara namn"}, "hsa_id", "HSA-id har fel form."),
+    ({**_SUB, "organisation_number": "2321000132"}, "organisation_number", "Organisationsnumret är fel."),
+    ({**_SUB, "county": "Nowhere"}, "county", "Välj ett län i listan."),
+    ({**_SUB, "parent": "TST2321000131-9999"}, "parent", "Organisationen finns inte, eller"),
+    ({**_SUB, "parent": "TST2321000016-1000"}, "parent", "Organisationen finns inte, eller"),
+    ({**_SUB, "area": "Annan region"}, "area", "Organisationen ovanför ligger i ett annat"),
+    ({**_SUB, "issuing": "Ja"}, "issuing", "En underorganisation kan inte vara utgivande"),
+    ({**_SUB, "charged": "Ja"}, "charged", "Underorganisationer räknas med"),
+    ({**_SUB, "charged": "kanske"}, "charged", "Skriv Ja eller Nej."),
+    ({**_SUB, "customisation": "Generell"}, "customisation", "Det finns ingen generell"),
+    ({**_SUB, "customisation": "Egen"}, "customisation", "Skriv Generell eller lämna"),
+    ({**_SUB, "parent": ORGANISATION["hsa_id"]}, "parent", "Organisationen ligger under sig själv."),
+    ({**_SUB, "hsa_id": "TST2321000016-1000"}, "hsa_id", "HSA-id tillhör redan en annan organisation."),
+    ({**_SUB, "hsa_id": "TST2321000131-1004"}, "name", "Finns redan, med ett annat värde: Kliniken."),
+    (_TOP, "area", "Din behörighetsroll tillåter inte att du skapar en organisation här."),
+    ({**_TOP, "area": "Annan region"}, "area", "Utgivningsområdet finns inte, eller"),
+    ({**_TOP, "area": ""}, "area", "Ange utgivningsområdets namn, eller"),
+]
+WRONG_OFFICES: list[tuple[Cells, str, str]] = [
+    ({"name": "Kontor B", "area": "Regionen"}, "invoice_comment", "Skriv den text som ska stå på fakturan."),
+    ({**OFFICE, "postal_code": "0501"}, "postal_code", "Skriv postnumret med fem siffror"),
+    ({**OFFICE, "area": "Annan region"}, "area", "Utgivningsområdet finns inte, eller"),
+    ({**OFFICE, "area": ""}, "area", "Ange utgivningsområdets namn."),
+    ({**OFFICE, "office_number": "1234567890"}, "office_number", "Kontoret finns inte, eller"),
+    ({**OFFICE, "name": "Kontor A"}, "name", "Det finns redan ett kontor med namnet"),
+    ({**OFFICE, "organisations": "TST2321000016-1000"}, "organisations", "Organisationen TST2321000016-1000 finns inte, eller"),
+    ({**OFFICE, "organisations": "TST2321000131-9999"}, "organisations", "Organisationen TST2321000131-9999 finns inte, eller"),
+]
+
+
+class TestRows:
+    """What is wrong with a row stands at its column; nothing of the file is made."""
+
+    def test_organisations(self, world: Any) -> None:
+        actor = issuer(world)
+        for cells, field, message in WRONG_ORGANISATIONS:
+            row, plan = kept(actor, csv(Kind.ORGANISATIONS, cells))
+            assert [(2, field, True)] == [
+                (number, at, text.startswith(message)) for number, at, text in errors(plan) if at == field
+            ], (cells, errors(plan))
+            with pytest.raises(Invalid, match="rows-wrong"):
+                setup_import.carry_out(actor=actor, import_id=row.pk, sha256=plan.sha256)
+        assert Organisation.objects.count() == 4
+
+    def test_organisations_of_one_file(self, world: Any) -> None:
+        actor = admin(world)
+        plan = kept(actor, csv(Kind.ORGANISATIONS, {**_TOP, "charged": ""}, _SUB, {**_SUB, "parent": "TST9"}))[1]
+        assert [(number, field) for number, field, _ in errors(plan)] == [(2, "charged"), (3, "hsa_id"), (4, "hsa_id")]
+        below = {**_SUB, "hsa_id": "TST2321000131-2002", "parent": _TOP["hsa_id"]}
+        plan = kept(actor, csv(Kind.ORGANISATIONS, below, {**_TOP, "issuing": "Ja"}))[1]
+        assert [(number, field) for number, field, _ in errors(plan)] == [(2, "parent"), (3, "issuing")]
+        ring = [{**_SUB, "hsa_id": f"TST2321000131-3{n}", "parent": f"TST2321000131-3{(n + 1) % 3}"} for n in range(3)]
+        plan = kept(actor, csv(Kind.ORGANISATIONS, *ring))[1]
+        assert [text[:31] for _, _, text in errors(plan)] == ["Organisationen ligger under sig"] * 3
+        deep = [{**_SUB, "hsa_id": f"TST2321000131-4{n:03}", "parent": f"TST2321000131-4{n - 1:03}"} for n in range(1, 90)]
+        plan = kept(actor, csv(Kind.ORGANISATIONS, *reversed(deep), {**_SUB, "hsa_id": "TST2321000131-4000"}))[1]
+        assert "Så många nivåer" in " ".join(text for _, _, text in errors(plan))
+
+    def test_offices(self, world: Any) -> None:
+        actor = issuer(world)
+        for cells, field, message in WRONG_OFFICES:
+            plan = kept(actor, csv(Kind.OFFICES, cells))[1]
+            found = [(at, text.startswith(message)) for _, at, text in errors(plan) if at == field]
+            assert found == [(field, True)], (cells, errors(plan))
+        deputy = world.officer(world.region, Role.DEPUTY_ISSUER)
+        plan = kept(deputy, csv(Kind.OFFICES, {**OFFICE, "organisations": "TST2120001561-1000"}))[1]
+        assert [(field, text[:10]) for _, field, text in errors(plan)] == [("area", "Utgivnings")]
+        plan = kept(actor, csv(Kind.OFFICES, OFFICE, OFFICE))[1]
+        assert errors(plan) == [(3, "name", "Kontoret står på flera rader. Ta bort den ena.")]
+
+    def test_role_holders(self, world: Any) -> None:
+        actor = issuer(world)
+        ours, theirs = world.post(world.clinic), world.post(world.stranger)
+        hidden = world.post(world.clinic, protected=True)
+        own = Person.objects.get(pk=actor.person_id).posts.get().hsa_id
+        fine = {"hsa_id": ours.hsa_id, "role": "Läs", "organisation": "TST2321000131-1004"}
+        wrong: Sequence[tuple[Cells, str, str]] = [
+            ({**fine, "hsa_id": theirs.hsa_id}, "hsa_id", "Personen finns inte, eller"),
+            ({**fine, "hsa_id": hidden.hsa_id}, "hsa_id", "Personen finns inte, eller"),
+            ({**fine, "hsa_id": "TST2321000131-ZZZZ"}, "hsa_id", "Personen finns inte, eller"),
+            ({**fine, "hsa_id": own}, "hsa_id", "Du kan inte ge dig själv en roll."),
+            ({**fine, "role": "Kung"}, "role", "Skriv rollens namn som i portalen"),
+            ({**fine, "role": ""}, "role", "Ange behörighetsroll."),
+            ({**fine, "role": "Ansvarig utgivare"}, "organisation", "Rollen gäller inte en organisation."),
+            ({**fine, "role": "Ansvarig utgivare", "organisation": "", "area": "Regionen"}, "role", "Din behörighetsroll"),
+            ({**fine, "role": "Global Läs", "organisation": ""}, "role", "Din behörighetsroll"),
+            ({**fine, "organisation": ""}, "organisation", "Ange organisationens HSA-id."),
+            ({**fine, "organisation": "TST2321000016-1000"}, "organisation", "Organisationen finns inte, eller"),
+            ({**fine, "organisation": "TST2321000131-9999"}, "organisation", "Organisationen finns inte, eller"),
+            ({**fine, "protected_persons": "Ja"}, "protected_persons", "Din behörighetsroll tillåter inte"),
+            ({**fine, "valid_from": "i dag"}, "valid_from", "Skriv ett datum"),
+            ({**fine, "valid_from": "2020-01-01"}, "valid_from", "Rollen kan inte börja gälla före i dag."),
+            ({**fine, "valid_to": "2020-01-01"}, "valid_to", "Ange en sista dag"),
+        ]
+        for cells, field, message in wrong:
+            plan = kept(actor, csv(Kind.ROLES, cells))[1]
+            found = [(at, text.startswith(message)) for _, at, text in errors(plan) if at == field]
+            assert found == [(field, True)], (cells, errors(plan))
+        assert errors(kept(actor, csv(Kind.ROLES, fine))[1]) == []
+        assert errors(kept(actor, csv(Kind.ROLES, fine, fine))[1]) == [
+            (3, "role", "Rollen står på flera rader. Ta bort den ena.")
+        ]
+        role_assignment.assign_role(actor=SETUP, person_id=ours.person_id, role=Role.READER, organisation_id=world.clinic.id)
+        assert kept(actor, csv(Kind.ROLES, fine))[1].nothing
+        plan = kept(actor, csv(Kind.ROLES, {**fine, "valid_to": "2099-01-01"}))[1]
+        assert [text[:30] for _, _, text in errors(plan)] == ["Personen har redan rollen där,"]
+        Person.objects.filter(pk=ours.person_id).update(deceased=True)
+        plan = kept(actor, csv(Kind.ROLES, {**fine, "role": "Spärr"}))[1]
+        assert [text[:20] for _, _, text in errors(plan)] == ["Personen är avliden "]
+
+    def test_hidden_and_missing_give_the_same_answer_by_the_same_queries(self, world: Any) -> None:
+        actor = issuer(world)
+        hidden = world.post(world.clinic, protected=True).hsa_id
+        answers = []
+        for hsa_id in (hidden, "TST2321000131-ZZZZZZZZ"):
+            row = setup_import.keep(
+                actor=actor,
+                content=csv(Kind.ROLES, {"hsa_id": hsa_id, "role": "Läs", "organisation": "TST2321000131-1004"}),
+            )
+            with CaptureQueriesContext(connection) as queries:
+                plan = setup_import.planned(actor=actor, row=row)
+            answers.append((errors(plan), [query["sql"].split("WHERE")[0] for query in queries]))
+        assert answers[0] == answers[1]
+
+    def test_a_thousand_rows_cost_the_queries_of_three(self, world: Any) -> None:
+        actor = issuer(world)
+        posts = [world.post(world.clinic).hsa_id for _ in range(3)]
+        costs = []
+        for count in (1, 333):
+            sheets = [
+                table(Kind.ORGANISATIONS, *({**_SUB, "hsa_id": f"TST2321000131-5{n:03}"} for n in range(count))),
+                table(Kind.OFFICES, *({**OFFICE, "name": f"K {n}", "organisations": "TST2321000131-5000"} for n in range(count))),
+                table(
+                    Kind.ROLES,
+                    *({"hsa_id": posts[n % 3], "role": "Läs", "organisation": f"TST2321000131-5{n:03}"} for n in range(count)),
+                ),
+            ]
+            row = setup_import.keep(actor=actor, content=workbooks.build(sheets))
+            with CaptureQueriesContext(connection) as queries:
+                plan = setup_import.planned(actor=actor, row=row)
+            assert errors(plan) == []
+            assert plan.count(Outcome.MAKE) == 3 * count
+            costs.append(len(queries))
+        assert costs[0] == costs[1] <= 12
+
+    def test_more_than_is_done_at_once_is_said(self, world: Any) -> None:
+        rows = [{**OFFICE, "name": f"Kontor {n}"} for n in range(1001)]
+        plan = kept(issuer(world), csv(Kind.OFFICES, *rows))[1]
+        assert errors(plan) == [(1002, "name", "Högst 1000 nya rader tas emot åt gången. Dela upp filen från den här raden.")]
+
+
+class TestFiles:
+    """Which files are taken at all."""
+
+    def test_headings_decide(self, world: Any) -> None:
+        actor = issuer(world)
+        for content, code in (
+            ("a;b\r\n1;2\r\n", "unknown-table"),
+            ("Kontorets namn;Fakturakommentar;Utgivningsområde;Färg\r\na;b;c;d\r\n", "unknown-column"),
+            ("Kontorets namn;Fakturakommentar;Utgivningsområde;\r\na;b;c;d\r\n", "rows"),
+            ("Kontorets namn;Fakturakommentar;Fakturakommentar\r\na;b;c\r\n", "column-twice"),
+            ("Fakturakommentar\r\na\r\n", "column-missing"),
+            ("Kontorets namn;Fakturakommentar;Utgivningsområde\r\n# hjälp\r\n", "no-rows"),
+        ):
+            if code == "rows":
+                plan = kept(actor, content.encode())[1]
+                assert errors(plan)[0] == (2, "name", "Raden har fler celler än det finns rubriker.")
+                continue
+            with pytest.raises(Invalid) as refused:
+                setup_import.keep(actor=actor, content=content.encode())
+            assert (refused.value.code, list(refused.value.fields)) == (code, ["file"])
+
+    def test_only_those_who_set_something_up(self, world: Any) -> None:
+        allowed = {Role.SYSTEM_ADMIN, Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER}
+        for role in Role:
+            actor = world.officer(role=role)
+            if role in allowed:
+                setup_import.keep(actor=actor, content=csv(Kind.OFFICES, OFFICE))
+            else:
+                with pytest.raises(Forbidden):
+                    setup_import.keep(actor=actor, content=csv(Kind.OFFICES, OFFICE))
+
+    def test_a_file_is_its_senders_and_goes(self, world: Any) -> None:
+        actor = issuer(world)
+        rows = [setup_import.keep(actor=actor, content=csv(Kind.OFFICES, OFFICE)) for _ in range(6)]
+        assert set(SetupImport.objects.values_list("pk", flat=True)) == {row.pk for row in rows[1:]}
+        with pytest.raises(NotFound):
+            setup_import.own(actor=admin(world), import_id=rows[5].pk)
+        setup_import.give_up(actor=actor, import_id=rows[5].pk)
+        SetupImport.objects.filter(pk=rows[4].pk).update(expires_at=clock.now())
+        for gone in (rows[5], rows[4], rows[0]):
+            with pytest.raises(NotFound):
+                setup_import.own(actor=actor, import_id=gone.pk)
+        tasks.forget_searches()
+        assert SetupImport.objects.count() == 3
+
+
+class TestExport:
+    """What is there comes back as nothing to do."""
+
+    def test_everything_of_an_area_in_both_forms(self, world: Any) -> None:
+        actor = issuer(world)
+        content, _ = whole(world)
+        carried_out(actor, content)
+        configuration.set_subscription_fee(actor=SETUP, organisation_id=world.city.id, charged=True, valid_from=clock.now())
+        address = OfficeAddress("Borås", "Enhet", "Gatan 1", "501 80", "Borås")
+        configuration.create_office(actor=SETUP, area_id=world.area.id, name="-Kontor", invoice_comment="=B", address=address)
+        world.officer(world.clinic, Role.DEPUTY_ISSUER)
+        found = {kind: setup_files.rows(actor=actor, area_id=world.area.id, kind=kind) for kind in Kind}
+        assert {kind.value: len(rows) for kind, rows in found.items()} == {
+            "organisationer": 5, "kontor": 3, "rollinnehavare": 3,
+        }  # fmt: skip
+        sheets = [Sheet(SHAPES[kind].title, SHAPES[kind].headings, rows) for kind, rows in found.items()]
+        files = [workbooks.build(sheets), *(csv_files.build(sheet.header, sheet.rows) for sheet in sheets)]
+        for file in files:
+            plan = kept(actor, file)[1]
+            assert (errors(plan), plan.nothing) == ([], True)
+
+    def test_protected_holders_and_others_roles_are_not_in_it(self, world: Any) -> None:
+        world.officer(world.clinic, Role.READER)
+        assert len(setup_files.rows(actor=issuer(world), area_id=world.area.id, kind=Kind.ROLES)) == 2
+        Person.objects.filter(role_grants__role="reader").update(is_protected=True, protected_person_indicator=True)
+        assert len(setup_files.rows(actor=issuer(world), area_id=world.area.id, kind=Kind.ROLES)) == 1
+        reader = world.officer(role=Role.GLOBAL_READER)
+        assert setup_files.rows(actor=reader, area_id=world.area.id, kind=Kind.ROLES) == []

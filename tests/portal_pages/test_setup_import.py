@@ -1,0 +1,150 @@
+"""Importera från fil over HTTP: the file, its preview, what came of it, and the files that can be fetched."""
+
+import io
+from typing import Any
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from openpyxl import load_workbook
+
+from issuance.authz import Role
+from issuance.domain.setup_files import SHAPES, Kind
+from issuance.models import Event, Office, Organisation, SetupImport
+from issuance.services import configuration
+from siths_portal.lib import tables, workbooks
+from tests.issuance.test_setup_import import OFFICE, ORGANISATION, csv, table, whole
+from tests.issuance.world import SETUP
+from tests.portal_pages.test_administration import MOST_QUERIES, admin, at, client_of, issuer
+from tests.portal_pages.test_person import text_of
+
+START = "/administrera/import/"
+
+
+def send(client: Client, content: bytes, name: str = "fil.csv") -> Any:
+    return client.post(START, {"file": SimpleUploadedFile(name, content)})
+
+
+def preview_of(client: Client, content: bytes) -> Any:
+    answer = send(client, content)
+    assert answer.status_code == 302, text_of(answer)
+    return client.get(answer["Location"])
+
+
+class TestTheWalk:
+    """From the file to what was made."""
+
+    def test_looked_at_then_carried_out_then_linked(self, world: Any) -> None:
+        client = issuer(world)
+        content, post = whole(world)
+        page = preview_of(client, content)
+        text = text_of(page)
+        for said in (
+            "Inget är inläst än.", "Nya organisationer 2", "Nya kontor 1", "Nya behörighetsroller 1", "Organisationer 3",
+            "Ny organisation under Regionen", "Prov Ny blir ID-administratör i Vårdcentralen", "Alla rader (4)",
+        ):  # fmt: skip
+            assert said in text, said
+        shown = Event.objects.get(action="setup.people_shown")
+        assert shown.facts == {"persons": [str(post.person_id)]}
+        answer = client.post(page.request["PATH_INFO"], {"plan": page.context["plan"].sha256})
+        assert answer.status_code == 302
+        result = client.get(answer["Location"])
+        made = Organisation.objects.get(name="Vårdcentralen")
+        assert f'href="{at("organisation", made)}"' in result.content.decode()
+        assert "Kopplingar mellan kontor och organisationer 2" in text_of(result)
+        again = client.post(answer["Location"], {"plan": page.context["plan"].sha256})
+        assert again.status_code == 200
+        assert Office.objects.filter(name="Kontor B").count() == 1
+        assert "hsa" not in answer["Location"]
+
+    def test_errors_stand_first_with_their_column_and_nothing_can_be_carried_out(self, world: Any) -> None:
+        client = issuer(world)
+        wrong = [{**OFFICE, "name": f"Kontor {n}", "postal_code": "1"} for n in range(60)]
+        page = preview_of(client, csv(Kind.OFFICES, OFFICE, *wrong))
+        assert "60 rader är fel." in text_of(page)
+        assert "Postnummer: Skriv postnumret med fem siffror" in text_of(page)
+        assert ">Läs in</button>" not in page.content.decode()
+        assert [row.where for row in page.context["rows"]][:2] == ["Kontor 3", "Kontor 4"]
+        assert len(page.context["rows"]) == 50
+        last = client.get(page.request["PATH_INFO"] + page.context["next_url"])
+        assert (len(last.context["rows"]), last.context["next_url"]) == (10, "")
+        answer = client.post(page.request["PATH_INFO"], {"plan": page.context["plan"].sha256})
+        assert (answer.status_code, answer.context["refusal"]) == (422, "Rätta raderna i filen och läs in den på nytt.")
+
+    def test_a_preview_that_no_longer_holds_is_shown_anew(self, world: Any) -> None:
+        client = issuer(world)
+        page = preview_of(client, csv(Kind.OFFICES, OFFICE, {**OFFICE, "name": "Kontor C"}))
+        configuration.create_office(actor=SETUP, area_id=world.area.id, name="Kontor B", invoice_comment="B")
+        answer = client.post(page.request["PATH_INFO"], {"plan": page.context["plan"].sha256})
+        assert answer.status_code == 409
+        assert "har ändrats sedan förhandsgranskningen" in text_of(answer)
+        assert "Finns redan (1)" in text_of(answer)
+        assert client.post(page.request["PATH_INFO"], {"plan": answer.context["plan"].sha256}).status_code == 302
+        assert Office.objects.filter(name="Kontor B").count() == 1
+
+    def test_a_file_that_cannot_be_taken_is_said_at_its_field(self, world: Any) -> None:
+        client = issuer(world)
+        for content, said in (
+            (b"x" * (tables.MAX_BYTES + 1), "Filen är för stor. Högst 2 MB tas emot."),
+            (b"", "Filen är tom. Välj en annan."),
+            (b"PK\x03\x04nej", "Filen går inte att läsa."),
+            (b"a;b\r\n1;2", "Rubrikraden är inte någon av mallarnas."),
+        ):
+            answer = send(client, content)
+            assert answer.status_code == 422
+            assert said in text_of(answer)
+        assert not SetupImport.objects.exists()
+
+    def test_a_long_file_is_looked_at_within_few_queries(self, world: Any) -> None:
+        client = issuer(world)
+        post = world.post(world.clinic).hsa_id
+        units = [
+            {**ORGANISATION, "name": f"E {n}", "hsa_id": f"TST2321000131-5{n:03}", "parent": "TST2321000131-1000"}
+            for n in range(300)
+        ]
+        offices = [{**OFFICE, "name": f"K {n}", "organisations": "TST2321000131-5000"} for n in range(300)]
+        roles = [{"hsa_id": post, "role": "Läs", "organisation": f"TST2321000131-5{n:03}"} for n in range(300)]
+        sheets = [table(Kind.ORGANISATIONS, *units), table(Kind.OFFICES, *offices), table(Kind.ROLES, *roles)]
+        answer = send(client, workbooks.build(sheets), "fil.xlsx")
+        with CaptureQueriesContext(connection) as queries:
+            page = client.get(f"{answer['Location']}?visa=nytt&fran=850")
+        assert len(page.context["rows"]) == 50
+        assert len(queries) <= MOST_QUERIES + 2  # the event of who is shown has its savepoint
+
+
+class TestFiles:
+    """Templates and exports."""
+
+    def test_templates_are_taken_and_hold_nothing(self, world: Any) -> None:
+        client = issuer(world)
+        addresses = [reverse("setup_template_xlsx"), *(reverse("setup_template_csv", args=[kind.value]) for kind in Kind)]
+        for address in addresses:
+            assert address in client.get(START).content.decode()
+            answer = send(client, client.get(address).content, "mall.xlsx")
+            assert "Filen har inga rader att läsa in." in text_of(answer)
+        book = load_workbook(io.BytesIO(client.get(addresses[0]).content))
+        assert book.sheetnames == [*(shape.title for shape in SHAPES.values()), "Hjälp"]
+        assert client.get("/administrera/import/mall-annat.csv").status_code == 404
+
+    def test_an_export_comes_back_as_nothing_to_do_and_is_noted(self, world: Any) -> None:
+        client = issuer(world)
+        file = client.get(at("area_export_xlsx", world.area))
+        assert file["Content-Disposition"].startswith("attachment;")
+        noted = Event.objects.get(action="setup.exported")
+        assert noted.facts == {"rows": {"organisationer": 3, "kontor": 1, "rollinnehavare": 1}}
+        page = preview_of(client, file.content)
+        assert "Allt i filen finns redan. Det finns inget att läsa in." in text_of(page)
+        for kind in Kind:
+            content = client.get(reverse("area_export_csv", args=[world.area.id, kind.value])).content
+            assert preview_of(client, content).context["plan"].nothing
+
+    def test_the_ways_there_are_for_those_whom_they_open(self, world: Any) -> None:
+        overview, area = reverse("administration"), at("area", world.area)
+        assert START in admin(world).get(overview).content.decode()
+        reader = client_of(world.officer(role=Role.GLOBAL_READER))
+        assert START not in reader.get(overview).content.decode()
+        page = reader.get(area).content.decode()
+        assert (START in page, at("area_export_xlsx", world.area) in page) == (False, True)
+        assert reader.get(at("area_export_xlsx", world.area)).status_code == 200
