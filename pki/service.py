@@ -19,6 +19,7 @@ from pki.clock_guard import look as clock_reading
 from pki.deliveries import DeliveryView, delivery, destroy_delivery, plan_delivery, wait_for_delivery
 from pki.domain.ca_states import is_final as ca_state_is_final
 from pki.domain.ceremony_file import LONGEST_FILE as LONGEST_CEREMONY_FILE
+from pki.domain.responder_life import RENEW_BEFORE as RESPONDER_RENEW_BEFORE
 from pki.findings import Severity
 from pki.health_reports import AuditCheckView, HealthView, SeenFinding, audit_checks
 from pki.health_reports import latest as health_report
@@ -58,6 +59,7 @@ from pki.operators.ceremonies import (
     protocol_content,
 )
 from pki.operators.imports import (
+    ComparisonView,
     FindingCount,
     FindingPage,
     ImportLine,
@@ -91,6 +93,7 @@ __all__ = [
     "APPROVALS_REQUIRED",
     "APPROVAL_LIFETIME",
     "LONGEST_CEREMONY_FILE",
+    "RESPONDER_RENEW_BEFORE",
     "STATUS_COUNTED",
     "ApprovalAction",
     "ApprovalPage",
@@ -114,6 +117,7 @@ __all__ = [
     "CertificateStatus",
     "CertificateView",
     "ClockReading",
+    "ComparisonView",
     "Decision",
     "DecisionView",
     "DeliveryView",

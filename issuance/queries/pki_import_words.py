@@ -52,6 +52,7 @@ IMPORT_EVENT: Mapping[str, str] = {
     "certificates.imported": _("En omgång infördes"),
     "import.finished": _("Importen blev klar; rapporten sparades"),
     "import.report_signed": _("Rapporten undertecknades"),
+    "import.compared": _("Jämfördes med den gamla tjänstens spärrlista"),
 }
 LIST_STATE: Mapping[str, str] = {
     "current": _("Aktuell"),

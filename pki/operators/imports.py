@@ -12,9 +12,10 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import QuerySet
 
-from pki.models import ApprovalAction, ApprovalRequest, CaImport, Event, ImportFinding, ImportState
+from pki.models import ApprovalAction, ApprovalRequest, CaComparison, CaImport, Event, ImportFinding, ImportState
 from pki.operators.approvals import ApprovalView, approval
 from pki.takeover import signatures
+from pki.takeover.comparing import KINDS as DIFFERENCES
 from pki.takeover.findings import KINDS, LOCK
 from pki.takeover.reports import Report
 from siths_portal.lib import clock
@@ -23,6 +24,8 @@ from siths_portal.lib.errors import NotFound
 PAGE = 25
 FINDINGS = 100
 STEPS = 20
+COMPARISONS = 10
+SERIALS = 20
 OF_LISTS = ("listed-unknown", "listed-not-revoked", "listed-differently", "not-listed", "list-unreadable")
 """Kinds of findings that tell how the old service's lists differ from the rest."""
 _PLANNED = ("rows", "new", "new_revoked", "revoked", "papers", "findings")
@@ -72,9 +75,23 @@ class ImportStep:
 
 
 @dataclass(frozen=True)
+class ComparisonView:
+    """What the old service's lists said beside our rows at a moment. `differences` are empty if they say the same; `serials` are
+    the first SERIALS of them with what differs, in Swedish; `later` were revoked here since the old list."""
+
+    at: dt.datetime
+    actor_ref: str
+    lists: Sequence[Mapping[str, Any]]
+    differences: tuple[FindingCount, ...]
+    serials: tuple[tuple[str, str], ...]
+    later: int
+
+
+@dataclass(frozen=True)
 class ImportRecord:
     """Everything on one import. `plan` is what the dry run found, `counts` what has been done; `inputs` are the files with size
-    and SHA-256. `is_running`: a process has it in hand now. `report` stands when it is finished."""
+    and SHA-256. `is_running`: a process has it in hand now. `report` stands when it is finished. `comparisons` are the CA's, the
+    newest first."""
 
     line: ImportLine
     approval: ApprovalView
@@ -86,6 +103,7 @@ class ImportRecord:
     counts: Mapping[str, int]
     findings: tuple[FindingCount, ...]
     steps: tuple[ImportStep, ...]
+    comparisons: tuple[ComparisonView, ...]
     is_running: bool
     is_external: bool
     report: Mapping[str, Any] | None = field(repr=False)
@@ -155,6 +173,7 @@ def import_record(import_id: UUID) -> ImportRecord:
         counts={name: number for name, number in row.counts.items() if not name.startswith("finding:")} if row else {},
         findings=tuple(_counted(row)) if row else (),
         steps=tuple(_steps(row)) if row else (),
+        comparisons=tuple(_comparisons(row)) if row else (),
         is_running=row is not None and row.state != ImportState.FINISHED and _is_running(row),
         is_external=not document["key_id"],
         report=report,
@@ -240,6 +259,21 @@ def _steps(row: CaImport) -> list[ImportStep]:
     """What was noted of it, the newest STEPS, the newest first: its beginning and end, and each batch that is stored."""
     events = Event.objects.filter(subject_type="certificate_authority", subject_ref=str(row.ca_id), facts__import=str(row.pk))
     return [ImportStep(each.at, each.action, each.actor_ref, each.facts) for each in events.order_by("-id")[:STEPS]]
+
+
+def _comparisons(row: CaImport) -> list[ComparisonView]:
+    found = CaComparison.objects.filter(ca_id=row.ca_id, at__gte=row.started_at).order_by("-id")[:COMPARISONS]
+    return [
+        ComparisonView(
+            at=each.at,
+            actor_ref=each.actor_ref,
+            lists=each.lists,
+            differences=tuple(FindingCount(kind, DIFFERENCES[kind], number) for kind, number in each.differences.items()),
+            serials=tuple((serial, DIFFERENCES[kind]) for kind, serial in each.serials[:SERIALS]),
+            later=each.later,
+        )
+        for each in found
+    ]
 
 
 def _is_running(row: CaImport) -> bool:

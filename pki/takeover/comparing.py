@@ -1,17 +1,20 @@
-"""The shadow phase: does the old service's CRL say the same as our table (spec F8 point 5)? Changes nothing."""
+"""The shadow phase: does the old service's CRL say the same as our table (spec F8 point 5)? What was found is kept, no more."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.db import transaction
 
-from pki.models import Certificate, CertificateStatus
+from pki.models import CaComparison, CaImport, Certificate, CertificateAuthority, CertificateStatus, Event
 from pki.takeover import lists, registering
 from pki.takeover.findings import Ledger
 from pki.takeover.manifest import Manifest
 from pki.takeover.running import contents
+from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
 
+KEPT = 1000
+"""Serials that differ and that are kept of a comparison; the counts are of all."""
 KINDS = {
     "only-old-unknown": "bara på gamla listan; serienumret finns inte här",
     "only-old": "bara på gamla listan; inte spärrat här",
@@ -39,8 +42,11 @@ class Comparison:
         return not self.differences
 
 
-def compare(manifest: Manifest) -> Comparison:
-    """The lists of the folder's `crls/` beside the CA's rows: serial, second, reason. Raises Invalid, Conflict."""
+def compare(manifest: Manifest, *, actor_ref: str) -> Comparison:
+    """The lists of the folder's `crls/` beside the CA's rows: serial, second, reason. The outcome is kept, with an event.
+
+    Raises Invalid, Conflict; then there is no outcome.
+    """
     ca = registering.known(manifest)
     if ca is None:
         raise Conflict("ca-unknown", "Utfärdaren är inte importerad.")
@@ -61,7 +67,37 @@ def compare(manifest: Manifest) -> Comparison:
         transaction.set_rollback(True)
     kinds = [kind for kind, _serial in serials]
     counts = {kind: kinds.count(kind) for kind in KINDS if kind in kinds}
-    return Comparison([each.told for each in found.newest], counts, serials, later)
+    outcome = Comparison([each.told for each in found.newest], counts, serials, later)
+    _keep(outcome, ca, actor_ref)
+    return outcome
+
+
+@transaction.atomic(durable=True)
+def _keep(found: Comparison, ca: CertificateAuthority, actor_ref: str) -> None:
+    row = CaComparison.objects.create(
+        ca=ca,
+        at=clock.now(),
+        actor_ref=actor_ref,
+        lists=found.lists,
+        differences=found.differences,
+        serials=found.serials[:KEPT],
+        later=found.later,
+    )
+    # Told of the CA's newest import, where operators follow it.
+    newest = CaImport.objects.filter(ca=ca).order_by("-id").values_list("id", flat=True).first()
+    Event.record(
+        actor_ref=actor_ref,
+        action="import.compared",
+        subject_type="certificate_authority",
+        subject_ref=str(ca.id),
+        facts={
+            "comparison": str(row.id),
+            "import": str(newest) if newest else None,
+            "lists": [each["sha256"] for each in found.lists],
+            "differences": found.differences,
+            "later": found.later,
+        },
+    )
 
 
 def _named(kind: str, pieces: Iterator[list[lists.Row]]) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,7 @@ Entries go to a temporary table and are compared there, so that memory does not 
 
 import datetime as dt
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -172,6 +172,16 @@ _NOT_REVOKED = (
     "SELECT listed.serial, listed.revoked_at, listed.reason, listed.invalidity_date FROM import_listed listed "
     "JOIN pki_certificate row ON row.ca_id = %(ca)s AND row.serial = listed.serial WHERE row.status = 'issued'"
 )
+# What a run over the lists and the papers may change.
+_LOCK = """
+SELECT count(*) FROM (
+    SELECT row.id FROM pki_certificate row WHERE row.id IN (
+        SELECT known.id FROM import_listed listed JOIN pki_certificate known USING (serial)
+        WHERE known.ca_id = %(ca)s AND known.status = 'issued'
+        UNION SELECT known.id FROM pki_certificate known WHERE known.ca_id = %(ca)s AND known.serial = ANY(%(serials)s)
+    ) ORDER BY row.id FOR NO KEY UPDATE
+) locked
+"""
 _DIFFERENT = (
     "SELECT listed.serial, listed.revoked_at, listed.reason, listed.invalidity_date FROM import_listed listed "
     "JOIN pki_certificate row ON row.ca_id = %(ca)s AND row.serial = listed.serial WHERE row.status = 'revoked' "
@@ -182,6 +192,15 @@ _NOT_LISTED = (
     "LEFT JOIN import_listed other ON other.serial = listed.serial WHERE listed.ca_id = %(ca)s AND listed.status = 'revoked' "
     "AND other.serial IS NULL AND listed.revoked_at <= %(since)s AND listed.not_after > %(since)s"
 )
+
+
+def lock(ca: CertificateAuthority, serials: Sequence[str]) -> None:
+    """Locks every certificate that the loaded lists or these serials may have revoked, in the order of ids as others do.
+
+    To be called before any status version is drawn: that locks the CA, and who has the CA's lock may wait for no certificate.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK, {"ca": ca.id, "serials": list(serials)})
 
 
 def unknown(ca: CertificateAuthority) -> Iterator[list[Row]]:

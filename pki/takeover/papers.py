@@ -1,5 +1,6 @@
 """Requests for revocation that were written on paper while the old service was frozen (spec A5, F8 point 6)."""
 
+import contextlib
 import datetime as dt
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def revoke(path: Path, ca: CertificateAuthority, ledger: Ledger, *, actor_ref: s
     for number, values in sources.table(path, path.name, COLUMNS):
         place = f"{path.name}:{number + 1}"
         try:
-            serial = serials.text(serials.number(values["serial"].replace(":", "")))
+            serial = _serial(values)
             request = _request(values, actor_ref)
         except (RowFault, DomainError, ValueError) as error:
             ledger.tell(place, "paper-invalid", values["serial"], error.code if isinstance(error, DomainError) else "")
@@ -37,6 +38,19 @@ def revoke(path: Path, ca: CertificateAuthority, ledger: Ledger, *, actor_ref: s
         ledger.counts["papers" if revoked_at is None else "papers_already_revoked"] += 1
         if not dry:
             plan_revocation([id_], **{name: getattr(request, name) for name in request.__dataclass_fields__})
+
+
+def serials_of(path: Path) -> list[str]:
+    """The serials that the file names, as far as they are any."""
+    found = []
+    for _number, values in sources.table(path, path.name, COLUMNS):
+        with contextlib.suppress(ValueError):
+            found.append(_serial(values))
+    return found
+
+
+def _serial(values: dict[str, str]) -> str:
+    return serials.text(serials.number(values["serial"].replace(":", "")))
 
 
 def _request(values: dict[str, str], actor_ref: str) -> RevocationRequest:

@@ -305,8 +305,10 @@ class _Run:
         """The old lists beside the table, then the requests on paper, in the caller's transaction."""
         given = self.what.manifest
         self.old_lists = lists.read(contents(given), self.ca, self.ledger)
+        lists.load(self.old_lists, self.ledger, revoke_held=given.hold == "revoke")
+        if self.row is not None:
+            lists.lock(self.ca, papers.serials_of(given.paper_file) if given.paper_file else [])
         if self.old_lists.newest:
-            lists.load(self.old_lists, self.ledger, revoke_held=given.hold == "revoke")
             self._beside()
         if given.paper_file is not None:
             papers.revoke(given.paper_file, self.ca, self.ledger, actor_ref=self.actor_ref, dry=self.row is None)

@@ -6,21 +6,34 @@ import json
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 from cryptography import x509
 from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 
 from pki import ca_states
-from pki.models import CaImport, Certificate, CertificateAuthority, CertificateBlob, Event, ImportFinding, Revocation
+from pki.models import (
+    CaComparison,
+    CaImport,
+    Certificate,
+    CertificateAuthority,
+    CertificateBlob,
+    Event,
+    ImportFinding,
+    Revocation,
+    draw_status_versions,
+)
 from pki.revoking import plan_revocation
+from pki.takeover import lists
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict
 from tests import superuser
 from tests.pki import takeover_world as world
 from tests.pki.takeover_world import OldCa
+from tests.waiting import sessions_waiting, wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_tokens")]
 
@@ -191,6 +204,41 @@ def test_a_list_that_knows_more_than_the_data_is_believed_and_told(old, tmp_path
     assert rows[new[4]].revoked_at == old.index()[new[4]][0]
 
 
+def test_certificates_are_locked_before_their_ca_as_others_do(old, tmp_path, monkeypatch):
+    """Another act has certificates that the list and a paper come to last: it gets the CA's lock, and the import waits."""
+    rows = world.told(old)
+    imported(folder_of(tmp_path, old, rows))
+    monkeypatch.setattr(lists, "_PIECE", 1)
+    for number in (0, 2):
+        old.revoke(number)
+    folder = folder_of(tmp_path, old, rows[1:2], name="later")
+    (folder / "revocations.csv").write_text(
+        f"serial,received_at,reason,registered_by,kept_at\n{rows[3]['serial']},2026-01-02T08:00:00Z,superseded,x,y\n"
+    )
+    world.approve(folder)
+
+    def act() -> None:
+        try:
+            world.run(folder)
+        except CommandError:
+            pass  # what differs is told
+        finally:
+            connection.close()
+
+    importing = threading.Thread(target=act)
+    with transaction.atomic():
+        held = Certificate.objects.filter(serial__in=[rows[2]["serial"], rows[3]["serial"]]).order_by("id")
+        assert len(list(held.select_for_update(no_key=True))) == 2
+        importing.start()
+        wait_for(lambda: sessions_waiting() == 1, "the import to wait for a certificate")
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '5s'")
+        draw_status_versions(held[0].ca_id)
+    importing.join()
+    assert CaImport.objects.filter(state="finished").count() == 2
+    assert Certificate.objects.filter(serial__in=[row["serial"] for row in rows], status="revoked").count() == 4
+
+
 def test_data_that_knows_more_or_otherwise_than_the_list_is_told(old, tmp_path):
     rows = world.told(old)
     early = {"status": "revoked", "revoked_at": "2025-05-05T05:05:05+00:00", "reason": "superseded"}
@@ -323,6 +371,16 @@ def test_comparison_names_what_differs_and_nothing_else(old, tmp_path, capsys):
     assert kinds[serials[2]] == "only-old"
     assert kinds[world.text(world.certificates(old)[4].serial_number)] == "only-old-unknown"
     assert list(Certificate.objects.order_by("id").values()) == before
+    # What was found each time stands, with an event, and cannot be changed.
+    first, second, third = CaComparison.objects.order_by("id")
+    assert (first.differences, first.later, second.differences, second.later) == ({}, 0, {}, 1)
+    assert (third.differences, dict(map(reversed, third.serials))) == (told["differences"], kinds)
+    assert [each["number"] for each in third.lists] == ["42"]
+    events = Event.objects.filter(action="import.compared", facts__import=str(CaImport.objects.get().id)).order_by("id")
+    assert [each.facts["comparison"] for each in events] == [str(each.id) for each in (first, second, third)]
+    assert events[2].facts["differences"] == told["differences"]
+    with pytest.raises(DatabaseError, match=r"append-only|permission denied"), transaction.atomic():
+        CaComparison.objects.update(differences={})
 
 
 def test_f10_8_many_certificates_and_their_list_are_imported_and_compared(tmp_path, capsys):

@@ -6,7 +6,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from pki import approvals
-from pki.models import ApprovalAction, ApprovalRequest, CaImport, CertificateAuthority, Decision, Event, ImportFinding
+from pki.models import (
+    ApprovalAction,
+    ApprovalRequest,
+    CaComparison,
+    CaImport,
+    CertificateAuthority,
+    Decision,
+    Event,
+    ImportFinding,
+)
 from pki.takeover.findings import LOCK
 from siths_portal.lib import clock
 from tests.lib.audit_world import superuser
@@ -74,6 +83,14 @@ def finished(row: CaImport) -> CaImport:
     row.save()
     _tell(row, "import.finished", {})
     return row
+
+
+def compared(row: CaImport, differences: dict[str, int], serials: list[tuple[str, str]], later: int = 0) -> CaComparison:
+    """What a comparison with the old service's list came to."""
+    return CaComparison.objects.create(
+        ca=row.ca, at=clock.now(), actor_ref="operator:kim", differences=differences, serials=serials, later=later,
+        lists=[{"place": "crls/later.crl", "number": "42", "entries": 1_203, "sha256": "9f" * 32}],
+    )  # fmt: skip
 
 
 def _tell(row: CaImport, action: str, facts: dict[str, Any]) -> None:

@@ -113,6 +113,20 @@ class TestPages:
             assert expected in text, expected
         assert "Hämta underskriften" not in text
 
+    def test_comparisons_with_the_old_service_stand_the_newest_first(self, client: Client) -> None:
+        row = imports.finished(imports.begun(imports.approved(imports.asked())))
+        assert "Jämförelser" not in text_of(client.get(address(row.approval_request)))
+        imports.compared(row, {"only-old": 1_001}, [("only-old", "0177AB")], later=3)
+        assert "0177AB bara på gamla listan; inte spärrat här" in text_of(client.get(address(row.approval_request)))
+        imports.compared(row, {}, [])
+        text = text_of(client.get(address(row.approval_request)))
+        same, differs = (
+            "crls/later.crl nummer 42 Säger detsamma 0",
+            "1 001 skillnader bara på gamla listan; inte spärrat här: 1 001 3",
+        )
+        assert text.index(same) < text.index(differs)
+        assert "0177AB" not in text
+
     def test_findings_go_on_page_by_page(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         from pki.operators import imports as reading
 

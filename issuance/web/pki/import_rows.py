@@ -76,6 +76,7 @@ def body(found: pki.ImportRecord, names: Mapping[str, str]) -> dict[str, Any]:
         "lists": [_list(each) for each in found.report["lists"]] if found.report else [],
         "report": list(_report(found)) if found.report else [],
         "steps": [_step(each, names) for each in found.steps],
+        "comparisons": [_comparison(each, names) for each in found.comparisons],
         "functions": list(_functions(found)),
     }
 
@@ -144,6 +145,21 @@ def _step(each: pki.ImportStep, names: Mapping[str, str]) -> dict[str, str]:
         "what": words.said(import_words.IMPORT_EVENT, each.action),
         "told": told,
         "who": pki_words.who(names, each.actor_ref),
+    }
+
+
+def _comparison(each: pki.ComparisonView, names: Mapping[str, str]) -> dict[str, Any]:
+    """One comparison with the old service's lists."""
+    many = sum(kind.number for kind in each.differences)
+    return {
+        "at": moment(each.at),
+        "who": pki_words.who(names, each.actor_ref),
+        "lists": ", ".join(_("{place} nummer {number}").format(place=one["place"], number=one["number"]) for one in each.lists),
+        "differs": bool(many),
+        "said": ngettext("{n} skillnad", "{n} skillnader", many).format(n=number(many)) if many else _("Säger detsamma"),
+        "kinds": [f"{kind.text}: {number(kind.number)}" for kind in each.differences],
+        "serials": [{"serial": serial, "text": text} for serial, text in each.serials],
+        "later": number(each.later),
     }
 
 

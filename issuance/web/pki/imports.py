@@ -16,12 +16,12 @@ from issuance.authz import Action
 from issuance.queries import officers
 from issuance.web.pki import import_rows
 from issuance.web.pki.around import actor_of, cursor, first_url, next_url, operators, page
+from issuance.web.refreshing import refreshing
 from pki import service as pki
 from siths_portal.lib.downloads import attachment
 
 SECTION = "imports"
 PAGE = 25
-REFRESH_SECONDS = 10
 _MEDIA_TYPES = {
     "json": "application/json",
     "txt": "text/plain; charset=utf-8",
@@ -55,15 +55,11 @@ def import_one(request: HttpRequest, import_id: UUID) -> HttpResponse:
         if request.GET.get("lage") != shown["shown_state"]:
             return HttpResponseClientRefresh()
         return render(request, "operators/import_progress.html", shown)
-    if "uppdatera" in request.GET:
-        made_by_the_page(request)
     refs = {found.line.requester_ref, *(each.approver_ref for each in found.approval.decisions)}
-    names = officers.names(actor_of(request), refs | {each.actor_ref for each in found.steps})
+    refs |= {each.actor_ref for each in (*found.steps, *found.comparisons)}
+    names = officers.names(actor_of(request), refs)
     context = shown | import_rows.body(found, names)
-    context |= {
-        "address": reverse("pki_import", args=[import_id]),
-        "refresh": REFRESH_SECONDS if shown["follows"] and "uppdatera" in request.GET else 0,
-    }
+    context |= {"address": reverse("pki_import", args=[import_id])} | refreshing(request, live=shown["follows"])
     return page(request, "operators/import.html", SECTION, context)
 
 

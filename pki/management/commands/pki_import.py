@@ -96,7 +96,7 @@ class Command(BaseCommand):
             raise CommandError(f"rapporten stämmer inte: {', '.join(bad)}")
 
     def _compare(self, options: dict[str, Any]) -> None:
-        found = comparing.compare(manifest.read(options["folder"]))
+        found = comparing.compare(manifest.read(options["folder"]), actor_ref=arguments.operator_ref())
         if options["json"]:
             self._dump({"same": found.same, "lists": found.lists, "differences": found.differences, "later": found.later,
                         "serials": [list(each) for each in found.serials]})  # fmt: skip
