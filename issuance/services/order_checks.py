@@ -20,6 +20,9 @@ _ADDRESS = re.compile(r"[^@,\s]+@[^@,\s]+")
 _NAME_LIMIT = 64
 """Upper bound of a name attribute in a certificate (RFC 5280 appendix A.1)."""
 
+_FOR_PERSONS = ("ordinary", "student", "company")
+"""Kinds of articles that are ordered for one person: reserve cards come in bundles, test cards are nobody's."""
+
 _OBSTACLES = {
     rules.Obstacle.DECEASED: "Personen är avliden enligt personregistret. Kort kan inte beställas.",
     rules.Obstacle.NOT_PERSONNUMMER: "Personen saknar personnummer. Ordinarie kort på tillitsnivå 3 kräver personnummer.",
@@ -39,7 +42,8 @@ def orderable_articles(organisation_id: UUID) -> list[Article]:
     today = clock.today()
     offered = OrganisationArticle.objects.filter(organisation=organisation_id, orderable=True).values("article")
     in_time = Q(valid_to=None) | Q(valid_to__gte=today)
-    return list(Article.objects.filter(in_time, pk__in=offered, valid_from__lte=today).order_by("number", "code"))
+    rows = Article.objects.filter(in_time, pk__in=offered, valid_from__lte=today, kind__in=_FOR_PERSONS)
+    return list(rows.order_by("number", "code"))
 
 
 def require_article(organisation: Organisation, code: str) -> Article:

@@ -18,6 +18,7 @@ from issuance.models import CardCustomisation, CardOrder, CarrierCertificate, Do
 from issuance.ports import PersonKey, RegisteredAddress
 from issuance.services import _steps, people
 from issuance.services.card_certificates import HSA_PROFILES, PERSON_ID_PROFILES, PROFILES, request_certificates
+from issuance.services.configuration.customisations import organisation_fact
 from issuance.services.order_checks import common_name
 from issuance.services.supplier_events import locked, register_event, replay_reports
 from siths_portal.lib import clock
@@ -150,9 +151,9 @@ def put_logotype(
 ) -> CardCustomisation:
     """Stores the logotype of a card customisation; the same bytes again change nothing.
 
-    `check` is called with the locked row before it is changed, and raises if the caller meant an older version. A first
-    logotype completes the customisation; another one must be verified anew before cards can be ordered. Raises NotFound,
-    Invalid (not a PNG, too large, hash differs).
+    `check` is called with the locked row before it is changed, and raises if the caller meant an older version. A new logotype
+    must be verified, the first one too, before cards can be ordered (ADR 0189). Raises NotFound, Invalid (not a PNG, too
+    large, hash differs).
     """
     check_png(png, field="logotype", max_bytes=LOGOTYPE_LIMIT, max_side=LOGOTYPE_SIDE)
     if sha256_hex(png) != sha256:
@@ -166,15 +167,14 @@ def put_logotype(
     check(row)
     replaced = row.logotype_id
     row.logotype = Document.store(png, "image/png")
-    if replaced is not None:
-        row.verified_at, row.verified_by_ref = None, ""
+    row.verified_at, row.verified_by_ref = None, ""
     row.save(update_fields=["logotype", "verified_at", "verified_by_ref"])
     Event.record(
         actor_ref=actor.ref,
         action="customisation.logotype_changed",
         subject_type="customisation",
         subject_ref=str(row.id),
-        facts={"from": replaced, "to": sha256},
+        facts={"from": replaced, "to": sha256, **organisation_fact(row)},
     )
     return row
 

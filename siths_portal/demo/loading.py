@@ -15,6 +15,7 @@ from issuance.models import CardCustomisation, Organisation, Person, PersonIdent
 from issuance.services import catalogue, configuration, qualifications, role_assignment
 from issuance.services.actors import actor_of_person
 from siths_portal.demo import idp_people, photos
+from siths_portal.demo.logotypes import put_logotype
 from siths_portal.demo.people import people, person, write_directory
 from siths_portal.demo.places import AREAS, PLACES, SETUP, load_places
 from siths_portal.lib import clock
@@ -81,8 +82,10 @@ def _qualify(person_id: UUID) -> None:
 
 
 def _verify_customisations() -> None:
-    """Each area's responsible issuer verifies its card customisations."""
-    for row in CardCustomisation.objects.filter(verified_at=None, logotype=None, generic=False).order_by("customisation_id"):
+    """The supplier puts the logotypes that are missing, and each area's responsible issuer verifies what then is whole."""
+    ids = [place.customisation.customisation_id for place in PLACES if place.customisation]
+    for row in CardCustomisation.objects.filter(logotype=None, customisation_id__in=ids).order_by("customisation_id"):
         organisation = Organisation.objects.get(customisation=row)
         grant = RoleGrant.objects.get(role=Role.RESPONSIBLE_ISSUER.value, area=organisation.area_id, valid_to=None)
-        configuration.verify_customisation(actor=actor_of_person(grant.person_id), organisation_id=organisation.id)
+        put_logotype(row)
+        configuration.verify_customisation(actor=actor_of_person(grant.person_id), customisation_id=row.id)

@@ -4,9 +4,10 @@ import datetime as dt
 from dataclasses import dataclass, field
 
 from issuance.authz import Role, system
-from issuance.models import CardCustomisation, IssuingArea, Office, Organisation, SubscriptionFee
+from issuance.models import Article, CardCustomisation, IssuingArea, Office, Organisation, SubscriptionFee
 from issuance.services import configuration
 from issuance.services.configuration import ArticleData, OfficeAddress
+from siths_portal.demo.logotypes import put_logotype
 
 SETUP = system("setup")
 SINCE = dt.date(2020, 1, 1)
@@ -168,23 +169,27 @@ _KINDS = (
 )
 ARTICLES = (
     *(
-        ArticleData(number, name, kind, orientation, photo, registered, SINCE)
+        ArticleData(number, name, kind, orientation, photo, registered, SINCE, generation="6")
         for number, name, kind, orientation, photo in _KINDS
         for registered in (False, True)
     ),
-    ArticleData("589", "Stående företagskort med foto", "company", "portrait", True, False, SINCE),
-    ArticleData("689", "Stående företagskort utan foto", "company", "portrait", False, False, SINCE),
+    ArticleData("589", "Stående företagskort med foto", "company", "portrait", True, False, SINCE, generation="5"),
+    ArticleData("689", "Stående företagskort utan foto", "company", "portrait", False, False, SINCE, generation="6"),
 )
 ORDERABLE = frozenset({"610", "677", "631", "631-REK", "589", "689"})
 
 
 def load_places() -> None:
     """Makes every area, organisation, office, article and card customisation that is not there yet."""
+    there = set(Article.objects.values_list("code", flat=True))
     for article in ARTICLES:
-        configuration.register_article(actor=SETUP, article=article)
+        if article.code not in there:
+            configuration.register_article(actor=SETUP, article=article)
     if not CardCustomisation.objects.filter(generic=True).exists():
         configuration.register_generic_customisation(actor=SETUP, **vars(GENERIC))
-        configuration.verify_generic_customisation(actor=SETUP)
+    for row in CardCustomisation.objects.filter(generic=True, logotype=None):
+        put_logotype(row)
+        configuration.verify_customisation(actor=SETUP, customisation_id=row.id)
     for area in AREAS:
         row = IssuingArea.objects.filter(name=area.name).first() or configuration.create_area(
             actor=SETUP, name=area.name, invoice_reference=area.invoice_reference

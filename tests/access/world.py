@@ -55,7 +55,7 @@ from pki.models import Certificate, CertificateBlob
 from siths_portal.lib import clock
 from tests.billing.invoices import BUYER, SELLER
 from tests.issuance import authorities
-from tests.issuance.world import SETUP, World
+from tests.issuance.world import SETUP, World, verified_customisation
 from tests.portal import session_key
 
 RELATIONS = ("inside", "parent", "child", "beside", "outside", "opened", "protected", "unknown")
@@ -158,12 +158,7 @@ class AccessWorld:
     def _make_orderable(self, organisation: Organisation, *, new_area: bool = False) -> None:
         """Gives an organisation what an order needs."""
         if new_area:
-            number = "7837803999"
-            configuration.register_customisation(
-                actor=SETUP, organisation_id=organisation.id, customisation_id=number, name="Kort", issuer_number="1549",
-                back_text="",
-            )  # fmt: skip
-            configuration.verify_customisation(actor=SETUP, organisation_id=organisation.id)
+            verified_customisation(organisation, "7837803999")
             self.far_office = configuration.create_office(
                 actor=SETUP, area_id=organisation.area_id, name="Kontor Ö", invoice_comment="Ö"
             )

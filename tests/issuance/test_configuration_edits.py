@@ -9,13 +9,13 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from issuance.authz import Action, Actor, Role
-from issuance.models import CardCustomisation, Event, IssuingArea, Organisation, OrganisationOffice, SubscriptionFee
+from issuance.models import CardCustomisation, Document, Event, IssuingArea, Organisation, OrganisationOffice, SubscriptionFee
 from issuance.queries.scope_check import scope_faults
 from issuance.services import configuration
 from issuance.services.configuration import OrganisationData, Outdated
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
-from tests.issuance.world import SETUP
+from tests.issuance.world import LOGOTYPE, SETUP
 
 
 def data_of(row: Organisation, **changes: str) -> OrganisationData:
@@ -205,17 +205,16 @@ class TestOrganisations:
         given = {"customisation_id": "1000000000", "name": "SITHS eID", "issuer_number": "1000", "back_text": "Box 1"}
         with pytest.raises(Forbidden):
             configuration.register_generic_customisation(actor=issuer(world), **given)
-        with pytest.raises(Conflict, match="no-generic-customisation"):
-            configuration.verify_generic_customisation(actor=admin(world))
         row = configuration.register_generic_customisation(actor=admin(world), **given)
         with pytest.raises(Conflict, match="generic-exists"):
             configuration.register_generic_customisation(actor=admin(world), **given | {"customisation_id": "1000000002"})
         with pytest.raises(IntegrityError), transaction.atomic():
             CardCustomisation.objects.create(customisation_id="1000000002", name="En till", generic=True)
         Organisation.objects.filter(pk=world.clinic.pk).update(customisation=row)
-        with pytest.raises(Conflict, match="generic-customisation"):
-            configuration.verify_customisation(actor=issuer(world), organisation_id=world.clinic.id)
-        assert configuration.verify_generic_customisation(actor=admin(world)).verified_at is not None
+        CardCustomisation.objects.filter(pk=row.pk).update(logotype=Document.store(LOGOTYPE, "image/png"))
+        with pytest.raises(Forbidden):
+            configuration.verify_customisation(actor=issuer(world), customisation_id=row.id)
+        assert configuration.verify_customisation(actor=admin(world), customisation_id=row.id).verified_at is not None
 
     def test_an_organisation_with_a_customisation_of_its_own_keeps_it(self, world: Any) -> None:
         own = CardCustomisation.objects.create(customisation_id="1000000001", name="Egen")

@@ -10,11 +10,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from issuance.authz import Role
-from issuance.models import CardCustomisation, CardOrder, Carrier, Eid, Event, Person, Post, SupplierEvent
+from issuance.models import Article, CardCustomisation, CardOrder, Carrier, Eid, Event, Person, Post, SupplierEvent
 from issuance.services import configuration, ordering, supplier_intake
 from siths_portal.lib import clock
+from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict, DomainError, Forbidden, Invalid, NotFound, Unavailable
-from tests.issuance.world import SETUP, person_number, years_ago
+from tests.issuance.world import LOGOTYPE, SETUP, person_number, years_ago
 
 
 def refused(world: Any, kind: type[DomainError], code: str, **arguments: Any) -> None:
@@ -154,6 +155,11 @@ class TestConfiguration:
         with clock.moved_to(dt.datetime(2019, 12, 31, tzinfo=dt.UTC)):
             refused(world, Invalid, "article-not-orderable")
 
+    @pytest.mark.parametrize("kind", ["reserve", "test"])
+    def test_what_comes_in_bundles_or_is_for_tests_is_not_ordered_for_a_person(self, world: Any, kind: str) -> None:
+        Article.objects.filter(pk="631").update(kind=kind)
+        refused(world, Invalid, "article-not-orderable")
+
     def test_the_office_must_be_connected_and_open(self, world: Any) -> None:
         other = configuration.create_office(actor=SETUP, area_id=world.area.id, name="Kontor B", invoice_comment="B")
         refused(world, Invalid, "office-not-connected", office=other)
@@ -167,12 +173,15 @@ class TestConfiguration:
         refused(world, Conflict, "customisation-not-verified")
 
     def test_a_sub_organisation_may_have_its_own(self, world: Any) -> None:
-        configuration.register_customisation(
+        row = configuration.register_customisation(
             actor=SETUP, organisation_id=world.clinic.id, customisation_id="1234567890", name="Generell",
-            issuer_number="5874", back_text="", supplier_ref="bureau",
+            issuer_number="5874", back_text="Box 1", supplier_ref="bureau",
         )  # fmt: skip
         refused(world, Conflict, "customisation-not-verified", post=world.post(world.clinic))
-        configuration.verify_customisation(actor=world.officer(role=Role.RESPONSIBLE_ISSUER), organisation_id=world.clinic.id)
+        supplier_intake.put_logotype(
+            client_ref="bureau", customisation_id="1234567890", png=LOGOTYPE, sha256=sha256_hex(LOGOTYPE), check=lambda _row: None
+        )
+        configuration.verify_customisation(actor=world.officer(role=Role.RESPONSIBLE_ISSUER), customisation_id=row.id)
         order = world.order(world.post(world.clinic))
         assert (order.customisation.issuer_number, order.supplier_ref) == ("5874", "bureau")
         assert supplier_intake.queued_orders(client_ref="another") == []

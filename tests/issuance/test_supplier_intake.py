@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from issuance import service
 from issuance.domain.revocation import RevocationReason
 from issuance.domain.rules import DeliveryMethod
-from issuance.models import CardOrder, Carrier, CarrierCertificate, Eid, Event, Person, Post, SupplierEvent
-from issuance.services import revocation, supplier_events, supplier_intake
+from issuance.models import CardCustomisation, CardOrder, Carrier, CarrierCertificate, Eid, Event, Person, Post, SupplierEvent
+from issuance.services import configuration, revocation, supplier_events, supplier_intake
 from issuance.services.supplier_intake import PROFILES, Failed, Outcome, Produced, Returned, Sent
 from pki.models import Certificate, Secret, SecretState
 from siths_portal.lib import clock, feeds
 from siths_portal.lib.errors import Conflict, DomainError, IllegalTransition, Invalid, NotFound, Unavailable
 from tests.issuance.authorities import Card, card, issue, puk_jwe
-from tests.issuance.world import SETUP
+from tests.issuance.world import LOGOTYPE, SETUP
 
 ME, OTHER = "bureau", "another"
 pytestmark = pytest.mark.usefixtures("authorities")
@@ -619,10 +619,6 @@ def test_a_failed_order_stays_failed_whatever_else_is_reported(world: Any, data:
 class TestCustomisation:
     """Logotypes of card customisations."""
 
-    PNG = bytes.fromhex(
-        "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c4944415408d763f8cfc000000301010018dd8db00000000049454e44ae426082"
-    )
-
     def put(self, world: Any, png: bytes, *, sha256: str = "", client_ref: str = ME) -> Any:
         import hashlib
 
@@ -631,32 +627,36 @@ class TestCustomisation:
             check=lambda _row: None,
         )  # fmt: skip
 
-    def test_the_first_completes_another_is_to_be_verified_the_same_changes_nothing(self, world: Any) -> None:
-        from issuance.services import configuration
-
-        assert self.put(world, self.PNG).verified_at is not None
-        self.put(world, self.PNG)
-        assert Event.objects.filter(action="customisation.logotype_changed").count() == 1
-        assert self.put(world, other_png()).verified_at is None
+    def test_a_new_one_is_to_be_verified_the_same_changes_nothing(self, world: Any) -> None:
+        assert self.put(world, LOGOTYPE).verified_at is not None
+        assert not Event.objects.filter(action="customisation.logotype_changed").exists()
+        changed = self.put(world, other_png())
+        assert (changed.verified_at, changed.verified_by_ref) == (None, "")
+        assert Event.objects.get(action="customisation.logotype_changed").facts["organisation"] == str(world.region.id)
         with pytest.raises(Conflict, match="customisation-not-verified"):
             world.order()
-        configuration.verify_customisation(actor=SETUP, organisation_id=world.region.id)
+        configuration.verify_customisation(actor=SETUP, customisation_id=changed.id)
         assert world.order().state == "queued"
 
+    def test_the_first_of_one_that_was_verified_without_is_to_be_verified_too(self, world: Any) -> None:
+        CardCustomisation.objects.update(logotype=None)
+        assert self.put(world, LOGOTYPE).verified_at is None
+
     def test_what_is_refused(self, world: Any) -> None:
-        for png, sha256 in ((b"GIF89a", ""), (self.PNG + b"tail", ""), (self.PNG, "0" * 64)):
+        before = supplier_intake.customisation(client_ref=ME, customisation_id="7837803902").logotype_id
+        for png, sha256 in ((b"GIF89a", ""), (LOGOTYPE + b"tail", ""), (LOGOTYPE, "0" * 64)):
             with pytest.raises(Invalid):
                 self.put(world, png, sha256=sha256)
         with pytest.raises(NotFound):
             supplier_intake.customisation(client_ref=ME, customisation_id="0000000000")
-        assert supplier_intake.customisation(client_ref=ME, customisation_id="7837803902").logotype is None
+        assert supplier_intake.customisation(client_ref=ME, customisation_id="7837803902").logotype_id == before
 
     def test_another_suppliers_customisation_does_not_exist(self, world: Any) -> None:
         row = supplier_intake.customisation(client_ref=ME, customisation_id="7837803902")
         type(row).objects.filter(pk=row.pk).update(supplier_ref=ME)
         with pytest.raises(NotFound):
-            self.put(world, self.PNG, client_ref=OTHER)
-        assert self.put(world, self.PNG).logotype is not None
+            self.put(world, other_png(), client_ref=OTHER)
+        assert self.put(world, other_png()).logotype is not None
 
 
 def other_png() -> bytes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from issuance.authz import Actor, Role, system
 from issuance.domain.ids import PersonId, PersonIdKind, luhn_check_digit
-from issuance.models import Article, CardOrder, IssuingArea, Office, Organisation, Person, Post
+from issuance.models import Article, CardCustomisation, CardOrder, Document, IssuingArea, Office, Organisation, Person, Post
 from issuance.ports import DirectoryPost, PersonKey, RegisteredAddress, RegisterPerson
 from issuance.services import catalogue, configuration, ordering, role_assignment
 from issuance.services.actors import actor_of_person
@@ -56,15 +56,7 @@ class World:
         self.stranger = self.organisation("Annan region", "TST2321000016-1000", "2321000016", area=other, issuing=True)
         self.office = configuration.create_office(actor=SETUP, area_id=self.area.id, name="Kontor A", invoice_comment="A")
         for organisation, number in ((self.region, "7837803902"), (self.city, "7837803903")):
-            configuration.register_customisation(
-                actor=SETUP,
-                organisation_id=organisation.id,
-                customisation_id=number,
-                name="Kort",
-                issuer_number="1549",
-                back_text="",
-            )
-            configuration.verify_customisation(actor=SETUP, organisation_id=organisation.id)
+            verified_customisation(organisation, number)
         for organisation in (self.region, self.clinic, self.city):
             configuration.connect_office(actor=SETUP, organisation_id=organisation.id, office_id=self.office.id)
             for code in ("631", "631-REK", "610"):
@@ -147,6 +139,22 @@ class World:
     def key_of(self, person: Person) -> PersonKey:
         identifier = person.identifiers.get(valid_to=None)
         return PersonKey(identifier.kind, identifier.value)
+
+
+LOGOTYPE = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c4944415408d763f8cfc000000301010018dd8db00000000049454e44ae426082"
+)
+"""A PNG of one pixel."""
+
+
+def verified_customisation(organisation: Organisation, number: str) -> CardCustomisation:
+    """A card customisation of the organisation's own, whole and verified."""
+    row = configuration.register_customisation(
+        actor=SETUP, organisation_id=organisation.id, customisation_id=number, name="Kort", issuer_number="1549",
+        back_text="Upphittat kort skickas till Box 1",
+    )  # fmt: skip
+    CardCustomisation.objects.filter(pk=row.pk).update(logotype=Document.store(LOGOTYPE, "image/png"))
+    return configuration.verify_customisation(actor=SETUP, customisation_id=row.id)
 
 
 def years_ago(years: int, *, days: int = 0) -> dt.date:

@@ -6,12 +6,22 @@
 from issuance.services.configuration._editing import Change, Outdated
 from issuance.services.configuration._tree import child_path, lock_tree, require_room, segment
 from issuance.services.configuration.areas import create_area, edit_area
-from issuance.services.configuration.articles import ArticleData, choose_articles, offer_article, register_article
+from issuance.services.configuration.articles import (
+    ArticleData,
+    choose_articles,
+    edit_article,
+    is_ordered,
+    offer_article,
+    register_article,
+)
 from issuance.services.configuration.customisations import (
+    CustomisationData,
+    Seen,
+    edit_customisation,
+    missing,
     register_customisation,
     register_generic_customisation,
     verify_customisation,
-    verify_generic_customisation,
 )
 from issuance.services.configuration.moving import move_organisation, require_movable
 from issuance.services.configuration.offices import (
@@ -40,11 +50,13 @@ from issuance.services.configuration.receipt_texts import set_receipt_text
 __all__ = [
     "ArticleData",
     "Change",
+    "CustomisationData",
     "Making",
     "OfficeAddress",
     "OfficeData",
     "OrganisationData",
     "Outdated",
+    "Seen",
     "child_path",
     "choose_articles",
     "close_office",
@@ -56,12 +68,16 @@ __all__ = [
     "create_organisation",
     "disconnect_office",
     "edit_area",
+    "edit_article",
+    "edit_customisation",
     "edit_office",
     "edit_organisation",
+    "is_ordered",
     "link_organisations",
     "lock_tree",
     "make_office",
     "make_organisation",
+    "missing",
     "move_organisation",
     "offer_article",
     "register_article",
@@ -73,5 +89,4 @@ __all__ = [
     "set_receipt_text",
     "set_subscription_fee",
     "verify_customisation",
-    "verify_generic_customisation",
 ]

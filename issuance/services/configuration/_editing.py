@@ -120,6 +120,27 @@ def line(text: str, field: str, *, longest: int, missing: str = "") -> str:
     return text
 
 
+def lines(given: str, field: str, *, longest: int) -> str:
+    """`given` as composed lines (NFC), without spaces after them and without empty ones around.
+
+    Raises Invalid at `field` for what is too long or cannot be printed.
+    """
+    each = [one.rstrip() for one in unicodedata.normalize("NFC", given).splitlines()]
+    text = "\n".join(each).strip()
+    message = f"Skriv högst {longest} tecken." if len(text) > longest else ""
+    if not all(one.isprintable() or one == "\n" for one in text):
+        message = "Texten innehåller tecken som inte går att skriva ut. Skriv den på nytt."
+    if message:
+        raise Invalid(field.replace("_", "-"), message, fields={field: [message]})
+    return text
+
+
+def refuse(wrong: Mapping[str, list[str]]) -> None:
+    """Passes if `wrong` is empty. Raises Invalid with every field in it."""
+    for field, messages in wrong.items():
+        raise Invalid(field.replace("_", "-"), messages[0], fields=dict(wrong))
+
+
 def parsed(parse: Callable[[str], str], text: str, field: str, message: str) -> str:
     """`text` as `parse` makes it. Raises Invalid with `message` at `field` where that raises ValueError."""
     try:

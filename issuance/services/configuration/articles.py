@@ -1,23 +1,32 @@
 """Articles and who may order them (domain.md 7.7)."""
 
 import datetime as dt
+import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q
 
 from issuance.authz import Action, Actor, policy
-from issuance.models import Article, Event, Organisation, OrganisationArticle
-from issuance.services.configuration._editing import record
+from issuance.models import Article, CardOrder, Carrier, Event, Organisation, OrganisationArticle
+from issuance.services.configuration._editing import as_fact, edit, line, record, refuse
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
+
+KINDS = ("ordinary", "student", "company", "reserve", "test")
+ORIENTATIONS = ("portrait", "landscape")
+LEVELS = (3, 2)
+
+_NUMBER = re.compile(r"\d{3,8}", re.ASCII)
+_MADE = ("kind", "orientation", "photo", "assurance_level")
+"""What a card is made by: an article that was ordered keeps it."""
 
 
 @dataclass(frozen=True)
 class ArticleData:
-    """An article as it is registered; its code is the number, with `-REK` for the registered-mail variant."""
+    """An article as it is typed; its code is the number, with `-REK` for the registered-mail variant. Both days count."""
 
     number: str
     name: str
@@ -26,24 +35,84 @@ class ArticleData:
     photo: bool
     registered_mail: bool
     valid_from: dt.date
+    valid_to: dt.date | None = None
+    assurance_level: int = 3
+    generation: str = ""
 
     @property
     def code(self) -> str:
         """The article's code."""
         return f"{self.number}-REK" if self.registered_mail else self.number
 
+    def checked(self) -> "ArticleData":
+        """The same in normal form. Raises Invalid with every field that is wrong."""
+        wrong: dict[str, list[str]] = {}
+        texts = {"name": self.name, "generation": self.generation}
+        for field, longest, needed in (("name", 100, "Ange artikelns namn."), ("generation", 20, "")):
+            try:
+                texts[field] = line(texts[field], field, longest=longest, missing=needed)
+            except Invalid as error:
+                wrong |= error.fields
+        number = self.number.strip()
+        if not _NUMBER.fullmatch(number):
+            wrong["number"] = ["Skriv artikelnumret med 3 till 8 siffror."]
+        for field, allowed in (("kind", KINDS), ("orientation", ORIENTATIONS), ("assurance_level", LEVELS)):
+            if getattr(self, field) not in allowed:
+                wrong[field] = ["Välj ett värde i listan."]
+        if self.valid_to is not None and self.valid_to < self.valid_from:
+            wrong["valid_to"] = ["Sista dagen kan inte ligga före den första."]
+        refuse(wrong)
+        return replace(self, number=number, name=texts["name"], generation=texts["generation"])
+
 
 @transaction.atomic(durable=True)
 def register_article(*, actor: Actor, article: ArticleData) -> Article:
-    """Adds an article; the same again changes nothing. Raises Forbidden, Conflict if the code is another article's."""
+    """Adds an article; the same again changes nothing.
+
+    Raises Forbidden, Invalid by field, Conflict if the code is another article's.
+    """
     policy.require_global(actor, Action.CREATE_ORGANISATION)
-    values = vars(article)
+    article = article.checked()
+    values = asdict(article)
     row, made = Article.objects.get_or_create(code=article.code, defaults=values)
     if any(getattr(row, name) != value for name, value in values.items()):
-        raise Conflict("article-exists", "Artikelnumret finns redan med andra uppgifter.")
+        message = "Artikelnumret finns redan med andra uppgifter."
+        raise Conflict("article-exists", message, fields={"number": [message]})
     if made:
-        record(actor, "article.registered", row, name=article.name)
+        record(actor, "article.registered", row, **{name: as_fact(value) for name, value in values.items()})
     return row
+
+
+@transaction.atomic(durable=True)
+def edit_article(*, actor: Actor, code: str, version: int, article: ArticleData) -> Article:
+    """Changes an article that was read at `version`. Its number and delivery are what it is; what a card is made by stays once a
+    card was ordered by it.
+
+    Raises Forbidden, NotFound, Invalid by field, Outdated, Conflict (ordered already).
+    """
+    policy.require_global(actor, Action.CREATE_ORGANISATION)
+    # For update, not less: an order that is being placed holds its article's key.
+    row = Article.objects.select_for_update().filter(pk=code).first()
+    if row is None:
+        raise policy.not_found()
+    article = article.checked()
+    changes = {name: value for name, value in asdict(article).items() if name not in ("number", "registered_mail")}
+    if article.code != row.code:
+        raise Invalid("number", "Numret kan inte ändras.", fields={"number": ["Numret kan inte ändras."]})
+    if article.valid_to is not None and article.valid_to != row.valid_to and article.valid_to < clock.today():
+        message = "Sista dagen kan tidigast vara i dag."
+        raise Invalid("valid-to", message, fields={"valid_to": [message]})
+    touched = [name for name in _MADE if changes[name] != getattr(row, name)]
+    if touched and is_ordered(row.code):
+        message = "Artikeln har beställts. Ge den en sista dag och lägg upp en ny artikel i stället."
+        raise Conflict("article-ordered", message, fields={touched[0]: [message]})
+    edit(row, version=version, changes=changes, actor=actor, action="article.changed")
+    return row
+
+
+def is_ordered(code: str) -> bool:
+    """Whether a card was ever ordered by the article, also one that was taken over."""
+    return CardOrder.objects.filter(article=code).exists() or Carrier.objects.filter(article=code).exists()
 
 
 @transaction.atomic(durable=True)

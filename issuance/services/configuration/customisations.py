@@ -1,14 +1,73 @@
-"""Card customisations (domain.md 7.6)."""
+"""Card customisations (domain.md 7.6): registered and changed by the administration, verified by the area's issuer (ADR 0189).
 
+What is verified is what is printed: logotype, issuer number and back text. Whatever changes one of them ends the verification,
+and cards wait for a new one (`order_checks.ready_customisation`).
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from uuid import UUID
 
 from django.db import transaction
 
 from issuance.authz import Action, Actor, policy
 from issuance.models import CardCustomisation, Organisation
-from issuance.services.configuration._editing import insert, record
+from issuance.services.configuration._editing import edit, insert, line, lines, record, refuse
 from siths_portal.lib import clock
-from siths_portal.lib.errors import Conflict
+from siths_portal.lib.errors import Conflict, Invalid
+
+BACK_LINES, BACK_WIDTH = 8, 45
+"""How much back text a card has room for: lines, and characters of a line."""
+
+PARTS = ("logotype", "issuer_number", "back_text")
+"""What a customisation must have before it can be verified, in the order in which it is told."""
+
+_ID = re.compile(r"\d{10}", re.ASCII)
+_ISSUER_NUMBER = re.compile(r"\d{4}", re.ASCII)
+_PRINTED = ("issuer_number", "back_text")
+_TAKEN = ("customisation-exists", "Det finns redan en kortanpassning med detta kortanpassnings-id.")
+
+
+@dataclass(frozen=True)
+class CustomisationData:
+    """What people tell of a customisation, as it is typed. Issuer number and back text may come later."""
+
+    name: str
+    issuer_number: str = ""
+    back_text: str = ""
+
+    def checked(self) -> "CustomisationData":
+        """The same in normal form: lines composed. Raises Invalid with every field that is wrong."""
+        found = {"issuer_number": self.issuer_number.strip()}
+        wrong: dict[str, list[str]] = {}
+        if found["issuer_number"] and not _ISSUER_NUMBER.fullmatch(found["issuer_number"]):
+            wrong["issuer_number"] = ["Skriv utfärdarnumret med fyra siffror."]
+        checks: dict[str, Callable[[], str]] = {
+            "name": lambda: line(self.name, "name", longest=100, missing="Ange kortanpassningens namn."),
+            "back_text": lambda: _back_text(self.back_text),
+        }
+        for field, check in checks.items():
+            try:
+                found[field] = check()
+            except Invalid as error:
+                wrong |= error.fields
+        refuse(wrong)
+        return CustomisationData(**found)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the one who verifies saw: the row's version, and the SHA-256 of the logotype, empty for none."""
+
+    version: int
+    logotype_sha256: str
+
+
+def missing(row: CardCustomisation) -> tuple[str, ...]:
+    """Those of PARTS that the customisation does not have."""
+    has = {"logotype": row.logotype_id is not None, "issuer_number": row.issuer_number, "back_text": row.back_text}
+    return tuple(part for part in PARTS if not has[part])
 
 
 @transaction.atomic(durable=True)
@@ -22,20 +81,20 @@ def register_customisation(
     back_text: str,
     supplier_ref: str = "",
 ) -> CardCustomisation:
-    """Gives an organisation a card customisation, not yet verified. Raises NotFound, Forbidden, Conflict (id taken)."""
+    """Gives an organisation a card customisation of its own, not yet verified.
+
+    Raises NotFound, Forbidden, Invalid by field, Conflict (id taken, or it has one of its own already).
+    """
     policy.require_global(actor, Action.CREATE_ORGANISATION)
-    organisation = policy.get(actor, Action.VIEW, Organisation.objects.select_for_update(no_key=True), organisation_id)
-    row = CardCustomisation(
-        customisation_id=customisation_id,
-        name=name,
-        issuer_number=issuer_number,
-        back_text=back_text,
-        supplier_ref=supplier_ref,
-    )
-    insert(row, "customisation-exists", "Kortanpassnings-id finns redan eller har fel form.")
+    rows = Organisation.objects.select_for_update(of=("self",), no_key=True).select_related("customisation")
+    organisation = policy.get(actor, Action.VIEW, rows, organisation_id)
+    if organisation.customisation is not None and not organisation.customisation.generic:
+        raise Conflict("own-customisation", "Organisationen har redan en egen kortanpassning. Redigera den i stället.")
+    row = _new(customisation_id, CustomisationData(name, issuer_number, back_text), supplier_ref)
+    insert(row, *_TAKEN, field="customisation_id")
     organisation.customisation = row
     organisation.save(update_fields=["customisation"])
-    facts = {"customisation_id": customisation_id, "issuer_number": issuer_number, "organisation": str(organisation.id)}
+    facts = {"customisation_id": row.customisation_id, "issuer_number": row.issuer_number, "organisation": str(organisation.id)}
     record(actor, "customisation.registered", row, **facts)
     return row
 
@@ -46,53 +105,82 @@ def register_generic_customisation(
 ) -> CardCustomisation:
     """Makes the card customisation that is nobody's own, not yet verified (ADR 0182).
 
-    Raises Forbidden, Conflict (id taken, or there is a generic one already).
+    Raises Forbidden, Invalid by field, Conflict (id taken, or there is a generic one already).
     """
     policy.require_global(actor, Action.CREATE_ORGANISATION)
     if CardCustomisation.objects.filter(generic=True).exists():
         raise Conflict("generic-exists", "Den generella kortanpassningen finns redan.")
-    row = CardCustomisation(
-        customisation_id=customisation_id,
-        name=name,
-        issuer_number=issuer_number,
-        back_text=back_text,
-        supplier_ref=supplier_ref,
-        generic=True,
-    )
-    insert(row, "customisation-exists", "Kortanpassnings-id finns redan eller har fel form.")
-    record(actor, "customisation.registered", row, customisation_id=customisation_id, issuer_number=issuer_number)
+    row = _new(customisation_id, CustomisationData(name, issuer_number, back_text), supplier_ref)
+    row.generic = True
+    insert(row, *_TAKEN, field="customisation_id")
+    record(actor, "customisation.registered", row, customisation_id=row.customisation_id, issuer_number=row.issuer_number)
     return row
 
 
 @transaction.atomic(durable=True)
-def verify_generic_customisation(*, actor: Actor) -> CardCustomisation:
-    """The administration confirms the generic customisation, for every area. Raises Forbidden, Conflict if there is none."""
-    policy.require_global(actor, Action.CREATE_ORGANISATION)
-    row = CardCustomisation.objects.select_for_update(of=("self",), no_key=True).filter(generic=True).first()
-    if row is None:
-        raise Conflict("no-generic-customisation", "Det finns ingen generell kortanpassning än.")
-    _verify(actor, row)
-    return row
+def edit_customisation(*, actor: Actor, customisation_id: UUID, version: int, data: CustomisationData) -> CardCustomisation:
+    """Changes a customisation that was read at `version`. Another issuer number or back text ends its verification.
 
-
-@transaction.atomic(durable=True)
-def verify_customisation(*, actor: Actor, organisation_id: UUID) -> CardCustomisation:
-    """The issuer confirms that logotype, issuer number and back text of the organisation's customisation are right.
-
-    Raises NotFound, Forbidden, Conflict if the organisation has none of its own, or the generic one.
+    Raises NotFound, Forbidden, Invalid by field, Outdated.
     """
-    organisation = policy.get(actor, Action.VERIFY_CUSTOMISATION, Organisation.objects.all(), organisation_id)
-    row = CardCustomisation.objects.select_for_update(of=("self",), no_key=True).filter(organisations=organisation).first()
-    if row is None:
-        raise Conflict("no-customisation", "Organisationen har ingen egen kortanpassning.")
-    if row.generic:
-        raise Conflict("generic-customisation", "Den generella kortanpassningen verifieras av förvaltningen.")
-    _verify(actor, row, organisation=str(organisation.id))
+    row = _locked(actor, Action.CREATE_ORGANISATION, customisation_id)
+    changes: dict[str, object] = asdict(data.checked())
+    if row.verified_at is not None and any(getattr(row, name) != changes[name] for name in _PRINTED):
+        changes |= {"verified_at": None, "verified_by_ref": ""}
+    edit(row, version=version, changes=changes, actor=actor, action="customisation.changed", facts=organisation_fact(row))
     return row
 
 
-def _verify(actor: Actor, row: CardCustomisation, **facts: str) -> None:
+@transaction.atomic(durable=True)
+def verify_customisation(*, actor: Actor, customisation_id: UUID, seen: Seen | None = None) -> CardCustomisation:
+    """Confirms that logotype, issuer number and back text are right: the issuer's of the organisation; the generic one's are the
+    administration's to confirm, for every area. A verified one stays as it is.
+
+    `seen` is what was on the page; left out, what stands now is meant. Raises NotFound, Forbidden, Conflict if something of it is
+    missing, or was changed since it was seen.
+    """
+    generic = CardCustomisation.objects.filter(pk=customisation_id, generic=True).exists()
+    if generic:
+        policy.require_global(actor, Action.CREATE_ORGANISATION)
+    row = _locked(actor, Action.CREATE_ORGANISATION if generic else Action.VERIFY_CUSTOMISATION, customisation_id)
+    if seen is not None and seen != Seen(row.version, row.logotype_id or ""):
+        raise Conflict("changed-meanwhile", "Kortanpassningen ändrades sedan du öppnade sidan. Granska den en gång till.")
+    if missing(row):
+        raise Conflict("customisation-incomplete", "Kortanpassningen är inte hel. Den kan verifieras när inget saknas.")
     if row.verified_at is None:
         row.verified_at, row.verified_by_ref = clock.now(), actor.ref
         row.save(update_fields=["verified_at", "verified_by_ref"])
+        facts = {"issuer_number": row.issuer_number, "logotype_sha256": row.logotype_id, **organisation_fact(row)}
         record(actor, "customisation.verified", row, **facts)
+    return row
+
+
+def organisation_fact(row: CardCustomisation) -> dict[str, str]:
+    """The organisation whose own it is, as events tell it; none for the generic one."""
+    first = None if row.generic else Organisation.objects.filter(customisation=row).order_by("scope_path").first()
+    return {"organisation": str(first.id)} if first else {}
+
+
+def _new(customisation_id: str, data: CustomisationData, supplier_ref: str) -> CardCustomisation:
+    """An unsaved row. Raises Invalid with every field that is wrong."""
+    wrong = {} if _ID.fullmatch(customisation_id.strip()) else {"customisation_id": ["Skriv kortanpassnings-id, tio siffror."]}
+    try:
+        data = data.checked()
+    except Invalid as error:
+        wrong |= error.fields
+    refuse(wrong)
+    return CardCustomisation(customisation_id=customisation_id.strip(), supplier_ref=supplier_ref, **asdict(data))
+
+
+def _back_text(given: str) -> str:
+    text = lines(given, "back_text", longest=BACK_LINES * (BACK_WIDTH + 1))
+    each = text.split("\n")
+    if len(each) > BACK_LINES or max(map(len, each)) > BACK_WIDTH:
+        message = f"Kortets baksida rymmer {BACK_LINES} rader med högst {BACK_WIDTH} tecken i varje."
+        raise Invalid("back-text", message, fields={"back_text": [message]})
+    return text
+
+
+def _locked(actor: Actor, action: Action, customisation_id: UUID) -> CardCustomisation:
+    rows = CardCustomisation.objects.select_for_update(of=("self",), no_key=True)
+    return policy.get(actor, action, rows, customisation_id)

@@ -1,15 +1,13 @@
 """Additions to receipts (Regionalt tillägg)."""
 
-import unicodedata
 from uuid import UUID
 
 from django.db import transaction
 
 from issuance.authz import Action, Actor, policy
 from issuance.models import Organisation, ReceiptText
-from issuance.services.configuration._editing import Change, Outdated, record
+from issuance.services.configuration._editing import Change, Outdated, lines, record
 from siths_portal.lib import clock
-from siths_portal.lib.errors import Invalid
 
 LONGEST = 5000
 """Characters of an addition, which stands on one receipt with everything else."""
@@ -26,7 +24,7 @@ def set_receipt_text(*, actor: Actor, organisation_id: UUID, regional_addition: 
     """
     rows = Organisation.objects.select_for_update(of=("self",), no_key=True)
     organisation = policy.get(actor, Action.EDIT_RECEIPT_TEXT, rows, organisation_id)
-    text = _text(regional_addition)
+    text = lines(regional_addition, _FIELD, longest=LONGEST)
     latest = ReceiptText.objects.filter(organisation=organisation).order_by("-version").first()
     if latest is not None and latest.regional_addition == text:
         return latest
@@ -43,18 +41,6 @@ def set_receipt_text(*, actor: Actor, organisation_id: UUID, regional_addition: 
     )
     record(actor, "organisation.receipt_text_set", organisation, receipt_text_version=row.version)
     return row
-
-
-def _text(given: str) -> str:
-    """Lines composed (NFC) without spaces after them. Raises Invalid for what is too long or cannot be printed."""
-    lines = [line.rstrip() for line in unicodedata.normalize("NFC", given).splitlines()]
-    text = "\n".join(lines).strip()
-    message = f"Skriv högst {LONGEST} tecken." if len(text) > LONGEST else ""
-    if not all(each.isprintable() or each == "\n" for each in text):
-        message = "Texten innehåller tecken som inte går att skriva ut. Skriv den på nytt."
-    if message:
-        raise Invalid("receipt-text", message, fields={_FIELD: [message]})
-    return text
 
 
 def _changes_since(organisation: Organisation, version: int) -> list[Change]:

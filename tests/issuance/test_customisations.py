@@ -1,0 +1,191 @@
+"""Card customisations and articles as data: what may be said of them, who verifies, what ends a verification (ADR 0189)."""
+
+import datetime as dt
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from issuance.authz import Role
+from issuance.models import Article, CardCustomisation, Event
+from issuance.services import configuration, order_checks
+from issuance.services.configuration import ArticleData, CustomisationData, Outdated, Seen
+from siths_portal.lib import clock
+from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
+from tests.issuance.world import SETUP
+
+
+def own(world: Any) -> CardCustomisation:
+    return CardCustomisation.objects.get(organisations=world.region)
+
+
+def unverified(world: Any, **values: Any) -> CardCustomisation:
+    CardCustomisation.objects.filter(organisations=world.region).update(verified_at=None, verified_by_ref="", **values)
+    return own(world)
+
+
+def edit(world: Any, *, version: int = 1, **changes: str) -> CardCustomisation:
+    row = own(world)
+    data = CustomisationData(**{name: getattr(row, name) for name in ("name", "issuer_number", "back_text")} | changes)
+    return configuration.edit_customisation(
+        actor=world.officer(role=Role.SYSTEM_ADMIN), customisation_id=row.id, version=version, data=data
+    )
+
+
+class TestVerification:
+    """The issuer verifies what is whole and what he saw."""
+
+    def test_with_date_and_name_and_one_event(self, world: Any) -> None:
+        issuer, row = world.officer(role=Role.RESPONSIBLE_ISSUER), unverified(world)
+        for _ in range(2):
+            row = configuration.verify_customisation(
+                actor=issuer, customisation_id=row.id, seen=Seen(row.version, row.logotype_id or "")
+            )
+        assert row.verified_by_ref == issuer.ref
+        event = Event.objects.get(action="customisation.verified", actor_ref=issuer.ref)
+        assert event.facts["organisation"] == str(world.region.id)
+        assert event.facts["logotype_sha256"] == row.logotype_id
+
+    @pytest.mark.parametrize("part", ["logotype", "issuer_number", "back_text"])
+    def test_not_what_lacks_something(self, world: Any, part: str) -> None:
+        row = unverified(world, **{part: None if part == "logotype" else ""})
+        assert configuration.missing(row) == (part,)
+        with pytest.raises(Conflict, match="customisation-incomplete"):
+            configuration.verify_customisation(actor=SETUP, customisation_id=row.id)
+
+    def test_not_what_was_changed_since_it_was_seen(self, world: Any) -> None:
+        row = unverified(world)
+        for seen in (Seen(row.version + 1, row.logotype_id or ""), Seen(row.version, "0" * 64)):
+            with pytest.raises(Conflict, match="changed-meanwhile"):
+                configuration.verify_customisation(actor=SETUP, customisation_id=row.id, seen=seen)
+        assert own(world).verified_at is None
+
+    def test_by_the_issuer_and_the_deputy_alone(self, world: Any) -> None:
+        row = unverified(world)
+        for role in (Role.SYSTEM_ADMIN, Role.GLOBAL_READER, Role.ID_ADMINISTRATOR, Role.READER):
+            with pytest.raises(Forbidden):
+                configuration.verify_customisation(actor=world.officer(role=role), customisation_id=row.id)
+        stranger = world.officer(world.stranger, Role.RESPONSIBLE_ISSUER)
+        with pytest.raises(NotFound):
+            configuration.verify_customisation(actor=stranger, customisation_id=row.id)
+        deputy = world.officer(role=Role.DEPUTY_ISSUER)
+        assert configuration.verify_customisation(actor=deputy, customisation_id=row.id).verified_at is not None
+
+
+class TestEdits:
+    """The administration changes customisations against a version."""
+
+    @pytest.mark.parametrize(("field", "ends"), [("name", False), ("issuer_number", True), ("back_text", True)])
+    def test_another_print_ends_the_verification(self, world: Any, field: str, ends: bool) -> None:
+        edit(world, **{field: "1550"})
+        row = own(world)
+        assert (getattr(row, field), row.version, row.verified_at is None) == ("1550", 2, ends)
+        event = Event.objects.get(action="customisation.changed")
+        assert event.facts["before"].keys() >= {field}
+        assert ("verified_at" in event.facts["after"]) is ends
+        assert event.facts["organisation"] == str(world.region.id)
+        if ends:
+            with pytest.raises(Conflict, match="customisation-not-verified"):
+                order_checks.require_customisation(world.region)
+        else:
+            assert order_checks.require_customisation(world.region) == row
+
+    def test_the_same_again_changes_nothing_and_a_stale_edit_is_told(self, world: Any) -> None:
+        edit(world)
+        assert own(world).version == 1
+        edit(world, name="Ny")
+        with pytest.raises(Outdated):
+            edit(world, version=1, name="Nyare")
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [("name", " "), ("issuer_number", "154"), ("issuer_number", "١٥٤٩"), ("back_text", "a\n" * 8 + "b"),
+         ("back_text", "x" * 46), ("back_text", "a\x1bb")],
+    )  # fmt: skip
+    def test_what_cannot_be_printed_is_refused_at_its_field(self, world: Any, field: str, value: str) -> None:
+        with pytest.raises(Invalid) as refused:
+            edit(world, **{field: value})
+        assert list(refused.value.fields) == [field]
+
+    def test_by_the_administration_alone(self, world: Any) -> None:
+        for role in (Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER, Role.GLOBAL_READER):
+            with pytest.raises(Forbidden):
+                configuration.edit_customisation(
+                    actor=world.officer(role=role), customisation_id=own(world).id, version=1, data=CustomisationData("Min")
+                )
+
+    def test_a_new_one_is_asked_for_whole_and_only_once(self, world: Any) -> None:
+        given = {"actor": SETUP, "name": "Kliniken", "issuer_number": "", "back_text": ""}
+        with pytest.raises(Invalid) as wrong:
+            configuration.register_customisation(**given | {"name": ""}, organisation_id=world.clinic.id, customisation_id="123")
+        assert set(wrong.value.fields) == {"customisation_id", "name"}
+        with pytest.raises(Conflict) as taken:
+            configuration.register_customisation(**given, organisation_id=world.clinic.id, customisation_id="7837803902")
+        assert list(taken.value.fields) == ["customisation_id"]
+        configuration.register_customisation(**given, organisation_id=world.clinic.id, customisation_id="7837803999")
+        with pytest.raises(Conflict, match="own-customisation"):
+            configuration.register_customisation(**given, organisation_id=world.clinic.id, customisation_id="7837803998")
+
+
+class TestArticles:
+    """The catalogue is data; what has been ordered stays what it was."""
+
+    NEW = ArticleData("777", " Liggande  kort ", "ordinary", "landscape", True, False, dt.date(2026, 1, 1), generation="7")
+
+    def edit(self, world: Any, code: str, *, version: int = 1, **changes: Any) -> Article:
+        row = Article.objects.get(pk=code)
+        values = {name: getattr(row, name) for name in ArticleData.__dataclass_fields__} | changes
+        return configuration.edit_article(
+            actor=world.officer(role=Role.SYSTEM_ADMIN), code=code, version=version, article=ArticleData(**values)
+        )
+
+    def test_a_new_one_in_normal_form_and_once(self, world: Any) -> None:
+        admin = world.officer(role=Role.SYSTEM_ADMIN)
+        row = configuration.register_article(actor=admin, article=self.NEW)
+        assert (row.code, row.name, row.generation) == ("777", "Liggande kort", "7")
+        assert configuration.register_article(actor=admin, article=self.NEW) == row
+        assert Event.objects.filter(action="article.registered").count() == 1
+        with pytest.raises(Conflict) as taken:
+            configuration.register_article(actor=admin, article=replace(self.NEW, photo=False))
+        assert list(taken.value.fields) == ["number"]
+        variant = configuration.register_article(actor=admin, article=replace(self.NEW, registered_mail=True))
+        assert variant.code == "777-REK"
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [("number", "7A7"), ("name", ""), ("kind", "gold"), ("orientation", "round"), ("assurance_level", 4),
+         ("generation", "x" * 21), ("valid_to", dt.date(2025, 12, 31))],
+    )  # fmt: skip
+    def test_what_is_wrong_is_told_at_its_field(self, world: Any, field: str, value: Any) -> None:
+        with pytest.raises(Invalid) as refused:
+            configuration.register_article(actor=SETUP, article=replace(self.NEW, **{field: value}))
+        assert list(refused.value.fields) == [field]
+
+    def test_an_edit_is_an_event_with_before_and_after(self, world: Any) -> None:
+        row = self.edit(world, "610", name="Stående kort", photo=False)
+        assert (row.version, row.photo) == (2, False)
+        facts = Event.objects.get(action="article.changed").facts
+        assert facts["before"] == {"name": "Kort", "photo": True}
+        with pytest.raises(Outdated):
+            self.edit(world, "610", version=1, name="Kort")
+
+    def test_what_has_been_ordered_stays_what_it_was(self, world: Any) -> None:
+        world.order()
+        for change in ({"photo": True}, {"kind": "student"}, {"orientation": "portrait"}, {"assurance_level": 2}):
+            with pytest.raises(Conflict) as refused:
+                self.edit(world, "631", **change)
+            assert list(refused.value.fields) == list(change)
+        assert self.edit(world, "631", name="Kort utan foto", valid_to=clock.today()).version == 2
+
+    def test_what_an_edit_cannot_do(self, world: Any) -> None:
+        yesterday = clock.today() - dt.timedelta(days=1)
+        for change in ({"number": "611"}, {"registered_mail": True}, {"valid_to": yesterday}):
+            with pytest.raises(Invalid):
+                self.edit(world, "610", **change)
+        issuer = world.officer(role=Role.RESPONSIBLE_ISSUER)
+        with pytest.raises(Forbidden):
+            configuration.register_article(actor=issuer, article=self.NEW)
+        with pytest.raises(Forbidden):
+            configuration.edit_article(actor=issuer, code="610", version=1, article=self.NEW)
+        with pytest.raises(NotFound):
+            configuration.edit_article(actor=SETUP, code="999", version=1, article=self.NEW)
