@@ -15,12 +15,14 @@ from uuid import UUID, uuid4
 
 from issuance.authz import Action
 from issuance.models import (
+    CardCustomisation,
     CertificateSearch,
     EidAppTransaction,
     Identification,
     MassTrial,
     Office,
     OrderDraft,
+    Organisation,
     Photo,
     Post,
     Search,
@@ -281,6 +283,27 @@ def _office(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     return (row.pk,)
 
 
+def _customisation(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A card customisation of one organisation's own."""
+    if relation == "unknown":
+        return (UUID(int=1),)
+    row = CardCustomisation.objects.create(customisation_id="1000000001", name="Prov")
+    Organisation.objects.filter(pk=access.places[relation].pk).update(customisation=row)
+    return (row.pk,)
+
+
+def _generic_customisation(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """The card customisation that is nobody's own."""
+    if relation == "unknown":
+        return (UUID(int=1),)
+    return (CardCustomisation.objects.create(customisation_id="1000000001", name="Prov", generic=True).pk,)
+
+
+def _article(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """An article, by its code."""
+    return ("999999" if relation == "unknown" else "631-REK",)
+
+
 OF_ONES_OWN = ("body", "headers")
 """A draft of one's own for a person who went out of sight is asked for once more than none: its owner knows that it is there."""
 
@@ -427,6 +450,39 @@ ROWS: list[Row] = [
         for method, ok in (("GET", 200), ("POST", 302))
     ),
     Row("articles", "GET", Action.VIEW_CONFIGURATION),
+    *(Row(name, "GET", Action.VIEW_CONFIGURATION, _article, nowhere=True, unseen=403) for name in ("article", "article_history")),
+    *(
+        Row(name, method, Action.CREATE_ORGANISATION, ok=ok)
+        for name in ("article_new", "customisation_new_generic")
+        for method, ok in (("GET", 200), ("POST", 422))
+    ),
+    *(
+        Row("article_edit", method, Action.CREATE_ORGANISATION, _article, ok=ok, nowhere=True, unseen=403)
+        for method, ok in (("GET", 200), ("POST", 422))
+    ),
+    Row("customisations", "GET", Action.VIEW_CONFIGURATION),
+    Row("organisation_customisation", "GET", Action.VIEW_CONFIGURATION, _organisation, places=ORGANISATIONS),
+    *(
+        Row("customisation_new", method, Action.CREATE_ORGANISATION, _organisation, ok=ok, places=ORGANISATIONS)
+        for method, ok in (("GET", 200), ("POST", 422))
+    ),
+    *(
+        Row(name, method, right, _customisation, ok=ok, places=ORGANISATIONS)
+        for name, method, right, ok in (
+            ("customisation", "GET", Action.VIEW_CONFIGURATION, 200),
+            ("customisation", "POST", Action.VERIFY_CUSTOMISATION, 409),
+            ("customisation_history", "GET", Action.VIEW_CONFIGURATION, 200),
+            ("customisation_edit", "GET", Action.CREATE_ORGANISATION, 200),
+            ("customisation_edit", "POST", Action.CREATE_ORGANISATION, 422),
+        )
+    ),
+    *(
+        Row("customisation", method, right, _generic_customisation, ok=ok, nowhere=True, case="the generic one")
+        for method, right, ok in (
+            ("GET", Action.VIEW_CONFIGURATION, 200),
+            ("POST", Action.CREATE_ORGANISATION, 409),
+        )
+    ),
     # roles
     Row("organisation_roles", "GET", ASSIGN, _organisation, places=ORGANISATIONS),
     # bulk set-up: those who connect offices are those who set something up

@@ -13,12 +13,13 @@ from playwright.sync_api import Browser, Page
 from issuance.authz import Role
 from issuance.models import Article, Event, Organisation, OrganisationArticle
 from issuance.services import configuration
+from issuance.services.configuration import ArticleData
 from siths_portal.lib import clock
 from tests.e2e.hands import Hands, Keyboard, Mouse
 from tests.e2e.looking import Looker
 from tests.issuance.world import SETUP
 from tests.lib.faces import serving
-from tests.portal_pages.test_administration import MOST_QUERIES, at, issuer
+from tests.portal_pages.test_administration import MOST_QUERIES, admin, at, fields_of, issuer
 from tests.portal_pages.test_administration_browser import told
 from tests.portal_pages.test_person import text_of
 from tests.portal_pages.test_pki_browser import Blind, button
@@ -73,14 +74,80 @@ def test_what_has_ended_is_shown_while_it_is_ticked(world: Any) -> None:
 def test_the_catalogue_tells_all_that_is_known_of_an_article(world: Any) -> None:
     Article.objects.filter(pk="610").update(valid_from=clock.today() + dt.timedelta(days=1), orientation="portrait")
     text = text_of(issuer(world).get(reverse("articles")))
-    assert "631 - Kort REK Ordinarie kort Liggande Nej REK 3 2020-01-01– Godkänd" in text
-    assert "610 - Kort Ordinarie kort Stående Ja Ordinarie 3" in text
+    assert "631 Kort REK Ordinarie kort Liggande Nej REK 3 – 2020-01-01– Godkänd" in text
+    assert "610 Kort Ordinarie kort Stående Ja Ordinarie 3" in text
     assert "Kommande" in text
+
+
+def test_the_catalogue_is_filtered_and_sorted(world: Any) -> None:
+    ended("610")
+    client, address = issuer(world), reverse("articles")
+    for query, codes in (
+        ("ordning=-artikel", ["631", "631-REK", "610"]),
+        ("leverans=registered", ["631-REK"]),
+        ("status=active&leverans=ordinary", ["631"]),
+        ("status=ended", ["610"]),
+        ("status=coming", []),
+        ("slag=student", []),
+    ):
+        page = client.get(f"{address}?{query}")
+        assert [line.code for line in page.context["articles"]] == codes, query
+    assert "status=ended&amp;ordning=namn" in client.get(f"{address}?status=ended").content.decode()
+    assert client.get(f"{address}?status=vad").status_code == 422
+
+
+def new_article(**changes: str) -> dict[str, str]:
+    return {
+        "number": "777", "name": "Liggande kort", "registered_mail": "no", "kind": "ordinary", "orientation": "landscape",
+        "photo": "yes", "assurance_level": "3", "generation": "7", "valid_from": "2026-01-01", "valid_to": "",
+    } | changes  # fmt: skip
+
+
+def test_the_administration_adds_an_article(world: Any) -> None:
+    client, address = admin(world), reverse("article_new")
+    wrong = client.post(address, new_article(number="x", photo="", valid_to="2025"))
+    assert wrong.status_code == 422
+    assert {"photo", "valid_to"} <= set(wrong.context["form"].errors)
+    early = client.post(address, new_article(number="x", valid_to="2025-12-31"))
+    assert set(early.context["form"].errors) == {"number", "valid_to"}
+    assert client.post(address, new_article(number="631", photo="no")).status_code == 409
+    assert client.post(address, new_article()).url == reverse("article", args=["777"])
+    text = text_of(issuer(world).get(reverse("article", args=["777"])))
+    for told_ in ("Artikel : 777 - Liggande kort", "Godkänd", "Produktgeneration 7", "Foto på kortet Ja", "0 organisationer"):
+        assert told_ in text
+    assert "Redigera" not in text
+    assert "Artikeln lades upp" in text_of(issuer(world).get(reverse("article_history", args=["777"])))
+
+
+def test_an_edit_is_told_to_the_second_and_stands_in_the_history(world: Any) -> None:
+    client, address = admin(world), reverse("article_edit", args=["610"])
+    sent = {**fields_of(client.get(address)), "name": "Mitt", "orientation": "portrait"}
+    row = Article.objects.get(pk="610")
+    data = {name: getattr(row, name) for name in ArticleData.__dataclass_fields__}
+    configuration.edit_article(actor=SETUP, code="610", version=1, article=ArticleData(**data | {"name": "Deras"}))
+    again = client.post(address, sent)
+    assert again.status_code == 409
+    assert "Namn: Kort → Deras" in text_of(again)
+    assert client.post(address, fields_of(again)).status_code == 302
+    text = text_of(client.get(reverse("article_history", args=["610"])))
+    assert "Namn: från Deras → till Mitt" in text
+    assert "Utförande: från Liggande → till Stående" in text
+
+
+def test_what_has_been_ordered_is_not_asked_for_again(world: Any) -> None:
+    world.order()
+    client, address = admin(world), reverse("article_edit", args=["631"])
+    page = client.get(address)
+    assert set(fields_of(page)) == {"version", "name", "generation", "valid_from", "valid_to"}
+    assert "Artikeln har beställts" in text_of(page)
+    assert client.post(address, {**fields_of(page), "generation": "6", "photo": "yes"}).status_code == 302
+    row = Article.objects.get(pk="631")
+    assert (row.generation, row.photo) == ("6", False)
 
 
 def test_few_queries(world: Any) -> None:
     client = issuer(world)
-    for address in (reverse("articles"), at(NAME, world.city)):
+    for address in (reverse("articles"), reverse("article", args=["631"]), at(NAME, world.city)):
         client.get(address)
         with CaptureQueriesContext(connection) as queries:
             assert client.get(address).status_code == 200

@@ -12,6 +12,7 @@ from issuance.authz import Action, Actor
 from issuance.authz.scope import ScopedManager
 from issuance.models import CardCustomisation, IssuingArea, Office, Organisation
 from issuance.queries import words
+from issuance.queries.administration import articles
 from siths_portal.lib import clock
 
 WHAT: Mapping[str, str] = {
@@ -66,6 +67,15 @@ FIELDS: Mapping[str, str] = {
     "back_text": _("Baksidestext"),
     "regional_addition": _("Regionalt tillägg"),
     "receipt_text_version": _("Version"),
+    "number": _("Artikelnummer"),
+    "kind": _("Slag"),
+    "orientation": _("Utförande"),
+    "photo": _("Foto"),
+    "registered_mail": _("REK"),
+    "assurance_level": _("Tillitsnivå"),
+    "generation": _("Produktgeneration"),
+    "valid_to": _("Gäller till"),
+    "verified_at": _("Verifierad"),
 }
 """Names of fields and facts. What is not here stands in the log and is not shown."""
 
@@ -85,6 +95,8 @@ _SCOPED: Mapping[str, Callable[[], ScopedManager[Any]]] = {
     _OFFICE: lambda: Office.objects,
     _CUSTOMISATION: lambda: CardCustomisation.objects,
 }
+
+_CODES: Mapping[str, Mapping[str, str]] = {"kind": articles.KINDS, "orientation": articles.ORIENTATIONS}
 
 type Names = Mapping[tuple[str, str], str]
 """The names of rows that events refer to, by kind and id."""
@@ -123,8 +135,10 @@ def value(field: str, given: Any, names: Names) -> str:
         return names.get((_REFERENCES[field], str(given)), gettext("utanför din behörighet"))
     if field == "organisation_number":
         return organisation_number(str(given))
-    if field == "valid_from":
+    if field in ("valid_from", "valid_to", "verified_at"):
         return _moment(str(given))
+    if field in _CODES:
+        return words.said(_CODES[field], str(given))
     return str(given)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
+from types import MappingProxyType
 from typing import Any, cast
 from urllib.parse import urlencode
 from uuid import UUID
@@ -18,6 +19,7 @@ from issuance.queries.administration.places import Above, AreaHead, Organisation
 from siths_portal.lib.errors import Forbidden
 
 TAB = "administration"
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 View = Callable[..., HttpResponse]
 
@@ -113,35 +115,55 @@ def way_to_organisation(head: OrganisationHead) -> list[Crumb]:
     return [*way_to_area(head.area), Crumb(_("Organisation")), *above, Crumb(head.name, reverse("organisation", args=[head.id]))]
 
 
-def columns(request: HttpRequest, order: Order, headings: Iterable[tuple[str, str]]) -> list[Column]:
-    """Headings of a list: (key of its order, or empty, and text). A click on the present order's turns it round."""
+def columns(
+    request: HttpRequest, order: Order, headings: Iterable[tuple[str, str]], *, chosen: Mapping[str, str] = NOTHING
+) -> list[Column]:
+    """Headings of a list: (key of its order, or empty, and text). A click on the present order's turns it round.
+
+    `chosen` are the parameters that tell which rows are listed.
+    """
     made = []
     for key, text in headings:
         here = key == order.key
         turned = Order(key, here and not order.descending)
         state = ("descending" if order.descending else "ascending") if here else ""
-        made.append(Column(text, f"{request.path}?ordning={turned.text}" if key else "", state))
+        made.append(Column(text, _address(request, {**chosen, "ordning": turned.text}) if key else "", state))
     return made
 
 
 def next_url(
-    request: HttpRequest, after: object, order: Order | None = None, *, parameter: str = "efter", fragment: str = ""
+    request: HttpRequest,
+    after: object,
+    order: Order | None = None,
+    *,
+    parameter: str = "efter",
+    fragment: str = "",
+    chosen: Mapping[str, str] = NOTHING,
 ) -> str:
     """This page's address with where the next page of a list goes on, in the same order; empty on the last.
 
-    A page with two lists names the second one's `parameter`, and the `fragment` where it stands.
+    A page with two lists names the second one's `parameter`, and the `fragment` where it stands. `chosen`: as for `columns`.
     """
     if not after:
         return ""
-    return _address(request, {**({"ordning": order.text} if order else {}), parameter: str(after)}, fragment)
+    return _address(request, {**chosen, **({"ordning": order.text} if order else {}), parameter: str(after)}, fragment)
 
 
-def first_url(request: HttpRequest, order: Order | None = None, *, parameter: str = "efter", fragment: str = "") -> str:
-    """This page's address in the same order, on every other page of the list than the first."""
-    return _address(request, {"ordning": order.text} if order else {}, fragment) if parameter in request.GET else ""
+def first_url(
+    request: HttpRequest,
+    order: Order | None = None,
+    *,
+    parameter: str = "efter",
+    fragment: str = "",
+    chosen: Mapping[str, str] = NOTHING,
+) -> str:
+    """This page's address in the same order, on every other page of the list than the first. `chosen`: as for `columns`."""
+    if parameter not in request.GET:
+        return ""
+    return _address(request, {**chosen, **({"ordning": order.text} if order else {})}, fragment)
 
 
-def _address(request: HttpRequest, parameters: Mapping[str, str], fragment: str) -> str:
+def _address(request: HttpRequest, parameters: Mapping[str, str], fragment: str = "") -> str:
     query = f"?{urlencode(parameters)}" if parameters else ""
     return f"{request.path}{query}{f'#{fragment}' if fragment else ''}"
 

@@ -1,5 +1,7 @@
 """Administrera artiklar: the catalogue, and what an organisation may order (domain.md 7.7)."""
 
+from collections.abc import Iterator
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -7,22 +9,178 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
-from issuance.authz import Action
-from issuance.queries.administration import articles, places
+from issuance.authz import Action, policy
+from issuance.queries.administration import articles, paging, places
+from issuance.queries.administration.articles import ArticleFacts
 from issuance.services import configuration
-from issuance.web.administration.around import Crumb, actor_of, configuration_page, demand, page
+from issuance.web.administration.around import (
+    Crumb,
+    Link,
+    Tab,
+    actor_of,
+    columns,
+    configuration_page,
+    demand,
+    page,
+    row,
+)
+from issuance.web.administration.article_forms import MADE, NUMBERED, ArticleChoiceForm, ArticleForm
+from issuance.web.administration.editing import initial, saved
 from issuance.web.administration.frames import organisation_page
+from issuance.web.administration.history import TEMPLATE as HISTORY
+from issuance.web.administration.history import history_context
+from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid
+
+_FORM = "administration/form.html"
 
 
 @require_safe
 @configuration_page
 def catalogue(request: HttpRequest) -> HttpResponse:
-    """Every article. Raises Forbidden."""
-    context = {"articles": articles.catalogue(actor=actor_of(request))}
-    return page(request, "administration/articles.html", context, heading=_("Artiklar"), crumbs=[Crumb(_("Artiklar"))])
+    """The articles, those of a kind, delivery or status if it is chosen. Raises Forbidden."""
+    actor, form = actor_of(request), ArticleChoiceForm(request.GET)
+    chosen = form.chosen
+    order = paging.order_of(request.GET.get("ordning", ""), articles.COLUMNS, "artikel")
+    headings = [("artikel", _("Nummer")), ("namn", _("Namn")), *(("", text) for text in _unsorted()), ("galler", _("Gäller"))]
+    context = {
+        "form": form,
+        "articles": articles.catalogue(actor=actor, order=order, choice=form.choice),
+        "narrowed": bool(chosen),
+        "columns": columns(request, order, [*headings, ("", _("Status"))], chosen=chosen),
+    }
+    may_add = policy.holds(actor, Action.CREATE_ORGANISATION)
+    return page(
+        request,
+        "administration/articles.html",
+        context,
+        heading=_("Artiklar"),
+        crumbs=[Crumb(_("Artiklar"))],
+        configuration=[Link(_("Lägg upp artikel"), reverse("article_new"))] if may_add else [],
+        status=Invalid.http_status if form.errors else 200,
+    )
+
+
+def _unsorted() -> list[str]:
+    return [_("Slag"), _("Utförande"), _("Foto"), _("Leverans"), _("Tillitsnivå"), _("Produktgeneration")]
+
+
+@require_safe
+@configuration_page
+def article(request: HttpRequest, code: str) -> HttpResponse:
+    """One article of the catalogue. Raises Forbidden, NotFound."""
+    found = articles.article(actor=actor_of(request), code=code)
+    context = {
+        "facts": list(_facts(found)),
+        "found": found,
+        "edit_url": reverse("article_edit", args=[code]) if found.may_edit else "",
+    }
+    return _page(request, "administration/article.html", found, context, here="article")
+
+
+def _facts(found: ArticleFacts) -> Iterator[dict[str, Any]]:
+    line = found.line
+    yield row(_("Artikelnummer"), found.number)
+    yield row(_("Namn"), found.name)
+    yield row(_("Slag"), line.kind)
+    yield from _made(found)
+    yield row(_("Leverans"), _("REK") if found.registered_mail else _("Ordinarie"))
+    yield row(_("Produktgeneration"), found.generation)
+    last = str(found.valid_to) if found.valid_to else _("tills vidare")
+    yield row(_("Gäller"), _("{first} till {last}").format(first=found.valid_from, last=last))
+    used = ngettext("{count} organisation", "{count} organisationer", found.orderable_in).format(count=found.orderable_in)
+    yield row(_("Beställningsbar för"), used)
+
+
+def _made(found: ArticleFacts) -> Iterator[dict[str, Any]]:
+    yield row(_("Utförande"), found.line.orientation)
+    yield row(_("Foto på kortet"), _("Ja") if found.photo else _("Nej"))
+    yield row(_("Tillitsnivå"), str(found.assurance_level))
+
+
+def _page(
+    request: HttpRequest,
+    template: str,
+    found: ArticleFacts,
+    context: dict[str, Any],
+    *,
+    here: str = "",
+    step: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    code, title = found.line.code, found.line.title
+    names = (("article", _("Uppgifter")), ("article_history", _("Historik")))
+    return page(
+        request,
+        template,
+        context,
+        heading=step or title,
+        kind=title if step else _("Artikel"),
+        crumbs=[
+            Crumb(_("Artiklar"), reverse("articles")),
+            Crumb(title, reverse("article", args=[code])),
+            *([Crumb(step)] if step else []),
+        ],
+        tabs=[] if step else [Tab(text, reverse(name, args=[code]), name == here) for name, text in names],
+        status=status,
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def article_new(request: HttpRequest) -> HttpResponse:
+    """Adds an article to the catalogue. Raises Forbidden."""
+    actor = actor_of(request)
+    policy.require_global(actor, Action.CREATE_ORGANISATION)
+    form, status = ArticleForm(initial={"valid_from": clock.today(), "assurance_level": "3", "registered_mail": "no"}), 200
+    if request.method == "POST":
+        form = ArticleForm(request.POST)
+        sent = form
+        made, status = saved(form, actor, lambda _given: configuration.register_article(actor=actor, article=sent.article))
+        if made is not None:
+            messages.success(request, _("Artikeln är upplagd. Den kan beställas när den är vald för en organisation."))
+            return redirect("article", made.code)
+    crumbs = [Crumb(_("Artiklar"), reverse("articles")), Crumb(_("Lägg upp artikel"))]
+    context = {"form": form, "submit": _("Lägg upp"), "cancel_url": reverse("articles")}
+    return page(request, _FORM, context, heading=_("Lägg upp artikel"), crumbs=crumbs, status=status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def article_edit(request: HttpRequest, code: str) -> HttpResponse:
+    """Changes an article. Raises Forbidden, NotFound."""
+    actor = actor_of(request)
+    policy.require_global(actor, Action.CREATE_ORGANISATION)
+    found = articles.article(actor=actor, code=code)
+    fixed = {name: getattr(found, name) for name in (*NUMBERED, *(MADE if found.ordered else ()))}
+    form, status = ArticleForm(initial=initial(ArticleForm, found), fixed=fixed), 200
+    if request.method == "POST":
+        form = ArticleForm(request.POST, fixed=fixed)
+        sent = form
+        made, status = saved(
+            form,
+            actor,
+            lambda given: configuration.edit_article(actor=actor, code=code, version=given["version"], article=sent.article),
+        )
+        if made is not None:
+            messages.success(request, _("Artikeln är sparad."))
+            return redirect("article", code)
+    lead = ""
+    if found.ordered:
+        lead = _(
+            "Artikeln har beställts. Slag, utförande, foto och tillitsnivå ligger därför fast. Lägg upp en ny artikel i stället."
+        )
+    context = {"form": form, "submit": _("Spara"), "cancel_url": reverse("article", args=[code]), "lead": lead}
+    return _page(request, _FORM, found, context, step=_("Redigera artikeln"), status=status)
+
+
+@require_safe
+@configuration_page
+def article_history(request: HttpRequest, code: str) -> HttpResponse:
+    """What was done to an article. Raises Forbidden, NotFound."""
+    found = articles.article(actor=actor_of(request), code=code)
+    return _page(request, HISTORY, found, history_context(request, "article", code), here="article_history")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -39,6 +39,7 @@ AREA_CONFIGURATION: tuple[Entry, ...] = (
 )
 ORGANISATION_TABS: tuple[tuple[str, Promise], ...] = (
     ("organisation", _("Uppgifter")),
+    ("organisation_customisation", _("Kortanpassning")),
     ("organisation_holders", _("Innehavare")),
     ("organisation_history", _("Historik")),
 )

@@ -72,7 +72,12 @@ def _facts(head: OrganisationHead, found: OrganisationFacts) -> list[dict[str, A
         row(_("Utfärdarnummer"), found.customisation.issuer_number),
         row(_("Abonnemangsavgift"), _fee(head, found)),
         row(_("Anslutning"), _connection(head, found)),
-        row(_("Kortanpassning"), customisation_words(found.customisation)),
+        row(
+            _("Kortanpassning"),
+            customisation_words(found.customisation),
+            url=reverse("organisation_customisation", args=[head.id]),
+            action=_("Visa"),
+        ),
     ]
     if head.above:
         parent = head.above[-1]

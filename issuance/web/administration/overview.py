@@ -52,6 +52,7 @@ def _functions(actor: Actor) -> Iterator[Link]:
     if policy.holds(actor, Action.ASSIGN_ROLE):
         yield Link(_("Rollinnehavare"), reverse("role_holders"))
     yield Link(_("Artiklar"), reverse("articles"))
+    yield Link(_("Kortanpassningar"), reverse("customisations"))
     yield Link(_("Vad får rollen göra?"), reverse("role_rights"))
     if setup_import.may_set_up(actor):
         yield Link(_("Importera från fil"), reverse("setup_import"))

@@ -1,10 +1,11 @@
-"""Addresses of Administrera: ids that mean nothing, never a name or a number."""
+"""Addresses of Administrera: ids that mean nothing, never a name or a person's number. An article is called by its code."""
 
 from django.urls import URLPattern, path
 
 from issuance.web.administration import (
     areas,
     articles,
+    customisations,
     extended_searches,
     history,
     holders,
@@ -17,6 +18,8 @@ from issuance.web.administration import (
 
 _AREA = "administrera/utgivningsomrade/<uuid:area_id>/"
 _ORGANISATION = "administrera/organisation/<uuid:organisation_id>/"
+_CUSTOMISATION = "administrera/kortanpassning/<uuid:customisation_id>/"
+_ARTICLE = "administrera/artikel/<slug:code>/"
 _OFFICE = "administrera/kontor/<uuid:office_id>/"
 
 urlpatterns: list[URLPattern] = [
@@ -45,4 +48,15 @@ urlpatterns: list[URLPattern] = [
     path(f"{_ORGANISATION}kvittenstext/", receipt_texts.organisation_receipt_text, name="organisation_receipt_text"),
     path(f"{_ORGANISATION}artiklar/", articles.organisation_articles, name="organisation_articles"),
     path("administrera/artiklar/", articles.catalogue, name="articles"),
+    path("administrera/artiklar/ny/", articles.article_new, name="article_new"),
+    path(_ARTICLE, articles.article, name="article"),
+    path(f"{_ARTICLE}redigera/", articles.article_edit, name="article_edit"),
+    path(f"{_ARTICLE}historik/", articles.article_history, name="article_history"),
+    path("administrera/kortanpassningar/", customisations.customisations, name="customisations"),
+    path("administrera/kortanpassningar/ny-generell/", customisations.generic_new, name="customisation_new_generic"),
+    path(f"{_ORGANISATION}kortanpassning/", customisations.organisation_customisation, name="organisation_customisation"),
+    path(f"{_ORGANISATION}ny-kortanpassning/", customisations.customisation_new, name="customisation_new"),
+    path(_CUSTOMISATION, customisations.customisation, name="customisation"),
+    path(f"{_CUSTOMISATION}redigera/", customisations.customisation_edit, name="customisation_edit"),
+    path(f"{_CUSTOMISATION}historik/", customisations.customisation_history, name="customisation_history"),
 ]

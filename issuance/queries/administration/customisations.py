@@ -1,0 +1,206 @@
+"""Card customisations: the list of them, one with how it looks, and which one holds for an organisation (domain.md 7.6).
+
+They are seen where an organisation that has one is; the generic one is everybody's who sees configuration.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Q
+from django.db.models.functions import Collate
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
+
+from issuance.authz import Action, Actor, policy
+from issuance.authz.scope import ScopedQuerySet
+from issuance.models import CardCustomisation, Organisation
+from issuance.queries import words
+from issuance.queries.administration import paging
+from issuance.queries.administration.areas import OrganisationPage, organisation_line
+from issuance.queries.administration.paging import Order
+from issuance.queries.administration.places import Above, is_seen, paths_above
+from issuance.queries.history import names_of
+from issuance.services.configuration import missing
+from issuance.services.order_checks import effective_customisations
+
+COLUMNS = {"namn": "sort_name", "id": "customisation_id", "nummer": "issuer_number"}
+STATES: Mapping[str, str] = {
+    "verified": _("Verifierad"),
+    "waiting": _("Väntar på verifiering"),
+    "incomplete": _("Ofullständig"),
+}
+_TAGS = {"verified": "active", "waiting": "new", "incomplete": "missing"}
+_WHOLE = Q(logotype__isnull=False) & ~Q(issuer_number="") & ~Q(back_text="")
+_VERIFIED = Q(verified_at__isnull=False)
+_IN_STATE = {"verified": _VERIFIED, "waiting": ~_VERIFIED & _WHOLE, "incomplete": ~_VERIFIED & ~_WHOLE}
+_RIGHTS = (Action.CREATE_ORGANISATION, Action.VERIFY_CUSTOMISATION)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a customisation has come: `state` is one of STATES."""
+
+    state: str
+    verified_on: dt.date | None
+
+    @property
+    def text(self) -> str:
+        """The state in words."""
+        return gettext(STATES[self.state])
+
+    @property
+    def tag(self) -> str:
+        """The kind of tag that the state is drawn as."""
+        return _TAGS[self.state]
+
+
+@dataclass(frozen=True)
+class CustomisationLine:
+    """A customisation in the list; `organisation` is whose it is, empty for the generic one."""
+
+    id: UUID
+    name: str
+    customisation_id: str
+    issuer_number: str
+    organisation: str
+    standing: Standing
+
+
+@dataclass(frozen=True)
+class CustomisationPage:
+    """A page of customisations; `after` is where the next goes on, None on the last."""
+
+    rows: tuple[CustomisationLine, ...]
+    after: UUID | None
+
+
+@dataclass(frozen=True)
+class CustomisationFacts:
+    """A customisation, with what the actor may do to it. `logotype` is its PNG; `missing` of services.configuration PARTS."""
+
+    id: UUID
+    version: int
+    customisation_id: str
+    name: str
+    issuer_number: str
+    back_text: str
+    generic: bool
+    logotype: bytes
+    logotype_sha256: str
+    missing: tuple[str, ...]
+    standing: Standing
+    verified_by: str
+    may_edit: bool
+    may_verify: bool
+
+
+@dataclass(frozen=True)
+class Holding:
+    """The customisation that holds for an organisation, None where there is none; whose it is, and whether the actor may open it.
+
+    `own` where it is the organisation's; `above` the place further up that it comes from, None where it is its own or generic.
+    """
+
+    facts: CustomisationFacts | None
+    own: bool
+    above: Above | None
+    opens: bool
+
+
+def customisations(
+    *, actor: Actor, order: Order, state: str = "", after: UUID | None = None, limit: int = paging.PAGE
+) -> CustomisationPage:
+    """The customisations in sight and the generic one, of one state if it is told. Raises Forbidden."""
+    policy.reach(actor, Action.VIEW_CONFIGURATION)
+    seen = CardCustomisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).values("pk")
+    rows = CardCustomisation.objects.filter(Q(pk__in=seen) | Q(generic=True), _IN_STATE.get(state, Q()))
+    rows = rows.annotate(sort_name=Collate("name", "sv-x-icu"))
+    found, further = paging.page(rows, column=COLUMNS[order.key], descending=order.descending, after=after, limit=limit)
+    owners = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(customisation__in=found)
+    names = dict(owners.order_by("-scope_path").values_list("customisation_id", "name"))
+    return CustomisationPage(
+        tuple(
+            CustomisationLine(
+                row.id,
+                row.name,
+                row.customisation_id,
+                row.issuer_number,
+                "" if row.generic else names.get(row.id, ""),
+                _standing(row),
+            )
+            for row in found
+        ),
+        further,
+    )
+
+
+def customisation(*, actor: Actor, customisation_id: UUID) -> CustomisationFacts:
+    """A customisation in sight, or the generic one. Raises NotFound, Forbidden."""
+    rows = CardCustomisation.objects.with_rights(actor, _RIGHTS).select_related("logotype")
+    row = rows.filter(pk=customisation_id, generic=True).first()
+    if row is None:
+        row = policy.get(actor, Action.VIEW_CONFIGURATION, rows, customisation_id)
+    else:
+        policy.reach(actor, Action.VIEW_CONFIGURATION)
+    return _facts(actor, row)
+
+
+def organisations_with(
+    *, actor: Actor, customisation_id: UUID, after: UUID | None = None, limit: int = paging.PAGE
+) -> OrganisationPage:
+    """The organisations in sight that have it themselves, by name; what lies below them and has none of its own has it too."""
+    rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(customisation=customisation_id)
+    found, further = paging.page(rows.select_related("area"), column="name", after=after, limit=limit)
+    return OrganisationPage(tuple(organisation_line(row) for row in found), further)
+
+
+def holding(*, actor: Actor, organisation_id: UUID) -> Holding:
+    """Which customisation holds for an organisation that the actor sees; how it looks is shown also where it comes from above.
+
+    Raises NotFound, Forbidden.
+    """
+    organisation = policy.get(actor, Action.VIEW_CONFIGURATION, Organisation.objects.all(), organisation_id)
+    found = effective_customisations([organisation]).get(organisation.id)
+    if found is None:
+        return Holding(None, own=False, above=None, opens=False)
+    rows: ScopedQuerySet[CardCustomisation] = CardCustomisation.objects.with_rights(actor, _RIGHTS)
+    facts = _facts(actor, rows.select_related("logotype").get(pk=found.pk))
+    own = organisation.customisation_id == found.pk
+    above = None if own else _above(actor, organisation, found)
+    return Holding(facts, own and not found.generic, above, found.generic or own or (above is not None and above.seen))
+
+
+def _above(actor: Actor, organisation: Organisation, found: CardCustomisation) -> Above | None:
+    rows = Organisation.objects.filter(customisation=found, scope_path__in=paths_above(organisation.scope_path))
+    row = rows.order_by("-scope_path").first()
+    return Above(row.id, row.name, is_seen(actor, row.scope_path)) if row else None
+
+
+def _facts(actor: Actor, row: CardCustomisation) -> CustomisationFacts:
+    may_edit: bool = row.may_create_organisation  # type: ignore[attr-defined]
+    may_verify: bool = row.may_verify_customisation  # type: ignore[attr-defined]
+    who = names_of(actor, {row.verified_by_ref}).get(row.verified_by_ref, "") if row.verified_by_ref else ""
+    return CustomisationFacts(
+        id=row.id,
+        version=row.version,
+        customisation_id=row.customisation_id,
+        name=row.name,
+        issuer_number=row.issuer_number,
+        back_text=row.back_text,
+        generic=row.generic,
+        logotype=bytes(row.logotype.content) if row.logotype else b"",
+        logotype_sha256=row.logotype_id or "",
+        missing=missing(row),
+        standing=_standing(row),
+        verified_by=who,
+        may_edit=may_edit,
+        may_verify=may_edit if row.generic else may_verify,
+    )
+
+
+def _standing(row: CardCustomisation) -> Standing:
+    if row.verified_at is not None:
+        return Standing("verified", words.day(row.verified_at))
+    return Standing("incomplete" if missing(row) else "waiting", None)

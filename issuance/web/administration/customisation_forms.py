@@ -1,0 +1,72 @@
+"""Forms of card customisations. What they must hold is checked by the services' rules."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from issuance.queries.administration.customisations import STATES
+from issuance.services.configuration import CustomisationData
+from issuance.web.administration.editing import EditForm
+from issuance.web.administration.forms import text_line
+from siths_portal.lib.errors import Invalid
+from siths_portal.lib.forms import Form
+
+
+class CustomisationForm(EditForm):
+    """A card customisation; its id is asked for where it is new and never changed."""
+
+    columns: ClassVar[Mapping[str, str]] = {name: name for name in ("name", "issuer_number", "back_text")}
+
+    name = text_line(
+        _("Kortanpassning"),
+        100,
+        required=_("Ange kortanpassningens namn."),
+        help_text=_("Namnet trycks inte på kortet. Oftast organisationens namn."),
+    )
+    customisation_id = text_line(
+        _("Kortanpassnings-id"),
+        10,
+        required=_("Ange kortanpassnings-id."),
+        help_text=_("Tio siffror, samma som hos kortleverantören. Kan inte ändras senare."),
+        inputmode="numeric",
+    )
+    issuer_number = text_line(_("Utfärdarnummer"), 4, help_text=_("Fyra siffror. Trycks på kortet."), inputmode="numeric")
+    back_text = forms.CharField(
+        label=_("Baksidestext"),
+        help_text=_("Vart ett upphittat kort skickas, och numret till kundservice. Högst 8 rader med 45 tecken i varje."),
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 8}),
+    )
+
+    def __init__(self, *args: Any, new: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not new:
+            del self.fields["customisation_id"]
+
+    def clean(self) -> dict[str, Any]:
+        """Tells also what the service would refuse, so that all that is wrong is seen at once."""
+        given = super().clean() or {}
+        try:
+            self.data_of(given).checked()
+        except Invalid as error:
+            self.take_beside(error)
+        return self.cleaned_data
+
+    @staticmethod
+    def data_of(given: Mapping[str, Any]) -> CustomisationData:
+        """The form's values as the service takes them."""
+        return CustomisationData(given.get("name", ""), given.get("issuer_number", ""), given.get("back_text", ""))
+
+
+class CustomisationChoiceForm(Form):
+    """Which customisations are listed."""
+
+    status = forms.ChoiceField(
+        label=_("Status"),
+        required=False,
+        choices=[("", _("Alla")), *((code, _(text)) for code, text in STATES.items())],
+        error_messages={"invalid_choice": _("Välj en status i listan.")},
+    )

@@ -1,0 +1,287 @@
+"""Pages of card customisations (domain.md 7.6): how the card looks, what is missing, and the issuer's verification (ADR 0189)."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_safe
+
+from issuance.authz import Action, policy
+from issuance.queries.administration import customisations as query
+from issuance.queries.administration import organisations, paging, places
+from issuance.queries.administration.customisations import CustomisationFacts
+from issuance.services import configuration
+from issuance.web.administration.around import (
+    Crumb,
+    Link,
+    Tab,
+    actor_of,
+    columns,
+    configuration_page,
+    cursor,
+    demand,
+    first_url,
+    next_url,
+    page,
+    row,
+)
+from issuance.web.administration.card_drawing import drawing
+from issuance.web.administration.customisation_forms import CustomisationChoiceForm, CustomisationForm
+from issuance.web.administration.editing import initial, saved
+from issuance.web.administration.frames import organisation_page
+from issuance.web.administration.history import TEMPLATE as HISTORY
+from issuance.web.administration.history import history_context
+from siths_portal.lib.errors import Conflict, Invalid
+
+_FORM = "administration/form.html"
+_LARGEST = 2**31 - 1
+_LEAD = gettext_lazy(
+    "Logotypen lägger kortleverantören in med hjälp av kortanpassnings-id. Sedan kan kortanpassningen verifieras."
+)
+
+
+@require_safe
+@configuration_page
+def customisations(request: HttpRequest) -> HttpResponse:
+    """The card customisations in sight, with how far each has come. Raises Forbidden."""
+    actor = actor_of(request)
+    form, status = CustomisationChoiceForm(request.GET), 200
+    chosen = {"status": form.cleaned_data["status"]} if form.is_valid() and form.cleaned_data["status"] else {}
+    if form.errors:
+        status = Invalid.http_status
+    order = paging.order_of(request.GET.get("ordning", ""), query.COLUMNS, "namn")
+    found = query.customisations(actor=actor, order=order, state=chosen.get("status", ""), after=cursor(request))
+    headings = [("namn", _("Kortanpassning")), ("id", _("Kortanpassnings-id")), ("nummer", _("Utfärdarnummer"))]
+    context = {
+        "form": form,
+        "rows": found.rows,
+        "narrowed": bool(chosen),
+        "columns": columns(request, order, [*headings, ("", _("Organisation")), ("", _("Status"))], chosen=chosen),
+        "next_url": next_url(request, found.after, order, chosen=chosen),
+        "first_url": first_url(request, order, chosen=chosen),
+    }
+    may_add = policy.holds(actor, Action.CREATE_ORGANISATION) and not organisations.generic_exists()
+    link = Link(_("Lägg upp den generella"), reverse("customisation_new_generic"))
+    return page(
+        request,
+        "administration/customisations.html",
+        context,
+        heading=_("Kortanpassningar"),
+        crumbs=[Crumb(_("Kortanpassningar"))],
+        configuration=[link] if may_add else [],
+        status=status,
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def customisation(request: HttpRequest, customisation_id: UUID) -> HttpResponse:
+    """A card customisation from both sides, and its verification. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    found = query.customisation(actor=actor, customisation_id=customisation_id)
+    refusal, status = "", 200
+    if request.method == "POST":
+        demand(found.may_verify)
+        seen = configuration.Seen(_number(request.POST.get("version", "")), request.POST.get("logotyp", ""))
+        try:
+            configuration.verify_customisation(actor=actor, customisation_id=customisation_id, seen=seen)
+        except Conflict as error:
+            refusal, status = error.message, error.http_status
+            found = query.customisation(actor=actor, customisation_id=customisation_id)
+        else:
+            messages.success(request, _("Kortanpassningen är verifierad."))
+            return redirect("customisation", customisation_id)
+    having = query.organisations_with(actor=actor, customisation_id=customisation_id, after=cursor(request))
+    context = {
+        **_shown(found),
+        "refusal": refusal,
+        "edit_url": reverse("customisation_edit", args=[customisation_id]) if found.may_edit else "",
+        "organisations": having.rows,
+        "next_url": next_url(request, having.after, fragment="organisationer"),
+        "first_url": first_url(request, fragment="organisationer"),
+    }
+    return _page(request, "administration/customisation.html", found, context, here="customisation", status=status)
+
+
+def _number(text: str) -> int:
+    """The version that was sent; one that no row has for what is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 11 and int(text) <= _LARGEST else 0
+
+
+def _shown(found: CustomisationFacts) -> dict[str, Any]:
+    """What `administration/customisation_card.html` draws."""
+    standing = found.standing
+    verified = _("Nej")
+    if standing.verified_on:
+        verified = _("{day} av {who}").format(day=standing.verified_on, who=found.verified_by)
+    return {
+        "found": found,
+        "drawing": drawing(found),
+        "facts": [
+            row(_("Kortanpassning"), found.name),
+            row(_("Kortanpassnings-id"), found.customisation_id, copy=True),
+            row(_("Utfärdarnummer"), found.issuer_number or _("Saknas")),
+            row(_("Organisationslogotyp"), _("Inlagd av kortleverantören") if found.logotype else _("Saknas")),
+            row(_("Baksidestext"), _lines(found.back_text) or _("Saknas")),
+            row(_("Verifierad"), verified),
+        ],
+    }
+
+
+def _lines(text: str) -> SafeString:
+    return format_html_join(SafeString("<br>"), "{}", ((line,) for line in text.splitlines()))
+
+
+def _page(
+    request: HttpRequest,
+    template: str,
+    found: CustomisationFacts,
+    context: dict[str, Any],
+    *,
+    here: str = "",
+    step: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    own = reverse("customisation", args=[found.id])
+    names = (("customisation", _("Uppgifter")), ("customisation_history", _("Historik")))
+    return page(
+        request,
+        template,
+        context,
+        heading=step or found.name,
+        kind=found.name if step else _("Generell kortanpassning") if found.generic else _("Kortanpassning"),
+        crumbs=[
+            Crumb(_("Kortanpassningar"), reverse("customisations")),
+            Crumb(found.name, own),
+            *([Crumb(step)] if step else []),
+        ],
+        tabs=[] if step else [Tab(text, reverse(name, args=[found.id]), name == here) for name, text in names],
+        status=status,
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def customisation_edit(request: HttpRequest, customisation_id: UUID) -> HttpResponse:
+    """Changes a card customisation. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    found = query.customisation(actor=actor, customisation_id=customisation_id)
+    demand(found.may_edit)
+    form, status = CustomisationForm(initial=initial(CustomisationForm, found)), 200
+    if request.method == "POST":
+        form = CustomisationForm(request.POST)
+        made, status = saved(
+            form,
+            actor,
+            lambda given: configuration.edit_customisation(
+                actor=actor,
+                customisation_id=customisation_id,
+                version=given["version"],
+                data=CustomisationForm.data_of(given),
+            ),
+        )
+        if made is not None:
+            messages.success(request, _("Kortanpassningen är sparad."))
+            return redirect("customisation", customisation_id)
+    consequences = []
+    if found.standing.verified_on:
+        consequences.append(
+            _(
+                "Om utfärdarnumret eller baksidestexten ändras upphör verifieringen. Kort kan då inte beställas förrän "
+                "kortanpassningen har verifierats på nytt."
+            )
+        )
+    context = {
+        "form": form,
+        "submit": _("Spara"),
+        "cancel_url": reverse("customisation", args=[customisation_id]),
+        "consequences": consequences,
+    }
+    return _page(request, _FORM, found, context, step=_("Redigera kortanpassningen"), status=status)
+
+
+@require_safe
+def customisation_history(request: HttpRequest, customisation_id: UUID) -> HttpResponse:
+    """What was done to a card customisation. Raises NotFound, Forbidden."""
+    found = query.customisation(actor=actor_of(request), customisation_id=customisation_id)
+    context = history_context(request, "customisation", customisation_id)
+    return _page(request, HISTORY, found, context, here="customisation_history")
+
+
+@require_safe
+def organisation_customisation(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
+    """How an organisation's cards look: its own customisation, the one from above, or the generic. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = places.organisation_head(actor=actor, organisation_id=organisation_id)
+    holds = query.holding(actor=actor, organisation_id=organisation_id)
+    context = {
+        "holds": holds,
+        **(_shown(holds.facts) if holds.facts else {}),
+        "new_url": reverse("customisation_new", args=[organisation_id])
+        if Action.CREATE_ORGANISATION in head.rights and not holds.own
+        else "",
+    }
+    template = "administration/organisation_customisation.html"
+    return organisation_page(request, template, head, context, here="organisation_customisation")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def customisation_new(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
+    """Gives an organisation a card customisation of its own. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = places.organisation_head(actor=actor, organisation_id=organisation_id)
+    demand(Action.CREATE_ORGANISATION in head.rights)
+    form, status = CustomisationForm(initial={"name": head.name}, new=True), 200
+    if request.method == "POST":
+        form = CustomisationForm(request.POST, new=True)
+        made, status = saved(
+            form,
+            actor,
+            lambda given: configuration.register_customisation(
+                actor=actor, organisation_id=organisation_id, customisation_id=given["customisation_id"], **_data(given)
+            ),
+        )
+        if made is not None:
+            messages.success(request, _("Kortanpassningen är upplagd."))
+            return redirect("customisation", made.id)
+    context = {
+        "form": form,
+        "submit": _("Lägg upp"),
+        "cancel_url": reverse("organisation_customisation", args=[organisation_id]),
+        "lead": _LEAD,
+    }
+    step = _("Lägg upp kortanpassning")
+    return organisation_page(request, _FORM, head, context, here="organisation_customisation", step=step, status=status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def generic_new(request: HttpRequest) -> HttpResponse:
+    """Makes the card customisation that is nobody's own. Raises Forbidden."""
+    actor = actor_of(request)
+    policy.require_global(actor, Action.CREATE_ORGANISATION)
+    form, status = CustomisationForm(initial={"name": "SITHS eID"}, new=True), 200
+    if request.method == "POST":
+        form = CustomisationForm(request.POST, new=True)
+        made, status = saved(
+            form,
+            actor,
+            lambda given: configuration.register_generic_customisation(
+                actor=actor, customisation_id=given["customisation_id"], **_data(given)
+            ),
+        )
+        if made is not None:
+            messages.success(request, _("Kortanpassningen är upplagd."))
+            return redirect("customisation", made.id)
+    step = _("Lägg upp den generella kortanpassningen")
+    context = {"form": form, "submit": _("Lägg upp"), "cancel_url": reverse("customisations"), "lead": _LEAD}
+    crumbs = [Crumb(_("Kortanpassningar"), reverse("customisations")), Crumb(step)]
+    return page(request, _FORM, context, heading=step, crumbs=crumbs, status=status)
+
+
+def _data(given: dict[str, Any]) -> dict[str, Any]:
+    return vars(CustomisationForm.data_of(given))
