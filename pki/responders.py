@@ -17,6 +17,7 @@ from pki import clock_guard, issuing, planning, profiles
 from pki.authorities import issuer_of
 from pki.domain.names import OIDS
 from pki.domain.profiles import PROFILES
+from pki.domain.responder_life import LIFETIME, RENEW_BEFORE
 from pki.domain.tbs import Content
 from pki.hsm import HsmError, hsm_for
 from pki.models import (
@@ -35,8 +36,6 @@ from siths_portal.lib import clock, locks
 
 log = structlog.get_logger(__name__)
 
-LIFETIME = dt.timedelta(days=30)
-RENEW_BEFORE = dt.timedelta(days=15)
 PROFILE = "ocsp-signer"
 ACTOR = "system:ocsp-responders"
 

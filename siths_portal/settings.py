@@ -129,7 +129,6 @@ METRICS_DIR = env.str("PROMETHEUS_MULTIPROC_DIR", default="")
 
 LANGUAGE_CODE = "sv"
 LANGUAGES = [("sv", "Svenska"), ("en", "English")]
-LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "Europe/Stockholm"
 USE_TZ = True
 

@@ -39,7 +39,7 @@ AREAS: Mapping[str, Area] = {
     ),
     "ocsp-signer": Area(
         _("OCSP-svararens certifikat"),
-        _("Hur länge certifikatet som signerar OCSP-svar gäller. Det förnyas av sig självt när 15 dagar är kvar."),
+        _("Hur länge certifikatet som signerar OCSP-svar gäller. Det förnyas av sig självt när {days} dagar är kvar."),
         _("Förnyelsen fungerar inte. Se pki-workerns logg, och att utfärdaren kan signera."),
     ),
     "ocsp": Area(

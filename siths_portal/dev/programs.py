@@ -232,7 +232,7 @@ def files_fingerprint(folder: Path) -> str:
 def code_fingerprint(root: Path) -> str:
     """A hash over the names, sizes and times of all code, templates and locks."""
     digest = hashlib.sha256()
-    folders = ("siths_portal", "authn", "pki", "issuance", "billing", "templates", "locale")
+    folders = ("siths_portal", "authn", "pki", "issuance", "billing", "templates")
     files = [path for folder in folders for path in (root / folder).rglob("*") if path.suffix not in ("", ".pyc")]
     for path in sorted([*files, root / "uv.lock"]):
         status = path.stat()

@@ -13,7 +13,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from django.test import Client
 from django.utils.http import parse_http_date
 
-from pki import crl, ocsp, ocsp_unknown, responders
+from pki import crl, ocsp, ocsp_unknown
+from pki.domain import responder_life
 from pki.models import Certificate, CertificateBlob, OcspResponse, OcspSigner
 from siths_portal.lib import clock
 from tests.pki.ocspd_stage import Answer, Served, Status, call
@@ -110,7 +111,7 @@ def test_b1_23_the_signer_is_a_short_lived_delegate_of_that_very_ca(small_pki):
         tbs = asn1_x509.Certificate.load(bytes(signer.certificate_der), strict=True)["tbs_certificate"]
         (nocheck,) = [each for each in tbs["extensions"] if each["extn_id"].native == "ocsp_no_check"]
         assert nocheck["extn_value"].contents == b"\x05\x00"
-        assert certificate.not_valid_after_utc - certificate.not_valid_before_utc <= responders.LIFETIME
+        assert certificate.not_valid_after_utc - certificate.not_valid_before_utc <= responder_life.LIFETIME
 
 
 def test_b1_23_answers_name_their_signer_and_carry_it(world, asker):

@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 import requests
-from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.urls import reverse
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
@@ -27,14 +26,13 @@ from issuance.services import configuration
 from pki import service as pki
 from siths_portal.simulators.card import Card
 from siths_portal.simulators.eid_app_client import EidAppClient, PortalRefused
-from tests.browser import AXE, collect_faults
+from tests.browser import collect_faults, look
 from tests.issuance.activated import CODE, PUK, TRANSPORT, Made, Plastic, sent_card
 from tests.lib.faces import free_port, serving
 from tests.portal import session_cookie
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("demo_pki")
-PICTURES = os.environ.get("PAGE_PICTURES", "")
 SECONDS = 20_000
 TRANSPORT_DIGITS = "90909090"
 
@@ -192,19 +190,6 @@ def log_in(context: BrowserContext, scene: Scene, actor: Actor | None = None) ->
     context.add_cookies([session_cookie(person, scene.stage.portal)])  # type: ignore[list-item]
 
 
-def look(page: Page, name: str) -> None:
-    """No finding of axe, one h1, no sideways scroll; at the slide's width, on a phone, and at 320 pixels."""
-    for width in (1440, 390, 320):
-        page.set_viewport_size({"width": width, "height": 900})
-        if PICTURES and width != 320:
-            page.screenshot(path=Path(PICTURES) / f"activation-{name}-{width}.png", full_page=True)
-        assert page.evaluate("document.documentElement.scrollWidth") == width, (name, width)
-    page.set_viewport_size({"width": 1440, "height": 900})
-    results = Axe().run(page, options=AXE)
-    assert results.violations_count == 0, (name, results.generate_report())
-    assert page.locator("h1").count() == 1
-
-
 def heading(page: Page, text: str) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text(text, timeout=SECONDS)
 
@@ -251,13 +236,13 @@ def test_the_whole_line_by_mouse(scene: Scene, browser: Browser) -> None:
     asked: list[Request] = []
     with at_the_desk(browser, scene) as page:
         page.context.on("request", lambda request: asked.append(request))
-        look(page, "1-identify")
+        look(page, "activation-1-identify")
         page.get_by_role("button", name="Aktivera").click()
         expect(page.get_by_role("alert")).to_be_focused()
-        look(page, "1-identify-error")
+        look(page, "activation-1-identify-error")
         identify(page)
         now(page, "Väntar på att innehavaren öppnar appen")
-        look(page, "2-waiting")
+        look(page, "activation-2-waiting")
         page.get_by_role("button", name="Kopiera").click()
         copied = page.evaluate("navigator.clipboard.readText()")
         assert copied == page.locator("[data-copy-text]").inner_text()
@@ -268,18 +253,18 @@ def test_the_whole_line_by_mouse(scene: Scene, browser: Browser) -> None:
         heading(app, "Välj legitimeringskod")
         now(page, "Kortet är hittat. Innehavaren väljer sin kod")
         assert page.get_by_role("link", name="Skriv under i SITHS eID-appen").count() == 0
-        look(page, "2-card-found")
+        look(page, "activation-2-card-found")
         choose_code(app)
         now(page, "Koden är vald")
-        look(page, "2-code-chosen")
+        look(page, "activation-2-code-chosen")
         heading(app, "Skriv under")
-        look(app, "app-sign")
+        look(app, "activation-app-sign")
         link = app.get_by_role("link", name="Läs hela kvittensen").get_attribute("href")
         assert requests.get(f"{scene.stage.app}{link}", timeout=10).content.startswith(b"%PDF-")
         sign(app)
         heading(page, "Aktivering lyckades")
         expect(page.get_by_text("Dörrkort hämtas i receptionen.")).to_be_visible()
-        look(page, "3-done")
+        look(page, "activation-3-done")
         page.get_by_role("button", name="Avsluta").click()
         expect(page.get_by_text("Aktivering lyckades! Ordinarie kort aktiverat")).to_be_visible()
         sent = [(request.url, str(request.all_headers())) for request in asked]
@@ -358,7 +343,7 @@ def test_the_whole_line_without_script(scene: Scene, browser: Browser) -> None:
         put_card_in(app, scene)
         page.get_by_role("link", name="Uppdatera läget").click()
         now(page, "Kortet är hittat")
-        page.get_by_role("link", name="Uppdatera var tionde sekund").click()
+        page.get_by_role("link", name="Uppdatera med 10 sekunders mellanrum").click()
         choose_code(app)
         sign(app)
         page.get_by_role("link", name="Uppdatera läget").click()
@@ -393,7 +378,7 @@ def test_a_lost_app_goes_on_by_opening_anew(scene: Scene, browser: Browser) -> N
         page.get_by_role("button", name="Öppna på nytt").click()
         now(page, "Väntar på att innehavaren öppnar appen")
         assert page.locator("[data-copy-text]").inner_text().startswith("sig.")
-        look(page, "2-reopened")
+        look(page, "activation-2-reopened")
         app = open_app(page)
         put_card_in(app, scene)
         sign(app)
@@ -426,7 +411,7 @@ def test_the_holder_cancels_and_the_clerks_page_says_so(scene: Scene, browser: B
         heading(app, "Avbrutet")
         expect(page.get_by_role("heading", name="Aktiveringen är avbruten")).to_be_visible(timeout=SECONDS)
         expect(page.get_by_text("5 dagar kvar")).to_be_visible()
-        look(page, "2-cancelled")
+        look(page, "activation-2-cancelled")
         page.get_by_role("button", name="Öppna på nytt").click()
         app = open_app(page)
         put_card_in(app, scene)
@@ -463,7 +448,7 @@ def test_two_tabs_reload_and_back(scene: Scene, browser: Browser) -> None:
         page.go_back()
         heading(page, "Aktivera SITHS eID ordinarie kort")
         page.reload()
-        look(page, "1-under-way")
+        look(page, "activation-1-under-way")
         page.get_by_role("link", name="Fortsätt där du var").click()
         app = open_app(page)
         put_card_in(app, scene)
@@ -485,11 +470,11 @@ def test_a_second_clerk_sees_who_has_it(scene: Scene, browser: Browser) -> None:
         heading(app, "Välj legitimeringskod")
         with at_the_desk(browser, scene, scene.other_clerk) as other:
             expect(other.get_by_text("aktiveras just nu hos en annan ID-administratör")).to_be_visible()
-            look(other, "1-second-clerk")
+            look(other, "activation-1-second-clerk")
             other.locator("label", has_text="Körkort").click()
             other.get_by_role("button", name="Aktivera").click()
             expect(other.get_by_role("alert")).to_contain_text("Vänta tills det är klart eller avbrutet")
-            look(other, "1-refused")
+            look(other, "activation-1-refused")
         choose_code(app)
         sign(app)
         heading(page, "Aktivering lyckades")
@@ -529,7 +514,7 @@ def test_the_texts_beside(scene: Scene, browser: Browser) -> None:
         with page.context.expect_page() as opened:
             page.get_by_role("link", name="Läs mer om identifiering").click()
         heading(opened.value, "Så identifierar du innehavaren")
-        look(opened.value, "identification-help")
+        look(opened.value, "activation-identification-help")
         page.goto(scene.stage.portal + reverse("terms"))
         heading(page, "Allmänna villkor för SITHS e-legitimation")
-        look(page, "terms")
+        look(page, "activation-terms")

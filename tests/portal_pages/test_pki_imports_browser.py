@@ -77,7 +77,7 @@ def test_without_script_it_is_followed_by_a_link(world: Any, demo_pki: Any, port
         CaImport.objects.update(position=7_000)
         page.get_by_role("link", name="Uppdatera läget").click()
         progress(page, "7\u00a0000 av 12\u00a0000 rader införda")
-        page.get_by_role("link", name="Uppdatera var tionde sekund").click()
+        page.get_by_role("link", name="Uppdatera med 10 sekunders mellanrum").click()
         CaImport.objects.update(position=9_000)
         progress(page, "9\u00a0000 av 12\u00a0000 rader införda")  # by itself
 

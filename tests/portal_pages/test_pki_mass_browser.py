@@ -12,10 +12,11 @@ from pki import mass_running
 from pki import service as pki
 from pki.models import CertificateAuthority, MassRevocation, ProfileVersion
 from siths_portal.lib import clock
+from tests.browser import look
 from tests.lib.faces import serving
 from tests.pki.test_mass_revocation import profile, rows_like
 from tests.portal_pages.operators import operator
-from tests.portal_pages.test_person_browser import logged_in, look
+from tests.portal_pages.test_person_browser import logged_in
 from tests.portal_pages.test_pki_mass import approve, asked, client_of
 
 SECONDS = 20_000
@@ -143,7 +144,7 @@ def test_without_script_it_is_followed_by_a_link(world: Any, demo_pki: Any, port
         mass_running._batch(made.id)
         follow(page, "Uppdatera läget")
         done(page, "500 av 700 genomgångna")
-        follow(page, "Uppdatera var tionde sekund")
+        follow(page, "Uppdatera med 10 sekunders mellanrum")
         expect(page.get_by_role("link", name="Sluta uppdatera av sig själv")).to_be_visible()
         finish()
         expect(page.get_by_role("heading", name="Rapport")).to_be_visible(timeout=SECONDS)  # by itself

@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh
 
-from authn.web import kept_form, made_by_the_page, not_activity, require_recent_login
+from authn.web import kept_form, not_activity, require_recent_login
 from issuance.domain.transaction_states import TransactionState
 from issuance.queries import activation_view, person_view, receipt_view
 from issuance.services import activation, disclosures, receipts
@@ -29,11 +29,9 @@ from issuance.services.disclosures import Shown
 from issuance.web.activation import handles
 from issuance.web.activation.forms import IdentificationForm
 from issuance.web.person.views import actor_of, photo_url
+from issuance.web.refreshing import refreshing
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid, Unavailable
-
-REFRESH_SECONDS = 10
-"""How often the second step's page reads itself anew where script is off and the clerk asked for it."""
 
 
 def _steps() -> list[str]:
@@ -83,16 +81,14 @@ def sign(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     carrier = view.transaction.carrier
     head = person_view.person_head(actor=actor_of(request), person_id=carrier.person_id)
     disclosures.record(actor=actor_of(request), person_id=head.id, shown=Shown.PERSON, subject=carrier.pk)
-    if "uppdatera" in request.GET:
-        made_by_the_page(request)
     context = {
         "head": head,
         "photo_url": photo_url(head),
         "steps": _steps(),
         "receipt": receipts.preview(view.transaction) if view.is_open else None,
         "signing_days": activation_view.signing_days(carrier),
-        "refresh": REFRESH_SECONDS if view.is_open and "uppdatera" in request.GET else 0,
     }
+    context |= refreshing(request, live=view.is_open)
     return render(request, "activation/sign.html", context | _live(request, view))
 
 

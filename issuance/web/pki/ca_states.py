@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
 from authn.web import kept_form, require_recent_login
@@ -49,7 +50,13 @@ def ca_state(request: HttpRequest, slug: str, generation: int) -> HttpResponse:
         ),
     )
     if asked is not None:
-        messages.success(request, _("Ändringen är begärd. En annan person ska godkänna den."))
+        others = pki.APPROVALS_REQUIRED[pki.ApprovalAction.CA_STATE]
+        told = ngettext(
+            "Ändringen är begärd. En annan person ska godkänna den.",
+            "Ändringen är begärd. {n} andra personer ska godkänna den.",
+            others,
+        )
+        messages.success(request, told.format(n=others))
         return redirect("pki_approval", asked)
     return _page(request, found, form, status=status)
 
@@ -98,6 +105,7 @@ def _page(
     context: dict[str, Any] = {
         "found": found,
         "state": pki_words.tagged(pki_words.CA_TAG, pki_words.CA_STATE, found.line.state),
+        "others": pki.APPROVALS_REQUIRED[pki.ApprovalAction.CA_STATE],
         "means": words.said(pki_words.CA_STATE_MEANS, found.line.state),
         "form": form,
         "options": [_option(found, target) for target in pki.ca_state_targets(found.line.state)],

@@ -78,7 +78,7 @@ def _finding(each: pki.SeenFinding) -> dict[str, Any]:
     area, _name = health_words.area_of(each.subject)
     return {
         "title": health_words.title_of(each.subject),
-        "looks_at": _(area.looks_at) if area.looks_at else "",
+        "looks_at": _(area.looks_at).format(days=pki.RESPONDER_RENEW_BEFORE.days) if area.looks_at else "",
         "remedy": _(area.remedy),
         "severity": int(each.severity),
         "tag": _severity(int(each.severity)),

@@ -17,12 +17,12 @@ from issuance.services import mass_revoking
 from issuance.web.pki import mass_rows
 from issuance.web.pki.around import AT_ONCE, DONE, actor_of, cursor, first_url, next_url, operators, page, session_id_of, tried
 from issuance.web.pki.mass_forms import MassGroundsForm, MassSelectionForm, MassStopForm, as_typed, empty_grounds
+from issuance.web.refreshing import refreshing
 from pki import service as pki
 from siths_portal.lib.errors import Conflict
 
 SECTION = "mass"
 PAGE = 25
-REFRESH_SECONDS = 10
 
 
 @require_safe
@@ -100,11 +100,7 @@ def mass_revocation(request: HttpRequest, mass_revocation_id: UUID) -> HttpRespo
         if request.GET.get("lage") != found.state:
             return HttpResponseClientRefresh()
         return render(request, "operators/mass_progress.html", mass_rows.progress(found))
-    if "uppdatera" in request.GET:
-        made_by_the_page(request)
-    context = _context(request, found) | {
-        "refresh": REFRESH_SECONDS if found.state in mass_rows.LIVE and "uppdatera" in request.GET else 0,
-    }
+    context = _context(request, found) | refreshing(request, live=found.state in mass_rows.LIVE)
     return page(request, "operators/mass_revocation.html", SECTION, context)
 
 
