@@ -1,9 +1,12 @@
 """Chromium for tests: the fixture `browser`, pages in fresh contexts, and the rules that axe is asked for."""
 
 import contextlib
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 FLAGS = [
@@ -17,11 +20,13 @@ FLAGS = [
 ]
 AXE = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}}
 
+PICTURES = os.environ.get("PAGE_PICTURES", "")  # a folder for pictures of what `look` looks at
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium-headless-shell", args=FLAGS)
         yield chromium
         chromium.close()
 
@@ -43,3 +48,17 @@ def page_at(browser: Browser, url: str, *, width: int = 1440, **options: object)
     page.goto(url)
     yield page, said
     context.close()
+
+
+def look(page: Page, name: str) -> None:
+    """No finding of axe, one h1, no sideways scroll; at the slide's width, on a phone, and at 320 pixels."""
+    page.wait_for_load_state("load")  # with its styles
+    for width in (1440, 390, 320):
+        page.set_viewport_size({"width": width, "height": 900})
+        if PICTURES and width != 320:
+            page.screenshot(path=Path(PICTURES) / f"{name}-{width}.png", full_page=True)
+        assert page.evaluate("document.documentElement.scrollWidth") == width, (name, width)
+    page.set_viewport_size({"width": 1440, "height": 900})
+    results = Axe().run(page, options=AXE)
+    assert results.violations_count == 0, (name, results.generate_report())
+    assert page.locator("h1").count() == 1

@@ -61,7 +61,7 @@ def test_a_method_that_no_row_names_does_not_exist(access: Any, name: str) -> No
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.method == "POST" and row.name != REPORTS], ids=str)
 def test_a_form_without_its_token_is_refused(access: Any, row: Row) -> None:
-    with undone():
+    with undone(), clock.moved_to(access.moment):
         client = Client(enforce_csrf_checks=True)
         client.cookies[settings.SESSION_COOKIE_NAME] = access.sessions[LEAST]
         arguments = ()

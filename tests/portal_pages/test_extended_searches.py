@@ -13,10 +13,11 @@ from issuance.models import RoleGrant
 from issuance.queries.administration import extended_searches
 from issuance.services import searching
 from siths_portal.lib import clock
+from tests.browser import look
 from tests.lib.faces import serving
 from tests.portal_pages.test_holders import client_of, issuer_of
 from tests.portal_pages.test_person import text_of
-from tests.portal_pages.test_person_browser import logged_in, look
+from tests.portal_pages.test_person_browser import logged_in
 from tests.portal_pages.test_roles import rows_of
 
 

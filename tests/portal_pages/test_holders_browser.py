@@ -8,9 +8,10 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Browser
 
+from tests.browser import look
 from tests.lib.faces import serving
 from tests.portal_pages.test_holders import holder, issuer_of
-from tests.portal_pages.test_person_browser import logged_in, look
+from tests.portal_pages.test_person_browser import logged_in
 
 
 @pytest.fixture(scope="module")

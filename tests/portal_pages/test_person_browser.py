@@ -2,15 +2,12 @@
 
 import contextlib
 import datetime as dt
-import os
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.db import connection
 from django.urls import reverse
 from playwright.sync_api import Browser, Page
@@ -20,13 +17,11 @@ from issuance.domain.revocation import RevocationReason
 from issuance.models import Carrier, CarrierCertificate, Eid, OrderDraft, Person, Post
 from issuance.services import migration, revocation
 from siths_portal.lib import clock
-from tests.browser import AXE, collect_faults
+from tests.browser import collect_faults, look
 from tests.issuance.activated import Made, activated_card
 from tests.issuance.migrated import CA, migrated_card
 from tests.lib.faces import serving
 from tests.portal import session_cookie
-
-PICTURES = os.environ.get("PAGE_PICTURES", "")
 
 
 @pytest.fixture(scope="module")
@@ -45,19 +40,6 @@ def logged_in(browser: Browser, url: str, actor: Actor, **options: Any) -> Itera
     yield page
     context.close()
     assert [line for line in said if not re.search("404|409|422", line)] == []
-
-
-def look(page: Page, name: str) -> None:
-    """No finding of axe, one h1, no sideways scroll; at the slide's width, on a phone, and at 320 pixels."""
-    for width in (1440, 390, 320):
-        page.set_viewport_size({"width": width, "height": 900})
-        if PICTURES and width != 320:
-            page.screenshot(path=Path(PICTURES) / f"{name}-{width}.png", full_page=True)
-        assert page.evaluate("document.documentElement.scrollWidth") == width, (name, width)
-    page.set_viewport_size({"width": 1440, "height": 900})
-    results = Axe().run(page, options=AXE)
-    assert results.violations_count == 0, (name, results.generate_report())
-    assert page.locator("h1").count() == 1
 
 
 def migrated(post: Post, **changes: Any) -> Carrier:

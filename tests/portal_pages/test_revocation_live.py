@@ -25,9 +25,10 @@ from issuance.models import Carrier, CarrierCertificate
 from pki import crl, ocsp
 from pki import service as pki
 from siths_portal.lib import clock
+from tests.browser import look
 from tests.issuance.activated import Made, sent_card
 from tests.lib.faces import serving
-from tests.portal_pages.test_person_browser import logged_in, look
+from tests.portal_pages.test_person_browser import logged_in
 from tests.waiting import wait_for
 
 PROMISED = 5

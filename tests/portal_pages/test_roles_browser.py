@@ -13,9 +13,10 @@ from issuance.domain.qualifications import QualificationKind
 from issuance.models import RoleGrant
 from issuance.services import qualifications, role_assignment
 from siths_portal.lib import clock
+from tests.browser import look
 from tests.issuance.world import SETUP
 from tests.lib.faces import serving
-from tests.portal_pages.test_person_browser import logged_in, look
+from tests.portal_pages.test_person_browser import logged_in
 
 
 @pytest.fixture(scope="module")

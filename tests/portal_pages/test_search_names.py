@@ -8,9 +8,10 @@ from django.urls import reverse
 from playwright.sync_api import Browser
 
 from issuance.models import Search
+from tests.browser import look
 from tests.lib.faces import serving
 from tests.portal_pages.test_person import text_of
-from tests.portal_pages.test_person_browser import logged_in, look
+from tests.portal_pages.test_person_browser import logged_in
 from tests.portal_pages.test_search_pages import REASON, client_of, title
 
 
