@@ -213,7 +213,10 @@ def _due(ca: CertificateAuthority, now: dt.datetime, limit: int) -> list[UUID]:
     found = [id_ for rows in wanted for id_ in rows.values_list("certificate_id", flat=True)[:most]]
     if len(changed) + len(found) < limit:
         early = answers.filter(next_update__lte=now + REFRESH_BEFORE + EARLY, this_update__lte=now - MIN_AGE)
-        found += early.order_by("next_update").values_list("certificate_id", flat=True)[: len(CertIdHash) * limit // 5]
+        # Of answers that were signed together both hashes of one certificate come together, so that the part is a fifth.
+        found += early.order_by("next_update", "certificate_id").values_list("certificate_id", flat=True)[
+            : len(CertIdHash) * limit // 5
+        ]
     return list(dict.fromkeys([*changed, *found]))[:limit]
 
 
