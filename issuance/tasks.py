@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from issuance.services import activation, searching, supplier_events
+from issuance.services import activation, ended_roles, searching, supplier_events
 from issuance.services import housekeeping as rules_of_time
 
 
@@ -14,8 +14,9 @@ def housekeeping() -> None:
 
 @shared_task(name="issuance.end_transactions")  # type: ignore[untyped-decorator]
 def end_transactions() -> None:
-    """Ends the eID app transactions whose time is out."""
+    """Ends the eID app transactions whose time is out, and what clerks have under way by roles that have ended."""
     activation.end_overdue()
+    ended_roles.sweep()
 
 
 @shared_task(name="issuance.replay_reports")  # type: ignore[untyped-decorator]

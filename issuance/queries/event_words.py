@@ -75,6 +75,7 @@ _SYSTEM: Mapping[str, str] = {
     "system:delivery": _("Systemet: kortets upplåsningskod kunde inte lämnas till appen"),
     "system:setup": _("Systemet: uppsättning"),
     "system:register-reading": _("Systemet: läsning i katalog och personregister"),
+    "system:role-ended": _("Systemet: handläggarens roll har upphört"),
 }
 _STATES: Mapping[str, str] = {
     "ordered": _("Beställd"),

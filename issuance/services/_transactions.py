@@ -97,18 +97,20 @@ def end_of_carriers(carrier_ids: Sequence[UUID], action: TransactionAction, *, a
         end(row, action, actor_ref=actor_ref, facts=facts)
 
 
-def end_of_officer(officer: Actor, *, actor_ref: str) -> None:
+def end_of_officer(officer: Actor, *, actor_ref: str) -> int:
     """Ends the open transactions of a clerk whose roles, as they are in `officer`, no longer reach their cards (S06).
 
-    In the caller's transaction; locks the cards first.
+    In the caller's transaction; locks the cards first. Returns how many it ended.
     """
     opened = EidAppTransaction.objects.filter(officer_ref=officer.ref, state__in=_OPEN)
     carrier_ids = list(opened.order_by("carrier_id").values_list("carrier_id", flat=True))
     if not carrier_ids:
-        return
+        return 0
     reached = Carrier.objects.visible_to(officer, Action.ACTIVATE_ORDINARY_CARD).filter(pk__in=carrier_ids)
     lost = sorted(set(carrier_ids) - set(reached.values_list("pk", flat=True)))
     list(Carrier.objects.select_for_update(no_key=True).filter(pk__in=lost).order_by("id").values_list("pk"))
     rows = EidAppTransaction.objects.select_for_update(no_key=True).filter(carrier__in=lost, officer_ref=officer.ref)
-    for row in rows.filter(state__in=_OPEN).order_by("id"):
+    ended_now = list(rows.filter(state__in=_OPEN).order_by("id"))
+    for row in ended_now:
         end(row, TransactionAction.FAIL, actor_ref=actor_ref, facts={"reason": "role-ended"})
+    return len(ended_now)

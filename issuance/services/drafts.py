@@ -223,6 +223,21 @@ def restart(*, actor: Actor, draft_id: UUID) -> OrderDraft:
     return draft
 
 
+def abandon_of_officer(officer: Actor, *, actor_ref: str) -> int:
+    """Puts aside the open drafts of a clerk whose roles, as they are in `officer`, no longer let him order for their persons.
+
+    In the caller's transaction. Returns how many there were; `start` takes them up again if the role comes back in time.
+    """
+    opened = OrderDraft.objects.filter(owner_ref=officer.ref, state=DraftState.OPEN)
+    persons = opened.values("person")
+    reached = Person.objects.visible_to(officer, Action.ORDER_ORDINARY_CARD).filter(pk__in=persons)
+    lost = opened.exclude(person__in=list(reached.values_list("pk", flat=True)))
+    rows = list(lost.select_for_update(no_key=True).order_by("pk"))
+    for draft in rows:
+        _step(draft, actor_ref, "abandoned", state=DraftState.ABANDONED.value)
+    return len(rows)
+
+
 def forget_photos(*, batch: int = _BATCH) -> int:
     """Takes the photo out of drafts that nobody has touched for the set number of days. Returns how many there were."""
     total = 0

@@ -13,7 +13,7 @@ from issuance.domain.carrier_states import CarrierAction, CarrierState
 from issuance.domain.eid_states import EidAction, EidState
 from issuance.domain.revocation import RevocationReason
 from issuance.models import Carrier, Eid
-from issuance.services import _steps, activation, certificate_revocation, drafts
+from issuance.services import _steps, activation, certificate_revocation, drafts, ended_roles
 from issuance.services.revocation import carrier_ref, revoke_locked
 from pki import service as pki
 from siths_portal.lib import clock
@@ -26,7 +26,7 @@ class Housekeeping:
     """How many rows each rule took; `certificates_revoked` counts carriers that `pki` had revoked, and no dry run does.
 
     `draft_photos` counts drafts of orders that lost their photo because nobody went on with them, `transactions_ended` eID app
-    transactions whose time is out.
+    transactions whose time is out, `roles_ended` activations and drafts of orders whose clerk's role has ended since.
     """
 
     not_activated: int
@@ -36,6 +36,7 @@ class Housekeeping:
     certificates_revoked: int = 0
     draft_photos: int = 0
     transactions_ended: int = 0
+    roles_ended: int = 0
 
 
 def run(*, dry_run: bool = False, batch: int = BATCH) -> Housekeeping:
@@ -51,6 +52,7 @@ def run(*, dry_run: bool = False, batch: int = BATCH) -> Housekeeping:
             Eid.objects.filter(_eid_ended()).count(),
             draft_photos=drafts.stale_count(),
             transactions_ended=activation.overdue_count(),
+            roles_ended=ended_roles.sweep(dry_run=True),
         )
     return Housekeeping(
         not_activated=_until_empty(
@@ -62,6 +64,7 @@ def run(*, dry_run: bool = False, batch: int = BATCH) -> Housekeeping:
         certificates_revoked=certificate_revocation.sweep(),
         draft_photos=drafts.forget_photos(batch=batch),
         transactions_ended=_until_empty(lambda: activation.end_overdue(batch=batch)),
+        roles_ended=ended_roles.sweep(),
     )
 
 
