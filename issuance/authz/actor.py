@@ -1,5 +1,6 @@
 """Who acts. An actor is built for each request from rows that hold now, so that an ended role ends at once (S06)."""
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
@@ -29,7 +30,8 @@ class Actor:
     """A person with grants, a registered service client, or a named rule of the system. `ref` is what events store.
 
     `extended_persons` are those whom a person found by an extended search with a reason, for as long as that lasts. `hsa_id` is
-    the post that a person chose at the log-in, empty where nobody logged in; it gives no right.
+    the post that a person chose at the log-in, empty where nobody logged in; it gives no right. `issues_until` is the last day on
+    which training and person check let a person issue, None without an end.
     """
 
     ref: str
@@ -38,6 +40,7 @@ class Actor:
     grants: tuple[Grant, ...] = ()
     extended_persons: frozenset[UUID] = frozenset()
     hsa_id: str = ""
+    issues_until: dt.date | None = None
 
     @property
     def client_ref(self) -> str:
@@ -46,10 +49,15 @@ class Actor:
 
 
 def user(
-    person_id: UUID, grants: tuple[Grant, ...], extended_persons: frozenset[UUID] = frozenset(), *, hsa_id: str = ""
+    person_id: UUID,
+    grants: tuple[Grant, ...],
+    extended_persons: frozenset[UUID] = frozenset(),
+    *,
+    hsa_id: str = "",
+    issues_until: dt.date | None = None,
 ) -> Actor:
     """The actor of a person who holds `grants` now, reaches `extended_persons` beside them and logged in as `hsa_id`."""
-    return Actor(f"user:{person_id}", "user", person_id, grants, extended_persons, hsa_id)
+    return Actor(f"user:{person_id}", "user", person_id, grants, extended_persons, hsa_id, issues_until)
 
 
 def client(client_ref: str) -> Actor:

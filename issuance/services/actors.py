@@ -30,9 +30,11 @@ def actor_of_person(person_id: UUID, *, hsa_id: str = "") -> Actor:
     with connection.cursor() as cursor:
         cursor.execute(statement.sql, statement.parameters(asked))
         grants = [_Row(*row) for row in statement.converted(cursor.fetchall())]
-    blocked = bool(grants) and is_blocked(grants, held_of(grants[0].held))
+    until = issues_until(grants, held_of(grants[0].held)) if grants else None
+    blocked = until is not None and until < asked.today
     reached = frozenset(grants[0].extended_persons) if grants else frozenset()
-    return user(person_id, tuple(_grant(row, blocked=blocked) for row in grants), reached, hsa_id=hsa_id)
+    held = tuple(_grant(row, blocked=blocked) for row in grants)
+    return user(person_id, held, reached, hsa_id=hsa_id, issues_until=until)
 
 
 class _Asked(NamedTuple):
@@ -154,13 +156,10 @@ def issuing_since(grants: Sequence[HeldRole]) -> dt.date | None:
     return min(starts).astimezone(clock.STOCKHOLM).date() if starts else None
 
 
-def is_blocked(grants: Sequence[HeldRole], held: Sequence[Held]) -> bool:
-    """True if a person with these roles in force issues nothing for now."""
+def issues_until(grants: Sequence[HeldRole], held: Sequence[Held]) -> dt.date | None:
+    """The last day on which a person with these roles in force may issue by what he holds; None without an end."""
     since = issuing_since(grants)
-    if since is None:
-        return False
-    end = qualifications.last_day(held, role_since=since, limits=limits())
-    return end is not None and end < clock.today()
+    return None if since is None else qualifications.last_day(held, role_since=since, limits=limits())
 
 
 def _grant(row: _Row, *, blocked: bool) -> Grant:

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from issuance.authz import Action, Actor, policy
+from issuance.queries import own_training
 from issuance.queries.administration import areas, paging
 from issuance.services import setup_import
 from issuance.web.administration.around import (
@@ -32,6 +33,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     found = areas.areas(actor=actor, order=order, after=cursor(request))
     context = {
         "areas": found.rows,
+        "training": own_training.notice(actor),
         "columns": columns(request, order, [("namn", _("Utgivningsområde")), ("utgivare", _("Utgivande organisation"))]),
         "organisations": areas.granted_organisations(actor=actor),
         "next_url": next_url(request, found.after, order),

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from issuance.domain.search_terms import TermKind
 from issuance.models import Search
-from issuance.queries import words
+from issuance.queries import own_training, words
 from issuance.services import searching
 from issuance.web.search.forms import SearchForm
 from siths_portal.lib.errors import Invalid
@@ -70,8 +70,9 @@ def _to_person(request: HttpRequest, found: Search) -> HttpResponse:
 
 
 def _page(request: HttpRequest, form: SearchForm, context: dict[str, Any] | None = None, *, status: int = 200) -> HttpResponse:
-    may_extend = searching.may_extend(request.actor)  # type: ignore[attr-defined]
-    return render(request, "search/search.html", {"form": form, "may_extend": may_extend, **(context or {})}, status=status)
+    actor = request.actor  # type: ignore[attr-defined]
+    shown = {"form": form, "may_extend": searching.may_extend(actor), "training": own_training.notice(actor)}
+    return render(request, "search/search.html", {**shown, **(context or {})}, status=status)
 
 
 def _written(found: Search) -> str:
