@@ -142,6 +142,7 @@ SYSTEM_ALLOWED: Mapping[str, frozenset[Action]] = {
     "system:certificate-revoked": _REVOKING,
     "system:expiry": frozenset({Action.EXPIRE_CARRIER}),
     "system:migration": frozenset({Action.VIEW, Action.REGISTER_MIGRATED_CARD}),
+    "system:register-reading": frozenset({Action.CREATE_ORGANISATION}),
     "system:setup": _ISSUER_CONFIGURING | {Action.VIEW, Action.VIEW_CONFIGURATION, Action.CREATE_ORGANISATION},
 }
 """What each named system actor may do, over all organisations and persons."""

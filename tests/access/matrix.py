@@ -500,8 +500,14 @@ ROWS: list[Row] = [
     ),
     Row("area_export_xlsx", "GET", Action.VIEW_CONFIGURATION, _area, places=AREAS),
     Row("area_export_csv", "GET", Action.VIEW_CONFIGURATION, _area, more=("kontor",), places=AREAS),
-    Row("organisation_role_add", "GET", ASSIGN, _organisation, places=ORGANISATIONS),
-    Row("organisation_role_add", "POST", ASSIGN, _organisation, ok=422, places=ORGANISATIONS),
+    *(
+        Row(name, method, ASSIGN, target, ok=ok, places=places)
+        for name, target, places in (
+            ("organisation_role_add", _organisation, ORGANISATIONS),
+            ("area_issuer_add", _area, AREAS),
+        )
+        for method, ok in (("GET", 200), ("POST", 422))
+    ),
     *(
         Row(name, method, ASSIGN, role_things.grant, ok=ok, places=role_things.PLACES, unseen=403)
         for name in ("role_change", "role_end")

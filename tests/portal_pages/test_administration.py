@@ -92,7 +92,7 @@ class TestAreaPage:
         text = text_of(client_of(named).get(at("area", world.area)))
         assert named.grants
         for expected in (
-            "Namn på utgivningsområde Regionen", "Utgivande organisation Regionen", "Ansvarig utgivare Handläggare Provsson",
+            "Namn på utgivningsområde Regionen", "Utgivande organisation Regionen", "Ansvariga utgivare Handläggare Provsson",
             "Fakturareferens 9200101", "Staden 212000-1561 TST2120001561-1000 Regionen", "Kontor A", "Organisationsnummer",
         ):  # fmt: skip
             assert expected in text, expected
@@ -104,7 +104,7 @@ class TestAreaPage:
         )
         text = text_of(admin(world).get(at("area", world.area)))
         assert "Handläggare med skyddade personuppgifter" in text
-        assert "Ansvarig utgivare Handläggare Provsson" not in text
+        assert "Ansvariga utgivare Handläggare Provsson" not in text
 
     def test_a_long_list_is_sorted_and_paged_within_few_queries(self, world: Any) -> None:
         many(world, 60)
@@ -127,7 +127,8 @@ class TestAreaPage:
         assert "kort kan inte beställas" in text_of(page)
         assert at("organisation_new", area) in page.content.decode()
         assert "Området har ingen ansvarig utgivare" in text_of(page)
-        assert "Ansvarig utgivare Ingen utsedd" in text_of(page)
+        assert "Ansvariga utgivare Ingen utsedd" in text_of(page)
+        assert at("area_issuer_add", area) in page.content.decode()
 
 
 class TestOrganisationPage:

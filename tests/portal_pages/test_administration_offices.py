@@ -93,6 +93,13 @@ class TestMaking:
         assert not page.context["form"].errors
         assert Office.objects.count() == 1
 
+    def test_the_line_alone_is_answered_to_the_forms_script(self, world: Any) -> None:
+        for name, row in (("office_new", world.area), ("office_edit", world.office)):
+            page = issuer(world).post(at(name, row), {"invoice_comment": "Ost <b>", "visa": "1"}, headers={"HX-Request": "true"})
+            assert "631, Ost &lt;b&gt;" in page.content.decode()
+            assert "<html" not in page.content.decode()
+        assert Office.objects.get().invoice_comment == "A"
+
     def test_an_edit_is_in_the_history_with_before_and_after(self, world: Any) -> None:
         client = issuer(world)
         data = {**fields_of(client.get(at("office_edit", world.office))), "invoice_comment": "Nytt", **ADDRESS}

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import F, Q, Value
+from django.db.models import F, Value
 from django.db.models.functions import Coalesce
 
 from issuance.authz import Action, Actor, Role, policy
@@ -12,7 +12,8 @@ from issuance.queries import officers
 from issuance.queries.administration import paging
 from issuance.queries.administration.change_words import organisation_number
 from issuance.queries.administration.paging import Order
-from siths_portal.lib import clock
+from issuance.queries.administration.role_reach import may_get_roles
+from issuance.services.actors import in_force
 
 AREA_COLUMNS = {"namn": "name", "utgivare": "issuer"}
 ORGANISATION_COLUMNS = {"namn": "name", "nummer": "organisation_number", "id": "hsa_id"}
@@ -36,15 +37,24 @@ class AreaPage:
 
 
 @dataclass(frozen=True)
+class Issuer:
+    """A responsible issuer, named as the actor may read it; `opens` tells whether the actor may open his roles."""
+
+    person_id: UUID
+    name: str
+    opens: bool
+
+
+@dataclass(frozen=True)
 class AreaFacts:
-    """What is set on an area. `responsible_issuers` are names, as the actor may read them."""
+    """What is set on an area."""
 
     version: int
     name: str
     invoice_reference: str
     issuing_organisation_id: UUID | None
     issuing_organisation: str
-    responsible_issuers: tuple[str, ...]
+    responsible_issuers: tuple[Issuer, ...]
 
 
 @dataclass(frozen=True)
@@ -117,12 +127,14 @@ def area_facts(*, actor: Actor, area_id: UUID) -> AreaFacts:
     )
 
 
-def _issuers(actor: Actor, row: IssuingArea) -> tuple[str, ...]:
-    """The names of those who are responsible issuers in the area now."""
-    now = clock.now()
-    holding = RoleGrant.objects.filter(area=row, role=Role.RESPONSIBLE_ISSUER.value, valid_from__lte=now)
-    people = holding.filter(Q(valid_to=None) | Q(valid_to__gt=now)).values_list("person_id", flat=True)
-    return tuple(sorted(officers.names(actor, [f"user:{person_id}" for person_id in people]).values()))
+def _issuers(actor: Actor, row: IssuingArea) -> tuple[Issuer, ...]:
+    """Those who are responsible issuers in the area now, by name."""
+    holding = in_force(RoleGrant.objects.filter(area=row, role=Role.RESPONSIBLE_ISSUER.value))
+    people = {f"user:{person_id}": person_id for person_id in holding.values_list("person_id", flat=True)}
+    asked = people.values() if policy.holds(actor, Action.ASSIGN_ROLE) else ()
+    opened = may_get_roles(actor=actor, person_ids=asked) - {actor.person_id}
+    named = officers.names(actor, people).items()
+    return tuple(sorted((Issuer(people[ref], name, people[ref] in opened) for ref, name in named), key=lambda one: one.name))
 
 
 def organisations_in(

@@ -4,7 +4,7 @@ A holder with protected identity stands on no page of an actor who may not see h
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -125,11 +125,6 @@ def alike(*, actor: Actor, line: GrantLine) -> list[GrantLine]:
     rows = _grants(actor).filter(person_id=line.person_id, role=line.role, protected_persons=line.protected_persons)
     found = [_line(actor, row) for row in rows.exclude(pk=line.id).order_by("organisation__name", "pk")]
     return [line, *(other for other in found if other.may_change)]
-
-
-def may_get_roles(*, actor: Actor, person_ids: Iterable[UUID]) -> set[UUID]:
-    """Those of the persons to whom the actor may give roles somewhere, himself among them if he is."""
-    return set(Person.objects.visible_to(actor, Action.ASSIGN_ROLE).filter(pk__in=list(person_ids)).values_list("pk", flat=True))
 
 
 def places_held(*, person_id: UUID, role: Role) -> set[UUID]:

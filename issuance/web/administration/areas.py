@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from issuance.authz import Action, policy
 from issuance.queries.administration import areas, paging, places
 from issuance.services import configuration
+from issuance.web.administration import next_steps
 from issuance.web.administration.around import (
     Crumb,
     actor_of,
@@ -50,12 +51,11 @@ def area(request: HttpRequest, area_id: UUID) -> HttpResponse:
                 url=reverse("organisation", args=[issuer]) if issuer else "",
                 action=_("Visa"),
             ),
-            row(_("Ansvarig utgivare"), ", ".join(facts.responsible_issuers) or _("Ingen utsedd")),
             row(_("Fakturareferens"), facts.invoice_reference),
         ],
-        "incomplete": not issuer,
-        "unheaded": not facts.responsible_issuers,
-        "may_edit": Action.CREATE_ORGANISATION in head.rights,
+        "incomplete": not issuer and Action.CREATE_ORGANISATION not in head.rights,
+        "steps": list(next_steps.of_area(head, facts, organisations=bool(found.rows), offices=bool(offices.rows))),
+        "issuers": facts.responsible_issuers,
         "head": head,
         "organisations": found.rows,
         "columns": columns(request, order, [*headings, ("", _("Utgivningsområde"))]),

@@ -34,8 +34,9 @@ AREA_TABS: tuple[tuple[str, Promise], ...] = (
 AREA_FUNCTIONS: tuple[Entry, ...] = (Entry("area_extended_searches", _("Utökade sökningar"), Action.ASSIGN_ROLE),)
 AREA_CONFIGURATION: tuple[Entry, ...] = (
     Entry("area_edit", _("Redigera utgivningsområdet"), Action.CREATE_ORGANISATION),
-    Entry("office_new", _("Skapa kontor"), Action.EDIT_OFFICE),
     Entry("organisation_new", _("Skapa organisation"), Action.CREATE_ORGANISATION),
+    Entry("area_issuer_add", _("Utse ansvarig utgivare"), Action.CREATE_ORGANISATION),  # who makes areas appoints their issuers
+    Entry("office_new", _("Skapa kontor"), Action.EDIT_OFFICE),
 )
 ORGANISATION_TABS: tuple[tuple[str, Promise], ...] = (
     ("organisation", _("Uppgifter")),

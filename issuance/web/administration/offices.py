@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -43,6 +43,7 @@ def office(request: HttpRequest, office_id: UUID) -> HttpResponse:
         "first_url": first_url(request),
         "use": offices.use_of(actor=actor, office_id=office_id),
         "edit_url": reverse("office_edit", args=[office_id]) if head.may_edit else "",
+        "connect_url": reverse("office_connect", args=[office_id]) if head.may_link and not head.closed else "",
         "invoice_line": invoice_line(found.invoice_comment),
     }
     return office_page(request, "administration/office.html", head, context, here="office")
@@ -73,6 +74,8 @@ def office_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
     actor = actor_of(request)
     head = places.area_head(actor=actor, area_id=area_id)
     demand(Action.EDIT_OFFICE in head.rights)
+    if _asks_for_line_alone(request):
+        return _line_alone(request)
     found = areas.area_facts(actor=actor, area_id=area_id)
     form, made, status = _answered(
         request,
@@ -88,7 +91,7 @@ def office_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
         "facts": [
             row(_("Namn på utgivningsområde"), found.name),
             row(_("Utgivande organisation"), found.issuing_organisation),
-            row(_("Ansvarig utgivare"), ", ".join(found.responsible_issuers)),
+            row(_("Ansvarig utgivare"), ", ".join(one.name for one in found.responsible_issuers)),
             row(_("Fakturareferens"), found.invoice_reference),
         ],
     }
@@ -105,6 +108,8 @@ def office_edit(request: HttpRequest, office_id: UUID) -> HttpResponse:
     actor = actor_of(request)
     head = offices.office_head(actor=actor, office_id=office_id)
     demand(head.may_edit)
+    if _asks_for_line_alone(request):
+        return _line_alone(request)
     form, made, status = _answered(
         request,
         actor,
@@ -133,9 +138,23 @@ def _answered[T](
     return form, made, status
 
 
+def _asks_for_line_alone(request: HttpRequest) -> bool:
+    """Whether the form's script asks how the line reads now, which changes nothing."""
+    return request.method == "POST" and "visa" in request.POST and "HX-Request" in request.headers
+
+
+def _line_alone(request: HttpRequest) -> HttpResponse:
+    return render(request, "administration/invoice_line.html", {"invoice_line": _line_of(request.POST.get("invoice_comment"))})
+
+
+def _line_of(comment: object) -> str:
+    """The line for a comment as it stands in the field; empty without one."""
+    words = " ".join(str(comment or "").split())
+    return invoice_line(words) if words else ""
+
+
 def _form_context(form: OfficeForm, cancel_url: str, submit: str) -> dict[str, Any]:
-    comment = " ".join(str(form["invoice_comment"].value() or "").split())
-    line = invoice_line(comment) if comment else ""
+    line = _line_of(form["invoice_comment"].value())
     return {"form": form, "cancel_url": cancel_url, "submit": submit, "invoice_line": line}
 
 
@@ -223,6 +242,7 @@ def organisation_offices(request: HttpRequest, organisation_id: UUID) -> HttpRes
         "next_url": next_url(request, choices.after, fragment="koppla"),
         "first_url": first_url(request, fragment="koppla"),
         "cancel_url": reverse("organisation", args=[organisation_id]),
+        "new_url": reverse("office_new", args=[head.area.id]) if Action.EDIT_OFFICE in head.rights else "",
     }
     template, step = "administration/organisation_offices.html", _("Koppla kontor")
     return organisation_page(request, template, head, context, here="organisation", step=step, status=status)

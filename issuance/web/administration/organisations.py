@@ -17,6 +17,7 @@ from issuance.queries.administration.change_words import organisation_number
 from issuance.queries.administration.organisations import Customisation, OrganisationFacts
 from issuance.queries.administration.places import OrganisationHead
 from issuance.services import configuration
+from issuance.web.administration import next_steps
 from issuance.web.administration.around import (
     actor_of,
     columns,
@@ -46,6 +47,7 @@ def organisation(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
     headings = [("namn", _("Organisationsnamn")), ("id", _("Organisations-id")), ("", _("Tillhör organisation"))]
     context = {
         "head": head,
+        "steps": list(next_steps.of_organisation(actor, head, found, offices=bool(offices.rows or offices.after))),
         "facts": list(_facts(head, found)),
         "offices": offices.rows,
         "offices_next_url": next_url(request, offices.after, parameter="kontor_efter", fragment="kontor"),

@@ -2,16 +2,16 @@
 
 from django.urls import URLPattern, path
 
-from issuance.web.administration import person_roles, role_holders, roles
+from issuance.web.administration import person_roles, role_adding, role_holders, roles
 
 _PERSON = "sok/person/<uuid:person_id>/roller/"
 _GRANT = "administrera/roll/<uuid:grant_id>/"
+_ORGANISATION = "administrera/organisation/<uuid:organisation_id>/roller/"
 
 urlpatterns: list[URLPattern] = [
-    path("administrera/organisation/<uuid:organisation_id>/roller/", roles.organisation_roles, name="organisation_roles"),
-    path(
-        "administrera/organisation/<uuid:organisation_id>/roller/ny/", roles.organisation_role_add, name="organisation_role_add"
-    ),
+    path(_ORGANISATION, roles.organisation_roles, name="organisation_roles"),
+    path(f"{_ORGANISATION}ny/", role_adding.organisation_role_add, name="organisation_role_add"),
+    path("administrera/utgivningsomrade/<uuid:area_id>/ansvarig-utgivare/", role_adding.area_issuer_add, name="area_issuer_add"),
     path(_GRANT, roles.role_change, name="role_change"),
     path(f"{_GRANT}ta-bort/", roles.role_end, name="role_end"),
     path("administrera/rollinnehavare/", role_holders.role_holders, name="role_holders"),

@@ -1,0 +1,46 @@
+"""A person whom the mirror may lack, read from catalogue and register when somebody is to give him a role (ADR 0196)."""
+
+from django.db import IntegrityError
+from django.db.models.functions import Upper
+
+from issuance.authz import Action, Actor, system
+from issuance.domain.ids import PersonId
+from issuance.models import Organisation
+from issuance.ports import DirectoryPost, PersonKey, PersonRegister, RegisterPerson, StaffDirectory
+from issuance.services.catalogue import CataloguePerson, register_people
+from siths_portal.lib import ports
+from siths_portal.lib.errors import NotFound
+
+
+def read_person(*, actor: Actor, person_id: PersonId) -> bool:
+    """Adds the person with his posts in the organisations where `actor` may give roles. True if something was new.
+
+    Whether the actor sees him is for the scope to say afterwards: catalogue and register are asked the same whether there is such
+    a person or not, so a protected one is told from nobody by nothing. No transaction may be open. Raises Unavailable, Refused.
+    """
+    key = PersonKey(person_id.kind.value, person_id.value)
+    posts = ports.get(StaffDirectory).find_posts_by_person_id(key)
+    register = _register(key)
+    within = _within(actor, posts)
+    if register is None or not within:
+        return False
+    try:
+        found = register_people(actor=system("register-reading"), people=[CataloguePerson(person_id, register, tuple(within))])
+    except IntegrityError:  # somebody else read him at the same moment
+        return True
+    return found.persons + found.posts > 0
+
+
+def _register(key: PersonKey) -> RegisterPerson | None:
+    try:
+        return ports.get(PersonRegister).read_person(key)
+    except NotFound:
+        return None
+
+
+def _within(actor: Actor, posts: list[DirectoryPost]) -> list[DirectoryPost]:
+    """Those of the posts that lie where the actor may give roles."""
+    rows = Organisation.objects.visible_to(actor, Action.ASSIGN_ROLE).annotate(upper=Upper("hsa_id"))
+    named = {post.organisation_hsa_id.upper() for post in posts}
+    known = set(rows.filter(upper__in=named).values_list("upper", flat=True))
+    return [post for post in posts if post.organisation_hsa_id.upper() in known]

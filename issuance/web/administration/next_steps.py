@@ -1,0 +1,61 @@
+"""Nästa steg: what an area or an organisation still lacks before cards can be ordered there, for those who may mend it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from issuance.authz import Action, Actor, Role
+from issuance.authz.roles import ASSIGNABLE
+from issuance.queries.administration import readiness
+from issuance.queries.administration.areas import AreaFacts
+from issuance.queries.administration.organisations import OrganisationFacts
+from issuance.queries.administration.places import AreaHead, OrganisationHead
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """Something to do: `text` leads to `url`, empty where somebody else does it; `why` says what for."""
+
+    text: str
+    url: str
+    why: str
+
+
+def of_area(head: AreaHead, facts: AreaFacts, *, organisations: bool, offices: bool) -> Iterator[NextStep]:
+    """The steps of an area. `organisations` and `offices`: whether it has any."""
+    administers = Action.CREATE_ORGANISATION in head.rights
+    if administers and not facts.issuing_organisation_id:
+        why = _("Området har ingen utgivande organisation, så kort kan inte beställas.")
+        if organisations:
+            yield NextStep(_("Välj utgivande organisation"), reverse("area_edit", args=[head.id]), why)
+        else:
+            yield NextStep(_("Skapa organisationen"), reverse("organisation_new", args=[head.id]), why)
+    if administers and not facts.responsible_issuers:
+        why = _("Området har ingen ansvarig utgivare, som delar ut rollerna i organisationerna.")
+        yield NextStep(_("Utse ansvarig utgivare"), reverse("area_issuer_add", args=[head.id]), why)
+    if Action.EDIT_OFFICE in head.rights and organisations and not offices:
+        why = _("Ett kontor väljs vid varje beställning och styr fakturaraden.")
+        yield NextStep(_("Skapa kontor"), reverse("office_new", args=[head.id]), why)
+
+
+def of_organisation(actor: Actor, head: OrganisationHead, found: OrganisationFacts, *, offices: bool) -> Iterator[NextStep]:
+    """The steps of an organisation. `offices`: whether one is connected."""
+    if Action.LINK_OFFICE in head.rights and not offices:
+        why = _("Utan ett kopplat kontor kan inga kort beställas för organisationens användare.")
+        yield NextStep(_("Koppla kontor"), reverse("organisation_offices", args=[head.id]), why)
+    if Action.CHOOSE_ARTICLES in head.rights and not readiness.has_articles(head.id):
+        why = _("Ingen artikel är vald, så det finns inget kort att beställa.")
+        yield NextStep(_("Välj beställningsbara artiklar"), reverse("organisation_articles", args=[head.id]), why)
+    if Action.CHOOSE_ARTICLES in head.rights and not found.customisation.name:
+        why = _("Kortleverantören lägger in den, och ansvarig utgivare verifierar den.")
+        yield NextStep(_("Kortanpassning saknas"), "", why)
+    if _gives_clerks(actor, head) and not readiness.has_clerks(head.id):
+        why = _("Ingen ID-administratör eller biträdande utgivare når organisationen.")
+        yield NextStep(_("Lägg till behörighetsroll"), reverse("organisation_role_add", args=[head.id]), why)
+
+
+def _gives_clerks(actor: Actor, head: OrganisationHead) -> bool:
+    given = (ASSIGNABLE.get(grant.role, frozenset()) for grant in actor.grants)
+    return Action.ASSIGN_ROLE in head.rights and any(Role.ID_ADMINISTRATOR in roles for roles in given)
