@@ -5,9 +5,9 @@ Runs in the caller's transaction and in processes without a token. What is commi
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import batched
+from itertools import batched, count
 from typing import Any
 from uuid import UUID
 
@@ -43,6 +43,10 @@ from siths_portal.lib.ids import new_id
 BACKDATE = dt.timedelta(minutes=1)
 _SERIAL_CONSTRAINT = "pki_certificate_serial"
 _DRAWS = 3
+_SERIAL_ONLY_COLUMNS = (
+    "id", "serial", "status", "subject_ref", "carrier_ref", "unit_ref", "not_before", "not_after", "issued_at", "revoked_at",
+    "reason", "status_version",
+)  # fmt: skip
 _DIGITS = frozenset("0123456789")
 # The lock that the new rows' foreign key takes anyway, taken when the state is read: a CA that stops issuing (`ca_states.locked`)
 # waits for what is being planned, and what comes later sees that it has stopped, so nothing is reserved after its last CRL.
@@ -108,23 +112,20 @@ def plan_serial_only(rows: Iterable[SerialOnly], *, ca: str, actor_ref: str) -> 
     authority = CertificateAuthority.objects.filter(slug=ca).order_by("-generation").first()
     if authority is None or authority.state != CaState.STATUS_ONLY:
         raise Conflict("ca-not-status-only", "Utfärdaren tar inte emot certifikat som är utfärdade på annat håll.")
-    now = clock.now()
+    alike = Certificate(ca=authority, created_at=clock.now())
     ids: list[UUID] = []
     for part in batched(rows, 5000, strict=False):
-        made = [_serial_only(each, authority, now) for each in part]
-        revoked = [row for row in made if row.status == CertificateStatus.REVOKED]
-        if revoked:
-            first = draw_status_versions(authority.id, len(revoked))
-            for offset, row in enumerate(revoked):
-                row.status_version = first + offset
+        revoked = sum(each.revoked_at is not None for each in part)
+        versions = count(draw_status_versions(authority.id, revoked)) if revoked else count()
+        made = [_serial_only(each, versions) for each in part]
         try:
             with transaction.atomic():
-                Certificate.objects.bulk_create(made, batch_size=1000)
+                bulk.insert_values(Certificate, _SERIAL_ONLY_COLUMNS, made, like=alike)
         except IntegrityError as error:
             if _SERIAL_CONSTRAINT not in str(error):
                 raise
             raise Conflict("serial-known", "Ett av serienumren finns redan hos utfärdaren.") from None
-        ids += [row.id for row in made]
+        ids += [row[0] for row in made]
     if ids:
         Event.record(
             actor_ref=actor_ref,
@@ -136,27 +137,19 @@ def plan_serial_only(rows: Iterable[SerialOnly], *, ca: str, actor_ref: str) -> 
     return ids
 
 
-def _serial_only(given: SerialOnly, ca: CertificateAuthority, now: dt.datetime) -> Certificate:
+def _serial_only(given: SerialOnly, versions: Iterator[int]) -> tuple[Any, ...]:
+    """The values of `_SERIAL_ONLY_COLUMNS`; a revoked one takes the next status version."""
     try:
         serial = serials.text(serials.number(given.serial))
     except ValueError:
         raise Invalid("serial", "Serienumret är inte rätt.", fields={"serial": ["Ange hexadecimala siffror."]}) from None
     if (given.revoked_at is None) != (given.reason == "") or (given.reason and given.reason not in HOLDER_REASONS):
         raise Invalid("reason", "Spärrtid och spärrorsak hör ihop.", fields={"reason": ["Ange både tid och orsak, eller ingen."]})
-    return Certificate(
-        ca=ca,
-        serial=serial,
-        status=CertificateStatus.REVOKED if given.revoked_at else CertificateStatus.ISSUED,
-        subject_ref=given.subject_ref,
-        carrier_ref=given.carrier_ref,
-        unit_ref=given.unit_ref,
-        not_before=given.not_before,
-        not_after=given.not_after,
-        created_at=now,
-        issued_at=given.not_before,
-        revoked_at=given.revoked_at,
-        reason=given.reason,
-    )
+    status, version = (CertificateStatus.REVOKED, next(versions)) if given.revoked_at else (CertificateStatus.ISSUED, 0)
+    return (
+        new_id(), serial, status.value, given.subject_ref, given.carrier_ref, given.unit_ref, given.not_before, given.not_after,
+        given.not_before, given.revoked_at, given.reason, version,
+    )  # fmt: skip
 
 
 def _authorities(slugs: set[str]) -> dict[str, tuple[CertificateAuthority, Issuer]]:

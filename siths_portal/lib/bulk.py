@@ -99,6 +99,7 @@ _TEXTS: dict[type, Callable[[Any], str]] = {
     memoryview: lambda value: "\\\\x" + value.hex(),
     UUID: str,
     dt.datetime: lambda value: value.isoformat(),
+    dt.date: lambda value: value.isoformat(),
     dict: _json,
     list: _json,
 }
