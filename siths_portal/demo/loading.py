@@ -16,8 +16,9 @@ from issuance.services import catalogue, configuration, qualifications, role_ass
 from issuance.services.actors import actor_of_person
 from siths_portal.demo import idp_people, photos
 from siths_portal.demo.logotypes import put_logotype
-from siths_portal.demo.people import people, person, write_directory
+from siths_portal.demo.people import FIRST_OF_THE_COUNTRY, people, person, write_directory
 from siths_portal.demo.places import AREAS, PLACES, SETUP, load_places
+from siths_portal.demo.scale import loading as scale
 from siths_portal.lib import clock
 
 LEAST = sum(len(place.roles) for place in PLACES)
@@ -32,10 +33,17 @@ def directory_file() -> Path:
 
 
 def load(count: int, say: Callable[[str], None]) -> None:
-    """Loads the demo with at least `count` people; people who are there already stay, also in the simulator's file."""
+    """Loads the demo with at least `count` people; people who are there already stay, also in the simulator's file.
+
+    From FIRST_OF_THE_COUNTRY on they come with a country of places and with cards, by COPY (ADR 0195). The simulators know the
+    people before alone. Raises Conflict as `scale.load` does.
+    """
+    wanted = max(count, Person.objects.filter(synthetic=True).count())
+    if wanted > FIRST_OF_THE_COUNTRY:
+        scale.require_issuer()
     load_places()
     say(f"{len(AREAS)} utgivningsområden, {len(PLACES)} organisationer")
-    everyone = people(max(count, Person.objects.filter(synthetic=True).count()))
+    everyone = people(min(wanted, FIRST_OF_THE_COUNTRY))
     write_directory(directory_file(), len(everyone))
     added = 0
     for start in range(0, len(everyone), _CHUNK):
@@ -48,6 +56,8 @@ def load(count: int, say: Callable[[str], None]) -> None:
     stored = photos.store_portraits(LEAST, min(len(everyone), PHOTOGRAPHED))
     photos.write_sample()
     say(f"{stored} nya porträtt")
+    if wanted > FIRST_OF_THE_COUNTRY:
+        say(f"{scale.load(wanted, say)} nya personer i hela landet, med kort")
 
 
 def _assign_roles() -> None:

@@ -14,10 +14,13 @@ from issuance.domain.ids import PersonId, PersonIdKind, luhn_check_digit
 from issuance.ports import DirectoryPost, PersonKey, RegisteredAddress, RegisterPerson
 from issuance.services.catalogue import CataloguePerson
 from siths_portal.demo.places import PLACES, Place
+from siths_portal.demo.scale.places import ScalePlace, other_place, place_of
 from siths_portal.lib.files import write_atomically
 
 SEED = 1549
 MOST = 600_000
+FIRST_OF_THE_COUNTRY = 1_000
+"""The people before this number are those of the slides' places, whom the services write; the others are the country's."""
 
 _DAYS = (dt.date(1899, 12, 31) - dt.date(1800, 1, 1)).days + 1
 _SLOTS = _DAYS * 20
@@ -80,14 +83,7 @@ def person(index: int) -> DemoPerson:
         deceased=False,
         registered_address=None if indicator or record else address,
     )
-    places = [_place(index)]
-    second = chance.random() < 0.05
-    others = [place for place in PLACES if place is not places[0]]
-    if index in _TWO_ASSIGNMENTS:
-        places.append(others[0])
-    elif second:
-        places.append(chance.choice(others))
-    posts = tuple(_post(index, place, key, register, chance) for place in places)
+    posts = tuple(_post(index, place, key, register, chance) for place in _places(index, chance))
     return DemoPerson(index, person_id, register, posts)
 
 
@@ -110,6 +106,21 @@ def _person_id(index: int, *, coordination: bool) -> PersonId:
     return PersonId(kind, f"18{nine}{luhn_check_digit(nine)}")
 
 
+def _places(index: int, chance: random.Random) -> list[Place] | list[ScalePlace]:
+    """Where a person has posts: one of twenty in two places."""
+    second = chance.random() < 0.05
+    if index >= FIRST_OF_THE_COUNTRY:
+        first = place_of(index - FIRST_OF_THE_COUNTRY)
+        return [first, other_place(first, index)] if second else [first]
+    places = [_place(index)]
+    others = [place for place in PLACES if place is not places[0]]
+    if index in _TWO_ASSIGNMENTS:
+        places.append(others[0])
+    elif second:
+        places.append(chance.choice(others))
+    return places
+
+
 def _place(index: int) -> Place:
     """Places take turns in proportion to their shares; the first ones go to those who hold the roles of a place."""
     leaders = [place for place in PLACES for _ in place.roles]
@@ -123,7 +134,9 @@ def _place(index: int) -> Place:
     raise AssertionError("unreachable")
 
 
-def _post(index: int, place: Place, key: PersonKey, register: RegisterPerson, chance: random.Random) -> DirectoryPost:
+def _post(
+    index: int, place: Place | ScalePlace, key: PersonKey, register: RegisterPerson, chance: random.Random
+) -> DirectoryPost:
     prefix = place.hsa_id.split("-")[0]
     name = f"{register.given_name_in_use}.{register.surname}{index}".translate(_ASCII).lower()
     return DirectoryPost(

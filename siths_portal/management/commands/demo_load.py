@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from siths_portal.demo import loading
 from siths_portal.demo.people import MOST
+from siths_portal.lib.errors import DomainError
 
 
 class Command(BaseCommand):
@@ -19,8 +20,11 @@ class Command(BaseCommand):
         parser.add_argument("--persons", type=int, default=200, metavar="N")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Loads; exit 2 if the number is out of range."""
+        """Loads; exit 2 if the number is out of range, 1 with the reason if it cannot be done now."""
         count = options["persons"]
         if not loading.LEAST <= count <= MOST:
             raise CommandError(f"--persons: ange {loading.LEAST} till {MOST}", returncode=2)
-        loading.load(count, self.stdout.write)
+        try:
+            loading.load(count, self.stdout.write)
+        except DomainError as error:
+            raise CommandError(error.message) from error
