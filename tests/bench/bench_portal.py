@@ -1,0 +1,75 @@
+"""The portal on a country of people: how long loading takes, how long pages take, and what their time tells of what is hidden."""
+
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.bench.durable import House, durable
+
+PERSONS = int(os.environ.get("BENCH_PERSONS", "600000"))
+REQUESTS = int(os.environ.get("BENCH_REQUESTS", "200"))
+PAIRS = int(os.environ.get("BENCH_PAIRS", "2000"))
+MOST_QUERIES = 15
+pytestmark = pytest.mark.timeout(3600)
+
+Report = Callable[..., float]
+
+
+@pytest.fixture(scope="module")
+def loaded() -> Iterator[tuple[House, float]]:
+    """A durable PostgreSQL with the people, and how many seconds their loading took."""
+    with durable() as house:
+        house.perform({"root": "ec-p256", "demo-bulk": "ec-p256"})
+        started = time.perf_counter()
+        house.run("manage.py", "demo_load", "--persons", str(PERSONS))
+        yield house, time.perf_counter() - started
+
+
+def ask(house: House, what: str, count: int) -> dict[str, Any]:
+    """What a worker of the house measured."""
+    answer: dict[str, Any] = json.loads(house.run("-m", "tests.bench.portal_worker", what, str(count)).splitlines()[-1])
+    return answer
+
+
+def percentile(times: list[float], part: int) -> float:
+    """In milliseconds."""
+    return statistics.quantiles(times, n=100)[part - 1] * 1000
+
+
+def test_loading(loaded: tuple[House, float], report: Report) -> None:
+    house, seconds = loaded
+    size = house.postgres.psql("SELECT pg_size_pretty(pg_database_size('siths'))", database="siths")
+    carriers = int(house.postgres.psql("SELECT count(*) FROM issuance_carrier", database="siths"))
+    note = f"{seconds:.0f} s (limit 600 for 600,000), {carriers:,} carriers, {size}"
+    report("portal", f"demo_load of {PERSONS:,} (people/s)", "COPY", [PERSONS / seconds], note=note)
+    assert carriers > PERSONS
+
+
+def test_pages(loaded: tuple[House, float], report: Report) -> None:
+    found = ask(loaded[0], "pages", REQUESTS)
+    for name, one in found.items():
+        times, queries = one["seconds"], one["queries"]
+        note = f"p50 {percentile(times, 50):.1f} ms, p95 {percentile(times, 95):.1f} ms (limit 100), {queries} queries"
+        report("portal", name, "test client", [1 / each for each in times], note=note)
+    assert {name: one["queries"] for name, one in found.items() if one["queries"] > MOST_QUERIES} == {}
+
+
+def test_last_page_of_holders(loaded: tuple[House, float], report: Report) -> None:
+    found = ask(loaded[0], "holders", REQUESTS)
+    for name, times in found.items():
+        ratio = statistics.median(found["last"]) / statistics.median(found["first"])
+        note = f"p95 {percentile(times, 95):.1f} ms" + (f"; {ratio:.2f} of the first" if name == "last" else "")
+        report("portal", f"holders of a region, {name} page", "test client", [1 / each for each in times], note=note)
+
+
+def test_what_time_tells_of_the_hidden(loaded: tuple[House, float], report: Report) -> None:
+    for name, one in ask(loaded[0], "timing", PAIRS).items():
+        note = (
+            f"AUC {one['auc']:.3f} (0.47 to 0.53), hidden {one['hidden'] * 1000:.2f} ms, missing {one['missing'] * 1000:.2f} ms"
+        )
+        report("portal", f"hidden and missing: {name}", f"{PAIRS:,} pairs", [1 / one["hidden"]], note=note)

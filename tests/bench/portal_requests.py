@@ -1,0 +1,167 @@
+"""What the portal's benchmark asks for: pages of Administrera with random ids, searches, and what an actor may not see."""
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.test import Client
+from django.urls import reverse
+
+from issuance.models import (
+    Article,
+    CardCustomisation,
+    Carrier,
+    Eid,
+    IssuingArea,
+    Office,
+    Organisation,
+    Person,
+    PersonIdentifier,
+    Post,
+    Qualification,
+    RoleGrant,
+)
+from issuance.web.administration.role_urls import urlpatterns as role_pages
+from issuance.web.administration.urls import urlpatterns as pages
+from siths_portal.demo.people import FIRST_OF_THE_COUNTRY, MOST, _person_id
+from siths_portal.lib.ids import new_id
+from tests.portal import portal_client
+
+SAMPLE = 5_000
+EXPORTS = frozenset({"organisation_holders_csv"})
+"""Files whose length is that of the list, measured by none of the limits of pages."""
+
+ROLES_OF_SEARCHERS = ("responsible_issuer", "deputy_issuer", "id_administrator")
+MUNICIPALITY = "Provkommun 1"
+
+
+@dataclass(frozen=True)
+class Request:
+    """A GET of `address` by a logged-in client, or a POST with `data`."""
+
+    client: Client
+    address: str
+    data: dict[str, str] = field(default_factory=dict)
+
+    def send(self) -> Any:
+        """The answer."""
+        return self.client.post(self.address, self.data) if self.data else self.client.get(self.address)
+
+
+_ASKED = (("person_role_add", "?roll=id_administrator"), ("organisation_holders", "?inom=90"), ("role_holders", "?visa=stoppade"))
+"""Pages that are others by what is asked of them."""
+
+
+def names() -> list[tuple[str, str]]:
+    """Every page of Administrera by name, but for the exports, and what is asked of it."""
+    return [*((str(page.name), "") for page in (*pages, *role_pages) if page.name not in EXPORTS), *_ASKED]
+
+
+def _ids(rows: Any) -> list[Any]:
+    return list(rows.order_by("pk").values_list("pk", flat=True))
+
+
+class Country:
+    """What there is to ask for, read once; draws are the same in every run."""
+
+    def __init__(self) -> None:
+        self.chance = random.Random(1549)
+        self.ids: dict[str, list[Any]] = {
+            "area_id": _ids(IssuingArea.objects),
+            "organisation_id": _ids(Organisation.objects),
+            "office_id": _ids(Office.objects),
+            "customisation_id": _ids(CardCustomisation.objects),
+            "grant_id": _ids(RoleGrant.objects),
+            "qualification_id": _ids(Qualification.objects.filter(withdrawn_at=None)),
+            "person_id": self._sample(Person.objects.filter(is_protected=False)),
+            "code": _ids(Article.objects),
+        }
+        self.admin = portal_client(RoleGrant.objects.get(role="system_admin").person)
+
+    def _sample(self, rows: Any) -> list[UUID]:
+        """Ids from everywhere in the table, which are near the time at which its rows were made."""
+        last = rows.count()
+        step = max(1, last // SAMPLE)
+        found = list(rows.order_by("id").values_list("id", flat=True)[::step])
+        self.chance.shuffle(found)
+        return found
+
+    def page(self, name: str, asked: str = "") -> Request:
+        """A page of Administrera with random ids, asked for by the administration, which sees the most."""
+        (pattern,) = (page for page in (*pages, *role_pages) if page.name == name)
+        arguments = {key: self.chance.choice(self.ids[key]) for key in pattern.pattern.converters}
+        return Request(self.admin, reverse(name, kwargs=arguments) + asked)
+
+    def searchers(self) -> list[Client]:
+        """Clerks and issuers of the largest region, in turns so that nobody's budget is spent."""
+        largest = Organisation.objects.get(name="Region Prov 1")
+        grants = RoleGrant.objects.filter(role__in=ROLES_OF_SEARCHERS, organisation=largest) | RoleGrant.objects.filter(
+            role__in=ROLES_OF_SEARCHERS, area=largest.area_id
+        )
+        return [portal_client(grant.person) for grant in grants.select_related("person").order_by("id")]
+
+    def searches(self, kind: str) -> Iterator[Request]:
+        """Searches for people of the largest region by one kind of value, without end."""
+        clients, largest = self.searchers(), Organisation.objects.get(name="Region Prov 1")
+        values = self._values(kind, largest)
+        address, field_name = reverse("search"), "name" if kind == "name" else "text"
+        while True:
+            for client in clients:
+                yield Request(client, address, {field_name: self.chance.choice(values)})
+
+    def _values(self, kind: str, organisation: Organisation) -> list[str]:
+        posts = Post.objects.filter(organisation=organisation).order_by("?")[:SAMPLE].select_related("person")
+        if kind == "hsa_id":
+            return [post.hsa_id[-4:] for post in posts]
+        if kind == "name":
+            return [f"{post.person.given_name_in_use} {post.person.surname}" for post in posts]
+        of_them = [post.person_id for post in posts]
+        if kind == "card_serial":
+            found = Carrier.objects.filter(person__in=of_them).exclude(card_serial="")
+            return list(found.values_list("card_serial", flat=True))
+        return list(PersonIdentifier.objects.filter(person__in=of_them).values_list("value", flat=True))
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Something hidden and something missing, asked for in the same way by the same client."""
+
+    hidden: Callable[[int], Request]
+    missing: Callable[[int], Request]
+
+
+def pairs(country: Country) -> dict[str, Pairs]:
+    """What a clerk of a municipality asks for and does not see: of other areas, or of nobody."""
+    municipality = Organisation.objects.get(name=MUNICIPALITY)
+    grants = RoleGrant.objects.filter(organisation=municipality, role="id_administrator").select_related("person")
+    clerks = [portal_client(grant.person) for grant in grants.order_by("id")]
+    elsewhere = Organisation.objects.exclude(area=municipality.area_id)
+    people = list(Eid.objects.filter(organisation__in=elsewhere).order_by("?").values_list("carrier__person", flat=True)[:SAMPLE])
+    issuer = portal_client(RoleGrant.objects.get(role="responsible_issuer", area=municipality.area_id).person)
+    rows = {
+        "person": (clerks[0], people),
+        "organisation": (issuer, list(elsewhere.values_list("id", flat=True))),
+        "office": (issuer, list(Office.objects.exclude(area=municipality.area_id).values_list("id", flat=True))),
+    }
+    found = {name: _by_id(name, client, ids) for name, (client, ids) in rows.items()}
+    numbers = list(PersonIdentifier.objects.filter(person__in=people).values_list("value", flat=True))
+    country.chance.shuffle(numbers)
+    search = reverse("search")
+
+    def nobody(turn: int) -> str:
+        return _person_id(MOST + FIRST_OF_THE_COUNTRY + turn, coordination=False).value
+
+    found["search"] = Pairs(
+        lambda turn: Request(clerks[turn % len(clerks)], search, {"text": numbers[turn % len(numbers)]}),
+        lambda turn: Request(clerks[turn % len(clerks)], search, {"text": nobody(turn)}),
+    )
+    return found
+
+
+def _by_id(name: str, client: Client, ids: list[UUID]) -> Pairs:
+    return Pairs(
+        lambda turn: Request(client, reverse(name, args=[ids[turn % len(ids)]])),
+        lambda turn: Request(client, reverse(name, args=[new_id()])),
+    )

@@ -1,0 +1,152 @@
+"""One process of the portal's benchmark: the pages by Django's test client, over the database of its environment.
+
+`pages`, `holders` or `timing`, and how many requests or pairs of each; the answer is a line of JSON.
+"""
+
+import gc
+import json
+import os
+import random
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import islice
+from typing import Any
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "siths_portal.settings")
+django.setup()
+
+from django.conf import settings  # noqa: E402
+from django.db import connection  # noqa: E402
+from django.test.utils import CaptureQueriesContext  # noqa: E402
+from django.urls import reverse  # noqa: E402
+
+from issuance.models import Organisation, RoleGrant  # noqa: E402
+from issuance.queries.administration import holders  # noqa: E402
+from issuance.queries.administration.holders import Choice  # noqa: E402
+from issuance.queries.administration.paging import Order  # noqa: E402
+from issuance.services.actors import actor_of_person  # noqa: E402
+from tests.bench.portal_requests import Country, Pairs, Request, names, pairs  # noqa: E402
+from tests.portal import portal_client  # noqa: E402
+
+WARM = 20
+TRIES = 30
+KINDS = ("person_id", "hsa_id", "card_serial", "name")
+
+
+def main() -> None:
+    """Does what its arguments say."""
+    settings.DEBUG, settings.ALLOWED_HOSTS = False, ["testserver"]
+    # Each searcher asks more often than a person does.
+    for name in ("SEARCHES_PER_HOUR", "SEARCHES_BY_ENDING_PER_HOUR", "SEARCH_MISSES_SUSPECT"):
+        setattr(settings, name, 10**9)
+    what: dict[str, Callable[[int], Any]] = {"pages": _pages, "holders": _holders, "timing": _timing}
+    gc.collect()
+    gc.freeze()
+    print(json.dumps(what[sys.argv[1]](int(sys.argv[2]))))
+
+
+def seconds(request: Request, expected: Sequence[int]) -> float | None:
+    """How long one answer took; None for another status, as where a page is not for the place that was drawn."""
+    started = time.perf_counter()
+    answer = request.send()
+    took = time.perf_counter() - started
+    assert answer.status_code < 500, request.address
+    return took if answer.status_code in expected else None
+
+
+def some(draw: Callable[[], Request], count: int, expected: Sequence[int]) -> list[float]:
+    """So many times of answers with an expected status."""
+    found: list[float] = []
+    for _ in range(count * TRIES):
+        if len(found) == count:
+            return found
+        if (took := seconds(draw(), expected)) is not None:
+            found.append(took)
+    raise AssertionError(draw().address)
+
+
+def measured(draw: Callable[[], Request], count: int, expected: Sequence[int] = (200,)) -> dict[str, Any]:
+    """Times of `count` warm requests, and the most queries of a few more."""
+    some(draw, WARM, expected)
+    times = some(draw, count, expected)
+    queries = 0
+    for _ in range(WARM // 2):
+        with CaptureQueriesContext(connection) as asked:
+            draw().send()
+        queries = max(queries, sum(not each["sql"].startswith(("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT")) for each in asked))
+    return {"seconds": times, "queries": queries}
+
+
+def _pages(count: int) -> dict[str, Any]:
+    """Every page of Administrera, the search by each kind of value, and its page of hits."""
+    country = Country()
+    found = {}
+    for name, asked in names():
+        found[f"{name} {asked}".strip()] = measured(partial(country.page, name, asked), count, (200, 302))
+    for kind in KINDS:
+        draws = country.searches(kind)
+        found[f"search by {kind}"] = measured(partial(next, draws), count, (302,))
+    hits = []
+    for request in islice(country.searches("hsa_id"), 5 * WARM):
+        address = request.send()["Location"]
+        if address.startswith("/sok/traffar/"):
+            hits.append(Request(request.client, address))
+    found["search_hits"] = measured(lambda: country.chance.choice(hits), count)
+    return found
+
+
+def _holders(count: int) -> dict[str, Any]:
+    """The first and the last page of the holders of the largest region, in turns."""
+    region = Organisation.objects.get(name="Region Prov 1")
+    issuer = RoleGrant.objects.get(role="responsible_issuer", area=region.area_id).person
+    last = holders.holders(
+        actor=actor_of_person(issuer.pk), organisation_id=region.id, choice=Choice(), order=Order("namn", descending=True),
+        limit=holders.paging.PAGE + 1,
+    ).after  # fmt: skip
+    client, address = portal_client(issuer), reverse("organisation_holders", args=[region.id])
+    both = {"first": Request(client, address), "last": Request(client, f"{address}?efter={last}")}
+    found: dict[str, list[float]] = {name: [] for name in both}
+    for _ in range(WARM + count):
+        for name, request in both.items():
+            found[name] += some(lambda request=request: request, 1, (200,))  # type: ignore[misc]
+    return {name: times[WARM:] for name, times in found.items()}
+
+
+def _timing(count: int) -> dict[str, Any]:
+    """How well the time of an answer tells what is hidden from what is missing: the area under the curve, and the medians."""
+    country = Country()
+    return {name: _compared(each, count) for name, each in pairs(country).items()}
+
+
+def _compared(asked: Pairs, count: int) -> dict[str, float]:
+    chance, times = random.Random(7), {True: [], False: []}  # type: dict[bool, list[float]]
+    for turn in range(-WARM, count):
+        order = [True, False]
+        chance.shuffle(order)
+        for hidden in order:
+            request = (asked.hidden if hidden else asked.missing)(turn + WARM)
+            took = seconds(request, (404, 302))
+            assert took is not None, request.address
+            if turn >= 0:
+                times[hidden].append(took)
+    return {
+        "auc": auc(times[True], times[False]),
+        "hidden": statistics.median(times[True]),
+        "missing": statistics.median(times[False]),
+    }
+
+
+def auc(ones: Sequence[float], others: Sequence[float]) -> float:
+    """The chance that one of `ones` is greater than one of `others` (Mann-Whitney); 0.5 tells nothing."""
+    ranked = sorted([(value, True) for value in ones] + [(value, False) for value in others])
+    ranks = sum(rank for rank, (_, is_one) in enumerate(ranked, start=1) if is_one)
+    return (ranks - len(ones) * (len(ones) + 1) / 2) / (len(ones) * len(others))
+
+
+if __name__ == "__main__":
+    main()
