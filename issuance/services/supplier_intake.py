@@ -72,8 +72,12 @@ class Delivery:
 
 
 def queued_orders(*, client_ref: str, after: UUID | None = None, limit: int = 100) -> list[CardOrder]:
-    """At most `limit` queued orders that the supplier may accept, oldest first, from beyond the id `after`."""
+    """At most `limit` queued orders that the supplier may accept, oldest first, from beyond the id `after`.
+
+    An order whose card customisation is no longer verified waits: what nobody looked at is not printed (ADR 0189).
+    """
     rows = CardOrder.objects.visible_to(client(client_ref), Action.TAKE).filter(state=OrderState.QUEUED.value)
+    rows = rows.filter(customisation__verified_at__isnull=False)
     if after is not None:
         rows = rows.filter(pk__gt=after)
     return list(rows.select_related(*_SHOWN).order_by("pk")[:limit])
@@ -94,10 +98,13 @@ def certificate_ids(*, client_ref: str, order_id: UUID) -> dict[str, UUID]:
 def accept(*, client_ref: str, order_id: UUID) -> CardOrder:
     """Gives the supplier a queued order; one that it already has stays as it is.
 
-    Raises NotFound (also if another was first), IllegalTransition if the order was cancelled.
+    Raises NotFound (also if another was first), IllegalTransition if the order was cancelled, Conflict while its card
+    customisation waits to be verified.
     """
     actor = client(client_ref)
     rows = locked(actor, Action.TAKE, order_id)
+    if rows.order.state == OrderState.QUEUED and rows.order.customisation.verified_at is None:
+        raise Conflict("customisation-not-verified", "Kortanpassningen väntar på verifiering. Hämta beställningen senare.")
     if rows.order.state in (OrderState.QUEUED, OrderState.CANCELLED):
         _steps.step([rows.order], OrderAction.ACCEPT, actor_ref=actor.ref, supplier_ref=client_ref, accepted_at=clock.now())
     return order(client_ref=client_ref, order_id=order_id)

@@ -638,6 +638,22 @@ class TestCustomisation:
         configuration.verify_customisation(actor=SETUP, customisation_id=changed.id)
         assert world.order().state == "queued"
 
+    def test_orders_wait_until_it_is_verified_again(self, world: Any) -> None:
+        order = world.order()
+        row = self.put(world, other_png())
+        assert supplier_intake.queued_orders(client_ref=ME) == []
+        with pytest.raises(Conflict, match="customisation-not-verified"):
+            supplier_intake.accept(client_ref=ME, order_id=order.id)
+        configuration.verify_customisation(actor=SETUP, customisation_id=row.id)
+        assert supplier_intake.queued_orders(client_ref=ME) == [order]
+        self.put(world, LOGOTYPE)
+        with pytest.raises(Conflict):
+            supplier_intake.accept(client_ref=ME, order_id=order.id)
+        configuration.verify_customisation(actor=SETUP, customisation_id=row.id)
+        assert supplier_intake.accept(client_ref=ME, order_id=order.id).state == "accepted"
+        self.put(world, other_png())  # what a supplier has is not taken back
+        assert supplier_intake.accept(client_ref=ME, order_id=order.id).state == "accepted"
+
     def test_the_first_of_one_that_was_verified_without_is_to_be_verified_too(self, world: Any) -> None:
         CardCustomisation.objects.update(logotype=None)
         assert self.put(world, LOGOTYPE).verified_at is None

@@ -74,8 +74,8 @@ def test_what_has_ended_is_shown_while_it_is_ticked(world: Any) -> None:
 def test_the_catalogue_tells_all_that_is_known_of_an_article(world: Any) -> None:
     Article.objects.filter(pk="610").update(valid_from=clock.today() + dt.timedelta(days=1), orientation="portrait")
     text = text_of(issuer(world).get(reverse("articles")))
-    assert "631 Kort REK Ordinarie kort Liggande Nej REK 3 – 2020-01-01– Godkänd" in text
-    assert "610 Kort Ordinarie kort Stående Ja Ordinarie 3" in text
+    assert "631 Kort REK Ordinarie kort Liggande, utan foto – 2020-01-01– Godkänd" in text
+    assert "610 Kort Ordinarie kort Stående, med foto –" in text
     assert "Kommande" in text
 
 

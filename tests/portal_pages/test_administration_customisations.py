@@ -55,7 +55,7 @@ class TestPage:
         row, client = unverified(world), issuer(world)
         page = client.get(at("customisation", row))
         text = text_of(page)
-        assert "Kort kan inte beställas med kortanpassningen förrän den är verifierad" in text
+        assert "Kort kan inte beställas med kortanpassningen förrän den är verifierad." in text
         assert "data:image/png;base64,iVBOR" in page.content.decode()
         assert "Väntar på verifiering" in text
         for drawn in ("Utfärdarnummer 1549.", "Baksidestext: Upphittat kort skickas till Box 1."):

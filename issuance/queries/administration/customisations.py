@@ -31,7 +31,7 @@ STATES: Mapping[str, str] = {
     "waiting": _("Väntar på verifiering"),
     "incomplete": _("Ofullständig"),
 }
-_TAGS = {"verified": "active", "waiting": "new", "incomplete": "missing"}
+_TAGS = {"verified": "active", "waiting": "queued", "incomplete": "missing"}
 _WHOLE = Q(logotype__isnull=False) & ~Q(issuer_number="") & ~Q(back_text="")
 _VERIFIED = Q(verified_at__isnull=False)
 _IN_STATE = {"verified": _VERIFIED, "waiting": ~_VERIFIED & _WHOLE, "incomplete": ~_VERIFIED & ~_WHOLE}

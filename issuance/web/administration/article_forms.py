@@ -14,7 +14,7 @@ from issuance.web.administration.forms import text_line
 from siths_portal.lib.errors import Invalid
 from siths_portal.lib.forms import Form
 
-_PICK = {"required": _("Välj ett alternativ."), "invalid_choice": _("Välj ett alternativ i listan.")}
+_PICK = {"invalid_choice": _("Välj ett alternativ i listan.")}
 _YES_NO: list[tuple[str, Any]] = [("yes", _("Ja")), ("no", _("Nej"))]
 NUMBERED = ("number", "registered_mail")
 """What an article's code is made of."""
@@ -22,8 +22,9 @@ MADE = ("kind", "orientation", "photo", "assurance_level")
 """What a card is made by, which stays once one was ordered."""
 
 
-def _radios(label: Any, choices: list[tuple[str, Any]], help_text: Any = "") -> forms.ChoiceField:
-    return forms.ChoiceField(label=label, choices=choices, help_text=help_text, widget=forms.RadioSelect, error_messages=_PICK)
+def _radios(label: Any, choices: list[tuple[str, Any]], *, required: Any, help_text: Any = "") -> forms.ChoiceField:
+    errors = {**_PICK, "required": required}
+    return forms.ChoiceField(label=label, choices=choices, help_text=help_text, widget=forms.RadioSelect, error_messages=errors)
 
 
 def _day(label: Any, *, required: Any = None, help_text: Any = "") -> forms.DateField:
@@ -39,6 +40,7 @@ def _day(label: Any, *, required: Any = None, help_text: Any = "") -> forms.Date
 class ArticleForm(EditForm):
     """An article. `fixed` are fields that it does not have, since the article keeps them: a mapping of their values."""
 
+    side_by_side = True
     columns: ClassVar[Mapping[str, str]] = {name: name for name in ("name", *MADE, "generation", "valid_from", "valid_to")}
 
     number = text_line(
@@ -54,12 +56,13 @@ class ArticleForm(EditForm):
     registered_mail = _radios(
         _("Leverans"),
         [("no", _("Ordinarie")), ("yes", _("REK"))],
+        required=_("Välj leverans."),
         help_text=_("En REK-variant är en egen artikel med samma nummer. Kan inte ändras senare."),
     )
-    kind = forms.ChoiceField(label=_("Slag"), error_messages=_PICK)
-    orientation = _radios(_("Utförande"), [(code, _(text)) for code, text in ORIENTATIONS.items()])
-    photo = _radios(_("Foto på kortet"), _YES_NO)
-    assurance_level = _radios(_("Tillitsnivå"), [("3", "3"), ("2", "2")])
+    kind = forms.ChoiceField(label=_("Slag"), error_messages={**_PICK, "required": _("Välj slag.")})
+    orientation = _radios(_("Utförande"), [(code, _(text)) for code, text in ORIENTATIONS.items()], required=_("Välj utförande."))
+    photo = _radios(_("Foto på kortet"), _YES_NO, required=_("Välj om kortet har foto."))
+    assurance_level = _radios(_("Tillitsnivå"), [("3", "3"), ("2", "2")], required=_("Välj tillitsnivå."))
     generation = text_line(_("Produktgeneration"), 20, help_text=_("Som kortleverantören kallar den. Frivillig."))
     valid_from = _day(_("Gäller från och med"), required=_("Ange den första dagen."))
     valid_to = _day(_("Gäller till och med"), help_text=_("Sista dagen som artikeln kan beställas. Tomt: tills vidare."))

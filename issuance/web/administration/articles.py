@@ -65,7 +65,7 @@ def catalogue(request: HttpRequest) -> HttpResponse:
 
 
 def _unsorted() -> list[str]:
-    return [_("Slag"), _("Utförande"), _("Foto"), _("Leverans"), _("Tillitsnivå"), _("Produktgeneration")]
+    return [_("Slag"), _("Utförande"), _("Generation")]
 
 
 @require_safe
