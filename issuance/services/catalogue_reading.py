@@ -1,11 +1,13 @@
 """A person whom the mirror may lack, read from catalogue and register when somebody is to give him a role (ADR 0196)."""
 
+from collections.abc import Iterable
+
 from django.db import IntegrityError
 from django.db.models.functions import Upper
 
 from issuance.authz import Action, Actor, system
-from issuance.domain.ids import PersonId
-from issuance.models import Organisation
+from issuance.domain.ids import PersonId, PersonIdKind
+from issuance.models import Organisation, Post
 from issuance.ports import DirectoryPost, PersonKey, PersonRegister, RegisterPerson, StaffDirectory
 from issuance.services.catalogue import CataloguePerson, register_people
 from siths_portal.lib import ports
@@ -29,6 +31,29 @@ def read_person(*, actor: Actor, person_id: PersonId) -> bool:
     except IntegrityError:  # somebody else read him at the same moment
         return True
     return found.persons + found.posts > 0
+
+
+def read_posts(*, actor: Actor, hsa_ids: Iterable[str]) -> bool:
+    """The same for the holders of posts that are named by HSA-id, each with that post alone. True if something was new.
+
+    Of posts that the mirror has the register is not asked, so that one out of sight costs the questions of one that is not there.
+    """
+    found = [post for hsa_id in hsa_ids for post in ports.get(StaffDirectory).find_posts_by_hsa_id(hsa_id)]
+    within = _within(actor, found)
+    mirrored = Post.objects.filter(ended_at=None).annotate(upper=Upper("hsa_id"))
+    known = set(mirrored.filter(upper__in=[post.hsa_id.upper() for post in within]).values_list("upper", flat=True))
+    people = []
+    for post in within:
+        register = _register(post.person) if post.hsa_id.upper() not in known else None
+        if register is not None:
+            people.append(CataloguePerson(PersonId(PersonIdKind(post.person.kind), post.person.value), register, (post,)))
+    if not people:
+        return False
+    try:
+        new = register_people(actor=system("register-reading"), people=people)
+    except IntegrityError:  # somebody else read one of them at the same moment
+        return True
+    return new.persons + new.posts > 0
 
 
 def _register(key: PersonKey) -> RegisterPerson | None:

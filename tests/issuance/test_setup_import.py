@@ -316,6 +316,27 @@ class TestRows:
         plan = kept(actor, csv(Kind.ROLES, {**fine, "role": "Spärr"}))[1]
         assert [text[:20] for _, _, text in errors(plan)] == ["Personen är avliden "]
 
+    def test_whom_the_portal_does_not_know_the_catalogue_is_asked_for(self, world: Any) -> None:
+        actor = issuer(world)
+        ours, theirs = world.post(world.clinic), world.post(world.stranger)
+        hidden = world.post(world.clinic, protected=True)
+        forgotten = [ours.hsa_id, theirs.hsa_id]
+        for post in (ours, theirs):
+            Person.objects.get(pk=post.person_id).scopes.all().delete()
+            post.delete()
+        rows = [
+            {"hsa_id": hsa_id, "role": "Läs", "organisation": "TST2321000131-1004"}
+            for hsa_id in (*forgotten, hidden.hsa_id, "TST2321000131-ZZZZZZZZ", "nonsens")
+        ]
+        world.outside.calls.clear()
+        plan = kept(actor, csv(Kind.ROLES, *rows))[1]
+        assert world.outside.calls == ["posts"] * 4 + ["person"]
+        assert [number for number, _, _ in errors(plan)] == [3, 4, 5, 6]
+        assert plan.lines[0].told == "Prov Provsson blir Läs i Kliniken"
+        assert not Post.objects.filter(hsa_id=theirs.hsa_id).exists()
+        assert kept(actor, csv(Kind.ROLES, rows[0]))[1].gives_roles
+        assert world.outside.calls == ["posts"] * 4 + ["person"]
+
     def test_hidden_and_missing_give_the_same_answer_by_the_same_queries(self, world: Any) -> None:
         actor = issuer(world)
         hidden = world.post(world.clinic, protected=True).hsa_id

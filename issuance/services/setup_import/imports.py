@@ -13,14 +13,17 @@ from django.db.models import QuerySet
 from issuance.authz import Action, Actor, policy
 from issuance.domain.setup_files import Format
 from issuance.models import Event, SetupImport
-from issuance.services import role_assignment
+from issuance.services import catalogue_reading, role_assignment
 from issuance.services.configuration import link_organisations, lock_tree, make_office, make_organisation
-from issuance.services.setup_import import planning
+from issuance.services.setup_import import known, planning
 from issuance.services.setup_import.lines import Line, OfficeStep, OrganisationStep, Plan, RoleStep
 from issuance.services.setup_import.reading import Row, rows_of
 from siths_portal.lib import clock, tables
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
+
+ASKED_AT_ONCE = 50
+"""HSA-ids that a file may ask the catalogue for; the next ones are asked when it is sent again."""
 
 KEPT_AT_ONCE = 5
 """Files of one person that are kept; the oldest goes for the sixth."""
@@ -47,10 +50,14 @@ def may_set_up(actor: Actor) -> bool:
 def keep(*, actor: Actor, content: bytes) -> SetupImport:
     """Reads a file and keeps its rows for SETUP_IMPORT_HOURS, for the actor alone. Nothing of it is in force.
 
-    Raises Forbidden, Invalid at `file` for a file that cannot be taken.
+    Role holders whom the portal does not know are asked for in the catalogue. Raises Forbidden, Invalid at `file` for a file that
+    cannot be taken, Unavailable, Refused.
     """
     require_setting_up(actor)
     rows = rows_of(content)
+    unseen = known.unseen_posts(actor, rows)
+    if unseen:
+        catalogue_reading.read_posts(actor=actor, hsa_ids=unseen[:ASKED_AT_ONCE])
     with transaction.atomic(durable=True):
         return _keep(actor, content, rows)
 

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Upper
 
 from issuance.authz import Action, Actor
+from issuance.domain.ids import parse_hsa_id
 from issuance.domain.setup_files import Kind
 from issuance.models import (
     CardCustomisation,
@@ -83,6 +84,22 @@ def known(actor: Actor, rows: Sequence[Row]) -> Known:
     return found
 
 
+def unseen_posts(actor: Actor, rows: Sequence[Row]) -> list[str]:
+    """The HSA-ids of role holders, as they are written, whom the actor does not find: those out of sight like those unknown."""
+    wanted = {row.get("hsa_id").upper(): row.get("hsa_id") for row in rows if row.kind is Kind.ROLES and row.get("hsa_id")}
+    if not wanted:
+        return []
+    seen = {hsa_id.upper() for hsa_id in _posts(actor, wanted).values_list("hsa_id", flat=True)}
+    return [text for key, text in wanted.items() if key not in seen and _is_hsa_id(text)]
+
+
+def _is_hsa_id(text: str) -> bool:
+    try:
+        return bool(parse_hsa_id(text))
+    except ValueError:
+        return False
+
+
 def ids_in(text: str) -> list[str]:
     """The HSA-ids of a cell that holds several, in upper case, each once."""
     return list(dict.fromkeys(part.upper() for part in _SEPARATORS.split(text) if part))
@@ -139,9 +156,7 @@ def _offices(actor: Actor, rows: Sequence[Row], found: Known) -> None:
 def _people(actor: Actor, rows: Sequence[Row], found: Known) -> None:
     """Holders of posts in sight to whom the actor may give roles, as the pages find them, with their posts' areas and roles."""
     wanted = {row.get("hsa_id").upper() for row in rows if row.kind is Kind.ROLES}
-    people = Person.objects.visible_to(actor, Action.ASSIGN_ROLE)
-    posts = Post.objects.visible_to(actor).alias(key=Upper("hsa_id")).filter(key__in=wanted, ended_at=None, person__in=people)
-    found.people = {post.hsa_id.upper(): post.person for post in posts.select_related("person")}
+    found.people = {post.hsa_id.upper(): post.person for post in _posts(actor, wanted).select_related("person")}
     ids = {person.pk for person in found.people.values()}
     valid = Q(valid_to=None) | Q(valid_to__gte=clock.today())
     pairs = Post.objects.filter(valid, person__in=ids, ended_at=None).values_list("person_id", "organisation__area_id")
@@ -149,3 +164,10 @@ def _people(actor: Actor, rows: Sequence[Row], found: Known) -> None:
         found.post_areas.setdefault(person_id, set()).add(area_id)
     for grant in current(RoleGrant.objects.filter(person__in=ids)):
         found.grants.setdefault((grant.person_id, grant.role), []).append(grant)
+
+
+def _posts(actor: Actor, keys: Iterable[str]) -> QuerySet[Post]:
+    """The posts in sight with these HSA-ids, in upper case, of people to whom the actor may give roles."""
+    people = Person.objects.visible_to(actor, Action.ASSIGN_ROLE)
+    posts = Post.objects.visible_to(actor).alias(key=Upper("hsa_id"))
+    return posts.filter(key__in=list(keys), ended_at=None, person__in=people)

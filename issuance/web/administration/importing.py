@@ -1,6 +1,6 @@
 """Importera från fil: a file is sent, what would come of each row is looked at, and it is carried out whole or not at all."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 from uuid import UUID
@@ -23,7 +23,7 @@ from issuance.services.setup_import import Line, Outcome, Plan, Stale
 from issuance.web.administration.around import Crumb, actor_of, page, row
 from issuance.web.administration.role_frame import recent_login
 from siths_portal.lib import tables
-from siths_portal.lib.errors import Conflict, Forbidden, Invalid
+from siths_portal.lib.errors import Conflict, Forbidden, Invalid, Refused, Unavailable
 from siths_portal.lib.forms import Form
 
 PAGE = 50
@@ -83,8 +83,9 @@ def setup_import_start(request: HttpRequest) -> HttpResponse:
             try:
                 made = setup_import.keep(actor=actor, content=form.cleaned_data["file"].read())
                 return redirect("setup_import_preview", made.id)
-            except Invalid as error:
+            except (Invalid, Unavailable, Refused) as error:
                 form.take(error)
+                status = error.http_status
     seen = areas.areas(actor=actor, order=paging.Order("namn"))
     context = {"form": form, "shapes": [(kind.value, shape) for kind, shape in SHAPES.items()], "areas": seen.rows}
     return page(
@@ -137,7 +138,7 @@ def _preview(
     context = {
         "plan": plan,
         "refusal": refusal,
-        "counts": _counts(plan),
+        "counts": _counts(plan.counts),
         "choices": [(f"?visa={key}", text, key == chosen, _many(plan, outcomes)) for key, (text, outcomes) in SHOWN.items()],
         "rows": list(_rows(shown)),
         "next_url": f"?{urlencode({'visa': chosen, 'fran': begin + PAGE})}" if begin + PAGE < len(found) else "",
@@ -163,16 +164,17 @@ def _many(plan: Plan, outcomes: frozenset[Outcome]) -> int:
     return sum(plan.count(outcome) for outcome in outcomes)
 
 
-def _counts(plan: Plan) -> list[dict[str, object]]:
-    counts = plan.counts
-    return [
-        row(_("Nya organisationer"), str(counts["organisations"])),
-        row(_("Nya kontor"), str(counts["offices"])),
-        row(_("Kopplingar mellan kontor och organisationer"), str(counts["connections"])),
-        row(_("Nya behörighetsroller"), str(counts["roles"])),
-        row(_("Finns redan"), str(counts["same"])),
-        row(_("Rader med fel"), str(counts["wrong"])),
-    ]
+def _counts(counts: Mapping[str, int]) -> list[dict[str, object]]:
+    """Numbers of what will be or was made; what there is none of is left out."""
+    words = {
+        "organisations": _("Nya organisationer"),
+        "offices": _("Nya kontor"),
+        "connections": _("Kopplingar mellan kontor och organisationer"),
+        "roles": _("Nya behörighetsroller"),
+        "same": _("Finns redan"),
+        "wrong": _("Rader med fel"),
+    }
+    return [row(text, str(counts[key])) for key, text in words.items() if counts.get(key)]
 
 
 def _rows(lines: Sequence[Line]) -> Iterator[Shown]:
@@ -206,17 +208,8 @@ def _result(request: HttpRequest, actor: Actor, kept: SetupImport) -> HttpRespon
     names |= dict(offices.filter(pk__in=[pk for kind, pk in shown if kind == "office"]).values_list("pk", "name"))
     links = [(kind, names[UUID(pk)], reverse(kind, args=[pk])) for kind, pk in shown if UUID(pk) in names]
     context = {
-        "counts": [
-            row(_("Nya organisationer"), str(len(made["organisations"]))),
-            row(_("Nya kontor"), str(len(made["offices"]))),
-            row(_("Kopplingar mellan kontor och organisationer"), str(made["connections"])),
-            row(
-                _("Nya behörighetsroller"),
-                str(made["roles"]),
-                **({"url": reverse("role_holders"), "action": _("Visa")} if made["roles"] else {}),
-            ),
-            row(_("Fanns redan"), str(made["same"])),
-        ],
+        "counts": _counts(made | {"organisations": len(made["organisations"]), "offices": len(made["offices"])}),
+        "gave_roles": bool(made["roles"]),
         "links": links,
         "next_url": f"?{urlencode({'fran': begin + PAGE})}" if begin + PAGE < len(ids) else "",
         "first_url": request.path if begin else "",
