@@ -9,11 +9,12 @@ from django.conf import settings
 
 from issuance.authz import Role
 from issuance.queries import event_words
+from siths_portal.demo import newcomers
 from siths_portal.demo.people import DemoPerson, person
 from siths_portal.demo.places import PLACES
 from siths_portal.lib.files import write_atomically
 
-_UNITS = {place.hsa_id: place.name for place in PLACES}
+_UNITS = {place.hsa_id: place.name for place in PLACES} | {place.hsa_id: place.name for place in newcomers.PLACES}
 
 
 def file() -> Path:
@@ -22,7 +23,8 @@ def file() -> Path:
 
 
 def write() -> None:
-    """Writes the people who hold the demo's roles, in their order, and one without a role. Choices of HSA-id are the portal's."""
+    """Writes the people who hold the demo's roles, in their order, one without, and one who may get one. Choices of HSA-id are
+    the portal's."""
     write_atomically(file(), json.dumps(list(_entries()), ensure_ascii=False, indent=1).encode(), mode=0o600)
 
 
@@ -31,6 +33,8 @@ def _entries() -> Iterator[dict[str, Any]]:
     for index, (role, protected) in enumerate(holders):
         yield _entry(person(index), _title(role, protected=protected))
     yield _entry(person(len(holders)), "")
+    issuer = newcomers.newcomers()[0]
+    yield _entry(issuer.person, f"blir ansvarig utgivare i {newcomers.AREA}, när rollen har delats ut")
 
 
 def _entry(one: DemoPerson, role: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from issuance.domain.qualifications import QualificationKind
 from issuance.models import CardCustomisation, Organisation, Person, PersonIdentifier, Qualification, RoleGrant
 from issuance.services import catalogue, configuration, qualifications, role_assignment
 from issuance.services.actors import actor_of_person
-from siths_portal.demo import idp_people, photos
+from siths_portal.demo import idp_people, newcomers, photos
 from siths_portal.demo.logotypes import put_logotype
 from siths_portal.demo.people import FIRST_OF_THE_COUNTRY, people, person, write_directory
 from siths_portal.demo.places import AREAS, PLACES, SETUP, load_places
@@ -44,7 +44,7 @@ def load(count: int, say: Callable[[str], None]) -> None:
     load_places()
     say(f"{len(AREAS)} utgivningsområden, {len(PLACES)} organisationer")
     everyone = people(min(wanted, FIRST_OF_THE_COUNTRY))
-    write_directory(directory_file(), len(everyone))
+    write_directory(directory_file(), len(everyone), [one.person for one in newcomers.newcomers()])
     added = 0
     for start in range(0, len(everyone), _CHUNK):
         chunk = [one.for_catalogue() for one in everyone[start : start + _CHUNK]]

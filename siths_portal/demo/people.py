@@ -4,8 +4,10 @@ Born 1800-1899 with birth numbers 980-999, so that nobody can have their numbers
 """
 
 import datetime as dt
+import itertools
 import json
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,9 +94,10 @@ def people(count: int) -> list[DemoPerson]:
     return [person(index) for index in range(count)]
 
 
-def write_directory(path: Path, count: int) -> None:
-    """Writes the first `count` people as the data file of the directory simulator (docs/architecture.md), atomically."""
-    entries = ",\n".join(json.dumps(_entry(one), ensure_ascii=False) for one in (person(index) for index in range(count)))
+def write_directory(path: Path, count: int, others: Sequence[DemoPerson] = ()) -> None:
+    """Writes the first `count` people and `others` as the directory simulator's data (docs/architecture.md), atomically."""
+    everyone = itertools.chain((person(index) for index in range(count)), others)
+    entries = ",\n".join(json.dumps(_entry(one), ensure_ascii=False) for one in everyone)
     write_atomically(path, f"[\n{entries}\n]\n".encode())
 
 

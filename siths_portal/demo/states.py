@@ -13,6 +13,7 @@ from issuance.authz import Actor, system
 from issuance.domain.revocation import RevocationReason
 from issuance.models import CardOrder, Carrier, Organisation, OrganisationOffice, Person, Post
 from issuance.services import housekeeping, migration, ordering, revocation, supplier_intake
+from siths_portal.demo import newcomers
 from siths_portal.demo.history import BULK_CA, DAY, SUPPLIER, YEAR, new_serials, officer, without_card
 from siths_portal.lib import clock
 from siths_portal.lib.errors import DomainError
@@ -137,4 +138,5 @@ def write_guide(shown: list[Shown]) -> None:
     for one in shown:
         value = one.person.identifiers.get(valid_to=None).value
         lines.append(f"{value[:8]}-{value[8:]}  {one.text}")
+    lines += newcomers.guide()
     write_atomically(settings.VAR_DIR / "demo" / "guide.txt", ("\n".join(lines) + "\n").encode(), mode=0o600)

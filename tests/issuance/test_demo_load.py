@@ -116,7 +116,10 @@ def test_what_the_slides_show_is_there(transactional_db: None) -> None:
 
 def test_the_identity_provider_lists_everyone_with_a_role_and_one_without(transactional_db: None) -> None:
     call_command("demo_load", persons=100, stdout=None)
-    listed = json.loads(idp_people.file().read_text())
+    *listed, newcomer = json.loads(idp_people.file().read_text())
+    assert newcomer["role"].startswith("blir ansvarig utgivare")
+    assert newcomer["personnummer"] in loading.directory_file().read_text()
+    assert not PersonIdentifier.objects.filter(value=newcomer["personnummer"]).exists()
     with_role = [entry["personnummer"] for entry in listed if entry["role"]]
     holders = PersonIdentifier.objects.filter(person__role_grants__isnull=False).values_list("value", flat=True)
     assert sorted(with_role) == sorted(holders)

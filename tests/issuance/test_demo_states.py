@@ -10,7 +10,7 @@ from django.core.management import call_command
 
 from issuance.models import Carrier, Eid, Event
 from issuance.queries.scope_check import scope_faults
-from siths_portal.demo import states
+from siths_portal.demo import newcomers, states
 from tests.issuance.test_demo_history import neighbours
 
 __all__ = ["neighbours"]  # a fixture
@@ -31,7 +31,7 @@ def test_every_state_is_there_once(neighbours: Any) -> None:
     whole = Carrier.objects.get(card_serial=states.serial_of(1)).person
     assert sorted(whole.carriers.values_list("state", flat=True)) == ["active", "expired", "ordered", "revoked"]
     guide = (settings.VAR_DIR / "demo" / "guide.txt").read_text()
-    assert len(re.findall(r"^18\d{6}-9[89]\d\d  \S", guide, re.M)) == 4 + states.READY
+    assert len(re.findall(r"^ *18\d{6}-9[89]\d\d  \S", guide, re.M)) == 4 + states.READY + len(newcomers.newcomers())
     assert not re.search(r"\d{8}-", said)
     assert scope_faults().ok
     before = (Event.objects.count(), Carrier.objects.count())

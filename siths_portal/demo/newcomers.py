@@ -1,0 +1,86 @@
+"""Places and people that the demo's catalogue has and the portal does not: with them a visitor sets up a new issuing area.
+
+The portal learns of a person when somebody is to give him a role (ADR 0196). Synthetic like everybody in the demo.
+"""
+
+from dataclasses import dataclass
+
+from issuance.ports import DirectoryPost, PersonKey, RegisteredAddress, RegisterPerson
+from siths_portal.demo.people import MOST, DemoPerson, _person_id
+
+AREA = "Region Ost"
+FIRST = MOST + 1_000
+"""Their numbers come after those of everybody else."""
+
+_ADDRESS = RegisteredAddress(("Provgränd 4",), "123 45", "Demostad", "SE")
+
+
+@dataclass(frozen=True)
+class NewPlace:
+    """An organisation to be made. `parent` is the HSA-id of the one above it."""
+
+    hsa_id: str
+    name: str
+    organisation_number: str
+    domain: str
+    parent: str = ""
+
+
+REGION = NewPlace("TST2321000172-1000", "Region Ost", "232100-0172", "ost.example.org")
+PLACES = (
+    REGION,
+    NewPlace("TST2120001991-1000", "Ekköpings kommun", "212000-1991", "ekkoping.example.org"),
+    NewPlace("TST2120002981-1000", "Lindby kommun", "212000-2981", "lindby.example.org"),
+    NewPlace("TST2321000172-1004", "Ost Privat Vård", "556677-8899", "ostprivat.example.org", parent=REGION.hsa_id),
+)
+_NAMES = (
+    (REGION, "Frida", "Ekblad"),
+    (REGION, "Göran", "Lilja"),
+    (PLACES[1], "Hedvig", "Wiklund"),
+    (PLACES[2], "Ivar", "Sundin"),
+    (PLACES[3], "Karin", "Asplund"),
+)
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """A person with the place of his post."""
+
+    place: NewPlace
+    person: DemoPerson
+
+
+def newcomers() -> list[Newcomer]:
+    """The people of the places, the region's first."""
+    return [_newcomer(FIRST + number, *name) for number, name in enumerate(_NAMES)]
+
+
+def _newcomer(index: int, place: NewPlace, given: str, surname: str) -> Newcomer:
+    person_id = _person_id(index, coordination=False)
+    key = PersonKey(person_id.kind.value, person_id.value)
+    register = RegisterPerson(given, given, surname, False, False, False, _ADDRESS)
+    post = DirectoryPost(
+        hsa_id=f"{place.hsa_id.split('-')[0]}-{place.hsa_id.split('-')[1][-2:]}N{index:06X}",
+        organisation_hsa_id=place.hsa_id,
+        person=key,
+        given_name=given,
+        surname=surname,
+        title="Handläggare",
+        mail=f"handlaggare{index}@{place.domain}",
+        upn=f"handlaggare{index}@ad.{place.domain}",
+    )
+    return Newcomer(place, DemoPerson(index, person_id, register, (post,)))
+
+
+def guide() -> list[str]:
+    """What `var/demo/guide.txt` says of them."""
+    lines = ["", f"Ett nytt utgivningsområde att sätta upp, {AREA} (logga in som systemadministratör, välj Administrera):", ""]
+    names = {place.hsa_id: place.name for place in PLACES}
+    for place in PLACES:
+        above = f", under {names[place.parent]}" if place.parent else ""
+        lines.append(f"  {place.name}: organisationsnummer {place.organisation_number}, HSA-id {place.hsa_id}{above}")
+    lines += ["", "Personer där, som kan få roller:", ""]
+    for one in newcomers():
+        value, register = one.person.person_id.value, one.person.register
+        lines.append(f"  {value[:8]}-{value[8:]}  {register.given_name_in_use} {register.surname}, {one.place.name}")
+    return lines
