@@ -72,11 +72,16 @@ class OrganisationForm(EditForm):
         _("Organisations-id i användarkatalog (HSA-id)"),
         31,
         required=_("Ange organisationens HSA-id."),
+        help_text=_("Som i katalogen, till exempel SE2321000131-1000."),
         autocapitalize="characters",
         spellcheck="false",
     )
     organisation_number = text_line(
-        _("Organisationsnummer"), 13, required=_("Ange organisationsnumret, tio siffror."), inputmode="numeric"
+        _("Organisationsnummer"),
+        13,
+        required=_("Ange organisationsnumret, tio siffror."),
+        help_text=_("Tio siffror, med eller utan bindestreck."),
+        inputmode="numeric",
     )
     country = text_line(_("Land"), 2, required=_("Skriv landet som två bokstäver, till exempel SE."), autocapitalize="characters")
     county = forms.ChoiceField(

@@ -16,7 +16,7 @@ from issuance.queries.administration.places import AreaHead, OrganisationHead
 
 @dataclass(frozen=True)
 class NextStep:
-    """Something to do: `text` leads to `url`, empty where somebody else does it; `why` says what for."""
+    """Something to do: `text` leads to `url`; `why` says what for, or who does it."""
 
     text: str
     url: str
@@ -50,7 +50,7 @@ def of_organisation(actor: Actor, head: OrganisationHead, found: OrganisationFac
         yield NextStep(_("Välj beställningsbara artiklar"), reverse("organisation_articles", args=[head.id]), why)
     if Action.CHOOSE_ARTICLES in head.rights and not found.customisation.name:
         why = _("Kortleverantören lägger in den, och ansvarig utgivare verifierar den.")
-        yield NextStep(_("Kortanpassning saknas"), "", why)
+        yield NextStep(_("Kortanpassning saknas"), reverse("organisation_customisation", args=[head.id]), why)
     if _gives_clerks(actor, head) and not readiness.has_clerks(head.id):
         why = _("Ingen ID-administratör eller biträdande utgivare når organisationen.")
         yield NextStep(_("Lägg till behörighetsroll"), reverse("organisation_role_add", args=[head.id]), why)
