@@ -13,10 +13,10 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-UNPACKED = 32 * 1024 * 1024
+UNPACKED = 16 * 1024 * 1024
 PARTS = 500
-SECONDS = 15
-MEMORY = 1024 * 1024 * 1024
+SECONDS = 10
+MEMORY = 512 * 1024 * 1024
 LAST_ROW = 1_048_576
 """What a sheet can have (ECMA-376 part 1, 18.3.1.73)."""
 

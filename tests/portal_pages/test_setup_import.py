@@ -1,5 +1,6 @@
 """Importera från fil over HTTP: the file, its preview, what came of it, and the files that can be fetched."""
 
+import datetime as dt
 import io
 from typing import Any
 
@@ -12,9 +13,9 @@ from openpyxl import load_workbook
 
 from issuance.authz import Role
 from issuance.domain.setup_files import SHAPES, Kind
-from issuance.models import Event, Office, Organisation, SetupImport
+from issuance.models import Event, Office, Organisation, RoleGrant, SetupImport
 from issuance.services import configuration
-from siths_portal.lib import tables, workbooks
+from siths_portal.lib import clock, tables, workbooks
 from tests.issuance.test_setup_import import OFFICE, ORGANISATION, csv, table, whole
 from tests.issuance.world import SETUP
 from tests.portal_pages.test_administration import MOST_QUERIES, admin, at, client_of, issuer
@@ -83,6 +84,20 @@ class TestTheWalk:
         assert "Finns redan (1)" in text_of(answer)
         assert client.post(page.request["PATH_INFO"], {"plan": answer.context["plan"].sha256}).status_code == 302
         assert Office.objects.filter(name="Kontor B").count() == 1
+
+    def test_roles_are_given_by_who_logged_in_a_moment_ago(self, world: Any) -> None:
+        client = issuer(world)
+        role = {"hsa_id": world.post(world.clinic).hsa_id, "role": "Läs", "organisation": "TST2321000131-1004"}
+        page, office = preview_of(client, csv(Kind.ROLES, role)), preview_of(client, csv(Kind.OFFICES, OFFICE))
+        with clock.moved_to(clock.now() + dt.timedelta(minutes=14)):
+            client.get(START)
+        with clock.moved_to(clock.now() + dt.timedelta(minutes=16)):
+            answer = client.post(page.request["PATH_INFO"], {"plan": page.context["plan"].sha256})
+            assert answer["Location"].startswith("/logga-in/?")
+            assert "skickat" not in answer["Location"]  # it is not the session that has ended
+            assert not RoleGrant.objects.filter(role="reader").exists()
+            plan = {"plan": office.context["plan"].sha256}
+            assert client.post(office.request["PATH_INFO"], plan)["Location"] == office.request["PATH_INFO"]
 
     def test_a_file_that_cannot_be_taken_is_said_at_its_field(self, world: Any) -> None:
         client = issuer(world)
