@@ -18,14 +18,17 @@ from typing import Final
 
 import uvloop
 
+from pki.ocspd.accepting import Door
 from pki.ocspd.app import Responder
 from pki.ocspd.line import EACH, Line
 from pki.ocspd.presence import Presence
-from pki.ocspd.serving import Connection, Server
+from pki.ocspd.serving import Server
 
 log = logging.getLogger("pki.ocspd")
 
 BACKLOG: Final = 1024
+SILENT: Final = 1
+"""Seconds after which a connection is accepted though its client has sent nothing."""
 AGAIN: Final = 0.2
 """Seconds before a worker that ended is followed by another."""
 ENDING: Final = 5.0
@@ -38,6 +41,7 @@ def listen(host: str, port: int) -> socket.socket:
     opened = socket.socket(family, socket.SOCK_STREAM)
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, SILENT)
     opened.bind(address)
     opened.listen(BACKLOG)
     opened.setblocking(False)
@@ -54,7 +58,8 @@ async def serve(listening: socket.socket, store: Path, memo: int) -> None:
     Presence(store, responder.counts).start()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    accepting = await loop.create_server(lambda: Connection(server), sock=listening, backlog=BACKLOG)
+    door = Door(listening, server, loop)
+    door.open()
     gc.collect()
     gc.freeze()
     ticked = loop.time()
@@ -64,7 +69,7 @@ async def serve(listening: socket.socket, store: Path, memo: int) -> None:
             ticked += 1
             server.tick()
         await asyncio.sleep(EACH)
-    accepting.close()
+    door.close()
     server.ending = True
     until = loop.time() + ENDING / 2
     while server.connections and loop.time() < until:

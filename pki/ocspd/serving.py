@@ -16,6 +16,7 @@ import httptools
 
 from pki.domain import ocsp_answer, ocsp_request
 from pki.ocspd.app import ERRORS, Live, Responder, Wanted
+from pki.ocspd.heads import END, Heads
 from pki.ocspd.telling import health
 from siths_portal.lib import clock
 
@@ -30,11 +31,8 @@ CONNECTIONS: Final = 4096
 MAX_HEAD: Final = 64 * 1024
 MAX_BODY: Final = 1024 * 1024
 """What is read of a body that is too large, so that its sender sees the answer."""
-_HEADS: Final = 1024
 _PATH: Final = b"/ocsp"
-_GET: Final = b"GET /ocsp/"
-_VERSION: Final = b" HTTP/1.1\r\n"
-_END: Final = b"\r\n\r\n"
+_CLOSE: Final = b"Connection: close\r\n"
 
 
 class Request(NamedTuple):
@@ -77,15 +75,15 @@ def respond(responder: Responder, request: Request) -> Reply | Wanted:
 
 def finished(request: Request, payload: bytes) -> Reply:
     """The reply with this payload: all of it, its head alone, or that the caller has it already."""
-    head, _, _ = payload.partition(_END)
+    head, _, _ = payload.partition(END)
     if request.match is not None and b"\r\nETag: " in head:
         lines = head.split(b"\r\n")
         etag = next(line[6:].decode() for line in lines if line.startswith(b"ETag: "))
         # By entity tag alone: "revoked" may be signed in the same second as "good", and dates cannot tell them apart.
         if _matches(request.match, etag):
             kept = [line for line in lines if not line.startswith(b"Content-")]
-            return Reply(b"\r\n".join(kept) + _END, HTTPStatus.NOT_MODIFIED)
-    return Reply(head + _END if request.method == "HEAD" else payload)
+            return Reply(b"\r\n".join(kept) + END, HTTPStatus.NOT_MODIFIED)
+    return Reply(head + END if request.method == "HEAD" else payload)
 
 
 def _matches(header: str, etag: str) -> bool:
@@ -133,10 +131,8 @@ class Server:
         self.connections: set[Connection] = set()
         self.beat = 0
         """Seconds since the start, as `tick` counts them."""
-        self.posts: dict[bytes, int] = {}
-        """Heads of POSTs that were read before, and how long a body they announce."""
-        self.gets: set[bytes] = set()
-        """Heads of GETs that were read before, from the end of their address on."""
+        self.kept, self.last = Heads(), Heads()
+        """Heads that were read before, of requests whose connection stays open and of those with which it ends."""
         self.start = b""
         self.ending = False
         self.tick()
@@ -155,25 +151,24 @@ class Server:
 
     def learn(self, data: bytes, request: Request) -> None:
         """Remembers the head of a request that came whole as `data`, if nothing but what is recognised depends on it."""
-        if request.method == "POST":
-            head = data[: len(data) - len(request.body)]
-            if head.startswith(b"POST /ocsp HTTP/1.1\r\n") and head.endswith(_END) and head.count(_END) == 1 and request.body:
-                if len(self.posts) >= _HEADS:
-                    self.posts.clear()
-                self.posts[head] = len(request.body)
-        elif request.method == "GET" and data.startswith(_GET) and not request.body:
-            rest = data[4 + len(request.target) :]
-            if rest.startswith(_VERSION) and rest.endswith(_END) and rest.count(_END) == 1:
-                if len(self.gets) >= _HEADS:
-                    self.gets.clear()
-                self.gets.add(rest)
+        heads = self.kept if request.stays else self.last
+        heads.learn(data, request.method, request.target, request.body)
+
+    def said_last(self, data: bytes) -> bytes | None:
+        """All that is said to a client that sent `data` and wants its connection closed then; None if more is to be known."""
+        try:
+            said = self.last.answer(self.responder, data)
+        except Exception:  # noqa: BLE001  (the connection that takes it over answers, and tells)
+            return None
+        return None if said is None or isinstance(said, Wanted) else self.start + _CLOSE + said
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection."""
+    """One client's connection. `first` was read of it before the loop had it."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, first: bytes = b"") -> None:
         self._server = server
+        self._first = first
         self._responder = server.responder
         self._transport: asyncio.Transport = cast("asyncio.Transport", None)
         self._parser: httptools.HttpRequestParser | None = None
@@ -201,6 +196,9 @@ class Connection(asyncio.Protocol):
             transport.close()
             return
         self._server.connections.add(self)
+        first, self._first = self._first, b""
+        if first:
+            self.data_received(first)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forgets it; a signer's answer that is under way goes nowhere."""
@@ -214,9 +212,13 @@ class Connection(asyncio.Protocol):
         self._transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """Reads again."""
+        """Reads again, unless a request waits for a signer."""
         self._paused = False
-        self._transport.resume_reading()
+        self._read_on()
+
+    def _read_on(self) -> None:
+        if not self._paused and not self._held:
+            self._transport.resume_reading()
 
     def check(self) -> None:
         """Ends it if it has been silent, or slow, for too long."""
@@ -238,16 +240,7 @@ class Connection(asyncio.Protocol):
     def _recognised(self, data: bytes) -> bytes | None:
         """The payload for a request that is whole and has a known head, empty if it waits for a signer; None for all others."""
         try:
-            if data.startswith(_GET):
-                end = data.find(_VERSION)
-                if end < 0 or data[end:] not in self._server.gets:
-                    return None
-                said = self._responder.get(data[len(_GET) : end])
-            else:
-                cut = data.find(_END) + 4
-                if self._server.posts.get(data[:cut]) != len(data) - cut:
-                    return None
-                said = self._responder.post(data[cut:])
+            said = self._server.kept.answer(self._responder, data)
         except Exception:  # noqa: BLE001  (every request gets an answer)
             return self._failed()
         if isinstance(said, Wanted):
@@ -279,7 +272,7 @@ class Connection(asyncio.Protocol):
                 self._requests[-1] = self._requests[-1]._replace(stays=False)  # no other protocol is spoken
         except httptools.HttpParserError:
             self._requests.append(Request("", b"", stays=False))
-        if whole and self._between and len(self._requests) == 1 and self._requests[0].stays and not self._special:
+        if whole and self._between and len(self._requests) == 1 and not self._special:
             self._server.learn(data, self._requests[0])
         self._go_on()
 
@@ -366,7 +359,7 @@ class Connection(asyncio.Protocol):
         self._waits, self._since = False, self._server.beat
         if self._held:
             self._held = False
-            self._transport.resume_reading()
+            self._read_on()
         try:
             payload = self._responder.settle(wanted, said)
         except Exception:  # noqa: BLE001  (every request gets an answer)
@@ -377,7 +370,7 @@ class Connection(asyncio.Protocol):
     def _write(self, request: Request, reply: Reply) -> None:
         head = self._server.start if reply.status is HTTPStatus.OK else self._server.head(reply.status)
         stays = request.stays and not self._server.ending
-        self._transport.write(head + (b"" if stays else b"Connection: close\r\n") + reply.payload)
+        self._transport.write(head + (b"" if stays else _CLOSE) + reply.payload)
         if not stays:
             self._closing = True
             self._transport.close()
