@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from pki.hsm import Algorithm, KeySpec, hsm_for
 from tests.bench import ocsp_peers
-from tests.bench.load import ROUNDS, Server, against, interleaved, told
+from tests.bench.load import ROUNDS, Run, Server, against, interleaved, told
 from tests.bench.ocsp_corpus import Corpus, Responder
 from tests.pki.ocspd_stage import ask, ocspd
 from tests.pki_fixtures import make_token
@@ -126,13 +126,25 @@ def test_post_beside(corpus: Corpus, served: Server, report: Report, name: str) 
 
 
 def test_post_beside_openssl_on_its_own_terms(corpus: Corpus, served: Server, report: Report) -> None:
-    """It signs each answer, for a client that makes a connection a request; ours is asked both ways."""
+    """It signs each answer, for a client that makes a connection a request; ours is asked both ways.
+
+    What nginx does with one answer for all tells how much of such a rate is the client's and the kernel's.
+    """
     alike = replace(served, close=True)
-    with ocsp_peers.openssl(corpus) as theirs:
-        runs = interleaved({"pki_ocspd": served, "alike": alike, "openssl": theirs}, corpus.folder)
+    with ocsp_peers.openssl(corpus) as theirs, ocsp_peers.fixed(corpus) as fixed:
+        runs = interleaved({"pki_ocspd": served, "alike": alike, "openssl": theirs, "fixed": fixed}, corpus.folder)
     what = f"OCSP by POST, {corpus.what}"
     report("pki", what, "pki_ocspd", [run.rate for run in runs["pki_ocspd"]], told(runs["pki_ocspd"]))
-    report("pki", what, "pki_ocspd, a connection a request", [run.rate for run in runs["alike"]], told(runs["alike"]))
     ratios = against(runs["pki_ocspd"], runs["openssl"], 3, 4), against(runs["alike"], runs["openssl"])
     note = f"{told(runs['openssl'])}; {ratios[0]}; by a client that does the same {ratios[1]}"
-    report("pki", what, "openssl ocsp -multi 2, a connection a request", [run.rate for run in runs["openssl"]], note)
+    once = "a connection a request"
+    report("pki", what, f"openssl ocsp -multi 2, {once}", [run.rate for run in runs["openssl"]], note)
+    note = f"{told(runs['alike'])}; CPU {cpu(runs['openssl']) / cpu(runs['alike']):.1f} x less than openssl"
+    report("pki", what, f"pki_ocspd, {once}", [run.rate for run in runs["alike"]], note)
+    note = f"{told(runs['fixed'])}; {against(runs['alike'], runs['fixed'])}"
+    report("pki", what, f"nginx, one answer, {once}", [run.rate for run in runs["fixed"]], note)
+
+
+def cpu(runs: list[Run]) -> float:
+    """Median of the server's processor time a request, in µs."""
+    return statistics.median(run.cpu_us for run in runs)

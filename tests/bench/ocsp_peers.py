@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -29,23 +30,36 @@ http {{
   access_log off; keepalive_requests 1000000000; sendfile on; open_file_cache max=4096;
   client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u;
   scgi_temp_path {folder}/s;
-  server {{ listen 127.0.0.1:{port}; root {folder}/files; default_type application/ocsp-response; expires 60s; }}
+  server {{ listen 127.0.0.1:{port}; root {folder}/files; default_type application/ocsp-response; expires 60s; {more} }}
 }}
 """
 FILES = 1000  # as many as its cache of open files holds with room to spare
 
 
 @contextlib.contextmanager
+def fixed(corpus: Corpus) -> Iterator[Server]:
+    """nginx with one answer of that size to every POST, by a connection a request: what the client can at most."""
+    with _nginx(corpus, "fixed", f'location /ocsp {{ return 200 "{"x" * len(corpus.answers[0])}"; }}') as server:
+        yield replace(server, requests=corpus.posts, close=True)
+
+
+@contextlib.contextmanager
 def nginx(corpus: Corpus) -> Iterator[Server]:
     """nginx with answers as files, open and cached."""
-    folder, port = corpus.folder / "nginx", free_port()
+    with _nginx(corpus, "nginx") as server:
+        yield server
+
+
+@contextlib.contextmanager
+def _nginx(corpus: Corpus, name: str, more: str = "") -> Iterator[Server]:
+    folder, port = corpus.folder / name, free_port()
     (folder / "files").mkdir(parents=True)
     for number, answer in enumerate(corpus.answers[:FILES]):
         (folder / "files" / str(number)).write_bytes(answer)
     requests = folder / "requests"
     requests.write_text("\n".join(f"G /{number}" for number in range(min(FILES, len(corpus.answers)))))
     user = "user root;" if os.geteuid() == 0 else ""
-    (folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=port, user=user))
+    (folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=port, user=user, more=more))
     command = [required("nginx", "nginx"), "-e", "stderr", "-c", folder / "nginx.conf"]
     with started(command, port, folder / "log") as pid:
         yield Server(f"http://127.0.0.1:{port}", pid, requests)
