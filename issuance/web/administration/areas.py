@@ -1,5 +1,6 @@
 """Pages of issuing areas (domain.md 7.2)."""
 
+from functools import partial
 from uuid import UUID
 
 from django.contrib import messages
@@ -24,7 +25,7 @@ from issuance.web.administration.around import (
     page,
     row,
 )
-from issuance.web.administration.editing import initial, saved
+from issuance.web.administration.editing import answered, initial
 from issuance.web.administration.forms import AreaForm
 from issuance.web.administration.frames import area_page
 
@@ -73,19 +74,14 @@ def area_new(request: HttpRequest) -> HttpResponse:
     """Makes an area. Raises Forbidden."""
     actor = actor_of(request)
     policy.require_global(actor, Action.CREATE_ORGANISATION)
-    form, status = AreaForm(request.POST or None), 200
-    if request.method == "POST":
-        form = AreaForm(request.POST)
-        made, status = saved(
-            form,
-            actor,
-            lambda given: configuration.create_area(
-                actor=actor, name=given["name"], invoice_reference=given["invoice_reference"]
-            ),
-        )
-        if made is not None:
-            messages.success(request, _("Utgivningsområdet är skapat. Skapa nu den organisation som är utgivande."))
-            return redirect("area", made.id)
+    form, made, status = answered(
+        request,
+        AreaForm,
+        lambda given: configuration.create_area(actor=actor, name=given["name"], invoice_reference=given["invoice_reference"]),
+    )
+    if made is not None:
+        messages.success(request, _("Utgivningsområdet är skapat. Skapa nu den organisation som är utgivande."))
+        return redirect("area", made.id)
     context = {"form": form, "submit": _("Skapa"), "cancel_url": reverse("administration")}
     heading = _("Skapa utgivningsområde")
     return page(request, _FORM, context, heading=heading, crumbs=[Crumb(heading)], status=status)
@@ -97,26 +93,21 @@ def area_edit(request: HttpRequest, area_id: UUID) -> HttpResponse:
     actor = actor_of(request)
     head = places.area_head(actor=actor, area_id=area_id)
     demand(Action.CREATE_ORGANISATION in head.rights)
-    issuers = areas.issuer_choices(area_id=area_id)
-    status = 200
-    if request.method == "POST":
-        form = AreaForm(request.POST, issuers=issuers)
-        made, status = saved(
-            form,
-            actor,
-            lambda given: configuration.edit_area(
-                actor=actor,
-                area_id=area_id,
-                version=given["version"],
-                name=given["name"],
-                invoice_reference=given["invoice_reference"],
-                issuing_organisation_id=UUID(given["issuing_organisation"]) if given["issuing_organisation"] else None,
-            ),
-        )
-        if made is not None:
-            messages.success(request, _("Utgivningsområdet är sparat."))
-            return redirect("area", area_id)
-    else:
-        form = AreaForm(initial=initial(AreaForm, areas.area_facts(actor=actor, area_id=area_id)), issuers=issuers)
+    form, made, status = answered(
+        request,
+        partial(AreaForm, issuers=areas.issuer_choices(area_id=area_id)),
+        lambda given: configuration.edit_area(
+            actor=actor,
+            area_id=area_id,
+            version=given["version"],
+            name=given["name"],
+            invoice_reference=given["invoice_reference"],
+            issuing_organisation_id=UUID(given["issuing_organisation"]) if given["issuing_organisation"] else None,
+        ),
+        first=lambda: initial(AreaForm, areas.area_facts(actor=actor, area_id=area_id)),
+    )
+    if made is not None:
+        messages.success(request, _("Utgivningsområdet är sparat."))
+        return redirect("area", area_id)
     context = {"form": form, "submit": _("Spara"), "cancel_url": reverse("area", args=[area_id])}
     return area_page(request, _FORM, head, context, here="area", step=_("Redigera utgivningsområdet"), status=status)

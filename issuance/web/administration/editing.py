@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, cast
 
 from django import forms
-from django.http import QueryDict
+from django.http import HttpRequest, QueryDict
 from django.utils.translation import gettext as _
 
 from issuance.authz import Actor
 from issuance.queries.administration import change_words, history
 from issuance.queries.administration.history import ToldChange
 from issuance.services.configuration import Outdated
+from issuance.web.administration.around import actor_of
 from siths_portal.lib.errors import Conflict, Invalid
 from siths_portal.lib.forms import Form
 
@@ -83,3 +84,18 @@ def saved[T](form: Form, actor: Actor, act: Callable[[dict[str, Any]], T]) -> tu
     except (Invalid, Conflict) as error:
         form.take(error)
         return None, error.http_status
+
+
+def answered[F: Form, T](
+    request: HttpRequest,
+    make: Callable[..., F],
+    act: Callable[[dict[str, Any]], T],
+    *,
+    first: Callable[[], dict[str, Any]] = dict,
+) -> tuple[F, T | None, int]:
+    """A form as it is first shown, with the values of `first`; or as it was sent, with what `act` made of it. And the status."""
+    if request.method != "POST":
+        return make(initial=first()), None, 200
+    form = make(request.POST)
+    made, status = saved(form, actor_of(request), act)
+    return form, made, status

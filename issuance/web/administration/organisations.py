@@ -1,6 +1,7 @@
 """Pages of organisations and sub-organisations (domain.md 7.3, 7.4)."""
 
 import datetime as dt
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +28,7 @@ from issuance.web.administration.around import (
     next_url,
     row,
 )
-from issuance.web.administration.editing import initial, saved
+from issuance.web.administration.editing import answered, initial
 from issuance.web.administration.forms import FeeForm, OrganisationForm
 from issuance.web.administration.frames import area_page, may_change, organisation_page
 from siths_portal.lib import clock
@@ -126,23 +127,21 @@ def organisation_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
     demand(Action.CREATE_ORGANISATION in head.rights)
     has_issuer = areas.area_facts(actor=actor, area_id=area_id).issuing_organisation_id is not None
     asked = frozenset({"charged"} if has_issuer else {"charged", "issuing"})
-    form, status = OrganisationForm(initial={"country": "SE", "issuing": True}, asked=asked), 200
-    if request.method == "POST":
-        form = OrganisationForm(request.POST, asked=asked)
-        made, status = saved(
-            form,
-            actor,
-            lambda given: configuration.create_organisation(
-                actor=actor,
-                area_id=area_id,
-                issuing=given.get("issuing", False),
-                charged=given["charged"] == "yes",
-                **vars(OrganisationForm.data_of(given)),
-            ),
-        )
-        if made is not None:
-            messages.success(request, _("Organisationen är skapad."))
-            return redirect("organisation", made.id)
+    form, made, status = answered(
+        request,
+        partial(OrganisationForm, asked=asked),
+        lambda given: configuration.create_organisation(
+            actor=actor,
+            area_id=area_id,
+            issuing=given.get("issuing", False),
+            charged=given["charged"] == "yes",
+            **vars(OrganisationForm.data_of(given)),
+        ),
+        first=lambda: {"country": "SE", "issuing": True},
+    )
+    if made is not None:
+        messages.success(request, _("Organisationen är skapad."))
+        return redirect("organisation", made.id)
     context = {"form": form, "submit": _("Skapa"), "cancel_url": reverse("area", args=[area_id])}
     return area_page(request, _FORM, head, context, here="area", step=_("Skapa organisation"), status=status)
 
@@ -157,24 +156,21 @@ def sub_organisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRes
     asked = frozenset({"customisation"} if organisations.generic_exists() else ())
     like_parent = {"country": above.country, "county": above.county, "customisation": "above"}
     number = organisation_number(above.organisation_number)
-    form = OrganisationForm(initial={**like_parent, "organisation_number": number}, asked=asked)
-    status = 200
-    if request.method == "POST":
-        form = OrganisationForm(request.POST, asked=asked)
-        made, status = saved(
-            form,
-            actor,
-            lambda given: configuration.create_organisation(
-                actor=actor,
-                area_id=head.area.id,
-                parent_id=organisation_id,
-                generic_customisation=given.get("customisation") == "generic",
-                **vars(OrganisationForm.data_of(given)),
-            ),
-        )
-        if made is not None:
-            messages.success(request, _("Underorganisationen är skapad."))
-            return redirect("organisation", made.id)
+    form, made, status = answered(
+        request,
+        partial(OrganisationForm, asked=asked),
+        lambda given: configuration.create_organisation(
+            actor=actor,
+            area_id=head.area.id,
+            parent_id=organisation_id,
+            generic_customisation=given.get("customisation") == "generic",
+            **vars(OrganisationForm.data_of(given)),
+        ),
+        first=lambda: {**like_parent, "organisation_number": number},
+    )
+    if made is not None:
+        messages.success(request, _("Underorganisationen är skapad."))
+        return redirect("organisation", made.id)
     context = {
         "form": form,
         "submit": _("Skapa"),
@@ -197,25 +193,21 @@ def organisation_edit(request: HttpRequest, organisation_id: UUID) -> HttpRespon
     found = organisations.organisation_facts(actor=actor, organisation_id=organisation_id)
     chooses = head.is_sub_organisation and not found.customisation.own
     asked = frozenset({"customisation"} if chooses and organisations.generic_exists() else ())
-    status = 200
-    if request.method == "POST":
-        form = OrganisationForm(request.POST, asked=asked)
-        made, status = saved(
-            form,
-            actor,
-            lambda given: configuration.edit_organisation(
-                actor=actor,
-                organisation_id=organisation_id,
-                version=given["version"],
-                data=OrganisationForm.data_of(given),
-                generic_customisation=given["customisation"] == "generic" if asked else None,
-            ),
-        )
-        if made is not None:
-            messages.success(request, _("Organisationen är sparad."))
-            return redirect("organisation", organisation_id)
-    else:
-        form = OrganisationForm(initial=initial(OrganisationForm, found), asked=asked)
+    form, made, status = answered(
+        request,
+        partial(OrganisationForm, asked=asked),
+        lambda given: configuration.edit_organisation(
+            actor=actor,
+            organisation_id=organisation_id,
+            version=given["version"],
+            data=OrganisationForm.data_of(given),
+            generic_customisation=given["customisation"] == "generic" if asked else None,
+        ),
+        first=lambda: initial(OrganisationForm, found),
+    )
+    if made is not None:
+        messages.success(request, _("Organisationen är sparad."))
+        return redirect("organisation", organisation_id)
     context = {"form": form, "submit": _("Spara"), "cancel_url": reverse("organisation", args=[organisation_id])}
     step = _("Redigera uppgifter")
     return organisation_page(request, _FORM, head, context, here="organisation", step=step, status=status)
@@ -227,22 +219,20 @@ def organisation_fee(request: HttpRequest, organisation_id: UUID) -> HttpRespons
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
     demand(Action.CREATE_ORGANISATION in head.rights)
-    form, status = FeeForm(initial={"valid_from": clock.today()}), 200
-    if request.method == "POST":
-        form = FeeForm(request.POST)
-        made, status = saved(
-            form,
-            actor,
-            lambda given: configuration.set_subscription_fee(
-                actor=actor,
-                organisation_id=organisation_id,
-                charged=given["charged"] == "yes",
-                valid_from=dt.datetime.combine(given["valid_from"], dt.time(), clock.STOCKHOLM),
-            ),
-        )
-        if made is not None:
-            messages.success(request, _("Abonnemangsavgiften är bestämd."))
-            return redirect("organisation_fee", organisation_id)
+    form, made, status = answered(
+        request,
+        FeeForm,
+        lambda given: configuration.set_subscription_fee(
+            actor=actor,
+            organisation_id=organisation_id,
+            charged=given["charged"] == "yes",
+            valid_from=dt.datetime.combine(given["valid_from"], dt.time(), clock.STOCKHOLM),
+        ),
+        first=lambda: {"valid_from": clock.today()},
+    )
+    if made is not None:
+        messages.success(request, _("Abonnemangsavgiften är bestämd."))
+        return redirect("organisation_fee", organisation_id)
     context = {
         "head": head,
         "form": form,
