@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Error, expect
 
 from siths_portal.demo.portraits import portrait_of
 from tests.browser import browser
-from tests.e2e import outside, walk
+from tests.e2e import outside, setting_up, walk
 from tests.e2e.desk import Desk, desk
 from tests.e2e.hands import Hands, Keyboard, Mouse
 from tests.e2e.outside import FIRST_CLERK, SECOND_CLERK, Holder, Registry, await_ocsp, clerk
@@ -455,3 +455,9 @@ def test_a_person_with_cards_in_every_state(at: Desk) -> None:
     for status in ("Aktiv", "Spärrad", "Utgången"):
         at.reads(status)
     at.look("Alla lägen", tour="person")
+
+
+def test_a_new_area_is_set_up(stage: Stage, browser: Browser) -> None:
+    """As a new user does it with README and guide: a region, two municipalities, a private provider, offices, articles, roles."""
+    setting_up.set_up(stage, browser)
+    setting_up.check(stage)
