@@ -187,9 +187,9 @@ def load_places() -> None:
             configuration.register_article(actor=SETUP, article=article)
     if not CardCustomisation.objects.filter(generic=True).exists():
         configuration.register_generic_customisation(actor=SETUP, **vars(GENERIC))
-    for row in CardCustomisation.objects.filter(generic=True, logotype=None):
-        put_logotype(row)
-        configuration.verify_customisation(actor=SETUP, customisation_id=row.id)
+    for generic in CardCustomisation.objects.filter(generic=True, logotype=None):
+        put_logotype(generic)
+        configuration.verify_customisation(actor=SETUP, customisation_id=generic.id)
     for area in AREAS:
         row = IssuingArea.objects.filter(name=area.name).first() or configuration.create_area(
             actor=SETUP, name=area.name, invoice_reference=area.invoice_reference
