@@ -90,13 +90,9 @@ class TestOverdue:
     @pytest.mark.parametrize("role", sorted(QUALIFIED_ROLES))
     def test_then_issuing_stops_and_everything_else_stays(self, world: Any, role: Role, request: Any) -> None:
         order, actor = world.order(), world.officer(role=role)
-        post = world.post()
         request.getfixturevalue("later")
         overdue = actor_of_person(actor.person_id)
-        rows: dict[Action, Any] = {
-            Action.ORDER_ORDINARY_CARD: post, Action.ACTIVATE_ORDINARY_CARD: order.carrier, Action.REMOVE_ORDER: order,
-            Action.REVOKE_CARRIER: order.carrier, Action.REVOKE_EID: order.eid,
-        }  # fmt: skip
+        rows = world.targets(order)
         for action in ALLOWED[role]:
             row = rows.get(action, world.region)
             assert policy.may(actor, action, row)

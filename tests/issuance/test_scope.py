@@ -64,11 +64,7 @@ def test_the_permission_matrix_is_the_specification() -> None:
 @pytest.mark.parametrize("role", ROLES)
 def test_each_role_does_in_its_scope_what_the_matrix_says(world: Any, role: Role) -> None:
     """Ordered card of the region: every action by every role, through the policy."""
-    order = world.order()
-    rows = {
-        Action.ORDER_ORDINARY_CARD: order.eid.post, Action.REMOVE_ORDER: order, Action.REVOKE_EID: order.eid,
-        Action.REVOKE_CARRIER: order.carrier, Action.ACTIVATE_ORDINARY_CARD: order.carrier, Action.EDIT_OFFICE: world.office,
-    }  # fmt: skip
+    rows = world.targets(world.order()) | {Action.EDIT_OFFICE: world.office}
     actor = world.officer(world.region, role)
     for action, cells in MATRIX.items():
         row = rows.get(action, world.region)

@@ -4,8 +4,9 @@ import datetime as dt
 import itertools
 import uuid
 from dataclasses import dataclass, field
+from typing import Any
 
-from issuance.authz import Actor, Role, system
+from issuance.authz import Action, Actor, Role, system
 from issuance.domain.ids import PersonId, PersonIdKind, luhn_check_digit
 from issuance.models import Article, CardCustomisation, CardOrder, Document, IssuingArea, Office, Organisation, Person, Post
 from issuance.ports import DirectoryPost, PersonKey, RegisteredAddress, RegisterPerson
@@ -135,6 +136,14 @@ class World:
             office_id=(office or self.office).id,
             idempotency_key=key or uuid.uuid4().hex,
         )
+
+    @staticmethod
+    def targets(order: CardOrder) -> dict[Action, Any]:
+        """What actions on people and cards are tried on, for a card that was ordered."""
+        return {
+            Action.ORDER_ORDINARY_CARD: order.eid.post, Action.REMOVE_ORDER: order, Action.REVOKE_EID: order.eid,
+            Action.REVOKE_CARRIER: order.carrier, Action.ACTIVATE_ORDINARY_CARD: order.carrier,
+        }  # fmt: skip
 
     def key_of(self, person: Person) -> PersonKey:
         identifier = person.identifiers.get(valid_to=None)
