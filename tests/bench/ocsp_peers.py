@@ -141,12 +141,13 @@ class Openssl:
         assert self._process.poll() is None, (self._folder / "log").read_text()[-3000:]
 
     def end(self) -> None:
-        """Ends it and its children."""
+        """Ends it and its children, and waits until the last of them has let go of the port."""
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.kill()
             self._process.wait(30)
+            wait_for(lambda: not listens(self.port))
 
 
 @contextlib.contextmanager
