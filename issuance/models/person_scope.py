@@ -1,10 +1,15 @@
 """Where a person is visible: a table that follows from posts, carriers and eIDs, kept in their transactions."""
 
 from collections.abc import Iterable
+from typing import ClassVar
 from uuid import UUID
 
+from django.contrib.postgres.indexes import OpClass
 from django.db import connection, models
+from django.db.models import F
+from django.db.models.functions import Lower
 
+from issuance.authz.scope import ScopedManager, ScopeRule
 from issuance.models.organisations import Organisation
 from issuance.models.persons import Person
 
@@ -16,8 +21,8 @@ _WANTED = """
 """
 
 
-class PersonScopeManager(models.Manager["PersonScope"]):
-    """Writes and checks the table."""
+class PersonScopeManager(ScopedManager["PersonScope"]):
+    """Writes and checks the table, and knows whose people an actor sees."""
 
     def refresh(self, person_ids: Iterable[UUID]) -> None:
         """Makes the rows of these people follow from their posts, carriers and eIDs, in the caller's transaction.
@@ -72,8 +77,15 @@ class PersonScope(models.Model):
     sort_name = models.CharField(max_length=210, db_collation="sv-x-icu")
     person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="scopes")
 
-    objects = PersonScopeManager()
+    objects: ClassVar[PersonScopeManager] = PersonScopeManager()
+    scope = ScopeRule(path="organisation__scope_path", protected="person__is_protected", person="person_id")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["organisation", "person"], name="issuance_person_scope_once")]
-        indexes = [models.Index(fields=["organisation", "sort_name", "person"], name="issuance_person_scope_page")]
+        indexes = [
+            models.Index(fields=["organisation", "sort_name", "person"], name="issuance_person_scope_page"),
+            # Search by the beginning of a name, in each organisation of a scope.
+            models.Index(
+                F("organisation"), OpClass(Lower("sort_name"), name="text_pattern_ops"), name="issuance_person_scope_name"
+            ),
+        ]
