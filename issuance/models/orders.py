@@ -13,6 +13,9 @@ from issuance.models.organisations import Article, CardCustomisation, Office, Or
 from issuance.models.photos import Photo
 from siths_portal.lib.ids import new_id
 
+UNDER_WAY = [state.value for state in (OrderState.QUEUED, OrderState.ACCEPTED, OrderState.IN_PRODUCTION, OrderState.PRODUCED)]
+"""Orders that are neither sent nor ended."""
+
 _UNOWNED = [OrderState.QUEUED.value, OrderState.CANCELLED.value]
 
 
@@ -61,6 +64,9 @@ class CardOrder(Stateful):
         indexes = [
             models.Index(fields=["id"], condition=Q(state=OrderState.QUEUED.value), name="issuance_order_queue"),
             models.Index(fields=["supplier_ref", "id"], name="issuance_order_supplier"),
+            # What an office is used for.
+            models.Index(fields=["office", "-ordered_at"], name="issuance_order_office"),
+            models.Index(fields=["office"], condition=Q(state__in=UNDER_WAY), name="issuance_order_office_underway"),
             models.Index(fields=["sent_at"], condition=Q(sent_at__isnull=False), name="issuance_order_sent"),
         ]
 

@@ -4,21 +4,16 @@ import datetime as dt
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Count, Exists, Max, OuterRef, Q
+from django.db.models import Exists, OuterRef
 
 from issuance.authz import Action, Actor, policy
-from issuance.domain.order_states import OrderState
 from issuance.models import CardOrder, Office, OrderDraft, Organisation, OrganisationOffice
+from issuance.models.orders import UNDER_WAY
 from issuance.queries import words
 from issuance.queries.administration import paging
 from issuance.queries.administration.areas import OfficeLine, office_line
 from issuance.queries.administration.change_words import organisation_number
 from issuance.queries.administration.places import Above, is_seen
-
-UNDER_WAY = tuple(
-    state.value for state in (OrderState.QUEUED, OrderState.ACCEPTED, OrderState.IN_PRODUCTION, OrderState.PRODUCED)
-)
-"""Orders that are neither sent nor ended."""
 
 
 @dataclass(frozen=True)
@@ -133,10 +128,11 @@ def office_facts(*, actor: Actor, office_id: UUID) -> OfficeFacts:
 def use_of(*, actor: Actor, office_id: UUID) -> OfficeUse:
     """What an office is used for. Orders and drafts for persons out of the actor's sight are counted nowhere (S13)."""
     orders = CardOrder.objects.visible_to(actor, Action.VIEW).filter(office=office_id)
-    told = orders.aggregate(under_way=Count("pk", filter=Q(state__in=UNDER_WAY)), last=Max("ordered_at"))
+    under_way = orders.filter(state__in=UNDER_WAY).count()
+    last = orders.order_by("-ordered_at").values_list("ordered_at", flat=True).first()
     seen = Organisation.objects.visible_to(actor, Action.VIEW).values("pk")
     drafts = OrderDraft.objects.filter(office=office_id, state="open", post__organisation__in=seen, person__is_protected=False)
-    return OfficeUse(told["under_way"], drafts.count(), words.day(told["last"]) if told["last"] else None)
+    return OfficeUse(under_way, drafts.count(), words.day(last) if last else None)
 
 
 def organisations_of(*, actor: Actor, office_id: UUID, after: UUID | None = None, limit: int = paging.PAGE) -> ConnectedPage:
