@@ -11,6 +11,7 @@ from issuance.authz import Role
 from issuance.queries.administration import holders
 from issuance.queries.administration.holders import Choice
 from issuance.queries.administration.paging import Order
+from siths_portal.lib import plans
 from tests.issuance.test_searching import analyze, fill
 
 
@@ -62,7 +63,10 @@ def test_the_last_page_is_no_more_work_than_the_first(world: Any, key: str, days
         with CaptureQueriesContext(connection) as queries:
             page = holders.holders(**arguments, after=after)
         assert len(page.rows) == 50
-        plan, brought = work(queries[-1]["sql"])
+        (walk,) = (each["sql"] for each in queries if "UNNEST" in each["sql"])
+        with plans.walking_indexes():
+            plan, brought = work(walk)
+        assert "Incremental Sort" in plan or "Sort" not in plan, plan
         assert index in plan, plan
         cost.append(brought)
     first, last = cost

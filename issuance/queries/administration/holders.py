@@ -20,7 +20,7 @@ from issuance.models import Eid, Office, Organisation
 from issuance.queries import words
 from issuance.queries.administration import paging
 from issuance.queries.administration.paging import Order
-from siths_portal.lib import clock
+from siths_portal.lib import clock, plans
 
 STATUSES = ("ordered", "sent", "activated_unsigned", "active", "revoked", "expired", "cancelled")
 """How an eID stands, with what its card waits for while it is ordered; the codes of `components/tag.html`."""
@@ -98,8 +98,11 @@ def holders(
     in_one = rows.filter(
         beyond, organisation=OuterRef("pk"), carrier__person__scopes__organisation=OuterRef("pk")
     ).order_by(*_ordering(order, choice, walked=True))  # fmt: skip
-    firsts = below.annotate(first=_Unnest(ArraySubquery(in_one.values("pk")[: limit + 1]))).values("first")
-    page = list(_read(Eid.objects.filter(pk__in=firsts).order_by(*_ordering(order, choice)))[: limit + 1])
+    firsts = below.annotate(first=_Unnest(ArraySubquery(in_one.values("pk")[: limit + 1])))
+    with plans.walking_indexes():
+        found = list(firsts.values_list("first", flat=True))
+    nearest = Eid.objects.filter(pk__in=found).order_by(*_ordering(order, choice)).values("pk")[: limit + 1]
+    page = list(_read(Eid.objects.filter(pk__in=nearest).order_by(*_ordering(order, choice))))
     return HolderPage(tuple(_line(row) for row in page[:limit]), page[limit - 1].pk if len(page) > limit else None)
 
 
