@@ -17,7 +17,6 @@ from issuance.models import (
     IssuingArea,
     Office,
     Organisation,
-    Person,
     PersonIdentifier,
     Post,
     Qualification,
@@ -29,12 +28,16 @@ from siths_portal.demo.people import FIRST_OF_THE_COUNTRY, MOST, _person_id
 from siths_portal.lib.ids import new_id
 from tests.portal import portal_client
 
-SAMPLE = 5_000
+SAMPLE = 2_000
 EXPORTS = frozenset({"organisation_holders_csv"})
 """Files whose length is that of the list, measured by none of the limits of pages."""
 
 ROLES_OF_SEARCHERS = ("responsible_issuer", "deputy_issuer", "id_administrator")
 MUNICIPALITY = "Provkommun 1"
+
+
+def _ids(rows: Any) -> list[Any]:
+    return list(rows.order_by("pk").values_list("pk", flat=True))
 
 
 @dataclass(frozen=True)
@@ -59,40 +62,37 @@ def names() -> list[tuple[str, str]]:
     return [*((str(page.name), "") for page in (*pages, *role_pages) if page.name not in EXPORTS), *_ASKED]
 
 
-def _ids(rows: Any) -> list[Any]:
-    return list(rows.order_by("pk").values_list("pk", flat=True))
-
-
 class Country:
-    """What there is to ask for, read once; draws are the same in every run."""
+    """What there is to ask for, read once and by area; draws are the same in every run."""
 
     def __init__(self) -> None:
         self.chance = random.Random(1549)
-        self.ids: dict[str, list[Any]] = {
-            "area_id": _ids(IssuingArea.objects),
-            "organisation_id": _ids(Organisation.objects),
-            "office_id": _ids(Office.objects),
-            "customisation_id": _ids(CardCustomisation.objects),
-            "grant_id": _ids(RoleGrant.objects),
-            "qualification_id": _ids(Qualification.objects.filter(withdrawn_at=None)),
-            "person_id": self._sample(Person.objects.filter(is_protected=False)),
-            "code": _ids(Article.objects),
-        }
         self.admin = portal_client(RoleGrant.objects.get(role="system_admin").person)
+        self.areas = [self._area(area) for area in IssuingArea.objects.order_by("id")]
+        self.everywhere = {"code": _ids(Article.objects), "customisation_id": _ids(CardCustomisation.objects)}
 
-    def _sample(self, rows: Any) -> list[UUID]:
-        """Ids from everywhere in the table, which are near the time at which its rows were made."""
-        last = rows.count()
-        step = max(1, last // SAMPLE)
-        found = list(rows.order_by("id").values_list("id", flat=True)[::step])
-        self.chance.shuffle(found)
-        return found
+    def _area(self, area: IssuingArea) -> tuple[Client, dict[str, list[Any]]]:
+        """The client of an area's responsible issuer, and ids of what is in the area."""
+        issuer = RoleGrant.objects.filter(role="responsible_issuer", area=area).select_related("person").order_by("id")[0]
+        grants = RoleGrant.objects.filter(organisation__area=area, person__is_protected=False)
+        records = Qualification.objects.filter(withdrawn_at=None, person__in=grants.values("person"))
+        posts = Post.objects.filter(organisation__area=area, person__is_protected=False)
+        people = list(posts.order_by("?").values_list("person_id", flat=True)[:SAMPLE])
+        return portal_client(issuer.person), {
+            "area_id": [area.id],
+            "organisation_id": _ids(Organisation.objects.filter(area=area)),
+            "office_id": _ids(Office.objects.filter(area=area)),
+            "grant_id": _ids(grants),
+            "qualification_id": _ids(records),
+            "person_id": people,
+        }
 
     def page(self, name: str, asked: str = "") -> Request:
-        """A page of Administrera with random ids, asked for by the administration, which sees the most."""
+        """A page of Administrera with random ids of an area, asked for by its issuer or by the administration."""
         (pattern,) = (page for page in (*pages, *role_pages) if page.name == name)
-        arguments = {key: self.chance.choice(self.ids[key]) for key in pattern.pattern.converters}
-        return Request(self.admin, reverse(name, kwargs=arguments) + asked)
+        issuer, ids = self.chance.choice(self.areas)
+        arguments = {key: self.chance.choice((self.everywhere | ids)[key]) for key in pattern.pattern.converters}
+        return Request(self.chance.choice((issuer, self.admin)), reverse(name, kwargs=arguments) + asked)
 
     def searchers(self) -> list[Client]:
         """Clerks and issuers of the largest region, in turns so that nobody's budget is spent."""
@@ -116,7 +116,9 @@ class Country:
         if kind == "hsa_id":
             return [post.hsa_id[-4:] for post in posts]
         if kind == "name":
-            return [f"{post.person.given_name_in_use} {post.person.surname}" for post in posts]
+            return [
+                name for post in posts for name in (post.person.surname, f"{post.person.given_name_in_use} {post.person.surname}")
+            ]
         of_them = [post.person_id for post in posts]
         if kind == "card_serial":
             found = Carrier.objects.filter(person__in=of_them).exclude(card_serial="")

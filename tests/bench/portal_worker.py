@@ -34,7 +34,7 @@ from tests.bench.portal_requests import Country, Pairs, Request, names, pairs  #
 from tests.portal import portal_client  # noqa: E402
 
 WARM = 20
-TRIES = 30
+TRIES = 60
 KINDS = ("person_id", "hsa_id", "card_serial", "name")
 
 
@@ -88,6 +88,7 @@ def _pages(count: int) -> dict[str, Any]:
     found = {}
     for name, asked in names():
         found[f"{name} {asked}".strip()] = measured(partial(country.page, name, asked), count, (200, 302))
+        print(name, file=sys.stderr, flush=True)
     for kind in KINDS:
         draws = country.searches(kind)
         found[f"search by {kind}"] = measured(partial(next, draws), count, (302,))
