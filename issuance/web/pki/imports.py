@@ -56,7 +56,7 @@ def import_one(request: HttpRequest, import_id: UUID) -> HttpResponse:
             return HttpResponseClientRefresh()
         return render(request, "operators/import_progress.html", shown)
     refs = {found.line.requester_ref, *(each.approver_ref for each in found.approval.decisions)}
-    refs |= {each.actor_ref for each in (*found.steps, *found.comparisons)}
+    refs |= {each.actor_ref for each in found.steps} | {each.actor_ref for each in found.comparisons}
     names = officers.names(actor_of(request), refs)
     context = shown | import_rows.body(found, names)
     context |= {"address": reverse("pki_import", args=[import_id])} | refreshing(request, live=shown["follows"])
