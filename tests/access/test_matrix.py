@@ -13,7 +13,8 @@ from django.urls import reverse
 from issuance.authz import Action, Role
 from issuance.authz.roles import ALLOWED
 from siths_portal.lib import clock
-from tests.access.matrix import METHODS, ORDER, PUBLIC, ROWS, Row
+from tests.access.matrix import ORDER, ROWS
+from tests.access.row import METHODS, PUBLIC, Row
 from tests.access.walker import ANONYMOUS, addresses, arguments_of, ask, expected, relations, sees, walk
 from tests.access.world import CALLERS, RELATIONS, Who, undone
 

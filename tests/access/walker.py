@@ -14,7 +14,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from issuance.authz import Action
 from issuance.authz.roles import ALLOWED, AREA_ROLES, EXTENDED_REACH, GLOBAL_ROLES
 from siths_portal.lib import clock
-from tests.access.matrix import PUBLIC, Gate, Row
+from tests.access.row import PUBLIC, Gate, Row
 from tests.access.world import CALLERS, RELATIONS, AccessWorld, Who, undone
 
 ANONYMOUS = None

@@ -1,0 +1,52 @@
+"""One row of the access matrix: an address and method, what it demands, and what it names."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from issuance.authz import Action
+from tests.access.world import AccessWorld, Who
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+class Gate(Enum):
+    """What an address that needs no action of a role demands."""
+
+    PUBLIC = "public"
+    LOGGED_IN = "logged in"
+
+
+PUBLIC, LOGGED_IN = Gate.PUBLIC, Gate.LOGGED_IN
+
+Maker = Callable[[AccessWorld, Who, str], tuple[Any, ...]]
+"""Makes what an address names, in the transaction that is rolled back; returns the address's arguments."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One address and method of the portal's face. `case` tells several rows of one method apart."""
+
+    name: str
+    method: str
+    right: Gate | Action
+    target: str | Maker | None = None
+    ok: int = 200
+    data: Mapping[str, Any] = field(default_factory=dict)
+    case: str = ""
+    more: tuple[Any, ...] = ()
+    own: bool = False  # "inside" is the caller's own, every other one is somebody else's
+    places: tuple[str, ...] = ()  # the relations that are asked about, where not all of them can be
+    nowhere: bool = False  # lies in no organisation: whoever has the action reaches it
+    unseen: int = 404  # what a role without the action gets; 403 where it may not even ask
+    in_session: int = 0  # the status for whoever is logged in, where a public address has another one for them
+    compared: tuple[str, ...] = ("body", "headers", "queries")
+
+    @property
+    def form(self) -> dict[str, Any]:
+        """The fields to send; what depends on the moment is told now."""
+        return {name: value() if callable(value) else value for name, value in self.data.items()}
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.name}{f' ({self.case})' if self.case else ''}"

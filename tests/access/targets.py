@@ -1,0 +1,249 @@
+"""What the matrix's addresses name, where it belongs to one person or session: made for each request and rolled back with it."""
+
+import datetime as dt
+from typing import Any
+from uuid import UUID, uuid4
+
+from issuance.models import (
+    CardCustomisation,
+    CertificateSearch,
+    EidAppTransaction,
+    Identification,
+    MassTrial,
+    Office,
+    OrderDraft,
+    Organisation,
+    Photo,
+    Post,
+    Search,
+    SetupImport,
+)
+from pki import approvals, mass_revocation
+from pki.models import ApprovalAction, Decision, MassRevocation
+from siths_portal.lib import clock
+from tests.access.world import AccessWorld, Who
+
+
+def own_search(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A search of the caller's own session, or of another person's, or of none."""
+    if relation == "unknown":
+        return (UUID(int=1),)
+    mine = relation == "inside"
+    row = Search.objects.create(
+        owner_ref=access.actors[who].ref if mine else f"user:{uuid4()}", session_id=access.session_ids[who] if mine else uuid4(),
+        kind="hsa_id", value="TST2321000131-X", hits=0, created_at=clock.now(),
+    )  # fmt: skip
+    return (row.pk,)
+
+
+def transaction(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """An eID app transaction that the caller opened for the card that was sent to somebody there."""
+    carrier = access.things[relation].sent
+    if relation == "unknown":
+        return (carrier,)
+    now = clock.now()
+    identification = Identification.objects.create(
+        carrier_id=carrier, officer_ref=access.actors[who].ref, identity_document="passport", at=now
+    )
+    row = EidAppTransaction.objects.create(
+        carrier_id=carrier, identification=identification, kind="activate", state="created", officer_ref=access.actors[who].ref,
+        origin="http://testserver", handle_sha256=uuid4().hex, terms_sha256="0" * 64, content_sha256="0" * 64, created_at=now,
+        expires_at=now + dt.timedelta(minutes=5),
+    )  # fmt: skip
+    return (row.pk,)
+
+
+def completed(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """The transaction by which somebody's card there was activated."""
+    carrier = access.things[relation].active
+    if relation == "unknown":
+        return (carrier,)
+    (pk,) = transaction(access, who, relation)
+    EidAppTransaction.objects.filter(pk=pk).update(carrier=carrier, state="completed", ended_at=clock.now())
+    return (pk,)
+
+
+def draft(access: AccessWorld, who: Who, relation: str, *, article: str = "631") -> tuple[Any, ...]:
+    """A draft of the caller's own for somebody there, with every answer but a photo."""
+    things = access.things[relation]
+    if relation == "unknown":
+        return (things.orderable,)
+    now = clock.now()
+    post = Post.objects.select_related("organisation").get(pk=things.post)
+    office = post.organisation.offices.get()
+    row = OrderDraft.objects.create(
+        owner_ref=access.actors[who].ref, person_id=things.orderable, post=post, article_id=article, office=office,
+        created_at=now, updated_at=now,
+    )  # fmt: skip
+    return (row.pk,)
+
+
+def photo_draft(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """The same for a card with photo, which has been uploaded and not looked at."""
+    arguments = draft(access, who, relation, article="610")
+    if relation != "unknown":
+        photo = Photo.objects.create(
+            person_id=access.things[relation].orderable, pending=access.picture, width=60, height=80, uploaded_at=clock.now(),
+            uploaded_by_ref=access.actors[who].ref,
+        )  # fmt: skip
+        OrderDraft.objects.filter(pk=arguments[0]).update(photo=photo)
+    return arguments
+
+
+def anothers_draft(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """The caller's own draft inside; a colleague's in the same place; none."""
+    arguments = draft(access, who, "unknown" if relation == "unknown" else "inside")
+    if relation == "outside":
+        OrderDraft.objects.filter(pk=arguments[0]).update(owner_ref=f"user:{uuid4()}")
+    return arguments
+
+
+def authority(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A CA, by slug and generation."""
+    return ("nobody-at-all" if relation == "unknown" else "person-hsaid-3", 1)
+
+
+def certificate_search(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A search for certificates of the caller's own session, or of another person's, or of none."""
+    if relation == "unknown":
+        return (UUID(int=1),)
+    mine = relation == "inside"
+    row = CertificateSearch.objects.create(
+        owner_ref=access.actors[who].ref if mine else f"user:{uuid4()}", session_id=access.session_ids[who] if mine else uuid4(),
+        form={}, criteria={"serials": ["0177AB"]}, created_at=clock.now(),
+    )  # fmt: skip
+    return (row.pk,)
+
+
+def setup_table(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A table of the set-up."""
+    return ("ingenting" if relation == "unknown" else "kontor",)
+
+
+def setup_import(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A file that the caller sent, or somebody else, or nobody."""
+    if relation == "unknown":
+        return (UUID(int=1),)
+    now = clock.now()
+    row = SetupImport.objects.create(
+        owner_ref=access.actors[who].ref if relation == "inside" else f"user:{uuid4()}", format="csv", sha256="0" * 64,
+        rows=[{"kind": "kontor", "sheet": "", "number": 2, "values": {"name": "Prov"}, "odd": {}}], created_at=now,
+        expires_at=now + dt.timedelta(hours=1),
+    )  # fmt: skip
+    return (row.pk,)
+
+
+def matter(access: AccessWorld, who: Who, relation: str, *, requester: str = "") -> tuple[Any, ...]:
+    """A matter under dual control that somebody else, or `requester`, asked for."""
+    if relation == "unknown":
+        return (UUID(int=1),)
+    made = approvals.request(
+        action=ApprovalAction.MASS_REVOCATION, summary="Prov", document={}, requester_ref=requester or f"user:{uuid4()}"
+    )
+    return (made.pk,)
+
+
+def own_matter(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A matter that the caller asked for."""
+    return matter(access, who, relation, requester=access.actors[who].ref)
+
+
+def mass_trial(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A trial count of the caller's own session, or of another person's, or of none."""
+    if relation == "unknown":
+        return (UUID(int=1),)
+    mine = relation == "inside"
+    row = MassTrial.objects.create(
+        owner_ref=access.actors[who].ref if mine else f"user:{uuid4()}", session_id=access.session_ids[who] if mine else uuid4(),
+        selection={"unit_ref": "none"}, as_of=clock.now(), members_sha256=NOTHING, created_at=clock.now(),
+        counted={
+            "total": 1, "revocable": 1, "unmatched_serials": 0, "unmatched_keys": 0, "unmatched_examples": [],
+            "groups": [{"ca": "function", "generation": 1, "profile": "function", "reserved": 0, "issued": 1, "revoked": 0}],
+        },
+    )  # fmt: skip
+    return (row.pk,)
+
+
+NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+"""The hash of no certificates."""
+
+
+def mass(access: AccessWorld, who: Who, relation: str, *, state: str = "requested") -> tuple[Any, ...]:
+    """A mass revocation that somebody asked for and others approved."""
+    if relation == "unknown":
+        return (UUID(int=1),)
+    row = MassRevocation(
+        id=uuid4(), selection={"unit_ref": "none"}, as_of=clock.now(), groups=[], total=0, revocable=0, members_sha256=NOTHING,
+        reason="superseded", justification="Prov", received_at=clock.now(), channel="portal", requester="case:1",
+        publish_crls=False, requested_by_ref=f"user:{uuid4()}", created_at=clock.now(), state=state,
+    )  # fmt: skip
+    row.approval_request = approvals.request(
+        action=ApprovalAction.MASS_REVOCATION, summary="Prov", document=mass_revocation.document(row),
+        requester_ref=row.requested_by_ref,
+    )  # fmt: skip
+    row.save(force_insert=True)
+    for _ in range(row.approval_request.required):
+        approvals.decide(
+            request_id=row.approval_request.pk, approver_ref=f"user:{uuid4()}", decision=Decision.APPROVED,
+            document_sha256=row.approval_request.document_sha256,
+        )  # fmt: skip
+    return (row.pk,)
+
+
+def running_mass(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """One that is under way."""
+    return mass(access, who, relation, state="running")
+
+
+REVOCATION = {
+    "step": "confirm", "reason": "lost_or_stolen", "justification": "", "requester": "holder", "requester_name": "",
+    "channel": "visit", "received_at": lambda: f"{clock.now().astimezone(clock.STOCKHOLM):%Y-%m-%dT%H:%M}",
+}  # fmt: skip
+"""A whole request, which would revoke."""
+
+ORGANISATIONS = ("inside", "parent", "child", "beside", "outside", "unknown")
+SUB_ORGANISATIONS = ("inside", "child", "outside", "unknown")
+TOP_ORGANISATIONS = ("parent", "beside", "outside", "unknown")
+AREAS = ("parent", "outside", "unknown")
+"""No protection and no extended search concerns places; an area lies above everything in it."""
+
+
+def organisation(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """An organisation."""
+    return (UUID(int=1) if relation == "unknown" else access.places[relation].pk,)
+
+
+def area(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """An issuing area."""
+    return (UUID(int=1) if relation == "unknown" else access.places[relation].area_id,)
+
+
+def office(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """An office that one organisation may choose."""
+    if relation == "unknown":
+        return (UUID(int=1),)
+    place = access.places[relation]
+    row = Office.objects.create(area_id=place.area_id, name="Prov", invoice_comment="Prov", office_number="1000000001")
+    row.organisations.add(place)
+    return (row.pk,)
+
+
+def customisation(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A card customisation of one organisation's own."""
+    if relation == "unknown":
+        return (UUID(int=1),)
+    row = CardCustomisation.objects.create(customisation_id="1000000001", name="Prov")
+    Organisation.objects.filter(pk=access.places[relation].pk).update(customisation=row)
+    return (row.pk,)
+
+
+def generic_customisation(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """The card customisation that is nobody's own."""
+    if relation == "unknown":
+        return (UUID(int=1),)
+    return (CardCustomisation.objects.create(customisation_id="1000000001", name="Prov", generic=True).pk,)
+
+
+def article(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """An article, by its code."""
+    return ("999999" if relation == "unknown" else "631-REK",)
