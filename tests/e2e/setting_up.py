@@ -9,8 +9,9 @@ from siths_portal.demo.newcomers import AREA, PLACES, REGION, Newcomer, NewPlace
 from tests.e2e import walk
 from tests.e2e.desk import Desk, desk
 from tests.e2e.hands import Mouse
-from tests.e2e.outside import clerk
+from tests.e2e.outside import Registry, clerk
 from tests.e2e.stage import Stage
+from tests.lib.traffic import findings
 
 SYSTEM_ADMIN = 0
 OFFICES = (("Regionens kortkontor (70)", "Kortkontor Ost"), ("Ekköping (71)", "Ekköping"), ("Lindby (72)", "Lindby"))
@@ -20,16 +21,18 @@ ROLES = ("Biträdande utgivare", "ID-administratör", "ID-administratör", "ID-a
 """Of the people after the first, who becomes responsible issuer."""
 
 
-def set_up(stage: Stage, browser: Browser) -> None:
-    """The administration makes the area and appoints its issuer, who gives the other roles."""
+def set_up(stage: Stage, browser: Browser, registry: Registry) -> None:
+    """The administration makes the area and appoints its issuer, who gives the other roles; no address or log names anybody."""
     issuer, *others = newcomers()
     with desk(stage, browser, Mouse(), "nytt-omrade") as made:
+        seen = [made.traffic]
         walk.log_in(made, clerk(SYSTEM_ADMIN))
         places(made)
         offices(made)
         articles(made)
         appoint(made, issuer)
     with desk(stage, browser, Mouse(), "nytt-omrade-utgivaren") as made:
+        seen.append(made.traffic)
         walk.log_in(made, issuer.person)
         made.reads("behöver registreras eller förnyas")
         made.look("Utgivarens första sida")
@@ -39,6 +42,8 @@ def set_up(stage: Stage, browser: Browser) -> None:
         made.look("Rollinnehavare")
         for one in newcomers():
             made.reads(re.compile(one.person.register.surname))
+    forbidden = registry.forbidden()
+    assert [findings(each, [stage.house.var / "log"], forbidden) for each in seen] == [[], []]
 
 
 def to_administration(made: Desk) -> None:

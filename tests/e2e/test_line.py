@@ -457,7 +457,7 @@ def test_a_person_with_cards_in_every_state(at: Desk) -> None:
     at.look("Alla lägen", tour="person")
 
 
-def test_a_new_area_is_set_up(stage: Stage, browser: Browser) -> None:
+def test_a_new_area_is_set_up(stage: Stage, browser: Browser, registry: Registry) -> None:
     """As a new user does it with README and guide: a region, two municipalities, a private provider, offices, articles, roles."""
-    setting_up.set_up(stage, browser)
+    setting_up.set_up(stage, browser, registry)
     setting_up.check(stage)
