@@ -75,18 +75,18 @@ class ArticleForm(EditForm):
             del self.fields[name]
 
     def clean(self) -> dict[str, Any]:
-        """Tells also what the service would refuse, so that all that is wrong is seen at once."""
+        """Tells also what the service would refuse, so that all that is wrong is seen at once. `article` is the whole of it."""
         super().clean()
         if not self.errors:
+            self.cleaned_data["article"] = self._article()
             try:
-                self.article.checked()
+                self.cleaned_data["article"].checked()
             except Invalid as error:
                 self.take_beside(error)
         return self.cleaned_data
 
-    @property
-    def article(self) -> ArticleData:
-        """The form's values, once it is valid, with those that are fixed."""
+    def _article(self) -> ArticleData:
+        """The form's values with those that are fixed."""
         given = self.cleaned_data
         values: dict[str, Any] = {name: given.get(name, "") for name in ("number", "name", "kind", "orientation", "generation")}
         values |= {name: given.get(name) == "yes" for name in ("photo", "registered_mail")}

@@ -1,6 +1,7 @@
 """Administrera artiklar: the catalogue, and what an organisation may order (domain.md 7.7)."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -28,7 +29,7 @@ from issuance.web.administration.around import (
     row,
 )
 from issuance.web.administration.article_forms import MADE, NUMBERED, ArticleChoiceForm, ArticleForm
-from issuance.web.administration.editing import initial, saved
+from issuance.web.administration.editing import answered, initial
 from issuance.web.administration.frames import organisation_page
 from issuance.web.administration.history import TEMPLATE as HISTORY
 from issuance.web.administration.history import history_context
@@ -134,14 +135,15 @@ def article_new(request: HttpRequest) -> HttpResponse:
     """Adds an article to the catalogue. Raises Forbidden."""
     actor = actor_of(request)
     policy.require_global(actor, Action.CREATE_ORGANISATION)
-    form, status = ArticleForm(initial={"valid_from": clock.today(), "assurance_level": "3", "registered_mail": "no"}), 200
-    if request.method == "POST":
-        form = ArticleForm(request.POST)
-        sent = form
-        made, status = saved(form, actor, lambda _given: configuration.register_article(actor=actor, article=sent.article))
-        if made is not None:
-            messages.success(request, _("Artikeln är upplagd. Den kan beställas när den är vald för en organisation."))
-            return redirect("article", made.code)
+    form, made, status = answered(
+        request,
+        ArticleForm,
+        lambda given: configuration.register_article(actor=actor, article=given["article"]),
+        first=lambda: {"valid_from": clock.today(), "assurance_level": "3", "registered_mail": "no"},
+    )
+    if made is not None:
+        messages.success(request, _("Artikeln är upplagd. Den kan beställas när den är vald för en organisation."))
+        return redirect("article", made.code)
     crumbs = [Crumb(_("Artiklar"), reverse("articles")), Crumb(_("Lägg upp artikel"))]
     context = {"form": form, "submit": _("Lägg upp"), "cancel_url": reverse("articles")}
     return page(request, _FORM, context, heading=_("Lägg upp artikel"), crumbs=crumbs, status=status)
@@ -154,18 +156,15 @@ def article_edit(request: HttpRequest, code: str) -> HttpResponse:
     policy.require_global(actor, Action.CREATE_ORGANISATION)
     found = articles.article(actor=actor, code=code)
     fixed = {name: getattr(found, name) for name in (*NUMBERED, *(MADE if found.ordered else ()))}
-    form, status = ArticleForm(initial=initial(ArticleForm, found), fixed=fixed), 200
-    if request.method == "POST":
-        form = ArticleForm(request.POST, fixed=fixed)
-        sent = form
-        made, status = saved(
-            form,
-            actor,
-            lambda given: configuration.edit_article(actor=actor, code=code, version=given["version"], article=sent.article),
-        )
-        if made is not None:
-            messages.success(request, _("Artikeln är sparad."))
-            return redirect("article", code)
+    form, made, status = answered(
+        request,
+        partial(ArticleForm, fixed=fixed),
+        lambda given: configuration.edit_article(actor=actor, code=code, version=given["version"], article=given["article"]),
+        first=lambda: initial(ArticleForm, found),
+    )
+    if made is not None:
+        messages.success(request, _("Artikeln är sparad."))
+        return redirect("article", code)
     lead = ""
     if found.ordered:
         lead = _(

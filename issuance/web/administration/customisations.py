@@ -1,5 +1,6 @@
 """Pages of card customisations (domain.md 7.6): how the card looks, what is missing, and the issuer's verification (ADR 0189)."""
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -34,7 +35,7 @@ from issuance.web.administration.around import (
 )
 from issuance.web.administration.card_drawing import drawing
 from issuance.web.administration.customisation_forms import CustomisationChoiceForm, CustomisationForm
-from issuance.web.administration.editing import initial, saved
+from issuance.web.administration.editing import answered, initial
 from issuance.web.administration.frames import organisation_page
 from issuance.web.administration.history import TEMPLATE as HISTORY
 from issuance.web.administration.history import history_context
@@ -172,22 +173,17 @@ def customisation_edit(request: HttpRequest, customisation_id: UUID) -> HttpResp
     actor = actor_of(request)
     found = query.customisation(actor=actor, customisation_id=customisation_id)
     demand(found.may_edit)
-    form, status = CustomisationForm(initial=initial(CustomisationForm, found)), 200
-    if request.method == "POST":
-        form = CustomisationForm(request.POST)
-        made, status = saved(
-            form,
-            actor,
-            lambda given: configuration.edit_customisation(
-                actor=actor,
-                customisation_id=customisation_id,
-                version=given["version"],
-                data=CustomisationForm.data_of(given),
-            ),
-        )
-        if made is not None:
-            messages.success(request, _("Kortanpassningen är sparad."))
-            return redirect("customisation", customisation_id)
+    form, made, status = answered(
+        request,
+        CustomisationForm,
+        lambda given: configuration.edit_customisation(
+            actor=actor, customisation_id=customisation_id, version=given["version"], data=CustomisationForm.data_of(given)
+        ),
+        first=lambda: initial(CustomisationForm, found),
+    )
+    if made is not None:
+        messages.success(request, _("Kortanpassningen är sparad."))
+        return redirect("customisation", customisation_id)
     consequences = []
     if found.standing.verified_on:
         consequences.append(
@@ -236,19 +232,17 @@ def customisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRespon
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
     demand(Action.CREATE_ORGANISATION in head.rights)
-    form, status = CustomisationForm(initial={"name": head.name}, new=True), 200
-    if request.method == "POST":
-        form = CustomisationForm(request.POST, new=True)
-        made, status = saved(
-            form,
-            actor,
-            lambda given: configuration.register_customisation(
-                actor=actor, organisation_id=organisation_id, customisation_id=given["customisation_id"], **_data(given)
-            ),
-        )
-        if made is not None:
-            messages.success(request, _("Kortanpassningen är upplagd."))
-            return redirect("customisation", made.id)
+    form, made, status = answered(
+        request,
+        partial(CustomisationForm, new=True),
+        lambda given: configuration.register_customisation(
+            actor=actor, organisation_id=organisation_id, customisation_id=given["customisation_id"], **_data(given)
+        ),
+        first=lambda: {"name": head.name},
+    )
+    if made is not None:
+        messages.success(request, _("Kortanpassningen är upplagd."))
+        return redirect("customisation", made.id)
     context = {
         "form": form,
         "submit": _("Lägg upp"),
@@ -264,19 +258,17 @@ def generic_new(request: HttpRequest) -> HttpResponse:
     """Makes the card customisation that is nobody's own. Raises Forbidden."""
     actor = actor_of(request)
     policy.require_global(actor, Action.CREATE_ORGANISATION)
-    form, status = CustomisationForm(initial={"name": "SITHS eID"}, new=True), 200
-    if request.method == "POST":
-        form = CustomisationForm(request.POST, new=True)
-        made, status = saved(
-            form,
-            actor,
-            lambda given: configuration.register_generic_customisation(
-                actor=actor, customisation_id=given["customisation_id"], **_data(given)
-            ),
-        )
-        if made is not None:
-            messages.success(request, _("Kortanpassningen är upplagd."))
-            return redirect("customisation", made.id)
+    form, made, status = answered(
+        request,
+        partial(CustomisationForm, new=True),
+        lambda given: configuration.register_generic_customisation(
+            actor=actor, customisation_id=given["customisation_id"], **_data(given)
+        ),
+        first=lambda: {"name": "SITHS eID"},
+    )
+    if made is not None:
+        messages.success(request, _("Kortanpassningen är upplagd."))
+        return redirect("customisation", made.id)
     step = _("Lägg upp den generella kortanpassningen")
     context = {"form": form, "submit": _("Lägg upp"), "cancel_url": reverse("customisations"), "lead": _LEAD}
     crumbs = [Crumb(_("Kortanpassningar"), reverse("customisations")), Crumb(step)]
