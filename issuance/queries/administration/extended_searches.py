@@ -4,7 +4,7 @@ import datetime as dt
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import CharField, Q, QuerySet, Value
+from django.db.models import CharField, Exists, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Cast, Concat
 
 from issuance.authz import Action, Actor, policy
@@ -63,7 +63,8 @@ def extended_searches(*, actor: Actor, area_id: UUID, before: int | None = None,
 
 def _refs(actor: Actor, area_id: UUID) -> QuerySet[RoleGrant, str]:
     """The references of those with a role in the area, now or before, whom the actor may know of."""
-    seen = Q(person__is_protected=False) | Q(person__in=Person.objects.visible_to(actor))
+    visible = Person.objects.visible_to(actor).filter(pk=OuterRef("person"))
+    seen = Q(person__is_protected=False) | Q(Exists(visible))
     grants = RoleGrant.objects.filter(Q(area=area_id) | Q(organisation__area=area_id), seen)
     ref = Concat(Value("user:"), Cast("person_id", CharField()), output_field=CharField())
     return grants.annotate(ref=ref).values_list("ref", flat=True)
