@@ -22,15 +22,15 @@ from issuance.models import (
     Qualification,
     RoleGrant,
 )
-from issuance.web.administration.role_urls import urlpatterns as role_pages
-from issuance.web.administration.urls import urlpatterns as pages
+from issuance.web.administration import import_urls, role_urls, urls
 from siths_portal.demo.people import FIRST_OF_THE_COUNTRY, MOST, _person_id
 from siths_portal.lib.ids import new_id
 from tests.portal import portal_client
 
 SAMPLE = 2_000
-EXPORTS = frozenset({"organisation_holders_csv"})
-"""Files whose length is that of the list, measured by none of the limits of pages."""
+PAGES = (*urls.urlpatterns, *role_urls.urlpatterns, *import_urls.urlpatterns)
+LEFT_OUT = ("_csv", "_xlsx", "setup_import_preview")
+"""Ends of the names of files, whose length is that of a list, and of a page that there is for one who sent a file alone."""
 
 ROLES_OF_SEARCHERS = ("responsible_issuer", "deputy_issuer", "id_administrator")
 MUNICIPALITY = "Provkommun 1"
@@ -58,8 +58,8 @@ _ASKED = (("person_role_add", "?roll=id_administrator"), ("organisation_holders"
 
 
 def names() -> list[tuple[str, str]]:
-    """Every page of Administrera by name, but for the exports, and what is asked of it."""
-    return [*((str(page.name), "") for page in (*pages, *role_pages) if page.name not in EXPORTS), *_ASKED]
+    """Every page of Administrera by name, but for files, and what is asked of it."""
+    return [*((str(page.name), "") for page in PAGES if not str(page.name).endswith(LEFT_OUT)), *_ASKED]
 
 
 class Country:
@@ -89,7 +89,7 @@ class Country:
 
     def page(self, name: str, asked: str = "") -> Request:
         """A page of Administrera with random ids of an area, asked for by its issuer or by the administration."""
-        (pattern,) = (page for page in (*pages, *role_pages) if page.name == name)
+        (pattern,) = (page for page in PAGES if page.name == name)
         issuer, ids = self.chance.choice(self.areas)
         arguments = {key: self.chance.choice((self.everywhere | ids)[key]) for key in pattern.pattern.converters}
         return Request(self.chance.choice((issuer, self.admin)), reverse(name, kwargs=arguments) + asked)
