@@ -261,6 +261,8 @@ def test_a_worker_killed_at_a_named_point_loses_and_doubles_nothing(
     start_worker, demo_pki, world: World, bureau: Bureau, tmp_path: Path, point: str
 ) -> None:
     from pki import claiming
+    from pki.choices import CertificateStatus
+    from pki.models import Certificate
     from siths_portal.lib import clock
 
     armed = tmp_path / "faults"
@@ -271,8 +273,10 @@ def test_a_worker_killed_at_a_named_point_loses_and_doubles_nothing(
         start_worker(SITHS_FAULT_DIR=str(armed))
         process = bureau.start("--once", "--order", order)
         wait_for("the worker's death", lambda: not (armed / point).exists())
-        with clock.moved_to(clock.now() + 2 * claiming.CLAIM):
-            demo_pki.settle()  # what the sweeper does once the dead worker's claim has run out
+        # The dead worker's claim has run out. The clock stays: whatever has signed in the future signs no more now.
+        claimed = Certificate.objects.filter(status=CertificateStatus.RESERVED).exclude(signing_started_at=None)
+        claimed.update(signing_started_at=clock.now() - 2 * claiming.CLAIM)
+        demo_pki.settle()  # as the sweeper does
         start_worker()
         told, _ = process.communicate(timeout=150)
         assert process.returncode == 0, told
