@@ -1,0 +1,271 @@
+"""The card's own process: does one act on the card in a folder, with SoftHSM reading that card's configuration alone.
+
+`python -m siths_portal.simulators.card_process` answers the requests of `card` line by line, each in a fork of its own.
+"""
+
+import base64
+import contextlib
+import ctypes
+import fcntl
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import pkcs11
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa, utils
+from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
+from pkcs11.util.ec import encode_ec_public_key, encode_named_curve_parameters
+from pkcs11.util.rsa import encode_rsa_public_key
+from pkcs11.util.x509 import decode_x509_certificate
+
+from siths_portal.simulators.card import CARD_KEY, CODE_TRIES, PROFILES, PUK_TRIES, CardError, Tries, read_tries
+
+MODULE = os.environ.get("CARD_PKCS11_MODULE", "/usr/lib/softhsm/libsofthsm2.so")
+SECONDS = 120
+"""How long an act may take."""
+
+
+class _CardRSAKey(rsa.RSAPrivateKey):
+    """A code-protected key in the form that cryptography's builders sign with. Nothing but signing leaves the card."""
+
+    def __init__(self, key: Any, public: rsa.RSAPublicKey) -> None:
+        self._key, self._public = key, public
+
+    def sign(self, data: Any, padding: Any, algorithm: Any) -> bytes:
+        return bytes(self._key.sign(bytes(data), mechanism=Mechanism.SHA256_RSA_PKCS))
+
+    def public_key(self) -> rsa.RSAPublicKey:
+        return self._public
+
+    @property
+    def key_size(self) -> int:
+        return self._public.key_size
+
+    def _stays(self, *_arguments: Any, **_options: Any) -> Any:
+        raise TypeError("the key stays on the card")
+
+    decrypt = private_numbers = private_bytes = _stays
+
+    def __copy__(self) -> "_CardRSAKey":
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "_CardRSAKey":
+        return self
+
+
+class _FunctionList(ctypes.Structure):
+    # The head of CK_FUNCTION_LIST (PKCS#11 2.40 section 3.6), as far as C_InitToken, which python-pkcs11 does not offer.
+    _fields_ = [("version", ctypes.c_ubyte * 2)] + [
+        (name, ctypes.c_void_p)
+        for name in (
+            "C_Initialize", "C_Finalize", "C_GetInfo", "C_GetFunctionList", "C_GetSlotList", "C_GetSlotInfo",
+            "C_GetTokenInfo", "C_GetMechanismList", "C_GetMechanismInfo", "C_InitToken",
+        )
+    ]  # fmt: skip
+
+
+def _init_token(slot_id: int, label: str, so_pin: str) -> None:
+    library = ctypes.CDLL(MODULE)
+    functions = ctypes.POINTER(_FunctionList)()
+    if library.C_GetFunctionList(ctypes.byref(functions)):
+        raise RuntimeError("the token library has no function list")
+    prototype = ctypes.CFUNCTYPE(ctypes.c_ulong, ctypes.c_ulong, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p)
+    result = prototype(functions.contents.C_InitToken)(slot_id, so_pin.encode(), len(so_pin), label.encode().ljust(32))
+    if result:
+        raise RuntimeError(f"C_InitToken: {result:#x}")
+
+
+def _write(path: Path, content: str) -> None:
+    temporary = path.with_suffix(".new")
+    with temporary.open("w") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def _write_tries(folder: Path, tries: Tries) -> None:
+    _write(folder / "tries.json", json.dumps({"code": tries.code, "puk": tries.puk}))
+
+
+class _Token:
+    """The card seen from its own process, one act at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.label = folder.name
+        self.library = pkcs11.lib(MODULE)
+
+    def _token(self) -> Any:
+        tokens = (slot.get_token() for slot in self.library.get_slots(token_present=True))
+        return next(token for token in tokens if token.label == self.label)
+
+    @contextlib.contextmanager
+    def with_code(self, code: str) -> Iterator[Any]:
+        """A session of the holder's. A try is taken before the code is tried, and given back if it was right."""
+        tries = read_tries(self.folder)
+        if tries.code == 0:
+            raise CardError("code-blocked")
+        _write_tries(self.folder, Tries(tries.code - 1, tries.puk))
+        try:
+            session = self._token().open(rw=True, user_pin=code)
+        except (pkcs11.exceptions.PinIncorrect, pkcs11.exceptions.PinLenRange):
+            raise CardError("wrong-code" if tries.code > 1 else "code-blocked") from None
+        _write_tries(self.folder, Tries(CODE_TRIES, tries.puk))
+        with session:
+            yield session
+
+    def make(self, *, puk: str, code: str) -> None:
+        slot = next(s for s in self.library.get_slots() if not s.get_token().flags & pkcs11.TokenFlag.TOKEN_INITIALIZED)
+        _init_token(slot.slot_id, self.label, puk)
+        self.library.reinitialize()
+        with self._token().open(rw=True, so_pin=puk) as session:
+            session.init_pin(code)
+        capabilities = MechanismFlag.SIGN | MechanismFlag.VERIFY
+        hidden = {Attribute.EXTRACTABLE: False, Attribute.SENSITIVE: True}
+        with self._token().open(rw=True, user_pin=code) as session:
+            for number, profile in enumerate(PROFILES, 1):
+                session.generate_keypair(
+                    KeyType.RSA, 2048, store=True, id=bytes([number]), label=profile, capabilities=capabilities,
+                    private_template={**hidden, Attribute.PRIVATE: True},
+                )  # fmt: skip
+            curve = {Attribute.EC_PARAMS: encode_named_curve_parameters("secp256r1")}
+            session.create_domain_parameters(KeyType.EC, curve, local=True).generate_keypair(
+                mechanism=Mechanism.EC_KEY_PAIR_GEN, store=True, id=b"\x9e", label=CARD_KEY, capabilities=capabilities,
+                private_template={**hidden, Attribute.PRIVATE: False},
+            )  # fmt: skip
+        _write_tries(self.folder, Tries(CODE_TRIES, PUK_TRIES))
+
+    def csrs(self, *, code: str) -> dict[str, str]:
+        with self.with_code(code) as session:
+            return {profile: self._csr(session, profile) for profile in PROFILES}
+
+    def _csr(self, session: Any, profile: str) -> str:
+        key = _CardRSAKey(session.get_key(ObjectClass.PRIVATE_KEY, label=profile), self._rsa_public(session, profile))
+        request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
+        return request.public_bytes(serialization.Encoding.PEM).decode()
+
+    def _rsa_public(self, session: Any, profile: str) -> rsa.RSAPublicKey:
+        der = encode_rsa_public_key(session.get_key(ObjectClass.PUBLIC_KEY, label=profile))
+        return cast(rsa.RSAPublicKey, serialization.load_der_public_key(der))
+
+    def card_key(self) -> str:
+        with self._token().open() as session:
+            der = encode_ec_public_key(session.get_key(ObjectClass.PUBLIC_KEY, label=CARD_KEY))
+        public = serialization.load_der_public_key(der)
+        return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+
+    def prove(self, *, data: str) -> str:
+        digest = hashes.Hash(hashes.SHA256())
+        digest.update(base64.b64decode(data))
+        with self._token().open() as session:
+            key = session.get_key(ObjectClass.PRIVATE_KEY, label=CARD_KEY)
+            raw = key.sign(digest.finalize(), mechanism=Mechanism.ECDSA)
+        r, s = int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big")
+        return base64.b64encode(utils.encode_dss_signature(r, s)).decode()
+
+    def sign(self, *, profile: str, data: str, code: str) -> str:
+        if profile not in PROFILES:
+            raise CardError("absent")
+        with self.with_code(code) as session:
+            key = session.get_key(ObjectClass.PRIVATE_KEY, label=profile)
+            signature = key.sign(base64.b64decode(data), mechanism=Mechanism.SHA256_RSA_PKCS)
+        return base64.b64encode(signature).decode()
+
+    def store(self, *, certificates: dict[str, str], code: str) -> None:
+        parsed = {name: x509.load_pem_x509_certificate(pem.encode()) for name, pem in certificates.items()}
+        with self.with_code(code) as session:
+            for profile, certificate in parsed.items():
+                if profile not in PROFILES or certificate.public_key() != self._rsa_public(session, profile):
+                    raise CardError("mismatch")
+            for profile, certificate in parsed.items():
+                search = {Attribute.CLASS: ObjectClass.CERTIFICATE, Attribute.LABEL: profile}
+                for earlier in list(session.get_objects(search)):
+                    earlier.destroy()
+                template = decode_x509_certificate(certificate.public_bytes(serialization.Encoding.DER))
+                number = bytes([PROFILES.index(profile) + 1])
+                template |= {Attribute.TOKEN: True, Attribute.LABEL: profile, Attribute.ID: number}
+                session.create_object(template)
+
+    def certificates(self) -> dict[str, str]:
+        found = {}
+        with self._token().open() as session:
+            for item in session.get_objects({Attribute.CLASS: ObjectClass.CERTIFICATE}):
+                certificate = x509.load_der_x509_certificate(item[Attribute.VALUE])
+                found[item[Attribute.LABEL]] = certificate.public_bytes(serialization.Encoding.PEM).decode()
+        return found
+
+    def change_code(self, *, code: str, new: str) -> None:
+        _require_code(new)
+        with self.with_code(code) as session:
+            session.set_pin(code, new)
+        _write(self.folder / "holders-code", "")
+
+    def unblock(self, *, puk: str, new: str) -> None:
+        _require_code(new)
+        tries = read_tries(self.folder)
+        if tries.puk == 0:
+            raise CardError("puk-blocked")
+        _write_tries(self.folder, Tries(tries.code, tries.puk - 1))
+        try:
+            session = self._token().open(rw=True, so_pin=puk)
+        except (pkcs11.exceptions.PinIncorrect, pkcs11.exceptions.PinLenRange):
+            raise CardError("wrong-puk" if tries.puk > 1 else "puk-blocked") from None
+        with session:
+            session.init_pin(new)
+        _write(self.folder / "holders-code", "")
+        _write_tries(self.folder, Tries(CODE_TRIES, PUK_TRIES))
+
+
+def _require_code(code: str) -> None:
+    if not (code.isascii() and code.isdigit() and 6 <= len(code) <= 8):
+        raise CardError("bad-code")
+
+
+_ACTS = {"make", "csrs", "card_key", "prove", "sign", "store", "certificates", "change_code", "unblock"}
+
+
+def _do(folder: Path, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _write(
+            folder / "softhsm2.conf",
+            f"directories.tokendir = {folder}/tokens\nobjectstore.backend = file\nlog.level = ERROR\nslots.removable = false\n",
+        )
+        os.environ["SOFTHSM2_CONF"] = str(folder / "softhsm2.conf")
+        try:
+            if name not in _ACTS:
+                raise ValueError("no such act")
+            act: Callable[..., Any] = getattr(_Token(folder), name)
+            return {"result": act(**arguments)}
+        except CardError as error:
+            return {"error": error.code}
+
+
+def _say(answer: Mapping[str, Any]) -> None:
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Answers the requests that come on standard input, each in a process of its own, until there are no more."""
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            signal.alarm(SECONDS)
+            request = json.loads(line)
+            _say(_do(Path(request["folder"]), request["act"], request["arguments"]))
+            os._exit(0)  # the answer is out: whatever the token's library does at an orderly end could only spoil it
+        _, status = os.waitpid(child, 0)
+        if status:
+            _say({"failed": f"its process ended with {os.waitstatus_to_exitcode(status)}"})
+
+
+if __name__ == "__main__":
+    main()
