@@ -60,8 +60,8 @@ class CaComparison(models.Model):
     """What the old service's lists said beside a CA's rows at a moment, in the shadow phase (spec F8 point 5). Stays as it is.
 
     `lists` are the lists that were read, with number and SHA-256; `differences` how many there are of each kind of
-    `pki.takeover.comparing.KINDS`, empty if the lists say the same; `serials` the first of them, as pairs of kind and serial;
-    `later` is how many were revoked here since, which differ by nature.
+    `pki.takeover.findings.DIFFERENCES`, empty if the lists say the same; `serials` the first of them, as pairs of kind and
+    serial; `later` is how many were revoked here since, which differ by nature.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)

@@ -15,8 +15,7 @@ from django.db.models import QuerySet
 from pki.models import ApprovalAction, ApprovalRequest, CaComparison, CaImport, Event, ImportFinding, ImportState
 from pki.operators.approvals import ApprovalView, approval
 from pki.takeover import signatures
-from pki.takeover.comparing import KINDS as DIFFERENCES
-from pki.takeover.findings import KINDS, LOCK
+from pki.takeover.findings import DIFFERENCES, KINDS, LOCK
 from pki.takeover.reports import Report
 from siths_portal.lib import clock
 from siths_portal.lib.errors import NotFound

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from pki.models import CaComparison, CaImport, Certificate, CertificateAuthority, CertificateStatus, Event
 from pki.takeover import lists, registering
-from pki.takeover.findings import Ledger
+from pki.takeover.findings import DIFFERENCES, Ledger
 from pki.takeover.manifest import Manifest
 from pki.takeover.running import contents
 from siths_portal.lib import clock
@@ -15,16 +15,6 @@ from siths_portal.lib.errors import Conflict, Invalid
 
 KEPT = 1000
 """Serials that differ and that are kept of a comparison; the counts are of all."""
-KINDS = {
-    "only-old-unknown": "bara på gamla listan; serienumret finns inte här",
-    "only-old": "bara på gamla listan; inte spärrat här",
-    "different": "annan tid eller orsak",
-    "only-here": "spärrat här före gamla listan men står inte på den",
-    "list-unreadable": "spärrlistan går inte att läsa eller är inte utfärdarens",
-    "reason": "gamla listan har en orsak som inte finns här",
-    "on-hold": "tillfälligt spärrat på gamla listan",
-}
-"""Kinds of differences, in Swedish."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +56,7 @@ def compare(manifest: Manifest, *, actor_ref: str) -> Comparison:
         later = Certificate.objects.filter(ca=ca, status=CertificateStatus.REVOKED, revoked_at__gt=found.since).count()
         transaction.set_rollback(True)
     kinds = [kind for kind, _serial in serials]
-    counts = {kind: kinds.count(kind) for kind in KINDS if kind in kinds}
+    counts = {kind: kinds.count(kind) for kind in DIFFERENCES if kind in kinds}
     outcome = Comparison([each.told for each in found.newest], counts, serials, later)
     _keep(outcome, ca, actor_ref)
     return outcome

@@ -30,6 +30,16 @@ KINDS: Mapping[str, str] = {
     "paper-invalid": "begäran på papper går inte att läsa eller inte att utföra",
 }
 """Kinds of findings, in Swedish for the report."""
+DIFFERENCES: Mapping[str, str] = {
+    "only-old-unknown": "bara på gamla listan; serienumret finns inte här",
+    "only-old": "bara på gamla listan; inte spärrat här",
+    "different": "annan tid eller orsak",
+    "only-here": "spärrat här före gamla listan men står inte på den",
+    "list-unreadable": "spärrlistan går inte att läsa eller är inte utfärdarens",
+    "reason": "gamla listan har en orsak som inte finns här",
+    "on-hold": "tillfälligt spärrat på gamla listan",
+}
+"""Kinds of differences between an old service's lists and the rows here, in Swedish."""
 
 LOCK = 0x70_6B_69_03
 """The advisory lock of whoever carries out an import."""

@@ -9,30 +9,13 @@ import pytest
 import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    negative_data_rejection,
-    response_headers_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-    unsupported_method,
-)
 
+from tests.described import CHECKS
 from tests.supplier.world import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 DESCRIPTION = Path(__file__).resolve().parents[2] / "issuance" / "api" / "supplier" / "v1" / "openapi.yaml"
-CHECKS = [
-    not_a_server_error,
-    status_code_conformance,
-    content_type_conformance,
-    response_headers_conformance,
-    response_schema_conformance,
-    negative_data_rejection,
-    unsupported_method,
-]
 schema = schemathesis.openapi.from_path(DESCRIPTION)
 
 

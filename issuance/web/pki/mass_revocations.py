@@ -100,8 +100,7 @@ def mass_revocation(request: HttpRequest, mass_revocation_id: UUID) -> HttpRespo
         if request.GET.get("lage") != found.state:
             return HttpResponseClientRefresh()
         return render(request, "operators/mass_progress.html", mass_rows.progress(found))
-    context = _context(request, found) | refreshing(request, live=found.state in mass_rows.LIVE)
-    return page(request, "operators/mass_revocation.html", SECTION, context)
+    return _shown(request, found)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -158,7 +157,12 @@ def _selection_of(request: HttpRequest) -> dict[str, object]:
 def _refused(request: HttpRequest, found: pki.MassRevocationView) -> HttpResponse:
     """The page, which shows why not."""
     status = Conflict.http_status if request.method == "POST" else 200
-    return page(request, "operators/mass_revocation.html", SECTION, _context(request, found), status=status)
+    return _shown(request, found, status=status)
+
+
+def _shown(request: HttpRequest, found: pki.MassRevocationView, *, status: int = 200) -> HttpResponse:
+    context = _context(request, found) | refreshing(request, live=found.state in mass_rows.LIVE)
+    return page(request, "operators/mass_revocation.html", SECTION, context, status=status)
 
 
 def _context(request: HttpRequest, found: pki.MassRevocationView) -> dict[str, object]:

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from pki.management import arguments
-from pki.takeover import comparing, manifest, running, signatures
+from pki.takeover import comparing, findings, manifest, running, signatures
 from pki.takeover.findings import Ledger
 from siths_portal.lib.errors import DomainError
 
@@ -102,7 +102,7 @@ class Command(BaseCommand):
                         "serials": [list(each) for each in found.serials]})  # fmt: skip
         else:
             for kind, serial in found.serials[:_SHOWN]:
-                self.stdout.write(f"{serial} {comparing.KINDS[kind]}")
+                self.stdout.write(f"{serial} {findings.DIFFERENCES[kind]}")
             self.stdout.write(f"{found.later} spärrade här efter gamla listan")
         if not found.same:
             raise CommandError(f"listorna skiljer sig i {len(found.serials)} fall")
