@@ -95,8 +95,8 @@ def _pytest(*arguments: str) -> None:
 
 def test() -> None:
     """Every test, the long suites in their short form."""
-    # Two more than there are cores: tests wait for processes and browsers.
-    workers = min(6, (os.cpu_count() or 1) + 2)
+    # One more than there are cores: tests wait for processes and browsers.
+    workers = min(4, (os.cpu_count() or 1) + 1)
     _pytest("tests", "-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder")  # the order is tests/conftest.py's
 
 
