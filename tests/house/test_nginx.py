@@ -200,8 +200,8 @@ def test_workers_of_a_killed_master_are_ended_by_the_next_start_and_by_stop(fron
         master = subprocess.Popen(launch, cwd=front.root, env=environment, process_group=0)
         # The file is absent while the next start clears up after the killed master.
         wait_for(lambda pid=master.pid: written_pid(pid_file) == pid and accepts(front.port("api")), "nginx")
-        workers = processes.group(pid_file, front.root) - {master.pid}
-        assert workers
+        # It listens before it has workers.
+        wait_for(lambda pid=master.pid: processes.group(pid_file, front.root) - {pid}, "nginx's workers")
         master.kill()
         master.wait()
         assert accepts(front.port("api"))

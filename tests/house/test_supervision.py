@@ -173,9 +173,11 @@ def test_the_api_comes_back_on_its_socket_after_its_main_process_was_killed(fold
     (api,) = [program for program in programs.application_programs(house) if program.name == "api"]
     environment = os.environ | {"SITHS_FACE": "portal", "SITHS_HOUSE": house.id, "SITHS_PROGRAM": "api"}
     command = [sys.executable, "-m", "siths_portal.dev.launch", "--socket", str(house.api_socket), *api.command]
+    workers: set[int] = set()
     for _ in range(2):
         process = subprocess.Popen(command, cwd=ROOT, env=environment)
-        wait_for(lambda: is_live(house.api_socket), "the API")
+        # Until the next start has ended them, those whom the killed process left answer.
+        wait_for(lambda left=workers: not any(map(processes.running, left)) and is_live(house.api_socket), "the API")
         assert house.api_socket.stat().st_mode & 0o777 == 0o600
         workers = processes.marked(SITHS_HOUSE=house.id, SITHS_PROGRAM="api") - {process.pid}
         assert workers
