@@ -51,7 +51,7 @@ def sheets(content: bytes, *, rows: int, columns: int, skipped: str) -> list[lis
             left -= len(lines)
             if lines:
                 found.append([sheet.title[:40], lines])
-    except Unreadable:
+    except (Unreadable, MemoryError):
         raise
     except Exception as error:  # whatever the library makes of a file that is not what it should be
         raise Unreadable("not-xlsx") from error
@@ -144,7 +144,7 @@ def main() -> None:
     try:
         answer: dict[str, Any] = {"sheets": sheets(sys.stdin.buffer.read(), rows=rows, columns=columns, skipped=skipped)}
     except Unreadable as error:
-        answer = {"refused": str(error)}
+        answer = {"refused": str(error), "cause": type(error.__cause__).__name__}
     except MemoryError:
         answer = {"refused": "too-large"}
     json.dump(answer, sys.stdout)

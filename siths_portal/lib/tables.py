@@ -28,7 +28,6 @@ MAX_COLUMNS = 30
 MAX_CHARACTERS = 32_767
 """What a cell of a spreadsheet can hold."""
 SECONDS = 30
-XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 _TWO = threading.BoundedSemaphore(2)
 """At most two workbooks of a process are read at a time, so that many uploads at once cost time and not memory (S36)."""
@@ -112,7 +111,7 @@ def _workbook(content: bytes, skipped: str) -> list[Table]:
     except (subprocess.TimeoutExpired, ValueError):
         answer = {}
     if "sheets" not in answer:
-        log.warning("tables.refused", code=answer.get("refused", "no-answer"))
+        log.warning("tables.refused", code=answer.get("refused", "no-answer"), cause=answer.get("cause", ""))
         raise Unreadable(answer.get("refused", "not-xlsx"))
     return [Table(name, tuple(_bounded(lines))) for name, lines in answer["sheets"]]
 
