@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from django.template import Context, Engine
 
+from siths_portal.lib.ending import Ending
 from siths_portal.simulators.eid_app_client import EidAppError
 from siths_portal.simulators.eid_app_tasks import EXPIRED, Mistake, Reader, Task, Tasks, problems
 
@@ -221,8 +222,8 @@ class Server(ThreadingHTTPServer):
         origins = frozenset(f"http://{name}:{self.server_port}" for name in ("localhost", "127.0.0.1"))
         self.RequestHandlerClass = type("BoundHandler", (Handler,), {"app": App(portal_url, cards), "origins": origins})
 
-    def serve_until(self, stop: threading.Event) -> None:
-        """Serves until `stop` is set."""
+    def serve_until(self, stop: Ending | threading.Event) -> None:
+        """Serves until waiting for `stop` is over."""
         thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True)
         thread.start()
         stop.wait()

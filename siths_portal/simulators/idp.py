@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from django.template import Context, Engine
 
+from siths_portal.lib.ending import Ending
 from siths_portal.simulators.card import CardError
 from siths_portal.simulators.idp_cards import CardRefused, Cards, SeenCard
 from siths_portal.simulators.idp_provider import (
@@ -331,8 +332,8 @@ class Server(ThreadingHTTPServer):
         origins = frozenset({provider.issuer, *(f"http://{name}:{self.server_port}" for name in ("localhost", "127.0.0.1"))})
         self.RequestHandlerClass = type("BoundHandler", (Handler,), {"app": app, "origins": origins})
 
-    def serve_until(self, stop: threading.Event) -> None:
-        """Serves until `stop` is set."""
+    def serve_until(self, stop: Ending | threading.Event) -> None:
+        """Serves until waiting for `stop` is over."""
         thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True)
         thread.start()
         stop.wait()

@@ -70,7 +70,7 @@ def test_after_a_reconnect_it_goes_on_where_it_was(key):
     assert begun.count(0) == len(DATA)
 
 
-def test_a_key_that_is_not_there_has_begun_nothing():
+def test_a_key_that_is_not_there_has_begun_nothing(keys):
     signed = opened().sign_all("00" * 20, DATA, Scheme.ECDSA_SHA256)
     assert signed.made == ()
     assert isinstance(signed.error, hsm.HsmKeyMissing)

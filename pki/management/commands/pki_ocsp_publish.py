@@ -1,7 +1,5 @@
 """Publishes what the OCSP responder answers from."""
 
-import signal
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +9,7 @@ from django.db import OperationalError
 
 from pki.ocsp_publishing import LOOK_EACH, Publisher
 from pki.ocspd.writing import Taken
+from siths_portal.lib.ending import Ending
 
 
 class Command(BaseCommand):
@@ -40,9 +39,7 @@ class Command(BaseCommand):
             raise CommandError("databasen svarar inte", returncode=1) from error
 
     def _follow(self, publisher: Publisher) -> None:
-        ending = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: ending.set())
-        while not ending.is_set():
+        ending = Ending()
+        publisher.turn()
+        while not ending.wait(LOOK_EACH):
             publisher.turn()
-            ending.wait(LOOK_EACH)

@@ -1,16 +1,14 @@
 """`eid_app_simulator`: the SITHS eID app's windows, as a process of its own that knows the portal by its API alone."""
 
 import os
-import signal
-import threading
 from argparse import ArgumentParser
 from pathlib import Path
-from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.management.base import BaseCommand, CommandError
 
+from siths_portal.lib.ending import Ending
 from siths_portal.simulators.eid_app import Server
 
 
@@ -40,14 +38,8 @@ class Command(BaseCommand):
             server = Server(host, int(port), portal_url=options["portal"], cards=options["cards"])
         except OSError as error:
             raise CommandError(f"--bind: {options['bind']}: {error.strerror}", returncode=2) from None
-        stop = threading.Event()
-
-        def end(_signal: int, _frame: FrameType | None) -> None:
-            stop.set()
-
-        signal.signal(signal.SIGTERM, end)
-        signal.signal(signal.SIGINT, end)
+        ending = Ending()
         self.stdout.write(f"SITHS eID-appen på http://localhost:{server.server_port}")
         self.stdout.flush()
         with server:
-            server.serve_until(stop)
+            server.serve_until(ending)

@@ -1,16 +1,14 @@
 """`idp_simulator`: the identity provider, as a process of its own that knows the portal as a registered client alone."""
 
 import os
-import signal
-import threading
 from argparse import ArgumentParser
 from pathlib import Path
-from types import FrameType
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.management.base import BaseCommand, CommandError
 
+from siths_portal.lib.ending import Ending
 from siths_portal.simulators.idp import Server
 
 
@@ -44,14 +42,8 @@ class Command(BaseCommand):
             )
         except OSError as error:
             raise CommandError(f"--bind: {options['bind']}: {error.strerror}", returncode=2) from None
-        stop = threading.Event()
-
-        def end(_signal: int, _frame: FrameType | None) -> None:
-            stop.set()
-
-        signal.signal(signal.SIGTERM, end)
-        signal.signal(signal.SIGINT, end)
+        ending = Ending()
         self.stdout.write(f"inloggningstjänsten på {options['issuer'] or f'http://localhost:{server.server_port}'}")
         self.stdout.flush()
         with server:
-            server.serve_until(stop)
+            server.serve_until(ending)

@@ -1,7 +1,5 @@
 """`metrics`: what the processes count, for Prometheus, on an address of its own."""
 
-import signal
-import threading
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from prometheus_client import start_http_server
 
 from siths_portal.lib import metrics
+from siths_portal.lib.ending import Ending
 
 
 class Command(BaseCommand):
@@ -35,12 +34,10 @@ class Command(BaseCommand):
             server, thread = start_http_server(int(port), host, metrics.of_all_processes(Path(settings.METRICS_DIR)))
         except OSError as error:
             raise CommandError(f"--bind: {options['bind']}: {error.strerror}", returncode=2) from None
-        stopped = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda _signal, _frame: stopped.set())
+        ending = Ending()
         self.stdout.write(f"mätvärden på http://{host}:{server.server_port}/metrics")
         self.stdout.flush()
-        stopped.wait()
+        ending.wait()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -1,16 +1,14 @@
 """`supplier_simulator`: a card supplier, as a process of its own that knows the portal by its API alone."""
 
 import os
-import signal
-import threading
 from argparse import ArgumentParser
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from cryptography import x509
 from django.core.management.base import BaseCommand, CommandError
 
+from siths_portal.lib.ending import Ending
 from siths_portal.simulators.supplier import Records, Supplier
 from siths_portal.simulators.supplier_client import Api
 
@@ -53,16 +51,10 @@ class Command(BaseCommand):
             if not supplier.round(options["order"]):
                 raise CommandError("En beställning blev inte klar.")
             return
-        stop = threading.Event()
-
-        def end(_signal: int, _frame: FrameType | None) -> None:
-            stop.set()
-
-        signal.signal(signal.SIGTERM, end)
-        signal.signal(signal.SIGINT, end)
-        while not stop.is_set():
+        ending = Ending()
+        supplier.round(options["order"])
+        while not ending.wait(options["interval"]):
             supplier.round(options["order"])
-            stop.wait(options["interval"])
 
     def _root(self, given: Path | None, default: Path) -> x509.Certificate | None:
         path = given or default
