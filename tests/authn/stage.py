@@ -25,7 +25,8 @@ from django.conf import settings
 from issuance.models import Person
 from siths_portal.dev.tokens import new_client_key
 from siths_portal.simulators.card import Card, new_serial
-from tests.lib.faces import free_port, serving
+from tests.lib.faces import serving
+from tests.ports import free_port
 
 PEM = serialization.Encoding.PEM
 DAY = dt.timedelta(days=1)

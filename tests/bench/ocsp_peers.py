@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import serialization
 
 from tests.bench.load import Server, listens, required, started
 from tests.bench.ocsp_corpus import Corpus
-from tests.pki.ocspd_stage import free_port
+from tests.ports import free_port
 from tests.waiting import wait_for
 
 NGINX = """

@@ -1,7 +1,6 @@
 """Who answers: the simulator as a process of its own, and a peer that does what it is told, also what none should."""
 
 import json
-import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+
+from tests.ports import free_port
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,4 @@ def peer(answer: Answer) -> Iterator[Peer]:
 
 def closed_port() -> str:
     """An address where nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+    return f"http://127.0.0.1:{free_port()}"

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,10 +12,7 @@ from pathlib import Path
 import requests
 from django.conf import settings
 
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as holder:
-        return int(holder.getsockname()[1])
+from tests.ports import free_port
 
 
 @contextlib.contextmanager

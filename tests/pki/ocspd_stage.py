@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -15,6 +14,7 @@ from cryptography.x509 import ocsp as x509_ocsp
 from pki.ocsp_publishing import Publisher
 from pki.ocspd.app import Responder, Wanted
 from pki.ocspd.serving import Request, finished, respond
+from tests.ports import free_port
 from tests.waiting import wait_for
 
 Status = x509_ocsp.OCSPResponseStatus
@@ -70,12 +70,6 @@ class Served:
 
     def close(self) -> None:
         self.publisher.writer.close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _running(process, log):

@@ -4,7 +4,6 @@ import datetime as dt
 import io
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -28,6 +27,7 @@ from siths_portal import tasks as portal_tasks
 from siths_portal.celery import SCHEDULE
 from siths_portal.lib import clock, health_server
 from siths_portal.lib.health import database
+from tests.ports import free_port
 
 MINUTE = dt.timedelta(minutes=1)
 
@@ -213,16 +213,10 @@ def test_the_workers_address_answers_health_and_nothing_else():
         server.server_close()
 
 
-def _free_port():
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return listening.getsockname()[1]
-
-
 @pytest.fixture
 def worker(own_tokens, transactional_db, tmp_path):
     """A real `pki` worker with a health address, and where its token lies."""
-    port = _free_port()
+    port = free_port()
     environment = os.environ | {"WORKER_HEALTH_BIND": f"127.0.0.1:{port}"}
     celery = [sys.executable, "-m", "celery", "-A", "siths_portal.celery", "worker"]
     command = [*celery, "-Q", "health-test", "-P", "threads", "-c", "1"]

@@ -3,7 +3,6 @@
 import base64
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from cryptography.x509 import ocsp as x509_ocsp
 
 from pki import crl, ocsp
 from tests.pki.test_status_face import Status, request_for, revoke
+from tests.ports import free_port
 
 PEM = serialization.Encoding.PEM
 
@@ -24,9 +24,7 @@ PEM = serialization.Encoding.PEM
 @contextlib.contextmanager
 def status_face(folder, **variables):
     """The status face as its own process, as in production, without a PIN; gives its address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = os.environ | {"SITHS_FACE": "status", "PKCS11_PIN_FILE": "", "SECURE_SSL_REDIRECT": "1"} | variables
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port)]
     url = f"http://127.0.0.1:{port}"

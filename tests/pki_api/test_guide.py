@@ -13,7 +13,8 @@ from django.conf import settings
 
 from siths_portal.dev import nginx
 from siths_portal.dev.probes import accepts
-from tests.supplier.stage import free_port, process
+from tests.ports import free_port
+from tests.supplier.stage import process
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -20,7 +20,8 @@ from siths_portal.dev.probes import accepts
 from siths_portal.simulators.card import Card, new_serial
 from siths_portal.simulators.idp_cards import HSA_PROFILE, PERSON_PROFILE, CardRefused, Cards
 from tests.pki.orders import csr, order, plan
-from tests.supplier.stage import free_port, process
+from tests.ports import free_port
+from tests.supplier.stage import process
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CALLS = {

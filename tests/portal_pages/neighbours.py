@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from siths_portal.dev.probes import accepts
-from tests.lib.faces import free_port
+from tests.ports import free_port
 from tests.supplier.stage import process
 
 

@@ -28,8 +28,9 @@ from siths_portal.simulators.card import Card
 from siths_portal.simulators.eid_app_client import EidAppClient, PortalRefused
 from tests.browser import collect_faults, look
 from tests.issuance.activated import CODE, PUK, TRANSPORT, Made, Plastic, sent_card
-from tests.lib.faces import free_port, serving
+from tests.lib.faces import serving
 from tests.portal import session_cookie
+from tests.ports import free_port
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("demo_pki")

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, expect
 from siths_portal.simulators.card import Card
 from tests.browser import AXE, page_at
 from tests.browser import browser as browser
-from tests.lib.faces import free_port
+from tests.ports import free_port
 from tests.simulators.lying_portal import HANDLE, PUK, SIGN_HANDLE, LyingPortal, make_card
 
 PICTURES = os.environ.get("SITHS_PICTURES", "")

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,15 +18,10 @@ import requests
 from siths_portal.dev import nginx
 from siths_portal.dev.home import House
 from siths_portal.dev.probes import accepts, api_is_ready
+from tests.ports import free_port
 from tests.tls import Identity, SmallCa
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for(what: str, ready: Callable[[], bool], *, seconds: float = 60) -> None:

@@ -1,0 +1,45 @@
+"""Ports for servers that a test starts as processes: of this test process alone, and none that the kernel hands out.
+
+A port that the kernel chose (by `bind` to 0) and that is closed again, for a server to take, may go to another process meanwhile:
+to a test process beside this one, which does the same. Here each test process has a block of its own for as long as it lives,
+below the range that the kernel chooses from (32768 and up) and above the bases that houses take. ADR 0210.
+"""
+
+import contextlib
+import itertools
+import os
+import socket
+
+BLOCKS = 64  # so many test processes can run on one machine at once
+FIRST, SIZE = 22000, 160
+
+_blocks: dict[int, tuple[int, socket.socket]] = {}  # by process, since a forked one must not share its parent's
+_turns = itertools.count()
+
+
+def free_port() -> int:
+    """A port that nobody listens on and that no other test process is given; the last of its block to be given again."""
+    for _ in range(SIZE):
+        port = _block() + next(_turns) % SIZE
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("somebody listens on every port of this process")
+
+
+def _block() -> int:
+    """The first port of the first block that no other process has: an abstract socket's name, which ends with its process."""
+    if os.getpid() not in _blocks:
+        _blocks[os.getpid()] = _take()
+    return _blocks[os.getpid()][0]
+
+
+def _take() -> tuple[int, socket.socket]:
+    for number in range(BLOCKS):
+        holder = socket.socket(socket.AF_UNIX)
+        try:
+            holder.bind(f"\0siths-test-ports-{number}")
+        except OSError:
+            holder.close()
+        else:
+            return FIRST + number * SIZE, holder
+    raise AssertionError(f"more than {BLOCKS} test processes run")
