@@ -165,8 +165,13 @@ class Eid(Stateful):
             models.Index(
                 fields=["organisation", "carrier"], condition=Q(activated_at__isnull=False), name="issuance_eid_subscribed"
             ),
-            # The list of an organisation's holders: by HSA-id, and those that end soon.
+            # The list of an organisation's holders: by HSA-id, those of a state that few are in, and those that end soon.
             models.Index(fields=["organisation", "hsa_id", "id"], name="issuance_eid_page"),
+            models.Index(
+                fields=["organisation", "state"],
+                condition=Q(state__in=[EidState.ORDERED.value, EidState.REVOKED.value, EidState.CANCELLED.value]),
+                name="issuance_eid_rare_state",
+            ),
             models.Index(
                 fields=["organisation", "valid_to", "id"],
                 condition=Q(state=EidState.ACTIVE.value),

@@ -265,12 +265,14 @@ class TestPages:
             costs.append(len(queries))
             after = found.after
         assert after is None
-        assert costs == [6, 7, 7], "the organisation, the cursor's row, the walk in its transaction, and the page"
+        assert costs == [7, 8, 8], (
+            "the organisation, the cursor's row, the walk in its transaction, whose come first, and the page"
+        )
         with django_assert_max_num_queries(15):
             assert page(client, world.region).status_code == 200
 
     def test_a_page_walks_each_organisation_from_the_cursor(self, world: Any) -> None:
-        """No offset; in each organisation at most a page is read, in the order of an index that begins with the organisation."""
+        """No offset; in each organisation a few are read, in the order of an index that begins with the organisation."""
         post = holder(world, "Alm")
         holder(world, "Björk")
         cursor = Eid.objects.get(post=post).pk
@@ -281,9 +283,33 @@ class TestPages:
                 )
             (sql,) = (each["sql"] for each in queries if "UNNEST" in each["sql"])
             assert "OFFSET" not in sql
-            assert sql.count("LIMIT 51") == 1
+            assert sql.count("LIMIT 8") == 1
             assert first in sql
             assert sql.count('JOIN "issuance_personscope"') == 1, "the walk's own row of the person, and no second one"
+
+    @pytest.mark.parametrize("descending", [False, True], ids=["up", "down"])
+    @pytest.mark.parametrize("key", ["namn", "id", "till"])
+    @pytest.mark.parametrize("few", [0, 2000], ids=["walked", "sorted"])
+    def test_pages_put_together_are_the_whole_list(
+        self, world: Any, monkeypatch: pytest.MonkeyPatch, few: int, key: str, descending: bool
+    ) -> None:
+        """However the people lie over the organisations: all in one, in turns, some early and some late."""
+        monkeypatch.setattr(holders, "_PROBE", 2)
+        monkeypatch.setattr(holders, "_FEW", few)
+        places = (world.region, world.clinic, world.region, world.region, world.region, world.clinic, world.region, world.clinic)
+        for number, place in enumerate(places * 2):
+            holder(world, f"Nr{number // 2:02}", place)
+        actor, order = issuer_of(world), Order(key, descending)
+        choice = Choice(days=10_000) if key == "till" or few else Choice()
+        arguments: dict[str, Any] = {"actor": actor, "organisation_id": world.region.id, "choice": choice, "order": order}
+        paged, after = [], None
+        while True:
+            found = holders.holders(**arguments, after=after, limit=3)
+            paged += found.rows
+            if (after := found.after) is None:
+                break
+        assert paged == list(holders.every(**arguments))
+        assert len(paged) == 16
 
 
 class TestTheFile:

@@ -5,8 +5,10 @@ costs what the first does.
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +18,7 @@ from django.db.models import F, Func, OuterRef, Q, QuerySet, UUIDField
 from issuance.authz import Action, Actor, policy
 from issuance.domain.carrier_states import CarrierState
 from issuance.domain.eid_states import EidState
-from issuance.models import Eid, Office, Organisation
+from issuance.models import CardOrder, Eid, Office, Organisation
 from issuance.queries import words
 from issuance.queries.administration import paging
 from issuance.queries.administration.paging import Order
@@ -25,9 +27,16 @@ from siths_portal.lib import clock, plans
 STATUSES = ("ordered", "sent", "activated_unsigned", "active", "revoked", "expired", "cancelled")
 """How an eID stands, with what its card waits for while it is ordered; the codes of `components/tag.html`."""
 
+_FREQUENT = ("", EidState.ACTIVE.value, EidState.EXPIRED.value)
 _WAITING = (CarrierState.SENT.value, CarrierState.ACTIVATED_UNSIGNED.value)
 _NAME, _HSA_ID, _LAST_DAY = "namn", "id", "till"
 _CHUNK = 2000
+_ALL = Q()
+_PROBE = 8
+"""How many rows of each organisation are read at first: in a tree of many, a page has few of most."""
+
+_FEW = 2000
+"""How many rows are rather sorted for a page than looked for one by one among all others."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,11 @@ class Choice:
         """What the list can be ordered by. Only those that end have a last day for certain."""
         found = {_NAME: "carrier__person__sort_name", _HSA_ID: "hsa_id"}
         return found | ({_LAST_DAY: "valid_to"} if self.days else {})
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether it may leave few of many, so that those it leaves lie far apart in any order."""
+        return bool(self.office or self.days or self.status not in _FREQUENT)
 
     @property
     def usual(self) -> str:
@@ -93,17 +107,80 @@ def holders(
 
     A cursor that is gone or out of sight begins from the start.
     """
-    below, rows = _subtree(actor, organisation_id), _chosen(actor, choice)
-    beyond = _beyond(rows, order, choice, after)
-    in_one = rows.filter(
-        beyond, organisation=OuterRef("pk"), carrier__person__scopes__organisation=OuterRef("pk")
-    ).order_by(*_ordering(order, choice, walked=True))  # fmt: skip
-    firsts = below.annotate(first=_Unnest(ArraySubquery(in_one.values("pk")[: limit + 1])))
-    with plans.walking_indexes():
-        found = list(firsts.values_list("first", flat=True))
-    nearest = Eid.objects.filter(pk__in=found).order_by(*_ordering(order, choice)).values("pk")[: limit + 1]
-    page = list(_read(Eid.objects.filter(pk__in=nearest).order_by(*_ordering(order, choice))))
+    below, walk = _subtree(actor, organisation_id), _Walk(_chosen(actor, choice), choice, order, after)
+    first = walk.first_of_few(below, limit + 1) if choice.is_narrow else None
+    if first is None:
+        first = walk.first(below, limit + 1)
+    page = list(_read(Eid.objects.filter(pk__in=first).order_by(*_ordering(order, choice))))
     return HolderPage(tuple(_line(row) for row in page[:limit]), page[limit - 1].pk if len(page) > limit else None)
+
+
+@dataclass(frozen=True)
+class _Walk:
+    """The way to a page of `rows` in their order, beyond the row `after`."""
+
+    rows: QuerySet[Eid]
+    choice: Choice
+    order: Order
+    after: UUID | None
+
+    def first_of_few(self, below: QuerySet[Organisation], limit: int) -> list[UUID] | None:
+        """The first `limit` rows beyond, if a narrow choice leaves few enough to sort them all; else None."""
+        rows = self.rows.filter(organisation__in=below)
+        if self.choice.office:
+            # The planner would rather look up the order of each eID in the tree.
+            ordered = CardOrder.objects.filter(office=self.choice.office).values_list("carrier", flat=True)
+            carriers = list(ordered[: _FEW + 1])
+            if len(carriers) > _FEW:
+                return None
+            rows = rows.filter(carrier__in=carriers)
+        few = list(rows.order_by().values_list("pk", flat=True)[: _FEW + 1])
+        return self._nearest(few, limit, self._beyond(walked=False)) if len(few) <= _FEW else None
+
+    def first(self, below: QuerySet[Organisation], limit: int) -> list[UUID]:
+        """The first `limit` rows beyond: of a few of each organisation, and of `limit` of those of which a few do not do."""
+        found = self._first_of_each(below, _PROBE)
+        nearest = self._nearest(chain(*found.values()), limit)
+        # Those behind the last of an organisation's few can be among the first of all only if that one is.
+        longer = [organisation for organisation, pks in found.items() if len(pks) == _PROBE and pks[-1] in nearest]
+        if not longer:
+            return nearest
+        found |= self._first_of_each(below.filter(pk__in=longer), limit)
+        return self._nearest(chain(*found.values()), limit)
+
+    def _nearest(self, pks: Iterable[UUID], limit: int, beyond: Q = _ALL) -> list[UUID]:
+        rows = Eid.objects.filter(beyond, pk__in=list(pks)).order_by(*_ordering(self.order, self.choice))
+        return list(rows.values_list("pk", flat=True)[:limit])
+
+    def _first_of_each(self, organisations: QuerySet[Organisation], limit: int) -> dict[UUID, list[UUID]]:
+        in_one = self.rows.filter(
+            self._beyond(walked=True), organisation=OuterRef("pk"), carrier__person__scopes__organisation=OuterRef("pk")
+        ).order_by(*_ordering(self.order, self.choice, walked=True))  # fmt: skip
+        firsts = organisations.annotate(first=_Unnest(ArraySubquery(in_one.values("pk")[:limit])))
+        found: dict[UUID, list[UUID]] = {}
+        with plans.walking_indexes():
+            for organisation, pk in firsts.values_list("pk", "first"):
+                found.setdefault(organisation, []).append(pk)
+        return found
+
+    def _beyond(self, *, walked: bool) -> Q:
+        """What comes behind the line `after`; `walked`: by the columns that the walk through one organisation is ordered by."""
+        if self._last is None:
+            return _ALL
+        columns = _columns(self.order, self.choice, walked=walked)
+        side = "lt" if self.order.descending else "gt"
+        behind, same = Q(), Q()
+        for column, value in zip(columns, self._last, strict=True):
+            behind |= same & Q(**{f"{column}__{side}": value})
+            same &= Q(**{column: value})
+        # Said once more of the first column alone, which is where the index begins.
+        return Q(**{f"{columns[0]}__{side}e": self._last[0]}) & behind
+
+    @cached_property
+    def _last(self) -> tuple[Any, ...] | None:
+        if self.after is None:
+            return None
+        return self.rows.filter(pk=self.after).values_list(*_columns(self.order, self.choice, walked=False)).first()
 
 
 def count(*, actor: Actor, organisation_id: UUID, choice: Choice) -> int:
@@ -155,23 +232,6 @@ def status_of(row: Eid) -> str:
     """How an eID stands, of `STATUSES`; its carrier is read."""
     waits = row.state == EidState.ORDERED and row.carrier.state in _WAITING
     return str(row.carrier.state if waits else row.state)
-
-
-def _beyond(rows: QuerySet[Eid], order: Order, choice: Choice, after: UUID | None) -> Q:
-    """What comes behind the line `after`, by the columns that the walk through one organisation is ordered by."""
-    columns = _columns(order, choice, walked=True)
-    if after is None:
-        return Q()
-    last = rows.filter(pk=after).values_list(*_columns(order, choice, walked=False)).first()
-    if last is None:
-        return Q()
-    side = "lt" if order.descending else "gt"
-    behind, same = Q(), Q()
-    for column, value in zip(columns, last, strict=True):
-        behind |= same & Q(**{f"{column}__{side}": value})
-        same &= Q(**{column: value})
-    # Said once more of the first column alone, which is where the index begins.
-    return Q(**{f"{columns[0]}__{side}e": last[0]}) & behind
 
 
 def _columns(order: Order, choice: Choice, *, walked: bool) -> tuple[str, ...]:
