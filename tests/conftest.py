@@ -3,11 +3,13 @@
 Each run has its own, so runs do not meet, in one machine or in one clone. Durability is off here and nowhere else.
 """
 
+import datetime as dt
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +23,7 @@ from siths_portal.dev.private_services import (
     PrivatePostgres,
     PrivateRedis,
 )
-from tests import superuser
+from tests import midnight, superuser
 
 pytest_plugins = ["tests.pki_fixtures"]
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
@@ -140,6 +142,13 @@ def flush_database() -> None:
         sys.modules["pki.clock_guard"]._checked = None  # type: ignore[attr-defined]  # nothing was signed in the next test's database
     for anchor in Path(settings.AUDIT_ANCHOR_DIR).glob(f"{connection.settings_dict['NAME']}.*"):
         anchor.unlink()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol() -> Iterator[None]:
+    """No test begins in a day's last minute: many ask twice for the day, and mean one."""
+    time.sleep(midnight.seconds_until_past(dt.datetime.now(dt.UTC)))
+    return (yield)
 
 
 @pytest.hookimpl(trylast=True)

@@ -27,7 +27,7 @@ from tests.issuance.world import LOGOTYPE, SETUP
 
 ME, OTHER = "bureau", "another"
 pytestmark = pytest.mark.usefixtures("authorities")
-TODAY = clock.today()
+DAY = dt.timedelta(days=1)
 
 
 def accepted(world: Any, **arguments: Any) -> CardOrder:
@@ -181,7 +181,7 @@ class TestDelivery:
         certify(order)
         report(order, produced(order))
         assert supplier_intake.delivery(client_ref=ME, order_id=order.id).address
-        report(order, Sent(TODAY))
+        report(order, Sent(clock.today()))
         with pytest.raises(Conflict, match="order-closed"):
             supplier_intake.delivery(client_ref=ME, order_id=order.id)
         other = accepted(world)
@@ -365,10 +365,10 @@ class TestReports:
         secret = Secret.objects.get()
         assert (carrier.state, carrier.mifare_id, carrier.puk_secret_id) == ("ordered", "0123456789", secret.id)
         assert secret.expected_header == {"order": str(order.id), "serial": card(1).serial}
-        assert report(order, Sent(TODAY, "LA00R351935SE")) is Outcome.APPLIED
+        assert report(order, Sent(clock.today(), "LA00R351935SE")) is Outcome.APPLIED
         order.refresh_from_db()
         carrier.refresh_from_db()
-        assert (order.state, order.sent_on, order.registered_mail_id) == ("sent", TODAY, "LA00R351935SE")
+        assert (order.state, order.sent_on, order.registered_mail_id) == ("sent", clock.today(), "LA00R351935SE")
         assert (carrier.state, carrier.sent_at is not None) == ("sent", True)
         assert seq_agrees(order)
 
@@ -380,10 +380,10 @@ class TestReports:
             (Produced("1"), "puk_jwe"),
             (Produced("1", "no.jwe"), "jwe"),
             (Sent(dt.date(2999, 1, 1)), "sent_on"),
-            (Sent(TODAY + dt.timedelta(days=1)), "sent_on"),
-            (Sent(TODAY - dt.timedelta(days=1)), "sent_on"),
+            (lambda: Sent(clock.today() + DAY), "sent_on"),
+            (lambda: Sent(clock.today() - DAY), "sent_on"),
             (Sent(dt.date(1999, 1, 1)), "sent_on"),
-            (Sent(TODAY, "LA1"), "registered_mail_id"),
+            (lambda: Sent(clock.today(), "LA1"), "registered_mail_id"),
             (Failed("Spilled coffee"), "reason"),
             (Returned("x" * 41), "reason"),
         ],
@@ -392,7 +392,7 @@ class TestReports:
         order = accepted(world)
         certify(order)
         with pytest.raises(Invalid) as refused:
-            report(order, event)
+            report(order, event() if callable(event) else event)
         assert list(refused.value.fields) == [field]
         assert not SupplierEvent.objects.exists()
         assert CardOrder.objects.get().state == "in_production"
@@ -410,7 +410,7 @@ class TestReports:
     def test_registered_mail_has_its_id(self, world: Any) -> None:
         order = accepted(world, article="631-REK")
         with pytest.raises(Invalid, match="event"):
-            report(order, Sent(TODAY))
+            report(order, Sent(clock.today()))
 
     def test_the_same_report_twice_and_another_of_its_kind(self, world: Any) -> None:
         order = accepted(world)
@@ -419,10 +419,10 @@ class TestReports:
         assert report(order, produced(order)) is Outcome.REPEATED  # another JWE of the same card
         with pytest.raises(Conflict, match="event-mismatch"):
             report(order, Produced("9", puk_jwe(order.id, card(1).serial)))
-        assert report(order, Sent(TODAY)) is Outcome.APPLIED
-        assert report(order, Sent(TODAY)) is Outcome.REPEATED
+        assert report(order, Sent(clock.today())) is Outcome.APPLIED
+        assert report(order, Sent(clock.today())) is Outcome.REPEATED
         with pytest.raises(Conflict, match="event-mismatch"):
-            report(order, Sent(TODAY, "LA00R351935SE"))
+            report(order, Sent(clock.today(), "LA00R351935SE"))
         assert Event.objects.filter(action="order.sent").count() == 1
         assert Secret.objects.count() == 1
 
@@ -455,7 +455,7 @@ class TestReports:
         )  # fmt: skip
         assert {row.reason for row in Certificate.objects.filter(pk__in=ids)} == {"cessationOfOperation"}
         assert Secret.objects.get().state == SecretState.DESTROYED
-        assert report(order, Sent(TODAY)) is Outcome.NOTED
+        assert report(order, Sent(clock.today())) is Outcome.NOTED
         assert CardOrder.objects.get().state == "failed"
 
     def test_a_failure_before_certificates_cancels(self, world: Any) -> None:
@@ -468,7 +468,7 @@ class TestReports:
     def test_what_comes_back_is_revoked_unless_it_is_in_use(self, world: Any) -> None:
         order = accepted(world)
         certify(order)
-        for event in (produced(order), Sent(TODAY), Returned("unknown-address")):
+        for event in (produced(order), Sent(clock.today()), Returned("unknown-address")):
             report(order, event)
         carrier = Carrier.objects.get()
         assert (CardOrder.objects.get().state, carrier.state, carrier.revocation_reason) == ("returned", "revoked", "returned")
@@ -478,7 +478,7 @@ class TestReports:
         certify(order)
         report(order, produced(order))
         revocation.revoke_carrier(actor=world.officer(), carrier_id=order.carrier_id, reason=RevocationReason.LOST_OR_STOLEN)
-        assert report(order, Sent(TODAY)) is Outcome.APPLIED
+        assert report(order, Sent(clock.today())) is Outcome.APPLIED
         carrier = Carrier.objects.get()
         assert (carrier.state, carrier.puk_secret_id, carrier.sent_at) == ("revoked", None, None)
         assert CardOrder.objects.get().state == "sent"  # the card was made and is charged
@@ -490,7 +490,7 @@ class TestReports:
         order = accepted(world)
         ids = request(order)
         assert report(order, produced(order)) is Outcome.PARKED
-        assert report(order, Sent(TODAY)) is Outcome.PARKED
+        assert report(order, Sent(clock.today())) is Outcome.PARKED
         issue(ids[:3])
         supplier_intake.replay_reports(client_ref=ME, order_id=order.id)
         assert supplier_events.replay_all() == 0
@@ -524,7 +524,7 @@ class TestReports:
         order = accepted(world)
         ids = request(order)
         issue(ids[:3])
-        outcomes = [report(order, produced(order)), report(order, Sent(TODAY))] if parked_first else []
+        outcomes = [report(order, produced(order)), report(order, Sent(clock.today()))] if parked_first else []
         revoked = {"revoked_at": clock.now(), "reason": "unspecified"} if end == "revoked" else {}
         Certificate.objects.filter(pk=ids[3]).update(status=end, **revoked)
         if parked_first:
@@ -532,7 +532,7 @@ class TestReports:
             assert supplier_events.replay_all() == 1
             assert supplier_events.replay_all() == 0
         else:
-            assert [report(order, produced(order)), report(order, Sent(TODAY))] == [Outcome.NOTED] * 2
+            assert [report(order, produced(order)), report(order, Sent(clock.today()))] == [Outcome.NOTED] * 2
         assert set(SupplierEvent.objects.values_list("status", flat=True)) == {"noted"}
         assert all("puk_jwe" not in row.payload for row in SupplierEvent.objects.all())
         assert CardOrder.objects.get().state == "in_production"
@@ -550,7 +550,7 @@ class TestReports:
         def send() -> None:
             start.wait()
             try:
-                outcomes.append(report(order, Sent(TODAY)))
+                outcomes.append(report(order, Sent(clock.today())))
             finally:
                 connection.close()
 
@@ -572,7 +572,7 @@ def run(world: Any, course: list[str], made: Card) -> tuple[Any, ...]:
         "issued": lambda: issue(order.carrier.certificates.values_list("certificate_id", flat=True)),
         "swept": supplier_events.replay_all,
         "produced": lambda: report(order, produced(order, made.serial)),
-        "sent": lambda: report(order, Sent(TODAY)),
+        "sent": lambda: report(order, Sent(clock.today())),
         "returned": lambda: report(order, Returned()),
         "failed": lambda: report(order, Failed("misprint")),
     }
