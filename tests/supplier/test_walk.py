@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 
 from siths_portal.simulators.card import PROFILES, Card, CardError
+from tests.chance import without_chance
 from tests.supplier.cards import PaperCard
 from tests.supplier.stage import ROOT, wait_for
 from tests.supplier.world import World, today
@@ -98,12 +99,12 @@ def test_a_card_from_the_queue_to_the_post(worker, world: World, bureau: Bureau,
     assert '"puk": ""' in kept
     assert '"transport_code": ""' in kept
     assert "CERTIFICATE" not in kept
-    told = done.stdout + done.stderr + stage.log("api") + stage.log("worker") + stage.log("directory")
+    told = done.stdout + done.stderr + stage.log("api") + worker.read_text() + stage.log("directory")
     from issuance.models import Carrier
 
     for private in ("Demosson", "TST2321000131-P", "Storgatan", card.serial, Carrier.objects.get().mifare_id):
         assert private not in told
-    assert not re.search(r"\b18\d{10}\b", told)
+    assert not re.search(r"\b18\d{10}\b", without_chance(told))
 
 
 def test_registered_mail_and_a_protected_person(worker, world: World, bureau: Bureau) -> None:
@@ -217,15 +218,11 @@ def test_a_supplier_killed_at_any_moment_makes_one_card(worker, world: World, bu
 
 @pytest.mark.faults
 @pytest.mark.parametrize("point", API_POINTS)
-def test_an_api_killed_at_a_named_point_loses_and_doubles_nothing(
-    worker, world: World, stage, a, tmp_path: Path, point: str
-) -> None:
+def test_an_api_killed_at_a_named_point_loses_and_doubles_nothing(worker, world: World, stage, a, point: str) -> None:
     from issuance.models import CardOrder, Event
     from pki.models import Certificate
 
-    armed = tmp_path / "faults"
-    armed.mkdir()
-    stage.start_api(SITHS_FAULT_DIR=str(armed))
+    armed = stage.faults
     key = a("GET", "keys").json()["keys"][0]
     before = Certificate.objects.count()
     for number in range(REPEATS):
@@ -242,7 +239,7 @@ def test_an_api_killed_at_a_named_point_loses_and_doubles_nothing(
                 killed = a("POST", f"orders/{order}/{path}", key=f"{order}-{step}", json=body)
                 assert killed.status_code in (502, 503, 504)
                 assert not (armed / point).exists()
-                stage.start_api(SITHS_FAULT_DIR=str(armed))
+                stage.start_api()
             answer = a("POST", f"orders/{order}/{path}", key=f"{order}-{step}", json=body)
             assert answer.status_code in (200, 201, 202), answer.text
             assert "repeated" not in answer.text or point == "api.after-commit"
@@ -252,7 +249,6 @@ def test_an_api_killed_at_a_named_point_loses_and_doubles_nothing(
         actions = Event.objects.filter(subject_type="order", subject_ref=order).order_by("id").values_list("action", flat=True)
         assert list(actions) == ["order.submitted", "order.accepted", "order.production_started", "order.produced", "order.sent"]
     assert Certificate.objects.count() == before + 4 * REPEATS
-    stage.start_api()
 
 
 @pytest.mark.faults
