@@ -80,12 +80,21 @@ def pytest_configure(config: pytest.Config) -> None:
     tests_run_here = hasattr(config, "workerinput") or not config.getoption("numprocesses", None)
     if tests_run_here:
         _start_services(root)
+        _let_examples_take_their_time()
     os.environ["DJANGO_SETTINGS_MODULE"] = "siths_portal.settings"
     import django
 
     django.setup()  # before collection, since test modules import models
     if not tests_run_here:
         del os.environ["DJANGO_SETTINGS_MODULE"]  # inherited, pytest-django would read the settings before a process has its own
+
+
+def _let_examples_take_their_time() -> None:
+    """An example that takes long says that the machine does much else: Hypothesis measures by the clock on the wall."""
+    from hypothesis import HealthCheck, settings
+
+    settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("busy")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
