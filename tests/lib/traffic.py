@@ -8,6 +8,7 @@ import contextlib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from urllib.parse import unquote_plus, urlsplit
 
@@ -130,16 +131,30 @@ def _readings(text: str) -> set[str]:
 
 def _pattern(forbidden: Iterable[str]) -> re.Pattern[str]:
     """Any of the terms: a name as a word of its own, a number not as a part of a longer one, however it is grouped."""
-    alternatives = []
-    for term in sorted({term.strip() for term in forbidden} - {""}, key=len, reverse=True):
+    long, short, names = list[list[str]](), list[list[str]](), list[list[str]]()
+    for term in sorted({term.strip() for term in forbidden} - {""}):
         digits = re.sub(r"[-+ ]", "", term)
-        if digits.isdecimal():
-            if len(digits) >= SHORTEST_NUMBER:
-                alternatives.append(r"(?<![0-9a-f])" + r"[-+. \u00a0]?".join(digits) + r"(?![0-9a-f])")
-            else:
-                alternatives.append(r"(?<!\w)" + re.escape(term) + r"(?!\w)")
+        if not digits.isdecimal():
+            names.append([r"[-_. +]+" if letter == " " else re.escape(letter) for letter in term])
+        elif len(digits) >= SHORTEST_NUMBER:
+            long.append([digits[0], *(rf"[-+. \u00a0]?{digit}" for digit in digits[1:])])
         else:
-            alternatives.append(r"(?<![^\W_])" + re.escape(term).replace(r"\ ", r"[-_. +]+") + r"(?![^\W_])")
+            short.append([re.escape(letter) for letter in term])
+    kinds = ((r"(?<![0-9a-f])", long, r"(?![0-9a-f])"), (r"(?<!\w)", short, r"(?!\w)"), (r"(?<![^\W_])", names, r"(?![^\W_])"))
+    alternatives = [f"{before}(?:{_any_of(words)}){after}" for before, words, after in kinds if words]
     if not alternatives:
         raise ValueError("nothing to look for: the scan would prove nothing")
-    return re.compile("|".join(dict.fromkeys(alternatives)), re.IGNORECASE)
+    return re.compile("|".join(alternatives), re.IGNORECASE)
+
+
+def _any_of(words: list[list[str]]) -> str:
+    """A pattern of any of the words, each a list of its letters' patterns. A beginning that words share is tried once."""
+    start = [one for one, other in takewhile(lambda pair: pair[0] == pair[1], zip(min(words), max(words), strict=False))]
+    following: dict[str, list[list[str]]] = {}
+    for word in words:
+        if len(word) > len(start):
+            following.setdefault(word[len(start)], []).append(word[len(start) :])
+    if not following:
+        return "".join(start)
+    ends_here = len(start) in map(len, words)
+    return f"{''.join(start)}(?:{'|'.join(map(_any_of, following.values()))}){'?' if ends_here else ''}"
