@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 from authn.clients_file import CertificateEntry, ClientEntry, read, thumbprint
 from authn.domain.principal import Anonymous, Principal, Subject
-from authn.models import ClientCertificate, Event, IdempotencyRecord, ServiceClient
+from authn.models import ClientCertificate, ClientKind, Event, IdempotencyRecord, ServiceClient
 from authn.ports import CertificateStatusChecker
 from authn.services.sessions import ROLE_ENDED, LogIn, end_sessions, last_log_ins, start
 from siths_portal.lib import clock, idempotency, ports
@@ -31,6 +31,7 @@ __all__ = [
     "idempotency_store",
     "last_log_ins",
     "start",
+    "suppliers",
     "sync_clients",
 ]
 
@@ -74,6 +75,12 @@ def client_of_certificate(der: bytes) -> ServiceClientView | None:
 def client_names(client_refs: Iterable[str]) -> dict[str, str]:
     """The registered names of machine clients by their references; unknown ones are left out."""
     return dict(ServiceClient.objects.filter(client_ref__in=set(client_refs)).values_list("client_ref", "name"))
+
+
+def suppliers() -> dict[str, str]:
+    """The names of the active card suppliers by their references, in the order of their names."""
+    rows = ServiceClient.objects.filter(kind=ClientKind.SUPPLIER, active=True)
+    return dict(rows.order_by("name", "client_ref").values_list("client_ref", "name"))
 
 
 def idempotency_store() -> idempotency.Store:

@@ -29,6 +29,7 @@ from tests.access.targets import (
     matter,
     office,
     organisation,
+    organisation_with_own,
     own_matter,
     own_search,
     photo_draft,
@@ -200,6 +201,10 @@ ROWS: list[Row] = [
     *(
         Row("customisation_new", method, Action.CREATE_ORGANISATION, organisation, ok=ok, places=ORGANISATIONS)
         for method, ok in (("GET", 200), ("POST", 422))
+    ),
+    *(
+        Row("customisation_give_up", method, Action.CREATE_ORGANISATION, organisation_with_own, ok=ok, places=ORGANISATIONS)
+        for method, ok in (("GET", 200), ("POST", 409))
     ),
     *(
         Row(name, method, right, customisation, ok=ok, places=ORGANISATIONS)

@@ -237,6 +237,18 @@ def customisation(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ..
     return (row.pk,)
 
 
+def organisation_with_own(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """An organisation below another, with a card customisation of its own."""
+    if relation == "unknown":
+        return (UUID(int=1),)
+    place = access.places[relation]
+    if place.parent_id is None:
+        place = access.world.organisation("Prov", "TST2321000131-1999", "2321000131", area=place.area, parent=place)
+    row = CardCustomisation.objects.create(customisation_id="1000000001", name="Prov")
+    Organisation.objects.filter(pk=place.pk).update(customisation=row)
+    return (place.pk,)
+
+
 def generic_customisation(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """The card customisation that is nobody's own."""
     if relation == "unknown":

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
+from authn import service as authn
 from issuance.authz import Action, Actor
 from issuance.authz.scope import ScopedManager
 from issuance.models import CardCustomisation, IssuingArea, Office, Organisation
@@ -34,6 +35,7 @@ WHAT: Mapping[str, str] = {
     "customisation.registered": _("Kortanpassningen lades upp"),
     "customisation.changed": _("Uppgifter ändrades"),
     "customisation.verified": _("Kortanpassningen verifierades"),
+    "customisation.given_up": _("Kortanpassningen togs bort från organisationen"),
     "customisation.logotype_changed": _("Logotypen byttes av kortleverantören"),
 }
 """What was done, by the event's action."""
@@ -65,6 +67,7 @@ FIELDS: Mapping[str, str] = {
     "city": _("Postort"),
     "issuer_number": _("Utfärdarnummer"),
     "back_text": _("Baksidestext"),
+    "supplier_ref": _("Kortleverantör"),
     "regional_addition": _("Regionalt tillägg"),
     "receipt_text_version": _("Version"),
     "number": _("Artikelnummer"),
@@ -79,7 +82,7 @@ FIELDS: Mapping[str, str] = {
 }
 """Names of fields and facts. What is not here stands in the log and is not shown."""
 
-_ORGANISATION, _AREA, _OFFICE, _CUSTOMISATION = "organisation", "area", "office", "customisation"
+_ORGANISATION, _AREA, _OFFICE, _CUSTOMISATION, _SUPPLIER = "organisation", "area", "office", "customisation", "supplier"
 _REFERENCES: Mapping[str, str] = {
     "issuing_organisation_id": _ORGANISATION,
     "parent_id": _ORGANISATION,
@@ -118,7 +121,10 @@ def names_in(actor: Actor, values: Iterable[tuple[str, Any]]) -> Names:
     for field, value in values:
         if field in _REFERENCES and _is_id(value):
             wanted.setdefault(_REFERENCES[field], set()).add(str(value))
-    found: dict[tuple[str, str], str] = {}
+        elif field == "supplier_ref" and value:
+            wanted.setdefault(_SUPPLIER, set()).add(str(value))
+    suppliers = wanted.pop(_SUPPLIER, None)
+    found = {(_SUPPLIER, ref): name for ref, name in authn.client_names(suppliers).items()} if suppliers else {}
     for kind, ids in wanted.items():
         rows = _SCOPED[kind]().visible_to(actor, Action.VIEW_CONFIGURATION).filter(pk__in=ids)
         found |= {(kind, str(pk)): name for pk, name in rows.values_list("pk", "name")}
@@ -127,6 +133,8 @@ def names_in(actor: Actor, values: Iterable[tuple[str, Any]]) -> Names:
 
 def value(field: str, given: Any, names: Names) -> str:
     """A field's value as people read it; – for none."""
+    if field == "supplier_ref":
+        return names.get((_SUPPLIER, str(given)), str(given)) if given else gettext("Vilken som helst")
     if given is None or given == "":
         return "–"
     if isinstance(given, bool):

@@ -13,6 +13,7 @@ from django.db.models.functions import Collate
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
+from authn import service as authn
 from issuance.authz import Action, Actor, policy
 from issuance.authz.scope import ScopedQuerySet
 from issuance.models import CardCustomisation, Organisation
@@ -22,7 +23,7 @@ from issuance.queries.administration.areas import OrganisationPage, organisation
 from issuance.queries.administration.paging import Order
 from issuance.queries.administration.places import Above, is_seen, paths_above
 from issuance.queries.history import names_of
-from issuance.services.configuration import missing
+from issuance.services.configuration import Replacing, missing, queued_with, replacing
 from issuance.services.order_checks import effective_customisations
 
 COLUMNS = {"namn": "sort_name", "id": "customisation_id", "nummer": "issuer_number"}
@@ -58,13 +59,14 @@ class Standing:
 
 @dataclass(frozen=True)
 class CustomisationLine:
-    """A customisation in the list; `organisation` is whose it is, empty for the generic one."""
+    """A customisation in the list; `organisation` is whose it is, empty for the generic one and for one that is nobody's."""
 
     id: UUID
     name: str
     customisation_id: str
     issuer_number: str
     organisation: str
+    generic: bool
     standing: Standing
 
 
@@ -78,7 +80,10 @@ class CustomisationPage:
 
 @dataclass(frozen=True)
 class CustomisationFacts:
-    """A customisation, with what the actor may do to it. `logotype` is its PNG; `missing` of services.configuration PARTS."""
+    """A customisation, with what the actor may do to it. `logotype` is its PNG; `missing` of services.configuration PARTS.
+
+    `supplier` is what the supplier is called that alone makes such cards, empty where any may.
+    """
 
     id: UUID
     version: int
@@ -86,6 +91,8 @@ class CustomisationFacts:
     name: str
     issuer_number: str
     back_text: str
+    supplier_ref: str
+    supplier: str
     generic: bool
     logotype: bytes
     logotype_sha256: str
@@ -109,6 +116,23 @@ class Holding:
     opens: bool
 
 
+@dataclass(frozen=True)
+class GivingUp:
+    """What comes of an organisation's giving its own customisation up.
+
+    `after` is the one that holds then, None where there is none, from `above`; `along` are the organisations below that follow,
+    `queued` the orders that no supplier has accepted and that keep the old one.
+    """
+
+    replacing: Replacing
+    name: str
+    customisation_id: str
+    after: CustomisationFacts | None
+    above: Above | None
+    along: int
+    queued: int
+
+
 def customisations(
     *, actor: Actor, order: Order, state: str = "", after: UUID | None = None, limit: int = paging.PAGE
 ) -> CustomisationPage:
@@ -128,6 +152,7 @@ def customisations(
                 row.customisation_id,
                 row.issuer_number,
                 "" if row.generic else names.get(row.id, ""),
+                row.generic,
                 _standing(row),
             )
             for row in found
@@ -172,6 +197,36 @@ def holding(*, actor: Actor, organisation_id: UUID) -> Holding:
     return Holding(facts, own and not found.generic, above, found.generic or own or (above is not None and above.seen))
 
 
+def giving_up(*, actor: Actor, organisation_id: UUID) -> GivingUp:
+    """What comes of it if an organisation gives its own customisation up.
+
+    Raises NotFound, Forbidden, and Conflict as `services.configuration.replacing` where it cannot.
+    """
+    rows = Organisation.objects.select_related("customisation", "parent")
+    organisation = policy.get(actor, Action.CREATE_ORGANISATION, rows, organisation_id)
+    told = replacing(organisation)
+    both = CardCustomisation.objects.with_rights(actor, _RIGHTS).select_related("logotype")
+    found = {row.id: row for row in both.filter(pk__in=[pk for pk in (told.own, told.above) if pk])}
+    after = found[told.above] if told.above else None
+    return GivingUp(
+        replacing=told,
+        name=found[told.own].name,
+        customisation_id=found[told.own].customisation_id,
+        after=_facts(actor, after) if after else None,
+        above=_above(actor, organisation, after) if after else None,
+        along=_following(organisation),
+        queued=queued_with(found[told.own]).count(),
+    )
+
+
+def _following(organisation: Organisation) -> int:
+    """How many organisations below have the customisation of this one, since none lies nearer to them."""
+    below = Organisation.objects.filter(scope_path__startswith=organisation.scope_path).exclude(pk=organisation.pk)
+    others = tuple(below.filter(customisation__isnull=False).values_list("scope_path", flat=True))
+    paths = below.values_list("scope_path", flat=True)
+    return sum(not path.startswith(others) for path in paths)
+
+
 def _above(actor: Actor, organisation: Organisation, found: CardCustomisation) -> Above | None:
     rows = Organisation.objects.filter(customisation=found, scope_path__in=paths_above(organisation.scope_path))
     row = rows.order_by("-scope_path").first()
@@ -189,6 +244,8 @@ def _facts(actor: Actor, row: CardCustomisation) -> CustomisationFacts:
         name=row.name,
         issuer_number=row.issuer_number,
         back_text=row.back_text,
+        supplier_ref=row.supplier_ref,
+        supplier=_supplier(row.supplier_ref),
         generic=row.generic,
         logotype=bytes(row.logotype.content) if row.logotype else b"",
         logotype_sha256=row.logotype_id or "",
@@ -198,6 +255,10 @@ def _facts(actor: Actor, row: CardCustomisation) -> CustomisationFacts:
         may_edit=may_edit,
         may_verify=may_edit if row.generic else may_verify,
     )
+
+
+def _supplier(ref: str) -> str:
+    return authn.client_names([ref]).get(ref, ref) if ref else ""
 
 
 def _standing(row: CardCustomisation) -> Standing:

@@ -23,6 +23,7 @@ from issuance.services.configuration.customisations import (
     register_generic_customisation,
     verify_customisation,
 )
+from issuance.services.configuration.giving_up import Replacing, give_up_customisation, queued_with, replacing
 from issuance.services.configuration.moving import move_organisation, require_movable
 from issuance.services.configuration.offices import (
     OfficeAddress,
@@ -56,6 +57,7 @@ __all__ = [
     "OfficeData",
     "OrganisationData",
     "Outdated",
+    "Replacing",
     "Seen",
     "child_path",
     "choose_articles",
@@ -72,6 +74,7 @@ __all__ = [
     "edit_customisation",
     "edit_office",
     "edit_organisation",
+    "give_up_customisation",
     "is_ordered",
     "link_organisations",
     "lock_tree",
@@ -80,9 +83,11 @@ __all__ = [
     "missing",
     "move_organisation",
     "offer_article",
+    "queued_with",
     "register_article",
     "register_customisation",
     "register_generic_customisation",
+    "replacing",
     "require_movable",
     "require_room",
     "segment",

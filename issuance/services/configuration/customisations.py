@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from authn import service as authn
 from issuance.authz import Action, Actor, policy
 from issuance.models import CardCustomisation, Organisation
 from issuance.services.configuration._editing import edit, insert, line, lines, record, refuse
@@ -31,15 +32,19 @@ _TAKEN = ("customisation-exists", "Det finns redan en kortanpassning med detta k
 
 @dataclass(frozen=True)
 class CustomisationData:
-    """What people tell of a customisation, as it is typed. Issuer number and back text may come later."""
+    """What people tell of a customisation, as it is typed. Issuer number and back text may come later.
+
+    `supplier_ref` is the supplier that alone makes such cards; empty: any.
+    """
 
     name: str
     issuer_number: str = ""
     back_text: str = ""
+    supplier_ref: str = ""
 
     def checked(self) -> "CustomisationData":
         """The same in normal form: lines composed. Raises Invalid with every field that is wrong."""
-        found = {"issuer_number": self.issuer_number.strip()}
+        found = {"issuer_number": self.issuer_number.strip(), "supplier_ref": self.supplier_ref}
         wrong: dict[str, list[str]] = {}
         if found["issuer_number"] and not _ISSUER_NUMBER.fullmatch(found["issuer_number"]):
             wrong["issuer_number"] = ["Skriv utfärdarnumret med fyra siffror."]
@@ -81,7 +86,8 @@ def register_customisation(
     back_text: str,
     supplier_ref: str = "",
 ) -> CardCustomisation:
-    """Gives an organisation a card customisation of its own, not yet verified.
+    """Gives an organisation a card customisation of its own, not yet verified. One that was given up, and that no organisation
+    has any more, is taken up again by its id, with what is told now (ADR 0207).
 
     Raises NotFound, Forbidden, Invalid by field, Conflict (id taken, or it has one of its own already).
     """
@@ -90,8 +96,10 @@ def register_customisation(
     organisation = policy.get(actor, Action.VIEW, rows, organisation_id)
     if organisation.customisation is not None and not organisation.customisation.generic:
         raise Conflict("own-customisation", "Organisationen har redan en egen kortanpassning. Redigera den i stället.")
-    row = _new(customisation_id, CustomisationData(name, issuer_number, back_text), supplier_ref)
-    insert(row, *_TAKEN, field="customisation_id")
+    row = _new(actor, customisation_id, CustomisationData(name, issuer_number, back_text, supplier_ref))
+    row = _taken_up(row) or row
+    if row._state.adding:
+        insert(row, *_TAKEN, field="customisation_id")
     organisation.customisation = row
     organisation.save(update_fields=["customisation"])
     facts = {"customisation_id": row.customisation_id, "issuer_number": row.issuer_number, "organisation": str(organisation.id)}
@@ -110,7 +118,7 @@ def register_generic_customisation(
     policy.require_global(actor, Action.CREATE_ORGANISATION)
     if CardCustomisation.objects.filter(generic=True).exists():
         raise Conflict("generic-exists", "Den generella kortanpassningen finns redan.")
-    row = _new(customisation_id, CustomisationData(name, issuer_number, back_text), supplier_ref)
+    row = _new(actor, customisation_id, CustomisationData(name, issuer_number, back_text, supplier_ref))
     row.generic = True
     insert(row, *_TAKEN, field="customisation_id")
     record(actor, "customisation.registered", row, customisation_id=row.customisation_id, issuer_number=row.issuer_number)
@@ -119,12 +127,14 @@ def register_generic_customisation(
 
 @transaction.atomic(durable=True)
 def edit_customisation(*, actor: Actor, customisation_id: UUID, version: int, data: CustomisationData) -> CardCustomisation:
-    """Changes a customisation that was read at `version`. Another issuer number or back text ends its verification.
+    """Changes a customisation that was read at `version`. Another issuer number or back text ends its verification; another
+    supplier gets the orders that come.
 
     Raises NotFound, Forbidden, Invalid by field, Outdated.
     """
     row = _locked(actor, Action.CREATE_ORGANISATION, customisation_id)
     changes: dict[str, object] = asdict(data.checked())
+    refuse(_wrong_supplier(actor, data.supplier_ref, now=row.supplier_ref))
     if row.verified_at is not None and any(getattr(row, name) != changes[name] for name in _PRINTED):
         changes |= {"verified_at": None, "verified_by_ref": ""}
     edit(row, version=version, changes=changes, actor=actor, action="customisation.changed", facts=organisation_fact(row))
@@ -161,15 +171,36 @@ def organisation_fact(row: CardCustomisation) -> dict[str, str]:
     return {"organisation": str(first.id)} if first else {}
 
 
-def _new(customisation_id: str, data: CustomisationData, supplier_ref: str) -> CardCustomisation:
+def _new(actor: Actor, customisation_id: str, data: CustomisationData) -> CardCustomisation:
     """An unsaved row. Raises Invalid with every field that is wrong."""
     wrong = {} if _ID.fullmatch(customisation_id.strip()) else {"customisation_id": ["Skriv kortanpassnings-id, tio siffror."]}
+    wrong |= _wrong_supplier(actor, data.supplier_ref)
     try:
         data = data.checked()
     except Invalid as error:
         wrong |= error.fields
     refuse(wrong)
-    return CardCustomisation(customisation_id=customisation_id.strip(), supplier_ref=supplier_ref, **asdict(data))
+    return CardCustomisation(customisation_id=customisation_id.strip(), **asdict(data))
+
+
+def _taken_up(told: CardCustomisation) -> CardCustomisation | None:
+    """The row of the same id that no organisation has any more, now as it is `told`; None where there is no such row."""
+    rows = CardCustomisation.objects.select_for_update(of=("self",), no_key=True)
+    row = rows.filter(customisation_id=told.customisation_id, generic=False).first()
+    if row is None or Organisation.objects.filter(customisation=row).exists():
+        return None
+    for name in CustomisationData.__dataclass_fields__:
+        setattr(row, name, getattr(told, name))
+    row.verified_at, row.verified_by_ref, row.version = None, "", row.version + 1
+    row.save()
+    return row
+
+
+def _wrong_supplier(actor: Actor, supplier_ref: str, *, now: str = "") -> dict[str, list[str]]:
+    """What is wrong, by field, where a person names a supplier that is not registered and was not there before."""
+    if actor.kind != "user" or supplier_ref in ("", now) or supplier_ref in authn.suppliers():
+        return {}
+    return {"supplier_ref": ["Välj en kortleverantör i listan."]}
 
 
 def _back_text(given: str) -> str:

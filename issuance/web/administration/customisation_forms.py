@@ -1,7 +1,7 @@
 """Forms of card customisations. What they must hold is checked by the services' rules."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -17,7 +17,7 @@ from siths_portal.lib.forms import Form
 class CustomisationForm(EditForm):
     """A card customisation; its id is asked for where it is new and never changed."""
 
-    columns: ClassVar[Mapping[str, str]] = {name: name for name in ("name", "issuer_number", "back_text")}
+    columns: ClassVar[Mapping[str, str]] = {name: name for name in ("name", "issuer_number", "back_text", "supplier_ref")}
 
     name = text_line(
         _("Kortanpassning"),
@@ -41,8 +41,18 @@ class CustomisationForm(EditForm):
         widget=forms.Textarea(attrs={"rows": 8}),
     )
 
-    def __init__(self, *args: Any, new: bool = False, **kwargs: Any) -> None:
+    supplier_ref = forms.ChoiceField(
+        label=_("Kortleverantör"),
+        help_text=_("Den som ensam får tillverka korten. Ett byte gäller beställningar som görs efter det."),
+        required=False,
+        error_messages={"invalid_choice": _("Välj en kortleverantör i listan.")},
+    )
+
+    def __init__(self, *args: Any, suppliers: Mapping[str, str], new: bool = False, **kwargs: Any) -> None:
+        """`suppliers` are the names of those that may be chosen, by reference."""
         super().__init__(*args, **kwargs)
+        choices = [("", _("Vilken som helst av de registrerade")), *suppliers.items()]
+        cast(forms.ChoiceField, self.fields["supplier_ref"]).choices = choices
         if not new:
             del self.fields["customisation_id"]
 
@@ -58,7 +68,7 @@ class CustomisationForm(EditForm):
     @staticmethod
     def data_of(given: Mapping[str, Any]) -> CustomisationData:
         """The form's values as the service takes them."""
-        return CustomisationData(given.get("name", ""), given.get("issuer_number", ""), given.get("back_text", ""))
+        return CustomisationData(**{name: given.get(name, "") for name in CustomisationForm.columns})
 
 
 class CustomisationChoiceForm(Form):

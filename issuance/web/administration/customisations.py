@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
+from authn import service as authn
 from issuance.authz import Action, policy
 from issuance.queries.administration import customisations as query
 from issuance.queries.administration import organisations, paging, places
@@ -43,6 +44,7 @@ from siths_portal.lib.errors import Conflict, Invalid
 
 _FORM = "administration/form.html"
 _LARGEST = 2**31 - 1
+_NONE = UUID(int=0)
 _LEAD = gettext_lazy(
     "Logotypen lägger kortleverantören in med hjälp av kortanpassnings-id. Sedan kan kortanpassningen verifieras."
 )
@@ -130,6 +132,7 @@ def _shown(found: CustomisationFacts) -> dict[str, Any]:
             row(_("Utfärdarnummer"), found.issuer_number or _("Saknas")),
             row(_("Organisationslogotyp"), _("Inlagd av kortleverantören") if found.logotype else _("Saknas")),
             row(_("Baksidestext"), _lines(found.back_text) or _("Saknas")),
+            row(_("Kortleverantör"), found.supplier or _("Vilken som helst av de registrerade")),
             row(_("Verifierad"), verified),
         ],
     }
@@ -173,9 +176,12 @@ def customisation_edit(request: HttpRequest, customisation_id: UUID) -> HttpResp
     actor = actor_of(request)
     found = query.customisation(actor=actor, customisation_id=customisation_id)
     demand(found.may_edit)
+    suppliers = authn.suppliers()
+    if found.supplier_ref:
+        suppliers.setdefault(found.supplier_ref, _("{name} (inte längre registrerad)").format(name=found.supplier))
     form, made, status = answered(
         request,
-        CustomisationForm,
+        partial(CustomisationForm, suppliers=suppliers),
         lambda given: configuration.edit_customisation(
             actor=actor, customisation_id=customisation_id, version=given["version"], data=CustomisationForm.data_of(given)
         ),
@@ -221,6 +227,9 @@ def organisation_customisation(request: HttpRequest, organisation_id: UUID) -> H
         "new_url": reverse("customisation_new", args=[organisation_id])
         if Action.CREATE_ORGANISATION in head.rights and not holds.own
         else "",
+        "give_up_url": reverse("customisation_give_up", args=[organisation_id])
+        if Action.CREATE_ORGANISATION in head.rights and holds.own and head.is_sub_organisation
+        else "",
     }
     template = "administration/organisation_customisation.html"
     return organisation_page(request, template, head, context, here="organisation_customisation")
@@ -234,7 +243,7 @@ def customisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRespon
     demand(Action.CREATE_ORGANISATION in head.rights)
     form, made, status = answered(
         request,
-        partial(CustomisationForm, new=True),
+        partial(CustomisationForm, suppliers=authn.suppliers(), new=True),
         lambda given: configuration.register_customisation(
             actor=actor, organisation_id=organisation_id, customisation_id=given["customisation_id"], **_data(given)
         ),
@@ -254,13 +263,53 @@ def customisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRespon
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+def customisation_give_up(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
+    """Takes an organisation's own card customisation from it, after what comes of it was told. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = places.organisation_head(actor=actor, organisation_id=organisation_id)
+    demand(Action.CREATE_ORGANISATION in head.rights)
+    refusal, status = "", 200
+    try:
+        if request.method == "POST":
+            own, above = (_id(request.POST.get(name, "")) for name in ("egen", "ovanifran"))
+            seen = configuration.Replacing(own or _NONE, above)
+            try:
+                configuration.give_up_customisation(actor=actor, organisation_id=organisation_id, seen=seen)
+            except Conflict as error:
+                refusal, status = error.message, error.http_status
+            else:
+                messages.success(request, _("Den egna kortanpassningen är borttagen från organisationen."))
+                return redirect("organisation_customisation", organisation_id)
+        found = query.giving_up(actor=actor, organisation_id=organisation_id)
+    except Conflict as error:
+        messages.error(request, error.message)
+        return redirect("organisation_customisation", organisation_id)
+    context = {
+        "found": found,
+        "drawing": drawing(found.after) if found.after else None,
+        "refusal": refusal,
+        "cancel_url": reverse("organisation_customisation", args=[organisation_id]),
+    }
+    template, step = "administration/customisation_give_up.html", _("Ta bort den egna kortanpassningen")
+    return organisation_page(request, template, head, context, here="organisation_customisation", step=step, status=status)
+
+
+def _id(text: str) -> UUID | None:
+    """The id that was sent; None for what is none."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
 def generic_new(request: HttpRequest) -> HttpResponse:
     """Makes the card customisation that is nobody's own. Raises Forbidden."""
     actor = actor_of(request)
     policy.require_global(actor, Action.CREATE_ORGANISATION)
     form, made, status = answered(
         request,
-        partial(CustomisationForm, new=True),
+        partial(CustomisationForm, suppliers=authn.suppliers(), new=True),
         lambda given: configuration.register_generic_customisation(
             actor=actor, customisation_id=given["customisation_id"], **_data(given)
         ),

@@ -56,6 +56,7 @@ urlpatterns: list[URLPattern] = [
     path("administrera/kortanpassningar/ny-generell/", customisations.generic_new, name="customisation_new_generic"),
     path(f"{_ORGANISATION}kortanpassning/", customisations.organisation_customisation, name="organisation_customisation"),
     path(f"{_ORGANISATION}ny-kortanpassning/", customisations.customisation_new, name="customisation_new"),
+    path(f"{_ORGANISATION}ta-bort-kortanpassning/", customisations.customisation_give_up, name="customisation_give_up"),
     path(_CUSTOMISATION, customisations.customisation, name="customisation"),
     path(f"{_CUSTOMISATION}redigera/", customisations.customisation_edit, name="customisation_edit"),
     path(f"{_CUSTOMISATION}historik/", customisations.customisation_history, name="customisation_history"),

@@ -1,0 +1,164 @@
+"""An organisation gives its own card customisation up (ADR 0207), and which supplier makes a customisation's cards."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from authn.models import ServiceClient
+from issuance.authz import Role
+from issuance.models import CardCustomisation, Event, Organisation
+from issuance.services import configuration, order_checks, supplier_intake
+from issuance.services.configuration import CustomisationData, Replacing
+from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
+from tests.issuance.world import SETUP, verified_customisation
+
+NUMBER = "7837803905"
+
+
+def own(organisation: Organisation) -> CardCustomisation | None:
+    return Organisation.objects.select_related("customisation").get(pk=organisation.pk).customisation
+
+
+def given_up(world: Any, **more: Any) -> None:
+    admin = world.officer(role=Role.SYSTEM_ADMIN)
+    configuration.give_up_customisation(actor=admin, organisation_id=more.pop("organisation", world.clinic).id, **more)
+
+
+class TestGivingUp:
+    """The one from above holds; what is made stays."""
+
+    def test_new_orders_have_the_one_from_above_and_the_old_ones_theirs(self, world: Any) -> None:
+        row = verified_customisation(world.clinic, NUMBER)
+        before = world.order(world.post(world.clinic))
+        above = own(world.region)
+        assert above is not None
+        given_up(world, seen=Replacing(row.id, above.id))
+        assert own(world.clinic) is None
+        assert order_checks.require_customisation(world.clinic) == above
+        after = world.order(world.post(world.clinic))
+        before.refresh_from_db()
+        assert (before.customisation, after.customisation) == (row, above)
+        assert supplier_intake.queued_orders(client_ref="bureau") == [before, after]
+        event = Event.objects.get(action="customisation.given_up")
+        assert event.subject_ref == str(row.id)
+        assert event.facts == {"customisation_id": NUMBER, "organisation": str(world.clinic.id)}
+
+    def test_what_is_not_as_it_was_seen_is_left(self, world: Any) -> None:
+        row = verified_customisation(world.clinic, NUMBER)
+        for seen in (Replacing(row.id, None), Replacing(UUID(int=0), own(world.region).id)):  # type: ignore[union-attr]
+            with pytest.raises(Conflict, match="changed-meanwhile"):
+                given_up(world, seen=seen)
+        assert own(world.clinic) == row
+
+    def test_orders_that_wait_for_its_verification_stand_against_it(self, world: Any) -> None:
+        row = verified_customisation(world.clinic, NUMBER)
+        world.order(world.post(world.clinic))
+        CardCustomisation.objects.filter(pk=row.pk).update(verified_at=None)
+        with pytest.raises(Conflict, match="orders-wait-for-customisation"):
+            given_up(world)
+        configuration.verify_customisation(actor=SETUP, customisation_id=row.id)
+        given_up(world)
+        assert own(world.clinic) is None
+
+    def test_only_one_of_its_own_and_below_another(self, world: Any) -> None:
+        with pytest.raises(Conflict, match="no-own-customisation"):
+            given_up(world)
+        generic = configuration.register_generic_customisation(
+            actor=SETUP, customisation_id="1000000000", name="Generell", issuer_number="1000", back_text="Box 1"
+        )
+        Organisation.objects.filter(pk=world.clinic.pk).update(customisation=generic)
+        with pytest.raises(Conflict, match="no-own-customisation"):
+            given_up(world)
+        with pytest.raises(Conflict, match="customisation-of-top-organisation"):
+            given_up(world, organisation=world.region)
+        assert (own(world.clinic), Event.objects.filter(action="customisation.given_up").exists()) == (generic, False)
+
+    def test_by_the_administration_alone(self, world: Any) -> None:
+        verified_customisation(world.clinic, NUMBER)
+        for role in (Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER, Role.GLOBAL_REVOKER, Role.GLOBAL_READER):
+            with pytest.raises(Forbidden):
+                configuration.give_up_customisation(actor=world.officer(role=role), organisation_id=world.clinic.id)
+        with pytest.raises(NotFound):
+            configuration.give_up_customisation(actor=world.officer(role=Role.SYSTEM_ADMIN), organisation_id=UUID(int=1))
+
+
+class TestTakenUpAgain:
+    """One that is nobody's is registered again by its id, and verified again."""
+
+    def register(self, organisation: Organisation, **more: str) -> CardCustomisation:
+        told = {"name": "Åter", "issuer_number": "1550", "back_text": "Box 2"} | more
+        return configuration.register_customisation(
+            actor=SETUP, organisation_id=organisation.id, customisation_id=NUMBER, **told
+        )  # fmt: skip
+
+    def test_as_it_is_told_now_and_unverified(self, world: Any) -> None:
+        row = verified_customisation(world.clinic, NUMBER)
+        order = world.order(world.post(world.clinic))
+        given_up(world)
+        again = self.register(world.clinic)
+        again.refresh_from_db()
+        assert (again.pk, again.version, again.logotype_id) == (row.pk, 2, row.logotype_id)
+        assert (again.name, again.issuer_number, again.back_text, again.verified_at) == ("Åter", "1550", "Box 2", None)
+        assert own(world.clinic) == row
+        assert supplier_intake.queued_orders(client_ref="bureau") == []
+        issuer = world.officer(role=Role.RESPONSIBLE_ISSUER)
+        configuration.verify_customisation(actor=issuer, customisation_id=row.id)
+        assert supplier_intake.queued_orders(client_ref="bureau") == [order]
+
+    def test_not_while_it_is_anothers_nor_the_generic_one(self, world: Any) -> None:
+        ward = world.organisation("Avdelningen", "TST2321000131-1007", "2321000131", area=world.area, parent=world.clinic)
+        verified_customisation(ward, NUMBER)
+        with pytest.raises(Conflict, match="customisation-exists"):
+            self.register(world.clinic)
+        given_up(world, organisation=ward)
+        CardCustomisation.objects.filter(customisation_id=NUMBER).update(generic=True)
+        with pytest.raises(Conflict, match="customisation-exists"):
+            self.register(world.clinic)
+
+
+def registered(world: Any, ref: str) -> CardCustomisation:
+    return configuration.register_customisation(
+        actor=world.officer(role=Role.SYSTEM_ADMIN), organisation_id=world.clinic.id, customisation_id=NUMBER, name="Kort",
+        issuer_number="1549", back_text="Box 1", supplier_ref=ref,
+    )  # fmt: skip
+
+
+def edited(world: Any, ref: str) -> CardCustomisation:
+    row = registered(world, "")
+    return configuration.edit_customisation(
+        actor=world.officer(role=Role.SYSTEM_ADMIN), customisation_id=row.id, version=row.version,
+        data=CustomisationData("Kort", "1549", "Box 1", ref),
+    )  # fmt: skip
+
+
+class TestSupplier:
+    """A person chooses among the registered ones; what is there already may stay."""
+
+    @pytest.mark.parametrize("act", [registered, edited])
+    def test_one_that_is_registered_and_active(self, world: Any, act: Callable[[Any, str], CardCustomisation]) -> None:
+        for ref, kind, active in (("press", "supplier", True), ("old", "supplier", False), ("hr", "service", True)):
+            ServiceClient.objects.create(client_ref=ref, kind=kind, name=ref.title(), active=active)
+        for ref in ("old", "hr", "nobody"):
+            with pytest.raises(Invalid) as refused:
+                act(world, ref)
+            assert list(refused.value.fields) == ["supplier_ref"]
+            Organisation.objects.filter(pk=world.clinic.pk).update(customisation=None)
+        assert act(world, "press").supplier_ref == "press"
+
+    def test_another_one_gets_the_orders_that_come_and_ends_no_verification(self, world: Any) -> None:
+        ServiceClient.objects.create(client_ref="press", kind="supplier", name="Tryckeriet")
+        row = verified_customisation(world.clinic, NUMBER)
+        before = world.order(world.post(world.clinic))
+        data = CustomisationData(row.name, row.issuer_number, row.back_text, "press")
+        admin = world.officer(role=Role.SYSTEM_ADMIN)
+        edited = configuration.edit_customisation(actor=admin, customisation_id=row.id, version=1, data=data)
+        after = world.order(world.post(world.clinic))
+        assert (edited.verified_at, before.supplier_ref, after.supplier_ref) == (row.verified_at, "", "press")
+        assert supplier_intake.queued_orders(client_ref="bureau") == [before]
+        ServiceClient.objects.update(active=False)
+        kept = configuration.edit_customisation(
+            actor=admin, customisation_id=row.id, version=2, data=CustomisationData("Nytt namn", "1549", row.back_text, "press")
+        )
+        assert (kept.name, kept.supplier_ref) == ("Nytt namn", "press")
