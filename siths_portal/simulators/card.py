@@ -12,7 +12,6 @@ import base64
 import json
 import os
 import secrets
-import shutil
 import subprocess
 import sys
 import threading
@@ -87,12 +86,14 @@ class Card:
 
     @classmethod
     def make(cls, cards: Path, serial: str, *, puk: str, transport_code: str) -> "Card":
-        """Makes the card with its five keys. A card whose making was cut off is begun anew; a finished one is `exists`."""
+        """Makes the card with its five keys. A card whose making was cut off is begun anew; a finished one is `exists`.
+
+        An act outlives the process that asked for it: waits for an earlier making, which then may have finished the card.
+        """
         card = cls(cards / serial)
         if card.finished:
             raise CardError("exists")
-        shutil.rmtree(card.folder, ignore_errors=True)
-        (card.folder / "tokens").mkdir(parents=True, mode=0o700)
+        (card.folder / "tokens").mkdir(parents=True, exist_ok=True, mode=0o700)
         card._act("make", puk=puk, code=transport_code)
         return card
 

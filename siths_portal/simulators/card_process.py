@@ -9,6 +9,7 @@ import ctypes
 import fcntl
 import json
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -234,6 +235,10 @@ _ACTS = {"make", "csrs", "card_key", "prove", "sign", "store", "certificates", "
 def _do(folder: Path, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        if name == "make":
+            if (folder / "tries.json").exists():
+                return {"error": "exists"}
+            _empty(folder / "tokens")
         _write(
             folder / "softhsm2.conf",
             f"directories.tokendir = {folder}/tokens\nobjectstore.backend = file\nlog.level = ERROR\nslots.removable = false\n",
@@ -246,6 +251,12 @@ def _do(folder: Path, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]
             return {"result": act(**arguments)}
         except CardError as error:
             return {"error": error.code}
+
+
+def _empty(tokens: Path) -> None:
+    """Takes away what a making that was cut off has left."""
+    shutil.rmtree(tokens)
+    tokens.mkdir(mode=0o700)
 
 
 def _say(answer: Mapping[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """The software smart card, on real SoftHSM tokens, each act in a process of its own."""
 
 import datetime as dt
+import fcntl
 import threading
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from siths_portal.lib import clock
 from siths_portal.simulators.card import PROFILES, Card, CardError, Tries, luhn_digit, new_serial
+from tests.waiting import wait_for
 
 PUK, TRANSPORT = "31415926", "transport-8d1f0c"
 
@@ -130,6 +132,30 @@ def test_making_that_was_cut_off_begins_anew_and_a_finished_card_is_left_alone(t
     with pytest.raises(CardError, match="exists"):
         Card.make(tmp_path, serial, puk=PUK, transport_code=TRANSPORT)
     assert card.card_key() == key
+
+
+def test_a_making_waits_for_one_that_outlived_its_starter(tmp_path: Path) -> None:
+    serial, outcomes = new_serial(), []
+    folder = tmp_path / serial
+    (folder / "tokens").mkdir(parents=True)
+
+    def attempt() -> None:
+        try:
+            Card.make(tmp_path, serial, puk=PUK, transport_code=TRANSPORT)
+        except CardError as error:
+            outcomes.append(error.code)
+
+    second = threading.Thread(target=attempt)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        number = f":{(folder / 'lock').stat().st_ino} "
+        second.start()
+        wait_for(lambda: any("->" in line and number in line for line in Path("/proc/locks").read_text().splitlines()))
+        (folder / "tokens" / "key").write_text("of the first")
+        (folder / "tries.json").write_text("{}")
+    second.join()
+    assert outcomes == ["exists"]
+    assert (folder / "tokens" / "key").read_text() == "of the first"
 
 
 def test_an_absent_card_says_so(tmp_path: Path) -> None:
