@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "pki",
     "issuance",
     "billing",
+    "siths_portal.simulators",
     "siths_portal",
 ]
 

@@ -17,7 +17,6 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Any, cast
 
 import requests
-from asn1crypto import cms, tsp
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from joserfc import jwe
@@ -266,6 +265,8 @@ class EidAppClient:
 
     def _check_document(self, opened: Opened, byte_range: list[int], algorithm: str) -> None:
         """The SignedAttrs (RFC 5652 section 5.3) are over the PDF that is shown, by this card's certificate (RFC 5035)."""
+        from asn1crypto import cms, tsp  # costly to load, and most that an app does needs neither
+
         start, before, after, rest = byte_range
         gap = opened.pdf[before:after]
         if start != 0 or after < before or after + rest != len(opened.pdf) or not re.fullmatch(rb"<[0-9A-Fa-f]*>", gap):

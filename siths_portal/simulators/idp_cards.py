@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import requests
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
@@ -183,6 +182,8 @@ def _is_authority(certificate: x509.Certificate) -> bool:
 
 
 def _status(certificate: x509.Certificate, issuer: x509.Certificate, now: dt.datetime) -> ocsp.OCSPCertStatus:
+    import requests  # a quarter of the provider's start, which most log-ins do not need
+
     away = CardRefused("Det gick inte att kontrollera om kortet är spärrat. Vänta en stund och försök igen.")
     request = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, hashes.SHA256()).build()
     try:
