@@ -38,6 +38,7 @@ from pki.mass_revocation import (
 from pki.mass_selection import MassRevocationDryRun, MassRevocationGroup, MassSelection
 from pki.mass_selection import dry_run as mass_revocation_dry_run
 from pki.models import ApprovalAction, ApprovalState, CaState, CertificateStatus, Decision, RevocationChannel, RevocationReason
+from pki.ocspd.telling import GIVEN_UP as OCSP_STORE_GIVEN_UP
 from pki.operators.approvals import (
     ApprovalPage,
     ApprovalView,
@@ -93,6 +94,7 @@ __all__ = [
     "APPROVALS_REQUIRED",
     "APPROVAL_LIFETIME",
     "LONGEST_CEREMONY_FILE",
+    "OCSP_STORE_GIVEN_UP",
     "RESPONDER_RENEW_BEFORE",
     "STATUS_COUNTED",
     "ApprovalAction",

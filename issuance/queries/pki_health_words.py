@@ -49,7 +49,7 @@ AREAS: Mapping[str, Area] = {
     ),
     "ocsp-lager": Area(
         _("OCSP-svararens lager"),
-        _("Om svararens filer följer databasen. Utan det lämnas svar som gällde då, i högst åtta timmar."),
+        _("Om svararens filer följer databasen. Utan det lämnas svar som gällde då, i högst {hours} timmar."),
         _("Se efter att ocsp-publisher går och når databasen. Den hinner ifatt av sig själv."),
     ),
     "ocsp-process": Area(

@@ -55,6 +55,12 @@ def test_what_is_wrong_stands_first_with_what_to_do(world: Any) -> None:
     assert "Driftläget är okänt" not in front
 
 
+def test_how_long_old_answers_are_given_is_what_the_responder_keeps_to(world: Any) -> None:
+    health_reports.keep([Finding("ocsp-lager", Severity.OK, "följer databasen")])
+    text = text_of(client_of(operator(world)).get(ADDRESS))
+    assert f"svar som gällde då, i högst {health.STORE_GIVEN_UP // dt.timedelta(hours=1)} timmar." in text
+
+
 def test_an_old_report_is_not_taken_for_health(world: Any) -> None:
     health_reports.keep([FINE])
     HealthReport.objects.update(seen_at=clock.now() - 43 * MINUTE)

@@ -21,6 +21,7 @@ LATE = dt.timedelta(minutes=15)
 """The worker looks every five minutes; a report older than this says little of now."""
 VERIFY_SOON = dt.timedelta(days=2)
 """Chains are walked each day."""
+_HOURS = int(pki.OCSP_STORE_GIVEN_UP // 3600)
 
 
 @require_safe
@@ -78,7 +79,7 @@ def _finding(each: pki.SeenFinding) -> dict[str, Any]:
     area, _name = health_words.area_of(each.subject)
     return {
         "title": health_words.title_of(each.subject),
-        "looks_at": _(area.looks_at).format(days=pki.RESPONDER_RENEW_BEFORE.days) if area.looks_at else "",
+        "looks_at": _(area.looks_at).format(days=pki.RESPONDER_RENEW_BEFORE.days, hours=_HOURS) if area.looks_at else "",
         "remedy": _(area.remedy),
         "severity": int(each.severity),
         "tag": _severity(int(each.severity)),
