@@ -40,10 +40,11 @@ from issuance.services.configuration.offices import (
 )
 from issuance.services.configuration.organisations import (
     Making,
+    NewOrganisation,
     OrganisationData,
     create_organisation,
     edit_organisation,
-    make_organisation,
+    make_organisations,
     set_subscription_fee,
 )
 from issuance.services.configuration.receipt_texts import set_receipt_text
@@ -53,6 +54,7 @@ __all__ = [
     "Change",
     "CustomisationData",
     "Making",
+    "NewOrganisation",
     "OfficeAddress",
     "OfficeData",
     "OrganisationData",
@@ -79,7 +81,7 @@ __all__ = [
     "link_organisations",
     "lock_tree",
     "make_office",
-    "make_organisation",
+    "make_organisations",
     "missing",
     "move_organisation",
     "offer_article",

@@ -2,20 +2,24 @@
 
 import datetime as dt
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import cast
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 
-from issuance.authz import Action, Actor, policy
+from issuance.authz import Action, Actor, ScopedQuerySet, policy
 from issuance.domain.counties import COUNTIES
 from issuance.domain.ids import parse_hsa_id, parse_organisation_number
-from issuance.models import CardCustomisation, IssuingArea, Organisation, SubscriptionFee
-from issuance.services.configuration._editing import as_fact, edit, insert, line, parsed, record, refused_as
+from issuance.models import CardCustomisation, Event, IssuingArea, Organisation, SubscriptionFee
+from issuance.services.configuration._editing import as_fact, edit, line, parsed, record, refused_as
 from issuance.services.configuration._tree import child_path, lock_tree, require_room
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.ids import new_id
 
 NAME_LIMIT = 64
 """Characters of organizationName in certificates (RFC 5280 appendix A.1), which any organisation may become the top of."""
@@ -110,45 +114,105 @@ def create_organisation(
     charged: bool | None = None,
     generic_customisation: bool = False,
 ) -> Organisation:
-    """Makes an organisation in an area, or a sub-organisation below `parent_id`, as `make_organisation` does."""
-    data = OrganisationData(name, hsa_id, organisation_number, country, county)
-    making = Making(issuing, charged, generic_customisation)
-    return make_organisation(actor=actor, area_id=area_id, parent_id=parent_id, data=data, making=making)
-
-
-def make_organisation(
-    *, actor: Actor, area_id: UUID, parent_id: UUID | None, data: OrganisationData, making: Making
-) -> Organisation:
-    """Makes an organisation in the caller's transaction, in an area or below a parent.
+    """Makes an organisation in an area, or a sub-organisation below `parent_id`.
 
     Raises NotFound, Forbidden, Invalid by field, Conflict if the HSA-id is another organisation's or the area has an issuer.
     """
+    data = OrganisationData(name, hsa_id, organisation_number, country, county)
+    making = Making(issuing, charged, generic_customisation)
+    return make_organisations(actor=actor, wanted=[NewOrganisation(new_id(), area_id, parent_id, data, making)])[0]
+
+
+@dataclass(frozen=True)
+class NewOrganisation:
+    """An organisation to be made with this id, in an area or below a parent, which may be another of those to be made."""
+
+    id: UUID
+    area_id: UUID
+    parent_id: UUID | None
+    data: OrganisationData
+    making: Making
+
+
+def make_organisations(*, actor: Actor, wanted: Sequence[NewOrganisation]) -> list[Organisation]:
+    """Makes organisations in the caller's transaction, all or none, in the order in which they are told, parents first.
+
+    Costs a number of queries for each level of the new ones, whatever their number, but for the fees and issuers of those at the
+    top. Raises NotFound, Forbidden, Invalid by field, Conflict if a HSA-id is another organisation's or an area has an issuer.
+    """
     lock_tree()
-    area, parent = _place(actor, area_id, parent_id)
-    data = data.checked()
-    organisation = Organisation(area=area, parent=parent, created_at=clock.now(), **vars(data))
-    organisation.scope_path = child_path(parent or area, organisation)
-    require_room(len(organisation.scope_path))
-    if making.generic_customisation:
-        organisation.customisation = _generic(parent)
-    insert(organisation, *_TAKEN, field="hsa_id")
-    if making.issuing:
-        _make_issuer(area, organisation, actor)
-    placed = {name: as_fact(getattr(organisation, name)) for name in ("area_id", "parent_id", "customisation_id")}
-    record(actor, "organisation.created", organisation, **vars(data), **placed, issuing=making.issuing)
-    if making.charged is not None:
-        _set_fee(actor, organisation, charged=making.charged, valid_from=organisation.created_at)
-    return organisation
+    made: list[Organisation] = []
+    for level in _levels(wanted):
+        places = _places(actor, level)
+        rows = [_row(new, *places[new.id]) for new in level]
+        with refused_as(*_TAKEN, field="hsa_id"):
+            Organisation.objects.bulk_create(rows)
+        _record_created(actor, zip(level, rows, strict=True))
+        for new, row in zip(level, rows, strict=True):
+            if new.making.issuing:
+                _make_issuer(row.area, row, actor)
+            if new.making.charged is not None:
+                _set_fee(actor, row, charged=new.making.charged, valid_from=row.created_at)
+        made += rows
+    return made
 
 
-def _place(actor: Actor, area_id: UUID, parent_id: UUID | None) -> tuple[IssuingArea, Organisation | None]:
-    """Where a new organisation comes, which the actor may put it to."""
-    areas = IssuingArea.objects.select_for_update(of=("self",), no_key=True)
-    if parent_id is None:
-        return policy.get(actor, Action.CREATE_ORGANISATION, areas, area_id), None
-    rows = Organisation.objects.select_for_update(of=("self",), no_key=True)
-    parent = policy.get(actor, Action.CREATE_SUB_ORGANISATION, rows, parent_id)
-    return IssuingArea.objects.get(pk=parent.area_id), parent
+def _levels(wanted: Sequence[NewOrganisation]) -> list[list[NewOrganisation]]:
+    """The organisations by how many of the others they lie below."""
+    depth: dict[UUID, int] = {}
+    levels: list[list[NewOrganisation]] = []
+    for new in wanted:
+        depth[new.id] = depth[new.parent_id] + 1 if new.parent_id in depth else 0
+        levels += [[]] if depth[new.id] == len(levels) else []
+        levels[depth[new.id]].append(new)
+    return levels
+
+
+def _row(new: NewOrganisation, area: IssuingArea, parent: Organisation | None) -> Organisation:
+    """The unsaved row at its place."""
+    row = Organisation(id=new.id, area=area, parent=parent, created_at=clock.now(), **vars(new.data.checked()))
+    row.scope_path = child_path(parent or area, row)
+    require_room(len(row.scope_path))
+    if new.making.generic_customisation:
+        row.customisation = _generic(parent)
+    return row
+
+
+def _record_created(actor: Actor, made: Iterable[tuple[NewOrganisation, Organisation]]) -> None:
+    told = [*OrganisationData.__dataclass_fields__, "area_id", "parent_id", "customisation_id"]
+    facts = (
+        (str(row.id), {name: as_fact(getattr(row, name)) for name in told} | {"issuing": new.making.issuing}) for new, row in made
+    )
+    action = "organisation.created"
+    Event.record_each(facts, at=clock.now(), actor_ref=actor.ref, action=action, subject_type="organisation")
+
+
+def _places(actor: Actor, level: Sequence[NewOrganisation]) -> dict[UUID, tuple[IssuingArea, Organisation | None]]:
+    """Where each new organisation comes, by its id; the actor may put it there. What it lies below is locked."""
+    tops = list(dict.fromkeys(new.area_id for new in level if new.parent_id is None))
+    above = list(dict.fromkeys(new.parent_id for new in level if new.parent_id is not None))
+    areas = _each(actor, Action.CREATE_ORGANISATION, IssuingArea.objects.all(), tops)
+    parents = _each(actor, Action.CREATE_SUB_ORGANISATION, Organisation.objects.all(), above)
+    theirs = IssuingArea.objects.in_bulk({parent.area_id for parent in parents.values()}) if parents else {}
+    return {
+        new.id: (areas[new.area_id], None)
+        if new.parent_id is None
+        else (theirs[parents[new.parent_id].area_id], parents[new.parent_id])
+        for new in level
+    }
+
+
+def _each[M: IssuingArea | Organisation](
+    actor: Actor, action: Action, rows: QuerySet[M], wanted: Sequence[UUID]
+) -> dict[UUID, M]:
+    """The locked rows of these ids, to each of which the actor may do this. Raises what `policy.get` does for the first other."""
+    locked = cast(ScopedQuerySet[M], rows.select_for_update(of=("self",), no_key=True))
+    found = {row.pk: row for row in locked.visible_to(actor, action).filter(pk__in=wanted).order_by("pk")} if wanted else {}
+    missing = next((pk for pk in wanted if pk not in found), None)
+    if missing is not None:
+        policy.get(actor, action, rows, missing)
+        raise policy.not_found()
+    return found
 
 
 def _make_issuer(area: IssuingArea, organisation: Organisation, actor: Actor) -> None:

@@ -14,16 +14,20 @@ from issuance.authz import Action, Actor, policy
 from issuance.domain.setup_files import Format
 from issuance.models import Event, SetupImport
 from issuance.services import catalogue_reading, role_assignment
-from issuance.services.configuration import link_organisations, lock_tree, make_office, make_organisation
+from issuance.services.configuration import NewOrganisation, link_organisations, lock_tree, make_office, make_organisations
 from issuance.services.setup_import import known, planning
 from issuance.services.setup_import.lines import Line, OfficeStep, OrganisationStep, Plan, RoleStep
 from issuance.services.setup_import.reading import Row, rows_of
 from siths_portal.lib import clock, tables
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
+from siths_portal.lib.ids import new_id
 
 ASKED_AT_ONCE = 50
 """HSA-ids that a file may ask the catalogue for; the next ones are asked when it is sent again."""
+
+REFUSALS = (Invalid, Conflict, Forbidden, NotFound)
+"""How a row is refused by the rules of its page."""
 
 KEPT_AT_ONCE = 5
 """Files of one person that are kept; the oldest goes for the sixth."""
@@ -127,11 +131,8 @@ def give_up(*, actor: Actor, import_id: UUID) -> None:
 
 def _make(actor: Actor, plan: Plan) -> dict[str, Any]:
     """Makes all that is new. Returns the ids of organisations and offices, and counts of the rest."""
-    made: dict[str, UUID] = {}
+    made = _make_organisations(actor, plan.order)
     offices: list[UUID] = []
-    for line in plan.order:
-        with _at(line):
-            _make_organisation(actor, cast(OrganisationStep, line.step), made)
     for line in plan.lines:
         with _at(line):
             if isinstance(line.step, OfficeStep):
@@ -153,7 +154,7 @@ def _at(line: Line) -> Iterator[None]:
     """Tells what refuses a row together with the row, since the preview could not know it."""
     try:
         yield
-    except (Invalid, Conflict, Forbidden, NotFound) as error:
+    except REFUSALS as error:
         where = f"I bladet {line.row.sheet}, rad {line.row.number}" if line.row.sheet else f"På rad {line.row.number}"
         raise Conflict(error.code, f"Inget har lästs in. {where}: {_said(error)}") from error
 
@@ -162,10 +163,25 @@ def _said(error: DomainError) -> str:
     return next(iter(error.fields.values()), [error.message])[0]
 
 
-def _make_organisation(actor: Actor, step: OrganisationStep, made: dict[str, UUID]) -> None:
-    parent_id = step.parent.among(made) if step.parent else None
-    row = make_organisation(actor=actor, area_id=step.area_id, parent_id=parent_id, data=step.data, making=step.making)
-    made[step.key] = row.pk
+def _make_organisations(actor: Actor, order: Sequence[Line]) -> dict[str, UUID]:
+    """The ids of the new organisations by their HSA-ids, made all at once: changes of the tree wait for them.
+
+    What refuses them is told by making them one by one, until that row.
+    """
+    steps = [cast(OrganisationStep, line.step) for line in order]
+    ids = {step.key: new_id() for step in steps}
+    wanted = [
+        NewOrganisation(ids[step.key], step.area_id, step.parent.among(ids) if step.parent else None, step.data, step.making)
+        for step in steps
+    ]
+    try:
+        with transaction.atomic():
+            make_organisations(actor=actor, wanted=wanted)
+    except REFUSALS:
+        for line, new in zip(order, wanted, strict=True):
+            with _at(line):
+                make_organisations(actor=actor, wanted=[new])
+    return ids
 
 
 def _make_office(actor: Actor, step: OfficeStep, made: Mapping[str, UUID]) -> list[UUID]:
