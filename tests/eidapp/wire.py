@@ -42,7 +42,7 @@ class Portals:
 
     def _answers(self) -> bool:
         with contextlib.suppress(requests.RequestException):
-            return requests.get(f"{self.url}/healthz/live", timeout=5).status_code == 200
+            return requests.get(f"{self.url}/healthz/live", timeout=60).status_code == 200
         return False
 
     def post(self, step: str, bearer: str | None, body: Any = None, **options: Any) -> requests.Response:

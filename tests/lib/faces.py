@@ -48,7 +48,7 @@ def _wait(process: subprocess.Popen[bytes], url: str, log: Path, environment: di
     host = environment.get("ALLOWED_HOSTS", "127.0.0.1").split(",")[0]
     while True:
         with contextlib.suppress(requests.ConnectionError):
-            answer = requests.get(url, headers={"Host": host}, timeout=5, allow_redirects=False)
+            answer = requests.get(url, headers={"Host": host}, timeout=60, allow_redirects=False)
             assert answer.status_code == 200, answer.text[:1000]
             return
         if process.poll() is not None or time.monotonic() > deadline:
