@@ -3,14 +3,25 @@
 import pytest
 
 
+@pytest.fixture(scope="session")
+def pdf_children():
+    """The children that make PDFs for these tests: a run has one that an earlier run left, since to start one takes long."""
+    from tests.billing.kept_renderer import Children
+
+    made = Children()
+    yield made
+    made.end()
+
+
 @pytest.fixture
-def facts(transactional_db):
+def facts(transactional_db, pdf_children, monkeypatch):
     """An issuing side without facts, connected, and the clock on 2 May 2023, 06:00 in Stockholm."""
     from billing.ports import IssuanceFacts
     from siths_portal.lib import clock, ports
     from tests.billing.facts import Facts
     from tests.billing.world import IN_MAY
 
+    monkeypatch.setattr("siths_portal.lib.pdf.PdfRenderer", pdf_children.renderer)
     real = ports.get(IssuanceFacts)
     with clock.moved_to(IN_MAY):
         yield Facts().connect()

@@ -217,34 +217,36 @@ def issued(facts, prices) -> Invoice:
     return Invoice.objects.get()
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE billing_invoice SET payable = 1, gross = 1, net = 1, vat = 0",
-        "UPDATE billing_invoice SET number = NULL, state = 'draft', series = NULL, sequence = NULL, issue_date = NULL",
-        "UPDATE billing_invoice SET buyer = '{}'",
-        "DELETE FROM billing_lineevent",
-        "UPDATE billing_lineevent SET line_id = line_id",
-        "DELETE FROM billing_invoiceline",
-        "UPDATE billing_invoiceline SET net = 0",
-        "INSERT INTO billing_invoiceline SELECT id + 1000, 99, kind, office_id, organisation_id, article_code, text, quantity, "
-        "unit_price, vat_rate, net, period, invoice_id FROM billing_invoiceline",
-        "DELETE FROM billing_invoicefile",
-        "UPDATE billing_document SET content = ''",
-        "TRUNCATE billing_invoice CASCADE",
-        "TRUNCATE billing_invoiceline CASCADE",
-        "TRUNCATE billing_lineevent",
-        "DELETE FROM billing_event",
-        "DELETE FROM billing_subscriptionsnapshot",
-    ],
-)
-def test_what_is_issued_cannot_change(issued, facts, statement):
+FORBIDDEN = [
+    "UPDATE billing_invoice SET payable = 1, gross = 1, net = 1, vat = 0",
+    "UPDATE billing_invoice SET number = NULL, state = 'draft', series = NULL, sequence = NULL, issue_date = NULL",
+    "UPDATE billing_invoice SET buyer = '{}'",
+    "DELETE FROM billing_lineevent",
+    "UPDATE billing_lineevent SET line_id = line_id",
+    "DELETE FROM billing_invoiceline",
+    "UPDATE billing_invoiceline SET net = 0",
+    "INSERT INTO billing_invoiceline SELECT id + 1000, 99, kind, office_id, organisation_id, article_code, text, quantity, "
+    "unit_price, vat_rate, net, period, invoice_id FROM billing_invoiceline",
+    "DELETE FROM billing_invoicefile",
+    "UPDATE billing_document SET content = ''",
+    "TRUNCATE billing_invoice CASCADE",
+    "TRUNCATE billing_invoiceline CASCADE",
+    "TRUNCATE billing_lineevent",
+    "DELETE FROM billing_event",
+    "DELETE FROM billing_subscriptionsnapshot",
+]
+
+
+def test_what_is_issued_cannot_change(issued, facts, subtests):
+    """One invoice for all, since none of them may touch it."""
     facts.count("2023-03", REGION, "Partille kommun", 1)
     with clock.moved_to(local(2023, 5, 2, 7)), transaction.atomic():
         runs.open_run(Month(2023, 3), actor_ref=ME)
-    with pytest.raises(DatabaseError), connection.cursor() as cursor:
-        cursor.execute(statement)
-    assert [check.number for check in reconcile(APRIL) if not check.ok] == []
+    for statement in FORBIDDEN:
+        with subtests.test(statement=statement):
+            with pytest.raises(DatabaseError), connection.cursor() as cursor:
+                cursor.execute(statement)
+            assert [check.number for check in reconcile(APRIL) if not check.ok] == []
 
 
 def test_an_invoice_cannot_begin_with_a_number(issued):
