@@ -1,16 +1,15 @@
 """Fixtures of the eID app API's tests: a real portal process and a real `pki` worker. Models are imported inside."""
 
 import contextlib
-import os
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.issuance.conftest import outside, world
+from tests.pki_worker import pki_worker, pytest_runtest_teardown, start_worker, worker
 
-__all__ = ["outside", "world"]
+__all__ = ["outside", "pki_worker", "pytest_runtest_teardown", "start_worker", "worker", "world"]
 
 
 @pytest.fixture(scope="session")
@@ -27,30 +26,3 @@ def portal(portals: Any, world: Any) -> Any:
     """The running portal, with the small region in its database."""
     portals.ensure()
     return portals
-
-
-@pytest.fixture
-def start_worker(demo_pki: Any, tmp_path: Any) -> Iterator[Callable[..., Any]]:
-    """Starts the `pki` worker, which alone opens secrets, in place of the one before; ended after the test."""
-    from tests.supplier.stage import process
-
-    with contextlib.ExitStack() as stack:
-
-        def start(**env: str) -> Any:
-            stack.close()
-            log = tmp_path / "worker.log"
-            log.unlink(missing_ok=True)
-            command = [
-                sys.executable, "-m", "celery", "-A", "siths_portal.celery", "worker", "-Q", "pki", "-P", "threads", "-c", "4",
-                "--without-gossip", "--without-mingle", "--loglevel", "INFO",
-            ]  # fmt: skip
-            stack.enter_context(process(command, log, lambda: " ready." in log.read_text(), **(os.environ | env)))
-            return log
-
-        yield start
-
-
-@pytest.fixture
-def worker(start_worker: Callable[..., Any]) -> Any:
-    """A running `pki` worker over the demo's hierarchy; its log."""
-    return start_worker()

@@ -47,15 +47,14 @@ def check_activated_once(wire: Wire) -> None:
         ("complete", "issuance.complete.after-commit"),
     ],
 )
-def test_a_portal_killed_at_a_named_point(portals: Any, world: Any, worker: Any, armed: Path, step: str, point: str) -> None:
+def test_a_portal_killed_at_a_named_point(portals: Any, world: Any, worker: Any, step: str, point: str) -> None:
     for _ in range(REPEATS):
-        activate_with_a_death(portals, world, armed / point, step)
+        activate_with_a_death(portals, world, portals.faults / point, step)
     assert SecretDelivery.objects.count() == REPEATS
 
 
 def activate_with_a_death(portals: Any, world: Any, trap: Path, step: str) -> None:
-    environment = {"SITHS_FAULT_DIR": str(trap.parent)}
-    portals.ensure(**environment)
+    portals.ensure()
     made = sent_card(world)
     wire = Wire(portals, made, identify(world, made))
     body = wire.body()
@@ -67,7 +66,7 @@ def activate_with_a_death(portals: Any, world: Any, trap: Path, step: str) -> No
             with pytest.raises(requests.ConnectionError):
                 call()
             assert not trap.exists()
-            portals.ensure(**environment)
+            portals.ensure()
 
     dies("start", lambda: portals.post("start", wire.opened.handle, body))
     wire.start(body)
@@ -79,7 +78,8 @@ def activate_with_a_death(portals: Any, world: Any, trap: Path, step: str) -> No
     check_activated_once(wire)
 
 
-def test_a_database_that_is_away_is_said_and_the_repeat_has_one_effect(portal: Any, world: Any, worker: Any) -> None:
+def test_a_database_that_is_away_is_said_and_the_repeat_has_one_effect(portal: Any, world: Any, start_worker: Any) -> None:
+    start_worker()
     root = Path(os.environ["SITHS_TEST_ROOT"])
     postgres = PrivatePostgres(root / "pg" / "data", root / "pg", fsync=False)
     made = sent_card(world)

@@ -23,6 +23,12 @@ class Portals:
     def __init__(self, folder: Path) -> None:
         self.folder, self.url, self.stack = folder, "", contextlib.ExitStack()
         self.environment: dict[str, str] | None = None
+        self.faults.mkdir()
+
+    @property
+    def faults(self) -> Path:
+        """Where a test arms the points at which the portal dies (`lib.faults`)."""
+        return self.folder / "faults"
 
     @property
     def log(self) -> Path:
@@ -33,7 +39,7 @@ class Portals:
         if self.environment == environment and self._answers():
             return
         self.close()
-        self.url = self.stack.enter_context(serving("portal", self.log, **environment))
+        self.url = self.stack.enter_context(serving("portal", self.log, SITHS_FAULT_DIR=str(self.faults), **environment))
         self.environment = environment
 
     def close(self) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.supplier.conftest import running_stage, start_worker, worker
+from tests.pki_worker import pki_worker, pytest_runtest_teardown, start_worker, worker
+from tests.supplier.conftest import running_stage
 
-__all__ = ["running_stage", "start_worker", "worker"]
+__all__ = ["pki_worker", "pytest_runtest_teardown", "running_stage", "start_worker", "worker"]
 
 
 @pytest.fixture
@@ -50,12 +51,19 @@ def a(api):
 
 
 @pytest.fixture
-def stage(running_stage, demo_pki):
+def api_environment() -> dict[str, str]:
+    """What the face on the wire has in its environment; a file may have its own."""
+    return {}
+
+
+@pytest.fixture
+def stage(running_stage, demo_pki, api_environment):
     """The face on the wire, with the services `a`, which may do everything with function certificates, and `b`."""
     from pki.clients import grant_client
 
-    if running_stage.api is None or running_stage.api.poll() is not None:
-        running_stage.start_api()
+    for left in running_stage.faults.iterdir():
+        left.unlink()  # of a test that failed
+    running_stage.need_api(**api_environment)
     running_stage.register(running_stage.entry("a", "a", kind="service"), running_stage.entry("b", "b", kind="service"))
     grant_client(client_ref="a", ca="function", profile="function", rights=["issue", "revoke", "read"], actor_ref="system:test")
     return running_stage

@@ -2,6 +2,10 @@
 
 import pytest
 
+from tests.pki_worker import pki_worker, pytest_runtest_teardown, start_worker, worker
+
+__all__ = ["pki_worker", "pytest_runtest_teardown", "start_worker", "worker"]
+
 
 @pytest.fixture(scope="session")
 def running_stage(django_db_setup):
@@ -23,8 +27,9 @@ def stage(running_stage, transactional_db):
 
     if "s" not in running_stage.certificates:
         running_stage.give("s", running_stage.clients_ca.issue("s"))
-    if running_stage.api is None or running_stage.api.poll() is not None:
-        running_stage.start_api()
+    for left in running_stage.faults.iterdir():
+        left.unlink()  # of a test that failed
+    running_stage.need_api()
     running_stage.register(
         running_stage.entry("a", "a"), running_stage.entry("b", "b"), running_stage.entry("s", "s", kind="service")
     )
@@ -43,6 +48,28 @@ def world(stage):
     return World(stage.people)
 
 
+@pytest.fixture(scope="session")
+def _paper_cards():
+    return []
+
+
+@pytest.fixture
+def paper_card(_paper_cards):
+    """Gives a card that the test has not had. RSA keys take long to make, so those of earlier tests are used again."""
+    from tests.supplier.cards import PaperCard
+
+    given = iter(list(_paper_cards))
+
+    def next_card() -> PaperCard:
+        made = next(given, None)
+        if made is None:
+            made = PaperCard()
+            _paper_cards.append(made)
+        return made
+
+    return next_card
+
+
 @pytest.fixture
 def a(stage):
     """Supplier a on the wire."""
@@ -53,32 +80,3 @@ def a(stage):
 def b(stage):
     """Supplier b on the wire."""
     return stage.client("b")
-
-
-@pytest.fixture
-def start_worker(stage, demo_pki):
-    """Starts the pki worker, which alone signs, in place of the one before; it is ended after the test."""
-    import contextlib
-    import sys
-
-    from tests.supplier.stage import process
-
-    with contextlib.ExitStack() as stack:
-
-        def start(**env: str) -> None:
-            stack.close()
-            log = stage.folder / "worker.log"
-            log.unlink(missing_ok=True)
-            command = [
-                sys.executable, "-m", "celery", "-A", "siths_portal.celery", "worker", "-Q", "pki", "-P", "threads", "-c", "4",
-                "--without-gossip", "--without-mingle", "--loglevel", "INFO",
-            ]  # fmt: skip
-            stack.enter_context(process(command, log, lambda: " ready." in log.read_text(), **env))
-
-        yield start
-
-
-@pytest.fixture
-def worker(start_worker):
-    """A running pki worker over the demo's hierarchy."""
-    start_worker()

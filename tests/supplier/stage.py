@@ -84,7 +84,7 @@ class Client:
 
 @dataclass
 class Stage:
-    """The running face. `api` is granian's process; `restart_api` replaces it after it was killed."""
+    """The running face. `api` is granian's process; `start_api` replaces it after it was killed."""
 
     folder: Path
     house: House
@@ -94,6 +94,7 @@ class Stage:
     certificates: dict[str, tuple[str, str]] = field(default_factory=dict)
     identities: dict[str, Identity] = field(default_factory=dict)
     api: "subprocess.Popen[bytes] | None" = None
+    api_environment: dict[str, str] = field(default_factory=dict)
     api_stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     @property
@@ -107,6 +108,11 @@ class Stage:
     @property
     def people(self) -> Path:
         return self.folder / "people.json"
+
+    @property
+    def faults(self) -> Path:
+        """Where a test arms the points at which the API dies (`lib.faults`)."""
+        return self.folder / "faults"
 
     def client(self, name: str | None, api: str = "supplier") -> Client:
         return Client(self.base_url, str(self.server_ca), self.certificates[name] if name else None, api=api)
@@ -127,8 +133,15 @@ class Stage:
         prints = [{"file": f"{name}.pem"} for name in names]
         return {"client_ref": ref, "name": f"Leverantör {ref}", "kind": kind, "certificates": prints}
 
+    def need_api(self, **env: str) -> None:
+        """Starts the API unless it runs with this environment."""
+        if self.api is None or self.api.poll() is not None or self.api_environment != env:
+            self.start_api(**env)
+
     def start_api(self, **env: str) -> None:
+        """Starts the API in place of the one before, which may have been killed."""
         self.api_stack.close()
+        self.api_environment = env
         self.house.api_socket.unlink(missing_ok=True)
         command = [
             sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws", "--workers", "1", "--blocking-threads", "8",
@@ -138,7 +151,8 @@ class Stage:
         self.api = self.api_stack.enter_context(
             process(
                 command, self.folder / "api.log", lambda: api_is_ready(self.house.api_socket), SITHS_FACE="api",
-                MTLS_CERTIFICATE_HEADER=nginx.CERTIFICATE_HEADER, PKCS11_PIN_FILE="", **self.neighbours(), **env,
+                MTLS_CERTIFICATE_HEADER=nginx.CERTIFICATE_HEADER, PKCS11_PIN_FILE="",
+                **{"SITHS_FAULT_DIR": str(self.faults)} | self.neighbours() | env,
             )
         )  # fmt: skip
 
@@ -168,6 +182,7 @@ def stage() -> Iterator[Stage]:
             made.give(name, clients_ca.issue(name))
         made.give("foreign", SmallCa("DEMO foreign CA").issue("foreign"))
         made.people.write_text("[]")
+        made.faults.mkdir()
         stack.enter_context(
             process(
                 [sys.executable, "manage.py", "directory_simulator", "--bind", f"127.0.0.1:{made.directory_port}",

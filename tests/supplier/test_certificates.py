@@ -17,9 +17,9 @@ from tests.supplier.world import World, today
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture(scope="module")
-def card() -> PaperCard:
-    return PaperCard()
+@pytest.fixture
+def card(paper_card) -> PaperCard:
+    return paper_card()
 
 
 @pytest.fixture
@@ -74,12 +74,14 @@ def test_four_certificates_for_the_keys_of_the_card(worker, a, b, order: str, ca
     assert state(order) == "in_production"
 
 
-def test_certificates_are_not_kept_with_the_answer_and_a_repeat_tells_what_holds_now(worker, world: World, a, order: str) -> None:
+def test_certificates_are_not_kept_with_the_answer_and_a_repeat_tells_what_holds_now(
+    worker, world: World, a, order: str, paper_card
+) -> None:
     from authn.models import IdempotencyRecord
     from issuance.models import CardOrder
     from issuance.services.revocation import revoke_carrier
 
-    body = PaperCard().request()
+    body = paper_card().request()
     assert request(a, order, body, "k").status_code == 201
     assert IdempotencyRecord.objects.get(key="k").body == ""
     carrier = CardOrder.objects.get(pk=order).carrier_id
@@ -88,8 +90,9 @@ def test_certificates_are_not_kept_with_the_answer_and_a_repeat_tells_what_holds
     assert (repeated.status_code, code(repeated)) == (409, "certificates-revoked")
 
 
-def test_the_answer_is_202_while_no_worker_signs_and_the_certificates_come_later(stage, demo_pki, start_worker, a, order) -> None:
-    card = PaperCard()
+def test_the_answer_is_202_while_no_worker_signs_and_the_certificates_come_later(
+    stage, demo_pki, start_worker, a, order, card: PaperCard
+) -> None:
     stage.start_api(CERTIFICATE_WAIT_SECONDS="0.5")
     response = request(a, order, card.request(), "k")
     assert (response.status_code, response.json()) == (202, {"status": "pending"})
@@ -100,11 +103,10 @@ def test_the_answer_is_202_while_no_worker_signs_and_the_certificates_come_later
     kept = request(a, order, card.request(), "k")
     assert kept.status_code == 202, "the same key has the same answer"
     assert request(a, order, card.request()).status_code == 201
-    stage.start_api()
 
 
-def test_another_card_for_the_order_or_the_same_card_for_another_is_409(worker, world: World, a, order: str) -> None:
-    card, other_card, second = PaperCard(), PaperCard(), world.order(2)
+def test_another_card_for_the_order_or_the_same_card_for_another_is_409(worker, world: World, a, order: str, paper_card) -> None:
+    card, other_card, second = paper_card(), paper_card(), world.order(2)
     accept(a, second)
     assert request(a, order, card.request()).status_code == 201
     changed = request(a, order, other_card.request())
@@ -140,11 +142,10 @@ def test_what_must_not_be_certified_is_refused_and_nothing_is_bound(worker, a, o
     assert request(a, order, good).status_code == 201
 
 
-def test_reports_in_disorder_and_twice_end_as_in_order(worker, a, order: str) -> None:
+def test_reports_in_disorder_and_twice_end_as_in_order(worker, a, order: str, card: PaperCard) -> None:
     from issuance.models import Carrier
     from pki import service as pki
 
-    card = PaperCard()
     key = a("GET", "keys").json()["keys"][0]
     sent = {"type": "sent", "sent_on": today()}
     produced = card.produced(order, key)
@@ -166,8 +167,7 @@ def test_reports_in_disorder_and_twice_end_as_in_order(worker, a, order: str) ->
     assert events("carrier", "carrier.sent") == 1
 
 
-def test_a_card_that_failed_has_its_certificates_revoked(worker, a, order: str) -> None:
-    card = PaperCard()
+def test_a_card_that_failed_has_its_certificates_revoked(worker, a, order: str, card: PaperCard) -> None:
     assert request(a, order, card.request()).status_code == 201
     assert report(a, order, {"type": "failed", "reason": "chip-defect"}).json() == {"outcome": "applied"}
     gone = a("GET", f"orders/{order}/certificates")
@@ -177,10 +177,9 @@ def test_a_card_that_failed_has_its_certificates_revoked(worker, a, order: str) 
     assert state(order) == "failed"
 
 
-def test_a_card_that_came_back_is_revoked_and_stays_so(worker, a, order: str) -> None:
+def test_a_card_that_came_back_is_revoked_and_stays_so(worker, a, order: str, card: PaperCard) -> None:
     from issuance.models import Carrier
 
-    card = PaperCard()
     key = a("GET", "keys").json()["keys"][0]
     assert report(a, order, {"type": "returned"}).json() == {"outcome": "parked"}
     assert request(a, order, card.request()).status_code == 201
@@ -202,11 +201,10 @@ def test_registered_mail_needs_its_id(worker, world: World, a) -> None:
     assert sent.json() == {"outcome": "parked"}
 
 
-def test_a_puk_for_another_order_or_card_is_not_kept(worker, world: World, a, order: str) -> None:
+def test_a_puk_for_another_order_or_card_is_not_kept(worker, world: World, a, order: str, card: PaperCard) -> None:
     from issuance.models import Carrier
     from pki import service as pki
 
-    card = PaperCard()
     key = a("GET", "keys").json()["keys"][0]
     assert request(a, order, card.request()).status_code == 201
     swapped = card.produced(order, key, serial="9752000000000000000")
