@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 FLAGS = [
     "--no-sandbox",
@@ -19,6 +19,8 @@ FLAGS = [
     "--disable-sync",
 ]
 AXE = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}}
+
+expect.set_options(timeout=30_000)  # as long as Playwright's acts wait; its five seconds are few where much else runs
 
 PICTURES = os.environ.get("PAGE_PICTURES", "")  # a folder for pictures of what `look` looks at
 

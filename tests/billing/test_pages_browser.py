@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from billing.models import InvoiceRun
 from billing.service import run_month
@@ -97,7 +97,7 @@ def test_by_keyboard_from_the_list_to_an_event_and_back(shown: tuple[str, Any]) 
     page.keyboard.press("Enter")
     page.wait_for_url("**/rad/4/")
     page.get_by_label("Du är här").get_by_role("link", name="2023-000002").click()
-    assert page.get_by_role("heading", level=1).inner_text() == "Faktura 2023-000002"
+    expect(page.get_by_role("heading", level=1)).to_have_text("Faktura 2023-000002")
 
 
 def test_an_invoice_prints_whole_without_what_is_for_the_screen(shown: tuple[str, Any], tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.browser import AXE, browser, page_at
 from tests.lib.faces import serving
@@ -70,7 +70,7 @@ def test_every_link_is_reached_and_seen_by_keyboard(urls: dict[str, str], browse
     with page_at(browser, urls[face] + path) as (page, _):
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")
-        assert page.evaluate("document.activeElement.id") == "innehall"
+        expect(page.locator("#innehall")).to_be_focused()
 
 
 def test_our_colours_and_the_design_system_are_loaded(urls: dict[str, str], browser: Browser) -> None:

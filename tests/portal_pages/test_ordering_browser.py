@@ -91,6 +91,7 @@ def begin(page: Page, portal: Portal, post: Post) -> None:
 
 def heading(page: Page, text: str) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text(text)
+    page.wait_for_load_state("load")  # its script may move the focus until then
 
 
 def press(page: Page, name: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.urls import reverse
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from issuance.authz import Actor, system
 from issuance.domain.revocation import RevocationReason
@@ -91,7 +91,7 @@ def test_every_state_of_the_pages_on_a_person(world: Any, portal: str, browser: 
                 summary.click()
         look(page, "person-open")
         page.get_by_role("link", name="Visa ogiltiga bärare").click()
-        assert page.get_by_text("Spärrad", exact=True).first.is_visible()
+        expect(page.get_by_text("Spärrad", exact=True).first).to_be_visible()
         look(page, "person-invalid")
         page.goto(portal + reverse("person_history", args=[post.person_id]))
         look(page, "person-history")
@@ -128,7 +128,7 @@ def test_a_row_opens_by_keyboard_alone(world: Any, portal: str, browser: Browser
                 break
         assert not page.get_by_role("link", name="Spärra kort").is_visible()
         page.keyboard.press("Enter")
-        assert page.get_by_role("link", name="Spärra kort").is_visible()
+        expect(page.get_by_role("link", name="Spärra kort")).to_be_visible()
         page.keyboard.press("Tab")
         for _ in range(10):
             if page.locator(":focus").inner_text().strip().startswith("Spärra kort"):

@@ -19,7 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from django.conf import settings
 from django.urls import reverse
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from issuance.models import Carrier, CarrierCertificate
 from pki import crl, ocsp
@@ -172,9 +172,10 @@ def test_the_page_tells_of_the_answer_and_of_the_list_as_they_come(
         choose(page, "Annan orsak")
         choose(page, "Någon annan")
         page.get_by_role("button", name="Nästa").click()
-        assert page.locator(".ds-error-summary").evaluate("node => node === document.activeElement")
+        expect(page.locator(".ds-error-summary")).to_be_focused()
         look(page, "revoke-errors")
         page.locator(".ds-error-summary a", has_text="Beskriv orsaken").click()
+        expect(page.get_by_label("Beskrivning")).to_be_focused()
         page.keyboard.type("Kortet hittades i ett skåp")
         page.get_by_label("Namn på den som begärde spärren").fill("Vaktmästaren")
         choose(page, "Telefon")

@@ -63,7 +63,7 @@ def running(tmp_path: Path) -> Iterator[Running]:
     assert "http://" in line
     yield Running(line.strip().rsplit(" ", 1)[1], data, process)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == 0
+    assert process.wait(60) == 0
 
 
 def test_finds_posts_by_hsa_id_in_any_case_and_by_person(running: Running) -> None:

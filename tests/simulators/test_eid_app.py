@@ -63,7 +63,7 @@ def process(spare: dict[str, Card], tmp_path_factory) -> Iterator[Running]:
     assert running.stdout.readline().startswith("SITHS eID-appen på")
     yield Running(f"http://localhost:{port}", cards, portal, running, spare)
     running.send_signal(signal.SIGTERM)
-    said = running.communicate(timeout=20)[0]
+    said = running.communicate(timeout=60)[0]
     assert running.returncode == 0
     assert "POST /oppna 303" in said
     assert not re.search(r"/steg/[^- ]", said)
@@ -83,6 +83,7 @@ def app(process: Running) -> Iterator[Running]:
 
 def look(page: Page, name: str) -> None:
     """axe finds nothing, at both widths; the picture is kept if it is asked for."""
+    page.wait_for_load_state("load")  # with its styles
     for width in (1440, 390):
         page.set_viewport_size({"width": width, "height": 900})
         found = Axe().run(page, options=AXE)
@@ -104,8 +105,9 @@ def sign(page: Page, code: str) -> None:
 
 
 def heading(page: Page, text: str) -> None:
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(30_000)
     expect(page.get_by_role("heading", level=1)).to_have_text(text)
+    page.wait_for_load_state("load")  # its script may move the focus until then
 
 
 def test_the_whole_way_by_mouse(app: Running, browser: Browser) -> None:
