@@ -14,6 +14,7 @@ from django.db.models import Q, QuerySet
 from authn.domain.principal import Subject
 from authn.models import Event, LastLogIn, LogInAttempt, Session
 from siths_portal.lib import clock
+from siths_portal.lib.rows import the_only
 
 IDLE, ABSOLUTE, LOGGED_OUT, REPLACED, ENDED_ELSEWHERE, ROLE_ENDED = (
     "idle", "absolute", "logged-out", "replaced", "ended-elsewhere", "role-ended",
@@ -44,7 +45,7 @@ def key_hash(key: str) -> str:
 
 def find(key: str) -> Session | None:
     """The session of a cookie's key, ended ones too."""
-    return Session.objects.filter(key_hash=key_hash(key)).first()
+    return the_only(Session.objects.filter(key_hash=key_hash(key)))
 
 
 def why_ended(session: Session) -> str:

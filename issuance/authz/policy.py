@@ -15,6 +15,7 @@ from issuance.authz.actor import Actor, Grant
 from issuance.authz.roles import ALLOWED, ASSIGNABLE, ISSUING, NEVER_FOR_ONESELF, SYSTEM_ALLOWED, Action, Role, outranks
 from issuance.authz.scope import ScopedQuerySet
 from siths_portal.lib.errors import Forbidden, NotFound
+from siths_portal.lib.rows import the_only
 
 OVERDUE = "Din utbildning eller personkontroll har gått ut. Vänd dig till den som delar ut roller hos er."
 """Why a role issues nothing for now."""
@@ -30,7 +31,7 @@ def get[M: Model](actor: Actor, action: Action, queryset: QuerySet[M], pk: UUID 
     except ValueError:
         raise not_found() from None
     scoped = cast(ScopedQuerySet[M], queryset)
-    row = scoped.visible_to(actor, action).filter(pk=pk).first()
+    row = the_only(scoped.visible_to(actor, action).filter(pk=pk))
     if row is None:
         _refuse(actor, action, scoped, pk)
     _refuse_own_matter(actor, action, row)

@@ -20,6 +20,7 @@ from issuance.services import order_checks, ordering, photos
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid, NotFound
 from siths_portal.lib.images import portrait
+from siths_portal.lib.rows import the_only
 
 _BATCH = 200
 _STEP_OF = {
@@ -86,7 +87,7 @@ def get(*, actor: Actor, draft_id: UUID) -> OrderDraft:
 
     Another's draft is NotFound, and so is one for a person whom the clerk may no longer see.
     """
-    draft = order_draft.with_answers().filter(pk=draft_id, owner_ref=actor.ref).first()
+    draft = the_only(order_draft.with_answers().filter(pk=draft_id, owner_ref=actor.ref))
     if draft is None:
         raise policy.not_found()
     policy.require(actor, Action.ORDER_ORDINARY_CARD, draft.person)
