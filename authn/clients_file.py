@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
@@ -53,6 +52,8 @@ def thumbprint(der: bytes) -> str:
 
 def read(path: Path) -> list[ClientEntry]:
     """The file's clients. Raises Invalid, with the place of the fault, if the file is missing or breaks the form above."""
+    import yaml  # here, since no process but the command that takes the file in ever reads it
+
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:

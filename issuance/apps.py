@@ -1,5 +1,7 @@
 """Django application of `issuance`."""
 
+from typing import Any
+
 from django.apps import AppConfig
 
 
@@ -11,7 +13,12 @@ class IssuanceConfig(AppConfig):
 
     def ready(self) -> None:
         """Listens to revocations that begin in `pki`."""
-        from issuance.services import certificate_revocation
         from pki.signals import certificate_revoked
 
-        certificate_revoked.connect(certificate_revocation.heard, dispatch_uid="issuance.certificate_revocation")
+        certificate_revoked.connect(_revoked, dispatch_uid="issuance.certificate_revocation")
+
+
+def _revoked(**signal: Any) -> None:
+    from issuance.services import certificate_revocation  # loads the services, which most commands never need
+
+    certificate_revocation.heard(**signal)

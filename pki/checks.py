@@ -7,8 +7,6 @@ from django.conf import settings
 from django.core import checks
 from django.db import DatabaseError
 
-from pki import key_checks
-from pki.domain.weak_keys import WeakKeyFileError
 from pki.models import CertificateAuthority
 from siths_portal.lib.checks import TAG
 
@@ -37,6 +35,9 @@ def weak_keys_readable(app_configs: Sequence[Any] | None, **_options: Any) -> It
     """The list of weak keys, if one is named, where certificates are planned: all but the status services (B1.12)."""
     if not settings.PKI_WEAK_KEYS_FILE or settings.FACE == "status":
         return
+    from pki import key_checks  # loads what plans revocations, and without a list there is nothing to read
+    from pki.domain.weak_keys import WeakKeyFileError
+
     try:
         key_checks.read_weak_list(settings.PKI_WEAK_KEYS_FILE)
     except OSError as error:

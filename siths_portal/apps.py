@@ -9,8 +9,13 @@ class SithsPortalConfig(AppConfig):
     name = "siths_portal"
 
     def ready(self) -> None:
-        """Registers system checks and connects every port to the adapter that the settings name."""
-        from siths_portal import celery, wiring  # noqa: F401  (makes the Celery application current)
-        from siths_portal.lib import checks  # noqa: F401  (registers the checks)
+        """Registers system checks, and has every port connected to the adapter that the settings name when one is used."""
+        from siths_portal.lib import checks, ports  # noqa: F401  (registers the checks)
 
-        wiring.connect()
+        ports.connect_by(_connect)
+
+
+def _connect() -> None:
+    from siths_portal import wiring  # loads the services of all applications
+
+    wiring.connect()

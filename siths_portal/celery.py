@@ -3,10 +3,14 @@
 import os
 from typing import Any
 
-import structlog
 from celery import Celery, signals
 
+from siths_portal.lib import logging as portal_logging
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "siths_portal.settings")
+# Celery would run Django's checks and not look at what they find; for them it would load every page of the portal, which no
+# worker serves. What must stop a worker is looked at by `refuse_unsafe`.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 
 app = Celery("siths_portal")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -61,20 +65,20 @@ def keep_logging(**_facts: Any) -> None:
 
 def bind_task(task_id: str, task: Any, **_facts: Any) -> None:
     """Names the task in each log line that it writes."""
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(task=task.name, task_id=task_id)
+    portal_logging.begin_task(task.name, task_id)
 
 
 def release_task(**_facts: Any) -> None:
     """Ends what `bind_task` began."""
-    structlog.contextvars.clear_contextvars()
+    portal_logging.end_task()
 
 
 def refuse_unsafe(**_facts: Any) -> None:
     """Stops a worker or the scheduler whose settings are unsafe, before it takes work."""
-    from siths_portal.lib import checks
+    from siths_portal.lib import checks, ports
 
     checks.stop_if_unsafe()
+    ports.wire()
 
 
 def look_at_the_clock(**_facts: Any) -> None:

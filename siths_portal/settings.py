@@ -106,6 +106,7 @@ DATABASE_APP_ROLE = env.str("DATABASE_APP_ROLE", default="siths_app")
 
 REDIS_URL = env.str("REDIS_URL", default="redis://localhost:6379/0")
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL)
+JOBS_APPLICATION = "siths_portal.celery.app"  # what wakes workers, loaded when the first is woken
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True

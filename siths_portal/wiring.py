@@ -24,7 +24,7 @@ class OwnAuthorities:
 
 
 def connect() -> None:
-    """Connects each port to its adapter. Called once, when all applications are loaded."""
+    """Connects each port to its adapter. Called once, when all applications are loaded and a port is used."""
     ports.connect(StaffDirectory, import_string(settings.DIRECTORY_BACKEND)())
     ports.connect(PersonRegister, import_string(settings.PERSON_REGISTER_BACKEND)())
     facts: IssuanceFacts = issuance

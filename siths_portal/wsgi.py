@@ -3,14 +3,22 @@
 import os
 from importlib import import_module
 
-from django.conf import settings
-from django.core.wsgi import get_wsgi_application
+from siths_portal.lib.loading import uncollected, without
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "siths_portal.settings")
 
-application = get_wsgi_application()
+with uncollected():
+    from django.conf import settings
+    from django.core.wsgi import get_wsgi_application
 
-from siths_portal.lib import checks  # noqa: E402  (needs the loaded applications)
+    application = get_wsgi_application()
 
-checks.stop_if_unsafe()
-import_module(settings.ROOT_URLCONF)  # a face whose addresses cannot be loaded must not start
+    from siths_portal.lib import checks, ports  # needs the loaded applications
+
+    checks.stop_if_unsafe()
+    ports.wire()  # a face with a wrong adapter must not start
+    if settings.FACE in ("portal", "api"):
+        # REST framework takes in what it finds, for clients and browsable pages that we do not have.
+        with without("requests"), without("yaml"), without("pygments"):
+            import_module("rest_framework.compat")
+    import_module(settings.ROOT_URLCONF)  # a face whose addresses cannot be loaded must not start

@@ -85,6 +85,8 @@ def pytest_configure(config: pytest.Config) -> None:
     import django
 
     django.setup()  # before collection, since test modules import models
+    import siths_portal.celery  # noqa: F401  (makes it the current application, as in a worker: tests queue by it)
+
     if not tests_run_here:
         del os.environ["DJANGO_SETTINGS_MODULE"]  # inherited, pytest-django would read the settings before a process has its own
 

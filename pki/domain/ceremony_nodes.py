@@ -2,10 +2,8 @@
 
 import datetime as dt
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from typing import Any
-
-import yaml
 
 _DURATION = re.compile(r"(\d{1,4})([mhd])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -17,24 +15,15 @@ class CeremonyFileError(ValueError):
     """The file cannot be followed; the text is Swedish and names the place."""
 
 
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice, of which a reader would see one and the program take the other."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """A mapping's values."""
-        keys = [key.value for key, _value in node.value]
-        if twice := sorted({str(key) for key in keys if keys.count(key) > 1}):
-            raise CeremonyFileError(f"filen: {', '.join(twice)} står två gånger i samma tabell")
-        return super().construct_mapping(node, deep=deep)
-
-
 def load(text: str) -> Any:
     """The document's values. Raises CeremonyFileError."""
+    from pki.domain import ceremony_yaml  # here, since few processes read a ceremony's file and all load this module
+
     try:
-        return yaml.load(text, _Loader)  # noqa: S506  (a SafeLoader)
-    except CeremonyFileError:
-        raise
-    except (yaml.YAMLError, ValueError, RecursionError):
+        return ceremony_yaml.values(text)
+    except ceremony_yaml.Twice as error:
+        raise CeremonyFileError(f"filen: {error} står två gånger i samma tabell") from None
+    except (ceremony_yaml.YAMLError, ValueError, RecursionError):
         # Also a day that no month has, and nesting without end.
         raise CeremonyFileError("filen är inte YAML") from None
 

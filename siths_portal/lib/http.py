@@ -6,7 +6,6 @@ be larger nor take longer than was agreed. Log lines name the host and the path'
 
 import json
 import math
-import os
 import random
 import re
 import threading
@@ -14,17 +13,17 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-import requests
 import structlog
-import urllib3
 from django.conf import settings
 from django.db import connection
 
 from siths_portal.lib.errors import NotFound, Refused, Unavailable
+
+if TYPE_CHECKING:
+    import requests
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +31,6 @@ _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})  # RFC 9110
 _CODE = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _FIELD = re.compile(r"\{(\w+)\}")
 _MEBIBYTE = 1024 * 1024
-_TRANSPORT_FAULTS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 
 @dataclass(frozen=True)
@@ -129,18 +127,6 @@ class Client:
                 time.sleep(random.uniform(0.5, 1.0) * min(2.0, 0.1 * 2**attempt))  # noqa: S311  (spreads repeats, no secret)
         raise AssertionError("unreachable")
 
-    def _session(self) -> requests.Session:
-        """This thread's session in this process: sockets are shared neither between threads nor with a forked child."""
-        if getattr(self._local, "owner", None) != os.getpid():
-            session = requests.Session()
-            session.trust_env = False
-            session.cookies.set_policy(_NoCookies())
-            session.cert = self._certificate
-            session.verify = self._ca_bundle or True
-            self._local.session, self._local.owner = session, os.getpid()
-        kept: requests.Session = self._local.session
-        return kept
-
     def _once(
         self,
         method: str,
@@ -151,12 +137,15 @@ class Client:
         content: bytes | None,
         headers: Mapping[str, str],
     ) -> Reply:
+        # Here, since most processes never call the outside, and the libraries for it take long to load.
+        from siths_portal.lib import http_requests
+
         started = time.monotonic()
         deadline = started + self._connect_timeout + 3 * self._read_timeout
         status: int | None = None
         fault: str | None = None
         try:
-            with self._session().request(
+            with http_requests.session(self._local, self._certificate, self._ca_bundle).request(
                 method,
                 url,
                 params=query,
@@ -169,7 +158,7 @@ class Client:
                 status = response.status_code
                 received = _read(response, self._max_bytes, deadline)
                 reply = Reply(status, response.headers, received)
-        except _TRANSPORT_FAULTS as error:
+        except http_requests.FAULTS as error:
             fault = type(error).__name__
             raise _unavailable("upstream-unreachable") from None
         except _Excess as error:
@@ -192,17 +181,7 @@ class _Excess(Exception):
     """The answer broke the limit that its text names."""
 
 
-class _NoCookies(DefaultCookiePolicy):
-    """Neither takes nor returns cookies."""
-
-    def set_ok(self, cookie: Any, request: Any) -> bool:
-        return False
-
-    def return_ok(self, cookie: Any, request: Any) -> bool:
-        return False
-
-
-def _read(response: requests.Response, limit: int, deadline: float) -> bytes:
+def _read(response: "requests.Response", limit: int, deadline: float) -> bytes:
     """The body, read as it arrives so that neither size nor a trickle can hold a worker. Raises _Excess."""
     received = bytearray()
     while chunk := response.raw.read1(65536, decode_content=True):

@@ -1,9 +1,9 @@
 """Waking workers. The database is the queue: a job's rows are committed first, and a lost wake-up is found by a sweeper."""
 
 import structlog
-from celery import current_app
+from django.conf import settings
 from django.db import transaction
-from kombu.exceptions import OperationalError
+from django.utils.module_loading import import_string
 
 log = structlog.get_logger(__name__)
 
@@ -17,7 +17,10 @@ def enqueue(name: str, *, queue: str = "default", **ids: str | int | list[str] |
 
 
 def _wake(name: str, queue: str, ids: dict[str, str | int | list[str] | list[int]]) -> None:
+    # Here, since most processes wake nobody: Celery and what it brings take longer to load than all our models.
+    from kombu.exceptions import OperationalError
+
     try:
-        current_app.send_task(name, kwargs=ids, queue=queue, ignore_result=True, retry=False)
+        import_string(settings.JOBS_APPLICATION).send_task(name, kwargs=ids, queue=queue, ignore_result=True, retry=False)
     except (OperationalError, OSError) as error:
         log.warning("job.wake_failed", job=name, error=type(error).__name__)

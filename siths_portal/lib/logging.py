@@ -12,10 +12,13 @@ import uuid
 from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, TextIO
 
-import structlog
 from django.http import HttpRequest, HttpResponse
 
+from siths_portal.lib.loading import without
 from siths_portal.lib.redaction import clean, clean_item, explain, scrub
+
+with without("rich"):  # structlog loads it for coloured text where development's tools have brought it; we write JSON
+    import structlog
 
 Event = MutableMapping[str, Any]
 
@@ -150,6 +153,17 @@ def configure(*, debug: bool) -> None:
         adopted.handlers.clear()
         adopted.propagate = True
     logging.captureWarnings(True)
+
+
+def begin_task(name: str, task_id: str) -> None:
+    """Names the task in each log line that it writes."""
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(task=name, task_id=task_id)
+
+
+def end_task() -> None:
+    """Ends what `begin_task` began."""
+    structlog.contextvars.clear_contextvars()
 
 
 class RequestIdMiddleware:
