@@ -20,6 +20,8 @@ class Gate(Enum):
 
 PUBLIC, LOGGED_IN = Gate.PUBLIC, Gate.LOGGED_IN
 
+Key = tuple[str, str, str]
+
 Maker = Callable[[AccessWorld, Who, str], tuple[Any, ...]]
 """Makes what an address names, in the transaction that is rolled back; returns the address's arguments."""
 
@@ -47,6 +49,11 @@ class Row:
     def form(self) -> dict[str, Any]:
         """The fields to send; what depends on the moment is told now."""
         return {name: value() if callable(value) else value for name, value in self.data.items()}
+
+    @property
+    def key(self) -> Key:
+        """What no other row has."""
+        return self.name, self.method, self.case
 
     def __str__(self) -> str:
         return f"{self.method} {self.name}{f' ({self.case})' if self.case else ''}"

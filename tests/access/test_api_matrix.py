@@ -17,16 +17,15 @@ import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from django.conf import settings
-from django.db import connection, reset_queries
-from django.test import Client, override_settings
-from django.test.utils import CaptureQueriesContext
+from django.test import override_settings
 
 from authn.models import ClientCertificate, ServiceClient
 from issuance.models import CardCustomisation, CardOrder, Photo
 from issuance.services import supplier_intake
 from siths_portal.lib import clock
+from tests.access.asking import Browser, content, statements
 from tests.access.faces import face, settings_of
-from tests.access.walker import Answer, addresses, shape, steady
+from tests.access.walker import Answer, addresses, steady
 from tests.access.world import CALLERS, SUPPLIER, AccessWorld, Who, undone
 from tests.issuance import authorities
 from tests.tls import Identity, SmallCa
@@ -146,25 +145,20 @@ def api() -> Iterator[None]:
 def call(
     method: str, path: str, *, certificate: Identity | None = None, cookie: str = "", body: Any = None, **headers: str
 ) -> Answer:
-    client = Client(raise_request_exception=False)
-    if cookie:
-        client.cookies[settings_of("portal")["SESSION_COOKIE_NAME"]] = cookie
+    client = Browser({settings_of("portal")["SESSION_COOKIE_NAME"]: cookie} if cookie else {})
     if certificate:
         headers[HEADER] = quote(certificate.pem)
     if body is not None:
         headers["Content-Type"] = "application/json"
-    content = {"data": json.dumps(body), "content_type": "application/json"} if body is not None else {}
-    reset_queries()  # Django keeps the last 9,000 and counts by their number
-    with CaptureQueriesContext(connection) as queries:
-        response = client.generic(method, path, headers=headers, **content)  # type: ignore[arg-type]
+    sent = {"data": json.dumps(body), "content_type": "application/json"} if body is not None else {}
+    with statements() as asked:
+        response = client.generic(method, path, headers=headers, **sent)  # type: ignore[arg-type]
+        text = content(response)
     kept = tuple(
         sorted((name, value) for name, value in response.headers.items() if name not in ("X-Request-Id", "Content-Length"))
     )
     named = re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}|\b\d{10}\b", path)
-    return Answer(
-        response.status_code, "", steady(response.content.decode("utf-8", "replace"), named), kept,
-        tuple(shape(query["sql"]) for query in queries.captured_queries),
-    )  # fmt: skip
+    return Answer(response.status_code, "", steady(text, named), kept, tuple(asked))
 
 
 def perform(operation: Operation, access: AccessWorld, *, unknown: bool = False, **caller: Any) -> Answer:

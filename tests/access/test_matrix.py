@@ -5,22 +5,21 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.db import connection
-from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from issuance.authz import Action, Role
 from issuance.authz.roles import ALLOWED
 from siths_portal.lib import clock
+from tests.access.asking import Browser, statements
 from tests.access.matrix import ORDER, ROWS
 from tests.access.row import METHODS, PUBLIC, Row
-from tests.access.walker import ANONYMOUS, addresses, arguments_of, ask, expected, relations, sees, walk
+from tests.access.walker import ANONYMOUS, addresses, arguments_of, ask, bundles, expected, relations, sees, walk, walk_all
 from tests.access.world import CALLERS, RELATIONS, Who, undone
 
 PORTAL = "siths_portal.urls_portal"
 EIDAPP = "eidapp-"
 NAMES = sorted(name for name in addresses(PORTAL) if not name.startswith((EIDAPP, "^api/eidapp")))
+BUNDLES = bundles(ROWS)
 LEAST = Who(Role.RESPONSIBLE_ISSUER, True)
 
 
@@ -29,8 +28,13 @@ def test_every_address_has_a_row_and_every_row_an_address() -> None:
 
 
 def test_no_row_stands_twice() -> None:
-    keys = [(row.name, row.method, row.case) for row in ROWS]
+    keys = [row.key for row in ROWS]
     assert len(keys) == len(set(keys))
+
+
+def test_every_row_is_in_one_bundle() -> None:
+    assert sorted(row.key for bundle in BUNDLES for row in bundle) == sorted(row.key for row in ROWS)
+    assert all(len({row.target for row in bundle}) == 1 for bundle in BUNDLES)
 
 
 def test_every_action_that_people_have_on_pages_is_walked() -> None:
@@ -46,9 +50,9 @@ REPORTS = "csp_report"
 """Browsers send these by themselves, without a token; they change nothing."""
 
 
-@pytest.mark.parametrize("row", ROWS, ids=str)
-def test_walk(access: Any, row: Row) -> None:
-    assert walk(row, access) == []
+@pytest.mark.parametrize("rows", BUNDLES, ids=lambda rows: ", ".join(map(str, rows)))
+def test_walk(access: Any, rows: tuple[Row, ...]) -> None:
+    assert walk_all(rows, access) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -63,8 +67,7 @@ def test_a_method_that_no_row_names_does_not_exist(access: Any, name: str) -> No
 @pytest.mark.parametrize("row", [row for row in ROWS if row.method == "POST" and row.name != REPORTS], ids=str)
 def test_a_form_without_its_token_is_refused(access: Any, row: Row) -> None:
     with undone(), clock.moved_to(access.moment):
-        client = Client(enforce_csrf_checks=True)
-        client.cookies[settings.SESSION_COOKIE_NAME] = access.sessions[LEAST]
+        client = Browser({settings.SESSION_COOKIE_NAME: access.sessions[LEAST]}, checks_csrf=True)
         arguments = ()
         if row.target is not None:
             target = row.target
@@ -83,11 +86,11 @@ NOTED = {"issuance_event", "billing_event", "authn_event", "authn_session", "iss
 def test_a_get_writes_what_was_seen_and_nothing_else(access: Any, row: Row) -> None:
     with undone(), clock.moved_to(access.moment):
         arguments = arguments_of(row, access, LEAST, relations(row, access)[0])
-        client = Client(raise_request_exception=False)
-        client.cookies[settings.SESSION_COOKIE_NAME] = access.sessions[LEAST]
-        with CaptureQueriesContext(connection) as queries:
+        arguments = (*arguments, *row.more) if arguments else ()
+        client = Browser({settings.SESSION_COOKIE_NAME: access.sessions[LEAST]})
+        with statements() as asked:
             client.get(reverse(row.name, args=arguments) if not row.name.startswith("healthz") else f"/{row.name}")
-    written = {table for query in queries for table in WRITES.findall(query["sql"])}
+    written = {table for sql in asked for table in WRITES.findall(sql)}
     assert written <= NOTED
 
 

@@ -1,20 +1,20 @@
 """Asks one row of the matrix of everybody about everything, and says where an answer is not the one that the rules give."""
 
+import contextlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import batched
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, reset_queries
-from django.test import Client
-from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from issuance.authz import Action
 from issuance.authz.roles import ALLOWED, AREA_ROLES, EXTENDED_REACH, GLOBAL_ROLES
 from siths_portal.lib import clock
-from tests.access.row import PUBLIC, Gate, Row
+from tests.access.asking import Browser, content, statements, untold
+from tests.access.row import PUBLIC, Gate, Key, Row
 from tests.access.world import CALLERS, RELATIONS, AccessWorld, Who, undone
 
 ANONYMOUS = None
@@ -109,37 +109,45 @@ def relations(row: Row, access: AccessWorld, who: Who | None = CALLERS[0]) -> li
 
 def ask(row: Row, access: AccessWorld, who: Who | None, relation: str | None, *, method: str = "") -> Answer:
     """Sends the request and undoes what it did."""
+    return ask_all([row], access, who, relation, method=method)[row.key]
+
+
+def ask_all(
+    rows: Sequence[Row], access: AccessWorld, who: Who | None, relation: str | None, *, method: str = ""
+) -> dict[Key, Answer]:
+    """Sends the requests of rows with one target, which is made once; each finds it as the first did. Everything is undone."""
     with undone(), clock.moved_to(access.moment):
         if relation == "opened" and who is not ANONYMOUS and who.role is not None:
             access.open_outside(who)
-        arguments = arguments_of(row, access, who, relation)
-        path = reverse(row.name, args=arguments) if not row.name.startswith("healthz") else f"/{row.name}"
-        client = Client(raise_request_exception=False)
-        if who is not ANONYMOUS:
-            client.cookies[settings.SESSION_COOKIE_NAME] = access.sessions[who]
-        options: dict[str, Any] = {"data": row.form} if (method or row.method) == "POST" else {}
-        reset_queries()  # Django keeps the last 9,000 and counts by their number
-        with CaptureQueriesContext(connection) as queries:
-            response = getattr(client, (method or row.method).lower())(path, **options)
-        content = b"".join(response.streaming_content) if response.streaming else response.content  # type: ignore[attr-defined]
+        arguments = arguments_of(rows[0], access, who, relation)
+        answers = {}
+        for row in rows:
+            with undone() if len(rows) > 1 else contextlib.nullcontext():
+                answers[row.key] = _answer(row, access, who, (*arguments, *row.more) if arguments else (), method)
+    return answers
+
+
+def _answer(row: Row, access: AccessWorld, who: Who | None, arguments: tuple[Any, ...], method: str) -> Answer:
+    path = reverse(row.name, args=arguments) if not row.name.startswith("healthz") else f"/{row.name}"
+    cookies = {settings.SESSION_COOKIE_NAME: access.sessions[who]} if who is not ANONYMOUS else {}
+    options: dict[str, Any] = {"data": row.form} if (method or row.method) == "POST" else {}
+    with statements() as asked:
+        response = getattr(Browser(cookies), (method or row.method).lower())(path, **options)
+        body = content(response)
     hidden = [str(argument) for argument in arguments]
     headers = tuple(sorted((name, steady(value, hidden)) for name, value in response.headers.items() if name not in _CHANGING))
-    return Answer(
-        response.status_code,
-        response.headers.get("Location", ""),
-        steady(content.decode("utf-8", "replace"), hidden),
-        headers,
-        tuple(shape(query["sql"]) for query in queries.captured_queries),
-    )
+    location = response.headers.get("Location", "")
+    return Answer(response.status_code, location, steady(body, hidden), headers, tuple(asked))
 
 
 def arguments_of(row: Row, access: AccessWorld, who: Who | None, relation: str | None) -> tuple[Any, ...]:
+    """What the address names there, made if need be; without `more`."""
     if row.target is None or relation is None:
         return ()
     if isinstance(row.target, str):
-        return (getattr(access.things[relation], row.target), *row.more)
+        return (getattr(access.things[relation], row.target),)
     stand_in = who if who is not ANONYMOUS and who.role is not None else CALLERS[0]
-    return (*row.target(access, stand_in, relation), *row.more)
+    return row.target(access, stand_in, relation)
 
 
 _CHANGING = ("X-Request-Id", "X-Request-ID", "Content-Length")
@@ -154,42 +162,62 @@ def steady(text: str, hidden: list[str]) -> str:
     return text
 
 
-def shape(sql: str) -> str:
-    """A statement without its values."""
-    sql = re.sub(r"'(?:[^']|'')*'", "?", sql)
-    return re.sub(r'SAVEPOINT "[^"]*"', "SAVEPOINT", re.sub(r"\b\d+\b", "?", sql))
-
-
 def name_of(who: Who | None) -> str:
     """The caller in a report."""
     return "anonymous" if who is ANONYMOUS else str(who)
 
 
+MOST = 4
+"""Rows in a bundle: more would save little, and keep a test running for long."""
+
+
+def bundles(rows: Sequence[Row]) -> list[tuple[Row, ...]]:
+    """The rows, those whose target is made by the same maker together: to make it costs as much as to ask about it."""
+    made: dict[Any, list[Row]] = {}
+    for row in rows:
+        made.setdefault(row.target if callable(row.target) else row.key, []).append(row)
+    return [bundle for same in made.values() for bundle in batched(same, MOST, strict=False)]
+
+
 def walk(row: Row, access: AccessWorld, callers: Sequence[Who | None] = (ANONYMOUS, *CALLERS)) -> list[str]:
+    """What is wrong with one row."""
+    return walk_all([row], access, callers)
+
+
+@untold()
+def walk_all(rows: Sequence[Row], access: AccessWorld, callers: Sequence[Who | None] = (ANONYMOUS, *CALLERS)) -> list[str]:
     """Every caller about every place: where the status is another than `expected`, where a log-in is not asked for, and where
     hidden can be told from unknown by body, headers or queries (S08-S10)."""
     wrong = []
     for who in callers:
-        answers: dict[str | None, Answer] = {}
-        for relation in relations(row, access, who):
-            answer = answers[relation] = ask(row, access, who, relation)
-            wanted = expected(row, who, relation)
-            if answer.status != wanted:
-                wrong.append(f"{name_of(who)} {relation}: {answer.status}, not {wanted}")
-            elif who is ANONYMOUS and row.right is not PUBLIC and not answer.location.startswith("/logga-in/?"):
-                wrong.append(f"{name_of(who)} {relation}: sent to {answer.location}")
-        unknown = answers.get("unknown")
-        if unknown is None:
-            continue
-        for relation, answer in answers.items():
-            if relation == "unknown" or answer.status != unknown.status or who is ANONYMOUS:
-                continue
-            for part in row.compared:
-                if getattr(answer, part) != getattr(unknown, part):
-                    wrong.append(
-                        f"{name_of(who)} {relation}: {part} tell it from unknown: {_first_difference(answer, unknown, part)}"
-                    )
+        answers: dict[Key, dict[str | None, Answer]] = {row.key: {} for row in rows}
+        places = {row.key: relations(row, access, who) for row in rows}
+        for relation in dict.fromkeys(place for row in rows for place in places[row.key]):
+            there = [row for row in rows if relation in places[row.key]]
+            for key, answer in ask_all(there, access, who, relation).items():
+                answers[key][relation] = answer
+        for row in rows:
+            assert set(answers[row.key]) == set(places[row.key])
+            wrong += [f"{row}: {name_of(who)} {said}" for said in _faults(row, who, answers[row.key])]
     return wrong
+
+
+def _faults(row: Row, who: Who | None, answers: dict[str | None, Answer]) -> Iterator[str]:
+    for relation, answer in answers.items():
+        wanted = expected(row, who, relation)
+        if answer.status != wanted:
+            yield f"{relation}: {answer.status}, not {wanted}"
+        elif who is ANONYMOUS and row.right is not PUBLIC and not answer.location.startswith("/logga-in/?"):
+            yield f"{relation}: sent to {answer.location}"
+    unknown = answers.get("unknown")
+    if unknown is None or who is ANONYMOUS:
+        return
+    for relation, answer in answers.items():
+        if relation == "unknown" or answer.status != unknown.status:
+            continue
+        for part in row.compared:
+            if getattr(answer, part) != getattr(unknown, part):
+                yield f"{relation}: {part} tell it from unknown: {_first_difference(answer, unknown, part)}"
 
 
 def _first_difference(answer: Answer, unknown: Answer, part: str) -> str:
