@@ -5,6 +5,7 @@ Steps, programs and settings are those of `siths_portal.dev`; only the superviso
 
 import contextlib
 import getpass
+import json
 import os
 import random
 import secrets
@@ -16,6 +17,9 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import psycopg2
 
 from siths_portal.dev import approvers, home, nginx, processes, programs, steps, tokens
 from siths_portal.dev.home import House, base_env
@@ -27,6 +31,12 @@ from tests.pki_fixtures import demo_file
 ROOT = Path(__file__).resolve().parents[2]
 # The holders' self service has no part in the line.
 LEFT_OUT = {"minasidor"}
+TERMS = """
+import json, sys
+from siths_portal.demo import log_scan
+for _ in sys.stdin:
+    print(json.dumps(list(log_scan.terms())), flush=True)
+"""
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,8 @@ class Stage:
     house: StageHouse
     running: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     stop_signals: dict[str, signal.Signals] = field(default_factory=dict)
+    _asking: Any = None
+    _naming: "subprocess.Popen[str] | None" = None
 
     @property
     def portal(self) -> str:
@@ -84,8 +96,29 @@ class Stage:
         return done.stdout
 
     def ask(self, sql: str) -> str:
-        """The unadorned answer of the database, as its superuser."""
-        return self.house.postgres.psql(sql, database=DATABASE)
+        """The database's answer to a question for numbers and texts, columns parted by `|`, as its superuser.
+
+        Over one connection, since waits ask often and a psql for each would cost more than the answer.
+        """
+        if self._asking is None:
+            self._asking = psycopg2.connect(dbname=DATABASE, user="postgres", host=str(self.house.postgres.socket_dir))
+            self._asking.autocommit = True
+        with self._asking.cursor() as cursor:
+            cursor.execute(sql)
+            return "\n".join("|".join(map(str, row)) for row in cursor.fetchall())
+
+    def forbidden(self) -> list[str]:
+        """Everything that may stand in no address, title or log, as it is now. One command answers, each time anew."""
+        if self._naming is None:
+            self._naming = subprocess.Popen(
+                [sys.executable, "manage.py", "shell", "-v", "0", "-c", TERMS],
+                cwd=ROOT, env=self.house.command_env(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            )  # fmt: skip
+        assert self._naming.stdin
+        assert self._naming.stdout
+        self._naming.stdin.write("\n")
+        self._naming.stdin.flush()
+        return list(json.loads(self._naming.stdout.readline()))
 
     def start(self, *wanted: programs.Program) -> None:
         """Starts programs and waits until each can be used."""
@@ -129,6 +162,10 @@ class Stage:
 
     def close(self) -> None:
         """Ends everything, the last started first."""
+        if self._asking is not None:
+            self._asking.close()
+        if self._naming is not None:
+            self._naming.communicate(timeout=30)
         for name in reversed(list(self.running)):
             self._end(name)
 
