@@ -67,8 +67,13 @@ class Keyboard:
         element.wait_for(state="visible")
         page = element.page
         page.bring_to_front()
+        held = element.element_handle()  # found once: to look for it by its role at each step would cost more than the steps
         for _ in range(MOST_TABS):
-            if element.evaluate("e => e === document.activeElement"):
+            there, focused = held.evaluate("e => [e.isConnected, e === document.activeElement]")
+            if not there:
+                held = element.element_handle()
+                continue
+            if focused:
                 seen = element.evaluate(
                     """e => {
                         const ring = (o) => {
@@ -101,10 +106,10 @@ class Keyboard:
             self.reach(element)
             page.keyboard.press("Space")
             return
-        group = page.locator(f'input[type="radio"][name="{element.get_attribute("name")}"]:not([disabled])')
+        name = element.get_attribute("name")
+        group = page.locator(f'input[type="radio"][name="{name}"]:not([disabled])')
         for _ in range(MOST_TABS):
-            if page.evaluate("n => document.activeElement.type === 'radio' && document.activeElement.name === n",
-                             element.get_attribute("name")):  # fmt: skip
+            if page.evaluate("n => document.activeElement.type === 'radio' && document.activeElement.name === n", name):
                 break
             page.keyboard.press("Tab")
         else:
