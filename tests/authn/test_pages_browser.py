@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 
 from issuance.models import Person
 from tests.authn.stage import CODE, Authority, Stage
-from tests.browser import AXE, browser
+from tests.browser import browser, run_axe
 from tests.portal import session_cookie
 
 __all__ = ["browser"]
@@ -27,7 +26,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 def look(page: Page) -> None:
     """No finding by axe, no sideways scrolling at 320 pixels, one h1, and a title that names the page."""
     page.wait_for_load_state()
-    found = Axe().run(page, options=AXE).response["violations"]
+    found = run_axe(page).response["violations"]
     assert [(one["id"], [node["html"] + node["failureSummary"] for node in one["nodes"]]) for one in found] == []
     assert page.locator("h1").count() == 1
     size = page.viewport_size

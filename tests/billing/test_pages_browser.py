@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from billing.models import InvoiceRun
@@ -16,7 +15,7 @@ from issuance.authz import Role
 from siths_portal.lib import clock
 from tests.billing.page_world import PageWorld
 from tests.billing.world import APRIL, REGION
-from tests.browser import AXE, browser, collect_faults
+from tests.browser import browser, collect_faults, run_axe
 from tests.lib.faces import serving
 from tests.portal import session_cookie
 
@@ -64,7 +63,7 @@ def test_every_page_is_clean_and_fits(shown: tuple[str, Any], tmp_path: Path) ->
             page.goto(url + path)
             assert page.url == url + path, "logged in"
             assert page.locator("h1").count() == 1, name
-            results = Axe().run(page, options=AXE)
+            results = run_axe(page)
             assert results.violations_count == 0, f"{name} at {width}: {results.generate_report()}"
             assert page.evaluate("document.documentElement.scrollWidth") == width, f"{name} is wider than {width}"
             if width == 1440:

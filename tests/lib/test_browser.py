@@ -7,7 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 
-from tests.browser import AXE, browser, page_at
+from tests.browser import AXE, browser, page_at, run_axe
 from tests.lib.faces import serving
 
 __all__ = ["browser"]  # a fixture
@@ -21,6 +21,12 @@ PAGES = [
     ("status", "/"),
 ]
 
+# Of what has the focus: how its outline is drawn, and a link's text.
+FOCUSED = """e => {
+  const style = getComputedStyle(e);
+  return [style.outlineStyle, parseFloat(style.outlineWidth), e.matches("a[href]") ? e.innerText : null];
+}"""
+
 
 @pytest.fixture(scope="module")
 def urls(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
@@ -32,12 +38,32 @@ def urls(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.mark.parametrize(("face", "path"), PAGES)
 @pytest.mark.parametrize("options", [{}, {"forced_colors": "active"}], ids=["usual", "forced-colours"])
 def test_axe_finds_nothing(urls: dict[str, str], browser: Browser, face: str, path: str, options: dict[str, str]) -> None:
-    for width in (1440, 320):
-        with page_at(browser, urls[face] + path, width=width, **options) as (page, said):
-            results = Axe().run(page, options=AXE)
+    with page_at(browser, urls[face] + path, **options) as (page, said):
+        for width in (1440, 320):
+            page.set_viewport_size({"width": width, "height": 900})
+            results = run_axe(page)
             assert results.violations_count == 0, results.generate_report()
             assert results.response["passes"], "axe ran no rule"
-            assert [line for line in said if "404" not in line] == []
+        assert [line for line in said if "404" not in line] == []
+
+
+def test_axe_finds_poor_contrast_as_it_does_by_itself(browser: Browser) -> None:
+    """However a colour is written, and where it stands twice, beneath another, or half seen through."""
+    colours = ["#999", "rgb(1 2 3 / .3)", "oklch(60% .1 200)", "hsl(120deg 40% 50%)", "white", "transparent"]
+    places = "".join(
+        f'<div style="background-color:{under}"><p style="color:{text}">{text} on {under}</p></div>'
+        for under in colours
+        for text in colours
+    )
+    answers = []
+    for ask in (lambda page: Axe().run(page, options=AXE), run_axe):
+        with page_at(browser, "about:blank") as (page, _):
+            page.set_content(f'<!doctype html><html lang="sv"><title>Färger</title><main><h1>Färger</h1>{places}</main>')
+            answers.append(ask(page).response["violations"])
+    plain, found = answers
+    assert [one["id"] for one in found] == ["color-contrast"]
+    assert 10 < len(found[0]["nodes"]) < len(colours) ** 2
+    assert found == plain
 
 
 @pytest.mark.parametrize(("face", "path"), PAGES)
@@ -61,13 +87,13 @@ def test_every_link_is_reached_and_seen_by_keyboard(urls: dict[str, str], browse
             focused = page.locator(":focus")
             if focused.count() == 0 or focused.evaluate("e => e === document.body"):
                 break
-            outline = focused.evaluate("e => [getComputedStyle(e).outlineStyle, parseFloat(getComputedStyle(e).outlineWidth)]")
-            assert outline[0] != "none"
-            assert outline[1] >= 2, "WCAG 2.4.7: the focus must be seen"
-            if focused.evaluate("e => e.matches('a[href]')"):
-                reached.append(focused.inner_text())
+            style, outline, name = focused.evaluate(FOCUSED)
+            assert style != "none"
+            assert outline >= 2, "WCAG 2.4.7: the focus must be seen"
+            if name is not None:
+                reached.append(name)
         assert len(reached) == links
-    with page_at(browser, urls[face] + path) as (page, _):
+        page.goto(urls[face] + path)
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")
         expect(page.locator("#innehall")).to_be_focused()

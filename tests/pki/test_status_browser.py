@@ -1,10 +1,9 @@
 """The list of authorities in a real browser."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
-from tests.browser import AXE, browser, page_at
+from tests.browser import browser, page_at, run_axe
 from tests.lib.faces import serving
 
 __all__ = ["browser"]  # a fixture
@@ -14,7 +13,7 @@ __all__ = ["browser"]  # a fixture
 def test_the_list_of_authorities_fits_and_is_clean(world, browser: Browser, tmp_path, width: int) -> None:
     with serving("status", tmp_path / "log") as url, page_at(browser, url, width=width) as (page, said):
         assert page.locator("tbody tr").count() == 3
-        results = Axe().run(page, options=AXE)
+        results = run_axe(page)
         assert results.violations_count == 0, results.generate_report()
         assert page.evaluate("document.documentElement.scrollWidth") == width
         frame = page.locator(".table-frame").evaluate("e => [e.scrollWidth, e.clientWidth]")

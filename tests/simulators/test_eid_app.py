@@ -12,13 +12,12 @@ from pathlib import Path
 
 import pytest
 import requests
-from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from playwright.sync_api import Browser, Page, expect
 
 from siths_portal.simulators.card import Card
-from tests.browser import AXE, page_at
 from tests.browser import browser as browser
+from tests.browser import page_at, run_axe
 from tests.ports import free_port
 from tests.simulators.lying_portal import HANDLE, PUK, SIGN_HANDLE, LyingPortal, make_card
 
@@ -86,7 +85,7 @@ def look(page: Page, name: str) -> None:
     page.wait_for_load_state("load")  # with its styles
     for width in (1440, 390):
         page.set_viewport_size({"width": width, "height": 900})
-        found = Axe().run(page, options=AXE)
+        found = run_axe(page)
         assert found.violations_count == 0, found.generate_report()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         if PICTURES:
