@@ -64,7 +64,14 @@ def test_nobody_serves_with_an_adapter_that_is_not_there(start: str) -> None:
     assert "ModuleNotFoundError: No module named 'issuance.adapters.nowhere'" in done.stderr
 
 
-def test_ports_are_wired_once_and_when_the_first_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def unwired(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No port is connected and nothing would connect one, until after the test."""
+    monkeypatch.setattr(ports, "_adapters", {})
+    monkeypatch.setattr(ports, "_wiring", None)
+
+
+def test_ports_are_wired_once_and_when_the_first_is_used(unwired: None) -> None:
     class Port:
         """A port."""
 
@@ -74,7 +81,6 @@ def test_ports_are_wired_once_and_when_the_first_is_used(monkeypatch: pytest.Mon
         wired.append(1)
         ports.connect(Port, adapters[0])
 
-    monkeypatch.setattr(ports, "_adapters", {})
     ports.connect_by(wiring)
     assert wired == []
     assert ports.get(Port) is adapters[0]
@@ -86,18 +92,14 @@ def test_ports_are_wired_once_and_when_the_first_is_used(monkeypatch: pytest.Mon
     assert wired == [1, 1]
 
 
-def test_wiring_that_fails_fails_for_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wiring_that_fails_fails_for_everybody(unwired: None) -> None:
     def wiring() -> None:
         raise ImportError("nowhere")
 
-    monkeypatch.setattr(ports, "_adapters", {})
     ports.connect_by(wiring)
-    try:
-        for _ in range(2):
-            with pytest.raises(ImportError, match="nowhere"):
-                ports.get(int)
-    finally:
-        monkeypatch.setattr(ports, "_wiring", None)
+    for _ in range(2):
+        with pytest.raises(ImportError, match="nowhere"):
+            ports.get(int)
 
 
 def test_the_collector_works_again_after_loading() -> None:
