@@ -5,15 +5,12 @@ import os
 import re
 from pathlib import Path
 
-from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page
 
-from tests.browser import AXE
+from tests.browser import run_axe
 
 WIDE, NARROW, HEIGHT = 1440, 390, 900
-# Of its findings all is wanted, of what it passed only that it ran.
-RULES = AXE | {"resultTypes": ["violations"]}
 KEPT = Path(settings.BASE_DIR) / "var" / "e2e"
 TOUR = Path(settings.BASE_DIR) / "docs" / "tour"
 
@@ -107,7 +104,7 @@ def ask_axe(page: Page, name: str) -> None:
     state = hashlib.sha256(page.evaluate(_STATE).encode()).hexdigest()
     if state in _passed and len(page.frames) == 1:
         return
-    results = Axe().run(page, options=RULES)
+    results = run_axe(page)
     assert results.violations_count == 0, f"{name}: {results.generate_report()}"
     assert results.response["passes"], "axe ran no rule"
     _passed.add(state)
