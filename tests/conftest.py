@@ -86,6 +86,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
     django.setup()  # before collection, since test modules import models
     import siths_portal.celery  # noqa: F401  (makes it the current application, as in a worker: tests queue by it)
+    from siths_portal.lib import ports
+
+    ports.wire()  # as in a face: tests connect others in their place
 
     if not tests_run_here:
         del os.environ["DJANGO_SETTINGS_MODULE"]  # inherited, pytest-django would read the settings before a process has its own
