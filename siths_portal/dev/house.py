@@ -86,7 +86,8 @@ def _pytest(*arguments: str) -> None:
     setup()
     sys.stdout.flush()
     extra = shlex.split(os.environ.get("PYTEST_ARGS", ""))
-    for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):  # a make that a test starts is not part of this one
+    # A make that a test starts is not part of this one; compiled modules are kept, since tests start hundreds of processes.
+    for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PYTHONDONTWRITEBYTECODE"):
         os.environ.pop(name, None)
     os.chdir(ROOT)
     python = str(ROOT / ".venv" / "bin" / "python")
