@@ -16,7 +16,7 @@ app = Celery("siths_portal")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
-# name of the entry: task, seconds between runs, queue. Every task is a sweeper that may run twice or be missed.
+# name of the entry: task, seconds between runs (an hour at most), queue. Every task is a sweeper that may run twice or be missed.
 SCHEDULE: dict[str, tuple[str, float, str]] = {
     "audit.seal": ("audit.seal", 5, "default"),
     "audit.mac": ("audit.mac", 5, "pki"),
@@ -48,11 +48,13 @@ SCHEDULE: dict[str, tuple[str, float, str]] = {
     "issuance.forget_searches": ("issuance.forget_searches", 3600, "default"),
     "issuance.housekeeping": ("issuance.housekeeping", 3600, "default"),
     "billing.collect": ("billing.collect", 300, "default"),
-    "authn.prune_idempotency": ("authn.prune_idempotency", 86_400, "default"),
+    "authn.prune_idempotency": ("authn.prune_idempotency", 3600, "default"),
     "authn.end_sessions": ("authn.end_sessions", 60, "default"),
-    "authn.prune_log_ins": ("authn.prune_log_ins", 86_400, "default"),
+    "authn.prune_log_ins": ("authn.prune_log_ins", 3600, "default"),
 }
 
+# No file: one that a kill or a full disk left broken would stop everything here. So the times begin anew at each start.
+app.conf.beat_scheduler = "celery.beat:Scheduler"
 app.conf.beat_schedule = {
     entry: {"task": task, "schedule": seconds, "options": {"queue": queue, "expires": seconds}}
     for entry, (task, seconds, queue) in SCHEDULE.items()

@@ -132,7 +132,7 @@ def application_programs(house: House) -> list[Program]:
         Program(
             "metrics", [*manage, "metrics", "--bind", f"127.0.0.1:{metrics_port}"], lambda: accepts(metrics_port), env=WITHHELD
         ),
-        Program("beat", _celery(house, "beat", "-s", str(house.var / "beat"), "--loglevel", "WARNING"), env=WITHHELD),
+        Program("beat", _celery(house, "beat", "--loglevel", "WARNING"), env=WITHHELD),
     ]  # fmt: skip
 
 

@@ -127,7 +127,7 @@ def start_worker(tmp_path):
     def start(*, scheduler=True):
         number = len(begun)
         command = [sys.executable, "-m", "celery", "-A", "siths_portal.celery", "worker", "-Q", "pki,default", "-c", "2"]
-        command += ["-B", "-s", str(tmp_path / f"beat-{number}")] if scheduler else []
+        command += ["-B"] if scheduler else []
         environment = os.environ | {"PKI_STATUS_DIR": str(settings.PKI_STATUS_DIR)}
         log = (tmp_path / f"worker-{number}.log").open("wb")
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)

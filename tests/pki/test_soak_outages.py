@@ -42,7 +42,6 @@ class House:
         self.folder = folder
         self._stack = contextlib.ExitStack()
         self._worker: subprocess.Popen[bytes] | None = None
-        self._started = 0
         self._stack.callback(self.kill_worker)
         store = folder / "ocsp"
         self.start_worker()
@@ -57,9 +56,7 @@ class House:
 
     def start_worker(self) -> None:
         """As the supervisor starts it."""
-        command = [sys.executable, "-m", "celery", "-A", "siths_portal.celery", "worker", "-Q", "pki,default", "-c", "1"]
-        self._started += 1
-        command += ["-B", "-s", str(self.folder / f"beat-{self._started}")]
+        command = [sys.executable, "-m", "celery", "-A", "siths_portal.celery", "worker", "-B", "-Q", "pki,default", "-c", "1"]
         environment = os.environ | {"PKI_STATUS_DIR": str(django_settings.PKI_STATUS_DIR)}
         environment["PKI_OCSP_STORE_DIR"] = str(self.folder / "ocsp")
         with (self.folder / "worker.log").open("ab") as log:

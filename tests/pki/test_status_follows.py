@@ -74,21 +74,21 @@ def test_the_wake_up_alone_makes_the_answer_follow(world, start_worker):
     wait_for(lambda: crl.crl_path(world.first).exists() and crl.crl_path(world.second).exists())
 
 
-def test_a_lost_wake_up_costs_no_more_than_the_sweepers_turn(world, start_worker, tmp_path):
+def test_a_lost_wake_up_costs_no_more_than_the_sweepers_turn(world, start_worker):
     row = world.issue()
     revoke(row)
     redis.Redis.from_url(settings.REDIS_URL).flushdb()
-    start_worker("-B", "-s", str(tmp_path / "beat"))
+    start_worker("-B")
     wait_for(lambda: seen(row) == REVOKED)
 
 
-def test_a_worker_killed_at_its_work_loses_nothing(world, start_worker, tmp_path):
+def test_a_worker_killed_at_its_work_loses_nothing(world, start_worker):
     rows = [world.issue() for _ in range(40)]
-    start = start_worker("-B", "-s", str(tmp_path / "beat"))
+    start = start_worker("-B")
     wait_for(lambda: seen(rows[0]) == GOOD)
     for row in rows:
         revoke(row)
     os.killpg(start.pid, signal.SIGKILL)
     start.wait(150)
-    start_worker("-B", "-s", str(tmp_path / "beat-2"))
+    start_worker("-B")
     wait_for(lambda: all(seen(row) == REVOKED for row in rows))
