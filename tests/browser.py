@@ -40,6 +40,13 @@ _COLOURS_READ_ONCE = """
 })();
 """
 
+# But for what moves without end, as what waits does.
+_MOVES_END = """() => Promise.allSettled(
+  document.getAnimations()
+    .filter(each => each.playState === "running" && each.effect.getComputedTiming().endTime < Infinity)
+    .map(each => each.finished)
+)"""
+
 expect.set_options(timeout=30_000)  # as long as Playwright's acts wait; its five seconds are few where much else runs
 
 PICTURES = os.environ.get("PAGE_PICTURES", "")  # a folder for pictures of what `look` looks at
@@ -73,7 +80,8 @@ def page_at(browser: Browser, url: str, *, width: int = 1440, **options: object)
 
 
 def run_axe(page: Page) -> AxeResults:
-    """What axe finds on the page as it stands; it is brought once to each document."""
+    """What axe finds on the page as it stands when all that fades has faded; it is brought once to each document."""
+    page.evaluate(_MOVES_END)
     if page.evaluate("window.axe?.run === undefined"):
         page.evaluate(AXE_SCRIPT + _COLOURS_READ_ONCE)
     return AxeResults(page.evaluate("options => axe.run(options)", AXE))
