@@ -1,12 +1,23 @@
 """Two ways of working with a page: by mouse, and by keyboard alone. A walk is written once and done by both."""
 
 import contextlib
+import time
 from pathlib import Path
 from typing import Protocol
 
-from playwright.sync_api import Locator, Page, TimeoutError
+from playwright.sync_api import Error, Locator, Page, TimeoutError
 
 MOST_TABS = 150
+SECONDS_TO_DRAW = 10
+_HOW_FOCUS_IS_SEEN = """e => {
+    const ring = (o) => {
+        const s = getComputedStyle(o);
+        return s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2 || s.boxShadow !== 'none';
+    };
+    const box = e.getBoundingClientRect();
+    return {ring: ring(e) || (e.labels && [...e.labels].some(ring)) || ring(e.parentElement),
+            inView: box.bottom > 0 && box.top < innerHeight};
+}"""
 
 
 class Hands(Protocol):
@@ -69,26 +80,26 @@ class Keyboard:
         page.bring_to_front()
         held = element.element_handle()  # found once: to look for it by its role at each step would cost more than the steps
         for _ in range(MOST_TABS):
-            there, focused = held.evaluate("e => [e.isConnected, e === document.activeElement]")
+            try:
+                there, focused = held.evaluate("e => [e.isConnected, e === document.activeElement]")
+            except Error:  # its page went, with all that was held of it
+                there, focused = False, False
             if not there:
                 held = element.element_handle()
                 continue
             if focused:
-                seen = element.evaluate(
-                    """e => {
-                        const ring = (o) => {
-                            const s = getComputedStyle(o);
-                            return s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2 || s.boxShadow !== 'none';
-                        };
-                        const box = e.getBoundingClientRect();
-                        return {ring: ring(e) || (e.labels && [...e.labels].some(ring)) || ring(e.parentElement),
-                                inView: box.bottom > 0 && box.top < innerHeight};
-                    }"""
-                )
-                assert seen == {"ring": True, "inView": True}, f"the focus is not seen: {element}"
+                self._see_focus(element)
                 return
             page.keyboard.press("Tab")
         raise AssertionError(f"Tab does not reach {element}")
+
+    @staticmethod
+    def _see_focus(element: Locator) -> None:
+        """The page scrolls and draws the ring after it has moved the focus."""
+        deadline = time.monotonic() + SECONDS_TO_DRAW
+        while (seen := element.evaluate(_HOW_FOCUS_IS_SEEN)) != {"ring": True, "inView": True}:
+            assert time.monotonic() < deadline, f"the focus is not seen: {element}: {seen}"
+            element.page.wait_for_timeout(50)
 
     def press(self, element: Locator) -> None:
         self.reach(element)

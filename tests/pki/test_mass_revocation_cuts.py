@@ -13,6 +13,7 @@ from django.db import connection, connections
 
 from pki import crl, mass_running, ocsp, service
 from pki.models import Certificate, Event, MassRevocation, MassRevocationMember, Revocation
+from siths_portal.dev.progress import HouseError
 from tests.forking import forked
 from tests.pki.test_mass_revocation import FIRST, SECOND, approve, ask, listed, rows_like, started, told
 from tests.waiting import wait_for
@@ -150,7 +151,21 @@ def kill(worker) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(worker.pid, signal.SIGKILL)
     worker.wait(60)
-    wait_for(lambda: not sessions() - others)
+    try:
+        wait_for(lambda: not sessions() - others)
+    except HouseError as late:
+        raise AssertionError(f"still at work: {at_work(sessions() - others)}") from late
+
+
+def at_work(pids: set[int]) -> list[tuple[str, ...]]:
+    """What these sessions do, or did last, and whom they wait for."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT usename, application_name, state, wait_event, (now() - query_start)::text, pg_blocking_pids(pid)::text, "
+            "left(query, 300) FROM pg_stat_activity WHERE pid = ANY(%s)",
+            [list(pids)],
+        )
+        return cursor.fetchall()
 
 
 others: set[int] = set()
