@@ -17,6 +17,12 @@ def cursor(use: str = "tests") -> Iterator[Any]:
         yield opened
 
 
+def analyze() -> None:
+    """Tells the planner how large the tables are, as autovacuum does after a while; the application may not."""
+    with cursor() as opened:
+        opened.execute("ANALYZE")
+
+
 def _connection(use: str) -> Any:
     known = _open.get((os.getpid(), use))
     if known is not None and _answers(known):

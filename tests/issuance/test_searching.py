@@ -1,13 +1,11 @@
 """Search: what the one field understands, scope and reach, protected persons, budgets, and that each kind walks an index."""
 
-import contextlib
 import datetime as dt
 import itertools
 import re
 import uuid
 from typing import Any
 
-import psycopg2
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
@@ -20,6 +18,7 @@ from issuance.services import searching
 from issuance.services.actors import actor_of_person
 from siths_portal.lib import clock
 from siths_portal.lib.errors import DomainError, Forbidden, Invalid, NotFound, TooManyRequests
+from tests import superuser
 from tests.issuance.world import person_number
 
 TODAY = dt.date(2026, 11, 25)
@@ -493,13 +492,4 @@ def fill(world: Any, order: CardOrder, count: int) -> None:
             """,
             {"here": world.region.id, "there": world.stranger.id, "count": count, "article": order.article_id},
         )
-    analyze()
-
-
-def analyze() -> None:
-    """Tells the planner how large the tables are, as autovacuum does; the application may not."""
-    name, host = connection.settings_dict["NAME"], connection.settings_dict["OPTIONS"]["host"]
-    superuser = psycopg2.connect(dbname=name, user="postgres", host=host)
-    superuser.autocommit = True
-    with contextlib.closing(superuser), superuser.cursor() as cursor:
-        cursor.execute("ANALYZE")
+    superuser.analyze()

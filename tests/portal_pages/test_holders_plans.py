@@ -13,7 +13,8 @@ from issuance.queries.administration import holders
 from issuance.queries.administration.holders import Choice
 from issuance.queries.administration.paging import Order
 from siths_portal.lib import plans
-from tests.issuance.test_searching import analyze, fill
+from tests import superuser
+from tests.issuance.test_searching import fill
 
 
 def with_eids(world: Any, count: int) -> None:
@@ -30,7 +31,7 @@ def with_eids(world: Any, count: int) -> None:
             WHERE NOT EXISTS (SELECT FROM issuance_eid e WHERE e.carrier_id = c.id)
             """
         )
-    analyze()
+    superuser.analyze()
 
 
 def work(sql: str) -> tuple[str, int]:
@@ -81,7 +82,7 @@ def test_those_of_a_rare_state_are_found_without_reading_the_others(world: Any) 
     eids = Eid.objects.filter(organisation=world.region.id)
     rare = list(eids.order_by("pk").values_list("pk", flat=True)[:20])
     eids.filter(pk__in=rare).update(state="revoked")
-    analyze()
+    superuser.analyze()
     arguments: dict[str, Any] = {"actor": world.officer(role=Role.RESPONSIBLE_ISSUER), "organisation_id": world.region.id}
     with CaptureQueriesContext(connection) as queries:
         page = holders.holders(**arguments, choice=Choice(status="revoked"), order=Order("namn"))
