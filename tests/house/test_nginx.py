@@ -88,7 +88,8 @@ def front(folder: Path, found: Callable[..., House]) -> Iterator[House]:
     with UnixServer(str(house.api_socket), Echo) as api:
         threading.Thread(target=api.serve_forever, daemon=True).start()
         process = subprocess.Popen(["/usr/sbin/nginx", "-e", "stderr", "-c", str(configuration)])
-        wait_for(lambda: accepts(house.port("api")), "nginx")
+        # It listens before it says who it is.
+        wait_for(lambda: accepts(house.port("api")) and written_pid(house.var / "nginx" / "nginx.pid"), "nginx")
         yield house
         process.terminate()
         process.wait()
@@ -191,7 +192,8 @@ def test_workers_of_a_killed_master_are_ended_by_the_next_start_and_by_stop(fron
     pid_file = front.var / "nginx" / "nginx.pid"
     assert processes.group(pid_file, front.root) == set()  # the fixture's own nginx works elsewhere and leads no group
     (program,) = [one for one in programs.outer_programs(front) if one.name == "nginx"]
-    stopped = int(pid_file.read_text())
+    stopped = written_pid(pid_file)
+    assert stopped
     os.kill(stopped, signal.SIGQUIT)
     wait_for(lambda: not accepts(front.port("api")), "nginx's end")
     launch = [sys.executable, "-m", "siths_portal.dev.launch", "--pid-file", str(pid_file), *program.command]
