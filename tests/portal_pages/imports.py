@@ -105,4 +105,7 @@ def at_work() -> Iterator[None]:
     """As long as the command that imports runs, for whom it may concern: it holds this lock."""
     with superuser() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [LOCK])
-        yield
+        try:
+            yield
+        finally:  # not by closing the connection, which the database notices some time later
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
