@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 
 from django.conf import settings
 
+from pki.hsm.module import module
+
 # Places in CK_FUNCTION_LIST after its version (PKCS #11 2.40 section 3.6), and how many arguments, each a word long.
 _FUNCTIONS = {
     "C_Initialize": (0, 1),
@@ -94,6 +96,13 @@ def hanging(name: str) -> Iterator[threading.Semaphore]:
             yield inside
         finally:
             let_go.set()
+
+
+def wait_until_nobody_is_lost() -> None:
+    """Until threads that were given up have come back, which they do when they are let go."""
+    lock = module(settings.PKCS11_MODULE, "auto")._lock
+    with lock._condition:
+        assert lock._condition.wait_for(lambda: lock.lost == 0 and not lock._stuck, timeout=150)
 
 
 def nth(number: int, instead: Callable[[Callable[[], int]], int]) -> Callable[[Callable[[], int]], int]:

@@ -135,9 +135,9 @@ def test_children_forked_after_use_sign(token, ec_key):
     children = [context.Process(target=_sign_in_child, args=(token, ec_key.key_id, results)) for _ in range(4)]
     for child in children:
         child.start()
-    answers = [results.get(timeout=30) for _ in children]
+    answers = [results.get(timeout=150) for _ in children]
     for child in children:
-        child.join(30)
+        child.join(150)
         assert child.exitcode == 0
     public = token.public_key(ec_key)
     for _pid, signature in answers:
@@ -162,8 +162,8 @@ def test_fork_while_threads_are_inside_the_module(token, ec_key):
             results = context.Queue()
             child = context.Process(target=_sign_in_child, args=(token, ec_key.key_id, results))
             child.start()
-            _pid, signature = results.get(timeout=30)
-            child.join(30)
+            _pid, signature = results.get(timeout=150)
+            child.join(150)
             verify(token.public_key(ec_key), signature, b"child", Scheme.ECDSA_SHA256)
     finally:
         stop.set()
@@ -306,7 +306,7 @@ def test_a_refused_pin_is_not_tried_again_by_a_child(monkeypatch):
 
     process = context.Process(target=child)
     process.start()
-    assert "before" in results.get(timeout=30)
+    assert "before" in results.get(timeout=150)
     process.join()
     monkeypatch.setattr(sessions, "_refused_pins", {})
 

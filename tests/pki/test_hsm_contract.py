@@ -281,8 +281,8 @@ def test_a_forked_child_signs(token, signing):
     results = context.Queue()
     child = context.Process(target=_sign_in_child, args=(token, key_id, results))
     child.start()
-    signature = results.get(timeout=30)
-    child.join(30)
+    signature = results.get(timeout=150)
+    child.join(150)
     verify(token.private_key(key_id).public_key(), signature, b"child", Scheme.ECDSA_SHA256)
 
 

@@ -12,10 +12,11 @@ from pki import hsm
 from pki.hsm import Algorithm, Hsm, KeySpec, Scheme, calls, sessions
 from pki.hsm.keys import verify
 from pki.hsm.module import module
-from tests.pki.hsm_faults import counted, finalise_behind_the_back, hanging, intercepted
+from tests.pki.hsm_faults import counted, finalise_behind_the_back, hanging, intercepted, wait_until_nobody_is_lost
 from tests.pki_fixtures import TEST_PIN, make_token
 
 LIMIT = 1.0
+PATIENT = 60.0
 
 
 def opened(label: str, seconds: float = LIMIT) -> Hsm:
@@ -26,30 +27,31 @@ def opened(label: str, seconds: float = LIMIT) -> Hsm:
 def key():
     """A key in a token of these tests' own."""
     make_token("hsm-limits")
-    return opened("hsm-limits", 30).generate(KeySpec(Algorithm.EC_P256, "limits/ec"))
+    return opened("hsm-limits", PATIENT).generate(KeySpec(Algorithm.EC_P256, "limits/ec"))
 
 
 @pytest.fixture
 def token(key, monkeypatch):
-    """The token, whose circuit never stays open, in a module without lost threads."""
+    """The token, logged in, whose circuit never stays open, in a module without lost threads."""
     monkeypatch.setattr(sessions, "BACK_OFF_SECONDS", (0,))
     here = module(settings.PKCS11_MODULE, "auto")
     here.restart(here.generation)
+    assert signs(opened("hsm-limits"), key)
     yield opened("hsm-limits")
     wait_until_nobody_is_lost()
     here.locking = "auto"
     here.restart(here.generation)
 
 
-def wait_until_nobody_is_lost() -> None:
-    """Until threads that were given up have come back, which they do when they are let go."""
-    lock = module(settings.PKCS11_MODULE, "auto")._lock
-    with lock._condition:
-        assert lock._condition.wait_for(lambda: lock.lost == 0 and not lock._stuck, timeout=30)
+def works(token: Hsm) -> bool:
+    """Whether a call beside those that hang comes back, however slow the machine is."""
+    return len(opened(token.token_label, PATIENT).random(8)) == 8
 
 
 def signs(token: Hsm, key) -> bool:
-    verify(token.public_key(key), token.sign(key, b"x", Scheme.ECDSA_SHA256), b"x", Scheme.ECDSA_SHA256)
+    """Whether the token signs, however slow the machine is."""
+    patient = opened(token.token_label, PATIENT)
+    verify(patient.public_key(key), patient.sign(key, b"x", Scheme.ECDSA_SHA256), b"x", Scheme.ECDSA_SHA256)
     return True
 
 
@@ -58,8 +60,8 @@ def test_a_call_that_hangs_is_given_up_and_says_that_it_had_begun(token, key):
         with pytest.raises(hsm.HsmUnavailable, match="does not return") as given_up:
             token.sign(key, b"x", Scheme.ECDSA_SHA256)
         assert given_up.value.began
-        assert inside.acquire(timeout=0)
-        assert token.random(8)  # others work beside the call that still hangs
+        assert inside.acquire(timeout=30)
+        assert works(token)  # others work beside the call that still hangs
     assert signs(token, key)
 
 
@@ -71,10 +73,11 @@ def test_more_calls_may_hang_than_there_are_sessions(token, key):
     assert signs(token, key)
 
 
-def test_the_circuit_opens_for_a_call_that_hung(key):
+def test_the_circuit_opens_for_a_call_that_hung(key, monkeypatch):
+    monkeypatch.setattr(sessions, "BACK_OFF_SECONDS", (600,))
     make_token("hsm-limits-circuit")
     token = opened("hsm-limits-circuit")
-    other = token.generate(KeySpec(Algorithm.EC_P256, "limits/circuit"))
+    other = opened("hsm-limits-circuit", PATIENT).generate(KeySpec(Algorithm.EC_P256, "limits/circuit"))
     with hanging("C_Sign"), pytest.raises(hsm.HsmUnavailable, match="does not return"):
         token.sign(other, b"x", Scheme.ECDSA_SHA256)
     with pytest.raises(hsm.HsmUnavailable, match="a moment ago"):
@@ -86,7 +89,7 @@ def test_calls_that_fail_together_open_the_circuit_once(key, monkeypatch):
     """One disturbance met by several callers is not several: the token is asked again after the first pause."""
     make_token("hsm-limits-together")
     token = opened("hsm-limits-together")
-    other = token.generate(KeySpec(Algorithm.EC_P256, "limits/together"))
+    other = opened("hsm-limits-together", PATIENT).generate(KeySpec(Algorithm.EC_P256, "limits/together"))
     now = [1000.0]
     monkeypatch.setattr(sessions, "time", SimpleNamespace(monotonic=lambda: now[0]))
     with hanging("C_Sign"), ThreadPoolExecutor(sessions.MAX_SESSIONS) as pool:
@@ -103,6 +106,7 @@ def test_where_one_call_goes_at_a_time_a_hanging_one_keeps_the_others_out(token,
     here = module(settings.PKCS11_MODULE, "auto")
     here.locking = "global"
     here.restart(here.generation)
+    assert signs(token, key)
     with hanging("C_Sign"):
         with pytest.raises(hsm.HsmUnavailable, match="does not return"):
             token.sign(key, b"x", Scheme.ECDSA_SHA256)
@@ -121,7 +125,7 @@ def test_a_module_with_a_lost_thread_inside_is_not_finalised(token, key):
         generation = here.generation
         here.restart(generation)
         assert here.generation == generation + 1
-        assert token.random(8)
+        assert works(token)
         assert finalised == []
     wait_until_nobody_is_lost()
     with counted("C_Finalize") as finalised:
@@ -136,7 +140,7 @@ def test_a_module_that_was_finalised_while_a_thread_is_lost_comes_back(token, ke
         with pytest.raises(hsm.HsmUnavailable, match="does not return"):
             token.sign(key, b"x", Scheme.ECDSA_SHA256)
         finalise_behind_the_back()
-        assert token.random(8)
+        assert works(token)
     wait_until_nobody_is_lost()
     assert signs(token, key)
 
@@ -169,10 +173,10 @@ def test_a_child_forked_while_a_call_hangs_works(token, key):
     with hanging("C_Sign"):
         with pytest.raises(hsm.HsmUnavailable, match="does not return"):
             token.sign(key, b"x", Scheme.ECDSA_SHA256)
-        process = context.Process(target=_digest_in_child, args=(token, results))
+        process = context.Process(target=_digest_in_child, args=(opened("hsm-limits", PATIENT), results))
         process.start()
-        assert results.get(timeout=30) == 8
-        process.join(30)
+        assert results.get(timeout=150) == 8
+        process.join(150)
     assert process.exitcode == 0
 
 
@@ -186,8 +190,8 @@ def _digest_in_child(token: Hsm, results) -> None:
 def test_waiting_for_a_session_does_not_count(key):
     """More calls than sessions, each shorter than the limit and all of them longer: none is given up for waiting its turn."""
     make_token("hsm-limits-wait")
-    slow = opened("hsm-limits-wait", 2)
-    ref = slow.generate(KeySpec(Algorithm.EC_P256, "limits/wait"))
+    slow = opened("hsm-limits-wait", 4)
+    ref = opened("hsm-limits-wait", PATIENT).generate(KeySpec(Algorithm.EC_P256, "limits/wait"))
     answers = []
 
     def slowly(call):
@@ -197,7 +201,7 @@ def test_waiting_for_a_session_does_not_count(key):
     def work() -> None:
         answers.append(len(slow.sign(ref, b"x", Scheme.ECDSA_SHA256)))
 
-    threads = [threading.Thread(target=work) for _ in range(6 * sessions.MAX_SESSIONS)]
+    threads = [threading.Thread(target=work) for _ in range(10 * sessions.MAX_SESSIONS)]
     with intercepted("C_SignInit", slowly):
         for thread in threads:
             thread.start()

@@ -10,7 +10,7 @@ from prometheus_client import REGISTRY
 from pki import hsm
 from pki.hsm import Algorithm, Hsm, KeySpec, Scheme, metrics, sessions
 from pki.hsm.module import module
-from tests.pki.hsm_faults import finalise_behind_the_back, hanging, intercepted
+from tests.pki.hsm_faults import finalise_behind_the_back, hanging, intercepted, wait_until_nobody_is_lost
 from tests.pki_fixtures import TEST_PIN, make_token
 
 CKR_DEVICE_MEMORY = 0x31
@@ -24,7 +24,11 @@ def value(name: str, **labels: str) -> float:
 def token(request) -> Hsm:
     label = f"metrics-{abs(hash(request.node.name))}"[:32]
     make_token(label)
-    return Hsm(path=settings.PKCS11_MODULE, token_label=label, read_pin=lambda: TEST_PIN, call_seconds=1.0)
+    return opened(label)
+
+
+def opened(label: str, seconds: float = 60) -> Hsm:
+    return Hsm(path=settings.PKCS11_MODULE, token_label=label, read_pin=lambda: TEST_PIN, call_seconds=seconds)
 
 
 def test_signatures_are_timed_by_the_purpose_of_the_key(token):
@@ -76,20 +80,17 @@ def test_sessions_at_work_and_the_open_circuit_are_shown(token):
     in_use, is_open = ("hsm_sessions_in_use", "hsm_circuit_open")
     given_up = value("hsm_calls_given_up_total")
     assert value(in_use, token=token.token_label) == 0
-    seen = []
-
-    def work() -> None:
-        with pytest.raises(hsm.HsmUnavailable):
-            token.sign(key, b"x", Scheme.ECDSA_SHA256)
-
     with hanging("C_Sign") as inside:
-        thread = threading.Thread(target=work)
+        thread = threading.Thread(target=token.sign, args=(key, b"x", Scheme.ECDSA_SHA256))
         thread.start()
         assert inside.acquire(timeout=30)
-        seen.append(value(in_use, token=token.token_label))
-        thread.join()
-    assert seen == [1]
+        assert value(in_use, token=token.token_label) == 1
+    thread.join()
     assert value(in_use, token=token.token_label) == 0
+    with hanging("C_Sign"), pytest.raises(hsm.HsmUnavailable):
+        opened(token.token_label, 1).sign(key, b"x", Scheme.ECDSA_SHA256)
+    assert value(in_use, token=token.token_label) == 0
+    wait_until_nobody_is_lost()
     assert value("hsm_calls_given_up_total") == given_up + 1
     assert value(is_open, token=token.token_label) == 1
     module(settings.PKCS11_MODULE, "auto").pool(token.token_label)._closed_until = 0.0
