@@ -50,8 +50,10 @@ def simulator(folder: Path, people: list[dict[str, Any]]) -> Iterator[Simulator]
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        yield Simulator(process.stdout.readline().split()[-1], folder)
-        process.terminate()
+        try:
+            yield Simulator(process.stdout.readline().split()[-1], folder)
+        finally:
+            process.terminate()
 
 
 @dataclass(frozen=True)

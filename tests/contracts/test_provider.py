@@ -29,7 +29,7 @@ def validator(name: str) -> Draft202012Validator:
 
 
 def ask(simulator: Simulator, path: str, body: Any) -> requests.Response:
-    return requests.post(simulator.url + path, json=body, timeout=10)
+    return requests.post(simulator.url + path, json=body, timeout=60)
 
 
 def is_problem(answer: requests.Response, status: int, code: str) -> None:
@@ -105,25 +105,25 @@ class TestRefusals:
         for name in ("PostsQuery", "PersonQuery"):
             with pytest.raises(ValidationError):
                 validator(name).validate(body)
-        answer = requests.post(simulator.url + path, data=json.dumps(body), timeout=10)
+        answer = requests.post(simulator.url + path, data=json.dumps(body), timeout=60)
         is_problem(answer, 400, "bad-query")
 
     def test_no_json(self, simulator: Simulator, path: str) -> None:
         for content in (b"{", b"\xff\xfe", b"pnr=1"):
-            is_problem(requests.post(simulator.url + path, data=content, timeout=10), 400, "bad-json")
+            is_problem(requests.post(simulator.url + path, data=content, timeout=60), 400, "bad-json")
 
     def test_a_huge_query(self, simulator: Simulator, path: str) -> None:
-        is_problem(requests.post(simulator.url + path, data=b" " * (64 * 1024 + 1), timeout=10), 413, "bad-length")
+        is_problem(requests.post(simulator.url + path, data=b" " * (64 * 1024 + 1), timeout=60), 413, "bad-length")
 
     def test_a_query_without_length(self, simulator: Simulator, path: str) -> None:
         parts = urlsplit(simulator.url)
-        with socket.create_connection((str(parts.hostname), parts.port or 0), timeout=10) as line:
+        with socket.create_connection((str(parts.hostname), parts.port or 0), timeout=60) as line:
             line.sendall(f"POST {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
             assert line.recv(100).startswith(b"HTTP/1.1 411 ")
 
     def test_it_is_asked_by_post_alone(self, simulator: Simulator, path: str) -> None:
         """By GET the question would stand in an address, and so in logs."""
-        is_problem(requests.get(f"{simulator.url}{path}?hsa_id=x", timeout=10), 404, "not-found")
+        is_problem(requests.get(f"{simulator.url}{path}?hsa_id=x", timeout=60), 404, "not-found")
 
 
 def test_another_address(simulator: Simulator) -> None:
