@@ -75,7 +75,7 @@ class TestVersions:
         assert (world.clinic.name, world.clinic.version) == ("Två", 3)
 
     def test_of_two_at_once_one_wins_and_the_other_is_told(self, world: Any) -> None:
-        start, said = threading.Barrier(2, timeout=20), []
+        start, said = threading.Barrier(2, timeout=150), []
 
         def act(name: str) -> None:
             try:
@@ -91,7 +91,7 @@ class TestVersions:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(150)
         world.clinic.refresh_from_db()
         assert sorted(said) == sorted(["saved", world.clinic.name])
         assert world.clinic.version == 2
@@ -330,7 +330,7 @@ class TestMoves:
             configuration.move_organisation(actor=SETUP, organisation_id=deep.id, parent_id=tall.id)
 
     def test_who_is_chosen_as_issuer_while_it_moves_away_is_one_or_the_other(self, world: Any) -> None:
-        start, said = threading.Barrier(2, timeout=20), []
+        start, said = threading.Barrier(2, timeout=150), []
 
         def act(name: str, doing: Callable[[], object]) -> None:
             try:
@@ -356,7 +356,7 @@ class TestMoves:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(150)
         world.area.refresh_from_db()
         world.city.refresh_from_db()
         chosen, moved = world.area.issuing_organisation_id == world.city.id, world.city.parent_id is not None

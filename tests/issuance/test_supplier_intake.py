@@ -592,9 +592,11 @@ def run(world: Any, course: list[str], made: Card) -> tuple[Any, ...]:
 
 
 CARDS = itertools.count(100)
+# Examples share the fixture, and each plays orders of its own. How long they take says what else the machine does.
+SLOW_OR_SHARED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=SLOW_OR_SHARED)
 @given(data=st.data(), natural=st.sampled_from([3, 4]))
 def test_any_order_and_duplication_of_reports_ends_the_same(world: Any, data: st.DataObject, natural: int) -> None:
     """Certificates, produced, sent and maybe returned, in any order, any of them again, the signer early or late, and the
@@ -607,7 +609,7 @@ def test_any_order_and_duplication_of_reports_ends_the_same(world: Any, data: st
     assert run(world, disorder, card(next(CARDS))) == run(world, ["certificates", "issued", *course[1:]], card(next(CARDS)))
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=SLOW_OR_SHARED)
 @given(data=st.data())
 def test_a_failed_order_stays_failed_whatever_else_is_reported(world: Any, data: st.DataObject) -> None:
     course = data.draw(st.permutations(["certificates", "produced", "failed", "failed", "produced"]))
