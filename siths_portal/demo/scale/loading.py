@@ -106,6 +106,8 @@ def _written(runs: list[range], processes: int) -> Iterator[int]:
     finally:
         for child in children:
             child.terminate()
+        for child in children:
+            child.join()
 
 
 def _work(runs: list[range], now: dt.datetime, told: int, telling: int) -> None:
