@@ -3,21 +3,16 @@
 import contextlib
 import os
 import signal
-import subprocess
-import sys
 
 import pytest
-import redis
-from django.conf import settings
-from django.db import connection, connections
+from django.db import connections
 
 from pki import crl, mass_running, ocsp, service
 from pki.models import Certificate, Event, MassRevocation, MassRevocationMember, Revocation
-from siths_portal.dev.progress import HouseError
 from tests import superuser
 from tests.forking import forked
 from tests.pki.test_mass_revocation import FIRST, SECOND, approve, ask, listed, rows_like, started, told
-from tests.waiting import wait_for
+from tests.pki.workers import Workers, forget_messages, sessions
 
 BATCH_POINTS = ["pki.revoke.before-commit", "pki.mass.before-commit", "pki.mass.after-commit"]
 END_POINTS = ["pki.mass.after-crls", "pki.mass.after-note", "pki.mass.after-answers", "pki.mass.before-finish"]
@@ -121,66 +116,11 @@ def test_a_dead_workers_claim_is_respected_for_a_while(world, armed):
 
 
 @pytest.fixture
-def start_worker(tmp_path):
-    """Starts a worker of both queues, with the scheduler unless told otherwise; ends what it started."""
-    begun = []
-    others.update(sessions())
-
-    def start(*, scheduler=True):
-        number = len(begun)
-        command = [sys.executable, "-m", "celery", "-A", "siths_portal.celery", "worker", "-Q", "pki,default", "-c", "2"]
-        command += ["-B"] if scheduler else []
-        environment = os.environ | {"PKI_STATUS_DIR": str(settings.PKI_STATUS_DIR)}
-        log = (tmp_path / f"worker-{number}.log").open("wb")
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-        begun.append((process, log))
-        return process
-
-    yield start
-    for process, log in begun:
-        kill(process)
-        log.close()
-    others.clear()
-    redis.Redis.from_url(settings.REDIS_URL).flushdb()
-
-
-def kill(worker) -> None:
-    """Kills the worker with all its processes, and waits until the database has ended what they had begun.
-
-    A statement that was sent goes on without who sent it, and a commit among them would count between two looks of the test.
-    """
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(worker.pid, signal.SIGKILL)
-    worker.wait(60)
-    try:
-        wait_for(lambda: not sessions() - others)
-    except HouseError as late:
-        raise AssertionError(f"still at work: {at_work(sessions() - others)}") from late
-
-
-def at_work(pids: set[int]) -> list[tuple[str, ...]]:
-    """What these sessions do, or did last, and whom they wait for."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT usename, application_name, state, wait_event, (now() - query_start)::text, pg_blocking_pids(pid)::text, "
-            "left(query, 300) FROM pg_stat_activity WHERE pid = ANY(%s)",
-            [list(pids)],
-        )
-        return cursor.fetchall()
-
-
-others: set[int] = set()
-"""Sessions that were there before the test's first worker: some of this process's own live as long as it does."""
-
-
-def sessions(condition: str = "TRUE") -> set[int]:
-    """The sessions of this database but the one that asks."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
-            f"AND backend_type = 'client backend' AND {condition}"
-        )
-        return {pid for (pid,) in cursor.fetchall()}
+def workers(world, tmp_path):
+    """Workers of both queues. Their own keys are made in the token of this test's CAs, and not in that of others."""
+    made = Workers(tmp_path, PKCS11_TOKEN=world.token.token_label)
+    yield made
+    made.end()
 
 
 @contextlib.contextmanager
@@ -188,16 +128,18 @@ def held(id_):
     """Nobody passes this certificate: whoever comes to it waits."""
     connections["default"].ensure_connection()
     other = connections["default"].copy()
-    with other.cursor() as cursor:
-        cursor.execute("BEGIN")
-        cursor.execute("SELECT 1 FROM pki_certificate WHERE id = %s FOR UPDATE", [id_])
-        yield
-        cursor.execute("ROLLBACK")
-    other.close()
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("SELECT 1 FROM pki_certificate WHERE id = %s FOR UPDATE", [id_])
+            yield
+            cursor.execute("ROLLBACK")
+    finally:
+        other.close()  # also after a failure: else whoever empties the tables would wait for the row
 
 
 @pytest.mark.timeout(1200)
-def test_a_worker_that_is_killed_while_it_runs_is_replaced(world, start_worker):
+def test_a_worker_that_is_killed_while_it_runs_is_replaced(world, workers):
     """A real worker on the real queue, killed with all its processes in its third batch; the wake-ups in Redis are lost too."""
     count = 1_500
     rows_like(world, count // 2)
@@ -206,27 +148,27 @@ def test_a_worker_that_is_killed_while_it_runs_is_replaced(world, start_worker):
     superuser.analyze()  # a plan for the empty tables of the test before would ask each row about each
     members = MassRevocationMember.objects.order_by("certificate_id").values_list("certificate_id", flat=True)
     with held(members[1_200]):
-        worker = start_worker()
-        wait_for(lambda: service.mass_revocation(view.id).done == 1_000)
-        wait_for(lambda: bool(sessions("wait_event_type = 'Lock'")))
+        worker = workers.start("-c", "2", "-B")
+        workers.wait_for(lambda: service.mass_revocation(view.id).done == 1_000, "the second batch")
+        workers.wait_for(lambda: bool(sessions("wait_event_type = 'Lock'")), "somebody to wait for the held certificate")
         os.killpg(worker.pid, signal.SIGKILL)
         worker.wait(60)
-    kill(worker)
+    workers.kill(worker)
     exact(view)
     assert service.mass_revocation(view.id).done == 1_000
-    redis.Redis.from_url(settings.REDIS_URL).flushdb()
+    forget_messages()
     # As if the dead worker's minute had passed.
     MassRevocation.objects.filter(id=view.id).update(claimed_until=None)
-    worker = start_worker()
-    wait_for(lambda: service.mass_revocation(view.id).state == "finished", seconds=600)
-    kill(worker)
+    worker = workers.start("-c", "2", "-B")
+    workers.wait_for(lambda: service.mass_revocation(view.id).state == "finished", "the end", seconds=600)
+    workers.kill(worker)
     finished(view, world, count)
 
 
 @pytest.mark.timeout(600)
-def test_a_wake_up_starts_it_without_the_scheduler(world, start_worker):
+def test_a_wake_up_starts_it_without_the_scheduler(world, workers):
     rows_like(world, 3)
     view = started()
-    start_worker(scheduler=False)
-    wait_for(lambda: service.mass_revocation(view.id).state == "finished")
+    workers.start("-c", "2")
+    workers.wait_for(lambda: service.mass_revocation(view.id).state == "finished", "the end")
     assert crl.crl_path(world.first).exists()
