@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,15 @@ from pki.hsm import hsm_for
 from pki.models import CertificateAuthority, KeyCeremony
 from tests.pki.conftest import small_file
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("places")]
+
+
+@pytest.fixture
+def places(monkeypatch, tmp_path):
+    """Where this process makes folders for a while: in /tmp those of others come and go."""
+    folder = tmp_path / "places"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
 
 
 def everything() -> dict[str, object]:
@@ -28,7 +37,7 @@ def everything() -> dict[str, object]:
     found |= {label: hsm_for(label).inventory() for label in (settings.PKCS11_TOKEN, settings.PKCS11_ROOT_TOKEN)}
     for folder in (Path(settings.PKI_STATUS_DIR), Path(settings.PKI_CEREMONY_DIR)):
         found |= {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    found["places"] = sorted(path.name for path in Path("/tmp").glob("siths-replay-*"))
+    found["places"] = sorted(path.name for path in Path(tempfile.gettempdir()).iterdir())
     return found
 
 

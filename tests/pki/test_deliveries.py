@@ -145,12 +145,14 @@ def test_a_token_that_does_not_answer_leaves_it_for_the_sweeper(monkeypatch: pyt
     def down(_row: Secret) -> bytes:
         raise HsmUnavailable("no answer")
 
-    with monkeypatch.context() as broken:
+    now = clock.now()
+    with monkeypatch.context() as broken, clock.moved_to(now):
         broken.setattr(delivering, "open_sealed", down)
         assert delivering.deliver_secrets() == 0
     assert service.delivery(delivery).state == "requested"
-    assert delivering.deliver_secrets() == 0  # not at once again
-    with clock.moved_to(clock.now() + dt.timedelta(seconds=3)):
+    with clock.moved_to(now):
+        assert delivering.deliver_secrets() == 0  # not at once again
+    with clock.moved_to(now + dt.timedelta(seconds=3)):
         assert delivering.deliver_secrets() == 1
     assert app.open(delivery)["puk"] == PUK
 
@@ -186,9 +188,11 @@ def test_a_token_that_never_answers_ends_the_delivery_in_words(monkeypatch: pyte
 
 def test_a_worker_that_dies_over_the_last_attempt_leaves_nothing_pending() -> None:
     delivery = App().ask(sealed())
-    SecretDelivery.objects.update(attempts=delivering.MAX_ATTEMPTS, claimed_at=clock.now())
-    assert delivering.deliver_secrets() == 0
-    with clock.moved_to(clock.now() + delivering.CLAIM * 2):
+    now = clock.now()
+    SecretDelivery.objects.update(attempts=delivering.MAX_ATTEMPTS, claimed_at=now)
+    with clock.moved_to(now):
+        assert delivering.deliver_secrets() == 0
+    with clock.moved_to(now + delivering.CLAIM * 2):
         assert delivering.deliver_secrets() == 1
     assert service.delivery(delivery).failure == "token-unavailable"
 
@@ -196,9 +200,11 @@ def test_a_worker_that_dies_over_the_last_attempt_leaves_nothing_pending() -> No
 def test_another_worker_leaves_a_claimed_one_alone_until_the_claim_ends() -> None:
     app = App()
     delivery = app.ask(sealed())
-    assert [row.id for row in delivering._claim(None, 10)] == [delivery]
-    assert delivering.deliver_secrets() == 0
-    with clock.moved_to(clock.now() + delivering.CLAIM * 2):
+    now = clock.now()
+    with clock.moved_to(now):
+        assert [row.id for row in delivering._claim(None, 10)] == [delivery]
+        assert delivering.deliver_secrets() == 0
+    with clock.moved_to(now + delivering.CLAIM * 2):
         assert delivering.deliver_secrets() == 1
     assert app.open(delivery)["puk"] == PUK
 

@@ -161,7 +161,8 @@ def test_f10_4_what_a_kill_between_the_two_commits_left_is_signed_as_planned(dem
     assert (left.status, left.signing_attempts) == ("reserved", 1)
     assert not CertificateBlob.objects.filter(certificate=left).exists()
     assert told(CertificateAuthority.objects.get(id=left.ca_id), left.serial) == ""
-    assert issuing.settle() == 0  # the dead worker's claim holds
+    with clock.moved_to(left.signing_started_at):
+        assert issuing.settle() == 0  # the dead worker's claim holds
     with clock.moved_to(clock.now() + claiming.CLAIM + dt.timedelta(seconds=1)):
         assert issuing.settle() == 1
     row = Certificate.objects.select_related("ca").get(id=ids[0])
@@ -178,9 +179,9 @@ def test_f10_4_what_may_have_been_signed_and_never_can_be_is_revoked_for_everybo
     killed_at(point, armed, ids)
     row = Certificate.objects.select_related("ca").get(id=ids[0])
     monkeypatch.setattr(claiming, "MAX_ATTEMPTS", 1)  # nobody will try again
-    with clock.moved_to(clock.now() + dt.timedelta(minutes=59)):
+    with clock.moved_to(row.signing_started_at + dt.timedelta(minutes=59)):
         assert issuing.settle() == 0
-    with clock.moved_to(clock.now() + dt.timedelta(minutes=61)):
+    with clock.moved_to(row.signing_started_at + dt.timedelta(minutes=61)):
         assert issuing.settle() == 1
         ocsp.presign_due()
         assert told(row.ca, row.serial) == "REVOKED"
@@ -295,9 +296,9 @@ def test_f10_10_a_child_opens_sessions_of_its_own_and_leaves_the_parents_alone(d
     children = [context.Process(target=_sign_after_fork, args=(ids, sessions, results)) for ids in batches]
     for child in children:
         child.start()
-    answers = [results.get(timeout=60) for _ in children]
+    answers = [results.get(timeout=150) for _ in children]
     for child in children:
-        child.join(60)
+        child.join(150)
         assert child.exitcode == 0
     assert {answer[1:3] for answer in answers} == {(True, 3)}
     assert all(own > 0 and shared == 0 for _pid, _untouched, _signed, own, shared in answers)
@@ -316,7 +317,8 @@ def test_f10_11_after_a_step_back_nothing_is_signed_until_time_has_caught_up(dem
     moment = clock.now()
     crl.publish_crl(ca.id)
     waiting = plan(order(subject_ref="person:2"))
-    numbers, answers = set(Crl.objects.values_list("number", flat=True)), list(OcspResponse.objects.values_list("der", flat=True))
+    stored = OcspResponse.objects.order_by("id").values_list("der", flat=True)
+    numbers, answers = set(Crl.objects.values_list("number", flat=True)), list(stored)
     with clock.moved_to(moment - dt.timedelta(minutes=10)):
         with pytest.raises(Unavailable):
             plan(order(subject_ref="person:3"))
@@ -329,7 +331,7 @@ def test_f10_11_after_a_step_back_nothing_is_signed_until_time_has_caught_up(dem
             call_command("pki_check", stdout=out, stderr=out)
         assert "FEL klocka" in out.getvalue()
     assert set(Crl.objects.values_list("number", flat=True)) == numbers
-    assert list(OcspResponse.objects.values_list("der", flat=True)) == answers
+    assert list(stored.all()) == answers
     assert Certificate.objects.get(id=waiting[0]).status == "reserved"
     assert Certificate.objects.get(id=waiting[0]).signing_attempts == 0, "no attempt was used up"
     with clock.moved_to(moment + dt.timedelta(seconds=30)):
