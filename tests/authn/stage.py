@@ -108,7 +108,7 @@ def stage(folder: Path) -> Iterator[Stage]:
 
 
 def wait_for_provider(issuer: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 150
     while True:
         with contextlib.suppress(requests.ConnectionError):
             if requests.get(f"{issuer}/healthz/live", timeout=60).status_code == 200:

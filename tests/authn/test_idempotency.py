@@ -176,11 +176,11 @@ def test_a_process_killed_at_any_point_is_followed_by_the_same_effect_and_answer
         IdempotencyRecord.objects.all().delete()
         armed.touch()
         environment = os.environ | {"SITHS_FAULT_DIR": str(tmp_path)}
-        killed = subprocess.run([sys.executable, "-c", SCRIPT], cwd=ROOT, env=environment, check=False, timeout=60)
+        killed = subprocess.run([sys.executable, "-c", SCRIPT], cwd=ROOT, env=environment, check=False, timeout=150)
         assert killed.returncode == -signal.SIGKILL
         assert ServiceClient.objects.exists() is done
         again = subprocess.run(
-            [sys.executable, "-c", SCRIPT], cwd=ROOT, env=environment, check=False, capture_output=True, text=True, timeout=60
+            [sys.executable, "-c", SCRIPT], cwd=ROOT, env=environment, check=False, capture_output=True, text=True, timeout=150
         )
         assert (again.returncode, again.stdout) == (0, "201\n"), again.stderr
         assert ServiceClient.objects.count() == 1

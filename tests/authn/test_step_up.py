@@ -60,10 +60,6 @@ def _urls() -> Iterator[None]:
         yield
 
 
-def later(**span: float) -> Any:
-    return clock.moved_to(clock.now() + dt.timedelta(**span))
-
-
 def age(client: Client, **span: float) -> None:
     """Makes the client's log-in older, as if it had been used all the time."""
     Session.objects.filter(end_reason="").update(authenticated_at=clock.now() - dt.timedelta(**span))
@@ -298,20 +294,23 @@ def test_only_ones_own_other_sessions_can_be_ended(session: str, browser: Browse
 
 def test_the_pages_are_told_how_long_the_session_lasts_and_asking_is_no_use(browser: Browser) -> None:
     browser.log_in()
-    with later(minutes=10):
+    used = Session.objects.get(end_reason="").last_seen_at
+    with clock.moved_to(used + dt.timedelta(minutes=10)):
         told = browser.client.get("/logga-in/tid/").json()
-        assert told == {"seconds_left": pytest.approx(300, abs=5), "extendable": True}
-        assert browser.client.post("/logga-in/fortsatt/").json()["seconds_left"] == pytest.approx(900, abs=5)
-    with later(minutes=24):
+        assert told == {"seconds_left": 300, "extendable": True}
+        assert browser.client.post("/logga-in/fortsatt/").json()["seconds_left"] == 900
+    with clock.moved_to(used + dt.timedelta(minutes=24)):
         assert browser.client.get("/logga-in/tid/").status_code == 200
-    with later(minutes=26):
+    with clock.moved_to(used + dt.timedelta(minutes=26)):
         assert browser.client.get("/logga-in/tid/").status_code == 302
 
 
 def test_near_the_absolute_end_the_page_says_that_going_on_is_no_use(browser: Browser) -> None:
     browser.log_in()
-    Session.objects.update(expires_at=clock.now() + dt.timedelta(seconds=100))
-    assert browser.client.post("/logga-in/fortsatt/").json() == {"seconds_left": pytest.approx(100, abs=5), "extendable": False}
+    moment = clock.now()
+    Session.objects.update(expires_at=moment + dt.timedelta(seconds=100))
+    with clock.moved_to(moment):
+        assert browser.client.post("/logga-in/fortsatt/").json() == {"seconds_left": 100, "extendable": False}
 
 
 def test_a_cookie_in_production_is_bound_to_the_host(tmp_path: Any, django_db_setup: None) -> None:
