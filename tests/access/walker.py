@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import batched
 from typing import Any
@@ -18,6 +18,7 @@ from tests.access.row import PUBLIC, Gate, Key, Row
 from tests.access.world import CALLERS, RELATIONS, AccessWorld, Who, undone
 
 ANONYMOUS = None
+PORTAL = "siths_portal.urls_portal"
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Answer:
     queries: tuple[str, ...]
 
 
-def addresses(urlconf: str) -> dict[str, URLPattern]:
+def addresses(urlconf: str | tuple[URLPattern | URLResolver, ...]) -> dict[str, URLPattern]:
     """Every address of a face by its name, or by its route where it has none."""
     found: dict[str, URLPattern] = {}
     for pattern in _patterns(get_resolver(urlconf).url_patterns):
@@ -148,6 +149,16 @@ def arguments_of(row: Row, access: AccessWorld, who: Who | None, relation: str |
         return (getattr(access.things[relation], row.target),)
     stand_in = who if who is not ANONYMOUS and who.role is not None else CALLERS[0]
     return row.target(access, stand_in, relation)
+
+
+_WRITES = re.compile(r'\b(?:INSERT INTO|UPDATE|DELETE FROM) "(\w+)"')
+_NOTED = {"issuance_event", "billing_event", "authn_event", "authn_session", "issuance_search"}
+"""What looking may write: who saw or fetched what, that a log-in was refused, a session's use and content, a search read on."""
+
+
+def written(queries: Iterable[str]) -> set[str]:
+    """The tables that the statements changed, but for those that note who looked."""
+    return {table for sql in queries for table in _WRITES.findall(sql)} - _NOTED
 
 
 _CHANGING = ("X-Request-Id", "X-Request-ID", "Content-Length")
