@@ -256,7 +256,7 @@ class TestFees:
             organisation_number="2321000131", charged=True,
         )  # fmt: skip
         fee = SubscriptionFee.objects.get(organisation=made)
-        assert (fee.charged, fee.valid_from) == (True, made.created_at)
+        assert (fee.charged, fee.valid_from) == (True, clock.start_of_day(made.created_at.astimezone(clock.STOCKHOLM).date()))
 
 
 class TestMoves:

@@ -319,19 +319,53 @@ class TestFee:
         client, address, today = admin(world), at("organisation_fee", world.city), clock.today()
         assert client.post(address, {"charged": "yes", "valid_from": str(today)}).status_code == 302
         assert client.post(address, {"charged": "no", "valid_from": str(today + dt.timedelta(days=31))}).status_code == 302
-        text = text_of(client.get(address))
+        with CaptureQueriesContext(connection) as queries:
+            text = text_of(client.get(address))
+        assert len(queries) <= MOST_QUERIES
         assert f"{today} Ja Gäller nu" in text
         assert "Nej Kommande" in text
 
-    def test_a_day_of_a_month_that_is_over_or_taken_is_told(self, world: Any) -> None:
+    def test_a_day_of_a_month_that_is_over_is_told(self, world: Any) -> None:
         client, address, today = admin(world), at("organisation_fee", world.city), clock.today()
         early = client.post(address, {"charged": "yes", "valid_from": str(today.replace(day=1) - dt.timedelta(days=1))})
         assert "Tidigare månader kan vara fakturerade" in " ".join(early.context["form"].errors["valid_from"])
-        client.post(address, {"charged": "yes", "valid_from": str(today)})
-        taken = client.post(address, {"charged": "no", "valid_from": str(today)})
-        assert (taken.status_code, list(taken.context["form"].errors)) == (409, ["valid_from"])
         wrong = client.post(address, {"charged": "", "valid_from": "igår"})
         assert set(wrong.context["form"].errors) == {"charged", "valid_from"}
+
+    def test_the_fee_of_a_new_organisation_is_corrected_on_its_first_day(self, world: Any) -> None:
+        made = configuration.create_organisation(
+            actor=world.officer(role=Role.SYSTEM_ADMIN), area_id=world.area.id, name="Ny", hsa_id="TST2321000131-3000",
+            organisation_number="2321000131", charged=True,
+        )  # fmt: skip
+        client, address = admin(world), at("organisation_fee", made)
+        assert client.post(address, fields_of(client.get(address)) | {"charged": "no"}).url == address
+        assert f"{clock.today()} Nej Gäller nu" in text_of(client.get(address))
+        assert f"Nej, sedan {clock.today()}" in text_of(client.get(at("organisation", made)))
+        history = text_of(client.get(at("organisation_history", made)))
+        assert f"Abonnemangsavgift: från Ja → till Nej Gäller från: {clock.today()}" in history
+        assert f"Abonnemangsavgift: från – → till Ja Gäller från: {clock.today()}" in history
+
+    def test_a_day_that_another_set_meanwhile_is_told_and_then_decided(self, world: Any) -> None:
+        client, address = admin(world), at("organisation_fee", world.city)
+        shown = fields_of(client.get(address))
+        client.post(address, shown | {"charged": "yes"})
+        told = client.post(address, shown | {"charged": "no"})
+        assert told.status_code == 409
+        assert "Abonnemangsavgift: – → Ja" in text_of(told)
+        assert not SubscriptionFee.objects.filter(organisation=world.city, charged=False).exists()
+        again = fields_of(told)
+        assert again["charged"] == "no"
+        assert client.post(address, again).status_code == 302
+        assert [fee.charged for fee in SubscriptionFee.objects.filter(organisation=world.city)] == [False]
+
+    def test_an_older_event_without_its_value_before_is_still_worded(self, world: Any) -> None:
+        facts = {"charged": False, "valid_from": clock.start_of_day(clock.today()).isoformat()}
+        Event.record(
+            actor_ref="system:setup", action="organisation.fee_set", subject_type="organisation",
+            subject_ref=str(world.city.id), facts=facts,
+        )  # fmt: skip
+        told = text_of(admin(world).get(at("organisation_history", world.city)))
+        assert f"Abonnemangsavgift bestämdes Abonnemangsavgift: Nej Gäller från: {clock.today()}" in told
 
 
 class TestMoving:

@@ -131,6 +131,7 @@ def _change(name: str, before: Any, after: Any, names: change_words.Names) -> Fi
 
 
 def _facts(facts: Mapping[str, Any], names: change_words.Names) -> Iterator[tuple[str, str]]:
+    told = facts.get("after", {})
     for name in change_words.FIELDS:
-        if name in facts and facts[name] not in ("", None):
+        if name in facts and name not in told and facts[name] not in ("", None):
             yield change_words.label(name), change_words.value(name, facts[name], names)

@@ -23,6 +23,7 @@ from issuance.services.configuration.customisations import (
     register_generic_customisation,
     verify_customisation,
 )
+from issuance.services.configuration.fees import fee_version, set_subscription_fee
 from issuance.services.configuration.giving_up import Replacing, give_up_customisation, queued_with, replacing
 from issuance.services.configuration.moving import move_organisation, require_movable
 from issuance.services.configuration.offices import (
@@ -45,7 +46,6 @@ from issuance.services.configuration.organisations import (
     create_organisation,
     edit_organisation,
     make_organisations,
-    set_subscription_fee,
 )
 from issuance.services.configuration.receipt_texts import set_receipt_text
 
@@ -76,6 +76,7 @@ __all__ = [
     "edit_customisation",
     "edit_office",
     "edit_organisation",
+    "fee_version",
     "give_up_customisation",
     "is_ordered",
     "link_organisations",

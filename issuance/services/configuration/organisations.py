@@ -1,6 +1,5 @@
-"""Organisations and sub-organisations (domain.md 7.3, 7.4), and their dated fees."""
+"""Organisations and sub-organisations (domain.md 7.3, 7.4)."""
 
-import datetime as dt
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,9 +13,10 @@ from django.db.models import QuerySet
 from issuance.authz import Action, Actor, ScopedQuerySet, policy
 from issuance.domain.counties import COUNTIES
 from issuance.domain.ids import parse_hsa_id, parse_organisation_number
-from issuance.models import CardCustomisation, Event, IssuingArea, Organisation, SubscriptionFee
-from issuance.services.configuration._editing import as_fact, edit, line, parsed, record, refused_as
+from issuance.models import CardCustomisation, Event, IssuingArea, Organisation
+from issuance.services.configuration._editing import as_fact, edit, line, parsed, refused_as
 from issuance.services.configuration._tree import child_path, lock_tree, require_room
+from issuance.services.configuration.fees import set_first_fee
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
 from siths_portal.lib.ids import new_id
@@ -91,8 +91,8 @@ _CHECKS = {
 
 @dataclass(frozen=True)
 class Making:
-    """How a new organisation is set up: `issuing` makes it the area's issuer, `charged` sets its fee from now on, and with
-    `generic_customisation` its cards look like everybody's."""
+    """How a new organisation is set up: `issuing` makes it the area's issuer, `charged` sets its fee from this day on, and
+    with `generic_customisation` its cards look like everybody's."""
 
     issuing: bool = False
     charged: bool | None = None
@@ -152,7 +152,7 @@ def make_organisations(*, actor: Actor, wanted: Sequence[NewOrganisation]) -> li
             if new.making.issuing:
                 _make_issuer(row.area, row, actor)
             if new.making.charged is not None:
-                _set_fee(actor, row, charged=new.making.charged, valid_from=row.created_at)
+                set_first_fee(actor=actor, organisation=row, charged=new.making.charged)
         made += rows
     return made
 
@@ -271,38 +271,3 @@ def _chosen(row: Organisation, *, generic: bool) -> UUID | None:
         message = "Organisationen har en egen kortanpassning."
         raise Conflict("own-customisation", message, fields={"customisation": [message]})
     return _generic(row.parent).id if generic else None
-
-
-@transaction.atomic(durable=True)
-def set_subscription_fee(*, actor: Actor, organisation_id: UUID, charged: bool, valid_from: dt.datetime) -> SubscriptionFee:
-    """Sets Abonnemangsavgift from a moment on. The same value again changes nothing; Conflict for another at that moment.
-
-    Raises NotFound, Forbidden, Invalid for a moment in a month that is over, whose invoices may be made, if a person asks.
-    """
-    rows = Organisation.objects.select_for_update(of=("self",), no_key=True)
-    organisation = policy.get(actor, Action.CREATE_ORGANISATION, rows, organisation_id)
-    if actor.kind == "user":
-        _require_open_month(valid_from)
-    return _set_fee(actor, organisation, charged=charged, valid_from=valid_from)
-
-
-def _require_open_month(valid_from: dt.datetime) -> None:
-    first = clock.today().replace(day=1)
-    if valid_from.astimezone(clock.STOCKHOLM).date() < first:
-        message = f"Tidigare månader kan vara fakturerade. Välj {first} eller senare."
-        raise Invalid("fee-in-the-past", message, fields={"valid_from": [message]})
-
-
-def _set_fee(actor: Actor, organisation: Organisation, *, charged: bool, valid_from: dt.datetime) -> SubscriptionFee:
-    if organisation.parent_id is not None and actor.kind == "user":
-        message = "Underorganisationer räknas med den organisation som de ligger under."
-        raise Conflict("fee-of-sub-organisation", message)
-    fee, made = SubscriptionFee.objects.get_or_create(
-        organisation=organisation, valid_from=valid_from, defaults={"charged": charged}
-    )
-    if fee.charged != charged:
-        message = "Abonnemangsavgiften är redan bestämd för den dagen. Välj en annan dag."
-        raise Conflict("fee-already-set", message, fields={"valid_from": [message]})
-    if made:
-        record(actor, "organisation.fee_set", organisation, charged=charged, valid_from=valid_from.isoformat())
-    return fee

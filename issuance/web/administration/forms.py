@@ -101,7 +101,7 @@ class OrganisationForm(EditForm):
     )
     charged = forms.ChoiceField(
         label=_("Abonnemangsavgift"),
-        help_text=_("Gäller från och med nu. Kan ändras senare."),
+        help_text=_("Gäller från och med i dag. Kan ändras senare."),
         choices=[("yes", _("Ja")), ("no", _("Nej"))],
         widget=forms.RadioSelect,
         error_messages={"required": _("Välj om abonnemangsavgift tas ut."), "invalid_choice": _("Välj ja eller nej.")},
@@ -142,8 +142,8 @@ class OrganisationForm(EditForm):
         return super().as_typed(column, value)
 
 
-class FeeForm(Form):
-    """A new value of Abonnemangsavgift from a day on."""
+class FeeForm(EditForm):
+    """A value of Abonnemangsavgift from a day on. Its version tells which settings of it the page showed."""
 
     charged = forms.ChoiceField(
         label=_("Ta ut abonnemangsavgift"),
@@ -153,7 +153,9 @@ class FeeForm(Form):
     )
     valid_from = forms.DateField(
         label=_("Gäller från och med"),
-        help_text=_("Tidigast den första i innevarande månad. Avgiften räknas vid månadens slut."),
+        help_text=_(
+            "Tidigast den första i innevarande månad. Avgiften räknas vid månadens slut. En dag i listan får det nya värdet."
+        ),
         widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
         error_messages={"required": _("Ange en dag."), "invalid": _("Skriv dagen som ÅÅÅÅ-MM-DD.")},
     )

@@ -1,6 +1,5 @@
 """Pages of organisations and sub-organisations (domain.md 7.3, 7.4)."""
 
-import datetime as dt
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -226,9 +225,10 @@ def organisation_fee(request: HttpRequest, organisation_id: UUID) -> HttpRespons
             actor=actor,
             organisation_id=organisation_id,
             charged=given["charged"] == "yes",
-            valid_from=dt.datetime.combine(given["valid_from"], dt.time(), clock.STOCKHOLM),
+            valid_from=clock.start_of_day(given["valid_from"]),
+            version=given["version"],
         ),
-        first=lambda: {"valid_from": clock.today()},
+        first=lambda: {"valid_from": clock.today(), "version": configuration.fee_version(organisation_id)},
     )
     if made is not None:
         messages.success(request, _("Abonnemangsavgiften är bestämd."))
