@@ -2,8 +2,8 @@
 const field = document.querySelector("#id_text");
 const feedback = document.querySelector("[data-search-feedback]");
 
-if (document.activeElement === field) field.select();
-else field.addEventListener("focus", () => field.select(), { once: true });
+if (document.activeElement !== field) field.addEventListener("focus", () => field.select(), { once: true });
+else if (field.value === field.defaultValue) field.select(); // who was quicker than this script keeps what is written
 
 /** True if the last of ten digits is the check digit of the others (Luhn). */
 function fits(digits) {

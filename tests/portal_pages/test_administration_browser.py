@@ -84,6 +84,7 @@ def walk(page: Page, portal: str, hands: Hands, see: Any) -> None:
     hands.press(button(page, "Flytta"))
     told(page, "Organisationen är flyttad.")
     hands.press(page.get_by_role("navigation", name="Underorganisation").get_by_role("link", name="Historik"))
+    page.wait_for_url("**/historik/")  # the next link stands on both pages
     see.look(page, "history")
     hands.press(page.get_by_role("navigation", name="DU ÄR HÄR").get_by_role("link", name="Staden"))
     hands.press(link(page, "Ändra abonnemangsavgift"))

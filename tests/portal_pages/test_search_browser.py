@@ -14,6 +14,7 @@ from tests.e2e.looking import Looker
 from tests.lib.faces import serving
 from tests.lib.traffic import Traffic, findings
 from tests.portal import session_cookie
+from tests.waiting import wait_for
 
 SERIAL = "9876654132532143214"
 
@@ -31,7 +32,7 @@ def desk(browser: Browser, url: str, actor: Actor | None, **options: Any) -> Ite
     if actor is not None:
         context.add_cookies([session_cookie(Person.objects.get(pk=actor.person_id), url)])  # type: ignore[list-item]
     page = context.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(60_000)
     yield page
     context.close()
 
@@ -134,6 +135,7 @@ def test_a_scanner_finds_the_card_and_the_next_scan_replaces_the_last(world: Any
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", level=2)).to_have_text("Inga träffar")
         expect(page.locator("#id_text")).to_be_focused()
+        page.wait_for_load_state("load")  # with the script that marks what stands there
         page.keyboard.type("]C1" + SERIAL)
         page.keyboard.press("Enter")
         page.wait_for_url(f"{portal}/sok/person/{order.carrier.person_id}/?barare={order.carrier_id}")
@@ -169,6 +171,7 @@ def test_all_of_it_works_without_script(world: Any, portal: str, browser: Browse
         page.wait_for_url(f"{portal}/sok/person/{post.person_id}/")
         expect(page.get_by_text("utökat sökomfång")).to_be_visible()
         page.get_by_role("button", name="Logga ut").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Du är utloggad")
         page.goto(f"{portal}/sok/")
         expect(page.get_by_role("heading", level=1)).to_have_text("Logga in")
 
@@ -186,6 +189,12 @@ def test_two_clicks_search_once(world: Any, portal: str, browser: Browser) -> No
         assert Search.objects.count() == 2
 
 
+# It is said for two seconds, which somebody who looks now and then may miss.
+NOTE_WHAT_IS_SAID = """() => new MutationObserver(() => {
+  for (const e of document.querySelectorAll("button [role=status]")) if (e.checkVisibility()) window.said ??= e.textContent;
+}).observe(document.body, {subtree: true, childList: true, characterData: true, attributes: true})"""
+
+
 def test_what_is_copied_is_said(world: Any, portal: str, browser: Browser) -> None:
     order = world.order()
     with desk(browser, portal, world.officer()) as page:
@@ -193,8 +202,9 @@ def test_what_is_copied_is_said(world: Any, portal: str, browser: Browser) -> No
         page.goto(f"{portal}/sok/person/{order.carrier.person_id}/")
         button = page.get_by_role("button", name="Kopiera").first
         button.focus()
+        page.evaluate(NOTE_WHAT_IS_SAID)
         page.keyboard.press("Enter")
-        expect(page.get_by_role("status").filter(has_text="Kopierat")).to_be_visible()
+        wait_for(lambda: page.evaluate("window.said") == "Kopierat")
         assert page.evaluate("navigator.clipboard.readText()") == str(order.id)
     with desk(browser, portal, world.officer(), java_script_enabled=False) as page:
         page.goto(f"{portal}/sok/person/{order.carrier.person_id}/")
