@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,12 +88,13 @@ def ocspd(folder, log, *, workers=2):
         # A session of its own: what outlives the server must not outlive the test.
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
         try:
-            wait_for(lambda: alive(url), alive=lambda: _running(process, log))
+            # Each worker has a socket of its own, which is there before it is: one that answers says nothing of the others.
+            wait_for(lambda: len(children(process)) == workers and alive(url), alive=lambda: _running(process, log))
             yield url, process
         finally:
             process.terminate()
             try:
-                process.wait(30)
+                process.wait(60)
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
@@ -110,12 +112,20 @@ def publisher(folder, log, **variables):
             yield process
         finally:
             process.terminate()
-            process.wait(30)
+            try:
+                process.wait(60)
+            finally:
+                process.kill()
+
+
+def children(process) -> list[int]:
+    """The responder's workers."""
+    return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
 
 
 def alive(url) -> bool:
     try:
-        urllib.request.urlopen(f"{url}/healthz/live", timeout=5).close()
+        urllib.request.urlopen(f"{url}/healthz/live", timeout=30).close()
     except OSError:
         return False
     return True
@@ -127,6 +137,18 @@ def ask(url, body) -> x509_ocsp.OCSPResponse:
     with urllib.request.urlopen(asked, timeout=30) as response:
         assert response.status == 200
         return x509_ocsp.load_der_ocsp_response(response.read())
+
+
+def in_the_end[T](asked: Callable[[], T], enough: Callable[[T], bool]) -> T:
+    """What is said once it is enough. A signer is given up after a second, which may be too short for a busy machine."""
+    said: list[T] = []
+
+    def again() -> bool:
+        said[:] = [asked()]
+        return enough(said[0])
+
+    wait_for(again)
+    return said[0]
 
 
 def told(url, body) -> str:

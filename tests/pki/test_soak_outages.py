@@ -6,9 +6,6 @@ import contextlib
 import datetime as dt
 import json
 import os
-import signal
-import subprocess
-import sys
 import threading
 import urllib.request
 from pathlib import Path
@@ -17,7 +14,6 @@ import psycopg2
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from django.conf import settings as django_settings
 from django.db import connection
 
 from pki import crl, ocsp
@@ -27,6 +23,7 @@ from siths_portal.lib import clock
 from tests.pki import outages
 from tests.pki.ocspd_stage import Served, Status, ask, call, ocspd, publisher, told
 from tests.pki.test_status_face import request_for, revoke
+from tests.pki.workers import Workers
 from tests.pki_fixtures import tampering
 from tests.waiting import wait_for
 
@@ -39,14 +36,14 @@ class House:
     """The publisher, two workers of the responder and a `pki` worker with the scheduler, as processes on the real services."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._stack = contextlib.ExitStack()
-        self._worker: subprocess.Popen[bytes] | None = None
-        self._stack.callback(self.kill_worker)
         store = folder / "ocsp"
-        self.start_worker()
-        self._stack.enter_context(publisher(store, folder / "publisher.log"))
-        self.url, self.responder = self._stack.enter_context(ocspd(store, folder / "ocspd.log"))
+        self._workers = Workers(folder, PKI_OCSP_STORE_DIR=str(store))
+        with contextlib.ExitStack() as stack:
+            stack.callback(self._workers.end)
+            self.start_worker()
+            stack.enter_context(publisher(store, folder / "publisher.log"))
+            self.url, self.responder = stack.enter_context(ocspd(store, folder / "ocspd.log"))
+            self._stack = stack.pop_all()
 
     def __enter__(self) -> "House":
         return self
@@ -56,22 +53,11 @@ class House:
 
     def start_worker(self) -> None:
         """As the supervisor starts it."""
-        command = [sys.executable, "-m", "celery", "-A", "siths_portal.celery", "worker", "-B", "-Q", "pki,default", "-c", "1"]
-        environment = os.environ | {"PKI_STATUS_DIR": str(django_settings.PKI_STATUS_DIR)}
-        environment["PKI_OCSP_STORE_DIR"] = str(self.folder / "ocsp")
-        with (self.folder / "worker.log").open("ab") as log:
-            self._worker = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-
-    def kill_worker(self) -> None:
-        """The worker, its children and the scheduler at once, wherever they are."""
-        if self._worker is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._worker.pid, signal.SIGKILL)
-            self._worker.wait(60)
+        self._worker = self._workers.start("-c", "1", "-B")
 
     @contextlib.contextmanager
     def worker_killed(self):
-        self.kill_worker()
+        self._workers.kill(self._worker)
         yield
         self.start_worker()
 
@@ -81,7 +67,7 @@ class House:
 
     def health(self) -> str:
         """What the responder says of itself while it is ready."""
-        with urllib.request.urlopen(f"{self.url}/healthz/ready", timeout=10) as response:
+        with urllib.request.urlopen(f"{self.url}/healthz/ready", timeout=60) as response:
             return json.load(response)["status"]
 
 
@@ -209,6 +195,16 @@ def every_connection_taken():
     finally:
         for each in taken:
             each.close()
+        wait_for(lambda: is_free(host, name), "a connection to be had again")
+
+
+def is_free(host: str, name: str) -> bool:
+    """Whether the database takes one more: its processes end a while after their connections."""
+    try:
+        psycopg2.connect(dbname=name, user="postgres", host=host).close()
+    except psycopg2.OperationalError:
+        return False
+    return True
 
 
 def test_f18_answers_have_a_pool_of_their_own(world, tmp_path):
