@@ -6,6 +6,7 @@ when a worker died is accepted by the next one. The keeper reads no request.
 
 import argparse
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -81,8 +82,6 @@ async def serve(listening: socket.socket, store: Path, memo: int) -> None:
 
 
 def _worker(listening: socket.socket, store: Path, memo: int) -> int:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
     try:
         uvloop.run(serve(listening, store, memo))
     except Exception:
@@ -114,26 +113,33 @@ class Keeper:
                 self._start(listening)
 
     def _start(self, listening: socket.socket) -> None:
-        # A signal that came between fork and note would leave a worker behind.
+        # A signal that came between fork and note would leave a worker behind; one to a new worker is not for its keeper's hands.
         held = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
         pid = os.fork()
         if pid == 0:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, held)
             os._exit(_worker(listening, self._store, self._memo))
         self._workers[pid] = listening
         signal.pthread_sigmask(signal.SIG_SETMASK, held)
+        if self._ending:  # since it was last looked at
+            self._tell(signal.SIGTERM)
 
     def _end(self, *_: object) -> None:
         if not self._ending:
             signal.signal(signal.SIGALRM, self._kill)
             signal.setitimer(signal.ITIMER_REAL, ENDING)
         self._ending = True
-        for pid in self._workers:
-            os.kill(pid, signal.SIGTERM)
+        self._tell(signal.SIGTERM)
 
     def _kill(self, *_: object) -> None:
-        for pid in self._workers:
-            os.kill(pid, signal.SIGKILL)
+        self._tell(signal.SIGKILL)
+
+    def _tell(self, number: signal.Signals) -> None:
+        for pid in list(self._workers):
+            with contextlib.suppress(ProcessLookupError):  # it ended, and `run` has yet to note it
+                os.kill(pid, number)
 
 
 def main() -> int:
