@@ -60,6 +60,14 @@ def test_refuses_by_size_before_decoding() -> None:
         check(picture(), max_bytes=10)
 
 
+@pytest.mark.parametrize("frames", [0, 1, 2, 2**32 - 1])
+def test_what_calls_itself_animated_is_refused_whatever_it_says_of_frames(frames: int) -> None:
+    content, header = picture(), 8 + 25
+    control = chunk(b"acTL", struct.pack(">II", frames, 0))
+    with pytest.raises(Invalid, match="image-animated"):
+        check(content[:header] + control + content[header:])
+
+
 def test_refuses_a_wrong_checksum() -> None:
     content = bytearray(picture())
     content[content.index(b"IDAT") + 6] ^= 1
