@@ -38,12 +38,13 @@ def test_an_untouched_chain_stands(sealed):
 
 
 def test_the_tail_has_an_age():
-    with clock.moved_to(clock.now() - dt.timedelta(seconds=90)):
+    now = clock.now()
+    with clock.moved_to(now - dt.timedelta(seconds=90)):
         record(2)
-    text, code = verify("--app", "pki")
+    with clock.moved_to(now):
+        text, code = verify("--app", "pki")
     assert code == 0
-    age = int(text.split("sedan ")[1].split(" s")[0])
-    assert 90 <= age < 120
+    assert "sedan 90 s" in text
 
 
 def test_every_application_with_events_is_walked():
@@ -167,12 +168,12 @@ def test_an_open_transaction_delays_sealing_and_loses_nothing():
         with transaction.atomic():
             record(1)
             held.set()
-            release.wait(30)
+            release.wait(150)
         connection.close()
 
     thread = threading.Thread(target=slow)
     thread.start()
-    held.wait(30)
+    assert held.wait(150)
     record(2)
     assert chains.seal_all() == 0
     release.set()

@@ -210,11 +210,16 @@ def test_a_key_that_is_not_ours_signs_nothing(file):
 
 
 def test_keys_change_with_the_year(file):
+    before = _key_ids()  # two of them in a year's first hours
     with clock.moved_to(clock.now() + dt.timedelta(days=366)):
         tasks.head()
-        assert len({statement.key_id for statement in audit_heads.statements()}) == 2
+        assert len(_key_ids() - before) == 1
         assert verify()[1] == 0
-    assert len(list(file.parent.glob("*.head-*.pem"))) == 2
+    assert len(list(file.parent.glob("*.head-*.pem"))) == len(_key_ids())
+
+
+def _key_ids():
+    return {statement.key_id for statement in audit_heads.statements()}
 
 
 def test_an_operator_begins_a_new_file_knowingly(file, tmp_path):
