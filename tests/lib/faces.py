@@ -44,10 +44,10 @@ def serving(face: str, log: Path, *, port: int = 0, **environment: str) -> Itera
 
 
 def _wait(process: subprocess.Popen[bytes], url: str, log: Path, environment: dict[str, str]) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 150
     host = environment.get("ALLOWED_HOSTS", "127.0.0.1").split(",")[0]
     while True:
-        with contextlib.suppress(requests.ConnectionError):
+        with contextlib.suppress(requests.ConnectionError, requests.Timeout):
             answer = requests.get(url, headers={"Host": host}, timeout=60, allow_redirects=False)
             assert answer.status_code == 200, answer.text[:1000]
             return

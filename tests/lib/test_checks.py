@@ -192,7 +192,7 @@ def start(*command: str, **environment: str) -> subprocess.CompletedProcess[str]
     env = (
         inherited | {"SITHS_VAR_DIR": os.environ["SITHS_VAR_DIR"], "SECRET_KEY_FILE": os.environ["SECRET_KEY_FILE"]} | environment
     )
-    return subprocess.run(command, cwd=settings.BASE_DIR, env=env, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=settings.BASE_DIR, env=env, capture_output=True, text=True, timeout=240)
 
 
 @pytest.mark.parametrize(

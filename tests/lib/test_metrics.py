@@ -63,16 +63,16 @@ def test_numbers_of_all_processes_are_added_up_and_the_dead_have_no_present(envi
         assert server.stdout is not None
         address = re.search(r"http://\S+", server.stdout.readline())
         assert address
-        text = requests.get(address[0], timeout=10).text
+        text = requests.get(address[0], timeout=60).text
         assert value(text, 'things_total{kind="a"}') == 5
         assert value(text, 'now{kind="a"}') == 5
         end(first)
-        text = requests.get(address[0], timeout=10).text
+        text = requests.get(address[0], timeout=60).text
         assert value(text, 'things_total{kind="a"}') == 5
         assert value(text, 'now{kind="a"}') == 3
     finally:
         server.send_signal(signal.SIGTERM)
-        server.communicate(timeout=30)
+        server.communicate(timeout=120)
         end(second)
     assert server.returncode == 0
 
@@ -92,6 +92,6 @@ def test_files_of_the_dead_are_removed_at_the_start(environment):
 )
 def test_wrong_use_is_told(environment, bind, folder, told):
     server = serve(environment if folder else environment | {"PROMETHEUS_MULTIPROC_DIR": ""}, bind)
-    _, text = server.communicate(timeout=60)
+    _, text = server.communicate(timeout=120)
     assert server.returncode == 2
     assert told in text
