@@ -40,6 +40,7 @@ class Command(BaseCommand):
         for name in ("client_cert", "client_key", "ca"):
             if not options[name].is_file():
                 raise CommandError(f"--{name.replace('_', '-')}: {options[name]} saknas", returncode=2)
+        ending = None if options["once"] else Ending()  # before anything of ours shows that we work
         supplier = Supplier(
             api=Api(options["base_url"], options["client_cert"], options["client_key"], options["ca"]),
             records=Records(options["folder"]),
@@ -47,11 +48,10 @@ class Command(BaseCommand):
             root=self._root(options["root"], options["folder"] / "root.pem"),
             report=self._say,
         )
-        if options["once"]:
+        if ending is None:
             if not supplier.round(options["order"]):
                 raise CommandError("En beställning blev inte klar.")
             return
-        ending = Ending()
         supplier.round(options["order"])
         while not ending.wait(options["interval"]):
             supplier.round(options["order"])
