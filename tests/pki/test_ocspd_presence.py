@@ -55,10 +55,12 @@ def test_a_process_tells_its_number_its_state_and_its_counts(folder):
 
 
 def test_who_has_not_told_for_half_a_minute_is_gone_and_forgotten_after_an_hour(folder):
-    Presence(folder, counts(1)).tell()
-    with clock.moved_to(clock.now() + 29 * SECOND):
+    told_at = clock.now()
+    with clock.moved_to(told_at):
+        Presence(folder, counts(1)).tell()
+    with clock.moved_to(told_at + 29 * SECOND):
         assert len(presence.processes(folder)) == 1
-    with clock.moved_to(clock.now() + 31 * SECOND):
+    with clock.moved_to(told_at + 31 * SECOND):
         assert presence.processes(folder) == []
     other = folder / presence.FOLDER / "1.json"
     other.write_text(json.dumps({"pid": 1}))
