@@ -13,6 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, cast
 
+from siths_portal.lib.ending import Ending
+
 KINDS = frozenset({"personnummer", "samordningsnummer", "passport", "reserve"})
 BODY_LIMIT = 64 * 1024
 POSTS = "/directory/v1/posts/query"
@@ -180,3 +182,11 @@ class Server(ThreadingHTTPServer):
     def __init__(self, host: str, port: int, data: Path) -> None:
         handler = type("BoundHandler", (Handler,), {"source": Source(data)})
         super().__init__((host, port), handler)
+
+    def serve_until(self, stop: Ending) -> None:
+        """Serves until waiting for `stop` is over."""
+        thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True)
+        thread.start()
+        stop.wait()
+        self.shutdown()
+        thread.join()

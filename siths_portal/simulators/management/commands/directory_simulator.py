@@ -1,14 +1,12 @@
 """`directory_simulator`: the outside catalogue and person register, as a process of its own."""
 
-import signal
-import threading
 from argparse import ArgumentParser
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from siths_portal.lib.ending import Ending
 from siths_portal.simulators.directory import Server
 
 
@@ -28,17 +26,12 @@ class Command(BaseCommand):
         host, _, port = options["bind"].rpartition(":")
         if not host or not port.isdigit() or int(port) > 65535:
             raise CommandError(f"--bind: {options['bind']} är inte VÄRD:PORT", returncode=2)
+        ending = Ending()  # before anybody can see that we listen
         try:
             server = Server(host, int(port), Path(options["data"]))
         except OSError as error:
             raise CommandError(f"--bind: {options['bind']}: {error.strerror}", returncode=2) from None
-
-        def stop(_signal: int, _frame: FrameType | None) -> None:
-            threading.Thread(target=server.shutdown).start()
-
-        signal.signal(signal.SIGTERM, stop)
-        signal.signal(signal.SIGINT, stop)
         self.stdout.write(f"katalog och personregister på http://{host}:{server.server_port}")
         self.stdout.flush()
         with server:
-            server.serve_forever(poll_interval=0.2)
+            server.serve_until(ending)

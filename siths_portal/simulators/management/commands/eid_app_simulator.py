@@ -34,11 +34,11 @@ class Command(BaseCommand):
         portal = urlsplit(options["portal"])
         if portal.scheme not in ("http", "https") or not portal.hostname or portal.path.strip("/"):
             raise CommandError(f"--portal: {options['portal']} är ingen portals adress", returncode=2)
+        ending = Ending()  # before anybody can see that we listen
         try:
             server = Server(host, int(port), portal_url=options["portal"], cards=options["cards"])
         except OSError as error:
             raise CommandError(f"--bind: {options['bind']}: {error.strerror}", returncode=2) from None
-        ending = Ending()
         self.stdout.write(f"SITHS eID-appen på http://localhost:{server.server_port}")
         self.stdout.flush()
         with server:

@@ -36,13 +36,13 @@ class Command(BaseCommand):
         issuer = urlsplit(options["issuer"])
         if options["issuer"] and (issuer.scheme not in ("http", "https") or not issuer.hostname or issuer.query):
             raise CommandError(f"--issuer: {options['issuer']} är ingen adress", returncode=2)
+        ending = Ending()  # before anybody can see that we listen
         try:
             server = Server(
                 host, int(port), folder=options["data"], cards=options["cards"], trust=options["trust"], issuer=options["issuer"]
             )
         except OSError as error:
             raise CommandError(f"--bind: {options['bind']}: {error.strerror}", returncode=2) from None
-        ending = Ending()
         self.stdout.write(f"inloggningstjänsten på {options['issuer'] or f'http://localhost:{server.server_port}'}")
         self.stdout.flush()
         with server:
