@@ -78,7 +78,7 @@ class Reader:
     def _read(self, card: Card) -> CardInReader | None:
         try:
             pem = card.certificates().get(SIGNING_PROFILE)
-        except CardError:
+        except (CardError, RuntimeError):  # it is asked again with the next list
             return None
         if pem is None:
             return None

@@ -1,10 +1,11 @@
 """Log-in with a card: what is in the reader, and whether its key, certificate chain and OCSP status prove the holder."""
 
+import contextlib
 import datetime as dt
 import re
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -104,17 +105,26 @@ class Cards:
 
     def _certificates(self, card: Card) -> dict[str, x509.Certificate]:
         """What is on the card. Reading costs a process, so it is done again only when the card's token changed."""
-        stamp = max((path.stat().st_mtime_ns for path in (card.folder / "tokens").glob("*/*.object")), default=0)
+        stamp = _newest((card.folder / "tokens").glob("*/*.object"))
         with self._lock:
             known = self._known.get(card.serial)
             if known is None or known[0] != stamp:
                 try:
                     pems = card.certificates()
                 except (CardError, RuntimeError):
-                    pems = {}
+                    return {}  # and asked again the next time
                 known = (stamp, {name: x509.load_pem_x509_certificate(pem.encode()) for name, pem in pems.items()})
                 self._known[card.serial] = known
             return known[1]
+
+
+def _newest(paths: Iterable[Path]) -> int:
+    """When one of the files was written last. Others may go while they are looked at, as old certificates of a card do."""
+    newest = 0
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            newest = max(newest, path.stat().st_mtime_ns)
+    return newest
 
 
 def _text(name: x509.Name, oid: x509.ObjectIdentifier) -> str:
