@@ -35,7 +35,7 @@ class Running:
     process: subprocess.Popen[str]
 
     def ask(self, path: str, body: object) -> requests.Response:
-        return requests.post(self.url + path, json=body, timeout=10)
+        return requests.post(self.url + path, json=body, timeout=60)
 
 
 def write(path: Path, people: object) -> None:
@@ -88,7 +88,7 @@ def test_register_gives_the_record_and_keeps_a_protected_address(running: Runnin
 )
 def test_refuses_other_queries(running: Running, body: object) -> None:
     assert running.ask("/directory/v1/posts/query", body).status_code == 400
-    assert requests.post(running.url + "/directory/v1/posts/query", data=b"{", timeout=10).status_code == 400
+    assert requests.post(running.url + "/directory/v1/posts/query", data=b"{", timeout=60).status_code == 400
 
 
 def test_reads_the_file_again_when_it_changes(running: Running) -> None:
@@ -108,7 +108,7 @@ def test_is_down_while_the_switch_lies_there_and_while_the_data_is_broken(runnin
 
 def test_logs_no_personal_data(running: Running) -> None:
     running.ask("/person-register/v1/persons/query", {"person_id": ANNA})
-    requests.get(f"{running.url}/person/{ANNA['value']}?q=Demosson", timeout=10)
+    requests.get(f"{running.url}/person/{ANNA['value']}?q=Demosson", timeout=60)
     running.process.send_signal(signal.SIGTERM)
     assert running.process.stdout
     assert running.process.stdout.read() == "POST /person-register/v1/persons/query 200\nGET - 404\n"

@@ -37,7 +37,7 @@ class Client:
     def __init__(self, server: Server) -> None:
         self.issuer = f"http://localhost:{server.server_port}"
         self.verifier = secrets.token_urlsafe(32)
-        self.metadata = requests.get(f"{self.issuer}/.well-known/openid-configuration", timeout=10).json()
+        self.metadata = requests.get(f"{self.issuer}/.well-known/openid-configuration", timeout=60).json()
 
     def request(self, **changes: str | None) -> requests.Response:
         query: dict[str, str | None] = {
@@ -46,12 +46,12 @@ class Client:
             "code_challenge_method": "S256", "acr_values": "http://id.sambi.se/loa/loa3", "prompt": "login", **changes,
         }  # fmt: skip
         address = self.metadata["authorization_endpoint"]
-        return requests.get(address, params={k: v for k, v in query.items() if v is not None}, allow_redirects=False, timeout=10)
+        return requests.get(address, params={k: v for k, v in query.items() if v is not None}, allow_redirects=False, timeout=60)
 
     def code(self) -> str:
         step = self.issuer + self.request().headers["Location"]
         form = {"person": hashlib.sha256(PERSON["personnummer"].encode()).hexdigest()[:16]}  # type: ignore[attr-defined]
-        answer = requests.post(f"{step}/person", data=form, headers={"Origin": self.issuer}, allow_redirects=False, timeout=10)
+        answer = requests.post(f"{step}/person", data=form, headers={"Origin": self.issuer}, allow_redirects=False, timeout=60)
         query = parse_qs(urlsplit(answer.headers["Location"]).query)
         assert (query["state"], query["iss"]) == (["s" * 43], [self.issuer])
         return query["code"][0]
@@ -77,7 +77,7 @@ class Client:
             form["code"] = self.code()
         if "client_assertion" not in changes:
             form["client_assertion"] = self.assertion()
-        return requests.post(f"{self.issuer}/token", data={k: v for k, v in form.items() if v is not None}, timeout=10)
+        return requests.post(f"{self.issuer}/token", data={k: v for k, v in form.items() if v is not None}, timeout=60)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def test_the_token_is_what_a_relying_party_needs(client: Client) -> None:
     answer = client.token()
     assert answer.headers["Cache-Control"] == "no-store"
     body = answer.json()
-    keys = KeySet.import_key_set(requests.get(client.metadata["jwks_uri"], timeout=10).json())
+    keys = KeySet.import_key_set(requests.get(client.metadata["jwks_uri"], timeout=60).json())
     claims = jwt.decode(body["id_token"], keys, algorithms=["RS256"]).claims
     assert (claims["iss"], claims["aud"], claims["nonce"]) == (client.issuer, "prov", "n" * 43)
     assert (claims["employeeHsaId"], claims["credentialPersonalIdentityNumber"]) == ("TST2321000131-A1", "185001019802")
@@ -190,7 +190,7 @@ def test_a_log_out_leads_only_where_its_client_is_registered(client: Client) -> 
     form = {"id_token_hint": hint, "client_id": "prov", "post_logout_redirect_uri": AWAY}
 
     def ends(**changes: str) -> str | None:
-        answer = requests.post(f"{client.issuer}/logout", data=form | changes, allow_redirects=False, timeout=10)
+        answer = requests.post(f"{client.issuer}/logout", data=form | changes, allow_redirects=False, timeout=60)
         return answer.headers.get("Location")
 
     assert ends() == AWAY
@@ -204,7 +204,7 @@ def test_a_form_from_another_page_is_not_taken(client: Client) -> None:
     form = {"person": hashlib.sha256(b"185001019802").hexdigest()[:16]}
     for origin in ("https://evil.example.org", "null", None):
         answer = requests.post(
-            f"{step}/person", data=form, headers={"Origin": origin} if origin else {}, allow_redirects=False, timeout=10
+            f"{step}/person", data=form, headers={"Origin": origin} if origin else {}, allow_redirects=False, timeout=60
         )
         assert answer.status_code == 403
 

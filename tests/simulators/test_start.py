@@ -22,7 +22,7 @@ NOT_THEIRS = {"authn", "billing", "celery", "issuance", "pki", "psycopg2", "rest
 def run(code: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     kept = {name: value for name, value in os.environ.items() if name not in PORTALS}
     return subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=kept | environment, capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", code], cwd=ROOT, env=kept | environment, capture_output=True, text=True, timeout=150, check=True
     )
 
 
