@@ -47,7 +47,10 @@ def test_every_answer_is_as_described(case: Any, portals: Any, bearers: Any) -> 
     with requests.Session() as session:
         session.trust_env = False
         case.call_and_validate(
-            base_url=portals.url, session=session, checks=[check for check in CHECKS if check is not unsupported_method]
+            base_url=portals.url,
+            session=session,
+            timeout=60,
+            checks=[check for check in CHECKS if check is not unsupported_method],
         )
 
 

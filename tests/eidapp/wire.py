@@ -36,6 +36,7 @@ class Portals:
 
     def ensure(self, **environment: str) -> None:
         """Starts the portal unless it runs with this environment and answers."""
+        environment = {"EID_APP_CALLS_PER_MINUTE": "100000"} | environment  # all tests call from one address
         if self.environment == environment and self._answers():
             return
         self.close()
@@ -85,7 +86,7 @@ class Wire:
             "signature": base64.b64encode(proof.signature).decode(),
         }
 
-    def start(self, body: dict[str, Any] | None = None, *, seconds: float = 60) -> dict[str, Any]:
+    def start(self, body: dict[str, Any] | None = None, *, seconds: float = 150) -> dict[str, Any]:
         """Asks until the answer is there, and opens the JWE."""
         body, deadline = body or self.body(), time.monotonic() + seconds
         while True:
@@ -95,6 +96,7 @@ class Wire:
             assert response.json() == {"status": "pending"}
             assert response.headers["Retry-After"] == "1"
             assert time.monotonic() < deadline, "the worker made no answer"
+            time.sleep(0.05)  # and leaves the worker its turn
         assert response.status_code == 200, response.text
         self.answer = response.json()
         self.secrets = self.open(self.answer["encrypted"])
