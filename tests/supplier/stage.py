@@ -22,9 +22,10 @@ from tests.ports import free_port
 from tests.tls import Identity, SmallCa
 
 ROOT = Path(__file__).resolve().parents[2]
+WAIT = "20"  # for a busy worker; the front gives the API up after 30
 
 
-def wait_for(what: str, ready: Callable[[], bool], *, seconds: float = 60) -> None:
+def wait_for(what: str, ready: Callable[[], bool], *, seconds: float = 150) -> None:
     deadline = time.monotonic() + seconds
     while not ready():
         if time.monotonic() > deadline:
@@ -77,7 +78,7 @@ class Client:
             cert=self.identity,
             verify=self.ca,
             headers=headers,
-            timeout=40,
+            timeout=150,
             **options,
         )
 
@@ -152,7 +153,7 @@ class Stage:
             process(
                 command, self.folder / "api.log", lambda: api_is_ready(self.house.api_socket), SITHS_FACE="api",
                 MTLS_CERTIFICATE_HEADER=nginx.CERTIFICATE_HEADER, PKCS11_PIN_FILE="",
-                **{"SITHS_FAULT_DIR": str(self.faults)} | self.neighbours() | env,
+                **{"SITHS_FAULT_DIR": str(self.faults), "CERTIFICATE_WAIT_SECONDS": WAIT} | self.neighbours() | env,
             )
         )  # fmt: skip
 

@@ -99,7 +99,7 @@ def test_the_answer_is_202_while_no_worker_signs_and_the_certificates_come_later
     location = response.headers["Location"].removeprefix("/api/supplier/v1/")
     assert a("GET", location).status_code == 202
     start_worker()
-    wait_for("certificates", lambda: a("GET", location).status_code == 200, seconds=60)
+    wait_for("certificates", lambda: a("GET", location).status_code == 200)
     kept = request(a, order, card.request(), "k")
     assert kept.status_code == 202, "the same key has the same answer"
     assert request(a, order, card.request()).status_code == 201
@@ -244,7 +244,7 @@ def test_a_client_certificate_that_our_function_ca_revoked_is_refused_at_once(wo
     )  # fmt: skip
     with transaction.atomic():
         ids = pki.plan_certificates([wanted], actor_ref="system:test", unit_ref="")
-    (view,) = pki.wait_until_settled(ids, seconds=60)
+    (view,) = pki.wait_until_settled(ids, seconds=150)
     assert view.der
     path = stage.folder / "kort.pem"
     certificate = x509.load_der_x509_certificate(view.der)

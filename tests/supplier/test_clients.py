@@ -81,7 +81,7 @@ def test_an_expired_certificate_is_refused(stage) -> None:
 
 
 def ask_socket(stage, headers: dict[str, str]) -> tuple[int, bytes]:
-    connection = UnixConnection(str(stage.house.api_socket))
+    connection = UnixConnection(str(stage.house.api_socket), timeout=60)
     connection.request("GET", f"/api/supplier/v1/{ORDERS}", headers=headers)
     response = connection.getresponse()
     return response.status, response.read()

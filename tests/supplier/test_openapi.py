@@ -51,4 +51,6 @@ def test_every_answer_is_as_described(case, stage, session, known) -> None:
         parameters["order_id"] = order
     if "customisation_id" in parameters and next(known):
         parameters["customisation_id"] = "7837803902"
-    case.call_and_validate(base_url=stage.base_url, session=session, verify=session.verify, cert=session.cert, checks=CHECKS)
+    case.call_and_validate(
+        base_url=stage.base_url, session=session, verify=session.verify, cert=session.cert, checks=CHECKS, timeout=60
+    )
