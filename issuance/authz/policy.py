@@ -31,7 +31,7 @@ def get[M: Model](actor: Actor, action: Action, queryset: QuerySet[M], pk: UUID 
     except ValueError:
         raise not_found() from None
     scoped = cast(ScopedQuerySet[M], queryset)
-    row = the_only(scoped.visible_to(actor, action).filter(pk=pk))
+    row = the_only(scoped.visible_to(actor, action, pk=pk))
     if row is None:
         _refuse(actor, action, scoped, pk)
     _refuse_own_matter(actor, action, row)
@@ -41,7 +41,7 @@ def get[M: Model](actor: Actor, action: Action, queryset: QuerySet[M], pk: UUID 
 def require(actor: Actor, action: Action, row: Any) -> None:
     """Passes if `actor` may do `action` to `row`. Raises NotFound or Forbidden as `get` does."""
     queryset: ScopedQuerySet[Any] = type(row)._default_manager.all()
-    if not queryset.visible_to(actor, action).filter(pk=row.pk).exists():
+    if not queryset.visible_to(actor, action, pk=row.pk).exists():
         _refuse(actor, action, queryset, row.pk)
     _refuse_own_matter(actor, action, row)
 
@@ -154,8 +154,8 @@ def _system_actions(actor: Actor) -> frozenset[Action]:
     return SYSTEM_ALLOWED[actor.ref]
 
 
-def _refuse(actor: Actor, action: Action, queryset: ScopedQuerySet[Any], pk: UUID | str) -> NoReturn:
-    if action is not Action.VIEW and queryset.visible_to(actor, Action.VIEW).filter(pk=pk).exists():
+def _refuse(actor: Actor, action: Action, queryset: ScopedQuerySet[Any], pk: UUID) -> NoReturn:
+    if action is not Action.VIEW and queryset.visible_to(actor, Action.VIEW, pk=pk).exists():
         raise _forbidden(resting=rests(actor, action))
     raise not_found()
 

@@ -6,6 +6,7 @@ Scope flows downward only: a grant reaches every row whose organisation's `scope
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol, Self, TypeVar, cast
+from uuid import UUID
 
 from django.db import models
 from django.db.models import BooleanField, Case, Exists, OuterRef, Q, When
@@ -17,6 +18,7 @@ _Model = TypeVar("_Model", bound=models.Model, covariant=True)
 
 _NOTHING = Q(pk__in=[])
 _EVERYTHING = ~_NOTHING
+_ROW = OuterRef("pk")
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,16 @@ class Scoped(Protocol):
 class ScopedQuerySet(models.QuerySet[_Model]):
     """A queryset that knows what an actor may see."""
 
-    def visible_to(self, actor: Actor, action: Action = Action.VIEW) -> Self:
-        """Rows on which `actor` may do `action`. A hidden row and a missing one cannot be told apart by the result."""
+    def visible_to(self, actor: Actor, action: Action = Action.VIEW, *, pk: UUID | None = None) -> Self:
+        """Rows on which `actor` may do `action`. A hidden row and a missing one cannot be told apart by the result.
+
+        With `pk`, that row alone: what is asked of related rows then names it, so that a hidden row costs no more than a
+        missing one (S46). The planner could not know that there is one row, and read all that hangs on any.
+        """
+        queryset = self if pk is None else self.filter(pk=pk)
+        return queryset._visible_to(actor, action, _ROW if pk is None else pk)
+
+    def _visible_to(self, actor: Actor, action: Action, row: OuterRef | UUID) -> Self:
         rule = cast(Scoped, self.model).scope
         if actor.kind == "system":
             return self if action in SYSTEM_ALLOWED[actor.ref] else self.none()
@@ -56,7 +66,7 @@ class ScopedQuerySet(models.QuerySet[_Model]):
             return self._supplied_by(actor, action, rule)
         if not any(grant.allows(action) for grant in actor.grants):
             return self.none()
-        return self.filter(self._for_person(actor, action, rule))
+        return self.filter(self._for_person(actor, action, rule, row))
 
     def with_rights(self, actor: Actor, actions: Iterable[Action]) -> Self:
         """The rows with `may_<action>` for each action: whether `visible_to` for a person's roles would keep the row.
@@ -82,8 +92,10 @@ class ScopedQuerySet(models.QuerySet[_Model]):
         own = Q(**{rule.supplier: actor.client_ref})
         return self.filter(own | rule.queue if action is Action.TAKE else own)
 
-    def _for_person(self, actor: Actor, action: Action, rule: ScopeRule) -> Q:
+    def _for_person(self, actor: Actor, action: Action, rule: ScopeRule, row: OuterRef | UUID = _ROW) -> Q:
         """Rows that a person's roles reach, and those of the persons whom he found by an extended search.
+
+        `row` is what related rows are asked to hang on: whatever row is looked at, or a given one.
 
         To search extended is to look everywhere; what is found opens for EXTENDED_REACH only, and for protected persons only
         with the add-on on a role that may search so.
@@ -91,7 +103,7 @@ class ScopedQuerySet(models.QuerySet[_Model]):
         grants = [grant for grant in actor.grants if grant.allows(action)]
         if action is Action.EXTENDED_SEARCH:
             grants = [replace(grant, scope_path="/") for grant in grants]
-        condition = self._granted(grants, action, rule) if grants else _NOTHING
+        condition = self._granted(grants, action, rule, row) if grants else _NOTHING
         extended = [grant for grant in grants if grant.allows(Action.EXTENDED_SEARCH)]
         if extended and action in EXTENDED_REACH and rule.person and actor.extended_persons:
             found = Q(**{f"{rule.person.replace('.', '__')}__in": actor.extended_persons})
@@ -100,28 +112,28 @@ class ScopedQuerySet(models.QuerySet[_Model]):
             condition |= found
         return condition
 
-    def _granted(self, grants: list[Grant], action: Action, rule: ScopeRule) -> Q:
+    def _granted(self, grants: list[Grant], action: Action, rule: ScopeRule, row: OuterRef | UUID) -> Q:
         everyone = [grant for grant in grants if grant.protected_persons or not rule.protected]
-        condition = self._within([grant.scope_path for grant in everyone], action, rule) if everyone else _NOTHING
+        condition = self._within([grant.scope_path for grant in everyone], action, rule, row) if everyone else _NOTHING
         if len(everyone) < len(grants):
             others = [grant.scope_path for grant in grants if grant not in everyone]
-            condition |= self._within(others, action, rule) & Q(**{rule.protected: False})
+            condition |= self._within(others, action, rule, row) & Q(**{rule.protected: False})
         return condition
 
-    def _within(self, scope_paths: list[str], action: Action, rule: ScopeRule) -> Q:
+    def _within(self, scope_paths: list[str], action: Action, rule: ScopeRule, row: OuterRef | UUID) -> Q:
         """Rows below any of `scope_paths`."""
         paths = _outermost(scope_paths)
         if paths == ["/"]:
             return _EVERYTHING
         own = _below(rule.path, paths)
-        condition = self._exists(rule.through, own) if rule.through else own
+        condition = self._exists(rule.through, own, row) if rule.through else own
         if rule.shown_by and action in READING:
-            condition |= self._exists(rule.shown_by, _below("organisation__scope_path", paths))
+            condition |= self._exists(rule.shown_by, _below("organisation__scope_path", paths), row)
         return condition
 
-    def _exists(self, relation: str, condition: Q) -> Q:
+    def _exists(self, relation: str, condition: Q, row: OuterRef | UUID) -> Q:
         field = cast(Any, self.model._meta.get_field(relation))
-        related = field.related_model._base_manager.filter(condition, **{field.field.name: OuterRef("pk")})
+        related = field.related_model._base_manager.filter(condition, **{field.field.name: row})
         return Q(Exists(related))
 
 
@@ -132,9 +144,9 @@ class ScopedManager(models.Manager[_Model]):
         """All rows, as a queryset that knows scope."""
         return ScopedQuerySet(self.model, using=self._db)
 
-    def visible_to(self, actor: Actor, action: Action = Action.VIEW) -> ScopedQuerySet[_Model]:
-        """Rows on which `actor` may do `action`."""
-        return self.get_queryset().visible_to(actor, action)
+    def visible_to(self, actor: Actor, action: Action = Action.VIEW, *, pk: UUID | None = None) -> ScopedQuerySet[_Model]:
+        """Rows on which `actor` may do `action`; with `pk`, that one alone."""
+        return self.get_queryset().visible_to(actor, action, pk=pk)
 
     def with_rights(self, actor: Actor, actions: Iterable[Action]) -> ScopedQuerySet[_Model]:
         """All rows, each with what `actor` may do to it."""
