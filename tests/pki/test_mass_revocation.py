@@ -35,6 +35,7 @@ from pki.signals import certificate_revoked
 from siths_portal.lib import clock, jobs
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
 from tests.pki_fixtures import tampering
+from tests.waiting import sessions_waiting, wait_for
 
 DAY = dt.timedelta(days=1)
 EPOCH = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -704,7 +705,7 @@ def at_once(*acts):
 
     def work(act):
         try:
-            barrier.wait(30)
+            barrier.wait(120)
             act()
         except Exception as error:  # noqa: BLE001
             failures.append(error)
@@ -713,7 +714,7 @@ def at_once(*acts):
 
     threads = [threading.Thread(target=work, args=(act,)) for act in acts]
     [thread.start() for thread in threads]
-    [thread.join(120) for thread in threads]
+    [thread.join(280) for thread in threads]
     assert not any(thread.is_alive() for thread in threads)
     assert failures == []
 
@@ -788,14 +789,26 @@ def test_one_at_a_time_and_a_claim_that_ran_out_is_taken_over(world, small_batch
         assert run(first).state == run(second).state == "finished"
 
 
-def test_a_stop_and_a_batch_at_once_leave_an_exact_count(world, small_batches):
+def test_a_stop_and_a_batch_at_once_leave_an_exact_count(world, small_batches, monkeypatch):
+    """The stop comes in the midst of a batch, and waits for it."""
     rows_like(world, 60)
     view = started()
+    take, taken, begun = mass_running._take, [], threading.Event()
+
+    def watched(row, ids):
+        taken.append(ids)
+        if len(taken) >= 3:
+            begun.set()
+            wait_for(lambda: sessions_waiting() >= 1, "the stop to wait for the batch")
+        return take(row, ids)
+
+    monkeypatch.setattr(mass_running, "_take", watched)
 
     def stop():
+        assert begun.wait(150)
         service.stop_mass_revocation(view.id, actor_ref="user:5", justification="Prov")
 
     at_once(lambda: run(view), stop)
     view = service.mass_revocation(view.id)
-    assert view.state == "stopped"
+    assert (view.state, view.done >= 30) == ("stopped", True)
     assert view.done == Certificate.objects.filter(status="revoked").count() == Revocation.objects.count()

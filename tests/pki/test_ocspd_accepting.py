@@ -5,17 +5,19 @@ import errno
 import re
 import socket
 import threading
+import time
 
 import pytest
 import uvloop
 
 from pki.ocspd import accepting, layout
-from pki.ocspd.__main__ import listen
+from pki.ocspd.__main__ import SILENT, listen
 from pki.ocspd.accepting import Door
 from pki.ocspd.layout import Record
 from pki.ocspd.serving import Server
 from pki.ocspd.writing import Writer
 from tests.pki.test_ocspd_http import NOW, asked, get, post, replies, responder
+from tests.waiting import wait_for
 
 __all__ = ["responder"]
 CLOSE = "Connection: close"
@@ -63,6 +65,23 @@ def exchanged(address, *pieces) -> bytes:
         return read(client)
 
 
+def at_once(watched, address, request) -> tuple[bytes, list[str]]:
+    """What comes back to a client that asks as soon as it is connected, and to whom it was given for that.
+
+    The kernel lets a client in that sends nothing for a second. One that the machine held up for so long is followed by another.
+    """
+    for _ in range(50):
+        before, connected = len(watched.entered), time.monotonic()
+        with socket.create_connection(address, timeout=30) as client:
+            client.sendall(request)
+            sent = time.monotonic()
+            found = read(client)
+        if sent - connected < SILENT / 2:
+            return found, watched.entered[before:]
+        del watched.entered[before:]
+    raise AssertionError("this machine connects nobody and sends within half a second")
+
+
 def read(client) -> bytes:
     found = b""
     while piece := client.recv(65_536):
@@ -77,9 +96,9 @@ def test_who_asks_once_is_answered_at_the_door_when_his_kind_of_request_is_known
     assert replies(first) == [(200, b"sha256 1")]
     assert watched.entered == ["Connection"]
     for serial in (1, 127):
-        assert replies(exchanged(address, make(asked(serial), CLOSE))) == [(200, b"sha256 %d" % serial)]
-    assert exchanged(address, make(asked(1), CLOSE)) == first
-    assert watched.entered == ["Connection"]
+        said, entered = at_once(watched, address, make(asked(serial), CLOSE))
+        assert (replies(said), entered) == ([(200, b"sha256 %d" % serial)], [])
+    assert at_once(watched, address, make(asked(1), CLOSE)) == (first, [])
 
 
 def test_who_stays_or_comes_in_pieces_is_answered_by_the_loop(door):
@@ -94,9 +113,7 @@ def test_who_stays_or_comes_in_pieces_is_answered_by_the_loop(door):
         assert replies(read(client)) == [(200, b"sha256 127")]
     with socket.create_connection(address, timeout=30) as client:
         client.sendall(whole[:30])
-        deadline = threading.Event()
-        while len(watched.entered) < 3:
-            deadline.wait(0.01)
+        wait_for(lambda: len(watched.entered) == 3)
         client.sendall(whole[30:])
         assert replies(read(client)) == [(200, b"sha256 127")]
     assert watched.entered == ["Connection"] * 3
@@ -108,9 +125,7 @@ def test_who_says_nothing_is_let_in_and_who_leaves_is_forgotten(door):
     with socket.create_connection(address, timeout=30):
         pass
     with socket.create_connection(address, timeout=30) as client:
-        waiting = threading.Event()
-        while not watched.entered:
-            waiting.wait(0.05)
+        wait_for(lambda: bool(watched.entered))
         client.sendall(post(asked(1), CLOSE))
         assert replies(read(client)) == [(200, b"sha256 1")]
 
@@ -121,14 +136,19 @@ def test_an_answer_that_has_no_room_at_once_comes_whole(responder, tmp_path, doo
     watched._listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     watched._server.responder.__init__(big_store(tmp_path / "big", large))
     exchanged(address, post(asked(5), CLOSE))
-    with socket.socket() as client:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        client.connect(address)
-        client.sendall(post(asked(5), CLOSE))
-        waiting = threading.Event()
-        while watched.entered != ["Connection", "Tail"]:
-            waiting.wait(0.01)
-        assert replies(read(client)) == [(200, large)]
+    entered: list[str] = []
+    while "Tail" not in entered:  # one who is held up before he sends is let in otherwise
+        before = len(watched.entered)
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connected = time.monotonic()
+            client.connect(address)
+            client.sendall(post(asked(5), CLOSE))
+            sent = time.monotonic()
+            wait_for(lambda before=before: len(watched.entered) > before)
+            assert replies(read(client)) == [(200, large)]
+        entered = watched.entered[before:]
+        assert entered == ["Tail"] or sent - connected >= SILENT / 2
 
 
 def big_store(folder, answer):

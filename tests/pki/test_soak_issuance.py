@@ -18,7 +18,7 @@ from cryptography import x509
 from django.db import connections
 
 from pki import claiming, crl, issuing, ocsp
-from pki.models import Certificate, CertificateAuthority, CertificateBlob, Event, Revocation
+from pki.models import Certificate, CertificateAuthority, CertificateBlob, CrlScope, Event, Revocation
 from siths_portal.lib import clock
 from tests.pki import orders
 from tests.pki.soak_cast import (
@@ -33,6 +33,7 @@ from tests.pki.soak_cast import (
     told,
 )
 from tests.pki_fixtures import tampering
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.soak
 LONG = bool(os.environ.get("SITHS_LONG"))
@@ -64,12 +65,14 @@ def perform(stage: Stage, rng: random.Random, before_kill=lambda number: None) -
                 company.kill()
             else:
                 company.kill_at(rng.choice(POINTS))
+        wait_for(lambda: stage.log("seen").read() != [], "the watcher to be told of a revocation")
     finally:
         company.end()
 
 
 def settle(stage: Stage) -> None:
-    """What the sweepers do when the claims of the dead have run out, without the wait."""
+    """What the sweepers do when the claims and the leases of the dead have run out, without the wait."""
+    CrlScope.objects.exclude(lease=None).update(leased_until=clock.now())
     claim, claiming.CLAIM = claiming.CLAIM, dt.timedelta()
     try:
         with signatures_logged(stage):
@@ -190,7 +193,13 @@ def refusal():
 @pytest.mark.timeout(3600 if LONG else 300)
 def test_kill_points_while_the_database_refuses_certificates_for_a_while(demo_pki, stage, rng, refusal):
     # Points that lie after the refused insert are not reached meanwhile, so it is on while kills come at any instant.
-    perform(stage, rng, lambda number: refusal(number % 2 == 1))
+    def refuse_by_turns(number: int) -> None:
+        refusal(number % 2 == 1)
+        if number % 2:
+            signed = len(stage.log("signatures").read())
+            wait_for(lambda: len(stage.log("signatures").read()) > signed, "a signature whose insert is refused")
+
+    perform(stage, rng, refuse_by_turns)
     refusal(False)
     settle(stage)
     counts = check(stage)
