@@ -39,11 +39,12 @@ def issuer_of(world: Any, *, protected: bool = False) -> Actor:
 
 
 def holder(world: Any, surname: str, organisation: Organisation | None = None, *, days: int = 700, **more: Any) -> Post:
-    """A person with an active card, whose eID ends in so many days."""
+    """A person with an active card, whose eID ends in so many days, at noon: summer time may begin or end until then."""
     post: Post = world.post(organisation, given_name="Prov", surname=surname, **more)
     now = clock.now()
+    end = clock.start_of_day(clock.today() + dt.timedelta(days=days)) + dt.timedelta(hours=12)
     migrated(post, valid_from=now - dt.timedelta(days=30), eid_valid_from=now - dt.timedelta(days=30),
-             activated_at=now - dt.timedelta(days=20), eid_valid_to=now + dt.timedelta(days=days))  # fmt: skip
+             activated_at=now - dt.timedelta(days=20), eid_valid_to=end)  # fmt: skip
     return post
 
 
@@ -74,7 +75,7 @@ class TestWhoStandsInIt:
         assert names(page(client, world.region)) == ["Kliniksson, Prov", "Regionsson, Prov"]
         assert names(page(client, world.clinic)) == ["Kliniksson, Prov"]
         row = next(row for row in rows_of(page(client, world.region)) if row[0].startswith("Region"))
-        last = (clock.now() + dt.timedelta(days=700)).astimezone(clock.STOCKHOLM).date()
+        last = clock.today() + dt.timedelta(days=700)
         assert row == ["Regionsson, Prov", post.hsa_id, "Regionen", "–", "Aktiv", f"{last}"]
 
     def test_the_tab_leads_there(self, world: Any) -> None:

@@ -173,7 +173,8 @@ class TestOwnTraining:
     def test_before_and_after_it_stops_him(self, world: Any, days: int, said: str) -> None:
         clerk = world.officer()
         last = clock.today() + dt.timedelta(days=30)
-        with clock.moved_to(clock.now() + dt.timedelta(days=days)):
+        nine = clock.start_of_day(clock.today() + dt.timedelta(days=days)) + dt.timedelta(hours=9)
+        with clock.moved_to(nine if days else clock.now()):
             text = text_of(client_of(clerk).get(reverse("search")))
         assert said in text
         assert (f"till och med {last}" in text) is (days == 0)
