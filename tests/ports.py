@@ -9,6 +9,7 @@ import contextlib
 import itertools
 import os
 import socket
+from collections.abc import Iterator
 
 BLOCKS = 64  # so many test processes can run on one machine at once
 FIRST, SIZE = 22000, 160
@@ -35,11 +36,24 @@ def _block() -> int:
 
 def _take() -> tuple[int, socket.socket]:
     for number in range(BLOCKS):
-        holder = socket.socket(socket.AF_UNIX)
-        try:
-            holder.bind(f"\0siths-test-ports-{number}")
-        except OSError:
-            holder.close()
-        else:
+        if holder := _hold(f"ports-{number}"):
             return FIRST + number * SIZE, holder
     raise AssertionError(f"more than {BLOCKS} test processes run")
+
+
+@contextlib.contextmanager
+def kept(name: str) -> Iterator[bool]:
+    """Whether the block alone has what the name stands for: false if another test process is in such a block."""
+    holder = _hold(name)
+    with holder or contextlib.nullcontext():
+        yield holder is not None
+
+
+def _hold(name: str) -> socket.socket | None:
+    holder = socket.socket(socket.AF_UNIX)
+    try:
+        holder.bind(f"\0siths-test-{name}")
+    except OSError:
+        holder.close()
+        return None
+    return holder

@@ -1,5 +1,6 @@
 """Houses in folders of their own, with the code of this one."""
 
+import contextlib
 import random
 import shutil
 import tempfile
@@ -11,6 +12,7 @@ import pytest
 from siths_portal.dev import home
 from siths_portal.dev.home import House, open_house
 from siths_portal.dev.supervision import Supervisor
+from tests import ports
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -37,12 +39,18 @@ def copy_house(root: Path) -> Path:
 
 
 @pytest.fixture
-def base(monkeypatch: pytest.MonkeyPatch) -> int:
-    """A range of ports that is free now, and the first that a new house looks at."""
+def base(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A range of ports that is free now, and the first that a new house looks at.
+
+    It and the next are this test's alone: another process that only looks whether they are free takes them for a moment.
+    """
     for candidate in random.Random().sample(range(12000, 21500, home.BASE_STEP), 90):
-        if not home.taken_ports(candidate) and not home.taken_ports(candidate + home.BASE_STEP):
-            monkeypatch.setattr(home, "FIRST_BASE", candidate)
-            return candidate
+        both = (candidate, candidate + home.BASE_STEP)
+        with contextlib.ExitStack() as block:
+            if all(block.enter_context(ports.kept(f"base-{each}")) for each in both) and not any(map(home.taken_ports, both)):
+                monkeypatch.setattr(home, "FIRST_BASE", candidate)
+                yield candidate
+                return
     raise AssertionError("no free range of ports")
 
 
