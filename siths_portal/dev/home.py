@@ -144,7 +144,9 @@ def open_house(root: Path, *, environ: dict[str, str] | None = None) -> House:
     runtime = _runtime_folder(known["id"], environ)
     home = Path(known["postgres_home"]) if known["postgres_home"] else postgres_home(root, known["id"])
     known |= {"root": str(root), "postgres_home": str(home)}
-    record.write_text(json.dumps(known, indent=1) + "\n")
+    partial = record.with_name(f"{record.name}.part")
+    partial.write_text(json.dumps(known, indent=1) + "\n")
+    partial.replace(record)  # a start that is cut off leaves the house as it was
     house = House(root, known["id"], known["port_base"], runtime, home, held)
     for path in (house.api_socket, house.postgres.socket_dir / ".s.PGSQL.5432", house.runtime / "supervisor.sock.12345"):
         if len(str(path).encode()) > SOCKET_PATH_MAX:

@@ -1,4 +1,4 @@
-"""Questions whether a process can be used yet. Each answers at once, and false while nothing listens."""
+"""Questions whether a process can be used yet. Each answers false at once while nothing listens, and waits for who is busy."""
 
 import http.client
 import socket
@@ -7,11 +7,13 @@ from pathlib import Path
 
 from siths_portal.dev.private_services import APP_ROLE, PrivatePostgres, postgres_bin
 
+SECONDS = 30  # that a busy process may take
+
 
 class UnixConnection(http.client.HTTPConnection):
     """HTTP over a unix socket."""
 
-    def __init__(self, path: str, timeout: float = 10) -> None:
+    def __init__(self, path: str, timeout: float = SECONDS) -> None:
         super().__init__("localhost", timeout=timeout)
         self._path = path
 
@@ -34,7 +36,7 @@ def _ready(connection: http.client.HTTPConnection) -> bool:
 
 def is_ready(port: int) -> bool:
     """Whether the face on `port` answers 200 at /healthz/ready."""
-    return _ready(http.client.HTTPConnection("127.0.0.1", port, timeout=10))
+    return _ready(http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS))
 
 
 def api_is_ready(path: Path) -> bool:
@@ -45,7 +47,7 @@ def api_is_ready(path: Path) -> bool:
 def accepts(port: int) -> bool:
     """Whether something on the loopback accepts connections on `port`."""
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=2).close()
+        socket.create_connection(("127.0.0.1", port), timeout=SECONDS).close()
     except OSError:
         return False
     return True
@@ -53,14 +55,15 @@ def accepts(port: int) -> bool:
 
 def postgres_answers(postgres: PrivatePostgres) -> bool:
     """Whether the cluster accepts connections."""
-    command = [str(postgres_bin() / "pg_isready"), "-q", "-h", str(postgres.socket_dir), "-U", APP_ROLE, "-d", "postgres"]
+    where = ["-h", str(postgres.socket_dir), "-U", APP_ROLE, "-d", "postgres"]
+    command = [str(postgres_bin() / "pg_isready"), "-q", "-t", str(SECONDS), *where]
     return subprocess.run(command, cwd="/", check=False).returncode == 0
 
 
 def redis_answers(path: Path) -> bool:
     """Whether Redis answers PING."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-        client.settimeout(2)
+        client.settimeout(SECONDS)
         try:
             client.connect(str(path))
             client.sendall(b"PING\r\n")

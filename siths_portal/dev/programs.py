@@ -233,7 +233,8 @@ def code_fingerprint(root: Path) -> str:
     """A hash over the names, sizes and times of all code, templates and locks."""
     digest = hashlib.sha256()
     folders = ("siths_portal", "authn", "pki", "issuance", "billing", "templates")
-    files = [path for folder in folders for path in (root / folder).rglob("*") if path.suffix not in ("", ".pyc")]
+    found = (path for folder in folders for path in (root / folder).rglob("*") if path.suffix not in ("", ".pyc"))
+    files = [path for path in found if path.parent.name != "__pycache__"]  # there files come and go while processes start
     for path in sorted([*files, root / "uv.lock"]):
         status = path.stat()
         digest.update(f"{path.relative_to(root)} {status.st_size} {status.st_mtime_ns}\n".encode())

@@ -69,7 +69,7 @@ class Supervisor:
         if os.geteuid() == 0:
             command += ["-u", "root"]
         run_logged(command, self.house.var / "log" / "setup.log", cwd=self.house.root, env=base_env())
-        wait_for(lambda: self.pid() is not None, "supervisord", seconds=30)
+        wait_for(lambda: self.pid() is not None, "supervisord")
         return None
 
     def _reload(self) -> str | None:
@@ -157,7 +157,10 @@ def _leftovers(house: House) -> tuple[set[int], set[int]]:
     Found by our mark, or by pid file where a program has written over its environment. A pid file's process counts only if its
     command line names this house's own folder, since ids are reused.
     """
-    found = processes.marked(**{HOUSE: house.id}) | processes.group(house.var / "nginx" / "nginx.pid", house.root)
+    found = processes.marked(**{HOUSE: house.id})
+    for program in programs.all_programs(house):
+        if program.pid_file:
+            found |= processes.group(program.pid_file, program.directory or house.root)
     postmasters: set[int] = set()
     for pid_file, sign, kind in (
         (house.postgres.data / "postmaster.pid", house.postgres.data, postmasters),

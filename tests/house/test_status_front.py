@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from siths_portal.dev import nginx, programs
+from siths_portal.dev import nginx, processes, programs
 from siths_portal.dev.home import House
 from siths_portal.dev.probes import accepts
-from siths_portal.dev.progress import wait_for
+from siths_portal.dev.supervision import Supervisor
 from tests.house.conftest import copy_house
 from tests.house.test_nginx import UnixServer
+from tests.waiting import wait_for
 
 
 class Named(BaseHTTPRequestHandler):
@@ -77,7 +78,7 @@ def front(folder: Path, found: Callable[..., House]) -> Iterator[House]:
 
 
 def ask(house: House, method: str, path: str, body: bytes | None = None, **headers: str) -> str:
-    connection = http.client.HTTPConnection("127.0.0.1", house.port("status"), timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", house.port("status"), timeout=60)
     connection.request(method, path, body, headers=headers)
     return connection.getresponse().read().decode()
 
@@ -113,3 +114,18 @@ def test_the_responders_processes_have_neither_pin_nor_another_face(folder: Path
         assert known[name].env["PKCS11_PIN_FILE"] == ""
     assert str(house.port("status")) not in " ".join(known["status"].command)
     assert f"127.0.0.1:{house.port('ocspd')}" in known["ocspd"].command
+
+
+def test_stop_ends_the_workers_of_a_killed_master(folder: Path, found: Callable[..., House]) -> None:
+    house = found(copy_house(folder / "a clone"))
+    house.release_ports()
+    nginx.write_status(house)
+    (program,) = [one for one in programs.application_programs(house) if one.name == "status-front"]
+    pid_file = house.var / "nginx-status" / "nginx.pid"
+    master = subprocess.Popen(program.command, cwd=house.root, process_group=0)
+    wait_for(lambda: processes.group(pid_file, house.root) - {master.pid}, "nginx's workers")
+    master.kill()
+    master.wait()
+    assert accepts(house.port("status"))
+    assert Supervisor(house).stop()
+    assert not accepts(house.port("status"))

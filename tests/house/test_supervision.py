@@ -16,9 +16,10 @@ import pytest
 from siths_portal.dev import processes, programs, tokens
 from siths_portal.dev.home import House
 from siths_portal.dev.probes import UnixConnection, accepts, postgres_answers, redis_answers
-from siths_portal.dev.progress import HouseError, wait_for
+from siths_portal.dev.progress import HouseError
 from siths_portal.dev.supervision import Supervisor
 from tests.house.conftest import ROOT, copy_house
+from tests.waiting import wait_for
 
 Founder = Callable[..., House]
 
@@ -78,7 +79,7 @@ def test_stop_leaves_a_foreign_process_on_our_ports_alone_and_may_be_repeated(fo
     house = found(copy_house(folder / "clone"))
     start(house)
     with foreign_listener(house.port("portal")) as foreign:
-        outside_make = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+        outside_make = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "XDG_"))}
         stopped = [
             subprocess.run(["make", "stop"], cwd=house.root, env=outside_make, capture_output=True, text=True, check=True)
             for _ in range(2)
@@ -133,6 +134,14 @@ def test_a_second_start_keeps_what_runs_and_restarts_what_changed(folder: Path, 
     assert note.endswith("changed")
     supervisor.bring_up(programs.data_services(house))
     assert house.postgres.psql("SELECT pg_postmaster_start_time()") == before
+
+
+def test_what_starting_processes_compile_is_no_change_of_the_code(folder: Path) -> None:
+    root = copy_house(folder / "clone")
+    before = programs.code_fingerprint(root)
+    (root / "siths_portal" / "__pycache__").mkdir()
+    (root / "siths_portal" / "__pycache__" / "wsgi.cpython-313.pyc.139872").touch()  # a name that is gone in a moment
+    assert programs.code_fingerprint(root) == before
 
 
 def environment_of(house: House) -> dict[str, dict[str, str]]:
