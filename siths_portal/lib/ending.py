@@ -9,12 +9,15 @@ class Ending:
     """From its making on, SIGTERM and SIGINT are remembered instead of ending the process; the work asks and ends in order.
 
     A signal's handler runs between any two steps of the main thread, also inside a lock that the thread holds: the handler of an
-    `Event` that is being waited for can lock itself out for good. This one writes a byte into a pipe and takes no lock.
+    `Event` that is being waited for can lock itself out for good. This one writes a byte into a pipe and takes no lock. The
+    interpreter writes one, too, at the signal itself: one that comes between the last step and the waiting would else be seen by
+    nobody until the waiting is over.
     """
 
     def __init__(self) -> None:
         self._read, self._write = os.pipe()
         os.set_blocking(self._write, False)
+        signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _signal, _frame: self.tell())
 

@@ -17,7 +17,9 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 @pytest.fixture
 def ending() -> Iterator[Ending]:
     before = {number: signal.getsignal(number) for number in SIGNALS}
+    wakeup = signal.set_wakeup_fd(-1)
     yield Ending()
+    signal.set_wakeup_fd(wakeup)
     for number, handler in before.items():
         signal.signal(number, handler)
 
@@ -51,3 +53,11 @@ def test_more_signals_than_a_pipe_holds(ending: Ending) -> None:
     for _ in range(70_000):
         ending.tell()
     assert ending.wait(0)
+
+
+def test_a_signal_is_seen_before_its_handler_has_run(ending: Ending) -> None:
+    for number in SIGNALS:
+        signal.signal(number, lambda _signal, _frame: None)  # as one that runs after the waiting
+    assert not ending.wait(0)
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert ending.wait(60)
