@@ -3,6 +3,7 @@
 Each run has its own, so runs do not meet, in one machine or in one clone. Durability is off here and nowhere else.
 """
 
+import contextlib
 import datetime as dt
 import os
 import shutil
@@ -35,6 +36,10 @@ def _postgres(root: Path) -> PrivatePostgres:
     return PrivatePostgres(root / "pg" / "data", root / "pg", fsync=False)
 
 
+def _redis(root: Path) -> PrivateRedis:
+    return PrivateRedis(root / "redis", root / "redis.sock")
+
+
 def _make_folder() -> Path:
     """This process's own folder: files, tokens, PIN and key."""
     root = Path(tempfile.mkdtemp(prefix="siths-test-", dir="/tmp"))
@@ -46,7 +51,7 @@ def _make_folder() -> Path:
     )
     (root / "pin").write_text("648219")
     (root / "secret").write_text("test-key-" + "x" * 50)
-    redis = PrivateRedis(root / "redis", root / "redis.sock")
+    redis = _redis(root)
     os.environ.update(
         SITHS_TEST_ROOT=str(root),
         SITHS_VAR_DIR=str(root / "var"),
@@ -68,7 +73,7 @@ def _start_services(root: Path) -> None:
     postgres.start()
     _running["postgres"] = postgres
     postgres.psql(ROLES_SQL)
-    _running["redis"] = PrivateRedis(root / "redis", root / "redis.sock").start()
+    _running["redis"] = _redis(root).start()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -153,9 +158,20 @@ def flush_database() -> None:
         tables = sorted({name for (name,) in cursor.fetchall()} - kept)
         cursor.execute(";".join(f'DELETE FROM "{table}"' for table in tables))
     if "pki.clock_guard" in sys.modules:
-        sys.modules["pki.clock_guard"]._checked = None  # type: ignore[attr-defined]  # nothing was signed in the next test's database
+        sys.modules["pki.clock_guard"]._checked = None  # type: ignore[attr-defined]  # the next test's database: nothing signed
     for anchor in Path(settings.AUDIT_ANCHOR_DIR).glob(f"{connection.settings_dict['NAME']}.*"):
-        anchor.unlink()
+        anchor.unlink(missing_ok=True)
+    forget_wake_ups()
+
+
+def forget_wake_ups() -> None:
+    """Empties the queues, also of what killed workers took: the next test's worker would work for rows that are gone."""
+    import redis
+
+    root = _running["root"]
+    assert isinstance(root, Path)
+    with contextlib.closing(redis.Redis.from_url(_redis(root).url())) as broker:
+        broker.delete("default", "pki", "unacked", "unacked_index")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
