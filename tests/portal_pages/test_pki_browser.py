@@ -294,6 +294,7 @@ def test_another_state_without_script(demo_pki: Any, world: Any, portal: str, br
         page.locator("input[value=retired]").check()
         page.get_by_label("Motivering").fill(WHY)
         button(page, "Begär ändringen").click()
+        expect(page.get_by_role("status").filter(has_text="Ändringen är begärd.")).to_be_visible()
         matter = page.url
     row = approvals.ApprovalRequest.objects.get(action=ApprovalAction.CA_STATE)
     with desk(browser, portal, colleague, java_script_enabled=False) as page:
