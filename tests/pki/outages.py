@@ -48,14 +48,17 @@ def redis_stopped() -> Iterator[None]:
 @contextlib.contextmanager
 def token_gone() -> Iterator[None]:
     """The token's folder is elsewhere inside, for every process that has it open or opens it."""
-    folders = [each for each in (_root() / "tokens").iterdir() if TOKEN.encode() in (each / "token.object").read_bytes()]
-    away = _root() / "tokens-away"
-    away.mkdir()
-    for folder in folders:
-        folder.rename(away / folder.name)
+    found: list[Path] = []
+
+    def seen() -> bool:
+        tokens = (_root() / "tokens").iterdir()
+        found[:] = [each for each in tokens if TOKEN.encode() in (each / "token.object").read_bytes()]
+        return len(found) == 1
+
+    wait_for(seen)  # whoever logs in writes the token's file anew, in its place
+    away = _root() / "token-away"
+    found[0].rename(away)
     try:
         yield
     finally:
-        for folder in folders:
-            (away / folder.name).rename(folder)
-        away.rmdir()
+        away.rename(found[0])
