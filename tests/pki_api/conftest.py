@@ -15,9 +15,11 @@ __all__ = ["pki_worker", "pytest_runtest_teardown", "running_stage", "start_work
 @pytest.fixture
 def api(demo_pki) -> Iterator[object]:
     """The API face in this process, over the demo's CAs; nobody signs."""
+    from pki.api.v1 import throttles
     from tests.access.faces import face
     from tests.pki_api.service import Api
 
+    throttles._budgets.clear()  # in one minute clients of many tests bear the same name
     with face("api", MTLS_CERTIFICATE_HEADER="X-Client-Certificate", CERTIFICATE_WAIT_SECONDS=0):
         yield Api(demo_pki)
 
