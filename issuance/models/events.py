@@ -8,6 +8,9 @@ from siths_portal.lib import audit, documents, events
 NAMING_AN_ORGANISATION = ("office", "customisation")
 """Subjects whose events may name an organisation in their facts, and stand in its history too."""
 
+ROLE_ACTIONS = ("role.assigned", "role.changed", "role.ended")
+"""What is done to a person's role. Such events name the grant, and stand in the history of the place where it holds too."""
+
 EXTENDED_SEARCH = "search.extended"
 """The action of a search outside the searcher's scope."""
 
@@ -24,6 +27,9 @@ class Event(events.AppendOnlyEvent):
                 KeyTransform("organisation", "facts"),
                 name="issuance_event_organisation",
                 condition=models.Q(subject_type__in=NAMING_AN_ORGANISATION),
+            ),
+            models.Index(
+                KeyTransform("grant", "facts"), name="issuance_event_grant", condition=models.Q(action__in=ROLE_ACTIONS)
             ),
             models.Index(fields=["actor_ref", "id"], name="issuance_event_extended", condition=models.Q(action=EXTENDED_SEARCH)),
         ]

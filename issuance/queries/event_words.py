@@ -130,22 +130,26 @@ def facts_of(facts: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     if before and before != after and before in _STATES:
         change = f"{words.said(_STATES, before)} → {words.said(_STATES, str(after))}"
         found.append((gettext("Status"), change))
-    for name, (label, written) in _FACTS.items():
-        if facts.get(name):
-            found.append((gettext(label), written(facts[name])))
-    found += _changes(facts.get("before"), facts.get("after"))
+    found += plain(facts)
+    found += [(label, f"{earlier} → {later}") for label, earlier, later in changes(facts)]
     return tuple(found)
 
 
-def _changes(before: Any, after: Any) -> list[tuple[str, str]]:
-    """Facts that an event tells with their values before and after."""
+def plain(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Those that are told by one value."""
+    return [(gettext(label), written(facts[name])) for name, (label, written) in _FACTS.items() if facts.get(name)]
+
+
+def changes(facts: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Labels of facts that an event tells with their values before and after, and these."""
+    before, after = facts.get("before"), facts.get("after")
     if not isinstance(before, Mapping) or not isinstance(after, Mapping):
         return []
-    found = []
-    for name, (label, written) in _CHANGED.items():
-        if name in after and before.get(name) != after[name]:
-            found.append((gettext(label), f"{written(before.get(name))} → {written(after[name])}"))
-    return found
+    return [
+        (gettext(label), written(before.get(name)), written(after[name]))
+        for name, (label, written) in _CHANGED.items()
+        if name in after and before.get(name) != after[name]
+    ]
 
 
 def _reason(code: str) -> str:
@@ -158,6 +162,10 @@ def _yes_or_no(value: Any) -> str:
 
 def _moment(text: str) -> str:
     return f"{dt.datetime.fromisoformat(text).astimezone(clock.STOCKHOLM):%Y-%m-%d %H:%M}"
+
+
+def _day(text: str) -> str:
+    return f"{dt.datetime.fromisoformat(text).astimezone(clock.STOCKHOLM):%Y-%m-%d}"
 
 
 def _last_day(text: str) -> str:
@@ -189,7 +197,9 @@ _FACTS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "article": (_("Artikel"), str),
     "fields": (_("Ändrade uppgifter"), _fields),
     "role": (_("Roll"), _from(ROLE)),
+    "role_place": (_("Omfång"), str),
     "protected_persons": (_("Sekretess"), _yes_or_no),
+    "valid_from": (_("Gäller från"), _day),
     "valid_to": (_("Gäller till"), _last_day),
     "qualification_kind": (_("Vad"), _from({kind.value: text for kind, text in QUALIFICATION.items()})),
     "passed_on": (_("Godkänd"), str),

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from authn import service as authn
 from issuance.authz import Action, Actor, policy
 from issuance.models import CardOrder, Carrier, Eid, EidAppTransaction, Event, Identification, Person, Post
-from issuance.queries import event_words, officers, words
+from issuance.queries import event_words, officers, role_places, words
 
 PAGE = 50
 
@@ -96,7 +96,7 @@ def _page(actor: Actor, subjects: Subjects, before: int | None, limit: int) -> t
     # By an expression, so that the few events are found by their subjects and sorted, not sought along the whole table's key.
     rows = list(events.order_by((F("id") + 0).desc())[: limit + 1])
     shown = rows[:limit]
-    who = names_of(actor, {row.actor_ref for row in shown})
+    who, places = names_of(actor, {row.actor_ref for row in shown}), role_places.places_told(actor, shown)
     entries = tuple(
         HistoryEntry(
             id=row.id,
@@ -104,7 +104,7 @@ def _page(actor: Actor, subjects: Subjects, before: int | None, limit: int) -> t
             what=event_words.what(row.action),
             subject=subjects[row.subject_type, row.subject_ref],
             who=who[row.actor_ref],
-            facts=event_words.facts_of(row.facts),
+            facts=event_words.facts_of({**row.facts, "role_place": places.get(str(row.facts.get("grant")))}),
         )
         for row in shown
     )

@@ -282,10 +282,11 @@ def _held(grant: RoleGrant) -> dict[str, Any]:
 
 
 def _record(actor: Actor, action: str, grant: RoleGrant, **facts: Any) -> None:
+    place = {name: str(pk) for name, pk in (("area", grant.area_id), ("organisation", grant.organisation_id)) if pk}
     Event.record(
         actor_ref=actor.ref,
         action=action,
         subject_type="person",
         subject_ref=str(grant.person_id),
-        facts={"grant": str(grant.id), "role": grant.role, "scope_path": scope_path_of(grant), **facts},
+        facts={"grant": str(grant.id), "role": grant.role, **place, "scope_path": scope_path_of(grant), **facts},
     )

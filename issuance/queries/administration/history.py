@@ -1,23 +1,25 @@
 """Historik of what is configured: who did what when, with each value before and after, newest first, in pages by keyset."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.db.models import F, Q
+from django.utils.translation import gettext as _
 
 from issuance.authz import Actor
-from issuance.models import Event
-from issuance.models.events import NAMING_AN_ORGANISATION
-from issuance.queries import officers
-from issuance.queries.administration import change_words
+from issuance.models import Event, RoleGrant
+from issuance.models.events import NAMING_AN_ORGANISATION, ROLE_ACTIONS
+from issuance.queries import event_words, officers
+from issuance.queries.administration import change_words, role_reach
 from issuance.queries.history import names_of
 from issuance.services.configuration import Change
 
 PAGE = 50
 _KEPT = ("version", "before", "after")
+_WITH_ROLES = ("area", "organisation")
 
 
 @dataclass(frozen=True)
@@ -64,33 +66,59 @@ def history(
 ) -> ConfigurationHistory:
     """What was done to one subject. The caller has made sure that `actor` may see it; what it refers to is named by scope.
 
-    An organisation's holds also what was done to offices and card customisations for it.
+    An organisation's holds also what was done to offices and card customisations for it; its and an area's hold the roles that
+    were given, changed and ended there (ADR 0212).
     """
     concerned = Q(subject_type=subject_type, subject_ref=str(subject_ref))
     if subject_type == "organisation":
         concerned |= Q(subject_type__in=NAMING_AN_ORGANISATION, facts__organisation=str(subject_ref))
+    if subject_type in _WITH_ROLES:
+        concerned |= Q(action__in=ROLE_ACTIONS, facts__grant__in=_grants(actor, subject_type, subject_ref))
     events = Event.objects.filter(concerned)
     if before is not None:
         events = events.filter(id__lt=before)
     # By an expression, so that the few events are found by their subject and sorted, not sought along the whole table's key.
     rows = list(events.order_by((F("id") + 0).desc())[: limit + 1])
     shown = rows[:limit]
-    who, hsa_ids = names_of(actor, {row.actor_ref for row in shown}), officers.hsa_ids(actor, {row.actor_ref for row in shown})
-    facts = {row.id: _told(row, subject_type) for row in shown}
-    names = change_words.names_in(actor, (pair for each in facts.values() for pair in _values(each)))
-    entries = tuple(
-        ConfigurationEntry(
-            id=row.id,
-            at=row.at,
-            what=change_words.what(row.action),
-            who=who[row.actor_ref],
-            hsa_id=hsa_ids.get(row.actor_ref, ""),
-            changes=tuple(_changes(facts[row.id], names)),
-            facts=tuple(_facts(facts[row.id], names)),
-        )
-        for row in shown
-    )
+    entries = tuple(_entries(actor, shown, subject_type))
     return ConfigurationHistory(entries, shown[-1].id if len(rows) > limit else None)
+
+
+def _grants(actor: Actor, subject_type: str, subject_ref: UUID | str) -> list[str]:
+    """The roles that hold or held in the place. Those of a protected holder whom the actor may not see are not there (S13).
+
+    Read before the events, so that these are found by their index.
+    """
+    rows = RoleGrant.objects.filter(role_reach.visible_holders(actor), **{subject_type: subject_ref})
+    return [str(pk) for pk in rows.values_list("pk", flat=True)]
+
+
+def _entries(actor: Actor, rows: Sequence[Event], subject_type: str) -> Iterator[ConfigurationEntry]:
+    refs = {row.actor_ref for row in rows} | {_holder(row) for row in rows if row.action in ROLE_ACTIONS}
+    who, hsa_ids = names_of(actor, refs), officers.hsa_ids(actor, refs)
+    facts = {row.id: _told(row, subject_type) for row in rows if row.action not in ROLE_ACTIONS}
+    names = change_words.names_in(actor, (pair for each in facts.values() for pair in _values(each)))
+    for row in rows:
+        if row.id in facts:
+            told = facts[row.id]
+            what, changes, other = change_words.what(row.action), _changes(told, names), _facts(told, names)
+        else:
+            holder = " ".join(each for each in (who[_holder(row)], hsa_ids.get(_holder(row))) if each)
+            what, changes, other = _of_role(row, holder)
+        yield ConfigurationEntry(
+            row.id, row.at, what, who[row.actor_ref], hsa_ids.get(row.actor_ref, ""), tuple(changes), tuple(other)
+        )
+
+
+def _of_role(row: Event, holder: str) -> tuple[str, Iterator[FieldChange], Iterator[tuple[str, str]]]:
+    """The words of a role's event. The place is the one whose history this is."""
+    changes = (FieldChange(*each) for each in event_words.changes(row.facts))
+    return event_words.what(row.action), changes, iter([(_("Innehavare"), holder), *event_words.plain(row.facts)])
+
+
+def _holder(row: Event) -> str:
+    """The person of a role's event, as events name who acts."""
+    return f"user:{row.subject_ref}"
 
 
 def told(actor: Actor, changes: Iterable[Change]) -> list[ToldChange]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.utils.translation import gettext as _
 
 from issuance.authz import Action, Actor, Role, policy
 from issuance.authz.roles import AREA_ROLES, GLOBAL_ROLES
@@ -18,6 +17,7 @@ from issuance.queries import person_view
 from issuance.queries.administration import paging, qualifications, role_reach, role_words
 from issuance.queries.administration.qualifications import QualificationsView
 from issuance.queries.person_view import PersonHead
+from issuance.queries.role_places import place_of
 from issuance.services.actors import scope_path_of, with_post
 from issuance.services.role_assignment import current, last_day_of
 from siths_portal.lib import clock
@@ -164,13 +164,6 @@ def _line(actor: Actor, row: RoleGrant) -> GrantLine:
         may_change=may_assign and opens,
         version=row.version,
     )
-
-
-def place_of(row: RoleGrant) -> str:
-    """Where a role holds, in words."""
-    if row.organisation is not None:
-        return row.organisation.name
-    return _("Utgivningsområdet {name}").format(name=row.area.name) if row.area is not None else _("Hela portalen")
 
 
 def _group(code: str, protected: bool, found: Sequence[GrantLine]) -> RoleGroup:

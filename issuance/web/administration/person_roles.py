@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
@@ -15,11 +16,11 @@ from authn.web import kept_form
 from issuance.authz import Actor, Role, policy
 from issuance.authz.roles import GLOBAL_ROLES
 from issuance.domain.qualifications import QualificationKind
-from issuance.queries.administration import role_tree, role_words, roles
+from issuance.queries.administration import ended_roles, role_tree, role_words, roles
 from issuance.queries.person_view import PersonHead
 from issuance.services import qualifications, role_assignment
 from issuance.services.role_assignment import Period
-from issuance.web.administration.around import Link, actor_of, demand
+from issuance.web.administration.around import Link, actor_of, cursor, demand, first_url, next_url
 from issuance.web.administration.role_forms import QualificationForm, RoleForm
 from issuance.web.administration.role_frame import kept, person_page, recent_login
 from siths_portal.lib.errors import Conflict, Invalid
@@ -27,7 +28,10 @@ from siths_portal.lib.errors import Conflict, Invalid
 
 @require_safe
 def person_roles(request: HttpRequest, person_id: UUID) -> HttpResponse:
-    """Aktuella behörighetsroller, each with its organisations; training and person check. Raises NotFound, Forbidden."""
+    """Aktuella behörighetsroller, each with its organisations; training and person check; with `?avslutade=1` also what ended.
+
+    Raises NotFound, Forbidden.
+    """
     actor = actor_of(request)
     found = roles.of_person(actor=actor, person_id=person_id)
     own_reason = "" if found.qualifications.may_record else _("Personen har en roll på din nivå eller över den.")
@@ -42,7 +46,21 @@ def person_roles(request: HttpRequest, person_id: UUID) -> HttpResponse:
         Link(_("Vad får rollen göra?"), reverse("role_rights")),
         Link(_("Personens historik"), reverse("person_history", args=[person_id])),
     ]
-    return person_page(request, "administration/roles/person.html", found.head, {"found": found, "functions": functions})
+    context = {"found": found, "functions": functions, **_ended(request, found.head)}
+    return person_page(request, "administration/roles/person.html", found.head, context)
+
+
+def _ended(request: HttpRequest, head: PersonHead) -> dict[str, Any]:
+    """What `administration/roles/ended.html` draws; read on demand."""
+    chosen = {"avslutade": "1"}
+    if request.GET.get("avslutade") != "1":
+        return {"ended_url": f"{request.path}?{urlencode(chosen)}#avslutade"}
+    ended = ended_roles.of_person(actor=actor_of(request), person_id=head.id, after=cursor(request))
+    return {
+        "ended": ended,
+        "next_url": next_url(request, ended.after, fragment="avslutade", chosen=chosen),
+        "first_url": first_url(request, fragment="avslutade", chosen=chosen),
+    }
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -1,0 +1,54 @@
+"""Roles of a person that have ended, as far as the reader may give and take roles where they held (ADR 0188)."""
+
+import datetime as dt
+from dataclasses import dataclass
+from uuid import UUID
+
+from issuance.authz import Actor
+from issuance.models import RoleGrant
+from issuance.queries.administration import paging, role_reach, role_words
+from issuance.queries.role_places import place_of
+from issuance.services.role_assignment import last_day_of
+from siths_portal.lib import clock
+
+
+@dataclass(frozen=True)
+class EndedLine:
+    """A role that has ended. `last` is the last day on which it held; `began` is False if it was taken away before its first."""
+
+    role: str
+    protected_persons: bool
+    place: str
+    place_number: str
+    first: dt.date
+    last: dt.date | None
+    began: bool
+
+
+@dataclass(frozen=True)
+class EndedPage:
+    """A page of ended roles, the latest end first; `after` is where the next goes on, None on the last."""
+
+    rows: tuple[EndedLine, ...]
+    after: UUID | None
+
+
+def of_person(*, actor: Actor, person_id: UUID, after: UUID | None = None, limit: int = paging.PAGE) -> EndedPage:
+    """The ended roles of a person whose roles the caller has shown that `actor` may read. Raises Forbidden."""
+    rows = RoleGrant.objects.filter(
+        role_reach.in_reach(actor), role_reach.visible_holders(actor), person=person_id, valid_to__lte=clock.now()
+    ).select_related("area", "organisation")
+    found, further = paging.page(rows, column="valid_to", descending=True, after=after, limit=limit)
+    return EndedPage(tuple(_line(row) for row in found), further)
+
+
+def _line(row: RoleGrant) -> EndedLine:
+    return EndedLine(
+        role=role_words.name(row.role),
+        protected_persons=row.protected_persons,
+        place=place_of(row),
+        place_number=row.organisation.hsa_id if row.organisation else "",
+        first=row.valid_from.astimezone(clock.STOCKHOLM).date(),
+        last=last_day_of(row),
+        began=row.valid_to is None or row.valid_from < row.valid_to,
+    )
