@@ -147,7 +147,7 @@ def test_an_item_held_by_a_worker_that_dies_is_taken_over(many, tmp_path):
         cursor = superuser.cursor()
         cursor.execute("LOCK TABLE billing_invoice IN EXCLUSIVE MODE")
         child = start("draft", many)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 150
         waiting = (
             "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'billing_invoice'::regclass "
             "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
