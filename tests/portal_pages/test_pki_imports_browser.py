@@ -17,7 +17,7 @@ from tests.portal_pages import imports
 from tests.portal_pages.operators import operator
 from tests.portal_pages.test_search_browser import desk
 
-SECONDS = 20_000
+SECONDS = 60_000
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from tests.portal_pages.operators import operator
 from tests.portal_pages.test_person_browser import logged_in
 from tests.portal_pages.test_pki_mass import approve, asked, client_of
 
-SECONDS = 20_000
+SECONDS = 60_000
 
 
 @pytest.fixture(scope="module")
