@@ -15,6 +15,8 @@ import pytest
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from tests.waiting import wait_for
+
 __all__ = ["pki_worker", "pytest_runtest_teardown", "start_worker", "worker"]
 QUEUE = "pki"
 SECONDS_TO_REST = 30
@@ -42,8 +44,12 @@ class PkiWorker:
             sys.executable, "-m", "celery", "-A", "siths_portal.celery", "worker", "-Q", QUEUE, "-P", "threads", "-c", "4",
             "--without-gossip", "--without-mingle", "--loglevel", "INFO",
         ]  # fmt: skip
-        self._process = self._stack.enter_context(process(command, self.log, lambda: " ready." in self.log.read_text(), **env))
+        self._process = self._stack.enter_context(process(command, self.log, **env))
+        wait_for(lambda: " ready." in self.log.read_text(), "the worker", alive=self._lives)
         return self.log
+
+    def _lives(self) -> None:
+        assert self.runs, self.log.read_text()[-2000:]
 
     def share(self) -> Path:
         """The worker of the test before, or a new one, which the next test may have. Returns its log."""

@@ -478,7 +478,7 @@ def test_waiting_ends_when_the_worker_is_done_or_the_time_is_out(demo_pki):
 
     worker = threading.Thread(target=work)
     worker.start()
-    assert service.wait_until_settled(ids, seconds=30)[0].status == "issued"
+    assert service.wait_until_settled(ids, seconds=150)[0].status == "issued"
     worker.join()
 
 

@@ -272,7 +272,7 @@ def test_signers_at_once_store_one_answer(world):
 
     def run(turn):
         try:
-            barrier.wait(30)
+            barrier.wait(150)
             ocsp.presign([row.id for row in rows[turn:] + rows[:turn]])
         except Exception as error:  # noqa: BLE001
             failures.append(error)

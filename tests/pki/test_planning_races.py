@@ -30,7 +30,7 @@ def stopping(demo_pki):
 
     other = threading.Thread(target=retire)
     other.start()
-    assert begun.wait(60)
+    assert begun.wait(150)
     yield
     other.join()
 

@@ -133,7 +133,7 @@ def test_many_at_once_revoke_once(world):
 
     def run(turn):
         try:
-            barrier.wait(30)
+            barrier.wait(150)
             revoke(*(rows[turn:] + rows[:turn]))
         except Exception as error:  # noqa: BLE001
             failures.append(error)

@@ -24,7 +24,7 @@ def test_blocks_of_two_workers_are_compared_with_each_other(primes, monkeypatch)
         """The first worker stays before the commit of its block, whose number is drawn."""
         if threading.current_thread() is first and not slow.is_set():
             slow.set()
-            assert goes_on.wait(60)
+            assert goes_on.wait(150)
         return search(numbers)
 
     def work() -> None:
@@ -38,7 +38,7 @@ def test_blocks_of_two_workers_are_compared_with_each_other(primes, monkeypatch)
     monkeypatch.setattr(moduli, "shared_factors", held)
     first = threading.Thread(target=work)
     first.start()
-    assert slow.wait(60)
+    assert slow.wait(150)
     plan(order(subject_ref="person:3", csr_der=csr(key_of(primes[2], primes[1]))))
     shared_factors.compare_due()
     goes_on.set()

@@ -251,7 +251,10 @@ VALID = bytes.fromhex(
 @example(VALID[:-1])
 @example(VALID + b"\x00")
 @hypothesis_settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+    max_examples=300,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    derandomize=True,
 )
 def test_garbage_never_gives_an_error_of_ours(client, garbage):
     if isinstance(garbage, tuple):

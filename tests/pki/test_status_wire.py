@@ -5,7 +5,6 @@ import contextlib
 import os
 import subprocess
 import sys
-import time
 import urllib.parse
 import urllib.request
 
@@ -17,6 +16,7 @@ from cryptography.x509 import ocsp as x509_ocsp
 from pki import crl, ocsp
 from tests.pki.test_status_face import Status, request_for, revoke
 from tests.ports import free_port
+from tests.waiting import wait_for
 
 PEM = serialization.Encoding.PEM
 
@@ -30,21 +30,24 @@ def status_face(folder, **variables):
     url = f"http://127.0.0.1:{port}"
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([*command, "siths_portal.wsgi:application"], env=environment, stdout=log, stderr=log)
-        deadline = time.monotonic() + 60
         try:
-            while not _alive(url):
-                assert process.poll() is None, (folder / "log").read_text()
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+            wait_for(lambda: _alive(url), alive=lambda: _runs(process, folder / "log"))
             yield url
         finally:
             process.terminate()
-            process.wait(30)
+            try:
+                process.wait(60)
+            finally:
+                process.kill()
+
+
+def _runs(process, log) -> None:
+    assert process.poll() is None, log.read_text()
 
 
 def _alive(url) -> bool:
     try:
-        urllib.request.urlopen(f"{url}/healthz/live", timeout=5).close()
+        urllib.request.urlopen(f"{url}/healthz/live", timeout=30).close()
     except OSError:
         return False
     return True
@@ -152,7 +155,7 @@ def test_get_over_the_wire_keeps_slashes_and_plus_signs(wire):
         if not wanted:
             continue
         for tail in (text, urllib.parse.quote(text, safe=""), "/" + text):
-            with urllib.request.urlopen(f"{url}/ocsp/{tail}", timeout=10) as response:
+            with urllib.request.urlopen(f"{url}/ocsp/{tail}", timeout=30) as response:
                 assert response.headers["Content-Type"] == "application/ocsp-response"
                 answered = x509_ocsp.load_der_ocsp_response(response.read())
             assert answered.serial_number == int(row.serial, 16)
@@ -171,7 +174,7 @@ def test_openssl_reads_the_crl_and_refuses_the_revoked(wire):
     lists = folder / "crls.pem"
     lists.write_bytes(b"")
     for ca in (world.root, world.first):
-        with urllib.request.urlopen(f"{url}/crl/{ca.file_stem}.crl", timeout=10) as response:
+        with urllib.request.urlopen(f"{url}/crl/{ca.file_stem}.crl", timeout=30) as response:
             assert response.headers["Content-Type"] == "application/pkix-crl"
             (folder / "one.crl").write_bytes(response.read())
         assert "verify OK" in openssl("crl", "-inform", "DER", "-in", folder / "one.crl", "-CAfile", bundle, "-noout")
@@ -185,9 +188,9 @@ def test_openssl_reads_the_crl_and_refuses_the_revoked(wire):
 
 def test_plain_http_is_not_sent_on_to_https(face):
     url, _folder = face
-    with urllib.request.urlopen(f"{url}/", timeout=10) as response:
+    with urllib.request.urlopen(f"{url}/", timeout=30) as response:
         assert response.status == 200
         assert response.url == f"{url}/"
         assert "Strict-Transport-Security" not in response.headers
-    with urllib.request.urlopen(f"{url}/static/css/base.css", timeout=10) as response:
+    with urllib.request.urlopen(f"{url}/static/css/base.css", timeout=30) as response:
         assert response.headers["Content-Type"].startswith("text/css")
