@@ -98,6 +98,14 @@ def test_the_help_page_is_open_to_those_who_cannot_log_in(world: Any, django_ass
     assert "Logga ut" not in outside.content.decode()
 
 
+def test_help_opens_where_it_tells_of_the_page(world: Any) -> None:
+    issuer = client_of(world.officer(role=Role.RESPONSIBLE_ISSUER))
+    assert 'href="/hjalp/#administrera"' in issuer.get("/administrera/").content.decode()
+    told = issuer.get("/hjalp/").content.decode().split('<h2 id="administrera">')[1].split("<h2")[0]
+    for words in ("Artiklar", "Kortanpassning", "Kvittenstext", "Innehavare", "Utbildning", "Utökade sökningar", "Vad får rollen"):
+        assert words in told
+
+
 @pytest.mark.parametrize("address", ["/", "/hjalp/", "/tillganglighet/", "/sok/", "/finns/inte/"])
 def test_no_page_asks_the_browser_for_an_exception_from_the_policy(world: Any, address: str) -> None:
     for client in (Client(), client_of(world.officer())):
