@@ -74,6 +74,15 @@ def faults(to_be_signed: bytes, profile: Profile, issuer: Issuer, arc: str, said
 type _Mark = tuple[bytes, str, tuple[object, ...], str]
 _faultless: dict[_Mark, Said] = {}
 _MOST_REMEMBERED = 10_000
+# What the library and we raise for bytes that are no certificate, or one with parts that nobody here reads.
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
 
 
 def _remember(mark: _Mark, read: Said) -> None:
@@ -94,7 +103,7 @@ def _read(to_be_signed: bytes, profile: Profile, issuer: Issuer, arc: str) -> tu
         return found, None if found else check.said()
     except tbs.NotVersionThree:
         return ["fields are not those of version 3"], None
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion) as error:
+    except _UNREADABLE as error:
         return [f"unreadable: {type(error).__name__}"], None
 
 

@@ -77,3 +77,11 @@ def test_no_change_of_a_certificate_gets_past_the_checks_as_another_error():
             spoilt[rng.randrange(len(spoilt))] = rng.randrange(256)
         spoilt = spoilt[: rng.choice((len(spoilt), rng.randrange(len(spoilt))))]
         assert isinstance(lint.faults(bytes(spoilt), PROFILE, ISSUER, ARC), list)
+
+
+@pytest.mark.parametrize("tag", [0xA3, 0xA5], ids=["x400Address", "ediPartyName"])
+def test_a_name_of_a_kind_that_nobody_reads_is_a_fault_like_others(tag):
+    place = MADE.index(b"http://") - 2
+    assert MADE[place] == 0x86  # a URI
+    spoilt = MADE[:place] + bytes([tag]) + MADE[place + 1 :]
+    assert lint.faults(spoilt, PROFILE, ISSUER, ARC) == ["unreadable: UnsupportedGeneralNameType"]
