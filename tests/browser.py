@@ -55,7 +55,7 @@ PICTURES = os.environ.get("PAGE_PICTURES", "")  # a folder for pictures of what 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium-headless-shell", args=FLAGS)
+        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium-headless-shell", args=FLAGS, timeout=120_000)
         yield chromium
         chromium.close()
 
