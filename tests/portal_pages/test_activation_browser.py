@@ -196,6 +196,11 @@ def log_in(context: BrowserContext, scene: Scene, actor: Actor | None = None) ->
     context.add_cookies([session_cookie(person, scene.stage.portal)])  # type: ignore[list-item]
 
 
+def app_of(scene: Scene) -> EidAppClient:
+    """An app without a window, which waits for as long as a busy machine takes."""
+    return EidAppClient(scene.stage.portal, scene.made.keys.card, patience=150, timeout=(30, 150))
+
+
 def heading(page: Page, text: str) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text(text, timeout=SECONDS)
     page.wait_for_load_state("load")  # its script may move the focus until then
@@ -384,7 +389,7 @@ def test_a_lost_app_goes_on_by_opening_anew(scene: Scene, browser: Browser) -> N
     """What the app knew is gone, as when it is started anew; the card has its code and the portal knows."""
     with at_the_desk(browser, scene) as page:
         identify(page)
-        lost = EidAppClient(scene.stage.portal, scene.made.keys.card)
+        lost = app_of(scene)
         lost.choose_code(lost.start(page.locator("[data-copy-text]").inner_text()), CODE)
         now(page, "Koden är vald")
         page.get_by_role("button", name="Öppna på nytt").click()
@@ -400,7 +405,7 @@ def test_a_lost_app_goes_on_by_opening_anew(scene: Scene, browser: Browser) -> N
 def test_a_code_that_the_portal_never_heard_of_is_chosen_again(scene: Scene, browser: Browser) -> None:
     with at_the_desk(browser, scene) as page:
         identify(page)
-        lost = EidAppClient(scene.stage.portal, scene.made.keys.card)
+        lost = app_of(scene)
         lost.set_code(lost.start(page.locator("[data-copy-text]").inner_text()), "999999")
         assert scene.carrier.state == "sent"
         now(page, "Kortet är hittat")  # so that what it says next is of the new link
@@ -512,7 +517,7 @@ def test_the_focus_and_the_words_stay_while_the_page_follows(scene: Scene, brows
     with at_the_desk(browser, scene) as page:
         identify(page)
         reach(page, "Avbryt")
-        client = EidAppClient(scene.stage.portal, scene.made.keys.card)
+        client = app_of(scene)
         opened = client.start(page.locator("[data-copy-text]").inner_text())
         now(page, "Kortet är hittat")
         assert focused(page) == "Avbryt"
