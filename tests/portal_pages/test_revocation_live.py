@@ -91,11 +91,11 @@ def start_worker(demo_pki: Any, tmp_path: Path) -> Iterator[Callable[[], None]]:
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
     process.terminate()
-    try:
+    with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(60)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def relying_party(url: str, made: Made, folder: Path) -> dict[str, str]:
