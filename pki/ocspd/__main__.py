@@ -49,9 +49,9 @@ def listen(host: str, port: int) -> socket.socket:
     return opened
 
 
-async def serve(listening: socket.socket, store: Path, memo: int) -> None:
-    """A worker's life: answers until SIGTERM, or until its keeper is gone."""
-    loop, keeper, ended = asyncio.get_running_loop(), os.getppid(), asyncio.Event()
+async def serve(listening: socket.socket, store: Path, memo: int, keeper: int) -> None:
+    """A worker's life: answers until SIGTERM, or until its keeper, the process of this number, is gone."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
     responder = Responder(store, memo=memo)
     line = Line(store, responder, loop)
     server = Server(responder, line)
@@ -81,9 +81,9 @@ async def serve(listening: socket.socket, store: Path, memo: int) -> None:
     line.close()
 
 
-def _worker(listening: socket.socket, store: Path, memo: int) -> int:
+def _worker(listening: socket.socket, store: Path, memo: int, keeper: int) -> int:
     try:
-        uvloop.run(serve(listening, store, memo))
+        uvloop.run(serve(listening, store, memo, keeper))
     except Exception:
         log.exception("a worker ended")
         return 1
@@ -115,12 +115,13 @@ class Keeper:
     def _start(self, listening: socket.socket) -> None:
         # A signal that came between fork and note would leave a worker behind; one to a new worker is not for its keeper's hands.
         held = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT))
+        keeper = os.getpid()  # asked here: a worker that asks may be told who took it over
         pid = os.fork()
         if pid == 0:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, held)
-            os._exit(_worker(listening, self._store, self._memo))
+            os._exit(_worker(listening, self._store, self._memo, keeper))
         self._workers[pid] = listening
         signal.pthread_sigmask(signal.SIG_SETMASK, held)
         if self._ending:  # since it was last looked at

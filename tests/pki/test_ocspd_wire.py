@@ -12,11 +12,14 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import uvloop
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509 import ocsp as x509_ocsp
 
 from pki import ocsp, ocsp_unknown
 from pki.ocsp_publishing import Publisher
+from pki.ocspd.__main__ import listen, serve
+from tests.forking import forked
 from tests.pki.ocsp_vectors import VECTORS
 from tests.pki.ocspd_stage import CertStatus, Status, ask, children, ocspd, publisher, told
 from tests.pki.test_ocsp_core import mutations
@@ -205,6 +208,26 @@ def test_a_killed_worker_is_replaced_and_answers_the_same(running, world):
         wait_for(lambda: answers(url, revoked) == "REVOKED")
     wait_for(lambda: len(set(children(process)) - before) >= len(before))
     assert process.poll() is None
+
+
+def test_workers_end_when_their_keeper_is_killed(running):
+    _, process, _ = running
+    before = children(process)
+    process.kill()
+    wait_for(lambda: not any(lives(pid) for pid in before))
+
+
+def lives(pid: int) -> bool:
+    """Whether it is more than a number that nobody has asked for yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_a_worker_whose_keeper_was_gone_before_it_looked_ends(tmp_path):
+    with listen("127.0.0.1", 0) as listening:
+        assert forked(lambda: uvloop.run(serve(listening, tmp_path, 10, keeper=os.getpid()))) == 0
 
 
 def answers(url, row):
