@@ -142,7 +142,13 @@ ROWS: list[Row] = [
     ),
     *(
         Row(name, "GET", Action.VIEW_CONFIGURATION, organisation, places=ORGANISATIONS)
-        for name in ("organisation", "organisation_history", "organisation_holders", "organisation_holders_csv")
+        for name in (
+            "organisation",
+            "organisation_history",
+            "organisation_receipt_texts",
+            "organisation_holders",
+            "organisation_holders_csv",
+        )
     ),
     *(
         Row(name, method, Action.CREATE_SUB_ORGANISATION, organisation, ok=ok, places=ORGANISATIONS)

@@ -342,8 +342,8 @@ class TestFee:
         assert f"{clock.today()} Nej Gäller nu" in text_of(client.get(address))
         assert f"Nej, sedan {clock.today()}" in text_of(client.get(at("organisation", made)))
         history = text_of(client.get(at("organisation_history", made)))
-        assert f"Abonnemangsavgift: från Ja → till Nej Gäller från: {clock.today()}" in history
-        assert f"Abonnemangsavgift: från – → till Ja Gäller från: {clock.today()}" in history
+        assert f"Gäller från: {clock.today()} Abonnemangsavgift: från Ja → till Nej" in history
+        assert f"Gäller från: {clock.today()} Abonnemangsavgift: från – → till Ja" in history
 
     def test_a_day_that_another_set_meanwhile_is_told_and_then_decided(self, world: Any) -> None:
         client, address = admin(world), at("organisation_fee", world.city)

@@ -8,8 +8,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from issuance.authz import Role
 from issuance.models import Office, ReceiptText
+from issuance.services import configuration
 from tests.e2e.hands import Hands, Keyboard, Mouse
 from tests.e2e.looking import Looker
+from tests.issuance.world import SETUP
 from tests.lib.faces import serving
 from tests.portal_pages.test_administration_browser import told
 from tests.portal_pages.test_pki_browser import Blind, button, heading, link, refused
@@ -114,8 +116,18 @@ def write(page: Page, portal: str, hands: Hands, see: Any, world: Any) -> None:
     see.look(page, "versions")
     page.goto(f"{portal}/administrera/organisation/{world.clinic.id}/kvittenstext/")
     see.look(page, "text from above")
+    page.goto(f"{portal}/administrera/organisation/{world.region.id}/")
+    hands.press(page.get_by_role("navigation", name="Organisation").get_by_role("link", name="Kvittenstext"))
+    expect(page.get_by_text("Version 2 gäller.")).to_be_visible()
+    see.look(page, "text to be read")
     texts = ReceiptText.objects.filter(organisation=world.region).order_by("version")
     assert [row.regional_addition for row in texts] == ["Ett", "Frågor: kundservice"]
+    long = "Kundservice svarar på frågor om kort, koder och e-legitimation.\n" * 6
+    configuration.set_receipt_text(actor=SETUP, organisation_id=world.region.id, regional_addition=long)
+    page.goto(f"{portal}/administrera/organisation/{world.region.id}/historik/")
+    hands.press(page.locator("summary", has_text="Regionalt tillägg: visa före och efter"))
+    expect(page.get_by_text("Kundservice svarar")).to_be_visible()
+    see.look(page, "history of texts")
 
 
 def test_receipt_texts_by_mouse_and_looked_at(world: Any, portal: str, browser: Browser) -> None:

@@ -1,17 +1,20 @@
-"""Redigera kvittenstext over HTTP: versions, which text holds, and two who write at once."""
+"""Kvittenstext over HTTP: versions, which text holds, two who write at once, and who may only read."""
 
 from typing import Any
 
+import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from issuance.authz import Role
 from issuance.models import ReceiptText
 from issuance.services import configuration
 from tests.issuance.world import SETUP
-from tests.portal_pages.test_administration import MOST_QUERIES, at, fields_of, issuer
+from tests.portal_pages.test_administration import MOST_QUERIES, at, client_of, fields_of, issuer
 from tests.portal_pages.test_person import text_of
 
 NAME = "organisation_receipt_text"
+READ = "organisation_receipt_texts"
 
 
 def write(world: Any, text: str) -> ReceiptText:
@@ -73,3 +76,61 @@ def test_many_versions_are_paged_within_few_queries(world: Any) -> None:
     second = client.get(first.context["next_url"].split("#")[0])
     assert [each.version for each in second.context["found"].versions] == [5, 4, 3, 2, 1]
     assert client.get(f"{at(NAME, world.region)}?fore=x").context["found"].versions[0].version == 25
+
+
+@pytest.mark.parametrize("role", [Role.READER, Role.GLOBAL_READER], ids=str)
+def test_who_may_only_read_reads_what_holds_and_each_version(world: Any, role: Role) -> None:
+    client = client_of(world.officer(role=role))
+    assert "Ingen text är bestämd" in text_of(client.get(at(READ, world.region)))
+    write(world, "Ett")
+    write(world, "Två")
+    page = client.get(at(READ, world.region))
+    text = text_of(page)
+    for expected in ("Version 2 gäller", "2 (gäller)", "Två", "Ett", "Systemet: uppsättning"):
+        assert expected in text, expected
+    assert at(NAME, world.region) not in page.content.decode()
+    assert client.get(at(NAME, world.region)).status_code == 403
+    assert "Den från Regionen gäller" not in text_of(client.get(at(READ, world.clinic)))
+    assert "Texten från Regionen gäller. Två" in text_of(client.get(at(READ, world.clinic)))
+    write(world, "")
+    assert "Version 3 gäller. Den är tom" in text_of(client.get(at(READ, world.region)))
+    assert "Den från Regionen gäller. Den är tom" in text_of(client.get(at(READ, world.clinic)))
+    assert at(READ, world.region) in client.get(at("organisation", world.region)).content.decode()
+
+
+def test_who_may_edit_is_led_there(world: Any) -> None:
+    assert f'href="{at(NAME, world.region)}"' in issuer(world).get(at(READ, world.region)).content.decode()
+
+
+def test_the_history_tells_the_text_before_and_after(world: Any) -> None:
+    long = "Frågor besvaras av kundservice.\n" * 9
+    for text in ("Ett", "Två", long, ""):
+        write(world, text)
+    page = client_of(world.officer(role=Role.READER)).get(at("organisation_history", world.region))
+    text = text_of(page)
+    for expected in (
+        "Kvittenstext ändrades Version: 1 Regionalt tillägg: från – → till Ett",
+        "Kvittenstext ändrades Version: 2 Regionalt tillägg: från Ett → till Två",
+        "Version: 3 Regionalt tillägg: visa före och efter Före Två Efter Frågor besvaras av kundservice. Frågor",
+    ):
+        assert expected in text, expected
+    (removed, *_) = [entry for entry in page.context["entries"] if entry.what == "Kvittenstext ändrades"]
+    (change,) = removed.changes
+    assert (change.before, change.after, change.is_long) == (long.strip(), "–", True)
+
+
+def test_long_lists_and_histories_of_texts_take_few_queries(world: Any) -> None:
+    client = client_of(world.officer(role=Role.READER))
+    write(world, "Text")
+    for name in (READ, "organisation_history"):
+        client.get(at(name, world.region))
+        with CaptureQueriesContext(connection) as few:
+            client.get(at(name, world.region))
+        for number in range(24):
+            write(world, f"{name} {number}")
+        with CaptureQueriesContext(connection) as many:
+            first = client.get(at(name, world.region))
+        assert len(many) <= len(few) <= MOST_QUERIES, name  # the history's first page names also what older events name
+        if name == READ:
+            second = client.get(first.context["next_url"].split("#")[0])
+            assert [each.version for each in second.context["found"].versions] == [5, 4, 3, 2, 1]

@@ -56,6 +56,13 @@ def test_a_role_from_the_organisation_and_its_end(world: Any, browser: Browser, 
         page.get_by_role("button", name="Ta bort").click()
         page.wait_for_url("**/roller/")
         assert page.get_by_text("Behörighetsrollen är borttagen").count() == 1
+        page.goto(portal + reverse("person_roles", args=[person.id]))
+        page.get_by_role("link", name="Visa avslutade behörighetsroller").click()
+        assert page.get_by_role("row", name="ID-administratör Ja Regionen").count() == 1
+        look(page, "roller-person-avslutade")
+        page.goto(portal + reverse("organisation_history", args=[world.region.id]))
+        assert page.get_by_text("Innehavare: Bengt Persson").count() == 2
+        look(page, "roller-organisation-historik")
     assert not person.role_grants.filter(valid_to=None).exists()
 
 

@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext as _
 
 from issuance.authz import Actor
-from issuance.models import Event, RoleGrant
+from issuance.models import Event, ReceiptText, RoleGrant
 from issuance.models.events import NAMING_AN_ORGANISATION, ROLE_ACTIONS
 from issuance.queries import event_words, officers
 from issuance.queries.administration import change_words, role_reach
@@ -18,6 +18,8 @@ from issuance.queries.history import names_of
 from issuance.services.configuration import Change
 
 PAGE = 50
+_ONE_LINE = 160
+_RECEIPT_TEXT_SET = "organisation.receipt_text_set"
 _KEPT = ("version", "before", "after")
 _WITH_ROLES = ("area", "organisation")
 
@@ -29,6 +31,11 @@ class FieldChange:
     label: str
     before: str
     after: str
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the values are text of lines, or more of it than stands well on one."""
+        return "\n" in self.before + self.after or len(self.before) + len(self.after) > _ONE_LINE
 
 
 @dataclass(frozen=True)
@@ -96,7 +103,7 @@ def _grants(actor: Actor, subject_type: str, subject_ref: UUID | str) -> list[st
 def _entries(actor: Actor, rows: Sequence[Event], subject_type: str) -> Iterator[ConfigurationEntry]:
     refs = {row.actor_ref for row in rows} | {_holder(row) for row in rows if row.action in ROLE_ACTIONS}
     who, hsa_ids = names_of(actor, refs), officers.hsa_ids(actor, refs)
-    facts = {row.id: _told(row, subject_type) for row in rows if row.action not in ROLE_ACTIONS}
+    facts = {row.id: _told(row, subject_type) for row in rows if row.action not in ROLE_ACTIONS} | _with_texts(rows)
     names = change_words.names_in(actor, (pair for each in facts.values() for pair in _values(each)))
     for row in rows:
         if row.id in facts:
@@ -139,6 +146,28 @@ def _told(row: Event, subject_type: str) -> Mapping[str, Any]:
     if row.subject_type == subject_type:
         return facts
     return {**facts, row.subject_type: row.subject_ref, "organisation": None}
+
+
+def _with_texts(rows: Iterable[Event]) -> dict[int, Mapping[str, Any]]:
+    """By event that tells a version of a receipt text the facts with this text and the one before, which the versions keep."""
+    told = [row for row in rows if row.action == _RECEIPT_TEXT_SET]
+    if not told:
+        return {}
+    versions = {row.facts["receipt_text_version"] - back for row in told for back in (0, 1)}
+    found = ReceiptText.objects.filter(organisation=UUID(told[0].subject_ref), version__in=versions)
+    texts = dict(found.values_list("version", "regional_addition"))
+
+    def part(version: int) -> dict[str, str]:
+        return {"regional_addition": texts.get(version, "")}
+
+    return {
+        row.id: {
+            **row.facts,
+            "before": part(row.facts["receipt_text_version"] - 1),
+            "after": part(row.facts["receipt_text_version"]),
+        }
+        for row in told
+    }
 
 
 def _values(facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

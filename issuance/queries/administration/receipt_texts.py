@@ -38,8 +38,8 @@ class ReceiptTexts:
 
 
 def receipt_texts(*, actor: Actor, organisation_id: UUID, before: int | None = None) -> ReceiptTexts:
-    """The additions of an organisation that the actor may edit. Raises NotFound, Forbidden."""
-    organisation = policy.get(actor, Action.EDIT_RECEIPT_TEXT, Organisation.objects.all(), organisation_id)
+    """The additions of an organisation whose configuration the actor sees. Raises NotFound, Forbidden."""
+    organisation = policy.get(actor, Action.VIEW_CONFIGURATION, Organisation.objects.all(), organisation_id)
     holds = receipt_content.regional_addition(organisation)
     own = holds if holds is not None and holds.organisation_id == organisation.id else None
     rows = ReceiptText.objects.filter(organisation=organisation)

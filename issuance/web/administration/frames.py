@@ -41,6 +41,7 @@ AREA_CONFIGURATION: tuple[Entry, ...] = (
 ORGANISATION_TABS: tuple[tuple[str, Promise], ...] = (
     ("organisation", _("Uppgifter")),
     ("organisation_customisation", _("Kortanpassning")),
+    ("organisation_receipt_texts", _("Kvittenstext")),
     ("organisation_holders", _("Innehavare")),
     ("organisation_history", _("Historik")),
 )

@@ -1,7 +1,7 @@
-"""Redigera kvittenstext: the regional addition to receipts, with its versions (domain.md 7.3)."""
+"""Kvittenstext: the regional addition to receipts with its versions, to be read, and to be edited (domain.md 7.3)."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django import forms
@@ -11,7 +11,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from issuance.authz import Action
 from issuance.queries.administration import places, receipt_texts
@@ -37,6 +37,19 @@ class ReceiptTextForm(EditForm):
     )
 
 
+@require_safe
+def organisation_receipt_texts(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
+    """The text that holds and its versions, for all who see the configuration. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = places.organisation_head(actor=actor, organisation_id=organisation_id)
+    may_edit = Action.EDIT_RECEIPT_TEXT in head.rights
+    context = {
+        **_versions(request, organisation_id),
+        "edit_url": reverse("organisation_receipt_text", args=[organisation_id]) if may_edit else "",
+    }
+    return organisation_page(request, "administration/receipt_texts.html", head, context, here="organisation_receipt_texts")
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 def organisation_receipt_text(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
     """An organisation's addition to receipts, and a new version of it. Raises NotFound, Forbidden."""
@@ -59,18 +72,25 @@ def organisation_receipt_text(request: HttpRequest, organisation_id: UUID) -> Ht
         if made is not None:
             messages.success(request, _("Kvittenstexten är sparad."))
             return redirect("organisation_receipt_text", organisation_id)
-    found = receipt_texts.receipt_texts(actor=actor, organisation_id=organisation_id, before=_before(request))
+    versions = _versions(request, organisation_id)
     context = {
-        "head": head,
-        "form": form or ReceiptTextForm(initial=initial(ReceiptTextForm, found)),
+        **versions,
+        "form": form or ReceiptTextForm(initial=initial(ReceiptTextForm, versions["found"])),
         "submit": _("Spara"),
         "cancel_url": reverse("organisation", args=[organisation_id]),
+    }
+    template, step = "administration/receipt_text.html", _("Redigera kvittenstext")
+    return organisation_page(request, template, head, context, here="organisation", step=step, status=status)
+
+
+def _versions(request: HttpRequest, organisation_id: UUID) -> dict[str, Any]:
+    """What `administration/receipt_versions.html` draws."""
+    found = receipt_texts.receipt_texts(actor=actor_of(request), organisation_id=organisation_id, before=_before(request))
+    return {
         "found": found,
         "next_url": f"{request.path}?fore={found.before}#versioner" if found.before else "",
         "first_url": f"{request.path}#versioner" if "fore" in request.GET else "",
     }
-    template, step = "administration/receipt_text.html", _("Redigera kvittenstext")
-    return organisation_page(request, template, head, context, here="organisation", step=step, status=status)
 
 
 def _before(request: HttpRequest) -> int | None:
