@@ -18,6 +18,7 @@ from issuance.authz.roles import AREA_ROLES, GLOBAL_ROLES
 from issuance.models import Event, IssuingArea, Organisation, Person, Post, RoleGrant
 from issuance.services import _transactions
 from issuance.services.actors import actor_of_person, scope_path_of
+from issuance.services.configuration import Change, Outdated
 from issuance.services.subjects import subject_ref
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
@@ -111,7 +112,8 @@ def change_role(*, actor: Actor, grant_id: UUID, version: int, protected_persons
     """Sets a role's add-on for protected persons and its last day; the same values change nothing.
 
     What it no longer allows ends on the next request, and the activations under way that it alone allowed at once. Raises
-    NotFound, Forbidden as `assign_role` does, Invalid (last day), Conflict if it has ended or was changed since `version`.
+    NotFound, Forbidden as `assign_role` does, Invalid (last day), Conflict if it has ended, Outdated if it was changed since
+    `version`.
     """
     grant = _locked(actor, [grant_id])[0]
     policy.require_assignable(actor, Role(grant.role), scope_path_of(grant), protected_persons=protected_persons)
@@ -127,14 +129,34 @@ def change_role(*, actor: Actor, grant_id: UUID, version: int, protected_persons
     if not changed:
         return grant
     if grant.version != version:
-        message = "Rollen ändrades av någon annan medan du arbetade. Jämför och spara igen om dina uppgifter ska gälla."
-        raise Conflict("changed-meanwhile", message)
+        now = {"protected_persons": grant.protected_persons, "valid_to": _day(last_day_of(grant))}
+        raise Outdated(grant.version, _changes_since(grant, version), now)
     grant.protected_persons, grant.valid_to, grant.version = protected_persons, end, grant.version + 1
     _require_not_held(grant.person, Role(grant.role), [grant])
     grant.save(update_fields=["protected_persons", "valid_to", "version"])
     _transactions.end_of_officer(actor_of_person(grant.person_id), actor_ref=actor.ref)
-    _record(actor, "role.changed", grant, before=before, after=_held(grant))
+    _record(actor, "role.changed", grant, version=grant.version, before=before, after=_held(grant))
     return grant
+
+
+def _changes_since(grant: RoleGrant, version: int) -> list[Change]:
+    """What was changed after `version`, oldest first; of the role's end its last day."""
+    events = Event.objects.filter(
+        action="role.changed", subject_type="person", subject_ref=str(grant.person_id), facts__grant=str(grant.pk),
+        facts__version__gt=version,
+    )  # fmt: skip
+    found = []
+    for event in events.order_by("id"):
+        before, after = event.facts["before"], event.facts["after"]
+        for name in ("protected_persons", "valid_to"):
+            if before[name] != after[name]:
+                values = [_day(_last_day(each[name])) if name == "valid_to" else each[name] for each in (before, after)]
+                found.append(Change(event.at, event.actor_ref, name, *values))
+    return found
+
+
+def _day(day: dt.date | None) -> str | None:
+    return day.isoformat() if day else None
 
 
 def end_role(*, actor: Actor, grant_id: UUID) -> RoleGrant:
@@ -171,9 +193,15 @@ def current(grants: Any) -> Any:
 
 def last_day_of(grant: RoleGrant) -> dt.date | None:
     """The last day, in Stockholm, on which the role holds for a part at least; None without one."""
-    if grant.valid_to is None:
+    return _last_day(grant.valid_to)
+
+
+def _last_day(end: dt.datetime | str | None) -> dt.date | None:
+    """The last day before a moment, as a row or an event holds it."""
+    if end is None:
         return None
-    return (grant.valid_to - dt.timedelta(microseconds=1)).astimezone(clock.STOCKHOLM).date()
+    moment = dt.datetime.fromisoformat(end) if isinstance(end, str) else end
+    return (moment - dt.timedelta(microseconds=1)).astimezone(clock.STOCKHOLM).date()
 
 
 def _locked(actor: Actor, grant_ids: Sequence[UUID]) -> list[RoleGrant]:

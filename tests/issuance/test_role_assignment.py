@@ -9,6 +9,7 @@ from issuance.authz import Action, Role, policy
 from issuance.models import Event, Person, PersonScope, Post, RoleGrant
 from issuance.services import role_assignment
 from issuance.services.actors import actor_of_person
+from issuance.services.configuration import Outdated
 from issuance.services.role_assignment import Period
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
@@ -267,7 +268,7 @@ class TestAtOnce:
             )
 
         raised = run_at_once(8, change)
-        assert [type(error) for error in raised] == [Conflict] * 7
+        assert [type(error) for error in raised] == [Outdated] * 7
         grant.refresh_from_db()
         assert (grant.version, len(events("role.changed"))) == (2, 1)
 

@@ -51,6 +51,14 @@ def assign(world: Any, person: Person, role: Role = Role.ID_ADMINISTRATOR, **mor
 
 
 class TestFromTheOrganisation:
+    def test_the_administration_is_told_who_gives_the_roles_here(self, world: Any) -> None:
+        address = reverse("organisation_roles", args=[world.region.id])
+        adding = reverse("organisation_role_add", args=[world.region.id])
+        told = client_of(world.officer(role=Role.SYSTEM_ADMIN)).get(address)
+        assert "Områdets ansvariga utgivare delar ut rollerna" in text_of(told)
+        assert f'href="{adding}"' not in told.content.decode()
+        assert f'href="{adding}"' in client_of(issuer_of(world)).get(address).content.decode()
+
     def test_the_list_has_the_columns_of_the_slides(self, world: Any) -> None:
         assign(world, world.post(given_name="Jörgen", surname="Sand").person)
         assign(world, world.post(given_name="Britta", surname="Norgren").person, Role.READER, organisation_id=world.clinic.id)
@@ -261,11 +269,54 @@ class TestFromThePerson:
         assert told.status_code == 409
         page = told.content.decode()
         assert f"till {clock.today() + 3 * DAY}" in text_of(told), "what stands now"
+        assert f"Gäller till: – → {clock.today() + 3 * DAY} (" in text_of(told), "who did what meanwhile"
+        assert f"Nu står det: {clock.today() + 3 * DAY}" in text_of(told)
         assert sent["valid_to"] in page, "what was typed"
         assert re.search(r'name="version" value="2"', page)
         assert client.post(address, {**sent, "version": "2"}).status_code == 302
         grant.refresh_from_db()
         assert (grant.protected_persons, role_assignment.last_day_of(grant)) == (True, clock.today() + 9 * DAY)
+
+    def test_what_another_did_to_a_field_that_was_not_touched_stays(self, world: Any) -> None:
+        grant = assign(world, world.post().person)
+        client, address = client_of(issuer_of(world, protected=True)), reverse("role_change", args=[grant.id])
+        role_assignment.change_role(actor=SETUP, grant_id=grant.id, version=1, protected_persons=True, last=None)
+        sent = {"version": "1", "valid_to": f"{clock.today() + 9 * DAY}"}
+        told = client.post(address, sent)
+        assert told.status_code == 409
+        assert "Sekretess: Nej → Ja" in text_of(told)
+        assert re.search(r'name="protected_persons"[^>]* checked', told.content.decode()), "the box was not touched"
+        assert client.post(address, {**sent, "version": "2", "protected_persons": "on"}).status_code == 302
+        grant.refresh_from_db()
+        assert (grant.protected_persons, role_assignment.last_day_of(grant)) == (True, clock.today() + 9 * DAY)
+
+    def test_a_role_that_another_ended_meanwhile_says_by_whom_and_when(self, world: Any) -> None:
+        grant = assign(world, world.post().person)
+        clients = [client_of(issuer_of(world)), client_of(world.officer(role=Role.DEPUTY_ISSUER))]
+        assert clients[0].post(reverse("role_end", args=[grant.id])).status_code == 302
+        for name, sent in (("role_change", {"version": "1"}), ("role_end", {})):
+            told = clients[1].post(reverse(name, args=[grant.id]), sent)
+            assert told.status_code == 409
+            for words in ("Rollen är avslutad", "ID-administratör", "Regionen", "av Handläggare Provsson", f"{clock.today()}"):
+                assert words in text_of(told)
+        stranger = client_of(world.officer(world.stranger, Role.RESPONSIBLE_ISSUER))
+        assert stranger.get(reverse("role_end", args=[grant.id])).status_code == 404
+
+    def test_a_role_whose_last_day_has_passed_says_so(self, world: Any) -> None:
+        grant = assign(world, world.post().person)
+        RoleGrant.objects.filter(pk=grant.pk).update(valid_to=clock.now())
+        told = client_of(issuer_of(world)).get(reverse("role_change", args=[grant.id]))
+        assert told.status_code == 409
+        assert "efter sin sista dag" in text_of(told)
+
+    def test_a_role_that_has_not_begun_ends_without_a_word_of_log_ins(self, world: Any) -> None:
+        period = role_assignment.Period(clock.today() + 5 * DAY, None)
+        grant = assign(world, world.post().person, period=period)
+        client, address = client_of(issuer_of(world)), reverse("role_end", args=[grant.id])
+        assert "Rollen har inte börjat gälla" in text_of(client.get(address))
+        told = client.post(address, follow=True)
+        assert "borttagen innan den började gälla" in text_of(told)
+        assert "inloggningar har avslutats" not in text_of(told)
 
     def test_the_history_tells_before_and_after(self, world: Any) -> None:
         person = world.post().person
@@ -295,7 +346,7 @@ class TestFromThePerson:
         assert client.post(f"{address}?alla=1").status_code == 302
         assert holder.get("/sok/").status_code == 403
         assert actor_of_person(person.id).grants == ()
-        assert client.get(address).status_code == 404, "an ended role has no page"
+        assert client.get(address).status_code == 409, "an ended role is there no more to end"
 
     def test_a_change_bites_on_the_next_request(self, world: Any) -> None:
         person, secret = world.post().person, world.post(protected=True).person

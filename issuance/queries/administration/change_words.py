@@ -79,6 +79,7 @@ FIELDS: Mapping[str, str] = {
     "generation": _("Produktgeneration"),
     "valid_to": _("Gäller till"),
     "verified_at": _("Verifierad"),
+    "protected_persons": _("Sekretess"),
 }
 """Names of fields and facts. What is not here stands in the log and is not shown."""
 

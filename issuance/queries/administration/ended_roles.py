@@ -4,12 +4,14 @@ import datetime as dt
 from dataclasses import dataclass
 from uuid import UUID
 
-from issuance.authz import Actor
-from issuance.models import RoleGrant
+from issuance.authz import Action, Actor, policy
+from issuance.models import Event, Person, RoleGrant
 from issuance.queries.administration import paging, role_reach, role_words
+from issuance.queries.history import names_of
 from issuance.queries.role_places import place_of
 from issuance.services.role_assignment import last_day_of
 from siths_portal.lib import clock
+from siths_portal.lib.rows import the_only
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,32 @@ def of_person(*, actor: Actor, person_id: UUID, after: UUID | None = None, limit
     ).select_related("area", "organisation")
     found, further = paging.page(rows, column="valid_to", descending=True, after=after, limit=limit)
     return EndedPage(tuple(_line(row) for row in found), further)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How one role ended: `at`, and by whom in words; `by` is empty for a role whose last day has passed."""
+
+    person_id: UUID
+    line: EndedLine
+    at: dt.datetime
+    by: str
+
+
+def ending(*, actor: Actor, grant_id: UUID) -> Ending:
+    """How a role ended, for one who came to change or end it. Raises NotFound for any other, Forbidden as for those that last."""
+    rows = RoleGrant.objects.filter(
+        role_reach.in_reach(actor), role_reach.visible_holders(actor), pk=grant_id, valid_to__lte=clock.now()
+    )
+    row = the_only(rows.select_related("area", "organisation"))
+    if row is None or row.valid_to is None:
+        raise policy.not_found()
+    policy.get(actor, Action.ASSIGN_ROLE, Person.objects.all(), row.person_id)
+    event = Event.objects.filter(
+        action="role.ended", subject_type="person", subject_ref=str(row.person_id), facts__grant=str(row.pk)
+    ).first()
+    by = names_of(actor, {event.actor_ref})[event.actor_ref] if event else ""
+    return Ending(row.person_id, _line(row), row.valid_to, by)
 
 
 def _line(row: RoleGrant) -> EndedLine:

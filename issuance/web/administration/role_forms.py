@@ -1,7 +1,7 @@
 """Forms of roles, training and person check. Whether what they hold may be is the services' to say."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from issuance.authz import Role
 from issuance.domain.qualifications import SWEDISH, QualificationKind
 from issuance.queries.administration import role_words
+from issuance.web.administration.editing import EditForm
 from siths_portal.lib.forms import Form
 
 _DAY = "%Y-%m-%d"
@@ -66,12 +67,18 @@ class AddHolderForm(RoleForm):
     )
 
 
-class ChangeRoleForm(Form):
+class ChangeRoleForm(EditForm):
     """What of a role can be changed."""
 
-    version = forms.IntegerField(required=False, min_value=0, widget=forms.HiddenInput())
+    columns: ClassVar[Mapping[str, str]] = {name: name for name in ("protected_persons", "valid_to")}
+
     protected_persons = forms.BooleanField(label=_("Hantera skyddade personer"), required=False)
     valid_to = day_field(_("Gäller till och med"), help_text=_("Tomt fält: tills vidare."))
+
+    @classmethod
+    def as_typed(cls, column: str, value: Any) -> str:
+        """As a browser sends it: a box that is ticked, and one that is not."""
+        return super().as_typed(column, value) if column != "protected_persons" else "on" if value else ""
 
 
 class QualificationForm(Form):

@@ -1,5 +1,6 @@
 """Redigera roller: the roles of an organisation, and the pages that change or end one role."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from issuance.queries.administration import places, role_words, roles
+from issuance.authz import Actor, policy
+from issuance.authz.roles import ORGANISATION_ROLES
+from issuance.models import Organisation
+from issuance.queries.administration import ended_roles, places, role_words, roles
 from issuance.queries.administration.roles import GrantLine
 from issuance.services import role_assignment
 from issuance.web.administration.around import (
@@ -23,9 +27,10 @@ from issuance.web.administration.around import (
     page,
     way_to_organisation,
 )
+from issuance.web.administration.editing import saved
 from issuance.web.administration.role_forms import ChangeRoleForm
 from issuance.web.administration.role_frame import kept, person_page, recent_login
-from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.errors import Conflict, NotFound
 
 
 @require_safe
@@ -42,7 +47,7 @@ def organisation_roles(request: HttpRequest, organisation_id: UUID) -> HttpRespo
         "first_url": first_url(request),
     }
     functions = [
-        Link(_("Lägg till behörighetsroll"), reverse("organisation_role_add", args=[head.id])),
+        _add_link(actor, organisation),
         Link(_("Alla rollinnehavare"), reverse("role_holders")),
         Link(_("Vad får rollen göra?"), reverse("role_rights")),
     ]
@@ -57,31 +62,41 @@ def organisation_roles(request: HttpRequest, organisation_id: UUID) -> HttpRespo
     )
 
 
+def _add_link(actor: Actor, organisation: Organisation) -> Link:
+    """The way to give a role, off for those whose own roles are above an area's and give none in it (ADR 0188)."""
+    name, address = _("Lägg till behörighetsroll"), reverse("organisation_role_add", args=[organisation.pk])
+    if policy.assignable(actor, organisation.scope_path) & ORGANISATION_ROLES:
+        return Link(name, address)
+    return Link(name, address, allowed=False, reason=_("Områdets ansvariga utgivare delar ut rollerna i organisationerna."))
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 def role_change(request: HttpRequest, grant_id: UUID) -> HttpResponse:
     """The add-on and the last day of one role. Raises NotFound, Forbidden."""
     actor = actor_of(request)
-    line = roles.grant(actor=actor, grant_id=grant_id)
+    try:
+        line = roles.grant(actor=actor, grant_id=grant_id)
+    except NotFound:
+        return _over(request, grant_id)
     if step_up := recent_login(request):
         return step_up
     if request.method != "POST":
         initial = {"version": line.version, "protected_persons": line.protected_persons, "valid_to": line.last}
         return _changing(request, line, ChangeRoleForm(initial=initial | _ticked(kept(request), "protected_persons")))
     form = ChangeRoleForm(request.POST)
-    if not form.is_valid():
-        return _changing(request, line, form, status=Invalid.http_status)
-    try:
-        role_assignment.change_role(
+    changed, status = saved(
+        form,
+        actor,
+        lambda typed: role_assignment.change_role(
             actor=actor,
             grant_id=grant_id,
-            version=form.cleaned_data["version"] or 0,
-            protected_persons=form.cleaned_data["protected_persons"],
-            last=form.cleaned_data["valid_to"],
-        )
-    except (Conflict, Invalid) as error:
-        form.take(error)
-        form.data = {**request.POST.dict(), "version": str(line.version)}  # to be saved over what stands above, as a decision
-        return _changing(request, line, form, status=error.http_status)
+            version=typed["version"],
+            protected_persons=typed["protected_persons"],
+            last=typed["valid_to"],
+        ),
+    )
+    if changed is None:
+        return _changing(request, line, form, status=status)
     messages.success(request, _("Behörighetsrollen är ändrad."))
     return redirect("person_roles", line.person_id)
 
@@ -96,17 +111,33 @@ def _changing(request: HttpRequest, line: GrantLine, form: ChangeRoleForm, *, st
 def role_end(request: HttpRequest, grant_id: UUID) -> HttpResponse:
     """Asks before a role ends, with `?alla=1` wherever the actor may end it; when posted, ends it. Raises NotFound, Forbidden."""
     actor = actor_of(request)
-    line = roles.grant(actor=actor, grant_id=grant_id)
+    try:
+        line = roles.grant(actor=actor, grant_id=grant_id)
+    except NotFound:
+        return _over(request, grant_id)
     lines = roles.alike(actor=actor, line=line) if request.GET.get("alla") == "1" else [line]
     if request.method != "POST":
         head = roles.person(actor=actor, person_id=line.person_id)
-        context = {"line": line, "lines": lines, "role": role_words.name(line.role)}
+        context = {"line": line, "lines": lines, "role": role_words.name(line.role), "in_force": _in_force(lines)}
         return person_page(request, "administration/roles/end.html", head, context)
     if step_up := recent_login(request):
         return step_up
     role_assignment.end_roles(actor=actor, grant_ids=[each.id for each in lines])
-    messages.success(request, _("Behörighetsrollen är borttagen. Personens inloggningar har avslutats."))
+    done = _("Behörighetsrollen är borttagen. Personens inloggningar har avslutats.")
+    messages.success(request, done if _in_force(lines) else _("Behörighetsrollen är borttagen innan den började gälla."))
     return redirect("person_roles", line.person_id)
+
+
+def _in_force(lines: Sequence[GrantLine]) -> bool:
+    """Whether a log-in rests on one of the roles: one that has not begun leaves it alone."""
+    return any(line.begins is None for line in lines)
+
+
+def _over(request: HttpRequest, grant_id: UUID) -> HttpResponse:
+    """Tells how a role ended that is no longer there to change or end. Raises NotFound, Forbidden."""
+    found = ended_roles.ending(actor=actor_of(request), grant_id=grant_id)
+    head = roles.person(actor=actor_of(request), person_id=found.person_id)
+    return person_page(request, "administration/roles/over.html", head, {"found": found}, status=Conflict.http_status)
 
 
 def _ticked(typed: dict[str, str], name: str) -> dict[str, Any]:
