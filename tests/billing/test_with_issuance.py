@@ -35,7 +35,7 @@ def test_from_a_sent_card_to_an_invoice(world, tmp_path):
     assert previewed_line(order.id) is None, "ordered is not sent"
     sent(order)
     charge(world.city)
-    active(world.post(world.city))
+    active(world.post(world.city), valid_to=clock.now() + dt.timedelta(days=100))
     comment = world.office.invoice_comment
     assert previewed_line(order.id) == f"631 REK, {comment}"
 
