@@ -100,8 +100,11 @@ def take_back(rows: Sequence[Claimed], moment: dt.datetime, *, free: bool) -> No
     """
     if not rows:
         return
-    ours = Certificate.objects.filter(id__in=[row.id for row in rows], status=CertificateStatus.RESERVED)
+    reserved_still = Certificate.objects.filter(id__in=[row.id for row in rows], status=CertificateStatus.RESERVED)
     with transaction.atomic(durable=True):
+        # In one order, as those take the locks who revoke several: else each could wait for the other.
+        locked = reserved_still.select_for_update(no_key=True).order_by("id").values_list("id", flat=True)
+        ours = Certificate.objects.filter(id__in=list(locked))
         ours.update(signing_attempts=F("signing_attempts") - 1)
         for before in {row.signing_started_at for row in rows} if free else ():
             same = [row.id for row in rows if row.signing_started_at == before]
