@@ -329,7 +329,7 @@ def issue_while_the_token_restarts(stage: Stage, number: int, threads: int, turn
     def restart(made: threading.Semaphore) -> None:
         for _ in range(RESTARTS):
             for _ in range(threads * turns * 2 // (RESTARTS + 1)):
-                assert made.acquire(timeout=120), "the token does not come back"
+                assert made.acquire(timeout=300), "the token does not come back"
             with here._lock.alone():
                 ctypes.CDLL(settings.PKCS11_MODULE).C_Finalize(None)
 

@@ -239,6 +239,7 @@ def test_a_file_that_cannot_be_followed_is_wrong_use(tmp_path, old, new, text):
 class TestCut:
     """A ceremony that loses power at a named point is finished by following the same file again."""
 
+    @pytest.mark.timeout(900)
     @pytest.mark.parametrize("point", ["pki.key.before-commit", "pki.ceremony.after-key", "pki.ceremony.after-certificate"])
     def test_repeating_finishes(self, point, tmp_path):
         path, armed = tmp_path / "cut.yaml", tmp_path / "armed"
@@ -269,6 +270,7 @@ class TestCut:
         assert len(in_tokens) == 6 + len(SERVICE_KEYS)
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.django_db(transaction=True)
 def test_the_demos_own_file_with_its_full_keys(own_tokens, settings, tmp_path):
     approved(DEMO_FILE.read_bytes())

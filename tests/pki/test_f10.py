@@ -194,6 +194,7 @@ def test_f10_4_what_may_have_been_signed_and_never_can_be_is_revoked_for_everybo
 # --- 5: eight threads in two processes, while the token restarts --------------------------------------------------------------
 
 
+@pytest.mark.timeout(900)
 def test_f10_5_eight_threads_in_two_processes_issue_while_the_token_restarts(demo_pki, tmp_path):
     (tmp_path / "stage").mkdir()
     stage = Stage(tmp_path / "stage")
@@ -203,7 +204,7 @@ def test_f10_5_eight_threads_in_two_processes_issue_while_the_token_restarts(dem
     for child in children:
         child.start()
     for child in children:
-        child.join(240)
+        child.join(600)
         assert child.exitcode == 0
     assert [int(line[0]) > 1 for line in stage.log("restarts").read()] == [True, True], "the token did restart"
     settle(stage)
