@@ -114,7 +114,7 @@ def _add_role(rows: _Rows, index: int, person_id: str, place: ScalePlace, now: d
     area, organisation = (place_id("area", place.region), None) if in_area else (None, organisation_id(place))
     grant = row_id("grant", index)
     rows.grants.append((grant, person_id, role.value, area, organisation, protected, now - _YEAR, None, 1))
-    facts = {"grant": grant, "role": role.value}
+    facts = {"grant": grant, "role": role.value, **({"area": area} if in_area else {"organisation": organisation})}
     rows.events.append((now, SETUP.ref, "role.assigned", "person", person_id, None, facts))
     if role not in QUALIFIED_ROLES:
         return
