@@ -1,6 +1,7 @@
 """Articles over HTTP: the catalogue, and what an organisation may order; and both in Chromium."""
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -64,6 +65,16 @@ def test_what_is_not_sold_cannot_be_ticked(world: Any, code: str) -> None:
     assert (response.status_code, "Artikeln säljs inte längre" in text_of(response)) == (422, True)
     assert "610" not in [line.article.code for line in response.context["lines"]]
     assert orderable(world.city) == ["631", "631-REK"]
+
+
+def test_what_was_ticked_beside_it_stays_ticked(world: Any) -> None:
+    """Also in what is sent again: what the page showed ticked at first, and what is ticked now."""
+    configuration.offer_article(actor=SETUP, organisation_id=world.city.id, article_code="631-REK", orderable=False)
+    told = issuer(world).post(at(NAME, world.city), {"shown": ["631", "610"], "article": ["631", "631-REK", "nej"]})
+    assert told.status_code == 422
+    page = told.content.decode()
+    assert set(re.findall(r'name="article" value="([^"]+)"[^>]* checked', page)) == {"631", "631-REK"}
+    assert re.findall(r'name="shown" value="([^"]+)"', page) == ["631", "610"]
 
 
 def test_what_has_ended_is_shown_while_it_is_ticked(world: Any) -> None:

@@ -202,6 +202,18 @@ class TestConnecting:
         assert names(client.get(at("office", office)).context["organisations"]) == ["Kliniken", "Staden"]
         assert names(client.get(at("office_connect", office)).context["choices"]) == ["Regionen"]
 
+    def test_from_the_office_and_back(self, world: Any) -> None:
+        client, deputy = issuer(world), client_of(world.officer(world.clinic, Role.DEPUTY_ISSUER))
+        button = f'name="koppla_bort" value="{world.clinic.id}"'
+        assert button in deputy.get(at("office", world.office)).content.decode()
+        assert deputy.post(at("office_connect", world.office), {"koppla_bort": str(world.city.id)}).status_code == 404
+        assert button in client.get(at("office", world.office)).content.decode()
+        told = client.post(at("office_connect", world.office), {"koppla_bort": str(world.clinic.id)}, follow=True)
+        assert "Organisationen är bortkopplad" in text_of(told)
+        assert names(told.context["organisations"]) == ["Regionen", "Staden"]
+        reader = client_of(world.officer(world.region, Role.READER))
+        assert "koppla_bort" not in reader.get(at("office", world.office)).content.decode()
+
     @pytest.mark.parametrize("sent", [{}, {"organisation": "x"}])
     def test_nothing_marked_is_said(self, world: Any, sent: dict[str, str]) -> None:
         response = issuer(world).post(at("office_connect", world.office), sent)

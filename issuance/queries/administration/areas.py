@@ -129,12 +129,22 @@ def area_facts(*, actor: Actor, area_id: UUID) -> AreaFacts:
 
 def _issuers(actor: Actor, row: IssuingArea) -> tuple[Issuer, ...]:
     """Those who are responsible issuers in the area now, by name."""
-    holding = in_force(RoleGrant.objects.filter(area=row, role=Role.RESPONSIBLE_ISSUER.value))
-    people = {f"user:{person_id}": person_id for person_id in holding.values_list("person_id", flat=True)}
+    people = _holders(row.pk)
     asked = people.values() if policy.holds(actor, Action.ASSIGN_ROLE) else ()
     opened = may_get_roles(actor=actor, person_ids=asked) - {actor.person_id}
     named = officers.names(actor, people).items()
     return tuple(sorted((Issuer(people[ref], name, people[ref] in opened) for ref, name in named), key=lambda one: one.name))
+
+
+def issuer_names(*, actor: Actor, area_id: UUID) -> tuple[str, ...]:
+    """The names of an area's responsible issuers, as far as the actor may read them; for pages of what lies in the area."""
+    return tuple(sorted(officers.names(actor, _holders(area_id)).values()))
+
+
+def _holders(area_id: UUID) -> dict[str, UUID]:
+    """The persons who are responsible issuers in an area now, as events name them."""
+    holding = in_force(RoleGrant.objects.filter(area=area_id, role=Role.RESPONSIBLE_ISSUER.value))
+    return {f"user:{person_id}": person_id for person_id in holding.values_list("person_id", flat=True)}
 
 
 def organisations_in(

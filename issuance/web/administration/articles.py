@@ -1,6 +1,7 @@
 """Administrera artiklar: the catalogue, and what an organisation may order (domain.md 7.7)."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -189,17 +190,21 @@ def organisation_articles(request: HttpRequest, organisation_id: UUID) -> HttpRe
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
     demand(Action.CHOOSE_ARTICLES in head.rights)
     refusal, status = "", 200
+    lines = articles.offered(actor=actor, organisation_id=organisation_id)
+    shown = [line.article.code for line in lines if line.orderable]
     if request.method == "POST":
         shown, picked = request.POST.getlist("shown"), request.POST.getlist("article")
         try:
             configuration.choose_articles(actor=actor, organisation_id=organisation_id, shown=shown, picked=picked)
         except Invalid as error:
             refusal, status = error.message, error.http_status
+            lines = tuple(replace(line, orderable=line.article.code in picked) for line in lines)
         else:
             messages.success(request, _("Beställningsbara artiklar är sparade."))
             return redirect("organisation_articles", organisation_id)
     context = {
-        "lines": articles.offered(actor=actor, organisation_id=organisation_id),
+        "lines": lines,
+        "shown": shown,
         "refusal": refusal,
         "cancel_url": reverse("organisation", args=[organisation_id]),
     }

@@ -1,6 +1,6 @@
 """Pages of offices (domain.md 7.5): made, changed, closed, and connected with organisations from both sides."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -35,24 +35,27 @@ def office(request: HttpRequest, office_id: UUID) -> HttpResponse:
     head = offices.office_head(actor=actor, office_id=office_id)
     found = offices.office_facts(actor=actor, office_id=office_id)
     connected = offices.organisations_of(actor=actor, office_id=office_id, after=cursor(request))
+    connect_url = reverse("office_connect", args=[office_id]) if head.may_link and not head.closed else ""
     context = {
         "head": head,
-        "facts": _facts(head.area, found),
+        "facts": _facts(head.area, found, areas.issuer_names(actor=actor, area_id=head.area.id)),
         "organisations": connected.rows,
         "next_url": next_url(request, connected.after, fragment="organisationer"),
         "first_url": first_url(request),
         "use": offices.use_of(actor=actor, office_id=office_id),
         "edit_url": reverse("office_edit", args=[office_id]) if head.may_edit else "",
-        "connect_url": reverse("office_connect", args=[office_id]) if head.may_link and not head.closed else "",
+        "connect_url": connect_url,
+        "disconnect_url": connect_url if any(each.may_disconnect for each in connected.rows) else "",
         "invoice_line": invoice_line(found.invoice_comment),
     }
     return office_page(request, "administration/office.html", head, context, here="office")
 
 
-def _facts(area: places.Above, found: OfficeFacts) -> list[dict[str, Any]]:
+def _facts(area: places.Above, found: OfficeFacts, issuers: Sequence[str]) -> list[dict[str, Any]]:
     rows = [
         row(_("Utgivningsområde"), area.name, url=reverse("area", args=[area.id]) if area.seen else "", action=_("Visa")),
         row(_("Utgivande organisation"), found.issuing_organisation),
+        row(_("Ansvarig utgivare"), ", ".join(issuers)),
         row(_("Fakturareferens"), found.invoice_reference),
         row(_("Fakturakommentar"), found.invoice_comment),
         row(_("Kontorsid"), found.office_number, copy=True),
@@ -188,12 +191,16 @@ def office_close(request: HttpRequest, office_id: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def office_connect(request: HttpRequest, office_id: UUID) -> HttpResponse:
-    """Koppla organisation: lets organisations choose the office. Raises NotFound, Forbidden."""
+    """Koppla organisation: lets organisations choose the office, or one no more. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = offices.office_head(actor=actor, office_id=office_id)
     demand(head.may_link)
     refusal, status = "", 200
     if request.method == "POST":
+        if ended := _ids([request.POST.get("koppla_bort", "")]):
+            configuration.disconnect_office(actor=actor, organisation_id=ended[0], office_id=office_id)
+            messages.success(request, _("Organisationen är bortkopplad."))
+            return redirect("office", office_id)
         refusal, status = _act(
             lambda: configuration.connect_organisations(
                 actor=actor, office_id=office_id, organisation_ids=_picked(request, "organisation")
