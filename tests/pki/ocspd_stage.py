@@ -89,7 +89,7 @@ def ocspd(folder, log, *, workers=2):
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
         try:
             # Each worker has a socket of its own, which is there before it is: one that answers says nothing of the others.
-            wait_for(lambda: len(children(process)) == workers and alive(url), alive=lambda: _running(process, log))
+            wait_for(lambda: alive(url) and len(children(process)) == workers, alive=lambda: _running(process, log))
             yield url, process
         finally:
             process.terminate()
