@@ -133,7 +133,8 @@ ROWS: list[Row] = [
     Row("administration", "GET", Action.VIEW_CONFIGURATION),
     Row("area_new", "GET", Action.CREATE_ORGANISATION),
     Row("area_new", "POST", Action.CREATE_ORGANISATION, ok=422),
-    *(Row(name, "GET", Action.VIEW_CONFIGURATION, area, places=AREAS) for name in ("area", "area_history")),
+    *(Row(name, "GET", Action.VIEW_CONFIGURATION, area, places=AREAS) for name in ("area", "area_history", "area_tree")),
+    Row("area_tree", "POST", Action.VIEW_CONFIGURATION, area, data={"text": "finns inte"}, places=AREAS),
     Row("area_extended_searches", "GET", ASSIGN, area, places=AREAS),
     *(
         Row(name, method, Action.CREATE_ORGANISATION, area, ok=ok, places=AREAS)

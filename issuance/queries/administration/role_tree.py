@@ -8,6 +8,7 @@ from issuance.authz import Action, Actor, Role, policy
 from issuance.authz.roles import AREA_ROLES
 from issuance.models import IssuingArea, Organisation
 from issuance.queries.administration.change_words import organisation_number
+from issuance.queries.administration.nesting import nested
 
 
 @dataclass
@@ -26,14 +27,7 @@ def tree(*, actor: Actor, role: Role, held: Collection[UUID]) -> list[Place]:
     """The places in which the actor may give `role`, each under the nearest one above it among them. One query."""
     if role in AREA_ROLES:
         return [Place(row.id, row.name, "", "", row.id in held) for row in _areas(actor) if _may(actor, role, row)]
-    found: dict[str, Place] = {}
-    tops: list[Place] = []
-    for row in _organisations(actor, role):
-        place = _organisation(row, held)
-        found[row.scope_path] = place
-        above = next((found[path] for path in _upwards(row.scope_path) if path in found), None)
-        (above.children if above else tops).append(place)
-    return tops
+    return nested((row.scope_path, _organisation(row, held)) for row in _organisations(actor, role))
 
 
 def count(places: Iterable[Place]) -> int:
@@ -46,10 +40,8 @@ def _areas(actor: Actor) -> Iterable[IssuingArea]:
 
 
 def _organisations(actor: Actor, role: Role) -> list[Organisation]:
-    """From the top downwards, so that what is above a row stands before it; on each level by name."""
     rows = Organisation.objects.visible_to(actor, Action.ASSIGN_ROLE).order_by("name", "id")
-    allowed = [row for row in rows if _may(actor, role, row)]
-    return sorted(allowed, key=lambda row: row.scope_path.count("/"))
+    return [row for row in rows if _may(actor, role, row)]
 
 
 def _may(actor: Actor, role: Role, row: IssuingArea | Organisation) -> bool:
@@ -58,10 +50,3 @@ def _may(actor: Actor, role: Role, row: IssuingArea | Organisation) -> bool:
 
 def _organisation(row: Organisation, held: Collection[UUID]) -> Place:
     return Place(row.id, row.name, organisation_number(row.organisation_number), row.hsa_id, row.id in held)
-
-
-def _upwards(scope_path: str) -> Iterable[str]:
-    parts = scope_path.strip("/").split("/")[:-1]
-    while parts:
-        yield f"/{'/'.join(parts)}/"
-        parts = parts[:-1]

@@ -29,6 +29,7 @@ class Entry:
 
 AREA_TABS: tuple[tuple[str, Promise], ...] = (
     ("area", _("Uppgifter")),
+    ("area_tree", _("Organisationsträd")),
     ("area_history", _("Historik")),
 )
 AREA_FUNCTIONS: tuple[Entry, ...] = (Entry("area_extended_searches", _("Utökade sökningar"), Action.ASSIGN_ROLE),)

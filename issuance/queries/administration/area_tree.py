@@ -1,0 +1,49 @@
+"""An area's organisations as a tree, whole or narrowed to those that a text finds (domain.md 7.2)."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from issuance.authz import Action, Actor
+from issuance.models import Organisation
+from issuance.queries.administration.change_words import organisation_number
+from issuance.queries.administration.nesting import nested, upwards
+
+
+@dataclass
+class Branch:
+    """An organisation, with those below it. `found` where it is what was searched for, not only above it."""
+
+    id: UUID
+    name: str
+    number: str
+    hsa_id: str
+    found: bool
+    children: list["Branch"] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class AreaTree:
+    """The topmost organisations that the actor sees; how many he sees in all, and how many of them the text found."""
+
+    tops: tuple[Branch, ...]
+    seen: int
+    found: int
+
+
+def tree(*, actor: Actor, area_id: UUID, text: str = "") -> AreaTree:
+    """The organisations of an area that the actor sees, by name on each level; with `text` those that have it in name or
+    number, or whose HSA-id begins with it, and those above them. One query."""
+    rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id).order_by("name", "pk")
+    branches = {
+        path: Branch(pk, name, organisation_number(number), hsa_id, _is_found(text, name, number, hsa_id))
+        for pk, name, number, hsa_id, path in rows.values_list("pk", "name", "organisation_number", "hsa_id", "scope_path")
+    }
+    found = [path for path, branch in branches.items() if branch.found]
+    kept = {each for path in found for each in (path, *upwards(path))}
+    return AreaTree(tuple(nested((path, branches[path]) for path in branches if path in kept)), len(branches), len(found))
+
+
+def _is_found(text: str, name: str, number: str, hsa_id: str) -> bool:
+    wanted = " ".join(text.split()).casefold()
+    digits = wanted.replace("-", "")
+    return wanted in name.casefold() or hsa_id.casefold().startswith(wanted) or (digits.isdigit() and digits in number)

@@ -1,0 +1,47 @@
+"""Organisationsträd: an area's organisations under each other, and the way to find one (domain.md 7.2)."""
+
+from uuid import UUID
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_http_methods
+
+from issuance.queries.administration import area_tree, places
+from issuance.web.administration.around import actor_of
+from issuance.web.administration.frames import area_page
+from siths_portal.lib.errors import Invalid
+from siths_portal.lib.forms import Form
+
+_OPEN_TREE = 30
+"""A tree of no more organisations than these is shown unfolded."""
+
+
+class TreeSearchForm(Form):
+    """What to look for; empty shows all."""
+
+    text = forms.CharField(
+        label=_("Sök organisation"),
+        help_text=_("En del av namnet eller organisationsnumret, eller början av HSA-id:t. Tomt fält visar alla."),
+        required=False,
+        max_length=100,
+        error_messages={"max_length": _("Texten är för lång. Skriv högst %(limit_value)d tecken.")},
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def tree(request: HttpRequest, area_id: UUID) -> HttpResponse:
+    """The tree; when posted, what a text finds in it: sent so, since people type persons' numbers into any field of search.
+
+    Raises NotFound, Forbidden.
+    """
+    actor = actor_of(request)
+    head = places.area_head(actor=actor, area_id=area_id)
+    form, text, status = TreeSearchForm(), "", 200
+    if request.method == "POST":
+        form = TreeSearchForm(request.POST)
+        text, status = (form.cleaned_data["text"].strip(), 200) if form.is_valid() else ("", Invalid.http_status)
+    found = area_tree.tree(actor=actor, area_id=area_id, text=text)
+    context = {"form": form, "searched": text, "found": found, "open": bool(text) or found.seen <= _OPEN_TREE}
+    return area_page(request, "administration/area_tree.html", head, context, here="area_tree", status=status)
