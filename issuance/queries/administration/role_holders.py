@@ -16,13 +16,27 @@ from issuance.domain.qualifications import QualificationKind
 from issuance.models import Person, Qualification, RoleGrant
 from issuance.queries.administration import paging, qualifications, role_reach, role_words
 from issuance.queries.administration.qualifications import KindLine, StandingView
+from issuance.queries.role_places import place_of
 from issuance.services import actors
 from issuance.services.role_assignment import current
 from issuance.services.subjects import subject_ref
 from siths_portal.lib import clock
 
 _NO_END = dt.date(9999, 12, 31)
+MOST = 1_000
+"""Role holders are counted no further than this."""
+
+_PLACES = 3
 _QUALIFIED = [role.value for role in QUALIFIED_ROLES]
+
+
+@dataclass(frozen=True)
+class RoleTold:
+    """A role in the actor's scope: what it is called, the first places where it holds by name, and how many more there are."""
+
+    name: str
+    places: tuple[str, ...]
+    more: int
 
 
 @dataclass(frozen=True)
@@ -31,7 +45,7 @@ class HolderLine:
 
     person_id: UUID
     name: str
-    roles: tuple[str, ...]
+    roles: tuple[RoleTold, ...]
     lines: tuple[KindLine, ...]
     standing: StandingView | None
     last_log_in: dt.datetime | None
@@ -58,10 +72,7 @@ def holders(
     *, actor: Actor, shown: Shown = Shown.ALL, role: str = "", after: UUID | None = None, limit: int = paging.PAGE
 ) -> HolderPage:
     """Role holders in the actor's scope by name: all, those to follow up, or those who may not issue. Raises Forbidden."""
-    own = Exists(_own_grants(actor, role_reach.in_reach(actor)).filter(**({"role": role} if role else {})))
-    seen = Person.objects.visible_to(actor).filter(pk=OuterRef("pk"))
-    people = Person.objects.filter(own).filter(Q(is_protected=False) | Q(Exists(seen)))
-    people = _shown(people, shown).annotate(
+    people = _people(actor, shown, role).annotate(
         held=actors.newest_qualifications("pk"),
         opens=Exists(Person.objects.visible_to(actor, Action.ASSIGN_ROLE).filter(pk=OuterRef("pk"))),
     )
@@ -71,7 +82,7 @@ def holders(
     in_force: dict[UUID, list[RoleGrant]] = {}
     for grant in grants:
         in_force.setdefault(grant.person_id, []).append(grant)
-    told = _roles_told(actor, role_reach.in_reach(actor), ids)
+    told = _roles_told(role_reach.in_reach(actor), ids)
     log_ins = authn.last_log_ins(subject_ref(pk) for pk in ids)
     rows = []
     for row in found:
@@ -90,19 +101,33 @@ def holders(
     return HolderPage(tuple(rows), further)
 
 
+def to_follow_up(*, actor: Actor) -> int:
+    """How many role holders in the actor's scope are to be followed up, counted to MOST. Raises Forbidden."""
+    return _people(actor, Shown.FOLLOW_UP)[:MOST].count()
+
+
+def _people(actor: Actor, shown: Shown, role: str = "") -> QuerySet[Person]:
+    own = Exists(_own_grants(actor, role_reach.in_reach(actor)).filter(**({"role": role} if role else {})))
+    seen = Person.objects.visible_to(actor).filter(pk=OuterRef("pk"))
+    return _shown(Person.objects.filter(own).filter(Q(is_protected=False) | Q(Exists(seen))), shown)
+
+
 def _own_grants(actor: Actor, reach: Q) -> QuerySet[RoleGrant]:
     rows: QuerySet[RoleGrant] = current(RoleGrant.objects.filter(reach, person=OuterRef("pk")))
     return rows
 
 
-def _roles_told(actor: Actor, reach: Q, ids: Sequence[UUID]) -> dict[UUID, list[str]]:
-    """By person the names of the roles in the actor's scope, each once, from the widest."""
-    pairs = set(current(RoleGrant.objects.filter(reach, person__in=ids)).values_list("person_id", "role"))
-    found: dict[UUID, list[str]] = {}
+def _roles_told(reach: Q, ids: Sequence[UUID]) -> dict[UUID, list[RoleTold]]:
+    """By person the roles in the actor's scope with their places, each once, from the widest."""
+    places: dict[tuple[UUID, str], set[str]] = {}
+    for grant in current(RoleGrant.objects.filter(reach, person__in=ids)).select_related("area", "organisation"):
+        places.setdefault((grant.person_id, grant.role), set()).add(place_of(grant))
+    found: dict[UUID, list[RoleTold]] = {}
     for role in Role:
-        for person_id, code in pairs:
+        for (person_id, code), names in places.items():
             if code == role.value:
-                found.setdefault(person_id, []).append(role_words.name(code))
+                first = tuple(sorted(names)[:_PLACES])
+                found.setdefault(person_id, []).append(RoleTold(role_words.name(code), first, len(names) - len(first)))
     return found
 
 

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 
 from issuance.authz import Action, Actor, policy
 from issuance.queries import own_training
-from issuance.queries.administration import areas, paging
+from issuance.queries.administration import areas, paging, role_holders
 from issuance.services import setup_import
 from issuance.web.administration.around import (
     Crumb,
@@ -34,6 +34,8 @@ def overview(request: HttpRequest) -> HttpResponse:
     context = {
         "areas": found.rows,
         "training": own_training.notice(actor),
+        "follow_up": role_holders.to_follow_up(actor=actor) if policy.holds(actor, Action.ASSIGN_ROLE) else 0,
+        "follow_up_most": role_holders.MOST,
         "columns": columns(request, order, [("namn", _("Utgivningsområde")), ("utgivare", _("Utgivande organisation"))]),
         "organisations": areas.granted_organisations(actor=actor),
         "next_url": next_url(request, found.after, order),

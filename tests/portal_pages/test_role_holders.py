@@ -1,0 +1,177 @@
+"""Role holders' training and person check, and the list of all with what is to be followed up (domain.md 11.2)."""
+
+import datetime as dt
+import re
+from typing import Any
+
+import pytest
+from django.urls import reverse
+
+from issuance.authz import Role
+from issuance.domain.qualifications import QualificationKind
+from issuance.models import Event, Person, Qualification, RoleGrant
+from issuance.queries.administration import role_holders
+from issuance.queries.administration.role_holders import RoleTold, Shown
+from issuance.services import qualifications
+from siths_portal.lib import clock
+from tests.issuance.world import SETUP
+from tests.portal import portal_client
+from tests.portal_pages.test_person import text_of
+from tests.portal_pages.test_roles import DAY, assign, client_of, issuer_of, rows_of
+
+
+class TestQualifications:
+    def test_recorded_shown_and_withdrawn(self, world: Any) -> None:
+        person = world.post().person
+        assign(world, person)
+        client, address = client_of(issuer_of(world)), reverse("person_roles", args=[person.id])
+        before = text_of(client.get(address))
+        assert "Ska förnyas" in before
+        assert before.count("Saknas") == 2
+        passed = clock.today() - 2 * DAY
+        for kind in QualificationKind:
+            sent = {"kind": kind.value, "passed_on": f"{passed}"}
+            assert client.post(reverse("qualification_add", args=[person.id]), sent).status_code == 302
+        after = text_of(client.get(address))
+        assert "Gäller" in after
+        assert f"{passed}, gäller till {passed + 365 * DAY}" in after
+        assert "Handläggare Provsson" in after, "who recorded it"
+        training = Qualification.objects.get(kind="training")
+        assert client.post(reverse("qualification_withdraw", args=[training.id])).status_code == 302
+        assert "Återtagen" in text_of(client.get(address))
+        assert {event.action for event in Event.objects.filter(action__startswith="qualification.")} == {
+            "qualification.recorded", "qualification.withdrawn",
+        }  # fmt: skip
+
+    def test_what_is_wrong_is_told(self, world: Any) -> None:
+        person = world.post().person
+        client, address = client_of(issuer_of(world)), reverse("qualification_add", args=[person.id])
+        for sent, told in (
+            ({}, "Välj personkontroll eller utbildning"),
+            ({"kind": "training", "passed_on": f"{clock.today() + DAY}"}, "Ange en dag som har varit"),
+            ({"kind": "training", "passed_on": "x"}, "Ange ett datum"),
+        ):
+            answer = client.post(address, sent)
+            assert (answer.status_code, told in text_of(answer)) == (422, True), sent
+
+    def test_no_way_to_vouch_for_those_above(self, world: Any) -> None:
+        issuer, deputy = issuer_of(world), world.officer(role=Role.DEPUTY_ISSUER)
+        client = client_of(deputy)
+        page = text_of(client.get(reverse("person_roles", args=[issuer.person_id])))
+        assert "Personen har en roll på din nivå eller över den" in page
+        assert client.get(reverse("qualification_add", args=[issuer.person_id])).status_code == 403
+
+    def test_the_clerk_whose_training_is_overdue_is_told_why(self, world: Any) -> None:
+        post, clerk = world.post(), world.officer()
+        later = clock.start_of_day(clock.today() + 31 * DAY) + dt.timedelta(hours=9)
+        with clock.moved_to(later):
+            client = client_of(clerk)
+            page = client.get(reverse("person", args=[post.person_id]))
+            assert "Din utbildning eller personkontroll har gått ut" in text_of(page)
+            refused = client.post(reverse("order_start", args=[post.person_id]))
+            assert refused.status_code == 403
+            assert "Din utbildning eller personkontroll har gått ut" in text_of(refused)
+
+
+class TestHolders:
+    def standing(self, world: Any) -> dict[str, Person]:
+        """Somebody in each state: all holds, soon due, due, and stopped."""
+        today, made = clock.today(), {}
+        for name, training, since in (("Gäller", 0, 100), ("Snart", 320, 400), ("Ute", 380, 400), ("Stopp", 400, 500)):
+            person = world.post(surname=name).person
+            RoleGrant.objects.create(
+                person=person, role="id_administrator", organisation=world.region, valid_from=clock.now() - since * DAY
+            )
+            qualifications.record(
+                actor=SETUP, person_id=person.id, kind=QualificationKind.TRAINING, passed_on=today - training * DAY
+            )
+            qualifications.record(
+                actor=SETUP, person_id=person.id, kind=QualificationKind.PERSON_CHECK, passed_on=today - training * DAY
+            )
+            made[name] = person
+        return made
+
+    def test_training_standing_and_last_log_in(self, world: Any) -> None:
+        made = self.standing(world)
+        reader = world.post(surname="Läsare").person
+        assign(world, reader, Role.READER)
+        portal_client(made["Gäller"])
+        issuer = issuer_of(world)
+        rows = {row[0].split(",")[0]: row for row in rows_of(client_of(issuer).get(reverse("role_holders")))}
+        assert [rows[name][4] for name in ("Gäller", "Snart", "Ute", "Stopp", "Läsare")] == [
+            "Gäller", "Ska snart förnyas", "Ska förnyas", "Får inte utfärda", "Krävs inte",
+        ]  # fmt: skip
+        assert rows["Gäller"][1] == "ID-administratör Regionen"
+        assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d", rows["Gäller"][5])
+        assert rows["Snart"][5] == "Aldrig"
+
+    @pytest.mark.parametrize(
+        ("shown", "names"),
+        [
+            (Shown.ALL, ["Gäller", "Snart", "Stopp", "Ute"]),
+            (Shown.FOLLOW_UP, ["Snart", "Stopp", "Ute"]),
+            (Shown.BLOCKED, ["Stopp"]),
+        ],
+    )
+    def test_the_work_lists_are_the_rule(self, world: Any, shown: Shown, names: list[str]) -> None:
+        """What the database is asked is what the rule says of each."""
+        self.standing(world)
+        found = role_holders.holders(actor=issuer_of(world), shown=shown)
+        rows = [row for row in found.rows if row.name.split(",")[0] in ("Gäller", "Snart", "Stopp", "Ute")]
+        assert [row.name.split(",")[0] for row in rows] == names
+        expected = {Shown.FOLLOW_UP: {"due_soon", "due", "blocked"}, Shown.BLOCKED: {"blocked"}}.get(shown)
+        assert expected is None or {row.standing.code for row in found.rows if row.standing} <= expected
+
+    def test_only_holders_in_reach_and_only_their_roles_there(self, world: Any) -> None:
+        person = world.post(world.clinic, surname="Klinikus").person
+        for organisation, role in ((world.clinic, Role.READER), (world.city, Role.REVOKER)):
+            assign(world, person, role, organisation_id=organisation.id)
+        secret = world.post(world.clinic, protected=True, surname="Hemligsson").person
+        assign(world, secret, Role.READER, organisation_id=world.clinic.id)
+        deputy = world.officer(world.clinic, Role.DEPUTY_ISSUER)
+        rows = role_holders.holders(actor=deputy).rows
+        assert {row.person_id: row.roles for row in rows} == {
+            person.id: (RoleTold("Läs", ("Kliniken",), 0),),
+            deputy.person_id: (RoleTold("Biträdande utgivare", ("Kliniken",), 0),),
+        }  # fmt: skip
+        assert [row.opens for row in rows if row.person_id == deputy.person_id] == [False]
+
+    def test_many_places_are_named_as_far_as_they_find_room(self, world: Any) -> None:
+        person = world.post(surname="Mångsson").person
+        places = [world.organisation(f"Ort {n}", f"TST2321000131-400{n}", "2321000131", area=world.area) for n in range(5)]
+        for place in places:
+            assign(world, person, Role.READER, organisation_id=place.id)
+        text = text_of(client_of(issuer_of(world)).get(reverse("role_holders")))
+        assert "Läs Ort 0, Ort 1, Ort 2 och 2 till" in text
+
+    def test_the_overview_tells_how_many_are_to_be_followed_up(
+        self, world: Any, monkeypatch: pytest.MonkeyPatch, django_assert_max_num_queries: Any
+    ) -> None:
+        self.standing(world)
+        issuer = issuer_of(world)
+        listed = role_holders.holders(actor=issuer, shown=Shown.FOLLOW_UP).rows
+        client, address = client_of(issuer), reverse("administration")
+        with django_assert_max_num_queries(6):
+            told = client.get(address)
+        assert f"{len(listed)} rollinnehavare behöver följas upp" in text_of(told)
+        assert f'href="{reverse("role_holders")}?visa=folj-upp"' in told.content.decode()
+        monkeypatch.setattr(role_holders, "MOST", 2)
+        assert "2 rollinnehavare eller fler behöver följas upp" in text_of(client.get(address))
+        assert "följas upp" not in text_of(client_of(world.officer(role=Role.READER)).get(address))
+
+    def test_filters_pages_and_queries(self, world: Any, django_assert_max_num_queries: Any) -> None:
+        people = [world.post(surname=f"Nr{number:03}").person for number in range(60)]
+        RoleGrant.objects.bulk_create(
+            RoleGrant(person=person, role="revoker", organisation=world.region, valid_from=clock.now()) for person in people
+        )
+        assign(world, world.post().person, Role.READER)
+        client, address = client_of(issuer_of(world)), f"{reverse('role_holders')}?roll=revoker&visa=alla"
+        names: list[str] = []
+        while address:
+            with django_assert_max_num_queries(15):
+                answer = client.get(address.replace("&amp;", "&"))
+            names += [row[0] for row in rows_of(answer)]
+            (address,) = re.findall(r'href="([^"]*efter=[^"]*)"', answer.content.decode()) or [""]
+        assert len(names) == 60
+        assert names == sorted(names)
+        assert client.get(f"{reverse('role_holders')}?roll=x&visa=y&efter=z").status_code == 200
