@@ -29,6 +29,7 @@ from pki.hsm import Hsm, Signatures
 from pki.hsm.module import module
 from pki.models import Certificate, CertificateAuthority, Crl
 from siths_portal.lib import clock
+from tests.forking import until_gone
 from tests.pki import orders
 
 POINTS = (
@@ -42,6 +43,7 @@ POINTS = (
 )
 CLAIM_SECONDS = 2
 UNIT = "organisation:soak"
+_SESSIONS = "soak-cast"
 
 
 class Log:
@@ -264,10 +266,11 @@ class Company:
         (self.stage.folder / "stop").touch()
         self._watcher.join(150)
         assert self._watcher.exitcode == 0, (self.stage.folder / "errors").read_text()
+        until_gone(_SESSIONS)  # till then the sweepers pass over what the killed had locked
 
 
 def _play(stage: Stage, name: str, role: Callable[[Stage, random.Random], None], seed: int) -> None:
-    os.environ["SITHS_FAULT_DIR"] = str(stage.armed)
+    os.environ |= {"SITHS_FAULT_DIR": str(stage.armed), "PGAPPNAME": _SESSIONS}
     try:
         role(stage, random.Random(seed))
     except BaseException:  # noqa: BLE001  (whatever it is, the test tells it)
