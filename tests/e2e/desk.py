@@ -12,7 +12,7 @@ from tests.e2e.looking import HEIGHT, WIDE, Looker
 from tests.e2e.stage import Stage
 from tests.lib.traffic import Traffic
 
-SECONDS = 20
+SECONDS = 60
 
 
 @dataclass
@@ -40,8 +40,9 @@ class Desk:
         self.hands.choose(self.page.get_by_role("radio", name=name).first)
 
     def see(self, heading: str | re.Pattern[str]) -> None:
-        """Waits for the page with this h1."""
+        """Waits for the page with this h1, and for the rest of it."""
         expect(self.page.get_by_role("heading", level=1)).to_have_text(heading, timeout=SECONDS * 1000)
+        self.page.wait_for_load_state("domcontentloaded")
 
     def reads(self, text: str | re.Pattern[str]) -> None:
         """Waits until the page says `text` where it can be read."""

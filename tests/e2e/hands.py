@@ -5,10 +5,10 @@ import time
 from pathlib import Path
 from typing import Protocol
 
-from playwright.sync_api import Error, Locator, Page, TimeoutError
+from playwright.sync_api import Error, Locator, Page, TimeoutError, expect
 
 MOST_TABS = 150
-SECONDS_TO_DRAW = 10
+SECONDS_TO_DRAW = 30
 _HOW_FOCUS_IS_SEEN = """e => {
     const ring = (o) => {
         const s = getComputedStyle(o);
@@ -64,7 +64,7 @@ class Mouse:
 
     def scan(self, page: Page, text: str) -> None:
         """Types into the search field and presses its button."""
-        self.write(page.get_by_role("searchbox").or_(page.get_by_role("main").get_by_role("textbox")).first, text)
+        self.write(_search_field(page), text)
         self.press(page.get_by_role("button", name="Sök", exact=True))
 
 
@@ -146,5 +146,10 @@ class Keyboard:
 
     def scan(self, page: Page, text: str) -> None:
         """What a hand-held scanner does: the field has the focus at once, the text comes as key strokes and Enter ends it."""
+        expect(_search_field(page)).to_be_focused()  # which the browser gives when it first draws
         page.keyboard.type(text)
         page.keyboard.press("Enter")
+
+
+def _search_field(page: Page) -> Locator:
+    return page.get_by_role("searchbox").or_(page.get_by_role("main").get_by_role("textbox")).first

@@ -62,7 +62,7 @@ class Looker:
         self.folder = KEPT / series
         self.folder.mkdir(parents=True, exist_ok=True)
         for earlier in self.folder.glob("*.png"):
-            earlier.unlink()
+            earlier.unlink(missing_ok=True)
         self.count = 0
         self.said: list[str] = []
 

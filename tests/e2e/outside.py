@@ -77,7 +77,7 @@ class Registry:
             holders = [Holder(*row.split("|")) for row in rows.splitlines()]
             return [one for one in holders if one.number not in self.given]
 
-        wait_for("a card to activate", lambda: bool(found()), seconds=120)
+        wait_for("a card to activate", lambda: bool(found()), seconds=300)
         holder = found()[0]
         self.given.add(holder.number)
         return holder
@@ -121,7 +121,7 @@ class Registry:
     def carrier(self, holder: Holder) -> str:
         return self.stage.ask(f"SELECT id FROM issuance_carrier WHERE person_id = '{holder.person_id}'")
 
-    def await_state(self, holder: Holder, state: str, *, seconds: float = 90) -> None:
+    def await_state(self, holder: Holder, state: str, *, seconds: float = 300) -> None:
         wait_for(f"a carrier that is {state}", lambda: self.carriers(holder)[-1:] == [state], seconds=seconds)
 
     def certificates(self, holder: Holder) -> dict[str, tuple[x509.Certificate, x509.Certificate]]:
@@ -158,8 +158,11 @@ class Registry:
         return "\n".join(one.decode(errors="replace") for one in held)
 
 
-def await_ocsp(pair: tuple[x509.Certificate, x509.Certificate], wanted: str, *, seconds: float = 5) -> None:
-    """The responder that the certificate names says `wanted` within the seconds, by both CertID hashes."""
+def await_ocsp(pair: tuple[x509.Certificate, x509.Certificate], wanted: str, *, seconds: float = 60) -> None:
+    """The responder that the certificate names comes to say `wanted`, by both CertID hashes.
+
+    That it does so within five seconds is measured where nothing else runs beside it: `tests/pki/test_f10_ocsp.py`.
+    """
     for algorithm in (hashes.SHA1(), hashes.SHA256()):
         status_client.await_ocsp(*pair, algorithm, status_client.ocsp.OCSPCertStatus[wanted], seconds=seconds)
 
@@ -169,7 +172,7 @@ def check_receipt(pdf: bytes, registry: Registry, holder: Holder, folder: Path) 
     signer, issuer = registry.certificates(holder)["person-id-sign"]
     # In a thread: pyHanko runs an event loop of its own, and Playwright has one in this.
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(receipts.check, pdf, signer=signer, root=registry.root(), intermediates=[issuer]).result(60)
+        pool.submit(receipts.check, pdf, signer=signer, root=registry.root(), intermediates=[issuer]).result(120)
     file = folder / "kvittens.pdf"
     file.write_bytes(pdf)
     said = subprocess.run(["pdfsig", "-nocert", str(file)], capture_output=True, text=True, check=False).stdout
@@ -180,5 +183,5 @@ def check_receipt(pdf: bytes, registry: Registry, holder: Holder, folder: Path) 
 def crl_numbers(pair: tuple[x509.Certificate, x509.Certificate]) -> set[int]:
     """The serial numbers on the CRL that the certificate names, as it is served now."""
     points = pair[0].extensions.get_extension_for_class(x509.CRLDistributionPoints).value
-    answer = requests.get(str((points[0].full_name or [])[0].value), timeout=10)
+    answer = requests.get(str((points[0].full_name or [])[0].value), timeout=60)
     return {entry.serial_number for entry in x509.load_der_x509_crl(answer.content)}

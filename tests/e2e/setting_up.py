@@ -172,6 +172,7 @@ def give_roles(made: Desk, others: Sequence[Newcomer]) -> None:
         if not number:
             made.look("Utgivarens region")
         made.hands.press(made.page.get_by_role("main").get_by_role("link", name=re.compile("^(Lägg till|Redigera) .*roll")).first)
+        made.see(re.compile("Behörighetsroller|Lägg till behörighetsroll"))
         if made.page.get_by_role("heading", level=1).inner_text().endswith("Behörighetsroller"):
             made.press("Lägg till behörighetsroll")
         made.choose(role)

@@ -25,7 +25,7 @@ from siths_portal.dev import approvers, home, nginx, processes, programs, steps,
 from siths_portal.dev.home import House, base_env
 from siths_portal.dev.launch import HOUSE, PROGRAM
 from siths_portal.dev.private_services import DATABASE
-from siths_portal.dev.progress import wait_for
+from siths_portal.dev.progress import HouseError, wait_for
 from tests.pki_fixtures import demo_file
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,7 +86,7 @@ class Stage:
     def log(self, name: str) -> Path:
         return self.house.var / "log" / f"{name}.log"
 
-    def manage(self, *arguments: str, seconds: float = 240) -> str:
+    def manage(self, *arguments: str, seconds: float = 600) -> str:
         """What a management command says, run as an operator runs it. Fails the test if the command fails."""
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments], cwd=ROOT, env=self.house.command_env(), stdin=subprocess.DEVNULL,
@@ -126,7 +126,7 @@ class Stage:
             self._launch(program)
         for program in wanted:
             if program.ready:
-                wait_for(program.ready, program.name, seconds=120, alive=lambda name=program.name: self._alive(name))
+                wait_for(program.ready, program.name, seconds=300, alive=lambda name=program.name: self._alive(name))
 
     def restart(self, name: str) -> None:
         """Ends a program and starts it anew."""
@@ -165,7 +165,7 @@ class Stage:
         if self._asking is not None:
             self._asking.close()
         if self._naming is not None:
-            self._naming.communicate(timeout=30)
+            self._naming.communicate(timeout=120)
         for name in reversed(list(self.running)):
             self._end(name)
 
@@ -226,6 +226,8 @@ def stage() -> Iterator[Stage]:
     finally:
         made.close()
         house.release_ports()
+        with contextlib.suppress(HouseError):  # a helper ends when it sees that its process has ended
+            wait_for(lambda: not processes.marked(**{HOUSE: house.id}), "the last helper's end", seconds=30)
         left = processes.marked(**{HOUSE: house.id})
         processes.end(left, seconds=5)
         shutil.rmtree(place, ignore_errors=True)
