@@ -67,6 +67,14 @@ document.addEventListener("submit", (event) => {
   form.dataset.sent = "1";
 });
 
+/* While a form is on its way, what the page asks by itself is no longer heard: an answer that draws the page anew or leads to
+   another one would end the way to where the form leads. */
+for (const moment of ["htmx:before:request", "htmx:before:response", "htmx:after:request"]) {
+  document.addEventListener(moment, (event) => {
+    if (document.querySelector("form[data-sent]")) event.preventDefault();
+  });
+}
+
 /* A page taken from the browser's memory by the back button may be sent anew. */
 window.addEventListener("pageshow", () => {
   for (const input of document.querySelectorAll("input[type=file]")) nameFile(input);
