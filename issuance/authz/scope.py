@@ -128,6 +128,8 @@ class ScopedQuerySet(models.QuerySet[_Model]):
         own = _below(rule.path, paths)
         condition = self._exists(rule.through, own, row) if rule.through else own
         if rule.shown_by and action in READING:
+            if isinstance(row, UUID):  # asked before the row is looked for, so that both are asked whether or not it is there
+                condition = Q(Exists(self.model._base_manager.filter(condition, pk=row)))
             condition |= self._exists(rule.shown_by, _below("organisation__scope_path", paths), row)
         return condition
 

@@ -24,7 +24,6 @@ from issuance.models import (
 )
 from issuance.web.administration import import_urls, role_urls, urls
 from siths_portal.demo.people import FIRST_OF_THE_COUNTRY, MOST, _person_id
-from siths_portal.lib.ids import new_id
 from tests.portal import portal_client
 
 SAMPLE = 2_000
@@ -163,7 +162,16 @@ def pairs(country: Country) -> dict[str, Pairs]:
 
 
 def _by_id(name: str, client: Client, ids: list[UUID]) -> Pairs:
+    chance = random.Random(len(ids))
     return Pairs(
         lambda turn: Request(client, reverse(name, args=[ids[turn % len(ids)]])),
-        lambda turn: Request(client, reverse(name, args=[new_id()])),
+        lambda turn: Request(client, reverse(name, args=[_neighbour(chance.choice(ids), chance)])),
     )
+
+
+def _neighbour(pk: UUID, chance: random.Random) -> UUID:
+    """An id that nothing has, of the time of one that something has (RFC 9562 section 5.7).
+
+    An id of now would lie at the end of each index, whose page is always at hand, and tell of that and not of what is there.
+    """
+    return UUID(int=(pk.int >> 62 << 62) | chance.getrandbits(62))
