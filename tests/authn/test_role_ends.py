@@ -14,7 +14,7 @@ from tests.portal import portal_client
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_an_ended_role_ends_the_session_and_the_next_request_is_403(world: Any) -> None:
+def test_s06_an_ended_role_ends_the_session_and_the_next_request_is_403(world: Any) -> None:
     person = Person.objects.get(pk=world.officer().person_id)
     client = portal_client(person)
     assert client.get("/installningar/").status_code == 200

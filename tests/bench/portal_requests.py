@@ -134,7 +134,7 @@ class Pairs:
 
 
 def pairs(country: Country) -> dict[str, Pairs]:
-    """What a clerk of a municipality asks for and does not see: of other areas, or of nobody."""
+    """What a clerk of a municipality asks for and does not see: of other areas, protected in his own, or of nobody."""
     municipality = Organisation.objects.get(name=MUNICIPALITY)
     grants = RoleGrant.objects.filter(organisation=municipality, role="id_administrator").select_related("person")
     clerks = [portal_client(grant.person) for grant in grants.order_by("id")]
@@ -154,10 +154,13 @@ def pairs(country: Country) -> dict[str, Pairs]:
     def nobody(turn: int) -> str:
         return _person_id(MOST + FIRST_OF_THE_COUNTRY + turn, coordination=False).value
 
-    found["search"] = Pairs(
-        lambda turn: Request(clerks[turn % len(clerks)], search, {"text": numbers[turn % len(numbers)]}),
-        lambda turn: Request(clerks[turn % len(clerks)], search, {"text": nobody(turn)}),
-    )
+    def looking(text: Callable[[int], str]) -> Callable[[int], Request]:
+        return lambda turn: Request(clerks[turn % len(clerks)], search, {"text": text(turn)})
+
+    found["search"] = Pairs(looking(lambda turn: numbers[turn % len(numbers)]), looking(nobody))
+    of_protected = PersonIdentifier.objects.filter(person__is_protected=True, person__posts__organisation=municipality)
+    secret = list(of_protected.values_list("value", flat=True).distinct())
+    found["protected person"] = Pairs(looking(lambda turn: secret[turn % len(secret)]), looking(nobody))
     return found
 
 

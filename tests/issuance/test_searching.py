@@ -425,7 +425,7 @@ class TestBudgets:
         assert settings.SEARCHES_PER_HOUR >= 150
         assert settings.SEARCHES_BY_ENDING_PER_HOUR >= 50
 
-    def test_trying_numbers_is_noted_once_an_hour(self, world: Any, settings: Any) -> None:
+    def test_s14_trying_numbers_is_noted_once_an_hour(self, world: Any, settings: Any) -> None:
         settings.SEARCH_MISSES_SUSPECT = 3
         post = world.post()
         for index in range(6):

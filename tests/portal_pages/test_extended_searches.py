@@ -39,7 +39,7 @@ def reasons(answer: Any) -> list[str]:
     return [row[3] for row in rows_of(answer)]
 
 
-def test_who_by_what_and_why_newest_first(world: Any, django_assert_max_num_queries: Any) -> None:
+def test_s15_who_by_what_and_why_newest_first(world: Any, django_assert_max_num_queries: Any) -> None:
     person = world.post(world.stranger, surname="Främling").person
     search(world.officer(), "Ringde och ville spärra", person.identifiers.get().value)
     search(world.officer(world.clinic), "Kom utan kort", "1024")

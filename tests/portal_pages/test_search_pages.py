@@ -94,7 +94,7 @@ def test_several_hits_are_a_list_with_pages(world: Any, monkeypatch: Any, django
     assert client.get(f"{address}?efter=nonsense").content.decode().count('scope="row"') == 2
 
 
-def test_too_many_hits_ask_for_more_characters(world: Any, settings: Any) -> None:
+def test_s14_too_many_hits_ask_for_more_characters(world: Any, settings: Any) -> None:
     settings.SEARCH_MAX_HITS = 1
     for index in range(2):
         post = world.post()
@@ -155,7 +155,7 @@ def test_get_searches_nothing(world: Any) -> None:
 
 
 class TestExtended:
-    def test_it_needs_a_reason_and_then_opens_the_person(self, world: Any) -> None:
+    def test_s15_it_needs_a_reason_and_then_opens_the_person(self, world: Any) -> None:
         post = world.post(world.stranger)
         client = client_of(world.officer())
         assert client.get(look(client, number_of(post)).url).status_code == 200
@@ -178,7 +178,7 @@ class TestExtended:
         assert "Utökat" not in client.get(look(client, "qqqq").url).content.decode()
 
 
-def test_a_spent_budget_is_a_page_that_says_what_to_do(world: Any, settings: Any) -> None:
+def test_s14_a_spent_budget_is_a_page_that_says_what_to_do(world: Any, settings: Any) -> None:
     settings.SEARCHES_PER_HOUR = 1
     client = client_of(world.officer())
     look(client, "qqqq")
@@ -190,7 +190,7 @@ def test_a_spent_budget_is_a_page_that_says_what_to_do(world: Any, settings: Any
     assert "Logga ut" in body, "inside the frame"
 
 
-def test_a_protected_person_looks_like_no_hit(world: Any) -> None:
+def test_s13_a_protected_person_looks_like_no_hit(world: Any) -> None:
     post = world.post(protected=True)
     client = client_of(world.officer())
     pages = []
