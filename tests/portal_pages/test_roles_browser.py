@@ -14,6 +14,7 @@ from issuance.models import RoleGrant
 from issuance.services import qualifications, role_assignment
 from siths_portal.lib import clock
 from tests.browser import look
+from tests.e2e.hands import Keyboard
 from tests.issuance.world import SETUP
 from tests.lib.faces import serving
 from tests.portal_pages.test_person_browser import logged_in
@@ -93,6 +94,38 @@ def test_places_in_the_tree_by_keyboard_alone(world: Any, browser: Browser, port
         page.wait_for_url("**/roller/")
         look(page, "roller-person-tva")
     assert {grant.organisation for grant in person.role_grants.select_related("organisation")} == {world.clinic, world.city}
+
+
+def test_given_changed_trained_for_and_ended_by_keyboard_alone(world: Any, browser: Browser, portal: str) -> None:
+    person, hands = world.post(given_name="Bengt", surname="Persson").person, Keyboard()
+    with logged_in(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER, protected=True)) as page:
+        page.goto(portal + reverse("organisation", args=[world.region.id]))
+        hands.press(page.get_by_role("link", name="Redigera roller"))
+        hands.press(page.get_by_role("link", name="Lägg till behörighetsroll"))
+        page.wait_for_url("**/roller/ny/")
+        hands.choose(page.get_by_label("ID-administratör", exact=True))
+        hands.write(page.get_by_label("Sök person"), person.identifiers.get().value)
+        hands.press(page.get_by_role("button", name="Sök", exact=True))
+        hands.press(page.get_by_role("button", name="Lägg till", exact=True))
+        page.get_by_role("row", name="Bengt Persson ID-administratör Nej Regionen").wait_for()
+        hands.press(page.get_by_role("link", name="Bengt Persson", exact=True))
+        hands.press(page.get_by_role("link", name="Ändra ID-administratör"))
+        hands.choose(page.get_by_label("Hantera skyddade personer"))
+        hands.press(page.get_by_role("button", name="Spara"))
+        page.get_by_text("Behörighetsrollen är ändrad").wait_for()
+        hands.press(page.get_by_role("link", name="Registrera utbildning eller personkontroll"))
+        hands.choose(page.get_by_label("Utbildning", exact=True))
+        hands.reach(page.get_by_label("Genomförd och godkänd den"))
+        for _ in ("year", "month", "day"):
+            page.keyboard.press("ArrowUp")
+            page.keyboard.press("ArrowRight")
+        hands.press(page.get_by_role("button", name="Registrera"))
+        page.wait_for_url("**/roller/")
+        hands.press(page.get_by_role("link", name="Ta bort ID-administratör"))
+        hands.press(page.get_by_role("button", name="Ta bort"))
+        page.get_by_text("Behörighetsrollen är borttagen").wait_for()
+    grant = person.role_grants.get()
+    assert (grant.protected_persons, grant.valid_to is not None, person.qualifications.count()) == (True, True, 1)
 
 
 def test_training_and_the_list_of_holders(world: Any, browser: Browser, portal: str) -> None:

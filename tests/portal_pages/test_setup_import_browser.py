@@ -11,12 +11,12 @@ from issuance.authz import Role
 from issuance.domain.setup_files import Kind
 from issuance.models import Organisation
 from siths_portal.lib import workbooks
-from tests.e2e.hands import Mouse
+from tests.e2e.hands import Hands, Keyboard, Mouse
 from tests.e2e.looking import Looker
 from tests.issuance.test_setup_import import OFFICE, table, whole
 from tests.lib.faces import serving
 from tests.portal_pages.test_administration_browser import told
-from tests.portal_pages.test_pki_browser import button, heading
+from tests.portal_pages.test_pki_browser import Blind, button, heading
 from tests.portal_pages.test_search_browser import desk
 
 
@@ -26,26 +26,25 @@ def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> I
         yield url
 
 
-def test_from_the_file_to_what_was_made(world: Any, portal: str, browser: Browser, tmp_path: Path) -> None:
+@pytest.mark.parametrize("hands", [Mouse(), Keyboard()], ids=lambda hands: hands.name)
+def test_from_the_file_to_what_was_made(world: Any, portal: str, browser: Browser, tmp_path: Path, hands: Hands) -> None:
     content, _ = whole(world)
     wrong = workbooks.build([table(Kind.OFFICES, OFFICE, {**OFFICE, "name": "Kontor C", "area": "Regionn", "postal_code": "1"})])
-    eye, hands = Looker("administration-import"), Mouse()
+    for name, workbook in (("fel.xlsx", wrong), ("rätt.xlsx", content)):
+        (tmp_path / name).write_bytes(workbook)
+    eye: Any = Looker("administration-import") if hands.name == "mus" else Blind()
     with desk(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
         eye.follow(page.context)
         page.goto(f"{portal}/administrera/")
         hands.press(page.get_by_role("link", name="Importera från fil"))
         heading(page, "Importera från fil")
         eye.look(page, "start")
-        page.get_by_label("Fil", exact=True).set_input_files(
-            {"name": "fel.xlsx", "mimeType": workbooks.XLSX_TYPE, "buffer": wrong}
-        )
+        hands.attach(page.get_by_label("Fil", exact=True), tmp_path / "fel.xlsx")
         hands.press(button(page, "Granska filen"))
         expect(page.get_by_text("1 rad är fel.")).to_be_visible()
         eye.look(page, "errors")
         hands.press(page.get_by_role("link", name="Välj en annan fil"))
-        page.get_by_label("Fil", exact=True).set_input_files(
-            {"name": "rätt.xlsx", "mimeType": workbooks.XLSX_TYPE, "buffer": content}
-        )
+        hands.attach(page.get_by_label("Fil", exact=True), tmp_path / "rätt.xlsx")
         hands.press(button(page, "Granska filen"))
         expect(page.get_by_text("Inget är inläst än.")).to_be_visible()
         eye.look(page, "preview")
