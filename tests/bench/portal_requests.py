@@ -52,7 +52,14 @@ class Request:
         return self.client.post(self.address, self.data) if self.data else self.client.get(self.address)
 
 
-_ASKED = (("person_role_add", "?roll=id_administrator"), ("organisation_holders", "?inom=90"), ("role_holders", "?visa=stoppade"))
+_ASKED = (
+    ("person_role_add", "?roll=id_administrator"),
+    ("organisation_holders", "?inom=90"),
+    ("organisation_holders", "?inom=90&ordning=namn"),
+    ("organisation_holders", "?status=revoked"),
+    ("organisation_holders", "?status=activated_unsigned"),
+    ("role_holders", "?visa=stoppade"),
+)
 """Pages that are others by what is asked of them."""
 
 
@@ -160,7 +167,10 @@ def pairs(country: Country) -> dict[str, Pairs]:
     found["search"] = Pairs(looking(lambda turn: numbers[turn % len(numbers)]), looking(nobody))
     of_protected = PersonIdentifier.objects.filter(person__is_protected=True, person__posts__organisation=municipality)
     secret = list(of_protected.values_list("value", flat=True).distinct())
-    found["protected person"] = Pairs(looking(lambda turn: secret[turn % len(secret)]), looking(nobody))
+    # As many numbers of nobody as there are secret ones: what is asked for again and again is at hand, also that it is not there.
+    found["protected person"] = Pairs(
+        looking(lambda turn: secret[turn % len(secret)]), looking(lambda turn: nobody(turn % len(secret)))
+    )
     return found
 
 
