@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 from cryptography import x509
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from pki.domain import serials
 from pki.domain.tbs import Issuer
-from pki.models import CaState, Certificate, CertificateAuthority, CertificateStatus, ProfileVersion
+from pki.models import CaImport, CaState, Certificate, CertificateAuthority, CertificateStatus, OcspSigner, ProfileVersion
 from siths_portal.lib.errors import NotFound
 
 
@@ -79,6 +79,13 @@ def ca_certificates() -> Q:
             serial = x509.load_der_x509_certificate(bytes(der)).serial_number
             known |= Q(ca_id=parent_id or id_, serial=serials.text(serial))
     return known
+
+
+def given_a_responder() -> Q:
+    """Which CAs must not be without a responder: those that had one, and those that were taken over with their key (ADR 0216)."""
+    had = Exists(OcspSigner.objects.filter(ca=OuterRef("pk")))
+    taken_over = Exists(CaImport.objects.filter(ca=OuterRef("pk")))
+    return (Q(had) | Q(taken_over)) & ~Q(key_id="")
 
 
 def certificate_of(ca: CertificateAuthority) -> Certificate | None:

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import ocsp as x509_ocsp
 
 from pki import crl, ocsp, status
-from pki.authorities import certificate_of
+from pki.authorities import certificate_of, given_a_responder
 from pki.domain.ocsp_request import CertId
 from pki.findings import Finding, Severity, finding
 from pki.hsm import HsmError, hsm_for
@@ -25,9 +25,11 @@ from pki.models import (
     CrlScope,
     HsmKey,
     KeyPurpose,
+    OcspResponse,
     Secret,
     SecretState,
 )
+from pki.operators.status import ANSWERS_LAST, ANSWERS_SOON, part_left
 from siths_portal.lib import clock
 
 CA_WARNING = dt.timedelta(days=365)
@@ -144,10 +146,11 @@ def _answers(ca: CertificateAuthority, waiting: int) -> Iterator[Finding]:
             f"ocsp-signer {_name(ca)}", left > SIGNER_WARNING, f"gäller {left.days} dagar till", measure="days", value=left.days
         )
         keys = x509.load_der_x509_certificate(bytes(signer.certificate_der))
-    elif ca.state == CaState.STATUS_ONLY:
+    elif ca.state == CaState.STATUS_ONLY and not _is_asked(ca):
         yield finding(subject, True, "svarar inte: utfärdaren har ingen svarstjänst")
         return
     elif ca.state == CaState.OFFLINE:
+        yield from _answers_left(ca)
         keys = x509.load_der_x509_certificate(bytes(ca.certificate_der))
     else:
         yield finding(f"ocsp-signer {_name(ca)}", False, "ingen giltig signerare")
@@ -156,6 +159,22 @@ def _answers(ca: CertificateAuthority, waiting: int) -> Iterator[Finding]:
         yield finding(subject, False, f"{waiting} certifikat väntar på svar", measure="count", value=waiting)
         return
     yield _sample(ca, subject, keys)
+
+
+def _answers_left(ca: CertificateAuthority) -> Iterator[Finding]:
+    """How much is left of answers that only a ceremony renews: its list may have been renewed without them."""
+    now = clock.now()
+    first = OcspResponse.objects.filter(ca=ca, certificate__not_after__gt=now).order_by("next_update").first()
+    if first is None:
+        return  # what lacks an answer is told below
+    part, left = part_left(first.this_update, first.next_update, now), first.next_update - now
+    severity = Severity.OK if part > ANSWERS_SOON else Severity.WARNING if part > ANSWERS_LAST else Severity.ERROR
+    text = f"det första går ut om {left.days} dagar" if left > dt.timedelta() else "har gått ut"
+    yield Finding(f"ocsp-svar {_name(ca)}", severity, text, "days", left.days)
+
+
+def _is_asked(ca: CertificateAuthority) -> bool:
+    return CertificateAuthority.objects.filter(given_a_responder(), pk=ca.pk).exists()
 
 
 def _sample(ca: CertificateAuthority, subject: str, signer: x509.Certificate) -> Finding:

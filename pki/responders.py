@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from pki import clock_guard, issuing, planning, profiles
-from pki.authorities import issuer_of
+from pki.authorities import given_a_responder, issuer_of
 from pki.domain.names import OIDS
 from pki.domain.profiles import PROFILES
 from pki.domain.responder_life import LIFETIME, RENEW_BEFORE
@@ -164,11 +164,11 @@ def _activate(responder: _Responder, row: Certificate, actor_ref: str) -> OcspSi
 def renew_due() -> int:
     """Renews responders past half their life or revoked, destroys keys of those that ended; returns how many were renewed.
 
-    One CA whose token does not answer does not hold the others up.
+    A CA that was taken over and has none yet is given its first. One CA whose token does not answer does not hold the others up.
     """
     renewed = 0
-    answering = CertificateAuthority.objects.filter(state__in=ONLINE, ocsp_signers__isnull=False, not_after__gt=clock.now())
-    for ca in answering.distinct().order_by("id"):
+    answering = CertificateAuthority.objects.filter(given_a_responder(), state__in=ONLINE, not_after__gt=clock.now())
+    for ca in answering.order_by("id"):
         try:
             with _alone(ca):
                 renewed += ensure(ca) is not None

@@ -19,6 +19,7 @@ from pki.operators.status import CaStatus, ListStatus
 from siths_portal.lib import clock, metrics
 
 COUNT_EACH = dt.timedelta(minutes=5)
+NAN = float("nan")
 
 _CA, _SCOPE = ["ca"], ["ca", "scope"]
 
@@ -39,8 +40,11 @@ _QUEUE = _gauge("ocsp_sign_queue_depth", "Certificates without an answer of thei
 _LAG = _gauge("ocsp_status_lag_seconds", "Since the first status that no answer tells of; 0 if all are told", _CA)
 _AGE = _gauge("ocsp_response_age_seconds", "Age of the stored answer that ends first", _CA)
 _ANSWER_LEFT = _gauge("ocsp_response_left_seconds", "Until the first stored answer ends; negative after it", _CA)
+_ANSWER_PART = _gauge(
+    "ocsp_response_validity_left", "Part of the validity that is left of the answer that ends first, 1 to 0", _CA
+)
 _COVERAGE = _gauge("ocsp_response_coverage", "Part of the certificates that have a current answer, 0 to 1", _CA)
-_SIGNER_LEFT = _gauge("ocsp_signer_left_seconds", "Until the responder's certificate ends", _CA)
+_SIGNER_LEFT = _gauge("ocsp_signer_left_seconds", "Until the responder's certificate ends; 0 without one", _CA)
 _STORE_LAG = _gauge("ocsp_store_lag_seconds", "Since the OCSP store last followed the database")
 _PROCESSES = _gauge("ocspd_processes", "Processes of the OCSP responder that told of themselves in the last half minute")
 _IMPORT_IDLE = _gauge("pki_import_idle_seconds", "Since an import that is not finished last stored a batch; 0 without one")
@@ -107,13 +111,15 @@ def _show_answers(ca: CaStatus, now: dt.datetime) -> None:
     answers, name = ca.answers, name_of(ca)
     _QUEUE.labels(name).set(answers.waiting)
     _LAG.labels(name).set((now - answers.waiting_since).total_seconds() if answers.waiting_since else 0)
-    if answers.oldest and answers.first_end:
-        _AGE.labels(name).set((now - answers.oldest).total_seconds())
-        _ANSWER_LEFT.labels(name).set((answers.first_end - now).total_seconds())
+    # Numbers of answers that are no more say nothing, and are no old ones.
+    _AGE.labels(name).set((now - answers.oldest).total_seconds() if answers.oldest else NAN)
+    _ANSWER_LEFT.labels(name).set((answers.first_end - now).total_seconds() if answers.first_end else NAN)
+    part = answers.part_left(now)
+    _ANSWER_PART.labels(name).set(NAN if part is None else part)
     if answers.coverage is not None:
         _COVERAGE.labels(name).set(answers.coverage)
-    if answers.signer_until:
-        _SIGNER_LEFT.labels(name).set((answers.signer_until - now).total_seconds())
+    if answers.expected:
+        _SIGNER_LEFT.labels(name).set((answers.signer_until - now).total_seconds() if answers.signer_until else 0)
 
 
 def _stored(now: dt.datetime) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from pki.web import ocsp, published
+from pki.web import bare, ocsp, published
 from siths_portal.lib import health, pages
 
 handler400 = pages.bad_request
@@ -12,10 +12,14 @@ handler500 = pages.server_error
 
 urlpatterns = [
     *health.urls(database=health.database, published=published.readable),
-    path("", published.index, name="status-index"),
+    path("", bare.root, name="status-index"),
     path("ocsp", ocsp.respond, name="ocsp"),
     # Base64 holds slashes, and some clients break its lines.
     re_path(r"\Aocsp/(?P<encoded>(?s:.*))\Z", ocsp.respond, name="ocsp-get"),
     path("crl/<str:stem>.crl", published.crl, name="crl"),
     path("aia/<str:stem>.cer", published.ca_certificate, name="ca-certificate"),
+    # As certificates of CAs that were taken over name them (ADR 0217). DER of a request is a SEQUENCE: its base64 begins so.
+    re_path(r"\A(?P<encoded>/*M[A-P](?s:.*))\Z", ocsp.respond, name="ocsp-bare-get"),
+    path("<str:stem>.crl", published.crl, name="crl-bare"),
+    path("<str:stem>.cer", published.ca_certificate, name="ca-certificate-bare"),
 ]

@@ -47,6 +47,11 @@ AREAS: Mapping[str, Area] = {
         _("Om svaren finns, är signerade av rätt nyckel och säger detsamma som databasen."),
         _("Se efter att pki-workern och beat går. Kör sedan pki_presign_ocsp."),
     ),
+    "ocsp-svar": Area(
+        _("OCSP-svar från ceremonier"),
+        _("Hur länge svaren gäller som utfärdaren signerar själv. De förnyas vid en ceremoni, när halva tiden har gått."),
+        _("Planera en ceremoni med act: renew-status. Den förnyar både spärrlistan och svaren."),
+    ),
     "ocsp-lager": Area(
         _("OCSP-svararens lager"),
         _("Om svararens filer följer databasen. Utan det lämnas svar som gällde då, i högst {hours} timmar."),

@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
+from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from pki.domain import der, serials
 
@@ -29,6 +30,11 @@ class Expected:
     identifier: bytes
 
 
+Address = tuple[str, str]
+"""An address that a certificate names, and what for before it: `crl`, `ocsp` or `caIssuers`."""
+_USES = {AuthorityInformationAccessOID.OCSP: "ocsp", AuthorityInformationAccessOID.CA_ISSUERS: "caIssuers"}
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What a certificate that is the CA's says. `serial` as rows hold it; hashes in lower-case hex."""
@@ -39,6 +45,7 @@ class Seen:
     tbs_sha256: str
     spki_sha256: str
     is_rsa: bool = False
+    addresses: tuple[Address, ...] = ()
 
 
 class NotOurs(ValueError):
@@ -74,6 +81,7 @@ class Checker:
             hashlib.sha256(tbs).hexdigest(),
             hashlib.sha256(fields.spki).hexdigest(),
             _is_rsa(fields.spki),
+            addresses_of(certificate),
         )
 
     def _names_the_key(self, certificate: x509.Certificate) -> bool:
@@ -124,6 +132,18 @@ def _fields(content: bytes) -> _Fields:
 def _is_rsa(spki: bytes) -> bool:
     algorithm = der.children(spki, der.whole(spki, der.SEQUENCE))[0]
     return spki.startswith(_RSA, algorithm.content)
+
+
+def addresses_of(certificate: x509.Certificate) -> tuple[Address, ...]:
+    """The addresses of lists, OCSP and the issuer's certificate that it names, in its order. Raises ValueError."""
+    found: list[tuple[str, x509.GeneralName]] = []
+    for extension in certificate.extensions:
+        value = extension.value
+        if isinstance(value, x509.CRLDistributionPoints):
+            found += [("crl", name) for point in value for name in point.full_name or ()]
+        elif isinstance(value, x509.AuthorityInformationAccess):
+            found += [(_USES[each.access_method], each.access_location) for each in value if each.access_method in _USES]
+    return tuple((use, name.value) for use, name in found if isinstance(name, x509.UniformResourceIdentifier))
 
 
 def check_all(checker: Checker, contents: list[bytes]) -> list[Seen | str]:

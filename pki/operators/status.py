@@ -19,6 +19,8 @@ COUNTED = 10_000
 LATE = 1.5
 """A list that is older than so many periods should have been replaced (spec F7)."""
 SHOWN = [*ONLINE, CaState.OFFLINE]
+ANSWERS_SOON, ANSWERS_LAST = 0.5, 0.25
+"""Parts of their validity below which answers want to be renewed: by a ceremony that must be planned, and at all."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +66,15 @@ class ListStatus:
 
 @dataclass(frozen=True)
 class AnswerStatus:
-    """A CA's OCSP answers. `signer_until` is None without a responder; a CA that is offline answers by its own key.
+    """A CA's OCSP answers. `signer_until` is None without a responder; a CA that is offline answers by its own key. `expected`
+    says whether the CA must have one: only a CA that never was to answer has none by right (ADR 0216).
 
     `waiting` certificates lack an answer of their present status, at most COUNTED; `waiting_since` is when the first of them got
     that status. `oldest` and `first_end` are the thisUpdate and nextUpdate of the answer that ends first. `stored` certificates
     had a current answer when the worker last counted, None before.
     """
 
+    expected: bool
     signer_until: dt.datetime | None
     signer_key_id: str
     signer_certificate: UUID | None
@@ -86,6 +90,17 @@ class AnswerStatus:
         if self.stored is None:
             return None
         return self.stored / (self.stored + self.waiting) if self.stored + self.waiting else 1.0
+
+    def part_left(self, now: dt.datetime) -> float | None:
+        """Which part of its validity is left of the answer that ends first, 1 to 0 and below; None without answers."""
+        if self.oldest is None or self.first_end is None:
+            return None
+        return part_left(self.oldest, self.first_end, now)
+
+
+def part_left(begin: dt.datetime, end: dt.datetime, now: dt.datetime) -> float:
+    """Which part is left of what is valid from `begin` to `end`."""
+    return (end - now) / (end - begin) if end > begin else 0.0
 
 
 @dataclass(frozen=True)
@@ -110,8 +125,13 @@ class CaStatus:
 
     @property
     def has_answers(self) -> bool:
-        """Whether it is asked by OCSP at all."""
-        return self.answers_itself or self.answers.signer_until is not None
+        """Whether it is asked by OCSP at all, if it can answer now or not."""
+        return self.answers_itself or self.answers.expected
+
+    def answers_end_soon(self, now: dt.datetime) -> bool:
+        """Whether answers should have been renewed, or a ceremony that renews them must be planned."""
+        part = self.answers.part_left(now)
+        return part is not None and part <= (ANSWERS_SOON if self.answers_itself else ANSWERS_LAST)
 
 
 @dataclass(frozen=True)
@@ -141,7 +161,7 @@ class StoreStatus:
 def ca_statuses() -> list[CaStatus]:
     """Every CA that publishes status and whose certificate has not ended, by its name and generation."""
     report = StatusReport.objects.first()
-    return _statuses(report.stored if report else {})
+    return _statuses(report.stored if report and report.counted_at else None)
 
 
 def status_of_store() -> StoreStatus | None:
@@ -173,7 +193,7 @@ def _moment(seconds: float | None) -> dt.datetime | None:
     return dt.datetime.fromtimestamp(seconds, dt.UTC) if seconds else None
 
 
-def _statuses(stored: Mapping[str, int]) -> list[CaStatus]:
+def _statuses(stored: Mapping[str, int] | None) -> list[CaStatus]:
     answers = {row["ca_id"]: row for row in _rows(_ANSWERS)}
     lists: dict[int, list[ListStatus]] = {}
     authorities = _rows(_LISTS)
@@ -192,7 +212,7 @@ def _statuses(stored: Mapping[str, int]) -> list[CaStatus]:
             period=row["crl_period"],
             validity=row["crl_validity"],
             lists=tuple(lists.get(id_, ())),
-            answers=_answers(answers[id_], stored.get(str(id_), 0) if stored else None),
+            answers=_answers(answers[id_], stored.get(str(id_), 0) if stored is not None else None),
         )
         for id_, row in by_id.items()
     ]
@@ -217,6 +237,7 @@ def _list(row: Mapping[str, Any]) -> ListStatus:
 
 def _answers(row: Mapping[str, Any], stored: int | None) -> AnswerStatus:
     return AnswerStatus(
+        expected=row["expected"],
         signer_until=row["signer_until"],
         signer_key_id=row["signer_key_id"] or "",
         signer_certificate=row["signer_certificate"],
@@ -230,9 +251,8 @@ def _answers(row: Mapping[str, Any], stored: int | None) -> AnswerStatus:
 
 def _rows(query: str) -> list[dict[str, Any]]:
     with connection.cursor() as cursor:
-        cursor.execute(
-            query, {"shown": [str(each) for each in SHOWN], "now": clock.now(), "most": COUNTED, "offline": str(CaState.OFFLINE)}
-        )
+        states = {"offline": str(CaState.OFFLINE), "status_only": str(CaState.STATUS_ONLY)}
+        cursor.execute(query, {"shown": [str(each) for each in SHOWN], "now": clock.now(), "most": COUNTED, **states})
         names = [column.name for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
@@ -265,12 +285,19 @@ WHERE ca.state = ANY(%(shown)s) AND ca.not_after > %(now)s
 ORDER BY ca.common_name, ca.generation, scope.shard NULLS FIRST
 """
 
-# Answers, by the partial index of certificates that lack one and the index of ageing answers.
+# Answers, by the partial index of certificates that lack one and the index of ageing answers. Those that an offline CA gave for
+# certificates that ended stay; an online one's are removed (`ocsp.presign_due`).
 _ANSWERS = """
-SELECT ca.id AS ca_id, signer.not_after AS signer_until, signer.key_id AS signer_key_id,
+SELECT ca.id AS ca_id, asked.expected, signer.not_after AS signer_until, signer.key_id AS signer_key_id,
        signer.certificate_id AS signer_certificate, coalesce(waiting.count, 0) AS waiting, waiting.since AS waiting_since,
        ends.this_update AS oldest, ends.next_update AS first_end
 FROM pki_certificateauthority ca
+CROSS JOIN LATERAL (
+  SELECT ca.state <> %(offline)s AND ca.key_id <> '' AND (
+    ca.state <> %(status_only)s OR EXISTS (SELECT FROM pki_ocspsigner had WHERE had.ca_id = ca.id)
+    OR EXISTS (SELECT FROM pki_caimport taken_over WHERE taken_over.ca_id = ca.id)
+  ) AS expected
+) asked
 LEFT JOIN LATERAL (
   SELECT signer.not_after, signer.key_id, signer.certificate_id FROM pki_ocspsigner signer
   JOIN pki_certificate own ON own.id = signer.certificate_id AND own.status = 'issued'
@@ -284,10 +311,12 @@ LEFT JOIN LATERAL (
       AND row.not_after > %(now)s
     LIMIT %(most)s
   ) few
-) waiting ON signer.key_id IS NOT NULL OR ca.state = %(offline)s
+) waiting ON asked.expected OR ca.state = %(offline)s
 LEFT JOIN LATERAL (
   SELECT answer.this_update, answer.next_update FROM pki_ocspresponse answer
-  WHERE answer.ca_id = ca.id ORDER BY answer.next_update LIMIT 1
+  WHERE answer.ca_id = ca.id AND (ca.state <> %(offline)s OR EXISTS (
+    SELECT FROM pki_certificate row WHERE row.id = answer.certificate_id AND row.not_after > %(now)s
+  )) ORDER BY answer.next_update LIMIT 1
 ) ends ON true
 WHERE ca.state = ANY(%(shown)s) AND ca.not_after > %(now)s
 """

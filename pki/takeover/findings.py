@@ -21,6 +21,7 @@ KINDS: Mapping[str, str] = {
     "other-certificate": "serienumret har här ett annat certifikat",
     "other-revocation": "certifikatet är här spärrat med annan tid eller orsak",
     "revoked-here": "certifikatet är spärrat här men inte i underlaget",
+    "address": "adressen i certifikaten leder inte till något som publiceras här",
     "list-unreadable": "spärrlistan går inte att läsa eller är inte utfärdarens",
     "listed-unknown": "står på gamla listan men saknas i underlaget; lagt in med bara serienummer",
     "listed-not-revoked": "står på gamla listan men är inte spärrat i underlaget; spärrat här",

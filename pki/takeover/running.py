@@ -27,7 +27,7 @@ from pki.models import (
     OcspSigner,
     draw_status_versions,
 )
-from pki.takeover import checking, lists, manifest, papers, registering, reports, signatures, storing
+from pki.takeover import addresses, checking, lists, manifest, papers, registering, reports, signatures, storing
 from pki.takeover.findings import LOCK, Ledger
 from pki.takeover.lists import OldLists
 from pki.takeover.manifest import Manifest
@@ -257,12 +257,15 @@ class _Run:
         self.ledger = Ledger()
         if row is not None:
             self.ledger.resume(row)
+        self.addresses = addresses.Addresses(ca, self.ledger, row)
         self.old_lists = OldLists([], -1)
         self._draw: Draw = (lambda _count: 1) if row is None else (lambda count: draw_status_versions(ca.id, count))
 
     def certificates(self) -> None:
         """Every certificate of the source from where the last run stopped."""
         position = self.row.position if self.row else 0
+        if position == 0:
+            addresses.look_at_own(self.ca, self.ledger)
         records = self.what.manifest.source.records(position)
         expected = registering.expected_of(self.ca)
         for batch in _gathered(checking.checked(records, expected, self.workers)):
@@ -296,6 +299,8 @@ class _Run:
             if isinstance(seen, str) and record.fault is None:
                 raise RowFault(seen)
             found = None if isinstance(seen, str) else seen
+            if found is not None and found.not_after > now:
+                self.addresses.look(record.place, found.serial, found.addresses)
             return storing.take(record, found, self.ca, now, revoke_held=self.what.manifest.hold == "revoke")
         except RowFault as fault:
             self.ledger.tell(record.place, fault.kind, record.serial, fault.detail)

@@ -103,8 +103,23 @@ def test_what_is_asked_passes_unchanged(front: House) -> None:
 def test_the_face_takes_ocsp_while_the_responder_is_away(front: House) -> None:
     assert ask(front, "POST", "/ocsp", b"abc") == "face /ocsp 3 None"
     assert ask(front, "GET", "/ocsp/x") == "face /ocsp/x 0 None"
+    assert ask(front, "POST", "/", b"abc") == "face /ocsp 3 None"
+    assert ask(front, "GET", "/MFQw//x") == "face /ocsp/MFQw//x 0 None"
     with responder(front):
         wait_for(lambda: ask(front, "POST", "/ocsp", b"abc").startswith("responder"), "the responder's return")
+
+
+def test_ocsp_without_a_path_goes_to_the_responder_as_it_came(front: House) -> None:
+    with responder(front):
+        assert ask(front, "POST", "/", b"0" * 20_000) == "responder /ocsp 20000 None"
+        for tail in ("MFQwUj//a+b==", "/MFQw+/a//b==", "MEIw%2B%2Fa%3D", "MIGHa%0Ab", "%2F%2FMFx", "%4DFQx"):
+            assert ask(front, "GET", f"/{tail}") == f"responder /ocsp/{tail} 0 None"
+        longest = base64.b64encode(b"\x30" + b"0" * 4000).decode()
+        assert ask(front, "GET", f"/{longest}") == f"responder /ocsp/{longest} 0 None"
+        assert ask(front, "GET", "http://ocsp1.old.test/MFQw") == "responder /ocsp/MFQw 0 None"
+        for path in ("/", "/?x", "/M", "/mFQw", "/NFQw", "/x/MFQw", "/a.crl", "/a.cer", "/static/M.css"):
+            assert ask(front, "GET", path) == f"face {path} 0 None"
+        assert ask(front, "POST", "/x", b"abc") == "face /x 3 None"
 
 
 def test_the_responders_processes_have_neither_pin_nor_another_face(folder: Path, found: Callable[..., House]) -> None:

@@ -1,19 +1,24 @@
 """Alarm rules speak of metrics that there are, each has its page in the runbook, and they fire when things are wrong (F6, F7)."""
 
 import datetime as dt
+import operator
 import re
 from pathlib import Path
 
 import pytest
 import yaml
 from django.conf import settings
+from django.db import transaction
 from django.db.models import F
 from prometheus_client import REGISTRY
 
-from pki import crl, crl_scopes, health, ocsp, ocsp_publishing, status_measures, tasks
+from pki import crl, crl_scopes, health, ocsp, ocsp_publishing, responders, status_measures, tasks
+from pki.hsm import HsmUnavailable
 from pki.hsm import metrics as hsm_metrics
 from pki.models import Certificate, CertificateAuthority, CrlScope, OcspSigner
 from pki.ocspd import telling
+from pki.operators import status
+from pki.revoking import plan_revocation
 from siths_portal.celery import SCHEDULE
 from siths_portal.lib import clock
 from tests.pki.orders import card, plan
@@ -30,8 +35,8 @@ DEMANDED = {
 }  # fmt: skip
 """What the specification's F6 and F7 name, with their applications before them."""
 
-_WORDS = {"by", "le", "sum", "max", "min", "rate", "increase", "histogram_quantile", "time"}
-_PLAIN = re.compile(r"(\w+)(?:\{(\w+)(=~?)\"([^\"]*)\"\})? (>|<|==) ([\d.]+)")
+_WORDS = {"by", "le", "sum", "max", "min", "rate", "increase", "histogram_quantile", "time", "absent", "offset", "or", "unless"}
+_PLAIN = re.compile(r"(max\()?(\w+)(?:\{(\w+)(=~?)\"([^\"]*)\"\})?\)? (>|<|==) ([\d.]+)")
 
 
 def metrics() -> dict[str, set[str]]:
@@ -47,7 +52,7 @@ def metrics() -> dict[str, set[str]]:
 
 def names_of(expression: str) -> set[str]:
     """The metrics that an expression speaks of."""
-    without = re.sub(r'"[^"]*"|\{[^}]*\}|\[[^\]]*\]|by \([^)]*\)', " ", expression)
+    without = re.sub(r'"[^"]*"|\{[^}]*\}|\[[^\]]*\]|by \([^)]*\)|\boffset \d+m', " ", expression)
     return set(re.findall(r"[a-z_][a-z_0-9]*", without)) - _WORDS
 
 
@@ -81,21 +86,28 @@ def test_what_the_specification_names_is_counted_and_the_reader_of_names_can_fai
 
 
 def firing() -> set[str]:
-    """Alarms whose expression is a plain comparison that holds now, whatever their `for` says."""
-    found = set()
+    """Alarms of which a part that is a plain comparison holds now, whatever their `for` says."""
     samples = [sample for metric in REGISTRY.collect() for sample in metric.samples]
-    for alert, rule in RULES.items():
-        match = _PLAIN.fullmatch(rule["expr"])
-        if match is None:
-            continue
-        name, label, how, wanted, sign, limit = match.groups()
-        for sample in samples:
-            told = sample.labels.get(label, "") if label else ""
-            fits = label is None or (bool(re.fullmatch(wanted, told)) if how == "=~" else told == wanted)
-            holds = {">": sample.value > float(limit), "<": sample.value < float(limit), "==": sample.value == float(limit)}
-            if sample.name == name and fits and holds[sign]:
-                found.add(alert)
-    return found
+    parts = [(alert, part) for alert, rule in RULES.items() for part in rule["expr"].split(" or ")]
+    return {alert for alert, part in parts if holds(part, samples)}
+
+
+def holds(comparison: str, samples: list) -> bool:
+    """Whether it is a plain comparison, and some sample meets it; of a `max`, the largest."""
+    match = _PLAIN.fullmatch(comparison)
+    if match is None:
+        return False
+    of_all, name, label, how, wanted, sign, limit = match.groups()
+    values = []
+    for sample in samples:
+        told = sample.labels.get(label, "") if label else ""
+        fits = label is None or (bool(re.fullmatch(wanted, told)) if how == "=~" else told == wanted)
+        if sample.name == name and fits:
+            values.append(sample.value)
+    if of_all and values:
+        values = [max(values)]
+    compared = {">": operator.gt, "<": operator.lt, "==": operator.eq}[sign]
+    return any(compared(value, float(limit)) for value in values)
 
 
 @pytest.fixture
@@ -164,6 +176,80 @@ def test_attempts_that_fail_and_a_signer_that_ends(well):
     OcspSigner.objects.filter(ca__slug="function").update(not_after=F("not_after") - dt.timedelta(days=25))
     status_measures.measure()
     assert {"CrlFails", "OcspSignerEnding"} <= firing()
+
+
+def test_a_revoked_signer_that_nobody_can_replace(small_pki, fresh, monkeypatch):
+    """Its numbers are not the last good ones for ever."""
+    ocsp.presign_due(limit=10_000)
+    crl.publish_online()
+    status_measures.measure()
+    assert firing() & OF_STATUS == set()
+    ca = CertificateAuthority.objects.get(slug="function")
+    signer = OcspSigner.objects.get(ca=ca)
+    now = clock.now()
+    with transaction.atomic():
+        revoked = {"reason": "keyCompromise", "actor_ref": "system:test", "received_at": now, "channel": "system"}
+        plan_revocation([signer.certificate_id], **revoked)
+    with monkeypatch.context() as patched:
+        away(patched)
+        tasks.renew_responders()
+    for minutes, wanted in ((0, set()), (5, {"OcspStatusLag"})):
+        with clock.moved_to(now + dt.timedelta(minutes=minutes)):
+            status_measures.measure()
+        assert {"OcspSignerEnding", *wanted} <= firing()
+    assert REGISTRY.get_sample_value("ocsp_signer_left_seconds", {"ca": "function:1"}) == 0
+    assert REGISTRY.get_sample_value("ocsp_sign_queue_depth", {"ca": "function:1"}) == 1
+    tasks.renew_responders()
+    ocsp.presign_due(limit=10_000)
+    status_measures.measure()
+    assert firing() & OF_STATUS == set()
+
+
+def away(monkeypatch) -> None:
+    """As if the token did not answer when a responder is to be made."""
+
+    def fail(*_arguments, **_options):
+        raise HsmUnavailable("away")
+
+    monkeypatch.setattr(responders, "ensure", fail)
+
+
+def test_answers_that_only_a_ceremony_renews_are_told_while_there_is_time_for_one(well):
+    """The list alone was renewed, so nothing else tells."""
+    now = clock.now()
+    for days, fires in ((200, False), (273, False), (275, True)):
+        with clock.moved_to(now + dt.timedelta(days=days)):
+            tell(CertificateAuthority.objects.get(slug="root"))
+        assert ("OcspAnswersEnding" in firing()) == fires, days
+    assert 0.24 < REGISTRY.get_sample_value("ocsp_response_validity_left", {"ca": "root:1"}) < 0.25
+    assert REGISTRY.get_sample_value("ocsp_response_left_seconds", {"ca": "root:1"}) > 80 * 86_400
+
+
+def tell(ca: CertificateAuthority) -> None:
+    """The numbers of this CA's answers as they are now."""
+    (found,) = [each for each in status.ca_statuses() if each.id == ca.pk]
+    status_measures._show_answers(found, clock.now())
+
+
+def test_nobody_who_tells_anything_is_an_alarm():
+    """A worker that never ran leaves no metric behind whose age could be told; so does a process that nobody reads."""
+    for alert, name in (("StatusNotMeasured", "pki_status_measured_seconds"), ("OcspNoProcess", "ocspd_processes")):
+        assert RULES[alert]["expr"].endswith(f" or absent({name})")
+
+
+@pytest.mark.parametrize("said", telling._ERRORS.values())
+def test_of_what_the_responder_cannot_answer_each_kind_that_is_its_fault_has_an_alarm(said):
+    """Requests that are malformed or of other CAs are their senders' faults."""
+    covered = {found for rule in RULES.values() for found in re.findall(r'ocsp_requests_total\{status="(\w+)"\}', rule["expr"])}
+    assert (said in covered) == (said in {"internal", "try_later"})
+
+
+def test_the_first_internal_error_of_a_process_is_seen():
+    """`increase` needs a sample before; a series that was not there five minutes ago is new."""
+    series = 'ocsp_requests_total{status="internal"}'
+    rising, new = RULES["OcspInternal"]["expr"].split(" or ")
+    assert rising == f"increase({series}[5m]) > 0"
+    assert new == f"({series} > 0 unless {series} offset 5m)"
 
 
 def test_a_chain_that_is_broken_pages(well, monkeypatch):

@@ -107,6 +107,7 @@ def test_pki_check_of_a_working_house(working):
         "hsm root:1",
         "crl root:1",
         "ocsp root:1",
+        "ocsp-svar root:1",
         "ocsp-signer function:1",
         "ocsp function:1",
         "hsm function:1",
@@ -137,6 +138,20 @@ def test_pki_check_tells_two_generations_of_a_ca_apart(working):
     assert (code, wrong) == (1, ["FEL crl person-hsaid-3:1", "FEL ocsp person-hsaid-3:1"])
     for subject in ("crl", "ocsp"):
         assert f"ok  {subject} person-hsaid-3:2: " in out
+
+
+def test_pki_check_warns_before_an_offline_cas_answers_end(working):
+    """Its list was renewed, and the answers were forgotten. Half their life is over, three quarters, all."""
+    start = clock.now()
+    for part, mark in ((0.45, "ok "), (0.55, "OBS"), (0.8, "FEL"), (1.1, "FEL")):
+        with clock.moved_to(start + part * working.root.crl_validity):
+            crl.publish_crl(working.root.id)
+            (line,) = [each for each in run("pki_check")[0].splitlines() if " ocsp-svar " in each]
+        assert line.startswith(f"{mark} ocsp-svar root:1: "), part
+    assert line.endswith(": har gått ut")
+    with clock.moved_to(start + 0.8 * working.root.crl_validity):
+        run("pki_presign_ocsp", "--ca", "root")
+        assert "ok  ocsp-svar root:1: det första går ut om " in run("pki_check")[0]
 
 
 def test_pki_check_of_an_empty_house(transactional_db):

@@ -149,7 +149,20 @@ def test_answers_that_wait_and_a_responder_that_ends(world: Any, published: list
     assert "100,0 %" not in answers
     OcspSigner.objects.filter(ca__slug="person-hsaid-3").update(retired_at=clock.now())
     text = text_of(client.get(ADDRESS))
-    assert NAME in text.split("Svarar inte på OCSP:", 1)[1]
+    answers = row_of(text, "Väntar på svar")
+    for expected in (" saknas ", " 1 för 5 minuter sedan"):
+        assert expected in answers, expected
+    assert NAME not in text.split("Svarar inte på OCSP:", 1)[1]
+    assert "DEMO SITHS e-id Bulk CA v1" in text.split("Svarar inte på OCSP:", 1)[1]
+
+
+def test_answers_of_the_root_are_told_while_a_ceremony_can_be_planned(world: Any, published: list[Certificate]) -> None:
+    root = CertificateAuthority.objects.get(slug="root").common_name
+    for number, (days, soon) in enumerate(((170, False), (185, True))):
+        with clock.moved_to(clock.now() + dt.timedelta(days=days)):
+            client = client_of(operator(world, f"Nanna{number}"))
+            answers = row_of(text_of(client.get(ADDRESS)), "Väntar på svar", root)
+        assert ("svarar själv vid ceremonier" in answers, " snart " in answers) == (True, soon), days
 
 
 def test_a_store_that_is_not_followed_and_a_worker_that_does_not_look(

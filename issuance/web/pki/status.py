@@ -116,6 +116,7 @@ def _answers(each: pki.CaStatus, now: dt.datetime) -> dict[str, Any]:
         "coverage": f"{_decimal(int(coverage * 1000) / 10)} %" if coverage is not None else "–",
         "oldest": pki_words.ago(now - found.oldest) if found.oldest else "–",
         "first_end": moment(found.first_end)[:16],
+        "ending": each.answers_end_soon(now),
         "waiting": _counted(found.waiting),
         "lag": pki_words.ago(lag) if lag is not None else "",
         "late": lag is not None and lag > ANSWER_LATE,

@@ -1,0 +1,68 @@
+"""Addresses that imported certificates name: which of them lead to something that is served here (spec A4, ADR 0217)."""
+
+import re
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from cryptography import x509
+
+from pki.domain import serials
+from pki.domain.crl_shards import list_name
+from pki.domain.imported_certificates import Address, addresses_of
+from pki.models import CaImport, CertificateAuthority, ImportFinding
+from pki.takeover.findings import Ledger, plain
+
+KIND = "address"
+MOST = 2000
+"""Addresses of an import that are looked at. A CA with 256 shards has fewer."""
+_SERVED_STEM = re.compile(r"[a-z0-9]{1,64}")  # as the status face takes it
+
+
+class Addresses:
+    """Tells each address once that certificates of the issuer name and that nothing here answers at."""
+
+    def __init__(self, issuer: CertificateAuthority, ledger: Ledger, resumed: CaImport | None = None) -> None:
+        self._issuer, self._ledger = issuer, ledger
+        self._seen: set[str] = set()
+        if resumed is not None and resumed.position:
+            told = ImportFinding.objects.filter(ca_import=resumed, kind=KIND)
+            self._seen.update(told.values_list("detail", flat=True))
+
+    def look(self, place: str, serial: str, addresses: Iterable[Address]) -> None:
+        """Looks at the addresses of one certificate."""
+        for use, url in addresses:
+            said = plain(f"{use} {url}")[:200]
+            if said in self._seen or len(self._seen) >= MOST:
+                continue
+            self._seen.add(said)
+            if not is_served(use, url, self._issuer):
+                self._ledger.tell(place, KIND, serial, said)
+
+
+def look_at_own(ca: CertificateAuthority, ledger: Ledger) -> None:
+    """Looks at the addresses in the CA's own certificate, which are those of its parent."""
+    certificate = x509.load_der_x509_certificate(bytes(ca.certificate_der))
+    serial = serials.text(certificate.serial_number)
+    Addresses(ca.parent or ca, ledger).look("ca", serial, addresses_of(certificate))
+
+
+def is_served(use: str, url: str, issuer: CertificateAuthority) -> bool:
+    """Whether the address, of whatever host, leads to what is published here for the issuer.
+
+    A CA without a key here publishes its certificate alone.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    if parts.scheme != "http" or (use != "caIssuers" and not issuer.key_id):
+        return False
+    if use == "ocsp":
+        return parts.path.rstrip("/") in ("", "/ocsp")
+    if not _SERVED_STEM.fullmatch(issuer.file_stem):
+        return False
+    if use == "caIssuers":
+        return parts.path in (f"/{issuer.file_stem}.cer", f"/aia/{issuer.file_stem}.cer")
+    shards = range(issuer.crl_shards) if issuer.crl_shards > 1 else ()
+    names = [list_name(issuer.file_stem, shard) for shard in (None, *shards)]
+    return any(parts.path in (f"/{name}", f"/crl/{name}") for name in names)
