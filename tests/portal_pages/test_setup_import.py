@@ -1,7 +1,9 @@
 """Importera från fil over HTTP: the file, its preview, what came of it, and the files that can be fetched."""
 
 import datetime as dt
+import html
 import io
+import re
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -13,7 +15,7 @@ from openpyxl import load_workbook
 
 from issuance.authz import Role
 from issuance.domain.setup_files import SHAPES, Kind
-from issuance.models import Event, Office, Organisation, RoleGrant, SetupImport
+from issuance.models import Event, IssuingArea, Office, Organisation, RoleGrant, SetupImport
 from issuance.services import configuration
 from siths_portal.lib import clock, tables, workbooks
 from tests.issuance.test_setup_import import OFFICE, ORGANISATION, csv, table, whole
@@ -154,6 +156,18 @@ class TestFiles:
         for kind in Kind:
             content = client.get(reverse("area_export_csv", args=[world.area.id, kind.value])).content
             assert preview_of(client, content).context["plan"].nothing
+
+    def test_more_areas_than_a_page_holds_can_all_be_exported(self, world: Any) -> None:
+        for number in range(60):
+            configuration.create_area(actor=SETUP, name=f"Område {number:02}")
+        client = client_of(world.officer(role=Role.SYSTEM_ADMIN))
+        first = client.get(reverse("setup_import"))
+        following = re.search(r'href="([^"]+efter=[^"#]+)#export"', first.content.decode())
+        assert following is not None
+        second = client.get(html.unescape(following[1]))
+        seen = [area.id for page in (first, second) for area in page.context["areas"]]
+        assert len(set(seen)) == len(seen) == IssuingArea.objects.count()
+        assert "Från början" in text_of(second)
 
     def test_the_ways_there_are_for_those_whom_they_open(self, world: Any) -> None:
         overview, area = reverse("administration"), at("area", world.area)

@@ -20,7 +20,7 @@ from issuance.models import Office, Organisation, SetupImport
 from issuance.queries.administration import areas, paging
 from issuance.services import disclosures, setup_import
 from issuance.services.setup_import import Line, Outcome, Plan, Stale
-from issuance.web.administration.around import Crumb, actor_of, page, row
+from issuance.web.administration.around import Crumb, actor_of, cursor, first_url, next_url, page, row
 from issuance.web.administration.role_frame import recent_login
 from siths_portal.lib import tables
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, Refused, Unavailable
@@ -86,8 +86,14 @@ def setup_import_start(request: HttpRequest) -> HttpResponse:
             except (Invalid, Unavailable, Refused) as error:
                 form.take(error)
                 status = error.http_status
-    seen = areas.areas(actor=actor, order=paging.Order("namn"))
-    context = {"form": form, "shapes": [(kind.value, shape) for kind, shape in SHAPES.items()], "areas": seen.rows}
+    seen = areas.areas(actor=actor, order=paging.Order("namn"), after=cursor(request))
+    context = {
+        "form": form,
+        "shapes": [(kind.value, shape) for kind, shape in SHAPES.items()],
+        "areas": seen.rows,
+        "next_url": next_url(request, seen.after, fragment="export"),
+        "first_url": first_url(request, fragment="export"),
+    }
     return page(
         request,
         "administration/import/start.html",
