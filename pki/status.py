@@ -32,8 +32,10 @@ class Contradiction(TryLater):
 
 @dataclass(frozen=True)
 class StoredAnswer:
-    """A pre-signed response that may be served now."""
+    """A pre-signed response that may be served now: `ca` is `<slug>:<generation>`, `status` `good` or `revoked`."""
 
+    ca: str
+    status: str
     der: bytes
     this_update: dt.datetime
     next_update: dt.datetime
@@ -52,12 +54,12 @@ def answer(asked: CertId) -> StoredAnswer:
             **{f"name_{asked.hash}": asked.issuer_name_hash, f"key_{asked.hash}": asked.issuer_key_hash}
         )
         .annotate(has_signer=Exists(OcspSigner.objects.filter(ca=OuterRef("id"), retired_at=None)))
-        .values_list("id", "has_signer")
+        .values_list("id", "has_signer", "slug", "generation")
         .first()
     )
     if ca is None:
         raise Unauthorized
-    ca_id, has_signer = ca
+    ca_id, has_signer, slug, generation = ca
     now = clock.now()
     row = (
         Certificate.objects.filter(ca_id=ca_id, serial=serials.text(asked.serial))
@@ -83,7 +85,8 @@ def answer(asked: CertId) -> StoredAnswer:
     if signed_version == version and next_update > now:
         if not _says(bytes(der), asked.serial, status):
             raise Contradiction
-        return StoredAnswer(bytes(der), this_update, next_update)
+        said = "revoked" if status == CertificateStatus.REVOKED else "good"
+        return StoredAnswer(f"{slug}:{generation}", said, bytes(der), this_update, next_update)
     if not has_signer or not_after <= now:
         raise Unauthorized
     raise TryLater

@@ -1,4 +1,7 @@
-"""The OCSP responder's HTTP face (RFC 6960 appendix A.1, RFC 9919): it looks stored answers up, and signs nothing."""
+"""The OCSP responder's HTTP face (RFC 6960 appendix A.1, RFC 9919): it looks stored answers up, and signs nothing.
+
+It answers while `ocspd` is away, and counts what it said as that does.
+"""
 
 from typing import Final
 
@@ -13,6 +16,7 @@ from django.views.decorators.http import require_http_methods
 
 from pki import status
 from pki.domain import ocsp_request
+from pki.ocspd import telling
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
 
@@ -29,22 +33,30 @@ _UNAUTHORIZED: Final = b"\x30\x03\x0a\x01\x06"
 @require_http_methods(["GET", "HEAD", "POST"])
 def respond(request: HttpRequest, encoded: str = "") -> HttpResponseBase:
     """Answers one OCSP request. Errors are unsigned, with HTTP status 200 and no cache headers (B1.26)."""
+    ca, said = "", "internal"  # unless something is said
+    try:
+        ca, said, response = _answered(request, encoded)
+    finally:
+        telling.counters()[0].labels(ca, said).inc()
+    return response
+
+
+def _answered(request: HttpRequest, encoded: str) -> tuple[str, str, HttpResponseBase]:
+    """The CA, what is said, and the response; errors have no CA."""
     try:
         der = _body(request) if request.method == "POST" else ocsp_request.decode_path(encoded)
         found = status.answer(ocsp_request.parse(der))
     except ocsp_request.MalformedRequest:
-        return _error(_MALFORMED)
+        return "", "malformed", _error(_MALFORMED)
     except (ocsp_request.UnknownHash, status.Unauthorized):
-        return _error(_UNAUTHORIZED)
+        return "", "unauthorized", _error(_UNAUTHORIZED)
     except status.TryLater:
-        return _error(_TRY_LATER)
+        return "", "try_later", _error(_TRY_LATER)
     except (OperationalError, InterfaceError) as error:
         log.error("ocsp.database_unavailable", error=type(error).__name__)
-        return _error(_TRY_LATER)
+        return "", "try_later", _error(_TRY_LATER)
     response = HttpResponse(found.der, content_type=MEDIA_TYPE)
-    if request.method == "POST":
-        return response
-    return _cacheable(request, response, found)
+    return found.ca, found.status, response if request.method == "POST" else _cacheable(request, response, found)
 
 
 def _body(request: HttpRequest) -> bytes:

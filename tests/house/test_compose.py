@@ -1,0 +1,76 @@
+"""What `docker-compose.yml` says: whoever counts has a folder to count in, and a server that sees its processes (ADR 0216)."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+COUNTING = {"ocspd", "ocsp-publisher", "pki-worker", "status"}
+"""Whose numbers the alarm rules speak of: the responder, its publisher, what stands in for it, and the token's worker."""
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+SERVERS = {name for name, each in SERVICES.items() if "metrics" in each.get("command", [])}
+
+
+def mounted(name: str, folder: str) -> list[str]:
+    """The volumes that the service has at the folder."""
+    volumes = [each.split(":") for each in SERVICES[name].get("volumes", [])]
+    return [parts[0] for parts in volumes if parts[1] == folder]
+
+
+def folder_of(name: str) -> str:
+    """The named volume in which the service counts, at the folder that it is told."""
+    (volume,) = mounted(name, SERVICES[name]["environment"][FOLDER])
+    assert volume in COMPOSE["volumes"]
+    return volume
+
+
+def test_these_are_the_services_that_count() -> None:
+    found = set()
+    for name, each in SERVICES.items():
+        words = each.get("command", [])
+        status = each.get("environment", {}).get("SITHS_FACE") == "status"
+        if status or {"pki_ocspd", "pki_ocsp_publish"} & set(words) or "pki" in words:
+            found.add(name)
+    assert found == COUNTING
+
+
+@pytest.mark.parametrize("name", sorted(COUNTING))
+def test_who_counts_is_served_by_one_that_sees_its_processes(name: str) -> None:
+    servers = [each for each in sorted(SERVERS) if folder_of(each) == folder_of(name)]
+    assert len(servers) == 1
+    assert SERVICES[servers[0]]["pid"] == f"service:{name}"
+    assert name in SERVICES[servers[0]]["depends_on"]
+
+
+def test_process_numbers_of_two_containers_never_meet_in_a_folder() -> None:
+    """Each begins with 1: a file would be two processes', and one that lives be taken for dead."""
+    assert len({folder_of(name) for name in COUNTING}) == len(COUNTING)
+    writers = {name for name, each in SERVICES.items() if FOLDER in each.get("environment", {})} - SERVERS
+    assert writers == COUNTING
+
+
+def test_servers_of_numbers_have_addresses_of_their_own() -> None:
+    ports = [port for name in SERVERS for port in SERVICES[name]["ports"]]
+    assert len(ports) == len(set(ports)) == len(COUNTING) == len(SERVERS)
+    assert all(each.startswith("127.0.0.1:") for each in ports)
+
+
+def test_nobody_but_servers_of_numbers_sees_anothers_processes() -> None:
+    """Who sees them may read what they hold: the token's PIN, the database's password. Those servers hold neither."""
+    assert {name for name, each in SERVICES.items() if "pid" in each} == SERVERS
+    for name in SERVERS:
+        environment = SERVICES[name]["environment"]
+        assert (environment["PKCS11_PIN_FILE"], environment["DATABASE_OWNER_URL"]) == ("", "")
+        assert environment["DATABASE_URL"].endswith("@nowhere/none")
+        assert "pin" not in SERVICES[name]["secrets"]
+
+
+def test_the_image_has_the_folder_and_its_user_owns_it() -> None:
+    """A named volume begins with the rights of the image's folder; without one it is root's, and nobody can count."""
+    folder = SERVICES["ocspd"]["environment"][FOLDER].removeprefix("/srv/siths/")
+    made = [line.split() for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith("RUN install -d -o siths")]
+    assert any(folder in words for words in made)

@@ -1,0 +1,63 @@
+"""The status face counts what it says as the responder does, so that alarms hold while it stands in for it (ADR 0216)."""
+
+import pytest
+from django.test import Client
+from prometheus_client import REGISTRY
+
+from pki import ocsp
+from pki.models import OcspResponse
+from tests.pki.test_status_face import request_for, revoke, status_urls  # noqa: F401  (a fixture for each test)
+
+FIRST = "person-hsaid-3:1"
+
+
+def counted(ca: str, said: str) -> float:
+    return REGISTRY.get_sample_value("ocsp_requests_total", {"ca": ca, "status": said}) or 0
+
+
+def ask(body: bytes):
+    client = Client(raise_request_exception=False)
+    return client.post("/ocsp", body, content_type="application/ocsp-request")
+
+
+@pytest.fixture
+def row(world):
+    made = world.issue()
+    ocsp.presign([made.id])
+    return made
+
+
+def test_good_and_revoked_by_ca(row):
+    before = counted(FIRST, "good"), counted(FIRST, "revoked")
+    ask(request_for(row))
+    assert (counted(FIRST, "good"), counted(FIRST, "revoked")) == (before[0] + 1, before[1])
+    revoke(row)
+    ocsp.presign([row.id])
+    ask(request_for(row))
+    assert (counted(FIRST, "good"), counted(FIRST, "revoked")) == (before[0] + 1, before[1] + 1)
+
+
+def _unsigned(row) -> bytes:
+    OcspResponse.objects.filter(certificate=row).delete()
+    return request_for(row)
+
+
+def _damaged(row) -> bytes:
+    OcspResponse.objects.filter(certificate=row).update(der=b"damaged")
+    return request_for(row)
+
+
+@pytest.mark.parametrize(
+    ("said", "made", "status"),
+    [
+        ("malformed", lambda _row: b"x", 200),
+        ("unauthorized", lambda row: request_for(row, serial=4711), 200),
+        ("try_later", _unsigned, 200),
+        ("internal", _damaged, 500),
+    ],
+    ids=["malformed", "unauthorized", "try_later", "internal"],
+)
+def test_each_error_without_a_ca(row, said, made, status):
+    before = counted("", said)
+    assert ask(made(row)).status_code == status
+    assert counted("", said) == before + 1
