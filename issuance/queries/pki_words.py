@@ -70,6 +70,11 @@ REASON: Mapping[str, str] = {
     "cessationOfOperation": _("Används inte längre"),
     "privilegeWithdrawn": _("Rätten har dragits in"),
 }
+HOLD: Mapping[str, str] = {
+    "refuse": _("Får inte finnas i källan"),
+    "revoke": _("Spärras för gott"),
+}
+"""What an import is to do with certificates on hold."""
 PURPOSE: Mapping[str, str] = {
     "ca": _("Utfärdares nyckel"),
     "ocsp": _("OCSP-svarares nyckel"),

@@ -49,3 +49,15 @@ def _contents(piece: tuple[Record, ...]) -> list[bytes]:
 def _joined(piece: tuple[Record, ...], seen: list[Seen | str]) -> list[Checked]:
     given = iter(seen)
     return [(each, None if each.der is None else next(given)) for each in piece]
+
+
+def gathered(pieces: Iterator[list[Checked]], size: int) -> Iterator[list[Checked]]:
+    """Pieces put together to batches of a transaction."""
+    batch: list[Checked] = []
+    for piece in pieces:
+        batch += piece
+        if len(batch) >= size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

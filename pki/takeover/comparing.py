@@ -47,7 +47,7 @@ def compare(manifest: Manifest, *, actor_ref: str) -> Comparison:
             raise Invalid("import-lists", "Mappen har ingen spärrlista från utfärdaren att jämföra med.")
         lists.load(found, ledger, revoke_held=manifest.hold == "revoke")
         serials = [
-            *((each.kind, each.serial) for each in ledger.found),
+            *((each.kind, each.serial) for each in ledger.found if each.kind in DIFFERENCES),
             *_named("only-old-unknown", lists.unknown(ca)),
             *_named("only-old", lists.not_revoked(ca)),
             *_named("different", lists.different(ca)),

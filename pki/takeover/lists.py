@@ -12,13 +12,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPublicKeyTypes
 from django.db import connection
 
-from pki.models import CertificateAuthority, RevocationReason
+from pki.models import HOLDER_REASONS, CertificateAuthority, RevocationReason
 from pki.takeover.findings import Ledger
-from pki.takeover.records import HOLD, RowFault, crl_of, reason
+from pki.takeover.records import HOLD, crl_of
+from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
 
 _PIECE = 5000
-_HIGHEST = (1 << 63) - 1  # the column's; a CRL number may have 20 octets
+_HIGHEST = (1 << 63) - (1 << 32)  # that the column holds, with room for ours above it
+_LONGEST = 160  # bits (RFC 5280 section 5.2.3)
 
 _TABLE = """
 CREATE TEMPORARY TABLE import_listed (
@@ -79,7 +81,11 @@ def read(found: Iterable[tuple[str, bytes]], ca: CertificateAuthority, ledger: L
             ledger.tell(place, "list-unreadable", detail=str(error)[:200])
             continue
         ledger.counts["lists"] += 1
-        highest = max(highest, each.number)
+        if each.number > _HIGHEST:
+            # Ours cannot go on above it; what the list says of certificates holds all the same.
+            ledger.tell(place, "list-number", detail=str(each.number))
+        else:
+            highest = max(highest, each.number)
         before = newest.get(each.scope)
         if before is None or before.number < each.number:
             newest[each.scope] = each
@@ -92,8 +98,8 @@ def _read(place: str, content: bytes, issuer: x509.Certificate) -> OldList:
     if crl.issuer != issuer.subject or not _verifies(crl, key):  # type: ignore[arg-type]
         raise ValueError("en annan utfärdares, eller underskriften stämmer inte")
     number = crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
-    if number > _HIGHEST:
-        raise ValueError("numret är högre än vad som kan fortsättas här")
+    if number.bit_length() > _LONGEST:
+        raise ValueError("numret har mer än 20 oktetter")
     if any(isinstance(extension.value, x509.DeltaCRLIndicator) for extension in crl.extensions):
         raise ValueError("en deltalista")
     return OldList(place, number, crl.last_update_utc, len(crl), _scope(crl), sha256_hex(content), crl)
@@ -127,23 +133,23 @@ def load(lists: OldLists, ledger: Ledger, *, revoke_held: bool) -> None:
 
 
 def _pieces(each: OldList, ledger: Ledger, *, revoke_held: bool) -> Iterator[io.StringIO]:
-    piece, count = io.StringIO(), 0
+    piece, count, now = io.StringIO(), 0, clock.now()
     for entry in each.crl:
         serial = f"{entry.serial_number:X}"
         serial = serial if len(serial) % 2 == 0 else f"0{serial}"
-        try:
-            why, since = _entry(entry)
-        except (RowFault, ValueError):
-            ledger.tell(each.place, "reason", serial)
+        why, since = _entry(entry)
+        if why == HOLD and not revoke_held:
+            ledger.tell(each.place, "on-hold", serial)
             continue
-        if why == HOLD:
-            if not revoke_held:
-                ledger.tell(each.place, "on-hold", serial)
-                continue
-            why = RevocationReason.UNSPECIFIED
-        piece.write(
-            f"{serial}\t{entry.revocation_date_utc.isoformat()}\t{why}\t{since.isoformat() if since else chr(92) + 'N'}\n"
-        )
+        if why not in HOLDER_REASONS:
+            if why != HOLD:
+                ledger.tell(each.place, "reason", serial, why)
+            why = RevocationReason.UNSPECIFIED.value
+        at = entry.revocation_date_utc
+        if at > now:
+            ledger.tell(each.place, "times", serial, at.isoformat())
+            at = now
+        piece.write(f"{serial}\t{at.isoformat()}\t{why}\t{since.isoformat() if since else chr(92) + 'N'}\n")
         count += 1
         if count % _PIECE == 0:
             piece.seek(0)
@@ -154,10 +160,15 @@ def _pieces(each: OldList, ledger: Ledger, *, revoke_held: bool) -> Iterator[io.
 
 
 def _entry(entry: x509.RevokedCertificate) -> tuple[str, dt.datetime | None]:
+    """Why, by the name that the list has for it, and since when; why is empty where the entry does not let itself be read."""
     why, since = RevocationReason.UNSPECIFIED.value, None
-    for extension in entry.extensions:
+    try:
+        extensions = entry.extensions
+    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        return "", None
+    for extension in extensions:
         if isinstance(extension.value, x509.CRLReason):
-            why = reason(extension.value.reason.value)
+            why = extension.value.reason.value
         elif isinstance(extension.value, x509.InvalidityDate):
             since = extension.value.invalidity_date_utc
     return why, since

@@ -26,7 +26,8 @@ class Manifest:
     """A folder to import. `key_id` is CKA_ID in hex, empty for a CA whose key is not here; `parent` a slug, empty for a root.
 
     `crl_shards` is above 1 for a CA whose certificates name the lists of shards, as ours do (`domain.crl_shards`), and no other.
-    `hold` says what becomes of certificates on hold, which there are none of here: `refuse` or `revoke` (for good).
+    `hold` says what becomes of certificates on hold, which there are none of here: `refuse` (no import with them) or `revoke`
+    (for good).
     """
 
     folder: Path

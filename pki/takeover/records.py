@@ -23,7 +23,7 @@ REASON_CODES: Mapping[int, str] = {
     6: HOLD,
     9: RevocationReason.PRIVILEGE_WITHDRAWN,
 }
-"""CRLReason (RFC 5280 section 5.3.1) by number, those that a certificate here may have and `certificateHold`."""
+"""CRLReason (RFC 5280 section 5.3.1) by number, those that are on offer and `certificateHold`."""
 
 
 class RowFault(ValueError):
@@ -39,7 +39,8 @@ class RowFault(ValueError):
 class Record:
     """One certificate as a source tells it, at `place`. `status_known` is False for a source of bare certificates.
 
-    Without `der` it is known by `serial` and times alone. A `fault` says why the row could not be read; nothing else holds then.
+    Without `der` it is known by `serial` and times alone. `reason` is as the source names it, also one that is not on offer here
+    (`storing.take` says what becomes of it). A `fault` says why the row could not be read; nothing else holds then.
     """
 
     place: str
@@ -82,10 +83,9 @@ def reason(name: str) -> str:
 
 
 def reason_of_code(code: object) -> str:
-    """A reason by its number. Raises RowFault."""
-    if not isinstance(code, int) or code not in REASON_CODES:
-        raise RowFault("reason", str(code)[:40])
-    return reason(REASON_CODES[code])
+    """A reason by its number; of one that is not on offer the number itself, empty for none."""
+    found = REASON_CODES.get(code) if isinstance(code, int) else None
+    return found or str("" if code is None else code)[:40]
 
 
 def moment(text: object) -> dt.datetime | None:

@@ -27,11 +27,11 @@ from pki.models import (
     OcspSigner,
     draw_status_versions,
 )
-from pki.takeover import addresses, checking, lists, manifest, papers, registering, reports, signatures, storing
+from pki.takeover import addresses, checking, holds, lists, manifest, papers, registering, reports, signatures, storing
 from pki.takeover.findings import LOCK, Ledger
 from pki.takeover.lists import OldLists
 from pki.takeover.manifest import Manifest
-from pki.takeover.records import Record, RowFault
+from pki.takeover.records import HOLD, Record, RowFault
 from pki.takeover.storing import Draw, Taken
 from siths_portal.lib import clock, faults, jobs
 from siths_portal.lib.canonical import canonical_json, sha256_hex
@@ -77,6 +77,7 @@ class Asked:
             "certificate_sha256": sha256_hex(self.manifest.certificate),
             "format": self.manifest.format,
             "key_id": self.manifest.key_id,
+            "hold": self.manifest.hold,
             "inputs_sha256": self.inputs_sha256,
         }
 
@@ -90,11 +91,14 @@ def asked(folder: Path) -> Asked:
 def request(what: Asked, *, requester_ref: str, workers: int, say: Say) -> ApprovalRequest:
     """Asks for the approval of the import, with what a dry run finds, for those who decide.
 
-    Raises Invalid, Conflict for what cannot be imported or is asked for already, Unavailable.
+    Raises Invalid, Conflict for what cannot be imported or is asked for already, also for certificates on hold that nobody has
+    decided about, Unavailable.
     """
     if _request_of(what, [ApprovalState.OPEN, ApprovalState.APPROVED]) is not None:
         raise Conflict("import-asked", "Importen är redan begärd.")
     report = dry_run(what, actor_ref=requester_ref, workers=workers, say=say).report
+    if held := report.findings.get("on-hold"):
+        raise holds.undecided(held)
     found = {name: report.values["counts"].get(name, 0) for name in ("rows", "new", "new_revoked", "revoked", "papers")}
     name = f"{what.manifest.slug} {what.manifest.generation}"
     return approvals.request(
@@ -159,16 +163,17 @@ def _carry_out(what: Asked, actor_ref: str, workers: int, say: Say) -> Outcome:
         run.old()
         # They were read since they were hashed, and what was approved are the bytes that were hashed.
         same = asked(what.manifest.folder).inputs == what.inputs
-        if same:
+        held = run.ledger.findings.get("on-hold", 0)
+        if same and not held:
             report = _finish(what, run, row)
         else:
             transaction.set_rollback(True)
-    if not same:
+    if not same or held:
         CaImport.objects.filter(id=row.id).update(position=0, counts={}, state=ImportState.CERTIFICATES)
         reason = (
             "Mappens filer har ändrats under importen. Lägg tillbaka dem som godkändes och kör igen; allt jämförs då på nytt."
         )
-        raise Conflict("import-files-changed", reason)
+        raise holds.undecided(held) if same else Conflict("import-files-changed", reason)
     faults.point("pki.import.before-responder")
     signature = signatures.sign(row, actor_ref=actor_ref)
     _answer(ca, actor_ref)
@@ -268,7 +273,7 @@ class _Run:
             addresses.look_at_own(self.ca, self.ledger)
         records = self.what.manifest.source.records(position)
         expected = registering.expected_of(self.ca)
-        for batch in _gathered(checking.checked(records, expected, self.workers)):
+        for batch in checking.gathered(checking.checked(records, expected, self.workers), BATCH):
             position += len(batch)
             with transaction.atomic(durable=self.row is not None):
                 self._batch(batch, position)
@@ -301,10 +306,13 @@ class _Run:
             found = None if isinstance(seen, str) else seen
             if found is not None and found.not_after > now:
                 self.addresses.look(record.place, found.serial, found.addresses)
-            return storing.take(record, found, self.ca, now, revoke_held=self.what.manifest.hold == "revoke")
+            taken = storing.take(record, found, self.ca, now, revoke_held=self.what.manifest.hold == "revoke")
         except RowFault as fault:
             self.ledger.tell(record.place, fault.kind, record.serial, fault.detail)
             return None
+        if record.reason not in (taken.row.reason, HOLD):
+            self.ledger.tell(record.place, "reason", taken.row.serial, record.reason)
+        return taken
 
     def old(self) -> None:
         """The old lists beside the table, then the requests on paper, in the caller's transaction."""
@@ -361,15 +369,3 @@ def contents(given: Manifest) -> Iterator[tuple[str, bytes]]:
     for path in given.list_files:
         yield f"crls/{path.name}", path.read_bytes()
     yield from given.source.lists()
-
-
-def _gathered(pieces: Iterator[list[checking.Checked]]) -> Iterator[list[checking.Checked]]:
-    """Pieces put together to batches of a transaction."""
-    batch: list[checking.Checked] = []
-    for piece in pieces:
-        batch += piece
-        if len(batch) >= BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

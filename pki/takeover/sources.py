@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pki.takeover.records import Record, RowFault, der_of, moment, reason
+from pki.takeover.records import Record, RowFault, der_of, moment
 from siths_portal.lib.errors import Invalid
 
 ENDINGS = (".der", ".cer", ".crt", ".pem")
@@ -140,7 +140,7 @@ def told(place: str, values: Mapping[str, Any]) -> Record:
         not_after=moment(texts["not_after"]),
         issued_at=moment(texts["issued_at"]),
         revoked_at=revoked_at,
-        reason=reason(texts["reason"] or "unspecified") if revoked_at else "",
+        reason=(texts["reason"] or "unspecified") if revoked_at else "",
         invalidity_date=moment(texts["invalidity_date"]),
         status_known=status != "",
         subject_ref=subject_ref,

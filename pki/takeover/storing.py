@@ -9,6 +9,7 @@ from pki import shared_factors
 from pki.domain import serials
 from pki.domain.imported_certificates import Seen
 from pki.models import (
+    HOLDER_REASONS,
     Certificate,
     CertificateAuthority,
     CertificateBlob,
@@ -40,7 +41,7 @@ class Taken:
 
 
 def take(record: Record, seen: Seen | None, ca: CertificateAuthority, now: dt.datetime, *, revoke_held: bool) -> Taken:
-    """The record as a row, unsaved. Raises RowFault."""
+    """The record as a row, unsaved. A reason that is not on offer becomes `unspecified`. Raises RowFault."""
     if record.fault is not None:
         raise record.fault
     serial = _serial(record, seen)
@@ -48,11 +49,9 @@ def take(record: Record, seen: Seen | None, ca: CertificateAuthority, now: dt.da
     not_after = seen.not_after if seen else record.not_after
     if not_before is None or not_after is None or (record.revoked_at is not None and record.revoked_at > now):
         raise RowFault("times")
-    reason = record.reason
-    if reason == HOLD:
-        if not revoke_held:
-            raise RowFault("on-hold")
-        reason = RevocationReason.UNSPECIFIED
+    if record.reason == HOLD and not revoke_held:
+        raise RowFault("on-hold")
+    reason = record.reason if record.reason in HOLDER_REASONS or not record.revoked_at else RevocationReason.UNSPECIFIED.value
     row = Certificate(
         id=new_id(),
         ca=ca,

@@ -205,7 +205,7 @@ def as_files(folder: Path, old: OldCa) -> None:
 
 def as_xipki(folder: Path, old: OldCa) -> None:
     """What XiPKI's exporter writes, with another CA's certificates beside."""
-    codes = {"keyCompromise": 1, "superseded": 4, "cessationOfOperation": 5, "": 0}
+    codes = {"keyCompromise": 1, "CACompromise": 2, "superseded": 4, "cessationOfOperation": 5, "": 0}
     index = old.index()
     store = {"version": 2, "countCerts": len(old.issued), "countCrls": 1, "requestors": [], "profiles": []}
     store["cas"] = [{"id": 1, "name": "other"}, {"id": 2, "name": "oldca", "cert": base64.b64encode(old.der()).decode()}]
@@ -231,7 +231,7 @@ def as_xipki(folder: Path, old: OldCa) -> None:
 
 def as_ejbca(folder: Path, old: OldCa) -> None:
     """EJBCA's table as PostgreSQL writes it out, column names in lower case."""
-    codes, index = {"keyCompromise": 1, "superseded": 4, "cessationOfOperation": 5, "": 0}, old.index()
+    codes, index = {"keyCompromise": 1, "CACompromise": 2, "superseded": 4, "cessationOfOperation": 5, "": 0}, old.index()
     lines = ["fingerprint,base64cert,expiredate,notbefore,revocationdate,revocationreason,serialnumber,status"]
     for each in certificates(old):
         at, why = index[text(each.serial_number)]

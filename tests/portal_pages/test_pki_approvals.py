@@ -85,13 +85,14 @@ def test_an_import_is_told_in_words(world: Any) -> None:
     document = {
         "slug": "function", "generation": 1, "certificate_sha256": "ab" * 32, "format": "ejbca", "key_id": "cd" * 20,
         "inputs_sha256": "ef" * 32, "rows": 17, "new": 13, "new_revoked": 5, "revoked": 3, "papers": 2, "findings": 4,
+        "hold": "revoke",
     }  # fmt: skip
     row = approvals.request(action=ApprovalAction.IMPORT, summary="Import", document=document, requester_ref="user:nobody")
     text = text_of(client_of(operator(world)).get(reverse("pki_approval", args=[row.id])))
     for expected in (
         "Källans format ejbca", f"Nyckel (CKA_ID) {'cd' * 20}", f"Filernas SHA-256 {'ef' * 32}", "Rader i källan 17",
         "Nya certifikat 13", "Nya som redan är spärrade 5", "Finns här och blir spärrade 3", "Spärras efter begäran på papper 2",
-        "Avvikelser 4",
+        "Avvikelser 4", "Tillfälligt spärrade Spärras för gott",
     ):  # fmt: skip
         assert expected in text, expected
     assert "Redan spärrade" not in text

@@ -61,6 +61,7 @@ _NAMES_OF: Mapping[str, Mapping[str, str]] = {
     "import": {
         "format": _("Källans format"),
         "key_id": _("Nyckel (CKA_ID)"),
+        "hold": _("Tillfälligt spärrade"),
         "inputs_sha256": _("Filernas SHA-256"),
         "rows": _("Rader i källan"),
         "new": _("Nya certifikat"),
@@ -75,6 +76,7 @@ _CODED: Mapping[str, Mapping[str, str]] = {
     "from": pki_words.CA_STATE,
     "to": pki_words.CA_STATE,
     "reason": pki_words.REASON,
+    "hold": pki_words.HOLD,
     "channel": pki_words.REVOCATION_CHANNEL,
 }
 _MOMENTS = frozenset({"as_of", "issued_from", "issued_until", "invalidity_date", "received_at"})
