@@ -229,8 +229,9 @@ class Writer:
 
     def _clean(self) -> None:
         """Removes segments that no slot speaks of, and indexes that are not current."""
-        for number in self._numbers("segment"):
-            if not self._live[number] and number != self._segment:
+        # The newest stays, so that no number comes twice: a reader may have the segment mapped that had it before.
+        for number in self._numbers("segment")[:-1]:
+            if not self._live[number]:
                 self._segments.pop(number, None)
                 layout.segment_path(self.folder, number).unlink(missing_ok=True)
         for number in self._numbers("index"):

@@ -13,12 +13,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from django.test import Client
 from django.utils.http import parse_http_date
 
-from pki import crl, ocsp, ocsp_unknown
+from pki import crl, crl_files, ocsp, ocsp_unknown
 from pki.domain import responder_life
 from pki.models import Certificate, CertificateBlob, OcspResponse, OcspSigner
 from siths_portal.lib import clock
-from tests.pki.ocspd_stage import Answer, Served, Status, call
+from tests.pki.ocspd_stage import Answer, Served, Status, call, ocspd, publisher, told
 from tests.pki.test_status_face import request_for, revoke
+from tests.waiting import wait_for
 
 ALGORITHMS = {"sha1": hashes.SHA1(), "sha256": hashes.SHA256()}
 both = pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -242,13 +243,20 @@ def test_b1_30_a_request_is_at_most_10_kb(world, asker):
     assert asker.post(b"0" * 11_000).ocsp.response_status == Status.MALFORMED_REQUEST
 
 
-def test_b1_31_sha256_is_answered_without_sha1_being_needed(world, asker):
-    """RFC 9919 recommends SHA-256 CertIDs; each hash has an answer of its own."""
+@both
+def test_b1_31_each_hash_of_certid_sha256_among_them_has_an_answer_of_its_own(world, asker, algorithm):
+    """RFC 9919 recommends SHA-256 CertIDs. Both answers are made together and differ in nothing but what they were asked by."""
     row = world.issue()
     ocsp.presign([row.id])
-    OcspResponse.objects.filter(certificate=row, cert_id_hash="sha1").update(next_update=clock.now() + dt.timedelta(hours=23))
-    answer = asker.post(request_for(row, hashes.SHA256()))
-    assert single(answer)["cert_id"]["hash_algorithm"]["algorithm"].native == "sha256"
+    stored = {each.cert_id_hash: bytes(each.der) for each in OcspResponse.objects.filter(certificate=row)}
+    assert set(stored) == set(ALGORITHMS)
+    other = OcspResponse.objects.filter(certificate=row).exclude(cert_id_hash=algorithm)
+    other.update(next_update=clock.now() + dt.timedelta(hours=23))
+    answer = asker.post(request_for(row, ALGORITHMS[algorithm]))
+    assert answer.body == stored[algorithm]
+    assert single(answer)["cert_id"]["hash_algorithm"]["algorithm"].native == algorithm
+    signed = asn1.OCSPResponse.load(answer.body, strict=True).basic_ocsp_response
+    assert signed["signature_algorithm"].hash_algo == "sha256"
 
 
 def test_b1_32_no_archive_cutoff_since_no_status_is_kept_past_the_certificates_end(world, asker):
@@ -276,3 +284,33 @@ def test_b1_33_never_good_once_a_crl_lists_it(world, asker):
         good = response.response_status == Status.SUCCESSFUL and response.certificate_status.name == "GOOD"
         assert good != on_list
     assert CertificateBlob.objects.filter(certificate__in=rows).count() == 3
+
+
+def test_b1_33_without_a_publisher_the_responder_knows_before_the_list_is_out(world, settings, tmp_path, monkeypatch):
+    """Both are processes. The publisher is dead, and who makes the list brings the responder's files up (ADR 0215)."""
+    store = settings.PKI_OCSP_STORE_DIR = tmp_path / "ocsp"
+    rows, before = [world.issue() for _ in range(3)], []
+    ocsp.presign([row.id for row in rows])
+    with publisher(store, tmp_path / "publisher.log") as keeper, ocspd(store, tmp_path / "log") as (url, _):
+
+        def said():
+            """By connections that meet each process of the responder."""
+            return [{told(url, request_for(row)) for _ in range(8)} for row in rows]
+
+        wait_for(lambda: said() == [{"GOOD"}] * 3)
+        keeper.kill()
+        keeper.wait()
+        revoke(*rows[:2])
+        ocsp.presign([rows[0].id])
+        assert said() == [{"GOOD"}] * 3  # nobody tells it
+        publish = crl_files.publish
+
+        def ask_first(built, path):
+            before.append((path.exists(), said()))
+            publish(built, path)
+
+        monkeypatch.setattr(crl_files, "publish", ask_first)
+        crl.publish_crl(world.first.id)
+        assert before == [(False, [{"REVOKED"}, {"TRY_LATER"}, {"GOOD"}])]
+        listed = x509.load_der_x509_crl(crl.crl_path(world.first).read_bytes())
+        assert {entry.serial_number for entry in listed} == {int(row.serial, 16) for row in rows[:2]}

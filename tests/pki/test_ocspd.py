@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
-from pki import crl, ocsp, ocsp_feed, ocsp_following, ocsp_unknown, status
+from pki import crl, crl_files, ocsp, ocsp_feed, ocsp_following, ocsp_unknown, status
 from pki.domain import ocsp_request
 from pki.models import Certificate, OcspResponse, OcspSigner, OcspUnknown
 from pki.ocsp_publishing import Publisher
@@ -322,7 +322,6 @@ def test_a_crl_waits_until_the_responder_knows_what_it_tells(world, served, sett
     settings.PKI_OCSP_STORE_DIR = served.folder
     # As long as it takes: seconds in which a busy machine does something else are none that the store was behind.
     monkeypatch.setattr(ocsp_following, "WAIT", 200.0)
-    monkeypatch.setattr(ocsp_following, "LATE", 200.0)
     row = world.issue()
     ocsp.presign([row.id])
     served.publisher.look()
@@ -344,15 +343,51 @@ def test_a_crl_waits_until_the_responder_knows_what_it_tells(world, served, sett
     assert crl.crl_path(world.first).exists()
 
 
-def test_a_crl_does_not_wait_for_a_store_that_nobody_keeps_up(world, served, settings, monkeypatch):
+def test_a_crl_does_not_wait_for_good_for_a_publisher_that_hangs(world, served, settings, monkeypatch):
+    settings.PKI_OCSP_STORE_DIR = served.folder
+    monkeypatch.setattr(ocsp_following, "WAIT", 0.5)
+    served.publisher.writer.followed(clock.now().timestamp() - 60)
+    assert not ocsp_following.await_store()  # this process has the lock, and does not look
+    crl.publish_crl(world.first.id)
+    assert crl.crl_path(world.first).exists()
+    settings.PKI_OCSP_STORE_DIR = served.folder / "none"
+    assert ocsp_following.await_store()
+
+
+def test_who_makes_a_crl_brings_up_a_store_that_nobody_writes(world, served, settings, monkeypatch):
+    """Before the list is there, and hands the store back to a publisher."""
+    settings.PKI_OCSP_STORE_DIR = served.folder
+    rows, before = [world.issue() for _ in range(3)], []
+    ocsp.presign([row.id for row in rows])
+    served.publisher.look()
+    served.publisher.writer.close()
+    revoke(*rows[:2])
+    ocsp.presign([rows[0].id])
+    assert [served.told(request_for(row)) for row in rows] == ["GOOD"] * 3
+    publish = crl_files.publish
+
+    def look_first(built, path):
+        before.append((path.exists(), [served.told(request_for(row)) for row in rows]))
+        publish(built, path)
+
+    monkeypatch.setattr(crl_files, "publish", look_first)
+    crl.publish_crl(world.first.id)
+    assert before == [(False, ["REVOKED", "TRY_LATER", "GOOD"])]
+    with Publisher(served.folder) as again:
+        assert again.look() == 0
+
+
+def test_a_store_that_cannot_be_written_holds_no_list_up(world, served, settings, monkeypatch):
     settings.PKI_OCSP_STORE_DIR = served.folder
     monkeypatch.setattr(ocsp_following, "WAIT", 100.0)  # nothing else takes as long
-    served.publisher.writer.followed(clock.now().timestamp() - 60)
+    served.publisher.writer.close()
+    (served.folder / "lock").unlink()
+    (served.folder / "lock").mkdir()
     started = time.monotonic()
     assert not ocsp_following.await_store()
     assert time.monotonic() - started < ocsp_following.WAIT
-    settings.PKI_OCSP_STORE_DIR = served.folder / "none"
-    assert ocsp_following.await_store()
+    crl.publish_crl(world.first.id)
+    assert crl.crl_path(world.first).exists()
 
 
 # --- never issued -----------------------------------------------------------------------------------------------------------

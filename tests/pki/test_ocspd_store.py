@@ -49,6 +49,20 @@ def test_what_is_written_is_read(writer, tmp_path):
     assert store.find(layout.key(2, 5))[1] < 0
 
 
+def test_a_segment_that_was_emptied_does_not_mislead_readers_that_have_it_mapped(tmp_path):
+    """Its number is no other segment's, also after the next writer has cleaned."""
+    with Writer(tmp_path, segment_bytes=1 << 16) as first:
+        first.put(record(5, UNKNOWN_VERSION, state=UNKNOWN))
+        first.finish_load()
+        store = Store(tmp_path)
+        assert seen(store, 5).state == UNKNOWN
+        first.remove(layout.key(1, 5))
+    with Writer(tmp_path, segment_bytes=1 << 16) as second:
+        assert second.found
+        second.put(record(6))
+        assert seen(store, 6) == record(6)
+
+
 def test_a_change_is_seen_at_once(writer, tmp_path):
     writer.put(record(5))
     writer.finish_load()

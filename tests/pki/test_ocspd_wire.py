@@ -250,6 +250,29 @@ def test_a_killed_publisher_is_followed_by_another(world, tmp_path):
             wait_for(lambda: told(url, request_for(row)) == "REVOKED")
 
 
+def test_a_publisher_waits_for_a_worker_that_looks_in_its_place(world, tmp_path):
+    store, log, row = tmp_path / "ocsp", tmp_path / "publisher.log", world.issue()
+    ocsp.presign([row.id])
+    with Publisher(store) as worker, publisher(store, log) as waiting:
+        wait_for(lambda: b"ocsp_store.taken" in log.read_bytes())
+        worker.look()
+        with ocspd(store, tmp_path / "log") as (url, _):
+            assert told(url, request_for(row)) == "GOOD"
+            revoke(row)
+            ocsp.presign([row.id])
+            worker.writer.close()
+            wait_for(lambda: told(url, request_for(row)) == "REVOKED")
+            assert waiting.poll() is None
+
+
+def test_a_publisher_that_waits_ends_when_it_is_told_to(world, tmp_path):
+    store, log = tmp_path / "ocsp", tmp_path / "publisher.log"
+    with Publisher(store), publisher(store, log) as waiting:
+        wait_for(lambda: b"ocsp_store.taken" in log.read_bytes())
+        waiting.terminate()
+        assert waiting.wait(60) == 0
+
+
 def test_no_secret_reaches_the_process_that_strangers_ask(running):
     _, process, _ = running
     for pid in (process.pid, *children(process)):

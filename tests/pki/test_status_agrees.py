@@ -1,6 +1,13 @@
-"""CRL, OCSP and the database say the same of every certificate (B1.33, F10 15), whatever was done in whatever order."""
+"""CRL, OCSP and the database say the same of every certificate (B1.33, F10 15), whatever was done in whatever order.
+
+OCSP is asked twice: by the code of the reference view, and the responder that answers from files. The certificates are those of
+a CA with shards, and of an imported one, of which the serials alone are known. No publisher runs: the files follow when a step
+says so, and when a list is made.
+"""
 
 import datetime as dt
+import secrets
+from types import SimpleNamespace
 
 import pytest
 from cryptography import x509
@@ -10,36 +17,74 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from pki import crl, ocsp, status
+from pki import crl, ocsp, service, status
 from pki.domain.ocsp_request import CertId
-from pki.models import HOLDER_REASONS, Certificate
+from pki.models import HOLDER_REASONS, CaState, Certificate, CertificateAuthority
+from pki.ocsp_publishing import Publisher
 from pki.revoking import plan_revocation
 from siths_portal.lib import clock
+from tests.pki.crl_world import published, sharded
+from tests.pki.ocspd_stage import Served, Status
+from tests.pki.test_status_face import request_for
 
-CERTIFICATES = 4
+HELD, BARE, SHARDS = 4, 2, 2
+LISTS = [("first", None), *(("first", shard) for shard in range(SHARDS)), ("second", None)]
+DAY = dt.timedelta(days=1)
 STEPS = st.lists(
     st.one_of(
         st.tuples(
             st.just("revoke"),
-            st.integers(0, CERTIFICATES - 1),
+            st.integers(0, HELD + BARE - 1),
             st.sampled_from(HOLDER_REASONS),
             st.one_of(st.none(), st.integers(1, 9)),
         ),
         st.tuples(st.just("presign")),
-        st.tuples(st.just("publish")),
+        st.tuples(st.just("publish"), st.sampled_from(LISTS)),
+        st.tuples(st.just("follow")),
     ),
-    max_size=8,
+    max_size=10,
 )
 
 
+@pytest.fixture
+def stage(world, settings, tmp_path):
+    """The first CA has shards, the second came from elsewhere; a responder and its files."""
+    settings.PKI_OCSP_STORE_DIR = tmp_path / "ocsp"
+    CertificateAuthority.objects.filter(id=world.second.id).update(state=CaState.STATUS_ONLY)
+    served = Served(settings.PKI_OCSP_STORE_DIR)
+    served.close()
+    return SimpleNamespace(first=sharded(world.first, SHARDS), second=world.second, world=world, served=served)
+
+
+def bare(stage) -> list[Certificate]:
+    """Two imported serials without certificates, the second of them revoked before."""
+    start = clock.now().replace(microsecond=0) - 9 * DAY
+    alike = {"not_before": start, "not_after": start + 900 * DAY}
+    states = ({}, {"revoked_at": start + DAY, "reason": "superseded"})
+    given = [service.SerialOnly(serial=f"{1 << 118 | secrets.randbits(118):X}", **alike, **state) for state in states]
+    with transaction.atomic():
+        ids = service.plan_serial_only(given, ca=stage.second.slug, actor_ref="system:import")
+    rows = {row.id: row for row in Certificate.objects.filter(id__in=ids).select_related("ca")}
+    return [rows[id_] for id_ in ids]
+
+
+def seen(answer):
+    return answer.certificate_status.name, answer.revocation_time_utc, answer.revocation_reason
+
+
 def told(row):
-    """Status, time and reason as a relying party has them from OCSP; None while there is no answer."""
+    """Status, time and reason as a relying party has them from the reference view; None while there is no answer."""
     wanted = CertId("sha256", row.ca.name_sha256, row.ca.key_sha256, int(row.serial, 16))
     try:
-        answer = x509_ocsp.load_der_ocsp_response(status.answer(wanted).der)
+        return seen(x509_ocsp.load_der_ocsp_response(status.answer(wanted).der))
     except status.TryLater:
         return None
-    return answer.certificate_status.name, answer.revocation_time_utc, answer.revocation_reason
+
+
+def served(stage, row):
+    """The same from the responder's files."""
+    answer = stage.served.post(request_for(row))
+    return seen(answer) if answer.response_status == Status.SUCCESSFUL else None
 
 
 def listed(found, row):
@@ -54,7 +99,7 @@ def listed(found, row):
     return "REVOKED", entry.revocation_date_utc, reason
 
 
-def take(step, rows, world):
+def take(step, rows, stage):
     if step[0] == "revoke":
         _, index, reason, days = step
         with transaction.atomic(durable=True):
@@ -68,8 +113,31 @@ def take(step, rows, world):
             )
     elif step[0] == "presign":
         ocsp.presign_due()
+    elif step[0] == "publish":
+        name, shard = step[1]
+        crl.publish_crl(getattr(stage, name).id, shard)
     else:
-        crl.publish_crl(world.first.id)
+        with Publisher(stage.served.folder) as publisher:
+            publisher.look()
+
+
+def holds_now(step, rows, stage) -> None:
+    """At every moment an answer, if there is one, is the database's, and "good" never meets a CRL that lists it."""
+    revoked = set(Certificate.objects.filter(status="revoked").values_list("id", flat=True))
+    out = [(ca, published(ca, shard)) for ca, shard in lists(stage) if crl.crl_path(ca, shard).exists()]
+    for row in rows:
+        answer, from_files = told(row), served(stage, row)
+        if answer is not None:
+            assert (answer[0] == "REVOKED") == (row.id in revoked)
+        if step[0] in ("publish", "follow"):
+            assert from_files == answer
+        if any(ca.id == row.ca_id and listed(found, row)[0] == "REVOKED" for ca, found in out):
+            assert row.id in revoked
+            assert from_files is None or from_files[0] == "REVOKED"
+
+
+def lists(stage):
+    return [(getattr(stage, name), shard) for name, shard in LISTS]
 
 
 @hypothesis_settings(
@@ -79,31 +147,40 @@ def take(step, rows, world):
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(steps=STEPS)
-def test_crl_ocsp_and_database_agree(world, steps):
-    rows = [world.issue() for _ in range(CERTIFICATES)]
+def test_f10_15_crl_ocsp_and_database_agree_on_every_certificate(stage, steps):
+    rows = [*(stage.world.issue() for _ in range(HELD)), *bare(stage)]
     for step in steps:
-        take(step, rows, world)
-        revoked = set(Certificate.objects.filter(status="revoked").values_list("id", flat=True))
-        for row in rows:
-            answer = told(row)
-            if answer is not None:
-                # At every moment: an answer, if there is one, is the database's, so "good" never meets a CRL that lists it.
-                assert (answer[0] == "REVOKED") == (row.id in revoked)
+        take(step, rows, stage)
+        holds_now(step, rows, stage)
     ocsp.presign_due()
-    crl.publish_crl(world.first.id)
-    found = x509.load_der_x509_crl(crl.crl_path(world.first).read_bytes())
-    for row in Certificate.objects.filter(ca=world.first):
-        assert told(row) == listed(found, row)
-        assert (told(row)[0] == "REVOKED") == (row.status == "revoked")
-    assert len(found) == Certificate.objects.filter(ca=world.first, status="revoked").count()
+    for ca in (stage.first, stage.second):
+        crl.publish_all(ca)
+        assert len(published(ca)) == Certificate.objects.filter(ca=ca, status="revoked").count()
+    out = {(ca.id, shard): published(ca, shard) for ca, shard in lists(stage)}
+    for row in Certificate.objects.filter(ca__in=[stage.first, stage.second]).select_related("ca"):
+        said = listed(out[row.ca_id, None], row)
+        assert told(row) == said
+        assert served(stage, row) == said
+        assert (said[0] == "REVOKED") == (row.status == "revoked")
+        for shard in range(SHARDS) if row.ca_id == stage.first.id else ():
+            here = int(row.serial, 16) % SHARDS == shard
+            assert listed(out[row.ca_id, shard], row) == (said if here else ("GOOD", None, None))
 
 
-def test_the_comparison_can_fail(world):
-    row = world.issue()
+def test_the_comparison_can_fail(stage, settings):
+    row = stage.world.issue()
     ocsp.presign_due()
-    crl.publish_crl(world.first.id)
-    found = x509.load_der_x509_crl(crl.crl_path(world.first).read_bytes())
-    take(("revoke", 0, "superseded", None), [row], world)
+    crl.publish_all(stage.first)
+    assert told(row) == served(stage, row) == listed(published(stage.first), row)
+    take(("revoke", 0, "superseded", None), [row], stage)
     ocsp.presign_due()
     with pytest.raises(AssertionError):
-        assert told(row) == listed(found, row)
+        assert told(row) == listed(published(stage.first), row)
+    with pytest.raises(AssertionError):
+        holds_now(("follow",), [row], stage)
+    settings.PKI_OCSP_STORE_DIR = stage.served.folder / "none"  # a list that waits for nobody
+    crl.publish_crl(stage.first.id)
+    with pytest.raises(AssertionError):
+        holds_now(("publish",), [row], stage)
+    with pytest.raises(AssertionError):
+        holds_now(("revoke",), [row], stage)

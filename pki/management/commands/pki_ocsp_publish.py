@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
@@ -10,6 +11,8 @@ from django.db import OperationalError
 from pki.ocsp_publishing import LOOK_EACH, Publisher
 from pki.ocspd.writing import Taken
 from siths_portal.lib.ending import Ending
+
+log = structlog.get_logger(__name__)
 
 
 class Command(BaseCommand):
@@ -25,12 +28,12 @@ class Command(BaseCommand):
         """Publishes."""
         folder = Path(settings.PKI_OCSP_STORE_DIR)
         try:
-            with Publisher(folder) as publisher:
-                if options["once"]:
+            if options["once"]:
+                with Publisher(folder) as publisher:
                     publisher.look()
                     self.stdout.write(f"{publisher.writer.count} serienummer i {folder}")
-                else:
-                    self._follow(publisher)
+            else:
+                _follow(folder)
         except Taken as error:
             raise CommandError(f"{folder} skrivs redan av en annan process", returncode=1) from error
         except OSError as error:
@@ -38,8 +41,30 @@ class Command(BaseCommand):
         except OperationalError as error:
             raise CommandError("databasen svarar inte", returncode=1) from error
 
-    def _follow(self, publisher: Publisher) -> None:
-        ending = Ending()
+
+def _follow(folder: Path) -> None:
+    ending = Ending()
+    publisher = _opened(folder, ending)
+    if publisher is None:
+        return
+    with publisher:
         publisher.turn()
         while not ending.wait(LOOK_EACH):
             publisher.turn()
+
+
+def _opened(folder: Path, ending: Ending) -> Publisher | None:
+    """The store, once no other process writes it; None if the process is told to end before that.
+
+    While there was no publisher a worker may be looking in its place, for a list that it makes (`ocsp_following`).
+    """
+    waits = False
+    while True:
+        try:
+            return Publisher(folder)
+        except Taken:
+            if not waits:
+                log.warning("ocsp_store.taken", folder=str(folder))
+            waits = True
+        if ending.wait(LOOK_EACH):
+            return None
