@@ -143,8 +143,8 @@ class Pairs:
 def pairs(country: Country) -> dict[str, Pairs]:
     """What a clerk of a municipality asks for and does not see: of other areas, protected in his own, or of nobody."""
     municipality = Organisation.objects.get(name=MUNICIPALITY)
-    grants = RoleGrant.objects.filter(organisation=municipality, role="id_administrator").select_related("person")
-    clerks = [portal_client(grant.person) for grant in grants.order_by("id")]
+    grants = RoleGrant.objects.filter(organisation=municipality, role="id_administrator", protected_persons=False)
+    clerks = [portal_client(grant.person) for grant in grants.select_related("person").order_by("id")]
     elsewhere = Organisation.objects.exclude(area=municipality.area_id)
     people = list(Eid.objects.filter(organisation__in=elsewhere).order_by("?").values_list("carrier__person", flat=True)[:SAMPLE])
     issuer = portal_client(RoleGrant.objects.get(role="responsible_issuer", area=municipality.area_id).person)
