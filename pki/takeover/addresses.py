@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 
+from pki import foreign_lists
 from pki.domain import serials
 from pki.domain.crl_shards import list_name
 from pki.domain.imported_certificates import Address, addresses_of
@@ -21,8 +22,11 @@ _SERVED_STEM = re.compile(r"[a-z0-9]{1,64}")  # as the status face takes it
 class Addresses:
     """Tells each address once that certificates of the issuer name and that nothing here answers at."""
 
-    def __init__(self, issuer: CertificateAuthority, ledger: Ledger, resumed: CaImport | None = None) -> None:
+    def __init__(
+        self, issuer: CertificateAuthority, ledger: Ledger, resumed: CaImport | None = None, *, listed: bool = False
+    ) -> None:
         self._issuer, self._ledger = issuer, ledger
+        self._listed = bool(issuer.key_id) or listed or foreign_lists.has_list(issuer)
         self._seen: set[str] = set()
         if resumed is not None and resumed.position:
             told = ImportFinding.objects.filter(ca_import=resumed, kind=KIND)
@@ -35,7 +39,7 @@ class Addresses:
             if said in self._seen or len(self._seen) >= MOST:
                 continue
             self._seen.add(said)
-            if not is_served(use, url, self._issuer):
+            if not is_served(use, url, self._issuer, listed=self._listed):
                 self._ledger.tell(place, KIND, serial, said)
 
 
@@ -46,16 +50,16 @@ def look_at_own(ca: CertificateAuthority, ledger: Ledger) -> None:
     Addresses(ca.parent or ca, ledger).look("ca", serial, addresses_of(certificate))
 
 
-def is_served(use: str, url: str, issuer: CertificateAuthority) -> bool:
-    """Whether the address, of whatever host, leads to what is published here for the issuer.
+def is_served(use: str, url: str, issuer: CertificateAuthority, *, listed: bool) -> bool:
+    """Whether the address, of whatever host, leads to what is published here for the issuer, `listed` if its lists are.
 
-    A CA without a key here publishes its certificate alone.
+    A CA without a key here answers no OCSP.
     """
     try:
         parts = urlsplit(url)
     except ValueError:
         return False
-    if parts.scheme != "http" or (use != "caIssuers" and not issuer.key_id):
+    if parts.scheme != "http" or (use == "ocsp" and not issuer.key_id) or (use == "crl" and not listed):
         return False
     if use == "ocsp":
         return parts.path.rstrip("/") in ("", "/ocsp")

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography.hazmat.primitives.serialization import Encoding
 from django.db import connection, transaction
 
-from pki import approvals, responders
+from pki import approvals, foreign_lists, responders
 from pki.domain.imported_certificates import Seen
 from pki.hsm import HsmError
 from pki.models import (
@@ -151,6 +152,7 @@ def _carry_out(what: Asked, actor_ref: str, workers: int, say: Say) -> Outcome:
     row = _begun(what)
     if row is not None and row.report is not None:
         _answer(row.ca, actor_ref)
+        _publish_list(what, row.ca, actor_ref)
         return Outcome(reports.Report(row.report), repeated=True, signature=signatures.sign(row, actor_ref=actor_ref))
     if row is None:
         row = _begin(what, actor_ref)
@@ -177,6 +179,7 @@ def _carry_out(what: Asked, actor_ref: str, workers: int, say: Say) -> Outcome:
     faults.point("pki.import.before-responder")
     signature = signatures.sign(row, actor_ref=actor_ref)
     _answer(ca, actor_ref)
+    _publish_list(what, ca, actor_ref)
     return Outcome(report, signature=signature)
 
 
@@ -188,6 +191,26 @@ def _answer(ca: CertificateAuthority, actor_ref: str) -> None:
             responders.ensure(ca, actor_ref=actor_ref)
         except HsmError:
             raise Unavailable("hsm-unavailable", "Importen är klar, men OCSP-signeraren saknas. Kör kommandot igen.") from None
+
+
+def _publish_list(what: Asked, ca: CertificateAuthority, actor_ref: str) -> None:
+    """The newest list of a CA that makes them elsewhere, unless a newer one is out (ADR 0218)."""
+    if ca.state != CaState.EXTERNAL:
+        return
+    found = [
+        each
+        for each in lists.read(contents(what.manifest), ca, Ledger()).newest
+        if foreign_lists.is_whole(each.crl, ca.file_stem)
+    ]
+    if not found:
+        return
+    newest = max(found, key=lambda each: each.number)
+    try:
+        foreign_lists.publish(ca, newest.crl.public_bytes(Encoding.DER), actor_ref=actor_ref)
+    except Conflict:
+        return
+    except OSError:
+        raise Unavailable("status-folder", "Importen är klar, men spärrlistan är inte skriven. Kör kommandot igen.") from None
 
 
 def _begun(what: Asked) -> CaImport | None:
@@ -262,7 +285,8 @@ class _Run:
         self.ledger = Ledger()
         if row is not None:
             self.ledger.resume(row)
-        self.addresses = addresses.Addresses(ca, self.ledger, row)
+        listed = not ca.key_id and next(contents(what.manifest), None) is not None
+        self.addresses = addresses.Addresses(ca, self.ledger, row, listed=listed)
         self.old_lists = OldLists([], -1)
         self._draw: Draw = (lambda _count: 1) if row is None else (lambda count: draw_status_versions(ca.id, count))
 

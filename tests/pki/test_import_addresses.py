@@ -5,7 +5,8 @@ import datetime as dt
 import pytest
 from django.core.management import CommandError
 
-from pki.models import CaImport, ImportFinding
+from pki.foreign_lists import publish
+from pki.models import CaImport, CertificateAuthority, ImportFinding
 from pki.takeover import checking, running
 from siths_portal.lib import clock
 from tests.pki import takeover_world as world
@@ -111,6 +112,16 @@ def test_of_a_ca_without_a_key_here_lists_and_answers_are_told(tmp_path):
     assert [detail for _, _, detail in found()] == [f"crl http://crl1.old.test/{STEM}.crl", "ocsp http://ocsp1.old.test"]
 
 
+def test_of_one_whose_list_comes_with_it_only_answers_are_told(tmp_path):
+    old = old_ca(tmp_path, SERVED)
+    folder = folder_of(tmp_path, old, key=False)
+    world.add_crl(folder, old.crl())
+    world.approve(folder)
+    with pytest.raises(CommandError, match="avvikelser"):
+        world.run(folder)
+    assert [detail for _, _, detail in found()] == ["ocsp http://ocsp1.old.test"]
+
+
 def test_the_cas_own_certificate_names_its_parents_addresses(tmp_path):
     root = OldCa(tmp_path / "root", name="OLD SITHS Root CA v1")
     above = folder_of(tmp_path, root, count=0, key=False, slug="root")
@@ -127,3 +138,6 @@ def test_the_cas_own_certificate_names_its_parents_addresses(tmp_path):
     with pytest.raises(CommandError, match="avvikelser"):
         world.run(folder)
     assert found() == [("ca", "1267", "crl http://crl1.old.test/oldsithsrootcav1.crl")]
+    # Once the parent's list is out, its address leads to it.
+    publish(CertificateAuthority.objects.get(slug="root"), root.crl(), actor_ref="x")
+    world.run(folder, dry_run=True)

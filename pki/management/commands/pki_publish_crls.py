@@ -1,29 +1,39 @@
 """Publishes CRLs."""
 
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from pki import crl
+from pki import crl, foreign_lists
 from pki.management import arguments
+from pki.models import CertificateAuthority
+from siths_portal.lib.errors import DomainError
 
 
 class Command(BaseCommand):
     """Publishes now, for every CA that is online or for those named, the list of each shard; an offline CA needs its token here.
 
-    Waits for a worker that makes the same list, up to `crl_scopes.WAIT`.
+    Waits for a worker that makes the same list, up to `crl_scopes.WAIT`. Of an external CA it publishes a list that was made
+    elsewhere, from a file.
     """
 
     help = "Publicerar spärrlistor (CRL)."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Declares --ca."""
+        """Declares --ca and --file."""
         parser.add_argument("--ca", action="append", metavar="NAMN", help="bara denna utfärdare; kan upprepas")
+        parser.add_argument("--file", type=Path, metavar="FIL", help="en extern utfärdares lista, gjord på annat håll")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Publishes."""
         named = [arguments.authority(name) for name in options["ca"] or []]
-        outcomes = crl.publish_each(named) if named else crl.publish_online()
+        if options["file"] is not None:
+            if len(named) != 1:
+                raise CommandError("--file gäller en utfärdare; ange den med --ca", returncode=2)
+            outcomes = [self._from_file(named[0], options["file"])]
+        else:
+            outcomes = crl.publish_each(named) if named else crl.publish_online()
         if not outcomes:
             raise CommandError("ingen utfärdare kan publicera; kör pki_ceremony", returncode=1)
         for outcome in outcomes:
@@ -33,6 +43,14 @@ class Command(BaseCommand):
         failed = [f"{_named(outcome)} ({outcome.error})" for outcome in outcomes if outcome.error]
         if failed:
             raise CommandError(f"inte publicerat: {', '.join(failed)}", returncode=1)
+
+    def _from_file(self, ca: CertificateAuthority, path: Path) -> crl.Outcome:
+        try:
+            return crl.Outcome(ca, foreign_lists.publish(ca, path.read_bytes(), actor_ref=arguments.operator_ref()))
+        except DomainError as error:
+            raise CommandError(error.message, returncode=1) from None
+        except OSError as error:
+            raise CommandError(f"{path}: {type(error).__name__}", returncode=1) from None
 
 
 def _named(outcome: crl.Outcome) -> str:
