@@ -74,7 +74,8 @@ def _newcomer(index: int, place: NewPlace, given: str, surname: str) -> Newcomer
 
 def guide() -> list[str]:
     """What `var/demo/guide.txt` says of them."""
-    lines = ["", f"Ett nytt utgivningsområde att sätta upp, {AREA} (logga in som systemadministratör, välj Administrera):", ""]
+    heading = f"Ett nytt utgivningsområde att sätta upp, {AREA} (logga in som Förvaltningsadministratör, välj Administrera):"
+    lines = ["", heading, ""]
     names = {place.hsa_id: place.name for place in PLACES}
     for place in PLACES:
         above = f", under {names[place.parent]}" if place.parent else ""
