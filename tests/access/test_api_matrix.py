@@ -293,6 +293,9 @@ OPEN: dict[str, dict[str, tuple[str, int]]] = {
         "ocsp-get": ("/ocsp/MEow", 200),
         "crl": ("/crl/unknown.crl", 404),
         "ca-certificate": ("/aia/unknown.cer", 404),
+        "ocsp-bare-get": ("/MEow", 200),  # the addresses of CAs that were taken over (ADR 0217)
+        "crl-bare": ("/unknown.crl", 404),
+        "ca-certificate-bare": ("/unknown.cer", 404),
     },
     "api": {"healthz/live": ("/healthz/live", 200), "healthz/ready": ("/healthz/ready", 200), "": ("/nothing", 404)},
 }
