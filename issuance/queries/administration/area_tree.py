@@ -6,7 +6,8 @@ from uuid import UUID
 from issuance.authz import Action, Actor
 from issuance.models import Organisation
 from issuance.queries.administration.change_words import organisation_number
-from issuance.queries.administration.nesting import nested, upwards
+from issuance.queries.administration.nesting import nested
+from issuance.queries.administration.places import paths_above
 
 
 @dataclass
@@ -39,7 +40,7 @@ def tree(*, actor: Actor, area_id: UUID, text: str = "") -> AreaTree:
         for pk, name, number, hsa_id, path in rows.values_list("pk", "name", "organisation_number", "hsa_id", "scope_path")
     }
     found = [path for path, branch in branches.items() if branch.found]
-    kept = {each for path in found for each in (path, *upwards(path))}
+    kept = {each for path in found for each in (path, *paths_above(path))}
     return AreaTree(tuple(nested((path, branches[path]) for path in branches if path in kept)), len(branches), len(found))
 
 

@@ -4,6 +4,8 @@ import datetime as dt
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from issuance.authz import Action, Actor, policy
 from issuance.models import Event, Person, RoleGrant
 from issuance.queries.administration import paging, role_reach, role_words
@@ -37,10 +39,9 @@ class EndedPage:
 
 def of_person(*, actor: Actor, person_id: UUID, after: UUID | None = None, limit: int = paging.PAGE) -> EndedPage:
     """The ended roles of a person whose roles the caller has shown that `actor` may read. Raises Forbidden."""
-    rows = RoleGrant.objects.filter(
-        role_reach.in_reach(actor), role_reach.visible_holders(actor), person=person_id, valid_to__lte=clock.now()
-    ).select_related("area", "organisation")
-    found, further = paging.page(rows, column="valid_to", descending=True, after=after, limit=limit)
+    found, further = paging.page(
+        _ended(actor).filter(person=person_id), column="valid_to", descending=True, after=after, limit=limit
+    )
     return EndedPage(tuple(_line(row) for row in found), further)
 
 
@@ -56,10 +57,7 @@ class Ending:
 
 def ending(*, actor: Actor, grant_id: UUID) -> Ending:
     """How a role ended, for one who came to change or end it. Raises NotFound for any other, Forbidden as for those that last."""
-    rows = RoleGrant.objects.filter(
-        role_reach.in_reach(actor), role_reach.visible_holders(actor), pk=grant_id, valid_to__lte=clock.now()
-    )
-    row = the_only(rows.select_related("area", "organisation"))
+    row = the_only(_ended(actor).filter(pk=grant_id))
     if row is None or row.valid_to is None:
         raise policy.not_found()
     policy.get(actor, Action.ASSIGN_ROLE, Person.objects.all(), row.person_id)
@@ -68,6 +66,12 @@ def ending(*, actor: Actor, grant_id: UUID) -> Ending:
     ).first()
     by = names_of(actor, {event.actor_ref})[event.actor_ref] if event else ""
     return Ending(row.person_id, _line(row), row.valid_to, by)
+
+
+def _ended(actor: Actor) -> QuerySet[RoleGrant]:
+    """Those in reach, of holders whom the actor may read by name."""
+    rows = RoleGrant.objects.filter(role_reach.in_reach(actor), role_reach.visible_holders(actor), valid_to__lte=clock.now())
+    return rows.select_related("area", "organisation")
 
 
 def _line(row: RoleGrant) -> EndedLine:

@@ -1,7 +1,9 @@
 """Rows of the tree of organisations, each under the nearest one above it that is there too."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Protocol, Self
+
+from issuance.queries.administration.places import paths_above
 
 
 class Nested(Protocol):
@@ -16,14 +18,6 @@ def nested[N: Nested](rows: Iterable[tuple[str, N]]) -> list[N]:
     tops: list[N] = []
     for scope_path, node in sorted(rows, key=lambda row: row[0].count("/")):  # stable: on each level as they came
         found[scope_path] = node
-        above = next((found[path] for path in upwards(scope_path) if path in found), None)
+        above = next((found[path] for path in reversed(paths_above(scope_path)) if path in found), None)
         (above.children if above else tops).append(node)
     return tops
-
-
-def upwards(scope_path: str) -> Iterator[str]:
-    """The scope paths above one, the nearest first."""
-    parts = scope_path.strip("/").split("/")[:-1]
-    while parts:
-        yield f"/{'/'.join(parts)}/"
-        parts = parts[:-1]

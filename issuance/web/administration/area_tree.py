@@ -2,13 +2,13 @@
 
 from uuid import UUID
 
-from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
 from issuance.queries.administration import area_tree, places
 from issuance.web.administration.around import actor_of
+from issuance.web.administration.forms import text_line
 from issuance.web.administration.frames import area_page
 from siths_portal.lib.errors import Invalid
 from siths_portal.lib.forms import Form
@@ -20,13 +20,11 @@ _OPEN_TREE = 30
 class TreeSearchForm(Form):
     """What to look for; empty shows all."""
 
-    text = forms.CharField(
-        label=_("Sök organisation"),
+    text = text_line(
+        _("Sök organisation"),
+        100,
         help_text=_("En del av namnet eller organisationsnumret, eller början av HSA-id:t. Tomt fält visar alla."),
-        required=False,
-        max_length=100,
-        error_messages={"max_length": _("Texten är för lång. Skriv högst %(limit_value)d tecken.")},
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        spellcheck="false",
     )
 
 
