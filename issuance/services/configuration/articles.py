@@ -2,15 +2,16 @@
 
 import datetime as dt
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from issuance.authz import Action, Actor, policy
-from issuance.models import Article, CardOrder, Carrier, Event, Organisation, OrganisationArticle
+from issuance.models import Article, CardOrder, Carrier, Event, IssuingArea, Organisation, OrganisationArticle
 from issuance.services.configuration._editing import as_fact, edit, line, record, refuse
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
@@ -20,6 +21,8 @@ ORIENTATIONS = ("portrait", "landscape")
 LEVELS = (3, 2)
 
 _NUMBER = re.compile(r"\d{3,8}", re.ASCII)
+_BATCH = 2000
+"""Rows of a statement."""
 _MADE = ("kind", "orientation", "photo", "assurance_level")
 """What a card is made by: an article that was ordered keeps it."""
 
@@ -118,7 +121,7 @@ def is_ordered(code: str) -> bool:
 @transaction.atomic(durable=True)
 def offer_article(*, actor: Actor, organisation_id: UUID, article_code: str, orderable: bool) -> None:
     """Sets whether an organisation may order an article (Beställningsbar). Raises NotFound, Forbidden, Invalid."""
-    _offer(actor, _locked(actor, organisation_id), {article_code: orderable})
+    offer({_locked(actor, organisation_id).id: {article_code: orderable}}, actor=actor)
 
 
 @transaction.atomic(durable=True)
@@ -130,12 +133,63 @@ def choose_articles(*, actor: Actor, organisation_id: UUID, shown: Collection[st
     """
     organisation = _locked(actor, organisation_id)
     added, removed = set(picked) - set(shown), set(shown) - set(picked)
-    today = clock.today()
-    sold = Article.objects.filter(Q(valid_to=None) | Q(valid_to__gte=today), pk__in=added)
-    if sold.count() < len(added):
+    if _sold().filter(pk__in=added).count() < len(added):
         message = "Artikeln säljs inte längre. Välj en annan."
         raise Invalid("article-ended", message, fields={"article": [message]})
-    return _offer(actor, organisation, {**dict.fromkeys(added, True), **dict.fromkeys(removed, False)})
+    wanted = {**dict.fromkeys(added, True), **dict.fromkeys(removed, False)}
+    return sum(offer({organisation.id: wanted}, actor=actor).values())
+
+
+@transaction.atomic(durable=True)
+def add_articles(
+    *, actor: Actor, area_id: UUID, organisation_ids: Collection[UUID] | None, codes: Collection[str]
+) -> dict[UUID, int]:
+    """Makes articles orderable for organisations of an area, all or none, and takes none away; None means every organisation
+    there that the actor may choose for. Returns how many were added for each that got one.
+
+    Raises NotFound, Forbidden, Invalid (none picked, an article unknown or no longer sold, an organisation elsewhere or out of
+    reach).
+    """
+    area = policy.get(actor, Action.VIEW_CONFIGURATION, IssuingArea.objects.all(), area_id)
+    policy.require(actor, Action.CHOOSE_ARTICLES, area)
+    rows = Organisation.objects.visible_to(actor, Action.CHOOSE_ARTICLES).filter(area=area).order_by("pk")
+    rows = rows.select_for_update(of=("self",), no_key=True)
+    if organisation_ids is not None:
+        rows = rows.filter(pk__in=set(organisation_ids))
+    found = list(rows.values_list("pk", flat=True))
+    wanted = set(codes)
+    wrong = {} if wanted else {"article": ["Markera minst en artikel."]}
+    if _sold().filter(pk__in=wanted).count() < len(wanted):
+        wrong["article"] = ["En av artiklarna säljs inte längre. Välj andra."]
+    if not found:
+        wrong["organisation"] = ["Markera minst en organisation."]
+    elif organisation_ids is not None and len(found) < len(set(organisation_ids)):
+        wrong["organisation"] = ["En av organisationerna hör inte längre till utgivningsområdet. Välj på nytt."]
+    refuse(wrong)
+    return offer(dict.fromkeys(found, dict.fromkeys(wanted, True)), actor=actor)
+
+
+@transaction.atomic(durable=True)
+def copy_articles(*, actor: Actor, from_id: UUID, to_id: UUID) -> int:
+    """Adds to what an organisation may order what another may that the actor sees, but for what is no longer sold; returns how
+    many were added. Raises NotFound, Forbidden.
+    """
+    source = policy.get(actor, Action.VIEW_CONFIGURATION, Organisation.objects.all(), from_id)
+    target = _locked(actor, to_id)
+    return sum(offer({target.id: dict.fromkeys(offered_to([source.id])[source.id], True)}, actor=actor).values())
+
+
+def offered_to(organisation_ids: Collection[UUID]) -> dict[UUID, list[str]]:
+    """By organisation what it may order of what is still sold, or comes to be."""
+    found: dict[UUID, list[str]] = {pk: [] for pk in organisation_ids}
+    rows = OrganisationArticle.objects.filter(organisation__in=found, orderable=True, article__in=_sold()).order_by("article")
+    for pk, code in rows.values_list("organisation_id", "article_id"):
+        found[pk].append(code)
+    return found
+
+
+def _sold() -> QuerySet[Article]:
+    return Article.objects.filter(Q(valid_to=None) | Q(valid_to__gte=clock.today()))
 
 
 def _locked(actor: Actor, organisation_id: UUID) -> Organisation:
@@ -143,24 +197,34 @@ def _locked(actor: Actor, organisation_id: UUID) -> Organisation:
     return policy.get(actor, Action.CHOOSE_ARTICLES, rows, organisation_id)
 
 
-def _offer(actor: Actor, organisation: Organisation, wanted: Mapping[str, bool]) -> int:
-    """Sets the ticks that differ, each with its event; the organisation is locked."""
-    if Article.objects.filter(pk__in=wanted).count() < len(wanted):
+def offer(wanted: Mapping[UUID, Mapping[str, bool]], *, actor: Actor) -> dict[UUID, int]:
+    """Sets by organisation the ticks that differ, each with its event, in the caller's transaction; those that were changed, and
+    how many. The organisations are locked, and the actor may choose for them. Raises Invalid for an unknown article.
+    """
+    codes = {code for ticks in wanted.values() for code in ticks}
+    if Article.objects.filter(pk__in=codes).count() < len(codes):
         message = "Artikeln finns inte."
         raise Invalid("unknown-article", message, fields={"article": [message]})
-    there = dict(OrganisationArticle.objects.filter(organisation=organisation).values_list("article_id", "orderable"))
-    changed = {code: orderable for code, orderable in sorted(wanted.items()) if there.get(code) is not orderable}
+    there = OrganisationArticle.objects.filter(organisation__in=wanted, article__in=codes)
+    standing = {(pk, code): on for pk, code, on in there.values_list("organisation_id", "article_id", "orderable")}
+    changed = [
+        (pk, code, orderable)
+        for pk, ticks in wanted.items()
+        for code, orderable in sorted(ticks.items())
+        if standing.get((pk, code)) is not orderable
+    ]
     OrganisationArticle.objects.bulk_create(
-        (OrganisationArticle(organisation=organisation, article_id=code, orderable=on) for code, on in changed.items()),
+        (OrganisationArticle(organisation_id=pk, article_id=code, orderable=on) for pk, code, on in changed),
         update_conflicts=True,
         unique_fields=["organisation", "article"],
         update_fields=["orderable"],
+        batch_size=_BATCH,
     )
     Event.record_each(
-        ((str(organisation.id), {"article": code, "orderable": on}) for code, on in changed.items()),
+        ((str(pk), {"article": code, "orderable": on}) for pk, code, on in changed),
         at=clock.now(),
         actor_ref=actor.ref,
         action="organisation.article_set",
         subject_type="organisation",
     )
-    return len(changed)
+    return dict(Counter(pk for pk, _, _ in changed))

@@ -16,9 +16,10 @@ from issuance.domain.ids import parse_hsa_id, parse_organisation_number
 from issuance.models import CardCustomisation, Event, IssuingArea, Organisation
 from issuance.services.configuration._editing import as_fact, edit, line, parsed, refused_as
 from issuance.services.configuration._tree import child_path, lock_tree, require_room
+from issuance.services.configuration.articles import offer, offered_to
 from issuance.services.configuration.fees import set_first_fee
 from siths_portal.lib import clock
-from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.errors import Conflict, Forbidden, Invalid
 from siths_portal.lib.ids import new_id
 
 NAME_LIMIT = 64
@@ -91,12 +92,13 @@ _CHECKS = {
 
 @dataclass(frozen=True)
 class Making:
-    """How a new organisation is set up: `issuing` makes it the area's issuer, `charged` sets its fee from this day on, and
-    with `generic_customisation` its cards look like everybody's."""
+    """How a new organisation is set up: `issuing` makes it the area's issuer, `charged` sets its fee from this day on, with
+    `generic_customisation` its cards look like everybody's, and with `same_articles` it may order what its parent may."""
 
     issuing: bool = False
     charged: bool | None = None
     generic_customisation: bool = False
+    same_articles: bool = False
 
 
 @transaction.atomic(durable=True)
@@ -113,13 +115,14 @@ def create_organisation(
     issuing: bool = False,
     charged: bool | None = None,
     generic_customisation: bool = False,
+    same_articles: bool = False,
 ) -> Organisation:
-    """Makes an organisation in an area, or a sub-organisation below `parent_id`.
+    """Makes an organisation in an area, or a sub-organisation below `parent_id`, set up as `Making` tells.
 
     Raises NotFound, Forbidden, Invalid by field, Conflict if the HSA-id is another organisation's or the area has an issuer.
     """
     data = OrganisationData(name, hsa_id, organisation_number, country, county)
-    making = Making(issuing, charged, generic_customisation)
+    making = Making(issuing, charged, generic_customisation, same_articles)
     return make_organisations(actor=actor, wanted=[NewOrganisation(new_id(), area_id, parent_id, data, making)])[0]
 
 
@@ -153,8 +156,20 @@ def make_organisations(*, actor: Actor, wanted: Sequence[NewOrganisation]) -> li
                 _make_issuer(row.area, row, actor)
             if new.making.charged is not None:
                 set_first_fee(actor=actor, organisation=row, charged=new.making.charged)
+        _take_over_articles(actor, level)
         made += rows
     return made
+
+
+def _take_over_articles(actor: Actor, level: Sequence[NewOrganisation]) -> None:
+    """Makes orderable for the new organisations that ask for it what their parents may order."""
+    parents = {new.id: new.parent_id for new in level if new.making.same_articles and new.parent_id is not None}
+    if not parents:
+        return
+    if Organisation.objects.visible_to(actor, Action.CHOOSE_ARTICLES).filter(pk__in=parents).count() < len(parents):
+        raise Forbidden("forbidden", "Din behörighetsroll tillåter inte att du väljer artiklar åt organisationen.")
+    theirs = offered_to(set(parents.values()))
+    offer({pk: dict.fromkeys(theirs[parent], True) for pk, parent in parents.items()}, actor=actor)
 
 
 def _levels(wanted: Sequence[NewOrganisation]) -> list[list[NewOrganisation]]:
