@@ -23,8 +23,10 @@ def file() -> Path:
 
 
 def write() -> None:
-    """Writes the people who hold the demo's roles, in their order, one without, and one who may get one. Choices of HSA-id are
-    the portal's."""
+    """Writes the people who hold the demo's roles, in their order, one without, and those who may get one in the new area.
+
+    Choices of HSA-id are the portal's.
+    """
     write_atomically(file(), json.dumps(list(_entries()), ensure_ascii=False, indent=1).encode(), mode=0o600)
 
 
@@ -33,8 +35,9 @@ def _entries() -> Iterator[dict[str, Any]]:
     for index, (role, protected) in enumerate(holders):
         yield _entry(person(index), _title(role, protected=protected))
     yield _entry(person(len(holders)), "")
-    issuer = newcomers.newcomers()[0]
-    yield _entry(issuer.person, f"blir ansvarig utgivare i {newcomers.AREA}, när rollen har delats ut")
+    for number, one in enumerate(newcomers.newcomers()):
+        text = f"ansvarig utgivare i {newcomers.AREA}" if number == 0 else f"rollinnehavare i {one.place.name}"
+        yield _entry(one.person, f"blir {text}, när rollen har delats ut")
 
 
 def _entry(one: DemoPerson, role: str) -> dict[str, Any]:

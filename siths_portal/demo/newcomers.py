@@ -80,7 +80,7 @@ def guide() -> list[str]:
     for place in PLACES:
         above = f", under {names[place.parent]}" if place.parent else ""
         lines.append(f"  {place.name}: organisationsnummer {place.organisation_number}, HSA-id {place.hsa_id}{above}")
-    lines += ["", "Personer där, som kan få roller:", ""]
+    lines += ["", "Personer där, som kan få roller och sedan logga in med den simulerade legitimeringen:", ""]
     for one in newcomers():
         value, register = one.person.person_id.value, one.person.register
         lines.append(f"  {value[:8]}-{value[8:]}  {register.given_name_in_use} {register.surname}, {one.place.name}")

@@ -115,12 +115,14 @@ def test_what_the_slides_show_is_there(transactional_db: None) -> None:
     assert PersonIdentifier.objects.filter(kind="samordningsnummer").count() >= 2
 
 
-def test_the_identity_provider_lists_everyone_with_a_role_and_one_without(transactional_db: None) -> None:
+def test_the_identity_provider_lists_everyone_with_a_role_one_without_and_those_who_may_get_one(transactional_db: None) -> None:
     call_command("demo_load", persons=100, stdout=None)
-    *listed, newcomer = json.loads(idp_people.file().read_text())
-    assert newcomer["role"].startswith("blir ansvarig utgivare")
-    assert newcomer["personnummer"] in loading.directory_file().read_text()
-    assert not PersonIdentifier.objects.filter(value=newcomer["personnummer"]).exists()
+    everyone, new = json.loads(idp_people.file().read_text()), len(newcomers())
+    listed, unknown = everyone[:-new], everyone[-new:]
+    assert [one["role"].split(" i ")[0] for one in unknown] == ["blir ansvarig utgivare", *["blir rollinnehavare"] * (new - 1)]
+    assert [one["personnummer"] for one in unknown] == [one.person.person_id.value for one in newcomers()]
+    assert all(one["personnummer"] in loading.directory_file().read_text() for one in unknown)
+    assert not PersonIdentifier.objects.filter(value__in=[one["personnummer"] for one in unknown]).exists()
     with_role = [entry["personnummer"] for entry in listed if entry["role"]]
     holders = PersonIdentifier.objects.filter(person__role_grants__isnull=False).values_list("value", flat=True)
     assert sorted(with_role) == sorted(holders)
