@@ -82,10 +82,19 @@ def ca_certificates() -> Q:
 
 
 def given_a_responder() -> Q:
-    """Which CAs must not be without a responder: those that had one, and those that were taken over with their key (ADR 0216)."""
+    """Which CAs are given responders by themselves: those that had one, and those taken over with their key (ADR 0216)."""
     had = Exists(OcspSigner.objects.filter(ca=OuterRef("pk")))
     taken_over = Exists(CaImport.objects.filter(ca=OuterRef("pk")))
     return (Q(had) | Q(taken_over)) & ~Q(key_id="")
+
+
+def must_answer() -> Q:
+    """Which CAs must have a responder that answers by OCSP for them: the one place of this rule (ADR 0216).
+
+    All that issue or did; of those that publish status alone, those that are given responders. One that is offline answers by
+    its own key, at ceremonies.
+    """
+    return Q(state__in=[CaState.ACTIVE, CaState.RETIRED]) | (given_a_responder() & Q(state=CaState.STATUS_ONLY))
 
 
 def certificate_of(ca: CertificateAuthority) -> Certificate | None:

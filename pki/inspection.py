@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import ocsp as x509_ocsp
 
 from pki import crl, ocsp, status
-from pki.authorities import certificate_of, given_a_responder
+from pki.authorities import certificate_of, must_answer
 from pki.domain.ocsp_request import CertId
 from pki.findings import Finding, Severity, finding
 from pki.hsm import HsmError, hsm_for
@@ -146,14 +146,14 @@ def _answers(ca: CertificateAuthority, waiting: int) -> Iterator[Finding]:
             f"ocsp-signer {_name(ca)}", left > SIGNER_WARNING, f"gäller {left.days} dagar till", measure="days", value=left.days
         )
         keys = x509.load_der_x509_certificate(bytes(signer.certificate_der))
-    elif ca.state == CaState.STATUS_ONLY and not _is_asked(ca):
-        yield finding(subject, True, "svarar inte: utfärdaren har ingen svarstjänst")
-        return
     elif ca.state == CaState.OFFLINE:
         yield from _answers_left(ca)
         keys = x509.load_der_x509_certificate(bytes(ca.certificate_der))
-    else:
+    elif _is_asked(ca):
         yield finding(f"ocsp-signer {_name(ca)}", False, "ingen giltig signerare")
+        return
+    else:
+        yield finding(subject, True, "svarar inte: utfärdaren har ingen svarstjänst")
         return
     if waiting:
         yield finding(subject, False, f"{waiting} certifikat väntar på svar", measure="count", value=waiting)
@@ -174,7 +174,7 @@ def _answers_left(ca: CertificateAuthority) -> Iterator[Finding]:
 
 
 def _is_asked(ca: CertificateAuthority) -> bool:
-    return CertificateAuthority.objects.filter(given_a_responder(), pk=ca.pk).exists()
+    return CertificateAuthority.objects.filter(must_answer(), pk=ca.pk).exists()
 
 
 def _sample(ca: CertificateAuthority, subject: str, signer: x509.Certificate) -> Finding:

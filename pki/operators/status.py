@@ -11,7 +11,8 @@ from uuid import UUID
 
 from django.db import connection
 
-from pki.models import ONLINE, CaState, StatusReport
+from pki.authorities import must_answer
+from pki.models import ONLINE, CaState, CertificateAuthority, StatusReport
 from siths_portal.lib import clock
 
 COUNTED = 10_000
@@ -194,9 +195,11 @@ def _moment(seconds: float | None) -> dt.datetime | None:
 
 
 def _statuses(stored: Mapping[str, int] | None) -> list[CaStatus]:
-    answers = {row["ca_id"]: row for row in _rows(_ANSWERS)}
+    expected = list(CertificateAuthority.objects.filter(must_answer()).values_list("id", flat=True))
+    shown = [str(each) for each in SHOWN]
+    answers = {row["ca_id"]: row for row in _rows(_ANSWERS, shown=shown, expected=expected, offline=str(CaState.OFFLINE))}
     lists: dict[int, list[ListStatus]] = {}
-    authorities = _rows(_LISTS)
+    authorities = _rows(_LISTS, shown=shown)
     for row in authorities:
         if row["scope_id"] is not None:
             lists.setdefault(row["ca_id"], []).append(_list(row))
@@ -249,10 +252,9 @@ def _answers(row: Mapping[str, Any], stored: int | None) -> AnswerStatus:
     )
 
 
-def _rows(query: str) -> list[dict[str, Any]]:
+def _rows(query: str, **given: Any) -> list[dict[str, Any]]:
     with connection.cursor() as cursor:
-        states = {"offline": str(CaState.OFFLINE), "status_only": str(CaState.STATUS_ONLY)}
-        cursor.execute(query, {"shown": [str(each) for each in SHOWN], "now": clock.now(), "most": COUNTED, **states})
+        cursor.execute(query, {"now": clock.now(), "most": COUNTED, **given})
         names = [column.name for column in cursor.description]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
@@ -288,16 +290,10 @@ ORDER BY ca.common_name, ca.generation, scope.shard NULLS FIRST
 # Answers, by the partial index of certificates that lack one and the index of ageing answers. Those that an offline CA gave for
 # certificates that ended stay; an online one's are removed (`ocsp.presign_due`).
 _ANSWERS = """
-SELECT ca.id AS ca_id, asked.expected, signer.not_after AS signer_until, signer.key_id AS signer_key_id,
+SELECT ca.id AS ca_id, ca.id = ANY(%(expected)s) AS expected, signer.not_after AS signer_until, signer.key_id AS signer_key_id,
        signer.certificate_id AS signer_certificate, coalesce(waiting.count, 0) AS waiting, waiting.since AS waiting_since,
        ends.this_update AS oldest, ends.next_update AS first_end
 FROM pki_certificateauthority ca
-CROSS JOIN LATERAL (
-  SELECT ca.state <> %(offline)s AND ca.key_id <> '' AND (
-    ca.state <> %(status_only)s OR EXISTS (SELECT FROM pki_ocspsigner had WHERE had.ca_id = ca.id)
-    OR EXISTS (SELECT FROM pki_caimport taken_over WHERE taken_over.ca_id = ca.id)
-  ) AS expected
-) asked
 LEFT JOIN LATERAL (
   SELECT signer.not_after, signer.key_id, signer.certificate_id FROM pki_ocspsigner signer
   JOIN pki_certificate own ON own.id = signer.certificate_id AND own.status = 'issued'
@@ -311,7 +307,7 @@ LEFT JOIN LATERAL (
       AND row.not_after > %(now)s
     LIMIT %(most)s
   ) few
-) waiting ON asked.expected OR ca.state = %(offline)s
+) waiting ON ca.id = ANY(%(expected)s) OR ca.state = %(offline)s
 LEFT JOIN LATERAL (
   SELECT answer.this_update, answer.next_update FROM pki_ocspresponse answer
   WHERE answer.ca_id = ca.id AND (ca.state <> %(offline)s OR EXISTS (
