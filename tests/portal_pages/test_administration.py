@@ -2,7 +2,9 @@
 
 import datetime as dt
 import re
+import types
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -258,6 +260,46 @@ class TestCreating:
         response = admin(world).post(at("organisation_new", world.area), data)
         assert set(response.context["form"].errors) == {"name", "hsa_id", "organisation_number", "charged"}
         assert all(len(messages) == 1 for messages in response.context["form"].errors.values())
+
+
+class TestOneMore:
+    """Skapa och lägg till en till: the form again, with what is probably the same."""
+
+    NEW = types.MappingProxyType({
+        "name": "Nykommun", "hsa_id": "TST2321000172-1000", "organisation_number": "2321000172", "country": "NO",
+        "county": "Skåne län", "charged": "no", "fler": "1",
+    })  # fmt: skip
+
+    def test_organisations_follow_each_other(self, world: Any) -> None:
+        client, address = admin(world), at("organisation_new", world.area)
+        assert "Skapa och lägg till en till" in text_of(client.get(address))
+        again = client.post(address, self.NEW, follow=True)
+        made = Organisation.objects.get(name="Nykommun")
+        assert again.redirect_chain == [(f"{address}?som={made.id}", 302)]
+        assert "Organisationen Nykommun är skapad." in text_of(again)
+        kept = {"country": "NO", "county": "Skåne län", "charged": "no", "name": "", "hsa_id": "", "organisation_number": ""}
+        assert fields_of(again).items() >= kept.items()
+        first = re.search(r"<input[^>]* autofocus[^>]*>", again.content.decode())
+        assert first is not None
+        assert 'name="name"' in first[0]
+
+    def test_sub_organisations_follow_each_other(self, world: Any) -> None:
+        CardCustomisation.objects.create(customisation_id="1000000000", name="SITHS eID", generic=True)
+        client, address = issuer(world), at("sub_organisation_new", world.region)
+        again = client.post(address, {**self.NEW, "customisation": "generic"}, follow=True)
+        assert "Underorganisationen Nykommun är skapad." in text_of(again)
+        kept = {"country": "NO", "customisation": "generic", "name": "", "hsa_id": "", "organisation_number": "232100-0131"}
+        assert fields_of(again).items() >= kept.items()
+
+    def test_what_is_wrong_comes_first_and_an_odd_address_keeps_nothing(self, world: Any) -> None:
+        client, address = admin(world), at("organisation_new", world.area)
+        assert client.post(address, {**self.NEW, "name": ""}).status_code == 422
+        assert fields_of(client.get(f"{address}?som=x"))["country"] == "SE"
+
+    def test_the_one_before_is_told_of_to_those_who_see_it(self, world: Any) -> None:
+        client, address = issuer(world), at("sub_organisation_new", world.region)
+        hidden, missing = (client.get(f"{address}?som={pk}") for pk in (world.stranger.id, uuid4()))
+        assert (hidden.status_code, text_of(hidden)) == (404, text_of(missing))
 
 
 class TestEditing:

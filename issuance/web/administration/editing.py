@@ -99,3 +99,14 @@ def answered[F: Form, T](
     form = make(request.POST)
     made, status = saved(form, actor_of(request), act)
     return form, made, status
+
+
+def another_asked(request: HttpRequest) -> bool:
+    """Whether what the form makes is to be followed by one more: its button Skapa och lägg till en till."""
+    return "fler" in request.POST
+
+
+def at_first_field(form: Form) -> Form:
+    """The form with the focus in its first field: for the next of several that are made one after another."""
+    next(iter(form.visible_fields())).field.widget.attrs["autofocus"] = True
+    return form

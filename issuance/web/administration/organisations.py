@@ -11,7 +11,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from issuance.authz import Action
+from issuance.authz import Action, Actor
+from issuance.models import Organisation
 from issuance.queries.administration import areas, organisations, paging, places
 from issuance.queries.administration.change_words import organisation_number
 from issuance.queries.administration.organisations import Customisation, OrganisationFacts
@@ -27,12 +28,14 @@ from issuance.web.administration.around import (
     next_url,
     row,
 )
-from issuance.web.administration.editing import answered, initial
+from issuance.web.administration.editing import another_asked, answered, at_first_field, initial
 from issuance.web.administration.forms import FeeForm, OrganisationForm
 from issuance.web.administration.frames import area_page, may_change, organisation_page
 from siths_portal.lib import clock
 
 _FORM = "administration/form.html"
+_BEFORE = "som"
+"""The parameter that names the organisation made just before, where one more follows."""
 
 
 @require_safe
@@ -136,13 +139,50 @@ def organisation_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
             charged=given["charged"] == "yes",
             **vars(OrganisationForm.data_of(given)),
         ),
-        first=lambda: {"country": "SE", "issuing": True},
+        first=lambda: {"country": "SE", "issuing": True, **_like_the_one_before(request, actor)},
     )
     if made is not None:
-        messages.success(request, _("Organisationen är skapad."))
-        return redirect("organisation", made.id)
-    context = {"form": form, "submit": _("Skapa"), "cancel_url": reverse("area", args=[area_id])}
+        messages.success(request, _told(request, made, _("Organisationen är skapad."), _("Organisationen {name} är skapad.")))
+        return _onward(request, made, again=reverse("organisation_new", args=[area_id]))
+    context = {**_form_context(request, form), "cancel_url": reverse("area", args=[area_id])}
     return area_page(request, _FORM, head, context, here="area", step=_("Skapa organisation"), status=status)
+
+
+def _like_the_one_before(request: HttpRequest, actor: Actor) -> dict[str, Any]:
+    """What a new organisation probably has in common with the one made just before it, which the address names.
+
+    Raises NotFound, Forbidden.
+    """
+    before = cursor(request, _BEFORE)
+    if before is None:
+        return {}
+    found = organisations.organisation_facts(actor=actor, organisation_id=before)
+    kept = {"country": found.country, "county": found.county}
+    kept["customisation"] = OrganisationForm.as_typed("customisation_id", found.customisation_id)
+    if found.charged is not None:
+        kept["charged"] = "yes" if found.charged else "no"
+    return kept
+
+
+def _told(request: HttpRequest, made: Organisation, alone: str, named: str) -> str:
+    """What is told of a new organisation, by name where its page does not follow."""
+    return named.format(name=made.name) if another_asked(request) else alone
+
+
+def _onward(request: HttpRequest, made: Organisation, *, again: str) -> HttpResponse:
+    """To the new organisation's page, or to the form of one more at `again`."""
+    return redirect(f"{again}?{_BEFORE}={made.id}") if another_asked(request) else redirect("organisation", made.id)
+
+
+def _form_context(request: HttpRequest, form: OrganisationForm) -> dict[str, Any]:
+    """How the form of a new organisation is drawn."""
+    following = _BEFORE in request.GET
+    return {
+        "form": at_first_field(form) if following else form,
+        "submit": _("Skapa"),
+        "another": True,
+        "cancel": _("Klar") if following else "",
+    }
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -165,18 +205,18 @@ def sub_organisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRes
             generic_customisation=given.get("customisation") == "generic",
             **vars(OrganisationForm.data_of(given)),
         ),
-        first=lambda: {**like_parent, "organisation_number": number},
+        first=lambda: {**like_parent, "organisation_number": number, **_like_the_one_before(request, actor)},
     )
     if made is not None:
-        messages.success(request, _("Underorganisationen är skapad."))
-        return redirect("organisation", made.id)
+        texts = _("Underorganisationen är skapad."), _("Underorganisationen {name} är skapad.")
+        messages.success(request, _told(request, made, *texts))
+        return _onward(request, made, again=reverse("sub_organisation_new", args=[organisation_id]))
     context = {
-        "form": form,
-        "submit": _("Skapa"),
+        **_form_context(request, form),
         "cancel_url": reverse("organisation", args=[organisation_id]),
         "lead": _(
             "Med en underorganisation kan en handläggares behörighet begränsas till en del av användarna, eller kort få en annan "
-            "logotyp. För att få buntar levererade till en annan adress räcker det med ett kontor."
+            "logotyp. För att få kort levererade till en annan adress räcker det med ett kontor."
         ),
     }
     step = _("Skapa underorganisation")
