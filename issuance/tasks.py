@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from issuance.services import activation, ended_roles, searching, supplier_events
+from issuance.services import activation, ended_roles, role_holder_reading, searching, supplier_events
 from issuance.services import housekeeping as rules_of_time
 
 
@@ -29,3 +29,9 @@ def replay_reports() -> None:
 def forget_searches() -> None:
     """Deletes what people searched for a day ago, and what extended searches opened until now."""
     searching.forget()
+
+
+@shared_task(name="issuance.read_role_holders")  # type: ignore[untyped-decorator]
+def read_role_holders() -> None:
+    """Reads role holders anew from the catalogue, each once a night."""
+    role_holder_reading.read_due()

@@ -47,6 +47,8 @@ SCHEDULE: dict[str, tuple[str, float, str]] = {
     "issuance.end_transactions": ("issuance.end_transactions", 60, "default"),
     "issuance.forget_searches": ("issuance.forget_searches", 3600, "default"),
     "issuance.housekeeping": ("issuance.housekeeping", 3600, "default"),
+    # Each holder once a night; a run works for a minute at most.
+    "issuance.read_role_holders": ("issuance.read_role_holders", 300, "default"),
     "billing.collect": ("billing.collect", 300, "default"),
     "authn.prune_idempotency": ("authn.prune_idempotency", 3600, "default"),
     "authn.end_sessions": ("authn.end_sessions", 60, "default"),

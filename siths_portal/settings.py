@@ -301,6 +301,11 @@ TRAINING_VALID_DAYS = env.int("TRAINING_VALID_DAYS", default=365)
 PERSON_CHECK_VALID_DAYS = env.int("PERSON_CHECK_VALID_DAYS", default=0)
 QUALIFICATION_GRACE_DAYS = env.int("QUALIFICATION_GRACE_DAYS", default=30)
 QUALIFICATION_SOON_DAYS = env.int("QUALIFICATION_SOON_DAYS", default=60)
+# Reading role holders anew from the catalogue: the hour in Stockholm from which it is done, questions a second (0: no limit), and
+# the share of those read at once, in per cent, whose posts may end before the catalogue is believed to be broken.
+ROLE_HOLDERS_READ_HOUR = env.int("ROLE_HOLDERS_READ_HOUR", default=2)
+ROLE_HOLDERS_READ_PER_SECOND = env.float("ROLE_HOLDERS_READ_PER_SECOND", default=5.0)
+ROLE_HOLDERS_LOST_PERCENT = env.int("ROLE_HOLDERS_LOST_PERCENT", default=10)
 # Activation: seconds that a handle waits for the app and that a started transaction lasts, minutes that an identification may be
 # used again for, wrong proofs that end a transaction, seconds that `start` waits for the worker, and calls a minute by address.
 EID_APP_URL = env.str("EID_APP_URL", default=f"http://127.0.0.1:{PORT_BASE + 11}/")

@@ -16,6 +16,8 @@ from siths_portal.lib.ids import new_id
 class Person(models.Model):
     """A human being. Name and protection flags are the register's, read at `register_read_at`; an address is never kept.
 
+    `catalogue_read_at` is when all posts were read at once, which is done for role holders alone (ADR 0234).
+
     `is_protected` covers both kinds, sekretessmarkering and skyddad folkbokföring. `sort_name` orders lists the Swedish way.
     """
 
@@ -30,6 +32,7 @@ class Person(models.Model):
     deceased = models.BooleanField(default=False)
     synthetic = models.BooleanField(default=False)
     register_read_at = models.DateTimeField(null=True)
+    catalogue_read_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
 
     objects: ClassVar[ScopedManager["Person"]] = ScopedManager()

@@ -15,6 +15,7 @@ from siths_portal.lib import clock
 WHAT: Mapping[str, str] = {
     "person.registered": _("Personen lades upp från katalogen"),
     "person.changed": _("Uppgifter ändrades efter personregistret"),
+    "post.registered": _("Uppdraget lades upp från katalogen"),
     "post.changed": _("Uppdraget ändrades efter katalogen"),
     "post.ended": _("Uppdraget avslutades i katalogen"),
     "role.assigned": _("Behörighetsroll tilldelades"),

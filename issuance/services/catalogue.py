@@ -10,7 +10,7 @@ from issuance.authz import Action, Actor, policy
 from issuance.domain.ids import PersonId
 from issuance.models import Event, Organisation, Person, PersonIdentifier, PersonScope, Post
 from issuance.ports import DirectoryPost, RegisterPerson
-from issuance.services.people import sort_name
+from issuance.services.people import new_post, sort_name
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid
 
@@ -57,16 +57,7 @@ def register_people(*, actor: Actor, people: Sequence[CataloguePerson]) -> Regis
     wanted = [(owners[entry.person_id], post) for entry in people for post in entry.posts]
     taken = _taken_hsa_ids([post for _, post in wanted])
     posts = [
-        Post(
-            hsa_id=post.hsa_id,
-            person=owner,
-            organisation=organisations[post.organisation_hsa_id.upper()],
-            title=post.title,
-            mail=post.mail,
-            upn=post.upn,
-            valid_to=post.valid_to,
-            synced_at=now,
-        )
+        new_post(post, person=owner, organisation_id=organisations[post.organisation_hsa_id.upper()].pk)
         for owner, post in wanted
         if post.hsa_id.upper() not in taken
     ]

@@ -70,7 +70,7 @@ def remember(*, post_id: UUID, live: Live) -> None:
     post = Post.objects.select_related("organisation").get(pk=post_id)
     person = Person.objects.select_for_update(no_key=True).get(pk=post.person_id)
     remember_register(person, live.register)
-    _remember_post(post, live.post)
+    remember_post(post, live.post)
     PersonScope.objects.refresh([person.id])
 
 
@@ -113,18 +113,32 @@ def remember_register(person: Person, register: RegisterPerson) -> None:
         )
 
 
-def sort_name(surname: str, given_name: str) -> str:
-    """The text that orders people in lists: surname first."""
-    return f"{surname}, {given_name}"
+def new_post(found: DirectoryPost, *, person: Person, organisation_id: UUID) -> Post:
+    """The row, not saved, of a post that the catalogue has now."""
+    return Post(
+        hsa_id=found.hsa_id,
+        person=person,
+        organisation_id=organisation_id,
+        title=found.title,
+        mail=found.mail,
+        upn=found.upn,
+        valid_to=found.valid_to,
+        synced_at=clock.now(),
+    )
 
 
-def _remember_post(post: Post, found: DirectoryPost | None) -> None:
+def remember_post(post: Post, found: DirectoryPost | None) -> bool:
+    """Caches what the catalogue said of a post of the locked person, in the caller's transaction; True if it ended so.
+
+    `post.organisation` is read. One that the catalogue has lost, or given to another organisation, ends.
+    """
     now = clock.now()
     if found is None or not same_hsa_id(found.organisation_hsa_id, post.organisation.hsa_id):
-        if post.ended_at is None:
-            Post.objects.filter(pk=post.pk).update(ended_at=now, synced_at=now)
-            Event.record(actor_ref="system:register-reading", action="post.ended", subject_type="post", subject_ref=str(post.id))
-        return
+        if post.ended_at is not None:
+            return False
+        Post.objects.filter(pk=post.pk).update(ended_at=now, synced_at=now)
+        Event.record(actor_ref="system:register-reading", action="post.ended", subject_type="post", subject_ref=str(post.id))
+        return True
     changed = [name for name in _POST_FIELDS if getattr(post, name) != getattr(found, name)]
     Post.objects.filter(pk=post.pk).update(synced_at=now, **{name: getattr(found, name) for name in changed})
     if changed:
@@ -135,3 +149,9 @@ def _remember_post(post: Post, found: DirectoryPost | None) -> None:
             subject_ref=str(post.id),
             facts={"fields": changed},
         )
+    return False
+
+
+def sort_name(surname: str, given_name: str) -> str:
+    """The text that orders people in lists: surname first."""
+    return f"{surname}, {given_name}"
