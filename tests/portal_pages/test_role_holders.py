@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
+from issuance import tasks
 from issuance.authz import Role
 from issuance.domain.qualifications import QualificationKind
-from issuance.models import Event, Person, Qualification, RoleGrant
+from issuance.models import Event, Person, Post, Qualification, RoleGrant
 from issuance.queries.administration import role_holders
 from issuance.queries.administration.role_holders import RoleTold, Shown
-from issuance.services import qualifications
+from issuance.services import qualifications, role_assignment
 from siths_portal.lib import clock
 from tests.issuance.world import SETUP
 from tests.portal import portal_client
@@ -26,7 +27,8 @@ class TestQualifications:
         assign(world, person)
         client, address = client_of(issuer_of(world)), reverse("person_roles", args=[person.id])
         before = text_of(client.get(address))
-        assert "Ska förnyas" in before
+        assert "Ska registreras Till och med" in before
+        assert "förnyas" not in before
         assert before.count("Saknas") == 2
         passed = clock.today() - 2 * DAY
         for kind in QualificationKind:
@@ -175,3 +177,35 @@ class TestHolders:
         assert len(names) == 60
         assert names == sorted(names)
         assert client.get(f"{reverse('role_holders')}?roll=x&visa=y&efter=z").status_code == 200
+
+
+class TestResting:
+    def test_who_has_left_is_to_be_followed_up_until_his_role_is_ended(self, world: Any, settings: Any) -> None:
+        settings.ROLE_HOLDERS_READ_PER_SECOND = 0
+        post, issuer = world.post(surname="Slutat"), issuer_of(world)
+        grant = assign(world, post.person, Role.READER)
+        client, list_ = client_of(issuer), reverse("role_holders")
+        overview, resting = reverse("administration"), f"{list_}?visa=vilande"
+        before = role_holders.to_follow_up(actor=issuer)
+        assert "Ingen rollinnehavare" in text_of(client.get(resting))
+        del world.outside.posts[post.hsa_id.upper()]
+        tasks.read_role_holders()
+        assert role_holders.to_follow_up(actor=issuer) == before + 1
+        assert f"{before + 1} rollinnehavare behöver följas upp" in text_of(client.get(overview))
+        for address in (list_, resting, f"{list_}?visa=folj-upp"):
+            (row,) = [row for row in rows_of(client.get(address)) if row[0].startswith("Slutat")]
+            assert row[4] == "Krävs inte Vilar: inget uppdrag"
+        assert "inget giltigt uppdrag i utgivningsområdet" in text_of(client.get(resting))
+        role_assignment.end_role(actor=SETUP, grant_id=grant.id)
+        assert "Slutat" not in text_of(client.get(resting))
+        assert role_holders.to_follow_up(actor=issuer) == before
+
+    def test_a_role_to_come_and_one_with_another_post_in_the_area_do_not_rest(self, world: Any) -> None:
+        later, moved, elsewhere = world.post(surname="Sen"), world.post(surname="Flyttad"), world.post(surname="Annan")
+        assign(world, later.person, Role.READER, period=role_assignment.Period(clock.today() + DAY))
+        assign(world, moved.person, Role.READER)
+        assign(world, elsewhere.person, Role.READER)
+        Post.objects.filter(pk__in=[later.pk, elsewhere.pk]).update(ended_at=clock.now())
+        Post.objects.filter(pk=moved.pk).update(organisation=world.city)
+        found = role_holders.holders(actor=issuer_of(world), shown=Shown.RESTING)
+        assert [row.person_id for row in found.rows] == [elsewhere.person_id]

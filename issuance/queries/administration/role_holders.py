@@ -41,13 +41,17 @@ class RoleTold:
 
 @dataclass(frozen=True)
 class HolderLine:
-    """A role holder: his roles in the actor's scope, training, person check, and when he last logged in."""
+    """A role holder: his roles in the actor's scope, training, person check, and when he last logged in.
+
+    `rests`: one of these roles does, since he has no post in its area (ADR 0036).
+    """
 
     person_id: UUID
     name: str
     roles: tuple[RoleTold, ...]
     lines: tuple[KindLine, ...]
     standing: StandingView | None
+    rests: bool
     last_log_in: dt.datetime | None
     opens: bool
 
@@ -66,14 +70,19 @@ class Shown(StrEnum):
     ALL = "alla"
     FOLLOW_UP = "folj-upp"
     BLOCKED = "stoppade"
+    RESTING = "vilande"
 
 
 def holders(
     *, actor: Actor, shown: Shown = Shown.ALL, role: str = "", after: UUID | None = None, limit: int = paging.PAGE
 ) -> HolderPage:
-    """Role holders in the actor's scope by name: all, those to follow up, or those who may not issue. Raises Forbidden."""
+    """Role holders in the actor's scope by name: all, those to follow up, those who may not issue, or those whose role rests.
+
+    Raises Forbidden.
+    """
     people = _people(actor, shown, role).annotate(
         held=actors.newest_qualifications("pk"),
+        rests=Exists(_resting(actor)),
         opens=Exists(Person.objects.visible_to(actor, Action.ASSIGN_ROLE).filter(pk=OuterRef("pk"))),
     )
     found, further = paging.page(people, column="sort_name", after=after, limit=limit)
@@ -94,6 +103,7 @@ def holders(
                 roles=tuple(told.get(row.pk, ())),
                 lines=qualifications.lines(held),
                 standing=qualifications.standing(held, actors.issuing_since(in_force.get(row.pk, []))),
+                rests=row.rests,  # type: ignore[attr-defined]
                 last_log_in=log_ins.get(subject_ref(row.pk)),
                 opens=row.opens and row.pk != actor.person_id,  # type: ignore[attr-defined]
             )
@@ -109,12 +119,19 @@ def to_follow_up(*, actor: Actor) -> int:
 def _people(actor: Actor, shown: Shown, role: str = "") -> QuerySet[Person]:
     own = Exists(_own_grants(actor, role_reach.in_reach(actor)).filter(**({"role": role} if role else {})))
     seen = Person.objects.visible_to(actor).filter(pk=OuterRef("pk"))
-    return _shown(Person.objects.filter(own).filter(Q(is_protected=False) | Q(Exists(seen))), shown)
+    return _shown(actor, Person.objects.filter(own).filter(Q(is_protected=False) | Q(Exists(seen))), shown)
 
 
 def _own_grants(actor: Actor, reach: Q) -> QuerySet[RoleGrant]:
     rows: QuerySet[RoleGrant] = current(RoleGrant.objects.filter(reach, person=OuterRef("pk")))
     return rows
+
+
+def _resting(actor: Actor) -> QuerySet[RoleGrant]:
+    """Roles in the actor's scope that would hold now, had their holder a post in the area."""
+    awake = Exists(actors.with_post(RoleGrant.objects.filter(pk=OuterRef("pk"))))
+    grants = RoleGrant.objects.filter(role_reach.in_reach(actor), ~awake, person=OuterRef("pk"))
+    return actors.in_force(grants)
 
 
 def _roles_told(reach: Q, ids: Sequence[UUID]) -> dict[UUID, list[RoleTold]]:
@@ -131,17 +148,20 @@ def _roles_told(reach: Q, ids: Sequence[UUID]) -> dict[UUID, list[RoleTold]]:
     return found
 
 
-def _shown(people: QuerySet[Person], shown: Shown) -> QuerySet[Person]:
-    """Those that the list is asked for. The conditions are `rules.standing`'s, as the database asks them."""
-    if shown not in (Shown.FOLLOW_UP, Shown.BLOCKED):
+def _shown(actor: Actor, people: QuerySet[Person], shown: Shown) -> QuerySet[Person]:
+    """Those that the list is asked for. The conditions on training are `rules.standing`'s, as the database asks them."""
+    if shown == Shown.ALL:
         return people
+    if shown == Shown.RESTING:
+        return people.filter(Exists(_resting(actor)))
     limits, today = actors.limits(), clock.today()
     issuing = actors.with_post(actors.in_force(RoleGrant.objects.filter(person=OuterRef("pk"), role__in=_QUALIFIED)))
     people = people.annotate(training_due=_due(QualificationKind.TRAINING), check_due=_due(QualificationKind.PERSON_CHECK))
     missing = Q(training_due=None) | Q(check_due=None)
     if shown == Shown.FOLLOW_UP:
         soon = today + dt.timedelta(days=limits.soon_days)
-        return people.filter(missing | Q(training_due__lte=soon) | Q(check_due__lte=soon), Exists(issuing))
+        due = missing | Q(training_due__lte=soon) | Q(check_due__lte=soon)
+        return people.filter(Q(due, Exists(issuing)) | Q(Exists(_resting(actor))))
     cutoff = today - dt.timedelta(days=limits.grace_days)
     old_enough = Exists(issuing.filter(valid_from__lt=clock.start_of_day(cutoff)))
     return people.filter(missing | Q(training_due__lt=cutoff) | Q(check_due__lt=cutoff), old_enough)
