@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
 from issuance.authz import Action, Role
-from issuance.models import Event, Organisation, PersonScope, Post, SubscriptionFee
+from issuance.models import Event, Office, Organisation, PersonScope, Post, SubscriptionFee
 from issuance.queries.scope_check import scope_faults
 from issuance.services import configuration
 from siths_portal.lib import clock
@@ -93,6 +93,25 @@ def test_bad_numbers_and_taken_ids_are_told_by_field(world: Any) -> None:
 def test_an_office_stays_in_its_area(world: Any) -> None:
     with pytest.raises(Invalid, match="office-of-another-area"):
         configuration.connect_office(actor=SETUP, organisation_id=world.stranger.id, office_id=world.office.id)
+
+
+def test_an_office_is_made_with_its_organisations_or_not_at_all(world: Any) -> None:
+    told: dict[str, Any] = {"area_id": world.area.id, "name": "B", "invoice_comment": "B"}
+    issuer = world.officer(role=Role.RESPONSIBLE_ISSUER)
+    before = Event.objects.count()
+    for actor in (SETUP, issuer):
+        with pytest.raises(Invalid, match="organisation-not-connectable") as refused:
+            configuration.create_office(actor=actor, organisation_ids=[world.city.id, world.stranger.id], **told)
+        assert list(refused.value.fields) == ["organisation"]
+    assert Event.objects.count() == before
+    assert not Office.objects.filter(name="B").exists()
+    wanted = [world.city.id, world.clinic.id, world.city.id]
+    office = configuration.create_office(actor=issuer, organisation_ids=wanted, **told)
+    assert set(office.organisations.all()) == {world.city, world.clinic}
+    events = Event.objects.filter(subject_ref=str(office.id)).order_by("id").values_list("action", "facts__organisation")
+    first, *connected = events
+    assert first[0] == "office.created"
+    assert sorted(connected) == sorted(("office.connected", str(pk)) for pk in set(wanted))
 
 
 def test_the_fee_is_a_dated_value(world: Any) -> None:

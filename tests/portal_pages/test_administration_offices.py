@@ -1,5 +1,6 @@
 """Offices over HTTP: made, changed, closed, connected with organisations from both sides, and what an invoice will read."""
 
+import datetime as dt
 import re
 from decimal import Decimal
 from typing import Any
@@ -13,14 +14,14 @@ from django.urls import reverse
 from billing.domain.composition import Group, Labels, compose
 from billing.domain.periods import Month
 from issuance.authz import Role
-from issuance.models import Event, Office, OrganisationOffice
+from issuance.models import Article, Event, Office, Organisation, OrganisationArticle, OrganisationOffice
 from issuance.services import configuration
-from issuance.services.configuration import OfficeData
+from issuance.services.configuration import ArticleData, OfficeData
 from issuance.web.administration.offices import invoice_line
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
 from tests.billing.invoices import BUYER, SELLER
 from tests.issuance.world import SETUP
-from tests.portal_pages.test_administration import MOST_QUERIES, admin, at, client_of, fields_of, issuer
+from tests.portal_pages.test_administration import MOST_QUERIES, admin, at, client_of, fields_of, issuer, many
 from tests.portal_pages.test_person import text_of
 
 ADDRESS = {
@@ -53,7 +54,7 @@ class TestMaking:
         assert re.fullmatch(r"[1-9]\d{9}", made.office_number)
         for expected in (
             f"Kontorsid {made.office_number}", "Leveransadress Borås Stad, SITHS-kontoret, Demogatan 55, 501 80 Borås",
-            "Fakturakommentar Borås", "631, Borås", "Ingen kopplad organisation", "Ingen beställning är gjord",
+            "Fakturakommentar Borås", "610, Borås", "Ingen kopplad organisation", "Ingen beställning är gjord",
         ):  # fmt: skip
             assert expected in text_of(response), expected
 
@@ -88,7 +89,7 @@ class TestMaking:
             at("office_new", world.area), {"name": "", "invoice_comment": " Vård  Ost", "visa": "1", "city": "Ort"}
         )
         assert page.status_code == 200
-        assert "631, Vård Ost" in text_of(page)
+        assert "610, Vård Ost" in text_of(page)
         assert fields_of(page)["city"] == "Ort"
         assert not page.context["form"].errors
         assert Office.objects.count() == 1
@@ -96,7 +97,7 @@ class TestMaking:
     def test_the_line_alone_is_answered_to_the_forms_script(self, world: Any) -> None:
         for name, row in (("office_new", world.area), ("office_edit", world.office)):
             page = issuer(world).post(at(name, row), {"invoice_comment": "Ost <b>", "visa": "1"}, headers={"HX-Request": "true"})
-            assert "631, Ost &lt;b&gt;" in page.content.decode()
+            assert "610, Ost &lt;b&gt;" in page.content.decode()
             assert "<html" not in page.content.decode()
         assert Office.objects.get().invoice_comment == "A"
 
@@ -129,15 +130,106 @@ class TestMaking:
         assert (world.office.name, world.office.invoice_comment) == ("Mitt", "Deras")
 
 
+class TestMakingConnected:
+    """The form of a new office offers the organisations that may be connected, and makes both in one."""
+
+    def test_an_office_is_made_and_connected_with_both_histories(self, world: Any) -> None:
+        client, address = issuer(world), at("office_new", world.area)
+        page = client.get(address)
+        assert "Organisationer som ska kunna välja kontoret" in text_of(page)
+        assert [(one.name, names(one.children)) for one in page.context["form"].organisations.tops] == [
+            ("Regionen", ["Kliniken"]), ("Staden", []),
+        ]  # fmt: skip
+        assert page.context["form"].picked == []
+        data = {"name": "B", "invoice_comment": "B", "organisation": [str(world.city.id), str(world.clinic.id)]}
+        told = client.post(address, data, follow=True)
+        made = Office.objects.get(name="B")
+        assert told.redirect_chain == [(at("office", made), 302)]
+        assert "Kontoret är skapat. Det är kopplat till 2 organisationer." in text_of(told)
+        assert names(told.context["organisations"]) == ["Kliniken", "Staden"]
+        for name, row in (("office_history", made), ("organisation_history", world.city)):
+            assert "Kontoret kopplades till en organisation" in text_of(client.get(at(name, row))), name
+
+    def test_errors_and_the_invoice_line_keep_the_ticks(self, world: Any) -> None:
+        client, picked = issuer(world), [str(world.clinic.id)]
+        for sent in ({"name": ""}, {"name": "B", "visa": "1"}):
+            page = client.post(at("office_new", world.area), {"invoice_comment": "B", "organisation": picked, **sent})
+            assert page.context["form"].picked == picked
+            assert re.findall(r'value="([^"]+)"[^>]* checked', page.content.decode()) == picked
+        assert Office.objects.count() == 1
+
+    def test_what_may_not_be_connected_is_refused_alike_and_nothing_is_made(self, world: Any) -> None:
+        client = issuer(world)
+        pages = []
+        for wrong in (world.stranger.id, uuid4()):
+            data = {"name": "B", "invoice_comment": "B", "organisation": [str(world.city.id), str(wrong)]}
+            with CaptureQueriesContext(connection) as queries:
+                page = client.post(at("office_new", world.area), data)
+            pages.append((page.status_code, page.context["form"].errors, page.context["form"].organisations, len(queries)))
+        assert pages[0] == pages[1]
+        assert list(pages[0][1]) == ["organisation"]
+        assert Office.objects.count() == 1
+
+    def test_the_only_organisation_is_ticked_and_none_has_no_boxes(self, world: Any) -> None:
+        client, area = admin(world), configuration.create_area(actor=SETUP, name="Nytt")
+        assert "Organisationer som ska kunna välja" not in text_of(client.get(at("office_new", area)))
+        only = world.organisation("Ensam", "TST2321000131-7000", "2321000131", area=area)
+        assert client.get(at("office_new", area)).context["form"].picked == [str(only.id)]
+        sent = client.post(at("office_new", area), {"name": "", "invoice_comment": "B"})
+        assert sent.context["form"].picked == []
+
+    def test_one_more_follows_and_an_organisation_brings_its_own_tick(self, world: Any) -> None:
+        client, address = issuer(world), at("office_new", world.area)
+        again = client.post(address, {"name": "Kontor Ö", "invoice_comment": "Ö", **ADDRESS, "fler": "1"}, follow=True)
+        assert again.redirect_chain == [(f"{address}?fler=1", 302)]
+        assert "Kontoret Kontor Ö är skapat. Koppla det nu" in text_of(again)
+        assert set(fields_of(again).values()) == {"", "[]"} or not any(fields_of(again).values())
+        configuration.disconnect_office(actor=SETUP, organisation_id=world.city.id, office_id=world.office.id)
+        for office in Office.objects.all():
+            configuration.close_office(actor=SETUP, office_id=office.id)
+        page = client.get(at("organisation_offices", world.city))
+        assert client.get(page.context["new_url"]).context["form"].picked == [str(world.city.id)]
+
+    def test_many_organisations_are_listed_in_part_beside_the_one_asked_for(self, world: Any) -> None:
+        many(world, 30)
+        last = Organisation.objects.get(name="Staden")
+        client = issuer(world)
+        page = client.get(f"{at('office_new', world.area)}?organisation={last.id}")
+        listed = page.context["form"].organisations
+        assert names(listed.tops)[:3] == ["Staden", "Kliniken", "Ort 000"]
+        assert (len(listed.all), listed.more, page.context["form"].picked) == (21, True, [str(last.id)])
+        assert "De andra kopplar du på kontorets sida" in text_of(page)
+        data = {"name": "B", "invoice_comment": "B", "organisation": str(last.id)}
+        assert client.post(at("office_new", world.area), data).status_code == 302
+
+
 class TestInvoiceLine:
     """What the page promises is what billing prints."""
+
+    def test_the_article_is_one_that_may_be_ordered_in_the_area(self, world: Any) -> None:
+        client, sent = issuer(world), {"invoice_comment": "Ost", "visa": "1"}
+
+        def line() -> str:
+            page = client.post(at("office_new", world.area), sent)
+            assert "Artikeln är ett exempel" in text_of(page)
+            return str(page.context["invoice_line"])
+
+        assert line() == "610, Ost"
+        for number in ("500", "400"):
+            article = ArticleData(number, "Kort", "ordinary", "portrait", True, False, dt.date(2020, 1, 1))
+            configuration.register_article(actor=SETUP, article=article)
+        assert line() == "610, Ost"  # the region may order it
+        OrganisationArticle.objects.all().delete()
+        assert line() == "400, Ost"
+        Article.objects.update(valid_to=dt.date(2021, 1, 1))
+        assert line() == "Artikelns nummer, Ost"
 
     def test_as_billing_writes_it(self) -> None:
         office, month = uuid4(), Month(2023, 4)
         group = Group("card", office, None, "631", Decimal(90), Decimal(25), month, Decimal(1))
         labels = Labels({office: "Vård Ost"}, {"631": "631"}, {})
         content = compose(month=month, seller=SELLER, buyer=BUYER, groups=[group], labels=labels)
-        assert [line.text for line in content.lines] == [invoice_line("Vård Ost")]
+        assert [line.text for line in content.lines] == [invoice_line("631", "Vård Ost")]
 
 
 class TestClosing:
@@ -252,6 +344,12 @@ class TestConnecting:
 
 class TestQueries:
     """The pages ask no more for many than for few."""
+
+    def test_of_the_form_of_a_new_office(self, world: Any) -> None:
+        client, address = issuer(world), at("office_new", world.area)
+        few = self._count(client, address)
+        many(world, 30)
+        assert self._count(client, address) == few <= MOST_QUERIES
 
     @pytest.mark.parametrize("name", ["office", "office_connect", "office_close", "office_history"])
     def test_of_an_office(self, world: Any, name: str) -> None:

@@ -1,18 +1,21 @@
 """One office: what is set on it, who may choose it, and what it is used for (domain.md 7.5)."""
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef
 
 from issuance.authz import Action, Actor, policy
-from issuance.models import CardOrder, Office, OrderDraft, Organisation, OrganisationOffice
+from issuance.models import Article, CardOrder, Office, OrderDraft, Organisation, OrganisationArticle, OrganisationOffice
 from issuance.models.orders import UNDER_WAY
 from issuance.queries import words
 from issuance.queries.administration import paging
 from issuance.queries.administration.areas import OfficeLine, office_line
+from issuance.queries.administration.articles import Choice
 from issuance.queries.administration.change_words import organisation_number
+from issuance.queries.administration.nesting import nested
 from issuance.queries.administration.places import Above, is_seen
 
 
@@ -90,6 +93,34 @@ class ChoicePage:
     after: UUID | None
 
 
+MOST_CHOICES = 20
+"""Organisations that the form of a new office lists; the others are connected on its page."""
+
+
+@dataclass
+class OrganisationChoice:
+    """An organisation that a new office may be connected to. `number` is its place in the list, from 0."""
+
+    id: UUID
+    name: str
+    hsa_id: str
+    number: int = 0
+    children: list["OrganisationChoice"] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class OrganisationChoices:
+    """Organisations as a tree; by name without one where there are `more` than are listed."""
+
+    tops: tuple[OrganisationChoice, ...] = ()
+    more: bool = False
+
+    @property
+    def all(self) -> list[OrganisationChoice]:
+        """Each of them as they stand below each other."""
+        return list(_flat(self.tops))
+
+
 def office_head(*, actor: Actor, office_id: UUID | str) -> OfficeHead:
     """An office that the actor sees. Raises NotFound, Forbidden."""
     rows = Office.objects.with_rights(actor, (Action.EDIT_OFFICE,)).select_related("area")
@@ -153,6 +184,45 @@ def connectable_organisations(
     rows = Organisation.objects.visible_to(actor, Action.LINK_OFFICE).filter(area__in=area).exclude(pk__in=connected)
     found, further = paging.page(rows, column="name", after=after, limit=limit)
     return ConnectedPage(tuple(_line(row) for row in found), further)
+
+
+def choices_for_new_office(*, actor: Actor, area_id: UUID, wanted: Collection[UUID] = ()) -> OrganisationChoices:
+    """The organisations of an area that the actor may let choose an office that is to be made there, at most `MOST_CHOICES` by
+    name beside those `wanted`, which come first. At most two queries."""
+    rows = Organisation.objects.visible_to(actor, Action.LINK_OFFICE).filter(area=area_id).order_by("name", "pk")
+    listed = list(rows[: MOST_CHOICES + 1])
+    if len(listed) <= MOST_CHOICES:
+        return _numbered(nested((row.scope_path, _choice(row)) for row in listed), more=False)
+    del listed[MOST_CHOICES:]
+    missing = set(wanted) - {row.pk for row in listed}
+    first = rows.filter(pk__in=missing)[:MOST_CHOICES] if missing else ()
+    return _numbered([_choice(row) for row in (*first, *listed)], more=True)
+
+
+def example_article(*, actor: Actor, area_id: UUID) -> str:
+    """The number of an article sold today, as an example for an invoice: one that may be ordered in the area if there is one, as
+    far as the actor sees it, else the first of the catalogue. Empty where nothing is sold. One query."""
+    seen = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id)
+    ticked = OrganisationArticle.objects.filter(article=OuterRef("pk"), orderable=True, organisation__in=seen.values("pk"))
+    rows = Article.objects.filter(Choice(state="active").condition, registered_mail=False).annotate(ordered=Exists(ticked))
+    return rows.order_by("-ordered", "number", "code").values_list("number", flat=True).first() or ""
+
+
+def _choice(row: Organisation) -> OrganisationChoice:
+    return OrganisationChoice(row.id, row.name, row.hsa_id)
+
+
+def _numbered(tops: list[OrganisationChoice], *, more: bool) -> OrganisationChoices:
+    found = OrganisationChoices(tuple(tops), more)
+    for number, choice in enumerate(found.all):
+        choice.number = number
+    return found
+
+
+def _flat(choices: Iterable[OrganisationChoice]) -> Iterator[OrganisationChoice]:
+    for choice in choices:
+        yield choice
+        yield from _flat(choice.children)
 
 
 def connectable_offices(

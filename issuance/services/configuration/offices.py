@@ -80,15 +80,28 @@ _LINES = {
 
 
 def create_office(
-    *, actor: Actor, area_id: UUID, name: str, invoice_comment: str, address: OfficeAddress | None = None, office_number: str = ""
+    *,
+    actor: Actor,
+    area_id: UUID,
+    name: str,
+    invoice_comment: str,
+    address: OfficeAddress | None = None,
+    office_number: str = "",
+    organisation_ids: Iterable[UUID] = (),
 ) -> Office:
-    """Makes an office in an area with a ten-digit number of its own.
+    """Makes an office in an area with a ten-digit number of its own, and lets `organisation_ids` choose it: all or nothing.
 
-    Raises NotFound, Forbidden, Invalid by field, Conflict (number taken).
+    Raises NotFound, Forbidden, Invalid by field, Conflict (number taken), and of the organisations what `connect_organisations`
+    does.
     """
-    data = OfficeData(name, invoice_comment, address or OfficeAddress())
+    data, wanted = OfficeData(name, invoice_comment, address or OfficeAddress()), set(organisation_ids)
     with transaction.atomic(durable=True):
-        return make_office(actor=actor, area_id=area_id, data=data, office_number=office_number)
+        if wanted:
+            lock_tree()  # first, as where offices that are there are connected
+        office = make_office(actor=actor, area_id=area_id, data=data, office_number=office_number)
+        if wanted:
+            link_organisations(actor=actor, office_id=office.id, organisation_ids=wanted)
+        return office
 
 
 def make_office(*, actor: Actor, area_id: UUID, data: OfficeData, office_number: str = "") -> Office:

@@ -106,7 +106,7 @@ def another_asked(request: HttpRequest) -> bool:
     return "fler" in request.POST
 
 
-def at_first_field(form: Form) -> Form:
+def at_first_field[F: Form](form: F) -> F:
     """The form with the focus in its first field: for the next of several that are made one after another."""
     next(iter(form.visible_fields())).field.widget.attrs["autofocus"] = True
     return form

@@ -1,6 +1,8 @@
 """Pages of offices (domain.md 7.5): made, changed, closed, and connected with organisations from both sides."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -17,15 +19,15 @@ from issuance.queries.administration import areas, offices, organisations, place
 from issuance.queries.administration.offices import OfficeFacts
 from issuance.services import configuration
 from issuance.web.administration.around import actor_of, cursor, demand, first_url, next_url, row
-from issuance.web.administration.editing import initial, saved
+from issuance.web.administration.editing import another_asked, at_first_field, initial, saved
 from issuance.web.administration.frames import area_page, office_page, organisation_page
 from issuance.web.administration.history import TEMPLATE, history_context
 from issuance.web.administration.office_forms import OfficeForm
 from siths_portal.lib.errors import Conflict, Invalid
 
 _FORM = "administration/office_form.html"
-_EXAMPLE = "631"
-"""The article in the example of an invoice line."""
+_AFTER_ANOTHER = "fler"
+"""The parameter that tells that an office was made just before this form."""
 
 
 @require_safe
@@ -46,7 +48,7 @@ def office(request: HttpRequest, office_id: UUID) -> HttpResponse:
         "edit_url": reverse("office_edit", args=[office_id]) if head.may_edit else "",
         "connect_url": connect_url,
         "disconnect_url": connect_url if any(each.may_disconnect for each in connected.rows) else "",
-        "invoice_line": invoice_line(found.invoice_comment),
+        "invoice_line": _Example(actor, head.area.id).of(found.invoice_comment),
     }
     return office_page(request, "administration/office.html", head, context, here="office")
 
@@ -66,31 +68,39 @@ def _facts(area: places.Above, found: OfficeFacts, issuers: Sequence[str]) -> li
     return rows
 
 
-def invoice_line(comment: str) -> str:
-    """How a line of an invoice reads for a card that was ordered through an office with this comment."""
-    return f"{_EXAMPLE}, {comment}"
+def invoice_line(number: str, comment: str) -> str:
+    """How a line of an invoice reads for a card of an article with this number, ordered through an office with this comment."""
+    return f"{number}, {comment}"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def office_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
-    """Makes an office in an area. Raises NotFound, Forbidden."""
+    """Makes an office in an area, connected to organisations there. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = places.area_head(actor=actor, area_id=area_id)
     demand(Action.EDIT_OFFICE in head.rights)
+    line = _Example(actor, area_id)
     if _asks_for_line_alone(request):
-        return _line_alone(request)
+        return _line_alone(request, line)
     found = areas.area_facts(actor=actor, area_id=area_id)
+    asked = _picked(request, "organisation") or _ids([request.GET.get("organisation", "")])
+    choices = offices.choices_for_new_office(actor=actor, area_id=area_id, wanted=asked)
+    make = partial(OfficeForm, organisations=choices)
     form, made, status = _answered(
         request,
-        actor,
+        make,
         lambda given: configuration.create_office(actor=actor, area_id=area_id, **_new(given)),
     )
     if made is not None:
-        messages.success(request, _("Kontoret är skapat. Koppla det nu till de organisationer som ska kunna välja det."))
-        return redirect("office", made.id)
-    form = form or OfficeForm()
+        messages.success(request, _told(request, made.name, len(_picked(request, "organisation"))))
+        again = f"{reverse('office_new', args=[area_id])}?{_AFTER_ANOTHER}=1"
+        return redirect(again) if another_asked(request) else redirect("office", made.id)
+    form = form or make(initial={"organisation": [str(pk) for pk in asked]} if asked else {})
+    following = _AFTER_ANOTHER in request.GET
     context = {
-        **_form_context(form, reverse("area", args=[area_id]), _("Skapa")),
+        **_form_context(at_first_field(form) if following else form, line, reverse("area", args=[area_id]), _("Skapa")),
+        "another": True,
+        "cancel": _("Klar") if following else "",
         "facts": [
             row(_("Namn på utgivningsområde"), found.name),
             row(_("Utgivande organisation"), found.issuing_organisation),
@@ -102,7 +112,16 @@ def office_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
 
 
 def _new(given: dict[str, Any]) -> dict[str, Any]:
-    return vars(OfficeForm.data_of(given))
+    return {**vars(OfficeForm.data_of(given)), "organisation_ids": [UUID(pk) for pk in given["organisation"]]}
+
+
+def _told(request: HttpRequest, name: str, connected: int) -> str:
+    """What is told of a new office, by name where its page does not follow."""
+    text = _("Kontoret {name} är skapat.").format(name=name) if another_asked(request) else _("Kontoret är skapat.")
+    if connected:
+        told = ngettext("Det är kopplat till {n} organisation.", "Det är kopplat till {n} organisationer.", connected)
+        return f"{text} {told.format(n=connected)}"
+    return f"{text} {_('Koppla det nu till de organisationer som ska kunna välja det.')}"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -111,11 +130,12 @@ def office_edit(request: HttpRequest, office_id: UUID) -> HttpResponse:
     actor = actor_of(request)
     head = offices.office_head(actor=actor, office_id=office_id)
     demand(head.may_edit)
+    line = _Example(actor, head.area.id)
     if _asks_for_line_alone(request):
-        return _line_alone(request)
+        return _line_alone(request, line)
     form, made, status = _answered(
         request,
-        actor,
+        OfficeForm,
         lambda given: configuration.edit_office(
             actor=actor, office_id=office_id, version=given["version"], data=OfficeForm.data_of(given)
         ),
@@ -124,21 +144,38 @@ def office_edit(request: HttpRequest, office_id: UUID) -> HttpResponse:
         messages.success(request, _("Kontoret är sparat."))
         return redirect("office", office_id)
     form = form or OfficeForm(initial=initial(OfficeForm, offices.office_facts(actor=actor, office_id=office_id)))
-    context = _form_context(form, reverse("office", args=[office_id]), _("Spara"))
+    context = _form_context(form, line, reverse("office", args=[office_id]), _("Spara"))
     return office_page(request, _FORM, head, context, here="office", step=_("Redigera kontoret"), status=status)
 
 
 def _answered[T](
-    request: HttpRequest, actor: Actor, act: Callable[[dict[str, Any]], T]
+    request: HttpRequest, make: Callable[..., OfficeForm], act: Callable[[dict[str, Any]], T]
 ) -> tuple[OfficeForm | None, T | None, int]:
     """The form as it was sent (None where it was not), what `act` made of it unless the line was only to be shown, the status."""
     if request.method != "POST":
         return None, None, 200
-    form = OfficeForm(request.POST)
+    form = make(request.POST)
     if "visa" in request.POST:
-        return OfficeForm(initial={name: request.POST.get(name, "") for name in form.fields}), None, 200
-    made, status = saved(form, actor, act)
+        typed: dict[str, Any] = {name: request.POST.get(name, "") for name in form.fields}
+        return make(initial={**typed, "organisation": request.POST.getlist("organisation")}), None, 200
+    made, status = saved(form, actor_of(request), act)
     return form, made, status
+
+
+@dataclass(frozen=True)
+class _Example:
+    """How a line of an invoice reads in an area, by an article that is read when it is asked for."""
+
+    actor: Actor
+    area_id: UUID
+
+    def of(self, comment: object) -> str:
+        """The line for a comment as it stands in the field; empty without one."""
+        words = " ".join(str(comment or "").split())
+        if not words:
+            return ""
+        number = offices.example_article(actor=self.actor, area_id=self.area_id)
+        return invoice_line(number or _("Artikelns nummer"), words)
 
 
 def _asks_for_line_alone(request: HttpRequest) -> bool:
@@ -146,19 +183,14 @@ def _asks_for_line_alone(request: HttpRequest) -> bool:
     return request.method == "POST" and "visa" in request.POST and "HX-Request" in request.headers
 
 
-def _line_alone(request: HttpRequest) -> HttpResponse:
-    return render(request, "administration/invoice_line.html", {"invoice_line": _line_of(request.POST.get("invoice_comment"))})
+def _line_alone(request: HttpRequest, line: _Example) -> HttpResponse:
+    context = {"invoice_line": line.of(request.POST.get("invoice_comment"))}
+    return render(request, "administration/invoice_line.html", context)
 
 
-def _line_of(comment: object) -> str:
-    """The line for a comment as it stands in the field; empty without one."""
-    words = " ".join(str(comment or "").split())
-    return invoice_line(words) if words else ""
-
-
-def _form_context(form: OfficeForm, cancel_url: str, submit: str) -> dict[str, Any]:
-    line = _line_of(form["invoice_comment"].value())
-    return {"form": form, "cancel_url": cancel_url, "submit": submit, "invoice_line": line}
+def _form_context(form: OfficeForm, line: _Example, cancel_url: str, submit: str) -> dict[str, Any]:
+    shown = line.of(form["invoice_comment"].value())
+    return {"form": form, "cancel_url": cancel_url, "submit": submit, "invoice_line": shown}
 
 
 @require_safe
@@ -238,6 +270,7 @@ def organisation_offices(request: HttpRequest, organisation_id: UUID) -> HttpRes
         actor=actor, organisation_id=organisation_id, after=cursor(request, "kontor_efter")
     )
     choices = offices.connectable_offices(organisation_id=organisation_id, area_id=head.area.id, after=cursor(request))
+    new_url = f"{reverse('office_new', args=[head.area.id])}?organisation={head.id}"
     context = {
         "head": head,
         "offices": connected.rows,
@@ -249,7 +282,7 @@ def organisation_offices(request: HttpRequest, organisation_id: UUID) -> HttpRes
         "next_url": next_url(request, choices.after, fragment="koppla"),
         "first_url": first_url(request, fragment="koppla"),
         "cancel_url": reverse("organisation", args=[organisation_id]),
-        "new_url": reverse("office_new", args=[head.area.id]) if Action.EDIT_OFFICE in head.rights else "",
+        "new_url": new_url if Action.EDIT_OFFICE in head.rights else "",
     }
     template, step = "administration/organisation_offices.html", _("Koppla kontor")
     return organisation_page(request, template, head, context, here="organisation", step=step, status=status)
