@@ -137,6 +137,10 @@ ROWS: list[Row] = [
     Row("area_tree", "POST", Action.VIEW_CONFIGURATION, area, data={"text": "finns inte"}, places=AREAS),
     Row("area_extended_searches", "GET", ASSIGN, area, places=AREAS),
     *(
+        Row("area_articles", method, Action.CHOOSE_ARTICLES, area, ok=ok, places=AREAS)
+        for method, ok in (("GET", 200), ("POST", 422))
+    ),
+    *(
         Row(name, method, Action.CREATE_ORGANISATION, area, ok=ok, places=AREAS)
         for name in ("area_edit", "organisation_new")
         for method, ok in (("GET", 200), ("POST", 422))

@@ -36,7 +36,7 @@ def tree(*, actor: Actor, area_id: UUID, text: str = "") -> AreaTree:
     number, or whose HSA-id begins with it, and those above them. One query."""
     rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id).order_by("name", "pk")
     branches = {
-        path: Branch(pk, name, organisation_number(number), hsa_id, _is_found(text, name, number, hsa_id))
+        path: Branch(pk, name, organisation_number(number), hsa_id, matches(text, name, number, hsa_id))
         for pk, name, number, hsa_id, path in rows.values_list("pk", "name", "organisation_number", "hsa_id", "scope_path")
     }
     found = [path for path, branch in branches.items() if branch.found]
@@ -44,7 +44,8 @@ def tree(*, actor: Actor, area_id: UUID, text: str = "") -> AreaTree:
     return AreaTree(tuple(nested((path, branches[path]) for path in branches if path in kept)), len(branches), len(found))
 
 
-def _is_found(text: str, name: str, number: str, hsa_id: str) -> bool:
+def matches(text: str, name: str, number: str, hsa_id: str) -> bool:
+    """True if the text is a part of an organisation's name or number, or the beginning of its HSA-id; an empty one is of all."""
     wanted = " ".join(text.split()).casefold()
     digits = wanted.replace("-", "")
     return wanted in name.casefold() or hsa_id.casefold().startswith(wanted) or (digits.isdigit() and digits in number)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.contrib import messages
@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from issuance.authz import Action, policy
 from issuance.queries.administration import articles, paging, places
 from issuance.queries.administration.articles import ArticleFacts
+from issuance.queries.administration.places import Above, OrganisationHead
 from issuance.services import configuration
 from issuance.web.administration.around import (
     Crumb,
@@ -190,6 +191,10 @@ def organisation_articles(request: HttpRequest, organisation_id: UUID) -> HttpRe
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
     demand(Action.CHOOSE_ARTICLES in head.rights)
     refusal, status = "", 200
+    parent = head.above[-1] if head.above and head.above[-1].seen else None
+    if "samma" in request.POST:
+        demand(parent is not None)
+        return _same(request, head, cast(Above, parent))
     lines = articles.offered(actor=actor, organisation_id=organisation_id)
     shown = [line.article.code for line in lines if line.orderable]
     if request.method == "POST":
@@ -206,7 +211,20 @@ def organisation_articles(request: HttpRequest, organisation_id: UUID) -> HttpRe
         "lines": lines,
         "shown": shown,
         "refusal": refusal,
+        "parent": parent,
         "cancel_url": reverse("organisation", args=[organisation_id]),
     }
     template, step = "administration/organisation_articles.html", _("Administrera artiklar")
     return organisation_page(request, template, head, context, here="organisation", step=step, status=status)
+
+
+def _same(request: HttpRequest, head: OrganisationHead, parent: Above) -> HttpResponse:
+    """Adds what the organisation above may order."""
+    added = configuration.copy_articles(actor=actor_of(request), from_id=parent.id, to_id=head.id)
+    if added:
+        text = ngettext("{count} artikel är tillagd.", "{count} artiklar är tillagda.", added)
+        messages.success(request, text.format(count=added))
+    else:
+        text = _("Inget ändrades. {name} har redan alla artiklar som {above} kan beställa.")
+        messages.info(request, text.format(name=head.name, above=parent.name))
+    return redirect("organisation_articles", head.id)

@@ -38,6 +38,7 @@ AREA_CONFIGURATION: tuple[Entry, ...] = (
     Entry("organisation_new", _("Skapa organisation"), Action.CREATE_ORGANISATION),
     Entry("area_issuer_add", _("Utse ansvarig utgivare"), Action.CREATE_ORGANISATION),  # who makes areas appoints their issuers
     Entry("office_new", _("Skapa kontor"), Action.EDIT_OFFICE),
+    Entry("area_articles", _("Välj artiklar för flera organisationer"), Action.CHOOSE_ARTICLES),
 )
 ORGANISATION_TABS: tuple[tuple[str, Promise], ...] = (
     ("organisation", _("Uppgifter")),

@@ -3,6 +3,7 @@
 from django.urls import URLPattern, path
 
 from issuance.web.administration import (
+    area_articles,
     area_tree,
     areas,
     articles,
@@ -28,6 +29,7 @@ urlpatterns: list[URLPattern] = [
     path("administrera/utgivningsomrade/nytt/", areas.area_new, name="area_new"),
     path(_AREA, areas.area, name="area"),
     path(f"{_AREA}organisationstrad/", area_tree.tree, name="area_tree"),
+    path(f"{_AREA}artiklar/", area_articles.area_articles, name="area_articles"),
     path(f"{_AREA}redigera/", areas.area_edit, name="area_edit"),
     path(f"{_AREA}historik/", history.area_history, name="area_history"),
     path(f"{_AREA}utokade-sokningar/", extended_searches.area_extended_searches, name="area_extended_searches"),

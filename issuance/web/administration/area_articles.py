@@ -1,0 +1,97 @@
+"""Välj artiklar för flera organisationer: articles are added to what organisations of an area may order (domain.md 7.7)."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_http_methods
+
+from issuance.authz import Action
+from issuance.queries.administration import area_articles as query
+from issuance.queries.administration import places
+from issuance.services import configuration
+from issuance.web.administration.around import actor_of, demand
+from issuance.web.administration.forms import text_line
+from issuance.web.administration.frames import area_page
+from siths_portal.lib.errors import Invalid
+from siths_portal.lib.forms import Form
+
+_AT: Mapping[str, str] = {"article": "artiklar", "organisation": "organisationer"}
+"""Where on the page a field's refusal leads."""
+
+
+class PlaceSearchForm(Form):
+    """Which organisations are listed where there are many; empty lists the first."""
+
+    text = text_line(
+        gettext_lazy("Sök organisation"),
+        100,
+        help_text=gettext_lazy(
+            "En del av namnet eller organisationsnumret, eller början av HSA-id:t. Det som är ikryssat följer med."
+        ),
+        spellcheck="false",
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def area_articles(request: HttpRequest, area_id: UUID) -> HttpResponse:
+    """Adds the articles picked to the organisations picked, or lists others when a search is sent. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = places.area_head(actor=actor, area_id=area_id)
+    demand(Action.CHOOSE_ARTICLES in head.rights)
+    codes, picked, every = request.POST.getlist("article"), _ids(request.POST.getlist("organisation")), "alla" in request.POST
+    refusals, status = [], 200
+    form = PlaceSearchForm(request.POST) if request.method == "POST" else PlaceSearchForm()
+    if request.method == "POST" and "sok" not in request.POST:
+        try:
+            added = configuration.add_articles(
+                actor=actor, area_id=area_id, organisation_ids=None if every else picked, codes=codes
+            )
+        except Invalid as error:
+            refusals = [(text, _AT.get(name, "")) for name, texts in error.fields.items() for text in texts]
+            status = error.http_status
+        else:
+            _tell(request, added)
+            return redirect("area_articles", area_id)
+    elif request.method == "POST" and not form.is_valid():
+        status = Invalid.http_status
+    text = form.cleaned_data["text"] if request.method == "POST" and form.is_valid() else ""
+    found = query.area_articles(actor=actor, area_id=area_id, text=text, picked=picked)
+    context = {
+        "form": form,
+        "found": found,
+        "text": text.strip(),
+        "codes": codes,
+        "picked": picked,
+        "every": every,
+        "refusals": refusals,
+        "cancel_url": reverse("area", args=[area_id]),
+    }
+    step = _("Välj artiklar för flera organisationer")
+    return area_page(request, "administration/area_articles.html", head, context, here="area", step=step, status=status)
+
+
+def _tell(request: HttpRequest, added: Mapping[UUID, int]) -> None:
+    if not added:
+        messages.info(request, _("Inget ändrades. Organisationerna kunde redan beställa artiklarna."))
+        return
+    ticks = sum(added.values())
+    what = ngettext("{count} artikel är tillagd", "{count} artiklar är tillagda", ticks).format(count=ticks)
+    where = ngettext("i {count} organisation", "fördelat på {count} organisationer", len(added)).format(count=len(added))
+    messages.success(request, _("{what} {where}.").format(what=what, where=where))
+
+
+def _ids(texts: list[str]) -> list[UUID]:
+    """The ids among what was sent; what is none was not on the page."""
+    found = []
+    for text in texts:
+        try:
+            found.append(UUID(text))
+        except ValueError:
+            continue
+    return found
