@@ -26,6 +26,11 @@ def parse_name(text: str) -> Term:
     return Term(TermKind.NAME, text)
 
 
+def looks_like_name(text: str) -> bool:
+    """True for letters without a digit: where one field takes names and ids, an id is written with a digit of it."""
+    return any(character.isalpha() for character in text) and not any(character.isdigit() for character in text)
+
+
 def beginnings(name: str) -> list[str]:
     """What "surname, given name" in lower case may begin with when `name` is searched for, as `parse_name` gives it.
 

@@ -258,7 +258,9 @@ def _require_not_held(person: Person, role: Role, grants: Sequence[RoleGrant]) -
     for grant in grants:
         for other in rows:
             if (other.area_id, other.organisation_id) == (grant.area_id, grant.organisation_id) and overlap(grant, other):
-                raise Conflict("role-exists", "Personen har redan rollen i det omfånget under samma tid.")
+                place = grant.organisation or grant.area
+                where = f"i {place.name}" if place else "i hela portalen"
+                raise Conflict("role-exists", f"Personen har redan rollen {where} under samma tid.")
 
 
 def overlap(one: RoleGrant, other: RoleGrant) -> bool:

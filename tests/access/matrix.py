@@ -256,6 +256,7 @@ ROWS: list[Row] = [
         for name, target, places in (
             ("organisation_role_add", organisation, ORGANISATIONS),
             ("area_issuer_add", area, AREAS),
+            ("area_role_add", area, AREAS),
         )
         for method, ok in (("GET", 200), ("POST", 422))
     ),

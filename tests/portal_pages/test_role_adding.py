@@ -9,11 +9,13 @@ from django.test import Client
 from django.urls import reverse
 
 from issuance.authz import Actor, Role
-from issuance.domain.ids import PersonId
-from issuance.models import Event, Organisation, Person, PersonIdentifier, RoleGrant
+from issuance.domain.ids import PersonId, PersonIdKind
+from issuance.models import Event, Organisation, Person, PersonIdentifier, RoleGrant, Search
 from issuance.ports import DirectoryPost, PersonKey, RegisterPerson
+from issuance.queries.administration import role_tree
+from issuance.services import role_assignment
 from siths_portal.lib import clock
-from tests.issuance.world import ADDRESS, person_number
+from tests.issuance.world import ADDRESS, SETUP, person_number
 from tests.portal import portal_client
 from tests.portal_pages.test_person import text_of
 
@@ -36,15 +38,26 @@ def newcomer(world: Any, *organisations: Organisation, protected: bool = False) 
     return person_id
 
 
+def number_of(person: Person) -> PersonId:
+    return PersonId(PersonIdKind.PERSONNUMMER, person.identifiers.get().value)
+
+
 def search(client: Client, address: str, text: str, *, role: str = "reader") -> Any:
     return client.post(address, {"role": role, "text": text, "sok": "1"})
 
 
 def add(world: Any, client: Client, address: str, role: str, person_id: PersonId) -> Any:
     """Searches, takes the one who was found and gives the role."""
-    page = search(client, address, person_id.value, role=role).content.decode()
+    found = found_by(search(client, address, person_id.value, role=role))
+    return client.post(address, {"role": role, "text": person_id.value, **found, "lagg_till": "1"}, follow=True)
+
+
+def found_by(answer: Any) -> dict[str, str]:
+    """What the page sends back of the one who was found."""
+    page = answer.content.decode()
     (picked,) = re.findall(r'name="person" value="([^"]+)"', page)
-    return client.post(address, {"role": role, "person": picked, "lagg_till": "1"}, follow=True)
+    (handle,) = re.findall(r'name="sokning" value="([^"]+)"', page)
+    return {"person": picked, "sokning": handle}
 
 
 @pytest.fixture
@@ -103,6 +116,225 @@ class TestFromTheCatalogue:
         page = search(client_of(world.officer(role=Role.RESPONSIBLE_ISSUER)), address, person_id.value)
         assert (page.status_code, "svarar inte" in text_of(page)) == (503, True)
         assert not PersonIdentifier.objects.filter(value=person_id.value).exists()
+
+
+def typed_in(page: str, name: str) -> list[str]:
+    """The values of the boxes that are ticked."""
+    return re.findall(rf'name="{name}" value="([^"]+)"[^>]* checked', page)
+
+
+class TestWhoWasFound:
+    """A role goes to nobody but the one whom the text in the field names."""
+
+    def test_another_text_is_searched_for_first(self, world: Any, address: str) -> None:
+        one, other = (world.post(given_name=name, surname="Persson").person for name in ("Bengt", "Britta"))
+        client = client_of(world.officer(role=Role.RESPONSIBLE_ISSUER))
+        first = found_by(search(client, address, one.identifiers.get().value))
+        for button in ({"lagg_till": "1"}, {"fortsatt": "1"}, {"sok": "1"}, {}):
+            sent = {"role": "reader", "text": other.identifiers.get().value, **first, **button}
+            answer = client.post(address, sent)
+            assert answer.status_code == 200
+            assert ("Rollen är inte tillagd än" in text_of(answer)) is ("sok" not in button)
+            assert found_by(answer)["person"] == str(other.id)
+            assert not RoleGrant.objects.filter(role="reader").exists()
+        done = client.post(address, {**sent, **found_by(answer), "lagg_till": "1"}, follow=True)
+        assert "Behörighetsrollen är tillagd. Britta Persson är Läs i Regionen." in text_of(done)
+        assert RoleGrant.objects.get(role="reader").person == other
+
+    def test_a_miss_is_followed_by_the_next_search(self, world: Any, address: str) -> None:
+        person = world.post().person
+        client = client_of(world.officer(role=Role.RESPONSIBLE_ISSUER))
+        missed = search(client, address, person_number().value)
+        assert "Ingen träff" in text_of(missed)
+        (handle,) = re.findall(r'name="sokning" value="([^"]+)"', missed.content.decode())
+        sent = {"role": "reader", "text": person.identifiers.get().value, "sokning": handle, "lagg_till": "1"}
+        answer = client.post(address, sent)
+        assert "Ingen träff" not in text_of(answer)
+        assert found_by(answer)["person"] == str(person.id)
+
+    def test_the_same_number_written_otherwise_is_the_same(self, world: Any, address: str) -> None:
+        person = world.post().person
+        number = person.identifiers.get().value
+        client = client_of(world.officer(role=Role.RESPONSIBLE_ISSUER))
+        found = found_by(search(client, address, number))
+        sent = {"role": "reader", "text": f" {number[:8]}-{number[8:]}", **found, "lagg_till": "1"}
+        assert client.post(address, sent).status_code == 302
+
+    def test_nobody_is_taken_whom_the_search_did_not_show(self, world: Any, address: str) -> None:
+        one, other = world.post().person, world.post().person
+        issuer = world.officer(role=Role.RESPONSIBLE_ISSUER)
+        client, number = client_of(issuer), one.identifiers.get().value
+        found = found_by(search(client, address, number))
+        another = found_by(search(client_of(world.officer(role=Role.DEPUTY_ISSUER)), address, number))
+        for wrong in ({"person": str(other.id)}, {"person": "x"}, {"person": ""}, {"text": "", "lagg_till": "1"}):
+            answer = client.post(address, {"role": "reader", "text": number, **found, **wrong})
+            assert (answer.status_code, "Sök och välj en person" in text_of(answer)) == (422, True), wrong
+        for handle in (another["sokning"], "x", ""):
+            answer = client.post(address, {"role": "reader", "text": number, **found, "sokning": handle})
+            assert "Rollen är inte tillagd än" in text_of(answer), "another session's search is none: it is made anew"
+        assert not RoleGrant.objects.filter(role="reader").exists()
+
+    def test_by_name_in_ones_own_organisations(self, world: Any, address: str) -> None:
+        person = world.post(given_name="Bengt", surname="Sällsynt").person
+        world.post(world.stranger, given_name="Bertil", surname="Sällsynt")
+        world.post(given_name="Bo", surname="Sällsynt", protected=True)
+        client = client_of(world.officer(role=Role.RESPONSIBLE_ISSUER))
+        world.outside.calls.clear()
+        for text in ("sällsynt", "Bengt Sällsynt", "Sällsynt, B"):
+            found = found_by(search(client, address, text))
+            assert found["person"] == str(person.id), text
+        assert world.outside.calls == []
+        nobody, hidden = search(client, address, "Finns Inte"), search(client, address, "Sällsynt, Bo")
+        assert "Ingen träff" in text_of(nobody)
+        assert re.sub(r'value="[^"]*"', "", hidden.content.decode()) == re.sub(r'value="[^"]*"', "", nobody.content.decode())
+        assert client.post(address, {"role": "reader", "text": "SÄLLSYNT,  b", **found, "lagg_till": "1"}).status_code == 302
+        assert {row.kind for row in Search.objects.all()} == {"name"}, "within the budget of names"
+
+    @pytest.mark.parametrize(
+        ("text", "told"),
+        [
+            ("", "Skriv ett namn, ett person-id eller slutet av ett tjänste-id"),
+            ("  ", "Skriv ett namn, ett person-id eller slutet av ett tjänste-id"),
+            ("a", "Skriv minst två bokstäver"),
+            ("a, b, c", "högst ett kommatecken"),
+            ("18500101-9801", "Kontrollsiffran stämmer inte"),
+            ("x" * 101, "Texten är för lång"),
+        ],
+    )
+    def test_a_text_that_means_nothing_is_told(self, world: Any, address: str, text: str, told: str) -> None:
+        answer = search(client_of(world.officer(role=Role.RESPONSIBLE_ISSUER)), address, text)
+        assert (answer.status_code, told in text_of(answer)) == (422, True)
+        assert f'value="{text.strip()}"' in answer.content.decode() or not text.strip()
+
+    def test_another_log_in_keeps_what_was_typed_and_searches_anew(self, world: Any, address: str) -> None:
+        person = world.post().person
+        issuer, number = world.officer(role=Role.RESPONSIBLE_ISSUER), person.identifiers.get().value
+        found = found_by(search(client_of(issuer), address, number))
+        client = client_of(issuer)
+        answer = client.post(address, {"role": "reader", "text": number, **found, "lagg_till": "1"})
+        assert (answer.status_code, found_by(answer)["person"]) == (200, str(person.id))
+
+
+class TestOneAfterTheOther:
+    def test_on_the_organisations_page(self, world: Any, address: str) -> None:
+        client = client_of(world.officer(role=Role.RESPONSIBLE_ISSUER))
+        for name in ("Alm", "Ek"):
+            person = world.post(surname=name).person
+            sent = {"role": "reader", "text": person.identifiers.get().value}
+            found = found_by(client.post(address, {**sent, "sok": "1"}))
+            answer = client.post(address, {**sent, **found, "fortsatt": "1"}, follow=True)
+            assert answer.redirect_chain == [(f"{address}?roll=reader", 302)]
+            assert f"Prov {name} är Läs i Regionen." in text_of(answer)
+            page = answer.content.decode()
+            assert typed_in(page, "role") == ["reader"] or 'value="reader" checked' in page
+            assert 'name="person"' not in page
+            assert sent["text"] not in page
+        assert RoleGrant.objects.filter(role="reader", organisation=world.region).count() == 2
+
+    def test_what_the_role_needs_is_said_before_and_after(self, world: Any, address: str) -> None:
+        client = client_of(world.officer(role=Role.RESPONSIBLE_ISSUER))
+        before = text_of(client.get(address))
+        assert "behöver godkänd personkontroll och utbildning" in before
+        assert "i 30 dagar" in before
+        person = world.post().person
+        lacking = add(world, client, address, "id_administrator", number_of(person))
+        assert "Personkontroll och utbildning saknas. Registrera utbildning" in text_of(lacking)
+        link = reverse("qualification_add", args=[person.id])
+        assert f'href="{link}">Registrera utbildning' in lacking.content.decode()
+        assert client.get(link).status_code == 200
+        reader = add(world, client, address, "reader", number_of(person))
+        assert "saknas" not in text_of(reader), "who issues nothing needs nothing"
+
+
+class TestInTheArea:
+    @pytest.fixture
+    def at(self, world: Any) -> str:
+        return reverse("area_role_add", args=[world.area.id])
+
+    def found(self, client: Client, at: str, person: Person) -> dict[str, str]:
+        return {"text": person.identifiers.get().value, **found_by(search(client, at, person.identifiers.get().value))}
+
+    def test_several_places_at_once_and_the_next_person(self, world: Any, at: str) -> None:
+        client = client_of(world.officer(role=Role.RESPONSIBLE_ISSUER))
+        assert f'href="{at}"' in client.get(reverse("area", args=[world.area.id])).content.decode()
+        for name, role, called, places in (
+            ("Alm", "id_administrator", "ID-administratör", (world.clinic, world.city)),
+            ("Ek", "reader", "Läs", (world.region,)),
+        ):
+            person = world.post(surname=name).person
+            sent = {"role": role, "plats": [str(place.id) for place in places], **self.found(client, at, person)}
+            answer = client.post(at, {**sent, "lagg_till": "1"}, follow=True)
+            assert answer.redirect_chain == [(f"{at}?roll={role}", 302)]
+            told = " och ".join(place.name for place in places)
+            assert f"Prov {name} är {called} i {told}." in text_of(answer)
+            page = answer.content.decode()
+            assert (typed_in(page, "plats"), sent["text"] in page) == ([], False)
+            assert {grant.organisation for grant in person.role_grants.select_related("organisation")} == set(places)
+
+    def test_all_or_none_and_nothing_typed_is_lost(self, world: Any, at: str) -> None:
+        client = client_of(world.officer(role=Role.RESPONSIBLE_ISSUER))
+        person = world.post().person
+        role_assignment.assign_role(actor=SETUP, person_id=person.id, role=Role.READER, organisation_id=world.city.id)
+        both = [str(world.clinic.id), str(world.city.id)]
+        sent = {"role": "reader", "plats": both, "valid_to": f"{clock.today()}", **self.found(client, at, person)}
+        answer = client.post(at, {**sent, "lagg_till": "1"})
+        page = answer.content.decode()
+        assert (answer.status_code, "har redan rollen i Staden" in text_of(answer)) == (409, True)
+        assert sorted(typed_in(page, "plats")) == sorted(both)
+        assert all(kept in page for kept in (sent["valid_to"], sent["text"], f'value="{person.id}"'))
+        for wrong, status, told in (
+            ({"plats": []}, 422, "Kryssa för minst en organisation"),
+            ({"plats": ["x"]}, 422, "Kryssa för minst en organisation"),
+            ({"plats": [both[0], str(world.stranger.id)]}, 404, ""),
+            ({"role": "responsible_issuer"}, 422, "Välj en behörighetsroll i listan"),
+        ):
+            answer = client.post(at, {**sent, **wrong, "lagg_till": "1"})
+            assert (answer.status_code, told in text_of(answer)) == (status, True), wrong
+        assert person.role_grants.count() == 1
+
+    def test_who_gives_no_role_there_is_told_who_does(self, world: Any, at: str) -> None:
+        client = client_of(world.officer(role=Role.SYSTEM_ADMIN))
+        assert "Inga roller att dela ut här" in text_of(client.get(at))
+        page = client.get(reverse("area", args=[world.area.id]))
+        assert "Områdets ansvariga utgivare delar ut rollerna" in text_of(page)
+        assert f'href="{at}"' not in page.content.decode()
+
+    def test_a_log_in_of_now_keeps_places_and_text(self, world: Any, at: str) -> None:
+        client = client_of(world.officer(role=Role.RESPONSIBLE_ISSUER))
+        with clock.moved_to(clock.now() + dt.timedelta(minutes=14)):
+            client.get("/sok/")
+        sent = {"role": "reader", "plats": [str(world.clinic.id), str(world.city.id)], "text": "Provsson"}
+        with clock.moved_to(clock.now() + dt.timedelta(minutes=16)):
+            assert client.post(at, sent).url.startswith("/logga-in/?")
+        page = client.get(at).content.decode()
+        assert sorted(typed_in(page, "plats")) == sorted(sent["plats"])
+        assert 'value="Provsson"' in page
+
+    def test_of_many_organisations_those_asked_for(
+        self, world: Any, at: str, monkeypatch: pytest.MonkeyPatch, django_assert_max_num_queries: Any
+    ) -> None:
+        monkeypatch.setattr(role_tree, "MOST", 2)
+        client = client_of(world.officer(role=Role.RESPONSIBLE_ISSUER))
+        client.get(at)
+        with django_assert_max_num_queries(15):
+            empty = client.get(at)
+        assert "Området har 3 organisationer" in text_of(empty)
+        assert 'name="plats"' not in empty.content.decode()
+        ticked = {"plats": [str(world.city.id)], "ort": "klin", "text": ""}
+        for button in ({"sok_plats": "1"}, {"sok": "1", "ort_sokt": ""}):
+            with django_assert_max_num_queries(15):
+                answer = client.post(at, {**ticked, **button})
+            page = answer.content.decode()
+            assert answer.status_code == 200
+            places = (world.region, world.clinic, world.city)
+            assert re.findall(r'name="plats" value="([^"]+)"', page) == [str(place.id) for place in places]
+            assert typed_in(page, "plats") == ticked["plats"], "what is ticked stays, and stays ticked"
+            assert "1 organisation passar" in text_of(answer)
+        assert not Search.objects.exists(), "Enter among the organisations searches for nobody"
+        many = text_of(client.post(at, {"ort": "TST", "sok_plats": "1"}))
+        assert "3 organisationer passar, och bara de första visas" in many
+        none = text_of(client.post(at, {"ort": "finns inte", "sok_plats": "1"}))
+        assert "0 organisationer passar" in none
 
 
 class TestTheResponsibleIssuer:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+import uuid
 from typing import Any
 
 import pytest
@@ -10,11 +11,12 @@ from django.urls import reverse
 from issuance import tasks
 from issuance.authz import Role
 from issuance.domain.qualifications import QualificationKind
-from issuance.models import Event, Person, Post, Qualification, RoleGrant
+from issuance.models import Event, Person, PersonScope, Post, Qualification, RoleGrant
 from issuance.queries.administration import role_holders
 from issuance.queries.administration.role_holders import RoleTold, Shown
 from issuance.services import qualifications, role_assignment
 from siths_portal.lib import clock
+from siths_portal.lib.errors import Forbidden, NotFound
 from tests.issuance.world import SETUP
 from tests.portal import portal_client
 from tests.portal_pages.test_person import text_of
@@ -194,11 +196,63 @@ class TestResting:
         assert f"{before + 1} rollinnehavare behöver följas upp" in text_of(client.get(overview))
         for address in (list_, resting, f"{list_}?visa=folj-upp"):
             (row,) = [row for row in rows_of(client.get(address)) if row[0].startswith("Slutat")]
-            assert row[4] == "Krävs inte Vilar: inget uppdrag"
+            assert row[4] == "Krävs inte Vilar: inget uppdrag Ta bort Läs, Slutat, Prov"
         assert "inget giltigt uppdrag i utgivningsområdet" in text_of(client.get(resting))
         role_assignment.end_role(actor=SETUP, grant_id=grant.id)
         assert "Slutat" not in text_of(client.get(resting))
         assert role_holders.to_follow_up(actor=issuer) == before
+
+    def left(self, world: Any, **assigned: Any) -> RoleGrant:
+        """A role of somebody who has lost his only post, and nobody sees him by it any more."""
+        post = world.post(surname="Slutat", protected=assigned.pop("protected", False))
+        grant = assign(world, post.person, Role.READER, **assigned)
+        Post.objects.filter(pk=post.pk).update(ended_at=clock.now())
+        PersonScope.objects.filter(person=post.person_id).delete()
+        return grant
+
+    def test_the_issuer_ends_it_from_the_list_and_another_is_told(self, world: Any) -> None:
+        grant, issuer = self.left(world), issuer_of(world)
+        other = RoleGrant.objects.create(person=grant.person, role="reader", organisation=world.city, valid_from=clock.now())
+        client, list_ = client_of(issuer), reverse("role_holders")
+        assert client.get(reverse("person_roles", args=[grant.person_id])).status_code == 404
+        assert client.get(reverse("role_change", args=[grant.id])).status_code == 404
+        address = f"{reverse('role_end', args=[grant.id])}?alla=1"
+        listed = client.get(f"{list_}?visa=vilande").content.decode()
+        assert f'href="{address}"' in listed
+        assert (
+            reverse("role_end", args=[grant.id])
+            in client.get(reverse("organisation_roles", args=[world.region.id])).content.decode()
+        )
+        asked = text_of(client.get(address))
+        for told in ("Prov Slutat", "Regionen Staden", "Personen har inget uppdrag kvar i utgivningsområdet"):
+            assert told in asked
+        assert client.post(address).status_code == 302
+        for row in (grant, other):
+            row.refresh_from_db()
+            assert row.valid_to is not None
+        assert Event.objects.filter(action="role.ended", actor_ref=issuer.ref).count() == 2
+        again = client.post(address)
+        assert (again.status_code, "Rollen är avslutad" in text_of(again)) == (409, True)
+        assert "Slutat" not in text_of(client.get(f"{list_}?visa=vilande"))
+
+    def test_nobody_else_does(self, world: Any) -> None:
+        grant, secret = self.left(world), self.left(world, protected=True)
+        stranger = world.officer(world.stranger, Role.RESPONSIBLE_ISSUER)
+        for actor, row in ((stranger, grant), (issuer_of(world, protected=True), secret), (world.officer(), grant)):
+            for each in (row.id, uuid.uuid4()):
+                assert client_of(actor).post(reverse("role_end", args=[each])).status_code in (403, 404), actor
+            with pytest.raises((NotFound, Forbidden)):
+                role_assignment.end_role(actor=actor, grant_id=row.id)
+        assert not RoleGrant.objects.filter(pk__in=[grant.pk, secret.pk]).exclude(valid_to=None).exists()
+
+    def test_a_role_that_does_not_rest_is_no_leavers(self, world: Any) -> None:
+        """Whoever is out of one's sight but has a post in the area is for those above."""
+        post = world.post(world.city, surname="Kvar")
+        grant = assign(world, post.person, Role.READER, organisation_id=world.clinic.id)
+        deputy = world.officer(world.clinic, Role.DEPUTY_ISSUER)
+        assert client_of(deputy).post(reverse("role_end", args=[grant.id])).status_code == 404
+        with pytest.raises(NotFound):
+            role_assignment.end_role(actor=deputy, grant_id=grant.id)
 
     def test_a_role_to_come_and_one_with_another_post_in_the_area_do_not_rest(self, world: Any) -> None:
         later, moved, elsewhere = world.post(surname="Sen"), world.post(surname="Flyttad"), world.post(surname="Annan")

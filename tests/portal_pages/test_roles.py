@@ -116,10 +116,12 @@ class TestFromTheOrganisation:
     def test_oneself_is_told_and_not_to_be_chosen(self, world: Any) -> None:
         issuer = issuer_of(world)
         address = reverse("organisation_role_add", args=[world.region.id])
-        answer = client_of(issuer).post(address, {"text": number_of(Person.objects.get(pk=issuer.person_id)), "sok": "1"})
+        client, number = client_of(issuer), number_of(Person.objects.get(pk=issuer.person_id))
+        answer = client.post(address, {"text": number, "sok": "1"})
         assert "Du kan inte ge dig själv en roll" in text_of(answer)
-        forced = {"role": "reader", "person": str(issuer.person_id), "lagg_till": "1"}
-        assert client_of(issuer).post(address, forced).status_code == 403
+        (search,) = re.findall(r'name="sokning" value="([^"]+)"', answer.content.decode())
+        forced = {"role": "reader", "text": number, "sokning": search, "person": str(issuer.person_id), "lagg_till": "1"}
+        assert client.post(address, forced).status_code == 403
         assert not RoleGrant.objects.filter(person_id=issuer.person_id, role="reader").exists()
 
     def test_what_is_wrong_is_told_and_nothing_typed_is_lost(self, world: Any) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from issuance.authz import Action, Actor, policy
+from issuance.authz.roles import ORGANISATION_ROLES
 from issuance.models import IssuingArea, Organisation
 
 RIGHTS = (
@@ -31,11 +32,12 @@ class Above:
 
 @dataclass(frozen=True)
 class AreaHead:
-    """An issuing area, with the rights that the actor has in all of it."""
+    """An issuing area, with the rights that the actor has in all of it; `gives_roles`: also those of its organisations."""
 
     id: UUID
     name: str
     rights: frozenset[Action]
+    gives_roles: bool
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ class OrganisationHead:
 def area_head(*, actor: Actor, area_id: UUID | str) -> AreaHead:
     """An issuing area for the top of its pages. Raises NotFound, Forbidden."""
     row = policy.get(actor, Action.VIEW_CONFIGURATION, IssuingArea.objects.with_rights(actor, RIGHTS), area_id)
-    return AreaHead(row.id, row.name, rights_on(row))
+    gives_roles = bool(policy.assignable(actor, row.scope_path) & ORGANISATION_ROLES)
+    return AreaHead(row.id, row.name, rights_on(row), gives_roles)
 
 
 def organisation_head(*, actor: Actor, organisation_id: UUID | str) -> OrganisationHead:

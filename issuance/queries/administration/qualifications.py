@@ -25,6 +25,9 @@ STANDING: Mapping[Standing, tuple[str, str]] = {
 }
 """A tag's kind and text for how somebody stands."""
 
+_NEVER_HAD = _("Ska registreras")
+"""What is due, where there is nothing to renew."""
+
 
 @dataclass(frozen=True)
 class Record:
@@ -52,12 +55,16 @@ class KindLine:
 
 @dataclass(frozen=True)
 class StandingView:
-    """How a holder of a role that issues stands: `kind` and `text` for a tag, `last_day` on which he may issue."""
+    """How a holder of a role that issues stands: `kind` and `text` for a tag, `last_day` on which he may issue.
+
+    `missing`: a kind was never recorded, so that what is due is no renewal.
+    """
 
     kind: str
     text: str
     code: str
     last_day: dt.date | None
+    missing: bool
 
 
 @dataclass(frozen=True)
@@ -124,4 +131,13 @@ def standing(held: Sequence[Held], since: dt.date | None) -> StandingView | None
     limits = actors.limits()
     code = rules.standing(held, role_since=since, today=clock.today(), limits=limits)
     kind, text = STANDING[code]
-    return StandingView(kind, gettext(text), code.value, rules.last_day(held, role_since=since, limits=limits))
+    missing = len({one.kind for one in held}) < len(QualificationKind)
+    if missing and code is Standing.DUE:
+        text = _NEVER_HAD
+    return StandingView(kind, gettext(text), code.value, rules.last_day(held, role_since=since, limits=limits), missing)
+
+
+def missing_of(person_id: UUID) -> tuple[str, ...]:
+    """The kinds that a person has no record of, in words."""
+    held = set(Qualification.objects.filter(person=person_id, withdrawn_at=None).values_list("kind", flat=True))
+    return tuple(gettext(rules.SWEDISH[kind]) for kind in QualificationKind if kind.value not in held)

@@ -1,4 +1,4 @@
-"""The tree from which a role's places are picked."""
+"""The tree from which a role's places are picked, for a person or in one area."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -7,8 +7,13 @@ from uuid import UUID
 from issuance.authz import Action, Actor, Role, policy
 from issuance.authz.roles import AREA_ROLES
 from issuance.models import IssuingArea, Organisation
+from issuance.queries.administration.area_tree import matches
 from issuance.queries.administration.change_words import organisation_number
 from issuance.queries.administration.nesting import nested
+from issuance.queries.administration.places import paths_above
+
+MOST = 200
+"""An area's organisations are drawn all if they are no more than these, else as many of those that a text finds."""
 
 
 @dataclass
@@ -30,6 +35,44 @@ def tree(*, actor: Actor, role: Role, held: Collection[UUID]) -> list[Place]:
     return nested((row.scope_path, _organisation(row, held)) for row in _organisations(actor, role))
 
 
+@dataclass(frozen=True)
+class AreaPlaces:
+    """An area's organisations to pick among: all, or those of `seen` in all that were asked for; `found` by the text."""
+
+    tops: list[Place]
+    seen: int
+    found: int
+
+    @property
+    def is_large(self) -> bool:
+        """Whether one must ask for organisations to see them."""
+        return self.seen > MOST
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the text finds more than are drawn."""
+        return self.found > MOST
+
+
+def of_area(*, actor: Actor, area_id: UUID, text: str = "", picked: Collection[UUID] = ()) -> AreaPlaces:
+    """The organisations of an area in which the actor may assign roles, by name on each level. At most two queries.
+
+    Of more than MOST those that `text` finds, no more than MOST of them, those above them, and those picked already.
+    """
+    rows = Organisation.objects.visible_to(actor, Action.ASSIGN_ROLE).filter(area=area_id).order_by("name", "id")
+    seen = rows.count()
+    text = " ".join(text.split())
+    if seen > MOST and not text and not picked:
+        return AreaPlaces([], seen, 0)
+    everything = list(rows.values_list("scope_path", "pk", "name", "organisation_number", "hsa_id"))
+    if seen <= MOST:
+        return AreaPlaces(nested(map(_node, everything)), seen, seen)
+    found = [row[0] for row in everything if text and matches(text, *row[2:])]
+    wanted = {*found[:MOST], *(row[0] for row in everything if row[1] in picked)}
+    kept = {each for path in wanted for each in (path, *paths_above(path))}
+    return AreaPlaces(nested(_node(row) for row in everything if row[0] in kept), seen, len(found))
+
+
 def count(places: Iterable[Place]) -> int:
     """How many places a tree has."""
     return sum(1 + count(place.children) for place in places)
@@ -46,6 +89,11 @@ def _organisations(actor: Actor, role: Role) -> list[Organisation]:
 
 def _may(actor: Actor, role: Role, row: IssuingArea | Organisation) -> bool:
     return policy.may_assign(actor, role, row.scope_path, protected_persons=False)
+
+
+def _node(row: tuple[str, UUID, str, str, str]) -> tuple[str, Place]:
+    path, pk, name, number, hsa_id = row
+    return path, Place(pk, name, organisation_number(number), hsa_id, held=False)
 
 
 def _organisation(row: Organisation, held: Collection[UUID]) -> Place:

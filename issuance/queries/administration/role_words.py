@@ -10,6 +10,7 @@ from issuance.authz import Action, Role
 from issuance.authz.roles import ALLOWED, AREA_ROLES, GLOBAL_ROLES, QUALIFIED_ROLES
 from issuance.queries import words
 from issuance.queries.event_words import ROLE
+from issuance.services.actors import limits
 
 GROUPS: Mapping[str, Mapping[Action, str]] = {
     _("Se"): {
@@ -90,6 +91,21 @@ class RightTable:
 def name(role: str) -> str:
     """What a role is called."""
     return words.said(ROLE, role)
+
+
+@dataclass(frozen=True)
+class Training:
+    """What the holders of `roles` need besides the role, and for how many days they may do without it."""
+
+    roles: tuple[str, ...]
+    grace_days: int
+
+
+def training(roles: Iterable[Role]) -> Training | None:
+    """What is said of training and person check where these roles are given; None if none of them issues (ADR 0187)."""
+    shown = set(roles) & QUALIFIED_ROLES
+    names = tuple(name(role.value) for role in Role if role in shown)
+    return Training(names, limits().grace_days) if names else None
 
 
 def _breakable(text: str) -> str:

@@ -82,10 +82,17 @@ def area_page(
         kind=head.name if step else str(_("Utgivningsområde")),
         crumbs=[*way_to_area(head), *([Crumb(step)] if step else [])],
         tabs=[] if step else _tabs(AREA_TABS, head.id, here),
-        functions=[] if step else [*_links(AREA_FUNCTIONS, head), *_files(head)],
+        functions=[] if step else [*_roles(head), *_links(AREA_FUNCTIONS, head), *_files(head)],
         configuration=[] if step else _links(AREA_CONFIGURATION, head),
         status=status,
     )
+
+
+def _roles(head: AreaHead) -> Iterator[Link]:
+    """The way to give roles, off for those whose own roles are above an area's (ADR 0188)."""
+    if Action.ASSIGN_ROLE in head.rights:
+        reason = "" if head.gives_roles else str(_("Områdets ansvariga utgivare delar ut rollerna i organisationerna."))
+        yield Link(str(_("Lägg till roller")), reverse("area_role_add", args=[head.id]), not reason, reason)
 
 
 def _files(head: AreaHead) -> Iterator[Link]:

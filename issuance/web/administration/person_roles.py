@@ -20,6 +20,7 @@ from issuance.queries.administration import ended_roles, role_tree, role_words, 
 from issuance.queries.person_view import PersonHead
 from issuance.services import qualifications, role_assignment
 from issuance.services.role_assignment import Period
+from issuance.web.administration import role_given
 from issuance.web.administration.around import Link, actor_of, cursor, demand, first_url, next_url
 from issuance.web.administration.role_forms import QualificationForm, RoleForm
 from issuance.web.administration.role_frame import kept, person_page, recent_login
@@ -91,7 +92,7 @@ def person_role_add(request: HttpRequest, person_id: UUID) -> HttpResponse:
     if not form.is_valid():
         return _placing(request, head, role, form, status=Invalid.http_status)
     try:
-        role_assignment.assign_roles(
+        grants = role_assignment.assign_roles(
             actor=actor,
             person_id=person_id,
             role=role,
@@ -102,7 +103,7 @@ def person_role_add(request: HttpRequest, person_id: UUID) -> HttpResponse:
     except (Conflict, Invalid) as error:
         form.take(error)
         return _placing(request, head, role, form, status=error.http_status)
-    messages.success(request, _("Behörighetsrollen är tillagd."))
+    role_given.tell(request, grants)
     return redirect("person_roles", person_id)
 
 

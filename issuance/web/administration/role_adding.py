@@ -1,44 +1,47 @@
-"""Lägg till behörighetsroll: a role in an organisation, or the responsible issuer of an area, for a person searched for there."""
+"""Lägg till behörighetsroll: a role in an organisation, in several of an area, or the area's issuer, for a person searched for.
+
+One flow for the three pages (ADR 0225): search, see who was found, choose, give; then back, or on with the next person.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from authn.web import kept_form
 from issuance.authz import Action, Role, policy
 from issuance.authz.roles import AREA_ROLES, ORGANISATION_ROLES
-from issuance.domain.ids import parse_swedish_number
-from issuance.domain.search_terms import TermKind
-from issuance.models import IssuingArea, Search
-from issuance.queries import words
-from issuance.queries.administration import places, role_reach, role_words, roles
-from issuance.services import catalogue_reading, role_assignment, searching
+from issuance.models import IssuingArea, RoleGrant
+from issuance.queries.administration import places, role_tree, role_words, roles
+from issuance.services import role_assignment
 from issuance.services.role_assignment import Period
+from issuance.web.administration import holder_finding, role_given
 from issuance.web.administration.around import Crumb, actor_of, page, way_to_area, way_to_organisation
+from issuance.web.administration.holder_finding import Found, uuid_of
 from issuance.web.administration.role_forms import AddHolderForm
-from issuance.web.administration.role_frame import kept, recent_login
-from siths_portal.lib import clock
-from siths_portal.lib.errors import Conflict, Invalid, Refused, Unavailable
+from issuance.web.administration.role_frame import recent_login
+from siths_portal.lib.errors import Conflict, Invalid
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a role is given: the reach as `assign_role` takes it, what the actor may give there, and the page's frame."""
+    """Where a role is given: `reach` as `assign_roles` takes it, or the area in whose tree it is picked; and the page's frame."""
 
     name: str
-    reach: dict[str, UUID]
+    reach: Sequence[UUID]
     assignable: Sequence[Role]
     may_protect: bool
     heading: str
     crumbs: Sequence[Crumb]
     back_url: str
+    area_id: UUID | None = None
+    goes_on: bool = True
 
     @property
     def only(self) -> Role | None:
@@ -56,12 +59,36 @@ def organisation_role_add(request: HttpRequest, organisation_id: UUID) -> HttpRe
     back_url = reverse("organisation_roles", args=[head.id])
     place = Place(
         name=head.name,
-        reach={"organisation_id": found.id},
+        reach=[found.id],
         assignable=assignable,
         may_protect=may_protect,
         heading=_("Lägg till behörighetsroll"),
         crumbs=[*way_to_organisation(head), Crumb(_("Behörighetsroller"), back_url), Crumb(_("Lägg till behörighetsroll"))],
         back_url=back_url,
+    )
+    return _answer(request, place)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def area_role_add(request: HttpRequest, area_id: UUID) -> HttpResponse:
+    """Finds a person, picks a role and its organisations in the area, and stays for the next person.
+
+    Raises NotFound, Forbidden, TooManyRequests.
+    """
+    actor = actor_of(request)
+    area = policy.get(actor, Action.ASSIGN_ROLE, IssuingArea.objects.all(), area_id)
+    head = places.area_head(actor=actor, area_id=area_id)
+    assignable, may_protect = _assignable(request, area.scope_path, ORGANISATION_ROLES)
+    heading = _("Lägg till roller")
+    place = Place(
+        name=head.name,
+        reach=[],
+        assignable=assignable,
+        may_protect=may_protect,
+        heading=heading,
+        crumbs=[*way_to_area(head), Crumb(heading)],
+        back_url=reverse("area", args=[head.id]),
+        area_id=area.id,
     )
     return _answer(request, place)
 
@@ -76,12 +103,13 @@ def area_issuer_add(request: HttpRequest, area_id: UUID) -> HttpResponse:
     heading = _("Utse ansvarig utgivare")
     place = Place(
         name=head.name,
-        reach={"area_id": area.id},
+        reach=[area.id],
         assignable=assignable,
         may_protect=may_protect,
         heading=heading,
         crumbs=[*way_to_area(head), Crumb(heading)],
         back_url=reverse("area", args=[head.id]),
+        goes_on=False,
     )
     return _answer(request, place)
 
@@ -90,79 +118,90 @@ def _answer(request: HttpRequest, place: Place) -> HttpResponse:
     if step_up := recent_login(request):
         return step_up
     if request.method != "POST":
-        typed = kept(request)
-        initial = {**({"role": place.only.value} if place.only else {}), **typed}
+        typed = kept_form(request) or QueryDict()
+        given = request.GET.get("roll", "")
+        first = place.only.value if place.only else given if given in place.assignable else ""
+        initial = {"role": first, **{name: typed[name] for name in typed}}
         form = AddHolderForm(place.assignable, may_protect=place.may_protect, initial=initial)
-        return _adding(request, place, form, search_id=typed.get("sokning", ""), picked=typed.get("person", ""))
+        found = holder_finding.searched(request, typed.get("sokning", ""))
+        return _adding(request, place, form, found, typed=typed)
     form = AddHolderForm(place.assignable, request.POST, may_protect=place.may_protect)
-    if "sok" in request.POST:
-        return _search(request, place, form)
-    search_id = request.POST.get("sokning", "")
+    found, text = holder_finding.searched(request, request.POST.get("sokning", "")), request.POST.get("text", "").strip()
+    unchanged = holder_finding.names_the_found(found, text)
+    if _narrows(request, unchanged=unchanged or not text):
+        form.fields["role"].required = False
+        form.is_valid()
+        return _adding(request, place, form, found if unchanged else None)
+    if "sok" in request.POST or (text and not unchanged):
+        form.fields["role"].required = False
+        form.is_valid()
+        found, status = holder_finding.search(request, form)
+        return _adding(request, place, form, found, status=status, unconfirmed="sok" not in request.POST)
     if not form.is_valid():
-        return _adding(request, place, form, search_id=search_id, status=Invalid.http_status)
+        return _adding(request, place, form, found, status=Invalid.http_status)
     try:
-        _give(request, place, form)
+        grants = _give(request, place, form, found if unchanged else None)
     except (Conflict, Invalid) as error:
         form.take(error)
-        return _adding(request, place, form, search_id=search_id, status=error.http_status)
-    messages.success(request, _("Behörighetsrollen är tillagd."))
-    return redirect(place.back_url)
+        return _adding(request, place, form, found, status=error.http_status)
+    role_given.tell(request, grants)
+    stays = place.area_id or "fortsatt" in request.POST
+    return redirect(f"{request.path}?roll={grants[0].role}" if stays else place.back_url)
 
 
-def _give(request: HttpRequest, place: Place, form: AddHolderForm) -> None:
-    """Gives the role to the person who was picked. Raises what `assign_role` does, Invalid if nobody was."""
-    person_id = _uuid(request.POST.get("person", ""))
-    if person_id is None:
-        raise Invalid("person-missing", _("Sök och välj en person."), fields={"text": [_("Sök och välj en person.")]})
-    role_assignment.assign_role(
+def _narrows(request: HttpRequest, *, unchanged: bool) -> bool:
+    """Whether organisations are asked for: by their own button, or by Enter in their field, which presses the first button."""
+    if "sok_plats" in request.POST:
+        return True
+    other = request.POST.get("ort", "").strip() != request.POST.get("ort_sokt", "").strip()
+    return "sok" in request.POST and unchanged and other
+
+
+def _give(request: HttpRequest, place: Place, form: AddHolderForm, found: Found | None) -> list[RoleGrant]:
+    """Gives the role to the person who was picked. Raises what `assign_roles` does, Invalid if nobody or no place was."""
+    person_id = holder_finding.require_person(found, request.POST.get("person", ""))
+    reach = place.reach if place.area_id is None else _picked(request.POST)
+    if not reach:
+        raise Invalid("role-reach", _("Kryssa för minst en organisation."))
+    return role_assignment.assign_roles(
         actor=actor_of(request),
         person_id=person_id,
         role=Role(form.cleaned_data["role"]),
+        reach=reach,
         protected_persons=form.cleaned_data.get("protected_persons", False),
         period=Period(form.cleaned_data["valid_from"], form.cleaned_data["valid_to"]),
-        area_id=place.reach.get("area_id"),
-        organisation_id=place.reach.get("organisation_id"),
     )
 
 
-def _search(request: HttpRequest, place: Place, form: AddHolderForm) -> HttpResponse:
-    """The person searched for, among those to whom the actor may give roles. What else was chosen stays chosen."""
-    form.fields["role"].required = False
-    if not form.is_valid():
-        return _adding(request, place, form, status=Invalid.http_status)
-    try:
-        found = _found(request, form.cleaned_data["text"])
-    except (Invalid, Unavailable, Refused) as error:
-        form.take(error)
-        return _adding(request, place, form, status=error.http_status)
-    return _adding(request, place, form, search_id=str(found.id))
-
-
-def _found(request: HttpRequest, text: str) -> Search:
-    """The search; one by a whole person id that finds nobody asks the catalogue, and looks again if it knew somebody."""
-    actor, session_id = actor_of(request), request.user.session_id  # type: ignore[union-attr]
-    found = searching.search(actor=actor, session_id=session_id, text=text)
-    if found.hits or found.kind != TermKind.PERSON_ID:
-        return found
-    if not catalogue_reading.read_person(actor=actor, person_id=parse_swedish_number(found.value, today=clock.today())):
-        return found
-    return searching.search(actor=actor, session_id=session_id, text=text)
+def _picked(typed: QueryDict) -> list[UUID]:
+    """The organisations that are ticked, each once."""
+    return list(dict.fromkeys(pk for text in typed.getlist("plats") if (pk := uuid_of(text))))
 
 
 def _adding(
-    request: HttpRequest, place: Place, form: AddHolderForm, *, search_id: str = "", picked: str = "", status: int = 200
+    request: HttpRequest,
+    place: Place,
+    form: AddHolderForm,
+    found: Found | None,
+    *,
+    typed: QueryDict | None = None,
+    status: int = 200,
+    unconfirmed: bool = False,
 ) -> HttpResponse:
-    found, more = _hits(request, search_id)
+    given = request.POST if typed is None else typed
+    again = request.method != "POST" and "roll" in request.GET
+    if again or (found is not None and not found.hits):
+        form.fields["text"].widget.attrs["autofocus"] = True
     context = {
         "form": form,
+        "place": place,
         "only": place.only,
-        "back_url": place.back_url,
-        "search_id": search_id,
-        "hits": found,
-        "more": more,
-        "searched": bool(search_id),
-        "picked": request.POST.get("person", picked),
+        "found": found,
+        "picked": given.get("person", ""),
+        "unconfirmed": unconfirmed,
         "rights": role_words.table(place.assignable),
+        "training": role_words.training(place.assignable),
+        **(_tree(request, place.area_id, given) if place.area_id and place.assignable else {}),
     }
     return page(
         request,
@@ -175,30 +214,17 @@ def _adding(
     )
 
 
-def _hits(request: HttpRequest, search_id: str) -> tuple[list[dict[str, Any]], bool]:
-    """Whom a search of one's own session found among those to whom the actor may give roles, and whether there are more.
+def _tree(request: HttpRequest, area_id: UUID, given: QueryDict) -> dict[str, Any]:
+    """What `administration/roles/area_places.html` draws."""
+    asked, ticked = given.get("ort", "").strip()[:_LONGEST], _picked(given)
+    found = role_tree.of_area(actor=actor_of(request), area_id=area_id, text=asked, picked=set(ticked))
+    few = found.is_large or role_tree.count(found.tops) <= _OPEN_TREE
+    return {"area_places": found, "asked": asked, "ticked": [str(pk) for pk in ticked], "few": few}
 
-    Oneself is told and off.
-    """
-    pk, user = _uuid(search_id), request.user
-    if pk is None:
-        return [], False
-    actor = actor_of(request)
-    found = searching.own(actor=actor, session_id=user.session_id, search_id=pk)  # type: ignore[union-attr]
-    page_of = searching.hits(actor=actor, search=found)
-    allowed = role_reach.may_get_roles(actor=actor, person_ids=[hit.person_id for hit in page_of.hits])
-    hits = [
-        {
-            "id": hit.person_id,
-            "name": hit.name,
-            "number": words.person_number(hit.number_kind, hit.number),
-            "hsa_ids": hit.hsa_ids,
-            "reason": _("Du kan inte ge dig själv en roll.") if hit.person_id == actor.person_id else "",
-        }
-        for hit in page_of.hits
-        if hit.person_id in allowed
-    ]
-    return hits, page_of.too_many or page_of.after is not None
+
+_LONGEST = 100
+_OPEN_TREE = 40
+"""A tree of no more places than these is shown unfolded, and so are those that were asked for."""
 
 
 def _assignable(request: HttpRequest, scope_path: str, within: frozenset[Role]) -> tuple[list[Role], bool]:
@@ -207,10 +233,3 @@ def _assignable(request: HttpRequest, scope_path: str, within: frozenset[Role]) 
     found = [role for role in Role if role in policy.assignable(actor, scope_path) & within]
     protect = [policy.may_assign(actor, role, scope_path, protected_persons=True) for role in found]
     return found, any(protect)
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

@@ -55,15 +55,18 @@ class RoleForm(Form):
 
 
 class AddHolderForm(RoleForm):
-    """A role in one organisation, for a person who is searched for here."""
+    """A role for a person who is searched for here."""
 
     text = forms.CharField(
         label=_("Sök person"),
-        help_text=_("Person-id som ååååmmdd-xxxx, eller minst de tre sista tecknen i tjänste-id:t."),
+        help_text=_(
+            "Namn, helst efternamnet först. Eller person-id som ååååmmdd-xxxx, eller de sista tecknen i tjänste-id:t, minst tre "
+            "och med en siffra. Namn söks bara i dina egna organisationer."
+        ),
         required=False,
         max_length=100,
         error_messages={"max_length": _("Texten är för lång. Skriv högst %(limit_value)d tecken.")},
-        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "data-searched": ""}),
     )
 
 

@@ -5,13 +5,15 @@ from django.urls import URLPattern, path
 from issuance.web.administration import person_roles, role_adding, role_holders, roles
 
 _PERSON = "sok/person/<uuid:person_id>/roller/"
+_AREA = "administrera/utgivningsomrade/<uuid:area_id>/"
 _GRANT = "administrera/roll/<uuid:grant_id>/"
 _ORGANISATION = "administrera/organisation/<uuid:organisation_id>/roller/"
 
 urlpatterns: list[URLPattern] = [
     path(_ORGANISATION, roles.organisation_roles, name="organisation_roles"),
     path(f"{_ORGANISATION}ny/", role_adding.organisation_role_add, name="organisation_role_add"),
-    path("administrera/utgivningsomrade/<uuid:area_id>/ansvarig-utgivare/", role_adding.area_issuer_add, name="area_issuer_add"),
+    path(f"{_AREA}ansvarig-utgivare/", role_adding.area_issuer_add, name="area_issuer_add"),
+    path(f"{_AREA}lagg-till-roller/", role_adding.area_role_add, name="area_role_add"),
     path(_GRANT, roles.role_change, name="role_change"),
     path(f"{_GRANT}ta-bort/", roles.role_end, name="role_end"),
     path("administrera/rollinnehavare/", role_holders.role_holders, name="role_holders"),

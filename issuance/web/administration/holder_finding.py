@@ -1,0 +1,96 @@
+"""Whom a role is to be given, on the pages that give one: searched for, shown, and confirmed (ADR 0225).
+
+The role goes to a person whom the search found that the text in the field names; a text that differs is searched for first.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+
+from issuance.models import Search
+from issuance.queries import words
+from issuance.queries.administration import role_reach
+from issuance.services import holder_searching, searching
+from issuance.web.administration.around import actor_of
+from issuance.web.administration.role_forms import AddHolderForm
+from siths_portal.lib.errors import Invalid, Refused, Unavailable
+
+
+@dataclass(frozen=True)
+class Found:
+    """Whom a search found among those to whom the actor may give roles; `more` than are shown. Oneself is told and off."""
+
+    search: Search
+    hits: Sequence[dict[str, Any]]
+    more: bool
+
+    def person(self, text: str) -> UUID | None:
+        """The one of the hits who was picked."""
+        return next((hit["id"] for hit in self.hits if str(hit["id"]) == text), None)
+
+
+def search(request: HttpRequest, form: AddHolderForm) -> tuple[Found | None, int]:
+    """What the validated form's text finds, and the status of the page; a refusal stands on the form. Raises TooManyRequests."""
+    if "text" in form.errors:
+        return None, Invalid.http_status
+    actor, user = actor_of(request), request.user
+    try:
+        found = holder_searching.search(
+            actor=actor,
+            session_id=user.session_id,  # type: ignore[union-attr]
+            text=form.cleaned_data["text"],
+        )
+    except (Invalid, Unavailable, Refused) as error:
+        form.take(error)
+        return None, error.http_status
+    return _hits(request, found), Invalid.http_status if form.errors else 200
+
+
+def searched(request: HttpRequest, search_id: str) -> Found | None:
+    """What an earlier search of this session finds now; None without one."""
+    actor, user = actor_of(request), request.user
+    found = holder_searching.own(actor=actor, session_id=user.session_id, search_id=uuid_of(search_id))  # type: ignore[union-attr]
+    return _hits(request, found) if found else None
+
+
+def names_the_found(found: Found | None, text: str) -> bool:
+    """Whether the text in the field is that by which the hits were found."""
+    return found is not None and holder_searching.is_for(found.search, text)
+
+
+def require_person(found: Found | None, picked: str) -> UUID:
+    """The hit who was picked. Raises Invalid if none was."""
+    person_id = found.person(picked) if found else None
+    if person_id is None:
+        raise Invalid("person-missing", _("Sök och välj en person."), fields={"text": [_("Sök och välj en person.")]})
+    return person_id
+
+
+def _hits(request: HttpRequest, found: Search) -> Found:
+    actor = actor_of(request)
+    page_of = searching.hits(actor=actor, search=found)
+    allowed = role_reach.may_get_roles(actor=actor, person_ids=[hit.person_id for hit in page_of.hits])
+    hits = [
+        {
+            "id": hit.person_id,
+            "name": hit.name,
+            "number": words.person_number(hit.number_kind, hit.number),
+            "hsa_ids": hit.hsa_ids,
+            "reason": _("Du kan inte ge dig själv en roll.") if hit.person_id == actor.person_id else "",
+        }
+        for hit in page_of.hits
+        if hit.person_id in allowed
+    ]
+    return Found(found, hits, page_of.too_many or page_of.after is not None)
+
+
+def uuid_of(text: str) -> UUID | None:
+    """The id that a hidden field tells; None for what is none."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
