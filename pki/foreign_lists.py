@@ -9,10 +9,13 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 from django.db import transaction
 
+from pki import ocsp_following
 from pki.crl import crl_path, publish_ca_certificate
 from pki.domain.crl_shards import list_name
 from pki.findings import Finding, Severity
 from pki.models import CaState, CertificateAuthority, Crl, CrlScope, Event
+from pki.takeover import following
+from pki.takeover.lists import OldList
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict, Invalid
@@ -23,28 +26,49 @@ LAST_PART = 0.25
 _HIGHEST = (1 << 63) - 1  # the column's
 
 
-def publish(ca: CertificateAuthority, content: bytes, *, actor_ref: str) -> Crl:
+def publish(ca: CertificateAuthority, content: bytes, *, revoke_held: bool = False, actor_ref: str) -> Crl:
     """Publishes a list of the CA, in DER or PEM, and the CA's certificate. The list that is out already is returned again.
 
-    Raises Conflict for a CA that makes its lists here and for a list that is not newer than the one that is out, Invalid for one
-    that is not the CA's, does not verify or does not hold for all that its address is asked for, and OSError.
+    What it calls revoked is revoked here before, for good, and the OCSP responder knows it (B1.33); entries on hold only with
+    `revoke_held`.
+
+    Raises Conflict for a CA that makes its lists here, for a list that is not newer than the one that is out and for one with
+    entries on hold, Invalid for one that is not the CA's, does not verify or does not hold for all that its address is asked for,
+    and OSError.
     """
     if ca.state != CaState.EXTERNAL:
         raise Conflict("ca-not-external", "Utfärdaren gör sina spärrlistor här.")
-    found, number = _read(ca, content)
-    der, path = found.public_bytes(Encoding.DER), crl_path(ca)
+    found = _read(ca, content)
+    _newer(found, _newest(ca))
+    told = following.follow(ca, found, revoke_held=revoke_held, actor_ref=actor_ref)
+    ocsp_following.await_store()
+    der, path = found.crl.public_bytes(Encoding.DER), crl_path(ca)
     with transaction.atomic(durable=True):
         scope = _locked(ca)
         newest = scope.newest
-        if newest is None or newest.sha256 != sha256_hex(der):
-            if newest is not None and (number <= newest.number or found.last_update_utc < newest.this_update):
-                raise Conflict("crl-not-newer", f"Spärrlistan har nummer {number}; nummer {newest.number} är redan publicerad.")
-            newest = scope.newest = _entered(ca, found, number, der, path.name, actor_ref)
+        if _newer(found, newest) or newest is None:
+            newest = scope.newest = _entered(ca, found, told, path.name, actor_ref)
             scope.save(update_fields=["newest"])
         # Under the scope's lock, so that an older list is never renamed over a newer one.
         write_atomically(path, der)
     publish_ca_certificate(ca)
     return newest
+
+
+def _newer(found: OldList, newest: Crl | None) -> bool:
+    """Whether the list is to replace the one that is out; False if it is that one. Raises Conflict for an older one."""
+    if newest is None:
+        return True
+    if newest.sha256 == found.sha256:
+        return False
+    if found.number <= newest.number or found.this_update < newest.this_update:
+        raise Conflict("crl-not-newer", f"Spärrlistan har nummer {found.number}; nummer {newest.number} är redan publicerad.")
+    return True
+
+
+def _newest(ca: CertificateAuthority) -> Crl | None:
+    scope = CrlScope.objects.filter(ca=ca, shard=None).select_related("newest").first()
+    return scope.newest if scope is not None else None
 
 
 def _locked(ca: CertificateAuthority) -> CrlScope:
@@ -53,30 +77,30 @@ def _locked(ca: CertificateAuthority) -> CrlScope:
     return rows.get(ca=ca, shard=None)
 
 
-def _entered(
-    ca: CertificateAuthority, found: x509.CertificateRevocationList, number: int, der: bytes, file_name: str, actor_ref: str
-) -> Crl:
+def _entered(ca: CertificateAuthority, found: OldList, told: int, file_name: str, actor_ref: str) -> Crl:
     row = Crl.objects.create(
         ca=ca,
-        number=number,
-        this_update=found.last_update_utc,
-        next_update=found.next_update_utc,
-        entries=len(found),
-        size=len(der),
-        sha256=sha256_hex(der),
+        number=found.number,
+        this_update=found.this_update,
+        next_update=found.crl.next_update_utc,
+        entries=found.entries,
+        size=len(found.crl.public_bytes(Encoding.DER)),
+        sha256=found.sha256,
         file_name=file_name,
+        status_version=told,
     )
+    facts = {"ca": ca.slug, "number": row.number, "entries": row.entries, "sha256": row.sha256, "made": "elsewhere"}
     Event.record(
         actor_ref=actor_ref,
         action="crl.published",
         subject_type="certificate_authority",
         subject_ref=str(ca.id),
-        facts={"ca": ca.slug, "number": number, "entries": row.entries, "sha256": row.sha256, "made": "elsewhere"},
+        facts=facts,
     )
     return row
 
 
-def _read(ca: CertificateAuthority, content: bytes) -> tuple[x509.CertificateRevocationList, int]:
+def _read(ca: CertificateAuthority, content: bytes) -> OldList:
     issuer = x509.load_der_x509_certificate(bytes(ca.certificate_der))
     pem = content.lstrip().startswith(b"-----BEGIN")
     try:
@@ -91,7 +115,8 @@ def _read(ca: CertificateAuthority, content: bytes) -> tuple[x509.CertificateRev
         raise Invalid("crl-scope", "Spärrlistan är en deltalista, en del av en lista eller en lista för en annan adress.")
     if number > _HIGHEST or found.last_update_utc > clock.now():
         raise Invalid("crl-times", "Spärrlistan är från framtiden, eller dess nummer är för högt.")
-    return found, number
+    sha256 = sha256_hex(found.public_bytes(Encoding.DER))
+    return OldList("crl", number, found.last_update_utc, len(found), "", sha256, found)
 
 
 def is_whole(found: x509.CertificateRevocationList, file_stem: str) -> bool:

@@ -203,6 +203,12 @@ _NOT_LISTED = (
     "LEFT JOIN import_listed other ON other.serial = listed.serial WHERE listed.ca_id = %(ca)s AND listed.status = 'revoked' "
     "AND other.serial IS NULL AND listed.revoked_at <= %(since)s AND listed.not_after > %(since)s"
 )
+# The first change here that the lists lack.
+_LACKING = """
+SELECT min(row.status_version), (SELECT status_version FROM pki_certificateauthority WHERE id = %(ca)s)
+FROM pki_certificate row LEFT JOIN import_listed other ON other.serial = row.serial
+WHERE row.ca_id = %(ca)s AND row.status = 'revoked' AND other.serial IS NULL AND row.not_after > %(since)s
+"""
 
 
 def lock(ca: CertificateAuthority, serials: Sequence[str]) -> None:
@@ -232,6 +238,14 @@ def different(ca: CertificateAuthority) -> Iterator[list[Row]]:
 def not_listed(ca: CertificateAuthority, since: dt.datetime) -> Iterator[list[Row]]:
     """Revoked ones that lists of that time should have and do not: not ended then, and revoked before. Rows are the table's."""
     return _chunks(_NOT_LISTED, {"ca": ca.id, "since": since})
+
+
+def told_up_to(ca: CertificateAuthority, since: dt.datetime) -> int:
+    """The status version up to which lists of that time tell of everything that is revoked here and had not ended then."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LACKING, {"ca": ca.id, "since": since})
+        first, newest = cursor.fetchone() or (None, 0)
+    return int(newest if first is None else first - 1)
 
 
 def _chunks(query: str, values: dict[str, int | dt.datetime]) -> Iterator[list[Row]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding
-from django.db import connection, transaction
+from django.db import transaction
 
 from pki import approvals, foreign_lists, responders
 from pki.domain.imported_certificates import Seen
@@ -28,8 +28,8 @@ from pki.models import (
     OcspSigner,
     draw_status_versions,
 )
-from pki.takeover import addresses, checking, holds, lists, manifest, papers, registering, reports, signatures, storing
-from pki.takeover.findings import LOCK, Ledger
+from pki.takeover import addresses, checking, following, holds, lists, manifest, papers, registering, reports, signatures, storing
+from pki.takeover.findings import Ledger
 from pki.takeover.lists import OldLists
 from pki.takeover.manifest import Manifest
 from pki.takeover.records import HOLD, Record, RowFault
@@ -138,14 +138,8 @@ def carry_out(what: Asked, *, actor_ref: str, workers: int, say: Say) -> Outcome
 
     Raises Conflict if it is not approved or another process imports now, and as `dry_run`.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
-        if cursor.fetchone() != (True,):
-            raise Conflict("import-running", "En import pågår redan.")
-        try:
-            return _carry_out(what, actor_ref, workers, say)
-        finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+    with following.alone():
+        return _carry_out(what, actor_ref, workers, say)
 
 
 def _carry_out(what: Asked, actor_ref: str, workers: int, say: Say) -> Outcome:
@@ -206,7 +200,8 @@ def _publish_list(what: Asked, ca: CertificateAuthority, actor_ref: str) -> None
         return
     newest = max(found, key=lambda each: each.number)
     try:
-        foreign_lists.publish(ca, newest.crl.public_bytes(Encoding.DER), actor_ref=actor_ref)
+        revoke_held = what.manifest.hold == "revoke"
+        foreign_lists.publish(ca, newest.crl.public_bytes(Encoding.DER), revoke_held=revoke_held, actor_ref=actor_ref)
     except Conflict:
         return
     except OSError:
@@ -369,21 +364,10 @@ class _Run:
 
     def _revoke(self, piece: list[lists.Row], kind: str) -> None:
         """What a list says and the data does not: revoked here too, so that neither CRL nor OCSP says less than before."""
-        now, taken = clock.now(), []
-        for serial, revoked_at, reason, since in piece:
-            # How long the certificate lasts is not known; the CA's own end is the latest that it can be.
-            record = Record(
-                "crl",
-                serial=serial,
-                not_before=revoked_at,
-                not_after=self.ca.not_after,
-                revoked_at=revoked_at,
-                reason=reason,
-                invalidity_date=since,
-            )
-            taken.append(storing.take(record, None, self.ca, now, revoke_held=True))
+        for serial, *_rest in piece:
             if kind == "listed-unknown" or self.what.manifest.tells_status:
                 self.ledger.tell("crl", kind, serial)
+        taken = following.rows_of(piece, self.ca, clock.now())
         storing.store(taken, self.ca, self.ledger, self._draw, lock=self.row is not None)
         self.ledger.store(self.row)
 

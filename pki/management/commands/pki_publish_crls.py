@@ -15,15 +15,21 @@ class Command(BaseCommand):
     """Publishes now, for every CA that is online or for those named, the list of each shard; an offline CA needs its token here.
 
     Waits for a worker that makes the same list, up to `crl_scopes.WAIT`. Of an external CA it publishes a list that was made
-    elsewhere, from a file.
+    elsewhere, from a file; what that calls revoked is revoked here first.
     """
 
     help = "Publicerar spärrlistor (CRL)."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Declares --ca and --file."""
+        """Declares --ca, --file and --hold."""
         parser.add_argument("--ca", action="append", metavar="NAMN", help="bara denna utfärdare; kan upprepas")
         parser.add_argument("--file", type=Path, metavar="FIL", help="en extern utfärdares lista, gjord på annat håll")
+        parser.add_argument(
+            "--hold",
+            choices=("refuse", "revoke"),
+            default="refuse",
+            help="tillfälligt spärrade på listan: vägra, eller spärra här",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Publishes."""
@@ -31,7 +37,7 @@ class Command(BaseCommand):
         if options["file"] is not None:
             if len(named) != 1:
                 raise CommandError("--file gäller en utfärdare; ange den med --ca", returncode=2)
-            outcomes = [self._from_file(named[0], options["file"])]
+            outcomes = [self._from_file(named[0], options["file"], revoke_held=options["hold"] == "revoke")]
         else:
             outcomes = crl.publish_each(named) if named else crl.publish_online()
         if not outcomes:
@@ -44,9 +50,10 @@ class Command(BaseCommand):
         if failed:
             raise CommandError(f"inte publicerat: {', '.join(failed)}", returncode=1)
 
-    def _from_file(self, ca: CertificateAuthority, path: Path) -> crl.Outcome:
+    def _from_file(self, ca: CertificateAuthority, path: Path, *, revoke_held: bool) -> crl.Outcome:
+        actor_ref = arguments.operator_ref()
         try:
-            return crl.Outcome(ca, foreign_lists.publish(ca, path.read_bytes(), actor_ref=arguments.operator_ref()))
+            return crl.Outcome(ca, foreign_lists.publish(ca, path.read_bytes(), revoke_held=revoke_held, actor_ref=actor_ref))
         except DomainError as error:
             raise CommandError(error.message, returncode=1) from None
         except OSError as error:

@@ -1,0 +1,92 @@
+"""What a list that was made elsewhere calls revoked is revoked here, before the list is published (B1.33, ADR 0230)."""
+
+import contextlib
+import datetime as dt
+from collections.abc import Iterator, Sequence
+
+from django.db import connection, transaction
+
+from pki.models import CertificateAuthority, Event, draw_status_versions
+from pki.takeover import lists, storing
+from pki.takeover.findings import LOCK, Ledger
+from pki.takeover.lists import OldList, OldLists
+from pki.takeover.records import Record
+from pki.takeover.storing import Taken
+from siths_portal.lib import clock
+from siths_portal.lib.canonical import sha256_hex
+from siths_portal.lib.errors import Conflict
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Nobody else takes in what was made elsewhere meanwhile. Raises Conflict if somebody does; one session may hold it twice."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
+        if cursor.fetchone() != (True,):
+            raise Conflict("import-running", "En import pågår redan.")
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+
+
+def rows_of(entries: Sequence[lists.Row], ca: CertificateAuthority, now: dt.datetime) -> list[Taken]:
+    """Entries of a list as revoked certificates that are known by their serials alone."""
+    # How long such a certificate lasts is not known; the CA's own end is the latest that it can be.
+    records = [
+        Record(
+            "crl",
+            serial=serial,
+            not_before=revoked_at,
+            not_after=ca.not_after,
+            revoked_at=revoked_at,
+            reason=reason,
+            invalidity_date=since,
+        )
+        for serial, revoked_at, reason, since in entries
+    ]
+    return [storing.take(record, None, ca, now, revoke_held=True) for record in records]
+
+
+def follow(ca: CertificateAuthority, found: OldList, *, revoke_held: bool, actor_ref: str) -> int:
+    """Revokes what a verified list of the CA calls revoked and is not revoked here, in one transaction with its event.
+
+    Returns the status version up to which the list tells of everything that is revoked here. Raises Conflict for entries on hold
+    that nobody has decided about, with nothing changed, and while an import runs.
+    """
+    ledger, serials = Ledger(), []
+    with alone(), transaction.atomic(durable=True):
+        lists.load(OldLists([found], found.number), ledger, revoke_held=revoke_held)
+        if held := ledger.findings.get("on-hold"):
+            raise _undecided(held)
+        lists.lock(ca, [])
+        for pieces in (lists.not_revoked, lists.unknown):
+            for piece in pieces(ca):
+                taken = rows_of(piece, ca, clock.now())
+                storing.store(taken, ca, ledger, lambda count: draw_status_versions(ca.id, count), lock=True)
+                serials += [each.row.serial for each in taken]
+        if serials:
+            facts = {
+                "ca": ca.slug,
+                "number": str(found.number),
+                "list_sha256": found.sha256,
+                "count": len(serials),
+                "unknown_before": ledger.counts["new"],
+                "serials_sha256": sha256_hex("\n".join(sorted(serials)).encode()),
+            }
+            Event.record(
+                actor_ref=actor_ref,
+                action="certificates.revoked_elsewhere",
+                subject_type="certificate_authority",
+                subject_ref=str(ca.id),
+                facts=facts,
+            )
+        return lists.told_up_to(ca, found.this_update)
+
+
+def _undecided(count: int) -> Conflict:
+    return Conflict(
+        "crl-on-hold",
+        f"{count} poster på listan är tillfälligt spärrade (certificateHold), vilket inte finns här. Avgör dem hos utfärdaren, "
+        "eller publicera listan med --hold revoke, så att de spärras här för gott.",
+    )
