@@ -10,7 +10,16 @@ from django.db.models import Exists, OuterRef, Q
 
 from pki.domain import serials
 from pki.domain.tbs import Issuer
-from pki.models import CaImport, CaState, Certificate, CertificateAuthority, CertificateStatus, OcspSigner, ProfileVersion
+from pki.models import (
+    CaImport,
+    CaState,
+    Certificate,
+    CertificateAuthority,
+    CertificateStatus,
+    CrlScope,
+    OcspSigner,
+    ProfileVersion,
+)
 from siths_portal.lib.errors import NotFound
 
 
@@ -89,12 +98,21 @@ def given_a_responder() -> Q:
 
 
 def must_answer() -> Q:
-    """Which CAs must have a responder that answers by OCSP for them: the one place of this rule (ADR 0216).
+    """Which CAs must have a responder that answers by OCSP for them: the one place of this rule (ADR 0216, 0230).
 
-    All that issue or did; of those that publish status alone, those that are given responders. One that is offline answers by
-    its own key, at ceremonies.
+    All that issue or did; of those that publish status alone, those that are given responders; of those whose key is elsewhere,
+    those that had one, which nobody here can renew. One that is offline answers by its own key, at ceremonies.
     """
-    return Q(state__in=[CaState.ACTIVE, CaState.RETIRED]) | (given_a_responder() & Q(state=CaState.STATUS_ONLY))
+    by_themselves = given_a_responder() & Q(state=CaState.STATUS_ONLY)
+    had = Exists(OcspSigner.objects.filter(ca=OuterRef("pk")))
+    return Q(state__in=[CaState.ACTIVE, CaState.RETIRED]) | by_themselves | (Q(had) & Q(state=CaState.EXTERNAL))
+
+
+def known_until(ca: CertificateAuthority) -> dt.datetime | None:
+    """Until when something is known of the certificates of a CA whose key is elsewhere: the end of its list that is out, or its
+    own for a list without an end; None without a list (ADR 0230)."""
+    ends = CrlScope.objects.filter(ca=ca, shard=None, newest__isnull=False).values_list("newest__next_update", flat=True)
+    return next((end or ca.not_after for end in ends), None)
 
 
 def certificate_of(ca: CertificateAuthority) -> Certificate | None:

@@ -17,6 +17,8 @@ class CaState(models.TextChoices):
 
 ONLINE = [CaState.ACTIVE, CaState.STATUS_ONLY, CaState.RETIRED]
 """States in which a CA publishes status by itself."""
+ANSWERING = [*ONLINE, CaState.EXTERNAL]
+"""States in which a delegated responder, if there is one, answers by OCSP for a CA."""
 
 
 class SerialMode(models.TextChoices):

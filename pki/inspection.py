@@ -8,9 +8,10 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import ocsp as x509_ocsp
+from django.db.models import Q
 
 from pki import crl, ocsp, status
-from pki.authorities import certificate_of, must_answer
+from pki.authorities import certificate_of, known_until, must_answer
 from pki.domain.ocsp_request import CertId
 from pki.findings import Finding, Severity, finding
 from pki.hsm import HsmError, hsm_for
@@ -26,6 +27,7 @@ from pki.models import (
     HsmKey,
     KeyPurpose,
     OcspResponse,
+    OcspSigner,
     Secret,
     SecretState,
 )
@@ -35,6 +37,7 @@ from siths_portal.lib import clock
 CA_WARNING = dt.timedelta(days=365)
 CA_LAST = dt.timedelta(days=90)
 SIGNER_WARNING = dt.timedelta(days=10)  # renewed when 15 days are left
+SIGNER_ELSEWHERE = dt.timedelta(days=30)  # certified elsewhere, which takes people
 ANSWER_WAIT = dt.timedelta(seconds=30)  # the sweeper looks every 2 s
 SECRET_WAIT = dt.timedelta(minutes=5)
 SAMPLE = 20
@@ -42,8 +45,8 @@ SAMPLE = 20
 
 def inspect() -> Iterator[Finding]:
     """Looks at every CA; each finding is given as it is found. Never raises for what is wrong."""
-    shown = CertificateAuthority.objects.exclude(state__in=[CaState.PLANNED, CaState.EXTERNAL]).order_by("id")
-    authorities = list(shown)
+    elsewhere = Q(state=CaState.EXTERNAL) & ~must_answer()
+    authorities = list(CertificateAuthority.objects.exclude(state=CaState.PLANNED).exclude(elsewhere).order_by("id"))
     if not authorities:
         yield finding("ca", False, "ingen utfärdare finns; kör pki_ceremony")
     waiting = ocsp.backlog(since=clock.now() - ANSWER_WAIT)
@@ -56,9 +59,10 @@ def inspect() -> Iterator[Finding]:
             continue  # none that it issued outlives it: there is no status left to tell
         if ca.state == CaState.OFFLINE:
             yield finding(f"hsm {_name(ca)}", True, "nyckeln är frånkopplad mellan ceremonierna")
-        else:
+        elif ca.state != CaState.EXTERNAL:
             yield _key(ca)
-        yield from _lists(ca)
+        if ca.state != CaState.EXTERNAL:  # whose lists `foreign_lists` watches
+            yield from _lists(ca)
         yield from _answers(ca, waiting.get(_name(ca), 0))
     yield _secrets()
 
@@ -141,10 +145,10 @@ def _answers(ca: CertificateAuthority, waiting: int) -> Iterator[Finding]:
     subject, now = f"ocsp {_name(ca)}", clock.now()
     signer = ocsp.delegated_signer(ca, now)
     if signer is not None:
-        left = signer.not_after - now
-        yield finding(
-            f"ocsp-signer {_name(ca)}", left > SIGNER_WARNING, f"gäller {left.days} dagar till", measure="days", value=left.days
-        )
+        yield _signer(ca, signer, now)
+        if ca.state == CaState.EXTERNAL and (known_until(ca) or now) <= now:
+            yield finding(subject, False, "svarar inte: ingen lista från utfärdaren gäller (pki_publish_crls --file)")
+            return
         keys = x509.load_der_x509_certificate(bytes(signer.certificate_der))
     elif ca.state == CaState.OFFLINE:
         yield from _answers_left(ca)
@@ -159,6 +163,16 @@ def _answers(ca: CertificateAuthority, waiting: int) -> Iterator[Finding]:
         yield finding(subject, False, f"{waiting} certifikat väntar på svar", measure="count", value=waiting)
         return
     yield _sample(ca, subject, keys)
+
+
+def _signer(ca: CertificateAuthority, signer: OcspSigner, now: dt.datetime) -> Finding:
+    """How long the responder lasts. One that was certified elsewhere is told earlier, since people must fetch the next."""
+    left, subject = signer.not_after - now, f"ocsp-signer {_name(ca)}"
+    text, severity = f"gäller {left.days} dagar till", Severity.OK if left > SIGNER_WARNING else Severity.ERROR
+    early = min(SIGNER_ELSEWHERE, (signer.not_after - signer.not_before) / 2)
+    if ca.state == CaState.EXTERNAL and left <= max(early, SIGNER_WARNING):
+        text, severity = f"{text}; begär nästa (pki_ocsp_signer --request)", max(severity, Severity.WARNING)
+    return Finding(subject, severity, text, "days", left.days)
 
 
 def _answers_left(ca: CertificateAuthority) -> Iterator[Finding]:

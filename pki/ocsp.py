@@ -24,11 +24,12 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import Count, Exists, F, OuterRef
 
 from pki import clock_guard
+from pki.authorities import known_until
 from pki.domain import ocsp_answer, tbs
 from pki.hsm import Hsm, HsmError, Scheme, hsm_for
 from pki.models import (
     ANSWERED,
-    ONLINE,
+    ANSWERING,
     CaState,
     CertIdHash,
     Certificate,
@@ -64,7 +65,7 @@ class SelfCheckFailed(RuntimeError):
 
 @dataclass(frozen=True)
 class Responder:
-    """A key in a token that may answer for one CA: a delegate's with its certificate, or the CA's own."""
+    """A key in a token that may answer for one CA: a delegate's with its certificate, or the CA's own. Answers end by `until`."""
 
     ca: CertificateAuthority
     token: Hsm
@@ -72,6 +73,7 @@ class Responder:
     certificate: x509.Certificate
     lifetime: dt.timedelta
     signer: OcspSigner | None = None
+    until: dt.datetime | None = None
 
     @cached_property
     def public_key(self) -> PublicKey:
@@ -80,6 +82,12 @@ class Responder:
         if not isinstance(public_key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey):
             raise SelfCheckFailed("no signature for this kind of key")
         return public_key
+
+    @property
+    def end(self) -> dt.datetime:
+        """After which nothing that it signs holds."""
+        end = self.certificate.not_valid_after_utc
+        return end if self.until is None else min(end, self.until)
 
     @property
     def family(self) -> str:
@@ -107,12 +115,15 @@ def delegated_signer(ca: CertificateAuthority, now: dt.datetime) -> OcspSigner |
 
 
 def delegated_responder(ca: CertificateAuthority, now: dt.datetime) -> Responder | None:
-    """The CA's delegated responder with its key in the token; None if the CA has none. Raises HsmError."""
-    signer = delegated_signer(ca, now)
-    if signer is None:
+    """The CA's delegated responder with its key in the token; None if the CA has none. Raises HsmError.
+
+    None also for a CA whose key is elsewhere, and no list of which holds now: nothing is known of its certificates then.
+    """
+    signer, until = delegated_signer(ca, now), known_until(ca) if ca.state == CaState.EXTERNAL else None
+    if signer is None or (ca.state == CaState.EXTERNAL and (until is None or until <= now)):
         return None
     certificate = x509.load_der_x509_certificate(bytes(signer.certificate_der))
-    return Responder(ca, hsm_for(signer.token_label), signer.key_id, certificate, LIFETIME, signer)
+    return Responder(ca, hsm_for(signer.token_label), signer.key_id, certificate, LIFETIME, signer, until)
 
 
 def own_responder(ca: CertificateAuthority) -> Responder:
@@ -132,7 +143,7 @@ def presign(certificate_ids: Iterable[UUID]) -> int:
     for id_, ca_id in found.values_list("id", "ca_id"):
         by_ca.setdefault(ca_id, []).append(id_)
     done = 0
-    for ca in CertificateAuthority.objects.filter(id__in=by_ca, state__in=ONLINE).order_by("id"):
+    for ca in CertificateAuthority.objects.filter(id__in=by_ca, state__in=ANSWERING).order_by("id"):
         responder = delegated_responder(ca, now)
         if responder is not None:
             done += _answer_for(responder, by_ca[ca.id])
@@ -148,7 +159,7 @@ def presign_due(*, limit: int = 500) -> int:
     now = clock.now()
     done = 0
     signed_for = Exists(OcspSigner.objects.filter(ca=OuterRef("id"), retired_at=None))
-    for ca in CertificateAuthority.objects.filter(signed_for, state__in=ONLINE).order_by("id"):
+    for ca in CertificateAuthority.objects.filter(signed_for, state__in=ANSWERING).order_by("id"):
         due = _due(ca, now, limit)
         if not due:
             continue
@@ -171,7 +182,7 @@ def backlog(*, since: dt.datetime | None = None) -> dict[str, int]:
     """
     lacking = Certificate.objects.filter(
         Exists(OcspSigner.objects.filter(ca=OuterRef("ca"), retired_at=None)),
-        ca__state__in=ONLINE,
+        ca__state__in=ANSWERING,
         status__in=ANSWERED,
         not_after__gt=clock.now(),
     ).exclude(presigned_version=F("status_version"))
@@ -299,7 +310,7 @@ class Signing:
         if moment != self._moment or self._template is None:
             self._moment, self._template = moment, _template(self.responder, moment)
         template = self._template
-        end = min(moment + (lifetime or self.responder.lifetime), self.responder.certificate.not_valid_after_utc)
+        end = min(moment + (lifetime or self.responder.lifetime), self.responder.end)
         data = [template.data(name, serial, status, end, nonce) for name, serial, status, nonce in singles]
         signatures = self.responder.signatures(data)
         for number in {*range(0, len(data), VERIFIED_EACH), len(data) - 1} if data else ():

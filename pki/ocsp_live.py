@@ -25,7 +25,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from pki import clock_guard, ocsp, ocsp_feed
 from pki.domain import ocsp_request
 from pki.hsm import HsmError
-from pki.models import ANSWERED, ONLINE, Certificate, CertificateAuthority, NoncePolicy
+from pki.models import ANSWERED, ANSWERING, Certificate, CertificateAuthority, NoncePolicy
 from pki.ocspd.line import ANSWER, NAME, PACKET, QUESTION
 from siths_portal.lib import clock, metrics
 
@@ -96,7 +96,7 @@ class Signer:
         now = time.monotonic()
         in_time = {place: question for place, question in enumerate(asked) if question.deadline > now}
         pairs = {(question.ca_id, question.serial) for question in in_time.values()}
-        cas = {ca.id: ca for ca in CertificateAuthority.objects.filter(id__in={ca_id for ca_id, _ in pairs}, state__in=ONLINE)}
+        cas = {ca.id: ca for ca in CertificateAuthority.objects.filter(id__in={ca_id for ca_id, _ in pairs}, state__in=ANSWERING)}
         fields = ("id", "ca_id", "serial", "status", "status_version", "revoked_at", "reason")
         rows = Certificate.objects.filter(ocsp_feed.named(pairs), status__in=ANSWERED, not_after__gt=clock.now()).only(*fields)
         by_pair = {(row.ca_id, int(row.serial, 16)): row for row in rows}

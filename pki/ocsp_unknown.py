@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 from pki import clock_guard, ocsp, ocsp_feed
 from pki.domain import ocsp_answer, serials
 from pki.hsm import HsmError
-from pki.models import ONLINE, CertIdHash, CertificateAuthority, OcspUnknown
+from pki.models import ANSWERING, CertIdHash, CertificateAuthority, OcspUnknown
 from siths_portal.lib import clock, jobs
 from siths_portal.lib.events import CurrentTransactionId
 
@@ -70,7 +70,7 @@ def sign() -> int:
     for row in waiting:
         by_ca.setdefault(row.ca_id, []).append(row)
     done = 0
-    for ca in CertificateAuthority.objects.filter(id__in=by_ca, state__in=ONLINE).order_by("id"):
+    for ca in CertificateAuthority.objects.filter(id__in=by_ca, state__in=ANSWERING).order_by("id"):
         try:
             done += _sign(ca, by_ca[ca.id])
         except (HsmError, ocsp.SelfCheckFailed, clock_guard.ClockWentBack) as error:

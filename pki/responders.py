@@ -22,6 +22,7 @@ from pki.domain.tbs import Content
 from pki.hsm import HsmError, hsm_for
 from pki.models import (
     ONLINE,
+    CaState,
     Certificate,
     CertificateAuthority,
     CertificateBlob,
@@ -175,6 +176,15 @@ def renew_due() -> int:
                 _retire_ended(ca)
         except (HsmError, issuing.NotIssuable, clock_guard.ClockWentBack) as error:
             log.error("ocsp_signer.renewal_failed", ca=ca.slug, error=type(error).__name__)
+    # Certified elsewhere: nothing here renews them.
+    for ca in (
+        CertificateAuthority.objects.filter(state=CaState.EXTERNAL, ocsp_signers__retired_at=None).distinct().order_by("id")
+    ):
+        try:
+            with _alone(ca):
+                _retire_ended(ca)
+        except HsmError as error:
+            log.error("ocsp_signer.retirement_failed", ca=ca.slug, error=type(error).__name__)
     return renewed
 
 

@@ -5,6 +5,7 @@ Lock order everywhere: rows of `Certificate` by id, then the row of `Certificate
 
 from pki.choices import (
     ANSWERED,
+    ANSWERING,
     COMPROMISE,
     HOLDER_REASONS,
     ONLINE,
@@ -45,6 +46,7 @@ from pki.models.status import OcspResponse, OcspSigner, OcspUnknown
 
 __all__ = [
     "ANSWERED",
+    "ANSWERING",
     "COMPROMISE",
     "HOLDER_REASONS",
     "ONLINE",

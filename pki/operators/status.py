@@ -20,6 +20,7 @@ COUNTED = 10_000
 LATE = 1.5
 """A list that is older than so many periods should have been replaced (spec F7)."""
 SHOWN = [*ONLINE, CaState.OFFLINE]
+"""States whose CAs are shown, beside those that must answer (`authorities.must_answer`)."""
 ANSWERS_SOON, ANSWERS_LAST = 0.5, 0.25
 """Parts of their validity below which answers want to be renewed: by a ceremony that must be planned, and at all."""
 
@@ -199,7 +200,7 @@ def _statuses(stored: Mapping[str, int] | None) -> list[CaStatus]:
     shown = [str(each) for each in SHOWN]
     answers = {row["ca_id"]: row for row in _rows(_ANSWERS, shown=shown, expected=expected, offline=str(CaState.OFFLINE))}
     lists: dict[int, list[ListStatus]] = {}
-    authorities = _rows(_LISTS, shown=shown)
+    authorities = _rows(_LISTS, shown=shown, expected=expected)
     for row in authorities:
         if row["scope_id"] is not None:
             lists.setdefault(row["ca_id"], []).append(_list(row))
@@ -283,7 +284,7 @@ LEFT JOIN LATERAL (
     AND event.action = 'crl.abandoned' AND event.facts -> 'shard' = coalesce(to_jsonb(scope.shard), 'null'::jsonb)
   ORDER BY event.id DESC LIMIT 1
 ) failed ON true
-WHERE ca.state = ANY(%(shown)s) AND ca.not_after > %(now)s
+WHERE (ca.state = ANY(%(shown)s) OR ca.id = ANY(%(expected)s)) AND ca.not_after > %(now)s
 ORDER BY ca.common_name, ca.generation, scope.shard NULLS FIRST
 """
 
@@ -314,5 +315,5 @@ LEFT JOIN LATERAL (
     SELECT FROM pki_certificate row WHERE row.id = answer.certificate_id AND row.not_after > %(now)s
   )) ORDER BY answer.next_update LIMIT 1
 ) ends ON true
-WHERE ca.state = ANY(%(shown)s) AND ca.not_after > %(now)s
+WHERE (ca.state = ANY(%(shown)s) OR ca.id = ANY(%(expected)s)) AND ca.not_after > %(now)s
 """

@@ -10,7 +10,7 @@ from pki import foreign_lists
 from pki.domain import serials
 from pki.domain.crl_shards import list_name
 from pki.domain.imported_certificates import Address, addresses_of
-from pki.models import CaImport, CertificateAuthority, ImportFinding
+from pki.models import CaImport, CertificateAuthority, ImportFinding, OcspSigner
 from pki.takeover.findings import Ledger, plain
 
 KIND = "address"
@@ -27,6 +27,7 @@ class Addresses:
     ) -> None:
         self._issuer, self._ledger = issuer, ledger
         self._listed = bool(issuer.key_id) or listed or foreign_lists.has_list(issuer)
+        self._answered = bool(issuer.key_id) or OcspSigner.objects.filter(ca=issuer, retired_at=None).exists()
         self._seen: set[str] = set()
         if resumed is not None and resumed.position:
             told = ImportFinding.objects.filter(ca_import=resumed, kind=KIND)
@@ -39,7 +40,7 @@ class Addresses:
             if said in self._seen or len(self._seen) >= MOST:
                 continue
             self._seen.add(said)
-            if not is_served(use, url, self._issuer, listed=self._listed):
+            if not is_served(use, url, self._issuer, listed=self._listed, answered=self._answered):
                 self._ledger.tell(place, KIND, serial, said)
 
 
@@ -50,16 +51,15 @@ def look_at_own(ca: CertificateAuthority, ledger: Ledger) -> None:
     Addresses(ca.parent or ca, ledger).look("ca", serial, addresses_of(certificate))
 
 
-def is_served(use: str, url: str, issuer: CertificateAuthority, *, listed: bool) -> bool:
-    """Whether the address, of whatever host, leads to what is published here for the issuer, `listed` if its lists are.
-
-    A CA without a key here answers no OCSP.
+def is_served(use: str, url: str, issuer: CertificateAuthority, *, listed: bool, answered: bool) -> bool:
+    """Whether the address, of whatever host, leads to what is published here: the issuer's lists, if it is `listed`, its answers
+    by OCSP, if it is `answered`, and its certificate.
     """
     try:
         parts = urlsplit(url)
     except ValueError:
         return False
-    if parts.scheme != "http" or (use == "ocsp" and not issuer.key_id) or (use == "crl" and not listed):
+    if parts.scheme != "http" or (use == "ocsp" and not answered) or (use == "crl" and not listed):
         return False
     if use == "ocsp":
         return parts.path.rstrip("/") in ("", "/ocsp")

@@ -1,0 +1,54 @@
+"""`pki_ocsp_signer CA`: the OCSP responder of a CA whose key is elsewhere."""
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from pki import foreign_responders
+from pki.management import arguments
+from pki.models import CertificateAuthority
+from siths_portal.lib.errors import DomainError
+
+
+class Command(BaseCommand):
+    """First a request for the CA to certify, over a key in the token; then the certificate that it gave."""
+
+    help = "OCSP-svarare för en extern utfärdare: skriv en certifikatbegäran (--request), ta certifikatet i bruk (--certificate)."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """The CA and what to do."""
+        parser.add_argument("ca", metavar="NAMN", help="den externa utfärdaren, till exempel root")
+        act = parser.add_mutually_exclusive_group(required=True)
+        act.add_argument("--request", type=Path, metavar="FIL", help="gör en nyckel i modulen och skriv begäran hit (PEM)")
+        act.add_argument("--certificate", type=Path, metavar="FIL", help="certifikatet från utfärdaren (DER eller PEM)")
+        parser.add_argument("--token", default="", metavar="ETIKETT", help="modulens token, om nyckeln flyttades in")
+        parser.add_argument("--key-id", default="", metavar="HEX", help="nyckelns CKA_ID, om nyckeln flyttades in")
+
+    def handle(self, *_arguments: Any, **options: Any) -> None:
+        """Exit 1 for what is refused, 2 for wrong use."""
+        if bool(options["token"]) != bool(options["key_id"]) or (options["request"] and options["token"]):
+            raise CommandError("--token och --key-id hör ihop, och till --certificate", returncode=2)
+        ca = arguments.authority(options["ca"])
+        try:
+            self._request(ca, options) if options["request"] else self._accept(ca, options)
+        except DomainError as error:
+            raise CommandError(error.message, returncode=1) from None
+        except OSError as error:
+            raise CommandError(f"{options['request'] or options['certificate']}: {type(error).__name__}", returncode=1) from None
+
+    def _request(self, ca: CertificateAuthority, options: dict[str, Any]) -> None:
+        options["request"].write_bytes(foreign_responders.request(ca, actor_ref=arguments.operator_ref()))
+        self.stdout.write(f"{ca.slug}: begäran skriven till {options['request']}; lämna den till utfärdaren")
+
+    def _accept(self, ca: CertificateAuthority, options: dict[str, Any]) -> None:
+        signer = foreign_responders.accept(
+            ca,
+            options["certificate"].read_bytes(),
+            token_label=options["token"],
+            key_id=options["key_id"].lower(),
+            actor_ref=arguments.operator_ref(),
+        )
+        self.stdout.write(
+            f"{ca.slug}: svarar med certifikat {signer.certificate.serial}, till {signer.not_after:%Y-%m-%d %H:%M} UTC"
+        )
