@@ -112,10 +112,13 @@ class OrganisationForm(EditForm):
         required=False,
     )
 
-    def __init__(self, *args: Any, asked: frozenset[str] = frozenset(), **kwargs: Any) -> None:
-        """`asked` are those of customisation, charged and issuing that the form has."""
+    same_articles = forms.BooleanField(help_text=_("De som den kan beställa nu. Kan ändras senare."), required=False)
+
+    def __init__(self, *args: Any, asked: frozenset[str] = frozenset(), above: str = "", **kwargs: Any) -> None:
+        """`asked` are those of customisation, charged, issuing and same_articles that the form has; `above` is whose articles."""
         super().__init__(*args, **kwargs)
-        for name in {"customisation", "charged", "issuing"} - asked:
+        self.fields["same_articles"].label = _("Samma artiklar som {name}").format(name=above)
+        for name in {"customisation", "charged", "issuing", "same_articles"} - asked:
             del self.fields[name]
 
     def clean(self) -> dict[str, Any]:

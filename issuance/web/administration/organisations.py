@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from issuance.authz import Action, Actor
 from issuance.models import Organisation
-from issuance.queries.administration import areas, organisations, paging, places
+from issuance.queries.administration import areas, organisations, paging, places, readiness
 from issuance.queries.administration.change_words import organisation_number
 from issuance.queries.administration.organisations import Customisation, OrganisationFacts
 from issuance.queries.administration.places import OrganisationHead
@@ -193,11 +193,13 @@ def sub_organisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRes
     demand(Action.CREATE_SUB_ORGANISATION in head.rights)
     above = organisations.organisation_facts(actor=actor, organisation_id=organisation_id)
     asked = frozenset({"customisation"} if organisations.generic_exists() else ())
-    like_parent = {"country": above.country, "county": above.county, "customisation": "above"}
+    if Action.CHOOSE_ARTICLES in head.rights and readiness.has_articles(organisation_id):
+        asked |= {"same_articles"}
+    like_parent = {"country": above.country, "county": above.county, "customisation": "above", "same_articles": True}
     number = organisation_number(above.organisation_number)
     form, made, status = answered(
         request,
-        partial(OrganisationForm, asked=asked),
+        partial(OrganisationForm, asked=asked, above=head.name),
         lambda given: configuration.create_organisation(
             actor=actor,
             area_id=head.area.id,
@@ -207,6 +209,7 @@ def sub_organisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRes
         ),
         first=lambda: {**like_parent, "organisation_number": number, **_like_the_one_before(request, actor)},
     )
+            same_articles=given.get("same_articles", False),
     if made is not None:
         texts = _("Underorganisationen är skapad."), _("Underorganisationen {name} är skapad.")
         messages.success(request, _told(request, made, *texts))
