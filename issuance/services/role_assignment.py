@@ -17,11 +17,12 @@ from issuance.authz import Action, Actor, Role, ScopedQuerySet, policy
 from issuance.authz.roles import AREA_ROLES, GLOBAL_ROLES
 from issuance.models import Event, IssuingArea, Organisation, Person, Post, RoleGrant
 from issuance.services import _transactions
-from issuance.services.actors import actor_of_person, scope_path_of
+from issuance.services.actors import actor_of_person, scope_path_of, with_post
 from issuance.services.configuration import Change, Outdated
 from issuance.services.subjects import subject_ref
 from siths_portal.lib import clock
-from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.errors import Conflict, Invalid, NotFound
+from siths_portal.lib.rows import the_only
 
 
 @dataclass(frozen=True)
@@ -169,8 +170,11 @@ def end_role(*, actor: Actor, grant_id: UUID) -> RoleGrant:
 
 @transaction.atomic(durable=True)
 def end_roles(*, actor: Actor, grant_ids: Sequence[UUID]) -> list[RoleGrant]:
-    """Ends several roles of one person as `end_role` does, all or none; one that has not begun leaves the sessions alone."""
-    grants = _locked(actor, grant_ids)
+    """Ends several roles of one person as `end_role` does, all or none; one that has not begun leaves the sessions alone.
+
+    Roles of one who has left the actor's scope, and which rest for that, are ended too: nobody else could (ADR 0235).
+    """
+    grants = _locked(actor, grant_ids, of_leavers=True)
     going = [grant for grant in grants if not _is_over(grant)]
     now = clock.now()
     in_force = any(grant.valid_from <= now for grant in going)
@@ -204,20 +208,44 @@ def _last_day(end: dt.datetime | str | None) -> dt.date | None:
     return (moment - dt.timedelta(microseconds=1)).astimezone(clock.STOCKHOLM).date()
 
 
-def _locked(actor: Actor, grant_ids: Sequence[UUID]) -> list[RoleGrant]:
-    """Grants of one person that the actor may give and take, the person and they locked. Raises NotFound, Forbidden."""
+def _locked(actor: Actor, grant_ids: Sequence[UUID], *, of_leavers: bool = False) -> list[RoleGrant]:
+    """Grants of one person that the actor may give and take, the person and they locked. Raises NotFound, Forbidden.
+
+    With `of_leavers` he need not see the person if each of the grants rests and is his to take.
+    """
     wanted = sorted(set(grant_ids))
     holders = set(RoleGrant.objects.filter(pk__in=wanted).values_list("person_id", flat=True))
     # What is not there is asked for as what is hidden is, by the same queries.
     holder = holders.pop() if len(holders) == 1 else _NOBODY
-    policy.get(actor, Action.ASSIGN_ROLE, Person.objects.select_for_update(of=("self",), no_key=True), holder)
+    left = not _lock_holder(actor, holder, of_leavers=of_leavers)
     rows = RoleGrant.objects.select_for_update(of=("self",), no_key=True).select_related("person", "area", "organisation")
     grants = list(rows.filter(pk__in=wanted).order_by("pk"))
     if len(grants) != len(wanted):
         raise policy.not_found()
+    if left and (
+        with_post(RoleGrant.objects.filter(pk__in=wanted)).exists() or not all(_is_assignable(actor, grant) for grant in grants)
+    ):
+        raise policy.not_found()
     for grant in grants:
         policy.require_assignable(actor, Role(grant.role), scope_path_of(grant), protected_persons=grant.protected_persons)
     return grants
+
+
+def _lock_holder(actor: Actor, person_id: UUID, *, of_leavers: bool) -> bool:
+    """Locks a person; False if the actor does not see him, which he need not `of_leavers`. Raises NotFound, Forbidden."""
+    people = Person.objects.select_for_update(of=("self",), no_key=True)
+    try:
+        policy.get(actor, Action.ASSIGN_ROLE, people, person_id)
+    except NotFound:
+        others = people.filter(is_protected=False, pk=person_id).exclude(pk=actor.person_id or _NOBODY)
+        if not of_leavers or the_only(others) is None:
+            raise
+        return False
+    return True
+
+
+def _is_assignable(actor: Actor, grant: RoleGrant) -> bool:
+    return policy.may_assign(actor, Role(grant.role), scope_path_of(grant), protected_persons=grant.protected_persons)
 
 
 def _places(actor: Actor, role: Role, reach: Sequence[UUID]) -> Iterable[tuple[IssuingArea | None, Organisation | None]]:

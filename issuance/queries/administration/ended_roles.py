@@ -6,13 +6,15 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from issuance.authz import Action, Actor, policy
+from issuance.authz import Action, Actor, Role, policy
 from issuance.models import Event, Person, RoleGrant
 from issuance.queries.administration import paging, role_reach, role_words
 from issuance.queries.history import names_of
 from issuance.queries.role_places import place_of
+from issuance.services.actors import scope_path_of
 from issuance.services.role_assignment import last_day_of
 from siths_portal.lib import clock
+from siths_portal.lib.errors import NotFound
 from siths_portal.lib.rows import the_only
 
 
@@ -47,12 +49,16 @@ def of_person(*, actor: Actor, person_id: UUID, after: UUID | None = None, limit
 
 @dataclass(frozen=True)
 class Ending:
-    """How one role ended: `at`, and by whom in words; `by` is empty for a role whose last day has passed."""
+    """How one role ended: `at`, and by whom in words; `by` is empty for a role whose last day has passed.
+
+    `left`: the holder has left the actor's scope.
+    """
 
     person_id: UUID
     line: EndedLine
     at: dt.datetime
     by: str
+    left: bool
 
 
 def ending(*, actor: Actor, grant_id: UUID) -> Ending:
@@ -60,18 +66,31 @@ def ending(*, actor: Actor, grant_id: UUID) -> Ending:
     row = the_only(_ended(actor).filter(pk=grant_id))
     if row is None or row.valid_to is None:
         raise policy.not_found()
-    policy.get(actor, Action.ASSIGN_ROLE, Person.objects.all(), row.person_id)
+    left = False
+    try:
+        policy.get(actor, Action.ASSIGN_ROLE, Person.objects.all(), row.person_id)
+    except NotFound:
+        if not _was_his_to_end(actor, row):
+            raise
+        left = True
     event = Event.objects.filter(
         action="role.ended", subject_type="person", subject_ref=str(row.person_id), facts__grant=str(row.pk)
     ).first()
     by = names_of(actor, {event.actor_ref})[event.actor_ref] if event else ""
-    return Ending(row.person_id, _line(row), row.valid_to, by)
+    return Ending(row.person_id, _line(row), row.valid_to, by, left)
+
+
+def _was_his_to_end(actor: Actor, row: RoleGrant) -> bool:
+    """True if the actor might have ended the role of one who has left his scope (ADR 0235)."""
+    role, path = Role(row.role), scope_path_of(row)
+    seen = not row.person.is_protected and row.person_id != actor.person_id
+    return seen and policy.may_assign(actor, role, path, protected_persons=row.protected_persons)
 
 
 def _ended(actor: Actor) -> QuerySet[RoleGrant]:
     """Those in reach, of holders whom the actor may read by name."""
     rows = RoleGrant.objects.filter(role_reach.in_reach(actor), role_reach.visible_holders(actor), valid_to__lte=clock.now())
-    return rows.select_related("area", "organisation")
+    return rows.select_related("person", "area", "organisation")
 
 
 def _line(row: RoleGrant) -> EndedLine:

@@ -10,7 +10,7 @@ from django.db.models import DateField, Exists, F, OuterRef, Q, QuerySet, Subque
 from django.db.models.functions import Coalesce
 
 from authn import service as authn
-from issuance.authz import Action, Actor, Role
+from issuance.authz import Action, Actor, Role, policy
 from issuance.authz.roles import QUALIFIED_ROLES
 from issuance.domain.qualifications import QualificationKind
 from issuance.models import Person, Qualification, RoleGrant
@@ -40,6 +40,14 @@ class RoleTold:
 
 
 @dataclass(frozen=True)
+class Resting:
+    """A role of one who has left the actor's scope, for the way to end it."""
+
+    grant_id: UUID
+    name: str
+
+
+@dataclass(frozen=True)
 class HolderLine:
     """A role holder: his roles in the actor's scope, training, person check, and when he last logged in.
 
@@ -52,6 +60,7 @@ class HolderLine:
     lines: tuple[KindLine, ...]
     standing: StandingView | None
     rests: bool
+    to_end: tuple[Resting, ...]
     last_log_in: dt.datetime | None
     opens: bool
 
@@ -92,6 +101,7 @@ def holders(
     for grant in grants:
         in_force.setdefault(grant.person_id, []).append(grant)
     told = _roles_told(role_reach.in_reach(actor), ids)
+    to_end = _to_end(actor, [row for row in found if row.rests and not row.opens])  # type: ignore[attr-defined]
     log_ins = authn.last_log_ins(subject_ref(pk) for pk in ids)
     rows = []
     for row in found:
@@ -104,6 +114,7 @@ def holders(
                 lines=qualifications.lines(held),
                 standing=qualifications.standing(held, actors.issuing_since(in_force.get(row.pk, []))),
                 rests=row.rests,  # type: ignore[attr-defined]
+                to_end=tuple(to_end.get(row.pk, ())),
                 last_log_in=log_ins.get(subject_ref(row.pk)),
                 opens=row.opens and row.pk != actor.person_id,  # type: ignore[attr-defined]
             )
@@ -146,6 +157,21 @@ def _roles_told(reach: Q, ids: Sequence[UUID]) -> dict[UUID, list[RoleTold]]:
                 first = tuple(sorted(names)[:_PLACES])
                 found.setdefault(person_id, []).append(RoleTold(role_words.name(code), first, len(names) - len(first)))
     return found
+
+
+def _to_end(actor: Actor, people: Sequence[Person]) -> dict[UUID, list[Resting]]:
+    """By person each resting role once, of those who have left the actor's scope and whose roles he may end (ADR 0235)."""
+    ids = [person.pk for person in people if not person.is_protected and person.pk != actor.person_id]
+    if not ids:
+        return {}
+    awake = Exists(actors.with_post(RoleGrant.objects.filter(pk=OuterRef("pk"))))
+    rows = current(RoleGrant.objects.filter(role_reach.in_reach(actor), ~awake, person__in=ids))
+    found: dict[UUID, dict[str, Resting]] = {}
+    for grant in rows.select_related("area", "organisation").order_by("pk"):
+        role, path = Role(grant.role), actors.scope_path_of(grant)
+        if policy.may_assign(actor, role, path, protected_persons=grant.protected_persons):
+            found.setdefault(grant.person_id, {}).setdefault(grant.role, Resting(grant.pk, role_words.name(grant.role)))
+    return {person_id: list(roles.values()) for person_id, roles in found.items()}
 
 
 def _shown(actor: Actor, people: QuerySet[Person], shown: Shown) -> QuerySet[Person]:

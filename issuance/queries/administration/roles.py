@@ -25,7 +25,10 @@ from siths_portal.lib import clock
 
 @dataclass(frozen=True)
 class GrantLine:
-    """A role of a person in one place. `last` is its last day; `begins` its first if that is to come; `rests` without a post."""
+    """A role of a person in one place. `last` is its last day; `begins` its first if that is to come; `rests` without a post.
+
+    `left`: it rests, and its holder has left the actor's scope, so that it can be ended and no more (ADR 0235).
+    """
 
     id: UUID
     person_id: UUID
@@ -40,7 +43,13 @@ class GrantLine:
     rests: bool
     opens_person: bool
     may_change: bool
+    left: bool
     version: int
+
+    @property
+    def may_end(self) -> bool:
+        """True if the actor may end it."""
+        return self.may_change or self.left
 
 
 @dataclass(frozen=True)
@@ -110,21 +119,27 @@ def of_person(*, actor: Actor, person_id: UUID | str) -> PersonRoles:
     return PersonRoles(head, made, qualifications.of_person(actor=actor, person_id=head.id))
 
 
-def grant(*, actor: Actor, grant_id: UUID | str) -> GrantLine:
-    """A role, for pages that change or end it. Raises NotFound (also for one that has ended), Forbidden (also for one's own)."""
+def grant(*, actor: Actor, grant_id: UUID | str, of_leavers: bool = False) -> GrantLine:
+    """A role, for pages that change or end it. Raises NotFound (also for one that has ended), Forbidden (also for one's own).
+
+    With `of_leavers` also one whose holder has `left`.
+    """
     row = _grants(actor).filter(pk=grant_id).first()
     if row is None:
         raise policy.not_found()
+    line = _line(actor, row)
+    if of_leavers and line.left:
+        return line
     policy.get(actor, Action.ASSIGN_ROLE, Person.objects.all(), row.person_id)
     policy.require_assignable(actor, Role(row.role), scope_path_of(row), protected_persons=row.protected_persons)
-    return _line(actor, row)
+    return line
 
 
 def alike(*, actor: Actor, line: GrantLine) -> list[GrantLine]:
     """The same role of the same person wherever the actor may end it, this one first."""
     rows = _grants(actor).filter(person_id=line.person_id, role=line.role, protected_persons=line.protected_persons)
     found = [_line(actor, row) for row in rows.exclude(pk=line.id).order_by("organisation__name", "pk")]
-    return [line, *(other for other in found if other.may_change)]
+    return [line, *(other for other in found if other.may_end)]
 
 
 def places_held(*, person_id: UUID, role: Role) -> set[UUID]:
@@ -162,8 +177,14 @@ def _line(actor: Actor, row: RoleGrant) -> GrantLine:
         rests=not row.awake,  # type: ignore[attr-defined]
         opens_person=opens,
         may_change=may_assign and opens,
+        left=may_assign and _has_left(actor, row),
         version=row.version,
     )
+
+
+def _has_left(actor: Actor, row: RoleGrant) -> bool:
+    out_of_sight = not (row.opens_person or row.awake)  # type: ignore[attr-defined]
+    return out_of_sight and not row.person.is_protected and row.person_id != actor.person_id
 
 
 def _group(code: str, protected: bool, found: Sequence[GrantLine]) -> RoleGroup:

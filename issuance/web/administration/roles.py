@@ -15,8 +15,9 @@ from issuance.authz import Actor, policy
 from issuance.authz.roles import ORGANISATION_ROLES
 from issuance.models import Organisation
 from issuance.queries.administration import ended_roles, places, role_words, roles
+from issuance.queries.administration.role_holders import Shown
 from issuance.queries.administration.roles import GrantLine
-from issuance.services import role_assignment
+from issuance.services import disclosures, role_assignment
 from issuance.web.administration.around import (
     Crumb,
     Link,
@@ -112,20 +113,24 @@ def role_end(request: HttpRequest, grant_id: UUID) -> HttpResponse:
     """Asks before a role ends, with `?alla=1` wherever the actor may end it; when posted, ends it. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     try:
-        line = roles.grant(actor=actor, grant_id=grant_id)
+        line = roles.grant(actor=actor, grant_id=grant_id, of_leavers=True)
     except NotFound:
         return _over(request, grant_id)
     lines = roles.alike(actor=actor, line=line) if request.GET.get("alla") == "1" else [line]
     if request.method != "POST":
-        head = roles.person(actor=actor, person_id=line.person_id)
         context = {"line": line, "lines": lines, "role": role_words.name(line.role), "in_force": _in_force(lines)}
+        if line.left:
+            return _of_leaver(
+                request, line.person_id, "administration/roles/end_left.html", context, _("Ta bort behörighetsroll")
+            )
+        head = roles.person(actor=actor, person_id=line.person_id)
         return person_page(request, "administration/roles/end.html", head, context)
     if step_up := recent_login(request):
         return step_up
     role_assignment.end_roles(actor=actor, grant_ids=[each.id for each in lines])
     done = _("Behörighetsrollen är borttagen. Personens inloggningar har avslutats.")
     messages.success(request, done if _in_force(lines) else _("Behörighetsrollen är borttagen innan den började gälla."))
-    return redirect("person_roles", line.person_id)
+    return redirect(_resting_url()) if line.left else redirect("person_roles", line.person_id)
 
 
 def _in_force(lines: Sequence[GrantLine]) -> bool:
@@ -136,8 +141,26 @@ def _in_force(lines: Sequence[GrantLine]) -> bool:
 def _over(request: HttpRequest, grant_id: UUID) -> HttpResponse:
     """Tells how a role ended that is no longer there to change or end. Raises NotFound, Forbidden."""
     found = ended_roles.ending(actor=actor_of(request), grant_id=grant_id)
+    if found.left:
+        heading, status = _("Rollen är avslutad"), Conflict.http_status
+        return _of_leaver(
+            request, found.person_id, "administration/roles/over_left.html", {"found": found}, heading, status=status
+        )
     head = roles.person(actor=actor_of(request), person_id=found.person_id)
     return person_page(request, "administration/roles/over.html", head, {"found": found}, status=Conflict.http_status)
+
+
+def _resting_url() -> str:
+    return f"{reverse('role_holders')}?visa={Shown.RESTING}"
+
+
+def _of_leaver(
+    request: HttpRequest, person_id: UUID, template: str, context: dict[str, Any], heading: str, *, status: int = 200
+) -> HttpResponse:
+    """A page on a role of one who has left, whose own page opens no more. That he is shown is noted before (ADR 0080)."""
+    disclosures.record(actor=actor_of(request), person_id=person_id, shown=disclosures.Shown.PERSON)
+    crumbs = [Crumb(_("Rollinnehavare"), _resting_url()), Crumb(heading)]
+    return page(request, template, {**context, "resting_url": _resting_url()}, heading=heading, crumbs=crumbs, status=status)
 
 
 def _ticked(typed: dict[str, str], name: str) -> dict[str, Any]:
