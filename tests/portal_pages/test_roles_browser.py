@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from issuance.authz import Role
 from issuance.domain.qualifications import QualificationKind
@@ -65,6 +65,47 @@ def test_a_role_from_the_organisation_and_its_end(world: Any, browser: Browser, 
         assert page.get_by_text("Innehavare: Bengt Persson").count() == 2
         look(page, "roller-organisation-historik")
     assert not person.role_grants.filter(valid_to=None).exists()
+
+
+def test_one_after_the_other_in_the_area(world: Any, browser: Browser, portal: str) -> None:
+    """By keyboard: a miss, another number, who was found is confirmed, places are ticked, and the page stays."""
+    people, hands = [world.post(given_name="Bengt", surname=name).person for name in ("Almén", "Ekblad")], Keyboard()
+    with logged_in(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
+        page.goto(portal + reverse("area", args=[world.area.id]))
+        hands.press(page.get_by_role("link", name="Lägg till roller"))
+        page.wait_for_url("**/lagg-till-roller/")
+        look(page, "roller-i-omradet")
+        field = page.get_by_label("Sök person")
+        hands.write(field, "Finns Inte")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("Ingen träff")).to_be_visible()
+        look(page, "roller-i-omradet-ingen")
+        expect(field).to_be_focused()
+        hands.write(field, people[0].identifiers.get().value)
+        expect(page.get_by_text("Ingen träff")).to_be_hidden()
+        hands.choose(page.get_by_label("ID-administratör", exact=True))
+        for place in ("Kliniken", "Staden"):
+            hands.choose(page.get_by_label(place, exact=True))
+        hands.press(page.get_by_role("button", name="Lägg till", exact=True))
+        expect(page.get_by_text("Rollen är inte tillagd än")).to_be_visible()
+        expect(page.get_by_label("Almén, Bengt")).to_be_checked()
+        look(page, "roller-i-omradet-traff")
+        hands.press(page.get_by_role("button", name="Lägg till", exact=True))
+        expect(
+            page.get_by_role("status").filter(has_text="Bengt Almén är ID-administratör i Kliniken och Staden.")
+        ).to_be_visible()
+        expect(field).to_be_focused()
+        expect(page.get_by_label("ID-administratör", exact=True)).to_be_checked()
+        look(page, "roller-i-omradet-nasta")
+        hands.write(field, "Ekblad")
+        page.keyboard.press("Enter")
+        expect(page.get_by_label("Ekblad, Bengt")).to_be_checked()
+        hands.choose(page.get_by_label("Regionen", exact=True))
+        hands.press(page.get_by_role("button", name="Lägg till", exact=True))
+        expect(page.get_by_role("status").filter(has_text="Bengt Ekblad är ID-administratör i Regionen.")).to_be_visible()
+        hands.press(page.get_by_role("link", name="Registrera utbildning", exact=True))
+        expect(page.get_by_role("heading", level=1)).to_have_text("Registrera utbildning eller personkontroll")
+    assert [person.role_grants.count() for person in people] == [2, 1]
 
 
 def test_places_in_the_tree_by_keyboard_alone(world: Any, browser: Browser, portal: str) -> None:
