@@ -2,8 +2,8 @@
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Final
 from uuid import UUID
 
 import structlog
@@ -23,7 +23,7 @@ from pki.models import (
     draw_status_versions,
 )
 from pki.signals import certificate_revoked
-from siths_portal.lib import clock, faults, jobs
+from siths_portal.lib import bulk, clock, faults, jobs
 from siths_portal.lib.errors import Invalid, NotFound
 
 log = structlog.get_logger(__name__)
@@ -161,8 +161,7 @@ def revoke(ids: Iterable[UUID], request: RevocationRequest, *, approval_request_
     but what replaces an OCSP responder: `plan_revocation` is for all but mass revocation. Raises Invalid, NotFound.
     """
     wanted = set(ids)
-    locked = Certificate.objects.filter(id__in=wanted).select_for_update(of=("self",), no_key=True)
-    rows = list(locked.defer("tbs_der").order_by("id"))
+    rows = _locked(wanted)
     if len(rows) != len(wanted):
         raise NotFound("certificate-unknown", "Certifikatet finns inte.")
     if request.reason == RevocationReason.CA_COMPROMISE:
@@ -171,11 +170,11 @@ def revoke(ids: Iterable[UUID], request: RevocationRequest, *, approval_request_
     actions = {row.id: action for row in rows if (action := _apply(row, request, now))}
     changed = [row for row in rows if row.id in actions]
     if changed:
-        Revocation.objects.bulk_create(_record(row, request, now, approval_request_id) for row in changed)
+        bulk.insert(_record(row, request, now, approval_request_id) for row in changed)
         # From here the CAs' rows are locked, and nobody issues.
         _number(changed)
         _update(changed)
-        Event.objects.bulk_create(_event(row, actions[row.id], request, now) for row in changed)
+        bulk.insert(_event(row, actions[row.id], request, now) for row in changed)
     if any(row.subject_ref.startswith("ocsp:") for row in changed):
         jobs.enqueue("pki.renew_responders", queue="pki")
     faults.point("pki.revoke.before-commit")
@@ -188,6 +187,32 @@ def revoke(ids: Iterable[UUID], request: RevocationRequest, *, approval_request_
     )
 
 
+@dataclass
+class _Row:
+    """What a revocation reads and changes of a certificate. The mapper's object of all columns costs five times the query."""
+
+    id: UUID
+    ca_id: int
+    serial: str
+    subject_ref: str
+    status: str
+    revoked_at: dt.datetime | None
+    reason: str
+    invalidity_date: dt.datetime | None
+    status_version: int
+
+
+_COLUMNS: Final = ", ".join(each.name for each in fields(_Row))
+
+
+def _locked(ids: set[UUID]) -> list[_Row]:
+    """The certificates that there are of these, locked in the order of their ids."""
+    statement = f"SELECT {_COLUMNS} FROM pki_certificate WHERE id = ANY(%s::uuid[]) ORDER BY id FOR NO KEY UPDATE"  # noqa: S608  (ours)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [[str(id_) for id_ in ids]])
+        return [_Row(*row) for row in cursor.fetchall()]
+
+
 def _refuse_holders(ids: set[UUID]) -> None:
     """RFC 5280 section 5.3.1: cACompromise tells of a CA's key."""
     if Certificate.objects.filter(authorities.ca_certificates(), id__in=ids).count() != len(ids):
@@ -198,7 +223,7 @@ def _refuse_holders(ids: set[UUID]) -> None:
         )
 
 
-def _apply(row: Certificate, request: RevocationRequest, now: dt.datetime) -> str:
+def _apply(row: _Row, request: RevocationRequest, now: dt.datetime) -> str:
     """Changes `row` as far as the request may, and names the event; empty if nothing changed."""
     if row.status == CertificateStatus.FAILED:
         return ""
@@ -219,9 +244,9 @@ def _apply(row: Certificate, request: RevocationRequest, now: dt.datetime) -> st
     return changed
 
 
-def _number(rows: list[Certificate]) -> None:
+def _number(rows: list[_Row]) -> None:
     """Gives each row its CA's next status version; CAs are locked in the order of their ids."""
-    by_ca: dict[int, list[Certificate]] = {}
+    by_ca: dict[int, list[_Row]] = {}
     for row in rows:
         by_ca.setdefault(row.ca_id, []).append(row)
     for ca_id in sorted(by_ca):
@@ -230,7 +255,7 @@ def _number(rows: list[Certificate]) -> None:
             row.status_version = first + offset
 
 
-def _update(rows: list[Certificate]) -> None:
+def _update(rows: list[_Row]) -> None:
     """Writes what `_apply` and `_number` changed in one statement, which takes a tenth of the time of `bulk_update`."""
     values = [(str(row.id), row.status, row.revoked_at, row.reason, row.invalidity_date, row.status_version) for row in rows]
     with connection.cursor() as cursor:
@@ -243,9 +268,9 @@ def _update(rows: list[Certificate]) -> None:
         )
 
 
-def _record(row: Certificate, request: RevocationRequest, now: dt.datetime, approval_request_id: UUID | None) -> Revocation:
+def _record(row: _Row, request: RevocationRequest, now: dt.datetime, approval_request_id: UUID | None) -> Revocation:
     return Revocation(
-        certificate=row,
+        certificate_id=row.id,
         received_at=request.received_at,
         decided_at=now,
         effective_at=row.revoked_at or now,
@@ -260,7 +285,7 @@ def _record(row: Certificate, request: RevocationRequest, now: dt.datetime, appr
     )
 
 
-def _event(row: Certificate, action: str, request: RevocationRequest, now: dt.datetime) -> Event:
+def _event(row: _Row, action: str, request: RevocationRequest, now: dt.datetime) -> Event:
     facts: dict[str, Any] = {
         "ca_id": row.ca_id,
         "serial": row.serial,
