@@ -234,7 +234,7 @@ class TestOneAfterTheOther:
     def test_what_the_role_needs_is_said_before_and_after(self, world: Any, address: str) -> None:
         client = client_of(world.officer(role=Role.RESPONSIBLE_ISSUER))
         before = text_of(client.get(address))
-        assert "behöver godkänd personkontroll och utbildning" in before
+        assert "Personkontroll och utbildning krävs av den som är" in before
         assert "i 30 dagar" in before
         person = world.post().person
         lacking = add(world, client, address, "id_administrator", number_of(person))

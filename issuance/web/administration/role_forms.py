@@ -60,8 +60,8 @@ class AddHolderForm(RoleForm):
     text = forms.CharField(
         label=_("Sök person"),
         help_text=_(
-            "Namn, helst efternamnet först. Eller person-id som ååååmmdd-xxxx, eller de sista tecknen i tjänste-id:t, minst tre "
-            "och med en siffra. Namn söks bara i dina egna organisationer."
+            "Efternamn, förnamn (i dina egna organisationer), person-id som ååååmmdd-xxxx, eller minst de tre sista tecknen i "
+            "tjänste-id:t, varav minst en siffra."
         ),
         required=False,
         max_length=100,
