@@ -157,6 +157,9 @@ across organisations (domain.md 5)."""
 READING = _VIEWING | _CONFIGURATION | {Action.VIEW_RECEIPT}
 """Actions that change nothing: an eID in the actor's scope shows its carrier for these alone."""
 
+CONFIGURING = _ISSUER_CONFIGURING | {Action.CREATE_ORGANISATION}
+"""Actions that set something up in a place: none of them is done in an organisation that is ended."""
+
 ASSIGNABLE: Mapping[Role, frozenset[Role]] = {
     Role.SYSTEM_ADMIN: GLOBAL_ROLES | AREA_ROLES,
     Role.RESPONSIBLE_ISSUER: ORGANISATION_ROLES,

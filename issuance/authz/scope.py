@@ -12,7 +12,7 @@ from django.db import models
 from django.db.models import BooleanField, Case, Exists, OuterRef, Q, When
 
 from issuance.authz.actor import Actor, Grant
-from issuance.authz.roles import EXTENDED_REACH, READING, SYSTEM_ALLOWED, Action
+from issuance.authz.roles import CONFIGURING, EXTENDED_REACH, READING, SYSTEM_ALLOWED, Action
 
 _Model = TypeVar("_Model", bound=models.Model, covariant=True)
 
@@ -28,7 +28,8 @@ class ScopeRule:
     `path` looks up a `scope_path`; `through` names a reverse relation that has it instead (a person's organisations).
     `shown_by` is a reverse relation whose rows in scope show this row, for reading only. `protected` looks up the flag of a
     protected person, `person` the attribute path to a person's id; `supplier` the column with the owning client's reference,
-    `queue` the rows that no supplier owns and any registered one may take.
+    `queue` the rows that no supplier owns and any registered one may take. `ended` is the column that tells when a place was
+    ended: nobody sets anything up there.
     """
 
     path: str
@@ -38,6 +39,7 @@ class ScopeRule:
     person: str = ""
     supplier: str = ""
     queue: Q = _NOTHING
+    ended: str = ""
 
 
 class Scoped(Protocol):
@@ -61,7 +63,7 @@ class ScopedQuerySet(models.QuerySet[_Model]):
     def _visible_to(self, actor: Actor, action: Action, row: OuterRef | UUID) -> Self:
         rule = cast(Scoped, self.model).scope
         if actor.kind == "system":
-            return self if action in SYSTEM_ALLOWED[actor.ref] else self.none()
+            return self.filter(_living(rule, action)) if action in SYSTEM_ALLOWED[actor.ref] else self.none()
         if actor.kind == "client":
             return self._supplied_by(actor, action, rule)
         if not any(grant.allows(action) for grant in actor.grants):
@@ -110,7 +112,7 @@ class ScopedQuerySet(models.QuerySet[_Model]):
             if rule.protected and not any(grant.protected_persons for grant in extended):
                 found &= Q(**{rule.protected: False})
             condition |= found
-        return condition
+        return condition & _living(rule, action)
 
     def _granted(self, grants: list[Grant], action: Action, rule: ScopeRule, row: OuterRef | UUID) -> Q:
         everyone = [grant for grant in grants if grant.protected_persons or not rule.protected]
@@ -153,6 +155,11 @@ class ScopedManager(models.Manager[_Model]):
     def with_rights(self, actor: Actor, actions: Iterable[Action]) -> ScopedQuerySet[_Model]:
         """All rows, each with what `actor` may do to it."""
         return self.get_queryset().with_rights(actor, actions)
+
+
+def _living(rule: ScopeRule, action: Action) -> Q:
+    """Rows of places that are not ended, where something would be set up; otherwise all."""
+    return Q(**{rule.ended: None}) if rule.ended and action in CONFIGURING else Q()
 
 
 def _outermost(scope_paths: list[str]) -> list[str]:

@@ -64,7 +64,8 @@ class CardCustomisation(models.Model):
 class Organisation(models.Model):
     """Organisation, or sub-organisation if it has a parent. `scope_path` is written by create and move alone.
 
-    Without a card customisation of its own the nearest one above holds.
+    Without a card customisation of its own the nearest one above holds. One that is ended (`closed_at`) is in its place, and
+    nothing new comes there.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id)
@@ -78,10 +79,11 @@ class Organisation(models.Model):
     customisation = models.ForeignKey(CardCustomisation, null=True, on_delete=models.PROTECT, related_name="organisations")
     scope_path = models.CharField(max_length=1000, unique=True)
     created_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)
     version = models.PositiveIntegerField(default=1, db_default=1)
 
     objects: ClassVar[ScopedManager["Organisation"]] = ScopedManager()
-    scope = ScopeRule(path="scope_path")
+    scope = ScopeRule(path="scope_path", ended="closed_at")
 
     class Meta:
         indexes = [models.Index(fields=["name", "id"], name="issuance_organisation_name")]

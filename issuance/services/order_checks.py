@@ -108,6 +108,9 @@ def require_customisation(organisation: Organisation) -> CardCustomisation:
 
 def ready_customisation(organisation: Organisation, customisation: CardCustomisation | None) -> CardCustomisation:
     """`customisation` if cards of the organisation can be made by it. Raises Conflict."""
+    if organisation.closed_at is not None:
+        message = "Organisationen är avslutad i portalen. Kort kan inte beställas för uppdraget."
+        raise Conflict("organisation-ended", message)
     if organisation.area.issuing_organisation_id is None:
         raise Conflict("area-without-issuer", "Utgivningsområdet saknar utgivande organisation.")
     if customisation is None or customisation.verified_at is None or not customisation.issuer_number:

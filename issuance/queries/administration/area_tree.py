@@ -32,9 +32,10 @@ class AreaTree:
 
 
 def tree(*, actor: Actor, area_id: UUID, text: str = "") -> AreaTree:
-    """The organisations of an area that the actor sees, by name on each level; with `text` those that have it in name or
-    number, or whose HSA-id begins with it, and those above them. One query."""
-    rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id).order_by("name", "pk")
+    """The organisations of an area that the actor sees, but for ended ones, by name on each level; with `text` those that have
+    it in name or number, or whose HSA-id begins with it, and those above them. One query."""
+    rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id, closed_at=None)
+    rows = rows.order_by("name", "pk")
     branches = {
         path: Branch(pk, name, organisation_number(number), hsa_id, matches(text, name, number, hsa_id))
         for pk, name, number, hsa_id, path in rows.values_list("pk", "name", "organisation_number", "hsa_id", "scope_path")

@@ -150,16 +150,16 @@ def _holders(area_id: UUID) -> dict[str, UUID]:
 def organisations_in(
     *, actor: Actor, area_id: UUID, order: Order, after: UUID | None = None, limit: int = paging.PAGE
 ) -> OrganisationPage:
-    """The organisations of an area that lie below no other, as far as the actor sees them."""
-    rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id, parent=None)
+    """The organisations of an area that lie below no other, as far as the actor sees them; without those that are ended."""
+    rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id, parent=None, closed_at=None)
     return _organisation_page(rows, order, after, limit)
 
 
 def organisations_below(
     *, actor: Actor, organisation_id: UUID, order: Order, after: UUID | None = None, limit: int = paging.PAGE
 ) -> OrganisationPage:
-    """The organisations directly below one, as far as the actor sees them."""
-    rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(parent=organisation_id)
+    """The organisations directly below one, as far as the actor sees them; without those that are ended."""
+    rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(parent=organisation_id, closed_at=None)
     return _organisation_page(rows, order, after, limit)
 
 
@@ -200,7 +200,7 @@ def office_line(row: Office) -> OfficeLine:
 
 def issuer_choices(*, area_id: UUID) -> list[tuple[str, str]]:
     """The organisations of an area that may issue in it, as choices of a form: ids and names."""
-    tops = Organisation.objects.filter(area=area_id, parent=None).order_by("name", "pk")
+    tops = Organisation.objects.filter(area=area_id, parent=None, closed_at=None).order_by("name", "pk")
     return [(str(pk), name) for pk, name in tops.values_list("pk", "name")]
 
 

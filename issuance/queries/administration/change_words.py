@@ -22,6 +22,8 @@ WHAT: Mapping[str, str] = {
     "organisation.created": _("Organisationen skapades"),
     "organisation.changed": _("Uppgifter ändrades"),
     "organisation.moved": _("Organisationen flyttades"),
+    "organisation.closed": _("Organisationen avslutades"),
+    "organisation.reopened": _("Organisationen återupptogs"),
     "organisation.fee_set": _("Abonnemangsavgift bestämdes"),
     "organisation.article_set": _("Beställningsbar artikel ändrades"),
     "organisation.receipt_text_set": _("Kvittenstext ändrades"),
@@ -79,6 +81,8 @@ FIELDS: Mapping[str, str] = {
     "generation": _("Produktgeneration"),
     "valid_to": _("Gäller till"),
     "verified_at": _("Verifierad"),
+    "closed_at": _("Avslutad"),
+    "reason": _("Skäl"),
     "protected_persons": _("Sekretess"),
 }
 """Names of fields and facts. What is not here stands in the log and is not shown."""
@@ -144,7 +148,7 @@ def value(field: str, given: Any, names: Names) -> str:
         return names.get((_REFERENCES[field], str(given)), gettext("utanför din behörighet"))
     if field == "organisation_number":
         return organisation_number(str(given))
-    if field in ("valid_from", "valid_to", "verified_at"):
+    if field in ("valid_from", "valid_to", "verified_at", "closed_at"):
         return _moment(str(given))
     if field in _CODES:
         return words.said(_CODES[field], str(given))

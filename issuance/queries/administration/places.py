@@ -42,7 +42,10 @@ class AreaHead:
 
 @dataclass(frozen=True)
 class OrganisationHead:
-    """An organisation, with the rights that the actor has in it; `above` are the organisations over it, the top one first."""
+    """An organisation, with the rights that the actor has in it; `above` are the organisations over it, the top one first.
+
+    In one that is `ended` nobody has a right to set anything up.
+    """
 
     id: UUID
     name: str
@@ -50,6 +53,7 @@ class OrganisationHead:
     area: Above
     above: tuple[Above, ...]
     rights: frozenset[Action]
+    ended: bool = False
 
     @property
     def is_sub_organisation(self) -> bool:
@@ -76,6 +80,7 @@ def organisation_head(*, actor: Actor, organisation_id: UUID | str) -> Organisat
         area=Above(row.area_id, row.area.name, is_seen(actor, row.area.scope_path)),
         above=tuple(Above(each.id, each.name, is_seen(actor, each.scope_path)) for each in above),
         rights=rights_on(row),
+        ended=row.closed_at is not None,
     )
 
 

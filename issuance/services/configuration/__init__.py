@@ -25,6 +25,14 @@ from issuance.services.configuration.customisations import (
     register_generic_customisation,
     verify_customisation,
 )
+from issuance.services.configuration.ending import (
+    REASON_LIMIT,
+    Hindrances,
+    end_organisation,
+    hindrances,
+    reopen_organisation,
+    require_place,
+)
 from issuance.services.configuration.fees import fee_version, set_subscription_fee
 from issuance.services.configuration.giving_up import Replacing, give_up_customisation, queued_with, replacing
 from issuance.services.configuration.moving import move_organisation, require_movable
@@ -52,9 +60,11 @@ from issuance.services.configuration.organisations import (
 from issuance.services.configuration.receipt_texts import set_receipt_text
 
 __all__ = [
+    "REASON_LIMIT",
     "ArticleData",
     "Change",
     "CustomisationData",
+    "Hindrances",
     "Making",
     "NewOrganisation",
     "OfficeAddress",
@@ -80,8 +90,10 @@ __all__ = [
     "edit_customisation",
     "edit_office",
     "edit_organisation",
+    "end_organisation",
     "fee_version",
     "give_up_customisation",
+    "hindrances",
     "is_ordered",
     "link_organisations",
     "lock_tree",
@@ -94,8 +106,10 @@ __all__ = [
     "register_article",
     "register_customisation",
     "register_generic_customisation",
+    "reopen_organisation",
     "replacing",
     "require_movable",
+    "require_place",
     "require_room",
     "segment",
     "set_receipt_text",

@@ -53,7 +53,7 @@ def edit_area(
 
 def _require_issuer(area: IssuingArea, organisation_id: UUID | None) -> None:
     """The organisation is locked, so that it is not moved away meanwhile."""
-    tops = Organisation.objects.select_for_update(of=("self",), no_key=True).filter(area=area, parent=None)
+    tops = Organisation.objects.select_for_update(of=("self",), no_key=True).filter(area=area, parent=None, closed_at=None)
     if organisation_id is None or not tops.filter(pk=organisation_id).exists():
         message = "Välj en av utgivningsområdets egna organisationer."
         raise Invalid("issuing-organisation", message, fields={"issuing_organisation": [message]})

@@ -43,6 +43,17 @@ def set_first_fee(*, actor: Actor, organisation: Organisation, charged: bool) ->
     _insert(actor, organisation, charged=charged, valid_from=clock.start_of_day(_day_of(organisation.created_at)))
 
 
+def end_fee(*, actor: Actor, organisation: Organisation) -> None:
+    """Ends the fee of an organisation that is ended in the caller's transaction: from today on, and whatever was to come."""
+    today = clock.today()
+    holds = SubscriptionFee.objects.filter(organisation=organisation, valid_from__lt=clock.start_of_day(today + _DAY))
+    last = holds.order_by("-valid_from").first()
+    coming = SubscriptionFee.objects.filter(organisation=organisation, charged=True).exclude(pk__in=holds.values("pk"))
+    days = [_day_of(each) for each in coming.order_by("valid_from").values_list("valid_from", flat=True)]
+    for day in [today, *days] if last is not None and last.charged else days:
+        _set_day(actor, organisation, charged=False, day=day, version=None)
+
+
 def fee_version(organisation_id: UUID) -> int:
     """How often the fee was set: a form carries it, so that of two who set one day the second is told."""
     return Event.objects.filter(subject_type="organisation", subject_ref=str(organisation_id), action=_FEE_SET).count()

@@ -40,7 +40,7 @@ def move_organisation(
     path = child_path(target, moved)
     after = {"parent_id": parent_id, "area_id": area_after, "scope_path": path}
     if area_after != moved.area_id:
-        _disconnect_offices(moved, actor)
+        disconnect_offices(moved, actor)
     _rewrite_paths(moved.scope_path, path, area_after)
     Organisation.objects.filter(pk=moved.pk).update(parent=parent_id, version=moved.version + 1)
     told = {"before": _as_facts(before), "after": _as_facts(after)}
@@ -82,9 +82,10 @@ def _rewrite_paths(before: str, after: str, area_id: UUID) -> None:
     below.update(scope_path=Concat(Value(after), Substr("scope_path", len(before) + 1)), area=area_id)
 
 
-def _disconnect_offices(moved: Organisation, actor: Actor) -> None:
-    """Offices belong to an area: what goes to another cannot choose them any more."""
-    connections = OrganisationOffice.objects.filter(organisation__scope_path__startswith=moved.scope_path)
+def disconnect_offices(top: Organisation, actor: Actor) -> None:
+    """Ends that an organisation and those below it may choose offices, in the caller's transaction: what goes to another area,
+    since offices belong to one, and what is ended."""
+    connections = OrganisationOffice.objects.filter(organisation__scope_path__startswith=top.scope_path)
     pairs = list(connections.order_by("id").values_list("office_id", "organisation_id"))
     connections.delete()
     Event.record_each(
