@@ -133,6 +133,74 @@ class TestAreaPage:
         assert at("area_issuer_add", area) in page.content.decode()
 
 
+class TestNextSteps:
+    """Nästa steg of an area counts which of its organisations lack what, and leads to where it is mended."""
+
+    @staticmethod
+    def steps(client: Client, row: Any) -> list[Any]:
+        return list(client.get(at("area" if isinstance(row, IssuingArea) else "organisation", row)).context["steps"])
+
+    def test_what_organisations_lack_is_counted(self, world: Any) -> None:
+        oak = world.organisation("Kommun Ek", "TST2120001562-1000", "2120001561", area=world.area)
+        world.organisation("Ekskolan", "TST2120001562-1001", "2120001561", area=world.area, parent=oak)
+        client = issuer(world)
+        found = {step.text: step.url for step in self.steps(client, world.area)}
+        assert found == {
+            "2 organisationer saknar kontor": at("organisation_offices", oak),
+            "2 organisationer saknar artiklar": at("area_articles", world.area),
+            "2 organisationer saknar kortanpassning": at("organisation_customisation", oak),
+            "5 organisationer saknar någon som beställer": at("area_role_add", world.area),
+        }
+        assert {url: client.get(url).status_code for url in found.values()} == dict.fromkeys(found.values(), 200)
+        assert "saknar någon" not in " ".join(step.text for step in self.steps(admin(world), world.area))  # gives no such role
+
+    def test_what_comes_from_above_is_not_lacking(self, world: Any) -> None:
+        oak = world.organisation("Kommun Ek", "TST2120001562-1000", "2120001561", area=world.area)
+        world.organisation("Ekskolan", "TST2120001562-1001", "2120001561", area=world.area, parent=oak)
+        for place in (oak, world.region):
+            RoleGrant.objects.create(
+                person=world.post().person, role="id_administrator", organisation=place, valid_from=clock.now()
+            )
+        card = CardCustomisation.objects.create(customisation_id="1000000001", name="Ek")
+        Organisation.objects.filter(pk=oak.pk).update(customisation=card)
+        configuration.connect_office(actor=SETUP, organisation_id=oak.id, office_id=world.office.id)
+        configuration.offer_article(actor=SETUP, organisation_id=oak.id, article_code="610", orderable=True)
+        texts = [step.text for step in self.steps(issuer(world), world.area)]
+        assert texts == [f"1 organisation saknar {what}" for what in ("kontor", "artiklar", "någon som beställer")]
+        configuration.close_office(actor=SETUP, office_id=world.office.id)
+        assert self.steps(issuer(world), world.area)[0].text == "5 organisationer saknar kontor"
+
+    def test_a_new_area_has_one_thing_to_press(self, world: Any) -> None:
+        area = configuration.create_area(actor=SETUP, name="Nytt område")
+        client = admin(world)
+        assert [step.text for step in self.steps(client, area) if step.now] == ["Skapa organisationen"]
+        button = f'<a class="ds-button" href="{at("organisation_new", area)}">Skapa organisationen</a>'
+        assert button in client.get(at("area", area)).content.decode()
+
+    def test_a_new_top_organisation_leads_to_its_sub_organisations(self, world: Any) -> None:
+        client, text = admin(world), "Skapa underorganisation"
+        new = world.organisation("Kommun Ek", "TST2120001562-1000", "2120001561", area=world.area)
+        assert text in [step.text for step in self.steps(client, new)]
+        below = world.organisation("Ekskolan", "TST2120001562-1001", "2120001561", area=world.area, parent=new)
+        for row in (new, below):
+            assert text not in [step.text for step in self.steps(client, row)]
+            assert client.get(at("organisation", row)).context["new_url"] == at("sub_organisation_new", row)
+        reader = client_of(world.officer(role=Role.GLOBAL_READER)).get(at("organisation", new))
+        assert reader.context["new_url"] == ""
+        assert text not in text_of(reader)
+
+    def test_many_organisations_ask_no_more(self, world: Any) -> None:
+        client = issuer(world)
+        oak = world.organisation("Kommun Ek", "TST2120001562-1000", "2120001561", area=world.area)
+        with CaptureQueriesContext(connection) as few:
+            client.get(at("area", world.area))
+        for number in range(20):
+            world.organisation(f"By {number}", f"TST2321000131-{8000 + number}", "2321000131", area=world.area, parent=oak)
+        with CaptureQueriesContext(connection) as more:
+            client.get(at("area", world.area))
+        assert len(few) == len(more) <= MOST_QUERIES
+
+
 class TestOrganisationPage:
     """Organisation as on the slides."""
 
@@ -289,6 +357,7 @@ class TestOneMore:
         again = client.post(address, {**self.NEW, "customisation": "generic"}, follow=True)
         assert "Underorganisationen Nykommun är skapad." in text_of(again)
         kept = {"country": "NO", "customisation": "generic", "name": "", "hsa_id": "", "organisation_number": "232100-0131"}
+        kept |= {"same_articles": "False"}
         assert fields_of(again).items() >= kept.items()
 
     def test_what_is_wrong_comes_first_and_an_odd_address_keeps_nothing(self, world: Any) -> None:

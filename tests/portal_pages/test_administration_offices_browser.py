@@ -43,8 +43,9 @@ def walk(page: Page, portal: str, hands: Hands, see: Any, world: Any) -> None:
     hands.press(button(page, "Skapa"))
     refused(page, see, "postal code refused")
     hands.write(page.get_by_label("Postnummer"), "50180")
+    hands.choose(page.get_by_label("Regionen", exact=True))
     hands.press(button(page, "Skapa"))
-    told(page, "Kontoret är skapat.")
+    told(page, "Kontoret är skapat. Det är kopplat till 1 organisation.")
     see.look(page, "office")
     hands.press(page.get_by_role("link", name="Koppla organisation").first)
     hands.press(button(page, "Koppla"))
@@ -80,7 +81,7 @@ def walk(page: Page, portal: str, hands: Hands, see: Any, world: Any) -> None:
 def check(world: Any) -> None:
     made = Office.objects.get(name="Borås stad (15)")
     assert (made.invoice_comment, made.postal_code, made.closed_at is not None) == ("Borås", "501 80", True)
-    assert set(made.organisations.all()) == {world.city, world.clinic}
+    assert set(made.organisations.all()) == {world.region, world.city, world.clinic}
     assert world.clinic not in world.office.organisations.all()
 
 

@@ -1,16 +1,77 @@
-"""What an organisation still lacks before cards can be ordered in it."""
+"""What an organisation, or the organisations of an area, still lack before cards can be ordered in them."""
 
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
-from issuance.authz import Role
+from issuance.authz import Action, Actor, Role
 from issuance.authz.roles import ALLOWED, ISSUING, ORGANISATION_ROLES
-from issuance.models import Organisation, OrganisationArticle, RoleGrant
+from issuance.models import Organisation, OrganisationArticle, OrganisationOffice, RoleGrant
 from issuance.queries.administration.places import paths_above
 from issuance.services.actors import in_force
 
 _CLERKS = [role.value for role in Role if role in ORGANISATION_ROLES and ALLOWED[role] & ISSUING]
+
+
+@dataclass(frozen=True)
+class Lacking:
+    """How many organisations lack a thing, and the first of them in the order of the tree; None where none does."""
+
+    count: int = 0
+    first: UUID | None = None
+
+
+@dataclass(frozen=True)
+class AreaLacks:
+    """What organisations of an area lack. A card customisation and people who order are there from above too."""
+
+    offices: Lacking
+    articles: Lacking
+    customisations: Lacking
+    clerks: Lacking
+
+
+def of_area(*, actor: Actor, area_id: UUID) -> AreaLacks:
+    """What the organisations of an area that the actor sees lack. Two queries, however many they are.
+
+    Whether people order in them is asked of roles over all of them, whatever the actor may see of the people.
+    """
+    rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id)
+    offered = OrganisationArticle.objects.filter(organisation=OuterRef("pk"), orderable=True)
+    connected = OrganisationOffice.objects.filter(organisation=OuterRef("pk"), office__closed_at=None)
+    asked = rows.annotate(has_articles=Exists(offered), has_offices=Exists(connected)).order_by("name", "pk")
+    found = [_Row(*row) for row in asked.values_list("pk", "scope_path", "customisation_id", "has_articles", "has_offices")]
+    found.sort(key=lambda row: row.path.count("/"))  # stable: by name on each level
+    drawn = {row.path for row in found if row.customisation is not None}
+    clerks = RoleGrant.objects.filter(organisation__area=area_id, role__in=_CLERKS)
+    served = set(in_force(clerks).values_list("organisation__scope_path", flat=True)) if found else set()
+    return AreaLacks(
+        offices=_lacking(row for row in found if not row.has_offices),
+        articles=_lacking(row for row in found if not row.has_articles),
+        customisations=_lacking(row for row in found if not _is_under(row.path, drawn)),
+        clerks=_lacking(row for row in found if not _is_under(row.path, served)),
+    )
+
+
+@dataclass(frozen=True)
+class _Row:
+    id: UUID
+    path: str
+    customisation: UUID | None
+    has_articles: bool
+    has_offices: bool
+
+
+def _is_under(path: str, places: Collection[str]) -> bool:
+    """Whether the organisation with this path, or one above it, is among `places`."""
+    return path in places or any(above in places for above in paths_above(path))
+
+
+def _lacking(rows: Iterable[_Row]) -> Lacking:
+    ids = [row.id for row in rows]
+    return Lacking(len(ids), ids[0] if ids else None)
 
 
 def has_articles(organisation_id: UUID) -> bool:

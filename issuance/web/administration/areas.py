@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from issuance.authz import Action, policy
-from issuance.queries.administration import areas, paging, places
+from issuance.queries.administration import areas, ending, paging, places
 from issuance.services import configuration
 from issuance.web.administration import next_steps
 from issuance.web.administration.around import (
@@ -55,13 +55,14 @@ def area(request: HttpRequest, area_id: UUID) -> HttpResponse:
             row(_("Fakturareferens"), facts.invoice_reference),
         ],
         "incomplete": not issuer and Action.CREATE_ORGANISATION not in head.rights,
-        "steps": list(next_steps.of_area(head, facts, organisations=bool(found.rows), offices=bool(offices.rows))),
+        "steps": list(next_steps.of_area(actor, head, facts, organisations=bool(found.rows), offices=bool(offices.rows))),
         "issuers": facts.responsible_issuers,
         "head": head,
         "organisations": found.rows,
         "columns": columns(request, order, [*headings, ("", _("Utgivningsområde"))]),
         "next_url": next_url(request, found.after, order),
         "first_url": first_url(request, order),
+        "ended": ending.ended_in(actor=actor, area_id=area_id),
         "offices": offices.rows,
         "offices_next_url": next_url(request, offices.after, parameter="kontor_efter", fragment="kontor"),
         "offices_first_url": first_url(request, parameter="kontor_efter", fragment="kontor"),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from issuance.authz import Action, Actor, Role
 from issuance.authz.roles import ASSIGNABLE
@@ -16,32 +17,71 @@ from issuance.queries.administration.places import AreaHead, OrganisationHead
 
 @dataclass(frozen=True)
 class NextStep:
-    """Something to do: `text` leads to `url`; `why` says what for, or who does it."""
+    """Something to do: `text` leads to `url`; `why` says what for, or who does it. `now`: nothing else can be done before it."""
 
     text: str
     url: str
     why: str
+    now: bool = False
 
 
-def of_area(head: AreaHead, facts: AreaFacts, *, organisations: bool, offices: bool) -> Iterator[NextStep]:
-    """The steps of an area. `organisations` and `offices`: whether it has any."""
+def of_area(actor: Actor, head: AreaHead, facts: AreaFacts, *, organisations: bool, offices: bool) -> Iterator[NextStep]:
+    """The steps of an area, of its organisations one for each thing that some lack. `organisations` and `offices`: whether it has
+    any."""
     administers = Action.CREATE_ORGANISATION in head.rights
     if administers and not facts.issuing_organisation_id:
         why = _("Området har ingen utgivande organisation, så kort kan inte beställas.")
         if organisations:
             yield NextStep(_("Välj utgivande organisation"), reverse("area_edit", args=[head.id]), why)
         else:
-            yield NextStep(_("Skapa organisationen"), reverse("organisation_new", args=[head.id]), why)
+            yield NextStep(_("Skapa organisationen"), reverse("organisation_new", args=[head.id]), why, now=True)
     if administers and not facts.responsible_issuers:
         why = _("Området har ingen ansvarig utgivare, som delar ut rollerna i organisationerna.")
         yield NextStep(_("Utse ansvarig utgivare"), reverse("area_issuer_add", args=[head.id]), why)
     if Action.EDIT_OFFICE in head.rights and organisations and not offices:
         why = _("Ett kontor väljs vid varje beställning och styr fakturaraden.")
         yield NextStep(_("Skapa kontor"), reverse("office_new", args=[head.id]), why)
+    if organisations and head.rights & {Action.LINK_OFFICE, Action.CHOOSE_ARTICLES}:
+        lacks = readiness.of_area(actor=actor, area_id=head.id)
+        yield from _of_places(head, lacks, offices=offices, gives_clerks=_gives_clerks(actor, head))
 
 
-def of_organisation(actor: Actor, head: OrganisationHead, found: OrganisationFacts, *, offices: bool) -> Iterator[NextStep]:
-    """The steps of an organisation. `offices`: whether one is connected."""
+def _of_places(head: AreaHead, lacks: readiness.AreaLacks, *, offices: bool, gives_clerks: bool) -> Iterator[NextStep]:
+    """What some of an area's organisations lack, each with how many they are."""
+    if Action.LINK_OFFICE in head.rights and offices and (first := lacks.offices.first):
+        text = ngettext("{n} organisation saknar kontor", "{n} organisationer saknar kontor", lacks.offices.count)
+        why = _("Utan ett kopplat kontor kan inga kort beställas.")
+        yield NextStep(text.format(n=lacks.offices.count), reverse("organisation_offices", args=[first]), why)
+    if Action.CHOOSE_ARTICLES in head.rights and lacks.articles.count:
+        text = ngettext("{n} organisation saknar artiklar", "{n} organisationer saknar artiklar", lacks.articles.count)
+        why = _("Ingen artikel är vald, så det finns inget kort att beställa.")
+        yield NextStep(text.format(n=lacks.articles.count), reverse("area_articles", args=[head.id]), why)
+    if Action.CHOOSE_ARTICLES in head.rights and (first := lacks.customisations.first):
+        count = lacks.customisations.count
+        text = ngettext("{n} organisation saknar kortanpassning", "{n} organisationer saknar kortanpassning", count)
+        why = _(
+            "Den gäller även underorganisationer utan egen. Kortleverantören lägger in den, och ansvarig utgivare verifierar den."
+        )
+        yield NextStep(text.format(n=count), reverse("organisation_customisation", args=[first]), why)
+    if gives_clerks and lacks.clerks.count:
+        count = lacks.clerks.count
+        text = ngettext("{n} organisation saknar någon som beställer", "{n} organisationer saknar någon som beställer", count)
+        why = _("Ingen ID-administratör eller biträdande utgivare når dit.")
+        yield NextStep(text.format(n=count), reverse("area_role_add", args=[head.id]), why)
+
+
+def of_organisation(
+    actor: Actor, head: OrganisationHead, found: OrganisationFacts, *, offices: bool, below: bool
+) -> Iterator[NextStep]:
+    """The steps of an organisation. `offices`: whether one is connected; `below`: whether it has sub-organisations."""
+    lacks = list(_lacked_by(actor, head, found, offices=offices))
+    yield from lacks
+    if lacks and not below and not head.is_sub_organisation and Action.CREATE_SUB_ORGANISATION in head.rights:
+        why = _("Frivilligt: för en del av organisationen med egen behörighet eller egen logotyp på korten.")
+        yield NextStep(_("Skapa underorganisation"), reverse("sub_organisation_new", args=[head.id]), why)
+
+
+def _lacked_by(actor: Actor, head: OrganisationHead, found: OrganisationFacts, *, offices: bool) -> Iterator[NextStep]:
     if Action.LINK_OFFICE in head.rights and not offices:
         why = _("Utan ett kopplat kontor kan inga kort beställas för organisationens användare.")
         yield NextStep(_("Koppla kontor"), reverse("organisation_offices", args=[head.id]), why)
@@ -56,6 +96,6 @@ def of_organisation(actor: Actor, head: OrganisationHead, found: OrganisationFac
         yield NextStep(_("Lägg till behörighetsroll"), reverse("organisation_role_add", args=[head.id]), why)
 
 
-def _gives_clerks(actor: Actor, head: OrganisationHead) -> bool:
+def _gives_clerks(actor: Actor, head: AreaHead | OrganisationHead) -> bool:
     given = (ASSIGNABLE.get(grant.role, frozenset()) for grant in actor.grants)
     return Action.ASSIGN_ROLE in head.rights and any(Role.ID_ADMINISTRATOR in roles for roles in given)

@@ -29,6 +29,7 @@ from issuance.web.administration.around import (
     row,
 )
 from issuance.web.administration.editing import another_asked, answered, at_first_field, initial
+from issuance.web.administration.ending import ended_context
 from issuance.web.administration.forms import FeeForm, OrganisationForm
 from issuance.web.administration.frames import area_page, may_change, organisation_page
 from siths_portal.lib import clock
@@ -50,7 +51,12 @@ def organisation(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
     headings = [("namn", _("Organisationsnamn")), ("id", _("Organisations-id")), ("", _("Tillhör organisation"))]
     context = {
         "head": head,
-        "steps": list(next_steps.of_organisation(actor, head, found, offices=bool(offices.rows or offices.after))),
+        "steps": list(
+            next_steps.of_organisation(
+                actor, head, found, offices=bool(offices.rows or offices.after), below=bool(below.rows or below.after)
+            )
+        ),
+        **ended_context(request, head),
         "facts": list(_facts(head, found)),
         "offices": offices.rows,
         "offices_next_url": next_url(request, offices.after, parameter="kontor_efter", fragment="kontor"),
@@ -59,7 +65,7 @@ def organisation(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
         "columns": columns(request, order, [*headings, ("", _("Utgivningsområde"))]),
         "next_url": next_url(request, below.after, order),
         "first_url": first_url(request, order),
-        "may_add": Action.CREATE_SUB_ORGANISATION in head.rights,
+        "new_url": reverse("sub_organisation_new", args=[head.id]) if Action.CREATE_SUB_ORGANISATION in head.rights else "",
         "edit_url": reverse("organisation_edit", args=[head.id]) if may_change(head) else "",
     }
     return organisation_page(request, "administration/organisation.html", head, context, here="organisation")
@@ -74,7 +80,11 @@ def _facts(head: OrganisationHead, found: OrganisationFacts) -> list[dict[str, A
         row(_("Land"), found.country),
         row(_("Län"), found.county),
         row(_("Organisationsnamn"), found.name),
-        row(_("Utfärdarnummer"), found.customisation.issuer_number),
+        row(
+            _("Utfärdarnummer"),
+            found.customisation.issuer_number
+            or _("Saknas. Fyra siffror från kortleverantören, som förvaltningen lägger in i kortanpassningen."),
+        ),
         row(_("Abonnemangsavgift"), _fee(head, found)),
         row(_("Anslutning"), _connection(head, found)),
         row(
@@ -157,7 +167,7 @@ def _like_the_one_before(request: HttpRequest, actor: Actor) -> dict[str, Any]:
     if before is None:
         return {}
     found = organisations.organisation_facts(actor=actor, organisation_id=before)
-    kept = {"country": found.country, "county": found.county}
+    kept: dict[str, Any] = {"country": found.country, "county": found.county, "same_articles": readiness.has_articles(before)}
     kept["customisation"] = OrganisationForm.as_typed("customisation_id", found.customisation_id)
     if found.charged is not None:
         kept["charged"] = "yes" if found.charged else "no"
@@ -205,11 +215,11 @@ def sub_organisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRes
             area_id=head.area.id,
             parent_id=organisation_id,
             generic_customisation=given.get("customisation") == "generic",
+            same_articles=given.get("same_articles", False),
             **vars(OrganisationForm.data_of(given)),
         ),
         first=lambda: {**like_parent, "organisation_number": number, **_like_the_one_before(request, actor)},
     )
-            same_articles=given.get("same_articles", False),
     if made is not None:
         texts = _("Underorganisationen är skapad."), _("Underorganisationen {name} är skapad.")
         messages.success(request, _told(request, made, *texts))
