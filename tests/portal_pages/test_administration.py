@@ -169,6 +169,8 @@ class TestNextSteps:
         assert texts == [f"1 organisation saknar {what}" for what in ("kontor", "artiklar", "någon som beställer")]
         configuration.close_office(actor=SETUP, office_id=world.office.id)
         assert self.steps(issuer(world), world.area)[0].text == "5 organisationer saknar kontor"
+        Organisation.objects.filter(pk=world.clinic.pk).update(closed_at=clock.now())
+        assert self.steps(issuer(world), world.area)[0].text == "4 organisationer saknar kontor"
 
     def test_a_new_area_has_one_thing_to_press(self, world: Any) -> None:
         area = configuration.create_area(actor=SETUP, name="Nytt område")

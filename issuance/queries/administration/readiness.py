@@ -34,11 +34,11 @@ class AreaLacks:
 
 
 def of_area(*, actor: Actor, area_id: UUID) -> AreaLacks:
-    """What the organisations of an area that the actor sees lack. Two queries, however many they are.
+    """What the organisations of an area that the actor sees lack, but for ended ones. Two queries, however many they are.
 
     Whether people order in them is asked of roles over all of them, whatever the actor may see of the people.
     """
-    rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id)
+    rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id, closed_at=None)
     offered = OrganisationArticle.objects.filter(organisation=OuterRef("pk"), orderable=True)
     connected = OrganisationOffice.objects.filter(organisation=OuterRef("pk"), office__closed_at=None)
     asked = rows.annotate(has_articles=Exists(offered), has_offices=Exists(connected)).order_by("name", "pk")
