@@ -162,8 +162,15 @@ ROWS: list[Row] = [
     ),
     *(
         Row(name, method, right, organisation, ok=ok, places=places, case=case)
-        for name in ("organisation_edit", "organisation_move")
+        for name in ("organisation_edit", "organisation_move", "organisation_end")
         for method, ok in (("GET", 200), ("POST", 422))
+        for right, places, case in (
+            (Action.CREATE_SUB_ORGANISATION, SUB_ORGANISATIONS, "below another"),
+            (Action.CREATE_ORGANISATION, TOP_ORGANISATIONS, "at the top"),
+        )
+    ),
+    *(
+        Row("organisation_reopen", "POST", right, organisation, ok=302, places=places, case=case)
         for right, places, case in (
             (Action.CREATE_SUB_ORGANISATION, SUB_ORGANISATIONS, "below another"),
             (Action.CREATE_ORGANISATION, TOP_ORGANISATIONS, "at the top"),

@@ -113,6 +113,8 @@ def organisation_page(
 ) -> HttpResponse:
     """A page on an organisation: a tab, or with `step` a page below it. `here` is the name of its address."""
     kind = _("Underorganisation") if head.is_sub_organisation else _("Organisation")
+    if head.ended:
+        kind = _("Avslutad organisation")
     return page(
         request,
         template,
@@ -174,6 +176,8 @@ def _changing(head: OrganisationHead) -> Iterator[Link]:
         yield Link(str(text), reverse(name, args=[head.id]), not reason, reason)
     if Action.CREATE_ORGANISATION in head.rights and not head.is_sub_organisation:
         yield Link(str(_("Ändra abonnemangsavgift")), reverse("organisation_fee", args=[head.id]))
+    if not reason:
+        yield Link(str(_("Avsluta organisationen")), reverse("organisation_end", args=[head.id]))
 
 
 def _tabs(entries: Sequence[tuple[str, Promise]], pk: Any, here: str) -> list[Tab]:

@@ -1,0 +1,129 @@
+"""An organisation is ended and taken up again over HTTP, and in Chromium (ADR 0222)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from issuance.authz import Role
+from issuance.models import Organisation, RoleGrant
+from tests.e2e.hands import Hands, Keyboard, Mouse
+from tests.e2e.looking import Looker
+from tests.issuance.test_ended_organisations import end, ward
+from tests.lib.faces import serving
+from tests.portal_pages.test_administration import MOST_QUERIES, admin, at, client_of, issuer
+from tests.portal_pages.test_administration_browser import told
+from tests.portal_pages.test_person import text_of
+from tests.portal_pages.test_pki_browser import Blind, button
+from tests.portal_pages.test_search_browser import desk
+
+END, REOPEN = "organisation_end", "organisation_reopen"
+
+
+def test_it_is_ended_with_a_reason_and_taken_up_again(world: Any) -> None:
+    client, page = issuer(world), at("organisation", world.clinic)
+    assert at(END, world.clinic) in client.get(page).content.decode()
+    asked = text_of(client.get(at(END, world.clinic)))
+    assert "Kontoren som är kopplade till den kopplas bort." in asked
+    assert "Abonnemangsavgiften" not in asked
+    assert client.post(at(END, world.clinic), {"reason": ""}).status_code == 422
+    ended = client.post(at(END, world.clinic), {"reason": "Fel nivå"}, follow=True)
+    text = text_of(ended)
+    for each in ("Avslutad organisation", "Organisationen är avslutad.", "av HANDLÄGGARE PROVSSON", "Skäl: Fel nivå"):
+        assert each.casefold() in text.casefold()
+    for name in ("organisation_edit", "organisation_move", "organisation_articles", "sub_organisation_new", END):
+        assert at(name, world.clinic) not in ended.content.decode()
+    assert client.get(at(END, world.clinic)).url == page
+    assert "Skäl: Fel nivå" in text_of(client.get(at("organisation_history", world.clinic)))
+    again = client.post(at(REOPEN, world.clinic), follow=True)
+    assert "Organisationen är återupptagen." in text_of(again)
+    assert at(END, world.clinic) in again.content.decode()
+
+
+def test_lists_leave_it_out_and_its_area_names_it_apart(world: Any) -> None:
+    end(world.clinic)
+    client = issuer(world)
+    area = client.get(at("area", world.area))
+    assert [line.name for line in area.context["ended"]] == ["Kliniken"]
+    assert "1 avslutad organisation" in text_of(area)
+    for name, place in (("area_tree", world.area), ("area_articles", world.area), ("office_connect", world.office)):
+        assert "Kliniken" not in text_of(client.get(at(name, place))), name
+    assert not client.get(at("organisation", world.region)).context["organisations"]
+    end(world.city)
+    own = admin(world).get(at("area_edit", world.area))
+    assert "Staden" not in text_of(own)
+
+
+def test_what_lives_on_it_is_named_with_the_way_to_mend_it(world: Any, django_assert_max_num_queries: Any) -> None:
+    ward(world)
+    world.order(world.post(world.clinic))
+    world.officer(world.clinic)
+    client = issuer(world)
+    with django_assert_max_num_queries(MOST_QUERIES):
+        page = client.get(at(END, world.clinic))
+    assert [bool(each.url) for each in page.context["against"]] == [True] * 4
+    assert "Varför avslutas" not in text_of(page)
+    sent = client.post(at(END, world.clinic), {"reason": "Fel"})
+    assert (sent.status_code, "kan inte avslutas än" in text_of(sent)) == (409, True)
+    top = admin(world).get(at(END, world.region))
+    assert at("area_edit", world.area) in top.content.decode()
+
+
+def test_one_below_an_ended_one_waits_for_it(world: Any) -> None:
+    below = ward(world)
+    end(below)
+    end(world.clinic)
+    client = issuer(world)
+    assert "Organisationen ovanför är avslutad." in text_of(client.get(at("organisation", below)))
+    assert "Återuppta den först." in text_of(client.post(at(REOPEN, below), follow=True))
+    assert Organisation.objects.get(pk=below.pk).closed_at
+
+
+def test_who_may_not_is_not_offered_it(world: Any) -> None:
+    reader = client_of(world.officer(role=Role.GLOBAL_READER))
+    for row, client in ((world.city, issuer(world)), (world.clinic, reader)):
+        assert at(END, row) not in client.get(at("organisation", row)).content.decode()
+        end(row)
+        assert "Återuppta organisationen" not in text_of(client.get(at("organisation", row)))
+        assert client.post(at(REOPEN, row)).status_code == 403
+
+
+@pytest.fixture(scope="module")
+def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving("portal", tmp_path_factory.mktemp("portal") / "log") as url:
+        yield url
+
+
+def walk(page: Page, portal: str, hands: Hands, see: Any, world: Any) -> None:
+    """The issuer ends a role that hinders, then the clinic, finds it in the area and takes it up again."""
+    world.officer(world.clinic)
+    page.goto(f"{portal}/administrera/organisation/{world.clinic.id}/")
+    hands.press(page.get_by_role("link", name="Avsluta organisationen"))
+    page.get_by_role("link", name="Ta bort rollerna").wait_for()
+    see.look(page, "hindered")
+    RoleGrant.objects.filter(organisation=world.clinic).delete()
+    page.reload()
+    hands.write(page.get_by_label("Varför avslutas organisationen?"), "Upplagd av misstag")
+    see.look(page, "asked")
+    hands.press(button(page, "Avsluta organisationen"))
+    told(page, "Organisationen är avslutad.")
+    see.look(page, "ended")
+    page.goto(f"{portal}/administrera/utgivningsomrade/{world.area.id}/")
+    hands.press(page.locator("summary", has_text="1 avslutad organisation"))
+    see.look(page, "listed")
+    hands.press(page.get_by_role("link", name="Kliniken"))
+    hands.press(button(page, "Återuppta organisationen"))
+    told(page, "Organisationen är återupptagen.")
+
+
+def test_by_mouse_and_looked_at(world: Any, portal: str, browser: Browser) -> None:
+    eye = Looker("ended-organisations")
+    with desk(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
+        eye.follow(page.context)
+        walk(page, portal, Mouse(), eye, world)
+
+
+def test_by_keyboard_alone(world: Any, portal: str, browser: Browser) -> None:
+    with desk(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
+        walk(page, portal, Keyboard(), Blind(), world)
