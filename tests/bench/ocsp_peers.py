@@ -104,7 +104,8 @@ def cfssl(corpus: Corpus) -> Iterator[Server]:
 class Openssl:
     """`openssl ocsp -multi 2`, which signs each answer and takes a connection a request.
 
-    Begun anew for each run: it may go round in circles after a connection that was closed unused, as at a run's end.
+    Begun anew for each run, and ended with it: it goes round in circles after a connection that was closed unused, as at a run's
+    end, and would take a core or two from whatever is measured next.
     """
 
     def __init__(self, corpus: Corpus) -> None:
@@ -147,6 +148,7 @@ class Openssl:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.kill()
             self._process.wait(30)
+            self._process = None
             wait_for(lambda: not listens(self.port))
 
 
@@ -155,7 +157,7 @@ def openssl(corpus: Corpus) -> Iterator[Server]:
     """On its own terms."""
     made = Openssl(corpus)
     try:
-        yield Server(f"http://127.0.0.1:{made.port}", 0, corpus.posts, close=True, before=made.begin)
+        yield Server(f"http://127.0.0.1:{made.port}", 0, corpus.posts, close=True, before=made.begin, after=made.end)
     finally:
         made.end()
 
