@@ -12,7 +12,7 @@ from issuance import tasks
 from issuance.authz import Role
 from issuance.domain.qualifications import QualificationKind
 from issuance.models import Event, Person, PersonScope, Post, Qualification, RoleGrant
-from issuance.queries.administration import role_holders
+from issuance.queries.administration import paging, role_holders
 from issuance.queries.administration.role_holders import RoleTold, Shown
 from issuance.services import qualifications, role_assignment
 from siths_portal.lib import clock
@@ -125,6 +125,34 @@ class TestHolders:
         assert [row.name.split(",")[0] for row in rows] == names
         expected = {Shown.FOLLOW_UP: {"due_soon", "due", "blocked"}, Shown.BLOCKED: {"blocked"}}.get(shown)
         assert expected is None or {row.standing.code for row in found.rows if row.standing} <= expected
+
+    @pytest.mark.parametrize(
+        ("asked", "names"),
+        [
+            ("namn", "Aldrig Gäller Snart Stopp Ute"),
+            ("-namn", "Ute Stopp Snart Gäller Aldrig"),
+            ("kontroll", "Aldrig Stopp Ute Snart Gäller"),
+            ("-utbildning", "Gäller Snart Ute Stopp Aldrig"),
+        ],
+    )
+    def test_each_column_orders_the_list_over_pages(self, world: Any, asked: str, names: str) -> None:
+        self.standing(world)
+        assign(world, world.post(surname="Aldrig").person)
+        issuer, found, after = issuer_of(world), [], None
+        order = paging.order_of(asked, role_holders.COLUMNS, role_holders.USUAL.key)
+        for _ in range(5):
+            page = role_holders.holders(actor=issuer, role="id_administrator", order=order, after=after, limit=1)
+            found += [row.name.split(",")[0] for row in page.rows]
+            after = page.after
+        assert after is None
+        assert found == names.split()
+
+    def test_the_heads_keep_what_is_chosen(self, world: Any) -> None:
+        self.standing(world)
+        address = reverse("role_holders")
+        page = client_of(issuer_of(world)).get(f"{address}?visa=folj-upp&ordning=-utbildning").content.decode()
+        assert f'aria-sort="descending"><a class="sort" href="{address}?visa=folj-upp&amp;ordning=utbildning">' in page
+        assert '<input type="hidden" name="ordning" value="-utbildning">' in page
 
     def test_only_holders_in_reach_and_only_their_roles_there(self, world: Any) -> None:
         person = world.post(world.clinic, surname="Klinikus").person

@@ -15,6 +15,7 @@ from issuance.authz.roles import QUALIFIED_ROLES
 from issuance.domain.qualifications import QualificationKind
 from issuance.models import Person, Qualification, RoleGrant
 from issuance.queries.administration import paging, qualifications, role_reach, role_words
+from issuance.queries.administration.paging import Order
 from issuance.queries.administration.qualifications import KindLine, StandingView
 from issuance.queries.role_places import place_of
 from issuance.services import actors
@@ -82,19 +83,34 @@ class Shown(StrEnum):
     RESTING = "vilande"
 
 
+COLUMNS = {"namn": "sort_name", "kontroll": "check_passed", "utbildning": "training_passed"}
+"""What the list can be ordered by. Who never had a person check or training comes as if it were longest ago."""
+
+_NEVER = dt.date(1, 1, 1)
+USUAL = Order("namn")
+
+
 def holders(
-    *, actor: Actor, shown: Shown = Shown.ALL, role: str = "", after: UUID | None = None, limit: int = paging.PAGE
+    *,
+    actor: Actor,
+    shown: Shown = Shown.ALL,
+    role: str = "",
+    order: Order = USUAL,
+    after: UUID | None = None,
+    limit: int = paging.PAGE,
 ) -> HolderPage:
-    """Role holders in the actor's scope by name: all, those to follow up, those who may not issue, or those whose role rests.
+    """Role holders in the actor's scope: all, those to follow up, those who may not issue, or those whose role rests.
 
     Raises Forbidden.
     """
     people = _people(actor, shown, role).annotate(
+        check_passed=_passed(QualificationKind.PERSON_CHECK),
+        training_passed=_passed(QualificationKind.TRAINING),
         held=actors.newest_qualifications("pk"),
         rests=Exists(_resting(actor)),
         opens=Exists(Person.objects.visible_to(actor, Action.ASSIGN_ROLE).filter(pk=OuterRef("pk"))),
     )
-    found, further = paging.page(people, column="sort_name", after=after, limit=limit)
+    found, further = paging.page(people, column=COLUMNS[order.key], descending=order.descending, after=after, limit=limit)
     ids = [row.pk for row in found]
     grants = actors.with_post(actors.in_force(RoleGrant.objects.filter(person__in=ids))).order_by("valid_from")
     in_force: dict[UUID, list[RoleGrant]] = {}
@@ -191,6 +207,12 @@ def _shown(actor: Actor, people: QuerySet[Person], shown: Shown) -> QuerySet[Per
     cutoff = today - dt.timedelta(days=limits.grace_days)
     old_enough = Exists(issuing.filter(valid_from__lt=clock.start_of_day(cutoff)))
     return people.filter(missing | Q(training_due__lt=cutoff) | Q(check_due__lt=cutoff), old_enough)
+
+
+def _passed(kind: QualificationKind) -> Coalesce:
+    """The day of the newest record, read from the index that keeps records apart; far back without one."""
+    rows = Qualification.objects.filter(person=OuterRef("pk"), kind=kind.value, withdrawn_at=None).order_by("-passed_on")
+    return Coalesce(Subquery(rows.values("passed_on")[:1]), Value(_NEVER), output_field=DateField())
 
 
 def _due(kind: QualificationKind) -> Subquery:

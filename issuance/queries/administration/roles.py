@@ -8,13 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Case, Exists, IntegerField, OuterRef, Q, QuerySet, Value, When
+from django.db.models.functions import Coalesce
 
 from issuance.authz import Action, Actor, Role, policy
 from issuance.authz.roles import AREA_ROLES, GLOBAL_ROLES
 from issuance.models import Organisation, Person, RoleGrant
 from issuance.queries import person_view
 from issuance.queries.administration import paging, qualifications, role_reach, role_words
+from issuance.queries.administration.paging import Order
 from issuance.queries.administration.qualifications import QualificationsView
 from issuance.queries.person_view import PersonHead
 from issuance.queries.role_places import place_of
@@ -97,12 +99,21 @@ def person(*, actor: Actor, person_id: UUID | str) -> PersonHead:
     return person_view.person_head(actor=actor, person_id=found.pk)
 
 
+COLUMNS = {"namn": "person__sort_name", "roll": "role_place", "organisation": "organisation__name", "till": "until"}
+"""What the list of an organisation's roles can be ordered by. A role without a last day ends after all others."""
+
+_NO_END = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
+USUAL = Order("namn")
+
+
 def of_organisation(
-    *, actor: Actor, organisation: Organisation, after: UUID | None = None, limit: int = paging.PAGE
+    *, actor: Actor, organisation: Organisation, order: Order = USUAL, after: UUID | None = None, limit: int = paging.PAGE
 ) -> GrantPage:
-    """The roles in an organisation in which the actor may assign them, and in those below it, by the holder's name."""
+    """The roles in an organisation in which the actor may assign them, and in those below it."""
     below = Q(organisation__scope_path__startswith=organisation.scope_path)
-    found, further = paging.page(_grants(actor).filter(below), column="person__sort_name", after=after, limit=limit)
+    rows = _grants(actor).filter(below).annotate(role_place=_by_name(), until=Coalesce("valid_to", Value(_NO_END)))
+    column = COLUMNS[order.key]
+    found, further = paging.page(rows, column=column, descending=order.descending, after=after, limit=limit)
     return GrantPage(tuple(_line(actor, row) for row in found), further)
 
 
@@ -157,6 +168,12 @@ def _grants(actor: Actor) -> QuerySet[RoleGrant]:
         opens_person=Exists(seen), awake=Exists(awake)
     )
     return found
+
+
+def _by_name() -> Case:
+    """A role's place among all by what it is called."""
+    ordered = sorted(Role, key=lambda role: role_words.name(role.value))
+    return Case(*(When(role=role.value, then=Value(place)) for place, role in enumerate(ordered)), output_field=IntegerField())
 
 
 def _line(actor: Actor, row: RoleGrant) -> GrantLine:

@@ -1,16 +1,14 @@
 """All role holders with training and last log-in, and what each role may do."""
 
-from urllib.parse import urlencode
-
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from issuance.authz import Role
+from issuance.queries.administration import paging, role_words
 from issuance.queries.administration import role_holders as query
-from issuance.queries.administration import role_words
 from issuance.queries.administration.role_holders import Shown
-from issuance.web.administration.around import Crumb, actor_of, configuration_page, cursor, page
+from issuance.web.administration.around import Crumb, actor_of, columns, configuration_page, cursor, first_url, next_url, page
 
 
 @require_safe
@@ -20,17 +18,20 @@ def role_holders(request: HttpRequest) -> HttpResponse:
     shown = shown if shown in Shown else Shown.ALL
     role = request.GET.get("roll", "")
     role = role if role in Role else ""
-    after = cursor(request)
-    found = query.holders(actor=actor_of(request), shown=Shown(shown), role=role, after=after)
+    order = paging.order_of(request.GET.get("ordning", ""), query.COLUMNS, query.USUAL.key)
+    found = query.holders(actor=actor_of(request), shown=Shown(shown), role=role, order=order, after=cursor(request))
     chosen = {"visa": "" if shown == Shown.ALL else shown, "roll": role}
+    chosen = {name: value for name, value in chosen.items() if value}
     context = {
         "rows": found.rows,
         "shown": shown,
         "filters": [(code.value, text) for code, text in _filters()],
         "role": role,
         "roles": [(one.value, role_words.name(one.value)) for one in Role],
-        "next_url": _with(request, **chosen, efter=found.after) if found.after else "",
-        "first_url": _with(request, **chosen) if after else "",
+        "columns": columns(request, order, _headings(), chosen=chosen),
+        "order": order,
+        "next_url": next_url(request, found.after, order, chosen=chosen),
+        "first_url": first_url(request, order, chosen=chosen),
     }
     return page(
         request,
@@ -54,10 +55,15 @@ def role_rights(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _with(request: HttpRequest, **chosen: object) -> str:
-    """This page's address with what is chosen."""
-    query_string = urlencode({name: value for name, value in chosen.items() if value})
-    return f"{request.path}?{query_string}" if query_string else request.path
+def _headings() -> list[tuple[str, str]]:
+    return [
+        ("namn", _("Namn")),
+        ("", _("Roller")),
+        ("kontroll", _("Personkontroll")),
+        ("utbildning", _("Utbildning")),
+        ("", _("Läge")),
+        ("", _("Senast inloggad")),
+    ]
 
 
 def _filters() -> list[tuple[Shown, str]]:

@@ -8,13 +8,14 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from issuance.authz import Actor, policy
 from issuance.authz.roles import ORGANISATION_ROLES
 from issuance.models import Organisation
-from issuance.queries.administration import ended_roles, places, role_words, roles
+from issuance.queries.administration import ended_roles, paging, places, role_words, roles
 from issuance.queries.administration.role_holders import Shown
 from issuance.queries.administration.roles import GrantLine
 from issuance.services import disclosures, role_assignment
@@ -22,6 +23,7 @@ from issuance.web.administration.around import (
     Crumb,
     Link,
     actor_of,
+    columns,
     cursor,
     first_url,
     next_url,
@@ -40,12 +42,14 @@ def organisation_roles(request: HttpRequest, organisation_id: UUID) -> HttpRespo
     actor = actor_of(request)
     organisation = roles.organisation(actor=actor, organisation_id=organisation_id)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
-    found = roles.of_organisation(actor=actor, organisation=organisation, after=cursor(request))
+    order = paging.order_of(request.GET.get("ordning", ""), roles.COLUMNS, roles.USUAL.key)
+    found = roles.of_organisation(actor=actor, organisation=organisation, order=order, after=cursor(request))
     context = {
         "head": head,
         "rows": found.rows,
-        "next_url": next_url(request, found.after),
-        "first_url": first_url(request),
+        "columns": columns(request, order, _headings()),
+        "next_url": next_url(request, found.after, order),
+        "first_url": first_url(request, order),
     }
     functions = [
         _add_link(actor, organisation),
@@ -61,6 +65,17 @@ def organisation_roles(request: HttpRequest, organisation_id: UUID) -> HttpRespo
         crumbs=[*way_to_organisation(head), Crumb(_("Behörighetsroller"))],
         functions=functions,
     )
+
+
+def _headings() -> list[tuple[str, str]]:
+    return [
+        ("namn", _("Namn")),
+        ("roll", _("Behörighetsroll")),
+        ("", _("Sekretess")),
+        ("organisation", _("Organisation")),
+        ("till", _("Gäller")),
+        ("", format_html('<span class="ds-sr-only">{}</span>', _("Åtgärder"))),
+    ]
 
 
 def _add_link(actor: Actor, organisation: Organisation) -> Link:
