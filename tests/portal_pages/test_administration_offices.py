@@ -215,8 +215,8 @@ class TestInvoiceLine:
             return str(page.context["invoice_line"])
 
         assert line() == "610, Ost"
-        for number in ("500", "400"):
-            article = ArticleData(number, "Kort", "ordinary", "portrait", True, False, dt.date(2020, 1, 1))
+        for number, kind in (("500", "ordinary"), ("400", "ordinary"), ("300", "company")):
+            article = ArticleData(number, "Kort", kind, "portrait", True, False, dt.date(2020, 1, 1))
             configuration.register_article(actor=SETUP, article=article)
         assert line() == "610, Ost"  # the region may order it
         OrganisationArticle.objects.all().delete()

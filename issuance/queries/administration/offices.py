@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef
+from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q
 
 from issuance.authz import Action, Actor, policy
 from issuance.models import Article, CardOrder, Office, OrderDraft, Organisation, OrganisationArticle, OrganisationOffice
@@ -201,11 +201,13 @@ def choices_for_new_office(*, actor: Actor, area_id: UUID, wanted: Collection[UU
 
 def example_article(*, actor: Actor, area_id: UUID) -> str:
     """The number of an article sold today, as an example for an invoice: one that may be ordered in the area if there is one, as
-    far as the actor sees it, else the first of the catalogue. Empty where nothing is sold. One query."""
+    far as the actor sees it, else of the catalogue; an ordinary card's before others. Empty where nothing is sold. One query."""
     seen = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id)
     ticked = OrganisationArticle.objects.filter(article=OuterRef("pk"), orderable=True, organisation__in=seen.values("pk"))
-    rows = Article.objects.filter(Choice(state="active").condition, registered_mail=False).annotate(ordered=Exists(ticked))
-    return rows.order_by("-ordered", "number", "code").values_list("number", flat=True).first() or ""
+    rows = Article.objects.filter(Choice(state="active").condition, registered_mail=False)
+    usual = ExpressionWrapper(Q(kind="ordinary"), output_field=BooleanField())
+    rows = rows.annotate(ticked=Exists(ticked), usual=usual).order_by("-ticked", "-usual", "number", "code")
+    return rows.values_list("number", flat=True).first() or ""
 
 
 def _choice(row: Organisation) -> OrganisationChoice:
