@@ -22,7 +22,7 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
-from pki import clock_guard, ocsp, ocsp_feed
+from pki import clock_guard, ocsp, ocsp_feed, ocsp_signable
 from pki.domain import ocsp_request
 from pki.hsm import HsmError
 from pki.models import ANSWERED, ANSWERING, Certificate, CertificateAuthority, NoncePolicy
@@ -238,7 +238,8 @@ def run(ended: threading.Event) -> None:
             ended.wait(AGAIN)
             continue
         try:
-            desk.serve(ended)
+            with ocsp_signable.told(folder):
+                desk.serve(ended)
         except Exception:
             log.exception("ocsp_live.fault")
             ended.wait(AGAIN)

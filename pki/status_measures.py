@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db.models import Count
 
 from pki.models import CaImport, CertIdHash, ImportState, OcspResponse, StatusReport
-from pki.ocspd import presence
+from pki.ocspd import presence, signing
 from pki.ocspd.reading import Store, StoreMissing
 from pki.operators import status
 from pki.operators.status import CaStatus, ListStatus
@@ -46,6 +46,7 @@ _ANSWER_PART = _gauge(
 _COVERAGE = _gauge("ocsp_response_coverage", "Part of the certificates that have a current answer, 0 to 1", _CA)
 _SIGNER_LEFT = _gauge("ocsp_signer_left_seconds", "Until the responder's certificate ends; 0 without one", _CA)
 _STORE_LAG = _gauge("ocsp_store_lag_seconds", "Since the OCSP store last followed the database")
+_NOT_SIGNED = _gauge("ocsp_not_signable_seconds", "Since no new OCSP answer can be signed; 0 while they can")
 _PROCESSES = _gauge("ocspd_processes", "Processes of the OCSP responder that told of themselves in the last half minute")
 _IMPORT_IDLE = _gauge("pki_import_idle_seconds", "Since an import that is not finished last stored a batch; 0 without one")
 _MEASURED = _gauge("pki_status_measured_seconds", "When these numbers were taken, in seconds since 1970")
@@ -68,6 +69,8 @@ def measure() -> StatusReport:
         _STORE_LAG.set(now.timestamp() - report.store["followed_at"])
     elif (folder / "current").exists():
         _STORE_LAG.set(float("inf"))  # of another boot, or damaged: nobody answers from it
+    fault = signing.fault(folder, now.timestamp())
+    _NOT_SIGNED.set(0 if fault is None else now.timestamp() - fault.since)
     _PROCESSES.set(len(report.processes))
     _IMPORT_IDLE.set(_import_idle(now))
     _MEASURED.set(now.timestamp())

@@ -1,6 +1,7 @@
 """What a process of the responder tells of itself: health, and counts."""
 
 import contextlib
+import datetime as dt
 import json
 import os
 import threading
@@ -10,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pki.ocspd import routing
+from pki.ocspd import routing, signing
 from pki.ocspd.reading import Store, StoreMissing
 from siths_portal.lib import clock
 
@@ -124,7 +125,8 @@ class Teller:
 
 
 def health(path: str, store: Store) -> tuple[int, str, bytes]:
-    """HTTP status, content type and body. Ready is also who answers from a store that nobody has brought up to date lately."""
+    """HTTP status, content type and body. Ready is also who answers from a store that nobody has brought up to date lately, or
+    while nothing new can be signed."""
     if path == "/healthz/live":
         return 200, "application/json", b'{"status": "ok"}'
     try:
@@ -134,8 +136,18 @@ def health(path: str, store: Store) -> tuple[int, str, bytes]:
     if age > GIVEN_UP:
         return _problem(f"svaren har inte följt databasen på {age / 3600:.0f} timmar")
     late = f"svaren är från {age:.0f} s tillbaka; databasen eller publiceringen svarar inte"
-    body = {"status": "ok" if age <= LATE else "degraded", "checks": {"store": "ok" if age <= LATE else late}}
+    checks = {"store": "ok" if age <= LATE else late, "signing": _signing(store.folder)}
+    body = {"status": "ok" if set(checks.values()) == {"ok"} else "degraded", "checks": checks}
     return 200, "application/json", json.dumps(body, ensure_ascii=False).encode()
+
+
+def _signing(folder: Path) -> str:
+    """Whether new answers can be signed, in words. It is no reason to be asked less: what is stored holds for hours."""
+    fault = signing.fault(folder, clock.now().timestamp())
+    if fault is None:
+        return "ok"
+    since = dt.datetime.fromtimestamp(fault.since, dt.UTC)
+    return f"inga nya svar kan signeras sedan {since:%Y-%m-%dT%H:%M:%SZ} ({fault.why}); de som finns gäller till sitt slut"
 
 
 def _problem(text: str) -> tuple[int, str, bytes]:
