@@ -2,11 +2,11 @@
 
 import base64
 import datetime as dt
+import itertools
 import os
 import random
 import threading
 import time
-import urllib.parse
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -21,6 +21,7 @@ from pki.ocspd import layout, routing
 from pki.ocspd.app import Responder
 from siths_portal.lib import clock
 from siths_portal.lib.events import CurrentTransactionId
+from tests.pki.ocsp_oracle import Oracle
 from tests.pki.ocsp_vectors import VECTORS
 from tests.pki.ocspd_stage import Served, Status, call
 from tests.pki.test_ocsp_core import mutations
@@ -495,28 +496,31 @@ def test_a_missing_answer_is_asked_for_by_the_queue(world, served, monkeypatch):
 
 @pytest.mark.soak
 def test_garbage_gets_no_error_of_ours_and_no_good_for_what_was_not_issued(world, served):
+    """Each answer is one that the oracle allows, and the bytes of the stored one where it is signed."""
     rows = [world.issue() for _ in range(4)]
+    silent = [world.issue(status="reserved"), world.issue(status="failed")]
     revoke(rows[3])
     ocsp.presign_due()
     served.publisher.look()
-    good = {int(row.serial, 16) for row in Certificate.objects.filter(status="issued")}
-    dice, answered = random.Random(9), 0
-    base = [request_for(row, algorithm, nonce=nonce) for row in rows for algorithm in ALGORITHMS for nonce in (None, b"n" * 32)]
-    stream = mutations(500_000 if LONG else 4000)  # each by POST and by GET
-    for turn, der in enumerate(stream):
-        if turn % 2:
+    oracle, dice, stored = Oracle(), random.Random(9), set()
+    nonces = (None, b"n", b"n" * 32, b"n" * 128)
+    base = [request_for(row, algorithm, nonce=nonce) for row in rows for algorithm in ALGORITHMS for nonce in nonces]
+    base += [request_for(row, algorithm) for row in silent for algorithm in ALGORITHMS]
+    stream = [*base, *(request_for(rows[0], serial=serial) for serial in (1, 4711, 1 << 119, (1 << 159) - 1, 1 << 159))]
+    for turn, der in enumerate(itertools.chain(stream, mutations(500_000 if LONG else 4000, base))):  # each by POST and by GET
+        if turn % 2 and turn > len(stream):
             data = bytearray(dice.choice(base))
             for _ in range(dice.choice((1, 1, 2, 4))):
                 data[dice.randrange(len(data))] = dice.randrange(256)
             der = bytes(data)
-        tail = urllib.parse.unquote(base64.b64encode(der).decode())
+        tail = base64.b64encode(der).decode()
         for answer in (call(served.responder, body=der), call(served.responder, "GET", f"/ocsp/{tail}")):
-            response = answer.ocsp
-            if response.response_status == Status.SUCCESSFUL:
-                answered += 1
-                assert response.certificate_status.name != "GOOD" or response.serial_number in good
+            oracle.judge(der, answer.body)
+            if answer.ocsp.response_status == Status.SUCCESSFUL and answer.body not in stored:
                 assert answer.body == reference(der)
-    assert answered > 100
+                stored.add(answer.body)
+    assert min(oracle.said[each] for each in ("GOOD", "REVOKED", "UNAUTHORIZED", "MALFORMED_REQUEST")) > 50
+    assert set(oracle.said) == {"GOOD", "REVOKED", "UNAUTHORIZED", "MALFORMED_REQUEST"}
 
 
 def test_a_snapshot_is_read_as_it_is_written():
