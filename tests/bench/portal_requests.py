@@ -59,6 +59,8 @@ _ASKED = (
     ("organisation_holders", "?status=revoked"),
     ("organisation_holders", "?status=activated_unsigned"),
     ("role_holders", "?visa=stoppade"),
+    ("role_holders", "?ordning=utbildning"),
+    ("organisation_roles", "?ordning=till"),
 )
 """Pages that are others by what is asked of them."""
 
