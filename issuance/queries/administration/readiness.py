@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q
@@ -17,7 +18,8 @@ _CLERKS = [role.value for role in Role if role in ORGANISATION_ROLES and ALLOWED
 
 @dataclass(frozen=True)
 class Lacking:
-    """How many organisations lack a thing, and the first of them in the order of the tree; None where none does."""
+    """How many organisations lack a thing, and the one of them that lies highest, the one made first of several; None where none
+    does."""
 
     count: int = 0
     first: UUID | None = None
@@ -41,9 +43,8 @@ def of_area(*, actor: Actor, area_id: UUID) -> AreaLacks:
     rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id, closed_at=None)
     offered = OrganisationArticle.objects.filter(organisation=OuterRef("pk"), orderable=True)
     connected = OrganisationOffice.objects.filter(organisation=OuterRef("pk"), office__closed_at=None)
-    asked = rows.annotate(has_articles=Exists(offered), has_offices=Exists(connected)).order_by("name", "pk")
+    asked = rows.annotate(has_articles=Exists(offered), has_offices=Exists(connected)).order_by()
     found = [_Row(*row) for row in asked.values_list("pk", "scope_path", "customisation_id", "has_articles", "has_offices")]
-    found.sort(key=lambda row: row.path.count("/"))  # stable: by name on each level
     drawn = {row.path for row in found if row.customisation is not None}
     clerks = RoleGrant.objects.filter(organisation__area=area_id, role__in=_CLERKS)
     served = set(in_force(clerks).values_list("organisation__scope_path", flat=True)) if found else set()
@@ -55,8 +56,7 @@ def of_area(*, actor: Actor, area_id: UUID) -> AreaLacks:
     )
 
 
-@dataclass(frozen=True)
-class _Row:
+class _Row(NamedTuple):
     id: UUID
     path: str
     customisation: UUID | None
@@ -70,8 +70,8 @@ def _is_under(path: str, places: Collection[str]) -> bool:
 
 
 def _lacking(rows: Iterable[_Row]) -> Lacking:
-    ids = [row.id for row in rows]
-    return Lacking(len(ids), ids[0] if ids else None)
+    found = [(row.path.count("/"), row.id) for row in rows]
+    return Lacking(len(found), min(found)[1] if found else None)
 
 
 def has_articles(organisation_id: UUID) -> bool:
