@@ -12,10 +12,8 @@ from issuance.authz import Actor, Role
 from issuance.domain.ids import PersonId, PersonIdKind
 from issuance.models import Event, Organisation, Person, PersonIdentifier, RoleGrant, Search
 from issuance.ports import DirectoryPost, PersonKey, RegisterPerson
-from issuance.queries.administration import role_tree
-from issuance.services import role_assignment
 from siths_portal.lib import clock
-from tests.issuance.world import ADDRESS, SETUP, person_number
+from tests.issuance.world import ADDRESS, person_number
 from tests.portal import portal_client
 from tests.portal_pages.test_person import text_of
 
@@ -206,6 +204,14 @@ class TestWhoWasFound:
         assert (answer.status_code, told in text_of(answer)) == (422, True)
         assert f'value="{text.strip()}"' in answer.content.decode() or not text.strip()
 
+    def test_a_spent_budget_is_told_on_the_form(self, world: Any, address: str, settings: Any) -> None:
+        settings.SEARCHES_BY_ENDING_PER_HOUR = 1
+        client = client_of(world.officer(role=Role.RESPONSIBLE_ISSUER))
+        assert search(client, address, "Sällsynt").status_code == 200
+        answer = client.post(address, {"role": "reader", "text": "Ovanlig", "valid_to": "2030-01-31", "lagg_till": "1"})
+        assert (answer.status_code, "som tillåts på en timme" in text_of(answer)) == (429, True)
+        assert all(kept in answer.content.decode() for kept in ("Ovanlig", "2030-01-31"))
+
     def test_another_log_in_keeps_what_was_typed_and_searches_anew(self, world: Any, address: str) -> None:
         person = world.post().person
         issuer, number = world.officer(role=Role.RESPONSIBLE_ISSUER), person.identifiers.get().value
@@ -244,97 +250,6 @@ class TestOneAfterTheOther:
         assert client.get(link).status_code == 200
         reader = add(world, client, address, "reader", number_of(person))
         assert "saknas" not in text_of(reader), "who issues nothing needs nothing"
-
-
-class TestInTheArea:
-    @pytest.fixture
-    def at(self, world: Any) -> str:
-        return reverse("area_role_add", args=[world.area.id])
-
-    def found(self, client: Client, at: str, person: Person) -> dict[str, str]:
-        return {"text": person.identifiers.get().value, **found_by(search(client, at, person.identifiers.get().value))}
-
-    def test_several_places_at_once_and_the_next_person(self, world: Any, at: str) -> None:
-        client = client_of(world.officer(role=Role.RESPONSIBLE_ISSUER))
-        assert f'href="{at}"' in client.get(reverse("area", args=[world.area.id])).content.decode()
-        for name, role, called, places in (
-            ("Alm", "id_administrator", "ID-administratör", (world.clinic, world.city)),
-            ("Ek", "reader", "Läs", (world.region,)),
-        ):
-            person = world.post(surname=name).person
-            sent = {"role": role, "plats": [str(place.id) for place in places], **self.found(client, at, person)}
-            answer = client.post(at, {**sent, "lagg_till": "1"}, follow=True)
-            assert answer.redirect_chain == [(f"{at}?roll={role}", 302)]
-            told = " och ".join(place.name for place in places)
-            assert f"Prov {name} är {called} i {told}." in text_of(answer)
-            page = answer.content.decode()
-            assert (typed_in(page, "plats"), sent["text"] in page) == ([], False)
-            assert {grant.organisation for grant in person.role_grants.select_related("organisation")} == set(places)
-
-    def test_all_or_none_and_nothing_typed_is_lost(self, world: Any, at: str) -> None:
-        client = client_of(world.officer(role=Role.RESPONSIBLE_ISSUER))
-        person = world.post().person
-        role_assignment.assign_role(actor=SETUP, person_id=person.id, role=Role.READER, organisation_id=world.city.id)
-        both = [str(world.clinic.id), str(world.city.id)]
-        sent = {"role": "reader", "plats": both, "valid_to": f"{clock.today()}", **self.found(client, at, person)}
-        answer = client.post(at, {**sent, "lagg_till": "1"})
-        page = answer.content.decode()
-        assert (answer.status_code, "har redan rollen i Staden" in text_of(answer)) == (409, True)
-        assert sorted(typed_in(page, "plats")) == sorted(both)
-        assert all(kept in page for kept in (sent["valid_to"], sent["text"], f'value="{person.id}"'))
-        for wrong, status, told in (
-            ({"plats": []}, 422, "Kryssa för minst en organisation"),
-            ({"plats": ["x"]}, 422, "Kryssa för minst en organisation"),
-            ({"plats": [both[0], str(world.stranger.id)]}, 404, ""),
-            ({"role": "responsible_issuer"}, 422, "Välj en behörighetsroll i listan"),
-        ):
-            answer = client.post(at, {**sent, **wrong, "lagg_till": "1"})
-            assert (answer.status_code, told in text_of(answer)) == (status, True), wrong
-        assert person.role_grants.count() == 1
-
-    def test_who_gives_no_role_there_is_told_who_does(self, world: Any, at: str) -> None:
-        client = client_of(world.officer(role=Role.SYSTEM_ADMIN))
-        assert "Inga roller att dela ut här" in text_of(client.get(at))
-        page = client.get(reverse("area", args=[world.area.id]))
-        assert "Områdets ansvariga utgivare delar ut rollerna" in text_of(page)
-        assert f'href="{at}"' not in page.content.decode()
-
-    def test_a_log_in_of_now_keeps_places_and_text(self, world: Any, at: str) -> None:
-        client = client_of(world.officer(role=Role.RESPONSIBLE_ISSUER))
-        with clock.moved_to(clock.now() + dt.timedelta(minutes=14)):
-            client.get("/sok/")
-        sent = {"role": "reader", "plats": [str(world.clinic.id), str(world.city.id)], "text": "Provsson"}
-        with clock.moved_to(clock.now() + dt.timedelta(minutes=16)):
-            assert client.post(at, sent).url.startswith("/logga-in/?")
-        page = client.get(at).content.decode()
-        assert sorted(typed_in(page, "plats")) == sorted(sent["plats"])
-        assert 'value="Provsson"' in page
-
-    def test_of_many_organisations_those_asked_for(
-        self, world: Any, at: str, monkeypatch: pytest.MonkeyPatch, django_assert_max_num_queries: Any
-    ) -> None:
-        monkeypatch.setattr(role_tree, "MOST", 2)
-        client = client_of(world.officer(role=Role.RESPONSIBLE_ISSUER))
-        client.get(at)
-        with django_assert_max_num_queries(15):
-            empty = client.get(at)
-        assert "Området har 3 organisationer" in text_of(empty)
-        assert 'name="plats"' not in empty.content.decode()
-        ticked = {"plats": [str(world.city.id)], "ort": "klin", "text": ""}
-        for button in ({"sok_plats": "1"}, {"sok": "1", "ort_sokt": ""}):
-            with django_assert_max_num_queries(15):
-                answer = client.post(at, {**ticked, **button})
-            page = answer.content.decode()
-            assert answer.status_code == 200
-            places = (world.region, world.clinic, world.city)
-            assert re.findall(r'name="plats" value="([^"]+)"', page) == [str(place.id) for place in places]
-            assert typed_in(page, "plats") == ticked["plats"], "what is ticked stays, and stays ticked"
-            assert "1 organisation passar" in text_of(answer)
-        assert not Search.objects.exists(), "Enter among the organisations searches for nobody"
-        many = text_of(client.post(at, {"ort": "TST", "sok_plats": "1"}))
-        assert "3 organisationer passar, och bara de första visas" in many
-        none = text_of(client.post(at, {"ort": "finns inte", "sok_plats": "1"}))
-        assert "0 organisationer passar" in none
 
 
 class TestTheResponsibleIssuer:

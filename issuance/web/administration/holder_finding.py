@@ -17,7 +17,7 @@ from issuance.queries.administration import role_reach
 from issuance.services import holder_searching, searching
 from issuance.web.administration.around import actor_of
 from issuance.web.administration.role_forms import AddHolderForm
-from siths_portal.lib.errors import Invalid, Refused, Unavailable
+from siths_portal.lib.errors import Invalid, Refused, TooManyRequests, Unavailable
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Found:
 
 
 def search(request: HttpRequest, form: AddHolderForm) -> tuple[Found | None, int]:
-    """What the validated form's text finds, and the status of the page; a refusal stands on the form. Raises TooManyRequests."""
+    """What the validated form's text finds, and the status of the page; a refusal stands on the form, which loses nothing."""
     if "text" in form.errors:
         return None, Invalid.http_status
     actor, user = actor_of(request), request.user
@@ -44,7 +44,7 @@ def search(request: HttpRequest, form: AddHolderForm) -> tuple[Found | None, int
             session_id=user.session_id,  # type: ignore[union-attr]
             text=form.cleaned_data["text"],
         )
-    except (Invalid, Unavailable, Refused) as error:
+    except (Invalid, Unavailable, Refused, TooManyRequests) as error:
         form.take(error)
         return None, error.http_status
     return _hits(request, found), Invalid.http_status if form.errors else 200

@@ -51,7 +51,7 @@ class Place:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def organisation_role_add(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
-    """Picks a role, finds a person and gives him the role here. Raises NotFound, Forbidden, TooManyRequests."""
+    """Picks a role, finds a person and gives him the role here. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     found = roles.organisation(actor=actor, organisation_id=organisation_id)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
@@ -73,7 +73,7 @@ def organisation_role_add(request: HttpRequest, organisation_id: UUID) -> HttpRe
 def area_role_add(request: HttpRequest, area_id: UUID) -> HttpResponse:
     """Finds a person, picks a role and its organisations in the area, and stays for the next person.
 
-    Raises NotFound, Forbidden, TooManyRequests.
+    Raises NotFound, Forbidden.
     """
     actor = actor_of(request)
     area = policy.get(actor, Action.ASSIGN_ROLE, IssuingArea.objects.all(), area_id)
@@ -95,7 +95,7 @@ def area_role_add(request: HttpRequest, area_id: UUID) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def area_issuer_add(request: HttpRequest, area_id: UUID) -> HttpResponse:
-    """Finds a person and makes him responsible issuer of the area. Raises NotFound, Forbidden, TooManyRequests."""
+    """Finds a person and makes him responsible issuer of the area. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     area = policy.get(actor, Action.ASSIGN_ROLE, IssuingArea.objects.all(), area_id)
     head = places.area_head(actor=actor, area_id=area_id)
