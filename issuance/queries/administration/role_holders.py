@@ -107,7 +107,7 @@ def holders(
         check_passed=_passed(QualificationKind.PERSON_CHECK),
         training_passed=_passed(QualificationKind.TRAINING),
         held=actors.newest_qualifications("pk"),
-        rests=Exists(_resting(actor)),
+        rests=Exists(_resting(actor).filter(person=OuterRef("pk"))),
         opens=Exists(Person.objects.visible_to(actor, Action.ASSIGN_ROLE).filter(pk=OuterRef("pk"))),
     )
     found, further = paging.page(people, column=COLUMNS[order.key], descending=order.descending, after=after, limit=limit)
@@ -157,8 +157,7 @@ def _own_grants(actor: Actor, reach: Q) -> QuerySet[RoleGrant]:
 def _resting(actor: Actor) -> QuerySet[RoleGrant]:
     """Roles in the actor's scope that would hold now, had their holder a post in the area."""
     awake = Exists(actors.with_post(RoleGrant.objects.filter(pk=OuterRef("pk"))))
-    grants = RoleGrant.objects.filter(role_reach.in_reach(actor), ~awake, person=OuterRef("pk"))
-    return actors.in_force(grants)
+    return actors.in_force(RoleGrant.objects.filter(role_reach.in_reach(actor), ~awake))
 
 
 def _roles_told(reach: Q, ids: Sequence[UUID]) -> dict[UUID, list[RoleTold]]:
@@ -194,8 +193,9 @@ def _shown(actor: Actor, people: QuerySet[Person], shown: Shown) -> QuerySet[Per
     """Those that the list is asked for. The conditions on training are `rules.standing`'s, as the database asks them."""
     if shown == Shown.ALL:
         return people
+    resting = _resting(actor).values("person")
     if shown == Shown.RESTING:
-        return people.filter(Exists(_resting(actor)))
+        return people.filter(pk__in=resting)
     limits, today = actors.limits(), clock.today()
     issuing = actors.with_post(actors.in_force(RoleGrant.objects.filter(person=OuterRef("pk"), role__in=_QUALIFIED)))
     people = people.annotate(training_due=_due(QualificationKind.TRAINING), check_due=_due(QualificationKind.PERSON_CHECK))
@@ -203,7 +203,9 @@ def _shown(actor: Actor, people: QuerySet[Person], shown: Shown) -> QuerySet[Per
     if shown == Shown.FOLLOW_UP:
         soon = today + dt.timedelta(days=limits.soon_days)
         due = missing | Q(training_due__lte=soon) | Q(check_due__lte=soon)
-        return people.filter(Q(due, Exists(issuing)) | Q(Exists(_resting(actor))))
+        # Each kind is found for itself, from the few who have roles: to ask either of each person would read everybody.
+        found = people.filter(due, Exists(issuing)).values("pk").union(people.filter(pk__in=resting).values("pk"))
+        return Person.objects.filter(pk__in=found)
     cutoff = today - dt.timedelta(days=limits.grace_days)
     old_enough = Exists(issuing.filter(valid_from__lt=clock.start_of_day(cutoff)))
     return people.filter(missing | Q(training_due__lt=cutoff) | Q(check_due__lt=cutoff), old_enough)
