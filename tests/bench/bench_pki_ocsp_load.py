@@ -10,6 +10,7 @@ import statistics
 import subprocess
 import time
 import urllib.parse
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,10 +18,11 @@ from typing import Any
 
 import pytest
 
+from tests.bench import ocsp_peers
 from tests.bench.bench_pki_issuance import EC, ISSUERS
 from tests.bench.durable import PYTHON, ROOT, House, durable
-from tests.bench.load import ROUNDS, SECONDS, Run, Server, load, ratio, told
-from tests.bench.ocsp_corpus import SERIALS
+from tests.bench.load import ROUNDS, SECONDS, WARM_UP, Run, Server, against, load, ratio, told, used_by
+from tests.bench.ocsp_corpus import SERIALS, Corpus
 from tests.bench.processes import Workers
 from tests.pki import ocspd_stage
 from tests.waiting import wait_for
@@ -55,6 +57,14 @@ class Scene:
     server: Server
     unknown: Path
     drawn: Path
+    publisher: int
+    """Its process."""
+
+    def cpu(self) -> dict[str, float]:
+        """Seconds of processor that those have used who revoke, sign, store and publish."""
+        postmaster = int((self.house.postgres.data / "postmaster.pid").read_text().split()[0])
+        found = {"revoking and signing": self.worker.pids[0], "PostgreSQL": postmaster, "the publisher": self.publisher}
+        return {name: used_by(pid) for name, pid in found.items()}
 
     def do(self, do: str, **arguments: Any) -> dict[str, Any]:
         """What the signer answers."""
@@ -75,13 +85,13 @@ def scene() -> Iterator[Scene]:
         files = {name: house.folder / name for name in ("known", "unknown", "drawn")}
         worker.ask("requests", ca=CA, count=UNKNOWN, **{name: str(path) for name, path in files.items()})
         store, log = house.folder / "ocsp", house.folder / "log"
-        stack.enter_context(ocspd_stage.publisher(store, log, **house.environ | {"PKI_OCSP_STORE_DIR": str(store)}))
+        publisher = stack.enter_context(ocspd_stage.publisher(store, log, **house.environ | {"PKI_OCSP_STORE_DIR": str(store)}))
         wait_for(lambda: (store / "current").exists(), seconds=300)
         url, process = stack.enter_context(ocspd_stage.ocspd(store, log))
         server = Server(url, process.pid, files["known"])
         first = bytes.fromhex(files["known"].open().readline()[2:])
         wait_for(lambda: ocspd_stage.told(url, first) == "GOOD")
-        yield Scene(house, worker, server, files["unknown"], files["drawn"])
+        yield Scene(house, worker, server, files["unknown"], files["drawn"], publisher.pid)
 
 
 def told_revoked(scene: Scene, revoked: list[dict[str, str]]) -> float:
@@ -95,26 +105,59 @@ def told_revoked(scene: Scene, revoked: list[dict[str, str]]) -> float:
     return took
 
 
-def test_post_while_revocations_come(scene: Scene, report: Report) -> None:
+def test_post_while_revocations_come(scene: Scene, report: Report, tmp_path: Path) -> None:
+    """Beside our own rate while nothing happens, and beside what a responder does that has nothing to follow."""
     folder = scene.house.folder
     mixed = replace(scene.server, rare=scene.unknown)
-    load(mixed, folder, 2)
     quiet: list[Run] = []
     busy: list[Run] = []
-    revoked = 0
-    waits: list[float] = []
-    for _ in range(ROUNDS):
-        quiet.append(load(scene.server, folder))
-        scene.do("begin", ca=CA, each_second=REVOCATIONS)
-        busy.append(load(mixed, folder))
-        done = scene.do("end")["revoked"]
-        waits.append(told_revoked(scene, done))
-        revoked += len(done)
+    others: list[Run] = []
+    came = Came()
+    with ocsp_peers.cfssl(Corpus(tmp_path)) as peer:
+        for server in (mixed, peer):
+            load(server, folder, WARM_UP)
+        for _ in range(ROUNDS):
+            quiet.append(load(scene.server, folder))
+            with came.at(scene):
+                busy.append(load(mixed, folder))
+            others.append(load(peer, folder))
     what = f"OCSP by POST in a house, {SERIALS:,} serials, both hashes"
     report("pki", what, "nothing else happens", [run.rate for run in quiet], told(quiet))
-    note = f"{told(busy)}; {ratio(busy, quiet):.2f} x quiet (floor 0.8)"
-    note += f"; {revoked / SECONDS / ROUNDS:.0f} revoked a second, the last one told {max(waits):.1f} s after its signature"
+    note = f"{told(busy)}; {ratio(busy, quiet):.2f} x quiet (floor 0.8); {came.note}"
     report("pki", what, f"{REVOCATIONS} revocations/s, 1 in 100 of {UNKNOWN} unknown", [run.rate for run in busy], note)
+    ratios = against(quiet, others, 3, 4), against(busy, others, 2.4, 3.2)
+    note = f"{told(others)}; while nothing else happens {ratios[0]}; while revocations come {ratios[1]}"
+    report("pki", what, "cfssl ocspserve, nothing else happens", [run.rate for run in others], note)
+
+
+class Came:
+    """The revocations of all rounds: how many in how long, what they cost whom, and how late the last one was told."""
+
+    def __init__(self) -> None:
+        self._count, self._seconds = 0, 0.0
+        self._waits: list[float] = []
+        self._cpu: Counter[str] = Counter()
+
+    @contextlib.contextmanager
+    def at(self, scene: Scene) -> Iterator[None]:
+        """They come meanwhile, and each of them is told to be revoked."""
+        before = scene.cpu()
+        scene.do("begin", ca=CA, each_second=REVOCATIONS)
+        yield
+        done = scene.do("end")
+        self._cpu.update({name: seconds - before[name] for name, seconds in scene.cpu().items()})
+        self._count += len(done["revoked"])
+        self._seconds += done["seconds"]
+        self._waits.append(told_revoked(scene, done["revoked"]))
+
+    @property
+    def note(self) -> str:
+        """For the table."""
+        each = ", ".join(f"{seconds / self._count * 1000:.1f} ms {name}" for name, seconds in self._cpu.items())
+        pace = (
+            f"{self._count / self._seconds:.0f} revoked a second, the last one told {max(self._waits):.1f} s after its signature"
+        )
+        return f"{pace}; CPU a revocation: {each}"
 
 
 # --- how long answers take ---------------------------------------------------------------------------------------------------

@@ -98,12 +98,17 @@ class Server:
 
     def cpu(self) -> float:
         """Seconds of processor that the process and its children have used."""
-        return sum(_ticks(pid) for pid in _family(self.pid)) / os.sysconf("SC_CLK_TCK")
+        return used_by(self.pid)
 
     def arguments(self) -> list[object]:
         """What the script is told."""
         said: list[object] = [self.requests, "close" if self.close else "keep", secrets.randbits(31)]
         return said + ([self.rare, self.one_in] if self.rare else [])
+
+
+def used_by(pid: int) -> float:
+    """Seconds of processor that a process, its children, and those of them that have ended have used."""
+    return sum(_ticks(each) for each in _family(pid)) / os.sysconf("SC_CLK_TCK")
 
 
 def _family(pid: int) -> list[int]:
@@ -113,7 +118,7 @@ def _family(pid: int) -> list[int]:
 
 def _ticks(pid: int) -> int:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
+    return sum(map(int, fields[11:15]))
 
 
 @dataclass

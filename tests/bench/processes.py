@@ -16,6 +16,11 @@ class Workers:
         self._processes = [subprocess.Popen(command, cwd=ROOT, env=environ, **pipes) for _ in range(count)]
         self.answers()
 
+    @property
+    def pids(self) -> list[int]:
+        """Their numbers."""
+        return [process.pid for process in self._processes]
+
     def answers(self) -> list[dict[str, Any]]:
         """What each process says next."""
         return [json.loads(process.stdout.readline()) for process in self._processes]  # type: ignore[union-attr]
