@@ -1,6 +1,7 @@
 """Roles in a real browser at a real process: axe in each state, both widths, by mouse and by keyboard alone."""
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,8 @@ from playwright.sync_api import Browser, expect
 
 from issuance.authz import Role
 from issuance.domain.qualifications import QualificationKind
-from issuance.models import RoleGrant
+from issuance.models import Organisation, RoleGrant
+from issuance.queries.administration import role_tree
 from issuance.services import qualifications, role_assignment
 from siths_portal.lib import clock
 from tests.browser import look
@@ -106,6 +108,38 @@ def test_one_after_the_other_in_the_area(world: Any, browser: Browser, portal: s
         hands.press(page.get_by_role("link", name="Registrera utbildning", exact=True))
         expect(page.get_by_role("heading", level=1)).to_have_text("Registrera utbildning eller personkontroll")
     assert [person.role_grants.count() for person in people] == [2, 1]
+
+
+def test_organisations_of_a_large_area_are_asked_for(world: Any, browser: Browser, portal: str) -> None:
+    """By keyboard: Enter in their field asks for them and for nobody, and what is ticked stays."""
+    Organisation.objects.bulk_create(
+        Organisation(
+            area=world.area,
+            name=f"Ort {number:03}",
+            hsa_id=f"TST2120001561-9{number:03}",
+            organisation_number="2120001561",
+            scope_path=f"{world.area.scope_path}ort{number:03}/",
+            created_at=clock.now(),
+        )
+        for number in range(role_tree.MOST)
+    )
+    person, hands = world.post(given_name="Bengt", surname="Almén").person, Keyboard()
+    with logged_in(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
+        page.goto(portal + reverse("area_role_add", args=[world.area.id]))
+        hands.write(page.get_by_label("Sök person"), "Almén")
+        page.keyboard.press("Enter")
+        expect(page.get_by_label("Almén, Bengt")).to_be_checked()
+        hands.choose(page.get_by_label("Läs", exact=True))
+        for name in ("Ort 017", "Klin"):
+            hands.write(page.get_by_label("Sök organisation"), name)
+            page.keyboard.press("Enter")
+            expect(page.get_by_text("1 organisation passar")).to_be_visible()
+            hands.choose(page.get_by_label(re.compile(f"^{name}")))
+            assert page.get_by_label("Almén, Bengt").is_checked()
+        look(page, "roller-i-stort-omrade")
+        hands.press(page.get_by_role("button", name="Lägg till", exact=True))
+        expect(page.get_by_role("status").filter(has_text="Bengt Almén är Läs i Kliniken och Ort 017.")).to_be_visible()
+    assert person.role_grants.count() == 2
 
 
 def test_places_in_the_tree_by_keyboard_alone(world: Any, browser: Browser, portal: str) -> None:
