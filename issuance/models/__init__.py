@@ -10,6 +10,7 @@ from issuance.models.orders import CardOrder, SupplierEvent
 from issuance.models.organisations import (
     Article,
     CardCustomisation,
+    CustomisationRequest,
     IssuingArea,
     Office,
     Organisation,
@@ -31,6 +32,7 @@ __all__ = [
     "Carrier",
     "CarrierCertificate",
     "CertificateSearch",
+    "CustomisationRequest",
     "Document",
     "Eid",
     "EidAppTransaction",

@@ -61,6 +61,25 @@ class CardCustomisation(models.Model):
         ]
 
 
+class CustomisationRequest(models.Model):
+    """What an issuer wishes of an organisation's card customisation, until it is done or taken back (`answered_at`)."""
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    organisation = models.ForeignKey("Organisation", on_delete=models.PROTECT, related_name="customisation_requests")
+    back_text = models.TextField(default="")
+    logotype_note = models.TextField(default="")
+    created_at = models.DateTimeField()
+    created_by_ref = models.CharField(max_length=200)
+    answered_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organisation"], condition=models.Q(answered_at=None), name="issuance_customisation_request_once"
+            ),
+        ]
+
+
 class Organisation(models.Model):
     """Organisation, or sub-organisation if it has a parent. `scope_path` is written by create and move alone.
 

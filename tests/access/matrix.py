@@ -221,6 +221,17 @@ ROWS: list[Row] = [
         for method, ok in (("GET", 200), ("POST", 422))
     ),
     *(
+        Row("customisation_request", method, Action.VERIFY_CUSTOMISATION, organisation, ok=ok, places=ORGANISATIONS)
+        for method, ok in (("GET", 200), ("POST", 422))
+    ),
+    *(
+        Row(name, "POST", right, organisation, ok=302, places=ORGANISATIONS)
+        for name, right in (
+            ("customisation_request_close", Action.CREATE_ORGANISATION),
+            ("customisation_use_generic", Action.VERIFY_CUSTOMISATION),
+        )
+    ),
+    *(
         Row("customisation_give_up", method, Action.CREATE_ORGANISATION, organisation_with_own, ok=ok, places=ORGANISATIONS)
         for method, ok in (("GET", 200), ("POST", 409))
     ),

@@ -27,7 +27,7 @@ def rows(*, actor: Actor, area_id: UUID, kind: Kind) -> list[Cells]:
 
 
 def _organisations(actor: Actor, area_id: UUID) -> Iterator[Cells]:
-    found = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id)
+    found = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id, closed_at=None)
     listed = list(found.select_related("area", "parent", "customisation").order_by("name", "pk"))
     fees = SubscriptionFee.objects.filter(organisation__area=area_id, valid_from__lte=clock.now()).order_by("valid_from")
     charged = dict(fees.values_list("organisation_id", "charged"))

@@ -16,6 +16,13 @@ from issuance.services.configuration.articles import (
     offer_article,
     register_article,
 )
+from issuance.services.configuration.customisation_requests import (
+    NOTE_LIMIT,
+    close_customisation_request,
+    request_customisation,
+    use_generic_customisation,
+    withdraw_customisation_request,
+)
 from issuance.services.configuration.customisations import (
     CustomisationData,
     Seen,
@@ -60,6 +67,7 @@ from issuance.services.configuration.organisations import (
 from issuance.services.configuration.receipt_texts import set_receipt_text
 
 __all__ = [
+    "NOTE_LIMIT",
     "REASON_LIMIT",
     "ArticleData",
     "Change",
@@ -76,6 +84,7 @@ __all__ = [
     "add_articles",
     "child_path",
     "choose_articles",
+    "close_customisation_request",
     "close_office",
     "connect_office",
     "connect_offices",
@@ -108,11 +117,14 @@ __all__ = [
     "register_generic_customisation",
     "reopen_organisation",
     "replacing",
+    "request_customisation",
     "require_movable",
     "require_place",
     "require_room",
     "segment",
     "set_receipt_text",
     "set_subscription_fee",
+    "use_generic_customisation",
     "verify_customisation",
+    "withdraw_customisation_request",
 ]

@@ -13,7 +13,7 @@ from django.db import transaction
 
 from authn import service as authn
 from issuance.authz import Action, Actor, policy
-from issuance.models import CardCustomisation, Organisation
+from issuance.models import CardCustomisation, CustomisationRequest, Organisation
 from issuance.services.configuration._editing import edit, insert, line, lines, record, refuse
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
@@ -50,7 +50,7 @@ class CustomisationData:
             wrong["issuer_number"] = ["Skriv utfärdarnumret med fyra siffror."]
         checks: dict[str, Callable[[], str]] = {
             "name": lambda: line(self.name, "name", longest=100, missing="Ange kortanpassningens namn."),
-            "back_text": lambda: _back_text(self.back_text),
+            "back_text": lambda: checked_back_text(self.back_text),
         }
         for field, check in checks.items():
             try:
@@ -89,6 +89,8 @@ def register_customisation(
     """Gives an organisation a card customisation of its own, not yet verified. One that was given up, and that no organisation
     has any more, is taken up again by its id, with what is told now (ADR 0207).
 
+    What the organisation wished is done by it (ADR 0223).
+
     Raises NotFound, Forbidden, Invalid by field, Conflict (id taken, or it has one of its own already).
     """
     policy.require_global(actor, Action.CREATE_ORGANISATION)
@@ -104,6 +106,7 @@ def register_customisation(
     organisation.save(update_fields=["customisation"])
     facts = {"customisation_id": row.customisation_id, "issuer_number": row.issuer_number, "organisation": str(organisation.id)}
     record(actor, "customisation.registered", row, **facts)
+    answer_request(actor, organisation)
     return row
 
 
@@ -165,6 +168,15 @@ def verify_customisation(*, actor: Actor, customisation_id: UUID, seen: Seen | N
     return row
 
 
+def answer_request(actor: Actor, organisation: Organisation) -> bool:
+    """Ends what an organisation wishes in the caller's transaction, with an event; True if there was something (ADR 0223)."""
+    rows = CustomisationRequest.objects.filter(organisation=organisation, answered_at=None)
+    if not rows.update(answered_at=clock.now()):
+        return False
+    record(actor, "organisation.customisation_request_closed", organisation)
+    return True
+
+
 def organisation_fact(row: CardCustomisation) -> dict[str, str]:
     """The organisation whose own it is, as events tell it; none for the generic one."""
     first = None if row.generic else Organisation.objects.filter(customisation=row).order_by("scope_path").first()
@@ -203,7 +215,8 @@ def _wrong_supplier(actor: Actor, supplier_ref: str, *, now: str = "") -> dict[s
     return {"supplier_ref": ["Välj en kortleverantör i listan."]}
 
 
-def _back_text(given: str) -> str:
+def checked_back_text(given: str) -> str:
+    """A back text in normal form. Raises Invalid at `back_text` if a card has no room for it, or it cannot be printed."""
     text = lines(given, "back_text", longest=BACK_LINES * (BACK_WIDTH + 1))
     each = text.split("\n")
     if len(each) > BACK_LINES or max(map(len, each)) > BACK_WIDTH:

@@ -14,6 +14,7 @@ from issuance.domain.order_states import OrderState
 from issuance.models import CardOrder, Carrier, Eid, IssuingArea, Organisation, RoleGrant
 from issuance.services.configuration._editing import edit, lines
 from issuance.services.configuration._tree import lock_tree
+from issuance.services.configuration.customisations import answer_request
 from issuance.services.configuration.fees import end_fee
 from issuance.services.configuration.moving import disconnect_offices
 from siths_portal.lib import clock
@@ -82,6 +83,7 @@ def end_organisation(*, actor: Actor, organisation_id: UUID, reason: str) -> Org
     if hindrances(row.id).any:
         raise Conflict("organisation-in-use", "Organisationen används fortfarande. Ta först hand om det som står på sidan.")
     disconnect_offices(row, actor)
+    answer_request(actor, row)
     if row.parent_id is None:
         end_fee(actor=actor, organisation=row)
     edit(

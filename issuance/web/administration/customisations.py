@@ -16,8 +16,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from authn import service as authn
 from issuance.authz import Action, policy
+from issuance.queries.administration import customisation_requests as wishes
 from issuance.queries.administration import customisations as query
 from issuance.queries.administration import organisations, paging, places
+from issuance.queries.administration.customisation_requests import Wish
 from issuance.queries.administration.customisations import CustomisationFacts
 from issuance.services import configuration
 from issuance.web.administration.around import (
@@ -36,6 +38,7 @@ from issuance.web.administration.around import (
 )
 from issuance.web.administration.card_drawing import drawing
 from issuance.web.administration.customisation_forms import CustomisationChoiceForm, CustomisationForm
+from issuance.web.administration.customisation_requests import wish_context
 from issuance.web.administration.editing import answered, initial
 from issuance.web.administration.frames import organisation_page
 from issuance.web.administration.history import TEMPLATE as HISTORY
@@ -46,7 +49,8 @@ _FORM = "administration/form.html"
 _LARGEST = 2**31 - 1
 _NONE = UUID(int=0)
 _LEAD = gettext_lazy(
-    "Logotypen lägger kortleverantören in med hjälp av kortanpassnings-id. Sedan kan kortanpassningen verifieras."
+    "Be först kortleverantören lägga upp kortanpassningen. Det görs utanför portalen. Leverantören svarar med kortanpassnings-id "
+    "och utfärdarnummer, som du för in här, och lägger sedan själv in logotypen i portalen."
 )
 
 
@@ -65,6 +69,7 @@ def customisations(request: HttpRequest) -> HttpResponse:
     context = {
         "form": form,
         "rows": found.rows,
+        "wishes": wishes.wishes(actor=actor),
         "narrowed": bool(chosen),
         "columns": columns(request, order, [*headings, ("", _("Organisation")), ("", _("Status"))], chosen=chosen),
         "next_url": next_url(request, found.after, order, chosen=chosen),
@@ -223,6 +228,7 @@ def organisation_customisation(request: HttpRequest, organisation_id: UUID) -> H
     holds = query.holding(actor=actor, organisation_id=organisation_id)
     context = {
         "holds": holds,
+        **wish_context(request, head, holds),
         **(_shown(holds.facts) if holds.facts else {}),
         "new_url": reverse("customisation_new", args=[organisation_id])
         if Action.CREATE_ORGANISATION in head.rights and not holds.own
@@ -241,13 +247,14 @@ def customisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRespon
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
     demand(Action.CREATE_ORGANISATION in head.rights)
+    wish = wishes.wish_of(actor=actor, organisation_id=organisation_id)
     form, made, status = answered(
         request,
         partial(CustomisationForm, suppliers=authn.suppliers(), new=True),
         lambda given: configuration.register_customisation(
             actor=actor, organisation_id=organisation_id, customisation_id=given["customisation_id"], **_data(given)
         ),
-        first=lambda: {"name": head.name},
+        first=lambda: {"name": head.name, "back_text": wish.back_text if wish else ""},
     )
     if made is not None:
         messages.success(request, _("Kortanpassningen är upplagd."))
@@ -256,7 +263,7 @@ def customisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRespon
         "form": form,
         "submit": _("Lägg upp"),
         "cancel_url": reverse("organisation_customisation", args=[organisation_id]),
-        "lead": _LEAD,
+        "lead": _lead(wish),
     }
     step = _("Lägg upp kortanpassning")
     return organisation_page(request, _FORM, head, context, here="organisation_customisation", step=step, status=status)
@@ -322,6 +329,13 @@ def generic_new(request: HttpRequest) -> HttpResponse:
     context = {"form": form, "submit": _("Lägg upp"), "cancel_url": reverse("customisations"), "lead": _LEAD}
     crumbs = [Crumb(_("Kortanpassningar"), reverse("customisations")), Crumb(step)]
     return page(request, _FORM, context, heading=step, crumbs=crumbs, status=status)
+
+
+def _lead(wish: Wish | None) -> str:
+    """What the administration does first, and what the issuer wishes of the logotype."""
+    if wish is None or not wish.logotype_note:
+        return str(_LEAD)
+    return _("{lead} Önskad logotyp: {note}").format(lead=_LEAD, note=wish.logotype_note)
 
 
 def _data(given: dict[str, Any]) -> dict[str, Any]:

@@ -59,10 +59,7 @@ def _of_places(head: AreaHead, lacks: readiness.AreaLacks, *, offices: bool, giv
     if Action.CHOOSE_ARTICLES in head.rights and (first := lacks.customisations.first):
         count = lacks.customisations.count
         text = ngettext("{n} organisation saknar kortanpassning", "{n} organisationer saknar kortanpassning", count)
-        why = _(
-            "Den gäller även underorganisationer utan egen. Kortleverantören lägger in den, och ansvarig utgivare verifierar den."
-        )
-        yield NextStep(text.format(n=count), reverse("organisation_customisation", args=[first]), why)
+        yield NextStep(text.format(n=count), reverse("organisation_customisation", args=[first]), _way_to_customisation(head))
     if gives_clerks and lacks.clerks.count:
         count = lacks.clerks.count
         text = ngettext("{n} organisation saknar någon som beställer", "{n} organisationer saknar någon som beställer", count)
@@ -89,11 +86,18 @@ def _lacked_by(actor: Actor, head: OrganisationHead, found: OrganisationFacts, *
         why = _("Ingen artikel är vald, så det finns inget kort att beställa.")
         yield NextStep(_("Välj beställningsbara artiklar"), reverse("organisation_articles", args=[head.id]), why)
     if Action.CHOOSE_ARTICLES in head.rights and not found.customisation.name:
-        why = _("Kortleverantören lägger in den, och ansvarig utgivare verifierar den.")
+        why = _way_to_customisation(head)
         yield NextStep(_("Kortanpassning saknas"), reverse("organisation_customisation", args=[head.id]), why)
     if _gives_clerks(actor, head) and not readiness.has_clerks(head.id):
         why = _("Ingen ID-administratör eller biträdande utgivare når organisationen.")
         yield NextStep(_("Lägg till behörighetsroll"), reverse("organisation_role_add", args=[head.id]), why)
+
+
+def _way_to_customisation(head: AreaHead | OrganisationHead) -> str:
+    """What its reader does first where there is no card customisation (ADR 0223)."""
+    if Action.VERIFY_CUSTOMISATION in head.rights:
+        return _("Önska en egen av förvaltningen. Den generella kan användas så länge, om den finns.")
+    return _("Be kortleverantören lägga upp den, och för in de nummer som du får. Sedan verifierar ansvarig utgivare den.")
 
 
 def _gives_clerks(actor: Actor, head: AreaHead | OrganisationHead) -> bool:

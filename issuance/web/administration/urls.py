@@ -7,6 +7,7 @@ from issuance.web.administration import (
     area_tree,
     areas,
     articles,
+    customisation_requests,
     customisations,
     ending,
     extended_searches,
@@ -21,6 +22,7 @@ from issuance.web.administration import (
 
 _AREA = "administrera/utgivningsomrade/<uuid:area_id>/"
 _ORGANISATION = "administrera/organisation/<uuid:organisation_id>/"
+_WISH = f"{_ORGANISATION}kortanpassning/onskemal/"
 _CUSTOMISATION = "administrera/kortanpassning/<uuid:customisation_id>/"
 _ARTICLE = "administrera/artikel/<slug:code>/"
 _OFFICE = "administrera/kontor/<uuid:office_id>/"
@@ -65,6 +67,13 @@ urlpatterns: list[URLPattern] = [
     path(f"{_ORGANISATION}kortanpassning/", customisations.organisation_customisation, name="organisation_customisation"),
     path(f"{_ORGANISATION}ny-kortanpassning/", customisations.customisation_new, name="customisation_new"),
     path(f"{_ORGANISATION}ta-bort-kortanpassning/", customisations.customisation_give_up, name="customisation_give_up"),
+    path(_WISH, customisation_requests.customisation_request, name="customisation_request"),
+    path(f"{_WISH}klart/", customisation_requests.customisation_request_close, name="customisation_request_close"),
+    path(
+        f"{_ORGANISATION}kortanpassning/generell/",
+        customisation_requests.customisation_use_generic,
+        name="customisation_use_generic",
+    ),
     path(_CUSTOMISATION, customisations.customisation, name="customisation"),
     path(f"{_CUSTOMISATION}redigera/", customisations.customisation_edit, name="customisation_edit"),
     path(f"{_CUSTOMISATION}historik/", customisations.customisation_history, name="customisation_history"),

@@ -1,0 +1,89 @@
+"""What an issuer wishes of a card customisation until it is done, and the generic one meanwhile (ADR 0223)."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from django.db import transaction
+
+from issuance.authz import Action, Actor, policy
+from issuance.models import CardCustomisation, CustomisationRequest, Organisation
+from issuance.services.configuration._editing import edit, lines, record, refuse
+from issuance.services.configuration.customisations import answer_request, checked_back_text
+from issuance.services.order_checks import effective_customisations
+from siths_portal.lib import clock
+from siths_portal.lib.errors import Conflict, Invalid
+
+NOTE_LIMIT = 500
+
+
+@transaction.atomic(durable=True)
+def request_customisation(*, actor: Actor, organisation_id: UUID, back_text: str, logotype_note: str) -> CustomisationRequest:
+    """Writes what an organisation wishes of its card customisation, a new one or a changed one; the same again changes nothing.
+
+    It takes the place of what was wished before. Raises NotFound, Forbidden, Invalid by field.
+    """
+    organisation = _locked(actor, Action.VERIFY_CUSTOMISATION, organisation_id)
+    told = _checked(back_text, logotype_note)
+    standing = CustomisationRequest.objects.filter(organisation=organisation, answered_at=None).first()
+    if standing is not None and all(getattr(standing, name) == text for name, text in told.items()):
+        return standing
+    if standing is not None:
+        standing.answered_at = clock.now()
+        standing.save(update_fields=["answered_at"])
+    row = CustomisationRequest.objects.create(organisation=organisation, created_at=clock.now(), created_by_ref=actor.ref, **told)
+    record(actor, "organisation.customisation_requested", organisation, **{name: text for name, text in told.items() if text})
+    return row
+
+
+@transaction.atomic(durable=True)
+def withdraw_customisation_request(*, actor: Actor, organisation_id: UUID) -> bool:
+    """Ends what the organisation wishes; True if there was something. Raises NotFound, Forbidden."""
+    return answer_request(actor, _locked(actor, Action.VERIFY_CUSTOMISATION, organisation_id))
+
+
+@transaction.atomic(durable=True)
+def close_customisation_request(*, actor: Actor, organisation_id: UUID) -> bool:
+    """Tells that the administration is done with what the organisation wishes; True if there was something.
+
+    Raises NotFound, Forbidden.
+    """
+    return answer_request(actor, _locked(actor, Action.CREATE_ORGANISATION, organisation_id))
+
+
+@transaction.atomic(durable=True)
+def use_generic_customisation(*, actor: Actor, organisation_id: UUID) -> Organisation:
+    """Gives an organisation for which no card customisation holds the generic one, until it has its own; also at the top.
+
+    Raises NotFound, Forbidden, Conflict where one holds, or where the generic one is not there or not verified.
+    """
+    row = _locked(actor, Action.VERIFY_CUSTOMISATION, organisation_id)
+    if row.id in effective_customisations([row]):
+        raise Conflict("customisation-holds", "Organisationen har redan en kortanpassning.")
+    generic = CardCustomisation.objects.filter(generic=True, verified_at__isnull=False).first()
+    if generic is None:
+        raise Conflict("no-generic", "Det finns ingen verifierad generell kortanpassning än. Förvaltningen lägger upp den.")
+    edit(row, version=row.version, changes={"customisation_id": generic.id}, actor=actor, action="organisation.changed")
+    return row
+
+
+def _checked(back_text: str, logotype_note: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    wrong: dict[str, list[str]] = {}
+    checks: dict[str, Callable[[], str]] = {
+        "back_text": lambda: checked_back_text(back_text),
+        "logotype_note": lambda: lines(logotype_note, "logotype_note", longest=NOTE_LIMIT),
+    }
+    for name, check in checks.items():
+        try:
+            found[name] = check()
+        except Invalid as error:
+            wrong |= error.fields
+    if not wrong and not any(found.values()):
+        wrong["back_text"] = ["Skriv den text eller den logotyp som ni önskar."]
+    refuse(wrong)
+    return found
+
+
+def _locked(actor: Actor, action: Action, organisation_id: UUID) -> Organisation:
+    rows = Organisation.objects.select_for_update(of=("self",), no_key=True)
+    return policy.get(actor, action, rows, organisation_id)

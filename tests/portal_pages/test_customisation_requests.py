@@ -1,0 +1,186 @@
+"""What an issuer wishes of a card customisation: over HTTP from both sides, and in Chromium (ADR 0223)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Browser, Page
+
+from issuance.authz import Role
+from issuance.models import CardCustomisation, CustomisationRequest, Event, Organisation
+from issuance.services import configuration
+from siths_portal.demo.logotypes import put_logotype
+from siths_portal.lib.errors import Conflict, Forbidden
+from tests.e2e.hands import Hands, Keyboard, Mouse
+from tests.e2e.looking import Looker
+from tests.issuance.world import SETUP
+from tests.lib.faces import serving
+from tests.portal_pages.test_administration import MOST_QUERIES, admin, at, client_of, issuer
+from tests.portal_pages.test_administration_browser import told
+from tests.portal_pages.test_person import text_of
+from tests.portal_pages.test_pki_browser import Blind, button
+from tests.portal_pages.test_search_browser import desk
+
+PAGE, WISH, CLOSE, GENERIC = (
+    "organisation_customisation", "customisation_request", "customisation_request_close", "customisation_use_generic",
+)  # fmt: skip
+SENT = {"back_text": "Upphittat kort:\nBox 7\n000 00 Orten", "logotype_note": "Vapnet, kort@example.org"}
+
+
+def without(world: Any) -> None:
+    Organisation.objects.update(customisation=None)
+
+
+def generic(*, verified: bool = True) -> CardCustomisation:
+    row = configuration.register_generic_customisation(
+        actor=SETUP, customisation_id="1000000000", name="SITHS eID", issuer_number="1000", back_text="Box 1"
+    )
+    if verified:
+        put_logotype(row)
+        configuration.verify_customisation(actor=SETUP, customisation_id=row.id)
+    return row
+
+
+class TestWish:
+    """The issuer writes it, the administration sees it where it works, and registering does it."""
+
+    def test_from_none_to_an_own(self, world: Any, django_assert_max_num_queries: Any) -> None:
+        without(world)
+        issues, administers = issuer(world), admin(world)
+        page = text_of(issues.get(at(PAGE, world.region)))
+        assert "Önska en egen kortanpassning" in page
+        assert "Lägg upp kortanpassning" not in page
+        response = issues.post(at(WISH, world.region), SENT, follow=True)
+        assert "Önskemålet är sparat." in text_of(response)
+        assert "Box 7" in text_of(response)
+        assert "1 önskemål om kortanpassning väntar." in text_of(administers.get(reverse("administration")))
+        with django_assert_max_num_queries(MOST_QUERIES):
+            listed = administers.get(reverse("customisations"))
+        assert at(PAGE, world.region) in listed.content.decode()
+        assert "Be kortleverantören" in text_of(administers.get(at(PAGE, world.region)))
+        form = administers.get(at("customisation_new", world.region))
+        assert form.context["form"]["back_text"].value() == SENT["back_text"]
+        assert "Önskad logotyp: Vapnet" in text_of(form)
+        new = {"name": "Regionen", "customisation_id": "1234567890", "back_text": SENT["back_text"], "issuer_number": ""}
+        assert administers.post(at("customisation_new", world.region), new).status_code == 302
+        assert "önskemål" not in text_of(administers.get(reverse("administration")))
+        history = text_of(issues.get(at("organisation_history", world.region)))
+        assert "Önskemålet om kortanpassning avslutades" in history
+        assert "Kortanpassning önskades Baksidestext: Upphittat kort:" in history
+
+    def test_it_is_changed_taken_back_and_marked_as_done(self, world: Any) -> None:
+        issues, administers = issuer(world), admin(world)
+        assert issues.get(at(WISH, world.region)).context["form"]["back_text"].value() == "Upphittat kort skickas till Box 1"
+        issues.post(at(WISH, world.region), SENT)
+        issues.post(at(WISH, world.region), SENT)
+        assert Event.objects.filter(action="organisation.customisation_requested").count() == 1
+        issues.post(at(WISH, world.region), {**SENT, "back_text": "Ny"})
+        assert issues.get(at(WISH, world.region)).context["form"]["back_text"].value() == "Ny"
+        assert CustomisationRequest.objects.filter(answered_at=None).count() == 1
+        assert "borttaget" in text_of(issues.post(at(WISH, world.region), {"ta_tillbaka": "1"}, follow=True))
+        issues.post(at(WISH, world.region), SENT)
+        assert "Markera som klart" in text_of(administers.get(at(PAGE, world.region)))
+        assert "klart" in text_of(administers.post(at(CLOSE, world.region), follow=True))
+        assert not CustomisationRequest.objects.filter(answered_at=None).exists()
+
+    def test_what_cannot_be_wished_is_told_at_its_field(self, world: Any) -> None:
+        client = issuer(world)
+        for sent, field in (
+            ({}, "back_text"),
+            ({"back_text": "x" * 46}, "back_text"),
+            ({"logotype_note": "x" * 501}, "logotype_note"),
+        ):
+            response = client.post(at(WISH, world.region), sent)
+            assert (response.status_code, list(response.context["form"].errors)) == (422, [field])
+
+    def test_who_may(self, world: Any) -> None:
+        with pytest.raises(Forbidden):
+            configuration.request_customisation(
+                actor=world.officer(role=Role.GLOBAL_READER), organisation_id=world.region.id, back_text="A", logotype_note=""
+            )
+        with pytest.raises(Forbidden):
+            configuration.close_customisation_request(
+                actor=world.officer(role=Role.RESPONSIBLE_ISSUER), organisation_id=world.region.id
+            )
+        reader = client_of(world.officer(role=Role.GLOBAL_READER))
+        assert at(WISH, world.region) not in reader.get(at(PAGE, world.region)).content.decode()
+
+    def test_an_organisation_that_ends_wishes_nothing(self, world: Any) -> None:
+        issuer(world).post(at(WISH, world.clinic), SENT)
+        configuration.end_organisation(actor=SETUP, organisation_id=world.clinic.id, reason="Fel")
+        assert not CustomisationRequest.objects.filter(answered_at=None).exists()
+
+
+class TestGenericMeanwhile:
+    """Where none holds the issuer may take the generic one, also at the top, until there is an own."""
+
+    def test_cards_can_be_ordered_and_an_own_takes_its_place(self, world: Any) -> None:
+        without(world)
+        row, client = generic(), issuer(world)
+        assert "Använd den generella så länge" in text_of(client.get(at(PAGE, world.region)))
+        page = text_of(client.post(at(GENERIC, world.region), follow=True))
+        assert "Organisationens kort har den generella kortanpassningen" in page
+        world.region.refresh_from_db()
+        assert world.region.customisation_id == row.id
+        world.order()
+        own = configuration.register_customisation(
+            actor=SETUP, organisation_id=world.region.id, customisation_id="1234567890", name="Egen", issuer_number="",
+            back_text="",
+        )  # fmt: skip
+        world.region.refresh_from_db()
+        assert world.region.customisation_id == own.id
+
+    def test_not_where_one_holds_or_where_it_is_not_verified(self, world: Any) -> None:
+        client = issuer(world)
+        generic(verified=False)
+        assert "har redan en kortanpassning" in text_of(client.post(at(GENERIC, world.clinic), follow=True))
+        without(world)
+        assert "Använd den generella" not in text_of(client.get(at(PAGE, world.region)))
+        with pytest.raises(Conflict, match="no-generic"):
+            configuration.use_generic_customisation(
+                actor=world.officer(role=Role.RESPONSIBLE_ISSUER), organisation_id=world.region.id
+            )
+
+
+@pytest.fixture(scope="module")
+def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving("portal", tmp_path_factory.mktemp("portal") / "log") as url:
+        yield url
+
+
+def walk(page: Page, portal: str, hands: Hands, see: Any, world: Any) -> None:
+    """The issuer of a region without a customisation wishes one and takes the generic one meanwhile."""
+    without(world)
+    generic()
+    page.goto(f"{portal}/administrera/organisation/{world.region.id}/")
+    hands.press(page.get_by_role("link", name="Kortanpassning saknas"))
+    see.look(page, "none")
+    hands.press(page.get_by_role("link", name="Önska en egen kortanpassning"))
+    hands.write(page.get_by_label("Önskad baksidestext"), "Upphittat kort: Box 7")
+    hands.write(page.get_by_label("Önskad logotyp"), "Regionens vapen, kort@example.org")
+    see.look(page, "wish")
+    hands.press(button(page, "Spara önskemålet"))
+    told(page, "Önskemålet är sparat.")
+    hands.press(button(page, "Använd den generella så länge"))
+    told(page, "Den generella kortanpassningen gäller tills organisationen har en egen.")
+    see.look(page, "wished")
+
+
+def test_by_mouse_and_looked_at(world: Any, portal: str, browser: Browser) -> None:
+    eye = Looker("customisation-requests")
+    with desk(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
+        eye.follow(page.context)
+        walk(page, portal, Mouse(), eye, world)
+    with desk(browser, portal, world.officer(role=Role.SYSTEM_ADMIN)) as page:
+        eye.follow(page.context)
+        page.goto(f"{portal}/administrera/kortanpassningar/")
+        eye.look(page, "list")
+        page.get_by_role("link", name="Regionen", exact=True).click()
+        page.get_by_role("heading", name="Önskemål till förvaltningen").wait_for()
+        eye.look(page, "administration")
+
+
+def test_by_keyboard_alone(world: Any, portal: str, browser: Browser) -> None:
+    with desk(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
+        walk(page, portal, Keyboard(), Blind(), world)
