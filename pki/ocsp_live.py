@@ -3,11 +3,12 @@ and for certificates that have no stored answer yet.
 
 A thread of the `pki` worker, which has the token, listens at a socket in the store's folder. The responder's processes put
 questions there, few at a time, and give each up after a second (`pki.ocspd.line`); so the queue is bounded before it is here. A
-question names a certificate; its status is the database's at that moment. Nothing is stored. Without this thread, without the
-database or without the token nothing is said, and the responder has its store.
+question names a certificate; its status is the database's at that moment, `unknown` if there never was one. Nothing is stored.
+Without this thread, without the database or without the token nothing is said, and the responder has its store.
 """
 
 import contextlib
+import datetime as dt
 import fcntl
 import os
 import selectors
@@ -15,6 +16,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import IO, Final, NamedTuple
 
@@ -22,10 +24,11 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
-from pki import clock_guard, ocsp, ocsp_feed, ocsp_signable
-from pki.domain import ocsp_request
+from pki import clock_guard, ocsp, ocsp_feed, ocsp_signable, ocsp_unknown
+from pki.domain import ocsp_answer, ocsp_request
 from pki.hsm import HsmError
 from pki.models import ANSWERED, ANSWERING, Certificate, CertificateAuthority, NoncePolicy
+from pki.ocspd import layout
 from pki.ocspd.line import ANSWER, NAME, PACKET, QUESTION
 from siths_portal.lib import clock, metrics
 
@@ -35,6 +38,8 @@ BATCH: Final = 64
 """Questions that are answered together: one look at the database for all."""
 SIGNER_KEPT: Final = 5.0
 """Seconds after which a CA's responder is looked up anew."""
+UNKNOWN_EACH_SECOND: Final = 20
+"""Signed `unknown` for serials that a CA never issued, in a second: anybody can invent them (ADR 0232)."""
 AGAIN: Final = 2.0
 """Seconds before a process tries again to be the one that signs."""
 _LOOK_EACH: Final = 0.5
@@ -65,17 +70,28 @@ class Question(NamedTuple):
         return cls(number, deadline, "sha256" if second else "sha1", ca_id, serial, packet[QUESTION.size :])
 
 
+class _Status(NamedTuple):
+    """The certStatus that is signed, and the status version that it is of."""
+
+    content: bytes
+    version: int
+
+
+_NEVER: Final = _Status(ocsp_answer.UNKNOWN, layout.UNKNOWN_VERSION)
+
+
 def _nothing(number: int) -> bytes:
     return ANSWER.pack(number, 0, 0, 0, 0)
 
 
 class Signer:
-    """Answers questions, at most `per_second` signatures for each CA, so that the token has time for all else."""
+    """Answers questions, at most `per_second` signatures for each CA, and a few for what it never issued: the token has time for
+    all else."""
 
     def __init__(self, *, per_second: int) -> None:
         self._per_second = per_second
         self._second = 0
-        self._spent: dict[int, int] = {}
+        self._spent: dict[tuple[int, int], int] = {}
         self._signings: dict[int, tuple[float, ocsp.Signing]] = {}
 
     def answer(self, questions: Iterable[Question]) -> dict[int, bytes]:
@@ -99,45 +115,54 @@ class Signer:
         cas = {ca.id: ca for ca in CertificateAuthority.objects.filter(id__in={ca_id for ca_id, _ in pairs}, state__in=ANSWERING)}
         fields = ("id", "ca_id", "serial", "status", "status_version", "revoked_at", "reason")
         rows = Certificate.objects.filter(ocsp_feed.named(pairs), status__in=ANSWERED, not_after__gt=clock.now()).only(*fields)
-        by_pair = {(row.ca_id, int(row.serial, 16)): row for row in rows}
+        by_pair = {(row.ca_id, int(row.serial, 16)): _Status(ocsp.status_of(row), row.status_version) for row in rows}
+        never = pairs - by_pair.keys()
+        never -= ocsp_feed.certificates(never).keys() if never else set()
         said: dict[int, bytes] = {}
         for ca in cas.values():
-            places = [place for place, question in in_time.items() if question.ca_id == ca.id]
-            known = [place for place in places if (ca.id, in_time[place].serial) in by_pair]
-            wanted = [place for place in known if not in_time[place].nonce or ca.nonce_policy == NoncePolicy.ECHO]
-            granted = wanted[: self._grant(ca.id, len(wanted))]
-            if granted:
-                said |= self._sign(ca, {place: (in_time[place], by_pair[ca.id, in_time[place].serial]) for place in granted})
+            echoes = ca.nonce_policy == NoncePolicy.ECHO
+            mine = {place: each for place, each in in_time.items() if each.ca_id == ca.id and (echoes or not each.nonce)}
+            known = {
+                place: (each, by_pair[ca.id, each.serial]) for place, each in mine.items() if (ca.id, each.serial) in by_pair
+            }
+            said |= self._sign(ca, known, self._per_second, ocsp.LIFETIME)
+            unknown = {place: (each, _NEVER) for place, each in mine.items() if (ca.id, each.serial) in never}
+            said |= self._sign(ca, unknown, min(self._per_second, UNKNOWN_EACH_SECOND), ocsp_unknown.LIFETIME)
         return said
 
-    def _grant(self, ca_id: int, wanted: int) -> int:
-        """How many signatures the CA has left in this second, at most `wanted`."""
+    def _grant(self, ca_id: int, wanted: int, limit: int) -> int:
+        """How many signatures of those that have this limit the CA has left in this second, at most `wanted`."""
         second = int(time.monotonic())
         if second != self._second:
             self._second, self._spent = second, {}
-        spent = self._spent.get(ca_id, 0)
-        granted = max(0, min(wanted, self._per_second - spent))
-        self._spent[ca_id] = spent + granted
+        spent = self._spent.get((ca_id, limit), 0)
+        granted = max(0, min(wanted, limit - spent))
+        self._spent[ca_id, limit] = spent + granted
         return granted
 
-    def _sign(self, ca: CertificateAuthority, asked: dict[int, tuple[Question, Certificate]]) -> dict[int, bytes]:
+    def _sign(
+        self, ca: CertificateAuthority, asked: "dict[int, tuple[Question, _Status]]", limit: int, lifetime: dt.timedelta
+    ) -> dict[int, bytes]:
+        granted = self._grant(ca.id, len(asked), limit)
+        if not granted:
+            return {}
+        asked = dict(islice(asked.items(), granted))
         try:
             signing = self._signing(ca)
             if signing is None:
                 return {}
             singles = [
-                ocsp.Single(question.hash, question.serial, ocsp.status_of(row), question.nonce)
-                for question, row in asked.values()
+                ocsp.Single(question.hash, question.serial, status.content, question.nonce) for question, status in asked.values()
             ]
-            ders, this_update, next_update = signing.answers(singles)
+            ders, this_update, next_update = signing.answers(singles, lifetime=lifetime)
         except (HsmError, ocsp.SelfCheckFailed, clock_guard.ClockWentBack) as error:
             log.error("ocsp_live.not_signed", ca=ca.slug, waiting=len(asked), error=type(error).__name__)
             self._signings.pop(ca.id, None)
             return {}
         times = int(this_update.timestamp()), int(next_update.timestamp())
         return {
-            place: ANSWER.pack(question.number, 1, row.status_version, *times) + der
-            for (place, (question, row)), der in zip(asked.items(), ders, strict=True)
+            place: ANSWER.pack(question.number, 1, status.version, *times) + der
+            for (place, (question, status)), der in zip(asked.items(), ders, strict=True)
         }
 
     def _signing(self, ca: CertificateAuthority) -> ocsp.Signing | None:

@@ -23,7 +23,7 @@ CA_STATE_MEANS: Mapping[str, str] = {
     "active": _("Utfärdar certifikat och publicerar spärrlistor och OCSP-svar."),
     "status_only": _("Utfärdar inget. Spärrlistor och OCSP-svar publiceras som förut."),
     "offline": _("Nyckeln är frånkopplad. Spärrlistor och svar görs vid ceremonier."),
-    "external": _("Drivs av någon annan. Här publiceras det som den gör."),
+    "external": _("Drivs av någon annan. Här publiceras dess spärrlista, och OCSP-svar om den har en svarare här."),
     "retired": _("Utfärdar inget mer. Status publiceras tills det sista certifikatet har gått ut."),
     "compromised": _("Nyckeln är röjd. Inget utfärdas och ingen status publiceras: det som utfärdaren säger är inget värt."),
 }

@@ -179,7 +179,7 @@ class Responder:
         except StoreMissing:
             return self.error(ocsp_answer.TRY_LATER)
         if self.live and self._needs_signer(asked, found):
-            return asked
+            return asked if asked.authority.echo else asked._replace(nonce=b"")  # which is left out
         return self._stored(asked, index, found, memo_key if not asked.nonce else b"")
 
     def _asked(self, der: bytes, *, cached: bool) -> Wanted | None:
@@ -228,7 +228,8 @@ class Responder:
         if said is None or later or not said.this_update <= clock.timestamp() < said.next_update:
             return self._stored(asked, index, found, b"")
         if not asked.nonce:
-            self._wishes.answer(asked.authority.id, int.from_bytes(asked.key[4:]))
+            wish = self._wishes.unknown if said.version == layout.UNKNOWN_VERSION else self._wishes.answer
+            wish(asked.authority.id, int.from_bytes(asked.key[4:]))
         self.counts.answered[said_in(said.der, 0, asked.authority.id, asked.key[4:])] += 1
         if asked.nonce or not asked.cached:
             return _with_length(said.der)

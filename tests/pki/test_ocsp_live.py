@@ -24,14 +24,15 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from pki import ocsp, ocsp_live, ocsp_nonces
-from pki.models import Certificate, Event, OcspResponse, OcspSigner
+from pki import ocsp, ocsp_live, ocsp_nonces, ocsp_unknown
+from pki.models import Certificate, Event, OcspResponse, OcspSigner, OcspUnknown
 from pki.ocsp_publishing import Publisher
 from pki.ocspd import layout, line
 from pki.ocspd.app import Live, Wanted
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid, NotFound
 from tests.pki.ocspd_stage import Served, Status, ask, in_the_end, ocspd, told
+from tests.pki.status_world import HOLDER_KEY
 from tests.pki.test_status_face import request_for, revoke
 from tests.pki.test_status_wire import Wire
 from tests.pki.workers import forget_messages
@@ -99,6 +100,11 @@ def echoed(url, row, nonce, algorithm=None) -> x509_ocsp.OCSPResponse:
 def is_said(response) -> bool:
     """Whether it is more than that the signer is late, where there is no stored answer to fall back on."""
     return response.response_status != Status.TRY_LATER
+
+
+def is_answered(response) -> bool:
+    """Whether it is an answer that somebody signed."""
+    return response.response_status == Status.SUCCESSFUL
 
 
 def question(row, *, hash_name="sha256", nonce=b"", number=1, serial=None, wait=60.0):
@@ -180,7 +186,7 @@ def test_what_was_just_issued_is_answered_before_anything_is_stored(running, wor
     row, reserved, failed = world.issue(), world.issue(status="reserved"), world.issue(status="failed")
     for _ in range(2):
         wait_for(lambda: told(url, request_for(row, algorithm)) == "GOOD")
-    for der in (request_for(reserved, algorithm), request_for(failed, algorithm), request_for(row, algorithm, serial=4711)):
+    for der in (request_for(reserved, algorithm), request_for(failed, algorithm)):
         assert told(url, der) == "UNAUTHORIZED"
     assert not OcspResponse.objects.filter(certificate=row).exists()
 
@@ -325,12 +331,74 @@ def test_it_says_what_the_database_says(world, algorithm):
         [question(row, hash_name=algorithm.name, number=7) for row in rows] + [question(good, serial=4711, number=9)]
     )
     answers = [signed(said[place]) for place in range(5)]
-    assert [each.certificate_status.name if each else None for each in answers] == ["GOOD", "REVOKED", None, None, None]
+    assert [each.certificate_status.name if each else None for each in answers] == ["GOOD", "REVOKED", None, None, "UNKNOWN"]
     assert [line.ANSWER.unpack_from(said[place])[0] for place in range(5)] == [7, 7, 7, 7, 9]
     _, _, version, this_update, next_update = line.ANSWER.unpack_from(said[1])
     assert version == Certificate.objects.get(id=revoked.id).status_version
     assert this_update == answers[1].this_update_utc.timestamp()
     assert next_update == answers[1].next_update_utc.timestamp()
+
+
+def test_b1_24_who_asks_first_for_a_serial_that_was_never_issued_gets_a_signed_unknown(running, world):
+    """Live, with his nonce where the CA echoes it; of a CA that leaves nonces out without it."""
+    url, _ = running
+    row, other = world.issue(), world.issue(world.second)
+    for each, nonce in ((row, b"n" * 32), (row, None), (other, b"n" * 32), (other, None)):
+        serial = 0x47110000 + int.from_bytes(nonce or b"") % 7 + each.ca_id * 100
+        response = in_the_end(partial(ask, url, request_for(each, serial=serial, nonce=nonce)), is_answered)
+        assert (response.certificate_status.name, response.serial_number) == ("UNKNOWN", serial)
+        assert nonce_of(response) == (nonce if each is row else None)
+        ocsp.verify(response.certificates[0], response.tbs_response_bytes, response.signature)
+        assert response.next_update_utc - response.this_update_utc == ocsp_unknown.LIFETIME
+    assert not OcspUnknown.objects.exists()  # till the publisher hears of it
+
+
+def test_many_invented_serials_get_few_signatures(world, monkeypatch):
+    monkeypatch.setattr(time, "monotonic", lambda: 1000.25)
+    row, count = world.issue(), ocsp_live.UNKNOWN_EACH_SECOND
+    asked = [
+        *(question(row, serial=serial) for serial in range(1, count + 11)),
+        question(row),
+        question(world.issue(world.second)),
+    ]
+    said = ocsp_live.Signer(per_second=100).answer(asked)
+    answers = [signed(said[place]) for place in range(len(asked))]
+    assert [each.certificate_status.name for each in answers if each] == ["UNKNOWN"] * count + ["GOOD", "GOOD"]
+    assert sum(signed(each) is not None for each in ocsp_live.Signer(per_second=3).answer(asked[:count]).values()) == 3
+
+
+def test_a_nonce_that_is_left_out_keeps_nobody_from_an_answer(world, served):
+    """OpenSSL sends one unless it is told not to."""
+    row = world.issue(world.second)
+    served.publisher.look()
+    served.responder.live = True
+    found = served.responder.post(request_for(row, nonce=b"n" * 32))
+    assert isinstance(found, Wanted)
+    assert found.nonce == b""
+
+
+def test_an_unknown_that_was_signed_live_is_wished_for_and_gives_way(world, served):
+    row = world.issue()
+    asked = wanted(served, request_for(row, serial=99))
+    packet = ocsp_live.Signer(per_second=9).answer([question(row, serial=99)])[0]
+    _, _, *known = line.ANSWER.unpack_from(packet)
+    said = Live(*known, packet[line.ANSWER.size :])
+    assert body(served.responder.settle(asked, said)).certificate_status.name == "UNKNOWN"
+    served.responder._wishes._write()
+    assert served.publisher.grant() == 1
+    assert ocsp_unknown.sign() == 1
+    served.publisher.look()
+    assert served.told(request_for(row, serial=99)) == "UNKNOWN"
+    world.store(row.ca, certified(world, row.ca, 99))
+    served.publisher.look()
+    assert body(served.responder.settle(asked, said)).response_status == Status.TRY_LATER
+
+
+def certified(world, ca, serial) -> x509.Certificate:
+    now = clock.now().replace(microsecond=0)
+    builder = world.builder(ca, "Late", HOLDER_KEY.public_key(), now, now + dt.timedelta(days=9))
+    builder._serial_number = serial
+    return builder.sign(world.token.private_key(ca.key_id), hashes.SHA256())
 
 
 def test_no_nonce_is_signed_for_a_ca_that_leaves_them_out(world):
