@@ -13,11 +13,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from django.test import Client
 from django.utils.http import parse_http_date
 
-from pki import crl, crl_files, ocsp, ocsp_unknown
+from pki import crl, crl_files, ocsp, ocsp_live, ocsp_unknown
 from pki.domain import responder_life
 from pki.models import Certificate, CertificateBlob, OcspResponse, OcspSigner
 from siths_portal.lib import clock
 from tests.pki.ocspd_stage import Answer, Served, Status, call, ocspd, publisher, told
+from tests.pki.test_ocsp_live import question, signed
 from tests.pki.test_status_face import request_for, revoke
 from tests.waiting import wait_for
 
@@ -266,6 +267,42 @@ def test_b1_32_no_archive_cutoff_since_no_status_is_kept_past_the_certificates_e
     with clock.moved_to(clock.now() + dt.timedelta(hours=31)):
         ocsp.presign_due()
     assert not OcspResponse.objects.filter(certificate=row).exists()
+
+
+@both
+def test_s38_revoked_is_revoked_to_the_end_and_nothing_after_it(world, asker, algorithm):
+    """No status is kept past the end (B1.32): the last answer holds until its nextUpdate, then `unauthorized`, never `good` or
+    `unknown`. One that is revoked after its end, which a CRL lists once (B1.18), is not `good` from then on.
+    """
+    begin, hour = clock.now(), dt.timedelta(hours=1)
+    early, late = (world.issue(not_after=begin + 30 * hour) for _ in range(2))
+    revoke(early)
+    seen = []
+    for hours in (0, 13, 26, 29, 31, 32, 40, 60):
+        with clock.moved_to(begin + hours * hour):
+            if hours == 32:
+                revoke(late)
+                crl.publish_crl(world.first.id)
+                listed = x509.load_der_x509_crl(crl.crl_path(world.first).read_bytes())
+                assert listed.get_revoked_certificate_by_serial_number(int(late.serial, 16)) is not None
+            ocsp.presign_due()
+            said = []
+            for row in (early, late):
+                answer = asker.post(request_for(row, ALGORITHMS[algorithm])).ocsp
+                successful = answer.response_status == Status.SUCCESSFUL
+                said.append(answer.certificate_status.name if successful else answer.response_status.name)
+                assert not successful or clock.now() < answer.next_update_utc
+            asker.served.responder._wishes._write()
+            asker.served.publisher.grant()
+            assert ocsp_unknown.sign() == 0
+            asked = [question(row, hash_name=algorithm) for row in (early, late)]
+            live = [signed(packet) for packet in ocsp_live.Signer(per_second=9).answer(asked).values()]
+            assert [each.certificate_status.name for each in live if each] == (["REVOKED", "GOOD"] if hours < 30 else [])
+            seen.append(said)
+    assert seen[:4] == [["REVOKED", "GOOD"]] * 4
+    assert all(said[0] in ("REVOKED", "UNAUTHORIZED") for said in seen[4:])
+    assert all(said[1] == "UNAUTHORIZED" for said in seen[5:])
+    assert seen[-1] == ["UNAUTHORIZED"] * 2
 
 
 def test_b1_33_never_good_once_a_crl_lists_it(world, asker):
