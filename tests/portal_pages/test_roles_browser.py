@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect
 
 from issuance.authz import Role
 from issuance.domain.qualifications import QualificationKind
-from issuance.models import Organisation, RoleGrant
+from issuance.models import Organisation, PersonScope, Post, RoleGrant
 from issuance.queries.administration import role_tree
 from issuance.services import qualifications, role_assignment
 from siths_portal.lib import clock
@@ -212,12 +212,24 @@ def test_training_and_the_list_of_holders(world: Any, browser: Browser, portal: 
             passed = clock.today() - dt.timedelta(days=days)
             qualifications.record(actor=SETUP, person_id=person.id, kind=kind, passed_on=passed)
     issuer = world.officer(role=Role.RESPONSIBLE_ISSUER)
+    left = world.post(given_name="Prov", surname="Slutat")
+    RoleGrant.objects.create(person=left.person, role="reader", organisation=world.region, valid_from=long_ago)
+    Post.objects.filter(pk=left.pk).update(ended_at=clock.now())
+    PersonScope.objects.filter(person=left.person).delete()
     with logged_in(browser, portal, issuer) as page:
         page.goto(portal + reverse("role_holders"))
         look(page, "rollinnehavare")
         page.get_by_label("Visa").select_option("stoppade")
         page.get_by_role("button", name="Filtrera").click()
         look(page, "rollinnehavare-stoppade")
+        page.get_by_label("Visa").select_option("vilande")
+        page.get_by_role("button", name="Filtrera").click()
+        look(page, "rollinnehavare-vilande")
+        page.get_by_role("link", name="Ta bort Läs, Slutat, Prov").click()
+        look(page, "roller-ta-bort-slutat")
+        page.get_by_role("button", name="Ta bort").click()
+        expect(page.get_by_text("Ingen rollinnehavare")).to_be_visible()
+        page.goto(f"{portal}{reverse('role_holders')}?visa=stoppade")
         page.get_by_role("link", name="Eksson, Prov").click()
         look(page, "roller-person-stoppad")
         page.get_by_role("link", name="Registrera utbildning eller personkontroll").click()
