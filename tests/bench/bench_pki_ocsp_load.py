@@ -141,11 +141,12 @@ class Came:
     @contextlib.contextmanager
     def at(self, scene: Scene) -> Iterator[None]:
         """They come meanwhile, and each of them is told to be revoked."""
-        before = scene.cpu()
         scene.do("begin", ca=CA, each_second=REVOCATIONS)
+        before = scene.cpu()
         yield
+        after = scene.cpu()
         done = scene.do("end")
-        self._cpu.update({name: seconds - before[name] for name, seconds in scene.cpu().items()})
+        self._cpu.update({name: seconds - before[name] for name, seconds in after.items()})
         self._count += len(done["revoked"])
         self._seconds += done["seconds"]
         self._waits.append(told_revoked(scene, done["revoked"]))

@@ -23,6 +23,7 @@ from django.conf import settings  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
 from django.db.models import QuerySet  # noqa: E402
 
+import siths_portal.celery  # noqa: E402, F401  (what wakes workers: a process that revokes has loaded it)
 from pki import ocsp, ocsp_unknown, service  # noqa: E402
 from pki.models import Certificate, CertificateAuthority  # noqa: E402
 from pki.ocsp_publishing import LOOK_EACH  # noqa: E402
