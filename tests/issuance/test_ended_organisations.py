@@ -133,10 +133,12 @@ class TestWhatFollows:
             act(world)
 
     def test_nothing_is_ordered_in_it(self, world: Any) -> None:
+        post = world.post(world.clinic)
         end(world.clinic)
-        world.clinic.refresh_from_db()
         with pytest.raises(Conflict, match="organisation-ended"):
-            order_checks.require_customisation(world.clinic)
+            order_checks.require_customisation(Organisation.objects.get(pk=world.clinic.pk))
+        with pytest.raises((Conflict, Invalid)):
+            world.order(post)
 
     def test_it_is_read_as_before(self, world: Any) -> None:
         end(world.clinic)
