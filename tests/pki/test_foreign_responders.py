@@ -16,6 +16,8 @@ from pki import foreign_lists, health, inspection, ocsp, ocsp_live, ocsp_unknown
 from pki.findings import Severity
 from pki.models import Certificate, CertificateAuthority, Event, HsmKey, OcspSigner, Revocation
 from pki.operators.status import ca_statuses
+from pki.takeover.addresses import Addresses
+from pki.takeover.findings import Ledger
 from siths_portal.lib import clock
 from tests.pki import takeover_world as world
 from tests.pki.ocspd_stage import Served
@@ -100,7 +102,15 @@ def test_without_a_responder_nothing_is_answered(ca, old, tmp_path):
     assert {served.told(request_for(row(old, number))) for number in range(3)} == {"UNAUTHORIZED"}
     assert not [each for each in inspection.inspect() if "function" in each.subject]
     assert not [each for each in ca_statuses() if each.slug == "function"]
+    assert not_served(ca) == ["ocsp http://ocsp1.old.test"]
     served.close()
+
+
+def not_served(ca) -> list[str]:
+    """What an import tells of addresses in the CA's certificates."""
+    ledger = Ledger()
+    Addresses(ca, ledger).look("a row", "01", [("ocsp", "http://ocsp1.old.test"), ("crl", f"http://x.test/{ca.file_stem}.crl")])
+    return [each.detail for each in ledger.found]
 
 
 def test_it_answers_as_the_data_tells_and_openssl_and_gnutls_believe_it(ca, old, tmp_path):
@@ -132,6 +142,7 @@ def test_it_answers_as_the_data_tells_and_openssl_and_gnutls_believe_it(ca, old,
     assert live.certificate_status.name == "GOOD"
     assert live.next_update_utc <= end
     assert (found_of("ocsp"), found_of("ocsp-signer")) == (Severity.OK, Severity.OK)
+    assert not_served(ca) == []
     (told,) = [each for each in ca_statuses() if each.slug == "function"]
     assert (told.has_answers, told.answers.waiting, told.answers.signer_until) == (True, 0, signer.not_after)
     assert [each.lacks for each in told.lists] == [0]
@@ -167,6 +178,7 @@ def test_b1_33_what_a_later_list_revokes_is_revoked_here_before_it_is_out(ca, ol
     assert (event.facts["count"], event.facts["unknown_before"], event.facts["number"]) == (2, 1, "42")
     publish(tmp_path, later)
     assert Event.objects.filter(action="certificates.revoked_elsewhere").count() == 1
+    assert ca.crls.latest("number").status_version == CertificateAuthority.objects.get(id=ca.id).status_version
     ocsp.presign_due()
     for algorithm in (hashes.SHA1(), hashes.SHA256()):
         foreign_lists.ocsp_following._look(served.folder)
