@@ -44,12 +44,12 @@ def test_what_is_ticked_is_added_and_told_in_numbers(world: Any) -> None:
     client, sent = issuer(world), {"article": ["631", "610"], "organisation": [world.clinic.pk, world.city.pk]}
     response = client.post(at(NAME, world.area), sent)
     assert response.url == at(NAME, world.area)
-    assert "3 artiklar är tillagda fördelat på 2 organisationer." in text_of(client.get(response.url))
+    assert "Artiklarna är tillagda: 2 organisationer kan nu beställa fler än förut." in text_of(client.get(response.url))
     assert orderable(world.clinic) == ["610", "631", "631-REK"]
     assert "Inget ändrades." in text_of(client.post(at(NAME, world.area), sent, follow=True))
     take(world.region, "631")
     told_ = text_of(client.post(at(NAME, world.area), {"article": ["631"], "alla": "1"}, follow=True))
-    assert "1 artikel är tillagd i 1 organisation." in told_
+    assert "Artiklarna är tillagda: 1 organisation kan nu beställa fler än förut." in told_
 
 
 def test_what_is_missing_or_wrong_is_told_and_nothing_ticked_is_lost(world: Any) -> None:
@@ -142,7 +142,7 @@ def walk(page: Page, portal: str, hands: Hands, see: Any, world: Any) -> None:
         hands.choose(page.get_by_label(label, exact=True))
     see.look(page, "picked")
     hands.press(button(page, "Lägg till artiklarna"))
-    told(page, "2 artiklar är tillagda fördelat på 2 organisationer.")
+    told(page, "Artiklarna är tillagda: 2 organisationer kan nu beställa fler än förut.")
     page.goto(f"{portal}/administrera/organisation/{world.clinic.id}/artiklar/")
     see.look(page, "same")
     hands.press(button(page, "Lägg till samma som Regionen"))

@@ -80,10 +80,12 @@ def _tell(request: HttpRequest, added: Mapping[UUID, int]) -> None:
     if not added:
         messages.info(request, _("Inget ändrades. Organisationerna kunde redan beställa artiklarna."))
         return
-    ticks = sum(added.values())
-    what = ngettext("{count} artikel är tillagd", "{count} artiklar är tillagda", ticks).format(count=ticks)
-    where = ngettext("i {count} organisation", "fördelat på {count} organisationer", len(added)).format(count=len(added))
-    messages.success(request, _("{what} {where}.").format(what=what, where=where))
+    text = ngettext(
+        "Artiklarna är tillagda: {count} organisation kan nu beställa fler än förut.",
+        "Artiklarna är tillagda: {count} organisationer kan nu beställa fler än förut.",
+        len(added),
+    )
+    messages.success(request, text.format(count=len(added)))
 
 
 def _ids(texts: list[str]) -> list[UUID]:
