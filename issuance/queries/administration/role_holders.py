@@ -107,17 +107,17 @@ def holders(
         check_passed=_passed(QualificationKind.PERSON_CHECK),
         training_passed=_passed(QualificationKind.TRAINING),
         held=actors.newest_qualifications("pk"),
-        rests=Exists(_resting(actor).filter(person=OuterRef("pk"))),
         opens=Exists(Person.objects.visible_to(actor, Action.ASSIGN_ROLE).filter(pk=OuterRef("pk"))),
     )
     found, further = paging.page(people, column=COLUMNS[order.key], descending=order.descending, after=after, limit=limit)
     ids = [row.pk for row in found]
-    grants = actors.with_post(actors.in_force(RoleGrant.objects.filter(person__in=ids))).order_by("valid_from")
+    grants = list(actors.with_post(actors.in_force(RoleGrant.objects.filter(person__in=ids))).order_by("valid_from"))
+    resting = _resting_among(actor, ids, [grant.pk for grant in grants])
     in_force: dict[UUID, list[RoleGrant]] = {}
     for grant in grants:
         in_force.setdefault(grant.person_id, []).append(grant)
     told = _roles_told(role_reach.in_reach(actor), ids)
-    to_end = _to_end(actor, [row for row in found if row.rests and not row.opens])  # type: ignore[attr-defined]
+    to_end = _to_end(actor, [row for row in found if row.pk in resting and not row.opens])  # type: ignore[attr-defined]
     log_ins = authn.last_log_ins(subject_ref(pk) for pk in ids)
     rows = []
     for row in found:
@@ -129,7 +129,7 @@ def holders(
                 roles=tuple(told.get(row.pk, ())),
                 lines=qualifications.lines(held),
                 standing=qualifications.standing(held, actors.issuing_since(in_force.get(row.pk, []))),
-                rests=row.rests,  # type: ignore[attr-defined]
+                rests=row.pk in resting,
                 to_end=tuple(to_end.get(row.pk, ())),
                 last_log_in=log_ins.get(subject_ref(row.pk)),
                 opens=row.opens and row.pk != actor.person_id,  # type: ignore[attr-defined]
@@ -158,6 +158,15 @@ def _resting(actor: Actor) -> QuerySet[RoleGrant]:
     """Roles in the actor's scope that would hold now, had their holder a post in the area."""
     awake = Exists(actors.with_post(RoleGrant.objects.filter(pk=OuterRef("pk"))))
     return actors.in_force(RoleGrant.objects.filter(role_reach.in_reach(actor), ~awake))
+
+
+def _resting_among(actor: Actor, ids: Sequence[UUID], awake: Sequence[UUID]) -> set[UUID]:
+    """Those of a page's people with a role as `_resting` has it; `awake` are the roles of theirs that hold.
+
+    To ask each person of the list for it would read everybody's posts.
+    """
+    rows = actors.in_force(RoleGrant.objects.filter(role_reach.in_reach(actor), person__in=ids)).exclude(pk__in=awake)
+    return set(rows.values_list("person_id", flat=True))
 
 
 def _roles_told(reach: Q, ids: Sequence[UUID]) -> dict[UUID, list[RoleTold]]:
