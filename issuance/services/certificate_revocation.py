@@ -7,10 +7,10 @@ as everywhere. What issuance itself revoked has ended already and is passed by, 
 import datetime as dt
 from collections.abc import Iterable
 from itertools import batched
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from issuance.authz import Action, policy, system
 from issuance.domain import carrier_states, order_states
@@ -49,11 +49,19 @@ def follow(certificate_ids: Iterable[UUID]) -> int:
     A carrier is revoked if its person-id certificates are, or any at all while it is in production, where the card can no
     longer be completed; its order then fails. An eID is revoked if its certificates are.
     """
-    # The states are looked at here: each revocation asks, and a condition on them costs more to write than to answer.
-    owned = CarrierCertificate.objects.filter(certificate_id__in=list(certificate_ids))
-    found = owned.values_list("carrier_id", "carrier__state", "eid__state")
-    concerned = {id_ for id_, state, of_eid in found if state in _LIVE_CARRIER and of_eid in (None, *_LIVE_EID)}
-    return sum(_follow(carrier_id) for carrier_id in sorted(concerned))
+    with connection.cursor() as cursor:
+        cursor.execute(_CONCERNED, [[str(id_) for id_ in certificate_ids], _LIVE_CARRIER, _LIVE_EID])
+        concerned = [carrier_id for (carrier_id,) in cursor.fetchall()]
+    return sum(_follow(carrier_id) for carrier_id in concerned)
+
+
+# Each revocation asks, and most concern nobody: by the mapper it costs ten times what the database takes.
+_CONCERNED: Final = """
+SELECT DISTINCT carrier.id FROM issuance_carriercertificate AS owned
+JOIN issuance_carrier AS carrier ON carrier.id = owned.carrier_id LEFT JOIN issuance_eid AS eid ON eid.id = owned.eid_id
+WHERE owned.certificate_id = ANY(%s::uuid[]) AND carrier.state = ANY(%s) AND (eid.id IS NULL OR eid.state = ANY(%s))
+ORDER BY carrier.id
+"""
 
 
 @transaction.atomic(durable=True)

@@ -21,6 +21,9 @@ def _wake(name: str, queue: str, ids: dict[str, str | int | list[str] | list[int
     from kombu.exceptions import OperationalError
 
     try:
-        import_string(settings.JOBS_APPLICATION).send_task(name, kwargs=ids, queue=queue, ignore_result=True, retry=False)
+        # Without Celery's own rendering of the arguments beside them, which nobody reads.
+        import_string(settings.JOBS_APPLICATION).send_task(
+            name, kwargs=ids, queue=queue, ignore_result=True, retry=False, argsrepr="", kwargsrepr=""
+        )
     except (OperationalError, OSError) as error:
         log.warning("job.wake_failed", job=name, error=type(error).__name__)
