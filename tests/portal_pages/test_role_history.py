@@ -1,6 +1,7 @@
 """Who had which role where, and when: in the histories of places and of persons, and ended roles on a person's page."""
 
 import datetime as dt
+import re
 from typing import Any
 
 import pytest
@@ -124,8 +125,11 @@ class TestOfPlaces:
             finally:
                 cursor.execute("RESET enable_seqscan")
         assert "Seq Scan" not in plan
-        for index in ("subject", "organisation", "grant"):
-            assert f"Bitmap Index Scan on issuance_event_{index}" in plan, plan
+        used = set(re.findall(r"Bitmap Index Scan on issuance_event_(\w+)", plan))
+        assert used >= {"organisation", "grant"}, plan
+        assert used & {"subject", "one_per_step"}, (
+            plan
+        )  # which begin with the same columns, so that few rows cost the same by both
 
     def test_many_roles_cost_what_few_do(self, world: Any) -> None:
         client, address = client_of(issuer_of(world)), at("organisation_history", world.region)
