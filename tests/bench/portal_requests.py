@@ -28,8 +28,9 @@ from tests.portal import portal_client
 
 SAMPLE = 2_000
 PAGES = (*urls.urlpatterns, *role_urls.urlpatterns, *import_urls.urlpatterns)
-LEFT_OUT = ("_csv", "_xlsx", "setup_import_preview")
-"""Ends of the names of files, whose length is that of a list, and of a page that there is for one who sent a file alone."""
+LEFT_OUT = ("_csv", "_xlsx", "setup_import_preview", "_reopen", "_request_close", "_use_generic")
+"""Ends of the names of files, whose length is that of a list, of a page that there is for one who sent a file alone, and of
+buttons that have no page."""
 
 ROLES_OF_SEARCHERS = ("responsible_issuer", "deputy_issuer", "id_administrator")
 MUNICIPALITY = "Provkommun 1"
