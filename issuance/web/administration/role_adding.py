@@ -119,9 +119,7 @@ def _answer(request: HttpRequest, place: Place) -> HttpResponse:
         return step_up
     if request.method != "POST":
         typed = kept_form(request) or QueryDict()
-        given = request.GET.get("roll", "")
-        first = place.only.value if place.only else given if given in place.assignable else ""
-        initial = {"role": first, **{name: typed[name] for name in typed}}
+        initial = {"role": place.only.value if place.only else "", **{name: typed[name] for name in typed}}
         form = AddHolderForm(place.assignable, may_protect=place.may_protect, initial=initial)
         found = holder_finding.searched(request, typed.get("sokning", ""))
         return _adding(request, place, form, found, typed=typed)
@@ -146,7 +144,7 @@ def _answer(request: HttpRequest, place: Place) -> HttpResponse:
         return _adding(request, place, form, found, status=error.http_status)
     role_given.tell(request, grants)
     stays = place.area_id or "fortsatt" in request.POST
-    return redirect(f"{request.path}?roll={grants[0].role}" if stays else place.back_url)
+    return redirect(f"{request.path}?fler=1" if stays else place.back_url)
 
 
 def _narrows(request: HttpRequest, *, unchanged: bool) -> bool:
@@ -189,7 +187,7 @@ def _adding(
     unconfirmed: bool = False,
 ) -> HttpResponse:
     given = request.POST if typed is None else typed
-    again = request.method != "POST" and "roll" in request.GET
+    again = request.method != "POST" and "fler" in request.GET
     if again or (found is not None and not found.hits):
         form.fields["text"].widget.attrs["autofocus"] = True
     context = {

@@ -25,7 +25,9 @@ _NAMED = 4
 
 def tell(request: HttpRequest, grants: Sequence[RoleGrant]) -> None:
     """Says on the next page that the person has the role that `grants` gave, and leads to where his training is registered."""
-    said = [part for part in (_("Behörighetsrollen är tillagd."), _given(grants), _missing(request, grants)) if part]
+    said = [
+        part for part in (_("Behörighetsrollen är tillagd."), _given(grants), _onward(grants), _missing(request, grants)) if part
+    ]
     messages.success(request, format_html_join(" ", "{}", ((part,) for part in said)))
 
 
@@ -40,6 +42,13 @@ def _given(grants: Sequence[RoleGrant]) -> str:
         return _("{name} är {role} i {places}.").format(**facts)
     day = first.valid_from.astimezone(clock.STOCKHOLM).date()
     return _("{name} blir {role} i {places} från och med {day}.").format(**facts, day=day)
+
+
+def _onward(grants: Sequence[RoleGrant]) -> str:
+    """Who goes on where a new issuer takes over."""
+    if grants[0].role != Role.RESPONSIBLE_ISSUER:
+        return ""
+    return _("Den ansvariga utgivaren loggar nu in och delar ut rollerna i organisationerna.")
 
 
 def _places(grants: Sequence[RoleGrant]) -> str:
