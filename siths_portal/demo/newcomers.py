@@ -26,12 +26,26 @@ class NewPlace:
     parent: str = ""
 
 
+@dataclass(frozen=True)
+class NewOffice:
+    """An office to be made. `of` names the organisations that may choose it."""
+
+    name: str
+    invoice_comment: str
+    of: tuple[str, ...]
+
+
 REGION = NewPlace("TST2321000172-1000", "Region Ost", "232100-0172", "ost.example.org")
 PLACES = (
     REGION,
     NewPlace("TST2120001991-1000", "Ekköpings kommun", "212000-1991", "ekkoping.example.org"),
     NewPlace("TST2120002981-1000", "Lindby kommun", "212000-2981", "lindby.example.org"),
     NewPlace("TST2321000172-1004", "Ost Privat Vård", "556677-8899", "ostprivat.example.org", parent=REGION.hsa_id),
+)
+OFFICES = (
+    NewOffice("Regionens kortkontor (70)", "Kortkontor Ost", ("Region Ost", "Ost Privat Vård")),
+    NewOffice("Ekköping (71)", "Ekköping", ("Ekköpings kommun",)),
+    NewOffice("Lindby (72)", "Lindby", ("Lindby kommun",)),
 )
 _NAMES = (
     (REGION, "Frida", "Ekblad"),
@@ -78,8 +92,11 @@ def guide() -> list[str]:
     lines = ["", heading, ""]
     names = {place.hsa_id: place.name for place in PLACES}
     for place in PLACES:
-        above = f", under {names[place.parent]}" if place.parent else ""
+        above = f", under {names[place.parent]}" if place.parent else ", med abonnemangsavgift"
         lines.append(f"  {place.name}: organisationsnummer {place.organisation_number}, HSA-id {place.hsa_id}{above}")
+    lines += ["", "Kontor där:", ""]
+    for office in OFFICES:
+        lines.append(f"  {office.name}, fakturakommentar {office.invoice_comment}, för {' och '.join(office.of)}")
     lines += ["", "Personer där, som kan få roller och sedan logga in med den simulerade legitimeringen:", ""]
     for one in newcomers():
         value, register = one.person.person_id.value, one.person.register

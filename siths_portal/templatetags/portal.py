@@ -20,6 +20,12 @@ def breakable(text: str) -> SafeString:
     return format_html_join(SafeString("<wbr>"), "{}", ((part,) for part in parts))
 
 
+@register.filter
+def is_optional(field: BoundField) -> bool:
+    """True for what may be left empty; a box that may be ticked says so by itself."""
+    return not field.field.required and field.widget_type != "checkbox"
+
+
 @register.simple_tag(takes_context=True)
 def widget(context: Context, field: BoundField) -> SafeString:
     """The input of `field`, described by its hint (also the context's) and its errors, by the ids that Django would use."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from playwright.sync_api import Browser, expect
 
-from siths_portal.demo.newcomers import AREA, PLACES, REGION, Newcomer, NewPlace, newcomers
+from siths_portal.demo.newcomers import AREA, OFFICES, PLACES, REGION, Newcomer, NewPlace, newcomers
 from tests.e2e import walk
 from tests.e2e.desk import Desk, desk
 from tests.e2e.effort import CountedMouse
@@ -14,8 +14,6 @@ from tests.e2e.stage import Stage
 from tests.lib.traffic import findings
 
 SYSTEM_ADMIN = 0
-OFFICES = (("Regionens kortkontor (70)", "Kortkontor Ost"), ("Ekköping (71)", "Ekköping"), ("Lindby (72)", "Lindby"))
-CONNECTED: Sequence[tuple[str, ...]] = (("Region Ost", "Ost Privat Vård"), ("Ekköpings kommun",), ("Lindby kommun",))
 ARTICLES = ("631 - Liggande kort utan foto", "677 - Liggande kort med foto")
 ROLES = ("Biträdande utgivare", "ID-administratör", "ID-administratör", "ID-administratör")
 """Of the people after the first, who becomes responsible issuer."""
@@ -120,16 +118,16 @@ def organisation(made: Desk, place: NewPlace) -> None:
 def offices(made: Desk) -> None:
     to_area(made)
     made.press("Skapa kontor")
-    for number, (name, comment) in enumerate(OFFICES):
-        fill(made, "Kontorets namn", name)
-        fill(made, "Fakturakommentar", comment)
-        made.reads(re.compile(rf"^\d+, {comment}$"))
-        for connected in CONNECTED[number]:
+    for number, office in enumerate(OFFICES):
+        fill(made, "Kontorets namn", office.name)
+        fill(made, "Fakturakommentar", office.invoice_comment)
+        made.reads(re.compile(rf"^\d+, {office.invoice_comment}$"))
+        for connected in office.of:
             made.hands.choose(made.page.get_by_label(connected, exact=True))
         made.look("Nytt kontor" if not number else "Ett kontor till")
         last = number == len(OFFICES) - 1
         made.press("Skapa" if last else ONE_MORE)
-        told(made, "Kontoret är skapat" if last else f"Kontoret {name} är skapat")
+        told(made, "Kontoret är skapat" if last else f"Kontoret {office.name} är skapat")
     made.look("Kontor")
 
 

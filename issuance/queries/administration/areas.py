@@ -59,7 +59,7 @@ class AreaFacts:
 
 @dataclass(frozen=True)
 class OrganisationLine:
-    """An organisation in a list. `issuing`: it issues in its area; `sub_organisations`: whether some lie below it."""
+    """An organisation in a list. `issuing`: it issues in its area."""
 
     id: UUID
     name: str
@@ -153,6 +153,12 @@ def organisations_in(
     """The organisations of an area that lie below no other, as far as the actor sees them; without those that are ended."""
     rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id, parent=None, closed_at=None)
     return _organisation_page(rows, order, after, limit)
+
+
+def sub_organisations_in(*, actor: Actor, area_id: UUID) -> int:
+    """How many of an area's organisations lie below another, as far as the actor sees them; without those that are ended."""
+    rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id, closed_at=None)
+    return rows.exclude(parent=None).count()
 
 
 def organisations_below(

@@ -63,7 +63,7 @@ class ArticleForm(EditForm):
     orientation = _radios(_("Utförande"), [(code, _(text)) for code, text in ORIENTATIONS.items()], required=_("Välj utförande."))
     photo = _radios(_("Foto på kortet"), _YES_NO, required=_("Välj om kortet har foto."))
     assurance_level = _radios(_("Tillitsnivå"), [("3", "3"), ("2", "2")], required=_("Välj tillitsnivå."))
-    generation = text_line(_("Produktgeneration"), 20, help_text=_("Som kortleverantören kallar den. Frivillig."))
+    generation = text_line(_("Produktgeneration"), 20, help_text=_("Som kortleverantören kallar den."))
     valid_from = _day(_("Gäller från och med"), required=_("Ange den första dagen."))
     valid_to = _day(_("Gäller till och med"), help_text=_("Sista dagen som artikeln kan beställas. Tomt: tills vidare."))
 

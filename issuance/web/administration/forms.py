@@ -38,7 +38,7 @@ class AreaForm(EditForm):
     }
 
     name = text_line(_("Namn på utgivningsområde"), 100, required=_("Ange utgivningsområdets namn."))
-    invoice_reference = text_line(_("Fakturareferens"), 50, help_text=_("Skrivs på samlingsfakturan. Frivillig."))
+    invoice_reference = text_line(_("Fakturareferens"), 50, help_text=_("Skrivs på samlingsfakturan."))
     issuing_organisation = forms.ChoiceField(
         label=_("Utgivande organisation"),
         help_text=_("Direktansluten. Den står som utgivare och får samlingsfakturan för allt i området, från och med nu."),
@@ -101,7 +101,7 @@ class OrganisationForm(EditForm):
     )
     charged = forms.ChoiceField(
         label=_("Abonnemangsavgift"),
-        help_text=_("Gäller från och med i dag. Kan ändras senare."),
+        help_text=_("Ja, om avgiften ska stå på samlingsfakturan. Gäller från och med i dag. Kan ändras senare."),
         choices=[("yes", _("Ja")), ("no", _("Nej"))],
         widget=forms.RadioSelect,
         error_messages={"required": _("Välj om abonnemangsavgift tas ut."), "invalid_choice": _("Välj ja eller nej.")},
