@@ -3,6 +3,7 @@
 import secrets
 import time
 import uuid
+from collections.abc import Iterable
 
 
 def new_id() -> uuid.UUID:
@@ -12,3 +13,16 @@ def new_id() -> uuid.UUID:
     value = value & ~(0xF << 76) | (0x7 << 76)
     value = value & ~(0x3 << 62) | (0x2 << 62)
     return uuid.UUID(int=value)
+
+
+def id_of(text: str) -> uuid.UUID | None:
+    """The id that somebody sent; None for what is none, which no page of ours offers."""
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
+
+
+def ids_of(texts: Iterable[str]) -> list[uuid.UUID]:
+    """The ids among what was sent, each once, in the order in which they came."""
+    return list(dict.fromkeys(found for text in texts if (found := id_of(text))))

@@ -20,6 +20,7 @@ from issuance.web.administration.forms import text_line
 from issuance.web.administration.frames import area_page
 from siths_portal.lib.errors import Invalid
 from siths_portal.lib.forms import Form
+from siths_portal.lib.ids import ids_of
 
 _AT: Mapping[str, str] = {"article": "artiklar", "organisation": "organisationer"}
 """Where on the page a field's refusal leads."""
@@ -44,7 +45,7 @@ def area_articles(request: HttpRequest, area_id: UUID) -> HttpResponse:
     actor = actor_of(request)
     head = places.area_head(actor=actor, area_id=area_id)
     demand(Action.CHOOSE_ARTICLES in head.rights)
-    codes, picked, every = request.POST.getlist("article"), _ids(request.POST.getlist("organisation")), "alla" in request.POST
+    codes, picked, every = request.POST.getlist("article"), ids_of(request.POST.getlist("organisation")), "alla" in request.POST
     refusals, status = [], 200
     form = PlaceSearchForm(request.POST) if request.method == "POST" else PlaceSearchForm()
     if request.method == "POST" and "sok" not in request.POST:
@@ -86,14 +87,3 @@ def _tell(request: HttpRequest, added: Mapping[UUID, int]) -> None:
         len(added),
     )
     messages.success(request, text.format(count=len(added)))
-
-
-def _ids(texts: list[str]) -> list[UUID]:
-    """The ids among what was sent; what is none was not on the page."""
-    found = []
-    for text in texts:
-        try:
-            found.append(UUID(text))
-        except ValueError:
-            continue
-    return found

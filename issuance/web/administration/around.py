@@ -17,6 +17,7 @@ from issuance.authz import Action, Actor, policy
 from issuance.queries.administration.paging import Order
 from issuance.queries.administration.places import Above, AreaHead, OrganisationHead
 from siths_portal.lib.errors import Forbidden
+from siths_portal.lib.ids import id_of
 
 TAB = "administration"
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -170,10 +171,7 @@ def _address(request: HttpRequest, parameters: Mapping[str, str], fragment: str 
 
 def cursor(request: HttpRequest, parameter: str = "efter") -> UUID | None:
     """Where a list goes on from; its first page for what is no cursor."""
-    try:
-        return UUID(request.GET.get(parameter, ""))
-    except ValueError:
-        return None
+    return id_of(request.GET.get(parameter, ""))
 
 
 def row(label: str, value: object, **more: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from issuance.services import holder_searching, searching
 from issuance.web.administration.around import actor_of
 from issuance.web.administration.role_forms import AddHolderForm
 from siths_portal.lib.errors import Invalid, Refused, TooManyRequests, Unavailable
+from siths_portal.lib.ids import id_of
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def search(request: HttpRequest, form: AddHolderForm) -> tuple[Found | None, int
 def searched(request: HttpRequest, search_id: str) -> Found | None:
     """What an earlier search of this session finds now; None without one."""
     actor, user = actor_of(request), request.user
-    found = holder_searching.own(actor=actor, session_id=user.session_id, search_id=uuid_of(search_id))  # type: ignore[union-attr]
+    found = holder_searching.own(actor=actor, session_id=user.session_id, search_id=id_of(search_id))  # type: ignore[union-attr]
     return _hits(request, found) if found else None
 
 
@@ -86,11 +87,3 @@ def _hits(request: HttpRequest, found: Search) -> Found:
         if hit.person_id in allowed
     ]
     return Found(found, hits, page_of.too_many or page_of.after is not None)
-
-
-def uuid_of(text: str) -> UUID | None:
-    """The id that a hidden field tells; None for what is none."""
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

@@ -24,6 +24,7 @@ from issuance.web.administration.frames import area_page, office_page, organisat
 from issuance.web.administration.history import TEMPLATE, history_context
 from issuance.web.administration.office_forms import OfficeForm
 from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.ids import ids_of
 
 _FORM = "administration/office_form.html"
 _AFTER_ANOTHER = "fler"
@@ -83,7 +84,7 @@ def office_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
     if _asks_for_line_alone(request):
         return _line_alone(request, line)
     found = areas.area_facts(actor=actor, area_id=area_id)
-    asked = _picked(request, "organisation") or _ids([request.GET.get("organisation", "")])
+    asked = _picked(request, "organisation") or ids_of([request.GET.get("organisation", "")])
     choices = offices.choices_for_new_office(actor=actor, area_id=area_id, wanted=asked)
     make = partial(OfficeForm, organisations=choices)
     form, made, status = _answered(
@@ -229,7 +230,7 @@ def office_connect(request: HttpRequest, office_id: UUID) -> HttpResponse:
     demand(head.may_link)
     refusal, status = "", 200
     if request.method == "POST":
-        if ended := _ids([request.POST.get("koppla_bort", "")]):
+        if ended := ids_of([request.POST.get("koppla_bort", "")]):
             configuration.disconnect_office(actor=actor, organisation_id=ended[0], office_id=office_id)
             messages.success(request, _("Organisationen är bortkopplad."))
             return redirect("office", office_id)
@@ -290,7 +291,7 @@ def organisation_offices(request: HttpRequest, organisation_id: UUID) -> HttpRes
 
 def _change(request: HttpRequest, actor: Actor, organisation_id: UUID) -> tuple[str, int]:
     """Connects or disconnects what was asked for: what stands against it, and the status to answer with."""
-    if ended := _ids([request.POST.get("koppla_bort", "")]):
+    if ended := ids_of([request.POST.get("koppla_bort", "")]):
         configuration.disconnect_office(actor=actor, organisation_id=organisation_id, office_id=ended[0])
         messages.success(request, _("Kontoret är bortkopplat."))
         return "", 200
@@ -312,15 +313,4 @@ def _act(act: Callable[[], object]) -> tuple[str, int]:
 
 
 def _picked(request: HttpRequest, field: str) -> list[UUID]:
-    return _ids(request.POST.getlist(field))
-
-
-def _ids(texts: list[str]) -> list[UUID]:
-    """The ids among what was sent; what is none was not on the page."""
-    found = []
-    for text in texts:
-        try:
-            found.append(UUID(text))
-        except ValueError:
-            continue
-    return found
+    return ids_of(request.POST.getlist(field))

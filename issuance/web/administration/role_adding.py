@@ -23,10 +23,11 @@ from issuance.services import role_assignment
 from issuance.services.role_assignment import Period
 from issuance.web.administration import holder_finding, role_given
 from issuance.web.administration.around import Crumb, actor_of, page, way_to_area, way_to_organisation
-from issuance.web.administration.holder_finding import Found, uuid_of
+from issuance.web.administration.holder_finding import Found
 from issuance.web.administration.role_forms import AddHolderForm
 from issuance.web.administration.role_frame import recent_login
 from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.ids import ids_of
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,7 @@ def _give(request: HttpRequest, place: Place, form: AddHolderForm, found: Found 
 
 def _picked(typed: QueryDict) -> list[UUID]:
     """The organisations that are ticked, each once."""
-    return list(dict.fromkeys(pk for text in typed.getlist("plats") if (pk := uuid_of(text))))
+    return ids_of(typed.getlist("plats"))
 
 
 def _adding(

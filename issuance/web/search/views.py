@@ -17,6 +17,7 @@ from issuance.queries import own_training, words
 from issuance.services import searching
 from issuance.web.search.forms import SearchForm
 from siths_portal.lib.errors import Invalid
+from siths_portal.lib.ids import id_of
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -48,7 +49,7 @@ def hits(request: HttpRequest, search_id: UUID) -> HttpResponse:
     found = searching.own(actor=actor, session_id=request.user.session_id, search_id=search_id)  # type: ignore[union-attr]
     if found.person_id is not None:
         return _to_person(request, found)
-    after = _uuid(request.GET.get("efter", ""))
+    after = id_of(request.GET.get("efter", ""))
     page = searching.hits(actor=actor, search=found, after=after)
     address = reverse("search_hits", args=[found.id])
     context = {
@@ -80,10 +81,3 @@ def _written(found: Search) -> str:
     if found.kind == TermKind.PERSON_ID:
         return f"{found.value[:8]}-{found.value[8:]}"
     return words.card_serial(found.value) if found.kind == TermKind.CARD_SERIAL else found.value
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
