@@ -44,6 +44,7 @@ from issuance.web.administration.frames import organisation_page
 from issuance.web.administration.history import TEMPLATE as HISTORY
 from issuance.web.administration.history import history_context
 from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.ids import id_of
 
 _FORM = "administration/form.html"
 _LARGEST = 2**31 - 1
@@ -278,7 +279,7 @@ def customisation_give_up(request: HttpRequest, organisation_id: UUID) -> HttpRe
     refusal, status = "", 200
     try:
         if request.method == "POST":
-            own, above = (_id(request.POST.get(name, "")) for name in ("egen", "ovanifran"))
+            own, above = (id_of(request.POST.get(name, "")) for name in ("egen", "ovanifran"))
             seen = configuration.Replacing(own or _NONE, above)
             try:
                 configuration.give_up_customisation(actor=actor, organisation_id=organisation_id, seen=seen)
@@ -299,14 +300,6 @@ def customisation_give_up(request: HttpRequest, organisation_id: UUID) -> HttpRe
     }
     template, step = "administration/customisation_give_up.html", _("Ta bort den egna kortanpassningen")
     return organisation_page(request, template, head, context, here="organisation_customisation", step=step, status=status)
-
-
-def _id(text: str) -> UUID | None:
-    """The id that was sent; None for what is none."""
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
