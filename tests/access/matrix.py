@@ -141,6 +141,10 @@ ROWS: list[Row] = [
         for method, ok in (("GET", 200), ("POST", 422))
     ),
     *(
+        Row("area_customisations", method, Action.VERIFY_CUSTOMISATION, area, ok=ok, places=AREAS)
+        for method, ok in (("GET", 200), ("POST", 302))
+    ),
+    *(
         Row(name, method, Action.CREATE_ORGANISATION, area, ok=ok, places=AREAS)
         for name in ("area_edit", "organisation_new")
         for method, ok in (("GET", 200), ("POST", 422))

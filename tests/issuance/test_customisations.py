@@ -3,11 +3,14 @@
 import datetime as dt
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from issuance.authz import Role
-from issuance.models import Article, CardCustomisation, Event
+from issuance.authz import Actor, Role
+from issuance.models import Article, CardCustomisation, Event, Organisation
 from issuance.services import configuration, order_checks
 from issuance.services.configuration import ArticleData, CustomisationData, Outdated, Seen
 from siths_portal.lib import clock
@@ -22,6 +25,12 @@ def own(world: Any) -> CardCustomisation:
 def unverified(world: Any, **values: Any) -> CardCustomisation:
     CardCustomisation.objects.filter(organisations=world.region).update(verified_at=None, verified_by_ref="", **values)
     return own(world)
+
+
+def generic() -> CardCustomisation:
+    return CardCustomisation.objects.create(
+        customisation_id="1000000000", name="SITHS eID", issuer_number="1000", generic=True, verified_at=clock.now()
+    )
 
 
 def edit(world: Any, *, version: int = 1, **changes: str) -> CardCustomisation:
@@ -125,6 +134,69 @@ class TestEdits:
         configuration.register_customisation(**given, organisation_id=world.clinic.id, customisation_id="7837803999")
         with pytest.raises(Conflict, match="own-customisation"):
             configuration.register_customisation(**given, organisation_id=world.clinic.id, customisation_id="7837803998")
+
+
+class TestGenericInAnArea:
+    """`use_generic_customisation_in_area`: at the top wherever none holds, in one go."""
+
+    @staticmethod
+    def use(world: Any, actor: Actor | None = None) -> list[UUID]:
+        actor = actor or world.officer(role=Role.RESPONSIBLE_ISSUER)
+        return configuration.use_generic_customisation_in_area(actor=actor, area_id=world.area.id)
+
+    def test_at_the_top_where_none_holds_with_an_event_each(self, world: Any) -> None:
+        row = generic()
+        assert self.use(world) == []
+        Organisation.objects.exclude(pk=world.city.pk).update(customisation=None)
+        version = world.region.version
+        assert self.use(world) == [world.region.id]
+        world.region.refresh_from_db()
+        assert (world.region.customisation_id, world.region.version) == (row.id, version + 1)
+        event = Event.objects.get(action="organisation.changed", facts__after__has_key="customisation_id")
+        assert (event.subject_type, event.subject_ref) == ("organisation", str(world.region.id))
+        assert event.facts == {
+            "version": version + 1,
+            "before": {"customisation_id": None},
+            "after": {"customisation_id": str(row.id)},
+        }
+        held = order_checks.effective_customisations([world.clinic, world.city, world.stranger])
+        assert held[world.clinic.id] == row
+        assert held[world.city.id] != row
+        assert world.stranger.id not in held
+        assert self.use(world) == []
+
+    def test_an_ended_one_is_left_alone(self, world: Any) -> None:
+        generic()
+        Organisation.objects.filter(pk=world.city.pk).update(customisation=None, closed_at=clock.now())
+        assert self.use(world) == []
+
+    def test_more_organisations_cost_no_more_queries(self, world: Any) -> None:
+        generic()
+        actor, spent = world.officer(role=Role.RESPONSIBLE_ISSUER), []
+        for rows in ([world.city], [world.city, world.region]):
+            Organisation.objects.filter(pk__in=[row.pk for row in rows]).update(customisation=None)
+            with CaptureQueriesContext(connection) as queries:
+                assert len(self.use(world, actor)) == len(rows)
+            spent.append(len(queries))
+        assert spent[0] == spent[1]
+
+    def test_not_without_a_verified_generic_one(self, world: Any) -> None:
+        Organisation.objects.update(customisation=None)
+        for _ in range(2):
+            with pytest.raises(Conflict, match="no-generic"):
+                self.use(world)
+            CardCustomisation.objects.update_or_create(customisation_id="1000000000", defaults={"generic": True, "name": "A"})
+        assert not Organisation.objects.exclude(customisation=None).exists()
+
+    def test_who_may(self, world: Any) -> None:
+        for actor, error in (
+            (world.officer(role=Role.SYSTEM_ADMIN), Forbidden),
+            (world.officer(role=Role.GLOBAL_READER), Forbidden),
+            (world.officer(world.stranger, Role.RESPONSIBLE_ISSUER), NotFound),
+            (world.officer(role=Role.DEPUTY_ISSUER), NotFound),
+        ):
+            with pytest.raises(error):
+                self.use(world, actor)
 
 
 class TestArticles:

@@ -148,11 +148,13 @@ class TestNextSteps:
         assert found == {
             "2 organisationer saknar kontor": at("organisation_offices", oak),
             "2 organisationer saknar artiklar": at("area_articles", world.area),
-            "2 organisationer saknar kortanpassning": at("organisation_customisation", oak),
+            "2 organisationer saknar kortanpassning": at("area_customisations", world.area),
             "5 organisationer saknar någon som beställer": at("area_role_add", world.area),
         }
         assert {url: client.get(url).status_code for url in found.values()} == dict.fromkeys(found.values(), 200)
-        assert "saknar någon" not in " ".join(step.text for step in self.steps(admin(world), world.area))  # gives no such role
+        administers = {step.text: step.url for step in self.steps(admin(world), world.area)}
+        assert administers["2 organisationer saknar kortanpassning"] == at("organisation_customisation", oak)  # verifies none
+        assert "saknar någon" not in " ".join(administers)  # gives no such role
 
     def test_what_comes_from_above_is_not_lacking(self, world: Any) -> None:
         oak = world.organisation("Kommun Ek", "TST2120001562-1000", "2120001561", area=world.area)

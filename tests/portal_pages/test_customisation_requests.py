@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page
 
 from issuance.authz import Role
 from issuance.models import CardCustomisation, CustomisationRequest, Event, Organisation
+from issuance.queries.administration import area_customisations
 from issuance.services import configuration
 from siths_portal.demo.logotypes import put_logotype
 from siths_portal.lib.errors import Conflict, Forbidden
@@ -22,8 +23,9 @@ from tests.portal_pages.test_person import text_of
 from tests.portal_pages.test_pki_browser import Blind, button
 from tests.portal_pages.test_search_browser import desk
 
-PAGE, WISH, CLOSE, GENERIC = (
+PAGE, WISH, CLOSE, GENERIC, AREA = (
     "organisation_customisation", "customisation_request", "customisation_request_close", "customisation_use_generic",
+    "area_customisations",
 )  # fmt: skip
 SENT = {"back_text": "Upphittat kort:\nBox 7\n000 00 Orten", "logotype_note": "Vapnet, kort@example.org"}
 
@@ -143,6 +145,59 @@ class TestGenericMeanwhile:
             )
 
 
+class TestAllOfAnArea:
+    """The page that the area's Nästa steg leads to: where none holds, and one button for all of them."""
+
+    def test_those_at_the_top_stand_with_how_many_lie_below(self, world: Any, django_assert_max_num_queries: Any) -> None:
+        without(world)
+        generic()
+        client = issuer(world)
+        steps = {step.url: (step.text, step.why) for step in client.get(at("area", world.area)).context["steps"]}
+        text, why = steps[at(AREA, world.area)]
+        assert (text, "Den generella kortanpassningen kan gälla direkt" in why) == (
+            "3 organisationer saknar kortanpassning",
+            True,
+        )
+        with django_assert_max_num_queries(MOST_QUERIES):
+            page = client.get(at(AREA, world.area))
+        assert [(place.name, place.below) for place in page.context["found"].listed] == [("Regionen", 1), ("Staden", 0)]
+        assert "Låt den generella gälla så länge för 3 organisationer" in text_of(page)
+        assert "Regionen och 1 underorganisation TST" in text_of(page)
+        assert at(PAGE, world.city) in page.content.decode()
+
+    def test_one_press_serves_all_and_leaves_those_that_have_one(self, world: Any) -> None:
+        generic()
+        client = issuer(world)
+        assert "Alla har en kortanpassning" in text_of(client.get(at(AREA, world.area)))
+        assert "Inget ändrades." in text_of(client.post(at(AREA, world.area), follow=True))
+        Organisation.objects.filter(pk=world.region.pk).update(customisation=None)
+        response = client.post(at(AREA, world.area), follow=True)
+        assert response.redirect_chain == [(at("area", world.area), 302)]
+        assert "gäller nu för 2 organisationer, tills de har egna." in text_of(response)
+        assert at(AREA, world.area) not in response.content.decode()
+        assert "har den generella kortanpassningen" in text_of(client.get(at(PAGE, world.clinic)))
+        assert "Organisationen har en egen kortanpassning." in text_of(client.get(at(PAGE, world.city)))
+
+    def test_without_a_verified_generic_one_it_says_who_puts_it_up(self, world: Any) -> None:
+        without(world)
+        generic(verified=False)
+        client = issuer(world)
+        assert "Det finns ingen generell kortanpassning än" in text_of(client.get(at("area", world.area)))
+        page = text_of(client.get(at(AREA, world.area)))
+        assert "Förvaltningen lägger upp och verifierar den." in page
+        assert "Låt den generella" not in page
+        refused = client.post(at(AREA, world.area), follow=True)
+        assert "Det finns ingen verifierad generell kortanpassning än." in text_of(refused)
+
+    def test_more_than_it_lists_are_served_too(self, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(area_customisations, "MOST", 1)
+        without(world)
+        generic()
+        client = issuer(world)
+        assert "1 av 2 visas." in text_of(client.get(at(AREA, world.area)))
+        assert "gäller nu för 3 organisationer" in text_of(client.post(at(AREA, world.area), follow=True))
+
+
 @pytest.fixture(scope="module")
 def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with serving("portal", tmp_path_factory.mktemp("portal") / "log") as url:
@@ -165,6 +220,15 @@ def walk(page: Page, portal: str, hands: Hands, see: Any, world: Any) -> None:
     hands.press(button(page, "Använd den generella så länge"))
     told(page, "Den generella kortanpassningen gäller tills organisationen har en egen.")
     see.look(page, "wished")
+    without(world)
+    page.goto(f"{portal}/administrera/utgivningsomrade/{world.area.id}/")
+    see.look(page, "area")
+    hands.press(page.get_by_role("link", name="3 organisationer saknar kortanpassning"))
+    see.look(page, "area-without")
+    hands.press(button(page, "Låt den generella gälla så länge för 3 organisationer"))
+    told(page, "Den generella kortanpassningen gäller nu för 3 organisationer, tills de har egna.")
+    page.goto(f"{portal}/administrera/utgivningsomrade/{world.area.id}/kortanpassningar/")
+    see.look(page, "area-all-have")
 
 
 def test_by_mouse_and_looked_at(world: Any, portal: str, browser: Browser) -> None:

@@ -51,9 +51,14 @@ def of_area(*, actor: Actor, area_id: UUID) -> AreaLacks:
     return AreaLacks(
         offices=_lacking(row for row in found if not row.has_offices),
         articles=_lacking(row for row in found if not row.has_articles),
-        customisations=_lacking(row for row in found if not _is_under(row.path, drawn)),
-        clerks=_lacking(row for row in found if not _is_under(row.path, served)),
+        customisations=_lacking(row for row in found if not is_under(row.path, drawn)),
+        clerks=_lacking(row for row in found if not is_under(row.path, served)),
     )
+
+
+def is_under(path: str, places: Collection[str]) -> bool:
+    """Whether the organisation with this path, or one above it, is among `places`, which are paths too."""
+    return path in places or any(above in places for above in paths_above(path))
 
 
 class _Row(NamedTuple):
@@ -62,11 +67,6 @@ class _Row(NamedTuple):
     customisation: UUID | None
     has_articles: bool
     has_offices: bool
-
-
-def _is_under(path: str, places: Collection[str]) -> bool:
-    """Whether the organisation with this path, or one above it, is among `places`."""
-    return path in places or any(above in places for above in paths_above(path))
 
 
 def _lacking(rows: Iterable[_Row]) -> Lacking:

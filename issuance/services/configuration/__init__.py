@@ -21,6 +21,7 @@ from issuance.services.configuration.customisation_requests import (
     close_customisation_request,
     request_customisation,
     use_generic_customisation,
+    use_generic_customisation_in_area,
     withdraw_customisation_request,
 )
 from issuance.services.configuration.customisations import (
@@ -125,6 +126,7 @@ __all__ = [
     "set_receipt_text",
     "set_subscription_fee",
     "use_generic_customisation",
+    "use_generic_customisation_in_area",
     "verify_customisation",
     "withdraw_customisation_request",
 ]

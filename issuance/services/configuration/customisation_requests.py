@@ -4,10 +4,12 @@ from collections.abc import Callable
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F
 
 from issuance.authz import Action, Actor, policy
-from issuance.models import CardCustomisation, CustomisationRequest, Organisation
-from issuance.services.configuration._editing import edit, lines, record, refuse
+from issuance.models import CardCustomisation, CustomisationRequest, Event, IssuingArea, Organisation
+from issuance.services.configuration._editing import as_fact, edit, lines, record, refuse
+from issuance.services.configuration._tree import lock_tree
 from issuance.services.configuration.customisations import answer_request, checked_back_text
 from issuance.services.order_checks import effective_customisations
 from siths_portal.lib import clock
@@ -59,11 +61,46 @@ def use_generic_customisation(*, actor: Actor, organisation_id: UUID) -> Organis
     row = _locked(actor, Action.VERIFY_CUSTOMISATION, organisation_id)
     if row.id in effective_customisations([row]):
         raise Conflict("customisation-holds", "Organisationen har redan en kortanpassning.")
+    generic = _generic()
+    edit(row, version=row.version, changes={"customisation_id": generic.id}, actor=actor, action="organisation.changed")
+    return row
+
+
+@transaction.atomic(durable=True)
+def use_generic_customisation_in_area(*, actor: Actor, area_id: UUID) -> list[UUID]:
+    """Gives every organisation at the top of an area for which no card customisation holds the generic one, as
+    `use_generic_customisation` does one; those below have it from above. Returns those that got it, none where all have one.
+
+    As many statements for many as for one. Raises NotFound, Forbidden, Conflict where the generic one is not there or not
+    verified.
+    """
+    area = policy.get(actor, Action.VIEW_CONFIGURATION, IssuingArea.objects.all(), area_id)
+    policy.require(actor, Action.VERIFY_CUSTOMISATION, area)
+    lock_tree()
+    rows = Organisation.objects.visible_to(actor, Action.VERIFY_CUSTOMISATION)
+    # One that got its own while this waited for its lock no longer fits, and is left alone.
+    rows = rows.filter(area=area, parent=None, customisation=None).order_by("pk").select_for_update(of=("self",), no_key=True)
+    versions = dict(rows.values_list("pk", "version"))
+    if not versions:
+        return []
+    generic = _generic()
+    Organisation.objects.filter(pk__in=versions).update(customisation=generic, version=F("version") + 1)
+    told = {"before": {"customisation_id": None}, "after": {"customisation_id": as_fact(generic.id)}}
+    Event.record_each(
+        ((str(pk), {"version": version + 1, **told}) for pk, version in versions.items()),
+        at=clock.now(),
+        actor_ref=actor.ref,
+        action="organisation.changed",
+        subject_type="organisation",
+    )
+    return list(versions)
+
+
+def _generic() -> CardCustomisation:
     generic = CardCustomisation.objects.filter(generic=True, verified_at__isnull=False).first()
     if generic is None:
         raise Conflict("no-generic", "Det finns ingen verifierad generell kortanpassning än. Förvaltningen lägger upp den.")
-    edit(row, version=row.version, changes={"customisation_id": generic.id}, actor=actor, action="organisation.changed")
-    return row
+    return generic
 
 
 def _checked(back_text: str, logotype_note: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -11,6 +12,7 @@ from issuance.authz import Action, Actor, Role
 from issuance.authz.roles import ASSIGNABLE
 from issuance.queries.administration import readiness
 from issuance.queries.administration.areas import AreaFacts
+from issuance.queries.administration.customisation_requests import generic_is_ready
 from issuance.queries.administration.organisations import OrganisationFacts
 from issuance.queries.administration.places import AreaHead, OrganisationHead
 
@@ -59,7 +61,7 @@ def _of_places(head: AreaHead, lacks: readiness.AreaLacks, *, offices: bool, giv
     if Action.CHOOSE_ARTICLES in head.rights and (first := lacks.customisations.first):
         count = lacks.customisations.count
         text = ngettext("{n} organisation saknar kortanpassning", "{n} organisationer saknar kortanpassning", count)
-        yield NextStep(text.format(n=count), reverse("organisation_customisation", args=[first]), _way_to_customisation(head))
+        yield NextStep(text.format(n=count), *_mending_customisations(head, first))
     if gives_clerks and lacks.clerks.count:
         count = lacks.clerks.count
         text = ngettext("{n} organisation saknar någon som beställer", "{n} organisationer saknar någon som beställer", count)
@@ -91,6 +93,16 @@ def _lacked_by(actor: Actor, head: OrganisationHead, found: OrganisationFacts, *
     if _gives_clerks(actor, head) and not readiness.has_clerks(head.id):
         why = _("Ingen ID-administratör eller biträdande utgivare når organisationen.")
         yield NextStep(_("Lägg till behörighetsroll"), reverse("organisation_role_add", args=[head.id]), why)
+
+
+def _mending_customisations(head: AreaHead, first: UUID) -> tuple[str, str]:
+    """Where its reader mends that organisations of an area have no card customisation, and how; `first` is one of them."""
+    if Action.VERIFY_CUSTOMISATION not in head.rights:
+        return reverse("organisation_customisation", args=[first]), _way_to_customisation(head)
+    why = _("Kort kan inte beställas. Den generella kortanpassningen kan gälla direkt, tills de har egna.")
+    if not generic_is_ready():
+        why = _("Kort kan inte beställas. Det finns ingen generell kortanpassning än som kan gälla så länge.")
+    return reverse("area_customisations", args=[head.id]), why
 
 
 def _way_to_customisation(head: AreaHead | OrganisationHead) -> str:

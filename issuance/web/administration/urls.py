@@ -4,6 +4,7 @@ from django.urls import URLPattern, path
 
 from issuance.web.administration import (
     area_articles,
+    area_customisations,
     area_tree,
     areas,
     articles,
@@ -33,6 +34,7 @@ urlpatterns: list[URLPattern] = [
     path(_AREA, areas.area, name="area"),
     path(f"{_AREA}organisationstrad/", area_tree.tree, name="area_tree"),
     path(f"{_AREA}artiklar/", area_articles.area_articles, name="area_articles"),
+    path(f"{_AREA}kortanpassningar/", area_customisations.area_customisations, name="area_customisations"),
     path(f"{_AREA}redigera/", areas.area_edit, name="area_edit"),
     path(f"{_AREA}historik/", history.area_history, name="area_history"),
     path(f"{_AREA}utokade-sokningar/", extended_searches.area_extended_searches, name="area_extended_searches"),
