@@ -65,7 +65,7 @@ def _of_places(head: AreaHead, lacks: readiness.AreaLacks, *, offices: bool, giv
     if gives_clerks and lacks.clerks.count:
         count = lacks.clerks.count
         text = ngettext("{n} organisation saknar någon som beställer", "{n} organisationer saknar någon som beställer", count)
-        why = _("Ingen ID-administratör eller biträdande utgivare når dit.")
+        why = _("Ingen ID-administratör eller biträdande utgivare har en roll som omfattar dem.")
         yield NextStep(text.format(n=count), reverse("area_role_add", args=[head.id]), why)
 
 
