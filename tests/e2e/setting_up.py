@@ -46,6 +46,7 @@ def set_up(stage: Stage, browser: Browser, registry: Registry) -> None:
         made.look("Rollinnehavare")
         for one in newcomers():
             made.reads(re.compile(one.person.register.surname))
+    print(hands.effort, f"{hands.effort.seconds:.0f} s")
     assert hands.effort.seconds < MOST_SECONDS, hands.effort
     forbidden = registry.forbidden()
     assert [findings(each, [stage.house.var / "log"], forbidden) for each in seen] == [[], []]
@@ -165,6 +166,10 @@ def give(made: Desk, one: Newcomer) -> None:
 def give_roles(made: Desk, others: Sequence[Newcomer]) -> None:
     to_area(made)
     made.look("Utgivarens område")
+    made.press("3 organisationer saknar kortanpassning")
+    made.look("Utan kortanpassning")
+    made.press("Låt den generella gälla så länge för 3 organisationer")
+    told(made, "Den generella kortanpassningen gäller nu för")
     made.press("4 organisationer saknar någon som beställer")
     for one, role in zip(others, ROLES, strict=True):
         made.choose(role)
