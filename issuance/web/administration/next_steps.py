@@ -109,7 +109,10 @@ def _way_to_customisation(head: AreaHead | OrganisationHead) -> str:
     """What its reader does first where there is no card customisation (ADR 0223)."""
     if Action.VERIFY_CUSTOMISATION in head.rights:
         return _("Önska en egen av förvaltningen. Den generella kan användas så länge, om den finns.")
-    return _("Be kortleverantören lägga upp den, och för in de nummer som du får. Sedan verifierar ansvarig utgivare den.")
+    return _(
+        "Be kortleverantören lägga upp den, och för in de nummer som du får. Ansvarig utgivare verifierar den, och kan låta den "
+        "generella gälla så länge."
+    )
 
 
 def _gives_clerks(actor: Actor, head: AreaHead | OrganisationHead) -> bool:
