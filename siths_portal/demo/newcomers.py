@@ -47,21 +47,23 @@ OFFICES = (
     NewOffice("Ekköping (71)", "Ekköping", ("Ekköpings kommun",)),
     NewOffice("Lindby (72)", "Lindby", ("Lindby kommun",)),
 )
+ARTICLES = ("631 - Liggande kort utan foto", "677 - Liggande kort med foto")
 _NAMES = (
-    (REGION, "Frida", "Ekblad"),
-    (REGION, "Göran", "Lilja"),
-    (PLACES[1], "Hedvig", "Wiklund"),
-    (PLACES[2], "Ivar", "Sundin"),
-    (PLACES[3], "Karin", "Asplund"),
+    (REGION, "Frida", "Ekblad", "Ansvarig utgivare"),
+    (REGION, "Göran", "Lilja", "Biträdande utgivare"),
+    (PLACES[1], "Hedvig", "Wiklund", "ID-administratör"),
+    (PLACES[2], "Ivar", "Sundin", "ID-administratör"),
+    (PLACES[3], "Karin", "Asplund", "ID-administratör"),
 )
 
 
 @dataclass(frozen=True)
 class Newcomer:
-    """A person with the place of his post."""
+    """A person with the place of his post, and the role that the guide has for him there."""
 
     place: NewPlace
     person: DemoPerson
+    role: str
 
 
 def newcomers() -> list[Newcomer]:
@@ -69,7 +71,7 @@ def newcomers() -> list[Newcomer]:
     return [_newcomer(FIRST + number, *name) for number, name in enumerate(_NAMES)]
 
 
-def _newcomer(index: int, place: NewPlace, given: str, surname: str) -> Newcomer:
+def _newcomer(index: int, place: NewPlace, given: str, surname: str, role: str) -> Newcomer:
     person_id = _person_id(index, coordination=False)
     key = PersonKey(person_id.kind.value, person_id.value)
     register = RegisterPerson(given, given, surname, False, False, False, _ADDRESS)
@@ -83,7 +85,7 @@ def _newcomer(index: int, place: NewPlace, given: str, surname: str) -> Newcomer
         mail=f"handlaggare{index}@{place.domain}",
         upn=f"handlaggare{index}@ad.{place.domain}",
     )
-    return Newcomer(place, DemoPerson(index, person_id, register, (post,)))
+    return Newcomer(place, DemoPerson(index, person_id, register, (post,)), role)
 
 
 def guide() -> list[str]:
@@ -97,8 +99,9 @@ def guide() -> list[str]:
     lines += ["", "Kontor där:", ""]
     for office in OFFICES:
         lines.append(f"  {office.name}, fakturakommentar {office.invoice_comment}, för {' och '.join(office.of)}")
+    lines += ["", f"Artiklar för alla: {' och '.join(ARTICLES)}"]
     lines += ["", "Personer där, som kan få roller och sedan logga in med den simulerade legitimeringen:", ""]
     for one in newcomers():
         value, register = one.person.person_id.value, one.person.register
-        lines.append(f"  {value[:8]}-{value[8:]}  {register.given_name_in_use} {register.surname}, {one.place.name}")
+        lines.append(f"  {value[:8]}-{value[8:]}  {register.given_name_in_use} {register.surname}, {one.role} i {one.place.name}")
     return lines
