@@ -58,7 +58,7 @@ def area_articles(request: HttpRequest, area_id: UUID) -> HttpResponse:
             status = error.http_status
         else:
             _tell(request, added)
-            return redirect("area_articles", area_id)
+            return redirect("area", area_id)
     elif request.method == "POST" and not form.is_valid():
         status = Invalid.http_status
     text = form.cleaned_data["text"] if request.method == "POST" and form.is_valid() else ""

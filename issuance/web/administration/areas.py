@@ -43,6 +43,7 @@ def area(request: HttpRequest, area_id: UUID) -> HttpResponse:
     offices = areas.offices_in(actor=actor, area_id=area_id, after=cursor(request, "kontor_efter"))
     headings = [("namn", _("Organisationsnamn")), ("nummer", _("Organisationsnummer")), ("id", _("Organisations-id"))]
     issuer = facts.issuing_organisation_id
+    steps = list(next_steps.of_area(actor, head, facts, organisations=bool(found.rows), offices=bool(offices.rows)))
     context = {
         "facts": [
             row(_("Namn på utgivningsområde"), facts.name),
@@ -55,7 +56,9 @@ def area(request: HttpRequest, area_id: UUID) -> HttpResponse:
             row(_("Fakturareferens"), facts.invoice_reference),
         ],
         "incomplete": not issuer and Action.CREATE_ORGANISATION not in head.rights,
-        "steps": list(next_steps.of_area(actor, head, facts, organisations=bool(found.rows), offices=bool(offices.rows))),
+        "steps": steps,
+        # Who verifies customisations is told of all that an area may lack.
+        "ready": not steps and found.rows and Action.VERIFY_CUSTOMISATION in head.rights,
         "issuers": facts.responsible_issuers,
         "head": head,
         "organisations": found.rows,

@@ -154,7 +154,11 @@ def organisation_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
     if made is not None:
         messages.success(request, _told(request, made, _("Organisationen är skapad."), _("Organisationen {name} är skapad.")))
         return _onward(request, made, again=reverse("organisation_new", args=[area_id]))
-    context = {**_form_context(request, form), "cancel_url": reverse("area", args=[area_id])}
+    context = {
+        **_form_context(request, form),
+        "cancel_url": reverse("area", args=[area_id]),
+        "lead": _("Ska den ligga under en annan organisation skapar du den på den organisationens sida, som underorganisation."),
+    }
     return area_page(request, _FORM, head, context, here="area", step=_("Skapa organisation"), status=status)
 
 
