@@ -104,7 +104,7 @@ def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> I
 def walk(page: Page, portal: str, hands: Hands, see: Any, world: Any) -> None:
     """The issuer looks at the area's tree, finds a ward in it and opens it."""
     page.goto(f"{portal}{at('area', world.area)}")
-    hands.press(page.get_by_role("link", name="Organisationsträd"))
+    hands.press(page.get_by_role("link", name="Organisationsträd", exact=True))
     page.wait_for_url("**/organisationstrad/")
     see.look(page, "tree")
     hands.write(page.get_by_label("Sök organisation"), "åtta")
