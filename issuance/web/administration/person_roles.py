@@ -25,6 +25,7 @@ from issuance.web.administration.around import Link, actor_of, cursor, demand, f
 from issuance.web.administration.role_forms import QualificationForm, RoleForm
 from issuance.web.administration.role_frame import kept, person_page, recent_login
 from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.ids import ids_of
 
 
 @require_safe
@@ -109,10 +110,7 @@ def person_role_add(request: HttpRequest, person_id: UUID) -> HttpResponse:
 
 def _reach(request: HttpRequest, role: Role) -> list[UUID]:
     """The places that were ticked. Raises Invalid if none was and the role needs one."""
-    try:
-        picked = list(dict.fromkeys(UUID(text) for text in request.POST.getlist("plats")))
-    except ValueError:
-        picked = []
+    picked = ids_of(request.POST.getlist("plats"))
     if not picked and role not in GLOBAL_ROLES:
         raise Invalid("role-reach", _("Välj minst en organisation eller ett utgivningsområde i trädet."))
     return picked

@@ -4,7 +4,7 @@ One flow for the three pages (ADR 0225): search, see who was found, choose, give
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -76,33 +76,24 @@ def area_role_add(request: HttpRequest, area_id: UUID) -> HttpResponse:
 
     Raises NotFound, Forbidden.
     """
-    actor = actor_of(request)
-    area = policy.get(actor, Action.ASSIGN_ROLE, IssuingArea.objects.all(), area_id)
-    head = places.area_head(actor=actor, area_id=area_id)
-    assignable, may_protect = _assignable(request, area.scope_path, ORGANISATION_ROLES)
-    heading = _("Lägg till roller")
-    place = Place(
-        name=head.name,
-        reach=[],
-        assignable=assignable,
-        may_protect=may_protect,
-        heading=heading,
-        crumbs=[*way_to_area(head), Crumb(heading)],
-        back_url=reverse("area", args=[head.id]),
-        area_id=area.id,
-    )
-    return _answer(request, place)
+    place = _in_area(request, area_id, ORGANISATION_ROLES, _("Lägg till roller"))
+    return _answer(request, replace(place, reach=[], area_id=area_id))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def area_issuer_add(request: HttpRequest, area_id: UUID) -> HttpResponse:
     """Finds a person and makes him responsible issuer of the area. Raises NotFound, Forbidden."""
+    place = _in_area(request, area_id, AREA_ROLES, _("Utse ansvarig utgivare"))
+    return _answer(request, replace(place, goes_on=False))
+
+
+def _in_area(request: HttpRequest, area_id: UUID, within: frozenset[Role], heading: str) -> Place:
+    """The area itself as the place of a role."""
     actor = actor_of(request)
     area = policy.get(actor, Action.ASSIGN_ROLE, IssuingArea.objects.all(), area_id)
     head = places.area_head(actor=actor, area_id=area_id)
-    assignable, may_protect = _assignable(request, area.scope_path, AREA_ROLES)
-    heading = _("Utse ansvarig utgivare")
-    place = Place(
+    assignable, may_protect = _assignable(request, area.scope_path, within)
+    return Place(
         name=head.name,
         reach=[area.id],
         assignable=assignable,
@@ -110,9 +101,7 @@ def area_issuer_add(request: HttpRequest, area_id: UUID) -> HttpResponse:
         heading=heading,
         crumbs=[*way_to_area(head), Crumb(heading)],
         back_url=reverse("area", args=[head.id]),
-        goes_on=False,
     )
-    return _answer(request, place)
 
 
 def _answer(request: HttpRequest, place: Place) -> HttpResponse:
