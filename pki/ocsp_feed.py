@@ -30,6 +30,7 @@ from pki.models import (
 )
 from pki.ocspd import layout
 from pki.ocspd.layout import Record
+from siths_portal.lib import plans
 
 log = structlog.get_logger(__name__)
 
@@ -153,39 +154,43 @@ def _records(rows: "QuerySet[OcspResponse]") -> Iterator[Record]:
 
 def pending(after: UUID | None) -> tuple[list[Record], UUID | None]:
     """Certificates whose present status no stored answer tells of: every revoked one; of the issued ones, those next after the id
-    and the newest. With the id to go on from the next time, None for from the start.
+    and the newest. With the id to go on from the next time, None for from the start. Within a transaction.
     """
     # By their ids: a CA without a responder may have a million certificates that wait for nothing, which a join would walk.
     signed = Exists(OcspSigner.objects.filter(ca=OuterRef("id"), retired_at=None)) | Q(state=CaState.OFFLINE)
     answered = list(CertificateAuthority.objects.filter(signed).values_list("id", flat=True))
     rows = Certificate.objects.filter(ca_id__in=answered, status__in=ANSWERED).exclude(presigned_version=F("status_version"))
     fields = ("id", "ca_id", "serial", "status_version", "not_after")
-    found: list[_Lacking] = list(rows.filter(status=CertificateStatus.REVOKED).values_list(*fields))
-    walk = _issued(answered, after)
-    whole = len(walk) < ISSUED_AT_ONCE and after is None
-    newest = [] if whole else _issued(answered, None, newest=True)
+    with plans.only_indexed():
+        found: list[_Lacking] = list(rows.filter(status=CertificateStatus.REVOKED).values_list(*fields))
+        walk = _issued(answered, after)
+        whole = len(walk) < ISSUED_AT_ONCE and after is None
+        newest = [] if whole else _issued(answered, None, newest=True)
     records = [_pending(*row[1:]) for row in [*found, *walk, *newest]]
     return records, walk[-1][0] if len(walk) == ISSUED_AT_ONCE else None
 
 
 type _Lacking = tuple[UUID, int, str, int, dt.datetime]
 
-# From each CA's own part of `pki_cert_presign`, in its order. Asked for all CAs at once the database would read the whole table
-# by its ids to find none: it cannot know how two columns of a row go together, and expects every row to lack its answer.
+# From each CA's own part of `pki_cert_presign`, in its order. Asked for all CAs at once, or for one by `=`, the database would
+# read the whole table by its ids to find none: it cannot know how two columns of a row go together, and expects every row to lack
+# its answer. An order by the CA, too, which no equation makes needless, is that index's alone.
 _ISSUED: Final = """
 SELECT row.* FROM unnest(%(cas)s::bigint[]) AS answered (ca) CROSS JOIN LATERAL (
     SELECT id, ca_id, serial, status_version, not_after FROM pki_certificate
-    WHERE ca_id = answered.ca AND status = 'issued' AND status IN ('issued', 'revoked')
-    AND NOT presigned_version = status_version {beyond} ORDER BY id {way} LIMIT %(most)s
+    WHERE (ca_id, id) > (answered.ca, %(after)s) AND ca_id <= answered.ca
+    AND status = 'issued' AND status IN ('issued', 'revoked') AND NOT presigned_version = status_version
+    ORDER BY ca_id {way}, id {way} LIMIT %(most)s
 ) AS row ORDER BY row.id {way} LIMIT %(most)s
 """
+_FIRST: Final = UUID(int=0)
 
 
 def _issued(cas: list[int], after: UUID | None, *, newest: bool = False) -> list[_Lacking]:
     """Issued certificates of these CAs without an answer, at most `ISSUED_AT_ONCE`: from the id on, or the newest."""
-    statement = _ISSUED.format(beyond="AND id > %(after)s" if after else "", way="DESC" if newest else "")
     with connection.cursor() as cursor:
-        cursor.execute(statement, {"cas": cas, "after": after, "most": ISSUED_AT_ONCE})
+        statement = _ISSUED.format(way="DESC" if newest else "")
+        cursor.execute(statement, {"cas": cas, "after": after or _FIRST, "most": ISSUED_AT_ONCE})
         return list(cursor.fetchall())
 
 
