@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from issuance.authz import Action, Actor, policy
 from issuance.domain import rules
@@ -115,13 +115,14 @@ def _place(request: _Request, live: people.Live) -> CardOrder:
     actor, now = request.actor, clock.now().replace(microsecond=0)
     locked = Person.objects.select_for_update(no_key=True).filter(posts=request.post_id)
     list(locked.values_list("id"))
+    _hold_organisation(request.post_id)
     posts = Post.objects.select_related("person", "organisation__area")
     post = policy.get(actor, Action.ORDER_ORDINARY_CARD, posts, request.post_id)
     order_checks.require_current(post)
+    customisation = order_checks.require_customisation(post.organisation)
     article = order_checks.require_article(post.organisation, request.article_code)
     photo = order_checks.require_photo(article, post.person_id, request.photo_id)
     office = order_checks.require_office(post.organisation, request.office_id)
-    customisation = order_checks.require_customisation(post.organisation)
     order_checks.require_person(live, article)
     order_checks.require_complete(post)
     carrier, eid = _rows(post, article, now)
@@ -149,6 +150,16 @@ def _place(request: _Request, live: people.Live) -> CardOrder:
     PersonScope.objects.refresh([post.person_id])
     request.placed(order)
     return order
+
+
+def _hold_organisation(post_id: UUID) -> None:
+    """Waits for an ending of the post's organisation, or lets it wait (ADR 0222), by the lock that the order's row takes too."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM issuance_organisation AS organisation JOIN issuance_post AS post "
+            "ON post.organisation_id = organisation.id WHERE post.id = %s FOR KEY SHARE OF organisation",
+            [post_id],
+        )
 
 
 def _rows(post: Post, article: Article, now: dt.datetime) -> tuple[Carrier, Eid]:

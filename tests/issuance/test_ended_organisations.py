@@ -2,19 +2,22 @@
 
 import datetime as dt
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from issuance.authz import Action, Actor, Role
-from issuance.models import Event, Office, Organisation, OrganisationOffice, SubscriptionFee
+from issuance.models import CardOrder, Event, Office, Organisation, OrganisationOffice, SubscriptionFee
 from issuance.queries.billing_facts import subscription_counts
 from issuance.queries.scope_check import scope_faults
 from issuance.services import configuration, order_checks, role_assignment
-from issuance.services.configuration import Hindrances
+from issuance.services.configuration import Hindrances, ending
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
 from tests.issuance.world import SETUP
+from tests.waiting import sessions_waiting, wait_for
 
 NONE = Hindrances(issuing=False, sub_organisations=False, orders=False, cards=False, roles=False)
 
@@ -139,6 +142,28 @@ class TestWhatFollows:
             order_checks.require_customisation(Organisation.objects.get(pk=world.clinic.pk))
         with pytest.raises((Conflict, Invalid)):
             world.order(post)
+
+    def test_an_order_in_the_moment_of_the_ending_waits_for_it(self, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        post, officer, made = world.post(world.clinic), world.officer(), ending.edit
+        with ThreadPoolExecutor(1) as pool:
+            orders: list[Future[Any]] = []
+
+            def order() -> None:
+                try:
+                    world.order(post, actor=officer)
+                finally:
+                    connection.close()
+
+            def edit(*args: Any, **kwargs: Any) -> None:
+                made(*args, **kwargs)
+                orders.append(pool.submit(order))
+                wait_for(lambda: orders[0].done() or sessions_waiting() > 0, "the order to wait")
+
+            monkeypatch.setattr(ending, "edit", edit)
+            end(world.clinic)
+            with pytest.raises(Conflict, match="organisation-ended"):
+                orders[0].result(timeout=150)
+        assert not CardOrder.objects.exists()
 
     def test_it_is_read_as_before(self, world: Any) -> None:
         end(world.clinic)
