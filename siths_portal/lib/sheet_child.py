@@ -15,6 +15,9 @@ from typing import Any
 
 UNPACKED = 16 * 1024 * 1024
 PARTS = 500
+CHARACTERS = 4_000_000
+"""What the cells of a file may hold in all: a text that is kept once may stand in every cell, and is then sent on from each."""
+
 SECONDS = 10
 MEMORY = 512 * 1024 * 1024
 LAST_ROW = 1_048_576
@@ -33,7 +36,8 @@ class Unreadable(Exception):
 def sheets(content: bytes, *, rows: int, columns: int, skipped: str) -> list[list[Any]]:
     """Each sheet that is not called `skipped`: name, and lines as [number, cells, what is odd in which column].
 
-    Raises Unreadable for what is no plain workbook or has more than `rows` filled lines or `columns` filled columns in all.
+    Raises Unreadable for what is no plain workbook or has more than `rows` filled lines, `columns` filled columns or CHARACTERS
+    in all.
     """
     _require_plain(content)
     from openpyxl import load_workbook  # here, since the portal's own processes import what is above it alone
@@ -42,13 +46,14 @@ def sheets(content: bytes, *, rows: int, columns: int, skipped: str) -> list[lis
         book = load_workbook(io.BytesIO(content), read_only=True, keep_links=False, rich_text=False)
         if not book.worksheets:
             raise Unreadable("not-xlsx")
-        left, found = rows, []
+        left, characters, found = rows, CHARACTERS, []
         for sheet in book.worksheets:
             if sheet.title.strip().casefold() == skipped.casefold():
                 continue
             sheet.reset_dimensions()  # what a file says of its own size is not believed
-            lines = list(_lines(sheet.iter_rows(), left, columns))
+            lines = list(_lines(sheet.iter_rows(), left, columns, characters))
             left -= len(lines)
+            characters -= sum(_characters(line) for line in lines)
             if lines:
                 found.append([sheet.title[:40], lines])
     except (Unreadable, MemoryError):
@@ -88,13 +93,20 @@ def _require_harmless(part: bytes) -> None:
         raise Unreadable("merged")
 
 
-def _lines(rows: Iterable[tuple[Any, ...]], limit: int, columns: int) -> Iterator[list[Any]]:
+def _lines(rows: Iterable[tuple[Any, ...]], limit: int, columns: int, characters: int) -> Iterator[list[Any]]:
     for taken, line in enumerate(_filled(rows)):
         if taken >= limit:
             raise Unreadable("too-many-rows")
         if len(line[1]) > columns:
             raise Unreadable("too-many-columns")
+        characters -= _characters(line)
+        if characters < 0:
+            raise Unreadable("too-large")
         yield line
+
+
+def _characters(line: list[Any]) -> int:
+    return sum(map(len, line[1]))
 
 
 def _filled(rows: Iterable[tuple[Any, ...]]) -> Iterator[list[Any]]:

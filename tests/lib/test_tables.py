@@ -48,6 +48,18 @@ def sheet_of(body: str, *, before: str = "") -> bytes:
     return f'{_OPENING}{before}<worksheet xmlns="{_NAMESPACE}">{body}</worksheet>'.encode()
 
 
+def _repeated(content: bytes, text: str, rows: int, cells: int) -> bytes:
+    """A workbook that keeps a text once and has it in every cell."""
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
+    part = f'<Override PartName="/xl/sharedStrings.xml" ContentType="{kind}"/></Types>'.encode()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        types = archive.read("[Content_Types].xml").replace(b"</Types>", part)
+    row = f"<row>{'<c t="s"><v>0</v></c>' * cells}</row>"
+    strings = f'{_OPENING}<sst xmlns="{_NAMESPACE}"><si><t>{text}</t></si></sst>'.encode()
+    body = sheet_of(f"<sheetData>{row * rows}</sheetData>")
+    return rebuilt(content, {SHEET: body, "xl/sharedStrings.xml": strings, "[Content_Types].xml": types})
+
+
 def row_of(reference: str, row: str, text: str = "a") -> str:
     cell = f'<c r="{reference}" t="inlineStr"><is><t>{text}</t></is></c>'
     return f'<sheetData><row r="{row}">{cell}</row></sheetData>'
@@ -70,6 +82,7 @@ _FETCHES = '<!DOCTYPE w [<!ENTITY x SYSTEM "file:///etc/passwd">]>'
 HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "a bomb": (lambda: rebuilt(PLAIN, {"xl/bomb.bin": b"\0" * (sheet_child.UNPACKED + 1)}), "too-large"),
     "a part larger than it says": (lambda: _lying(PLAIN), "not-xlsx"),
+    "a text in every cell": (lambda: _repeated(PLAIN, "a" * 20_000, 20, 20), "too-large"),
     "too many parts": (lambda: rebuilt(PLAIN, {f"xl/{n}.bin": b"" for n in range(sheet_child.PARTS)}), "too-large"),
     "another packing": (lambda: rebuilt(PLAIN, {}, method=zipfile.ZIP_LZMA), "not-xlsx"),
     "encrypted": (lambda: _encrypted(PLAIN), "not-xlsx"),
