@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 from django.conf import settings
 
@@ -22,6 +21,7 @@ from pki.domain.detached_cms import NotSigned, Signature, key_fault, verify
 from pki.models import ApprovalAction, ApprovalRequest, CeremonySignature, Decision
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.unreadable import UNREADABLE
 
 FUTURE = dt.timedelta(minutes=5)
 """How far the clock of an approver's computer may be ahead."""
@@ -84,7 +84,7 @@ def _certificate(approver: Approver, number: int) -> x509.Certificate:
         fault = key_fault(certificate)
     except OSError:
         raise Invalid("ceremony-approvers", f"{whose} finns inte i {approver.file}.") from None
-    except (ValueError, UnsupportedAlgorithm):
+    except UNREADABLE:
         raise Invalid("ceremony-approvers", f"{whose} går inte att läsa som PEM.") from None
     if fault:
         raise Invalid("ceremony-approvers", f"{whose} går inte att använda: {fault}.")

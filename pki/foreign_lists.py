@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 from django.db import transaction
 
@@ -20,6 +19,7 @@ from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict, Invalid
 from siths_portal.lib.files import write_atomically
+from siths_portal.lib.unreadable import UNREADABLE
 
 LAST_PART = 0.25
 """Part of a list's validity below which the next one is asked for."""
@@ -107,7 +107,7 @@ def _read(ca: CertificateAuthority, content: bytes) -> OldList:
         found = x509.load_pem_x509_crl(content) if pem else x509.load_der_x509_crl(content)
         number = found.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
         ours = found.issuer == issuer.subject and found.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.ExtensionNotFound):
+    except (*UNREADABLE, x509.ExtensionNotFound):
         raise Invalid("crl-unreadable", "Filen är inte en spärrlista med nummer.") from None
     if not ours:
         raise Invalid("crl-signature", "Spärrlistan är inte utfärdarens: namnet eller underskriften stämmer inte.")

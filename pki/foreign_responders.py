@@ -33,6 +33,7 @@ from pki.token_keys import Wanted, accept_imported
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict, Invalid, Unavailable
+from siths_portal.lib.unreadable import UNREADABLE
 
 _SMALLEST_RSA = 2048
 
@@ -105,7 +106,7 @@ def _is_for_answers(certificate: x509.Certificate) -> bool:
         usages = list(found.get_extension_for_class(x509.ExtendedKeyUsage).value)
         signs = found.get_extension_for_class(x509.KeyUsage).value.digital_signature
         found.get_extension_for_class(x509.OCSPNoCheck)
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
+    except (*UNREADABLE, x509.ExtensionNotFound):
         return False
     return signs and usages == [ExtendedKeyUsageOID.OCSP_SIGNING]
 

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from asn1crypto.core import ObjectIdentifier
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtensionOID
 
@@ -20,6 +19,7 @@ from pki.domain import alternative_names, der, keys, names, qc_statements, seria
 from pki.domain.policies import PolicyEnded
 from pki.domain.profile import CARD_NUMBER, QC_STATEMENTS, Profile
 from pki.domain.tbs import Issuer
+from siths_portal.lib.unreadable import UNREADABLE
 
 _EXTENSIONS = {
     "authorityKeyIdentifier": ExtensionOID.AUTHORITY_KEY_IDENTIFIER.dotted_string,
@@ -74,15 +74,6 @@ def faults(to_be_signed: bytes, profile: Profile, issuer: Issuer, arc: str, said
 type _Mark = tuple[bytes, str, tuple[object, ...], str]
 _faultless: dict[_Mark, Said] = {}
 _MOST_REMEMBERED = 10_000
-# What the library and we raise for bytes that are no certificate, or one with parts that nobody here reads.
-_UNREADABLE = (
-    ValueError,
-    TypeError,
-    UnsupportedAlgorithm,
-    x509.DuplicateExtension,
-    x509.InvalidVersion,
-    x509.UnsupportedGeneralNameType,
-)
 
 
 def _remember(mark: _Mark, read: Said) -> None:
@@ -103,7 +94,7 @@ def _read(to_be_signed: bytes, profile: Profile, issuer: Issuer, arc: str) -> tu
         return found, None if found else check.said()
     except tbs.NotVersionThree:
         return ["fields are not those of version 3"], None
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         return [f"unreadable: {type(error).__name__}"], None
 
 

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from siths_portal.lib.canonical import canonical_json
 from siths_portal.lib.errors import Invalid
+from siths_portal.lib.unreadable import UNREADABLE
 
 PURPOSE = "siths-portal certificate order"
 
@@ -40,7 +41,7 @@ def key_of_request(csr_der: bytes) -> PublicKeyTypes:
     try:
         request = x509.load_der_x509_csr(csr_der)
         valid, public_key = request.is_signature_valid, request.public_key()
-    except (ValueError, UnsupportedAlgorithm):
+    except UNREADABLE:
         reason = "Certifikatbegäran går inte att läsa. Skicka PKCS #10 i DER."
         raise Invalid("csr-malformed", reason, fields={"csr": [reason]}) from None
     if not valid:

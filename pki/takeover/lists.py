@@ -17,6 +17,7 @@ from pki.takeover.findings import Ledger
 from pki.takeover.records import HOLD, crl_of
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
+from siths_portal.lib.unreadable import UNREADABLE
 
 _PIECE = 5000
 _HIGHEST = (1 << 63) - (1 << 32)  # that the column holds, with room for ours above it
@@ -77,7 +78,7 @@ def read(found: Iterable[tuple[str, bytes]], ca: CertificateAuthority, ledger: L
     for place, content in found:
         try:
             each = _read(place, content, issuer)
-        except (ValueError, TypeError, x509.ExtensionNotFound) as error:
+        except (*UNREADABLE, x509.ExtensionNotFound) as error:
             ledger.tell(place, "list-unreadable", detail=str(error)[:200])
             continue
         ledger.counts["lists"] += 1
@@ -164,7 +165,7 @@ def _entry(entry: x509.RevokedCertificate) -> tuple[str, dt.datetime | None]:
     why, since = RevocationReason.UNSPECIFIED.value, None
     try:
         extensions = entry.extensions
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+    except UNREADABLE:
         return "", None
     for extension in extensions:
         if isinstance(extension.value, x509.CRLReason):

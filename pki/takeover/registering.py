@@ -25,6 +25,7 @@ from pki.takeover.manifest import Manifest
 from pki.token_keys import accept_imported
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid, Unavailable
+from siths_portal.lib.unreadable import UNREADABLE
 
 OPEN = (CaState.PLANNED, CaState.STATUS_ONLY, CaState.EXTERNAL)
 """States in which a CA takes in certificates of another installation. `planned` is one whose first import is not finished."""
@@ -87,7 +88,7 @@ def _ca_certificate(manifest: Manifest) -> x509.Certificate:
         certificate = x509.load_der_x509_certificate(manifest.certificate)
         is_ca = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
         certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
-    except (ValueError, x509.ExtensionNotFound):
+    except (*UNREADABLE, x509.ExtensionNotFound):
         is_ca = False
     if not is_ca:
         raise Invalid("ca-certificate", "Filen är inte ett utfärdarcertifikat med nyckelidentifierare.")

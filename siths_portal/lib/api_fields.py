@@ -13,6 +13,8 @@ from django.core.validators import RegexValidator
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from siths_portal.lib.unreadable import UNREADABLE
+
 _PEM_LIMIT = 8192
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
@@ -85,7 +87,7 @@ class CsrField(Text):
         try:
             request = x509.load_pem_x509_csr(super().run_validation(data).encode())
             return request.public_bytes(serialization.Encoding.DER)
-        except (ValueError, UnsupportedAlgorithm):
+        except UNREADABLE:
             raise serializers.ValidationError("Ange en certifikatbegäran (PKCS #10) i PEM.") from None
 
 
@@ -116,7 +118,7 @@ class CertificateField(Text):
         """DER of the certificate."""
         try:
             certificate = x509.load_pem_x509_certificate(super().run_validation(data).encode())
-        except ValueError:
+        except UNREADABLE:
             raise serializers.ValidationError("Ange ett certifikat i PEM.") from None
         return certificate.public_bytes(serialization.Encoding.DER)
 

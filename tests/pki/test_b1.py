@@ -429,8 +429,9 @@ def _tampered() -> bytes:
         (lambda: csr(ec.generate_private_key(ec.SECP256K1())), "certificate-order", "Nyckeltypen"),
         (_tampered, "csr-proof-of-possession", "innehavet av nyckeln"),
         (lambda: b"0\x03\x02\x01\x05", "csr-malformed", "går inte att läsa"),
+        (lambda: csr().replace(b"\x02\x01\x00", b"\x02\x01\x05", 1), "csr-malformed", "går inte att läsa"),
     ],
-    ids=["short", "exponent", "size-of-no-card", "p-521", "secp256k1", "no-possession", "no-request"],
+    ids=["short", "exponent", "size-of-no-card", "p-521", "secp256k1", "no-possession", "no-request", "no-version"],
 )
 def test_b1_12_a_key_that_is_not_fit_is_refused_by_its_field(demo_pki, make, code, text):
     error = refused(Invalid, order(csr_der=make()))

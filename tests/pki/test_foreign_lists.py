@@ -116,7 +116,11 @@ def test_what_is_not_its_whole_list_is_refused(old, tmp_path):
     stranger = OldCa(tmp_path / "stranger")  # of the same name
     refused = {
         "inte utfärdarens": [made(stranger, 7), altered(made(old, 7))],
-        "inte en spärrlista": [b"", b"-----BEGIN X509 CRL-----\n", made(old, None), old.der()],
+        "inte en spärrlista": [
+            *(b"", b"-----BEGIN X509 CRL-----\n", made(old, None), old.der()),
+            made(old, 7).replace(b"\x02\x01\x01", b"\x02\x01\x09", 1),  # a version that there is not
+            made(old, 7, point(only_contains_user_certs=True)).replace(b"\x55\x1d\x1c", b"\x55\x1d\x14", 1),  # two numbers
+        ],
         "från framtiden": [made(old, 7, start=clock.now().replace(microsecond=0) + DAY), made(old, 1 << 63)],
         "deltalista": [
             made(old, 7, x509.DeltaCRLIndicator(6)),

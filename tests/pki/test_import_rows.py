@@ -73,6 +73,11 @@ def der_of(row) -> bytes:
     return base64.b64decode(row["der"])
 
 
+NO_VERSION = bytes.fromhex("a003020102"), bytes.fromhex("a003020109")
+TWICE = bytes.fromhex("0603551d13"), bytes.fromhex("0603551d23")
+"""What to write for what: a version of certificates that there is not, and a second key identifier for basicConstraints."""
+
+
 def test_each_bad_row_is_told_by_its_place_and_the_others_are_taken(old, tmp_path):
     stranger = OldCa(tmp_path / "stranger", name="STRANGER CA")
     stranger.issue(1)
@@ -95,6 +100,7 @@ def test_each_bad_row_is_told_by_its_place_and_the_others_are_taken(old, tmp_pat
         good[2] | {"status": "revoked", "revoked_at": "2024-01-01T00:00:00", "reason": "superseded"},
         good[2] | {"status": "revoked"},
         good[2] | {"owner": "Anna"},
+        *(good[2] | {"der": base64.b64encode(der_of(good[2]).replace(*each, 1)).decode()} for each in (NO_VERSION, TWICE)),
         good[1],
     ]
     folder = folder_of(tmp_path, old, rows)
@@ -116,8 +122,10 @@ def test_each_bad_row_is_told_by_its_place_and_the_others_are_taken(old, tmp_pat
             (11, "unreadable"),
             (12, "unreadable"),
             (13, "unreadable"),
+            (14, "unreadable"),
             (15, "unreadable"),
-            (16, "unreadable"),
+            (17, "unreadable"),
+            (18, "unreadable"),
         ]
     ] + [("crl", "not-listed")]  # the one of line 10, which is revoked all the same
     taken = Certificate.objects.filter(ca__slug="function").exclude(subject_ref__gt="").values_list("serial", flat=True)
@@ -253,12 +261,13 @@ def test_data_that_knows_more_or_otherwise_than_the_list_is_told(old, tmp_path):
     ]
 
 
-@pytest.mark.parametrize("spoil", ["other", "cut", "text"])
+@pytest.mark.parametrize("spoil", ["other", "cut", "text", "version"])
 def test_a_list_that_is_not_the_cas_is_not_believed(spoil, old, tmp_path):
     stranger = OldCa(tmp_path / "stranger")  # the same name, another key
     stranger.issue(1)
     stranger.revoke(0)
     contents = {"other": stranger.crl(), "cut": old.crl()[:-9], "text": b"hej"}
+    contents["version"] = old.crl().replace(b"\x02\x01\x01", b"\x02\x01\x09", 1)
     folder = folder_of(tmp_path, old, world.told(old), crl=False)
     world.add_crl(folder, contents[spoil])
     imported(folder)

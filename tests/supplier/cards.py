@@ -33,7 +33,17 @@ def forged_csr(key: Any, signer: Any) -> str:
     der = bytearray(x509.load_pem_x509_csr(csr(key).encode()).public_bytes(serialization.Encoding.DER))
     other = x509.load_pem_x509_csr(csr(signer).encode()).signature
     der[-len(other) :] = other
-    body = base64.encodebytes(bytes(der)).decode()
+    return _pem(bytes(der))
+
+
+def csr_of_no_version(key: Any) -> str:
+    """A request of a version of PKCS #10 that there is not."""
+    der = x509.load_pem_x509_csr(csr(key).encode()).public_bytes(serialization.Encoding.DER)
+    return _pem(der.replace(b"\x02\x01\x00", b"\x02\x01\x05", 1))
+
+
+def _pem(der: bytes) -> str:
+    body = base64.encodebytes(der).decode()
     return f"-----BEGIN CERTIFICATE REQUEST-----\n{body}-----END CERTIFICATE REQUEST-----\n"
 
 

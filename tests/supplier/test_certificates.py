@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from siths_portal.simulators.card import PROFILES
-from tests.supplier.cards import PaperCard, csr, forged_csr, spki, weak_key
+from tests.supplier.cards import PaperCard, csr, csr_of_no_version, forged_csr, spki, weak_key
 from tests.supplier.stage import wait_for
 from tests.supplier.test_clients import code
 from tests.supplier.test_orders import accept
@@ -118,7 +118,7 @@ def test_another_card_for_the_order_or_the_same_card_for_another_is_409(worker, 
     assert request(a, second, other_card.request()).status_code == 201
 
 
-@pytest.mark.parametrize("fault", ["weak", "no-possession", "elliptic", "card-key", "serial", "missing"])
+@pytest.mark.parametrize("fault", ["weak", "no-possession", "no-version", "elliptic", "card-key", "serial", "missing"])
 def test_what_must_not_be_certified_is_refused_and_nothing_is_bound(worker, a, order: str, card: PaperCard, fault: str) -> None:
     from issuance.models import Carrier
     from pki.models import Certificate
@@ -128,6 +128,7 @@ def test_what_must_not_be_certified_is_refused_and_nothing_is_bound(worker, a, o
     bad = {
         "weak": {"csrs": good["csrs"] | {profile: csr(weak_key())}},
         "no-possession": {"csrs": good["csrs"] | {profile: forged_csr(card.keys[profile], card.keys[PROFILES[0]])}},
+        "no-version": {"csrs": good["csrs"] | {profile: csr_of_no_version(card.keys[profile])}},
         "elliptic": {"card_key": spki(card.keys[profile])},
         "card-key": {"card_key": spki(ec.generate_private_key(ec.SECP384R1()))},
         "serial": {"card_serial": "975226990000000001"},

@@ -20,6 +20,7 @@ from pki.management import arguments
 from siths_portal.lib import clock
 from siths_portal.lib.errors import DomainError
 from siths_portal.lib.files import write_atomically
+from siths_portal.lib.unreadable import UNREADABLE
 
 
 class Command(BaseCommand):
@@ -110,7 +111,7 @@ def _request(path: Path) -> x509.CertificateSigningRequest:
         return x509.load_pem_x509_csr(content) if content.lstrip().startswith(b"-----") else x509.load_der_x509_csr(content)
     except OSError as error:
         raise CommandError(f"certifikatbegäran går inte att läsa: {error.strerror}", returncode=2) from None
-    except ValueError:
+    except UNREADABLE:
         raise CommandError("filen är ingen certifikatbegäran (PKCS #10 i PEM eller DER)", returncode=2) from None
 
 
