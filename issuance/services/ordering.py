@@ -193,4 +193,4 @@ def eid_of_post(post: Post, carrier: Carrier) -> Eid:
 
 def post_ends_at(post: Post) -> dt.datetime | None:
     """The moment at which the post's last day has ended in Stockholm; None if it has no end."""
-    return clock.start_of_day(post.valid_to + dt.timedelta(days=1)) if post.valid_to else None
+    return clock.end_of_day(post.valid_to) if post.valid_to else None

@@ -27,7 +27,8 @@ from siths_portal.lib.rows import the_only
 
 @dataclass(frozen=True)
 class Period:
-    """The days in Stockholm on which a role holds, both included; from now on without a first one, for good without a last."""
+    """The days in Stockholm on which a role holds, both included; from now on without a first one, for good without a last or
+    with 9999-12-31, which is written for it."""
 
     first: dt.date | None = None
     last: dt.date | None = None
@@ -316,8 +317,8 @@ def moments(period: Period) -> tuple[dt.datetime, dt.datetime | None]:
 
 
 def _end_of(day: dt.date | None) -> dt.datetime | None:
-    """The moment after a last day."""
-    return clock.start_of_day(day + dt.timedelta(days=1)) if day is not None else None
+    """The moment after a last day; None for no end."""
+    return clock.end_of_day(day) if day is not None else None
 
 
 def _wrong_last_day() -> Invalid:

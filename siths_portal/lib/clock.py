@@ -41,5 +41,12 @@ def moved_to(moment: dt.datetime) -> Iterator[None]:
 
 
 def start_of_day(day: dt.date) -> dt.datetime:
-    """00:00 of `day` in Stockholm, as UTC."""
+    """00:00 of `day` in Stockholm, as UTC; of the first day that there is, 00:00 in UTC, before which there is no time."""
+    if day == dt.date.min:
+        return dt.datetime.min.replace(tzinfo=dt.UTC)
     return dt.datetime.combine(day, dt.time(), STOCKHOLM).astimezone(dt.UTC)
+
+
+def end_of_day(day: dt.date) -> dt.datetime | None:
+    """The moment after `day` in Stockholm, as UTC; None after 9999-12-31, which people and catalogues write for no end."""
+    return start_of_day(day + dt.timedelta(days=1)) if day < dt.date.max else None

@@ -96,6 +96,13 @@ def test_what_was_invoiced_stays(world: Any) -> None:
     assert SubscriptionFee.objects.filter(organisation=made).count() == 2
 
 
+@pytest.mark.parametrize(("day", "code"), [(dt.date.min, "fee-in-the-past"), (dt.date.max, "fee-far-ahead")])
+def test_the_days_at_both_ends_of_the_calendar_are_refused(world: Any, day: dt.date, code: str) -> None:
+    with pytest.raises(Invalid, match=code) as refused:
+        put(world, world.city, charged=True, day=day)
+    assert set(refused.value.fields) == {"valid_from"}
+
+
 def test_an_organisation_made_on_the_first_of_a_month_is_not_charged_for_the_last(world: Any) -> None:
     with clock.moved_to(MONTH_END + dt.timedelta(minutes=30)):
         made = make(world, charged=True)

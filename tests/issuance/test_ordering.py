@@ -134,6 +134,9 @@ class TestPost:
         else:
             refused(world, Conflict, "post-ended", post=post)
 
+    def test_the_last_day_of_the_calendar_is_no_end(self) -> None:
+        assert ordering.post_ends_at(Post(valid_to=dt.date.max)) is None
+
     def test_the_case_of_a_hsa_id_does_not_count(self, world: Any) -> None:
         post = world.post()
         world.outside.change_post(post.hsa_id, hsa_id=post.hsa_id.lower(), organisation_hsa_id=world.region.hsa_id.lower())

@@ -124,6 +124,11 @@ class TestTime:
         give(world, person, period=Period(clock.today(), clock.today()))
         assert actor_of_person(person.id).grants
 
+    def test_the_last_day_of_the_calendar_is_written_for_no_end(self, world: Any) -> None:
+        grant = give(world, world.post().person, period=Period(None, clock.today()))
+        arguments: dict[str, Any] = {"grant_id": grant.id, "version": 1, "protected_persons": False, "last": dt.date.max}
+        assert role_assignment.change_role(actor=world.officer(role=Role.RESPONSIBLE_ISSUER), **arguments).valid_to is None
+
     def test_the_same_role_may_follow_itself_and_not_overlap(self, world: Any) -> None:
         person, today = world.post().person, clock.today()
         give(world, person, period=Period(today, today + 10 * DAY))

@@ -310,6 +310,7 @@ class TestRows:
         ]
         role_assignment.assign_role(actor=SETUP, person_id=ours.person_id, role=Role.READER, organisation_id=world.clinic.id)
         assert kept(actor, csv(Kind.ROLES, fine))[1].nothing
+        assert kept(actor, csv(Kind.ROLES, {**fine, "valid_to": "9999-12-31"}))[1].nothing  # as some write that there is no end
         plan = kept(actor, csv(Kind.ROLES, {**fine, "valid_to": "2099-01-01"}))[1]
         assert [text[:30] for _, _, text in errors(plan)] == ["Personen har redan rollen där,"]
         Person.objects.filter(pk=ours.person_id).update(deceased=True)

@@ -24,6 +24,12 @@ def test_a_day_begins_at_midnight_in_stockholm(day: str, expected: str) -> None:
     assert (start, start.tzinfo) == (dt.datetime.fromisoformat(expected), dt.UTC)
 
 
+def test_the_calendar_has_a_first_and_a_last_day() -> None:
+    assert clock.start_of_day(dt.date.min) == dt.datetime(1, 1, 1, tzinfo=dt.UTC)
+    assert clock.end_of_day(dt.date.max) is None
+    assert clock.end_of_day(dt.date(9999, 12, 30)) == clock.start_of_day(dt.date.max)
+
+
 def test_moved_clock_stands_still_and_is_put_back() -> None:
     moment = dt.datetime(2026, 10, 15, 9, tzinfo=dt.UTC)
     with clock.moved_to(moment):

@@ -15,6 +15,9 @@ from issuance.services.configuration._editing import Change, Outdated, record
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
 
+LATEST_DAYS = 10 * 365
+"""What begins later than in so many days is refused as a slip of the keyboard."""
+
 _DAY = dt.timedelta(days=1)
 _FIELD = "charged"
 _FEE_SET = "organisation.fee_set"
@@ -27,8 +30,8 @@ def set_subscription_fee(
     """Sets Abonnemangsavgift from a moment on, a person from the beginning of its day; the same value again changes nothing.
 
     What a person says of a day replaces what was said of it. `version` is `fee_version` as it was read; left out it is not
-    compared. Raises NotFound, Forbidden, Invalid for a day in a month that is over, Outdated if others set that day since, and
-    Conflict if no person asks and the moment has another value.
+    compared. Raises NotFound, Forbidden, Invalid for a day in a month that is over or far ahead, Outdated if others set that day
+    since, and Conflict if no person asks and the moment has another value.
     """
     rows = Organisation.objects.select_for_update(of=("self",), no_key=True)
     organisation = policy.get(actor, Action.CREATE_ORGANISATION, rows, organisation_id)
@@ -114,10 +117,14 @@ def _changes_since(organisation: Organisation, day: dt.date, version: int) -> li
 
 
 def _require_open_month(day: dt.date) -> None:
-    first = clock.today().replace(day=1)
+    today = clock.today()
+    first = today.replace(day=1)
     if day < first:
         message = f"Tidigare månader kan vara fakturerade. Välj {first} eller senare."
         raise Invalid("fee-in-the-past", message, fields={"valid_from": [message]})
+    if day > today + dt.timedelta(days=LATEST_DAYS):
+        message = "Dagen ligger för långt fram. Välj en dag inom tio år."
+        raise Invalid("fee-far-ahead", message, fields={"valid_from": [message]})
 
 
 def _require_no_sub_organisation(actor: Actor, organisation: Organisation) -> None:

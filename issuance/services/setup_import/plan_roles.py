@@ -8,7 +8,7 @@ from issuance.authz import Action, Actor, Role, policy
 from issuance.authz.roles import AREA_ROLES, GLOBAL_ROLES
 from issuance.models import Person, RoleGrant
 from issuance.queries.event_words import ROLE
-from issuance.services.role_assignment import Period, last_day_of, moments, overlap
+from issuance.services.role_assignment import Period, moments, overlap
 from issuance.services.setup_import.known import Known, Place
 from issuance.services.setup_import.lines import MISSING, Line, Outcome, Ref, RoleStep
 from siths_portal.lib import clock
@@ -152,6 +152,6 @@ def _same(grant: RoleGrant, step: RoleStep) -> bool:
     first = grant.valid_from.astimezone(clock.STOCKHOLM).date()
     return (
         grant.protected_persons == step.protected_persons
-        and last_day_of(grant) == step.period.last
+        and grant.valid_to == (clock.end_of_day(step.period.last) if step.period.last else None)
         and step.period.first in (None, first)
     )

@@ -87,7 +87,7 @@ class CertificateSearchForm(Form):
             "profile": given["profile"],
             "status": given["status"],
             "expires_from": _start(given["expires_from"]) if given["expires_from"] else None,
-            "expires_before": _start(last + dt.timedelta(days=1)) if last else None,
+            "expires_before": clock.end_of_day(last) if last else None,
         }
 
 
