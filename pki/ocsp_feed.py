@@ -6,7 +6,7 @@ running then, and all after. So a long transaction delays nothing, and nothing t
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import batched, groupby
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -18,7 +18,6 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from pki.domain import serials
 from pki.models import (
-    ANSWERED,
     CaState,
     CertIdHash,
     Certificate,
@@ -46,10 +45,11 @@ class Snapshot(NamedTuple):
     running: tuple[int, ...]
 
     @classmethod
-    def current(cls) -> "Snapshot":
-        """The snapshot of the running transaction, which must be REPEATABLE READ for it to hold for its other queries."""
+    def current(cls, *, lasts: bool = False) -> "Snapshot":
+        """The snapshot of the running transaction. `lasts`: which begins with this, and reads nothing newer."""
+        setting = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; " if lasts else ""
         with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_current_snapshot()::text")
+            cursor.execute(f"{setting}SELECT pg_current_snapshot()::text")
             row = cursor.fetchone()
         return cls.from_text(str(row[0]) if row else "")
 
@@ -157,40 +157,52 @@ def pending(after: UUID | None) -> tuple[list[Record], UUID | None]:
     and the newest. With the id to go on from the next time, None for from the start. Within a transaction.
     """
     # By their ids: a CA without a responder may have a million certificates that wait for nothing, which a join would walk.
-    signed = Exists(OcspSigner.objects.filter(ca=OuterRef("id"), retired_at=None)) | Q(state=CaState.OFFLINE)
-    answered = list(CertificateAuthority.objects.filter(signed).values_list("id", flat=True))
-    rows = Certificate.objects.filter(ca_id__in=answered, status__in=ANSWERED).exclude(presigned_version=F("status_version"))
-    fields = ("id", "ca_id", "serial", "status_version", "not_after")
+    signers = OcspSigner.objects.filter(ca=OuterRef("id"))
+    cas = CertificateAuthority.objects.filter(Exists(signers) | Q(state=CaState.OFFLINE))
+    signs = dict(
+        cas.annotate(signs=Exists(signers.filter(retired_at=None)) | Q(state=CaState.OFFLINE)).values_list("id", "signs")
+    )
+    answered = [ca_id for ca_id, now in signs.items() if now]
+    # Also of a CA whose last responder is gone: what that said before holds for hours, and nobody can say otherwise (B1.33).
     with plans.only_indexed():
-        found: list[_Lacking] = list(rows.filter(status=CertificateStatus.REVOKED).values_list(*fields))
-        walk = _issued(answered, after)
+        rows = _lacking(answered, after, also_revoked_of=list(signs))
+        found = [row for row in rows if row[-1] == CertificateStatus.REVOKED]
+        walk = sorted(row for row in rows if row[-1] == CertificateStatus.ISSUED)
         whole = len(walk) < ISSUED_AT_ONCE and after is None
-        newest = [] if whole else _issued(answered, None, newest=True)
-    records = [_pending(*row[1:]) for row in [*found, *walk, *newest]]
+        newest = [] if whole else _lacking(answered, None, newest=True)
+    records = [_pending(*row[1:-1]) for row in [*found, *walk, *newest]]
     return records, walk[-1][0] if len(walk) == ISSUED_AT_ONCE else None
 
 
-type _Lacking = tuple[UUID, int, str, int, dt.datetime]
+type _Lacking = tuple[UUID, int, str, int, dt.datetime, str]
 
 # From each CA's own part of `pki_cert_presign`, in its order. Asked for all CAs at once, or for one by `=`, the database would
 # read the whole table by its ids to find none: it cannot know how two columns of a row go together, and expects every row to lack
 # its answer. An order by the CA, too, which no equation makes needless, is that index's alone.
 _ISSUED: Final = """
 SELECT row.* FROM unnest(%(cas)s::bigint[]) AS answered (ca) CROSS JOIN LATERAL (
-    SELECT id, ca_id, serial, status_version, not_after FROM pki_certificate
+    SELECT id, ca_id, serial, status_version, not_after, status FROM pki_certificate
     WHERE (ca_id, id) > (answered.ca, %(after)s) AND ca_id <= answered.ca
     AND status = 'issued' AND status IN ('issued', 'revoked') AND NOT presigned_version = status_version
     ORDER BY ca_id {way}, id {way} LIMIT %(most)s
 ) AS row ORDER BY row.id {way} LIMIT %(most)s
 """
+_REVOKED: Final = """
+SELECT id, ca_id, serial, status_version, not_after, status FROM pki_certificate
+WHERE ca_id = ANY(%(also)s) AND status = 'revoked' AND status IN ('issued', 'revoked') AND NOT presigned_version = status_version
+"""
 _FIRST: Final = UUID(int=0)
 
 
-def _issued(cas: list[int], after: UUID | None, *, newest: bool = False) -> list[_Lacking]:
-    """Issued certificates of these CAs without an answer, at most `ISSUED_AT_ONCE`: from the id on, or the newest."""
+def _lacking(cas: list[int], after: UUID | None, *, newest: bool = False, also_revoked_of: Sequence[int] = ()) -> list[_Lacking]:
+    """Issued certificates of these CAs without an answer, at most `ISSUED_AT_ONCE`: from the id on, or the newest; and all
+    revoked ones of the others. In no order."""
+    statement = _ISSUED.format(way="DESC" if newest else "")
+    if also_revoked_of:
+        statement = f"{_REVOKED} UNION ALL ({statement})"
+    revoked_of, first = list(also_revoked_of), after or _FIRST
     with connection.cursor() as cursor:
-        statement = _ISSUED.format(way="DESC" if newest else "")
-        cursor.execute(statement, {"cas": cas, "after": after or _FIRST, "most": ISSUED_AT_ONCE})
+        cursor.execute(statement, {"cas": cas, "also": revoked_of, "after": first, "most": ISSUED_AT_ONCE})
         return list(cursor.fetchall())
 
 

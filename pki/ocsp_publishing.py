@@ -67,9 +67,7 @@ class Publisher:
         started, moment = time.monotonic(), clock.now().timestamp()
         whole = self._position is None or started - self._loaded_at > RELOAD_EACH
         with transaction.atomic(durable=True):
-            with connection.cursor() as cursor:
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            snapshot = ocsp_feed.Snapshot.current()
+            snapshot = ocsp_feed.Snapshot.current(lasts=True)
             if self._position is not None and snapshot.end < self._position.end:
                 log.error("ocsp_store.another_database")  # a copy from a time before: its numbers say nothing of what is new
                 whole = True
@@ -104,8 +102,9 @@ class Publisher:
             self._routes = routes
 
     def _forget(self, now: int) -> None:
-        """Removes signed `unknown` that ended."""
-        for key in [key for key, end in self._unknown.items() if end <= now]:
+        """Removes signed `unknown` that ended, and what a clock that was ahead signed."""
+        last = now + int(ocsp_unknown.LIFETIME.total_seconds())
+        for key in [key for key, end in self._unknown.items() if not now < end <= last]:
             del self._unknown[key]
             record = self.writer.get(key)
             if record is not None and record.state == layout.UNKNOWN:

@@ -15,6 +15,7 @@ from django.core.management import CommandError, call_command
 from pki import foreign_lists, health, inspection, ocsp, ocsp_live, ocsp_unknown, responders
 from pki.findings import Severity
 from pki.models import Certificate, CertificateAuthority, Event, HsmKey, OcspSigner, Revocation
+from pki.ocspd import routing
 from pki.operators.status import ca_statuses
 from pki.takeover.addresses import Addresses
 from pki.takeover.findings import Ledger
@@ -268,6 +269,25 @@ def test_a_responder_that_its_ca_revokes_signs_nothing_more(ca, old, tmp_path):
     assert ocsp.delegated_responder(ca, clock.now()) is None
     assert ocsp.presign_due() == 0
     assert found_of("ocsp-signer") == Severity.ERROR
+
+
+def test_b1_33_what_a_responder_said_does_not_outlast_a_list_when_it_is_there_no_more(ca, old, tmp_path, settings, monkeypatch):
+    """Nobody can sign that the certificate is revoked now, and so nothing is said of it, from a store made anew as well."""
+    signer = answering(old, tmp_path)
+    ocsp.presign_due()
+    served = Served(tmp_path / "ocsp")
+    settings.PKI_OCSP_STORE_DIR = served.folder
+    served.publisher.writer.close()
+    monkeypatch.setattr(routing, "_LOOK_EACH", 0.0)
+    OcspSigner.objects.filter(id=signer.id).update(retired_at=clock.now())
+    assert served.told(request_for(row(old, 2))) == "GOOD"
+    old.revoke(2)
+    publish(tmp_path, old.crl())
+    again = Served(tmp_path / "anew")
+    for each in (served, again):
+        told = [each.told(request_for(row(old, number))) for number in range(3)]
+        assert told == ["GOOD", "REVOKED", "UNAUTHORIZED"]
+    again.close()
 
 
 def test_a_key_that_was_moved_in_is_bound_by_a_challenge(ca, old, tmp_path):
