@@ -37,7 +37,8 @@ def await_store() -> bool:
         except StoreMissing:
             return True
         try:
-            if followed >= moment or _look(folder):
+            # One that was followed in the future was so by a clock that has gone back since, which says nothing.
+            if moment <= followed <= clock.now().timestamp() or _look(folder):
                 return True
             why = "Taken"
         except OSError as error:

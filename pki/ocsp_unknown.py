@@ -6,10 +6,12 @@ signed, the answer is the unsigned `unauthorized`. Nothing is signed for a seria
 
 import datetime as dt
 from collections.abc import Iterable
+from itertools import groupby, islice
+from operator import itemgetter
 
 import structlog
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from pki import clock_guard, ocsp, ocsp_feed
 from pki.domain import ocsp_answer, serials
@@ -23,9 +25,9 @@ log = structlog.get_logger(__name__)
 LIFETIME = dt.timedelta(minutes=5)
 RENEW_BEFORE = dt.timedelta(minutes=2)
 LIMIT = 4096
-"""How many serials have a row at once."""
+"""How many serials have a row at once; those of one CA at most half as many, so that others find room."""
 EACH_TURN = 200
-"""How many are signed at once."""
+"""How many are signed at once, of each CA that any wait for as many."""
 
 
 def ask(wanted: Iterable[tuple[int, int]]) -> int:
@@ -40,15 +42,24 @@ def ask(wanted: Iterable[tuple[int, int]]) -> int:
     now = clock.now()
     with transaction.atomic(durable=True):
         known = _rows(pairs)
-        due = known.filter(next_update__lte=now + RENEW_BEFORE).update(asked_at=now, next_update=None)
+        old = Q(next_update__lte=now + RENEW_BEFORE) | Q(next_update__gt=now + LIFETIME)
+        due = known.filter(old).update(asked_at=now, next_update=None)
         present = {(row.ca_id, serials.number(row.serial)) for row in known}
-        room = max(0, LIMIT - OcspUnknown.objects.count())
-        new = sorted(pairs - present)[:room]
+        new = _with_room(sorted(pairs - present))
         rows = [OcspUnknown(ca_id=ca_id, serial=serials.text(serial), asked_at=now) for ca_id, serial in new]
         OcspUnknown.objects.bulk_create(rows, ignore_conflicts=True)
         if due or new:
             jobs.enqueue("pki.sign_unknown", queue="pki")
     return due + len(new)
+
+
+def _with_room(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Those for which there is room yet."""
+    rows = dict(OcspUnknown.objects.order_by().values_list("ca_id").annotate(Count("id")))
+    room, found = max(0, LIMIT - sum(rows.values())), list[tuple[int, int]]()
+    for ca_id, serials_of_ca in groupby(pairs, key=itemgetter(0)):
+        found += islice(serials_of_ca, max(0, LIMIT // 2 - rows.get(ca_id, 0)))
+    return found[:room]
 
 
 def _rows(pairs: Iterable[tuple[int, int]]) -> "QuerySet[OcspUnknown]":
@@ -64,11 +75,11 @@ def sign() -> int:
     Safe to run twice and at once: each row gets an answer that is as good. One CA whose key does not answer holds up no other.
     """
     now = clock.now()
-    OcspUnknown.objects.filter(Q(next_update__lte=now) | Q(next_update=None, asked_at__lte=now - LIFETIME)).delete()
-    waiting = OcspUnknown.objects.filter(next_update=None).order_by("asked_at")[:EACH_TURN]
-    by_ca: dict[int, list[OcspUnknown]] = {}
-    for row in waiting:
-        by_ca.setdefault(row.ca_id, []).append(row)
+    # What a clock that was ahead signed or noted would stay, and be of no use, until time has come up with it.
+    signed = Q(next_update__lte=now) | Q(next_update__gt=now + LIFETIME)
+    asked = Q(asked_at__lte=now - LIFETIME) | Q(asked_at__gt=now + LIFETIME)
+    OcspUnknown.objects.filter(signed | Q(next_update=None) & asked).delete()
+    by_ca = _waiting()
     done = 0
     for ca in CertificateAuthority.objects.filter(id__in=by_ca, state__in=ANSWERING).order_by("id"):
         try:
@@ -76,6 +87,14 @@ def sign() -> int:
         except (HsmError, ocsp.SelfCheckFailed, clock_guard.ClockWentBack) as error:
             log.error("ocsp.unknown_failed", ca=ca.slug, waiting=len(by_ca[ca.id]), error=type(error).__name__)
     return done
+
+
+def _waiting() -> dict[int, list[OcspUnknown]]:
+    """What waits longest, by CA: as many of each."""
+    waiting = OcspUnknown.objects.filter(next_update=None).order_by("asked_at")
+    cas = list(waiting.order_by("ca_id").values_list("ca_id", flat=True).distinct())
+    each = EACH_TURN // max(1, len(cas))
+    return {ca_id: list(waiting.filter(ca_id=ca_id)[:each]) for ca_id in cas}
 
 
 def _sign(ca: CertificateAuthority, rows: list[OcspUnknown]) -> int:

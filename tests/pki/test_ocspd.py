@@ -378,6 +378,19 @@ def test_who_makes_a_crl_brings_up_a_store_that_nobody_writes(world, served, set
         assert again.look() == 0
 
 
+def test_a_store_that_was_followed_in_the_future_is_not_taken_to_know_what_is_committed_now(world, served, settings):
+    """The clock was ahead, and nobody writes the store since."""
+    settings.PKI_OCSP_STORE_DIR = served.folder
+    row = world.issue()
+    ocsp.presign([row.id])
+    served.publisher.look()
+    served.publisher.writer.followed(clock.now().timestamp() + 3)
+    served.publisher.writer.close()
+    revoke(row)
+    assert ocsp_following.await_store()
+    assert served.told(request_for(row)) == "TRY_LATER"
+
+
 def test_a_store_that_cannot_be_written_holds_no_list_up(world, served, settings, monkeypatch):
     settings.PKI_OCSP_STORE_DIR = served.folder
     monkeypatch.setattr(ocsp_following, "WAIT", 100.0)  # nothing else takes as long
@@ -444,7 +457,7 @@ def test_a_serial_that_is_issued_after_all_is_no_longer_unknown(world, served):
 
 
 def test_unknown_is_bounded(world, served, monkeypatch):
-    monkeypatch.setattr(ocsp_unknown, "LIMIT", 5)
+    monkeypatch.setattr(ocsp_unknown, "LIMIT", 10)
     row = world.issue()
     for serial in range(1, 40):
         served.told(request_for(row, serial=serial))
@@ -456,6 +469,29 @@ def test_unknown_is_bounded(world, served, monkeypatch):
     with clock.moved_to(later):
         ocsp_unknown.sign()
     assert OcspUnknown.objects.count() == 0
+
+
+def test_a_ca_that_cannot_sign_unknown_keeps_no_other_from_it(world, served, monkeypatch):
+    """Neither in the worker's turns, nor by taking all the room there is."""
+    monkeypatch.setattr(ocsp_unknown, "EACH_TURN", 6)
+    monkeypatch.setattr(ocsp_unknown, "LIMIT", 20)
+    OcspSigner.objects.filter(ca=world.first).update(not_after=clock.now())
+    assert ocsp_unknown.ask((world.first.id, serial) for serial in range(1, 40)) == 10
+    assert ocsp_unknown.ask((world.second.id, serial) for serial in range(1, 8)) == 7
+    assert [ocsp_unknown.sign() for _ in range(4)] == [3, 3, 1, 0]
+
+
+def test_unknown_that_was_signed_while_the_clock_was_ahead_is_signed_anew(world, served):
+    row = world.issue()
+    with clock.moved_to(clock.now() + dt.timedelta(days=3)):
+        served.told(request_for(row, serial=99))
+        answer_wishes(served)
+        assert served.told(request_for(row, serial=99)) == "UNKNOWN"
+    served.publisher.look()
+    served.responder._wishes._wished.clear()  # it was wished for a moment ago
+    assert served.told(request_for(row, serial=99)) == "UNAUTHORIZED"
+    assert answer_wishes(served) == 1
+    assert served.told(request_for(row, serial=99)) == "UNKNOWN"
 
 
 def test_unknown_that_ended_leaves_the_store(world, served):
