@@ -91,7 +91,7 @@ class Signer:
     def __init__(self, *, per_second: int) -> None:
         self._per_second = per_second
         self._second = 0
-        self._spent: dict[tuple[int, int], int] = {}
+        self._spent: dict[tuple[int, bool], int] = {}
         self._signings: dict[int, tuple[float, ocsp.Signing]] = {}
 
     def answer(self, questions: Iterable[Question]) -> dict[int, bytes]:
@@ -125,25 +125,31 @@ class Signer:
             known = {
                 place: (each, by_pair[ca.id, each.serial]) for place, each in mine.items() if (ca.id, each.serial) in by_pair
             }
-            said |= self._sign(ca, known, self._per_second, ocsp.LIFETIME)
+            said |= self._sign(ca, known, ocsp.LIFETIME)
             unknown = {place: (each, _NEVER) for place, each in mine.items() if (ca.id, each.serial) in never}
-            said |= self._sign(ca, unknown, min(self._per_second, UNKNOWN_EACH_SECOND), ocsp_unknown.LIFETIME)
+            said |= self._sign(ca, unknown, ocsp_unknown.LIFETIME, issued=False)
         return said
 
-    def _grant(self, ca_id: int, wanted: int, limit: int) -> int:
-        """How many signatures of those that have this limit the CA has left in this second, at most `wanted`."""
+    def _grant(self, ca_id: int, wanted: int, *, issued: bool) -> int:
+        """How many signatures the CA has left in this second for what it issued, or for what it never did, at most `wanted`."""
+        limit = self._per_second if issued else min(self._per_second, UNKNOWN_EACH_SECOND)
         second = int(time.monotonic())
         if second != self._second:
             self._second, self._spent = second, {}
-        spent = self._spent.get((ca_id, limit), 0)
+        spent = self._spent.get((ca_id, issued), 0)
         granted = max(0, min(wanted, limit - spent))
-        self._spent[ca_id, limit] = spent + granted
+        self._spent[ca_id, issued] = spent + granted
         return granted
 
     def _sign(
-        self, ca: CertificateAuthority, asked: "dict[int, tuple[Question, _Status]]", limit: int, lifetime: dt.timedelta
+        self,
+        ca: CertificateAuthority,
+        asked: "dict[int, tuple[Question, _Status]]",
+        lifetime: dt.timedelta,
+        *,
+        issued: bool = True,
     ) -> dict[int, bytes]:
-        granted = self._grant(ca.id, len(asked), limit)
+        granted = self._grant(ca.id, len(asked), issued=issued)
         if not granted:
             return {}
         asked = dict(islice(asked.items(), granted))

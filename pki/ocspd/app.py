@@ -91,6 +91,8 @@ class Wanted(NamedTuple):
     nonce: bytes
     cached: bool
     """Whether caches may keep the answer: it was asked for by GET and carries no nonce."""
+    stored: bool = False
+    """Whether the store knows of the serial, which nobody can invent."""
 
 
 class Live(NamedTuple):
@@ -179,7 +181,8 @@ class Responder:
         except StoreMissing:
             return self.error(ocsp_answer.TRY_LATER)
         if self.live and self._needs_signer(asked, found):
-            return asked if asked.authority.echo else asked._replace(nonce=b"")  # which is left out
+            # A nonce that is not echoed is left out.
+            return asked._replace(nonce=asked.nonce if asked.authority.echo else b"", stored=found is not None)
         return self._stored(asked, index, found, memo_key if not asked.nonce else b"")
 
     def _asked(self, der: bytes, *, cached: bool) -> Wanted | None:

@@ -25,7 +25,14 @@ WAITING: Final = 1024
 """Requests that wait for them: many may wait for the same answer."""
 MISSING_EACH_SECOND: Final = 100
 NONCES_EACH_SECOND: Final = 500
-"""Questions a second, in a process: for what is not in the store, and for answers with a nonce."""
+"""Questions a second, in a process: for what the store has no answer of, and for answers with a nonce.
+
+Of serials that the store does not know, as many again: who invents them keeps nobody from asking about a certificate.
+"""
+# By whether the store knows of the serial, and whether there is a nonce.
+_RATES: Final = {
+    (stored, nonce): NONCES_EACH_SECOND if nonce else MISSING_EACH_SECOND for stored in (False, True) for nonce in (False, True)
+}
 EACH: Final = 0.05
 """Seconds between looks at what is to be given up."""
 _AT_A_TIME: Final = 64
@@ -56,7 +63,7 @@ class Line(Asker):
         self._asked: dict[int, _Asked] = {}
         self._same: dict[tuple[bytes, bool], list[Then]] = {}
         self._waiting = 0
-        self._left = {False: float(MISSING_EACH_SECOND), True: float(NONCES_EACH_SECOND)}
+        self._left = {kind: float(rate) for kind, rate in _RATES.items()}
         self._ticked_at = time.monotonic()
         self._tried_at = 0.0
 
@@ -69,8 +76,8 @@ class Line(Asker):
             self._same[key].append(then)
             self._waiting += 1
             return True
-        with_nonce = bool(wanted.nonce)
-        if len(self._asked) >= AT_ONCE or self._left[with_nonce] < 1:
+        kind = wanted.stored, bool(wanted.nonce)
+        if len(self._asked) >= AT_ONCE or self._left[kind] < 1:
             return False
         self._number += 1
         deadline = time.monotonic() + WAIT
@@ -81,7 +88,7 @@ class Line(Asker):
         except OSError:
             self._hang_up()
             return False
-        self._left[with_nonce] -= 1
+        self._left[kind] -= 1
         self._waiting += 1
         asked = self._asked[self._number] = _Asked(deadline, key, [then])
         if key is not None:
@@ -92,7 +99,7 @@ class Line(Asker):
         """Calls if nobody is on the line, and gives up what has taken too long."""
         now = time.monotonic()
         passed, self._ticked_at = now - self._ticked_at, now
-        for kind, rate in ((False, MISSING_EACH_SECOND), (True, NONCES_EACH_SECOND)):
+        for kind, rate in _RATES.items():
             self._left[kind] = min(float(rate), self._left[kind] + passed * rate)
         for number in [number for number, asked in self._asked.items() if asked.deadline <= now]:
             self._tell(number, None)

@@ -367,6 +367,14 @@ def test_many_invented_serials_get_few_signatures(world, monkeypatch):
     assert sum(signed(each) is not None for each in ocsp_live.Signer(per_second=3).answer(asked[:count]).values()) == 3
 
 
+def test_invented_serials_cost_certificates_nothing_however_few_signatures_there_are(world, monkeypatch):
+    monkeypatch.setattr(time, "monotonic", lambda: 1000.25)
+    row, signer = world.issue(), ocsp_live.Signer(per_second=3)
+    assert all(map(signed, signer.answer([question(row, serial=serial) for serial in (1, 2, 3)]).values()))
+    assert [signed(each) is not None for each in signer.answer([question(row)] * 4).values()] == [True] * 3 + [False]
+    assert not any(map(signed, signer.answer([question(row, serial=4)]).values()))
+
+
 def test_a_nonce_that_is_left_out_keeps_nobody_from_an_answer(world, served):
     """OpenSSL sends one unless it is told not to."""
     row = world.issue(world.second)
@@ -620,7 +628,12 @@ def test_questions_a_second_are_bounded(world, served, mute):
             other.send(line.ANSWER.pack(number, 0, 0, 0, 0))
             made._read()
     assert count == line.MISSING_EACH_SECOND
-    assert made.ask(one._replace(nonce=b"n"), lambda _: None)  # these have a bound of their own
+    # Those with a nonce, and those for what the store knows of, have bounds of their own.
+    assert made.ask(one._replace(nonce=b"n"), lambda _: None)
+    row = world.issue()
+    assert not made.ask(wanted(served, request_for(row)), lambda _: None)
+    served.publisher.look()
+    assert made.ask(wanted(served, request_for(row)), lambda _: None)
 
 
 def test_a_line_that_breaks_lets_all_go_on(world, served, mute):
