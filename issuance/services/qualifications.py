@@ -1,12 +1,14 @@
 """Person checks and trainings of role holders, recorded by those above them, never by themselves (domain.md 11.2, ADR 0187)."""
 
 import datetime as dt
+from collections.abc import Collection, Sequence
+from typing import Any, cast
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 
-from issuance.authz import Action, Actor, Role, policy
+from issuance.authz import Action, Actor, Role, ScopedQuerySet, policy
 from issuance.domain.qualifications import QualificationKind
 from issuance.models import Event, Person, Qualification, RoleGrant
 from issuance.services.actors import scope_path_of
@@ -18,6 +20,9 @@ _NOBODY = UUID(int=0)
 OLDEST_DAYS = 10 * 365
 """What was passed longer ago is refused as a slip of the keyboard."""
 
+MOST = 100
+"""Persons of whom one act records at most."""
+
 
 @transaction.atomic(durable=True)
 def record(*, actor: Actor, person_id: UUID, kind: QualificationKind, passed_on: dt.date) -> Qualification:
@@ -26,10 +31,7 @@ def record(*, actor: Actor, person_id: UUID, kind: QualificationKind, passed_on:
     Raises NotFound, Forbidden (himself, or somebody who is not below the actor), Invalid (a day that lies ahead or far back).
     """
     person = _locked(actor, person_id)
-    today = clock.today()
-    if not today - dt.timedelta(days=OLDEST_DAYS) <= passed_on <= today:
-        message = "Ange en dag som har varit, tidigast för tio år sedan."
-        raise Invalid("qualification-day", message, fields={"passed_on": [message]})
+    _require_day(passed_on)
     row, made = Qualification.objects.get_or_create(
         person=person,
         kind=kind.value,
@@ -40,6 +42,46 @@ def record(*, actor: Actor, person_id: UUID, kind: QualificationKind, passed_on:
     if made:
         _note(actor, "qualification.recorded", row)
     return row
+
+
+@transaction.atomic(durable=True)
+def record_of_several(
+    *, actor: Actor, person_ids: Collection[UUID], kinds: Collection[QualificationKind], passed_on: dt.date
+) -> int:
+    """Records that each of several persons passed each of `kinds` on a day, all or none; what is recorded already stays.
+
+    Returns how many persons got a record. Raises what `record` does, for the first who is refused; Invalid also without persons
+    or kinds, and for more than MOST persons.
+    """
+    wanted = sorted(set(person_ids))
+    _require_picked(wanted, kinds)
+    people = _all_locked(actor, wanted)
+    _require_day(passed_on)
+    codes = sorted({kind.value for kind in kinds})
+    kept = Qualification.objects.filter(person__in=people, kind__in=codes, passed_on=passed_on, withdrawn_at=None)
+    there = set(kept.values_list("person_id", "kind"))
+    rows = [
+        Qualification(
+            person_id=person_id,
+            kind=code,
+            passed_on=passed_on,
+            due_on=_due_on(QualificationKind(code), passed_on),
+            recorded_at=clock.now(),
+            recorded_by_ref=actor.ref,
+        )
+        for person_id in wanted
+        for code in codes
+        if (person_id, code) not in there
+    ]
+    Qualification.objects.bulk_create(rows)
+    Event.record_each(
+        ((str(row.person_id), _facts(row)) for row in rows),
+        at=clock.now(),
+        actor_ref=actor.ref,
+        action="qualification.recorded",
+        subject_type="person",
+    )
+    return len({row.person_id for row in rows})
 
 
 @transaction.atomic(durable=True)
@@ -75,6 +117,43 @@ def may_record(actor: Actor, person_id: UUID) -> bool:
     return policy.is_above(actor, _held(person_id))
 
 
+def _require_day(passed_on: dt.date) -> None:
+    today = clock.today()
+    if not today - dt.timedelta(days=OLDEST_DAYS) <= passed_on <= today:
+        message = "Ange en dag som har varit, tidigast för tio år sedan."
+        raise Invalid("qualification-day", message, fields={"passed_on": [message]})
+
+
+def _require_picked(person_ids: Sequence[UUID], kinds: Collection[QualificationKind]) -> None:
+    missing = {}
+    if not kinds:
+        missing["kinds"] = ["Välj personkontroll, utbildning eller båda."]
+    if not person_ids:
+        missing["person"] = ["Välj minst en person."]
+    if len(person_ids) > MOST:
+        missing["person"] = [f"Välj högst {MOST} personer åt gången."]
+    if missing:
+        raise Invalid("qualification-choice", " ".join(text for texts in missing.values() for text in texts), fields=missing)
+
+
+def _all_locked(actor: Actor, person_ids: Sequence[UUID]) -> list[UUID]:
+    """The persons, locked, if the actor may vouch for each. Three queries, however many. Raises what `_locked` does."""
+    people = cast(ScopedQuerySet[Person], Person.objects.select_for_update(of=("self",), no_key=True))
+    seen = people.visible_to(actor, Action.ASSIGN_ROLE).filter(pk__in=person_ids).order_by("pk")
+    found = list(seen.values_list("pk", flat=True))
+    refused = [pk for pk in person_ids if pk not in found or policy.is_own_matter(actor, Action.ASSIGN_ROLE, pk)]
+    if refused:
+        policy.get(actor, Action.ASSIGN_ROLE, Person.objects.all(), refused[0])
+        raise policy.not_found()
+    held: dict[UUID, list[tuple[Role, str]]] = {}
+    grants = current(RoleGrant.objects.filter(person__in=found)).select_related("area", "organisation")
+    for row in grants:
+        held.setdefault(row.person_id, []).append((Role(row.role), scope_path_of(row)))
+    for pk in found:
+        policy.require_above(actor, held.get(pk, ()))
+    return found
+
+
 def _locked(actor: Actor, person_id: UUID) -> Person:
     """The person, locked, if the actor may vouch for him. Raises NotFound, Forbidden."""
     people = Person.objects.select_for_update(of=("self",), no_key=True)
@@ -97,15 +176,14 @@ def _due_on(kind: QualificationKind, passed_on: dt.date) -> dt.date | None:
 
 
 def _note(actor: Actor, action: str, row: Qualification) -> None:
-    Event.record(
-        actor_ref=actor.ref,
-        action=action,
-        subject_type="person",
-        subject_ref=str(row.person_id),
-        facts={
-            "qualification": str(row.pk),
-            "qualification_kind": row.kind,
-            "passed_on": row.passed_on.isoformat(),
-            "due_on": row.due_on.isoformat() if row.due_on else None,
-        },
-    )
+    Event.record(actor_ref=actor.ref, action=action, subject_type="person", subject_ref=str(row.person_id), facts=_facts(row))
+
+
+def _facts(row: Qualification) -> dict[str, Any]:
+    """What an event keeps of a record."""
+    return {
+        "qualification": str(row.pk),
+        "qualification_kind": row.kind,
+        "passed_on": row.passed_on.isoformat(),
+        "due_on": row.due_on.isoformat() if row.due_on else None,
+    }

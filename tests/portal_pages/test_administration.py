@@ -168,7 +168,8 @@ class TestNextSteps:
         configuration.connect_office(actor=SETUP, organisation_id=oak.id, office_id=world.office.id)
         configuration.offer_article(actor=SETUP, organisation_id=oak.id, article_code="610", orderable=True)
         texts = [step.text for step in self.steps(issuer(world), world.area)]
-        assert texts == [f"1 organisation saknar {what}" for what in ("kontor", "artiklar", "någon som beställer")]
+        lacking = [f"1 organisation saknar {what}" for what in ("kontor", "artiklar", "någon som beställer")]
+        assert texts == [*lacking, "2 rollinnehavare saknar utbildning eller personkontroll"]
         configuration.close_office(actor=SETUP, office_id=world.office.id)
         assert self.steps(issuer(world), world.area)[0].text == "5 organisationer saknar kontor"
         Organisation.objects.filter(pk=world.clinic.pk).update(closed_at=clock.now())

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.db.models import DateField, F, OuterRef, Subquery, Value
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
@@ -25,6 +27,7 @@ STANDING: Mapping[Standing, tuple[str, str]] = {
 }
 """A tag's kind and text for how somebody stands."""
 
+_NO_END = dt.date(9999, 12, 31)
 _NEVER_HAD = _("Ska registreras")
 """What is due, where there is nothing to renew."""
 
@@ -135,6 +138,12 @@ def standing(held: Sequence[Held], since: dt.date | None) -> StandingView | None
     if missing and code is Standing.DUE:
         text = _NEVER_HAD
     return StandingView(kind, gettext(text), code.value, rules.last_day(held, role_since=since, limits=limits), missing)
+
+
+def due(kind: QualificationKind) -> Subquery:
+    """For persons: the newest record's last day, far ahead for one without an end, null without a record."""
+    rows = Qualification.objects.filter(person=OuterRef("pk"), kind=kind.value, withdrawn_at=None).order_by("-passed_on")
+    return Subquery(rows.values(due=Coalesce(F("due_on"), Value(_NO_END), output_field=DateField()))[:1])
 
 
 def missing_of(person_id: UUID) -> tuple[str, ...]:

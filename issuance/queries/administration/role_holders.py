@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from django.db.models import DateField, Exists, F, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import DateField, Exists, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 
 from authn import service as authn
@@ -23,7 +23,6 @@ from issuance.services.role_assignment import current
 from issuance.services.subjects import subject_ref
 from siths_portal.lib import clock
 
-_NO_END = dt.date(9999, 12, 31)
 MOST = 1_000
 """Role holders are counted no further than this."""
 
@@ -116,7 +115,7 @@ def holders(
     in_force: dict[UUID, list[RoleGrant]] = {}
     for grant in grants:
         in_force.setdefault(grant.person_id, []).append(grant)
-    told = _roles_told(role_reach.in_reach(actor), ids)
+    told = roles_told(role_reach.in_reach(actor), ids)
     to_end = _to_end(actor, [row for row in found if row.pk in resting and not row.opens])  # type: ignore[attr-defined]
     log_ins = authn.last_log_ins(subject_ref(pk) for pk in ids)
     rows = []
@@ -169,7 +168,7 @@ def _resting_among(actor: Actor, ids: Sequence[UUID], awake: Sequence[UUID]) -> 
     return set(rows.values_list("person_id", flat=True))
 
 
-def _roles_told(reach: Q, ids: Sequence[UUID]) -> dict[UUID, list[RoleTold]]:
+def roles_told(reach: Q, ids: Sequence[UUID]) -> dict[UUID, list[RoleTold]]:
     """By person the roles in the actor's scope with their places, each once, from the widest."""
     places: dict[tuple[UUID, str], set[str]] = {}
     for grant in current(RoleGrant.objects.filter(reach, person__in=ids)).select_related("area", "organisation"):
@@ -207,7 +206,9 @@ def _shown(actor: Actor, people: QuerySet[Person], shown: Shown) -> QuerySet[Per
         return people.filter(pk__in=resting)
     limits, today = actors.limits(), clock.today()
     issuing = actors.with_post(actors.in_force(RoleGrant.objects.filter(person=OuterRef("pk"), role__in=_QUALIFIED)))
-    people = people.annotate(training_due=_due(QualificationKind.TRAINING), check_due=_due(QualificationKind.PERSON_CHECK))
+    people = people.annotate(
+        training_due=qualifications.due(QualificationKind.TRAINING), check_due=qualifications.due(QualificationKind.PERSON_CHECK)
+    )
     missing = Q(training_due=None) | Q(check_due=None)
     if shown == Shown.FOLLOW_UP:
         soon = today + dt.timedelta(days=limits.soon_days)
@@ -224,9 +225,3 @@ def _passed(kind: QualificationKind) -> Coalesce:
     """The day of the newest record, read from the index that keeps records apart; far back without one."""
     rows = Qualification.objects.filter(person=OuterRef("pk"), kind=kind.value, withdrawn_at=None).order_by("-passed_on")
     return Coalesce(Subquery(rows.values("passed_on")[:1]), Value(_NEVER), output_field=DateField())
-
-
-def _due(kind: QualificationKind) -> Subquery:
-    """The newest record's last day, far ahead for one without an end, null without a record."""
-    rows = Qualification.objects.filter(person=OuterRef("pk"), kind=kind.value, withdrawn_at=None).order_by("-passed_on")
-    return Subquery(rows.values(due=Coalesce(F("due_on"), Value(_NO_END), output_field=DateField()))[:1])

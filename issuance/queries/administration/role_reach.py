@@ -5,7 +5,8 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q
 
-from issuance.authz import Action, Actor, policy
+from issuance.authz import Action, Actor, Role, policy
+from issuance.authz.roles import outranks
 from issuance.models import Person
 
 
@@ -14,9 +15,28 @@ def in_reach(actor: Actor) -> Q:
     condition = Q(pk__in=[])
     for path in policy.reach(actor, Action.ASSIGN_ROLE):
         if path == "/":
-            return ~Q(pk__in=[])
-        condition |= Q(organisation__scope_path__startswith=path) | Q(area__scope_path__startswith=path)
+            return _below(path)
+        condition |= _below(path)
     return condition
+
+
+def not_below(actor: Actor) -> Q:
+    """A condition on grants: those in reach that are not below a role of the actor's, for whose holders he vouches not.
+
+    What `policy.is_above` says of one person's roles, as the database asks it. Raises Forbidden as `in_reach` does.
+    """
+    below = Q(pk__in=[])
+    for grant in actor.grants:
+        if grant.allows(Action.ASSIGN_ROLE):
+            below |= _below(grant.scope_path) & Q(role__in=[role.value for role in Role if outranks(grant.role, role)])
+    return in_reach(actor) & ~below
+
+
+def _below(path: str) -> Q:
+    """A condition on grants: those whose place lies below a scope path; below the topmost all, the global ones too."""
+    if path == "/":
+        return ~Q(pk__in=[])
+    return Q(organisation__scope_path__startswith=path) | Q(area__scope_path__startswith=path)
 
 
 def visible_holders(actor: Actor) -> Q:

@@ -88,11 +88,17 @@ def area_page(
     )
 
 
+def training_url(head: AreaHead) -> str:
+    """Where training is recorded of the area's role holders."""
+    return f"{reverse('holders_training')}?omrade={head.id}"
+
+
 def _roles(head: AreaHead) -> Iterator[Link]:
-    """The way to give roles, off for those whose own roles are above an area's (ADR 0188)."""
+    """The ways to give roles and to record training, the first off for those whose own roles are above an area's (ADR 0188)."""
     if Action.ASSIGN_ROLE in head.rights:
         reason = "" if head.gives_roles else str(_("Områdets ansvariga utgivare delar ut rollerna i organisationerna."))
         yield Link(str(_("Lägg till roller")), reverse("area_role_add", args=[head.id]), not reason, reason)
+        yield Link(str(_("Registrera utbildning för flera")), training_url(head))
 
 
 def _files(head: AreaHead) -> Iterator[Link]:

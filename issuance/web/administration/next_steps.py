@@ -10,11 +10,12 @@ from django.utils.translation import ngettext
 
 from issuance.authz import Action, Actor, Role
 from issuance.authz.roles import ASSIGNABLE
-from issuance.queries.administration import readiness
+from issuance.queries.administration import holders_to_train, readiness
 from issuance.queries.administration.areas import AreaFacts
 from issuance.queries.administration.customisation_requests import generic_is_ready
 from issuance.queries.administration.organisations import OrganisationFacts
 from issuance.queries.administration.places import AreaHead, OrganisationHead
+from issuance.web.administration.frames import training_url
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,20 @@ def of_area(actor: Actor, head: AreaHead, facts: AreaFacts, *, organisations: bo
     if organisations and head.rights & {Action.LINK_OFFICE, Action.CHOOSE_ARTICLES}:
         lacks = readiness.of_area(actor=actor, area_id=head.id)
         yield from _of_places(head, lacks, offices=offices, gives_clerks=_gives_clerks(actor, head))
+    if Action.ASSIGN_ROLE in head.rights:
+        yield from _of_holders(actor, head)
+
+
+def _of_holders(actor: Actor, head: AreaHead) -> Iterator[NextStep]:
+    """How many of an area's role holders lack what lets them issue, of those for whom the actor may record it."""
+    if count := holders_to_train.count_lacking(actor=actor, area_id=head.id):
+        text = ngettext(
+            "{n} rollinnehavare saknar utbildning eller personkontroll",
+            "{n} rollinnehavare saknar utbildning eller personkontroll",
+            count,
+        )
+        why = _("Den som utfärdar behöver giltig utbildning och personkontroll, annars får rollen efter en tid inte utfärda.")
+        yield NextStep(text.format(n=count), training_url(head), why)
 
 
 def _of_places(head: AreaHead, lacks: readiness.AreaLacks, *, offices: bool, gives_clerks: bool) -> Iterator[NextStep]:

@@ -97,3 +97,26 @@ class QualificationForm(Form):
         },
     )
     passed_on = day_field(_("Genomförd och godkänd den"), required=True)
+
+
+class SeveralForm(Form):
+    """What several role holders passed on one day."""
+
+    BOTH = "both"
+
+    kind = forms.ChoiceField(
+        label=_("Vad ska registreras?"),
+        widget=forms.RadioSelect,
+        choices=[(BOTH, _("Båda")), *((kind.value, SWEDISH[kind]) for kind in QualificationKind)],
+        error_messages={
+            "required": _("Välj personkontroll, utbildning eller båda."),
+            "invalid_choice": _("Välj personkontroll, utbildning eller båda."),
+        },
+    )
+    passed_on = day_field(_("Genomförd och godkänd den"), required=True)
+
+    @property
+    def kinds(self) -> tuple[QualificationKind, ...]:
+        """What was chosen."""
+        chosen = self.cleaned_data["kind"]
+        return tuple(QualificationKind) if chosen == self.BOTH else (QualificationKind(chosen),)

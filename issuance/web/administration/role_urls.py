@@ -17,6 +17,7 @@ urlpatterns: list[URLPattern] = [
     path(_GRANT, roles.role_change, name="role_change"),
     path(f"{_GRANT}ta-bort/", roles.role_end, name="role_end"),
     path("administrera/rollinnehavare/", role_holders.role_holders, name="role_holders"),
+    path("administrera/rollinnehavare/utbildning/", role_holders.holders_training, name="holders_training"),
     path("administrera/roller/", role_holders.role_rights, name="role_rights"),
     path(_PERSON, person_roles.person_roles, name="person_roles"),
     path(f"{_PERSON}ny/", person_roles.person_role_add, name="person_role_add"),

@@ -1,0 +1,96 @@
+"""Role holders who need training or person check and get it recorded by the actor: in all his reach, or in one area."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from issuance.authz import Action, Actor
+from issuance.authz.roles import QUALIFIED_ROLES
+from issuance.domain.qualifications import QualificationKind
+from issuance.models import Person, RoleGrant
+from issuance.queries.administration import paging, qualifications, role_reach
+from issuance.queries.administration.qualifications import KindLine, StandingView
+from issuance.queries.administration.role_holders import MOST, RoleTold, roles_told
+from issuance.services import actors
+from issuance.services.role_assignment import current
+from siths_portal.lib import clock
+
+_NOBODY = UUID(int=0)
+_QUALIFIED = [role.value for role in QUALIFIED_ROLES]
+
+
+@dataclass(frozen=True)
+class HolderToTrain:
+    """A holder of a role that issues, with what he has and how he stands."""
+
+    person_id: UUID
+    name: str
+    roles: tuple[RoleTold, ...]
+    lines: tuple[KindLine, ...]
+    standing: StandingView | None
+
+
+@dataclass(frozen=True)
+class HoldersToTrain:
+    """A page of them by name; `after` is where the next goes on, None on the last."""
+
+    rows: tuple[HolderToTrain, ...]
+    after: UUID | None
+
+
+def to_train(*, actor: Actor, area_id: UUID | None = None, after: UUID | None = None, limit: int = paging.PAGE) -> HoldersToTrain:
+    """Those whose training or person check is missing, has run out or soon will. Raises Forbidden."""
+    soon = clock.today() + dt.timedelta(days=actors.limits().soon_days)
+    people = _people(actor, area_id, Q(training_due__lte=soon) | Q(check_due__lte=soon))
+    found, further = paging.page(
+        people.annotate(held=actors.newest_qualifications("pk")), column="sort_name", after=after, limit=limit
+    )
+    return HoldersToTrain(_rows(actor, found), further)
+
+
+def count_lacking(*, actor: Actor, area_id: UUID) -> int:
+    """How many of an area's role holders lack training or person check, or have one that has run out, counted to MOST.
+
+    Only those for whom the actor may record it. Raises Forbidden.
+    """
+    today = clock.today()
+    return _people(actor, area_id, Q(training_due__lt=today) | Q(check_due__lt=today)).values("pk")[:MOST].count()
+
+
+def _people(actor: Actor, area_id: UUID | None, due: Q) -> QuerySet[Person]:
+    """Holders of roles that issue now, who are below the actor and have a kind missing or `due`."""
+    mine = RoleGrant.objects.filter(role_reach.in_reach(actor), person=OuterRef("pk"), role__in=_QUALIFIED)
+    if area_id is not None:
+        mine = mine.filter(Q(area=area_id) | Q(organisation__area=area_id))
+    beyond = current(RoleGrant.objects.filter(role_reach.not_below(actor), person=OuterRef("pk")))
+    people = Person.objects.visible_to(actor, Action.ASSIGN_ROLE).exclude(pk=actor.person_id or _NOBODY)
+    people = people.filter(Exists(actors.with_post(actors.in_force(mine)))).exclude(Exists(beyond))
+    people = people.annotate(
+        training_due=qualifications.due(QualificationKind.TRAINING),
+        check_due=qualifications.due(QualificationKind.PERSON_CHECK),
+    )
+    return people.filter(Q(training_due=None) | Q(check_due=None) | due)
+
+
+def _rows(actor: Actor, people: Sequence[Person]) -> tuple[HolderToTrain, ...]:
+    ids = [person.pk for person in people]
+    told = roles_told(role_reach.in_reach(actor), ids)
+    in_force: dict[UUID, list[RoleGrant]] = {}
+    for grant in actors.with_post(actors.in_force(RoleGrant.objects.filter(person__in=ids))):
+        in_force.setdefault(grant.person_id, []).append(grant)
+    rows = []
+    for person in people:
+        held = actors.held_of(person.held)  # type: ignore[attr-defined]
+        rows.append(
+            HolderToTrain(
+                person_id=person.pk,
+                name=f"{person.surname}, {person.given_name_in_use}",
+                roles=tuple(told.get(person.pk, ())),
+                lines=qualifications.lines(held),
+                standing=qualifications.standing(held, actors.issuing_since(in_force.get(person.pk, []))),
+            )
+        )
+    return tuple(rows)
