@@ -13,7 +13,7 @@ KINDS: Mapping[str, str] = {
     "issuer": "certifikatet har en annan utfärdare",
     "issuer-key": "certifikatet nämner en annan nyckel hos utfärdaren",
     "signature": "utfärdarens underskrift stämmer inte",
-    "times": "raden saknar certifikat och tider, eller har en tid i framtiden",
+    "times": "raden saknar certifikat och tider, eller har en spärrtid i framtiden eller före 1950",
     "reason": "spärrorsaken finns inte här; spärrat utan orsak",
     "status": "statusen finns inte här",
     "on-hold": "certifikatet är tillfälligt spärrat (certificateHold), vilket inte finns här; måste avgöras före importen",

@@ -14,7 +14,7 @@ from django.db import connection
 
 from pki.models import HOLDER_REASONS, CertificateAuthority, RevocationReason
 from pki.takeover.findings import Ledger
-from pki.takeover.records import HOLD, crl_of
+from pki.takeover.records import EARLIEST, HOLD, crl_of
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.unreadable import UNREADABLE
@@ -147,9 +147,9 @@ def _pieces(each: OldList, ledger: Ledger, *, revoke_held: bool) -> Iterator[io.
                 ledger.tell(each.place, "reason", serial, why)
             why = RevocationReason.UNSPECIFIED.value
         at = entry.revocation_date_utc
-        if at > now:
+        if not EARLIEST <= at <= now:
             ledger.tell(each.place, "times", serial, at.isoformat())
-            at = now
+            at = min(max(at, EARLIEST), now)
         piece.write(f"{serial}\t{at.isoformat()}\t{why}\t{since.isoformat() if since else chr(92) + 'N'}\n")
         count += 1
         if count % _PIECE == 0:

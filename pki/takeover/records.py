@@ -13,6 +13,9 @@ from pki.models import HOLDER_REASONS, RevocationReason
 
 HOLD = "certificateHold"
 
+EARLIEST = dt.datetime(1950, 1, 1, tzinfo=dt.UTC)
+"""The first moment that a date of revocation has an encoding for (RFC 5280 section 4.1.2.5): what was earlier is of this one."""
+
 REASON_CODES: Mapping[int, str] = {
     0: RevocationReason.UNSPECIFIED,
     1: RevocationReason.KEY_COMPROMISE,

@@ -329,6 +329,8 @@ class _Run:
         except RowFault as fault:
             self.ledger.tell(record.place, fault.kind, record.serial, fault.detail)
             return None
+        if record.revoked_at != taken.row.revoked_at:
+            self.ledger.tell(record.place, "times", taken.row.serial, str(record.revoked_at))
         if record.reason not in (taken.row.reason, HOLD):
             self.ledger.tell(record.place, "reason", taken.row.serial, record.reason)
         return taken

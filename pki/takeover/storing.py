@@ -19,7 +19,7 @@ from pki.models import (
     RevocationReason,
 )
 from pki.takeover.findings import Ledger
-from pki.takeover.records import HOLD, Record, RowFault
+from pki.takeover.records import EARLIEST, HOLD, Record, RowFault
 from siths_portal.lib import bulk, clock, jobs
 from siths_portal.lib.ids import new_id
 
@@ -41,7 +41,8 @@ class Taken:
 
 
 def take(record: Record, seen: Seen | None, ca: CertificateAuthority, now: dt.datetime, *, revoke_held: bool) -> Taken:
-    """The record as a row, unsaved. A reason that is not on offer becomes `unspecified`. Raises RowFault."""
+    """The record as a row, unsaved. A reason that is not on offer becomes `unspecified`, a date that no list can have the first
+    that one can. Raises RowFault."""
     if record.fault is not None:
         raise record.fault
     serial = _serial(record, seen)
@@ -66,7 +67,7 @@ def take(record: Record, seen: Seen | None, ca: CertificateAuthority, now: dt.da
         not_after=not_after,
         created_at=now,
         issued_at=record.issued_at or not_before,
-        revoked_at=record.revoked_at,
+        revoked_at=max(record.revoked_at, EARLIEST) if record.revoked_at else None,
         reason=reason,
         invalidity_date=record.invalidity_date,
     )

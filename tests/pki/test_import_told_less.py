@@ -1,11 +1,15 @@
 """What the old service calls revoked or on hold is never good after an import: up to what our OCSP and our CRL say (ADR 0214)."""
 
+import contextlib
 import datetime as dt
 import json
 
 import pytest
+from asn1crypto import crl as asn1_crl
+from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509 import ocsp as x509_ocsp
 from django.core.management import CommandError, call_command
@@ -101,6 +105,35 @@ def approve_anyhow(folder) -> None:
     )
     for who in ("user:1", "user:2"):
         approvals.decide(request_id=row.id, approver_ref=who, decision="approved", document_sha256=row.document_sha256)
+
+
+def dated(old: OldCa, content: bytes, moment: dt.datetime) -> bytes:
+    """The list with this date in its entries."""
+    made = asn1_crl.CertificateList.load(content)
+    for entry in made["tbs_cert_list"]["revoked_certificates"]:
+        entry["revocation_date"] = asn1_x509.Time(name="general_time", value=moment)
+    key = load_pem_private_key(old.key.read_bytes(), None)
+    made["signature"] = key.sign(made["tbs_cert_list"].dump(force=True), ec.ECDSA(hashes.SHA256()))
+    return made.dump(force=True)
+
+
+def test_a_date_of_revocation_that_no_list_can_have_keeps_none_from_being_made(old, tmp_path):
+    """As programs write that tell of no date: the certificates are revoked, by the first date that there is."""
+    reason = x509.CRLReason(x509.ReasonFlags.superseded)
+    early = dt.datetime(1899, 12, 30, tzinfo=dt.UTC)
+    folder = folder_of(tmp_path, old, "jsonl", dated(old, list_of(old, {3: reason}), early))
+    rows = [{"der": row["der"], "status": "issued"} for row in world.told(old)]
+    rows[2] |= {"status": "revoked", "revoked_at": "0001-01-01T00:00:00+00:00", "reason": "keyCompromise"}
+    world.as_jsonl(folder, rows)
+    world.approve(folder)
+    run_with_findings(folder)
+    assert {("times", "0001-01-01 00:00:00+00:00"), ("times", early.isoformat())} <= found()
+    assert said(old) == of(2, 3)
+    dates = Certificate.objects.filter(status="revoked").values_list("revoked_at", flat=True)
+    assert set(dates) == {dt.datetime(1950, 1, 1, tzinfo=dt.UTC)}
+    with contextlib.suppress(CommandError):  # the same is told again
+        world.run(folder)
+    assert set(dates.all()) == {dt.datetime(1950, 1, 1, tzinfo=dt.UTC)}
 
 
 @pytest.mark.parametrize("form", ["files", "jsonl"])
