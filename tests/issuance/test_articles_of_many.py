@@ -82,6 +82,7 @@ class TestAdd:
         take(world.city, "610", "631")
         for picked, codes, field in (
             ([world.city.id], ["610", "nej"], "article"),
+            ([world.city.id], ["610", "631\0"], "article"),
             ([world.city.id], [], "article"),
             ([], ["610"], "organisation"),
             ([world.city.id, world.stranger.id], ["610"], "organisation"),
@@ -90,6 +91,9 @@ class TestAdd:
             with pytest.raises(Invalid) as refused:
                 add(world, picked, *codes)
             assert list(refused.value.fields) == [field]
+        for shown, picked in (([], ["631\0"]), (["631\0"], [])):
+            with pytest.raises(Invalid):
+                configuration.choose_articles(actor=SETUP, organisation_id=world.city.id, shown=shown, picked=picked)
         ended("610")
         with pytest.raises(Invalid) as refused:
             add(world, [world.city.id], "610", "631")

@@ -133,7 +133,7 @@ def choose_articles(*, actor: Actor, organisation_id: UUID, shown: Collection[st
     """
     organisation = _locked(actor, organisation_id)
     added, removed = set(picked) - set(shown), set(shown) - set(picked)
-    if _sold().filter(pk__in=added).count() < len(added):
+    if not _are_sold(added):
         message = "Artikeln säljs inte längre. Välj en annan."
         raise Invalid("article-ended", message, fields={"article": [message]})
     wanted = {**dict.fromkeys(added, True), **dict.fromkeys(removed, False)}
@@ -159,7 +159,7 @@ def add_articles(
     found = list(rows.values_list("pk", flat=True))
     wanted = set(codes)
     wrong = {} if wanted else {"article": ["Markera minst en artikel."]}
-    if _sold().filter(pk__in=wanted).count() < len(wanted):
+    if not _are_sold(wanted):
         wrong["article"] = ["En av artiklarna säljs inte längre. Välj andra."]
     if not found:
         wrong["organisation"] = ["Markera minst en organisation."]
@@ -188,6 +188,16 @@ def offered_to(organisation_ids: Collection[UUID]) -> dict[UUID, list[str]]:
     return found
 
 
+def _are_sold(codes: Collection[str]) -> bool:
+    """Whether each of the codes, which are told once, is of an article that is sold or comes to be."""
+    return _are_there(_sold(), codes)
+
+
+def _are_there(articles: QuerySet[Article], codes: Collection[str]) -> bool:
+    """Whether each of the codes is there; one with a NUL, which no text of the database has, is not even asked for."""
+    return not any("\0" in code for code in codes) and articles.filter(pk__in=codes).count() == len(codes)
+
+
 def _sold() -> QuerySet[Article]:
     return Article.objects.filter(Q(valid_to=None) | Q(valid_to__gte=clock.today()))
 
@@ -202,7 +212,7 @@ def offer(wanted: Mapping[UUID, Mapping[str, bool]], *, actor: Actor) -> dict[UU
     how many. The organisations are locked, and the actor may choose for them. Raises Invalid for an unknown article.
     """
     codes = {code for ticks in wanted.values() for code in ticks}
-    if Article.objects.filter(pk__in=codes).count() < len(codes):
+    if not _are_there(Article.objects.all(), codes):
         message = "Artikeln finns inte."
         raise Invalid("unknown-article", message, fields={"article": [message]})
     there = OrganisationArticle.objects.filter(organisation__in=wanted, article__in=codes)
