@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 
 from authn import service as authn
@@ -255,7 +255,16 @@ def _places(actor: Actor, role: Role, reach: Sequence[UUID]) -> Iterable[tuple[I
         return [(None, None)]
     if role in AREA_ROLES:
         return [(row, None) for row in _all(actor, IssuingArea.objects.all(), reach)]
+    _hold(reach)
     return [(None, row) for row in _all(actor, Organisation.objects.select_related("area"), reach)]
+
+
+def _hold(organisation_ids: Sequence[UUID]) -> None:
+    """Waits for an ending of the organisations, or lets it wait (ADR 0222), by the lock that the roles' rows take too."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM issuance_organisation WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE", [sorted(set(organisation_ids))]
+        )
 
 
 def _all[M: IssuingArea | Organisation](actor: Actor, rows: QuerySet[M], reach: Sequence[UUID]) -> list[M]:

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 from issuance.authz import Action, Actor, Role
-from issuance.models import CardOrder, Event, Office, Organisation, OrganisationOffice, SubscriptionFee
+from issuance.models import CardOrder, Event, Office, Organisation, OrganisationOffice, RoleGrant, SubscriptionFee
 from issuance.queries.billing_facts import subscription_counts
 from issuance.queries.scope_check import scope_faults
 from issuance.services import configuration, order_checks, role_assignment
@@ -40,6 +40,29 @@ def issuer(world: Any) -> Actor:
 
 def ward(world: Any) -> Organisation:
     return world.organisation("Avdelningen", "TST2321000131-2000", "2321000131", area=world.area, parent=world.clinic)
+
+
+def while_ending(row: Organisation, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> Future[object]:
+    """What becomes of `act` when it is begun while an organisation is being ended, and the ending goes on when it waits."""
+    made, begun = ending.edit, []
+
+    def acting() -> object:
+        try:
+            return act()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+
+        def edit(*args: Any, **kwargs: Any) -> None:
+            made(*args, **kwargs)
+            begun.append(pool.submit(acting))
+            wait_for(lambda: begun[0].done() or sessions_waiting() > 0, "the other to wait")
+
+        monkeypatch.setattr(ending, "edit", edit)
+        end(row)
+        begun[0].exception(timeout=150)
+    return begun[0]
 
 
 class TestEnd:
@@ -144,26 +167,19 @@ class TestWhatFollows:
             world.order(post)
 
     def test_an_order_in_the_moment_of_the_ending_waits_for_it(self, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        post, officer, made = world.post(world.clinic), world.officer(), ending.edit
-        with ThreadPoolExecutor(1) as pool:
-            orders: list[Future[Any]] = []
-
-            def order() -> None:
-                try:
-                    world.order(post, actor=officer)
-                finally:
-                    connection.close()
-
-            def edit(*args: Any, **kwargs: Any) -> None:
-                made(*args, **kwargs)
-                orders.append(pool.submit(order))
-                wait_for(lambda: orders[0].done() or sessions_waiting() > 0, "the order to wait")
-
-            monkeypatch.setattr(ending, "edit", edit)
-            end(world.clinic)
-            with pytest.raises(Conflict, match="organisation-ended"):
-                orders[0].result(timeout=150)
+        post, officer = world.post(world.clinic), world.officer()
+        order = while_ending(world.clinic, monkeypatch, lambda: world.order(post, actor=officer))
+        with pytest.raises(Conflict, match="organisation-ended"):
+            order.result()
         assert not CardOrder.objects.exists()
+
+    def test_so_does_a_role(self, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        given: dict[str, Any] = {"actor": issuer(world), "person_id": world.post().person_id, "role": Role.ID_ADMINISTRATOR}
+        reach = [world.city.id, world.clinic.id]
+        role = while_ending(world.clinic, monkeypatch, lambda: role_assignment.assign_roles(**given, reach=reach))
+        with pytest.raises(Forbidden):
+            role.result()
+        assert not RoleGrant.objects.filter(person=given["person_id"]).exists()
 
     def test_it_is_read_as_before(self, world: Any) -> None:
         end(world.clinic)
