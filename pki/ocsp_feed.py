@@ -18,6 +18,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from pki.domain import serials
 from pki.models import (
+    ANSWERING,
     CaState,
     CertIdHash,
     Certificate,
@@ -74,7 +75,7 @@ def authorities() -> list[dict[str, Any]]:
 
     `signs`: what is missing will be signed; `nonce`: what answers do with nonces; `name`: what counts call the CA.
     """
-    signs = Exists(OcspSigner.objects.filter(ca=OuterRef("id"), retired_at=None))
+    signs = Exists(OcspSigner.objects.filter(ca=OuterRef("id"), retired_at=None)) & Q(state__in=ANSWERING)
     fields = ("id", "name_sha1", "name_sha256", "key_sha1", "key_sha256", "signs", "nonce")
     named = CertificateAuthority.objects.exclude(name_sha256="")
     found = named.annotate(signs=signs, nonce=F("nonce_policy")).order_by("id").values(*fields, "slug", "generation")

@@ -11,7 +11,7 @@ from django.db.models import Exists, F, FilteredRelation, OuterRef, Q, QuerySet
 
 from pki.domain import serials
 from pki.domain.ocsp_request import CertId
-from pki.models import CaState, Certificate, CertificateAuthority, CertificateStatus, Crl, OcspSigner
+from pki.models import ANSWERING, CaState, Certificate, CertificateAuthority, CertificateStatus, Crl, OcspSigner
 from siths_portal.lib import clock
 
 MACHINE_PROFILE = "function"
@@ -53,7 +53,7 @@ def answer(asked: CertId) -> StoredAnswer:
         CertificateAuthority.objects.filter(
             **{f"name_{asked.hash}": asked.issuer_name_hash, f"key_{asked.hash}": asked.issuer_key_hash}
         )
-        .annotate(has_signer=Exists(OcspSigner.objects.filter(ca=OuterRef("id"), retired_at=None)))
+        .annotate(has_signer=Exists(OcspSigner.objects.filter(ca=OuterRef("id"), retired_at=None)) & Q(state__in=ANSWERING))
         .values_list("id", "has_signer", "slug", "generation")
         .first()
     )

@@ -15,7 +15,7 @@ from django.db import connection, transaction
 
 from pki import crl, crl_files, ocsp, ocsp_feed, ocsp_following, ocsp_unknown, status
 from pki.domain import ocsp_request
-from pki.models import Certificate, OcspResponse, OcspSigner, OcspUnknown
+from pki.models import Certificate, CertificateAuthority, OcspResponse, OcspSigner, OcspUnknown
 from pki.ocsp_publishing import Publisher
 from pki.ocspd import layout, routing
 from pki.ocspd.app import Responder
@@ -512,6 +512,21 @@ def test_a_stranger_and_a_ca_without_responder_have_nothing_signed(world, served
     assert served.told(request_for(row, serial=77)) == "UNAUTHORIZED"
     row.ca.key_sha256 = "00" * 32
     assert served.told(request_for(row, serial=77)) == "UNAUTHORIZED"
+    assert answer_wishes(served) == 0
+
+
+def test_a_ca_for_which_nobody_signs_any_more_has_nothing_promised(world, served, monkeypatch):
+    monkeypatch.setattr(routing, "_LOOK_EACH", 0.0)
+    row, stored = world.issue(), world.issue()
+    ocsp.presign([stored.id])
+    served.publisher.look()
+    assert served.post(request_for(row)).response_status == Status.TRY_LATER
+    CertificateAuthority.objects.filter(id=world.first.id).update(state="compromised")
+    served.publisher.look()
+    for body in (request_for(row), request_for(row, serial=4711)):
+        assert served.told(body) == "UNAUTHORIZED"
+        assert reference(body) == served.post(body).public_bytes(ocsp.Encoding.DER)
+    assert served.told(request_for(stored)) == "GOOD"  # till it ends: that CA's own certificate says more
     assert answer_wishes(served) == 0
 
 
