@@ -10,6 +10,7 @@ from django.db import IntegrityError, connection, transaction
 
 from issuance.authz import Action, Actor, Role
 from issuance.models import CardCustomisation, Document, Event, IssuingArea, Organisation, OrganisationOffice, SubscriptionFee
+from issuance.queries.administration.moving import consequences
 from issuance.queries.scope_check import scope_faults
 from issuance.services import configuration
 from issuance.services.configuration import OrganisationData, Outdated
@@ -281,6 +282,13 @@ class TestMoves:
         )
         with pytest.raises(Forbidden):
             configuration.move_organisation(actor=two, organisation_id=world.clinic.id, parent_id=world.stranger.id)
+
+    def test_people_are_counted_as_far_as_the_reader_sees_them(self, world: Any) -> None:
+        world.post(world.clinic)
+        world.post(world.clinic, protected=True)
+        told = {"organisation_id": world.clinic.id, "target": f"organisation:{world.city.id}"}
+        trusted = world.officer(role=Role.RESPONSIBLE_ISSUER, protected=True)
+        assert [consequences(actor=actor, **told).persons for actor in (issuer(world), trusted)] == [1, 2]
 
     def test_the_event_tells_both_places(self, world: Any) -> None:
         configuration.move_organisation(actor=SETUP, organisation_id=world.clinic.id, parent_id=world.stranger.id)

@@ -49,7 +49,8 @@ class Reacher:
 
 @dataclass(frozen=True)
 class Consequences:
-    """What a move of the organisation at `version` brings. `more_…` counts those who are not named."""
+    """What a move of the organisation at `version` brings. `persons` counts those whom the reader sees (S13), `more_…` those who
+    are not named."""
 
     target: Place
     version: int
@@ -109,7 +110,7 @@ def consequences(*, actor: Actor, organisation_id: UUID, target: str) -> Consequ
         version=moved.version,
         same_place=place.id == (moved.parent_id or moved.area_id),
         along=inside.count() - 1,
-        persons=PersonScope.objects.filter(organisation__in=inside).values("person").distinct().count(),
+        persons=PersonScope.objects.visible_to(actor).filter(organisation__in=inside).values("person").distinct().count(),
         loses=tuple(_reacher(each, names) for each in loses[:NAMED]),
         more_lose=max(0, len(loses) - NAMED),
         gains=tuple(_reacher(each, names) for each in gains[:NAMED]),
