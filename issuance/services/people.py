@@ -1,6 +1,7 @@
 """People as the outside has them: name, protection and posts, read live and cached with the time of reading."""
 
 import dataclasses
+import unicodedata
 from uuid import UUID
 
 from django.db import transaction
@@ -153,5 +154,5 @@ def remember_post(post: Post, found: DirectoryPost | None) -> bool:
 
 
 def sort_name(surname: str, given_name: str) -> str:
-    """The text that orders people in lists: surname first."""
-    return f"{surname}, {given_name}"
+    """The text that orders people in lists and that they are searched by: surname first, composed (NFC)."""
+    return unicodedata.normalize("NFC", f"{surname}, {given_name}")

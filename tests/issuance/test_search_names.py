@@ -106,6 +106,10 @@ class TestInScope:
         page = searching.hits(actor=world.officer(), search=look(world.officer(), "eklund"))
         assert (page.hits, page.too_many) == ((), True)
 
+    def test_a_name_that_the_register_has_decomposed_is_found(self, world: Any) -> None:
+        world.post(surname="O\u0308berg")
+        assert names(world.officer(), look(world.officer(), "öberg")) == ["Öberg, Prov"]
+
     def test_wildcards_are_letters(self, world: Any) -> None:
         world.post(surname="Eklund")
         assert not searching._persons(world.officer(), Action.VIEW, Term(TermKind.NAME, "e%d")).exists()
