@@ -11,9 +11,11 @@ from playwright.sync_api import Browser
 from issuance.authz import Actor, Role
 from issuance.models import RoleGrant
 from issuance.queries.administration import extended_searches
-from issuance.services import searching
+from issuance.services import role_assignment, searching
+from issuance.services.actors import actor_of_person
 from siths_portal.lib import clock
 from tests.browser import look
+from tests.issuance.world import SETUP
 from tests.lib.faces import serving
 from tests.portal_pages.test_holders import client_of, issuer_of
 from tests.portal_pages.test_person import text_of
@@ -68,6 +70,9 @@ def test_also_of_those_whose_role_has_ended(world: Any) -> None:
     officer = world.officer()
     search(officer, "Innan rollen tog slut")
     RoleGrant.objects.filter(person_id=officer.person_id).update(valid_to=clock.now())
+    assert officer.person_id
+    role_assignment.assign_role(actor=SETUP, person_id=officer.person_id, role=Role.GLOBAL_REVOKER)
+    search(actor_of_person(officer.person_id), "I nästa uppdrag")
     assert reasons(page(world, client_of(issuer_of(world)))) == ["Innan rollen tog slut"]
 
 

@@ -35,13 +35,17 @@ class SearchPage:
 
 
 def extended_searches(*, actor: Actor, area_id: UUID, before: int | None = None, limit: int = PAGE) -> SearchPage:
-    """What was searched for outside one's scope by people of the area. Raises NotFound, Forbidden.
+    """What was searched for outside one's scope by people while they had a role in the area. Raises NotFound, Forbidden.
 
     Whom it found is not told, as they are others' people. A searcher with protected identity whom the actor does not see is
     left out, so that neither page nor count tells of him.
     """
     policy.get(actor, Action.ASSIGN_ROLE, IssuingArea.objects.all(), area_id)
-    events = Event.objects.filter(action=EXTENDED_SEARCH, actor_ref__in=_refs(actor, area_id))
+    refs_of_area = _refs(actor, area_id)
+    then = Q(valid_to=None) | Q(valid_to__gt=OuterRef("at"))
+    held = refs_of_area.filter(then, Q(ref=OuterRef("actor_ref")), valid_from__lte=OuterRef("at"))
+    # Whose searches they may be is asked first: each of the few that are left then asks when the role held.
+    events = Event.objects.filter(Exists(held), action=EXTENDED_SEARCH, actor_ref__in=refs_of_area)
     if before is not None:
         events = events.filter(id__lt=before)
     rows = list(events.order_by("-id")[: limit + 1])
