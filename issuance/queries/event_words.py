@@ -18,6 +18,8 @@ WHAT: Mapping[str, str] = {
     "post.registered": _("Uppdraget lades upp från katalogen"),
     "post.changed": _("Uppdraget ändrades efter katalogen"),
     "post.ended": _("Uppdraget avslutades i katalogen"),
+    "catalogue.losses_held": _("Förluster i katalogen hölls tillbaka: för många rollinnehavare saknade uppdrag"),
+    "catalogue.losses_accepted": _("Förluster i katalogen godtogs"),
     "role.assigned": _("Behörighetsroll tilldelades"),
     "role.changed": _("Behörighetsroll ändrades"),
     "role.ended": _("Behörighetsroll avslutades"),

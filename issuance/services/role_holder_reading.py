@@ -2,8 +2,9 @@
 
 import datetime as dt
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -18,7 +19,7 @@ from issuance.ports import DirectoryPost, PersonKey, StaffDirectory
 from issuance.services import ended_roles
 from issuance.services.people import new_post, remember_post
 from issuance.services.role_assignment import current
-from siths_portal.lib import clock, ports
+from siths_portal.lib import clock, metrics, ports
 from siths_portal.lib.errors import Refused, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -33,6 +34,9 @@ FEW = 3
 """So many leavers in one run are believed whatever share they are."""
 
 _RULE = "system:register-reading"
+_HELD = metrics.counter("role_holders_losses_held", "Role holders that the catalogue had lost and none of whose posts was ended")
+_LOSSES_HELD, _LOSSES_ACCEPTED = "catalogue.losses_held", "catalogue.losses_accepted"
+_CATALOGUE: Mapping[str, Any] = {"subject_type": "catalogue", "subject_ref": "role-holders"}
 
 
 @dataclass
@@ -92,6 +96,8 @@ def read(
             lost.append(answer)
         elif not dry_run:
             done.came += _remember(answer, organisations, with_losses=False).came
+    if accept_losses and not dry_run:
+        Event.record(actor_ref=_RULE, action=_LOSSES_ACCEPTED, facts={"lost": len(lost), "read": done.read}, **_CATALOGUE)
     if accept_losses or len(lost) <= max(FEW, done.read * settings.ROLE_HOLDERS_LOST_PERCENT // 100):
         for answer in lost:
             told = _Told(left=1) if dry_run else _remember(answer, organisations, with_losses=True)
@@ -99,11 +105,36 @@ def read(
             done.came += told.came
     else:
         done.held = len(lost)
-        log.error("role_holders.losses_held", held=done.held, read=done.read)
+        if not dry_run:
+            _tell_held(done)
         for answer in () if dry_run else lost:
             _remember(answer, organisations, with_losses=False)
     log.info("role_holders.read", read=done.read, left=done.left, came=done.came, unanswered=done.unanswered)
     return done
+
+
+def _tell_held(done: Reading) -> None:
+    """Says to the operators, by log, number and event, that losses were not believed."""
+    log.error("role_holders.losses_held", held=done.held, read=done.read)
+    _HELD.inc(done.held)
+    Event.record(actor_ref=_RULE, action=_LOSSES_HELD, facts={"held": done.held, "read": done.read}, **_CATALOGUE)
+
+
+@dataclass(frozen=True)
+class HeldLosses:
+    """So many of those `read` had no post any more, at `at`, and kept what they had."""
+
+    held: int
+    read: int
+    at: dt.datetime
+
+
+def held_losses() -> HeldLosses | None:
+    """The newest losses of this night's readings that were held, unless they were accepted since; one query."""
+    row = Event.objects.filter(**_CATALOGUE).order_by("-id").first()
+    if row is None or row.action != _LOSSES_HELD or row.at < _last_night():
+        return None
+    return HeldLosses(row.facts["held"], row.facts["read"], row.at)
 
 
 def _last_night() -> dt.datetime:

@@ -9,8 +9,8 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent.parent
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-COUNTING = {"ocspd", "ocsp-publisher", "pki-worker", "status"}
-"""Whose numbers the alarm rules speak of: the responder, its publisher, what stands in for it, and the token's worker."""
+COUNTING = {"ocspd", "ocsp-publisher", "pki-worker", "status", "worker"}
+"""Whose numbers the alarm rules speak of: the responder, its publisher, what stands in for it, and both workers."""
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 SERVERS = {name for name, each in SERVICES.items() if "metrics" in each.get("command", [])}
 
@@ -33,7 +33,7 @@ def test_these_are_the_services_that_count() -> None:
     for name, each in SERVICES.items():
         words = each.get("command", [])
         status = each.get("environment", {}).get("SITHS_FACE") == "status"
-        if status or {"pki_ocspd", "pki_ocsp_publish"} & set(words) or "pki" in words:
+        if status or {"pki_ocspd", "pki_ocsp_publish"} & set(words) or {"pki", "default"} & set(words):
             found.add(name)
     assert found == COUNTING
 

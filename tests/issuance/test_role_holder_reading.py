@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from prometheus_client import REGISTRY
 
 from issuance import tasks
 from issuance.authz import Action, Actor, Role, policy
@@ -150,8 +151,15 @@ class TestOutage:
         clerks = [world.officer(place, role) for place in (world.region, world.city) for role in (Role.READER, Role.REVOKER)]
         for clerk in clerks:
             leaves(world, clerk)
+        counted = REGISTRY.get_sample_value("role_holders_losses_held_total") or 0
         done = role_holder_reading.read_due()
         assert (done.read, done.held, done.left) == (4, 4, 0)
+        assert REGISTRY.get_sample_value("role_holders_losses_held_total") == counted + 4
+        told = role_holder_reading.held_losses()
+        assert told is not None
+        assert (told.held, told.read) == (4, 4)
+        with clock.moved_to(told.at + DAY):
+            assert role_holder_reading.held_losses() is None
         assert [holds(clerk) for clerk in clerks] == [1] * 4
         assert role_holder_reading.read_due().read == 0, "asked again the next night"
         with pytest.raises(CommandError, match="4 av 4"):
@@ -160,6 +168,9 @@ class TestOutage:
         assert [holds(clerk) for clerk in clerks] == [1] * 4
         assert call_and_read("--accept-losses").startswith("läste: 4 av 4 rollinnehavare, 4 har förlorat")
         assert [holds(clerk) for clerk in clerks] == [0] * 4
+        assert role_holder_reading.held_losses() is None
+        assert [event.facts for event in events("catalogue.losses_held")] == 2 * [{"held": 4, "read": 4}]
+        assert [event.facts for event in events("catalogue.losses_accepted")] == [{"lost": 4, "read": 4}]
 
     def test_the_command_says_that_the_catalogue_does_not_answer(self, world: Any) -> None:
         world.officer()

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import F
 from prometheus_client import REGISTRY
 
+from issuance.services import role_holder_reading
 from pki import crl, crl_scopes, health, ocsp, ocsp_publishing, responders, status_measures, tasks
 from pki.hsm import HsmUnavailable
 from pki.hsm import metrics as hsm_metrics
@@ -24,10 +25,11 @@ from siths_portal.lib import clock
 from tests.pki.orders import card, plan
 
 ROOT = Path(settings.BASE_DIR)
-GROUPS = yaml.safe_load((ROOT / "docs" / "alarms" / "pki.rules.yml").read_text())["groups"]
+FILES = sorted((ROOT / "docs" / "alarms").glob("*.rules.yml"))
+GROUPS = [group for file in FILES for group in yaml.safe_load(file.read_text())["groups"]]
 RULES = {rule["alert"]: rule for group in GROUPS for rule in group["rules"]}
 RUNBOOK = (ROOT / "docs" / "alarms.md").read_text()
-COUNTED_IN = (health, hsm_metrics, ocsp_publishing, status_measures, telling)
+COUNTED_IN = (health, hsm_metrics, ocsp_publishing, role_holder_reading, status_measures, telling)
 """Whoever counts; imported, so that their metrics are registered."""
 DEMANDED = {
     "ocsp_stale_served_total", "ocsp_sign_queue_depth", "ocsp_response_age_seconds", "ocsp_status_lag_seconds",

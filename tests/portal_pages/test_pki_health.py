@@ -9,7 +9,10 @@ from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from issuance.authz import Role
+from issuance.models import Post
 from issuance.queries import pki_health_words
+from issuance.services import role_holder_reading
 from pki import health, health_reports, inventory
 from pki.findings import Finding, Severity
 from pki.models import AuditCheck, ClockMark, HealthReport, KeyInventory
@@ -201,3 +204,19 @@ def test_the_page_costs_the_same_however_much_there_is(world: Any) -> None:
     with CaptureQueriesContext(connection) as many:
         client.get(ADDRESS)
     assert len(few) == len(many) <= 10
+
+
+def test_losses_of_the_catalogue_that_were_held_stand_first(world: Any, settings: Any) -> None:
+    """So many role holders without a post that none was taken for a leaver (ADR 0234)."""
+    settings.ROLE_HOLDERS_READ_PER_SECOND = 0
+    health_reports.keep([FINE, LATE])
+    client = client_of(operator(world))
+    assert "Läsning av rollinnehavare" not in text_of(client.get(ADDRESS))
+    for role in (Role.READER, Role.REVOKER, Role.ID_ADMINISTRATOR, Role.DEPUTY_ISSUER):
+        world.outside.posts.pop(Post.objects.get(person=world.officer(role=role).person_id).hsa_id.upper())
+    role_holder_reading.read(role_holder_reading.due(since=clock.now()))
+    text = text_of(client.get(ADDRESS))
+    assert "2 fel" in text
+    assert text.index("Katalogen saknar uppdrag för 4 av") < text.index("Spärrlista, function:1")
+    assert "--accept-losses" in text
+    assert "Läsningen av rollinnehavare avslutade inget" in text_of(client.get("/pki/"))

@@ -13,6 +13,7 @@ from issuance.authz import Action
 from issuance.queries import pki_health_words as health_words
 from issuance.queries import pki_words, words
 from issuance.queries.pki_words import minute, moment
+from issuance.services import role_holder_reading
 from issuance.web.pki.around import operators, page, row
 from pki import service as pki
 from siths_portal.lib import clock
@@ -33,7 +34,9 @@ def health(request: HttpRequest) -> HttpResponse:
     checks = pki.audit_checks()
     known = {each["title"] for each in findings if each["severity"]}
     broken = [each for each in (_broken(check) for check in checks if not check.ok) if each["title"] not in known]
-    troubles = broken + sorted((each for each in findings if each["severity"]), key=lambda each: -each["severity"])
+    troubles = (
+        _held_losses() + broken + sorted((each for each in findings if each["severity"]), key=lambda each: -each["severity"])
+    )
     age = clock.now() - report.seen_at if report else None
     context = {
         "seen_at": moment(report.seen_at) if report else "",
@@ -61,6 +64,8 @@ def headline() -> str:
         said.append(_("Driftläget är okänt: ingen kontroll har gjorts på {n} minuter.").format(n=minutes))
     elif wrong := sum(each.severity == pki.Severity.ERROR for each in report.findings):
         said.append(_("Kontrollen visar {n} fel.").format(n=wrong))
+    if role_holder_reading.held_losses():
+        said.append(_("Läsningen av rollinnehavare avslutade inget: katalogen saknar för många."))
     return " ".join(said)
 
 
@@ -106,6 +111,24 @@ def _broken(each: pki.AuditCheckView) -> dict[str, Any]:
         "text": _told(each.text),
         "since": minute(each.at),
     }
+
+
+def _held_losses() -> list[dict[str, Any]]:
+    """That the catalogue had lost more role holders than it is believed, as something to see to (ADR 0234)."""
+    found = role_holder_reading.held_losses()
+    if found is None:
+        return []
+    text = _("Katalogen saknar uppdrag för {held} av {read} rollinnehavare: så många att inget avslutades")
+    return [
+        {
+            "title": _("Läsning av rollinnehavare"),
+            "remedy": _("Kontrollera att katalogen är hel. Stämmer det, kör issuance_read_role_holders --accept-losses."),
+            "severity": int(pki.Severity.ERROR),
+            "tag": _severity(int(pki.Severity.ERROR)),
+            "text": text.format(held=found.held, read=found.read),
+            "since": minute(found.at),
+        }
+    ]
 
 
 def _severity(severity: int) -> dict[str, str]:
