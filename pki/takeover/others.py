@@ -10,6 +10,7 @@ and, from version 7 on, notBefore. Statuses are those of its page "Certificate S
 """
 
 import json
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,8 @@ from pki.takeover.records import Record, RowFault, der_of, epoch, reason_of_code
 from siths_portal.lib.errors import Invalid
 
 _LARGEST_MEMBER = 1 << 26  # of a zip file, unpacked: an overview of 10,000 certificates is some 3 MB
+# Of a file that is cut or spoilt, encrypted, or packed in a way that the library does not know.
+_ZIP_FAULTS = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError)
 _EJBCA_LISTED = {20, 21, 40, 60}  # active, notified, revoked, archived
 _EJBCA_REVOKED, _EJBCA_ARCHIVED = 40, 60
 
@@ -148,7 +151,7 @@ def _ejbca(place: str, values: Mapping[str, str]) -> Record:
 def _opened(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError):
+    except _ZIP_FAULTS:
         raise Invalid("import-folder", f"{path.name} går inte att läsa som zip-fil.") from None
 
 
@@ -165,7 +168,7 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
         if archive.getinfo(name).file_size > _LARGEST_MEMBER:
             raise RowFault("unreadable", "för stor fil")
         return archive.read(name)
-    except (KeyError, zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError):
+    except (KeyError, *_ZIP_FAULTS):
         raise RowFault("unreadable", "filen saknas i zip-filen, eller går inte att läsa") from None
 
 

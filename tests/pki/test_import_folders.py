@@ -73,6 +73,29 @@ def test_a_certificate_whose_zip_file_is_damaged_is_told(tmp_path):
     assert record.fault.kind == "unreadable"
 
 
+def test_a_zip_file_that_is_packed_in_another_way_is_read_and_one_that_is_damaged_so_is_told(tmp_path):
+    """LZMA has errors of its own, and so has a version of the format that the library does not know."""
+    source = xipki(tmp_path)
+    path = tmp_path / "certs" / "1.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("a.der", bytes(range(256)) * 40)
+        archive.writestr("overview.json", json.dumps({"certs": [{"caId": 2, "file": "a.der"}]}))
+    whole = path.read_bytes()
+    (record,) = source.records(0)
+    assert record.der == bytes(range(256)) * 40
+    content = bytearray(whole)
+    content[whole.index(b"a.der") + 20] ^= 0xFF
+    path.write_bytes(content)
+    (record,) = source.records(0)
+    assert (record.fault and record.fault.kind) == "unreadable"
+    content = bytearray(whole)
+    content[whole.index(b"PK\x01\x02") + 6] = 195
+    path.write_bytes(content)
+    with pytest.raises(Invalid) as refused:
+        list(source.records(0))
+    assert refused.value.code == "import-folder"
+
+
 def test_a_header_line_that_is_too_long_is_refused(tmp_path):
     (tmp_path / "certificates.csv").write_text("serial,der," + "x" * (1 << 20) + "y\n")
     with pytest.raises(Invalid) as refused:
