@@ -34,7 +34,8 @@ __all__ = ["ClockWentBack", "CrlBusy", "LeaseLost", "Outcome", "SelfCheckFailed"
 
 log = structlog.get_logger(__name__)
 
-_FAILURES = (HsmError, SelfCheckFailed, ClockWentBack, CrlBusy, LeaseLost, OSError)
+# ValueError: a row holds what has no encoding, which must not hold up the lists of other CAs.
+_FAILURES = (HsmError, SelfCheckFailed, ClockWentBack, CrlBusy, LeaseLost, OSError, ValueError)
 
 
 def publish_crl(ca_id: int, shard: int | None = None) -> Crl:
@@ -44,7 +45,8 @@ def publish_crl(ca_id: int, shard: int | None = None) -> Crl:
     of a retired CA's can be revoked any more, the list is the last, which lists all that ever were and never ends (B1.20, B1.21);
     after it none is made, and it is returned again.
 
-    Raises HsmError, SelfCheckFailed, ClockWentBack, CrlBusy, LeaseLost, OSError, with nothing published.
+    Raises HsmError, SelfCheckFailed, ClockWentBack, CrlBusy, LeaseLost, OSError, and ValueError for a row with what has no
+    encoding, with nothing published.
     """
     return _publish_once(ca_id, shard, crl_scopes.WAIT)
 

@@ -16,6 +16,7 @@ from pki.domain import crl as der_crl
 from pki.models import Certificate, CertificateAuthority, Crl, Event
 from siths_portal.lib import clock
 from tests.pki.crl_world import number, published, revoke
+from tests.pki_fixtures import tampering
 
 REASONS = {
     "keyCompromise": x509.ReasonFlags.key_compromise,
@@ -168,6 +169,15 @@ def test_one_cas_missing_key_does_not_hold_the_others_up(world):
     outcomes = crl.publish_due()
     assert [(each.ca.slug, each.error) for each in outcomes] == [("person-hsaid-3", "HsmKeyMissing"), ("function", "")]
     assert outcomes[1].crl.entries == 0
+
+
+def test_one_cas_row_that_no_list_can_hold_does_not_hold_the_others_up(world):
+    row = world.issue()
+    revoke(row)
+    with tampering() as cursor:
+        cursor.execute("UPDATE pki_certificate SET revoked_at = '1900-01-01' WHERE id = %s", [str(row.id)])
+    outcomes = crl.publish_due()
+    assert [(each.ca.slug, each.error) for each in outcomes] == [("person-hsaid-3", "ValueError"), ("function", "")]
 
 
 def test_publishers_at_once_never_go_backwards(world):
