@@ -285,7 +285,8 @@ class TestCreating:
             **fields_of(form), "name": "Region Ost", "hsa_id": "TST2321000172-1000", "organisation_number": "232100-0172",
             "county": "Uppsala län", "charged": "yes", "issuing": "on",
         }  # fmt: skip
-        region = Organisation.objects.get(pk=client.post(at("organisation_new", area), data).url.split("/")[-2])
+        assert client.post(at("organisation_new", area), data)["Location"] == at("area", area)
+        region = Organisation.objects.get(area=area)
         area.refresh_from_db()
         assert (area.issuing_organisation, region.organisation_number) == (region, "2321000172")
         assert SubscriptionFee.objects.get(organisation=region).charged
@@ -295,7 +296,7 @@ class TestCreating:
         data = {
             **fields_of(below), "name": "Privat Vård", "hsa_id": "TST2321000172-1004", "customisation": "generic",
         }  # fmt: skip
-        assert client.post(at("sub_organisation_new", region), data).status_code == 302
+        assert client.post(at("sub_organisation_new", region), data)["Location"] == at("organisation", region)
         private = Organisation.objects.get(parent=region)
         assert private.customisation is not None
         assert private.customisation.generic

@@ -50,7 +50,8 @@ class TestMaking:
             at("office_new", world.area), {"name": "Borås stad  (15)", "invoice_comment": "Borås", **ADDRESS}, follow=True
         )
         made = Office.objects.get(name="Borås stad (15)")
-        assert response.redirect_chain == [(at("office", made), 302)]
+        assert response.redirect_chain == [(at("area", world.area), 302)]
+        response = client.get(at("office", made))
         assert re.fullmatch(r"[1-9]\d{9}", made.office_number)
         for expected in (
             f"Kontorsid {made.office_number}", "Leveransadress Borås Stad, SITHS-kontoret, Demogatan 55, 501 80 Borås",
@@ -80,9 +81,9 @@ class TestMaking:
 
     def test_an_address_is_all_or_nothing_and_the_internal_recipient_may_be_left_out(self, world: Any) -> None:
         client = issuer(world)
-        for data in ({}, {**ADDRESS, "internal_recipient": "", "postal_code": "501  80"}):
-            assert client.post(at("office_new", world.area), {"name": "B", "invoice_comment": "B", **data}).status_code == 302
-        assert sorted(Office.objects.filter(name="B").values_list("postal_code", flat=True)) == ["", "501 80"]
+        for name, data in (("B", {}), ("C", {**ADDRESS, "internal_recipient": "", "postal_code": "501  80"})):
+            assert client.post(at("office_new", world.area), {"name": name, "invoice_comment": "B", **data}).status_code == 302
+        assert sorted(Office.objects.filter(invoice_comment="B").values_list("postal_code", flat=True)) == ["", "501 80"]
 
     def test_the_invoice_line_is_shown_without_saving(self, world: Any) -> None:
         page = issuer(world).post(
@@ -144,9 +145,10 @@ class TestMakingConnected:
         data = {"name": "B", "invoice_comment": "B", "organisation": [str(world.city.id), str(world.clinic.id)]}
         told = client.post(address, data, follow=True)
         made = Office.objects.get(name="B")
-        assert told.redirect_chain == [(at("office", made), 302)]
-        assert "Kontoret är skapat. Det är kopplat till 2 organisationer." in text_of(told)
-        assert names(told.context["organisations"]) == ["Kliniken", "Staden"]
+        assert told.redirect_chain == [(at("area", world.area), 302)]
+        assert "Kontoret B är skapat. Det är kopplat till 2 organisationer." in text_of(told)
+        assert f'<a class="ds-link" href="{at("office", made)}">B</a>' in told.content.decode()
+        assert names(client.get(at("office", made)).context["organisations"]) == ["Kliniken", "Staden"]
         for name, row in (("office_history", made), ("organisation_history", world.city)):
             assert "Kontoret kopplades till en organisation" in text_of(client.get(at(name, row))), name
 
@@ -200,7 +202,8 @@ class TestMakingConnected:
         assert (len(listed.all), listed.more, page.context["form"].picked) == (21, True, [str(last.id)])
         assert "De andra kopplar du på kontorets sida" in text_of(page)
         data = {"name": "B", "invoice_comment": "B", "organisation": str(last.id)}
-        assert client.post(at("office_new", world.area), data).status_code == 302
+        made = client.post(f"{at('office_new', world.area)}?organisation={last.id}", data)
+        assert (made.status_code, made["Location"]) == (302, at("organisation", last))
 
 
 class TestInvoiceLine:
@@ -388,3 +391,17 @@ def test_long_lists_are_paged(world: Any) -> None:
     assert len(first.context["choices"]) == 50
     assert names(second.context["choices"]) == [f"Kontor {number:02}" for number in range(50, 55)]
     assert reverse("organisation_offices", args=[world.city.pk]) in first.context["next_url"]
+
+
+def test_one_name_of_several_kinds_is_told_and_the_kind_stands_before_it(world: Any) -> None:
+    client = issuer(world)
+    told = client.post(at("office_new", world.area), {"name": "regionen", "invoice_comment": "R"}, follow=True)
+    assert "Samma namn har också utgivningsområdet och en organisation." in text_of(told)
+    other = client.post(at("office_new", world.area), {"name": "Annan region", "invoice_comment": "A"}, follow=True)
+    assert "Samma namn" not in text_of(other), "what is out of sight is not told of"
+    for name, row, kind in (
+        ("office_new", world.area, "Utgivningsområde Regionen : Skapa kontor"),
+        ("sub_organisation_new", world.region, "Organisation Regionen : Skapa underorganisation"),
+        ("office_edit", Office.objects.get(name="regionen"), "Kontor regionen : Redigera kontoret"),
+    ):
+        assert kind in text_of(client.get(at(name, row))), name

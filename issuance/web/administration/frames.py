@@ -79,7 +79,7 @@ def area_page(
         template,
         context,
         heading=step or head.name,
-        kind=head.name if step else str(_("Utgivningsområde")),
+        kind=_kind(_("Utgivningsområde"), head.name if step else ""),
         crumbs=[*way_to_area(head), *([Crumb(step)] if step else [])],
         tabs=[] if step else _tabs(AREA_TABS, head.id, here),
         functions=[] if step else [*_roles(head), *_links(AREA_FUNCTIONS, head), *_files(head)],
@@ -126,7 +126,7 @@ def organisation_page(
         template,
         context,
         heading=step or head.name,
-        kind=head.name if step else str(kind),
+        kind=_kind(kind, head.name if step else ""),
         crumbs=[*way_to_organisation(head), *([Crumb(step)] if step else [])],
         tabs=[] if step else _tabs(ORGANISATION_TABS, head.id, here),
         functions=[] if step else _links(ORGANISATION_FUNCTIONS, head),
@@ -152,7 +152,7 @@ def office_page(
         template,
         context,
         heading=step or head.name,
-        kind=head.name if step else str(_("Kontor")),
+        kind=_kind(_("Kontor"), head.name if step else ""),
         crumbs=[*way, *([Crumb(step)] if step else [])],
         tabs=[] if step else _tabs(OFFICE_TABS, head.id, here),
         functions=[] if step else _of_office(head),
@@ -184,6 +184,11 @@ def _changing(head: OrganisationHead) -> Iterator[Link]:
         yield Link(str(_("Ändra abonnemangsavgift")), reverse("organisation_fee", args=[head.id]))
     if not reason:
         yield Link(str(_("Avsluta organisationen")), reverse("organisation_end", args=[head.id]))
+
+
+def _kind(kind: Promise, name: str) -> str:
+    """What stands above a heading: of a page below a place also its name, since places of several kinds may bear the same."""
+    return f"{kind} {name}" if name else str(kind)
 
 
 def _tabs(entries: Sequence[tuple[str, Promise]], pk: Any, here: str) -> list[Tab]:

@@ -18,6 +18,7 @@ from issuance.authz import Action, Actor
 from issuance.queries.administration import areas, offices, organisations, places
 from issuance.queries.administration.offices import OfficeFacts
 from issuance.services import configuration
+from issuance.web.administration import created
 from issuance.web.administration.around import actor_of, cursor, demand, first_url, next_url, row
 from issuance.web.administration.editing import another_asked, at_first_field, initial, saved
 from issuance.web.administration.frames import area_page, office_page, organisation_page
@@ -84,7 +85,9 @@ def office_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
     if _asks_for_line_alone(request):
         return _line_alone(request, line)
     found = areas.area_facts(actor=actor, area_id=area_id)
-    asked = _picked(request, "organisation") or ids_of([request.GET.get("organisation", "")])
+    opened_from = ids_of([request.GET.get("organisation", "")])
+    back = reverse("organisation", args=opened_from) if opened_from else reverse("area", args=[area_id])
+    asked = _picked(request, "organisation") or opened_from
     choices = offices.choices_for_new_office(actor=actor, area_id=area_id, wanted=asked)
     make = partial(OfficeForm, organisations=choices)
     form, made, status = _answered(
@@ -93,13 +96,13 @@ def office_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
         lambda given: configuration.create_office(actor=actor, area_id=area_id, **_new(given)),
     )
     if made is not None:
-        messages.success(request, _told(request, made.name, len(_picked(request, "organisation"))))
-        again = f"{reverse('office_new', args=[area_id])}?{_AFTER_ANOTHER}=1"
-        return redirect(again) if another_asked(request) else redirect("office", made.id)
+        connected = _connected(len(_picked(request, "organisation")))
+        created.tell(request, _("Kontoret {name} är skapat."), made, reverse("office", args=[made.id]), connected)
+        return redirect(f"{request.path}?{_AFTER_ANOTHER}=1" if another_asked(request) else back)
     form = form or make(initial={"organisation": [str(pk) for pk in asked]} if asked else {})
     following = _AFTER_ANOTHER in request.GET
     context = {
-        **_form_context(at_first_field(form) if following else form, line, reverse("area", args=[area_id]), _("Skapa")),
+        **_form_context(at_first_field(form) if following else form, line, back, _("Skapa")),
         "another": True,
         "cancel": _("Klar") if following else "",
         "facts": [
@@ -116,13 +119,12 @@ def _new(given: dict[str, Any]) -> dict[str, Any]:
     return {**vars(OfficeForm.data_of(given)), "organisation_ids": [UUID(pk) for pk in given["organisation"]]}
 
 
-def _told(request: HttpRequest, name: str, connected: int) -> str:
-    """What is told of a new office, by name where its page does not follow."""
-    text = _("Kontoret {name} är skapat.").format(name=name) if another_asked(request) else _("Kontoret är skapat.")
-    if connected:
-        told = ngettext("Det är kopplat till {n} organisation.", "Det är kopplat till {n} organisationer.", connected)
-        return f"{text} {told.format(n=connected)}"
-    return f"{text} {_('Koppla det nu till de organisationer som ska kunna välja det.')}"
+def _connected(count: int) -> str:
+    """What is told of a new office's organisations."""
+    if not count:
+        return _("Koppla det nu till de organisationer som ska kunna välja det.")
+    told = ngettext("Det är kopplat till {n} organisation.", "Det är kopplat till {n} organisationer.", count)
+    return told.format(n=count)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -18,7 +18,7 @@ from issuance.queries.administration.change_words import organisation_number
 from issuance.queries.administration.organisations import Customisation, OrganisationFacts
 from issuance.queries.administration.places import OrganisationHead
 from issuance.services import configuration
-from issuance.web.administration import next_steps
+from issuance.web.administration import created, next_steps
 from issuance.web.administration.around import (
     actor_of,
     columns,
@@ -152,8 +152,8 @@ def organisation_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
         first=lambda: {"country": "SE", "issuing": True, **_like_the_one_before(request, actor)},
     )
     if made is not None:
-        messages.success(request, _told(request, made, _("Organisationen är skapad."), _("Organisationen {name} är skapad.")))
-        return _onward(request, made, again=reverse("organisation_new", args=[area_id]))
+        created.tell(request, _("Organisationen {name} är skapad."), made, reverse("organisation", args=[made.id]))
+        return _onward(request, made, again=reverse("organisation_new", args=[area_id]), back=reverse("area", args=[area_id]))
     context = {
         **_form_context(request, form),
         "cancel_url": reverse("area", args=[area_id]),
@@ -178,14 +178,9 @@ def _like_the_one_before(request: HttpRequest, actor: Actor) -> dict[str, Any]:
     return kept
 
 
-def _told(request: HttpRequest, made: Organisation, alone: str, named: str) -> str:
-    """What is told of a new organisation, by name where its page does not follow."""
-    return named.format(name=made.name) if another_asked(request) else alone
-
-
-def _onward(request: HttpRequest, made: Organisation, *, again: str) -> HttpResponse:
-    """To the new organisation's page, or to the form of one more at `again`."""
-    return redirect(f"{again}?{_BEFORE}={made.id}") if another_asked(request) else redirect("organisation", made.id)
+def _onward(request: HttpRequest, made: Organisation, *, again: str, back: str) -> HttpResponse:
+    """Back to where the form was opened, or to the form of one more at `again`."""
+    return redirect(f"{again}?{_BEFORE}={made.id}" if another_asked(request) else back)
 
 
 def _form_context(request: HttpRequest, form: OrganisationForm) -> dict[str, Any]:
@@ -225,9 +220,9 @@ def sub_organisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRes
         first=lambda: {**like_parent, "organisation_number": number, **_like_the_one_before(request, actor)},
     )
     if made is not None:
-        texts = _("Underorganisationen är skapad."), _("Underorganisationen {name} är skapad.")
-        messages.success(request, _told(request, made, *texts))
-        return _onward(request, made, again=reverse("sub_organisation_new", args=[organisation_id]))
+        created.tell(request, _("Underorganisationen {name} är skapad."), made, reverse("organisation", args=[made.id]))
+        again, back = (reverse(name, args=[organisation_id]) for name in ("sub_organisation_new", "organisation"))
+        return _onward(request, made, again=again, back=back)
     context = {
         **_form_context(request, form),
         "cancel_url": reverse("organisation", args=[organisation_id]),

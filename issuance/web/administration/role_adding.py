@@ -59,7 +59,7 @@ def organisation_role_add(request: HttpRequest, organisation_id: UUID) -> HttpRe
     assignable, may_protect = _assignable(request, found.scope_path, ORGANISATION_ROLES)
     back_url = reverse("organisation_roles", args=[head.id])
     place = Place(
-        name=head.name,
+        name=f"{_('Organisation')} {head.name}",
         reach=[found.id],
         assignable=assignable,
         may_protect=may_protect,
@@ -94,7 +94,7 @@ def _in_area(request: HttpRequest, area_id: UUID, within: frozenset[Role], headi
     head = places.area_head(actor=actor, area_id=area_id)
     assignable, may_protect = _assignable(request, area.scope_path, within)
     return Place(
-        name=head.name,
+        name=f"{_('Utgivningsområde')} {head.name}",
         reach=[area.id],
         assignable=assignable,
         may_protect=may_protect,

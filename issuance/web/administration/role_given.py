@@ -52,7 +52,9 @@ def _onward(grants: Sequence[RoleGrant]) -> str:
 
 
 def _places(grants: Sequence[RoleGrant]) -> str:
-    names = sorted(grant.area.name if grant.area else place_of(grant) for grant in grants)
+    names = sorted(
+        _("utgivningsområdet {name}").format(name=grant.area.name) if grant.area else place_of(grant) for grant in grants
+    )
     if grants[0].area is None and grants[0].organisation is None:
         return _("hela portalen")
     if len(names) > _NAMED:

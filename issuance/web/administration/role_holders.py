@@ -21,7 +21,6 @@ from issuance.queries.administration.role_holders import Shown
 from issuance.services import qualifications
 from issuance.web.administration.around import (
     Crumb,
-    Link,
     actor_of,
     columns,
     configuration_page,
@@ -69,10 +68,6 @@ def role_holders(request: HttpRequest) -> HttpResponse:
         context,
         heading=_("Rollinnehavare"),
         crumbs=[Crumb(_("Rollinnehavare"))],
-        functions=[
-            Link(_("Registrera utbildning för flera"), reverse("holders_training")),
-            Link(_("Vad får rollen göra?"), reverse("role_rights")),
-        ],
     )
 
 
@@ -109,7 +104,7 @@ def holders_training(request: HttpRequest) -> HttpResponse:
     }
     heading = _("Registrera utbildning för flera")
     crumbs = [*(way_to_area(head) if head else [Crumb(_("Rollinnehavare"), reverse("role_holders"))]), Crumb(heading)]
-    kind = head.name if head else ""
+    kind = f"{_('Utgivningsområde')} {head.name}" if head else ""
     return page(request, "administration/roles/training.html", context, heading=heading, kind=kind, crumbs=crumbs, status=status)
 
 

@@ -61,7 +61,7 @@ def organisation_roles(request: HttpRequest, organisation_id: UUID) -> HttpRespo
         "administration/roles/organisation.html",
         context,
         heading=_("Behörighetsroller"),
-        kind=head.name,
+        kind=f"{_('Organisation')} {head.name}",
         crumbs=[*way_to_organisation(head), Crumb(_("Behörighetsroller"))],
         functions=functions,
     )
