@@ -12,8 +12,10 @@ from issuance.authz import Action, Role
 from issuance.models import Event, Office, Organisation, PersonScope, Post, SubscriptionFee
 from issuance.queries.scope_check import scope_faults
 from issuance.services import configuration
+from issuance.services.configuration import OfficeData
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
+from tests.issuance.test_activation import run_at_once
 from tests.issuance.world import SETUP
 
 
@@ -112,6 +114,24 @@ def test_an_office_is_made_with_its_organisations_or_not_at_all(world: Any) -> N
     first, *connected = events
     assert first[0] == "office.created"
     assert sorted(connected) == sorted(("office.connected", str(pk)) for pk in set(wanted))
+
+
+def test_a_form_that_is_sent_twice_makes_one_office(world: Any) -> None:
+    told: dict[str, Any] = {
+        "actor": world.officer(role=Role.RESPONSIBLE_ISSUER),
+        "area_id": world.area.id,
+        "invoice_comment": "B",
+    }
+    refused = run_at_once(4, lambda: configuration.create_office(name="B", **told))
+    assert [(type(error), list(error.fields)) for error in refused if isinstance(error, Conflict)] == [(Conflict, ["name"])] * 3
+    office = Office.objects.get(name="B")
+    other = configuration.create_office(name="C", **told)
+    data = OfficeData("B", "B")
+    with pytest.raises(Conflict, match="office-exists"):
+        configuration.edit_office(actor=SETUP, office_id=other.id, version=1, data=data)
+    assert configuration.edit_office(actor=SETUP, office_id=office.id, version=1, data=data).version == 1
+    configuration.close_office(actor=SETUP, office_id=office.id)
+    assert configuration.create_office(name="B", **told) != office
 
 
 def test_the_fee_is_a_dated_value(world: Any) -> None:

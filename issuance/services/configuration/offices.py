@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from issuance.authz import Action, Actor, policy
@@ -91,8 +91,8 @@ def create_office(
 ) -> Office:
     """Makes an office in an area with a ten-digit number of its own, and lets `organisation_ids` choose it: all or nothing.
 
-    Raises NotFound, Forbidden, Invalid by field, Conflict (number taken), and of the organisations what `connect_organisations`
-    does.
+    Raises NotFound, Forbidden, Invalid by field, Conflict (number taken, or an open office of the area has the name, as when a
+    form is sent twice), and of the organisations what `connect_organisations` does.
     """
     data, wanted = OfficeData(name, invoice_comment, address or OfficeAddress()), set(organisation_ids)
     with transaction.atomic(durable=True):
@@ -108,6 +108,9 @@ def make_office(*, actor: Actor, area_id: UUID, data: OfficeData, office_number:
     """`create_office` in the caller's transaction."""
     area = policy.get(actor, Action.EDIT_OFFICE, IssuingArea.objects.all(), area_id)
     data = data.checked()
+    with connection.cursor() as cursor:  # of two that are made with one name at once the second finds the first
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"new-office:{area.id}"])
+    _require_free_name(area.id, data.name)
     number = office_number or str(secrets.randbelow(9 * 10**9) + 10**9)
     office = Office(area=area, office_number=number, **data.columns)
     insert(office, "office-number-taken", "Kontorsid är upptaget. Försök igen.")
@@ -119,10 +122,12 @@ def make_office(*, actor: Actor, area_id: UUID, data: OfficeData, office_number:
 def edit_office(*, actor: Actor, office_id: UUID, version: int, data: OfficeData) -> Office:
     """Changes an office that was read at `version`; a closed one too, since its invoice line may be still to come.
 
-    Raises NotFound, Forbidden, Invalid by field, Outdated.
+    Raises NotFound, Forbidden, Invalid by field, Outdated, Conflict if another open office of the area has the name.
     """
-    office = policy.get(actor, Action.EDIT_OFFICE, _rows(), office_id)
-    edit(office, version=version, changes=data.checked().columns, actor=actor, action="office.changed")
+    office, data = policy.get(actor, Action.EDIT_OFFICE, _rows(), office_id), data.checked()
+    if office.closed_at is None and data.name != office.name:
+        _require_free_name(office.area_id, data.name)
+    edit(office, version=version, changes=data.columns, actor=actor, action="office.changed")
     return office
 
 
@@ -188,12 +193,19 @@ def disconnect_office(*, actor: Actor, organisation_id: UUID, office_id: UUID) -
     """
     lock_tree()
     organisation = policy.get(actor, Action.LINK_OFFICE, Organisation.objects.all(), organisation_id)
-    connection = OrganisationOffice.objects.select_related("office").filter(organisation=organisation, office=office_id).first()
-    if connection is None:
+    link = OrganisationOffice.objects.select_related("office").filter(organisation=organisation, office=office_id).first()
+    if link is None:
         return False
-    connection.delete()
-    record(actor, "office.disconnected", connection.office, organisation=str(organisation.id))
+    link.delete()
+    record(actor, "office.disconnected", link.office, organisation=str(organisation.id))
     return True
+
+
+def _require_free_name(area_id: UUID, name: str) -> None:
+    """Passes if no open office of the area has the name (ADR 0239). Raises Conflict."""
+    if Office.objects.filter(area=area_id, name=name, closed_at=None).exists():
+        message = "Det finns redan ett kontor med namnet i utgivningsområdet. Skriv ett annat namn."
+        raise Conflict("office-exists", message, fields={"name": [message]})
 
 
 def _rows() -> QuerySet[Office]:
