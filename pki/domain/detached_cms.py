@@ -6,10 +6,12 @@ import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from asn1crypto import cms
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -21,6 +23,10 @@ _PEM = re.compile(rb"-----BEGIN (CMS|PKCS7)-----(.+?)-----END \1-----", re.S)
 
 class NotSigned(ValueError):
     """The signature is not one over this content by one of these certificates; the text is Swedish and tells why."""
+
+
+# What the libraries say of bytes that are no CMS, and of algorithms and types of values that they do not know.
+_UNREADABLE: Final = (ValueError, TypeError, KeyError, IndexError, AttributeError, NotImplementedError, UnsupportedAlgorithm)
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ def verify(signature: bytes, content: bytes, certificates: Sequence[x509.Certifi
         signed_at = _signing_time(info)
     except NotSigned:
         raise
-    except (ValueError, TypeError, KeyError, SignatureValidationError) as error:
+    except (*_UNREADABLE, SignatureValidationError) as error:
         raise NotSigned("signaturen går inte att läsa som CMS med signerade attribut (DER eller PEM)") from error
     if not intact:
         raise NotSigned("signaturen gäller ett annat dokument (signera filen som den är: openssl cms -sign -binary)")

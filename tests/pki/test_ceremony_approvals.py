@@ -185,6 +185,16 @@ class TestRefused:
         (tmp_path / "none.p7s").write_bytes(content)
         self.check("none.p7s: ", file, people[0].sign(file), tmp_path / "none.p7s")
 
+    @pytest.mark.parametrize("octet", [10, 22], ids=["mask", "hash"])
+    def test_a_signature_in_a_way_that_nobody_knows(self, file, people, tmp_path, octet):
+        """PSS whose mask is made by another function than there is, or with another hash."""
+        alva, bo, _cia = people
+        signature = bytearray(bo.sign(file, "-keyopt", "rsa_padding_mode:pss").read_bytes())
+        masked = bytes.fromhex("06092a864886f70d010108")  # id-mgf1, with the AlgorithmIdentifier of its hash behind it
+        signature[signature.index(masked) + octet] ^= 0x40
+        (tmp_path / "strange.p7s").write_bytes(signature)
+        self.check("strange.p7s: ", file, alva.sign(file), tmp_path / "strange.p7s")
+
     def test_two_persons_in_one_signature(self, file, people, tmp_path):
         alva, bo, _cia = people
         both = alva.sign(file, "-signer", str(bo.certificate), "-inkey", str(bo.key))
