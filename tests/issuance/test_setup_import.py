@@ -317,6 +317,20 @@ class TestRows:
         plan = kept(actor, csv(Kind.ROLES, {**fine, "role": "Spärr"}))[1]
         assert [text[:20] for _, _, text in errors(plan)] == ["Personen är avliden "]
 
+    def test_an_organisation_that_is_ended_is_told_as_such(self, world: Any) -> None:
+        configuration.end_organisation(actor=SETUP, organisation_id=world.clinic.id, reason="Upplagd av misstag")
+        ended, told = "TST2321000131-1004", "Organisationen är avslutad."
+        itself = {"name": "Kliniken", "hsa_id": ended, "organisation_number": "2321000131"}
+        role = {"hsa_id": world.post().hsa_id, "role": "Läs", "organisation": ended}
+        for kind, cells, field in (
+            (Kind.ORGANISATIONS, itself, "hsa_id"),
+            (Kind.ORGANISATIONS, {**ORGANISATION, "parent": ended}, "parent"),
+            (Kind.OFFICES, {**OFFICE, "organisations": ended}, "organisations"),
+            (Kind.ROLES, role, "organisation"),
+        ):
+            ((_, at, text),) = errors(kept(issuer(world), csv(kind, cells))[1])
+            assert (at, text.replace(f" {ended}", "").startswith(told)) == (field, True), text
+
     def test_whom_the_portal_does_not_know_the_catalogue_is_asked_for(self, world: Any) -> None:
         actor = issuer(world)
         ours, theirs = world.post(world.clinic), world.post(world.stranger)

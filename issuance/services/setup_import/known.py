@@ -42,7 +42,7 @@ class Place:
     """An area or an organisation in sight, or an organisation to be made, whose `pk` is None.
 
     `scope_path` is that of the nearest place that is there: scope flows downward, so it decides what a new one's own would.
-    `length` is that of the path that it has or will have.
+    `length` is that of the path that it has or will have. In one that is `ended` nobody has a right to set anything up.
     """
 
     pk: UUID | None
@@ -52,6 +52,7 @@ class Place:
     scope_path: str
     length: int
     rights: frozenset[Action]
+    ended: bool = False
 
 
 @dataclass
@@ -128,7 +129,8 @@ def _organisations(actor: Actor, rows: Sequence[Row], found: Known) -> None:
             continue
         found.organisations[key] = row
         path = row.scope_path
-        found.places[key] = Place(row.pk, row.name, row.area_id, row.area.name, path, len(path), _rights(row))
+        ended = row.closed_at is not None
+        found.places[key] = Place(row.pk, row.name, row.area_id, row.area.name, path, len(path), _rights(row), ended)
     if any(row.kind is Kind.ORGANISATIONS for row in rows):
         found.generic = CardCustomisation.objects.filter(generic=True).exists()
         ids = [row.pk for row in found.organisations.values()]

@@ -14,6 +14,7 @@ from issuance.services.role_assignment import Period
 from issuance.services.setup_import.reading import Row
 from siths_portal.lib.errors import DomainError
 
+ENDED = "är avslutad. Återuppta den på dess egen sida först."
 MISSING = "finns inte, eller så ligger det utanför din behörighet. Kontrollera värdet."
 
 

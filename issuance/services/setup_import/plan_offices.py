@@ -7,7 +7,7 @@ from issuance.authz import Action
 from issuance.models import Office
 from issuance.services.configuration import OfficeAddress, OfficeData
 from issuance.services.setup_import.known import Known, ids_in
-from issuance.services.setup_import.lines import MISSING, Line, OfficeStep, Outcome, Ref
+from issuance.services.setup_import.lines import ENDED, MISSING, Line, OfficeStep, Outcome, Ref
 from siths_portal.lib.errors import Invalid
 
 _ADDRESS = tuple(asdict(OfficeAddress()))
@@ -91,6 +91,8 @@ def _plan(line: Line, outcome: Outcome, area_id: UUID, data: OfficeData, there: 
             line.refuse("organisations", f"Organisationen {key} ligger i ett annat utgivningsområde.")
         elif there is not None and (there.pk, place.pk) in known.connected:
             continue
+        elif place.ended:
+            line.refuse("organisations", f"Organisationen {key} {ENDED}")
         elif Action.LINK_OFFICE not in place.rights:
             line.refuse("organisations", f"Din behörighetsroll tillåter inte att du kopplar kontor till organisationen {key}.")
         else:

@@ -7,7 +7,7 @@ from issuance.domain.setup_files import GENERIC, NO, OWN, SAME_AS_ABOVE, YES
 from issuance.models import Organisation
 from issuance.services.configuration import Making, OrganisationData, require_room, segment
 from issuance.services.setup_import.known import Known, Place
-from issuance.services.setup_import.lines import MISSING, Line, OrganisationStep, Outcome, Ref
+from issuance.services.setup_import.lines import ENDED, MISSING, Line, OrganisationStep, Outcome, Ref
 from siths_portal.lib.errors import Conflict, Invalid
 from siths_portal.lib.ids import new_id
 
@@ -88,6 +88,8 @@ def _there(line: Line, there: Organisation, known: Known) -> None:
     line.differs("issuing", line.yes("issuing"), issuing, YES if issuing else NO)
     line.differs("charged", line.yes("charged"), charged, "" if charged is None else YES if charged else NO)
     line.differs("customisation", line.row.get("customisation"), customisation_word(there), customisation_word(there))
+    if there.closed_at is not None:
+        line.refuse("hsa_id", f"Organisationen {ENDED}")
     line.told, line.bound = "Finns redan", (str(there.pk),)
 
 
@@ -144,6 +146,8 @@ def _place(line: Line, known: Known) -> Place | None:
         place = known.places.get(above)
         if place is None:
             line.refuse("parent", f"Organisationen {MISSING}")
+        elif place.ended:
+            line.refuse("parent", f"Organisationen {ENDED}")
         elif Action.CREATE_SUB_ORGANISATION not in place.rights:
             line.refuse("parent", _NO_RIGHT)
         elif line.row.get("area") not in ("", place.area_name):

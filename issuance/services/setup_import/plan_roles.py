@@ -10,7 +10,7 @@ from issuance.models import Person, RoleGrant
 from issuance.queries.event_words import ROLE
 from issuance.services.role_assignment import Period, moments, overlap
 from issuance.services.setup_import.known import Known, Place
-from issuance.services.setup_import.lines import MISSING, Line, Outcome, Ref, RoleStep
+from issuance.services.setup_import.lines import ENDED, MISSING, Line, Outcome, Ref, RoleStep
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid
 
@@ -83,6 +83,8 @@ def _place(line: Line, known: Known, role: Role) -> Place | None:
     found = known.areas.get(text) if wanted == "area" else known.places.get(text.upper())
     if found is None:
         line.refuse(wanted, f"{'Utgivningsområdet' if wanted == 'area' else 'Organisationen'} {MISSING}")
+    elif found.ended:
+        line.refuse(wanted, f"Organisationen {ENDED}")
     elif Action.ASSIGN_ROLE not in found.rights:
         line.refuse(wanted, _NO_RIGHT)
     return found
