@@ -21,7 +21,9 @@ def parse_name(text: str) -> Term:
         raise TermError(TermProblem.NAME_SHORT)
     if len(text) > LONGEST_NAME:
         raise TermError(TermProblem.NAME_LONG)
-    if text.count(",") > 1 or not all(_WORD.fullmatch(word) for word in text.replace(",", " ").split()):
+    # The small letter of İ is an i with a mark, which no word of letters has.
+    letters = "".join(character for character in text if not unicodedata.combining(character))
+    if text.count(",") > 1 or not all(_WORD.fullmatch(word) for word in letters.replace(",", " ").split()):
         raise TermError(TermProblem.NAME_CHARACTERS)
     return Term(TermKind.NAME, text)
 

@@ -1,5 +1,6 @@
 """Search by name: how a name is read, one's own scope alone, protected persons, the shared budget, and its index."""
 
+import unicodedata
 import uuid
 from typing import Any
 
@@ -106,9 +107,13 @@ class TestInScope:
         page = searching.hits(actor=world.officer(), search=look(world.officer(), "eklund"))
         assert (page.hits, page.too_many) == ((), True)
 
-    def test_a_name_that_the_register_has_decomposed_is_found(self, world: Any) -> None:
-        world.post(surname="O\u0308berg")
-        assert names(world.officer(), look(world.officer(), "öberg")) == ["Öberg, Prov"]
+    @pytest.mark.parametrize(
+        ("surname", "typed"), [("O\u0308berg", "öberg"), ("İpek", "İPEK"), ("Đặng", "đặng"), ("Weiß", "weiß")]
+    )
+    def test_letters_of_other_languages_and_decomposed_ones_are_found(self, world: Any, surname: str, typed: str) -> None:
+        world.post(surname=surname)
+        found = names(world.officer(), look(world.officer(), typed))
+        assert found == [f"{unicodedata.normalize('NFC', surname)}, Prov"]
 
     def test_wildcards_are_letters(self, world: Any) -> None:
         world.post(surname="Eklund")
