@@ -5,6 +5,7 @@ Each run has its own, so runs do not meet, in one machine or in one clone. Durab
 
 import contextlib
 import datetime as dt
+import gc
 import os
 import shutil
 import subprocess
@@ -84,6 +85,7 @@ def pytest_configure(config: pytest.Config) -> None:
     root = _make_folder()
     tests_run_here = hasattr(config, "workerinput") or not config.getoption("numprocesses", None)
     if tests_run_here:
+        gc.disable()  # until the tests are collected: little of what is loaded is garbage, and to search it takes long
         _start_services(root)
         _let_examples_take_their_time()
     os.environ["DJANGO_SETTINGS_MODULE"] = "siths_portal.settings"
@@ -97,6 +99,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
     if not tests_run_here:
         del os.environ["DJANGO_SETTINGS_MODULE"]  # inherited, pytest-django would read the settings before a process has its own
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded stays until the end: the collector looks past it from here on, and seldom at what comes and goes quickly."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 10)
+    gc.enable()
 
 
 def _let_examples_take_their_time() -> None:
