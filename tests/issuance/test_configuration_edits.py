@@ -297,6 +297,11 @@ class TestMoves:
         assert facts["before"]["parent_id"] == str(world.region.id)
         assert facts["after"]["area_id"] == str(world.stranger.area_id)
 
+    def test_the_event_of_a_move_within_an_area_tells_of_no_other(self, world: Any) -> None:
+        configuration.move_organisation(actor=SETUP, organisation_id=world.clinic.id, parent_id=world.city.id)
+        facts = Event.objects.get(action="organisation.moved").facts
+        assert set(facts["before"]) == set(facts["after"]) == {"parent_id", "scope_path"}
+
     def test_offices_of_the_old_area_are_left_behind(self, world: Any) -> None:
         assert OrganisationOffice.objects.filter(organisation=world.clinic).exists()
         configuration.move_organisation(actor=SETUP, organisation_id=world.clinic.id, parent_id=world.city.id)

@@ -1,6 +1,5 @@
 """An organisation moves with everything below it: who reaches it changes at once, and by whom its cards are paid (ADR 0181)."""
 
-from collections.abc import Mapping
 from uuid import UUID
 
 from django.db import transaction
@@ -43,7 +42,8 @@ def move_organisation(
         disconnect_offices(moved, actor)
     _rewrite_paths(moved.scope_path, path, area_after)
     Organisation.objects.filter(pk=moved.pk).update(parent=parent_id, version=moved.version + 1)
-    told = {"before": _as_facts(before), "after": _as_facts(after)}
+    changed = [name for name in after if after[name] != before[name]]
+    told = {part: {name: as_fact(values[name]) for name in changed} for part, values in (("before", before), ("after", after))}
     record(actor, "organisation.moved", moved, version=moved.version + 1, **told)
     moved.refresh_from_db()
     return moved
@@ -57,10 +57,6 @@ def require_movable(moved: Organisation, target: IssuingArea | Organisation) -> 
     if leaves and IssuingArea.objects.filter(issuing_organisation=moved).exists():
         message = "Organisationen är utgivande i sitt område. Välj en annan utgivande organisation där innan du flyttar den."
         raise Conflict("issuing-organisation-moves", message)
-
-
-def _as_facts(values: Mapping[str, object]) -> dict[str, object]:
-    return {name: as_fact(value) for name, value in values.items()}
 
 
 def _target(actor: Actor, moved: Organisation, parent_id: UUID | None, area_id: UUID | None) -> IssuingArea | Organisation:
