@@ -106,6 +106,24 @@ def may_assign(actor: Actor, role: Role, scope_path: str, *, protected_persons: 
     return False
 
 
+def may_take_of_leaver(actor: Actor, role: Role, scope_path: str, *, add_on: bool, protected: bool) -> bool:
+    """True if `actor` may take `role`, held with or without `add_on`, of one whom nobody sees any more (ADR 0235).
+
+    As for `may_assign`; of a `protected` person only by a role that has the add-on itself.
+    """
+    if not may_assign(actor, role, scope_path, protected_persons=add_on):
+        return False
+    return not protected or any(
+        grant.protected_persons and role in ASSIGNABLE.get(grant.role, frozenset()) and scope_path.startswith(grant.scope_path)
+        for grant in actor.grants
+    )
+
+
+def reach_of_protected(actor: Actor, action: Action) -> list[str]:
+    """The scope paths of those of a person's roles that allow `action` also on protected persons; empty without any."""
+    return sorted({grant.scope_path for grant in actor.grants if grant.protected_persons and grant.allows(action)})
+
+
 def may_give_add_on(actor: Actor) -> bool:
     """True if some role of a person lets him give the add-on for protected persons: who has it, or has none above him."""
     return any(_passes_add_on_on(grant) for grant in actor.grants)

@@ -224,7 +224,7 @@ def _locked(actor: Actor, grant_ids: Sequence[UUID], *, of_leavers: bool = False
     if len(grants) != len(wanted):
         raise policy.not_found()
     if left and (
-        with_post(RoleGrant.objects.filter(pk__in=wanted)).exists() or not all(_is_assignable(actor, grant) for grant in grants)
+        with_post(RoleGrant.objects.filter(pk__in=wanted)).exists() or not all(_is_takeable(actor, grant) for grant in grants)
     ):
         raise policy.not_found()
     for grant in grants:
@@ -238,15 +238,19 @@ def _lock_holder(actor: Actor, person_id: UUID, *, of_leavers: bool) -> bool:
     try:
         policy.get(actor, Action.ASSIGN_ROLE, people, person_id)
     except NotFound:
-        others = people.filter(is_protected=False, pk=person_id).exclude(pk=actor.person_id or _NOBODY)
+        others = people.filter(pk=person_id).exclude(pk=actor.person_id or _NOBODY)
+        if not policy.reach_of_protected(actor, Action.ASSIGN_ROLE):
+            others = others.filter(is_protected=False)
         if not of_leavers or the_only(others) is None:
             raise
         return False
     return True
 
 
-def _is_assignable(actor: Actor, grant: RoleGrant) -> bool:
-    return policy.may_assign(actor, Role(grant.role), scope_path_of(grant), protected_persons=grant.protected_persons)
+def _is_takeable(actor: Actor, grant: RoleGrant) -> bool:
+    return policy.may_take_of_leaver(
+        actor, Role(grant.role), scope_path_of(grant), add_on=grant.protected_persons, protected=grant.person.is_protected
+    )
 
 
 def _places(actor: Actor, role: Role, reach: Sequence[UUID]) -> Iterable[tuple[IssuingArea | None, Organisation | None]]:

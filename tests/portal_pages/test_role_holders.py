@@ -266,12 +266,37 @@ class TestResting:
     def test_nobody_else_does(self, world: Any) -> None:
         grant, secret = self.left(world), self.left(world, protected=True)
         stranger = world.officer(world.stranger, Role.RESPONSIBLE_ISSUER)
-        for actor, row in ((stranger, grant), (issuer_of(world, protected=True), secret), (world.officer(), grant)):
+        afar = world.officer(world.stranger, Role.RESPONSIBLE_ISSUER, protected=True)
+        elsewhere = world.officer(world.city, Role.DEPUTY_ISSUER, protected=True)
+        refused = ((stranger, grant), (world.officer(), grant), *((one, secret) for one in (issuer_of(world), afar, elsewhere)))
+        for actor, row in refused:
             for each in (row.id, uuid.uuid4()):
                 assert client_of(actor).post(reverse("role_end", args=[each])).status_code in (403, 404), actor
             with pytest.raises((NotFound, Forbidden)):
                 role_assignment.end_role(actor=actor, grant_id=row.id)
         assert not RoleGrant.objects.filter(pk__in=[grant.pk, secret.pk]).exclude(valid_to=None).exists()
+
+    def test_a_protected_leavers_role_is_ended_by_the_add_on_alone_and_others_learn_nothing(self, world: Any) -> None:
+        without, holder = issuer_of(world), issuer_of(world, protected=True)
+        resting, overview = f"{reverse('role_holders')}?visa=vilande", reverse("organisation_roles", args=[world.region.id])
+        counted = role_holders.to_follow_up(actor=without)
+        grant = self.left(world, protected=True, protected_persons=True)
+        assert role_holders.to_follow_up(actor=without) == counted
+        address = f"{reverse('role_end', args=[grant.id])}?alla=1"
+        for page in (resting, reverse("role_holders"), overview):
+            assert "Slutat" not in text_of(client_of(without).get(page)), page
+            assert "Slutat" in text_of(client_of(holder).get(page)), page
+        client = client_of(holder)
+        assert f'href="{address}"' in client.get(resting).content.decode()
+        assert client.get(reverse("person_roles", args=[grant.person_id])).status_code == 404
+        assert "Prov Slutat" in text_of(client.get(address))
+        assert client.post(address).status_code == 302
+        grant.refresh_from_db()
+        assert grant.valid_to is not None
+        assert Event.objects.get(action="role.ended").actor_ref == holder.ref
+        assert client.post(address).status_code == 409
+        assert client_of(without).post(address).status_code == 404
+        assert "Slutat" not in text_of(client.get(resting))
 
     def test_a_role_that_does_not_rest_is_no_leavers(self, world: Any) -> None:
         """Whoever is out of one's sight but has a post in the area is for those above."""

@@ -83,13 +83,13 @@ def ending(*, actor: Actor, grant_id: UUID) -> Ending:
 def _was_his_to_end(actor: Actor, row: RoleGrant) -> bool:
     """True if the actor might have ended the role of one who has left his scope (ADR 0235)."""
     role, path = Role(row.role), scope_path_of(row)
-    seen = not row.person.is_protected and row.person_id != actor.person_id
-    return seen and policy.may_assign(actor, role, path, protected_persons=row.protected_persons)
+    takes = policy.may_take_of_leaver(actor, role, path, add_on=row.protected_persons, protected=row.person.is_protected)
+    return takes and row.person_id != actor.person_id
 
 
 def _ended(actor: Actor) -> QuerySet[RoleGrant]:
     """Those in reach, of holders whom the actor may read by name."""
-    rows = RoleGrant.objects.filter(role_reach.in_reach(actor), role_reach.visible_holders(actor), valid_to__lte=clock.now())
+    rows = RoleGrant.objects.filter(role_reach.in_reach(actor), role_reach.takeable_holders(actor), valid_to__lte=clock.now())
     return rows.select_related("person", "area", "organisation")
 
 

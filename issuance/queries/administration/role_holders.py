@@ -145,7 +145,9 @@ def to_follow_up(*, actor: Actor) -> int:
 def _people(actor: Actor, shown: Shown, role: str = "") -> QuerySet[Person]:
     own = Exists(_own_grants(actor, role_reach.in_reach(actor)).filter(**({"role": role} if role else {})))
     seen = Person.objects.visible_to(actor).filter(pk=OuterRef("pk"))
-    return _shown(actor, Person.objects.filter(own).filter(Q(is_protected=False) | Q(Exists(seen))), shown)
+    left = current(RoleGrant.objects.filter(role_reach.of_protected_leavers(actor), person=OuterRef("pk")))
+    named = Q(is_protected=False) | Q(Exists(seen)) | Q(Exists(left))
+    return _shown(actor, Person.objects.filter(own).filter(named), shown)
 
 
 def _own_grants(actor: Actor, reach: Q) -> QuerySet[RoleGrant]:
@@ -184,15 +186,15 @@ def roles_told(reach: Q, ids: Sequence[UUID]) -> dict[UUID, list[RoleTold]]:
 
 def _to_end(actor: Actor, people: Sequence[Person]) -> dict[UUID, list[Resting]]:
     """By person each resting role once, of those who have left the actor's scope and whose roles he may end (ADR 0235)."""
-    ids = [person.pk for person in people if not person.is_protected and person.pk != actor.person_id]
-    if not ids:
+    protected = {person.pk: person.is_protected for person in people if person.pk != actor.person_id}
+    if not protected:
         return {}
     awake = Exists(actors.with_post(RoleGrant.objects.filter(pk=OuterRef("pk"))))
-    rows = current(RoleGrant.objects.filter(role_reach.in_reach(actor), ~awake, person__in=ids))
+    rows = current(RoleGrant.objects.filter(role_reach.in_reach(actor), ~awake, person__in=protected))
     found: dict[UUID, dict[str, Resting]] = {}
     for grant in rows.select_related("area", "organisation").order_by("pk"):
         role, path = Role(grant.role), actors.scope_path_of(grant)
-        if policy.may_assign(actor, role, path, protected_persons=grant.protected_persons):
+        if policy.may_take_of_leaver(actor, role, path, add_on=grant.protected_persons, protected=protected[grant.person_id]):
             found.setdefault(grant.person_id, {}).setdefault(grant.role, Resting(grant.pk, role_words.name(grant.role)))
     return {person_id: list(roles.values()) for person_id, roles in found.items()}
 

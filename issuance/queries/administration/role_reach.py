@@ -7,7 +7,8 @@ from django.db.models import Exists, OuterRef, Q
 
 from issuance.authz import Action, Actor, Role, policy
 from issuance.authz.roles import outranks
-from issuance.models import Person
+from issuance.models import Person, RoleGrant
+from issuance.services.actors import with_post
 
 
 def in_reach(actor: Actor) -> Q:
@@ -43,6 +44,23 @@ def visible_holders(actor: Actor) -> Q:
     """A condition on rows with a `person`: those whom the actor may read by name (S13)."""
     seen = Person.objects.visible_to(actor).filter(pk=OuterRef("person"), is_protected=True)
     return Q(person__is_protected=False) | Q(Exists(seen))
+
+
+def takeable_holders(actor: Actor) -> Q:
+    """A condition on grants: those of holders whom the actor may read by name, or whose resting role he may end (ADR 0235)."""
+    return visible_holders(actor) | of_protected_leavers(actor)
+
+
+def of_protected_leavers(actor: Actor) -> Q:
+    """A condition on grants: those that rest of protected persons, where a role of the actor's has the add-on."""
+    paths = policy.reach_of_protected(actor, Action.ASSIGN_ROLE)
+    if not paths:
+        return Q(pk__in=[])
+    within = Q(pk__in=[])
+    for path in paths:
+        within |= _below(path)
+    awake = Exists(with_post(RoleGrant.objects.filter(pk=OuterRef("pk"))))
+    return within & Q(person__is_protected=True) & ~Q(awake)
 
 
 def may_get_roles(*, actor: Actor, person_ids: Iterable[UUID]) -> set[UUID]:

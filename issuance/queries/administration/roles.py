@@ -161,7 +161,7 @@ def places_held(*, person_id: UUID, role: Role) -> set[UUID]:
 
 def _grants(actor: Actor) -> QuerySet[RoleGrant]:
     """Roles that have not ended, in reach, of holders whom the actor may read by name."""
-    rows = current(RoleGrant.objects.filter(role_reach.in_reach(actor), role_reach.visible_holders(actor)))
+    rows = current(RoleGrant.objects.filter(role_reach.in_reach(actor), role_reach.takeable_holders(actor)))
     seen = Person.objects.visible_to(actor, Action.ASSIGN_ROLE).filter(pk=OuterRef("person"))
     awake = with_post(RoleGrant.objects.filter(pk=OuterRef("pk")))
     found: QuerySet[RoleGrant] = rows.select_related("person", "area", "organisation").annotate(
@@ -194,14 +194,17 @@ def _line(actor: Actor, row: RoleGrant) -> GrantLine:
         rests=not row.awake,  # type: ignore[attr-defined]
         opens_person=opens,
         may_change=may_assign and opens,
-        left=may_assign and _has_left(actor, row),
+        left=_has_left(actor, row),
         version=row.version,
     )
 
 
 def _has_left(actor: Actor, row: RoleGrant) -> bool:
     out_of_sight = not (row.opens_person or row.awake)  # type: ignore[attr-defined]
-    return out_of_sight and not row.person.is_protected and row.person_id != actor.person_id
+    takes = policy.may_take_of_leaver(
+        actor, Role(row.role), scope_path_of(row), add_on=row.protected_persons, protected=row.person.is_protected
+    )
+    return out_of_sight and takes and row.person_id != actor.person_id
 
 
 def _group(code: str, protected: bool, found: Sequence[GrantLine]) -> RoleGroup:
