@@ -103,7 +103,7 @@ class Publisher:
 
     def _forget(self, now: int) -> None:
         """Removes signed `unknown` that ended, and what a clock that was ahead signed."""
-        last = now + int(ocsp_unknown.LIFETIME.total_seconds())
+        last = now + int(ocsp_unknown.AHEAD.total_seconds())
         for key in [key for key, end in self._unknown.items() if not now < end <= last]:
             del self._unknown[key]
             record = self.writer.get(key)

@@ -24,6 +24,8 @@ log = structlog.get_logger(__name__)
 
 LIFETIME = dt.timedelta(minutes=5)
 RENEW_BEFORE = dt.timedelta(minutes=2)
+AHEAD = LIFETIME + dt.timedelta(minutes=1)
+"""What ends later than this from now was signed by a clock that was ahead. Above LIFETIME: who looks may be a moment behind."""
 LIMIT = 4096
 """How many serials have a row at once; those of one CA at most half as many, so that others find room."""
 EACH_TURN = 200
@@ -42,7 +44,7 @@ def ask(wanted: Iterable[tuple[int, int]]) -> int:
     now = clock.now()
     with transaction.atomic(durable=True):
         known = _rows(pairs)
-        old = Q(next_update__lte=now + RENEW_BEFORE) | Q(next_update__gt=now + LIFETIME)
+        old = Q(next_update__lte=now + RENEW_BEFORE) | Q(next_update__gt=now + AHEAD)
         due = known.filter(old).update(asked_at=now, next_update=None)
         present = {(row.ca_id, serials.number(row.serial)) for row in known}
         new = _with_room(sorted(pairs - present))
@@ -76,8 +78,8 @@ def sign() -> int:
     """
     now = clock.now()
     # What a clock that was ahead signed or noted would stay, and be of no use, until time has come up with it.
-    signed = Q(next_update__lte=now) | Q(next_update__gt=now + LIFETIME)
-    asked = Q(asked_at__lte=now - LIFETIME) | Q(asked_at__gt=now + LIFETIME)
+    signed = Q(next_update__lte=now) | Q(next_update__gt=now + AHEAD)
+    asked = Q(asked_at__lte=now - LIFETIME) | Q(asked_at__gt=now + AHEAD)
     OcspUnknown.objects.filter(signed | Q(next_update=None) & asked).delete()
     by_ca = _waiting()
     done = 0

@@ -499,6 +499,8 @@ def test_unknown_that_ended_leaves_the_store(world, served):
     served.told(request_for(row, serial=99))
     answer_wishes(served)
     count = served.publisher.writer.count
+    served.publisher._forget(int(clock.now().timestamp()) - 2)  # a look that began before it was signed
+    assert served.publisher.writer.count == count
     served.publisher._forget(int(clock.now().timestamp()) + 301)
     assert served.publisher.writer.count == count - 1
     assert served.told(request_for(row, serial=99)) == "UNAUTHORIZED"
