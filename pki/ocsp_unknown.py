@@ -11,7 +11,8 @@ from operator import itemgetter
 
 import structlog
 from django.db import transaction
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet, Window
+from django.db.models.functions import RowNumber
 
 from pki import clock_guard, ocsp, ocsp_feed
 from pki.domain import ocsp_answer, serials
@@ -29,7 +30,7 @@ AHEAD = LIFETIME + dt.timedelta(minutes=1)
 LIMIT = 4096
 """How many serials have a row at once; those of one CA at most half as many, so that others find room."""
 EACH_TURN = 200
-"""How many are signed at once, of each CA that any wait for as many."""
+"""How many are signed at once, of each CA in turn."""
 
 
 def ask(wanted: Iterable[tuple[int, int]]) -> int:
@@ -92,11 +93,13 @@ def sign() -> int:
 
 
 def _waiting() -> dict[int, list[OcspUnknown]]:
-    """What waits longest, by CA: as many of each."""
-    waiting = OcspUnknown.objects.filter(next_update=None).order_by("asked_at")
-    cas = list(waiting.order_by("ca_id").values_list("ca_id", flat=True).distinct())
-    each = EACH_TURN // max(1, len(cas))
-    return {ca_id: list(waiting.filter(ca_id=ca_id)[:each]) for ca_id in cas}
+    """What waits longest, by CA: one of each, then the next of each, until the turn is full."""
+    place = Window(RowNumber(), partition_by=F("ca_id"), order_by=F("asked_at").asc())
+    waiting = OcspUnknown.objects.filter(next_update=None).annotate(place=place).order_by("place", "asked_at")
+    by_ca: dict[int, list[OcspUnknown]] = {}
+    for row in waiting[:EACH_TURN]:
+        by_ca.setdefault(row.ca_id, []).append(row)
+    return by_ca
 
 
 def _sign(ca: CertificateAuthority, rows: list[OcspUnknown]) -> int:
