@@ -14,6 +14,12 @@ from siths_portal.lib.errors import Invalid
 from siths_portal.lib.forms import Form
 
 
+def back_text_field(label: Any, help_text: Any) -> forms.CharField:
+    """The text on a card's back, line by line as it is typed."""
+    widget = forms.Textarea(attrs={"rows": 8})
+    return forms.CharField(label=label, help_text=help_text, required=False, strip=False, widget=widget)
+
+
 class CustomisationForm(EditForm):
     """A card customisation; its id is asked for where it is new and never changed."""
 
@@ -33,14 +39,10 @@ class CustomisationForm(EditForm):
         inputmode="numeric",
     )
     issuer_number = text_line(_("Utfärdarnummer"), 4, help_text=_("Fyra siffror. Trycks på kortet."), inputmode="numeric")
-    back_text = forms.CharField(
-        label=_("Baksidestext"),
-        help_text=_("Vart ett upphittat kort skickas, och numret till kundservice. Högst 8 rader med 45 tecken i varje."),
-        required=False,
-        strip=False,
-        widget=forms.Textarea(attrs={"rows": 8}),
+    back_text = back_text_field(
+        _("Baksidestext"),
+        _("Vart ett upphittat kort skickas, och numret till kundservice. Högst 8 rader med 45 tecken i varje."),
     )
-
     supplier_ref = forms.ChoiceField(
         label=_("Kortleverantör"),
         help_text=_("Den som ensam får tillverka korten. Ett byte gäller beställningar som görs efter det."),

@@ -20,6 +20,7 @@ from issuance.queries.administration.places import OrganisationHead
 from issuance.services import configuration
 from issuance.services.configuration import NOTE_LIMIT
 from issuance.web.administration.around import actor_of, demand
+from issuance.web.administration.customisation_forms import back_text_field
 from issuance.web.administration.editing import answered
 from issuance.web.administration.frames import organisation_page
 from siths_portal.lib.errors import Conflict
@@ -31,12 +32,9 @@ _HERE = "organisation_customisation"
 class WishForm(Form):
     """What is wished. What must hold is checked by the service."""
 
-    back_text = forms.CharField(
-        label=gettext_lazy("Önskad baksidestext"),
-        help_text=gettext_lazy("Vart ett upphittat kort skickas, och er kundservice. Högst 8 rader med 45 tecken i varje."),
-        required=False,
-        strip=False,
-        widget=forms.Textarea(attrs={"rows": 8}),
+    back_text = back_text_field(
+        gettext_lazy("Önskad baksidestext"),
+        gettext_lazy("Vart ett upphittat kort skickas, och er kundservice. Högst 8 rader med 45 tecken i varje."),
     )
     logotype_note = forms.CharField(
         label=gettext_lazy("Önskad logotyp"),

@@ -35,6 +35,9 @@ from issuance.web.administration.role_forms import ChangeRoleForm
 from issuance.web.administration.role_frame import kept, person_page, recent_login
 from siths_portal.lib.errors import Conflict, NotFound
 
+_END, _OVER = "administration/roles/end.html", "administration/roles/over.html"
+"""Pages of two frames: of a person, and of one who has left (ADR 0235)."""
+
 
 @require_safe
 def organisation_roles(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
@@ -135,11 +138,10 @@ def role_end(request: HttpRequest, grant_id: UUID) -> HttpResponse:
     if request.method != "POST":
         context = {"line": line, "lines": lines, "role": role_words.name(line.role), "in_force": _in_force(lines)}
         if line.left:
-            return _of_leaver(
-                request, line.person_id, "administration/roles/end_left.html", context, _("Ta bort behörighetsroll")
-            )
-        head = roles.person(actor=actor, person_id=line.person_id)
-        return person_page(request, "administration/roles/end.html", head, context)
+            context["cancel_url"] = _resting_url()
+            return _of_leaver(request, line.person_id, _END, context, _("Ta bort behörighetsroll"))
+        context["cancel_url"] = reverse("person_roles", args=[line.person_id])
+        return _of_person(request, line.person_id, _END, context)
     if step_up := recent_login(request):
         return step_up
     role_assignment.end_roles(actor=actor, grant_ids=[each.id for each in lines])
@@ -156,17 +158,25 @@ def _in_force(lines: Sequence[GrantLine]) -> bool:
 def _over(request: HttpRequest, grant_id: UUID) -> HttpResponse:
     """Tells how a role ended that is no longer there to change or end. Raises NotFound, Forbidden."""
     found = ended_roles.ending(actor=actor_of(request), grant_id=grant_id)
+    status = Conflict.http_status
     if found.left:
-        heading, status = _("Rollen är avslutad"), Conflict.http_status
-        return _of_leaver(
-            request, found.person_id, "administration/roles/over_left.html", {"found": found}, heading, status=status
-        )
-    head = roles.person(actor=actor_of(request), person_id=found.person_id)
-    return person_page(request, "administration/roles/over.html", head, {"found": found}, status=Conflict.http_status)
+        context = {"found": found, "back_url": _resting_url(), "back": _("Till rollinnehavarna")}
+        return _of_leaver(request, found.person_id, _OVER, context, _("Rollen är avslutad"), status=status)
+    address = reverse("person_roles", args=[found.person_id])
+    context = {"found": found, "back_url": address, "back": _("Till personens roller")}
+    return _of_person(request, found.person_id, _OVER, context, status=status)
 
 
 def _resting_url() -> str:
     return f"{reverse('role_holders')}?visa={Shown.RESTING}"
+
+
+def _of_person(
+    request: HttpRequest, person_id: UUID, template: str, context: dict[str, Any], *, status: int = 200
+) -> HttpResponse:
+    """A page on a role of one whose own page opens."""
+    head = roles.person(actor=actor_of(request), person_id=person_id)
+    return person_page(request, template, head, {**context, "frame": "administration/roles/frame.html"}, status=status)
 
 
 def _of_leaver(
@@ -175,7 +185,8 @@ def _of_leaver(
     """A page on a role of one who has left, whose own page opens no more. That he is shown is noted before (ADR 0080)."""
     disclosures.record(actor=actor_of(request), person_id=person_id, shown=disclosures.Shown.PERSON)
     crumbs = [Crumb(_("Rollinnehavare"), _resting_url()), Crumb(heading)]
-    return page(request, template, {**context, "resting_url": _resting_url()}, heading=heading, crumbs=crumbs, status=status)
+    framed = {**context, "frame": "administration/base.html"}
+    return page(request, template, framed, heading=heading, crumbs=crumbs, status=status)
 
 
 def _ticked(typed: dict[str, str], name: str) -> dict[str, Any]:
