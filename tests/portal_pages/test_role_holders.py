@@ -252,7 +252,7 @@ class TestResting:
             in client.get(reverse("organisation_roles", args=[world.region.id])).content.decode()
         )
         asked = text_of(client.get(address))
-        for told in ("Prov Slutat", "Regionen Staden", "Personen har inget uppdrag kvar i utgivningsområdet"):
+        for told in ("Logga ut", "Prov Slutat", "Regionen Staden", "Personen har inget uppdrag kvar i utgivningsområdet"):
             assert told in asked
         assert client.post(address).status_code == 302
         for row in (grant, other):
@@ -260,7 +260,7 @@ class TestResting:
             assert row.valid_to is not None
         assert Event.objects.filter(action="role.ended", actor_ref=issuer.ref).count() == 2
         again = client.post(address)
-        assert (again.status_code, "Rollen är avslutad" in text_of(again)) == (409, True)
+        assert (again.status_code, "Rollen är avslutad" in text_of(again), "Logga ut" in text_of(again)) == (409, True, True)
         assert "Slutat" not in text_of(client.get(f"{list_}?visa=vilande"))
 
     def test_nobody_else_does(self, world: Any) -> None:

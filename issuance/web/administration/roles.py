@@ -176,7 +176,7 @@ def _of_person(
 ) -> HttpResponse:
     """A page on a role of one whose own page opens."""
     head = roles.person(actor=actor_of(request), person_id=person_id)
-    return person_page(request, template, head, {**context, "frame": "administration/roles/frame.html"}, status=status)
+    return person_page(request, template, head, {**context, "page_frame": "administration/roles/frame.html"}, status=status)
 
 
 def _of_leaver(
@@ -185,7 +185,7 @@ def _of_leaver(
     """A page on a role of one who has left, whose own page opens no more. That he is shown is noted before (ADR 0080)."""
     disclosures.record(actor=actor_of(request), person_id=person_id, shown=disclosures.Shown.PERSON)
     crumbs = [Crumb(_("Rollinnehavare"), _resting_url()), Crumb(heading)]
-    framed = {**context, "frame": "administration/base.html"}
+    framed = {**context, "page_frame": "administration/base.html"}
     return page(request, template, framed, heading=heading, crumbs=crumbs, status=status)
 
 
