@@ -164,7 +164,8 @@ def pending(after: UUID | None) -> tuple[list[Record], UUID | None]:
         cas.annotate(signs=Exists(signers.filter(retired_at=None)) | Q(state=CaState.OFFLINE)).values_list("id", "signs")
     )
     answered = [ca_id for ca_id, now in signs.items() if now]
-    # Also of a CA whose last responder is gone: what that said before holds for hours, and nobody can say otherwise (B1.33).
+    # Also of a CA whose last responder is gone, if that ever spoke of them: what it said holds for hours, and nobody can say
+    # otherwise (B1.33).
     with plans.only_indexed():
         rows = _lacking(answered, after, also_revoked_of=list(signs))
         found = [row for row in rows if row[-1] == CertificateStatus.REVOKED]
@@ -191,6 +192,7 @@ SELECT row.* FROM unnest(%(cas)s::bigint[]) AS answered (ca) CROSS JOIN LATERAL 
 _REVOKED: Final = """
 SELECT id, ca_id, serial, status_version, not_after, status FROM pki_certificate
 WHERE ca_id = ANY(%(also)s) AND status = 'revoked' AND status IN ('issued', 'revoked') AND NOT presigned_version = status_version
+AND (presigned_version >= 0 OR ca_id = ANY(%(cas)s))
 """
 _FIRST: Final = UUID(int=0)
 
