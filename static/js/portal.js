@@ -56,6 +56,23 @@ document.addEventListener("change", (event) => {
   if (event.target.type === "file") nameFile(event.target);
 });
 
+/* A box for all in a list ticks each of them; it stands for all no longer when one of them is unticked. */
+function boxesOf(all) {
+  return [...all.form.elements].filter((box) => box.type === "checkbox" && box.name === all.dataset.ticks);
+}
+
+function tickAsAll(root) {
+  for (const all of root.querySelectorAll("[data-ticks]:checked")) for (const box of boxesOf(all)) box.checked = true;
+}
+
+document.addEventListener("change", (event) => {
+  const box = event.target;
+  if (box.dataset.ticks) for (const each of boxesOf(box)) each.checked = box.checked;
+  else if (box.type === "checkbox" && !box.checked) {
+    for (const all of box.form?.querySelectorAll("[data-ticks]") ?? []) if (all.dataset.ticks === box.name) all.checked = false;
+  }
+});
+
 /* The second click on a form's button sends nothing; what is sent twice is caught by the server as well. */
 document.addEventListener("submit", (event) => {
   const form = event.target;
@@ -78,6 +95,7 @@ for (const moment of ["htmx:before:request", "htmx:before:response", "htmx:after
 /* A page taken from the browser's memory by the back button may be sent anew. */
 window.addEventListener("pageshow", () => {
   for (const input of document.querySelectorAll("input[type=file]")) nameFile(input);
+  tickAsAll(document);
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
 

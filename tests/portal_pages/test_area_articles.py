@@ -138,8 +138,11 @@ def walk(page: Page, portal: str, hands: Hands, see: Any, world: Any) -> None:
     hands.press(page.get_by_role("link", name="Välj artiklar för flera organisationer"))
     hands.press(button(page, "Lägg till artiklarna"))
     see.look(page, "nothing-picked")
-    for label in ("610 - Kort", "Kliniken", "Staden"):
+    for label in ("610 - Kort", "Alla 3 i utgivningsområdet"):
         hands.choose(page.get_by_label(label, exact=True))
+    assert all(page.get_by_label(name, exact=True).is_checked() for name in ("Regionen", "Kliniken", "Staden"))
+    page.get_by_label("Regionen", exact=True).press("Space")
+    assert not page.get_by_label("Alla 3 i utgivningsområdet").is_checked()
     see.look(page, "picked")
     hands.press(button(page, "Lägg till artiklarna"))
     told(page, "Artiklarna är tillagda: 2 organisationer kan nu beställa fler än förut.")

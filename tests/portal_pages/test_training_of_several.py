@@ -64,6 +64,15 @@ class TestPage:
         events = Event.objects.filter(action="qualification.recorded", actor_ref=issuer_of(world).ref)
         assert sorted(events.values_list("subject_ref", flat=True)) == sorted(2 * [str(one.id) for one in (first, second, third)])
 
+    def test_one_alone_is_picked_already(self, world: Any) -> None:
+        first, second = clerks(world, "Alm", "Björk")
+        client = client_of(issuer_of(world))
+        page = client.get(address_of())
+        assert (page.context["picked"], "Alla 2 i listan" in text_of(page)) == (set(), True)
+        client.post(address_of(), sent(second))
+        page = client.get(address_of())
+        assert (page.context["picked"], "i listan" in text_of(page)) == ({first.id}, False)
+
     def test_all_in_the_list_are_those_who_were_shown(self, world: Any) -> None:
         first, second, later = clerks(world, "Alm", "Björk", "Ceder")
         client = client_of(issuer_of(world))
@@ -83,6 +92,9 @@ class TestPage:
             answer = client.post(address_of(world.area), form)
             assert (answer.status_code, told in text_of(answer)) == (422, True), told
             assert answer.context["picked"] == ({person.id} if form["person"] else set())
+        empty = text_of(client.post(address_of(world.area), {}))
+        assert re.search(r"försök igen Välj minst en person\. Välj personkontroll, utbildning eller båda\. Ange ett datum", empty)
+        assert '<a class="ds-link" href="#person_1">Välj minst en person.</a>' in client.post(address_of(), {}).content.decode()
         assert not Qualification.objects.exists()
 
     def test_an_area_out_of_sight_is_as_one_that_is_not(self, world: Any) -> None:

@@ -63,6 +63,8 @@ def area_articles(request: HttpRequest, area_id: UUID) -> HttpResponse:
         status = Invalid.http_status
     text = form.cleaned_data["text"] if request.method == "POST" and form.is_valid() else ""
     found = query.area_articles(actor=actor, area_id=area_id, text=text, picked=picked)
+    if request.method != "POST" and found.total == 1:
+        picked = [place.id for place in found.places]
     context = {
         "form": form,
         "found": found,

@@ -104,6 +104,8 @@ class SeveralForm(Form):
 
     BOTH = "both"
 
+    person = forms.CharField(required=False, widget=forms.HiddenInput(attrs={"id": "person_1"}))
+    """Whom is picked stands in the page's table; the field carries what is wrong with it, and leads to the first box there."""
     kind = forms.ChoiceField(
         label=_("Vad ska registreras?"),
         widget=forms.RadioSelect,

@@ -93,6 +93,8 @@ def holders_training(request: HttpRequest) -> HttpResponse:
         form = SeveralForm(initial={name: typed[name] for name in typed})
         picked = set(ids_of(typed.getlist("person")))
     found = holders_to_train.to_train(actor=actor, area_id=head.id if head else None, after=cursor(request))
+    if request.method != "POST" and len(found.rows) == 1:
+        picked = {found.rows[0].person_id}
     context: dict[str, Any] = {
         "form": form,
         "rows": found.rows,
@@ -128,7 +130,9 @@ def _picked(request: HttpRequest) -> Collection[UUID]:
 
 def _recorded(request: HttpRequest, actor: Actor, form: SeveralForm, picked: Collection[UUID]) -> bool:
     """Whether what was asked for is done, which the next page tells; else the form tells what stands against it."""
-    if not form.is_valid():
+    if not (form.is_valid() and picked):
+        if not picked:
+            form.add_error("person", _("Välj minst en person."))
         return False
     try:
         count = qualifications.record_of_several(
