@@ -282,10 +282,22 @@ def _all[M: IssuingArea | Organisation](actor: Actor, rows: QuerySet[M], reach: 
     return [found[pk] for pk in reach]
 
 
+def with_posts_in(area_id: UUID, person_ids: Iterable[UUID]) -> set[UUID]:
+    """Those of the persons who have a valid post in the area, without which they get no role there (domain.md 1.3).
+
+    Says of each what giving him the role would, so it is asked of persons whom the actor sees alone.
+    """
+    posts = _valid_posts().filter(person__in=list(person_ids), organisation__area=area_id)
+    return set(posts.values_list("person_id", flat=True))
+
+
+def _valid_posts() -> QuerySet[Post]:
+    return Post.objects.filter(Q(valid_to=None) | Q(valid_to__gte=clock.today()), ended_at=None)
+
+
 def _require_posts(person: Person, grants: Sequence[RoleGrant]) -> None:
     """Passes if the person has a valid post in each grant's area, for a global role anywhere (domain.md 1.3). Raises Conflict."""
-    valid = Q(valid_to=None) | Q(valid_to__gte=clock.today())
-    areas = set(Post.objects.filter(valid, person=person, ended_at=None).values_list("organisation__area_id", flat=True))
+    areas = set(_valid_posts().filter(person=person).values_list("organisation__area_id", flat=True))
     for grant in grants:
         needed = grant.area_id or (grant.organisation.area_id if grant.organisation else None)
         if not areas or (needed is not None and needed not in areas):

@@ -264,6 +264,21 @@ class TestTheResponsibleIssuer:
         assert reverse("person_roles", args=[grant.person_id]) in answer.content.decode()
         assert "Ansvariga utgivare Ny Nilsson" in text_of(answer)
 
+    def test_who_has_no_valid_post_in_the_area_is_told_before_he_is_picked(self, world: Any) -> None:
+        client, link = client_of(world.officer(role=Role.SYSTEM_ADMIN)), reverse("area_issuer_add", args=[world.area.id])
+        why, here = "Har inget giltigt uppdrag i utgivningsområdet. Kontrollera katalogen.", world.post().person
+        elsewhere, left = world.post(world.stranger).person, world.post().person
+        left.posts.update(valid_to=clock.today() - dt.timedelta(days=1))
+        for person, place in ((elsewhere, world.stranger.name), (left, "Regionen"), (here, "Regionen")):
+            answer = client.post(link, {"role": "responsible_issuer", "text": number_of(person).value, "lagg_till": "1"})
+            page, told = answer.content.decode(), text_of(answer)
+            off = person != here
+            assert (why in told, "Rollen är inte tillagd än" in told, f"<td>{place}</td>" in page) == (off, not off, True)
+            assert (f'id="person_1" {"disabled" if off else "checked"}' in page, found_by(answer)["person"]) == (
+                True,
+                str(person.id),
+            )
+
     def test_gives_none_there_himself(self, world: Any) -> None:
         issuer = world.officer(role=Role.RESPONSIBLE_ISSUER)
         link = reverse("area_issuer_add", args=[world.area.id])

@@ -7,7 +7,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from issuance.authz import Action, Actor, Role, policy
 from issuance.authz.roles import outranks
-from issuance.models import Person, RoleGrant
+from issuance.models import Person, Post, RoleGrant
 from issuance.services.actors import with_post
 
 
@@ -66,3 +66,12 @@ def of_protected_leavers(actor: Actor) -> Q:
 def may_get_roles(*, actor: Actor, person_ids: Iterable[UUID]) -> set[UUID]:
     """Those of the persons to whom the actor may give roles somewhere, himself among them if he is."""
     return set(Person.objects.visible_to(actor, Action.ASSIGN_ROLE).filter(pk__in=list(person_ids)).values_list("pk", flat=True))
+
+
+def organisations_of(*, actor: Actor, person_ids: Iterable[UUID]) -> dict[UUID, list[str]]:
+    """By person the names of the organisations of the posts that the actor sees, each once and sorted."""
+    posts = Post.objects.visible_to(actor).filter(person__in=list(person_ids), ended_at=None)
+    found: dict[UUID, list[str]] = {}
+    for person_id, name in posts.order_by("organisation__name").values_list("person_id", "organisation__name").distinct():
+        found.setdefault(person_id, []).append(name)
+    return found

@@ -3,7 +3,7 @@
 The role goes to a person whom the search found that the text in the field names; a text that differs is searched for first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -11,10 +11,11 @@ from uuid import UUID
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
+from issuance.authz import Actor
 from issuance.models import Search
 from issuance.queries import words
 from issuance.queries.administration import role_reach
-from issuance.services import holder_searching, searching
+from issuance.services import holder_searching, role_assignment, searching
 from issuance.web.administration.around import actor_of
 from issuance.web.administration.role_forms import AddHolderForm
 from siths_portal.lib.errors import Invalid, Refused, TooManyRequests, Unavailable
@@ -23,19 +24,30 @@ from siths_portal.lib.ids import id_of
 
 @dataclass(frozen=True)
 class Found:
-    """Whom a search found among those to whom the actor may give roles; `more` than are shown. Oneself is told and off."""
+    """Whom a search found among those to whom the actor may give roles; `more` than are shown.
+
+    Oneself, and who has no valid post in the area, are told and off.
+    """
 
     search: Search
     hits: Sequence[dict[str, Any]]
     more: bool
+
+    @property
+    def open(self) -> int:
+        """How many of the hits can be picked."""
+        return sum(not hit["reason"] for hit in self.hits)
 
     def person(self, text: str) -> UUID | None:
         """The one of the hits who was picked."""
         return next((hit["id"] for hit in self.hits if str(hit["id"]) == text), None)
 
 
-def search(request: HttpRequest, form: AddHolderForm) -> tuple[Found | None, int]:
-    """What the validated form's text finds, and the status of the page; a refusal stands on the form, which loses nothing."""
+def search(request: HttpRequest, form: AddHolderForm, *, area_id: UUID) -> tuple[Found | None, int]:
+    """What the validated form's text finds, and the status of the page; a refusal stands on the form, which loses nothing.
+
+    `area_id`: where the role is to be given.
+    """
     if "text" in form.errors:
         return None, Invalid.http_status
     actor, user = actor_of(request), request.user
@@ -48,14 +60,14 @@ def search(request: HttpRequest, form: AddHolderForm) -> tuple[Found | None, int
     except (Invalid, Unavailable, Refused, TooManyRequests) as error:
         form.take(error)
         return None, error.http_status
-    return _hits(request, found), Invalid.http_status if form.errors else 200
+    return _hits(request, found, area_id), Invalid.http_status if form.errors else 200
 
 
-def searched(request: HttpRequest, search_id: str) -> Found | None:
+def searched(request: HttpRequest, search_id: str, *, area_id: UUID) -> Found | None:
     """What an earlier search of this session finds now; None without one."""
     actor, user = actor_of(request), request.user
     found = holder_searching.own(actor=actor, session_id=user.session_id, search_id=id_of(search_id))  # type: ignore[union-attr]
-    return _hits(request, found) if found else None
+    return _hits(request, found, area_id) if found else None
 
 
 def names_the_found(found: Found | None, text: str) -> bool:
@@ -71,19 +83,29 @@ def require_person(found: Found | None, picked: str) -> UUID:
     return person_id
 
 
-def _hits(request: HttpRequest, found: Search) -> Found:
+def _hits(request: HttpRequest, found: Search, area_id: UUID) -> Found:
     actor = actor_of(request)
     page_of = searching.hits(actor=actor, search=found)
     allowed = role_reach.may_get_roles(actor=actor, person_ids=[hit.person_id for hit in page_of.hits])
+    organisations = role_reach.organisations_of(actor=actor, person_ids=allowed)
+    posted = role_assignment.with_posts_in(area_id, allowed)
     hits = [
         {
             "id": hit.person_id,
             "name": hit.name,
             "number": words.person_number(hit.number_kind, hit.number),
             "hsa_ids": hit.hsa_ids,
-            "reason": _("Du kan inte ge dig själv en roll.") if hit.person_id == actor.person_id else "",
+            "organisations": organisations.get(hit.person_id, []),
+            "reason": _reason(hit.person_id, actor, posted),
         }
         for hit in page_of.hits
         if hit.person_id in allowed
     ]
     return Found(found, hits, page_of.too_many or page_of.after is not None)
+
+
+def _reason(person_id: UUID, actor: Actor, posted: Collection[UUID]) -> str:
+    """Why the person cannot be given the role; empty if he can."""
+    if person_id == actor.person_id:
+        return _("Du kan inte ge dig själv en roll.")
+    return "" if person_id in posted else _("Har inget giltigt uppdrag i utgivningsområdet. Kontrollera katalogen.")

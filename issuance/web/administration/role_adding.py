@@ -32,9 +32,13 @@ from siths_portal.lib.ids import ids_of
 
 @dataclass(frozen=True)
 class Place:
-    """Where a role is given: `reach` as `assign_roles` takes it, or the area in whose tree it is picked; and the page's frame."""
+    """Where a role is given: `reach` as `assign_roles` takes it, or the area in whose tree it is picked; and the page's frame.
+
+    `post_area`: in which its holder must have a post.
+    """
 
     name: str
+    post_area: UUID
     reach: Sequence[UUID]
     assignable: Sequence[Role]
     may_protect: bool
@@ -60,6 +64,7 @@ def organisation_role_add(request: HttpRequest, organisation_id: UUID) -> HttpRe
     back_url = reverse("organisation_roles", args=[head.id])
     place = Place(
         name=f"{_('Organisation')} {head.name}",
+        post_area=found.area_id,
         reach=[found.id],
         assignable=assignable,
         may_protect=may_protect,
@@ -95,6 +100,7 @@ def _in_area(request: HttpRequest, area_id: UUID, within: frozenset[Role], headi
     assignable, may_protect = _assignable(request, area.scope_path, within)
     return Place(
         name=f"{_('Utgivningsområde')} {head.name}",
+        post_area=area.id,
         reach=[area.id],
         assignable=assignable,
         may_protect=may_protect,
@@ -111,10 +117,11 @@ def _answer(request: HttpRequest, place: Place) -> HttpResponse:
         typed = kept_form(request) or QueryDict()
         initial = {"role": place.only.value if place.only else "", **{name: typed[name] for name in typed}}
         form = AddHolderForm(place.assignable, may_protect=place.may_protect, initial=initial)
-        found = holder_finding.searched(request, typed.get("sokning", ""))
+        found = holder_finding.searched(request, typed.get("sokning", ""), area_id=place.post_area)
         return _adding(request, place, form, found, typed=typed)
     form = AddHolderForm(place.assignable, request.POST, may_protect=place.may_protect)
-    found, text = holder_finding.searched(request, request.POST.get("sokning", "")), request.POST.get("text", "").strip()
+    found = holder_finding.searched(request, request.POST.get("sokning", ""), area_id=place.post_area)
+    text = request.POST.get("text", "").strip()
     unchanged = holder_finding.names_the_found(found, text)
     if _narrows(request, unchanged=unchanged or not text):
         form.fields["role"].required = False
@@ -123,7 +130,7 @@ def _answer(request: HttpRequest, place: Place) -> HttpResponse:
     if "sok" in request.POST or (text and not unchanged):
         form.fields["role"].required = False
         form.is_valid()
-        found, status = holder_finding.search(request, form)
+        found, status = holder_finding.search(request, form, area_id=place.post_area)
         return _adding(request, place, form, found, status=status, unconfirmed="sok" not in request.POST)
     if not form.is_valid():
         return _adding(request, place, form, found, status=Invalid.http_status)
