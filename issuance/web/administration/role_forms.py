@@ -61,7 +61,7 @@ class AddHolderForm(RoleForm):
         label=_("Sök person"),
         help_text=_(
             "Efternamn, förnamn (i dina egna organisationer), person-id som ååååmmdd-xxxx, eller minst de tre sista tecknen i "
-            "tjänste-id:t, varav minst en siffra."
+            "tjänste-id:t, varav minst en siffra. Den som är ny i portalen hittas bara med hela sitt person-id."
         ),
         required=False,
         max_length=100,
