@@ -39,6 +39,7 @@ class TestQualifications:
         after = text_of(client.get(address))
         assert "Gäller" in after
         assert f"{passed}, gäller till {passed + 365 * DAY}" in after
+        assert f"utfärda till och med {passed + 395 * DAY}: det går i 30 dagar efter att något har gått ut" in after
         assert "Handläggare Provsson" in after, "who recorded it"
         training = Qualification.objects.get(kind="training")
         assert client.post(reverse("qualification_withdraw", args=[training.id])).status_code == 302
@@ -224,6 +225,7 @@ class TestResting:
         assert f"{before + 1} rollinnehavare behöver följas upp" in text_of(client.get(overview))
         for address in (list_, resting, f"{list_}?visa=folj-upp"):
             (row,) = [row for row in rows_of(client.get(address)) if row[0].startswith("Slutat")]
+            assert row[2:4] == ["–", "–"]
             assert row[4] == "Krävs inte Vilar: inget uppdrag Ta bort Läs, Slutat, Prov"
         assert "inget giltigt uppdrag i utgivningsområdet" in text_of(client.get(resting))
         role_assignment.end_role(actor=SETUP, grant_id=grant.id)

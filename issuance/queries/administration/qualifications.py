@@ -60,6 +60,7 @@ class KindLine:
 class StandingView:
     """How a holder of a role that issues stands: `kind` and `text` for a tag, `last_day` on which he may issue.
 
+    That day lies `grace_days` after the one on which a training or person check, or the time to have it recorded, was over.
     `missing`: a kind was never recorded, so that what is due is no renewal.
     """
 
@@ -67,6 +68,7 @@ class StandingView:
     text: str
     code: str
     last_day: dt.date | None
+    grace_days: int
     missing: bool
 
 
@@ -137,7 +139,8 @@ def standing(held: Sequence[Held], since: dt.date | None) -> StandingView | None
     missing = len({one.kind for one in held}) < len(QualificationKind)
     if missing and code is Standing.DUE:
         text = _NEVER_HAD
-    return StandingView(kind, gettext(text), code.value, rules.last_day(held, role_since=since, limits=limits), missing)
+    last_day = rules.last_day(held, role_since=since, limits=limits)
+    return StandingView(kind, gettext(text), code.value, last_day, limits.grace_days, missing)
 
 
 def due(kind: QualificationKind) -> Subquery:
