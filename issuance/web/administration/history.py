@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from issuance.queries.administration import history, places
@@ -18,7 +19,12 @@ _LARGEST_ID = 2**63 - 1
 def area_history(request: HttpRequest, area_id: UUID) -> HttpResponse:
     """What was done to an area. Raises NotFound, Forbidden."""
     head = places.area_head(actor=actor_of(request), area_id=area_id)
-    return area_page(request, TEMPLATE, head, history_context(request, "area", area_id), here="area_history")
+    covers = _(
+        "Här står vad som har hänt med själva utgivningsområdet och dess ansvariga utgivare. Varje organisation och kontor har "
+        "sin egen historik på sin sida, organisationens med de roller som delats ut där."
+    )
+    context = {**history_context(request, "area", area_id), "covers": covers}
+    return area_page(request, TEMPLATE, head, context, here="area_history")
 
 
 @require_safe
