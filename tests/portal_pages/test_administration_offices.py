@@ -399,6 +399,20 @@ def test_one_name_of_several_kinds_is_told_and_the_kind_stands_before_it(world: 
     assert "Samma namn har också utgivningsområdet och en organisation." in text_of(told)
     other = client.post(at("office_new", world.area), {"name": "Annan region", "invoice_comment": "A"}, follow=True)
     assert "Samma namn" not in text_of(other), "what is out of sight is not told of"
+    new = configuration.create_area(actor=SETUP, name="Region Ny")
+    sent = {
+        "name": "Region Ny",
+        "hsa_id": "TST2321000172-1000",
+        "organisation_number": "2321000172",
+        "country": "SE",
+        "charged": "no",
+    }
+    for issuing, others in (("on", ""), ("", "Samma namn har också utgivningsområdet och en organisation.")):
+        said = text_of(admin(world).post(at("organisation_new", new), {**sent, "issuing": issuing}, follow=True))
+        assert "är skapad." in said
+        assert others in said
+        assert ("Samma namn" in said) is bool(others), "the issuing organisation usually bears the area's name"
+        sent["hsa_id"] = "TST2321000172-1001"
     for name, row, kind in (
         ("office_new", world.area, "Utgivningsområde Regionen : Skapa kontor"),
         ("sub_organisation_new", world.region, "Organisation Regionen : Skapa underorganisation"),

@@ -9,10 +9,13 @@ from issuance.models import IssuingArea, Office, Organisation
 
 
 def told(*, actor: Actor, area_id: UUID, made: Organisation | Office) -> str:
-    """What else of the area, as far as the actor sees it, bears the name of something just made there; empty if nothing."""
+    """What else of the area, as far as the actor sees it, bears the name of something just made there; empty if nothing.
+
+    The organisation that issues in the area usually bears the area's name, which is not told.
+    """
     name = made.name
     kinds = []
-    if IssuingArea.objects.filter(pk=area_id, name__iexact=name).exists():
+    if IssuingArea.objects.filter(pk=area_id, name__iexact=name).exclude(issuing_organisation=made.pk).exists():
         kinds.append(_("utgivningsområdet"))
     for model, kind in ((Organisation, _("en organisation")), (Office, _("ett kontor"))):
         seen = model.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id, closed_at=None)
