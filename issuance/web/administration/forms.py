@@ -118,6 +118,11 @@ class OrganisationForm(EditForm):
         """`asked` are those of customisation, charged, issuing and same_articles that the form has; `above` is whose articles."""
         super().__init__(*args, **kwargs)
         self.fields["same_articles"].label = _("Samma artiklar som {name}").format(name=above)
+        if above:
+            self.fields["organisation_number"].help_text = _(
+                "Tio siffror, med eller utan bindestreck. Ifyllt är numret för {name}: ändra det för en privat utförare, som har "
+                "ett eget."
+            ).format(name=above)
         for name in {"customisation", "charged", "issuing", "same_articles"} - asked:
             del self.fields[name]
 
