@@ -42,7 +42,8 @@ class AreaHead:
 
 @dataclass(frozen=True)
 class OrganisationHead:
-    """An organisation, with the rights that the actor has in it; `above` are the organisations over it, the top one first.
+    """An organisation, with the rights that the actor has in it; `above` are the organisations over it, the top one first;
+    `gives_roles`: the actor may give some role there.
 
     In one that is `ended` nobody has a right to set anything up.
     """
@@ -53,6 +54,7 @@ class OrganisationHead:
     area: Above
     above: tuple[Above, ...]
     rights: frozenset[Action]
+    gives_roles: bool
     ended: bool = False
 
     @property
@@ -80,6 +82,7 @@ def organisation_head(*, actor: Actor, organisation_id: UUID | str) -> Organisat
         area=Above(row.area_id, row.area.name, is_seen(actor, row.area.scope_path)),
         above=tuple(Above(each.id, each.name, is_seen(actor, each.scope_path)) for each in above),
         rights=rights_on(row),
+        gives_roles=bool(policy.assignable(actor, row.scope_path) & ORGANISATION_ROLES),
         ended=row.closed_at is not None,
     )
 

@@ -53,7 +53,6 @@ OFFICE_TABS: tuple[tuple[str, Promise], ...] = (
     ("office", _("Uppgifter")),
     ("office_history", _("Historik")),
 )
-ORGANISATION_FUNCTIONS: tuple[Entry, ...] = (Entry("organisation_roles", _("Redigera roller"), Action.ASSIGN_ROLE),)
 ORGANISATION_CONFIGURATION: tuple[Entry, ...] = (
     Entry("sub_organisation_new", _("Skapa underorganisation"), Action.CREATE_SUB_ORGANISATION),
     Entry("organisation_offices", _("Koppla kontor"), Action.LINK_OFFICE),
@@ -129,10 +128,17 @@ def organisation_page(
         kind=_kind(kind, head.name if step else ""),
         crumbs=[*way_to_organisation(head), *([Crumb(step)] if step else [])],
         tabs=[] if step else _tabs(ORGANISATION_TABS, head.id, here),
-        functions=[] if step else _links(ORGANISATION_FUNCTIONS, head),
+        functions=[] if step else _roles_there(head),
         configuration=[] if step else [*_links(ORGANISATION_CONFIGURATION, head), *_changing(head)],
         status=status,
     )
+
+
+def _roles_there(head: OrganisationHead) -> Iterator[Link]:
+    """The way to the organisation's roles, for those who give roles: there, or above an area's, who only look (ADR 0188)."""
+    if Action.ASSIGN_ROLE in head.rights:
+        text = _("Redigera roller") if head.gives_roles else _("Visa roller")
+        yield Link(str(text), reverse("organisation_roles", args=[head.id]))
 
 
 def office_page(
