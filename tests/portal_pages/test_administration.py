@@ -18,6 +18,7 @@ from issuance.models.events import NAMING_AN_ORGANISATION
 from issuance.services import configuration
 from issuance.services.configuration import OrganisationData
 from siths_portal.lib import clock
+from tests.issuance.test_qualifications import qualify
 from tests.issuance.world import SETUP
 from tests.portal import portal_client
 from tests.portal_pages.test_person import text_of
@@ -152,9 +153,37 @@ class TestNextSteps:
             "5 organisationer saknar någon som beställer": at("area_role_add", world.area),
         }
         assert {url: client.get(url).status_code for url in found.values()} == dict.fromkeys(found.values(), 200)
-        administers = {step.text: step.url for step in self.steps(admin(world), world.area)}
-        assert administers["2 organisationer saknar kortanpassning"] == at("organisation_customisation", oak)  # verifies none
-        assert "saknar någon" not in " ".join(administers)  # gives no such role
+        administers = {step.text: step for step in self.steps(admin(world), world.area)}
+        gives_none = administers.pop("5 organisationer saknar någon som beställer")
+        own = administers.pop("1 rollinnehavare saknar utbildning eller personkontroll")  # the issuer's, whom his own page tells
+        assert own.url
+        assert {text: step.url for text, step in administers.items()} == {
+            text: url for text, url in found.items() if text != gives_none.text
+        }
+        assert (gives_none.url, "Görs av områdets ansvariga utgivare." in gives_none.why) == ("", True)
+
+    def test_who_sets_it_up_is_told_the_same_and_nothing_when_nothing_is_missing(self, world: Any) -> None:
+        issues, administers, page = issuer(world), admin(world), at("area", world.area)
+        for person in Person.objects.all():
+            qualify(person.id)
+        IssuingArea.objects.filter(pk=world.area.pk).update(issuing_organisation=None)
+        texts = [[step.text for step in self.steps(client, world.area)] for client in (issues, administers)]
+        assert texts[0] == texts[1]
+        choice = self.steps(issues, world.area)[0]
+        assert (choice.text, choice.url, choice.now) == ("Välj utgivande organisation", "", False)
+        assert "kort kan inte beställas. Görs av förvaltningen." in text_of(issues.get(page))
+        reader = client_of(world.officer(role=Role.GLOBAL_READER))
+        assert "kort kan inte beställas. Förvaltningen väljer den." in text_of(reader.get(page))
+        IssuingArea.objects.filter(pk=world.area.pk).update(issuing_organisation=world.region)
+        for place in (world.region, world.city):
+            RoleGrant.objects.create(
+                person=world.post().person, role="id_administrator", organisation=place, valid_from=clock.now()
+            )
+        for person in Person.objects.all():
+            qualify(person.id)
+        for client, said in ((issues, True), (administers, True), (reader, False)):
+            text = text_of(client.get(page))
+            assert ("Inget saknas" in text, "Nästa steg" in text) == (said, False)
 
     def test_what_comes_from_above_is_not_lacking(self, world: Any) -> None:
         oak = world.organisation("Kommun Ek", "TST2120001562-1000", "2120001561", area=world.area)
@@ -242,6 +271,8 @@ class TestOrganisationPage:
             client_of(world.officer(world.clinic, Role.READER)).get(at("organisation", world.clinic))
         )
         client = admin(world)
+        assert "Redigera roller" in text_of(top)
+        assert "Visa roller" in text_of(client.get(at("organisation", world.region))), "gives none in an organisation"
         page = client.get(at("organisation", world.region)).content.decode()
         links = re.findall(r'<a class="function" href="([^"]+)"', page)
         assert len(links) >= 4
@@ -292,6 +323,7 @@ class TestCreating:
         assert SubscriptionFee.objects.get(organisation=region).charged
         assert "issuing" not in client.get(at("organisation_new", area)).context["form"].fields
         below = client.get(at("sub_organisation_new", region))
+        assert "ändra det för en privat utförare" in text_of(below)
         assert fields_of(below)["organisation_number"] == "232100-0172"
         data = {
             **fields_of(below), "name": "Privat Vård", "hsa_id": "TST2321000172-1004", "customisation": "generic",
@@ -599,6 +631,7 @@ class TestHistory:
 
     def test_an_areas_history_names_its_issuer(self, world: Any) -> None:
         text = text_of(admin(world).get(at("area_history", world.area)))
+        assert "Varje organisation och kontor har sin egen historik" in text
         assert "Utgivande organisation: från – → till Regionen" in text
 
     def test_what_was_done_to_offices_for_an_organisation_stands_in_its_history_too(self, world: Any) -> None:

@@ -189,6 +189,21 @@ class TestAllOfAnArea:
         refused = client.post(at(AREA, world.area), follow=True)
         assert "Det finns ingen verifierad generell kortanpassning än." in text_of(refused)
 
+    def test_the_administration_reads_the_same_list_and_the_issuer_lets_it_hold(self, world: Any) -> None:
+        without(world)
+        client = admin(world)
+        nothing = client.get(at(AREA, world.area))
+        assert "Lägg upp eller verifiera den" in text_of(nothing)
+        assert reverse("customisations") in nothing.content.decode()
+        generic()
+        step = next(each for each in client.get(at("area", world.area)).context["steps"] if "kortanpassning" in each.text)
+        assert (step.url, "Områdets ansvariga utgivare kan" in step.why) == (at(AREA, world.area), True)
+        page = client.get(step.url)
+        assert [(place.name, place.below) for place in page.context["found"].listed] == [("Regionen", 1), ("Staden", 0)]
+        assert "Områdets ansvariga utgivare kan låta den generella gälla så länge" in text_of(page)
+        assert "Låt den generella" not in text_of(page)
+        assert client.post(at(AREA, world.area)).status_code == 403
+
     def test_more_than_it_lists_are_served_too(self, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(area_customisations, "MOST", 1)
         without(world)

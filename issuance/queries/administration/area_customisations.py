@@ -45,11 +45,11 @@ class AreaWithout:
 
 
 def without_customisation(*, actor: Actor, area_id: UUID) -> AreaWithout:
-    """Where none holds among the organisations of an area whose customisations the actor verifies, but for ended ones.
+    """Where none holds among the organisations of an area that the actor sets up, but for ended ones.
 
     One query, however many they are. Raises Forbidden.
     """
-    rows = Organisation.objects.visible_to(actor, Action.VERIFY_CUSTOMISATION).filter(area=area_id, closed_at=None)
+    rows = Organisation.objects.visible_to(actor, Action.CHOOSE_ARTICLES).filter(area=area_id, closed_at=None)
     asked = rows.order_by("name", "pk").values_list("scope_path", "pk", "name", "hsa_id", "parent_id", "customisation_id")
     found = list(asked)
     drawn = {path for path, *_, customisation in found if customisation is not None}

@@ -22,14 +22,24 @@ from siths_portal.lib.errors import Conflict
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def area_customisations(request: HttpRequest, area_id: UUID) -> HttpResponse:
-    """Lists where no card customisation holds, or lets the generic one hold there. Raises NotFound, Forbidden."""
+    """Lists where no card customisation holds, for all who set the area up, or lets the generic one hold there, for who verifies.
+
+    Raises NotFound, Forbidden.
+    """
     actor = actor_of(request)
     head = places.area_head(actor=actor, area_id=area_id)
-    demand(Action.VERIFY_CUSTOMISATION in head.rights)
+    verifies = Action.VERIFY_CUSTOMISATION in head.rights
+    demand(verifies or (request.method != "POST" and Action.CHOOSE_ARTICLES in head.rights))
     found = query.without_customisation(actor=actor, area_id=area_id)
     if request.method == "POST":
         return _let_hold(request, area_id, found)
-    context = {"found": found, "ready": generic_is_ready(), "cancel_url": reverse("area", args=[area_id])}
+    context = {
+        "found": found,
+        "ready": generic_is_ready(),
+        "verifies": verifies,
+        "cancel_url": reverse("area", args=[area_id]),
+        "generic_url": reverse("customisations") if Action.CREATE_ORGANISATION in head.rights else "",
+    }
     step = _("Organisationer utan kortanpassning")
     return area_page(request, "administration/area_customisations.html", head, context, here="area", step=step)
 

@@ -55,10 +55,9 @@ def area(request: HttpRequest, area_id: UUID) -> HttpResponse:
             ),
             row(_("Fakturareferens"), facts.invoice_reference),
         ],
-        "incomplete": not issuer and Action.CREATE_ORGANISATION not in head.rights,
+        "incomplete": not issuer and not next_steps.sets_up(head),
         "steps": steps,
-        # Who verifies customisations is told of all that an area may lack.
-        "ready": not steps and found.rows and Action.VERIFY_CUSTOMISATION in head.rights,
+        "ready": not steps and found.rows and next_steps.sets_up(head),
         "issuers": facts.responsible_issuers,
         "head": head,
         "organisations": found.rows,

@@ -1,8 +1,7 @@
-"""Nästa steg: what an area or an organisation still lacks before cards can be ordered there, for those who may mend it."""
+"""Nästa steg: what an area or an organisation still lacks before cards can be ordered there, for those who set it up."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from uuid import UUID
+from dataclasses import dataclass, replace
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -20,7 +19,10 @@ from issuance.web.administration.frames import training_url
 
 @dataclass(frozen=True)
 class NextStep:
-    """Something to do: `text` leads to `url`; `why` says what for, or who does it. `now`: nothing else can be done before it."""
+    """Something to do: `text` leads to `url`; `why` says what for, or who does it. `now`: nothing else can be done before it.
+
+    Without `url` it is for another to do (ADR 0240).
+    """
 
     text: str
     url: str
@@ -28,19 +30,18 @@ class NextStep:
     now: bool = False
 
 
+def sets_up(head: AreaHead) -> bool:
+    """Whether its reader is told of all that an area may lack: the administration, and the area's responsible issuers."""
+    return bool(head.rights & {Action.CREATE_ORGANISATION, Action.VERIFY_CUSTOMISATION})
+
+
 def of_area(actor: Actor, head: AreaHead, facts: AreaFacts, *, organisations: bool, offices: bool) -> Iterator[NextStep]:
-    """The steps of an area, of its organisations one for each thing that some lack. `organisations` and `offices`: whether it has
-    any."""
-    administers = Action.CREATE_ORGANISATION in head.rights
-    if administers and not facts.issuing_organisation_id:
-        why = _("Området har ingen utgivande organisation, så kort kan inte beställas.")
-        if organisations:
-            yield NextStep(_("Välj utgivande organisation"), reverse("area_edit", args=[head.id]), why)
-        else:
-            yield NextStep(_("Skapa organisationen"), reverse("organisation_new", args=[head.id]), why, now=True)
-    if administers and not facts.responsible_issuers:
-        why = _("Området har ingen ansvarig utgivare, som delar ut rollerna i organisationerna.")
-        yield NextStep(_("Utse ansvarig utgivare"), reverse("area_issuer_add", args=[head.id]), why)
+    """The steps of an area, of its organisations one for each thing that some lack: the same for all who set it up, those of
+    another told without a link (ADR 0240). `organisations` and `offices`: whether it has any."""
+    if sets_up(head):
+        administers = Action.CREATE_ORGANISATION in head.rights
+        for step in _of_the_administration(head, facts, organisations=organisations):
+            yield step if administers else _of_another(step, _("Görs av förvaltningen."))
     if Action.EDIT_OFFICE in head.rights and organisations and not offices:
         why = _("Ett kontor väljs vid varje beställning och styr fakturaraden.")
         yield NextStep(_("Skapa kontor"), reverse("office_new", args=[head.id]), why)
@@ -49,6 +50,24 @@ def of_area(actor: Actor, head: AreaHead, facts: AreaFacts, *, organisations: bo
         yield from _of_places(head, lacks, offices=offices, gives_clerks=_gives_clerks(actor, head))
     if Action.ASSIGN_ROLE in head.rights:
         yield from _of_holders(actor, head)
+
+
+def _of_the_administration(head: AreaHead, facts: AreaFacts, *, organisations: bool) -> Iterator[NextStep]:
+    """What an area lacks itself, and the administration alone chooses."""
+    if not facts.issuing_organisation_id:
+        why = _("Området har ingen utgivande organisation, så kort kan inte beställas.")
+        if organisations:
+            yield NextStep(_("Välj utgivande organisation"), reverse("area_edit", args=[head.id]), why)
+        else:
+            yield NextStep(_("Skapa organisationen"), reverse("organisation_new", args=[head.id]), why, now=True)
+    if not facts.responsible_issuers:
+        why = _("Området har ingen ansvarig utgivare, som delar ut rollerna i organisationerna.")
+        yield NextStep(_("Utse ansvarig utgivare"), reverse("area_issuer_add", args=[head.id]), why)
+
+
+def _of_another(step: NextStep, who: str) -> NextStep:
+    """The step as it is told to one who may not do it; `who` says who does."""
+    return replace(step, url="", why=f"{step.why} {who}", now=False)
 
 
 def _of_holders(actor: Actor, head: AreaHead) -> Iterator[NextStep]:
@@ -73,15 +92,16 @@ def _of_places(head: AreaHead, lacks: readiness.AreaLacks, *, offices: bool, giv
         text = ngettext("{n} organisation saknar artiklar", "{n} organisationer saknar artiklar", lacks.articles.count)
         why = _("Ingen artikel är vald, så det finns inget kort att beställa.")
         yield NextStep(text.format(n=lacks.articles.count), reverse("area_articles", args=[head.id]), why)
-    if Action.CHOOSE_ARTICLES in head.rights and (first := lacks.customisations.first):
+    if Action.CHOOSE_ARTICLES in head.rights and lacks.customisations.count:
         count = lacks.customisations.count
         text = ngettext("{n} organisation saknar kortanpassning", "{n} organisationer saknar kortanpassning", count)
-        yield NextStep(text.format(n=count), *_mending_customisations(head, first))
-    if gives_clerks and lacks.clerks.count:
+        yield NextStep(text.format(n=count), reverse("area_customisations", args=[head.id]), _mending_customisations(head))
+    if lacks.clerks.count:
         count = lacks.clerks.count
         text = ngettext("{n} organisation saknar någon som beställer", "{n} organisationer saknar någon som beställer", count)
         why = _("Ingen ID-administratör eller biträdande utgivare har en roll som omfattar dem.")
-        yield NextStep(text.format(n=count), reverse("area_role_add", args=[head.id]), why)
+        step = NextStep(text.format(n=count), reverse("area_role_add", args=[head.id]), why)
+        yield step if gives_clerks else _of_another(step, _("Görs av områdets ansvariga utgivare."))
 
 
 def of_organisation(
@@ -110,17 +130,16 @@ def _lacked_by(actor: Actor, head: OrganisationHead, found: OrganisationFacts, *
         yield NextStep(_("Lägg till behörighetsroll"), reverse("organisation_role_add", args=[head.id]), why)
 
 
-def _mending_customisations(head: AreaHead, first: UUID) -> tuple[str, str]:
-    """Where its reader mends that organisations of an area have no card customisation, and how; `first` is one of them."""
-    if Action.VERIFY_CUSTOMISATION not in head.rights:
-        return reverse("organisation_customisation", args=[first]), _way_to_customisation(head)
-    why = _("Kort kan inte beställas. Den generella kortanpassningen kan gälla direkt, tills de har egna.")
+def _mending_customisations(head: AreaHead) -> str:
+    """How its reader mends that organisations of an area have no card customisation."""
     if not generic_is_ready():
-        why = _("Kort kan inte beställas. Det finns ingen generell kortanpassning än som kan gälla så länge.")
-    return reverse("area_customisations", args=[head.id]), why
+        return _("Kort kan inte beställas. Det finns ingen generell kortanpassning än som kan gälla så länge.")
+    if Action.VERIFY_CUSTOMISATION not in head.rights:
+        return _("Kort kan inte beställas. Områdets ansvariga utgivare kan låta den generella gälla, tills de har egna.")
+    return _("Kort kan inte beställas. Den generella kortanpassningen kan gälla direkt, tills de har egna.")
 
 
-def _way_to_customisation(head: AreaHead | OrganisationHead) -> str:
+def _way_to_customisation(head: OrganisationHead) -> str:
     """What its reader does first where there is no card customisation (ADR 0223)."""
     if Action.VERIFY_CUSTOMISATION in head.rights:
         return _("Önska en egen av förvaltningen. Den generella kan användas så länge, om den finns.")
