@@ -53,7 +53,7 @@ class CustomisationForm(EditForm):
     def __init__(self, *args: Any, suppliers: Mapping[str, str], new: bool = False, **kwargs: Any) -> None:
         """`suppliers` are the names of those that may be chosen, by reference."""
         super().__init__(*args, **kwargs)
-        choices = [("", _("Vilken som helst av de registrerade")), *suppliers.items()]
+        choices = [("", _("Vilken som helst")), *suppliers.items()]
         cast(forms.ChoiceField, self.fields["supplier_ref"]).choices = choices
         if not new:
             del self.fields["customisation_id"]

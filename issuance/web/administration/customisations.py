@@ -138,7 +138,7 @@ def _shown(found: CustomisationFacts) -> dict[str, Any]:
             row(_("Utfärdarnummer"), found.issuer_number or _("Saknas")),
             row(_("Organisationslogotyp"), _("Inlagd av kortleverantören") if found.logotype else _("Saknas")),
             row(_("Baksidestext"), _lines(found.back_text) or _("Saknas")),
-            row(_("Kortleverantör"), found.supplier or _("Vilken som helst av de registrerade")),
+            row(_("Kortleverantör"), found.supplier or _("Vilken som helst")),
             row(_("Verifierad"), verified),
         ],
     }
