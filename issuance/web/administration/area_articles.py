@@ -57,7 +57,7 @@ def area_articles(request: HttpRequest, area_id: UUID) -> HttpResponse:
             refusals = [(text, _AT.get(name, "")) for name, texts in error.fields.items() for text in texts]
             status = error.http_status
         else:
-            _tell(request, added)
+            _tell(request, added, len(set(codes)))
             return redirect("area", area_id)
     elif request.method == "POST" and not form.is_valid():
         status = Invalid.http_status
@@ -79,13 +79,13 @@ def area_articles(request: HttpRequest, area_id: UUID) -> HttpResponse:
     return area_page(request, "administration/area_articles.html", head, context, here="area", step=step, status=status)
 
 
-def _tell(request: HttpRequest, added: Mapping[UUID, int]) -> None:
+def _tell(request: HttpRequest, added: Mapping[UUID, int], picked: int) -> None:
+    """What was added: how many articles, where each organisation that got any got all that were `picked`."""
     if not added:
         messages.info(request, _("Inget ändrades. Organisationerna kunde redan beställa artiklarna."))
         return
-    text = ngettext(
-        "Artiklarna är tillagda: {count} organisation kan nu beställa fler än förut.",
-        "Artiklarna är tillagda: {count} organisationer kan nu beställa fler än förut.",
-        len(added),
-    )
-    messages.success(request, text.format(count=len(added)))
+    what = _("Artiklarna är tillagda")
+    if set(added.values()) == {picked}:
+        what = ngettext("{n} artikel är tillagd", "{n} artiklar är tillagda", picked).format(n=picked)
+    where = ngettext("för {count} organisation.", "för {count} organisationer.", len(added)).format(count=len(added))
+    messages.success(request, f"{what} {where}")
