@@ -137,7 +137,7 @@ def articles(made: Desk) -> None:
     made.hands.choose(made.page.get_by_label("Alla 4 i utgivningsområdet"))
     made.look("Artiklar för flera organisationer")
     made.press("Lägg till artiklarna")
-    told(made, "4 organisationer kan nu beställa")
+    told(made, f"{len(ARTICLES)} artiklar är tillagda för 4 organisationer.")
 
 
 def appoint(made: Desk, issuer: Newcomer) -> None:
@@ -161,7 +161,8 @@ def train(made: Desk, count: int) -> None:
     """Of all in the area who lack it, where the area's next step leads."""
     made.press(f"{count} rollinnehavare saknar utbildning eller personkontroll")
     made.look(f"Utbildning saknas, {count}")
-    made.hands.choose(made.page.get_by_label("Den enda i listan" if count == 1 else f"Alla {count} i listan"))
+    if count > 1:  # one alone is picked already
+        made.hands.choose(made.page.get_by_label(f"Alla {count} i listan"))
     made.choose("Båda")
     fill(made, "Genomförd och godkänd den", f"{clock.today()}")
     made.press("Registrera")
@@ -181,7 +182,7 @@ def give_roles(made: Desk, others: Sequence[Newcomer]) -> None:
         made.hands.choose(made.page.get_by_label(one.place.name, exact=True))
         give(made, one)
     made.look("Roller i området")
-    made.press("Till området")
+    made.press("Till utgivningsområdet")
     train(made, len(others))
     made.reads("Inget saknas: kort kan beställas")
     made.look("Färdigt område")
