@@ -48,6 +48,11 @@ OFFICES = (
     NewOffice("Lindby (72)", "Lindby", ("Lindby kommun",)),
 )
 ARTICLES = ("631 - Liggande kort utan foto", "677 - Liggande kort med foto")
+_ORDER = (
+    "Förvaltningsadministratören utser också den ansvariga utgivaren och registrerar utbildning och personkontroll.",
+    "Den ansvariga utgivaren loggar sedan in, låter den generella kortanpassningen gälla så länge, ger de andra sina roller",
+    "och registrerar utbildning och personkontroll för dem. Nästa steg på områdets sida visar vad som saknas.",
+)
 _NAMES = (
     (REGION, "Frida", "Ekblad", "Ansvarig utgivare"),
     (REGION, "Göran", "Lilja", "Biträdande utgivare"),
@@ -100,6 +105,7 @@ def guide() -> list[str]:
     for office in OFFICES:
         lines.append(f"  {office.name}, fakturakommentar {office.invoice_comment}, för {' och '.join(office.of)}")
     lines += ["", f"Artiklar för alla: {' och '.join(ARTICLES)}"]
+    lines += ["", *_ORDER]
     lines += ["", "Personer där, som kan få roller och sedan logga in med den simulerade legitimeringen:", ""]
     for one in newcomers():
         value, register = one.person.person_id.value, one.person.register
