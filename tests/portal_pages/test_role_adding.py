@@ -298,6 +298,17 @@ class TestTheResponsibleIssuer:
             assert (link in page.content.decode()) is opens, role
 
 
+def test_the_person_is_asked_for_first_wherever_a_role_is_given(world: Any) -> None:
+    issues, administers = (client_of(world.officer(role=role)) for role in (Role.RESPONSIBLE_ISSUER, Role.SYSTEM_ADMIN))
+    area, region = world.area.id, world.region.id
+    for client, name, place in (
+        (issues, "area_role_add", area), (issues, "organisation_role_add", region), (administers, "area_issuer_add", area),
+    ):  # fmt: skip
+        text = text_of(client.get(reverse(name, args=[place])))
+        assert -1 < text.index("Sök person") < text.index("Personkontroll och utbildning krävs") < text.index("Gäller från"), name
+        assert "Registrera utbildning för flera på utgivningsområdets sida" in text, name
+
+
 class TestNextSteps:
     """Nästa steg names what is missing, and leads to pages that open."""
 
