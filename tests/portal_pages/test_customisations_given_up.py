@@ -170,7 +170,7 @@ def test_in_a_browser_by_keyboard(world: Any, portal: str, browser: Browser) -> 
         page.goto(f"{portal}/administrera/organisation/{world.clinic.id}/kortanpassning/")
         eye.look(page, "own")
         keys.press(link(page, "Ta bort den egna"))
-        heading(page, "Kliniken: Ta bort den egna kortanpassningen")
+        heading(page, "Underorganisation Kliniken: Ta bort den egna kortanpassningen")
         eye.look(page, "what comes of it")
         keys.press(button(page, "Ta bort den egna"))
         told(page, "Den egna kortanpassningen är borttagen från organisationen.")
