@@ -104,10 +104,22 @@ def in_force(grants: QuerySet[RoleGrant], *, now: dt.datetime | None = None) -> 
     return grants.filter(Q(valid_to=None) | Q(valid_to__gt=now), valid_from__lte=now)
 
 
+def valid_posts(*, today: dt.date | None = None) -> QuerySet[Post]:
+    """Posts that have not ended and whose last day is not over."""
+    return Post.objects.filter(Q(valid_to=None) | Q(valid_to__gte=today or clock.today()), ended_at=None)
+
+
+def awake_by_person(person_ids: Sequence[UUID]) -> dict[UUID, list[RoleGrant]]:
+    """By person the roles that hold now, the oldest first; who has none is left out. One query."""
+    found: dict[UUID, list[RoleGrant]] = {}
+    for grant in with_post(in_force(RoleGrant.objects.filter(person__in=person_ids))).order_by("valid_from"):
+        found.setdefault(grant.person_id, []).append(grant)
+    return found
+
+
 def with_post(grants: QuerySet[RoleGrant], *, today: dt.date | None = None) -> QuerySet[RoleGrant]:
     """Those whose holder has a valid post in the role's area; for a global role, anywhere."""
-    valid = Q(valid_to=None) | Q(valid_to__gte=today or clock.today())
-    posts = Post.objects.filter(valid, person=OuterRef("person"), ended_at=None)
+    posts = valid_posts(today=today).filter(person=OuterRef("person"))
     area = Coalesce(F("area"), F("organisation__area"))
     in_area = Exists(posts.filter(organisation__area=OuterRef("role_area")))
     return grants.alias(role_area=area).filter(in_area | Q(Exists(posts), role__in=[role.value for role in GLOBAL_ROLES]))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from issuance.authz import Action, Actor, policy
 from issuance.domain import rules
@@ -24,6 +24,7 @@ from issuance.models import (
     Post,
 )
 from issuance.services import _steps, order_checks, people
+from issuance.services._holding import hold_organisations
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 from siths_portal.lib.errors import Conflict, Invalid
@@ -115,7 +116,7 @@ def _place(request: _Request, live: people.Live) -> CardOrder:
     actor, now = request.actor, clock.now().replace(microsecond=0)
     locked = Person.objects.select_for_update(no_key=True).filter(posts=request.post_id)
     list(locked.values_list("id"))
-    _hold_organisation(request.post_id)
+    hold_organisations(Post.objects.filter(pk=request.post_id).values_list("organisation_id", flat=True))
     posts = Post.objects.select_related("person", "organisation__area")
     post = policy.get(actor, Action.ORDER_ORDINARY_CARD, posts, request.post_id)
     order_checks.require_current(post)
@@ -150,16 +151,6 @@ def _place(request: _Request, live: people.Live) -> CardOrder:
     PersonScope.objects.refresh([post.person_id])
     request.placed(order)
     return order
-
-
-def _hold_organisation(post_id: UUID) -> None:
-    """Waits for an ending of the post's organisation, or lets it wait (ADR 0222), by the lock that the order's row takes too."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT 1 FROM issuance_organisation AS organisation JOIN issuance_post AS post "
-            "ON post.organisation_id = organisation.id WHERE post.id = %s FOR KEY SHARE OF organisation",
-            [post_id],
-        )
 
 
 def _rows(post: Post, article: Article, now: dt.datetime) -> tuple[Carrier, Eid]:

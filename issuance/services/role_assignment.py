@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
 from authn import service as authn
 from issuance.authz import Action, Actor, Role, ScopedQuerySet, policy
 from issuance.authz.roles import AREA_ROLES, GLOBAL_ROLES
-from issuance.models import Event, IssuingArea, Organisation, Person, Post, RoleGrant
+from issuance.models import Event, IssuingArea, Organisation, Person, RoleGrant
 from issuance.services import _transactions
-from issuance.services.actors import actor_of_person, scope_path_of, with_post
+from issuance.services._holding import hold_organisations
+from issuance.services.actors import actor_of_person, scope_path_of, valid_posts, with_post
 from issuance.services.configuration import Change, Outdated
 from issuance.services.subjects import subject_ref
 from siths_portal.lib import clock
@@ -259,16 +260,8 @@ def _places(actor: Actor, role: Role, reach: Sequence[UUID]) -> Iterable[tuple[I
         return [(None, None)]
     if role in AREA_ROLES:
         return [(row, None) for row in _all(actor, IssuingArea.objects.all(), reach)]
-    _hold(reach)
+    hold_organisations(reach)
     return [(None, row) for row in _all(actor, Organisation.objects.select_related("area"), reach)]
-
-
-def _hold(organisation_ids: Sequence[UUID]) -> None:
-    """Waits for an ending of the organisations, or lets it wait (ADR 0222), by the lock that the roles' rows take too."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT 1 FROM issuance_organisation WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE", [sorted(set(organisation_ids))]
-        )
 
 
 def _all[M: IssuingArea | Organisation](actor: Actor, rows: QuerySet[M], reach: Sequence[UUID]) -> list[M]:
@@ -287,17 +280,13 @@ def with_posts_in(area_id: UUID, person_ids: Iterable[UUID]) -> set[UUID]:
 
     Says of each what giving him the role would, so it is asked of persons whom the actor sees alone.
     """
-    posts = _valid_posts().filter(person__in=list(person_ids), organisation__area=area_id)
+    posts = valid_posts().filter(person__in=list(person_ids), organisation__area=area_id)
     return set(posts.values_list("person_id", flat=True))
-
-
-def _valid_posts() -> QuerySet[Post]:
-    return Post.objects.filter(Q(valid_to=None) | Q(valid_to__gte=clock.today()), ended_at=None)
 
 
 def _require_posts(person: Person, grants: Sequence[RoleGrant]) -> None:
     """Passes if the person has a valid post in each grant's area, for a global role anywhere (domain.md 1.3). Raises Conflict."""
-    areas = set(_valid_posts().filter(person=person).values_list("organisation__area_id", flat=True))
+    areas = set(valid_posts().filter(person=person).values_list("organisation__area_id", flat=True))
     for grant in grants:
         needed = grant.area_id or (grant.organisation.area_id if grant.organisation else None)
         if not areas or (needed is not None and needed not in areas):

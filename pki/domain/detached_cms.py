@@ -11,9 +11,10 @@ from typing import Final
 from asn1crypto import cms
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
+
+from siths_portal.lib.unreadable import UNREADABLE
 
 DIGESTS = ("sha256", "sha384", "sha512")
 LEAST_RSA_BITS = 2048
@@ -25,8 +26,8 @@ class NotSigned(ValueError):
     """The signature is not one over this content by one of these certificates; the text is Swedish and tells why."""
 
 
-# What the libraries say of bytes that are no CMS, and of algorithms and types of values that they do not know.
-_UNREADABLE: Final = (ValueError, TypeError, KeyError, IndexError, AttributeError, NotImplementedError, UnsupportedAlgorithm)
+# What the libraries for CMS raise besides, of bytes that are none, and of algorithms and types of values that they do not know.
+_NO_CMS: Final = (*UNREADABLE, KeyError, IndexError, AttributeError, NotImplementedError)
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def verify(signature: bytes, content: bytes, certificates: Sequence[x509.Certifi
         signed_at = _signing_time(info)
     except NotSigned:
         raise
-    except (*_UNREADABLE, SignatureValidationError) as error:
+    except (*_NO_CMS, SignatureValidationError) as error:
         raise NotSigned("signaturen går inte att läsa som CMS med signerade attribut (DER eller PEM)") from error
     if not intact:
         raise NotSigned("signaturen gäller ett annat dokument (signera filen som den är: openssl cms -sign -binary)")

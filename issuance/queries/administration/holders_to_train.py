@@ -78,9 +78,7 @@ def _people(actor: Actor, area_id: UUID | None, due: Q) -> QuerySet[Person]:
 def _rows(actor: Actor, people: Sequence[Person]) -> tuple[HolderToTrain, ...]:
     ids = [person.pk for person in people]
     told = roles_told(role_reach.in_reach(actor), ids)
-    in_force: dict[UUID, list[RoleGrant]] = {}
-    for grant in actors.with_post(actors.in_force(RoleGrant.objects.filter(person__in=ids))):
-        in_force.setdefault(grant.person_id, []).append(grant)
+    awake = actors.awake_by_person(ids)
     rows = []
     for person in people:
         held = actors.held_of(person.held)  # type: ignore[attr-defined]
@@ -90,7 +88,7 @@ def _rows(actor: Actor, people: Sequence[Person]) -> tuple[HolderToTrain, ...]:
                 name=f"{person.surname}, {person.given_name_in_use}",
                 roles=tuple(told.get(person.pk, ())),
                 lines=qualifications.lines(held),
-                standing=qualifications.standing(held, actors.issuing_since(in_force.get(person.pk, []))),
+                standing=qualifications.standing(held, actors.issuing_since(awake.get(person.pk, []))),
             )
         )
     return tuple(rows)

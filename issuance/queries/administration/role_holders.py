@@ -110,11 +110,8 @@ def holders(
     )
     found, further = paging.page(people, column=COLUMNS[order.key], descending=order.descending, after=after, limit=limit)
     ids = [row.pk for row in found]
-    grants = list(actors.with_post(actors.in_force(RoleGrant.objects.filter(person__in=ids))).order_by("valid_from"))
-    resting = _resting_among(actor, ids, [grant.pk for grant in grants])
-    in_force: dict[UUID, list[RoleGrant]] = {}
-    for grant in grants:
-        in_force.setdefault(grant.person_id, []).append(grant)
+    awake = actors.awake_by_person(ids)
+    resting = _resting_among(actor, ids, [grant.pk for grants in awake.values() for grant in grants])
     told = roles_told(role_reach.in_reach(actor), ids)
     to_end = _to_end(actor, [row for row in found if row.pk in resting and not row.opens])  # type: ignore[attr-defined]
     log_ins = authn.last_log_ins(subject_ref(pk) for pk in ids)
@@ -127,7 +124,7 @@ def holders(
                 name=f"{row.surname}, {row.given_name_in_use}",
                 roles=tuple(told.get(row.pk, ())),
                 lines=qualifications.lines(held),
-                standing=qualifications.standing(held, actors.issuing_since(in_force.get(row.pk, []))),
+                standing=qualifications.standing(held, actors.issuing_since(awake.get(row.pk, []))),
                 rests=row.pk in resting,
                 to_end=tuple(to_end.get(row.pk, ())),
                 last_log_in=log_ins.get(subject_ref(row.pk)),
