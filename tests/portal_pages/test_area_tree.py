@@ -9,12 +9,13 @@ from django.test import Client
 from playwright.sync_api import Browser, Page
 
 from issuance.authz import Role
+from issuance.models import Organisation
 from issuance.services import configuration
 from tests.e2e.hands import Hands, Keyboard, Mouse
 from tests.e2e.looking import Looker
 from tests.issuance.world import SETUP
 from tests.lib.faces import serving
-from tests.portal_pages.test_administration import at, client_of, issuer, many
+from tests.portal_pages.test_administration import MOST_QUERIES, at, client_of, issuer, many
 from tests.portal_pages.test_person import text_of
 from tests.portal_pages.test_pki_browser import Blind, button
 from tests.portal_pages.test_search_browser import desk
@@ -95,6 +96,40 @@ def test_a_large_area_is_folded_and_costs_no_more_queries(world: Any, django_ass
     assert "<details open>" in client.post(at(NAME, world.area), {"text": "Kliniken"}).content.decode()
 
 
+def test_the_areas_page_leads_to_what_lies_below(world: Any, django_assert_max_num_queries: Any) -> None:
+    """Each row tells how many lie directly below it; its link opens the tree there alone."""
+    ward(world)
+    many(world, 40)
+    world.organisation("Ort 000 vård", "TST2321000131-7900", "2321000131", area=world.area, parent=first_place(world))
+    client = issuer(world)
+    client.get(at("area", world.area))
+    with django_assert_max_num_queries(MOST_QUERIES):
+        page = client.get(at("area", world.area))
+    text = text_of(page)
+    assert {each.name: each.below for each in page.context["organisations"] if each.below} == {"Regionen": 1, "Ort 000": 1}
+    assert "Regionen (utgivande) 1 underorganisation till Regionen" in text
+    assert "I området finns 3 underorganisationer." in text
+    (address,) = re.findall(rf'href="([^"]*under={world.region.pk}#[^"]*)"', page.content.decode())
+    tree = client.get(address.split("#")[0])
+    assert f'<li id="{address.split("#")[1]}">' in tree.content.decode()
+    assert tree.content.decode().count("<details open>") == 1
+    deep = client.get(f"{at(NAME, world.area)}?under={world.clinic.pk}").content.decode()
+    assert deep.count("<details open>") == 2  # with the one above
+    for odd in ("", "x", world.stranger.pk, world.area.pk):
+        assert "<details open>" not in client.get(f"{at(NAME, world.area)}?under={odd}").content.decode()
+
+
+def first_place(world: Any) -> Organisation:
+    return Organisation.objects.get(name="Ort 000", area=world.area)
+
+
+def test_ended_ones_are_not_counted(world: Any) -> None:
+    Organisation.objects.filter(pk=world.clinic.pk).update(closed_at=world.clinic.created_at)
+    page = issuer(world).get(at("area", world.area))
+    assert [each.below for each in page.context["organisations"]] == [0, 0]
+    assert "underorganisation till" not in text_of(page)
+
+
 @pytest.fixture(scope="module")
 def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with serving("portal", tmp_path_factory.mktemp("portal") / "log") as url:
@@ -102,10 +137,11 @@ def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 def walk(page: Page, portal: str, hands: Hands, see: Any, world: Any) -> None:
-    """The issuer looks at the area's tree, finds a ward in it and opens it."""
+    """The issuer is led from the area's page to what lies below an organisation, finds a ward in the tree and opens it."""
     page.goto(f"{portal}{at('area', world.area)}")
-    hands.press(page.get_by_role("link", name="Organisationsträd", exact=True))
-    page.wait_for_url("**/organisationstrad/")
+    see.look(page, "area")
+    hands.press(page.get_by_role("link", name="1 underorganisation till Regionen"))
+    page.wait_for_url("**/organisationstrad/?under=*")
     see.look(page, "tree")
     hands.write(page.get_by_label("Sök organisation"), "åtta")
     hands.press(button(page, "Sök"))

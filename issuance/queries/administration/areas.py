@@ -1,9 +1,9 @@
 """Issuing areas: the overview, and one area with its organisations and offices (domain.md 7.1, 7.2)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
-from django.db.models import F, Value
+from django.db.models import Count, F, Value
 from django.db.models.functions import Coalesce
 
 from issuance.authz import Action, Actor, Role, policy
@@ -59,7 +59,8 @@ class AreaFacts:
 
 @dataclass(frozen=True)
 class OrganisationLine:
-    """An organisation in a list. `issuing`: it issues in its area."""
+    """An organisation in a list. `issuing`: it issues in its area; `below`: how many lie directly below it, in the list of an
+    area."""
 
     id: UUID
     name: str
@@ -67,14 +68,17 @@ class OrganisationLine:
     hsa_id: str
     area: str
     issuing: bool
+    below: int = 0
 
 
 @dataclass(frozen=True)
 class OrganisationPage:
-    """A page of organisations; `after` is where the next goes on, None on the last."""
+    """A page of organisations; `after` is where the next goes on, None on the last; `below`: how many in all lie below those of
+    an area's list."""
 
     rows: tuple[OrganisationLine, ...]
     after: UUID | None
+    below: int = 0
 
 
 @dataclass(frozen=True)
@@ -150,15 +154,16 @@ def _holders(area_id: UUID) -> dict[str, UUID]:
 def organisations_in(
     *, actor: Actor, area_id: UUID, order: Order, after: UUID | None = None, limit: int = paging.PAGE
 ) -> OrganisationPage:
-    """The organisations of an area that lie below no other, as far as the actor sees them; without those that are ended."""
-    rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id, parent=None, closed_at=None)
-    return _organisation_page(rows, order, after, limit)
+    """The organisations of an area that lie below no other, as far as the actor sees them; without those that are ended.
 
-
-def sub_organisations_in(*, actor: Actor, area_id: UUID) -> int:
-    """How many of an area's organisations lie below another, as far as the actor sees them; without those that are ended."""
+    Each with how many lie directly below it: one more query, of a row for each that has any.
+    """
     rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id, closed_at=None)
-    return rows.exclude(parent=None).count()
+    found = _organisation_page(rows.filter(parent=None), order, after, limit)
+    counted = rows.exclude(parent=None).order_by().values("parent_id").annotate(count=Count("pk"))
+    below = dict(counted.values_list("parent_id", "count"))
+    lines = tuple(replace(line, below=below.get(line.id, 0)) for line in found.rows)
+    return replace(found, rows=lines, below=sum(below.values()))
 
 
 def organisations_below(

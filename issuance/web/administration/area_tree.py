@@ -12,6 +12,7 @@ from issuance.web.administration.forms import text_line
 from issuance.web.administration.frames import area_page
 from siths_portal.lib.errors import Invalid
 from siths_portal.lib.forms import Form
+from siths_portal.lib.ids import id_of
 
 _OPEN_TREE = 30
 """A tree of no more organisations than these is shown unfolded."""
@@ -31,6 +32,7 @@ class TreeSearchForm(Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 def tree(request: HttpRequest, area_id: UUID) -> HttpResponse:
     """The tree; when posted, what a text finds in it: sent so, since people type persons' numbers into any field of search.
+    With `?under=` opened down to what lies below that organisation.
 
     Raises NotFound, Forbidden.
     """
@@ -40,6 +42,8 @@ def tree(request: HttpRequest, area_id: UUID) -> HttpResponse:
     if request.method == "POST":
         form = TreeSearchForm(request.POST)
         text, status = (form.cleaned_data["text"].strip(), 200) if form.is_valid() else ("", Invalid.http_status)
-    found = area_tree.tree(actor=actor, area_id=area_id, text=text)
-    context = {"form": form, "searched": text, "found": found, "open": bool(text) or found.seen <= _OPEN_TREE}
+    under = id_of(request.GET.get("under", ""))
+    found = area_tree.tree(actor=actor, area_id=area_id, text=text, under=under)
+    context = {"form": form, "searched": text, "found": found, "under": under}
+    context["open"] = bool(text) or found.seen <= _OPEN_TREE
     return area_page(request, "administration/area_tree.html", head, context, here="area_tree", status=status)

@@ -61,7 +61,7 @@ def area(request: HttpRequest, area_id: UUID) -> HttpResponse:
         "issuers": facts.responsible_issuers,
         "head": head,
         "organisations": found.rows,
-        "below": areas.sub_organisations_in(actor=actor, area_id=area_id),
+        "below": found.below,
         "columns": columns(request, order, [*headings, ("", _("Utgivningsområde"))]),
         "next_url": next_url(request, found.after, order),
         "first_url": first_url(request, order),
