@@ -119,10 +119,22 @@ def awake_by_person(person_ids: Sequence[UUID]) -> dict[UUID, list[RoleGrant]]:
 
 def with_post(grants: QuerySet[RoleGrant], *, today: dt.date | None = None) -> QuerySet[RoleGrant]:
     """Those whose holder has a valid post in the role's area; for a global role, anywhere."""
+    return _in_areas(grants).filter(_posted(today))
+
+
+def without_post(grants: QuerySet[RoleGrant]) -> QuerySet[RoleGrant]:
+    """Those that `with_post` leaves out."""
+    return _in_areas(grants).filter(~_posted(None))
+
+
+def _in_areas(grants: QuerySet[RoleGrant]) -> QuerySet[RoleGrant]:
+    return grants.alias(role_area=Coalesce(F("area"), F("organisation__area")))
+
+
+def _posted(today: dt.date | None) -> Q:
     posts = valid_posts(today=today).filter(person=OuterRef("person"))
-    area = Coalesce(F("area"), F("organisation__area"))
     in_area = Exists(posts.filter(organisation__area=OuterRef("role_area")))
-    return grants.alias(role_area=area).filter(in_area | Q(Exists(posts), role__in=[role.value for role in GLOBAL_ROLES]))
+    return in_area | Q(Exists(posts), role__in=[role.value for role in GLOBAL_ROLES])
 
 
 def newest_qualifications(person: str) -> ArraySubquery:

@@ -9,8 +9,45 @@ from django.forms import BoundField
 from django.template import Context
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
 
 register = template.Library()
+
+_AT_THE_SUPPLIER = _("Hos kortleverantören")
+_TAGS = {
+    "ordered": ("clock", _("Beställd")),
+    "queued": ("clock", _("Beställd")),
+    "accepted": ("clock", _AT_THE_SUPPLIER),
+    "in_production": ("clock", _AT_THE_SUPPLIER),
+    "produced": ("envelope", _AT_THE_SUPPLIER),
+    "sent": ("envelope", _("Skickat")),
+    "new": ("star", _("Ny")),
+    "active": ("tick", _("Aktiv")),
+    "activated_unsigned": ("pen", _("Aktiverad – underskrift saknas")),
+    "revoked": ("ban", _("Spärrad")),
+    "expired": ("hourglass", _("Utgången")),
+    "cancelled": ("cross", _("Avbruten")),
+    "failed": ("cross", _("Misslyckades")),
+    "returned": ("cross", _("Åter i retur")),
+    "protected": ("shield", _("Skyddade personuppgifter")),
+    "missing": ("warning", _("Saknas")),
+}
+"""A status tag's icon and usual text. What is none of these only informs, in words of its own."""
+_INFO = ("info", "")
+
+
+@register.filter
+def tag_icon(kind: str) -> str:
+    """The symbol of a status tag's kind."""
+    return _TAGS.get(kind, _INFO)[0]
+
+
+@register.filter
+def tag_text(kind: str) -> str:
+    """The usual word of a status tag's kind, empty for one that has none."""
+    text = _TAGS.get(kind, _INFO)[1]
+    return gettext(text) if text else ""
 
 
 @register.filter

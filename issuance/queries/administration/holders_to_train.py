@@ -9,7 +9,6 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from issuance.authz import Action, Actor
 from issuance.authz.roles import QUALIFIED_ROLES
-from issuance.domain.qualifications import QualificationKind
 from issuance.models import Person, RoleGrant
 from issuance.queries.administration import paging, qualifications, role_reach
 from issuance.queries.administration.qualifications import KindLine, StandingView
@@ -44,7 +43,7 @@ class HoldersToTrain:
 def to_train(*, actor: Actor, area_id: UUID | None = None, after: UUID | None = None, limit: int = paging.PAGE) -> HoldersToTrain:
     """Those whose training or person check is missing, has run out or soon will. Raises Forbidden."""
     soon = clock.today() + dt.timedelta(days=actors.limits().soon_days)
-    people = _people(actor, area_id, Q(training_due__lte=soon) | Q(check_due__lte=soon))
+    people = _people(actor, area_id, Q(first_due__lte=soon))
     found, further = paging.page(
         people.annotate(held=actors.newest_qualifications("pk")), column="sort_name", after=after, limit=limit
     )
@@ -56,23 +55,18 @@ def count_lacking(*, actor: Actor, area_id: UUID) -> int:
 
     Only those for whom the actor may record it. Raises Forbidden.
     """
-    today = clock.today()
-    return _people(actor, area_id, Q(training_due__lt=today) | Q(check_due__lt=today)).values("pk")[:MOST].count()
+    return _people(actor, area_id, Q(first_due__lt=clock.today())).values("pk")[:MOST].count()
 
 
 def _people(actor: Actor, area_id: UUID | None, due: Q) -> QuerySet[Person]:
-    """Holders of roles that issue now, who are below the actor and have a kind missing or `due`."""
+    """Holders of roles that issue now, who are below the actor and of whom `due` says of `first_due` that they lack a kind."""
     mine = RoleGrant.objects.filter(role_reach.in_reach(actor), person=OuterRef("pk"), role__in=_QUALIFIED)
     if area_id is not None:
         mine = mine.filter(Q(area=area_id) | Q(organisation__area=area_id))
     beyond = current(RoleGrant.objects.filter(role_reach.not_below(actor), person=OuterRef("pk")))
     people = Person.objects.visible_to(actor, Action.ASSIGN_ROLE).exclude(pk=actor.person_id or _NOBODY)
     people = people.filter(Exists(actors.with_post(actors.in_force(mine)))).exclude(Exists(beyond))
-    people = people.annotate(
-        training_due=qualifications.due(QualificationKind.TRAINING),
-        check_due=qualifications.due(QualificationKind.PERSON_CHECK),
-    )
-    return people.filter(Q(training_due=None) | Q(check_due=None) | due)
+    return people.alias(first_due=qualifications.first_due()).filter(due)
 
 
 def _rows(actor: Actor, people: Sequence[Person]) -> tuple[HolderToTrain, ...]:

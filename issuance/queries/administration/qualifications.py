@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db.models import DateField, F, OuterRef, Subquery, Value
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Least
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
@@ -28,6 +28,7 @@ STANDING: Mapping[Standing, tuple[str, str]] = {
 """A tag's kind and text for how somebody stands."""
 
 _NO_END = dt.date(9999, 12, 31)
+_MISSING = dt.date(1, 1, 1)
 _NEVER_HAD = _("Ska registreras")
 """What is due, where there is nothing to renew."""
 
@@ -143,10 +144,19 @@ def standing(held: Sequence[Held], since: dt.date | None) -> StandingView | None
     return StandingView(kind, gettext(text), code.value, last_day, limits.grace_days, missing)
 
 
-def due(kind: QualificationKind) -> Subquery:
-    """For persons: the newest record's last day, far ahead for one without an end, null without a record."""
+def first_due() -> Least:
+    """For persons: the day on which the first of all kinds is over; far ahead where none ends, long ago where one is missing.
+
+    One comparison says then what is lacking, and each kind's newest record is looked up once.
+    """
+    return Least(*(_due(kind) for kind in QualificationKind))
+
+
+def _due(kind: QualificationKind) -> Coalesce:
+    """For persons: the newest record's last day."""
     rows = Qualification.objects.filter(person=OuterRef("pk"), kind=kind.value, withdrawn_at=None).order_by("-passed_on")
-    return Subquery(rows.values(due=Coalesce(F("due_on"), Value(_NO_END), output_field=DateField()))[:1])
+    newest = Subquery(rows.values(due=Coalesce(F("due_on"), Value(_NO_END), output_field=DateField()))[:1])
+    return Coalesce(newest, Value(_MISSING), output_field=DateField())
 
 
 def missing_of(person_id: UUID) -> tuple[str, ...]:

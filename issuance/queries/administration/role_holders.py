@@ -154,8 +154,7 @@ def _own_grants(actor: Actor, reach: Q) -> QuerySet[RoleGrant]:
 
 def _resting(actor: Actor) -> QuerySet[RoleGrant]:
     """Roles in the actor's scope that would hold now, had their holder a post in the area."""
-    awake = Exists(actors.with_post(RoleGrant.objects.filter(pk=OuterRef("pk"))))
-    return actors.in_force(RoleGrant.objects.filter(role_reach.in_reach(actor), ~awake))
+    return actors.without_post(actors.in_force(RoleGrant.objects.filter(role_reach.in_reach(actor))))
 
 
 def _resting_among(actor: Actor, ids: Sequence[UUID], awake: Sequence[UUID]) -> set[UUID]:
@@ -186,8 +185,7 @@ def _to_end(actor: Actor, people: Sequence[Person]) -> dict[UUID, list[Resting]]
     protected = {person.pk: person.is_protected for person in people if person.pk != actor.person_id}
     if not protected:
         return {}
-    awake = Exists(actors.with_post(RoleGrant.objects.filter(pk=OuterRef("pk"))))
-    rows = current(RoleGrant.objects.filter(role_reach.in_reach(actor), ~awake, person__in=protected))
+    rows = actors.without_post(current(RoleGrant.objects.filter(role_reach.in_reach(actor), person__in=protected)))
     found: dict[UUID, dict[str, Resting]] = {}
     for grant in rows.select_related("area", "organisation").order_by("pk"):
         role, path = Role(grant.role), actors.scope_path_of(grant)
@@ -205,19 +203,14 @@ def _shown(actor: Actor, people: QuerySet[Person], shown: Shown) -> QuerySet[Per
         return people.filter(pk__in=resting)
     limits, today = actors.limits(), clock.today()
     issuing = actors.with_post(actors.in_force(RoleGrant.objects.filter(person=OuterRef("pk"), role__in=_QUALIFIED)))
-    people = people.annotate(
-        training_due=qualifications.due(QualificationKind.TRAINING), check_due=qualifications.due(QualificationKind.PERSON_CHECK)
-    )
-    missing = Q(training_due=None) | Q(check_due=None)
+    people = people.alias(first_due=qualifications.first_due())
     if shown == Shown.FOLLOW_UP:
         soon = today + dt.timedelta(days=limits.soon_days)
-        due = missing | Q(training_due__lte=soon) | Q(check_due__lte=soon)
         # Each kind is found for itself, from the few who have roles: to ask either of each person would read everybody.
-        found = people.filter(due, Exists(issuing)).values("pk").union(people.filter(pk__in=resting).values("pk"))
+        found = people.filter(Exists(issuing), first_due__lte=soon).values("pk").union(people.filter(pk__in=resting).values("pk"))
         return Person.objects.filter(pk__in=found)
     cutoff = today - dt.timedelta(days=limits.grace_days)
-    old_enough = Exists(issuing.filter(valid_from__lt=clock.start_of_day(cutoff)))
-    return people.filter(missing | Q(training_due__lt=cutoff) | Q(check_due__lt=cutoff), old_enough)
+    return people.filter(Exists(issuing.filter(valid_from__lt=clock.start_of_day(cutoff))), first_due__lt=cutoff)
 
 
 def _passed(kind: QualificationKind) -> Coalesce:
