@@ -12,7 +12,7 @@ from issuance import tasks
 from issuance.authz import Role
 from issuance.domain.qualifications import QualificationKind
 from issuance.models import Event, Person, PersonScope, Post, Qualification, RoleGrant
-from issuance.queries.administration import paging, role_holders
+from issuance.queries.administration import holders_to_train, paging, role_holders
 from issuance.queries.administration.role_holders import RoleTold, Shown
 from issuance.services import qualifications, role_assignment
 from siths_portal.lib import clock
@@ -20,7 +20,7 @@ from siths_portal.lib.errors import Forbidden, NotFound
 from tests.issuance.world import SETUP
 from tests.portal import portal_client
 from tests.portal_pages.test_person import text_of
-from tests.portal_pages.test_roles import DAY, assign, client_of, issuer_of, rows_of
+from tests.portal_pages.test_roles import DAY, assign, client_of, issuer_of, rows_of, shown_on
 
 
 class TestQualifications:
@@ -47,6 +47,20 @@ class TestQualifications:
         assert {event.action for event in Event.objects.filter(action__startswith="qualification.")} == {
             "qualification.recorded", "qualification.withdrawn",
         }  # fmt: skip
+
+    def test_a_role_that_begins_later_needs_them_too(self, world: Any) -> None:
+        person, begins = world.post(surname="Framtid").person, clock.today() + 5 * DAY
+        RoleGrant.objects.create(
+            person=person, role="id_administrator", organisation=world.region, valid_from=clock.start_of_day(begins)
+        )
+        issuer = issuer_of(world)
+        client = client_of(issuer)
+        page = text_of(client.get(reverse("person_roles", args=[person.id])))
+        assert f"Ska registreras Rollen börjar {begins}. Till och med {begins + 30 * DAY} får personen utfärda utan" in page
+        (row,) = rows_of(client.get(reverse("role_holders") + f"?visa={Shown.FOLLOW_UP}"))
+        assert row[4] == f"Ska registreras Rollen börjar {begins}"
+        assert [one.person_id for one in holders_to_train.to_train(actor=issuer).rows] == [person.id]
+        assert role_holders.holders(actor=issuer, shown=Shown.BLOCKED).rows == ()
 
     def test_what_is_wrong_is_told(self, world: Any) -> None:
         person = world.post().person
@@ -253,10 +267,12 @@ class TestResting:
             reverse("role_end", args=[grant.id])
             in client.get(reverse("organisation_roles", args=[world.region.id])).content.decode()
         )
-        asked = text_of(client.get(address))
+        asked = client.get(address)
         for told in ("Logga ut", "Prov Slutat", "Regionen Staden", "Personen har inget uppdrag kvar i utgivningsområdet"):
-            assert told in asked
-        assert client.post(address).status_code == 302
+            assert told in text_of(asked)
+        unseen = client.post(address)
+        assert (unseen.status_code, "Rollerna har ändrats" in text_of(unseen)) == (409, True)
+        assert client.post(address, shown_on(asked)).status_code == 302
         for row in (grant, other):
             row.refresh_from_db()
             assert row.valid_to is not None
@@ -291,8 +307,9 @@ class TestResting:
         client = client_of(holder)
         assert f'href="{address}"' in client.get(resting).content.decode()
         assert client.get(reverse("person_roles", args=[grant.person_id])).status_code == 404
-        assert "Prov Slutat" in text_of(client.get(address))
-        assert client.post(address).status_code == 302
+        asked = client.get(address)
+        assert "Prov Slutat" in text_of(asked)
+        assert client.post(address, shown_on(asked)).status_code == 302
         grant.refresh_from_db()
         assert grant.valid_to is not None
         assert Event.objects.get(action="role.ended").actor_ref == holder.ref

@@ -44,6 +44,11 @@ def rows_of(answer: Any) -> list[list[str]]:
     return [[re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", cell)).strip() for cell in row] for row in cells]
 
 
+def shown_on(answer: Any) -> dict[str, list[str]]:
+    """What the page that asks before roles end sends with the answer: the roles that it showed."""
+    return {"visad": re.findall(r'name="visad" value="([^"]+)"', answer.content.decode())}
+
+
 def assign(world: Any, person: Person, role: Role = Role.ID_ADMINISTRATOR, **more: Any) -> RoleGrant:
     arguments = {"actor": SETUP, "person_id": person.id, "role": role, "organisation_id": world.region.id, **more}
     return role_assignment.assign_role(**arguments)
@@ -387,10 +392,40 @@ class TestFromThePerson:
         assert "Regionen" in text_of(asked)
         assert "Staden" in text_of(asked)
         assert holder.get("/sok/").status_code == 200, "asking ends nothing"
-        assert client.post(f"{address}?alla=1").status_code == 302
+        assert client.post(f"{address}?alla=1", shown_on(asked)).status_code == 302
         assert holder.get("/sok/").status_code == 403
         assert actor_of_person(person.id).grants == ()
         assert client.get(address).status_code == 409, "an ended role is there no more to end"
+
+    def test_like_roles_that_are_others_than_the_page_showed_are_asked_for_again(self, world: Any) -> None:
+        person, another = world.post().person, world.post(surname="Annan").person
+        first, second, third = (
+            assign(world, person, organisation_id=place.id) for place in (world.region, world.city, world.clinic)
+        )
+        alien = assign(world, another)
+        ward = world.organisation("Avdelningen", "TST2321000131-1044", "2321000131", area=world.area, parent=world.clinic)
+        client, address = client_of(issuer_of(world)), f"{reverse('role_end', args=[first.id])}?alla=1"
+        shown = shown_on(client.get(address))
+        assert len(shown["visad"]) == 3
+        role_assignment.end_role(actor=SETUP, grant_id=second.id)
+        role_assignment.change_role(
+            actor=SETUP, grant_id=third.id, version=1, protected_persons=False, last=clock.today() + 5 * DAY
+        )
+        given = assign(world, person, organisation_id=ward.id)
+        again = client.post(address, {"visad": [*shown["visad"], f"{alien.id}.1", "x", "."]})
+        told = text_of(again)
+        assert again.status_code == 409
+        for words in (
+            "Rollerna har ändrats sedan sidan visades", "Har tillkommit: Avdelningen",
+            "Har ändrats: Kliniken", "Är inte kvar här: Staden", "Inget är borttaget",
+        ):  # fmt: skip
+            assert words in told, words
+        assert told.count("Är inte kvar här") == 1, "a mark of another's role tells nothing"
+        assert client.post(address).status_code == 409, "what no page showed ends not"
+        rows = RoleGrant.objects.filter(pk__in=[first.pk, third.pk, given.pk, alien.pk])
+        assert not rows.filter(valid_to__lte=clock.now()).exists()
+        assert client.post(address, shown_on(again)).status_code == 302
+        assert set(rows.filter(valid_to__lte=clock.now())) == {first, third, given}
 
     def test_a_change_bites_on_the_next_request(self, world: Any) -> None:
         person, secret = world.post().person, world.post(protected=True).person

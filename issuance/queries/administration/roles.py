@@ -4,7 +4,7 @@ A holder with protected identity stands on no page of an actor who may not see h
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -20,9 +20,10 @@ from issuance.queries.administration.paging import Order
 from issuance.queries.administration.qualifications import QualificationsView
 from issuance.queries.person_view import PersonHead
 from issuance.queries.role_places import place_of
-from issuance.services.actors import scope_path_of, with_post
-from issuance.services.role_assignment import current, last_day_of
+from issuance.services.actors import current, scope_path_of, with_post
+from issuance.services.role_assignment import last_day_of
 from siths_portal.lib import clock
+from siths_portal.lib.ids import ids_of
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,20 @@ class GrantLine:
     def may_end(self) -> bool:
         """True if the actor may end it."""
         return self.may_change or self.left
+
+    @property
+    def mark(self) -> str:
+        """Which role this is and as it now is, for a page to carry: one that was changed has another."""
+        return f"{self.id}.{self.version}"
+
+
+@dataclass(frozen=True)
+class AlikeChanges:
+    """What became of a person's like roles since a page showed them, by places: given, changed, no longer among them."""
+
+    given: tuple[str, ...]
+    changed: tuple[str, ...]
+    gone: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -151,6 +166,24 @@ def alike(*, actor: Actor, line: GrantLine) -> list[GrantLine]:
     rows = _grants(actor).filter(person_id=line.person_id, role=line.role, protected_persons=line.protected_persons)
     found = [_line(actor, row) for row in rows.exclude(pk=line.id).order_by("organisation__name", "pk")]
     return [line, *(other for other in found if other.may_end)]
+
+
+def since_shown(*, actor: Actor, lines: Sequence[GrantLine], marks: Collection[str]) -> AlikeChanges | None:
+    """How `lines`, like roles as `alike` has them, differ from those whose marks a page carried; None if they do not.
+
+    Marks of anything else than such roles of the same person tell nothing.
+    """
+    if {line.mark for line in lines} == set(marks):
+        return None
+    shown = set(ids_of([mark.partition(".")[0] for mark in marks]))
+    first, gone = lines[0], shown - {line.id for line in lines}
+    rows = RoleGrant.objects.filter(role_reach.in_reach(actor), role_reach.takeable_holders(actor), pk__in=gone)
+    found = rows.filter(person_id=first.person_id, role=first.role).select_related("area", "organisation")
+    return AlikeChanges(
+        given=tuple(line.place for line in lines if line.id not in shown),
+        changed=tuple(line.place for line in lines if line.id in shown and line.mark not in marks),
+        gone=tuple(sorted(place_of(row) for row in found)),
+    )
 
 
 def places_held(*, person_id: UUID, role: Role) -> set[UUID]:

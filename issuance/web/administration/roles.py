@@ -17,7 +17,7 @@ from issuance.authz.roles import ORGANISATION_ROLES
 from issuance.models import Organisation
 from issuance.queries.administration import ended_roles, paging, places, role_words, roles
 from issuance.queries.administration.role_holders import Shown
-from issuance.queries.administration.roles import GrantLine
+from issuance.queries.administration.roles import AlikeChanges, GrantLine
 from issuance.services import disclosures, role_assignment
 from issuance.web.administration.around import (
     Crumb,
@@ -128,26 +128,43 @@ def _changing(request: HttpRequest, line: GrantLine, form: ChangeRoleForm, *, st
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def role_end(request: HttpRequest, grant_id: UUID) -> HttpResponse:
-    """Asks before a role ends, with `?alla=1` wherever the actor may end it; when posted, ends it. Raises NotFound, Forbidden."""
+    """Asks before a role ends, with `?alla=1` wherever the actor may end it; when posted, ends it. Raises NotFound, Forbidden.
+
+    Of several only those end that the page showed; if they are others now, it asks again and tells which (ADR 0241).
+    """
     actor = actor_of(request)
     try:
         line = roles.grant(actor=actor, grant_id=grant_id, of_leavers=True)
     except NotFound:
         return _over(request, grant_id)
-    lines = roles.alike(actor=actor, line=line) if request.GET.get("alla") == "1" else [line]
+    every = request.GET.get("alla") == "1"
+    lines = roles.alike(actor=actor, line=line) if every else [line]
     if request.method != "POST":
-        context = {"line": line, "lines": lines, "role": role_words.name(line.role), "in_force": _in_force(lines)}
-        if line.left:
-            context["cancel_url"] = _resting_url()
-            return _of_leaver(request, line.person_id, _END, context, _("Ta bort behörighetsroll"))
-        context["cancel_url"] = reverse("person_roles", args=[line.person_id])
-        return _of_person(request, line.person_id, _END, context)
+        return _asking(request, line, lines)
     if step_up := recent_login(request):
         return step_up
+    if every and (changes := roles.since_shown(actor=actor, lines=lines, marks=request.POST.getlist("visad"))):
+        return _asking(request, line, lines, changes=changes, status=Conflict.http_status)
     role_assignment.end_roles(actor=actor, grant_ids=[each.id for each in lines])
     done = _("Behörighetsrollen är borttagen. Personens inloggningar har avslutats.")
     messages.success(request, done if _in_force(lines) else _("Behörighetsrollen är borttagen innan den började gälla."))
     return redirect(_resting_url()) if line.left else redirect("person_roles", line.person_id)
+
+
+def _asking(
+    request: HttpRequest, line: GrantLine, lines: Sequence[GrantLine], *, changes: AlikeChanges | None = None, status: int = 200
+) -> HttpResponse:
+    context = {
+        "line": line,
+        "lines": lines,
+        "role": role_words.name(line.role),
+        "in_force": _in_force(lines),
+        "changes": changes,
+        "cancel_url": _resting_url() if line.left else reverse("person_roles", args=[line.person_id]),
+    }
+    if line.left:
+        return _of_leaver(request, line.person_id, _END, context, _("Ta bort behörighetsroll"), status=status)
+    return _of_person(request, line.person_id, _END, context, status=status)
 
 
 def _in_force(lines: Sequence[GrantLine]) -> bool:
