@@ -17,7 +17,7 @@ from tests.e2e.hands import Hands, Keyboard, Mouse
 from tests.e2e.looking import Looker
 from tests.issuance.world import SETUP
 from tests.lib.faces import serving
-from tests.portal_pages.test_administration import MOST_QUERIES, admin, at, client_of, issuer
+from tests.portal_pages.test_administration import MOST_QUERIES, admin, at, client_of, fields_of, issuer
 from tests.portal_pages.test_administration_browser import told
 from tests.portal_pages.test_person import text_of
 from tests.portal_pages.test_pki_browser import Blind, button
@@ -44,6 +44,12 @@ def generic(*, verified: bool = True) -> CardCustomisation:
     return row
 
 
+def press(client: Any, button_: str, organisation: Any, page: Any = None, **sent: str) -> Any:
+    """A button of the organisation's page, as it is now or was when it was read."""
+    page = page or client.get(at(PAGE, organisation))
+    return client.post(at(button_, organisation), {"version": page.context["wish_version"], **sent}, follow=True)
+
+
 class TestWish:
     """The issuer writes it, the administration sees it where it works, and registering does it."""
 
@@ -64,7 +70,7 @@ class TestWish:
         form = administers.get(at("customisation_new", world.region))
         assert form.context["form"]["back_text"].value() == SENT["back_text"]
         assert "Önskad logotyp: Vapnet" in text_of(form)
-        new = {"name": "Regionen", "customisation_id": "1234567890", "back_text": SENT["back_text"], "issuer_number": ""}
+        new = {**fields_of(form), "customisation_id": "1234567890"}
         assert administers.post(at("customisation_new", world.region), new).status_code == 302
         assert "önskemål" not in text_of(administers.get(reverse("administration")))
         history = text_of(issues.get(at("organisation_history", world.region)))
@@ -77,13 +83,13 @@ class TestWish:
         issues.post(at(WISH, world.region), SENT)
         issues.post(at(WISH, world.region), SENT)
         assert Event.objects.filter(action="organisation.customisation_requested").count() == 1
-        issues.post(at(WISH, world.region), {**SENT, "back_text": "Ny"})
+        issues.post(at(WISH, world.region), {**fields_of(issues.get(at(WISH, world.region))), "back_text": "Ny"})
         assert issues.get(at(WISH, world.region)).context["form"]["back_text"].value() == "Ny"
         assert CustomisationRequest.objects.filter(answered_at=None).count() == 1
-        assert "borttaget" in text_of(issues.post(at(WISH, world.region), {"ta_tillbaka": "1"}, follow=True))
-        issues.post(at(WISH, world.region), SENT)
+        assert "borttaget" in text_of(press(issues, WISH, world.region, ta_tillbaka="1"))
+        issues.post(at(WISH, world.region), {**fields_of(issues.get(at(WISH, world.region))), **SENT})
         assert "Markera som klart" in text_of(administers.get(at(PAGE, world.region)))
-        assert "klart" in text_of(administers.post(at(CLOSE, world.region), follow=True))
+        assert "markerat som klart" in text_of(press(administers, CLOSE, world.region))
         assert not CustomisationRequest.objects.filter(answered_at=None).exists()
 
     def test_what_cannot_be_wished_is_told_at_its_field(self, world: Any) -> None:
@@ -112,6 +118,72 @@ class TestWish:
         issuer(world).post(at(WISH, world.clinic), SENT)
         configuration.end_organisation(actor=SETUP, organisation_id=world.clinic.id, reason="Fel")
         assert not CustomisationRequest.objects.filter(answered_at=None).exists()
+
+
+class TestTwoAtOnce:
+    """Whoever comes second is told what the other wrote; nothing typed is lost, and nothing unseen is overwritten or ended."""
+
+    def test_the_second_wish_is_told_of_the_first(self, world: Any) -> None:
+        first, second = issuer(world), client_of(world.officer(role=Role.DEPUTY_ISSUER))
+        form = fields_of(second.get(at(WISH, world.region)))
+        first.post(at(WISH, world.region), {**fields_of(first.get(at(WISH, world.region))), **SENT})
+        again = second.post(at(WISH, world.region), {**form, "back_text": "Mitt"})
+        assert (again.status_code, "Baksidestext: – → Upphittat kort:" in text_of(again)) == (409, True)
+        assert "Nu står det: Upphittat kort:" in text_of(again)
+        assert (fields_of(again)["back_text"], fields_of(again)["logotype_note"]) == ("Mitt", SENT["logotype_note"])
+        assert CustomisationRequest.objects.get(answered_at=None).back_text == SENT["back_text"]
+        assert second.post(at(WISH, world.region), fields_of(again)).status_code == 302
+        assert CustomisationRequest.objects.get(answered_at=None).back_text == "Mitt"
+
+    def test_lines_as_they_are_sent_are_not_taken_for_typed(self, world: Any) -> None:
+        client = issuer(world)
+        client.post(at(WISH, world.region), {**fields_of(client.get(at(WISH, world.region))), **SENT})
+        form = fields_of(client.get(at(WISH, world.region)))
+        sent = {**form, "back_text": form["back_text"].replace("\n", "\r\n"), "logotype_note": "Vår"}
+        client.post(at(WISH, world.region), {**form, "back_text": "Deras"})
+        again = client.post(at(WISH, world.region), sent)
+        assert (again.status_code, fields_of(again)["back_text"], fields_of(again)["logotype_note"]) == (409, "Deras", "Vår")
+
+    def test_a_wish_that_was_done_meanwhile_is_told_and_what_is_typed_stays(self, world: Any) -> None:
+        issues, administers = issuer(world), admin(world)
+        issues.post(at(WISH, world.region), {**fields_of(issues.get(at(WISH, world.region))), **SENT})
+        form = fields_of(issues.get(at(WISH, world.region)))
+        press(administers, CLOSE, world.region)
+        again = issues.post(at(WISH, world.region), {**form, "back_text": "Ny"})
+        assert (again.status_code, "Avslutad: –" in text_of(again)) == (409, True)
+        assert (fields_of(again)["back_text"], fields_of(again)["logotype_note"]) == ("Ny", SENT["logotype_note"])
+        assert issues.post(at(WISH, world.region), fields_of(again)).status_code == 302
+
+    def test_neither_done_nor_taken_back_is_what_was_not_read(self, world: Any) -> None:
+        issues, administers = issuer(world), admin(world)
+        issues.post(at(WISH, world.region), {**fields_of(issues.get(at(WISH, world.region))), **SENT})
+        theirs, own = administers.get(at(PAGE, world.region)), issues.get(at(PAGE, world.region))
+        issues.post(at(WISH, world.region), {**fields_of(issues.get(at(WISH, world.region))), "back_text": "Ny"})
+        for client, button_, page, sent in (
+            (administers, CLOSE, theirs, {}),
+            (issues, WISH, own, {"ta_tillbaka": "1"}),
+            (administers, CLOSE, theirs, {"version": ""}),
+        ):
+            told_ = press(client, button_, world.region, page, **sent)
+            assert "Önskemålet ändrades sedan du öppnade sidan, och är kvar." in text_of(told_)
+            assert "Ny" in text_of(told_)
+        assert CustomisationRequest.objects.get(answered_at=None).back_text == "Ny"
+        page = administers.get(at(PAGE, world.region))
+        press(administers, CLOSE, world.region, page)
+        assert "Önskemålet var redan avslutat." in text_of(press(administers, CLOSE, world.region, page))
+
+    def test_laying_up_does_not_do_a_wish_that_was_not_read(self, world: Any) -> None:
+        without(world)
+        issues, administers = issuer(world), admin(world)
+        issues.post(at(WISH, world.region), {**fields_of(issues.get(at(WISH, world.region))), **SENT})
+        form = fields_of(administers.get(at("customisation_new", world.region)))
+        issues.post(at(WISH, world.region), {**fields_of(issues.get(at(WISH, world.region))), "back_text": "Ny"})
+        again = administers.post(at("customisation_new", world.region), {**form, "customisation_id": "1234567890"})
+        assert (again.status_code, "→ Ny" in text_of(again)) == (409, True)
+        assert (fields_of(again)["customisation_id"], fields_of(again)["back_text"]) == ("1234567890", "Ny")
+        assert not Organisation.objects.filter(pk=world.region.pk).exclude(customisation=None).exists()
+        assert administers.post(at("customisation_new", world.region), fields_of(again)).status_code == 302
+        assert CardCustomisation.objects.get(organisations=world.region).back_text == "Ny"
 
 
 class TestGenericMeanwhile:

@@ -5,6 +5,7 @@
 
 from issuance.services.configuration._editing import Change, Outdated
 from issuance.services.configuration._tree import child_path, lock_tree, require_room, segment
+from issuance.services.configuration._wishing import wish_version
 from issuance.services.configuration.areas import create_area, edit_area
 from issuance.services.configuration.articles import (
     ArticleData,
@@ -128,5 +129,6 @@ __all__ = [
     "use_generic_customisation",
     "use_generic_customisation_in_area",
     "verify_customisation",
+    "wish_version",
     "withdraw_customisation_request",
 ]

@@ -10,6 +10,7 @@ from issuance.authz import Action, Actor, policy
 from issuance.models import CardCustomisation, CustomisationRequest, Event, IssuingArea, Organisation
 from issuance.services.configuration._editing import as_fact, edit, lines, record, refuse
 from issuance.services.configuration._tree import lock_tree
+from issuance.services.configuration._wishing import REQUESTED, require_seen
 from issuance.services.configuration.customisations import answer_request, checked_back_text
 from issuance.services.order_checks import effective_customisations
 from siths_portal.lib import clock
@@ -19,37 +20,52 @@ NOTE_LIMIT = 500
 
 
 @transaction.atomic(durable=True)
-def request_customisation(*, actor: Actor, organisation_id: UUID, back_text: str, logotype_note: str) -> CustomisationRequest:
+def request_customisation(
+    *, actor: Actor, organisation_id: UUID, back_text: str, logotype_note: str, version: int | None = None
+) -> CustomisationRequest:
     """Writes what an organisation wishes of its card customisation, a new one or a changed one; the same again changes nothing.
 
-    It takes the place of what was wished before. Raises NotFound, Forbidden, Invalid by field.
+    It takes the place of what was wished before. `version` is `wish_version` as it was read; left out it is not compared.
+    Raises NotFound, Forbidden, Invalid by field, Outdated if others wrote or ended the wish since.
     """
     organisation = _locked(actor, Action.VERIFY_CUSTOMISATION, organisation_id)
     told = _checked(back_text, logotype_note)
     standing = CustomisationRequest.objects.filter(organisation=organisation, answered_at=None).first()
     if standing is not None and all(getattr(standing, name) == text for name, text in told.items()):
         return standing
+    require_seen(organisation, version)
     if standing is not None:
         standing.answered_at = clock.now()
         standing.save(update_fields=["answered_at"])
     row = CustomisationRequest.objects.create(organisation=organisation, created_at=clock.now(), created_by_ref=actor.ref, **told)
-    record(actor, "organisation.customisation_requested", organisation, **{name: text for name, text in told.items() if text})
+    record(actor, REQUESTED, organisation, **{name: text for name, text in told.items() if text})
     return row
 
 
 @transaction.atomic(durable=True)
-def withdraw_customisation_request(*, actor: Actor, organisation_id: UUID) -> bool:
-    """Ends what the organisation wishes; True if there was something. Raises NotFound, Forbidden."""
-    return answer_request(actor, _locked(actor, Action.VERIFY_CUSTOMISATION, organisation_id))
+def withdraw_customisation_request(*, actor: Actor, organisation_id: UUID, version: int | None = None) -> bool:
+    """Ends what the organisation wishes, as it was read at `version`; True if there was something.
+
+    Raises NotFound, Forbidden, Outdated if something else is wished now.
+    """
+    return _ended(actor, _locked(actor, Action.VERIFY_CUSTOMISATION, organisation_id), version)
 
 
 @transaction.atomic(durable=True)
-def close_customisation_request(*, actor: Actor, organisation_id: UUID) -> bool:
-    """Tells that the administration is done with what the organisation wishes; True if there was something.
+def close_customisation_request(*, actor: Actor, organisation_id: UUID, version: int | None = None) -> bool:
+    """Tells that the administration is done with what the organisation wishes, as it was read at `version`; True if there was
+    something.
 
-    Raises NotFound, Forbidden.
+    Raises NotFound, Forbidden, Outdated if something else is wished now.
     """
-    return answer_request(actor, _locked(actor, Action.CREATE_ORGANISATION, organisation_id))
+    return _ended(actor, _locked(actor, Action.CREATE_ORGANISATION, organisation_id), version)
+
+
+def _ended(actor: Actor, organisation: Organisation, version: int | None) -> bool:
+    """Ends the wish if there is one; whoever ended it, ending it again is no news."""
+    if CustomisationRequest.objects.filter(organisation=organisation, answered_at=None).exists():
+        require_seen(organisation, version)
+    return answer_request(actor, organisation)
 
 
 @transaction.atomic(durable=True)

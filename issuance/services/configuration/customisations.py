@@ -15,6 +15,7 @@ from authn import service as authn
 from issuance.authz import Action, Actor, policy
 from issuance.models import CardCustomisation, CustomisationRequest, Organisation
 from issuance.services.configuration._editing import edit, insert, line, lines, record, refuse
+from issuance.services.configuration._wishing import CLOSED, require_seen
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
 
@@ -85,19 +86,22 @@ def register_customisation(
     issuer_number: str,
     back_text: str,
     supplier_ref: str = "",
+    wish_version: int | None = None,
 ) -> CardCustomisation:
     """Gives an organisation a card customisation of its own, not yet verified. One that was given up, and that no organisation
     has any more, is taken up again by its id, with what is told now (ADR 0207).
 
-    What the organisation wished is done by it (ADR 0223).
+    What the organisation wished is done by it (ADR 0223), as it was read at `wish_version`; left out it is not compared.
 
-    Raises NotFound, Forbidden, Invalid by field, Conflict (id taken, or it has one of its own already).
+    Raises NotFound, Forbidden, Invalid by field, Conflict (id taken, or it has one of its own already), Outdated if the wish
+    was written anew or ended since.
     """
     policy.require_global(actor, Action.CREATE_ORGANISATION)
     rows = Organisation.objects.select_for_update(of=("self",), no_key=True).select_related("customisation")
     organisation = policy.get(actor, Action.VIEW, rows, organisation_id)
     if organisation.customisation is not None and not organisation.customisation.generic:
         raise Conflict("own-customisation", "Organisationen har redan en egen kortanpassning. Redigera den i stället.")
+    require_seen(organisation, wish_version)
     row = _new(actor, customisation_id, CustomisationData(name, issuer_number, back_text, supplier_ref))
     row = _taken_up(row) or row
     if row._state.adding:
@@ -173,7 +177,7 @@ def answer_request(actor: Actor, organisation: Organisation) -> bool:
     rows = CustomisationRequest.objects.filter(organisation=organisation, answered_at=None)
     if not rows.update(answered_at=clock.now()):
         return False
-    record(actor, "organisation.customisation_request_closed", organisation)
+    record(actor, CLOSED, organisation)
     return True
 
 

@@ -1,6 +1,7 @@
 """Önska kortanpassning: what the issuer wishes, what is done with it, and the generic one meanwhile (ADR 0223)."""
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django import forms
@@ -18,19 +19,20 @@ from issuance.queries.administration import customisations, places
 from issuance.queries.administration.customisations import Holding
 from issuance.queries.administration.places import OrganisationHead
 from issuance.services import configuration
-from issuance.services.configuration import NOTE_LIMIT
+from issuance.services.configuration import NOTE_LIMIT, Outdated
 from issuance.web.administration.around import actor_of, demand
 from issuance.web.administration.customisation_forms import back_text_field
-from issuance.web.administration.editing import answered
+from issuance.web.administration.editing import EditForm, answered, version_sent
 from issuance.web.administration.frames import organisation_page
 from siths_portal.lib.errors import Conflict
-from siths_portal.lib.forms import Form
 
 _HERE = "organisation_customisation"
 
 
-class WishForm(Form):
-    """What is wished. What must hold is checked by the service."""
+class WishForm(EditForm):
+    """What is wished, against the wish that was read. What must hold is checked by the service."""
+
+    columns: ClassVar[Mapping[str, str]] = {name: name for name in ("back_text", "logotype_note")}
 
     back_text = back_text_field(
         gettext_lazy("Önskad baksidestext"),
@@ -53,9 +55,7 @@ def customisation_request(request: HttpRequest, organisation_id: UUID) -> HttpRe
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
     demand(Action.VERIFY_CUSTOMISATION in head.rights)
     if "ta_tillbaka" in request.POST:
-        configuration.withdraw_customisation_request(actor=actor, organisation_id=organisation_id)
-        messages.success(request, _("Önskemålet är borttaget."))
-        return redirect(_HERE, organisation_id)
+        return _ended(request, organisation_id, configuration.withdraw_customisation_request, _("Önskemålet är borttaget."))
     form, made, status = answered(
         request,
         WishForm,
@@ -64,6 +64,7 @@ def customisation_request(request: HttpRequest, organisation_id: UUID) -> HttpRe
             organisation_id=organisation_id,
             back_text=given["back_text"],
             logotype_note=given["logotype_note"],
+            version=given["version"],
         ),
         first=lambda: _first(request, organisation_id),
     )
@@ -86,18 +87,33 @@ def customisation_request(request: HttpRequest, organisation_id: UUID) -> HttpRe
 def _first(request: HttpRequest, organisation_id: UUID) -> dict[str, Any]:
     """What is wished already, else the back text that the organisation has of its own."""
     actor = actor_of(request)
+    # Read before the wish: who writes between the two is told of as later, never taken for seen.
+    version = configuration.wish_version(organisation_id)
     wish = query.wish_of(actor=actor, organisation_id=organisation_id)
     if wish is not None:
-        return {"back_text": wish.back_text, "logotype_note": wish.logotype_note}
+        return {"back_text": wish.back_text, "logotype_note": wish.logotype_note, "version": version}
     holds = customisations.holding(actor=actor, organisation_id=organisation_id)
-    return {"back_text": holds.facts.back_text if holds.facts and holds.own else ""}
+    return {"back_text": holds.facts.back_text if holds.facts and holds.own else "", "version": version}
 
 
 @require_POST
 def customisation_request_close(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
     """Tells that the administration is done with a wish. Raises NotFound, Forbidden."""
-    configuration.close_customisation_request(actor=actor_of(request), organisation_id=organisation_id)
-    messages.success(request, _("Önskemålet är markerat som klart."))
+    done = _("Önskemålet är markerat som klart.")
+    return _ended(request, organisation_id, configuration.close_customisation_request, done)
+
+
+def _ended(request: HttpRequest, organisation_id: UUID, end: Callable[..., bool], done: str) -> HttpResponse:
+    """Ends the wish that the page showed, and says so; another one that is there now is shown, and stays."""
+    try:
+        ended = end(actor=actor_of(request), organisation_id=organisation_id, version=version_sent(request))
+    except Outdated:
+        messages.error(request, _("Önskemålet ändrades sedan du öppnade sidan, och är kvar. Läs det en gång till."))
+    else:
+        if ended:
+            messages.success(request, done)
+        else:
+            messages.info(request, _("Önskemålet var redan avslutat."))
     return redirect(_HERE, organisation_id)
 
 
@@ -117,7 +133,10 @@ def wish_context(request: HttpRequest, head: OrganisationHead, holds: Holding) -
     """What `administration/customisation_wish.html` shows on an organisation's page."""
     verifies, administers = Action.VERIFY_CUSTOMISATION in head.rights, Action.CREATE_ORGANISATION in head.rights
     own = [head.id]
+    # Read before the wish, as where it is written.
+    version = configuration.wish_version(head.id)
     return {
+        "wish_version": version,
         "wish": query.wish_of(actor=actor_of(request), organisation_id=head.id),
         "wish_url": reverse("customisation_request", args=own) if verifies else "",
         "wish_close_url": reverse("customisation_request_close", args=own) if administers else "",

@@ -39,7 +39,7 @@ from issuance.web.administration.around import (
 from issuance.web.administration.card_drawing import drawing
 from issuance.web.administration.customisation_forms import CustomisationChoiceForm, CustomisationForm
 from issuance.web.administration.customisation_requests import wish_context
-from issuance.web.administration.editing import answered, initial
+from issuance.web.administration.editing import answered, initial, version_sent
 from issuance.web.administration.frames import organisation_page
 from issuance.web.administration.history import TEMPLATE as HISTORY
 from issuance.web.administration.history import history_context
@@ -47,7 +47,6 @@ from siths_portal.lib.errors import Conflict, Invalid
 from siths_portal.lib.ids import id_of
 
 _FORM = "administration/form.html"
-_LARGEST = 2**31 - 1
 _NONE = UUID(int=0)
 _LEAD = gettext_lazy(
     "Be först kortleverantören lägga upp kortanpassningen. Det görs utanför portalen. Leverantören svarar med kortanpassnings-id "
@@ -97,7 +96,7 @@ def customisation(request: HttpRequest, customisation_id: UUID) -> HttpResponse:
     refusal, status = "", 200
     if request.method == "POST":
         demand(found.may_verify)
-        seen = configuration.Seen(_number(request.POST.get("version", "")), request.POST.get("logotyp", ""))
+        seen = configuration.Seen(version_sent(request), request.POST.get("logotyp", ""))
         try:
             configuration.verify_customisation(actor=actor, customisation_id=customisation_id, seen=seen)
         except Conflict as error:
@@ -116,11 +115,6 @@ def customisation(request: HttpRequest, customisation_id: UUID) -> HttpResponse:
         "first_url": first_url(request, fragment="organisationer"),
     }
     return _page(request, "administration/customisation.html", found, context, here="customisation", status=status)
-
-
-def _number(text: str) -> int:
-    """The version that was sent; one that no row has for what is none."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 11 and int(text) <= _LARGEST else 0
 
 
 def _shown(found: CustomisationFacts) -> dict[str, Any]:
@@ -248,14 +242,20 @@ def customisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRespon
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
     demand(Action.CREATE_ORGANISATION in head.rights)
+    # Read before the wish: what is written between the two is told of as later, never taken for seen.
+    version = configuration.wish_version(organisation_id)
     wish = wishes.wish_of(actor=actor, organisation_id=organisation_id)
     form, made, status = answered(
         request,
         partial(CustomisationForm, suppliers=authn.suppliers(), new=True),
         lambda given: configuration.register_customisation(
-            actor=actor, organisation_id=organisation_id, customisation_id=given["customisation_id"], **_data(given)
+            actor=actor,
+            organisation_id=organisation_id,
+            customisation_id=given["customisation_id"],
+            wish_version=given["version"],
+            **_data(given),
         ),
-        first=lambda: {"name": head.name, "back_text": wish.back_text if wish else ""},
+        first=lambda: {"name": head.name, "back_text": wish.back_text if wish else "", "version": version},
     )
     if made is not None:
         messages.success(request, _("Kortanpassningen är upplagd."))

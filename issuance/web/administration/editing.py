@@ -15,6 +15,9 @@ from issuance.web.administration.around import actor_of
 from siths_portal.lib.errors import Conflict, Invalid
 from siths_portal.lib.forms import Form
 
+LARGEST_VERSION = 2**31 - 1
+"""What the column of a version holds."""
+
 _NO_VERSION = 0
 """No row has it: a form without its version is told what stands now."""
 
@@ -27,7 +30,7 @@ class EditForm(Form):
 
     columns: ClassVar[Mapping[str, str]] = {}
 
-    version = forms.IntegerField(required=False, min_value=0, max_value=2**31 - 1, widget=forms.HiddenInput())
+    version = forms.IntegerField(required=False, min_value=0, max_value=LARGEST_VERSION, widget=forms.HiddenInput())
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -56,12 +59,19 @@ class EditForm(Form):
         for field, column in self.columns.items():
             if field not in self.fields or column not in first or column not in error.now:
                 continue
-            now, typed = self.as_typed(column, error.now[column]), data.get(self.add_prefix(field), "")
+            # Browsers send lines with CRLF, whatever ends they were shown with.
+            now, typed = self.as_typed(column, error.now[column]), data.get(self.add_prefix(field), "").replace("\r\n", "\n")
             if typed == self.as_typed(column, first[column]):
                 data[self.add_prefix(field)] = now
             elif typed != now:
                 self.add_error(field, _("Nu står det: {now}").format(now=change_words.value(column, error.now[column], names)))
         self.add_error(None, error.message)
+
+
+def version_sent(request: HttpRequest) -> int:
+    """The version that a form of buttons alone sent; one that no row has for what is none."""
+    text = request.POST.get("version", "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 11 and int(text) <= LARGEST_VERSION else _NO_VERSION
 
 
 def initial(form: type[EditForm], row: object) -> dict[str, Any]:
