@@ -98,10 +98,15 @@ def _statement() -> _Statement:
     return _Statement()
 
 
+def current(grants: QuerySet[RoleGrant], *, now: dt.datetime | None = None) -> QuerySet[RoleGrant]:
+    """Those that have not ended: in force, or still to begin."""
+    return grants.filter(Q(valid_to=None) | Q(valid_to__gt=now or clock.now()))
+
+
 def in_force(grants: QuerySet[RoleGrant], *, now: dt.datetime | None = None) -> QuerySet[RoleGrant]:
     """Those that have begun and not ended at this moment."""
     now = now or clock.now()
-    return grants.filter(Q(valid_to=None) | Q(valid_to__gt=now), valid_from__lte=now)
+    return current(grants, now=now).filter(valid_from__lte=now)
 
 
 def valid_posts(*, today: dt.date | None = None) -> QuerySet[Post]:
@@ -110,9 +115,9 @@ def valid_posts(*, today: dt.date | None = None) -> QuerySet[Post]:
 
 
 def awake_by_person(person_ids: Sequence[UUID]) -> dict[UUID, list[RoleGrant]]:
-    """By person the roles that hold now, the oldest first; who has none is left out. One query."""
+    """By person the roles that hold now or will, the oldest first; who has none is left out. One query."""
     found: dict[UUID, list[RoleGrant]] = {}
-    for grant in with_post(in_force(RoleGrant.objects.filter(person__in=person_ids))).order_by("valid_from"):
+    for grant in with_post(current(RoleGrant.objects.filter(person__in=person_ids))).order_by("valid_from"):
         found.setdefault(grant.person_id, []).append(grant)
     return found
 

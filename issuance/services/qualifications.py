@@ -11,8 +11,7 @@ from django.db import transaction
 from issuance.authz import Action, Actor, Role, ScopedQuerySet, policy
 from issuance.domain.qualifications import QualificationKind
 from issuance.models import Event, Person, Qualification, RoleGrant
-from issuance.services.actors import scope_path_of
-from issuance.services.role_assignment import current
+from issuance.services.actors import current, scope_path_of
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
 

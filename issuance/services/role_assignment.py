@@ -10,7 +10,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 
 from authn import service as authn
 from issuance.authz import Action, Actor, Role, ScopedQuerySet, policy
@@ -18,7 +18,7 @@ from issuance.authz.roles import AREA_ROLES, GLOBAL_ROLES
 from issuance.models import Event, IssuingArea, Organisation, Person, RoleGrant
 from issuance.services import _transactions
 from issuance.services._holding import hold_organisations
-from issuance.services.actors import actor_of_person, scope_path_of, valid_posts, with_post
+from issuance.services.actors import actor_of_person, current, scope_path_of, valid_posts, with_post
 from issuance.services.configuration import Change, Outdated
 from issuance.services.subjects import subject_ref
 from siths_portal.lib import clock
@@ -190,11 +190,6 @@ def end_roles(*, actor: Actor, grant_ids: Sequence[UUID]) -> list[RoleGrant]:
     for grant in going:
         _record(actor, "role.ended", grant, **_held(grant))
     return grants
-
-
-def current(grants: Any) -> Any:
-    """Those of a queryset of grants that have not ended: in force, or still to begin."""
-    return grants.filter(Q(valid_to=None) | Q(valid_to__gt=clock.now()))
 
 
 def last_day_of(grant: RoleGrant) -> dt.date | None:

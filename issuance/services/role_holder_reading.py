@@ -17,8 +17,8 @@ from issuance.domain.ids import same_hsa_id
 from issuance.models import Event, Organisation, Person, PersonIdentifier, PersonScope, Post, RoleGrant
 from issuance.ports import DirectoryPost, PersonKey, StaffDirectory
 from issuance.services import ended_roles
+from issuance.services.actors import current
 from issuance.services.people import new_post, remember_post
-from issuance.services.role_assignment import current
 from siths_portal.lib import clock, metrics, ports
 from siths_portal.lib.errors import Refused, Unavailable
 

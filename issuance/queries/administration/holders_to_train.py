@@ -14,7 +14,7 @@ from issuance.queries.administration import paging, qualifications, role_reach
 from issuance.queries.administration.qualifications import KindLine, StandingView
 from issuance.queries.administration.role_holders import MOST, RoleTold, roles_told
 from issuance.services import actors
-from issuance.services.role_assignment import current
+from issuance.services.actors import current
 from siths_portal.lib import clock
 
 _NOBODY = UUID(int=0)
@@ -59,13 +59,13 @@ def count_lacking(*, actor: Actor, area_id: UUID) -> int:
 
 
 def _people(actor: Actor, area_id: UUID | None, due: Q) -> QuerySet[Person]:
-    """Holders of roles that issue now, who are below the actor and of whom `due` says of `first_due` that they lack a kind."""
+    """Holders of roles that issue, now or later, who are below the actor and lack a kind, as `due` says of `first_due`."""
     mine = RoleGrant.objects.filter(role_reach.in_reach(actor), person=OuterRef("pk"), role__in=_QUALIFIED)
     if area_id is not None:
         mine = mine.filter(Q(area=area_id) | Q(organisation__area=area_id))
     beyond = current(RoleGrant.objects.filter(role_reach.not_below(actor), person=OuterRef("pk")))
     people = Person.objects.visible_to(actor, Action.ASSIGN_ROLE).exclude(pk=actor.person_id or _NOBODY)
-    people = people.filter(Exists(actors.with_post(actors.in_force(mine)))).exclude(Exists(beyond))
+    people = people.filter(Exists(actors.with_post(current(mine)))).exclude(Exists(beyond))
     return people.alias(first_due=qualifications.first_due()).filter(due)
 
 

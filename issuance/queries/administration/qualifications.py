@@ -62,7 +62,7 @@ class StandingView:
     """How a holder of a role that issues stands: `kind` and `text` for a tag, `last_day` on which he may issue.
 
     That day lies `grace_days` after the one on which a training or person check, or the time to have it recorded, was over.
-    `missing`: a kind was never recorded, so that what is due is no renewal.
+    `missing`: a kind was never recorded, so that what is due is no renewal. `begins`: the role's first day while it is to come.
     """
 
     kind: str
@@ -71,6 +71,7 @@ class StandingView:
     last_day: dt.date | None
     grace_days: int
     missing: bool
+    begins: dt.date | None
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def of_person(*, actor: Actor, person_id: UUID) -> QualificationsView:
     """The records of a person whom the actor may see for assigning roles."""
     rows = list(Qualification.objects.filter(person=person_id).order_by("-passed_on", "-recorded_at"))
     held = _newest(rows)
-    grants = list(actors.with_post(actors.in_force(RoleGrant.objects.filter(person=person_id))))
+    grants = list(actors.with_post(actors.current(RoleGrant.objects.filter(person=person_id))))
     who = officers.names(actor, {row.recorded_by_ref for row in rows})
     newest = {(one.kind, one.passed_on) for one in held}
     records = tuple(
@@ -131,7 +132,7 @@ def lines(held: Sequence[Held]) -> tuple[KindLine, ...]:
 
 
 def standing(held: Sequence[Held], since: dt.date | None) -> StandingView | None:
-    """How somebody stands whose first issuing role began on `since`; None where no role issues."""
+    """How somebody stands whose first issuing role began on `since` or will; None where no role issues."""
     if since is None:
         return None
     limits = actors.limits()
@@ -141,7 +142,8 @@ def standing(held: Sequence[Held], since: dt.date | None) -> StandingView | None
     if missing and code is Standing.DUE:
         text = _NEVER_HAD
     last_day = rules.last_day(held, role_since=since, limits=limits)
-    return StandingView(kind, gettext(text), code.value, last_day, limits.grace_days, missing)
+    begins = since if since > clock.today() else None
+    return StandingView(kind, gettext(text), code.value, last_day, limits.grace_days, missing, begins)
 
 
 def first_due() -> Least:

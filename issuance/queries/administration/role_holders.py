@@ -19,7 +19,7 @@ from issuance.queries.administration.paging import Order
 from issuance.queries.administration.qualifications import KindLine, StandingView
 from issuance.queries.role_places import place_of
 from issuance.services import actors
-from issuance.services.role_assignment import current
+from issuance.services.actors import current
 from issuance.services.subjects import subject_ref
 from siths_portal.lib import clock
 
@@ -202,7 +202,7 @@ def _shown(actor: Actor, people: QuerySet[Person], shown: Shown) -> QuerySet[Per
     if shown == Shown.RESTING:
         return people.filter(pk__in=resting)
     limits, today = actors.limits(), clock.today()
-    issuing = actors.with_post(actors.in_force(RoleGrant.objects.filter(person=OuterRef("pk"), role__in=_QUALIFIED)))
+    issuing = actors.with_post(current(RoleGrant.objects.filter(person=OuterRef("pk"), role__in=_QUALIFIED)))
     people = people.alias(first_due=qualifications.first_due())
     if shown == Shown.FOLLOW_UP:
         soon = today + dt.timedelta(days=limits.soon_days)
