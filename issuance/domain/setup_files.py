@@ -43,6 +43,11 @@ class Shape:
         """The first row."""
         return [column.heading for column in self.columns]
 
+    @property
+    def help_line(self) -> list[str]:
+        """The second row of a CSV template, which has no sheet of help. An import leaves out this one and no other."""
+        return [f"{'# ' if index == 0 else ''}{column.help}" for index, column in enumerate(self.columns)]
+
     def heading(self, field: str) -> str:
         """What a field's column is called; the field itself where it has none."""
         return next((column.heading for column in self.columns if column.field == field), field)

@@ -3,11 +3,14 @@
 import csv
 import io
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 
 _ROWS_AT_A_TIME = 500
 _BEGINS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
+_ARMED = re.compile(r"[\s']*[=+\-@]")
+"""Also behind apostrophes of its own: such a text gets one more, so that whoever takes off ours (`undone`) gets the text back."""
 
 
 def cell(value: object) -> str:
@@ -19,8 +22,13 @@ def cell(value: object) -> str:
     if isinstance(value, Decimal):
         return format(value, "f").replace(".", ",")
     text = str(value)
-    armed = text.startswith(_BEGINS_FORMULA) or text.lstrip().startswith(_BEGINS_FORMULA[:4])
+    armed = text.startswith(_BEGINS_FORMULA) or _ARMED.match(text)
     return f"'{text}".replace("\0", "") if armed else text.replace("\0", "")
+
+
+def undone(text: str) -> str:
+    """The text of a cell of ours that comes back, without the apostrophe that `cell` set before it."""
+    return text[1:] if text.startswith("'") and _ARMED.match(text) else text
 
 
 def build(header: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:

@@ -18,6 +18,7 @@ from typing import NoReturn
 import structlog
 from django.conf import settings
 
+from siths_portal.lib import csv_files
 from siths_portal.lib.errors import Invalid
 from siths_portal.lib.sheet_child import Unreadable
 
@@ -33,7 +34,6 @@ _TWO = threading.BoundedSemaphore(2)
 """At most two workbooks of a process are read at a time, so that many uploads at once cost time and not memory (S36)."""
 
 _ZIP = b"PK\x03\x04"
-_ARMED = ("=", "+", "-", "@")
 REFUSED: Mapping[str, str] = {
     "empty-file": "Filen är tom. Välj en annan.",
     "too-large": f"Filen är för stor. Högst {MAX_BYTES // 1024 // 1024} MB tas emot.",
@@ -77,7 +77,7 @@ def is_workbook(content: bytes) -> bool:
 
 
 def read(content: bytes, *, field: str, skipped: str = "") -> list[Table]:
-    """The tables of an XLSX or CSV file, without sheets called `skipped` and lines that begin with #.
+    """The tables of an XLSX or CSV file, without sheets called `skipped`. Whatever a line begins with, it is there.
 
     Raises Invalid at `field` for a file that is not what it should be, or too large.
     """
@@ -89,8 +89,7 @@ def read(content: bytes, *, field: str, skipped: str = "") -> list[Table]:
         found = _workbook(content, skipped) if is_workbook(content) else [Table("", tuple(_csv_lines(content)))]
     except Unreadable as error:
         _refuse(str(error), field)
-    tables = [Table(table.name, tuple(line for line in table.lines if not line.cells[0].startswith("#"))) for table in found]
-    return [table for table in tables if table.lines]
+    return [table for table in found if table.lines]
 
 
 def _refuse(code: str, field: str) -> NoReturn:
@@ -135,8 +134,7 @@ def _line(number: int, cells: Iterable[str], odd: Mapping[int, str]) -> Line:
 
 def _plain(text: str) -> str:
     """A cell's text as one composed line, without the apostrophe by which our own files disarm it (`csv_files.cell`)."""
-    text = unicodedata.normalize("NFC", " ".join(text.split()))
-    return text[1:] if text.startswith("'") and text[1:].lstrip().startswith(_ARMED) else text
+    return csv_files.undone(unicodedata.normalize("NFC", " ".join(text.split())))
 
 
 def _csv_lines(content: bytes) -> Iterator[Line]:

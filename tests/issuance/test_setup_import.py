@@ -404,7 +404,7 @@ class TestFiles:
             ("Kontorets namn;Fakturakommentar;Utgivningsområde;\r\na;b;c;d\r\n", "rows"),
             ("Kontorets namn;Fakturakommentar;Fakturakommentar\r\na;b;c\r\n", "column-twice"),
             ("Fakturakommentar\r\na\r\n", "column-missing"),
-            ("Kontorets namn;Fakturakommentar;Utgivningsområde\r\n# hjälp\r\n", "no-rows"),
+            ("Kontorets namn;Fakturakommentar;Utgivningsområde\r\n;;\r\n", "no-rows"),
         ):
             if code == "rows":
                 plan = kept(actor, content.encode())[1]
@@ -449,16 +449,32 @@ class TestExport:
         configuration.set_subscription_fee(actor=SETUP, organisation_id=world.city.id, charged=True, valid_from=clock.now())
         address = OfficeAddress("Borås", "Enhet", "Gatan 1", "501 80", "Borås")
         configuration.create_office(actor=SETUP, area_id=world.area.id, name="-Kontor", invoice_comment="=B", address=address)
+        for name, comment in (("#1 Mottagningen", "# 1"), ("'-Kontor", "''=B"), ("# Kontor", "'=B")):
+            configuration.create_office(actor=SETUP, area_id=world.area.id, name=name, invoice_comment=comment)
         world.officer(world.clinic, Role.DEPUTY_ISSUER)
         found = {kind: setup_files.rows(actor=actor, area_id=world.area.id, kind=kind) for kind in Kind}
         assert {kind.value: len(rows) for kind, rows in found.items()} == {
-            "organisationer": 5, "kontor": 3, "rollinnehavare": 3,
+            "organisationer": 5, "kontor": 6, "rollinnehavare": 3,
         }  # fmt: skip
         sheets = [Sheet(SHAPES[kind].title, SHAPES[kind].headings, rows) for kind, rows in found.items()]
         files = [workbooks.build(sheets), *(csv_files.build(sheet.header, sheet.rows) for sheet in sheets)]
         for file in files:
             plan = kept(actor, file)[1]
             assert (errors(plan), plan.nothing) == ([], True)
+
+    def test_a_name_that_begins_with_a_number_sign_is_made(self, world: Any) -> None:
+        """Of all rows that begin so, the template's own line of help alone is none."""
+        shape, actor = SHAPES[Kind.OFFICES], issuer(world)
+        row = ["#1 Mottagningen", "# 1", "Regionen"]
+        carried_out(actor, csv_files.build(shape.headings, [shape.help_line, row]))
+        assert Office.objects.get(invoice_comment="# 1").name == "#1 Mottagningen"
+        turned = csv_files.build(shape.headings[2::-1], [shape.help_line[2::-1], row[::-1]])
+        assert [line.outcome for line in kept(actor, turned)[1].lines] == [Outcome.SAME]
+        told = kept(actor, csv_files.build(shape.headings, [["# att göra"], row]))[1]
+        assert [line.outcome for line in told.lines] == [Outcome.WRONG, Outcome.SAME]
+        for helped in SHAPES.values():
+            with pytest.raises(Invalid, match="no-rows"):
+                setup_import.keep(actor=actor, content=csv_files.build(helped.headings, [helped.help_line]))
 
     def test_protected_holders_and_others_roles_are_not_in_it(self, world: Any) -> None:
         world.officer(world.clinic, Role.READER)

@@ -44,6 +44,11 @@ def test_no_text_cell_ever_begins_a_formula(texts):
     assert not any(cell.lstrip().startswith(("=", "+", "-", "@")) for cell in row)
 
 
+@given(st.text(st.sampled_from("'=+-@ a"), max_size=6))
+def test_a_cell_that_comes_back_is_the_text_it_was(text):
+    assert csv_files.undone(csv_files.cell(text)) == text
+
+
 def test_a_long_file_is_streamed_in_pieces_and_is_the_same_file() -> None:
     rows = [[number, f"=rad {number}"] for number in range(1200)]
     asked: list[int] = []

@@ -127,8 +127,9 @@ def test_cells_are_read_as_text_and_what_is_odd_is_told() -> None:
         5591234567, 2.5, 1e20, True, dt.date(2026, 11, 25), _DAY, _DAY.replace(hour=8), dt.time(8),
         "=1+1", "#N/A", " å\n b ", None, "-1", None,
     ]  # fmt: skip
-    (table,) = tables.read(workbook(row, [], ["# inte"], ["x" * 40_000, "a\u202eb"]), field="file")
-    first, last = table.lines
+    (table,) = tables.read(workbook(row, [], ["#1 A"], ["x" * 40_000, "a\u202eb"]), field="file")
+    first, numbered, last = table.lines
+    assert numbered.cells == ("#1 A",)
     assert table.name == "Kontor"
     assert first.cells == ("5591234567", "2.5", "", "Ja", "2026-11-25", "2026-11-25", "", "", "", "", "å b", "", "-1")
     assert {index: message.split(".")[0] for index, message in first.odd.items()} == {

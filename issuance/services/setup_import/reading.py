@@ -63,7 +63,14 @@ def _rows(table: Table) -> tuple[Kind, list[Row]]:
     where = f"Bladet {table.name}: " if table.name else ""
     kind = _kind(head, where)
     columns = _columns(kind, head, where)
-    return kind, [_row(kind, table, line, columns) for line in lines]
+    return kind, [_row(kind, table, line, columns) for line in lines if not _is_help(kind, line, columns)]
+
+
+def _is_help(kind: Kind, line: Line, columns: Sequence[Column]) -> bool:
+    """True for the template's own line of help, also with columns moved or taken away. Nothing else is a comment (ADR 0242)."""
+    shape = SHAPES[kind]
+    helps = dict(zip(shape.columns, shape.help_line, strict=True))
+    return list(line.cells) == [helps[column] for column in columns]
 
 
 def _kind(head: Line, where: str) -> Kind:

@@ -39,8 +39,7 @@ def setup_template_csv(request: HttpRequest, kind: str) -> HttpResponse:
     """One table to fill in; its second line is help and is not read. Raises NotFound, Forbidden."""
     setup_import.require_setting_up(actor_of(request))
     shape = SHAPES[_kind(kind)]
-    help_line = [f"{'# ' if index == 0 else ''}{column.help}" for index, column in enumerate(shape.columns)]
-    content = csv_files.build(shape.headings, [help_line])
+    content = csv_files.build(shape.headings, [shape.help_line])
     return attachment(content, media_type=_CSV_TYPE, filename=f"mall {shape.title.lower()}.csv")
 
 
