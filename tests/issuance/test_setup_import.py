@@ -387,10 +387,26 @@ class TestRows:
             costs.append(len(queries))
         assert costs[0] == costs[1] <= 12
 
-    def test_more_than_is_done_at_once_is_said(self, world: Any) -> None:
+    def test_a_file_with_more_than_is_done_at_once_is_refused_as_a_whole(self, world: Any) -> None:
+        actor = issuer(world)
         rows = [{**OFFICE, "name": f"Kontor {n}"} for n in range(1001)]
-        plan = kept(issuer(world), csv(Kind.OFFICES, *rows))[1]
-        assert errors(plan) == [(1002, "name", "Högst 1000 nya rader tas emot åt gången. Dela upp filen från den här raden.")]
+        with pytest.raises(Invalid) as refused:
+            setup_import.keep(actor=actor, content=csv(Kind.OFFICES, *rows))
+        said = (
+            "Filen har 1\u00a0001 nya rader. Högst 1\u00a0000 nya rader läses in åt gången. "
+            "Dela upp den i flera filer, med de översta organisationerna i den första."
+        )
+        assert (refused.value.code, refused.value.fields) == ("too-many-new", {"file": [said]})
+        assert not SetupImport.objects.exists()
+        there = configuration.create_office(actor=SETUP, area_id=world.area.id, name="Kontor 0", invoice_comment="B")
+        row, plan = kept(actor, csv(Kind.OFFICES, *rows))  # what is there already is not counted
+        assert (plan.counts["offices"], plan.counts["same"], plan.too_long, plan.wrong) == (1000, 1, "", False)
+        configuration.close_office(actor=SETUP, office_id=there.pk)
+        plan = setup_import.planned(actor=actor, row=row)
+        assert (plan.too_long, errors(plan)) == (said, [])
+        with pytest.raises(Invalid, match="too-many-new"):
+            setup_import.carry_out(actor=actor, import_id=row.pk, sha256=plan.sha256)
+        assert Office.objects.filter(name="Kontor 1").count() == 0
 
 
 class TestFiles:

@@ -114,6 +114,22 @@ class TestTheWalk:
             assert said in text_of(answer)
         assert not SetupImport.objects.exists()
 
+    def test_how_much_is_done_at_once_is_said_before_and_at_the_file(self, world: Any) -> None:
+        client = issuer(world)
+        assert "Högst 2 MB, och högst 1 000 nya rader åt gången." in text_of(client.get(START))
+        rows = [{**OFFICE, "name": f"Kontor {n}"} for n in range(1001)]
+        answer = send(client, csv(Kind.OFFICES, *rows))
+        assert answer.status_code == 422
+        assert "Filen har 1 001 nya rader." in text_of(answer)
+        there = configuration.create_office(actor=SETUP, area_id=world.area.id, name="Kontor 0", invoice_comment="B")
+        address = send(client, csv(Kind.OFFICES, *rows))["Location"]
+        configuration.close_office(actor=SETUP, office_id=there.pk)
+        page = client.get(address)
+        assert "Filen har 1 001 nya rader." in text_of(page)
+        assert ">Läs in</button>" not in page.content.decode()
+        answer = client.post(address, {"plan": page.context["plan"].sha256})
+        assert (answer.status_code, Office.objects.filter(name="Kontor 1").exists()) == (422, False)
+
     def test_a_long_file_is_looked_at_within_few_queries(self, world: Any) -> None:
         client = issuer(world)
         post = world.post(world.clinic).hsa_id

@@ -10,10 +10,11 @@ from issuance.services.setup_import.imports import (
     planned,
     require_setting_up,
 )
-from issuance.services.setup_import.lines import Line, Outcome, Plan
+from issuance.services.setup_import.lines import MAX_NEW, Line, Outcome, Plan, grouped
 from issuance.services.setup_import.plan_organisations import customisation_word
 
 __all__ = [
+    "MAX_NEW",
     "Line",
     "Outcome",
     "Plan",
@@ -21,6 +22,7 @@ __all__ = [
     "carry_out",
     "customisation_word",
     "give_up",
+    "grouped",
     "keep",
     "may_set_up",
     "own",

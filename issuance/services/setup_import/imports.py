@@ -17,7 +17,7 @@ from issuance.services import catalogue_reading, role_assignment
 from issuance.services.configuration import NewOrganisation, link_organisations, lock_tree, make_office, make_organisations
 from issuance.services.setup_import import known, planning
 from issuance.services.setup_import.lines import Line, OfficeStep, OrganisationStep, Plan, RoleStep
-from issuance.services.setup_import.reading import Row, rows_of
+from issuance.services.setup_import.reading import FIELD, Row, rows_of
 from siths_portal.lib import clock, tables
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
@@ -55,15 +55,22 @@ def keep(*, actor: Actor, content: bytes) -> SetupImport:
     """Reads a file and keeps its rows for SETUP_IMPORT_HOURS, for the actor alone. Nothing of it is in force.
 
     Role holders whom the portal does not know are asked for in the catalogue. Raises Forbidden, Invalid at `file` for a file that
-    cannot be taken, Unavailable, Refused.
+    cannot be taken or has more to do than is done at once, Unavailable, Refused.
     """
     require_setting_up(actor)
     rows = rows_of(content)
     unseen = known.unseen_posts(actor, rows)
     if unseen:
         catalogue_reading.read_posts(actor=actor, hsa_ids=unseen[:ASKED_AT_ONCE])
+    _require_short(planning.plan(actor, rows))
     with transaction.atomic(durable=True):
         return _keep(actor, content, rows)
+
+
+def _require_short(plan: Plan) -> None:
+    """Passes for what is done at once. Raises Invalid at the file."""
+    if plan.too_long:
+        raise Invalid("too-many-new", plan.too_long, fields={FIELD: [plan.too_long]})
 
 
 def _keep(actor: Actor, content: bytes, rows: Sequence[Row]) -> SetupImport:
@@ -111,6 +118,7 @@ def carry_out(*, actor: Actor, import_id: UUID, sha256: str) -> SetupImport:
     plan = planned(actor=actor, row=row)
     if plan.sha256 != sha256:
         raise Stale
+    _require_short(plan)
     if plan.wrong or plan.nothing:
         message = "Rätta raderna i filen och läs in den på nytt." if plan.wrong else "Allt i filen finns redan."
         raise Invalid("rows-wrong" if plan.wrong else "nothing-to-do", message)

@@ -15,7 +15,15 @@ from issuance.services.setup_import.reading import Row
 from siths_portal.lib.errors import DomainError
 
 ENDED = "är avslutad. Återuppta den på dess egen sida först."
+MAX_NEW = 1000
+"""Rows that are carried out at once, in one transaction that changes of the tree wait for."""
+
 MISSING = "finns inte, eller så ligger det utanför din behörighet. Kontrollera värdet."
+
+
+def grouped(count: int) -> str:
+    """A count with no-break spaces between thousands."""
+    return f"{count:,}".replace(",", "\u00a0")
 
 
 class Outcome(StrEnum):
@@ -130,6 +138,17 @@ class Plan:
     def nothing(self) -> bool:
         """Whether all of it is there already."""
         return all(line.outcome is Outcome.SAME for line in self.lines)
+
+    @property
+    def too_long(self) -> str:
+        """What is said of a file with more to do than is done at once, whose rows are not to blame; empty for any other."""
+        new = self.number(lambda line: line.step is not None)
+        if new <= MAX_NEW:
+            return ""
+        return (
+            f"Filen har {grouped(new)} nya rader. Högst {grouped(MAX_NEW)} nya rader läses in åt gången. "
+            "Dela upp den i flera filer, med de översta organisationerna i den första."
+        )
 
     @property
     def gives_roles(self) -> bool:

@@ -3,14 +3,11 @@
 from collections.abc import Sequence
 
 from issuance.authz import Actor
-from issuance.domain.setup_files import SHAPES, Kind
+from issuance.domain.setup_files import Kind
 from issuance.services.setup_import import plan_offices, plan_organisations, plan_roles
 from issuance.services.setup_import.known import known
 from issuance.services.setup_import.lines import Line, Outcome, Plan
 from issuance.services.setup_import.reading import Row
-
-MAX_NEW = 1000
-"""Rows that are carried out at once, in one transaction that changes of the tree wait for."""
 
 
 def plan(actor: Actor, rows: Sequence[Row]) -> Plan:
@@ -21,12 +18,6 @@ def plan(actor: Actor, rows: Sequence[Row]) -> Plan:
     order = plan_organisations.plan(of[Kind.ORGANISATIONS], there)
     plan_offices.plan(of[Kind.OFFICES], there)
     plan_roles.plan(of[Kind.ROLES], there, actor)
-    changing = [line for line in lines if line.step is not None]
-    for line in changing[MAX_NEW : MAX_NEW + 1]:
-        line.refuse(
-            SHAPES[line.row.kind].columns[0].field,
-            f"Högst {MAX_NEW} nya rader tas emot åt gången. Dela upp filen från den här raden.",
-        )
     return Plan(lines, [line for line in order if line.outcome is Outcome.MAKE])
 
 

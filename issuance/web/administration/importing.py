@@ -48,8 +48,11 @@ class UploadForm(Form):
 
     file = forms.FileField(
         label=gettext_lazy("Fil"),
-        help_text=gettext_lazy("Excel-arbetsbok (.xlsx) med ett eller flera blad, eller CSV med en tabell. Högst %(size)d MB.")
-        % {"size": tables.MAX_BYTES // 1024 // 1024},
+        help_text=gettext_lazy(
+            "Excel-arbetsbok (.xlsx) med ett eller flera blad, eller CSV med en tabell. "
+            "Högst %(size)d MB, och högst %(rows)s nya rader åt gången."
+        )
+        % {"size": tables.MAX_BYTES // 1024 // 1024, "rows": setup_import.grouped(setup_import.MAX_NEW)},
         error_messages={
             "required": gettext_lazy("Välj en fil att läsa in."),
             "empty": gettext_lazy("Filen är tom. Välj en annan."),
