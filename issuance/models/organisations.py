@@ -125,6 +125,32 @@ class SubscriptionFee(models.Model):
         constraints = [models.UniqueConstraint(fields=["organisation", "valid_from"], name="issuance_fee_one_at_a_time")]
 
 
+class FormerPlace(models.Model):
+    """Where an organisation stood until a moment: in which area and below which top organisation, itself if it was one.
+
+    Of a moment the first row with a later `until` holds; after the last one the organisation's own row does (ADR 0257).
+    """
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+", db_index=False)
+    area = models.ForeignKey(IssuingArea, on_delete=models.PROTECT, related_name="+")
+    top = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+")
+    until = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["organisation", "until"], name="issuance_former_place")]
+
+
+class FormerIssuer(models.Model):
+    """Which organisation issued in an area, and paid for it, until a moment: read as `FormerPlace` is."""
+
+    area = models.ForeignKey(IssuingArea, on_delete=models.PROTECT, related_name="+", db_index=False)
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="+")
+    until = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["area", "until"], name="issuance_former_issuer")]
+
+
 class Office(models.Model):
     """Kontor: chosen at each order, steers the invoice line. The address is given only where bundles are received."""
 

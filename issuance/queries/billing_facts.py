@@ -3,38 +3,53 @@
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import F, OuterRef, QuerySet, Subquery, UUIDField
+from django.db.models.functions import Coalesce
 
 from issuance.authz import Action, Actor, policy
-from issuance.models import Article, CardOrder, Event, IssuingArea, Office, Organisation
+from issuance.models import Article, CardOrder, Event, FormerIssuer, FormerPlace, IssuingArea, Office, Organisation
 from siths_portal.lib import feeds
 
 _SUBSCRIPTIONS = """
     WITH fee AS (
         SELECT DISTINCT ON (organisation_id) organisation_id, charged FROM issuance_subscriptionfee
         WHERE valid_from < %(at)s ORDER BY organisation_id, valid_from DESC
-    ), top AS (
-        SELECT o.id, o.name, o.scope_path, a.issuing_organisation_id AS party_id
-        FROM issuance_organisation o
-        JOIN issuance_issuingarea a ON a.id = o.area_id AND a.issuing_organisation_id IS NOT NULL
-        JOIN fee ON fee.organisation_id = o.id AND fee.charged
-        WHERE o.parent_id IS NULL AND (%(party)s::uuid IS NULL OR a.issuing_organisation_id = %(party)s)
+    ), former_place AS (
+        SELECT DISTINCT ON (organisation_id) organisation_id, area_id, top_id FROM issuance_formerplace
+        WHERE until >= %(at)s ORDER BY organisation_id, until, id
+    ), former_issuer AS (
+        SELECT DISTINCT ON (area_id) area_id, organisation_id FROM issuance_formerissuer
+        WHERE until >= %(at)s ORDER BY area_id, until, id
     ), placed AS (
-        SELECT id, '/' || split_part(scope_path, '/', 2) || '/' || split_part(scope_path, '/', 3) || '/' AS top_path
-        FROM issuance_organisation
+        SELECT o.id, COALESCE(former.top_id, above.id) AS top_id, COALESCE(former.area_id, o.area_id) AS area_id
+        FROM issuance_organisation o
+        JOIN issuance_organisation above
+            ON above.scope_path = '/' || split_part(o.scope_path, '/', 2) || '/' || split_part(o.scope_path, '/', 3) || '/'
+        LEFT JOIN former_place former ON former.organisation_id = o.id
+    ), issuer AS (
+        SELECT a.id AS area_id, COALESCE(former.organisation_id, a.issuing_organisation_id) AS party_id
+        FROM issuance_issuingarea a LEFT JOIN former_issuer former ON former.area_id = a.id
+    ), top AS (
+        SELECT o.id, o.name, issuer.party_id
+        FROM placed
+        JOIN issuance_organisation o ON o.id = placed.id
+        JOIN issuer ON issuer.area_id = placed.area_id AND issuer.party_id IS NOT NULL
+        JOIN fee ON fee.organisation_id = o.id AND fee.charged
+        WHERE placed.top_id = placed.id AND (%(party)s::uuid IS NULL OR issuer.party_id = %(party)s)
     ), holder AS (
-        SELECT DISTINCT placed.top_path, c.person_id
+        SELECT DISTINCT placed.top_id, c.person_id
         FROM issuance_eid e
         JOIN issuance_carrier c ON c.id = e.carrier_id AND c.kind IN ('ordinary_card', 'reserve_card')
         JOIN placed ON placed.id = e.organisation_id
-        JOIN top ON top.scope_path = placed.top_path
+        JOIN top ON top.id = placed.top_id
         WHERE e.activated_at < %(at)s AND e.valid_to >= %(at)s AND (e.ended_at IS NULL OR e.ended_at >= %(at)s)
     )
     SELECT top.party_id, top.id, top.name, count(*)
-    FROM holder JOIN top ON top.scope_path = holder.top_path
+    FROM holder JOIN top ON top.id = holder.top_id
     GROUP BY top.party_id, top.id, top.name
     ORDER BY top.party_id, top.name, top.id
 """
@@ -105,18 +120,21 @@ class ArticleView:
 
 
 def billable_facts(after: feeds.Cursor, *, limit: int) -> list[BillableFact]:
-    """At most `limit` sent cards beyond `after`, in feed order and below the horizon: none is ever skipped."""
+    """At most `limit` sent cards beyond `after`, in feed order and below the horizon: none is ever skipped.
+
+    Its party is who issued, when the card was sent, in the area where the organisation stood then (ADR 0257).
+    """
     events = list(feeds.after(Event.objects.filter(action="order.sent"), after)[:limit])
-    orders = CardOrder.objects.select_related("organisation__area").in_bulk([event.subject_ref for event in events])
+    orders = _with_party(CardOrder.objects.all()).in_bulk([event.subject_ref for event in events])
     found = {str(order_id): order for order_id, order in orders.items()}
     facts = []
     for event in events:
         order = found[event.subject_ref]
-        party_id = order.organisation.area.issuing_organisation_id
+        party_id = order.party_id
         if order.sent_at is None:
             raise LookupError(f"order {order.id} was reported sent and has no moment of it")
         if party_id is None:  # submit_order refuses it, so the area was changed since
-            raise LookupError(f"issuing area {order.organisation.area_id} has no issuing organisation to charge")
+            raise LookupError(f"the issuing area of order {order.id} has no issuing organisation to charge")
         facts.append(
             BillableFact(
                 cursor=feeds.cursor_of(event),
@@ -134,6 +152,22 @@ def billable_facts(after: feeds.Cursor, *, limit: int) -> list[BillableFact]:
     return facts
 
 
+def _with_party(orders: QuerySet[CardOrder]) -> QuerySet[Any]:
+    """Orders with `party_id`, who is to pay for what was sent at `sent_at`; None where nobody issues."""
+    place = FormerPlace.objects.filter(organisation=OuterRef("organisation"), until__gt=OuterRef("sent_at"))
+    issuer = FormerIssuer.objects.filter(area=OuterRef("area_then"), until__gt=OuterRef("sent_at"))
+    issues_now = IssuingArea.objects.filter(pk=OuterRef("area_then")).values("issuing_organisation")
+    return orders.annotate(
+        area_then=Coalesce(
+            Subquery(place.order_by("until", "id").values("area")[:1]), F("organisation__area"), output_field=UUIDField()
+        ),
+    ).annotate(
+        party_id=Coalesce(
+            Subquery(issuer.order_by("until", "id").values("organisation")[:1]), Subquery(issues_now), output_field=UUIDField()
+        ),
+    )
+
+
 def sent_card_count(start: dt.datetime, end: dt.datetime) -> int:
     """Orders that suppliers reported sent in [start, end), counted on the orders themselves and not on their events."""
     return CardOrder.objects.filter(sent_at__gte=start, sent_at__lt=end).count()
@@ -143,8 +177,9 @@ def subscription_counts(at: dt.datetime, party_id: UUID | None = None) -> list[S
     """Persons with at least one e-legitimation that was valid just before `at`, the end of the period that is charged.
 
     What begins at `at` is not counted yet, what ends at it still is: activation, expiry, revocation and the fee alike
-    (ADR 0037). Counted for each organisation with a fee; a sub-organisation's with its top organisation's. Mobile eIDs and
-    test cards do not count. One statement over the status history; with `party_id` over that party's organisations alone.
+    (ADR 0037); tree, area and payer are those of that instant too (ADR 0257). Counted for each organisation with a fee; a
+    sub-organisation's with its top organisation's. Mobile eIDs and test cards do not count. One statement over the status
+    history; with `party_id` over that party's organisations alone.
     """
     with connection.cursor() as cursor:
         cursor.execute(_SUBSCRIPTIONS, {"at": at, "party": party_id})

@@ -11,7 +11,7 @@ from billing.service import load_demo_prices, previewed_line, reconcile, run_mon
 from issuance.ports import PersonRegister, StaffDirectory
 from siths_portal.lib import clock, ports
 from tests.issuance.outside import Outside
-from tests.issuance.test_billing_facts import active, charge, sent
+from tests.issuance.test_billing_facts import active, charge, move, sent
 from tests.issuance.world import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -41,6 +41,7 @@ def test_from_a_sent_card_to_an_invoice(world, tmp_path):
 
     month = Month.of(clock.now())
     with clock.moved_to(month.end + dt.timedelta(hours=30)):
+        move(world.city, area=world.stranger.area_id)  # the month that is over stays the old party's
         result = run_month(month, actor_ref="user:test", issue=True)
         assert [check.number for check in reconcile(month) if not check.ok] == []
         assert previewed_line(order.id) is None, "invoiced"

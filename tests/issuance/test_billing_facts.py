@@ -1,15 +1,28 @@
 """The door for billing: a feed that never skips, subscriptions at a moment by the status history."""
 
 import datetime as dt
+import importlib
 from typing import Any
 from uuid import UUID
 
 import psycopg2
 import pytest
+from django.apps import apps
 from django.db import connection
 
 from issuance import service
-from issuance.models import CardOrder, Carrier, Eid, Event, Organisation, Post
+from issuance.models import (
+    CardOrder,
+    Carrier,
+    Eid,
+    Event,
+    FormerIssuer,
+    FormerPlace,
+    IssuingArea,
+    Organisation,
+    Post,
+    SubscriptionFee,
+)
 from issuance.services import _steps, configuration
 from issuance.services.people import PersonScope
 from siths_portal.lib import clock, feeds
@@ -19,6 +32,10 @@ T = dt.datetime(2026, 10, 31, 23, tzinfo=dt.UTC)  # midnight to 1 November in St
 HOUR = dt.timedelta(hours=1)
 TICK = dt.timedelta(microseconds=1)
 LONG_AGO = T - dt.timedelta(days=400)
+FORMER: tuple[tuple[Any, tuple[str, ...]], ...] = (
+    (FormerPlace, ("organisation", "area", "top", "until")),
+    (FormerIssuer, ("area", "organisation", "until")),
+)
 
 
 def sent(order: CardOrder) -> None:
@@ -56,6 +73,21 @@ def active(post: Post, *, organisation: Organisation | None = None, **changes: A
 
 def charge(organisation: Organisation, *, charged: bool = True, since: dt.datetime = LONG_AGO) -> None:
     configuration.set_subscription_fee(actor=SETUP, organisation_id=organisation.id, charged=charged, valid_from=since)
+
+
+def move(organisation: Organisation, *, parent: Organisation | None = None, area: UUID | None = None) -> None:
+    configuration.move_organisation(
+        actor=SETUP, organisation_id=organisation.id, parent_id=parent.id if parent else None, area_id=area
+    )
+
+
+def issue(organisation: Organisation) -> None:
+    """Makes the organisation its area's issuer."""
+    area = IssuingArea.objects.get(pk=organisation.area_id)
+    configuration.edit_area(
+        actor=SETUP, area_id=area.pk, version=area.version, name=area.name, invoice_reference=area.invoice_reference,
+        issuing_organisation_id=organisation.id,
+    )  # fmt: skip
 
 
 def persons(at: dt.datetime = T) -> dict[UUID, int]:
@@ -119,6 +151,17 @@ class TestFeed:
         october, november = starts[:2], starts[1:]
         assert october[0] <= fact.occurred_at < october[1] == T
         assert (service.sent_card_count(*october), service.sent_card_count(*november)) == (1, 0)
+
+    def test_who_paid_for_the_organisation_when_its_card_was_sent_pays(self, world: Any, django_assert_num_queries: Any) -> None:
+        """Moved away, and another issuer in the area, before the feed is read; what is sent later is the new party's."""
+        early, late = (world.order(world.post(world.clinic)) for _ in range(2))
+        sent(early)
+        issue(world.city)
+        move(world.clinic, area=world.stranger.area_id)
+        sent(late)
+        with django_assert_num_queries(2):
+            facts = service.billable_facts(feeds.START, limit=10)
+        assert [(fact.order_id, fact.party_id) for fact in facts] == [(early.id, world.region.id), (late.id, world.stranger.id)]
 
     def test_the_number_of_queries_does_not_grow(self, world: Any, django_assert_num_queries: Any) -> None:
         for _ in range(4):
@@ -203,6 +246,78 @@ class TestSubscriptions:
         charge(world.city, since=T + HOUR)
         assert persons(T + HOUR) == {world.region.id: 1}
         assert persons(T + HOUR + TICK) == {world.city.id: 1, world.region.id: 1}
+
+    def test_a_month_that_is_over_is_the_old_partys_after_a_move(self, world: Any) -> None:
+        """A move of the next month changes tree and payer from then on, however often it is moved."""
+        charge(world.city)
+        active(world.post(world.city))
+        active(world.post(world.organisation("Skolan", "TST2120001561-1", "2120001561", area=world.area, parent=world.city)))
+        move(world.city, area=world.stranger.area_id)
+        between = clock.now()
+        move(world.city, area=world.area.id)
+        move(world.city, area=world.stranger.area_id)
+        payers = [[(each.party_id, each.persons) for each in service.subscription_counts(at)] for at in (T, between, clock.now())]
+        assert payers == [[(world.region.id, 2)], [(world.stranger.id, 2)], [(world.stranger.id, 2)]]
+        assert [len(service.subscription_counts(T, each.id)) for each in (world.region, world.stranger)] == [1, 0]
+
+    def test_a_month_that_is_over_is_counted_by_its_tree(self, world: Any) -> None:
+        for organisation in (world.region, world.city):
+            charge(organisation)
+            active(world.post(organisation))
+        active(world.post(world.clinic))
+        move(world.clinic, parent=world.city)
+        assert persons(T) == {world.region.id: 2, world.city.id: 1}
+        assert persons(clock.now()) == {world.region.id: 1, world.city.id: 2}
+        charge(world.clinic, since=T - HOUR)  # as if it had been a top organisation: it was none
+        assert persons(T) == {world.region.id: 2, world.city.id: 1}
+
+    def test_a_month_that_is_over_is_the_old_issuers_to_pay(self, world: Any) -> None:
+        charge(world.city)
+        active(world.post(world.city))
+        issue(world.city)
+        (then,), (now,) = (service.subscription_counts(at) for at in (T, clock.now()))
+        assert [(each.party_id, each.direct) for each in (then, now)] == [(world.region.id, False), (world.city.id, True)]
+
+    def test_a_fee_ends_below_another_organisation_and_does_not_come_back(self, world: Any) -> None:
+        charge(world.city)
+        active(world.post(world.city))
+        move(world.city, parent=world.region)
+        assert persons(clock.now()) == {}
+        move(world.city, area=world.area.id)
+        assert persons(T) == {world.city.id: 1}
+        assert persons(clock.now() + dt.timedelta(days=400)) == {}
+        charge(world.city, since=clock.now())
+        assert persons(clock.now() + HOUR) == {world.city.id: 1}
+
+    def test_events_from_before_tell_the_same(self, world: Any) -> None:
+        """Places and issuers that the migration reads out of events are those that the services keep."""
+        charge(world.city)
+        moments = iter(T + number * HOUR for number in range(1, 10))
+        world.organisation("Skolan", "TST2120001561-1", "2120001561", area=world.area, parent=world.city)
+        Organisation.objects.update(created_at=LONG_AGO)
+        for step in (
+            lambda: move(world.city, area=world.stranger.area_id),
+            lambda: move(world.clinic, parent=world.city),
+            lambda: move(world.city, parent=world.stranger),
+            lambda: move(world.city, area=world.area.id),
+            lambda: issue(world.city),
+            lambda: issue(world.region),
+            lambda: move(world.clinic, parent=world.region),
+        ):
+            with clock.moved_to(next(moments)):
+                step()
+        charge(world.clinic, since=clock.now() - HOUR)
+        kept = [list(model.objects.order_by("until").values_list(*names)) for model, names in FORMER]
+        assert [len(rows) for rows in kept] == [10, 2]
+        for model, _names in FORMER:
+            model.objects.all().delete()
+        migration = importlib.import_module("issuance.migrations.0027_former_places")
+        with clock.moved_to(clock.now() + dt.timedelta(days=1)):
+            migration.fill(apps, None)
+        read = [list(model.objects.order_by("until").values_list(*names)) for model, names in FORMER]
+        assert [sorted(map(str, rows)) for rows in read] == [sorted(map(str, rows)) for rows in kept]
+        ended = SubscriptionFee.objects.filter(organisation=world.clinic).order_by("valid_from")
+        assert [fee.charged for fee in ended] == [True, False]
 
     def test_one_statement(self, world: Any, django_assert_num_queries: Any) -> None:
         with django_assert_num_queries(1):

@@ -564,10 +564,18 @@ class TestMoving:
         told = self.consequences(admin(world), world.clinic, f"area:{world.stranger.area_id}")
         text = text_of(told)
         for expected in (
-            "faktureras Annan region, inte Regionen", "1 koppling till ett kontor försvinner",
+            "faktureras Annan region, inte Regionen", "månader som är slut faktureras som förut",
+            "1 koppling till ett kontor försvinner",
             "Ingen, kort kan inte beställas i stället för Kort (samma som organisationen ovanför)", "egen organisation i området",
         ):  # fmt: skip
             assert expected in text, expected
+
+    def test_below_another_organisation_tells_that_its_own_fee_ends(self, world: Any) -> None:
+        fee = {"actor": SETUP, "organisation_id": world.city.id, "valid_from": clock.now()}
+        target = f"organisation:{world.region.id}"
+        assert "avgift upphör" not in text_of(self.consequences(admin(world), world.city, target))
+        configuration.set_subscription_fee(**fee, charged=True)
+        assert "Dess egen abonnemangsavgift upphör i dag" in text_of(self.consequences(admin(world), world.city, target))
 
     def test_places_out_of_reach_are_neither_found_nor_taken(self, world: Any) -> None:
         client, address = issuer(world), at("organisation_move", world.clinic)
@@ -631,7 +639,7 @@ class TestHistory:
 
     def test_an_areas_history_names_its_issuer(self, world: Any) -> None:
         text = text_of(admin(world).get(at("area_history", world.area)))
-        assert "Varje organisation och kontor har sin egen historik" in text
+        assert "med själva utgivningsområdet och dess ansvariga utgivare" in text
         assert "Utgivande organisation: från – → till Regionen" in text
 
     def test_what_was_done_to_offices_for_an_organisation_stands_in_its_history_too(self, world: Any) -> None:

@@ -9,7 +9,7 @@ from django.db.models import Q
 from issuance.authz import Action, Actor, policy
 from issuance.models import IssuingArea, Organisation, OrganisationOffice, PersonScope, RoleGrant
 from issuance.queries import event_words, officers, words
-from issuance.queries.administration.organisations import Customisation, customisation_of, described
+from issuance.queries.administration.organisations import Customisation, customisation_of, described, fees_of
 from issuance.queries.administration.places import paths_above
 from issuance.services.configuration import require_movable
 from issuance.services.order_checks import effective_customisations
@@ -69,6 +69,7 @@ class Consequences:
     customisation_after: Customisation
     becomes_top: bool
     becomes_sub: bool
+    fee_ends: bool
 
 
 def places(*, actor: Actor, organisation_id: UUID, text: str) -> list[Place]:
@@ -105,6 +106,7 @@ def consequences(*, actor: Actor, organisation_id: UUID, target: str) -> Consequ
     names = officers.names(actor, {f"user:{each.person_id}" for each in (*loses[:NAMED], *gains[:NAMED])})
     inside = Organisation.objects.filter(scope_path__startswith=moved.scope_path)
     other_area = area.id != moved.area_id
+    becomes_sub = isinstance(row, Organisation) and moved.parent_id is None
     return Consequences(
         target=place,
         version=moved.version,
@@ -122,7 +124,8 @@ def consequences(*, actor: Actor, organisation_id: UUID, target: str) -> Consequ
         customisation_before=customisation_of(moved),
         customisation_after=_customisation_after(moved, row),
         becomes_top=isinstance(row, IssuingArea) and moved.parent_id is not None,
-        becomes_sub=isinstance(row, Organisation) and moved.parent_id is None,
+        becomes_sub=becomes_sub,
+        fee_ends=becomes_sub and any(fee.charged and fee.state != "past" for fee in fees_of(moved.id)),
     )
 
 

@@ -18,6 +18,11 @@ def child_path(above: IssuingArea | Organisation, organisation: Organisation) ->
     return f"{above.scope_path}{segment('o', organisation.id)}/"
 
 
+def top_path(path: str) -> str:
+    """The scope path of the top organisation above the one with this path, its own if it is at the top."""
+    return "/".join(path.split("/")[:3]) + "/"
+
+
 def require_room(length: int) -> None:
     """Passes if a scope path of this length can be kept. Raises Conflict."""
     if length > (Organisation._meta.get_field("scope_path").max_length or 0):

@@ -5,7 +5,7 @@ from uuid import UUID
 from django.db import transaction
 
 from issuance.authz import Action, Actor, policy
-from issuance.models import IssuingArea, Organisation
+from issuance.models import FormerIssuer, IssuingArea, Organisation
 from issuance.services.configuration._editing import edit, insert, line, record, refused_as
 from issuance.services.configuration._tree import segment
 from siths_portal.lib import clock
@@ -38,16 +38,21 @@ def edit_area(
 ) -> IssuingArea:
     """Changes an area that was read at `version`. Its issuer is one of its own top organisations, and once chosen never none.
 
+    Who issued and paid until now is kept for the months that are over (ADR 0257).
+
     Raises NotFound, Forbidden, Invalid, Outdated, Conflict if the name is taken.
     """
     rows = IssuingArea.objects.select_for_update(of=("self",), no_key=True)
     area = policy.get(actor, Action.CREATE_ORGANISATION, rows, area_id)
     name, invoice_reference = _values(name, invoice_reference)
     changes = {"name": name, "invoice_reference": invoice_reference, "issuing_organisation_id": issuing_organisation_id}
-    if issuing_organisation_id != area.issuing_organisation_id:
+    issuer = area.issuing_organisation_id
+    if issuing_organisation_id != issuer:
         _require_issuer(area, issuing_organisation_id)
     with refused_as(*_TAKEN, field="name"):
         edit(area, version=version, changes=changes, actor=actor, action="area.changed")
+    if issuer is not None and issuer != issuing_organisation_id:
+        FormerIssuer.objects.create(area=area, organisation_id=issuer, until=clock.now())
     return area
 
 

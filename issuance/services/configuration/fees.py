@@ -47,7 +47,8 @@ def set_first_fee(*, actor: Actor, organisation: Organisation, charged: bool) ->
 
 
 def end_fee(*, actor: Actor, organisation: Organisation) -> None:
-    """Ends the fee of an organisation that is ended in the caller's transaction: from today on, and whatever was to come."""
+    """Ends the fee of an organisation that is ended, or comes below another, in the caller's transaction: from today on, and
+    whatever was to come."""
     today = clock.today()
     holds = SubscriptionFee.objects.filter(organisation=organisation, valid_from__lt=clock.start_of_day(today + _DAY))
     last = holds.order_by("-valid_from").first()

@@ -7,9 +7,10 @@ from django.db.models import Max, Value
 from django.db.models.functions import Concat, Length, Substr
 
 from issuance.authz import Action, Actor, policy
-from issuance.models import Event, IssuingArea, Organisation, OrganisationOffice
+from issuance.models import Event, FormerPlace, IssuingArea, Organisation, OrganisationOffice
 from issuance.services.configuration._editing import Outdated, as_fact, changes_since, record
-from issuance.services.configuration._tree import child_path, lock_tree, require_room
+from issuance.services.configuration._tree import child_path, lock_tree, require_room, top_path
+from issuance.services.configuration.fees import end_fee
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict
 
@@ -21,7 +22,8 @@ def move_organisation(
     """Moves an organisation, read at `version`, with everything below it to another parent, or to the top of an area.
 
     The administration moves anything anywhere; who may make sub-organisations at both ends moves one between them within its
-    area. To another area offices do not come along. Where it is already nothing changes.
+    area. To another area offices do not come along, and to below another organisation no fee of its own (ADR 0257). Where it is
+    already nothing changes.
 
     Raises NotFound, Forbidden, Outdated, Conflict if it would come below itself, or issues in the area that it would leave.
     """
@@ -40,6 +42,9 @@ def move_organisation(
     after = {"parent_id": parent_id, "area_id": area_after, "scope_path": path}
     if area_after != moved.area_id:
         disconnect_offices(moved, actor)
+    if moved.parent_id is None and parent_id is not None:
+        end_fee(actor=actor, organisation=moved)
+    _keep_places(moved, area_after, path)
     _rewrite_paths(moved.scope_path, path, area_after)
     Organisation.objects.filter(pk=moved.pk).update(parent=parent_id, version=moved.version + 1)
     changed = [name for name in after if after[name] != before[name]]
@@ -69,6 +74,19 @@ def _target(actor: Actor, moved: Organisation, parent_id: UUID | None, area_id: 
     if parent.area_id != moved.area_id:
         policy.require_global(actor, Action.CREATE_ORGANISATION)
     return parent
+
+
+def _keep_places(moved: Organisation, area_id: UUID, path: str) -> None:
+    """Notes where everything that moves stood until now, if what billing counts by becomes another."""
+    before, after = top_path(moved.scope_path), top_path(path)
+    if before == after and moved.area_id == area_id:
+        return
+    top = moved.id if before == moved.scope_path else Organisation.objects.values_list("pk", flat=True).get(scope_path=before)
+    below = Organisation.objects.filter(scope_path__startswith=moved.scope_path).order_by("pk").values_list("pk", flat=True)
+    until = clock.now()
+    FormerPlace.objects.bulk_create(
+        FormerPlace(organisation_id=pk, area_id=moved.area_id, top_id=top, until=until) for pk in below
+    )
 
 
 def _rewrite_paths(before: str, after: str, area_id: UUID) -> None:
