@@ -80,15 +80,6 @@ _SYSTEM: Mapping[str, str] = {
     "system:register-reading": _("Systemet: läsning i katalog och personregister"),
     "system:role-ended": _("Systemet: handläggarens roll har upphört"),
 }
-_STATES: Mapping[str, str] = {
-    "ordered": _("Beställd"),
-    "sent": _("Skickat"),
-    "activated_unsigned": _("Aktiverad, underskrift saknas"),
-    "active": _("Aktiv"),
-    "revoked": _("Spärrad"),
-    "expired": _("Utgången"),
-    "cancelled": _("Avbruten"),
-}
 _FIELDS: Mapping[str, str] = {
     "given_names": _("förnamn"),
     "given_name_in_use": _("tilltalsnamn"),
@@ -130,8 +121,8 @@ def facts_of(facts: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """Labels and values of those facts of an event that people read; ids and what the event's name says already are left out."""
     found = []
     before, after = facts.get("from"), facts.get("to")
-    if before and before != after and before in _STATES:
-        change = f"{words.said(_STATES, before)} → {words.said(_STATES, str(after))}"
+    if before and before != after and before in words.STATE:
+        change = f"{words.said(words.STATE, before)} → {words.said(words.STATE, str(after))}"
         found.append((gettext("Status"), change))
     found += plain(facts)
     found += [(label, f"{earlier} → {later}") for label, earlier, later in changes(facts)]

@@ -23,6 +23,17 @@ CARD_KIND: Mapping[str, str] = {
     "test_card": _("Testkort"),
     "mobile_eid": _("Mobil"),
 }
+STATE: Mapping[str, str] = {
+    "ordered": _("Beställd"),
+    "sent": _("Skickat"),
+    "activated_unsigned": _("Aktiverad – underskrift saknas"),
+    "active": _("Aktiv"),
+    "revoked": _("Spärrad"),
+    "expired": _("Utgången"),
+    "cancelled": _("Avbruten"),
+}
+"""How a card or a SITHS eID stands, in the words of `components/tag.html`."""
+
 ORDER_STATE: Mapping[str, str] = {
     OrderState.QUEUED: _("I kö till kortleverantören"),
     OrderState.ACCEPTED: _("Mottagen av kortleverantören"),

@@ -17,8 +17,8 @@ from issuance.models import Eid, Event, Office, Organisation, Person, PersonScop
 from issuance.queries.administration import holders
 from issuance.queries.administration.holders import STATUSES, Choice
 from issuance.queries.administration.paging import Order
+from issuance.queries.words import STATE
 from issuance.services import configuration
-from issuance.web.administration.holders import STATUS
 from siths_portal.lib import clock
 from tests.issuance.world import SETUP
 from tests.portal import portal_client
@@ -171,7 +171,7 @@ class TestFilters:
         assert {row.status for row in everybody} == {"ordered", "sent", "activated_unsigned"}
         for status in STATUSES:
             assert {row.status for row in holders.holders(choice=Choice(status), **arguments).rows} <= {status}
-        assert set(STATUS) == set(STATUSES)
+        assert set(STATE) == set(STATUSES)
 
     def test_office(self, world: Any) -> None:
         other: Office = configuration.create_office(actor=SETUP, area_id=world.area.id, name="Kontor B", invoice_comment="B")

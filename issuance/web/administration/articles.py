@@ -92,8 +92,8 @@ def _facts(found: ArticleFacts) -> Iterator[dict[str, Any]]:
     yield from _made(found)
     yield row(_("Leverans"), _("REK") if found.registered_mail else _("Ordinarie"))
     yield row(_("Produktgeneration"), found.generation)
-    last = str(found.valid_to) if found.valid_to else _("tills vidare")
-    yield row(_("Gäller"), _("{first} till {last}").format(first=found.valid_from, last=last))
+    lasting = _("{first} till {last}") if found.valid_to else _("från {first}, tills vidare")
+    yield row(_("Gäller"), lasting.format(first=found.valid_from, last=found.valid_to))
     used = ngettext("{count} organisation", "{count} organisationer", found.orderable_in).format(count=found.orderable_in)
     yield row(_("Beställningsbar för"), used)
 

@@ -26,15 +26,6 @@ from siths_portal.lib.downloads import streamed_attachment
 from siths_portal.lib.errors import Invalid
 from siths_portal.lib.forms import Form
 
-STATUS = {
-    "ordered": _("Beställd"),
-    "sent": _("Skickad, ej aktiverad"),
-    "activated_unsigned": _("Aktiverad, underskrift saknas"),
-    "active": _("Aktiv"),
-    "revoked": _("Spärrad"),
-    "expired": _("Utgången"),
-    "cancelled": _("Avbruten"),
-}
 LONGEST = 1827
 _HERE = "organisation_holders"
 
@@ -45,7 +36,7 @@ class HoldersForm(Form):
     status = forms.ChoiceField(
         label=_("Status"),
         required=False,
-        choices=[("", _("Alla")), *STATUS.items()],
+        choices=[("", _("Alla")), *((code, _(words.STATE[code])) for code in holders.STATUSES)],
         error_messages={"invalid_choice": _("Välj en status i listan.")},
     )
     kontor = forms.ChoiceField(
@@ -129,7 +120,7 @@ def _asked(request: HttpRequest, organisation_id: UUID) -> tuple[OrganisationHea
 def _cells(rows: Iterable[HolderLine]) -> Iterator[tuple[str, ...]]:
     for row in rows:
         serial = words.card_serial(row.card_serial)  # in groups, so that a spreadsheet leaves it as it is
-        status, last = str(STATUS[row.status]), str(row.last_day or "")
+        status, last = words.said(words.STATE, row.status), str(row.last_day or "")
         yield (row.name, row.hsa_id, row.organisation, status, last, row.office, serial)
 
 

@@ -66,7 +66,7 @@ def _facts(area: places.Above, found: OfficeFacts, issuers: Sequence[str]) -> li
         row(_("Leveransadress"), ", ".join(found.address)),
     ]
     if found.closed_on:
-        rows.append(row(_("Stängt"), found.closed_on))
+        rows.append(row(_("Stängt"), str(found.closed_on)))
     return rows
 
 
