@@ -151,6 +151,8 @@ UPLOAD_MAX_BYTES = 5 * 1024 * 1024
 UPLOAD_MAX_REQUEST_BYTES = 32 * 1024 * 1024
 # Less than the threads of a process, so that slow uploads leave some to the pages.
 UPLOADS_AT_ONCE = env.int("UPLOADS_AT_ONCE", default=4)
+UPLOADS_PER_MINUTE = env.int("UPLOADS_PER_MINUTE", default=600)
+UPLOADS_PER_MINUTE_BY_PERSON = env.int("UPLOADS_PER_MINUTE_BY_PERSON", default=20)
 FILE_UPLOAD_HANDLERS = ["siths_portal.lib.uploads.BoundedUploadHandler"]
 
 SECURE_CONTENT_TYPE_NOSNIFF = True

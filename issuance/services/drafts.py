@@ -16,7 +16,7 @@ from issuance.authz import Action, Actor, policy
 from issuance.domain.drafts import DraftState, Step
 from issuance.models import CardOrder, Event, OrderDraft, Person, Photo, Post
 from issuance.queries import order_draft
-from issuance.services import order_checks, ordering, photos
+from issuance.services import order_checks, ordering, photos, uploads
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid, NotFound
 from siths_portal.lib.images import portrait
@@ -122,9 +122,10 @@ def put_photo(*, actor: Actor, draft_id: UUID, content: bytes) -> OrderDraft:
     """Hämta fotografi: the uploaded file becomes the draft's photo, not yet approved. A file that is refused changes nothing.
 
     It takes the place of any photo before, from whatever tab: what goes onto the card is the one that is approved. Raises
-    Invalid at `photo` (see `lib.images.portrait`), and what `_open` raises.
+    Invalid at `photo` (see `lib.images.portrait`), TooManyRequests, and what `_open` raises.
     """
     get(actor=actor, draft_id=draft_id)
+    uploads.spend(actor)
     made = portrait(content, field="photo")
     with transaction.atomic(durable=True):
         draft = _open(actor, draft_id)

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from issuance.authz import Action, Actor, policy
 from issuance.models import CertificateSearch, Event
-from issuance.services import handles
+from issuance.services import handles, uploads
 from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Forbidden
@@ -123,17 +123,19 @@ def carry_out_ca_state(*, actor: Actor, request_id: UUID) -> tuple[str, int]:
 
 
 def propose_ceremony(*, actor: Actor, content: bytes) -> UUID:
-    """Takes a ceremony file to be signed. Raises as `pki.ceremony_proposals.propose`, and Forbidden."""
+    """Takes a ceremony file to be signed. Raises as `pki.ceremony_proposals.propose`, Forbidden, TooManyRequests."""
     policy.require_global(actor, Action.DECIDE_PKI)
+    uploads.spend(actor)
     with transaction.atomic(durable=True):
         return pki.propose_ceremony(content, actor_ref=actor.ref)
 
 
 def sign_ceremony(*, actor: Actor, proposal_id: UUID, signature: bytes) -> str:
     """Registers an approver's signature, which proves itself, and returns the approver's name. Raises as
-    `pki.ceremony_proposals.register_signature`, and Forbidden.
+    `pki.ceremony_proposals.register_signature`, Forbidden, TooManyRequests.
     """
     policy.require_global(actor, Action.DECIDE_PKI)
+    uploads.spend(actor)
     with transaction.atomic(durable=True):
         return pki.register_ceremony_signature(proposal_id, signature, actor_ref=actor.ref)
 

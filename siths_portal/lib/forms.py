@@ -13,6 +13,8 @@ class Form(forms.Form):
     """A Django form whose errors stand in the error summary and at the field, in our words alone."""
 
     use_required_attribute = False
+    retry_after: int | None = None
+    """After how many seconds what a used up budget refused may be sent again, for `pages.told_when`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -22,6 +24,7 @@ class Form(forms.Form):
 
     def take(self, error: DomainError) -> None:
         """Puts a refusal of the domain onto the form: at the fields that it names, else on top."""
+        self.retry_after = getattr(error, "retry_after", None)
         known = {name: messages for name, messages in error.fields.items() if name in self.fields}
         for name, messages in known.items():
             for message in messages:

@@ -60,6 +60,13 @@ def error_page(request: HttpRequest, status: int, *, heading: str = "", message:
     return response
 
 
+def told_when(response: HttpResponse, seconds: int | None) -> HttpResponse:
+    """The page with the header that says when to try again, if that is known (RFC 9110 section 10.2.3)."""
+    if seconds:
+        response["Retry-After"] = str(seconds)
+    return response
+
+
 def _in_its_frame(request: HttpRequest, status: int, context: dict[str, object]) -> HttpResponse:
     """Inside the portal's frame for one who is logged in, plain for others and whenever session or database may be at fault."""
     if settings.FACE == "portal" and status < 500:
@@ -117,9 +124,7 @@ class ErrorPageMiddleware:
         """The page of `exception`, or None for what nobody foresaw, which Django logs and answers with 500."""
         if isinstance(exception, DomainError):
             response = error_page(request, exception.http_status, message=exception.message)
-            if isinstance(exception, TooManyRequests) and exception.retry_after:
-                response["Retry-After"] = str(exception.retry_after)
-            return response
+            return told_when(response, exception.retry_after if isinstance(exception, TooManyRequests) else None)
         if isinstance(exception, Http404):
             return error_page(request, 404)
         if isinstance(exception, BadRequest | SuspiciousOperation):

@@ -545,6 +545,19 @@ class TestPhotoStep:
         assert "Fotot har bytts" in text_of(clerk.page)
         assert not clerk.draft.photo_approved
 
+    def test_s47_a_spent_budget_of_photographs_keeps_the_draft(self, world: Any, settings: Any) -> None:
+        clerk = Clerk(world).until("foto", "610")
+        settings.UPLOADS_PER_MINUTE_BY_PERSON = 1
+        with clock.moved_to(clock.now()):
+            clerk.upload(picture(10))
+            before = clerk.draft.photo
+            clerk.page = clerk.client.post(
+                reverse("order_photo_upload", args=[clerk.draft.id]), {"file": SimpleUploadedFile("x.jpg", picture(20))}
+            )
+        assert (clerk.page.status_code, int(clerk.page["Retry-After"]) > 0) == (429, True)
+        assert "Försök igen om" in text_of(clerk.page)
+        assert clerk.draft.photo == before
+
     def test_a_refused_upload_names_no_file(self, world: Any, caplog: pytest.LogCaptureFixture) -> None:
         clerk = Clerk(world).until("foto", "610")
         clerk.page = clerk.client.post(

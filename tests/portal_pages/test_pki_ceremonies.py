@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
-from django.test import Client
+from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
@@ -115,7 +115,7 @@ def test_a_signature_that_no_longer_holds_is_told_since_the_command_refuses_all(
     assert "3 av 2 Underskrift gäller inte längre" in listed
 
 
-def test_what_is_no_ceremony_file_is_said_at_the_field(world: Any, people: list[Person], file: Path) -> None:
+def test_what_is_no_ceremony_file_is_said_at_the_field(world: Any, people: list[Person], file: Path, settings: Any) -> None:
     client = client_of(operator(world))
     past = file.read_text().replace("generation: 1}", "generation: 9}")
     for content, status, message in (
@@ -129,6 +129,9 @@ def test_what_is_no_ceremony_file_is_said_at_the_field(world: Any, people: list[
         assert answer.status_code == status, message
         assert text_of(answer).count(message) == 2, message  # in the summary and at the field
     assert "Välj ceremonifilen." in text_of(client.post(PROPOSE, {}))
+    settings.UPLOADS_PER_MINUTE_BY_PERSON = 0  # S47
+    answer = client.post(PROPOSE, upload("x.yaml", b"x"))
+    assert (answer.status_code, int(answer["Retry-After"]) > 0, text_of(answer).count("Försök igen om")) == (429, True, 2)
     assert not CeremonyProposal.objects.exists()
 
 
@@ -151,6 +154,9 @@ def test_what_is_no_signature_over_the_file_is_said_at_the_field(
         assert answer.status_code == status
         assert message in text_of(answer)
         assert "PRIVATE KEY" not in answer.content.decode()
+    with override_settings(UPLOADS_PER_MINUTE_BY_PERSON=0):
+        answer = client.post(f"{address}underskrift/", upload("a.p7s", signed))
+        assert (answer.status_code, int(answer["Retry-After"]) > 0) == (429, True)
     assert not CeremonySignature.objects.exists()
     assert client.post(f"{address}underskrift/", upload("a.p7s", signed)).status_code == 302
     again = client.post(f"{address}underskrift/", upload("a.p7s", signed))

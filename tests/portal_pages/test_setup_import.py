@@ -147,6 +147,36 @@ class TestTheWalk:
         assert len(queries) <= MOST_QUERIES + 2  # the event of who is shown has its savepoint
 
 
+class TestBudget:
+    """S47: how many files one person may send."""
+
+    def test_s47_a_spent_budget_of_files_says_when_to_try_again(self, world: Any, settings: Any) -> None:
+        settings.UPLOADS_PER_MINUTE_BY_PERSON = 2
+        client, other, moment = issuer(world), admin(world), clock.now()
+        with clock.moved_to(moment):
+            assert send(client, b"x").status_code == 422
+            assert send(client, csv(Kind.OFFICES, OFFICE)).status_code == 302
+            answer = send(client, csv(Kind.OFFICES, OFFICE))
+            wait = int(answer["Retry-After"])
+            assert answer.status_code == 429
+            assert 1 <= wait <= 61
+            told = re.search(
+                r"Så många filer tas inte emot på en minut. Inget har ändrats. Försök igen om (\S+)", text_of(answer)
+            )
+            assert told
+            assert told[1] in (str(wait), "en")
+            assert SetupImport.objects.count() == 1
+            assert send(other, csv(Kind.OFFICES, OFFICE)).status_code == 302, "another person's files are his own"
+            settings.UPLOADS_PER_MINUTE = 3
+            assert send(other, csv(Kind.OFFICES, OFFICE)).status_code == 429, "nor are more taken in all"
+        with clock.moved_to(moment + dt.timedelta(seconds=wait)):
+            assert send(client, csv(Kind.OFFICES, OFFICE)).status_code == 302
+
+    def test_s47_who_works_meets_none(self, settings: Any) -> None:
+        """200 files of a set-up in a quarter of an hour; a clerk's 50 photographs a day are far fewer."""
+        assert settings.UPLOADS_PER_MINUTE_BY_PERSON * 15 >= 200
+
+
 class TestFiles:
     """Templates and exports."""
 

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from issuance.authz import Action, Actor, policy
 from issuance.domain.setup_files import Format
 from issuance.models import Event, SetupImport
-from issuance.services import catalogue_reading, role_assignment
+from issuance.services import catalogue_reading, role_assignment, uploads
 from issuance.services.configuration import NewOrganisation, link_organisations, lock_tree, make_office, make_organisations
 from issuance.services.setup_import import known, planning
 from issuance.services.setup_import.lines import Line, OfficeStep, OrganisationStep, Plan, RoleStep
@@ -55,9 +55,10 @@ def keep(*, actor: Actor, content: bytes) -> SetupImport:
     """Reads a file and keeps its rows for SETUP_IMPORT_HOURS, for the actor alone. Nothing of it is in force.
 
     Role holders whom the portal does not know are asked for in the catalogue. Raises Forbidden, Invalid at `file` for a file that
-    cannot be taken or has more to do than is done at once, Unavailable, Refused.
+    cannot be taken or has more to do than is done at once, TooManyRequests, Unavailable, Refused.
     """
     require_setting_up(actor)
+    uploads.spend(actor)
     rows = rows_of(content)
     unseen = known.unseen_posts(actor, rows)
     if unseen:

@@ -23,8 +23,9 @@ from issuance.services.setup_import import Line, Outcome, Plan, Stale
 from issuance.web.administration.around import Crumb, actor_of, cursor, first_url, next_url, page, row
 from issuance.web.administration.role_frame import recent_login
 from siths_portal.lib import tables
-from siths_portal.lib.errors import Conflict, Forbidden, Invalid, Refused, Unavailable
+from siths_portal.lib.errors import Conflict, Forbidden, Invalid, Refused, TooManyRequests, Unavailable
 from siths_portal.lib.forms import Form
+from siths_portal.lib.pages import told_when
 
 PAGE = 50
 _TAGS = {Outcome.MAKE: "new", Outcome.CONNECT: "info", Outcome.SAME: "info", Outcome.WRONG: "failed"}
@@ -86,7 +87,7 @@ def setup_import_start(request: HttpRequest) -> HttpResponse:
             try:
                 made = setup_import.keep(actor=actor, content=form.cleaned_data["file"].read())
                 return redirect("setup_import_preview", made.id)
-            except (Invalid, Unavailable, Refused) as error:
+            except (Invalid, Unavailable, Refused, TooManyRequests) as error:
                 form.take(error)
                 status = error.http_status
     seen = areas.areas(actor=actor, order=paging.Order("namn"), after=cursor(request))
@@ -97,14 +98,9 @@ def setup_import_start(request: HttpRequest) -> HttpResponse:
         "next_url": next_url(request, seen.after, fragment="export"),
         "first_url": first_url(request, fragment="export"),
     }
-    return page(
-        request,
-        "administration/import/start.html",
-        context,
-        heading=_("Importera från fil"),
-        crumbs=[Crumb(_("Importera från fil"))],
-        status=status,
-    )
+    heading = _("Importera från fil")
+    answer = page(request, "administration/import/start.html", context, heading=heading, crumbs=[Crumb(heading)], status=status)
+    return told_when(answer, form.retry_after)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -19,7 +19,8 @@ from issuance.services.drafts import DraftChanged, DraftClosed, StepMissing
 from issuance.web.ordering.forms import ArticleForm, OfficeForm, OrganisationForm, PhotoForm, StepForm, UploadForm
 from issuance.web.ordering.page import FROM_REVIEW, Open, actor_of, address, changed_text, closed, opened, shown, to_carrier
 from issuance.web.ordering.summary import article_name
-from siths_portal.lib.errors import DomainError, Forbidden, Invalid, NotFound
+from siths_portal.lib.errors import DomainError, Forbidden, Invalid, NotFound, TooManyRequests
+from siths_portal.lib.pages import told_when
 
 Choices = Callable[[Open, StepForm | None], dict[str, Any]]
 Answer = Callable[[StepForm], OrderDraft]
@@ -160,12 +161,13 @@ def upload(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     """Hämta fotografi, then back to look at it. A GET, as after a log-in, goes back to the step."""
     if request.method != "POST":
         return redirect(address(Step.PHOTO, draft_id))
-    form = UploadForm(request.POST, request.FILES)
+    form, status = UploadForm(request.POST, request.FILES), Invalid.http_status
     if form.is_valid():
         try:
             drafts.put_photo(actor=actor_of(request), draft_id=draft_id, content=form.cleaned_data["file"].read())
-        except Invalid as error:
+        except (Invalid, TooManyRequests) as error:
             form.add_error("file", error.message)
+            form.retry_after, status = getattr(error, "retry_after", None), error.http_status
         except DraftClosed as error:
             return closed(request, error.draft)
         else:
@@ -175,7 +177,7 @@ def upload(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     page = opened(request, draft_id, Step.PHOTO)
     if isinstance(page, HttpResponse):
         return page
-    return shown(request, page, form, status=Invalid.http_status, **_photo(page, None) | {"upload": form})
+    return told_when(shown(request, page, form, status=status, **_photo(page, None) | {"upload": form}), form.retry_after)
 
 
 def _photo(page: Open, form: StepForm | None) -> dict[str, Any]:

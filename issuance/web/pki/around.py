@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from issuance.authz import Action, Actor, policy
-from siths_portal.lib.errors import Conflict, Forbidden, Invalid
+from siths_portal.lib.errors import Conflict, Forbidden, Invalid, TooManyRequests
 from siths_portal.lib.forms import Form
 
 TAB = "pki_authorities"
@@ -92,7 +92,7 @@ def tried[Made](form: Form, act: Callable[[], Made]) -> tuple[Made | None, int]:
         return None, Invalid.http_status
     try:
         return act(), DONE
-    except (Conflict, Forbidden, Invalid) as error:
+    except (Conflict, Forbidden, Invalid, TooManyRequests) as error:
         form.take(error)
         return None, error.http_status
 

@@ -123,6 +123,7 @@ class FileForm(Form):
 
     def take(self, error: DomainError) -> None:
         """Puts a refusal of the domain at the file."""
+        self.retry_after = getattr(error, "retry_after", None)
         self.add_error("file", error.message)
 
 

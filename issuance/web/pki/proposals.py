@@ -24,6 +24,7 @@ from issuance.web.pki.around import AT_ONCE, Link, actor_of, operators, page, ro
 from issuance.web.pki.ceremonies import PERFORMED, SECTION, SIGNED, event, file_name, prepared_tag, steps, yaml_file
 from issuance.web.pki.forms import CeremonyFileForm, SignatureForm
 from pki import service as pki
+from siths_portal.lib.pages import told_when
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -39,7 +40,7 @@ def propose(request: HttpRequest) -> HttpResponse:
         if made is not None:
             messages.success(request, _("Filen är inlagd. Nu kan godkännarna skriva under den."))
             return redirect("pki_proposal", made)
-    return page(request, "operators/propose.html", SECTION, {"form": form}, status=status)
+    return told_when(page(request, "operators/propose.html", SECTION, {"form": form}, status=status), form.retry_after)
 
 
 @require_safe
@@ -72,7 +73,7 @@ def sign(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
             messages.success(request, _("Underskriften av {name} stämmer och är sparad.").format(name=name))
             return redirect("pki_proposal", proposal_id)
     context = {"found": found, "form": form, "days": pki.APPROVAL_LIFETIME.days}
-    return page(request, "operators/sign.html", SECTION, context, status=status)
+    return told_when(page(request, "operators/sign.html", SECTION, context, status=status), form.retry_after)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

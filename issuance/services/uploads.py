@@ -1,0 +1,21 @@
+"""The budget of files that one person sends, which a person who works never meets (S47, ADR 0243)."""
+
+from django.conf import settings
+
+from issuance.authz import Actor
+from siths_portal.lib.budgets import MinuteBudget
+from siths_portal.lib.errors import TooManyRequests
+
+_FILES = MinuteBudget()
+
+
+def spend(actor: Actor) -> None:
+    """Passes if the actor may send one more file this minute, before anything of it is read; a file that is refused counts too.
+
+    Raises TooManyRequests, with the seconds after which there is room again.
+    """
+    if not _FILES.take(settings.UPLOADS_PER_MINUTE, key=actor.ref, most_of_key=settings.UPLOADS_PER_MINUTE_BY_PERSON):
+        wait = int(_FILES.left()) + 1
+        seconds = "en sekund" if wait == 1 else f"{wait} sekunder"
+        message = f"Så många filer tas inte emot på en minut. Inget har ändrats. Försök igen om {seconds}."
+        raise TooManyRequests("upload-budget", message, retry_after=wait, fields={"file": [message]})
