@@ -13,9 +13,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from issuance.authz import Actor, Role
-from issuance.models import CardCustomisation, Event, IssuingArea, Organisation, Person, RoleGrant, SubscriptionFee
+from issuance.models import CardCustomisation, Event, IssuingArea, Organisation, Person, Post, RoleGrant, SubscriptionFee
 from issuance.models.events import NAMING_AN_ORGANISATION
 from issuance.services import configuration
+from issuance.services.actors import with_post
 from issuance.services.configuration import OrganisationData
 from siths_portal.lib import clock
 from tests.issuance.test_qualifications import qualify
@@ -551,7 +552,65 @@ class TestMoving:
         person = Person.objects.get(pk=world.officer(world.region, Role.ID_ADMINISTRATOR).person_id)
         RoleGrant.objects.create(person=person, role=Role.ID_ADMINISTRATOR.value, organisation=world.city, valid_from=clock.now())
         told = self.consequences(issuer(world), world.clinic, f"organisation:{world.city.id}")
-        assert told.context["brings"].loses == told.context["brings"].gains == ()
+        assert told.context["brings"].loses.named == told.context["brings"].gains.named == ()
+
+    def test_roles_that_begin_to_rest_or_hold_again_in_another_area_are_told(self, world: Any) -> None:
+        """By the posts after the move: in what moves, in what is left, and in the area to which it comes."""
+
+        def role(name: str, place: Organisation, *posts: Organisation, protected: bool = False) -> None:
+            person = world.post(posts[0], surname=name, protected=protected).person
+            for other in posts[1:]:
+                hsa_id = f"TST2321000131-{uuid4().hex[:8].upper()}"
+                Post.objects.create(hsa_id=hsa_id, person=person, organisation=other, synced_at=clock.now())
+            RoleGrant.objects.create(person=person, role=Role.ID_ADMINISTRATOR.value, organisation=place, valid_from=clock.now())
+
+        region, city, clinic, stranger = world.region, world.city, world.clinic, world.stranger
+        role("Vilar-i-flyttad", clinic, region)
+        role("Vilar-i-gammal", city, clinic)
+        role("Dold", clinic, region, protected=True)
+        role("Vaknar", stranger, clinic)
+        role("Kvar-av-uppdrag-i-ny", clinic, region, stranger)
+        role("Kvar-av-uppdrag-i-gammal", city, clinic, region)
+        role("Foljer-med", clinic, clinic)
+        role("Vilade-redan", clinic, stranger)
+        role("Vilar-alltid", city, stranger)
+        told = self.consequences(admin(world), clinic, f"organisation:{stranger.id}")
+        brings, text = told.context["brings"], text_of(told)
+        assert sorted(each.who for each in brings.rests.named) == [
+            "Handläggare med skyddade personuppgifter", "Prov Vilar-i-flyttad", "Prov Vilar-i-gammal"
+        ]  # fmt: skip
+        assert sorted(each.who for each in brings.wakes.named) == ["Prov Vaknar", "Prov Vilade-redan"]
+        assert "Prov Vilar-i-gammal ID-administratör Staden" in text.split("Roller som börjar vila")[1]
+        assert "Dold" not in text
+        assert "en roll i organisationen själv, eller" not in text
+        configuration.move_organisation(actor=SETUP, organisation_id=clinic.id, parent_id=stranger.id)
+        awake = set(with_post(RoleGrant.objects.all()).values_list("person__surname", flat=True))
+        assert {"Vilar-i-flyttad", "Vilar-i-gammal", "Dold", "Vilar-alltid"}.isdisjoint(awake)
+        assert {"Vaknar", "Vilade-redan", "Foljer-med", "Kvar-av-uppdrag-i-ny", "Kvar-av-uppdrag-i-gammal"} <= awake
+
+    def test_within_an_area_no_role_begins_to_rest(self, world: Any) -> None:
+        world.officer(world.clinic)
+        text = text_of(self.consequences(issuer(world), world.clinic, f"organisation:{world.city.id}"))
+        assert "vila" not in text
+        assert "en roll i organisationen själv, eller en global roll, påverkas inte" in text
+
+    def test_the_receipt_text_from_above_that_changes_is_told(self, world: Any) -> None:
+        client, to_city = admin(world), f"organisation:{world.city.id}"
+
+        def write(organisation: Organisation) -> None:
+            configuration.set_receipt_text(actor=SETUP, organisation_id=organisation.id, regional_addition="Tillägg")
+
+        def said(target: str) -> str:
+            return text_of(self.consequences(client, world.clinic, target))
+
+        assert "Kvittenstexten" not in said(to_city)
+        write(world.city)
+        assert "Kvittenstexten från Staden börjar gälla. Organisationen har ingen egen." in said(to_city)
+        write(world.region)
+        assert "Kvittenstexten från Staden gäller i stället för den från Regionen." in said(to_city)
+        assert "Kvittenstexten från Regionen gäller inte längre." in said(f"area:{world.area.id}")
+        write(world.clinic)
+        assert "Kvittenstexten" not in said(to_city)
 
     def test_a_protected_officer_is_not_named(self, world: Any) -> None:
         officer = world.officer(world.region, Role.ID_ADMINISTRATOR)
@@ -605,14 +664,24 @@ class TestMoving:
         leaving = self.consequences(client, world.region, f"organisation:{world.city.id}")
         assert (leaving.status_code, "utgivande i sitt område" in text_of(leaving)) == (409, True)
 
-    def test_a_page_of_consequences_takes_few_queries(self, world: Any) -> None:
-        client = issuer(world)
+    @pytest.mark.parametrize("other_area", [False, True])
+    def test_a_page_of_consequences_takes_few_queries(self, world: Any, other_area: bool) -> None:
+        client = admin(world) if other_area else issuer(world)
+        target = f"organisation:{(world.stranger if other_area else world.city).id}"
+
+        def asked() -> int:
+            with CaptureQueriesContext(connection) as queries:
+                self.consequences(client, world.clinic, target)
+            return len(queries)
+
+        world.officer(world.region)
+        few = asked()
         for role in (Role.ID_ADMINISTRATOR, Role.READER, Role.REVOKER, Role.DEPUTY_ISSUER):
             world.officer(world.region, role)
             world.officer(world.city, role)
-        with CaptureQueriesContext(connection) as queries:
-            self.consequences(client, world.clinic, f"organisation:{world.city.id}")
-        assert len(queries) <= MOST_QUERIES
+            officer = world.officer(world.clinic, role)
+            Post.objects.filter(person=officer.person_id).update(organisation=world.region)
+        assert few == asked() <= MOST_QUERIES + 2 * other_area  # which asks for roles that rest and for offices
 
 
 class TestHistory:

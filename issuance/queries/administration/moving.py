@@ -9,8 +9,10 @@ from django.db.models import Q
 from issuance.authz import Action, Actor, policy
 from issuance.models import IssuingArea, Organisation, OrganisationOffice, PersonScope, RoleGrant
 from issuance.queries import event_words, officers, words
+from issuance.queries.administration import moving_roles
 from issuance.queries.administration.organisations import Customisation, customisation_of, described, fees_of
 from issuance.queries.administration.places import paths_above
+from issuance.services import receipt_content
 from issuance.services.configuration import require_movable
 from issuance.services.order_checks import effective_customisations
 from siths_portal.lib import clock
@@ -48,25 +50,38 @@ class Reacher:
 
 
 @dataclass(frozen=True)
+class Reachers:
+    """Those who are named, and how many `more` there are."""
+
+    named: tuple[Reacher, ...] = ()
+    more: int = 0
+
+
+@dataclass(frozen=True)
 class Consequences:
-    """What a move of the organisation at `version` brings. `persons` counts those whom the reader sees (S13), `more_…` those who
-    are not named."""
+    """What a move of the organisation at `version` brings. `persons` counts those whom the reader sees (S13).
+
+    `rests` and `wakes`: whose roles begin to rest, or to hold again, in another area (`moving_roles`). `receipt_before` and
+    `receipt_after`: the organisations above whose receipt text holds at each end, if that changes; empty where none does.
+    """
 
     target: Place
     version: int
     same_place: bool
     along: int
     persons: int
-    loses: tuple[Reacher, ...]
-    more_lose: int
-    gains: tuple[Reacher, ...]
-    more_gain: int
+    loses: Reachers
+    gains: Reachers
+    rests: Reachers
+    wakes: Reachers
     other_area: bool
     party_before: str
     party_after: str
     offices: int
     customisation_before: Customisation
     customisation_after: Customisation
+    receipt_before: str
+    receipt_after: str
     becomes_top: bool
     becomes_sub: bool
     fee_ends: bool
@@ -102,10 +117,11 @@ def consequences(*, actor: Actor, organisation_id: UUID, target: str) -> Consequ
     area = row if isinstance(row, IssuingArea) else row.area
     before = {moved.area.scope_path, *paths_above(moved.scope_path)}
     after = {area.scope_path} if isinstance(row, IssuingArea) else {area.scope_path, *paths_above(row.scope_path), row.scope_path}
-    loses, gains = _reachers(before, after)
-    names = officers.names(actor, {f"user:{each.person_id}" for each in (*loses[:NAMED], *gains[:NAMED])})
-    inside = Organisation.objects.filter(scope_path__startswith=moved.scope_path)
     other_area = area.id != moved.area_id
+    rests, wakes = moving_roles.changed(moved, area.id) if other_area else ([], [])
+    loses, gains, rests_named, wakes_named = _named(actor, *_reachers(before, after), rests, wakes)
+    inside = Organisation.objects.filter(scope_path__startswith=moved.scope_path)
+    receipt_before, receipt_after = _receipt_texts(moved, row)
     becomes_sub = isinstance(row, Organisation) and moved.parent_id is None
     return Consequences(
         target=place,
@@ -113,16 +129,18 @@ def consequences(*, actor: Actor, organisation_id: UUID, target: str) -> Consequ
         same_place=place.id == (moved.parent_id or moved.area_id),
         along=inside.count() - 1,
         persons=PersonScope.objects.visible_to(actor).filter(organisation__in=inside).values("person").distinct().count(),
-        loses=tuple(_reacher(each, names) for each in loses[:NAMED]),
-        more_lose=max(0, len(loses) - NAMED),
-        gains=tuple(_reacher(each, names) for each in gains[:NAMED]),
-        more_gain=max(0, len(gains) - NAMED),
+        loses=loses,
+        gains=gains,
+        rests=rests_named,
+        wakes=wakes_named,
         other_area=other_area,
         party_before=_issuer(moved.area),
         party_after=_issuer(area),
         offices=OrganisationOffice.objects.filter(organisation__in=inside).count() if other_area else 0,
         customisation_before=customisation_of(moved),
         customisation_after=_customisation_after(moved, row),
+        receipt_before=receipt_before,
+        receipt_after=receipt_after,
         becomes_top=isinstance(row, IssuingArea) and moved.parent_id is not None,
         becomes_sub=becomes_sub,
         fee_ends=becomes_sub and any(fee.charged and fee.state != "past" for fee in fees_of(moved.id)),
@@ -157,6 +175,12 @@ def _reachers(before: set[str], after: set[str]) -> tuple[list[RoleGrant], list[
     )
 
 
+def _named(actor: Actor, *groups: list[RoleGrant]) -> list[Reachers]:
+    """The roles of each group as the actor may read their holders, whose names are asked once."""
+    names = officers.names(actor, {f"user:{each.person_id}" for rows in groups for each in rows[:NAMED]})
+    return [Reachers(tuple(_reacher(each, names) for each in rows[:NAMED]), max(0, len(rows) - NAMED)) for rows in groups]
+
+
 def _reacher(row: RoleGrant, names: Mapping[str, str]) -> Reacher:
     place = row.area or row.organisation
     return Reacher(names[f"user:{row.person_id}"], words.said(event_words.ROLE, row.role), place.name if place else "")
@@ -171,6 +195,17 @@ def _customisation_after(moved: Organisation, row: IssuingArea | Organisation) -
     if moved.customisation is not None or isinstance(row, IssuingArea):
         return described(moved.customisation, own=moved.customisation is not None and not moved.customisation.generic)
     return described(row.customisation or effective_customisations([row]).get(row.id))
+
+
+def _receipt_texts(moved: Organisation, row: IssuingArea | Organisation) -> tuple[str, str]:
+    """The organisations whose receipt text holds for `moved` now and below `row`; both empty where the same one's does."""
+    now = receipt_content.regional_addition(moved)
+    if now is not None and now.organisation_id == moved.id:
+        return "", ""
+    then = receipt_content.regional_addition(row) if isinstance(row, Organisation) else None
+    if now is not None and then is not None and now.organisation_id == then.organisation_id:
+        return "", ""
+    return (now.organisation.name if now else "", then.organisation.name if then else "")
 
 
 def _issuer(area: IssuingArea) -> str:

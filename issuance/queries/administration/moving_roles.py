@@ -1,0 +1,35 @@
+"""Roles that begin to rest, or to hold again, when an organisation comes to another area: a role holds by a post in its area."""
+
+from uuid import UUID
+
+from django.db.models import Case, Exists, F, OuterRef, Q, When
+from django.db.models.functions import Coalesce
+
+from issuance.models import Organisation, RoleGrant
+from issuance.services.actors import current, valid_posts
+
+
+def changed(moved: Organisation, area_id: UUID) -> tuple[list[RoleGrant], list[RoleGrant]]:
+    """The roles, in force or to come, that rest after the move of `moved` to this other area and do not now, and the reverse.
+
+    Roles in what moves come to the new area, and so do the posts there; those left in the old area have lost these posts. By the
+    rule of `actors.with_post`; global roles hold by a post anywhere and are in neither. One query.
+    """
+    areas = (moved.area_id, area_id)
+    inside = Q(organisation__scope_path__startswith=moved.scope_path)
+    posts = valid_posts().filter(person=OuterRef("person"))
+    here_then = Exists(posts.filter(Q(organisation__area=area_id) | inside))
+    there_then = Exists(posts.filter(~inside, organisation__area=moved.area_id))
+    rows = (
+        current(RoleGrant.objects.filter(Q(area__in=areas) | Q(organisation__area__in=areas)))
+        .alias(role_area=Coalesce(F("area"), F("organisation__area")))
+        .annotate(
+            holds=Exists(posts.filter(organisation__area=OuterRef("role_area"))),
+            will_hold=Case(When(inside | Q(role_area=area_id), then=here_then), default=there_then),
+        )
+        .exclude(holds=F("will_hold"))
+        .select_related("area", "organisation")
+        .order_by("role", "pk")
+    )
+    found = list(rows)
+    return [row for row in found if row.holds], [row for row in found if not row.holds]
