@@ -16,7 +16,7 @@ from issuance.services import configuration
 from issuance.services.configuration import OrganisationData, Outdated
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
-from tests.issuance.world import LOGOTYPE, SETUP
+from tests.issuance.world import LOGOTYPE, SETUP, verified_customisation
 
 
 def data_of(row: Organisation, **changes: str) -> OrganisationData:
@@ -45,7 +45,7 @@ class TestVersions:
         actor = issuer(world)
         made = edit(world.clinic, actor=actor, name="Nya kliniken", county="Skåne län")
         assert (made.name, made.version) == ("Nya kliniken", 2)
-        event = Event.objects.get(action="organisation.changed")
+        event = Event.objects.get(action="organisation.changed", subject_ref=str(made.id))
         assert (event.actor_ref, event.subject_type, event.subject_ref) == (actor.ref, "organisation", str(made.id))
         assert event.facts == {
             "version": 2,
@@ -56,7 +56,7 @@ class TestVersions:
     def test_nothing_changed_is_no_event_and_no_version(self, world: Any) -> None:
         assert edit(world.clinic, name="  Kliniken ", organisation_number="232100-0131").version == 1
         assert edit(world.clinic, version=7).version == 1  # also of another version: there is nothing to decide
-        assert not Event.objects.filter(action="organisation.changed").exists()
+        assert not Event.objects.filter(action="organisation.changed", subject_ref=str(world.clinic.id)).exists()
 
     def test_a_stale_edit_writes_nothing_and_is_told_what_others_did(self, world: Any) -> None:
         other = issuer(world)
@@ -96,7 +96,7 @@ class TestVersions:
         world.clinic.refresh_from_db()
         assert sorted(said) == sorted(["saved", world.clinic.name])
         assert world.clinic.version == 2
-        assert Event.objects.filter(action="organisation.changed").count() == 1
+        assert Event.objects.filter(action="organisation.changed", subject_ref=str(world.clinic.id)).count() == 1
 
 
 class TestAreas:
@@ -201,6 +201,21 @@ class TestOrganisations:
                 actor=SETUP, organisation_id=world.stranger.id, version=1, data=data_of(world.stranger),
                 generic_customisation=True,
             )  # fmt: skip
+
+    def test_who_chose_before_another_gave_an_own_is_told_and_not_obeyed(self, world: Any) -> None:
+        configuration.register_generic_customisation(
+            actor=SETUP, customisation_id="1000000000", name="Generell", issuer_number="1000", back_text="Box 1"
+        )
+        version, own = world.clinic.version, verified_customisation(world.clinic, "7837803905")
+        for choice in (True, False):
+            with pytest.raises(Outdated) as told:
+                configuration.edit_organisation(
+                    actor=SETUP, organisation_id=world.clinic.id, version=version, data=data_of(world.clinic),
+                    generic_customisation=choice,
+                )  # fmt: skip
+            assert [(change.field, change.after) for change in told.value.changes] == [("customisation_id", str(own.id))]
+        world.clinic.refresh_from_db()
+        assert world.clinic.customisation_id == own.id
 
     def test_the_generic_card_customisation_is_the_administrations(self, world: Any) -> None:
         given = {"customisation_id": "1000000000", "name": "SITHS eID", "issuer_number": "1000", "back_text": "Box 1"}

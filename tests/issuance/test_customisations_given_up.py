@@ -45,6 +45,17 @@ class TestGivingUp:
         assert event.subject_ref == str(row.id)
         assert event.facts == {"customisation_id": NUMBER, "organisation": str(world.clinic.id)}
 
+    def test_both_ways_are_edits_of_the_organisation(self, world: Any) -> None:
+        first = Organisation.objects.get(pk=world.clinic.pk).version
+        row = verified_customisation(world.clinic, NUMBER)
+        given_up(world)
+        assert Organisation.objects.get(pk=world.clinic.pk).version == first + 2
+        events = Event.objects.filter(action="organisation.changed", subject_ref=str(world.clinic.pk)).order_by("id")
+        assert [event.facts for event in events] == [
+            {"version": first + 1, "before": {"customisation_id": None}, "after": {"customisation_id": str(row.id)}},
+            {"version": first + 2, "before": {"customisation_id": str(row.id)}, "after": {"customisation_id": None}},
+        ]
+
     def test_what_is_not_as_it_was_seen_is_left(self, world: Any) -> None:
         row = verified_customisation(world.clinic, NUMBER)
         for seen in (Replacing(row.id, None), Replacing(UUID(int=0), own(world.region).id)):  # type: ignore[union-attr]

@@ -162,6 +162,7 @@ def verified_customisation(organisation: Organisation, number: str) -> CardCusto
         actor=SETUP, organisation_id=organisation.id, customisation_id=number, name="Kort", issuer_number="1549",
         back_text="Upphittat kort skickas till Box 1",
     )  # fmt: skip
+    organisation.refresh_from_db(fields=["version"])
     CardCustomisation.objects.filter(pk=row.pk).update(logotype=Document.store(LOGOTYPE, "image/png"))
     return configuration.verify_customisation(actor=SETUP, customisation_id=row.id)
 

@@ -17,7 +17,7 @@ from issuance.services.configuration import CustomisationData
 from siths_portal.demo.logotypes import put_logotype
 from tests.e2e.hands import Keyboard, Mouse
 from tests.e2e.looking import Looker
-from tests.issuance.world import SETUP
+from tests.issuance.world import SETUP, verified_customisation
 from tests.lib.faces import serving
 from tests.portal_pages.test_administration import MOST_QUERIES, admin, at, client_of, fields_of, issuer
 from tests.portal_pages.test_administration_browser import told
@@ -176,6 +176,23 @@ def test_the_second_of_two_who_edit_is_told_and_loses_nothing_typed(world: Any) 
     assert fields_of(again)["back_text"] == "Mitt"
     assert client.post(at("customisation_edit", row), fields_of(again)).status_code == 302
     assert own(world).back_text == "Mitt"
+
+
+def test_who_chose_the_generic_one_before_another_gave_an_own_is_told(world: Any) -> None:
+    configuration.register_generic_customisation(
+        actor=SETUP, customisation_id="1000000000", name="Generell", issuer_number="1000", back_text="Box 1"
+    )
+    client, address = issuer(world), at("organisation_edit", world.clinic)
+    sent = fields_of(client.get(address)) | {"customisation": "generic", "name": "Mitt namn"}
+    row = verified_customisation(world.clinic, "7837803905")
+    again = client.post(address, sent)
+    assert (again.status_code, fields_of(again)["name"]) == (409, "Mitt namn")
+    for told_ in ("Kortanpassning: – → Kort", "Kortanpassning kan inte längre väljas här. Det du valde gäller inte."):
+        assert told_ in text_of(again)
+    assert client.post(address, fields_of(again)).status_code == 302
+    world.clinic.refresh_from_db()
+    assert (world.clinic.name, world.clinic.customisation_id) == ("Mitt namn", row.id)
+    assert client.post(address, fields_of(client.get(address)) | {"customisation": "generic"}).status_code == 409
 
 
 def test_the_generic_one_is_made_on_a_page(world: Any) -> None:

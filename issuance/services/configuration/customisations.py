@@ -106,8 +106,7 @@ def register_customisation(
     row = _taken_up(row) or row
     if row._state.adding:
         insert(row, *_TAKEN, field="customisation_id")
-    organisation.customisation = row
-    organisation.save(update_fields=["customisation"])
+    have_customisation(actor, organisation, row)
     facts = {"customisation_id": row.customisation_id, "issuer_number": row.issuer_number, "organisation": str(organisation.id)}
     record(actor, "customisation.registered", row, **facts)
     answer_request(actor, organisation)
@@ -170,6 +169,15 @@ def verify_customisation(*, actor: Actor, customisation_id: UUID, seen: Seen | N
         facts = {"issuer_number": row.issuer_number, "logotype_sha256": row.logotype_id, **organisation_fact(row)}
         record(actor, "customisation.verified", row, **facts)
     return row
+
+
+def have_customisation(actor: Actor, organisation: Organisation, row: CardCustomisation | None) -> None:
+    """Gives a locked organisation this customisation, or none of its own, in the caller's transaction.
+
+    It is an edit of the organisation: who has its form open is told (ADR 0180).
+    """
+    changes = {"customisation_id": row.id if row else None}
+    edit(organisation, version=organisation.version, changes=changes, actor=actor, action="organisation.changed")
 
 
 def answer_request(actor: Actor, organisation: Organisation) -> bool:

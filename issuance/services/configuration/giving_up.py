@@ -10,6 +10,7 @@ from issuance.authz import Action, Actor, policy
 from issuance.domain.order_states import OrderState
 from issuance.models import CardCustomisation, CardOrder, Organisation
 from issuance.services.configuration._editing import record
+from issuance.services.configuration.customisations import have_customisation
 from issuance.services.order_checks import effective_customisations
 from siths_portal.lib.errors import Conflict
 
@@ -63,6 +64,5 @@ def give_up_customisation(*, actor: Actor, organisation_id: UUID, seen: Replacin
     if seen is not None and seen != found:
         raise Conflict("changed-meanwhile", "Kortanpassningarna ändrades sedan du öppnade sidan. Granska en gång till.")
     own = CardCustomisation.objects.get(pk=found.own)
-    organisation.customisation = None
-    organisation.save(update_fields=["customisation"])
+    have_customisation(actor, organisation, None)
     record(actor, "customisation.given_up", own, customisation_id=own.customisation_id, organisation=str(organisation.id))

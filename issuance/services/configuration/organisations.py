@@ -262,12 +262,13 @@ def edit_organisation(
 
     `generic_customisation` chooses for a sub-organisation without one of its own between everybody's and the one from above.
 
-    Raises NotFound, Forbidden, Invalid by field, Outdated, Conflict if the HSA-id is another organisation's.
+    Raises NotFound, Forbidden, Invalid by field, Outdated, also where there is nothing to choose any more since `version`,
+    Conflict if the HSA-id is another organisation's, or one of its own stood there at `version` already.
     """
     row = _to_be_edited(actor, organisation_id)
     changes = dict(vars(data.checked()))
     if generic_customisation is not None:
-        changes["customisation_id"] = _chosen(row, generic=generic_customisation)
+        changes["customisation_id"] = _chosen(row, generic=generic_customisation, current=version == row.version)
     with refused_as(*_TAKEN, field="hsa_id"):
         edit(row, version=version, changes=changes, actor=actor, action="organisation.changed")
     return row
@@ -281,8 +282,11 @@ def _to_be_edited(actor: Actor, organisation_id: UUID) -> Organisation:
     return row
 
 
-def _chosen(row: Organisation, *, generic: bool) -> UUID | None:
+def _chosen(row: Organisation, *, generic: bool, current: bool) -> UUID | None:
+    """What was chosen. Who read another version than the row's (not `current`) writes nothing by it, and is told by the edit."""
+    if not current:
+        return CardCustomisation.objects.filter(generic=True).values_list("pk", flat=True).first() if generic else None
     if row.customisation is not None and not row.customisation.generic:
         message = "Organisationen har en egen kortanpassning."
         raise Conflict("own-customisation", message, fields={"customisation": [message]})
-    return _generic(row.parent).id if generic else None
+    return _generic(row.parent).id if generic or row.parent is None else None

@@ -1,6 +1,7 @@
 """Pages of organisations and sub-organisations (domain.md 7.3, 7.4)."""
 
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -35,6 +36,9 @@ from issuance.web.administration.frames import area_page, may_change, organisati
 from siths_portal.lib import clock
 
 _FORM = "administration/form.html"
+_GENERIC = {"generic": True, "above": False}
+"""Choices of a card customisation, by what the form sends. What was sent counts also where it is no longer asked for."""
+
 _BEFORE = "som"
 """The parameter that names the organisation made just before, where one more follows."""
 
@@ -252,10 +256,12 @@ def organisation_edit(request: HttpRequest, organisation_id: UUID) -> HttpRespon
             organisation_id=organisation_id,
             version=given["version"],
             data=OrganisationForm.data_of(given),
-            generic_customisation=given["customisation"] == "generic" if asked else None,
+            generic_customisation=_GENERIC.get(request.POST.get("customisation", "")),
         ),
         first=lambda: initial(OrganisationForm, found),
     )
+    if status != HTTPStatus.OK and not asked and request.POST.get("customisation") in _GENERIC:
+        form.add_error(None, _("Kortanpassning kan inte längre väljas här. Det du valde gäller inte."))
     if made is not None:
         messages.success(request, _("Organisationen är sparad."))
         return redirect("organisation", organisation_id)
