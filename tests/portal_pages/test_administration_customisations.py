@@ -141,6 +141,37 @@ class TestOrganisation:
         assert made.url == at("customisation", row)
         assert "Ofullständig" in text_of(admin(world).get(made.url))
 
+    def test_before_an_own_one_stops_orders_the_form_says_for_whom(self, world: Any) -> None:
+        ward, ended = (
+            world.organisation(name, f"TST2321000131-{number}", "2321000131", area=world.area, parent=world.clinic)
+            for name, number in (("Avdelningen", 7001), ("Den nedlagda", 7002))
+        )
+        configuration.end_organisation(actor=SETUP, organisation_id=ended.id, reason="Fel")
+        client, address = admin(world), at("customisation_new", world.clinic)
+        with CaptureQueriesContext(connection) as queries:
+            text = text_of(client.get(address))
+        assert len(queries) <= MOST_QUERIES
+        assert "Kort för Kliniken beställs nu med kortanpassningen Kort (från Regionen)." in text
+        assert "Det gäller också under organisationen: Avdelningen." in text
+        verified_customisation(ward, "7837803906")
+        assert "under organisationen" not in text_of(client.get(address))
+        Organisation.objects.filter(pk=world.clinic.pk).update(customisation=generic(world))
+        put_logotype(generic_ := CardCustomisation.objects.get(generic=True))
+        assert "beställs nu" not in text_of(client.get(address))
+        configuration.verify_customisation(actor=SETUP, customisation_id=generic_.id)
+        assert "med kortanpassningen Generell (den generella)." in text_of(client.get(address))
+        Organisation.objects.update(customisation=None)
+        assert "beställs nu" not in text_of(client.get(address))
+
+    def test_many_below_are_counted(self, world: Any) -> None:
+        for count in range(12):
+            world.organisation(
+                f"Enhet {count:02}", f"TST2321000131-{7000 + count}", "2321000131", area=world.area, parent=world.clinic
+            )
+        page = text_of(admin(world).get(at("customisation_new", world.clinic)))
+        assert "Enhet 00, Enhet 01, " in page
+        assert "Enhet 09 och 2 till." in page
+
     def test_none_says_what_to_do(self, world: Any) -> None:
         Organisation.objects.update(customisation=None)
         assert "Ingen kortanpassning" in text_of(issuer(world).get(at("organisation_customisation", world.region)))

@@ -24,7 +24,11 @@ from issuance.queries.administration.paging import Order
 from issuance.queries.administration.places import Above, is_seen, paths_above
 from issuance.queries.history import names_of
 from issuance.services.configuration import Replacing, missing, queued_with, replacing
-from issuance.services.order_checks import effective_customisations
+from issuance.services.order_checks import effective_customisations, require_customisation
+from siths_portal.lib.errors import Conflict
+
+NAMED = 10
+"""So many of the organisations that follow another are named; the rest is counted."""
 
 COLUMNS = {"namn": "sort_name", "id": "customisation_id", "nummer": "issuer_number"}
 STATES: Mapping[str, str] = {
@@ -133,6 +137,20 @@ class GivingUp:
     queued: int
 
 
+@dataclass(frozen=True)
+class Replaced:
+    """The customisation by which an organisation orders cards now, and no longer once it has its own (ADR 0189).
+
+    `above` is the place that it comes from, None for the generic one. `below` are those under it that order by the same and
+    would stop too, by name and at most `NAMED`; `more` how many others.
+    """
+
+    name: str
+    above: Above | None
+    below: tuple[str, ...]
+    more: int
+
+
 def customisations(
     *, actor: Actor, order: Order, state: str = "", after: UUID | None = None, limit: int = paging.PAGE
 ) -> CustomisationPage:
@@ -214,17 +232,37 @@ def giving_up(*, actor: Actor, organisation_id: UUID) -> GivingUp:
         customisation_id=found[told.own].customisation_id,
         after=_facts(actor, after) if after else None,
         above=_above(actor, organisation, after) if after else None,
-        along=_following(organisation),
+        along=len(_following(organisation)),
         queued=queued_with(found[told.own]).count(),
     )
 
 
-def _following(organisation: Organisation) -> int:
-    """How many organisations below have the customisation of this one, since none lies nearer to them."""
+def replaced_by_own(*, actor: Actor, organisation_id: UUID) -> Replaced | None:
+    """What registering a customisation of its own would take from an organisation; None where it cannot order cards by one now,
+    or has an own already.
+
+    Raises NotFound, Forbidden.
+    """
+    rows = Organisation.objects.select_related("area")
+    organisation = policy.get(actor, Action.CREATE_ORGANISATION, rows, organisation_id)
+    try:
+        found = require_customisation(organisation)
+    except Conflict:
+        return None
+    if organisation.customisation_id == found.id and not found.generic:
+        return None
+    below = _following(organisation)
+    above = None if found.generic else _above(actor, organisation, found)
+    return Replaced(found.name, above, tuple(below[:NAMED]), len(below[NAMED:]))
+
+
+def _following(organisation: Organisation) -> list[str]:
+    """The names of the organisations below, but for ended ones, that have the customisation of this one, since none lies nearer
+    to them."""
     below = Organisation.objects.filter(scope_path__startswith=organisation.scope_path).exclude(pk=organisation.pk)
     others = tuple(below.filter(customisation__isnull=False).values_list("scope_path", flat=True))
-    paths = below.values_list("scope_path", flat=True)
-    return sum(not path.startswith(others) for path in paths)
+    rows = below.filter(closed_at=None).order_by("name", "pk").values_list("scope_path", "name")
+    return [name for path, name in rows if not path.startswith(others)]
 
 
 def _above(actor: Actor, organisation: Organisation, found: CardCustomisation) -> Above | None:

@@ -20,7 +20,8 @@ from issuance.queries.administration import customisation_requests as wishes
 from issuance.queries.administration import customisations as query
 from issuance.queries.administration import organisations, paging, places
 from issuance.queries.administration.customisation_requests import Wish
-from issuance.queries.administration.customisations import CustomisationFacts
+from issuance.queries.administration.customisations import CustomisationFacts, Replaced
+from issuance.queries.administration.places import OrganisationHead
 from issuance.services import configuration
 from issuance.web.administration.around import (
     Crumb,
@@ -265,6 +266,7 @@ def customisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRespon
         "submit": _("Lägg upp"),
         "cancel_url": reverse("organisation_customisation", args=[organisation_id]),
         "lead": _lead(wish),
+        "consequences": _stopping(head, query.replaced_by_own(actor=actor, organisation_id=organisation_id)),
     }
     step = _("Lägg upp kortanpassning")
     return organisation_page(request, _FORM, head, context, here="organisation_customisation", step=step, status=status)
@@ -322,6 +324,30 @@ def generic_new(request: HttpRequest) -> HttpResponse:
     context = {"form": form, "submit": _("Lägg upp"), "cancel_url": reverse("customisations"), "lead": _LEAD}
     crumbs = [Crumb(_("Kortanpassningar"), reverse("customisations")), Crumb(step)]
     return page(request, _FORM, context, heading=step, crumbs=crumbs, status=status)
+
+
+def _stopping(head: OrganisationHead, found: Replaced | None) -> list[str]:
+    """That cards cannot be ordered from when an own one is registered until it is verified, for whom, and how to be quick."""
+    if found is None:
+        return []
+    whose = _("från {name}").format(name=found.above.name) if found.above else _("den generella")
+    told = [
+        _(
+            "Kort för {place} beställs nu med kortanpassningen {name} ({whose}). När du lägger upp en egen kan kort inte "
+            "beställas förrän leverantören har lagt in logotypen och ansvarig eller biträdande utgivare har verifierat den."
+        ).format(place=head.name, name=found.name, whose=whose)
+    ]
+    if found.below:
+        names = ", ".join(found.below)
+        listed = _("{names} och {more} till").format(names=names, more=found.more) if found.more else names
+        told.append(_("Det gäller också under organisationen: {names}.").format(names=listed))
+    told.append(
+        _(
+            "Beställningar som redan är gjorda påverkas inte. Kom överens med leverantören och utgivaren om dagen, så blir "
+            "uppehållet kort."
+        )
+    )
+    return [" ".join(told)]
 
 
 def _lead(wish: Wish | None) -> str:
