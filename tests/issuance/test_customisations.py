@@ -249,6 +249,18 @@ class TestArticles:
             assert list(refused.value.fields) == list(change)
         assert self.edit(world, "631", name="Kort utan foto", valid_to=clock.today()).version == 2
 
+    def test_the_first_day_of_what_has_been_ordered_moves_no_later(self, world: Any) -> None:
+        """Orders would lie before it, and who may order it could not."""
+        first, day = Article.objects.get(pk="631").valid_from, dt.timedelta(days=1)
+        later = self.edit(world, "631", valid_from=clock.today() + day)
+        earlier = self.edit(world, "631", version=later.version, valid_from=first)
+        world.order()
+        for moved in (first + day, clock.today() + day):
+            with pytest.raises(Conflict, match="article-ordered") as refused:
+                self.edit(world, "631", version=earlier.version, valid_from=moved)
+            assert list(refused.value.fields) == ["valid_from"]
+        assert self.edit(world, "631", version=earlier.version, valid_from=first - day).valid_from == first - day
+
     def test_what_an_edit_cannot_do(self, world: Any) -> None:
         yesterday = clock.today() - dt.timedelta(days=1)
         for change in ({"number": "611"}, {"registered_mail": True}, {"valid_to": yesterday}):

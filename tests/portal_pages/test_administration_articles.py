@@ -151,6 +151,11 @@ def test_what_has_been_ordered_is_not_asked_for_again(world: Any) -> None:
     page = client.get(address)
     assert set(fields_of(page)) == {"version", "name", "generation", "valid_from", "valid_to"}
     assert "Artikeln har beställts" in text_of(page)
+    late = client.post(address, {**fields_of(page), "name": "Nytt", "valid_from": f"{clock.today() + dt.timedelta(days=9)}"})
+    assert (late.status_code, late.context["form"]["name"].value()) == (409, "Nytt")
+    assert "Den första dagen kan inte vara senare än 2020-01-01." in text_of(late)
+    unordered = text_of(client.get(reverse("article_edit", args=["610"])))
+    assert "Artikeln är beställningsbar för 3 organisationer. Får den en senare första dag" in unordered
     assert client.post(address, {**fields_of(page), "generation": "6", "photo": "yes"}).status_code == 302
     row = Article.objects.get(pk="631")
     assert (row.generation, row.photo) == ("6", False)

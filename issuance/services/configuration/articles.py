@@ -89,7 +89,7 @@ def register_article(*, actor: Actor, article: ArticleData) -> Article:
 @transaction.atomic(durable=True)
 def edit_article(*, actor: Actor, code: str, version: int, article: ArticleData) -> Article:
     """Changes an article that was read at `version`. Its number and delivery are what it is; what a card is made by stays once a
-    card was ordered by it.
+    card was ordered by it, and its first day moves no later than it was.
 
     Raises Forbidden, NotFound, Invalid by field, Outdated, Conflict (ordered already).
     """
@@ -106,9 +106,12 @@ def edit_article(*, actor: Actor, code: str, version: int, article: ArticleData)
         message = "Sista dagen kan tidigast vara i dag."
         raise Invalid("valid-to", message, fields={"valid_to": [message]})
     touched = [name for name in _MADE if changes[name] != getattr(row, name)]
-    if touched and is_ordered(row.code):
+    later = article.valid_from > row.valid_from
+    if (touched or later) and is_ordered(row.code):
         message = "Artikeln har beställts. Ge den en sista dag och lägg upp en ny artikel i stället."
-        raise Conflict("article-ordered", message, fields={touched[0]: [message]})
+        if not touched:
+            message = f"Artikeln har beställts. Den första dagen kan inte vara senare än {row.valid_from}."
+        raise Conflict("article-ordered", message, fields={touched[0] if touched else "valid_from": [message]})
     edit(row, version=version, changes=changes, actor=actor, action="article.changed")
     return row
 

@@ -167,13 +167,25 @@ def article_edit(request: HttpRequest, code: str) -> HttpResponse:
     if made is not None:
         messages.success(request, _("Artikeln är sparad."))
         return redirect("article", code)
-    lead = ""
-    if found.ordered:
-        lead = _(
-            "Artikeln har beställts. Slag, utförande, foto och tillitsnivå ligger därför fast. Lägg upp en ny artikel i stället."
-        )
-    context = {"form": form, "submit": _("Spara"), "cancel_url": reverse("article", args=[code]), "lead": lead}
+    context = {"form": form, "submit": _("Spara"), "cancel_url": reverse("article", args=[code]), "lead": _held(found)}
     return _page(request, _FORM, found, context, step=_("Redigera artikeln"), status=status)
+
+
+def _held(found: ArticleFacts) -> str:
+    """What orders, or those who may place them, hold an article to."""
+    if found.ordered:
+        return _(
+            "Artikeln har beställts. Slag, utförande, foto och tillitsnivå ligger därför fast, och den första dagen kan inte "
+            "flyttas framåt. Lägg upp en ny artikel i stället."
+        )
+    if not found.orderable_in:
+        return ""
+    chosen = ngettext(
+        "Artikeln är beställningsbar för {count} organisation. Får den en senare första dag kan den inte beställas förrän då.",
+        "Artikeln är beställningsbar för {count} organisationer. Får den en senare första dag kan den inte beställas förrän då.",
+        found.orderable_in,
+    )
+    return chosen.format(count=found.orderable_in)
 
 
 @require_safe
