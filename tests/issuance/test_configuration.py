@@ -134,6 +134,17 @@ def test_a_form_that_is_sent_twice_makes_one_office(world: Any) -> None:
     assert configuration.create_office(name="B", **told) != office
 
 
+def test_of_two_offices_that_are_renamed_to_one_name_at_once_one_is_refused(world: Any) -> None:
+    actor = world.officer(role=Role.RESPONSIBLE_ISSUER)
+    made = [configuration.create_office(actor=actor, area_id=world.area.id, name=name, invoice_comment="B").id for name in "BCDE"]
+    waiting = iter(made)
+    refused = run_at_once(
+        4, lambda: configuration.edit_office(actor=actor, office_id=next(waiting), version=1, data=OfficeData("F", "B"))
+    )
+    assert [(type(error), list(error.fields)) for error in refused if isinstance(error, Conflict)] == [(Conflict, ["name"])] * 3
+    assert Office.objects.filter(name="F").count() == 1
+
+
 def test_the_fee_is_a_dated_value(world: Any) -> None:
     moment = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
     for _ in range(2):

@@ -108,8 +108,7 @@ def make_office(*, actor: Actor, area_id: UUID, data: OfficeData, office_number:
     """`create_office` in the caller's transaction."""
     area = policy.get(actor, Action.EDIT_OFFICE, IssuingArea.objects.all(), area_id)
     data = data.checked()
-    with connection.cursor() as cursor:  # of two that are made with one name at once the second finds the first
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"new-office:{area.id}"])
+    _lock_names(area.id)
     _require_free_name(area.id, data.name)
     number = office_number or str(secrets.randbelow(9 * 10**9) + 10**9)
     office = Office(area=area, office_number=number, **data.columns)
@@ -124,6 +123,7 @@ def edit_office(*, actor: Actor, office_id: UUID, version: int, data: OfficeData
 
     Raises NotFound, Forbidden, Invalid by field, Outdated, Conflict if another open office of the area has the name.
     """
+    _lock_names(policy.get(actor, Action.EDIT_OFFICE, Office.objects.all(), office_id).area_id)
     office, data = policy.get(actor, Action.EDIT_OFFICE, _rows(), office_id), data.checked()
     if office.closed_at is None and data.name != office.name:
         _require_free_name(office.area_id, data.name)
@@ -201,8 +201,17 @@ def disconnect_office(*, actor: Actor, organisation_id: UUID, office_id: UUID) -
     return True
 
 
+def _lock_names(area_id: UUID) -> None:
+    """Makes offices of an area that are made or renamed wait for each other: of two with one name the second finds the first.
+
+    Taken before any office is locked.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"office-names:{area_id}"])
+
+
 def _require_free_name(area_id: UUID, name: str) -> None:
-    """Passes if no open office of the area has the name (ADR 0239). Raises Conflict."""
+    """Passes if no open office of the area has the name (ADR 0239), the area's names being locked. Raises Conflict."""
     if Office.objects.filter(area=area_id, name=name, closed_at=None).exists():
         message = "Det finns redan ett kontor med namnet i utgivningsområdet. Skriv ett annat namn."
         raise Conflict("office-exists", message, fields={"name": [message]})
