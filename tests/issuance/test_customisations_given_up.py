@@ -118,6 +118,25 @@ class TestTakenUpAgain:
         configuration.verify_customisation(actor=issuer, customisation_id=row.id)
         assert supplier_intake.queued_orders(client_ref="bureau") == [order]
 
+    def test_with_what_it_was_before(self, world: Any) -> None:
+        row = verified_customisation(world.clinic, NUMBER)
+        first = Event.objects.get(action="customisation.registered", subject_ref=str(row.id))
+        place = {"customisation_id": NUMBER, "organisation": str(world.clinic.id)}
+        told = {"name": "Kort", "issuer_number": "1549", "back_text": "Upphittat kort skickas till Box 1"}
+        assert first.facts == {**place, **told}
+        given_up(world)
+        self.register(world.clinic, supplier_ref="press")
+        again = Event.objects.filter(action="customisation.registered", subject_ref=str(row.id)).latest("id").facts
+        new = {"name": "Åter", "issuer_number": "1550", "back_text": "Box 2", "supplier_ref": "press"}
+        assert {name: again["before"][name] for name in new} == {**told, "supplier_ref": ""}
+        assert {name: again["after"][name] for name in new} == new
+        assert again["before"]["verified_at"]
+        assert (again["after"]["verified_at"], again["version"], again["organisation"]) == (None, 2, str(world.clinic.id))
+        given_up(world)
+        self.register(world.clinic, supplier_ref="press")
+        same = Event.objects.filter(action="customisation.registered", subject_ref=str(row.id)).latest("id").facts
+        assert same == {**place, **new}
+
     def test_not_while_it_is_anothers_nor_the_generic_one(self, world: Any) -> None:
         ward = world.organisation("Avdelningen", "TST2321000131-1007", "2321000131", area=world.area, parent=world.clinic)
         verified_customisation(ward, NUMBER)

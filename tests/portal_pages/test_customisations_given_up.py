@@ -67,6 +67,14 @@ class TestGivingUp:
         listed = text_of(client.get(reverse("customisations")))
         assert f"Klinikens {NUMBER} 1549 Ingen Verifierad" in listed
         assert issuer(world).get(at("customisation", row)).status_code == 404
+        sent = fields_of(client.get(at("customisation_new", world.clinic))) | {"customisation_id": NUMBER, "back_text": "Box 2"}
+        assert client.post(at("customisation_new", world.clinic), sent).status_code == 302
+        again = text_of(client.get(at("customisation_history", row)))
+        for expected in (
+            "Kortanpassningen lades upp", "Namn: från Klinikens → till Kliniken", "Utfärdarnummer: från 1549 → till –",
+            "Baksidestext: från Upphittat kort skickas till Box 1 → till Box 2", "Baksidestext: Upphittat kort skickas",
+        ):  # fmt: skip
+            assert expected in again, expected
 
     def test_one_above_that_cannot_be_used_yet_is_told(self, world: Any) -> None:
         verified_customisation(world.clinic, NUMBER)

@@ -5,7 +5,7 @@ and cards wait for a new one (`order_checks.ready_customisation`).
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
@@ -25,6 +25,7 @@ BACK_LINES, BACK_WIDTH = 8, 45
 PARTS = ("logotype", "issuer_number", "back_text")
 """What a customisation must have before it can be verified, in the order in which it is told."""
 
+_REGISTERED = "customisation.registered"
 _ID = re.compile(r"\d{10}", re.ASCII)
 _ISSUER_NUMBER = re.compile(r"\d{4}", re.ASCII)
 _PRINTED = ("issuer_number", "back_text")
@@ -102,13 +103,14 @@ def register_customisation(
     if organisation.customisation is not None and not organisation.customisation.generic:
         raise Conflict("own-customisation", "Organisationen har redan en egen kortanpassning. Redigera den i stället.")
     require_seen(organisation, wish_version)
-    row = _new(actor, customisation_id, CustomisationData(name, issuer_number, back_text, supplier_ref))
-    row = _taken_up(row) or row
-    if row._state.adding:
+    told = _new(actor, customisation_id, CustomisationData(name, issuer_number, back_text, supplier_ref))
+    where = {"organisation": str(organisation.id)}
+    row = _taken_up(told, actor, where)
+    if row is None:
+        row = told
         insert(row, *_TAKEN, field="customisation_id")
+        record(actor, _REGISTERED, row, **_told_of(row), **where)
     have_customisation(actor, organisation, row)
-    facts = {"customisation_id": row.customisation_id, "issuer_number": row.issuer_number, "organisation": str(organisation.id)}
-    record(actor, "customisation.registered", row, **facts)
     answer_request(actor, organisation)
     return row
 
@@ -127,7 +129,7 @@ def register_generic_customisation(
     row = _new(actor, customisation_id, CustomisationData(name, issuer_number, back_text, supplier_ref))
     row.generic = True
     insert(row, *_TAKEN, field="customisation_id")
-    record(actor, "customisation.registered", row, customisation_id=row.customisation_id, issuer_number=row.issuer_number)
+    record(actor, _REGISTERED, row, **_told_of(row))
     return row
 
 
@@ -207,17 +209,24 @@ def _new(actor: Actor, customisation_id: str, data: CustomisationData) -> CardCu
     return CardCustomisation(customisation_id=customisation_id.strip(), **asdict(data))
 
 
-def _taken_up(told: CardCustomisation) -> CardCustomisation | None:
-    """The row of the same id that no organisation has any more, now as it is `told`; None where there is no such row."""
+def _taken_up(told: CardCustomisation, actor: Actor, where: Mapping[str, str]) -> CardCustomisation | None:
+    """The row of the same id that no organisation has any more, now as it is `told`, with an event that says what it was before;
+    None where there is no such row."""
     rows = CardCustomisation.objects.select_for_update(of=("self",), no_key=True)
     row = rows.filter(customisation_id=told.customisation_id, generic=False).first()
     if row is None or Organisation.objects.filter(customisation=row).exists():
         return None
-    for name in CustomisationData.__dataclass_fields__:
-        setattr(row, name, getattr(told, name))
-    row.verified_at, row.verified_by_ref, row.version = None, "", row.version + 1
-    row.save()
+    changes = {name: getattr(told, name) for name in (*CustomisationData.__dataclass_fields__, "verified_at", "verified_by_ref")}
+    facts = {**_told_of(told), **where}
+    if not edit(row, version=row.version, changes=changes, actor=actor, action=_REGISTERED, facts=facts):
+        record(actor, _REGISTERED, row, **facts)
     return row
+
+
+def _told_of(row: CardCustomisation) -> dict[str, str]:
+    """All that people told of a new customisation, for its first event; what is empty was not told."""
+    told = {name: getattr(row, name) for name in ("customisation_id", *CustomisationData.__dataclass_fields__)}
+    return {name: value for name, value in told.items() if value}
 
 
 def _wrong_supplier(actor: Actor, supplier_ref: str, *, now: str = "") -> dict[str, list[str]]:
