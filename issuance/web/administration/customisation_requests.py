@@ -36,7 +36,7 @@ class WishForm(EditForm):
 
     back_text = back_text_field(
         gettext_lazy("Önskad baksidestext"),
-        gettext_lazy("Vart ett upphittat kort skickas, och er kundservice. Högst 8 rader med 45 tecken i varje."),
+        gettext_lazy("Vart ett upphittat kort skickas, och numret till er kundservice. Högst 8 rader med 45 tecken i varje."),
     )
     logotype_note = forms.CharField(
         label=gettext_lazy("Önskad logotyp"),
