@@ -25,11 +25,12 @@ class Event(events.AppendOnlyEvent):
             models.Index(fields=["xid", "id"], name="issuance_event_sent", condition=models.Q(action="order.sent")),
             models.Index(
                 KeyTransform("organisation", "facts"),
+                "id",
                 name="issuance_event_organisation",
                 condition=models.Q(subject_type__in=NAMING_AN_ORGANISATION),
             ),
             models.Index(
-                KeyTransform("grant", "facts"), name="issuance_event_grant", condition=models.Q(action__in=ROLE_ACTIONS)
+                KeyTransform("grant", "facts"), "id", name="issuance_event_grant", condition=models.Q(action__in=ROLE_ACTIONS)
             ),
             models.Index(fields=["actor_ref", "id"], name="issuance_event_extended", condition=models.Q(action=EXTENDED_SEARCH)),
         ]

@@ -62,6 +62,7 @@ _ASKED = (
     ("role_holders", "?visa=stoppade"),
     ("role_holders", "?ordning=utbildning"),
     ("organisation_roles", "?ordning=till"),
+    ("area_history", "?visa=allt"),
 )
 """Pages that are others by what is asked of them."""
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
+from django.db.models import CharField, Value
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
@@ -123,9 +124,17 @@ def label(field: str) -> str:
     return gettext(FIELDS[field]) if field in FIELDS else ""
 
 
-def names_in(actor: Actor, values: Iterable[tuple[str, Any]]) -> Names:
-    """The names of what these fields' values refer to, as far as `actor` sees it: one query for each kind that occurs."""
+def kind(subject_type: str) -> str:
+    """What a subject of events is."""
+    return label("area_id" if subject_type == _AREA else subject_type)
+
+
+def names_in(actor: Actor, values: Iterable[tuple[str, Any]], things: Iterable[tuple[str, str]] = ()) -> Names:
+    """The names of what these fields' values refer to, and of `things` by kind and id, as far as `actor` sees them: one query,
+    and one of suppliers."""
     wanted: dict[str, set[str]] = {}
+    for kind, ref in things:
+        wanted.setdefault(kind, set()).add(ref)
     for field, value in values:
         if field in _REFERENCES and _is_id(value):
             wanted.setdefault(_REFERENCES[field], set()).add(str(value))
@@ -133,10 +142,15 @@ def names_in(actor: Actor, values: Iterable[tuple[str, Any]]) -> Names:
             wanted.setdefault(_SUPPLIER, set()).add(str(value))
     suppliers = wanted.pop(_SUPPLIER, None)
     found = {(_SUPPLIER, ref): name for ref, name in authn.client_names(suppliers).items()} if suppliers else {}
-    for kind, ids in wanted.items():
-        rows = _SCOPED[kind]().visible_to(actor, Action.VIEW_CONFIGURATION).filter(pk__in=ids)
-        found |= {(kind, str(pk)): name for pk, name in rows.values_list("pk", "name")}
-    return found
+    asked = [
+        _SCOPED[kind]()
+        .visible_to(actor, Action.VIEW_CONFIGURATION)
+        .filter(pk__in=ids)
+        .values_list(Value(kind, CharField()), "pk", "name")
+        for kind, ids in sorted(wanted.items())
+    ]
+    rows = asked[0].union(*asked[1:], all=True) if asked else ()
+    return found | {(kind, str(pk)): name for kind, pk, name in rows}
 
 
 def value(field: str, given: Any, names: Names) -> str:

@@ -23,6 +23,9 @@ _RECEIPT_TEXT_SET = "organisation.receipt_text_set"
 _KEPT = ("version", "before", "after")
 _WITH_ROLES = ("area", "organisation")
 
+type Places = Mapping[str, tuple[str, str]]
+"""By grant the kind and id of the place where it holds."""
+
 
 @dataclass(frozen=True)
 class FieldChange:
@@ -39,8 +42,21 @@ class FieldChange:
 
 
 @dataclass(frozen=True)
+class Subject:
+    """What something was done to: `kind` as events call it and its `label`; without `name` it is out of the reader's reach."""
+
+    kind: str
+    ref: str
+    label: str
+    name: str
+
+
+@dataclass(frozen=True)
 class ConfigurationEntry:
-    """An event: when, what, who with the HSA-id of his post, fields that changed, and other facts in words."""
+    """An event: when, what, who with the HSA-id of his post, fields that changed, and other facts in words.
+
+    `subject` is what it was done to, or where the role holds, in a history of several things.
+    """
 
     id: int
     at: dt.datetime
@@ -49,6 +65,7 @@ class ConfigurationEntry:
     hsa_id: str
     changes: tuple[FieldChange, ...]
     facts: tuple[tuple[str, str], ...]
+    subject: Subject | None = None
 
 
 @dataclass(frozen=True)
@@ -86,8 +103,19 @@ def history(
         events = events.filter(id__lt=before)
     # By an expression, so that the few events are found by their subject and sorted, not sought along the whole table's key.
     rows = list(events.order_by((F("id") + 0).desc())[: limit + 1])
+    return page(actor, rows, limit, subject_type=subject_type)
+
+
+def page(
+    actor: Actor, rows: Sequence[Event], limit: int, *, subject_type: str = "", places: Places | None = None
+) -> ConfigurationHistory:
+    """The words of the newest `limit` of `rows`, of which one more tells that there are older ones.
+
+    They are of one subject of this type, and of what concerns it; or with `places`, where each grant that roles' events name
+    holds, of several things, and each entry tells which.
+    """
     shown = rows[:limit]
-    entries = tuple(_entries(actor, shown, subject_type))
+    entries = tuple(_entries(actor, shown, subject_type, places))
     return ConfigurationHistory(entries, shown[-1].id if len(rows) > limit else None)
 
 
@@ -100,11 +128,12 @@ def _grants(actor: Actor, subject_type: str, subject_ref: UUID | str) -> list[st
     return [str(pk) for pk in rows.values_list("pk", flat=True)]
 
 
-def _entries(actor: Actor, rows: Sequence[Event], subject_type: str) -> Iterator[ConfigurationEntry]:
+def _entries(actor: Actor, rows: Sequence[Event], subject_type: str, places: Places | None) -> Iterator[ConfigurationEntry]:
     refs = {row.actor_ref for row in rows} | {_holder(row) for row in rows if row.action in ROLE_ACTIONS}
     who, hsa_ids = names_of(actor, refs), officers.hsa_ids(actor, refs)
     facts = {row.id: _told(row, subject_type) for row in rows if row.action not in ROLE_ACTIONS} | _with_texts(rows)
-    names = change_words.names_in(actor, (pair for each in facts.values() for pair in _values(each)))
+    subjects = {} if places is None else {row.id: _subject(row, places) for row in rows}
+    names = change_words.names_in(actor, (pair for each in facts.values() for pair in _values(each)), subjects.values())
     for row in rows:
         if row.id in facts:
             told = facts[row.id]
@@ -113,12 +142,29 @@ def _entries(actor: Actor, rows: Sequence[Event], subject_type: str) -> Iterator
             holder = " ".join(each for each in (who[_holder(row)], hsa_ids.get(_holder(row))) if each)
             what, changes, other = _of_role(row, holder)
         yield ConfigurationEntry(
-            row.id, row.at, what, who[row.actor_ref], hsa_ids.get(row.actor_ref, ""), tuple(changes), tuple(other)
+            id=row.id,
+            at=row.at,
+            what=what,
+            who=who[row.actor_ref],
+            hsa_id=hsa_ids.get(row.actor_ref, ""),
+            changes=tuple(changes),
+            facts=tuple(other),
+            subject=_named(subjects[row.id], names) if subjects else None,
         )
 
 
+def _subject(row: Event, places: Places) -> tuple[str, str]:
+    """What the event was done to, by kind and id: of a role the place where it holds."""
+    return places[row.facts["grant"]] if row.action in ROLE_ACTIONS else (row.subject_type, row.subject_ref)
+
+
+def _named(subject: tuple[str, str], names: change_words.Names) -> Subject:
+    kind, ref = subject
+    return Subject(kind, ref, change_words.kind(kind), names.get(subject, ""))
+
+
 def _of_role(row: Event, holder: str) -> tuple[str, Iterator[FieldChange], Iterator[tuple[str, str]]]:
-    """The words of a role's event. The place is the one whose history this is."""
+    """The words of a role's event. The place is the one whose history this is, or the entry's subject."""
     changes = (FieldChange(*each) for each in event_words.changes(row.facts))
     return event_words.what(row.action), changes, iter([(_("Innehavare"), holder), *event_words.plain(row.facts)])
 
@@ -141,9 +187,12 @@ def told(actor: Actor, changes: Iterable[Change]) -> list[ToldChange]:
 
 
 def _told(row: Event, subject_type: str) -> Mapping[str, Any]:
-    """The event's facts as the subject's history tells them: of another subject which it is, not whose history this is."""
+    """The event's facts as the subject's history tells them: of another subject which it is, not whose history this is.
+
+    As they are in a history of several things, where the entry tells which.
+    """
     facts: dict[str, Any] = row.facts
-    if row.subject_type == subject_type:
+    if subject_type in ("", row.subject_type):
         return facts
     return {**facts, row.subject_type: row.subject_ref, "organisation": None}
 
@@ -153,21 +202,17 @@ def _with_texts(rows: Iterable[Event]) -> dict[int, Mapping[str, Any]]:
     told = [row for row in rows if row.action == _RECEIPT_TEXT_SET]
     if not told:
         return {}
-    versions = {row.facts["receipt_text_version"] - back for row in told for back in (0, 1)}
-    found = ReceiptText.objects.filter(organisation=UUID(told[0].subject_ref), version__in=versions)
-    texts = dict(found.values_list("version", "regional_addition"))
+    kept = Q(pk__in=[])
+    for row in told:
+        version = row.facts["receipt_text_version"]
+        kept |= Q(organisation=UUID(row.subject_ref), version__in=(version - 1, version))
+    found = ReceiptText.objects.filter(kept).values_list("organisation_id", "version", "regional_addition")
+    texts = {(str(organisation_id), version): text for organisation_id, version, text in found}
 
-    def part(version: int) -> dict[str, str]:
-        return {"regional_addition": texts.get(version, "")}
+    def part(row: Event, back: int) -> dict[str, str]:
+        return {"regional_addition": texts.get((row.subject_ref, row.facts["receipt_text_version"] - back), "")}
 
-    return {
-        row.id: {
-            **row.facts,
-            "before": part(row.facts["receipt_text_version"] - 1),
-            "after": part(row.facts["receipt_text_version"]),
-        }
-        for row in told
-    }
+    return {row.id: {**row.facts, "before": part(row, 1), "after": part(row, 0)} for row in told}
 
 
 def _values(facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
