@@ -1,6 +1,7 @@
 """Administrera over HTTP: overview, areas, organisations and sub-organisations, their edits, moves, fees and history."""
 
 import datetime as dt
+import itertools
 import re
 import types
 from typing import Any
@@ -18,6 +19,9 @@ from issuance.models.events import NAMING_AN_ORGANISATION
 from issuance.services import configuration
 from issuance.services.actors import with_post
 from issuance.services.configuration import OrganisationData
+from issuance.web.administration.import_urls import urlpatterns as import_urls
+from issuance.web.administration.role_urls import urlpatterns as role_urls
+from issuance.web.administration.urls import urlpatterns as administration_urls
 from siths_portal.lib import clock
 from tests.issuance.test_qualifications import qualify
 from tests.issuance.world import SETUP
@@ -682,6 +686,36 @@ class TestMoving:
             officer = world.officer(world.clinic, role)
             Post.objects.filter(person=officer.person_id).update(organisation=world.region)
         assert few == asked() <= MOST_QUERIES + 2 * other_area  # which asks for roles that rest and for offices
+
+
+def test_no_two_pages_have_the_same_title(world: Any) -> None:
+    """Of every page of Administrera, of the objects that the world has; an organisation and an area may bear one name."""
+    officer = world.officer(world.clinic)
+    things: dict[str, list[Any]] = {
+        "area_id": [world.area.id],
+        "organisation_id": [world.region.id, world.clinic.id, world.city.id],
+        "office_id": [world.office.id],
+        "customisation_id": [CardCustomisation.objects.filter(organisations=world.city).values_list("pk", flat=True).get()],
+        "code": ["631", "631-REK"],
+        "person_id": [officer.person_id],
+        "grant_id": [RoleGrant.objects.get(person=officer.person_id).pk],
+    }
+    clients = [admin(world), issuer(world)]
+    titles: dict[str, set[str]] = {}
+    asked = set()
+    for pattern in (*administration_urls, *role_urls, *import_urls):
+        names = list(pattern.pattern.converters)
+        for values in itertools.product(*(things.get(name, []) for name in names)):
+            address = reverse(str(pattern.name), kwargs=dict(zip(names, values, strict=True)))
+            page = next((page for client in clients if (page := client.get(address)).status_code == 200), None)
+            if page is not None and page["Content-Type"].startswith("text/html"):
+                asked.add(pattern.name)
+                found = re.search(r"<title>(.*?) – SITHS eID Portal</title>", page.content.decode())
+                assert found is not None, address
+                titles.setdefault(found[1], set()).add(address)
+    assert {title: addresses for title, addresses in titles.items() if len(addresses) > 1} == {}
+    assert len(asked) >= 50
+    assert {"Historik – Underorganisation Kliniken", "Kvittenstext – Organisation Staden", "Behörighetsroller"} <= set(titles)
 
 
 class TestHistory:
