@@ -51,10 +51,11 @@ def _of_holders(actor: Actor, action: str, organisation_id: UUID, facts: dict[st
     Event.record(actor_ref=actor.ref, action=action, subject_type="disclosure", subject_ref=str(organisation_id), facts=facts)
 
 
-def record_setup_file(*, actor: Actor, area_id: UUID, rows: Mapping[str, int]) -> None:
-    """Notes that `actor` is about to fetch the set-up of an area as a file: how many rows of each table, role holders' too."""
+def record_setup_file(*, actor: Actor, place_id: UUID, rows: Mapping[str, int]) -> None:
+    """Notes that `actor` is about to fetch the set-up of an area or an organisation as a file: how many rows of each table, role
+    holders' too."""
     facts = {"rows": dict(rows)}
-    Event.record(actor_ref=actor.ref, action="setup.exported", subject_type="disclosure", subject_ref=str(area_id), facts=facts)
+    Event.record(actor_ref=actor.ref, action="setup.exported", subject_type="disclosure", subject_ref=str(place_id), facts=facts)
 
 
 def record_setup_people(*, actor: Actor, import_id: UUID, person_ids: Iterable[UUID]) -> None:

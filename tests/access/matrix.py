@@ -271,6 +271,8 @@ ROWS: list[Row] = [
     ),
     Row("area_export_xlsx", "GET", Action.VIEW_CONFIGURATION, area, places=AREAS),
     Row("area_export_csv", "GET", Action.VIEW_CONFIGURATION, area, more=("kontor",), places=AREAS),
+    Row("organisation_export_xlsx", "GET", Action.VIEW_CONFIGURATION, organisation, places=ORGANISATIONS),
+    Row("organisation_export_csv", "GET", Action.VIEW_CONFIGURATION, organisation, more=("kontor",), places=ORGANISATIONS),
     *(
         Row(name, method, ASSIGN, target, ok=ok, places=places)
         for name, target, places in (

@@ -65,6 +65,7 @@ def test_s09_ids_of_another_organisation_are_answered_as_unknown_ones(access: An
         "person", "person_photo", "person_history", "carrier_history", "certificate", "certificate_pem", "receipt", "receipt_pdf",
         "order_cancel", "activate", "carrier_revoke", "eid_revoke", "invoice", "invoice_pdf", "invoice_xml", "invoice_line_csv",
         "organisation", "organisation_holders_csv", "office", "area_export_xlsx", "area_export_csv", "person_roles",
+        "organisation_export_xlsx", "organisation_export_csv",
     }  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from issuance.authz import Actor, Role
 from issuance.domain.setup_files import SHAPES, Kind
 from issuance.models import Event, Office, Organisation, Person, Post, RoleGrant, SetupImport, SubscriptionFee
 from issuance.queries.administration import setup_files
+from issuance.queries.administration.setup_files import Part
 from issuance.services import configuration, role_assignment, setup_import
 from issuance.services.actors import actor_of_person
 from issuance.services.configuration import OfficeAddress
@@ -468,7 +469,7 @@ class TestExport:
         for name, comment in (("#1 Mottagningen", "# 1"), ("'-Kontor", "''=B"), ("# Kontor", "'=B")):
             configuration.create_office(actor=SETUP, area_id=world.area.id, name=name, invoice_comment=comment)
         world.officer(world.clinic, Role.DEPUTY_ISSUER)
-        found = {kind: setup_files.rows(actor=actor, area_id=world.area.id, kind=kind) for kind in Kind}
+        found = {kind: setup_files.rows(actor=actor, part=Part(world.area.id), kind=kind) for kind in Kind}
         assert {kind.value: len(rows) for kind, rows in found.items()} == {
             "organisationer": 5, "kontor": 6, "rollinnehavare": 3,
         }  # fmt: skip
@@ -494,8 +495,79 @@ class TestExport:
 
     def test_protected_holders_and_others_roles_are_not_in_it(self, world: Any) -> None:
         world.officer(world.clinic, Role.READER)
-        assert len(setup_files.rows(actor=issuer(world), area_id=world.area.id, kind=Kind.ROLES)) == 2
+        assert len(setup_files.rows(actor=issuer(world), part=Part(world.area.id), kind=Kind.ROLES)) == 2
         Person.objects.filter(role_grants__role="reader").update(is_protected=True, protected_person_indicator=True)
-        assert len(setup_files.rows(actor=issuer(world), area_id=world.area.id, kind=Kind.ROLES)) == 1
+        assert len(setup_files.rows(actor=issuer(world), part=Part(world.area.id), kind=Kind.ROLES)) == 1
         reader = world.officer(role=Role.GLOBAL_READER)
-        assert setup_files.rows(actor=reader, area_id=world.area.id, kind=Kind.ROLES) == []
+        assert setup_files.rows(actor=reader, part=Part(world.area.id), kind=Kind.ROLES) == []
+
+
+class TestADeputy:
+    """Who sees no area connects offices to his organisations, from what he fetches of them (ADR 0261)."""
+
+    @staticmethod
+    def office(world: Any, name: str = "Kontor B") -> Office:
+        address = OfficeAddress("Borås", "Enhet", "Hemliga gatan 1", "501 80", "Borås")
+        return configuration.create_office(actor=SETUP, area_id=world.area.id, name=name, invoice_comment="B", address=address)
+
+    def test_connects_an_office_by_its_number(self, world: Any) -> None:
+        deputy, office = world.officer(world.clinic, Role.DEPUTY_ISSUER), self.office(world)
+        row = {**OFFICE, "office_number": office.office_number, "organisations": "TST2321000131-1004"}
+        kept_row, plan = kept(deputy, csv(Kind.OFFICES, row))
+        assert (errors(plan), plan.lines[0].told) == ([], "Finns redan, kopplas till 1 organisation")
+        setup_import.carry_out(actor=deputy, import_id=kept_row.pk, sha256=plan.sha256)
+        assert list(office.organisations.all()) == [world.clinic]
+        told = Event.objects.get(action="office.connected", actor_ref=deputy.ref)
+        assert (told.subject_ref, told.facts) == (str(office.pk), {"organisation": str(world.clinic.pk)})
+        assert kept(deputy, csv(Kind.OFFICES, row))[1].nothing
+
+    def test_and_no_other_than_the_pages_offer_nor_what_they_do_not_tell(self, world: Any) -> None:
+        deputy, office, closed = world.officer(world.clinic, Role.DEPUTY_ISSUER), self.office(world), self.office(world, "C")
+        configuration.close_office(actor=SETUP, office_id=closed.pk)
+        other = configuration.create_office(actor=SETUP, area_id=world.stranger.area_id, name="Kontor B", invoice_comment="B")
+        row = {**OFFICE, "office_number": office.office_number}
+        missing = "finns inte, eller så ligger det utanför din behörighet. Kontrollera värdet."
+        for cells, field, message in (
+            ({**OFFICE}, "area", f"Utgivningsområdet {missing} För ett kontor som redan finns räcker det att ange Kontorsid."),
+            ({**row, "area": ""}, "area", "Ange utgivningsområdets namn."),
+            ({**row, "area": "Annan region"}, "area", "Kontoret hör till ett annat utgivningsområde."),
+            (
+                {**row, "invoice_comment": "C"}, "invoice_comment",
+                "Finns redan, med ett annat värde: B. Ändra det på dess egen sida.",
+            ),
+            (
+                {**row, "recipient_organisation": "Borås", "street_address": "Gatan 1", "postal_code": "50180", "city": "Borås"},
+                "street_address", "Finns redan, med ett annat värde. Ändra det på dess egen sida.",
+            ),
+            ({**row, "organisations": "TST2321000131-1000"}, "organisations", f"Organisationen TST2321000131-1000 {missing}"),
+            *(
+                ({**row, "office_number": number}, "office_number", f"Kontoret {missing} Lämna cellen tom för ett nytt kontor.")
+                for number in (closed.office_number, other.office_number, "1234567890")
+            ),
+        ):  # fmt: skip
+            plan = kept(deputy, csv(Kind.OFFICES, cells))[1]
+            assert errors(plan) == [(2, field, message)], cells
+        for role in (Role.READER, Role.ID_ADMINISTRATOR):
+            with pytest.raises(Forbidden):
+                kept(world.officer(world.clinic, role), csv(Kind.OFFICES, row))
+
+    def test_fetches_what_can_be_connected_and_sends_it_back(self, world: Any) -> None:
+        deputy, office = world.officer(world.clinic, Role.DEPUTY_ISSUER), self.office(world)
+        world.officer(world.clinic)
+        part = Part(world.area.id, world.clinic.scope_path)
+        found = {kind: [list(row) for row in setup_files.rows(actor=deputy, part=part, kind=kind)] for kind in Kind}
+        organisations = [row[:5] for row in found[Kind.ORGANISATIONS]]
+        assert organisations == [["Kliniken", "TST2321000131-1004", "2321000131", "Regionen", ""]]  # none above in sight
+        assert [(row[0], row[3], row[4], row[7]) for row in found[Kind.OFFICES]] == [
+            ("Kontor A", world.office.office_number, "TST2321000131-1004", ""), ("Kontor B", office.office_number, "", ""),
+        ]  # fmt: skip
+        assert len(found[Kind.ROLES]) == 2
+        sheets = [Sheet(SHAPES[kind].title, SHAPES[kind].headings, rows) for kind, rows in found.items()]
+        assert kept(deputy, workbooks.build(sheets))[1].nothing
+        found[Kind.OFFICES][1][4] = "TST2321000131-1004"
+        carried_out(deputy, workbooks.build(sheets))
+        assert list(office.organisations.all()) == [world.clinic]
+        above = setup_files.rows(actor=issuer(world), part=part, kind=Kind.ORGANISATIONS)
+        assert [row[4] for row in above] == ["TST2321000131-1000"]
+        seen = setup_files.rows(actor=issuer(world), part=part, kind=Kind.OFFICES)
+        assert [(row[4], row[7]) for row in seen] == [("TST2321000131-1004", ""), ("TST2321000131-1004", "Hemliga gatan 1")]

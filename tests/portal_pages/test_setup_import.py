@@ -203,6 +203,21 @@ class TestFiles:
             content = client.get(reverse("area_export_csv", args=[world.area.id, kind.value])).content
             assert preview_of(client, content).context["plan"].nothing
 
+    def test_who_sees_no_area_fetches_his_organisations(self, world: Any) -> None:
+        client = client_of(world.officer(world.clinic, Role.DEPUTY_ISSUER))
+        page = client.get(START)
+        assert [place.name for place in page.context["places"]] == ["Kliniken"]
+        assert "Område eller organisation" in text_of(page)
+        addresses = [page.context["places"][0].workbook, *(url for url, _ in page.context["places"][0].tables)]
+        for address in addresses:
+            assert f'href="{address}"' in page.content.decode()
+            assert preview_of(client, client.get(address).content).context["plan"].nothing
+        assert set(Event.objects.filter(action="setup.exported").values_list("subject_ref", flat=True)) == {str(world.clinic.pk)}
+        whole_area = issuer(world).get(START)
+        assert ([place.name for place in whole_area.context["places"]], "Område eller" in text_of(whole_area)) == (
+            ["Regionen"], False,
+        )  # fmt: skip
+
     def test_more_areas_than_a_page_holds_can_all_be_exported(self, world: Any) -> None:
         for number in range(60):
             configuration.create_area(actor=SETUP, name=f"Område {number:02}")
@@ -211,7 +226,7 @@ class TestFiles:
         following = re.search(r'href="([^"]+efter=[^"#]+)#export"', first.content.decode())
         assert following is not None
         second = client.get(html.unescape(following[1]))
-        seen = [area.id for page in (first, second) for area in page.context["areas"]]
+        seen = [place.id for page in (first, second) for place in page.context["places"]]
         assert len(set(seen)) == len(seen) == IssuingArea.objects.count()
         assert "Från början" in text_of(second)
 

@@ -1,6 +1,7 @@
-"""The set-up of an issuing area as rows of the tables that an import takes: what is there comes back as nothing to do."""
+"""What is set up in an area or an organisation, as rows of the tables that an import takes: it comes back as nothing to do."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import batched
 from uuid import UUID
 
@@ -8,9 +9,10 @@ from django.db.models import Q, QuerySet
 
 from issuance.authz import Action, Actor, policy
 from issuance.domain.setup_files import NO, YES, Kind
-from issuance.models import Office, Organisation, OrganisationOffice, Post, RoleGrant, SubscriptionFee
+from issuance.models import Organisation, OrganisationOffice, Post, RoleGrant, SubscriptionFee
 from issuance.queries.administration import role_reach
 from issuance.queries.event_words import ROLE
+from issuance.services.configuration import offices_to_connect
 from issuance.services.role_assignment import current, last_day_of
 from issuance.services.setup_import import customisation_word
 from siths_portal.lib import clock
@@ -20,49 +22,73 @@ _IDS_IN_A_CELL = 1000
 """HSA-ids in one row of an office; one with more organisations takes several rows."""
 
 
-def rows(*, actor: Actor, area_id: UUID, kind: Kind) -> list[Cells]:
-    """The rows of one table, in the order of its columns, of an area that the caller has checked that the actor sees."""
+@dataclass(frozen=True)
+class Part:
+    """What a file is of: a whole area, or with the `path` of an organisation in it that one and those below it."""
+
+    area_id: UUID
+    path: str = ""
+
+    def within(self, organisation: str = "") -> Q:
+        """Rows in it, by the lookup of their organisation; without one, of organisations."""
+        lookup = f"{organisation}__" if organisation else ""
+        return Q(**{f"{lookup}area": self.area_id}) & Q(**{f"{lookup}scope_path__startswith": self.path})
+
+
+def rows(*, actor: Actor, part: Part, kind: Kind) -> list[Cells]:
+    """The rows of one table, in the order of its columns, of a part that the caller has checked that the actor sees."""
     made = {Kind.ORGANISATIONS: _organisations, Kind.OFFICES: _offices, Kind.ROLES: _roles}[kind]
-    return list(made(actor, area_id))
+    return list(made(actor, part))
 
 
-def _organisations(actor: Actor, area_id: UUID) -> Iterator[Cells]:
-    found = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id, closed_at=None)
+def _organisations(actor: Actor, part: Part) -> Iterator[Cells]:
+    """Those that are not ended. What lies above a part is not told to those who do not see it."""
+    found = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(part.within(), closed_at=None)
     listed = list(found.select_related("area", "parent", "customisation").order_by("name", "pk"))
-    fees = SubscriptionFee.objects.filter(organisation__area=area_id, valid_from__lte=clock.now()).order_by("valid_from")
+    fees = SubscriptionFee.objects.filter(part.within("organisation"), valid_from__lte=clock.now()).order_by("valid_from")
     charged = dict(fees.values_list("organisation_id", "charged"))
+    reach = tuple(policy.reach(actor, Action.VIEW_CONFIGURATION))
     for row in listed:
         issuing = YES if row.area.issuing_organisation_id == row.pk else ""
         fee = "" if row.pk not in charged else YES if charged[row.pk] else NO
-        above = row.parent.hsa_id if row.parent else ""
+        above = row.parent.hsa_id if row.parent and row.parent.scope_path.startswith(reach) else ""
         own = (row.name, row.hsa_id, row.organisation_number, row.area.name, above, row.country, row.county)
         yield (*own, issuing, fee, customisation_word(row))
 
 
-def _offices(actor: Actor, area_id: UUID) -> Iterator[Cells]:
-    """Those that are open: a closed one is made by no import."""
-    found = Office.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id, closed_at=None)
-    listed = list(found.select_related("area").order_by("name", "pk"))
-    pairs = OrganisationOffice.objects.filter(office__in=[row.pk for row in listed]).order_by("organisation__hsa_id")
+def _offices(actor: Actor, part: Part) -> Iterator[Cells]:
+    """Those that are open, also those that the part's organisations may only be connected to: a closed one is made by no import.
+
+    An address is told to those who see the office's own page.
+    """
+    found = offices_to_connect(actor).with_rights(actor, (Action.VIEW_CONFIGURATION,))
+    listed = list(found.filter(area=part.area_id, closed_at=None).select_related("area").order_by("name", "pk"))
+    seen = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(part.within())
+    pairs = OrganisationOffice.objects.filter(office__in=[row.pk for row in listed], organisation__in=seen.values("pk"))
     connected: dict[UUID, list[str]] = {}
-    for office_id, hsa_id in pairs.values_list("office_id", "organisation__hsa_id"):
+    for office_id, hsa_id in pairs.order_by("organisation__hsa_id").values_list("office_id", "organisation__hsa_id"):
         connected.setdefault(office_id, []).append(hsa_id)
     for row in listed:
+        address = (row.recipient_organisation, row.internal_recipient, row.street_address, row.postal_code, row.city)
+        if not row.may_view_configuration:  # type: ignore[attr-defined]
+            address = ("", "", "", "", "")
         for ids in batched(connected.get(row.pk, [""]), _IDS_IN_A_CELL):
-            own = (row.name, row.invoice_comment, row.area.name, row.office_number, ", ".join(ids))
-            yield (*own, row.recipient_organisation, row.internal_recipient, row.street_address, row.postal_code, row.city)
+            yield (row.name, row.invoice_comment, row.area.name, row.office_number, ", ".join(ids), *address)
 
 
-def _roles(actor: Actor, area_id: UUID) -> Iterator[Cells]:
-    """Those that the actor gives and takes, of holders whom he may read by name and who have a post there; nothing for others."""
+def _roles(actor: Actor, part: Part) -> Iterator[Cells]:
+    """Those that the actor gives and takes, of holders whom he may read by name and who have a post in the area; nothing for
+    others."""
     if not policy.holds(actor, Action.ASSIGN_ROLE):
         return
-    there = Q(area=area_id) | Q(organisation__area=area_id)
+    there = part.within("organisation")
+    if not part.path:
+        there |= Q(area=part.area_id)
     grants: QuerySet[RoleGrant] = current(
         RoleGrant.objects.filter(there, role_reach.in_reach(actor), role_reach.visible_holders(actor))
     )
     listed = list(grants.select_related("person", "area", "organisation").order_by("person__sort_name", "person", "pk"))
-    posts = _posts(actor, area_id, {grant.person_id for grant in listed})
+    posts = _posts(actor, part.area_id, {grant.person_id for grant in listed})
     for grant in listed:
         mine = posts.get(grant.person_id, {})
         hsa_id = mine.get(grant.organisation_id) or next(iter(mine.values()), "")

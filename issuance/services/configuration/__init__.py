@@ -57,6 +57,7 @@ from issuance.services.configuration.offices import (
     edit_office,
     link_organisations,
     make_office,
+    offices_to_connect,
 )
 from issuance.services.configuration.organisations import (
     Making,
@@ -113,6 +114,7 @@ __all__ = [
     "missing",
     "move_organisation",
     "offer_article",
+    "offices_to_connect",
     "queued_with",
     "register_article",
     "register_customisation",

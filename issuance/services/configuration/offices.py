@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
-from issuance.authz import Action, Actor, policy
+from issuance.authz import Action, Actor, ScopedQuerySet, policy
 from issuance.models import Event, IssuingArea, Office, Organisation, OrganisationOffice
 from issuance.services.configuration._editing import edit, insert, line, record
 from issuance.services.configuration._tree import lock_tree
@@ -168,13 +168,29 @@ def connect_organisations(*, actor: Actor, office_id: UUID, organisation_ids: It
 
     Raises NotFound, Forbidden, Invalid (none given, or one of another area or out of reach), Conflict if the office is closed.
     """
-    return link_organisations(actor=actor, office_id=office_id, organisation_ids=organisation_ids)
+    lock_tree()
+    office = policy.get(actor, Action.VIEW_CONFIGURATION, _rows(), office_id)
+    return _link(actor, office, organisation_ids)
 
 
 def link_organisations(*, actor: Actor, office_id: UUID, organisation_ids: Iterable[UUID]) -> int:
-    """`connect_organisations` in the caller's transaction."""
+    """`connect_organisations` in the caller's transaction, of an office among the `offices_to_connect`."""
     lock_tree()
-    office = policy.get(actor, Action.VIEW_CONFIGURATION, _rows(), office_id)
+    office = _rows().filter(pk__in=offices_to_connect(actor).values("pk")).filter(pk=office_id).first()
+    if office is None:
+        raise policy.not_found()
+    return _link(actor, office, organisation_ids)
+
+
+def offices_to_connect(actor: Actor) -> ScopedQuerySet[Office]:
+    """The offices that the actor can let some organisation choose: those in sight, and the open ones of every area in which he
+    connects an organisation, though the area lies above his reach (ADR 0183)."""
+    seen = Office.objects.visible_to(actor, Action.VIEW_CONFIGURATION).values("pk")
+    areas = Organisation.objects.visible_to(actor, Action.LINK_OFFICE).order_by().values("area")
+    return Office.objects.get_queryset().filter(Q(pk__in=seen) | Q(closed_at=None, area__in=areas))
+
+
+def _link(actor: Actor, office: Office, organisation_ids: Iterable[UUID]) -> int:
     if actor.kind == "user":
         policy.reach(actor, Action.LINK_OFFICE)
     wanted = set(organisation_ids)

@@ -22,6 +22,7 @@ from issuance.models import (
     RoleGrant,
     SubscriptionFee,
 )
+from issuance.services.configuration import offices_to_connect
 from issuance.services.role_assignment import current
 from issuance.services.setup_import.reading import Row
 from siths_portal.lib import clock
@@ -57,7 +58,10 @@ class Place:
 
 @dataclass
 class Known:
-    """Keys of organisations, offices and posts are in upper case. `taken` are HSA-ids of organisations out of sight."""
+    """Keys of organisations, offices and posts are in upper case. `taken` are HSA-ids of organisations out of sight.
+
+    `beyond` are offices whose own pages the actor does not see, though he may connect them (ADR 0261).
+    """
 
     areas: dict[str, Place] = field(default_factory=dict)
     issuers: dict[UUID, UUID | None] = field(default_factory=dict)
@@ -67,6 +71,7 @@ class Known:
     charged: dict[UUID, bool] = field(default_factory=dict)
     generic: bool = False
     offices: list[Office] = field(default_factory=list)
+    beyond: set[UUID] = field(default_factory=set)
     connected: set[tuple[UUID, UUID]] = field(default_factory=set)
     people: dict[str, Person] = field(default_factory=dict)
     post_areas: dict[UUID, set[UUID]] = field(default_factory=dict)
@@ -149,8 +154,9 @@ def _offices(actor: Actor, rows: Sequence[Row], found: Known) -> None:
     wanted = [row for row in rows if row.kind is Kind.OFFICES]
     names, numbers = {row.get("name") for row in wanted}, {row.get("office_number") for row in wanted} - {""}
     areas = [place.pk for place in found.areas.values()]
-    seen = Office.objects.visible_to(actor, Action.VIEW_CONFIGURATION).select_related("area")
-    found.offices = list(seen.filter(Q(area__in=areas, name__in=names) | Q(office_number__in=numbers)).order_by("pk"))
+    there = offices_to_connect(actor).with_rights(actor, (Action.VIEW_CONFIGURATION,)).select_related("area")
+    found.offices = list(there.filter(Q(area__in=areas, name__in=names) | Q(office_number__in=numbers)).order_by("pk"))
+    found.beyond = {office.pk for office in found.offices if not office.may_view_configuration}  # type: ignore[attr-defined]
     pairs = OrganisationOffice.objects.filter(office__in=[office.pk for office in found.offices])
     found.connected = set(pairs.values_list("office_id", "organisation_id"))
 

@@ -116,10 +116,14 @@ class Line:
         self.refuse(field, "Skriv Ja eller Nej.")
         return None
 
-    def differs(self, field: str, typed: object, there: object, shown: str) -> None:
-        """Notes that what is there has another value than what the cell tells; an empty cell tells nothing."""
+    def differs(self, field: str, typed: object, there: object, shown: str | None) -> None:
+        """Notes that what is there has another value than what the cell tells; an empty cell tells nothing.
+
+        `shown` is that value; None where the actor sees no page that tells it.
+        """
         if self.row.get(field) and typed != there:
-            self.refuse(field, f"Finns redan, med ett annat värde: {shown or 'tomt'}. Ändra det på dess egen sida.")
+            told = "" if shown is None else f": {shown or 'tomt'}"
+            self.refuse(field, f"Finns redan, med ett annat värde{told}. Ändra det på dess egen sida.")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from uuid import UUID
 from issuance.authz import Action
 from issuance.models import Office
 from issuance.services.configuration import OfficeAddress, OfficeData
-from issuance.services.setup_import.known import Known, ids_in
+from issuance.services.setup_import.known import Known, Place, ids_in
 from issuance.services.setup_import.lines import ENDED, MISSING, Line, OfficeStep, Outcome, Ref
 from siths_portal.lib.errors import Invalid
 
@@ -23,18 +23,18 @@ def plan(lines: list[Line], known: Known) -> None:
     seen: set[tuple[UUID, str]] = set()
     for line in lines:
         data = _checked(line)
-        area = known.areas.get(line.row.get("area"))
-        if line.row.get("area") and area is None:
-            line.refuse("area", f"Utgivningsområdet {MISSING}")
-        elif area is None and "area" not in line.wrong:
-            line.refuse("area", "Ange utgivningsområdets namn.")
-        if data is None or area is None or area.pk is None or line.wrong:
-            continue
         number = line.row.get("office_number")
-        key = (area.pk, data.name)
+        area = None if number else known.areas.get(line.row.get("area"))
+        _require_area(line, area)
+        if data is None or line.wrong:
+            continue
         if number:
-            _numbered(line, numbered.get(number), area.pk, data, known)
-        elif key in seen:
+            _numbered(line, numbered.get(number), data, known)
+            continue
+        if area is None or area.pk is None:
+            continue
+        key = (area.pk, data.name)
+        if key in seen:
             line.refuse("name", "Kontoret står på flera rader. Ta bort den ena.")
         elif key in named:
             _named(line, named[key], data, known)
@@ -42,7 +42,16 @@ def plan(lines: list[Line], known: Known) -> None:
             line.refuse("area", "Din behörighetsroll tillåter inte att du skapar kontor i utgivningsområdet.")
         else:
             _plan(line, Outcome.MAKE, area.pk, data, None, known)
-        seen |= set() if number else {key}
+        seen.add(key)
+
+
+def _require_area(line: Line, area: Place | None) -> None:
+    """Notes that there is no area. That of an office with its number is only compared: it may lie above the actor's reach."""
+    if not line.row.get("area"):
+        if "area" not in line.wrong:
+            line.refuse("area", "Ange utgivningsområdets namn.")
+    elif area is None and not line.row.get("office_number"):
+        line.refuse("area", f"Utgivningsområdet {MISSING} För ett kontor som redan finns räcker det att ange Kontorsid.")
 
 
 def _checked(line: Line) -> OfficeData | None:
@@ -56,19 +65,20 @@ def _checked(line: Line) -> OfficeData | None:
         return None
 
 
-def _numbered(line: Line, there: Office | None, area_id: UUID, data: OfficeData, known: Known) -> None:
-    """Compares the line with the office of its number."""
+def _numbered(line: Line, there: Office | None, data: OfficeData, known: Known) -> None:
+    """Compares the line with the office of its number. The address is told to those alone who see the office's page."""
     if there is None:
         line.refuse("office_number", f"Kontoret {MISSING} Lämna cellen tom för ett nytt kontor.")
         return
     for name, value in data.columns.items():
-        line.differs(name, value, getattr(there, name), getattr(there, name))
-    if there.area_id != area_id:
+        kept = getattr(there, name)
+        line.differs(name, value, kept, None if name in _ADDRESS and there.pk in known.beyond else kept)
+    if there.area.name != line.row.get("area"):
         line.refuse("area", "Kontoret hör till ett annat utgivningsområde.")
     if there.closed_at is not None:
         line.refuse("office_number", "Kontoret är stängt.")
     if not line.wrong:
-        _plan(line, Outcome.CONNECT, area_id, data, there, known)
+        _plan(line, Outcome.CONNECT, there.area_id, data, there, known)
 
 
 def _named(line: Line, there: list[Office], data: OfficeData, known: Known) -> None:

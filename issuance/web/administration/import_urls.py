@@ -6,6 +6,7 @@ from issuance.web.administration import exporting, importing
 
 _FILES = "administrera/import/"
 _AREA = "administrera/utgivningsomrade/<uuid:area_id>/"
+_ORGANISATION = "administrera/organisation/<uuid:organisation_id>/"
 
 urlpatterns: list[URLPattern] = [
     path(_FILES, importing.setup_import_start, name="setup_import"),
@@ -14,4 +15,6 @@ urlpatterns: list[URLPattern] = [
     path(f"{_FILES}<uuid:import_id>/", importing.setup_import_preview, name="setup_import_preview"),
     path(f"{_AREA}export.xlsx", exporting.area_export_xlsx, name="area_export_xlsx"),
     path(f"{_AREA}export-<slug:kind>.csv", exporting.area_export_csv, name="area_export_csv"),
+    path(f"{_ORGANISATION}export.xlsx", exporting.organisation_export_xlsx, name="organisation_export_xlsx"),
+    path(f"{_ORGANISATION}export-<slug:kind>.csv", exporting.organisation_export_csv, name="organisation_export_csv"),
 ]

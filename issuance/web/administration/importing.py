@@ -74,6 +74,25 @@ class Shown:
     wrong: tuple[tuple[str, str], ...]
 
 
+@dataclass(frozen=True)
+class _Place:
+    """An area or an organisation whose set-up can be fetched."""
+
+    kind: str
+    id: UUID
+    name: str
+
+    @property
+    def workbook(self) -> str:
+        """The address of all its tables."""
+        return reverse(f"{self.kind}_export_xlsx", args=[self.id])
+
+    @property
+    def tables(self) -> list[tuple[str, str]]:
+        """The address of each of them, with what it is called."""
+        return [(reverse(f"{self.kind}_export_csv", args=[self.id, kind.value]), shape.title) for kind, shape in SHAPES.items()]
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 def setup_import_start(request: HttpRequest) -> HttpResponse:
     """Takes a file and goes on to its preview; shows templates and what can be fetched. Raises Forbidden."""
@@ -90,11 +109,17 @@ def setup_import_start(request: HttpRequest) -> HttpResponse:
             except (Invalid, Unavailable, Refused, TooManyRequests) as error:
                 form.take(error)
                 status = error.http_status
-    seen = areas.areas(actor=actor, order=paging.Order("namn"), after=cursor(request))
+    after = cursor(request)
+    seen = areas.areas(actor=actor, order=paging.Order("namn"), after=after)
+    granted = () if after else areas.granted_organisations(actor=actor)
     context = {
         "form": form,
         "shapes": [(kind.value, shape) for kind, shape in SHAPES.items()],
-        "areas": seen.rows,
+        "places": [
+            *(_Place("area", line.id, line.name) for line in seen.rows),
+            *(_Place("organisation", line.id, line.name) for line in granted),
+        ],
+        "organisations": bool(granted),
         "next_url": next_url(request, seen.after, fragment="export"),
         "first_url": first_url(request, fragment="export"),
     }
