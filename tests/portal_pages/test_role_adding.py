@@ -333,6 +333,28 @@ class TestNextSteps:
         )
         assert "Nästa steg" not in text_of(client.get(reverse("organisation", args=[world.clinic.id])))
 
+    def test_the_administration_is_told_that_nobody_orders_and_who_mends_it(self, world: Any) -> None:
+        """The same steps as who gives the roles there (ADR 0240); that one is text alone, since it is another's."""
+        new = world.organisation("Kommun Ek", "TST2120001562-1000", "2120001561", area=world.area)
+        address = reverse("organisation", args=[new.id])
+        issues, administers = (
+            client_of(world.officer(role=role)).get(address).context["steps"]
+            for role in (Role.RESPONSIBLE_ISSUER, Role.SYSTEM_ADMIN)
+        )
+        assert [step.text for step in administers] == [step.text for step in issues]
+        told = {step.text: step for step in administers}["Lägg till behörighetsroll"]
+        assert (told.url, told.why) == (
+            "", "Ingen ID-administratör eller biträdande utgivare når organisationen. Görs av områdets ansvariga utgivare.",
+        )  # fmt: skip
+        with_one = [
+            RoleGrant.objects.create(person=world.post().person, role=role, organisation=new, valid_from=clock.now())
+            for role in ("reader", "revoker", "id_administrator")
+        ]
+        client = client_of(world.officer(role=Role.SYSTEM_ADMIN))
+        assert "Lägg till behörighetsroll" not in [step.text for step in client.get(address).context["steps"]]
+        with_one[-1].delete()
+        assert "Lägg till behörighetsroll" in [step.text for step in client.get(address).context["steps"]]
+
     def test_are_for_those_who_may(self, world: Any) -> None:
         new = world.organisation("Kommun Ek", "TST2120001562-1000", "2120001561", area=world.area)
         page = client_of(world.officer(role=Role.GLOBAL_READER)).get(reverse("organisation", args=[new.id]))

@@ -30,8 +30,9 @@ class NextStep:
     now: bool = False
 
 
-def sets_up(head: AreaHead) -> bool:
-    """Whether its reader is told of all that an area may lack: the administration, and the area's responsible issuers."""
+def sets_up(head: AreaHead | OrganisationHead) -> bool:
+    """Whether its reader is told of all that a place may lack: the administration, and who verifies card customisations there,
+    as the area's responsible issuers do."""
     return bool(head.rights & {Action.CREATE_ORGANISATION, Action.VERIFY_CUSTOMISATION})
 
 
@@ -107,7 +108,8 @@ def _of_places(head: AreaHead, lacks: readiness.AreaLacks, *, offices: bool, giv
 def of_organisation(
     actor: Actor, head: OrganisationHead, found: OrganisationFacts, *, offices: bool, below: bool
 ) -> Iterator[NextStep]:
-    """The steps of an organisation. `offices`: whether one is connected; `below`: whether it has sub-organisations."""
+    """The steps of an organisation, the same for the administration as for who gives its roles (ADR 0240). `offices`: whether one
+    is connected; `below`: whether it has sub-organisations."""
     lacks = list(_lacked_by(actor, head, found, offices=offices))
     yield from lacks
     if lacks and not below and not head.is_sub_organisation and Action.CREATE_SUB_ORGANISATION in head.rights:
@@ -125,9 +127,11 @@ def _lacked_by(actor: Actor, head: OrganisationHead, found: OrganisationFacts, *
     if Action.CHOOSE_ARTICLES in head.rights and not found.customisation.name:
         why = _way_to_customisation(head)
         yield NextStep(_("Kortanpassning saknas"), reverse("organisation_customisation", args=[head.id]), why)
-    if _gives_clerks(actor, head) and not readiness.has_clerks(head.id):
+    gives_clerks = _gives_clerks(actor, head)
+    if (gives_clerks or sets_up(head)) and not readiness.has_clerks(head.id):
         why = _("Ingen ID-administratör eller biträdande utgivare når organisationen.")
-        yield NextStep(_("Lägg till behörighetsroll"), reverse("organisation_role_add", args=[head.id]), why)
+        step = NextStep(_("Lägg till behörighetsroll"), reverse("organisation_role_add", args=[head.id]), why)
+        yield step if gives_clerks else _of_another(step, _("Görs av områdets ansvariga utgivare."))
 
 
 def _mending_customisations(head: AreaHead) -> str:
