@@ -8,10 +8,20 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from issuance.domain import rules
-from issuance.models import Article, CardCustomisation, Office, Organisation, OrganisationArticle, Person, Photo, Post
+from issuance.models import (
+    Article,
+    CardCustomisation,
+    Office,
+    Organisation,
+    OrganisationArticle,
+    OrganisationOffice,
+    Person,
+    Photo,
+    Post,
+)
 from issuance.services import people
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
@@ -66,20 +76,27 @@ def require_photo(article: Article, person_id: UUID, photo_id: UUID | None) -> P
     return photo
 
 
+def open_connections() -> QuerySet[OrganisationOffice]:
+    """Which organisations may choose which offices: those that are open."""
+    return OrganisationOffice.objects.filter(office__closed_at=None)
+
+
 def open_offices(organisation_id: UUID) -> list[Office]:
     """The open offices that the organisation may choose, by name."""
-    return list(
-        Office.objects.filter(connections__organisation=organisation_id, closed_at=None).order_by("name", "office_number")
-    )
+    return list(_open_offices(organisation_id).order_by("name", "office_number"))
 
 
 def require_office(organisation: Organisation, office_id: UUID) -> Office:
     """The office if it is open and the organisation's. Raises Invalid."""
-    office = Office.objects.filter(pk=office_id, connections__organisation=organisation, closed_at=None).first()
+    office = _open_offices(organisation.pk).filter(pk=office_id).first()
     if office is None:
         message = "Kontoret är stängt eller inte kopplat till organisationen. Välj ett annat kontor."
         raise Invalid("office-not-connected", message, fields={"office": [message]})
     return office
+
+
+def _open_offices(organisation_id: UUID) -> QuerySet[Office]:
+    return Office.objects.filter(pk__in=open_connections().filter(organisation=organisation_id).values("office"))
 
 
 def effective_customisations(organisations: Iterable[Organisation]) -> dict[UUID, CardCustomisation]:

@@ -253,6 +253,20 @@ class TestClosing:
         assert at("office_connect", world.office) not in page.content.decode()
         assert "Kontoret stängdes" in text_of(client.get(at("office_history", world.office)))
 
+    def test_who_is_left_without_is_told_before_and_to_connect_another_after(self, world: Any) -> None:
+        office = another(world)
+        configuration.connect_office(actor=SETUP, organisation_id=world.region.id, office_id=office.id)
+        client = issuer(world)
+        page = client.get(at("office_close", world.office))
+        assert page.context["left_without"].names == ("Kliniken", "Staden")
+        assert "Blir utan kontor De här organisationerna har inget annat öppet kontor." in text_of(page)
+        client.post(at("office_close", world.office))
+        for organisation, lacks in ((world.city, True), (world.region, False)):
+            page = client.get(at("organisation", organisation))
+            assert ("Koppla kontor" in [step.text for step in page.context["steps"]]) is lacks
+            assert ("Alla kopplade kontor är stängda" in text_of(page)) is lacks
+        assert "Blir utan kontor" not in text_of(client.get(at("office_close", world.office)))
+
     def test_a_closed_one_is_neither_offered_nor_connected(self, world: Any) -> None:
         office = another(world)
         configuration.close_office(actor=SETUP, office_id=office.id)

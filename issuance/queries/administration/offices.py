@@ -17,6 +17,7 @@ from issuance.queries.administration.articles import Choice
 from issuance.queries.administration.change_words import organisation_number
 from issuance.queries.administration.nesting import nested
 from issuance.queries.administration.places import Above, is_seen
+from issuance.services import order_checks
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,14 @@ class ConnectedPage:
 
 
 @dataclass(frozen=True)
+class LeftWithout:
+    """Organisations without an open office: the names of the first, and how many `more` there are."""
+
+    names: tuple[str, ...]
+    more: int
+
+
+@dataclass(frozen=True)
 class ChoicePage:
     """A page of offices that an organisation may be connected to; `after` is where the next goes on, None on the last."""
 
@@ -94,7 +103,7 @@ class ChoicePage:
 
 
 MOST_CHOICES = 20
-"""Organisations that the form of a new office lists; the others are connected on its page."""
+"""Organisations that the form of a new office lists, where the others are connected on its page; and that closing one names."""
 
 
 @dataclass
@@ -173,6 +182,17 @@ def organisations_of(*, actor: Actor, office_id: UUID, after: UUID | None = None
     allowed = Organisation.objects.visible_to(actor, Action.LINK_OFFICE).filter(pk=OuterRef("pk"))
     found, further = paging.page(rows.annotate(linked=Exists(allowed)), column="name", after=after, limit=limit)
     return ConnectedPage(tuple(_line(row, may_disconnect=row.linked) for row in found), further)  # type: ignore[attr-defined]
+
+
+def left_without(*, actor: Actor, office_id: UUID) -> LeftWithout:
+    """The organisations in sight that could choose no open office if this one were closed, by name; without ended ones."""
+    connected = OrganisationOffice.objects.filter(office=office_id).values("organisation")
+    others = order_checks.open_connections().filter(organisation=OuterRef("pk")).exclude(office=office_id)
+    rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(~Exists(others), pk__in=connected)
+    found = rows.filter(closed_at=None).order_by("name", "pk")
+    names = tuple(found.values_list("name", flat=True)[: MOST_CHOICES + 1])
+    more = found.count() - MOST_CHOICES if len(names) > MOST_CHOICES else 0
+    return LeftWithout(names[:MOST_CHOICES], more)
 
 
 def connectable_organisations(

@@ -9,8 +9,9 @@ from django.db.models import Exists, OuterRef, Q
 
 from issuance.authz import Action, Actor, Role
 from issuance.authz.roles import ALLOWED, ISSUING, ORGANISATION_ROLES
-from issuance.models import Organisation, OrganisationArticle, OrganisationOffice, RoleGrant
+from issuance.models import Organisation, OrganisationArticle, RoleGrant
 from issuance.queries.administration.places import paths_above
+from issuance.services import order_checks
 from issuance.services.actors import in_force
 
 _CLERKS = [role.value for role in Role if role in ORGANISATION_ROLES and ALLOWED[role] & ISSUING]
@@ -42,7 +43,7 @@ def of_area(*, actor: Actor, area_id: UUID) -> AreaLacks:
     """
     rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id, closed_at=None)
     offered = OrganisationArticle.objects.filter(organisation=OuterRef("pk"), orderable=True)
-    connected = OrganisationOffice.objects.filter(organisation=OuterRef("pk"), office__closed_at=None)
+    connected = order_checks.open_connections().filter(organisation=OuterRef("pk"))
     asked = rows.annotate(has_articles=Exists(offered), has_offices=Exists(connected)).order_by()
     found = [_Row(*row) for row in asked.values_list("pk", "scope_path", "customisation_id", "has_articles", "has_offices")]
     drawn = {row.path for row in found if row.customisation is not None}
@@ -72,6 +73,11 @@ class _Row(NamedTuple):
 def _lacking(rows: Iterable[_Row]) -> Lacking:
     found = [(row.path.count("/"), row.id) for row in rows]
     return Lacking(len(found), min(found)[1] if found else None)
+
+
+def has_offices(organisation_id: UUID) -> bool:
+    """Whether it may choose an office that is open."""
+    return order_checks.open_connections().filter(organisation=organisation_id).exists()
 
 
 def has_articles(organisation_id: UUID) -> bool:

@@ -109,7 +109,7 @@ def of_organisation(
     actor: Actor, head: OrganisationHead, found: OrganisationFacts, *, offices: bool, below: bool
 ) -> Iterator[NextStep]:
     """The steps of an organisation, the same for the administration as for who gives its roles (ADR 0240). `offices`: whether one
-    is connected; `below`: whether it has sub-organisations."""
+    that is open is connected; `below`: whether it has sub-organisations."""
     lacks = list(_lacked_by(actor, head, found, offices=offices))
     yield from lacks
     if lacks and not below and not head.is_sub_organisation and Action.CREATE_SUB_ORGANISATION in head.rights:

@@ -219,6 +219,7 @@ def office_close(request: HttpRequest, office_id: UUID) -> HttpResponse:
         "use": offices.use_of(actor=actor, office_id=office_id),
         "organisations": connected.rows,
         "more": connected.after is not None,
+        "left_without": None if head.closed else offices.left_without(actor=actor, office_id=office_id),
         "cancel_url": reverse("office", args=[office_id]),
     }
     return office_page(request, "administration/office_close.html", head, context, here="office", step=_("Stäng kontoret"))

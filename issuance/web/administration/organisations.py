@@ -53,13 +53,11 @@ def organisation(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
     order = paging.order_of(request.GET.get("ordning", ""), areas.ORGANISATION_COLUMNS, "namn")
     below = areas.organisations_below(actor=actor, organisation_id=organisation_id, order=order, after=cursor(request))
     headings = [("namn", _("Organisationsnamn")), ("id", _("Organisations-id")), ("", _("Tillhör organisation"))]
+    has_offices = any(not line.closed for line in offices.rows) or readiness.has_offices(head.id)
     context = {
         "head": head,
-        "steps": list(
-            next_steps.of_organisation(
-                actor, head, found, offices=bool(offices.rows or offices.after), below=bool(below.rows or below.after)
-            )
-        ),
+        "steps": list(next_steps.of_organisation(actor, head, found, offices=has_offices, below=bool(below.rows or below.after))),
+        "all_closed": bool(offices.rows) and not has_offices,
         **ended_context(request, head),
         "facts": list(_facts(head, found)),
         "offices": offices.rows,
