@@ -288,6 +288,7 @@ ROWS: list[Row] = [
         for method, ok in (("GET", 200), ("POST", 302))
     ),
     Row("role_holders", "GET", ASSIGN),
+    Row("role_holders", "POST", ASSIGN, ok=302),
     *(Row("holders_training", method, ASSIGN, ok=ok) for method, ok in (("GET", 200), ("POST", 422))),
     Row("role_rights", "GET", Action.VIEW_CONFIGURATION),
     Row("person_roles", "GET", ASSIGN, "orderable"),

@@ -13,7 +13,7 @@ from issuance.authz import Role
 from issuance.domain.qualifications import QualificationKind
 from issuance.models import Event, Person, PersonScope, Post, Qualification, RoleGrant
 from issuance.queries.administration import holders_to_train, paging, role_holders
-from issuance.queries.administration.role_holders import RoleTold, Shown
+from issuance.queries.administration.role_holders import Choice, RoleTold, Shown
 from issuance.services import qualifications, role_assignment
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Forbidden, NotFound
@@ -60,7 +60,7 @@ class TestQualifications:
         rows = rows_of(client.get(reverse("role_holders") + f"?visa={Shown.FOLLOW_UP}"))
         assert [row[4] for row in rows if row[0].startswith("Framtid")] == [f"Ska registreras Rollen börjar {begins}"]
         assert [one.person_id for one in holders_to_train.to_train(actor=issuer).rows] == [person.id]
-        assert role_holders.holders(actor=issuer, shown=Shown.BLOCKED).rows == ()
+        assert role_holders.holders(actor=issuer, choice=Choice(Shown.BLOCKED)).rows == ()
 
     def test_what_is_wrong_is_told(self, world: Any) -> None:
         person = world.post().person
@@ -135,7 +135,7 @@ class TestHolders:
     def test_the_work_lists_are_the_rule(self, world: Any, shown: Shown, names: list[str]) -> None:
         """What the database is asked is what the rule says of each."""
         self.standing(world)
-        found = role_holders.holders(actor=issuer_of(world), shown=shown)
+        found = role_holders.holders(actor=issuer_of(world), choice=Choice(shown))
         rows = [row for row in found.rows if row.name.split(",")[0] in ("Gäller", "Snart", "Stopp", "Ute")]
         assert [row.name.split(",")[0] for row in rows] == names
         expected = {Shown.FOLLOW_UP: {"due_soon", "due", "blocked"}, Shown.BLOCKED: {"blocked"}}.get(shown)
@@ -156,7 +156,7 @@ class TestHolders:
         issuer, found, after = issuer_of(world), [], None
         order = paging.order_of(asked, role_holders.COLUMNS, role_holders.USUAL.key)
         for _ in range(5):
-            page = role_holders.holders(actor=issuer, role="id_administrator", order=order, after=after, limit=1)
+            page = role_holders.holders(actor=issuer, choice=Choice(role="id_administrator"), order=order, after=after, limit=1)
             found += [row.name.split(",")[0] for row in page.rows]
             after = page.after
         assert after is None
@@ -196,7 +196,7 @@ class TestHolders:
     ) -> None:
         self.standing(world)
         issuer = issuer_of(world)
-        listed = role_holders.holders(actor=issuer, shown=Shown.FOLLOW_UP).rows
+        listed = role_holders.holders(actor=issuer, choice=Choice(Shown.FOLLOW_UP)).rows
         client, address = client_of(issuer), reverse("administration")
         with django_assert_max_num_queries(6):
             told = client.get(address)
@@ -333,5 +333,5 @@ class TestResting:
         assign(world, elsewhere.person, Role.READER)
         Post.objects.filter(pk__in=[later.pk, elsewhere.pk]).update(ended_at=clock.now())
         Post.objects.filter(pk=moved.pk).update(organisation=world.city)
-        found = role_holders.holders(actor=issuer_of(world), shown=Shown.RESTING)
+        found = role_holders.holders(actor=issuer_of(world), choice=Choice(Shown.RESTING))
         assert [row.person_id for row in found.rows] == [elsewhere.person_id]

@@ -4,15 +4,18 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import reduce
+from operator import or_
 from uuid import UUID
 
 from django.db.models import DateField, Exists, OuterRef, Q, QuerySet, Subquery, Value
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Lower
 
 from authn import service as authn
 from issuance.authz import Action, Actor, Role, policy
 from issuance.authz.roles import QUALIFIED_ROLES
 from issuance.domain.qualifications import QualificationKind
+from issuance.domain.search_names import beginnings
 from issuance.models import Person, Qualification, RoleGrant
 from issuance.queries.administration import paging, qualifications, role_reach, role_words
 from issuance.queries.administration.paging import Order
@@ -82,6 +85,27 @@ class Shown(StrEnum):
     RESTING = "vilande"
 
 
+@dataclass(frozen=True)
+class Choice:
+    """Which role holders are listed: as `shown` says, with a role, with a role in an area, whose name begins so.
+
+    `name` is as `parse_name` gives it. What is empty narrows nothing.
+    """
+
+    shown: Shown = Shown.ALL
+    role: str = ""
+    area_id: UUID | None = None
+    name: str = ""
+
+    @property
+    def grants(self) -> Q:
+        """The condition on a role by which its holder is listed."""
+        there = Q(area=self.area_id) | Q(organisation__area=self.area_id) if self.area_id else ~Q(pk__in=[])
+        return there & Q(role=self.role) if self.role else there
+
+
+EVERYBODY = Choice()
+
 COLUMNS = {"namn": "sort_name", "kontroll": "check_passed", "utbildning": "training_passed"}
 """What the list can be ordered by. Who never had a person check or training comes as if it were longest ago."""
 
@@ -92,17 +116,13 @@ USUAL = Order("namn")
 def holders(
     *,
     actor: Actor,
-    shown: Shown = Shown.ALL,
-    role: str = "",
+    choice: Choice = EVERYBODY,
     order: Order = USUAL,
     after: UUID | None = None,
     limit: int = paging.PAGE,
 ) -> HolderPage:
-    """Role holders in the actor's scope: all, those to follow up, those who may not issue, or those whose role rests.
-
-    Raises Forbidden.
-    """
-    people = _people(actor, shown, role).annotate(
+    """Role holders in the actor's scope whom `choice` takes. Raises Forbidden."""
+    people = _people(actor, choice).annotate(
         check_passed=_passed(QualificationKind.PERSON_CHECK),
         training_passed=_passed(QualificationKind.TRAINING),
         held=actors.newest_qualifications("pk"),
@@ -136,15 +156,23 @@ def holders(
 
 def to_follow_up(*, actor: Actor) -> int:
     """How many role holders in the actor's scope are to be followed up, counted to MOST. Raises Forbidden."""
-    return _people(actor, Shown.FOLLOW_UP)[:MOST].count()
+    return _people(actor, Choice(Shown.FOLLOW_UP))[:MOST].count()
 
 
-def _people(actor: Actor, shown: Shown, role: str = "") -> QuerySet[Person]:
-    own = Exists(_own_grants(actor, role_reach.in_reach(actor)).filter(**({"role": role} if role else {})))
+def _people(actor: Actor, choice: Choice) -> QuerySet[Person]:
+    own = Exists(_own_grants(actor, role_reach.in_reach(actor)).filter(choice.grants))
     seen = Person.objects.visible_to(actor).filter(pk=OuterRef("pk"))
     left = current(RoleGrant.objects.filter(role_reach.of_protected_leavers(actor), person=OuterRef("pk")))
     named = Q(is_protected=False) | Q(Exists(seen)) | Q(Exists(left))
-    return _shown(actor, Person.objects.filter(own).filter(named), shown)
+    return _shown(actor, _begin_so(Person.objects.filter(own).filter(named), choice.name), choice)
+
+
+def _begin_so(people: QuerySet[Person], name: str) -> QuerySet[Person]:
+    """Those whose name begins as a search by name would find it, by its index (ADR 0191)."""
+    if not name:
+        return people
+    begins = reduce(or_, (Q(lower_name__startswith=beginning) for beginning in beginnings(name)))
+    return people.alias(lower_name=Lower("sort_name")).filter(begins)
 
 
 def _own_grants(actor: Actor, reach: Q) -> QuerySet[RoleGrant]:
@@ -194,17 +222,17 @@ def _to_end(actor: Actor, people: Sequence[Person]) -> dict[UUID, list[Resting]]
     return {person_id: list(roles.values()) for person_id, roles in found.items()}
 
 
-def _shown(actor: Actor, people: QuerySet[Person], shown: Shown) -> QuerySet[Person]:
+def _shown(actor: Actor, people: QuerySet[Person], choice: Choice) -> QuerySet[Person]:
     """Those that the list is asked for. The conditions on training are `rules.standing`'s, as the database asks them."""
-    if shown == Shown.ALL:
+    if choice.shown == Shown.ALL:
         return people
-    resting = _resting(actor).values("person")
-    if shown == Shown.RESTING:
+    resting = _resting(actor).filter(choice.grants).values("person")
+    if choice.shown == Shown.RESTING:
         return people.filter(pk__in=resting)
     limits, today = actors.limits(), clock.today()
     issuing = actors.with_post(current(RoleGrant.objects.filter(person=OuterRef("pk"), role__in=_QUALIFIED)))
     people = people.alias(first_due=qualifications.first_due())
-    if shown == Shown.FOLLOW_UP:
+    if choice.shown == Shown.FOLLOW_UP:
         soon = today + dt.timedelta(days=limits.soon_days)
         # Each kind is found for itself, from the few who have roles: to ask either of each person would read everybody.
         found = people.filter(Exists(issuing), first_due__lte=soon).values("pk").union(people.filter(pk__in=resting).values("pk"))

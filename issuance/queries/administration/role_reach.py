@@ -7,7 +7,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from issuance.authz import Action, Actor, Role, policy
 from issuance.authz.roles import outranks
-from issuance.models import Person, Post, RoleGrant
+from issuance.models import IssuingArea, Organisation, Person, Post, RoleGrant
 from issuance.services.actors import with_post
 
 
@@ -19,6 +19,15 @@ def in_reach(actor: Actor) -> Q:
             return _below(path)
         condition |= _below(path)
     return condition
+
+
+def areas(actor: Actor) -> list[tuple[UUID, str]]:
+    """The issuing areas in which the actor may assign roles somewhere, by name. Raises Forbidden if there are none."""
+    paths = policy.reach(actor, Action.ASSIGN_ROLE)
+    within = Q(pk__in=Organisation.objects.filter(scope_path__in=paths).values("area"))
+    for path in paths:
+        within |= Q(scope_path__startswith=path)
+    return list(IssuingArea.objects.filter(within).order_by("name", "pk").values_list("pk", "name"))
 
 
 def not_below(actor: Actor) -> Q:

@@ -1,6 +1,6 @@
 """Forms of roles, training and person check. Whether what they hold may be is the services' to say."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from django import forms
@@ -26,6 +26,37 @@ def day_field(label: Any, *, help_text: Any = "", required: bool = False) -> for
         input_formats=[_DAY],
         error_messages={"required": wrong, "invalid": wrong},
     )
+
+
+class RoleHoldersForm(Form):
+    """Which role holders are listed. It is posted, since a name stands in no address (S22)."""
+
+    visa = forms.ChoiceField(
+        label=_("Visa"), required=False, error_messages={"invalid_choice": _("Välj i listan vilka som ska visas.")}
+    )
+    roll = forms.ChoiceField(
+        label=_("Behörighetsroll"),
+        required=False,
+        choices=lambda: [("", _("Alla")), *((role.value, role_words.name(role.value)) for role in Role)],
+        error_messages={"invalid_choice": _("Välj en behörighetsroll i listan.")},
+    )
+    omrade = forms.ChoiceField(
+        label=_("Utgivningsområde"),
+        required=False,
+        error_messages={"invalid_choice": _("Välj ett utgivningsområde i listan.")},
+    )
+    name = forms.CharField(
+        label=_("Namn, eller början av det"),
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "words", "spellcheck": "false"}),
+    )
+
+    def __init__(self, shown: Iterable[tuple[str, Any]], areas: Sequence[tuple[str, str]], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["visa"].choices = list(shown)  # type: ignore[attr-defined]
+        self.fields["omrade"].choices = [("", _("Alla")), *areas]  # type: ignore[attr-defined]
+        if len(areas) < 2:
+            del self.fields["omrade"]
 
 
 class RoleForm(Form):

@@ -1,7 +1,8 @@
 """All role holders with training and last log-in, training recorded of several of them, and what each role may do."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
@@ -14,11 +15,14 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from authn.web import kept_form
 from issuance.authz import Action, Actor, Role, policy
-from issuance.queries.administration import holders_to_train, paging, places, role_words
+from issuance.domain.search_terms import TermKind
+from issuance.models import Search
+from issuance.queries.administration import holders_to_train, paging, places, role_reach, role_words
 from issuance.queries.administration import role_holders as query
+from issuance.queries.administration.paging import Order
 from issuance.queries.administration.places import AreaHead
-from issuance.queries.administration.role_holders import Shown
-from issuance.services import qualifications
+from issuance.queries.administration.role_holders import Choice, Shown
+from issuance.services import holder_searching, qualifications, searching
 from issuance.web.administration.around import (
     Crumb,
     actor_of,
@@ -31,43 +35,102 @@ from issuance.web.administration.around import (
     page,
     way_to_area,
 )
-from issuance.web.administration.role_forms import SeveralForm
+from issuance.web.administration.role_forms import RoleHoldersForm, SeveralForm
 from issuance.web.administration.role_frame import recent_login
-from siths_portal.lib.errors import Invalid
+from siths_portal.lib.errors import Invalid, TooManyRequests
 from siths_portal.lib.ids import id_of, ids_of
+from siths_portal.lib.pages import told_when
 
 AREA = "omrade"
 """The parameter that names the area whose role holders are listed; all in reach without it."""
 
 
-@require_safe
+NAMED = "sokning"
+"""The parameter that holds the handle of a search by name, whose name narrows the list."""
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
 def role_holders(request: HttpRequest) -> HttpResponse:
-    """Role holders in the actor's scope: all or those to follow up (`?visa=`), of one role (`?roll=`). Raises Forbidden."""
-    shown = request.GET.get("visa", Shown.ALL)
-    shown = shown if shown in Shown else Shown.ALL
-    role = request.GET.get("roll", "")
-    role = role if role in Role else ""
-    order = paging.order_of(request.GET.get("ordning", ""), query.COLUMNS, query.USUAL.key)
-    found = query.holders(actor=actor_of(request), shown=Shown(shown), role=role, order=order, after=cursor(request))
-    chosen = {"visa": "" if shown == Shown.ALL else shown, "roll": role}
-    chosen = {name: value for name, value in chosen.items() if value}
+    """Role holders in the actor's scope, as the address says; when posted, the way to the address of what was chosen.
+
+    A name is kept as a search's handle, and its searches count as such (ADR 0244). Raises Forbidden.
+    """
+    actor = actor_of(request)
+    areas = [(str(pk), name) for pk, name in role_reach.areas(actor)]
+    if request.method == "POST":
+        return _chosen(request, actor, areas)
+    named = _named(request, actor, request.GET.get(NAMED, ""))
+    if NAMED in request.GET and named is None:
+        messages.info(request, _("Namnet är inte kvar. Skriv det igen."))
+    given = {name: request.GET.get(name, "") for name in ("visa", "roll", AREA)}
+    form = RoleHoldersForm(_filters(), areas, given)
+    form.is_valid()  # what an address names that is not to be chosen narrows nothing
+    chosen = {name: form.cleaned_data.get(name, "") for name in given}
+    form = RoleHoldersForm(_filters(), areas, initial={**chosen, "name": named.value if named else ""})
+    return _listed(request, actor, form, chosen | ({NAMED: str(named.pk)} if named else {}), named)
+
+
+def _listed(
+    request: HttpRequest, actor: Actor, form: RoleHoldersForm, chosen: dict[str, str], named: Search | None
+) -> HttpResponse:
+    order = _order(request.GET.get("ordning", ""))
+    shown = Shown(chosen["visa"] or Shown.ALL)
+    choice = Choice(shown, chosen["roll"], id_of(chosen[AREA]), named.value if named else "")
+    found = query.holders(actor=actor, choice=choice, order=order, after=cursor(request))
+    chosen = {name: value for name, value in chosen.items() if value and value != Shown.ALL}
     context = {
         "rows": found.rows,
         "shown": shown,
-        "filters": [(code.value, text) for code, text in _filters()],
-        "role": role,
-        "roles": [(one.value, role_words.name(one.value)) for one in Role],
+        "named": named,
         "columns": columns(request, order, _headings(), chosen=chosen),
-        "order": order,
         "next_url": next_url(request, found.after, order, chosen=chosen),
         "first_url": first_url(request, order, chosen=chosen),
     }
+    return _holders_page(request, form, context, order=order)
+
+
+def _chosen(request: HttpRequest, actor: Actor, areas: Sequence[tuple[str, str]]) -> HttpResponse:
+    """The way to what was chosen in the form; the form again with what is wrong, and nothing typed is lost."""
+    form, order = RoleHoldersForm(_filters(), areas, request.POST), _order(request.POST.get("ordning", ""))
+    named = _named(request, actor, request.POST.get(NAMED, ""))
+    status = Invalid.http_status
+    if form.is_valid():
+        try:
+            parameters = {**form.cleaned_data, "ordning": order.text if order != query.USUAL else ""}
+            name = parameters.pop("name")
+            if name and not (named and holder_searching.is_for(named, name)):
+                named = searching.search(actor=actor, session_id=request.user.session_id, name=name)  # type: ignore[union-attr]
+            parameters[NAMED] = str(named.pk) if named and name else ""
+            kept = {key: value for key, value in parameters.items() if value and value != Shown.ALL}
+            return redirect(f"{request.path}?{urlencode(kept)}" if kept else request.path)
+        except (Invalid, TooManyRequests) as error:
+            form.take(error)
+            status = error.http_status
+    context = {"named": named}
+    return told_when(_holders_page(request, form, context, order=order, status=status), form.retry_after)
+
+
+def _named(request: HttpRequest, actor: Actor, handle: str) -> Search | None:
+    """The search by name of this session that the handle opens; None for any other."""
+    session_id = request.user.session_id  # type: ignore[union-attr]
+    found = holder_searching.own(actor=actor, session_id=session_id, search_id=id_of(handle))
+    return found if found and found.kind == TermKind.NAME else None
+
+
+def _order(text: str) -> Order:
+    return paging.order_of(text, query.COLUMNS, query.USUAL.key)
+
+
+def _holders_page(
+    request: HttpRequest, form: RoleHoldersForm, context: dict[str, Any], *, order: Order, status: int = 200
+) -> HttpResponse:
     return page(
         request,
         "administration/roles/holders.html",
-        context,
+        {**context, "form": form, "order": order},
         heading=_("Rollinnehavare"),
         crumbs=[Crumb(_("Rollinnehavare"))],
+        status=status,
     )
 
 
