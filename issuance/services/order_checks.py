@@ -47,13 +47,19 @@ def require_current(post: Post) -> None:
         raise Conflict("post-ended", "Uppdraget är avslutat i katalogen. Välj ett annat uppdrag eller kontakta katalogansvarig.")
 
 
+def offers() -> QuerySet[OrganisationArticle]:
+    """Which organisations may order which articles today: chosen there, sold now, and of a kind for persons."""
+    today = clock.today()
+    in_time = Q(article__valid_to=None) | Q(article__valid_to__gte=today)
+    return OrganisationArticle.objects.filter(
+        in_time, orderable=True, article__valid_from__lte=today, article__kind__in=_FOR_PERSONS
+    )
+
+
 def orderable_articles(organisation_id: UUID) -> list[Article]:
     """What the organisation may order today, by code."""
-    today = clock.today()
-    offered = OrganisationArticle.objects.filter(organisation=organisation_id, orderable=True).values("article")
-    in_time = Q(valid_to=None) | Q(valid_to__gte=today)
-    rows = Article.objects.filter(in_time, pk__in=offered, valid_from__lte=today, kind__in=_FOR_PERSONS)
-    return list(rows.order_by("number", "code"))
+    offered = offers().filter(organisation=organisation_id).values("article")
+    return list(Article.objects.filter(pk__in=offered).order_by("number", "code"))
 
 
 def require_article(organisation: Organisation, code: str) -> Article:

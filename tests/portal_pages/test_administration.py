@@ -14,9 +14,19 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from issuance.authz import Actor, Role
-from issuance.models import CardCustomisation, Event, IssuingArea, Organisation, Person, Post, RoleGrant, SubscriptionFee
+from issuance.models import (
+    Article,
+    CardCustomisation,
+    Event,
+    IssuingArea,
+    Organisation,
+    Person,
+    Post,
+    RoleGrant,
+    SubscriptionFee,
+)
 from issuance.models.events import NAMING_AN_ORGANISATION
-from issuance.services import configuration
+from issuance.services import configuration, order_checks
 from issuance.services.actors import with_post
 from issuance.services.configuration import OrganisationData
 from issuance.web.administration.import_urls import urlpatterns as import_urls
@@ -208,6 +218,22 @@ class TestNextSteps:
         assert self.steps(issuer(world), world.area)[0].text == "5 organisationer saknar kontor"
         Organisation.objects.filter(pk=world.clinic.pk).update(closed_at=clock.now())
         assert self.steps(issuer(world), world.area)[0].text == "4 organisationer saknar kontor"
+
+    def test_an_article_that_cannot_be_ordered_today_is_none(self, world: Any) -> None:
+        """Not sold yet, sold no more, or of a kind that no person gets: an order refuses it, so the steps count none."""
+        today, client = clock.today(), issuer(world)
+        told = "3 organisationer saknar artiklar"
+        for changes in (
+            {"valid_from": today + dt.timedelta(days=1)}, {"valid_to": today - dt.timedelta(days=1)}, {"kind": "reserve"},
+            {"kind": "test"},
+        ):  # fmt: skip
+            Article.objects.update(**{"valid_from": dt.date(2020, 1, 1), "valid_to": None, "kind": "ordinary"} | changes)
+            assert told in [step.text for step in self.steps(client, world.area)], changes
+            assert "Välj beställningsbara artiklar" in [step.text for step in self.steps(client, world.city)], changes
+            assert order_checks.orderable_articles(world.city.pk) == []
+        Article.objects.update(valid_from=today, valid_to=today, kind="student")
+        assert told not in [step.text for step in self.steps(client, world.area)]
+        assert "Välj beställningsbara artiklar" not in [step.text for step in self.steps(client, world.city)]
 
     def test_a_new_area_has_one_thing_to_press(self, world: Any) -> None:
         area = configuration.create_area(actor=SETUP, name="Nytt område")

@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from issuance.authz import Action, Actor, Role
 from issuance.authz.roles import ALLOWED, ISSUING, ORGANISATION_ROLES
-from issuance.models import Organisation, OrganisationArticle, RoleGrant
+from issuance.models import Organisation, RoleGrant
 from issuance.queries.administration.places import paths_above
 from issuance.services import order_checks
 from issuance.services.actors import in_force
@@ -42,7 +42,7 @@ def of_area(*, actor: Actor, area_id: UUID) -> AreaLacks:
     Whether people order in them is asked of roles over all of them, whatever the actor may see of the people.
     """
     rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id, closed_at=None)
-    offered = OrganisationArticle.objects.filter(organisation=OuterRef("pk"), orderable=True)
+    offered = order_checks.offers().filter(organisation=OuterRef("pk"))
     connected = order_checks.open_connections().filter(organisation=OuterRef("pk"))
     asked = rows.annotate(has_articles=Exists(offered), has_offices=Exists(connected)).order_by()
     found = [_Row(*row) for row in asked.values_list("pk", "scope_path", "customisation_id", "has_articles", "has_offices")]
@@ -81,8 +81,8 @@ def has_offices(organisation_id: UUID) -> bool:
 
 
 def has_articles(organisation_id: UUID) -> bool:
-    """Whether some article may be ordered in it."""
-    return OrganisationArticle.objects.filter(organisation=organisation_id, orderable=True).exists()
+    """Whether some article may be ordered in it today."""
+    return order_checks.offers().filter(organisation=organisation_id).exists()
 
 
 def has_clerks(organisation_id: UUID) -> bool:

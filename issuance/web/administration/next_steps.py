@@ -91,7 +91,7 @@ def _of_places(head: AreaHead, lacks: readiness.AreaLacks, *, offices: bool, giv
         yield NextStep(text.format(n=lacks.offices.count), reverse("organisation_offices", args=[first]), why)
     if Action.CHOOSE_ARTICLES in head.rights and lacks.articles.count:
         text = ngettext("{n} organisation saknar artiklar", "{n} organisationer saknar artiklar", lacks.articles.count)
-        why = _("Ingen artikel är vald, så det finns inget kort att beställa.")
+        why = _("Ingen artikel som säljs nu är vald, så det finns inget kort att beställa.")
         yield NextStep(text.format(n=lacks.articles.count), reverse("area_articles", args=[head.id]), why)
     if Action.CHOOSE_ARTICLES in head.rights and lacks.customisations.count:
         count = lacks.customisations.count
@@ -122,7 +122,7 @@ def _lacked_by(actor: Actor, head: OrganisationHead, found: OrganisationFacts, *
         why = _("Utan ett kopplat kontor kan inga kort beställas för organisationens användare.")
         yield NextStep(_("Koppla kontor"), reverse("organisation_offices", args=[head.id]), why)
     if Action.CHOOSE_ARTICLES in head.rights and not readiness.has_articles(head.id):
-        why = _("Ingen artikel är vald, så det finns inget kort att beställa.")
+        why = _("Ingen artikel som säljs nu är vald, så det finns inget kort att beställa.")
         yield NextStep(_("Välj beställningsbara artiklar"), reverse("organisation_articles", args=[head.id]), why)
     if Action.CHOOSE_ARTICLES in head.rights and not found.customisation.name:
         why = _way_to_customisation(head)
