@@ -41,7 +41,10 @@ class AreaForm(EditForm):
     invoice_reference = text_line(_("Fakturareferens"), 50, help_text=_("Skrivs på samlingsfakturan."))
     issuing_organisation = forms.ChoiceField(
         label=_("Utgivande organisation"),
-        help_text=_("Direktansluten. Den står som utgivare och får samlingsfakturan för allt i området, från och med nu."),
+        help_text=_(
+            "Direktansluten. Den står som utgivare och får samlingsfakturan för allt i området, från och med nu. "
+            "Månader som är slut faktureras som förut."
+        ),
         required=False,
         error_messages={"invalid_choice": _("Välj en organisation i listan.")},
     )
