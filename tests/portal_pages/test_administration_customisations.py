@@ -218,7 +218,7 @@ def test_who_chose_the_generic_one_before_another_gave_an_own_is_told(world: Any
     row = verified_customisation(world.clinic, "7837803905")
     again = client.post(address, sent)
     assert (again.status_code, fields_of(again)["name"]) == (409, "Mitt namn")
-    for told_ in ("Kortanpassning: – → Kort", "Kortanpassning kan inte längre väljas här. Det du valde gäller inte."):
+    for told_ in ("Kortanpassning: ingen egen → Kort", "Kortanpassning kan inte längre väljas här. Det du valde gäller inte."):
         assert told_ in text_of(again)
     assert client.post(address, fields_of(again)).status_code == 302
     world.clinic.refresh_from_db()

@@ -13,11 +13,12 @@ from playwright.sync_api import Browser
 from authn.models import ServiceClient
 from issuance.authz import Role
 from issuance.models import CardCustomisation, Organisation
+from issuance.services import configuration
 from tests.e2e.hands import Keyboard
 from tests.e2e.looking import Looker
-from tests.issuance.world import verified_customisation
+from tests.issuance.world import SETUP, verified_customisation
 from tests.lib.faces import serving
-from tests.portal_pages.test_administration import MOST_QUERIES, admin, at, fields_of, issuer
+from tests.portal_pages.test_administration import MOST_QUERIES, admin, at, client_of, fields_of, issuer
 from tests.portal_pages.test_administration_browser import told
 from tests.portal_pages.test_person import text_of
 from tests.portal_pages.test_pki_browser import button, heading, link
@@ -118,6 +119,49 @@ class TestGivingUp:
         with CaptureQueriesContext(connection) as queries:
             assert "40 underorganisationer" in text_of(client.get(address))
         assert len(queries) <= MOST_QUERIES
+
+
+class TestHistory:
+    """The organisation's history names what it had; not what another, out of sight, has made of it since (S13)."""
+
+    def test_the_issuer_reads_which_ones_the_organisation_had(self, world: Any) -> None:
+        row = verified_customisation(world.clinic, NUMBER)
+        CardCustomisation.objects.filter(pk=row.pk).update(name="Klinikens")
+        configuration.give_up_customisation(actor=SETUP, organisation_id=world.clinic.id)
+        configuration.register_generic_customisation(
+            actor=SETUP, customisation_id="1000000000", name="Generell", issuer_number="1000", back_text="Box 1"
+        )
+        client = issuer(world)
+        for choice in ("generic", "above"):
+            sent = fields_of(client.get(at("organisation_edit", world.clinic))) | {"customisation": choice}
+            assert client.post(at("organisation_edit", world.clinic), sent).status_code == 302
+        with CaptureQueriesContext(connection) as queries:
+            history = text_of(client.get(at("organisation_history", world.clinic)))
+        assert len(queries) <= MOST_QUERIES
+        for expected in (
+            "Kortanpassning: från ingen egen → till Klinikens", "Kortanpassning: från Klinikens → till ingen egen",
+            "Kortanpassning: från ingen egen → till Generell", "Kortanpassning: från Generell → till ingen egen",
+        ):  # fmt: skip
+            assert expected in history, expected
+        assert "utanför din behörighet" not in history
+        assert client.get(at("customisation", row)).status_code == 404
+
+    def test_what_another_out_of_sight_made_of_it_is_not_named(self, world: Any) -> None:
+        verified_customisation(world.clinic, NUMBER)
+        configuration.give_up_customisation(actor=SETUP, organisation_id=world.clinic.id)
+        other = world.organisation(
+            "Annan klinik", "TST2321000016-1004", "2321000016", area=world.stranger.area, parent=world.stranger
+        )
+        told_ = {"name": "Hemlig", "issuer_number": "", "back_text": ""}
+        configuration.register_customisation(actor=SETUP, organisation_id=other.id, customisation_id=NUMBER, **told_)
+        theirs = client_of(world.officer(world.stranger, Role.RESPONSIBLE_ISSUER))
+        for last in (False, True):
+            history = text_of(issuer(world).get(at("organisation_history", world.clinic)))
+            assert "Kortanpassning: från utanför din behörighet → till ingen egen" in history
+            assert "Hemlig" not in history
+            assert "Kortanpassning: från ingen egen → till Hemlig" in text_of(theirs.get(at("organisation_history", other)))
+            if not last:
+                configuration.give_up_customisation(actor=SETUP, organisation_id=other.id)
 
 
 class TestSupplier:

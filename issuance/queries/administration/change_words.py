@@ -5,16 +5,15 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
-from django.db.models import CharField, Value
+from django.db.models import CharField, QuerySet, Value
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from authn import service as authn
 from issuance.authz import Action, Actor
-from issuance.authz.scope import ScopedManager
-from issuance.models import CardCustomisation, IssuingArea, Office, Organisation
+from issuance.models import IssuingArea, Office, Organisation
 from issuance.queries import words
-from issuance.queries.administration import articles
+from issuance.queries.administration import articles, customisation_names
 from siths_portal.lib import clock
 
 WHAT: Mapping[str, str] = {
@@ -101,11 +100,11 @@ _REFERENCES: Mapping[str, str] = {
     "customisation_id": _CUSTOMISATION,
     "customisation": _CUSTOMISATION,
 }
-_SCOPED: Mapping[str, Callable[[], ScopedManager[Any]]] = {
-    _ORGANISATION: lambda: Organisation.objects,
-    _AREA: lambda: IssuingArea.objects,
-    _OFFICE: lambda: Office.objects,
-    _CUSTOMISATION: lambda: CardCustomisation.objects,
+_SEEN: Mapping[str, Callable[[Actor], QuerySet[Any]]] = {
+    _ORGANISATION: lambda actor: Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION),
+    _AREA: lambda actor: IssuingArea.objects.visible_to(actor, Action.VIEW_CONFIGURATION),
+    _OFFICE: lambda actor: Office.objects.visible_to(actor, Action.VIEW_CONFIGURATION),
+    _CUSTOMISATION: customisation_names.named_to,
 }
 
 _CODES: Mapping[str, Mapping[str, str]] = {"kind": articles.KINDS, "orientation": articles.ORIENTATIONS}
@@ -143,10 +142,7 @@ def names_in(actor: Actor, values: Iterable[tuple[str, Any]], things: Iterable[t
     suppliers = wanted.pop(_SUPPLIER, None)
     found = {(_SUPPLIER, ref): name for ref, name in authn.client_names(suppliers).items()} if suppliers else {}
     asked = [
-        _SCOPED[kind]()
-        .visible_to(actor, Action.VIEW_CONFIGURATION)
-        .filter(pk__in=ids)
-        .values_list(Value(kind, CharField()), "pk", "name")
+        _SEEN[kind](actor).filter(pk__in=ids).values_list(Value(kind, CharField()), "pk", "name")
         for kind, ids in sorted(wanted.items())
     ]
     rows = asked[0].union(*asked[1:], all=True) if asked else ()
@@ -154,11 +150,11 @@ def names_in(actor: Actor, values: Iterable[tuple[str, Any]], things: Iterable[t
 
 
 def value(field: str, given: Any, names: Names) -> str:
-    """A field's value as people read it; – for none."""
+    """A field's value as people read it; – for none, but where none means that another holds."""
     if field == "supplier_ref":
         return names.get((_SUPPLIER, str(given)), str(given)) if given else gettext("Vilken som helst")
     if given is None or given == "":
-        return "–"
+        return gettext("ingen egen") if field == "customisation_id" else "–"
     if isinstance(given, bool):
         return gettext("Ja") if given else gettext("Nej")
     if field in _REFERENCES and _is_id(given):
