@@ -150,7 +150,7 @@ class TestTwoAtOnce:
         form = fields_of(issues.get(at(WISH, world.region)))
         press(administers, CLOSE, world.region)
         again = issues.post(at(WISH, world.region), {**form, "back_text": "Ny"})
-        assert (again.status_code, "Avslutad: –" in text_of(again)) == (409, True)
+        assert (again.status_code, "Önskemålet avslutat: –" in text_of(again)) == (409, True)
         assert (fields_of(again)["back_text"], fields_of(again)["logotype_note"]) == ("Ny", SENT["logotype_note"])
         assert issues.post(at(WISH, world.region), fields_of(again)).status_code == 302
 

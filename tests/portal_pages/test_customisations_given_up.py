@@ -141,9 +141,11 @@ class TestHistory:
         for expected in (
             "Kortanpassning: från ingen egen → till Klinikens", "Kortanpassning: från Klinikens → till ingen egen",
             "Kortanpassning: från ingen egen → till Generell", "Kortanpassning: från Generell → till ingen egen",
+            f"Kortanpassning: Klinikens Kortanpassnings-id: {NUMBER}",
         ):  # fmt: skip
             assert expected in history, expected
         assert "utanför din behörighet" not in history
+        assert f"Kortanpassning: {NUMBER}" not in history
         assert client.get(at("customisation", row)).status_code == 404
 
     def test_what_another_out_of_sight_made_of_it_is_not_named(self, world: Any) -> None:

@@ -57,6 +57,7 @@ FIELDS: Mapping[str, str] = {
     "area_id": _("Utgivningsområde"),
     "customisation_id": _("Kortanpassning"),
     "customisation": _("Kortanpassning"),
+    "customisation_number": _("Kortanpassnings-id"),
     "charged": _("Abonnemangsavgift"),
     "valid_from": _("Gäller från"),
     "organisation": _("Organisation"),
@@ -72,6 +73,7 @@ FIELDS: Mapping[str, str] = {
     "issuer_number": _("Utfärdarnummer"),
     "back_text": _("Baksidestext"),
     "logotype_note": _("Önskad logotyp"),
+    "wish_ended_at": _("Önskemålet avslutat"),
     "supplier_ref": _("Kortleverantör"),
     "regional_addition": _("Regionalt tillägg"),
     "receipt_text_version": _("Version"),
@@ -161,7 +163,7 @@ def value(field: str, given: Any, names: Names) -> str:
         return names.get((_REFERENCES[field], str(given)), gettext("utanför din behörighet"))
     if field == "organisation_number":
         return organisation_number(str(given))
-    if field in ("valid_from", "valid_to", "verified_at", "closed_at"):
+    if field in ("valid_from", "valid_to", "verified_at", "closed_at", "wish_ended_at"):
         return _moment(str(given))
     if field in _CODES:
         return words.said(_CODES[field], str(given))

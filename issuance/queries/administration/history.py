@@ -20,6 +20,7 @@ from issuance.services.configuration import Change
 PAGE = 50
 _ONE_LINE = 160
 _RECEIPT_TEXT_SET = "organisation.receipt_text_set"
+_CUSTOMISATION, _NUMBER = "customisation", "customisation_id"
 _KEPT = ("version", "before", "after")
 _WITH_ROLES = ("area", "organisation")
 
@@ -192,6 +193,8 @@ def _told(row: Event, subject_type: str) -> Mapping[str, Any]:
     As they are in a history of several things, where the entry tells which.
     """
     facts: dict[str, Any] = row.facts
+    if row.subject_type == _CUSTOMISATION and _NUMBER in facts:  # there it is the ten digits, elsewhere which row
+        facts = {**facts, "customisation_number": facts[_NUMBER], _NUMBER: None}
     if subject_type in ("", row.subject_type):
         return facts
     return {**facts, row.subject_type: row.subject_ref, "organisation": None}

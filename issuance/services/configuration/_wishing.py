@@ -43,7 +43,7 @@ def _changes_since(organisation_id: UUID, version: int) -> Iterator[Change]:
                 if written[name] != before:
                     yield Change(event.at, event.actor_ref, name, before, written[name])
             if not written:
-                yield Change(event.at, event.actor_ref, "closed_at", None, event.at.isoformat())
+                yield Change(event.at, event.actor_ref, "wish_ended_at", None, event.at.isoformat())
         stood = written
 
 
