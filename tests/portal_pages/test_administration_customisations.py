@@ -152,7 +152,7 @@ class TestOrganisation:
             text = text_of(client.get(address))
         assert len(queries) <= MOST_QUERIES
         assert "Kort för Kliniken beställs nu med kortanpassningen Kort (från Regionen)." in text
-        assert "Det gäller också under organisationen: Avdelningen." in text
+        assert "Detsamma gäller under organisationen för Avdelningen." in text
         verified_customisation(ward, "7837803906")
         assert "under organisationen" not in text_of(client.get(address))
         Organisation.objects.filter(pk=world.clinic.pk).update(customisation=generic(world))

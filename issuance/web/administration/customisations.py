@@ -1,5 +1,6 @@
 """Pages of card customisations (domain.md 7.6): how the card looks, what is missing, and the issuer's verification (ADR 0189)."""
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -132,15 +133,15 @@ def _shown(found: CustomisationFacts) -> dict[str, Any]:
             row(_("Kortanpassnings-id"), found.customisation_id, copy=True),
             row(_("Utfärdarnummer"), found.issuer_number or _("Saknas")),
             row(_("Organisationslogotyp"), _("Inlagd av kortleverantören") if found.logotype else _("Saknas")),
-            row(_("Baksidestext"), _lines(found.back_text) or _("Saknas")),
+            row(_("Baksidestext"), _in_lines(found.back_text.splitlines()) or _("Saknas")),
             row(_("Kortleverantör"), found.supplier or _("Vilken som helst")),
             row(_("Verifierad"), verified),
         ],
     }
 
 
-def _lines(text: str) -> SafeString:
-    return format_html_join(SafeString("<br>"), "{}", ((line,) for line in text.splitlines()))
+def _in_lines(lines: Iterable[str]) -> SafeString:
+    return format_html_join(SafeString("<br>"), "{}", ((line,) for line in lines))
 
 
 def _page(
@@ -340,14 +341,14 @@ def _stopping(head: OrganisationHead, found: Replaced | None) -> list[str]:
     if found.below:
         names = ", ".join(found.below)
         listed = _("{names} och {more} till").format(names=names, more=found.more) if found.more else names
-        told.append(_("Det gäller också under organisationen: {names}.").format(names=listed))
+        told.append(_("Detsamma gäller under organisationen för {names}.").format(names=listed))
     told.append(
         _(
             "Beställningar som redan är gjorda påverkas inte. Kom överens med leverantören och utgivaren om dagen, så blir "
             "uppehållet kort."
         )
     )
-    return [" ".join(told)]
+    return [_in_lines(told)]
 
 
 def _lead(wish: Wish | None) -> str:
