@@ -9,7 +9,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connection
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, JSONObject
 
 from issuance.authz import Actor, Grant, Role, user
@@ -18,6 +18,8 @@ from issuance.domain import qualifications
 from issuance.domain.qualifications import Held, Limits, QualificationKind
 from issuance.models import ExtendedReach, Post, Qualification, RoleGrant
 from siths_portal.lib import clock
+
+_QUALIFIED = [role.value for role in QUALIFIED_ROLES]
 
 
 def actor_of_person(person_id: UUID, *, hsa_id: str = "") -> Actor:
@@ -194,6 +196,30 @@ def issues_until(grants: Sequence[HeldRole], held: Sequence[Held]) -> dt.date | 
 def _grant(row: _Row, *, blocked: bool) -> Grant:
     path = row.area_path or row.organisation_path or "/"
     return Grant(Role(row.role), path, row.protected_persons, overdue=blocked and Role(row.role) in QUALIFIED_ROLES)
+
+
+class _Since(NamedTuple):
+    role: str
+    valid_from: dt.datetime
+
+
+def issuing_in(grants: QuerySet[RoleGrant]) -> set[str]:
+    """The scope paths of organisations in which some of these roles, each of one that issues, lets its holder issue now.
+
+    It is in force, its holder has a valid post, and neither his training nor his person check is overdue, as `actor_of_person`
+    asks of him when he acts. One query, however many they are.
+    """
+    today = clock.today()
+    others = with_post(in_force(RoleGrant.objects.filter(person=OuterRef("person"), role__in=_QUALIFIED)))
+    first = Subquery(others.order_by("valid_from").values("valid_from")[:1])
+    rows = with_post(in_force(grants)).annotate(held=newest_qualifications("person"), first=first)
+    found = set()
+    for path, role, held, since in rows.values_list("organisation__scope_path", "role", "held", "first"):
+        if path not in found:
+            until = issues_until([_Since(role, since)], held_of(held))
+            if until is None or until >= today:
+                found.add(path)
+    return found
 
 
 def scope_path_of(grant: RoleGrant) -> str:

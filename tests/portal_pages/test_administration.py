@@ -13,7 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from issuance.authz import Actor, Role
+from issuance.authz import Action, Actor, Role
 from issuance.models import (
     Article,
     CardCustomisation,
@@ -27,7 +27,7 @@ from issuance.models import (
 )
 from issuance.models.events import NAMING_AN_ORGANISATION
 from issuance.services import configuration, order_checks
-from issuance.services.actors import with_post
+from issuance.services.actors import actor_of_person, with_post
 from issuance.services.configuration import OrganisationData
 from issuance.web.administration.import_urls import urlpatterns as import_urls
 from issuance.web.administration.role_urls import urlpatterns as role_urls
@@ -218,6 +218,40 @@ class TestNextSteps:
         assert self.steps(issuer(world), world.area)[0].text == "5 organisationer saknar kontor"
         Organisation.objects.filter(pk=world.clinic.pk).update(closed_at=clock.now())
         assert self.steps(issuer(world), world.area)[0].text == "4 organisationer saknar kontor"
+
+    def test_who_may_not_order_now_is_nobody_who_orders(self, world: Any) -> None:
+        """A role that rests, has not begun or is stopped counts as none: its holder's orders are refused."""
+        client, told = issuer(world), "3 organisationer saknar någon som beställer"
+        grants = [
+            RoleGrant.objects.create(
+                person=post.person, role="id_administrator", organisation=post.organisation, valid_from=clock.now()
+            )
+            for post in (world.post(world.region), world.post(world.city))
+        ]
+
+        def lacks() -> bool:
+            found = told in [step.text for step in self.steps(client, world.area)]
+            assert ("Lägg till behörighetsroll" in [step.text for step in self.steps(client, world.clinic)]) is found
+            people = [actor_of_person(grant.person_id) for grant in grants]
+            may = any(grant.allows(Action.ORDER_ORDINARY_CARD) for one in people for grant in one.grants)
+            assert may is not found
+            return found
+
+        assert not lacks()
+        posts = Post.objects.filter(person__in=[grant.person_id for grant in grants])
+        posts.update(valid_to=clock.today() - dt.timedelta(days=1))
+        assert lacks()
+        posts.update(valid_to=None)
+        RoleGrant.objects.filter(pk__in=[grant.pk for grant in grants]).update(valid_from=clock.now() + dt.timedelta(days=1))
+        assert lacks()
+        long_ago = clock.now() - dt.timedelta(days=100)
+        RoleGrant.objects.filter(pk__in=[grant.pk for grant in grants]).update(valid_from=long_ago)
+        assert lacks()
+        for grant in grants:
+            qualify(grant.person_id)
+        assert not lacks()
+        RoleGrant.objects.create(person=grants[0].person, role="deputy_issuer", organisation=world.clinic, valid_from=long_ago)
+        assert not lacks()
 
     def test_an_article_that_cannot_be_ordered_today_is_none(self, world: Any) -> None:
         """Not sold yet, sold no more, or of a kind that no person gets: an order refuses it, so the steps count none."""

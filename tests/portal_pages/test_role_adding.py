@@ -344,7 +344,9 @@ class TestNextSteps:
         assert [step.text for step in administers] == [step.text for step in issues]
         told = {step.text: step for step in administers}["Lägg till behörighetsroll"]
         assert (told.url, told.why) == (
-            "", "Ingen ID-administratör eller biträdande utgivare når organisationen. Görs av områdets ansvariga utgivare.",
+            "",
+            "Ingen ID-administratör eller biträdande utgivare, med giltigt uppdrag och utbildning, når organisationen. "
+            "Görs av områdets ansvariga utgivare.",
         )  # fmt: skip
         with_one = [
             RoleGrant.objects.create(person=world.post().person, role=role, organisation=new, valid_from=clock.now())

@@ -12,7 +12,7 @@ from issuance.authz.roles import ALLOWED, ISSUING, ORGANISATION_ROLES
 from issuance.models import Organisation, RoleGrant
 from issuance.queries.administration.places import paths_above
 from issuance.services import order_checks
-from issuance.services.actors import in_force
+from issuance.services.actors import issuing_in
 
 _CLERKS = [role.value for role in Role if role in ORGANISATION_ROLES and ALLOWED[role] & ISSUING]
 
@@ -48,7 +48,7 @@ def of_area(*, actor: Actor, area_id: UUID) -> AreaLacks:
     found = [_Row(*row) for row in asked.values_list("pk", "scope_path", "customisation_id", "has_articles", "has_offices")]
     drawn = {row.path for row in found if row.customisation is not None}
     clerks = RoleGrant.objects.filter(organisation__area=area_id, role__in=_CLERKS)
-    served = set(in_force(clerks).values_list("organisation__scope_path", flat=True)) if found else set()
+    served = issuing_in(clerks) if found else set()
     return AreaLacks(
         offices=_lacking(row for row in found if not row.has_offices),
         articles=_lacking(row for row in found if not row.has_articles),
@@ -86,7 +86,7 @@ def has_articles(organisation_id: UUID) -> bool:
 
 
 def has_clerks(organisation_id: UUID) -> bool:
-    """Whether somebody below the issuer may order cards in it: by a role in it, or in an organisation above."""
+    """Whether somebody below the issuer may order cards in it now: by a role in it, or in an organisation above."""
     path = Organisation.objects.values_list("scope_path", flat=True).get(pk=organisation_id)
     reach = Q(organisation__scope_path__in=[path, *paths_above(path)])
-    return in_force(RoleGrant.objects.filter(reach, role__in=_CLERKS)).exists()
+    return bool(issuing_in(RoleGrant.objects.filter(reach, role__in=_CLERKS)))

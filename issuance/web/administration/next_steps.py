@@ -100,7 +100,7 @@ def _of_places(head: AreaHead, lacks: readiness.AreaLacks, *, offices: bool, giv
     if lacks.clerks.count:
         count = lacks.clerks.count
         text = ngettext("{n} organisation saknar någon som beställer", "{n} organisationer saknar någon som beställer", count)
-        why = _("Ingen ID-administratör eller biträdande utgivare har en roll som omfattar dem.")
+        why = _("Ingen ID-administratör eller biträdande utgivare, med giltigt uppdrag och utbildning, når dem.")
         step = NextStep(text.format(n=count), reverse("area_role_add", args=[head.id]), why)
         yield step if gives_clerks else _of_another(step, _("Görs av områdets ansvariga utgivare."))
 
@@ -129,7 +129,7 @@ def _lacked_by(actor: Actor, head: OrganisationHead, found: OrganisationFacts, *
         yield NextStep(_("Kortanpassning saknas"), reverse("organisation_customisation", args=[head.id]), why)
     gives_clerks = _gives_clerks(actor, head)
     if (gives_clerks or sets_up(head)) and not readiness.has_clerks(head.id):
-        why = _("Ingen ID-administratör eller biträdande utgivare når organisationen.")
+        why = _("Ingen ID-administratör eller biträdande utgivare, med giltigt uppdrag och utbildning, når organisationen.")
         step = NextStep(_("Lägg till behörighetsroll"), reverse("organisation_role_add", args=[head.id]), why)
         yield step if gives_clerks else _of_another(step, _("Görs av områdets ansvariga utgivare."))
 
