@@ -104,6 +104,12 @@ class Country:
         arguments = {key: self.chance.choice((self.everywhere | ids)[key]) for key in pattern.pattern.converters}
         return Request(self.chance.choice((issuer, self.admin)), reverse(name, kwargs=arguments) + asked)
 
+    def move(self) -> Request:
+        """What the move of an organisation to the top of another area would bring, asked for by the administration."""
+        (_client, ids), (_other, other) = self.chance.sample(self.areas, 2)
+        address = reverse("organisation_move", args=[self.chance.choice(ids["organisation_id"])])
+        return Request(self.admin, address, {"target": f"area:{other['area_id'][0]}"})
+
     def searchers(self) -> list[Client]:
         """Clerks and issuers of the largest region, in turns so that nobody's budget is spent."""
         largest = Organisation.objects.get(name="Region Prov 1")

@@ -89,6 +89,7 @@ def _pages(count: int) -> dict[str, Any]:
     for name, asked in names():
         found[f"{name} {asked}".strip()] = measured(partial(country.page, name, asked), count, (200, 302))
         print(name, file=sys.stderr, flush=True)
+    found["organisation_move with a place"] = measured(country.move, count)
     for kind in KINDS:
         draws = country.searches(kind)
         found[f"search by {kind}"] = measured(partial(next, draws), count, (302,))

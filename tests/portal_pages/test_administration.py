@@ -745,7 +745,7 @@ class TestMoving:
             world.officer(world.city, role)
             officer = world.officer(world.clinic, role)
             Post.objects.filter(person=officer.person_id).update(organisation=world.region)
-        assert few == asked() <= MOST_QUERIES + 2 * other_area  # which asks for roles that rest and for offices
+        assert few == asked() <= MOST_QUERIES
 
 
 def test_no_two_pages_have_the_same_title(world: Any) -> None:

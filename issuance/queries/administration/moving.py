@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Count, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
 
 from issuance.authz import Action, Actor, policy
 from issuance.models import IssuingArea, Organisation, OrganisationOffice, PersonScope, RoleGrant
@@ -120,15 +122,15 @@ def consequences(*, actor: Actor, organisation_id: UUID, target: str) -> Consequ
     other_area = area.id != moved.area_id
     rests, wakes = moving_roles.changed(moved, area.id) if other_area else ([], [])
     loses, gains, rests_named, wakes_named = _named(actor, *_reachers(before, after), rests, wakes)
-    inside = Organisation.objects.filter(scope_path__startswith=moved.scope_path)
+    counts = _counts(actor, moved)
     receipt_before, receipt_after = _receipt_texts(moved, row)
     becomes_sub = isinstance(row, Organisation) and moved.parent_id is None
     return Consequences(
         target=place,
         version=moved.version,
         same_place=place.id == (moved.parent_id or moved.area_id),
-        along=inside.count() - 1,
-        persons=PersonScope.objects.visible_to(actor).filter(organisation__in=inside).values("person").distinct().count(),
+        along=counts["moving"] - 1,
+        persons=counts["seen"],
         loses=loses,
         gains=gains,
         rests=rests_named,
@@ -136,7 +138,7 @@ def consequences(*, actor: Actor, organisation_id: UUID, target: str) -> Consequ
         other_area=other_area,
         party_before=_issuer(moved.area),
         party_after=_issuer(area),
-        offices=OrganisationOffice.objects.filter(organisation__in=inside).count() if other_area else 0,
+        offices=counts["connections"] if other_area else 0,
         customisation_before=customisation_of(moved),
         customisation_after=_customisation_after(moved, row),
         receipt_before=receipt_before,
@@ -145,6 +147,23 @@ def consequences(*, actor: Actor, organisation_id: UUID, target: str) -> Consequ
         becomes_sub=becomes_sub,
         fee_ends=becomes_sub and any(fee.charged and fee.state != "past" for fee in fees_of(moved.id)),
     )
+
+
+def _counts(actor: Actor, moved: Organisation) -> dict[str, int]:
+    """How many organisations move, how many persons in them the actor sees, and how many connections of offices. One query."""
+    inside = Organisation.objects.filter(scope_path__startswith=moved.scope_path)
+    counted = {
+        "moving": _count(inside, "pk"),
+        "seen": _count(PersonScope.objects.visible_to(actor).filter(organisation__in=inside), "person"),
+        "connections": _count(OrganisationOffice.objects.filter(organisation__in=inside), "pk"),
+    }
+    return Organisation.objects.filter(pk=moved.pk).values(**counted).get()
+
+
+def _count(rows: QuerySet[Any], column: str) -> Coalesce:
+    """How many values the rows have in a column, for a query of something else."""
+    counted = rows.order_by().annotate(all=Value(1)).values("all").annotate(count=Count(column, distinct=True)).values("count")
+    return Coalesce(Subquery(counted), 0)
 
 
 def _place(actor: Actor, target: str) -> tuple[Place, IssuingArea | Organisation]:
