@@ -93,6 +93,13 @@ def walk(page: Page, portal: str, hands: Hands, see: Any) -> None:
     hands.press(page.get_by_role("navigation", name="Underorganisation").get_by_role("link", name="Historik"))
     page.wait_for_url("**/historik/")  # the next link stands on both pages
     see.look(page, "history")
+    hands.press(page.get_by_role("navigation", name="DU ÄR HÄR").get_by_role("link", name="Regionen", exact=True))
+    hands.press(link(page, "Historik"))
+    hands.press(link(page, "Allt i området"))
+    page.wait_for_url("**/historik/?visa=allt")
+    see.look(page, "history of all in the area")
+    hands.press(page.get_by_role("row").filter(has_text="Organisationen flyttades").get_by_role("link"))
+    heading(page, "Underorganisation: Ost Privata Vårdgivare")
     hands.press(page.get_by_role("navigation", name="DU ÄR HÄR").get_by_role("link", name="Staden"))
     hands.press(link(page, "Ändra abonnemangsavgift"))
     hands.choose(page.get_by_label("Nej", exact=True))
