@@ -1,0 +1,61 @@
+"""The small region that a test has as a copy is the one that the services make."""
+
+import re
+
+from issuance.models import IssuingArea
+from siths_portal.lib import clock
+from tests import first_rows
+from tests.conftest import flush_database
+from tests.issuance.outside import Outside
+from tests.issuance.world import World
+
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?\+00")
+
+
+def everything() -> dict[str, list[str]]:
+    """All rows of the database: ids by their turn, without moments and without the numbers that events have of the database."""
+    turns: dict[str, int] = {}
+    found = {}
+    for table, text in sorted(first_rows.texts().items()):
+        rows = MOMENT.sub("then", UUID.sub(lambda each: f"id {turns.setdefault(each[0], len(turns))}", text.decode()))
+        found[table] = [re.sub(r"^\d+\t\d+\t", "", row) if table.endswith("_event") else row for row in rows.splitlines()]
+    return found
+
+
+def test_a_copy_is_as_what_the_services_make(transactional_db: None) -> None:
+    first_rows.forget()
+    first = World(Outside())
+    made = everything()
+    flush_database()
+    outside = Outside()
+    copied = World(outside)
+    assert everything() == made
+    assert len(made["issuance_event"]) > 20
+    assert (outside.calls, outside.posts, outside.persons) == ([], {}, {})
+    for name in ("area", "region", "clinic", "city", "stranger", "office"):
+        one, other = getattr(first, name), getattr(copied, name)
+        assert (one.pk, one.name, vars(one).keys()) == (other.pk, other.name, vars(other).keys() - {"_django_version"})
+        assert one._state.fields_cache.keys() == other._state.fields_cache.keys()
+        assert type(other).objects.filter(pk=other.pk).exists()
+
+
+def test_each_test_has_rows_and_instances_of_its_own(transactional_db: None) -> None:
+    one = World(Outside())
+    one.region.name = "Ändrad"
+    one.region.save()
+    flush_database()
+    other = World(Outside())
+    other.region.refresh_from_db()
+    assert other.region is not one.region
+    assert other.region.name == "Regionen"
+
+
+def test_beside_other_rows_they_are_made(transactional_db: None) -> None:
+    first_rows.forget()
+    World(Outside())
+    flush_database()
+    area = IssuingArea.objects.create(name="Tidigare", scope_path="/t/", created_at=clock.now())
+    world = World(Outside())
+    assert set(IssuingArea.objects.values_list("name", flat=True)) == {"Tidigare", "Regionen", "Annan region"}
+    assert area.pk != world.area.pk
