@@ -277,7 +277,8 @@ class TestRows:
         plan = kept(actor, csv(Kind.OFFICES, OFFICE, OFFICE))[1]
         assert errors(plan) == [(3, "name", "Kontoret står på flera rader. Ta bort den ena.")]
 
-    def test_role_holders(self, world: Any) -> None:
+    def test_role_holders(self, world: Any, settings: Any) -> None:
+        settings.UPLOADS_PER_MINUTE_BY_PERSON = 100  # more files than a person sends in a minute, however fast this runs
         actor = issuer(world)
         ours, theirs = world.post(world.clinic), world.post(world.stranger)
         hidden = world.post(world.clinic, protected=True)
