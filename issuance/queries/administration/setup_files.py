@@ -12,8 +12,9 @@ from issuance.domain.setup_files import NO, YES, Kind
 from issuance.models import Organisation, OrganisationOffice, Post, RoleGrant, SubscriptionFee
 from issuance.queries.administration import role_reach
 from issuance.queries.event_words import ROLE
+from issuance.services.actors import current
 from issuance.services.configuration import offices_to_connect
-from issuance.services.role_assignment import current, last_day_of
+from issuance.services.role_assignment import last_day_of
 from issuance.services.setup_import import customisation_word
 from siths_portal.lib import clock
 

@@ -22,8 +22,8 @@ from issuance.models import (
     RoleGrant,
     SubscriptionFee,
 )
+from issuance.services.actors import current
 from issuance.services.configuration import offices_to_connect
-from issuance.services.role_assignment import current
 from issuance.services.setup_import.reading import Row
 from siths_portal.lib import clock
 
