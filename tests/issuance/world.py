@@ -13,6 +13,7 @@ from issuance.ports import DirectoryPost, PersonKey, RegisteredAddress, Register
 from issuance.services import catalogue, configuration, ordering, role_assignment
 from issuance.services.actors import actor_of_person
 from siths_portal.lib import clock
+from tests.first_rows import first_rows
 from tests.issuance.outside import Outside
 
 SETUP = system("setup")
@@ -44,6 +45,10 @@ class World:
     officers: dict[tuple[object, ...], Actor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name, value in first_rows("region", "issuance", self._make).items():
+            setattr(self, name, value)
+
+    def _make(self) -> dict[str, Any]:
         for code, photo, registered in (("631", False, False), ("631-REK", False, True), ("610", True, False)):
             Article.objects.create(
                 code=code, number=code[:3], name="Kort", kind="ordinary", orientation="landscape", photo=photo,
@@ -62,6 +67,7 @@ class World:
             configuration.connect_office(actor=SETUP, organisation_id=organisation.id, office_id=self.office.id)
             for code in ("631", "631-REK", "610"):
                 configuration.offer_article(actor=SETUP, organisation_id=organisation.id, article_code=code, orderable=True)
+        return {name: getattr(self, name) for name in ("area", "region", "clinic", "city", "stranger", "office")}
 
     @staticmethod
     def organisation(
