@@ -124,6 +124,11 @@ def _paths_upward(scope_path: str) -> list[str]:
     return ["/" + "/".join(parts[:length]) + "/" for length in range(1, len(parts) + 1)]
 
 
+def prints(customisation: CardCustomisation) -> bool:
+    """Whether cards can be made by it: it is verified and has its issuer number."""
+    return customisation.verified_at is not None and bool(customisation.issuer_number)
+
+
 def require_customisation(organisation: Organisation) -> CardCustomisation:
     """The card customisation of the organisation, ready to print. `organisation.area` is read. Raises Conflict."""
     return ready_customisation(organisation, effective_customisations([organisation]).get(organisation.id))
@@ -136,7 +141,7 @@ def ready_customisation(organisation: Organisation, customisation: CardCustomisa
         raise Conflict("organisation-ended", message)
     if organisation.area.issuing_organisation_id is None:
         raise Conflict("area-without-issuer", "Utgivningsområdet saknar utgivande organisation.")
-    if customisation is None or customisation.verified_at is None or not customisation.issuer_number:
+    if customisation is None or not prints(customisation):
         message = "Organisationens kortanpassning ska ha utfärdarnummer och vara verifierad innan kort kan beställas."
         raise Conflict("customisation-not-verified", message)
     return customisation

@@ -33,6 +33,7 @@ from issuance.web.administration.import_urls import urlpatterns as import_urls
 from issuance.web.administration.role_urls import urlpatterns as role_urls
 from issuance.web.administration.urls import urlpatterns as administration_urls
 from siths_portal.lib import clock
+from siths_portal.lib.errors import Conflict
 from tests.issuance.test_qualifications import qualify
 from tests.issuance.world import SETUP
 from tests.portal import portal_client
@@ -213,11 +214,82 @@ class TestNextSteps:
         configuration.offer_article(actor=SETUP, organisation_id=oak.id, article_code="610", orderable=True)
         texts = [step.text for step in self.steps(issuer(world), world.area)]
         lacking = [f"1 organisation saknar {what}" for what in ("kontor", "artiklar", "någon som beställer")]
+        lacking.insert(2, "1 kortanpassning är inte klar")
         assert texts == [*lacking, "2 rollinnehavare saknar utbildning eller personkontroll"]
         configuration.close_office(actor=SETUP, office_id=world.office.id)
         assert self.steps(issuer(world), world.area)[0].text == "5 organisationer saknar kontor"
         Organisation.objects.filter(pk=world.clinic.pk).update(closed_at=clock.now())
         assert self.steps(issuer(world), world.area)[0].text == "4 organisationer saknar kontor"
+
+    def test_a_customisation_that_is_not_verified_is_told_to_all_and_led_to_who_verifies(self, world: Any) -> None:
+        """Orders wait for it: what it waits for, and whose it is to do, stands on area, organisation and overview."""
+        issues, administers = issuer(world), admin(world)
+        deputy = client_of(world.officer(world.clinic, Role.DEPUTY_ISSUER))
+        card = CardCustomisation.objects.get(customisation_id="7837803902")  # the region's
+        whole = {"verified_at": None, "issuer_number": card.issuer_number, "back_text": card.back_text, "logotype": card.logotype}
+        waits, done = "Görs av ansvarig eller biträdande utgivare.", "Förvaltningen för in utfärdarnummer och baksidestext."
+        own = at("customisation", card)
+        for changes, text, urls, said in (
+            ({}, "Verifiera kortanpassningen", (own, "", ""), {administers: waits, deputy: waits}),
+            ({"logotype": None}, "1 kortanpassning är inte klar", ("", "", ""), {issues: "Väntar på logotyp från"}),
+            ({"back_text": ""}, "1 kortanpassning är inte klar", ("", own, ""), {issues: done, administers: done}),
+            ({"verified_at": clock.now(), "issuer_number": ""}, "1 kortanpassning är inte klar", ("", own, ""), {issues: done}),
+        ):
+            CardCustomisation.objects.filter(pk=card.pk).update(**whole | changes)
+            for client, url in zip((issues, administers, deputy), urls, strict=True):
+                for place in (world.area, world.region, world.clinic) if client is not deputy else (world.clinic,):
+                    here = text if place is world.area else text.replace("1 kortanpassning ", "Kortanpassningen ")
+                    step = {step.text: step for step in self.steps(client, place)}[here]
+                    assert step.url == url, (text, place.name)
+                    stopped = "2 organisationer kan inte beställa kort än." if place is world.area else "Kort kan inte beställas"
+                    assert step.why.startswith(stopped)
+                    assert said.get(client, "") in step.why
+                    assert not url or client.get(url).status_code == 200
+            assert "Inget saknas" not in text_of(issues.get(at("area", world.area)))
+            for place in (world.region, world.clinic):
+                with pytest.raises(Conflict, match="customisation-not-verified"):
+                    order_checks.require_customisation(Organisation.objects.select_related("area").get(pk=place.pk))
+            told = "1 kortanpassning väntar på att du verifierar den." in text_of(issues.get(reverse("administration")))
+            assert told is (not changes)
+            for client in (administers, deputy):
+                assert "väntar på att du verifierar" not in text_of(client.get(reverse("administration")))
+        CardCustomisation.objects.filter(pk=card.pk).update(**whole | {"verified_at": clock.now()})
+        for place in (world.area, world.region, world.clinic):
+            assert not [step.text for step in self.steps(issues, place) if "ortanpassning" in step.text]
+
+    def test_the_generic_one_is_verified_by_the_administration(self, world: Any) -> None:
+        card = CardCustomisation.objects.create(
+            customisation_id="1000000001", name="Generell", generic=True, issuer_number="1549", back_text="Box 1",
+            logotype=CardCustomisation.objects.get(customisation_id="7837803902").logotype,
+        )  # fmt: skip
+        Organisation.objects.filter(pk=world.clinic.pk).update(customisation=card)
+        text = "Verifiera den generella kortanpassningen"
+        for place in (world.area, world.clinic):
+            steps = [{step.text: step for step in self.steps(client, place)}[text] for client in (admin(world), issuer(world))]
+            assert [step.url for step in steps] == [at("customisation", card), ""]
+            assert "Görs av förvaltningen." in steps[1].why
+        assert "väntar på att du verifierar" not in text_of(issuer(world).get(reverse("administration")))
+
+    def test_several_that_wait_are_led_to_in_one_list_within_as_many_queries(self, world: Any) -> None:
+        client = issuer(world)
+
+        def asked() -> list[int]:
+            counts = []
+            for address in (at("area", world.area), reverse("administration")):
+                client.get(address)
+                with CaptureQueriesContext(connection) as queries:
+                    client.get(address)
+                counts.append(len(queries))
+            return counts
+
+        before = asked()
+        CardCustomisation.objects.update(verified_at=None)
+        step = {step.text: step for step in self.steps(client, world.area)}["Verifiera 2 kortanpassningar"]
+        assert step.why.startswith("3 organisationer kan inte beställa kort än.")
+        assert [row.organisation for row in client.get(step.url).context["rows"]] == ["Regionen", "Staden"]
+        assert "2 kortanpassningar väntar på att du verifierar dem." in text_of(client.get(reverse("administration")))
+        assert asked() == before
+        assert before[0] <= MOST_QUERIES
 
     def test_who_may_not_order_now_is_nobody_who_orders(self, world: Any) -> None:
         """A role that rests, has not begun or is stopped counts as none: its holder's orders are refused."""

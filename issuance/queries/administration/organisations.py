@@ -11,18 +11,23 @@ from issuance.models import CardCustomisation, Office, Organisation, Subscriptio
 from issuance.queries import words
 from issuance.queries.administration import paging
 from issuance.queries.administration.areas import OfficePage, office_line
-from issuance.services.order_checks import effective_customisations
+from issuance.queries.administration.readiness import Unready, unready
+from issuance.services.order_checks import effective_customisations, prints
 from siths_portal.lib import clock
 
 
 @dataclass(frozen=True)
 class Customisation:
-    """The card customisation that holds: its own, everybody's, or the one from above. Empty where there is none."""
+    """The card customisation that holds: its own, everybody's, or the one from above. Empty where there is none.
+
+    `unready` tells what it lacks where no card can be made by it yet.
+    """
 
     name: str = ""
     issuer_number: str = ""
     own: bool = False
     generic: bool = False
+    unready: Unready | None = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,8 @@ def described(customisation: CardCustomisation | None, *, own: bool = False) -> 
     """A card customisation, or none."""
     if customisation is None:
         return Customisation()
-    return Customisation(customisation.name, customisation.issuer_number, own, customisation.generic)
+    lacks = None if prints(customisation) else unready(customisation)
+    return Customisation(customisation.name, customisation.issuer_number, own, customisation.generic, lacks)
 
 
 def fees_of(organisation_id: UUID) -> list[Fee]:

@@ -1,6 +1,7 @@
 """What an organisation, or the organisations of an area, still lack before cards can be ordered in them."""
 
-from collections.abc import Collection, Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -9,10 +10,11 @@ from django.db.models import Exists, OuterRef, Q
 
 from issuance.authz import Action, Actor, Role
 from issuance.authz.roles import ALLOWED, ISSUING, ORGANISATION_ROLES
-from issuance.models import Organisation, RoleGrant
+from issuance.models import CardCustomisation, Organisation, RoleGrant
 from issuance.queries.administration.places import paths_above
 from issuance.services import order_checks
 from issuance.services.actors import issuing_in
+from issuance.services.configuration import missing
 
 _CLERKS = [role.value for role in Role if role in ORGANISATION_ROLES and ALLOWED[role] & ISSUING]
 
@@ -27,12 +29,27 @@ class Lacking:
 
 
 @dataclass(frozen=True)
+class Unready:
+    """A card customisation that holds for so many `organisations`, by which no card can be made yet.
+
+    `missing` are the parts that it lacks (`services.configuration.PARTS`); none where it waits for its verification.
+    """
+
+    id: UUID
+    generic: bool
+    missing: tuple[str, ...]
+    organisations: int
+
+
+@dataclass(frozen=True)
 class AreaLacks:
-    """What organisations of an area lack. A card customisation and people who order are there from above too."""
+    """What organisations of an area lack for orders to be taken (`services.order_checks`). A card customisation and people who
+    order are there from above too; `unready` are the customisations that hold and are not ready."""
 
     offices: Lacking
     articles: Lacking
     customisations: Lacking
+    unready: tuple[Unready, ...]
     clerks: Lacking
 
 
@@ -45,14 +62,24 @@ def of_area(*, actor: Actor, area_id: UUID) -> AreaLacks:
     offered = order_checks.offers().filter(organisation=OuterRef("pk"))
     connected = order_checks.open_connections().filter(organisation=OuterRef("pk"))
     asked = rows.annotate(has_articles=Exists(offered), has_offices=Exists(connected)).order_by()
-    found = [_Row(*row) for row in asked.values_list("pk", "scope_path", "customisation_id", "has_articles", "has_offices")]
-    drawn = {row.path for row in found if row.customisation is not None}
+    drawing = [f"customisation__{name}" for name in _DRAWING]
+    found = []
+    drawn: dict[str, CardCustomisation] = {}
+    for *plain, card_id, generic, verified_at, issuer_number, back_text, logotype in asked.values_list(*_PLACE, *drawing):
+        row = _Row(*plain)
+        found.append(row)
+        if card_id is not None:
+            drawn[row.path] = CardCustomisation(
+                pk=card_id, generic=generic, verified_at=verified_at, issuer_number=issuer_number, back_text=back_text,
+                logotype_id=logotype,
+            )  # fmt: skip
     clerks = RoleGrant.objects.filter(organisation__area=area_id, role__in=_CLERKS)
     served = issuing_in(clerks) if found else set()
     return AreaLacks(
         offices=_lacking(row for row in found if not row.has_offices),
         articles=_lacking(row for row in found if not row.has_articles),
         customisations=_lacking(row for row in found if not is_under(row.path, drawn)),
+        unready=_unready(found, drawn),
         clerks=_lacking(row for row in found if not is_under(row.path, served)),
     )
 
@@ -62,10 +89,13 @@ def is_under(path: str, places: Collection[str]) -> bool:
     return path in places or any(above in places for above in paths_above(path))
 
 
+_PLACE = ("pk", "scope_path", "has_articles", "has_offices")
+_DRAWING = ("id", "generic", "verified_at", "issuer_number", "back_text", "logotype_id")
+
+
 class _Row(NamedTuple):
     id: UUID
     path: str
-    customisation: UUID | None
     has_articles: bool
     has_offices: bool
 
@@ -73,6 +103,35 @@ class _Row(NamedTuple):
 def _lacking(rows: Iterable[_Row]) -> Lacking:
     found = [(row.path.count("/"), row.id) for row in rows]
     return Lacking(len(found), min(found)[1] if found else None)
+
+
+def _unready(rows: Iterable[_Row], drawn: Mapping[str, CardCustomisation]) -> tuple[Unready, ...]:
+    """Those that are nearest to some of the rows, at or above them, and not ready; the one of most organisations first."""
+    held: Counter[UUID] = Counter()
+    cards = {card.pk: card for card in drawn.values()}
+    for row in rows:
+        nearest = next((path for path in (row.path, *reversed(paths_above(row.path))) if path in drawn), None)
+        if nearest is not None:
+            held[drawn[nearest].pk] += 1
+    return tuple(unready(cards[pk], count) for pk, count in held.most_common() if not order_checks.prints(cards[pk]))
+
+
+def unready(card: CardCustomisation, organisations: int = 1) -> Unready:
+    """What a customisation lacks that is not ready."""
+    return Unready(card.pk, card.generic, missing(card), organisations)
+
+
+def may_verify(*, actor: Actor, customisation_id: UUID) -> bool:
+    """Whether the actor may verify the customisation of some organisation: his own, or one above that he sets up."""
+    rows = CardCustomisation.objects.visible_to(actor, Action.VERIFY_CUSTOMISATION, pk=customisation_id)
+    return rows.filter(generic=False).exists()
+
+
+def to_verify(*, actor: Actor) -> int:
+    """How many customisations of organisations that are not ended are whole and wait for the actor to verify them."""
+    has = Organisation.objects.filter(customisation=OuterRef("pk"), closed_at=None)
+    rows = CardCustomisation.objects.visible_to(actor, Action.VERIFY_CUSTOMISATION).filter(verified_at=None, generic=False)
+    return sum(not missing(row) for row in rows.filter(Exists(has)).only("logotype_id", "issuer_number", "back_text"))
 
 
 def has_offices(organisation_id: UUID) -> bool:

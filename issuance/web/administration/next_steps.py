@@ -1,6 +1,6 @@
 """Nästa steg: what an area or an organisation still lacks before cards can be ordered there, for those who set it up."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from django.urls import reverse
@@ -14,7 +14,11 @@ from issuance.queries.administration.areas import AreaFacts
 from issuance.queries.administration.customisation_requests import generic_is_ready
 from issuance.queries.administration.organisations import OrganisationFacts
 from issuance.queries.administration.places import AreaHead, OrganisationHead
+from issuance.queries.administration.readiness import Unready
 from issuance.web.administration.frames import training_url
+
+_OF_THE_ADMINISTRATION = {"issuer_number", "back_text"}
+"""Parts of a card customisation that the administration fills in; the card supplier does the rest."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,8 @@ def _of_places(head: AreaHead, lacks: readiness.AreaLacks, *, offices: bool, giv
         count = lacks.customisations.count
         text = ngettext("{n} organisation saknar kortanpassning", "{n} organisationer saknar kortanpassning", count)
         yield NextStep(text.format(n=count), reverse("area_customisations", args=[head.id]), _mending_customisations(head))
+    if Action.CHOOSE_ARTICLES in head.rights:
+        yield from _of_unready(head, lacks.unready, verifies=Action.VERIFY_CUSTOMISATION in head.rights)
     if lacks.clerks.count:
         count = lacks.clerks.count
         text = ngettext("{n} organisation saknar någon som beställer", "{n} organisationer saknar någon som beställer", count)
@@ -127,11 +133,60 @@ def _lacked_by(actor: Actor, head: OrganisationHead, found: OrganisationFacts, *
     if Action.CHOOSE_ARTICLES in head.rights and not found.customisation.name:
         why = _way_to_customisation(head)
         yield NextStep(_("Kortanpassning saknas"), reverse("organisation_customisation", args=[head.id]), why)
+    if Action.CHOOSE_ARTICLES in head.rights and (unready := found.customisation.unready):
+        verifies = Action.VERIFY_CUSTOMISATION in head.rights
+        if not found.customisation.own and not unready.missing:
+            verifies = readiness.may_verify(actor=actor, customisation_id=unready.id)
+        yield from _of_unready(head, [unready], verifies=verifies)
     gives_clerks = _gives_clerks(actor, head)
     if (gives_clerks or sets_up(head)) and not readiness.has_clerks(head.id):
         why = _("Ingen ID-administratör eller biträdande utgivare, med giltigt uppdrag och utbildning, når organisationen.")
         step = NextStep(_("Lägg till behörighetsroll"), reverse("organisation_role_add", args=[head.id]), why)
         yield step if gives_clerks else _of_another(step, _("Görs av områdets ansvariga utgivare."))
+
+
+def _of_unready(head: AreaHead | OrganisationHead, unready: Sequence[Unready], *, verifies: bool) -> Iterator[NextStep]:
+    """Card customisations that hold and by which no card can be made: what each waits for, and whose it is to do."""
+    administers = Action.CREATE_ORGANISATION in head.rights
+    waiting = [one for one in unready if not one.missing and not one.generic]
+    if waiting:
+        text = ngettext("Verifiera kortanpassningen", "Verifiera {n} kortanpassningar", len(waiting))
+        step = NextStep(text.format(n=len(waiting)), _way_to(waiting, "waiting"), _stopped(head, waiting))
+        yield step if verifies else _of_another(step, _("Görs av ansvarig eller biträdande utgivare."))
+    for one in unready:
+        if one.generic and not one.missing:
+            url = reverse("customisation", args=[one.id])
+            step = NextStep(_("Verifiera den generella kortanpassningen"), url, _stopped(head, [one]))
+            yield step if administers else _of_another(step, _("Görs av förvaltningen."))
+    incomplete = [one for one in unready if one.missing]
+    if incomplete:
+        text = _("Kortanpassningen är inte klar")
+        if isinstance(head, AreaHead):
+            text = ngettext("{n} kortanpassning är inte klar", "{n} kortanpassningar är inte klara", len(incomplete))
+        why = _stopped(head, incomplete)
+        missing = {part for one in incomplete for part in one.missing}
+        if "logotype" in missing:
+            why += " " + _("Väntar på logotyp från kortleverantören.")
+        if missing & _OF_THE_ADMINISTRATION:
+            why += " " + _("Förvaltningen för in utfärdarnummer och baksidestext.")
+        url = _way_to(incomplete, "incomplete") if administers and missing & _OF_THE_ADMINISTRATION else ""
+        yield NextStep(text.format(n=len(incomplete)), url, why)
+
+
+def _way_to(unready: Sequence[Unready], state: str) -> str:
+    """The page of the only one, else the list of those in this state."""
+    if len(unready) == 1:
+        return reverse("customisation", args=[unready[0].id])
+    return f"{reverse('customisations')}?status={state}"
+
+
+def _stopped(head: AreaHead | OrganisationHead, unready: Sequence[Unready]) -> str:
+    """What comes of it that they are not ready."""
+    if isinstance(head, OrganisationHead):
+        return _("Kort kan inte beställas för organisationens användare förrän kortanpassningen är verifierad.")
+    count = sum(one.organisations for one in unready)
+    text = ngettext("{n} organisation kan inte beställa kort än.", "{n} organisationer kan inte beställa kort än.", count)
+    return text.format(n=count)
 
 
 def _mending_customisations(head: AreaHead) -> str:

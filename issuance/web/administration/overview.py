@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 
 from issuance.authz import Action, Actor, policy
 from issuance.queries import own_training
-from issuance.queries.administration import areas, customisation_requests, paging, role_holders
+from issuance.queries.administration import areas, customisation_requests, paging, readiness, role_holders
 from issuance.services import setup_import
 from issuance.web.administration.around import (
     Crumb,
@@ -36,6 +36,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "training": own_training.notice(actor),
         "follow_up": role_holders.to_follow_up(actor=actor) if policy.holds(actor, Action.ASSIGN_ROLE) else 0,
         "wishes": customisation_requests.waiting(actor=actor) if policy.holds(actor, Action.CREATE_ORGANISATION) else 0,
+        "to_verify": readiness.to_verify(actor=actor) if policy.holds(actor, Action.VERIFY_CUSTOMISATION) else 0,
         "follow_up_most": role_holders.MOST,
         "columns": columns(request, order, [("namn", _("Utgivningsområde")), ("utgivare", _("Utgivande organisation"))]),
         "organisations": areas.granted_organisations(actor=actor),
