@@ -157,7 +157,7 @@ def _counts(actor: Actor, moved: Organisation) -> dict[str, int]:
         "seen": _count(PersonScope.objects.visible_to(actor).filter(organisation__in=inside), "person"),
         "connections": _count(OrganisationOffice.objects.filter(organisation__in=inside), "pk"),
     }
-    return Organisation.objects.filter(pk=moved.pk).values(**counted).get()
+    return dict(Organisation.objects.filter(pk=moved.pk).values(**counted).get())
 
 
 def _count(rows: QuerySet[Any], column: str) -> Coalesce:
