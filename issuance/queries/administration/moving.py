@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet, Subquery, Value
@@ -129,8 +129,8 @@ def consequences(*, actor: Actor, organisation_id: UUID, target: str) -> Consequ
         target=place,
         version=moved.version,
         same_place=place.id == (moved.parent_id or moved.area_id),
-        along=counts["moving"] - 1,
-        persons=counts["seen"],
+        along=counts.organisations - 1,
+        persons=counts.persons,
         loses=loses,
         gains=gains,
         rests=rests_named,
@@ -138,7 +138,7 @@ def consequences(*, actor: Actor, organisation_id: UUID, target: str) -> Consequ
         other_area=other_area,
         party_before=_issuer(moved.area),
         party_after=_issuer(area),
-        offices=counts["connections"] if other_area else 0,
+        offices=counts.connections if other_area else 0,
         customisation_before=customisation_of(moved),
         customisation_after=_customisation_after(moved, row),
         receipt_before=receipt_before,
@@ -149,15 +149,19 @@ def consequences(*, actor: Actor, organisation_id: UUID, target: str) -> Consequ
     )
 
 
-def _counts(actor: Actor, moved: Organisation) -> dict[str, int]:
+class _Counts(NamedTuple):
+    organisations: int
+    persons: int
+    connections: int
+
+
+def _counts(actor: Actor, moved: Organisation) -> _Counts:
     """How many organisations move, how many persons in them the actor sees, and how many connections of offices. One query."""
     inside = Organisation.objects.filter(scope_path__startswith=moved.scope_path)
-    counted = {
-        "moving": _count(inside, "pk"),
-        "seen": _count(PersonScope.objects.visible_to(actor).filter(organisation__in=inside), "person"),
-        "connections": _count(OrganisationOffice.objects.filter(organisation__in=inside), "pk"),
-    }
-    return dict(Organisation.objects.filter(pk=moved.pk).values(**counted).get())
+    persons = PersonScope.objects.visible_to(actor).filter(organisation__in=inside)
+    connections = OrganisationOffice.objects.filter(organisation__in=inside)
+    counted = (_count(inside, "pk"), _count(persons, "person"), _count(connections, "pk"))
+    return _Counts(*Organisation.objects.filter(pk=moved.pk).values_list(*counted).get())
 
 
 def _count(rows: QuerySet[Any], column: str) -> Coalesce:
