@@ -9,7 +9,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connection
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import BooleanField, Case, Exists, F, OuterRef, Q, QuerySet, When
 from django.db.models.functions import Coalesce, JSONObject
 
 from issuance.authz import Actor, Grant, Role, user
@@ -198,27 +198,33 @@ def _grant(row: _Row, *, blocked: bool) -> Grant:
     return Grant(Role(row.role), path, row.protected_persons, overdue=blocked and Role(row.role) in QUALIFIED_ROLES)
 
 
-class _Since(NamedTuple):
+class _Held(NamedTuple):
     role: str
     valid_from: dt.datetime
+    path: str | None
+    asked: bool
+    held: list[dict[str, str | None]]
 
 
-def issuing_in(grants: QuerySet[RoleGrant]) -> set[str]:
-    """The scope paths of organisations in which some of these roles, each of one that issues, lets its holder issue now.
+def issuing_in(where: Q) -> set[str]:
+    """The scope paths of organisations in which a role that is so, and issues, lets its holder issue now.
 
     It is in force, its holder has a valid post, and neither his training nor his person check is overdue, as `actor_of_person`
     asks of him when he acts. One query, however many they are.
     """
     today = clock.today()
-    others = with_post(in_force(RoleGrant.objects.filter(person=OuterRef("person"), role__in=_QUALIFIED)))
-    first = Subquery(others.order_by("valid_from").values("valid_from")[:1])
-    rows = with_post(in_force(grants)).annotate(held=newest_qualifications("person"), first=first)
-    found = set()
-    for path, role, held, since in rows.values_list("organisation__scope_path", "role", "held", "first"):
-        if path not in found:
-            until = issues_until([_Since(role, since)], held_of(held))
-            if until is None or until >= today:
-                found.add(path)
+    holders = in_force(RoleGrant.objects.filter(where)).values("person")
+    rows = with_post(in_force(RoleGrant.objects.filter(person__in=holders, role__in=_QUALIFIED)), today=today)
+    asked = Case(When(where, then=True), default=False, output_field=BooleanField())
+    rows = rows.annotate(asked=asked, held=newest_qualifications("person"))
+    people: dict[UUID, list[_Held]] = {}
+    for person_id, *values in rows.values_list("person_id", "role", "valid_from", "organisation__scope_path", "asked", "held"):
+        people.setdefault(person_id, []).append(_Held(*values))
+    found: set[str] = set()
+    for grants in people.values():
+        wanted = {grant.path for grant in grants if grant.asked and grant.path} - found
+        until = issues_until(grants, held_of(grants[0].held)) if wanted else None
+        found |= wanted if until is None or until >= today else set()
     return found
 
 

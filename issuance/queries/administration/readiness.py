@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from issuance.authz import Action, Actor, Role
 from issuance.authz.roles import ALLOWED, ISSUING, ORGANISATION_ROLES
-from issuance.models import CardCustomisation, Organisation, RoleGrant
+from issuance.models import CardCustomisation, Organisation
 from issuance.queries.administration.places import paths_above
 from issuance.services import order_checks
 from issuance.services.actors import issuing_in
@@ -73,8 +73,7 @@ def of_area(*, actor: Actor, area_id: UUID) -> AreaLacks:
                 pk=card_id, generic=generic, verified_at=verified_at, issuer_number=issuer_number, back_text=back_text,
                 logotype_id=logotype,
             )  # fmt: skip
-    clerks = RoleGrant.objects.filter(organisation__area=area_id, role__in=_CLERKS)
-    served = issuing_in(clerks) if found else set()
+    served = issuing_in(Q(organisation__area=area_id, role__in=_CLERKS)) if found else set()
     return AreaLacks(
         offices=_lacking(row for row in found if not row.has_offices),
         articles=_lacking(row for row in found if not row.has_articles),
@@ -147,5 +146,4 @@ def has_articles(organisation_id: UUID) -> bool:
 def has_clerks(organisation_id: UUID) -> bool:
     """Whether somebody below the issuer may order cards in it now: by a role in it, or in an organisation above."""
     path = Organisation.objects.values_list("scope_path", flat=True).get(pk=organisation_id)
-    reach = Q(organisation__scope_path__in=[path, *paths_above(path)])
-    return bool(issuing_in(RoleGrant.objects.filter(reach, role__in=_CLERKS)))
+    return bool(issuing_in(Q(organisation__scope_path__in=[path, *paths_above(path)], role__in=_CLERKS)))
