@@ -761,7 +761,7 @@ class TestMoving:
         for expected in (
             "faktureras Annan region, inte Regionen", "månader som är slut faktureras som förut",
             "1 koppling till ett kontor försvinner",
-            "Ingen kortanpassning gäller efter flytten, så kort kan inte beställas förrän organisationen har fått en. Nu gäller Kort (samma",
+            "så kort kan inte beställas förrän organisationen har fått en. Nu gäller Kort (samma som organisationen ovanför).",
             "egen organisation i området",
         ):  # fmt: skip
             assert expected in text, expected
