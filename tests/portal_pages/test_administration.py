@@ -102,6 +102,30 @@ class TestOverview:
         assert [area.name for area in page.context["areas"]] == ["Ö", "Regionen"]
         assert 'aria-sort="descending"' in page.content.decode()
 
+    def test_the_only_area_tells_that_steps_are_left(self, world: Any, django_assert_max_num_queries: Any) -> None:
+        """As its own page does, to who sets it up; who sees several areas is told on their pages alone, and nothing is asked."""
+        address, told = reverse("administration"), "Utgivningsområdet Regionen har steg kvar. Visa nästa steg"
+        issues = issuer(world)
+        with django_assert_max_num_queries(MOST_QUERIES):
+            page = issues.get(address)
+        assert told in text_of(page)
+        assert f'href="{at("area", world.area)}">Visa nästa steg' in page.content.decode()
+        for actor in (world.officer(role=Role.SYSTEM_ADMIN), world.officer(role=Role.GLOBAL_READER)):
+            sees_two = client_of(actor)
+            with CaptureQueriesContext(connection) as few:
+                assert "steg kvar" not in text_of(sees_two.get(address))
+            assert not [query for query in few.captured_queries if "issuance_organisationoffice" in query["sql"]]
+        assert "steg kvar" not in text_of(client_of(world.officer(role=Role.READER)).get(address))
+        for place in (world.region, world.city):
+            RoleGrant.objects.create(
+                person=world.post().person, role="id_administrator", organisation=place, valid_from=clock.now()
+            )
+        for person in Person.objects.all():
+            qualify(person.id)
+        with django_assert_max_num_queries(12):
+            assert "steg kvar" not in text_of(issues.get(address))
+        assert "Inget saknas" in text_of(issues.get(at("area", world.area)))
+
 
 class TestAreaPage:
     """Utgivningsområde as on the slides."""

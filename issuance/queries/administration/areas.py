@@ -1,9 +1,10 @@
 """Issuing areas: the overview, and one area with its organisations and offices (domain.md 7.1, 7.2)."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, F, Value
+from django.db.models import Count, Exists, F, OuterRef, Value
 from django.db.models.functions import Coalesce
 
 from issuance.authz import Action, Actor, Role, policy
@@ -55,6 +56,16 @@ class AreaFacts:
     issuing_organisation_id: UUID | None
     issuing_organisation: str
     responsible_issuers: tuple[Issuer, ...]
+
+
+@dataclass(frozen=True)
+class AreaOutline:
+    """What an area has at all: one that issues, responsible issuers, and organisations and offices that its reader sees."""
+
+    issuing: bool
+    issuers: bool
+    organisations: bool
+    offices: bool
 
 
 @dataclass(frozen=True)
@@ -129,6 +140,18 @@ def area_facts(*, actor: Actor, area_id: UUID) -> AreaFacts:
         issuing_organisation=_name(row.issuing_organisation),
         responsible_issuers=_issuers(actor, row),
     )
+
+
+def area_outline(*, actor: Actor, area_id: UUID) -> AreaOutline:
+    """What an area that the actor sees has at all, where no more of it is shown. One query. Raises NotFound, Forbidden."""
+    seen = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=OuterRef("pk"), closed_at=None)
+    rows = IssuingArea.objects.annotate(
+        has_issuers=Exists(in_force(RoleGrant.objects.filter(area=OuterRef("pk"), role=Role.RESPONSIBLE_ISSUER.value))),
+        has_organisations=Exists(seen),
+        has_offices=Exists(Office.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=OuterRef("pk"))),
+    )
+    row: Any = policy.get(actor, Action.VIEW_CONFIGURATION, rows, area_id)
+    return AreaOutline(row.issuing_organisation_id is not None, row.has_issuers, row.has_organisations, row.has_offices)
 
 
 def _issuers(actor: Actor, row: IssuingArea) -> tuple[Issuer, ...]:

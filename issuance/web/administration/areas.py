@@ -43,7 +43,8 @@ def area(request: HttpRequest, area_id: UUID) -> HttpResponse:
     offices = areas.offices_in(actor=actor, area_id=area_id, after=cursor(request, "kontor_efter"))
     headings = [("namn", _("Organisationsnamn")), ("nummer", _("Organisationsnummer")), ("id", _("Organisations-id"))]
     issuer = facts.issuing_organisation_id
-    steps = list(next_steps.of_area(actor, head, facts, organisations=bool(found.rows), offices=bool(offices.rows)))
+    outline = areas.AreaOutline(bool(issuer), bool(facts.responsible_issuers), bool(found.rows), bool(offices.rows))
+    steps = list(next_steps.of_area(actor, head, outline))
     context = {
         "facts": [
             row(_("Namn på utgivningsområde"), facts.name),

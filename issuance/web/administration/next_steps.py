@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from uuid import UUID
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -9,8 +10,8 @@ from django.utils.translation import ngettext
 
 from issuance.authz import Action, Actor, Role
 from issuance.authz.roles import ASSIGNABLE
-from issuance.queries.administration import holders_to_train, readiness
-from issuance.queries.administration.areas import AreaFacts
+from issuance.queries.administration import areas, holders_to_train, places, readiness
+from issuance.queries.administration.areas import AreaOutline
 from issuance.queries.administration.customisation_requests import generic_is_ready
 from issuance.queries.administration.organisations import OrganisationFacts
 from issuance.queries.administration.places import AreaHead, OrganisationHead
@@ -40,32 +41,45 @@ def sets_up(head: AreaHead | OrganisationHead) -> bool:
     return bool(head.rights & {Action.CREATE_ORGANISATION, Action.VERIFY_CUSTOMISATION})
 
 
-def of_area(actor: Actor, head: AreaHead, facts: AreaFacts, *, organisations: bool, offices: bool) -> Iterator[NextStep]:
+def of_area(actor: Actor, head: AreaHead, outline: AreaOutline) -> Iterator[NextStep]:
     """The steps of an area, of its organisations one for each thing that some lack: the same for all who set it up, those of
-    another told without a link (ADR 0240). `organisations` and `offices`: whether it has any."""
+    another told without a link (ADR 0240)."""
     if sets_up(head):
         administers = Action.CREATE_ORGANISATION in head.rights
-        for step in _of_the_administration(head, facts, organisations=organisations):
+        for step in _of_the_administration(head, outline):
             yield step if administers else _of_another(step, _("Görs av förvaltningen."))
-    if Action.EDIT_OFFICE in head.rights and organisations and not offices:
+    if Action.EDIT_OFFICE in head.rights and outline.organisations and not outline.offices:
         why = _("Ett kontor väljs vid varje beställning och styr fakturaraden.")
         yield NextStep(_("Skapa kontor"), reverse("office_new", args=[head.id]), why)
-    if organisations and head.rights & {Action.LINK_OFFICE, Action.CHOOSE_ARTICLES}:
+    if outline.organisations and head.rights & {Action.LINK_OFFICE, Action.CHOOSE_ARTICLES}:
         lacks = readiness.of_area(actor=actor, area_id=head.id)
-        yield from _of_places(head, lacks, offices=offices, gives_clerks=_gives_clerks(actor, head))
+        yield from _of_places(head, lacks, offices=outline.offices, gives_clerks=_gives_clerks(actor, head))
     if Action.ASSIGN_ROLE in head.rights:
         yield from _of_holders(actor, head)
 
 
-def _of_the_administration(head: AreaHead, facts: AreaFacts, *, organisations: bool) -> Iterator[NextStep]:
+def has_any(actor: Actor, area_id: UUID) -> bool:
+    """Whether the page of an area has steps for the actor, who sets it up; False for one who only looks at it.
+
+    Asks no further than to the first step, so most where there is none.
+
+    Raises NotFound, Forbidden.
+    """
+    head = places.area_head(actor=actor, area_id=area_id)
+    if not sets_up(head):
+        return False
+    return any(True for _step in of_area(actor, head, areas.area_outline(actor=actor, area_id=area_id)))
+
+
+def _of_the_administration(head: AreaHead, outline: AreaOutline) -> Iterator[NextStep]:
     """What an area lacks itself, and the administration alone chooses."""
-    if not facts.issuing_organisation_id:
+    if not outline.issuing:
         why = _("Området har ingen utgivande organisation, så kort kan inte beställas.")
-        if organisations:
+        if outline.organisations:
             yield NextStep(_("Välj utgivande organisation"), reverse("area_edit", args=[head.id]), why)
         else:
             yield NextStep(_("Skapa organisationen"), reverse("organisation_new", args=[head.id]), why, now=True)
-    if not facts.responsible_issuers:
+    if not outline.issuers:
         why = _("Området har ingen ansvarig utgivare, som delar ut rollerna i organisationerna.")
         yield NextStep(_("Utse ansvarig utgivare"), reverse("area_issuer_add", args=[head.id]), why)
 
