@@ -98,7 +98,7 @@ class TestCarryingOut:
             "Ny organisation under Vårdcentralen",
             "Ny organisation under Regionen",
             "Nytt kontor, kopplas till 2 organisationer",
-            "Prov Ny blir ID-administratör i Vårdcentralen",
+            "Prov Ny får rollen ID-administratör i Vårdcentralen",
         ]
         assert not Organisation.objects.filter(name="Vårdcentralen").exists()
         done = setup_import.carry_out(actor=actor, import_id=row.pk, sha256=plan.sha256)
@@ -349,7 +349,7 @@ class TestRows:
         plan = kept(actor, csv(Kind.ROLES, *rows))[1]
         assert world.outside.calls == ["posts"] * 4 + ["person"]
         assert [number for number, _, _ in errors(plan)] == [3, 4, 5, 6]
-        assert plan.lines[0].told == "Prov Provsson blir Läs i Kliniken"
+        assert plan.lines[0].told == "Prov Provsson får rollen Läs i Kliniken"
         assert not Post.objects.filter(hsa_id=theirs.hsa_id).exists()
         assert kept(actor, csv(Kind.ROLES, rows[0]))[1].gives_roles
         assert world.outside.calls == ["posts"] * 4 + ["person"]

@@ -136,7 +136,7 @@ class TestWhoWasFound:
             assert found_by(answer)["person"] == str(other.id)
             assert not RoleGrant.objects.filter(role="reader").exists()
         done = client.post(address, {**sent, **found_by(answer), "lagg_till": "1"}, follow=True)
-        assert "Behörighetsrollen är tillagd. Britta Persson är Läs i Regionen." in text_of(done)
+        assert "Behörighetsrollen är tillagd. Britta Persson har rollen Läs i Regionen." in text_of(done)
         assert RoleGrant.objects.get(role="reader").person == other
 
     def test_a_miss_is_followed_by_the_next_search(self, world: Any, address: str) -> None:
@@ -230,7 +230,7 @@ class TestOneAfterTheOther:
             found = found_by(client.post(address, {**sent, "sok": "1"}))
             answer = client.post(address, {**sent, **found, "fortsatt": "1"}, follow=True)
             assert answer.redirect_chain == [(f"{address}?fler=1", 302)]
-            assert f"Prov {name} är Läs i Regionen." in text_of(answer)
+            assert f"Prov {name} har rollen Läs i Regionen." in text_of(answer)
             page = answer.content.decode()
             assert "checked" not in page
             assert 'name="person"' not in page
@@ -240,8 +240,8 @@ class TestOneAfterTheOther:
     def test_what_the_role_needs_is_said_before_and_after(self, world: Any, address: str) -> None:
         client = client_of(world.officer(role=Role.RESPONSIBLE_ISSUER))
         before = text_of(client.get(address))
-        assert "Personkontroll och utbildning krävs av den som är" in before
-        assert "i 30 dagar" in before
+        assert "Roller som beställer eller aktiverar kort kräver personkontroll och utbildning. Utan dem går det" in before
+        assert "utfärda i 30 dagar. Saknas de visas en länk" in before
         person = world.post().person
         lacking = add(world, client, address, "id_administrator", number_of(person))
         assert "Personkontroll och utbildning saknas. Registrera utbildning" in text_of(lacking)
@@ -305,8 +305,8 @@ def test_the_person_is_asked_for_first_wherever_a_role_is_given(world: Any) -> N
         (issues, "area_role_add", area), (issues, "organisation_role_add", region), (administers, "area_issuer_add", area),
     ):  # fmt: skip
         text = text_of(client.get(reverse(name, args=[place])))
-        assert -1 < text.index("Sök person") < text.index("Personkontroll och utbildning krävs") < text.index("Gäller från"), name
-        assert "Registrera utbildning för flera på utgivningsområdets sida" in text, name
+        assert -1 < text.index("Sök person") < text.index("kräver personkontroll") < text.index("Gäller från"), name
+        assert ("Rollen kräver" in text) is (name == "area_issuer_add"), name
 
 
 class TestNextSteps:

@@ -38,7 +38,7 @@ class TestInTheArea:
             answer = client.post(at, {**sent, "lagg_till": "1"}, follow=True)
             assert answer.redirect_chain == [(f"{at}?fler=1", 302)]
             told = " och ".join(place.name for place in places)
-            assert f"Prov {name} är {called} i {told}." in text_of(answer)
+            assert f"Prov {name} har rollen {called} i {told}." in text_of(answer)
             page = answer.content.decode()
             assert (typed_in(page, "plats"), sent["text"] in page) == ([], False)
             assert {grant.organisation for grant in person.role_grants.select_related("organisation")} == set(places)

@@ -94,7 +94,7 @@ def test_one_after_the_other_in_the_area(world: Any, browser: Browser, portal: s
         look(page, "roller-i-omradet-traff")
         hands.press(page.get_by_role("button", name="Lägg till", exact=True))
         expect(
-            page.get_by_role("status").filter(has_text="Bengt Almén är ID-administratör i Kliniken och Staden.")
+            page.get_by_role("status").filter(has_text="Bengt Almén har rollen ID-administratör i Kliniken och Staden.")
         ).to_be_visible()
         expect(field).to_be_focused()
         expect(page.get_by_label("ID-administratör", exact=True)).not_to_be_checked()
@@ -105,7 +105,7 @@ def test_one_after_the_other_in_the_area(world: Any, browser: Browser, portal: s
         hands.choose(page.get_by_label("ID-administratör", exact=True))
         hands.choose(page.get_by_label("Regionen", exact=True))
         hands.press(page.get_by_role("button", name="Lägg till", exact=True))
-        expect(page.get_by_role("status").filter(has_text="Bengt Ekblad är ID-administratör i Regionen.")).to_be_visible()
+        expect(page.get_by_role("status").filter(has_text="Bengt Ekblad har rollen ID-administratör i Regionen.")).to_be_visible()
         hands.press(page.get_by_role("link", name="Registrera utbildning", exact=True))
         expect(page.get_by_role("heading", level=1)).to_have_text("Registrera utbildning eller personkontroll")
     assert [person.role_grants.count() for person in people] == [2, 1]
@@ -139,7 +139,7 @@ def test_organisations_of_a_large_area_are_asked_for(world: Any, browser: Browse
             assert page.get_by_label("Almén, Bengt").is_checked()
         look(page, "roller-i-stort-omrade")
         hands.press(page.get_by_role("button", name="Lägg till", exact=True))
-        expect(page.get_by_role("status").filter(has_text="Bengt Almén är Läs i Kliniken och Ort 017.")).to_be_visible()
+        expect(page.get_by_role("status").filter(has_text="Bengt Almén har rollen Läs i Kliniken och Ort 017.")).to_be_visible()
     assert person.role_grants.count() == 2
 
 

@@ -46,7 +46,7 @@ class TestTheWalk:
         text = text_of(page)
         for said in (
             "Inget är inläst än.", "Nya organisationer 2", "Nya kontor 1", "Nya behörighetsroller 1", "Organisationer 3",
-            "Ny organisation under Regionen", "Prov Ny blir ID-administratör i Vårdcentralen", "Alla rader (4)",
+            "Ny organisation under Regionen", "Prov Ny får rollen ID-administratör i Vårdcentralen", "Alla rader (4)",
         ):  # fmt: skip
             assert said in text, said
         shown = Event.objects.get(action="setup.people_shown")

@@ -95,17 +95,14 @@ def name(role: str) -> str:
 
 @dataclass(frozen=True)
 class Training:
-    """What the holders of `roles` need besides the role, and for how many days they may do without it."""
+    """For how many days who has a role that issues may do without training and person check."""
 
-    roles: tuple[str, ...]
     grace_days: int
 
 
 def training(roles: Iterable[Role]) -> Training | None:
     """What is said of training and person check where these roles are given; None if none of them issues (ADR 0187)."""
-    shown = set(roles) & QUALIFIED_ROLES
-    names = tuple(name(role.value) for role in Role if role in shown)
-    return Training(names, limits().grace_days) if names else None
+    return Training(limits().grace_days) if set(roles) & QUALIFIED_ROLES else None
 
 
 def _breakable(text: str) -> str:

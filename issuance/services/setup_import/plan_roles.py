@@ -128,7 +128,7 @@ def _plan(line: Line, known: Known, actor: Actor, step: RoleStep, person: Person
     where = place.name if place else "hela portalen"
     line.outcome, line.step = Outcome.MAKE, step
     add_on = " med Sekretess" if step.protected_persons else ""
-    line.told = f"{person.given_name_in_use} {person.surname} blir {ROLE[step.role.value]}{add_on} i {where}"
+    line.told = f"{person.given_name_in_use} {person.surname} får rollen {ROLE[step.role.value]}{add_on} i {where}"
     line.bound = (str(person.pk), _key(line, place))
 
 

@@ -16,6 +16,7 @@ from issuance.queries.administration.customisation_requests import generic_is_re
 from issuance.queries.administration.organisations import OrganisationFacts
 from issuance.queries.administration.places import AreaHead, OrganisationHead
 from issuance.queries.administration.readiness import Unready
+from issuance.services.actors import limits
 from issuance.web.administration.frames import training_url
 
 _OF_THE_ADMINISTRATION = {"issuer_number", "back_text"}
@@ -97,8 +98,8 @@ def _of_holders(actor: Actor, head: AreaHead) -> Iterator[NextStep]:
             "{n} rollinnehavare saknar utbildning eller personkontroll",
             count,
         )
-        why = _("Den som utfärdar behöver giltig utbildning och personkontroll, annars får rollen efter en tid inte utfärda.")
-        yield NextStep(text.format(n=count), training_url(head), why)
+        why = _("Den som utfärdar behöver giltig utbildning och personkontroll. Utan dem går det att utfärda i {days} dagar.")
+        yield NextStep(text.format(n=count), training_url(head), why.format(days=limits().grace_days))
 
 
 def _of_places(head: AreaHead, lacks: readiness.AreaLacks, *, offices: bool, gives_clerks: bool) -> Iterator[NextStep]:

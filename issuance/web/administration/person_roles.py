@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from authn.web import kept_form
 from issuance.authz import Actor, Role, policy
 from issuance.authz.roles import GLOBAL_ROLES
-from issuance.domain.qualifications import QualificationKind
+from issuance.domain.qualifications import SWEDISH, QualificationKind
 from issuance.queries.administration import ended_roles, role_tree, role_words, roles
 from issuance.queries.person_view import PersonHead
 from issuance.services import qualifications, role_assignment
@@ -162,7 +162,7 @@ def qualification_add(request: HttpRequest, person_id: UUID) -> HttpResponse:
             except Invalid as error:
                 form.take(error)
             else:
-                messages.success(request, _("Registrerat."))
+                messages.success(request, _("{what} är registrerad.").format(what=SWEDISH[kind]))
                 return redirect("person_roles", person_id)
     context = {"form": form, "found": found}
     return person_page(request, "administration/roles/qualification.html", found.head, context, status=status)

@@ -39,9 +39,9 @@ def _given(grants: Sequence[RoleGrant]) -> str:
         "places": _places(grants),
     }
     if first.valid_from <= clock.now():
-        return _("{name} är {role} i {places}.").format(**facts)
+        return _("{name} har rollen {role} i {places}.").format(**facts)
     day = first.valid_from.astimezone(clock.STOCKHOLM).date()
-    return _("{name} blir {role} i {places} från och med {day}.").format(**facts, day=day)
+    return _("{name} får rollen {role} i {places} från och med {day}.").format(**facts, day=day)
 
 
 def _onward(grants: Sequence[RoleGrant]) -> str:
