@@ -425,7 +425,7 @@ class TestOrganisationPage:
 
     def test_functions_are_by_right_and_say_why_not(self, world: Any) -> None:
         top, below = (issuer(world).get(at("organisation", row)) for row in (world.region, world.clinic))
-        assert "Förvaltningen ändrar organisationer" in text_of(top)
+        assert "Förvaltningen ändrar och flyttar den här organisationen" in text_of(top)
         assert at("organisation_edit", world.region) not in top.content.decode()
         assert at("organisation_edit", world.clinic) in below.content.decode()
         assert "Konfiguration" not in text_of(

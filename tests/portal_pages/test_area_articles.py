@@ -35,6 +35,7 @@ def test_each_organisation_stands_in_the_tree_with_its_count(world: Any, django_
         page = client.get(at(NAME, world.area))
     assert listed(page) == [(0, "Regionen", 3), (1, "Kliniken", 0), (0, "Staden", 3)]
     assert [line.code for line in page.context["found"].articles] == ["631", "631-REK"]
+    assert "REK betyder att kortet skickas som rekommenderat brev" in text_of(page)
     assert "Sök organisation" not in text_of(page)
 
 

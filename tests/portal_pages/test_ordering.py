@@ -50,7 +50,7 @@ class TestWholeOrder:
         for expected in (
             "Elva Andra", "Tolvansson", "Steg 4 av 4", "Användarens organisation Regionen", "Utfärdande organisation Regionen",
             "Utfärdarnummer 1549", f"Tjänste-id {clerk.post.hsa_id}", clerk.post.upn, clerk.post.mail, "Artikel 631 – Kort",
-            "Skickas till Provgatan 1, 123 45 Provstad", "Kontor Kontor A", "Beskrivning på faktura A",
+            "Skickas till Provgatan 1, 123 45 Provstad", "Kontor Kontor A", "Beskrivning på faktura A Kontorets fakturakommentar",
         ):  # fmt: skip
             assert expected in text, expected
         clerk.send()

@@ -59,7 +59,7 @@ ORGANISATION_CONFIGURATION: tuple[Entry, ...] = (
     Entry("organisation_receipt_text", _("Redigera kvittenstext"), Action.EDIT_RECEIPT_TEXT),
     Entry("organisation_articles", _("Administrera artiklar"), Action.CHOOSE_ARTICLES),
 )
-_ADMINISTRATION_ALONE = _("Förvaltningen ändrar organisationer som inte är underorganisationer.")
+_ADMINISTRATION_ALONE = _("Förvaltningen ändrar och flyttar den här organisationen.")
 
 
 def area_page(

@@ -90,5 +90,9 @@ def _written(address: RegisteredAddress) -> str:
 def _invoice(draft: OrderDraft) -> list[dict[str, Any]]:
     return [
         {"label": _("Kontor"), "value": draft.office.name if draft.office else ""},
-        {"label": _("Beskrivning på faktura"), "value": draft.office.invoice_comment if draft.office else ""},
+        {
+            "label": _("Beskrivning på faktura"),
+            "value": draft.office.invoice_comment if draft.office else "",
+            "note": _("Kontorets fakturakommentar") if draft.office else "",
+        },
     ]
