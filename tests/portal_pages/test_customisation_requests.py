@@ -8,13 +8,15 @@ from django.urls import reverse
 from playwright.sync_api import Browser, Page
 
 from issuance.authz import Role
-from issuance.models import CardCustomisation, CustomisationRequest, Event, Organisation
+from issuance.models import CardCustomisation, CustomisationRequest, Event, Organisation, Person
 from issuance.queries.administration import area_customisations
 from issuance.services import configuration
 from siths_portal.demo.logotypes import put_logotype
+from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden
 from tests.e2e.hands import Hands, Keyboard, Mouse
 from tests.e2e.looking import Looker
+from tests.issuance.test_qualifications import qualify
 from tests.issuance.world import SETUP
 from tests.lib.faces import serving
 from tests.portal_pages.test_administration import MOST_QUERIES, admin, at, client_of, fields_of, issuer
@@ -226,7 +228,7 @@ class TestAllOfAnArea:
         client = issuer(world)
         steps = {step.url: (step.text, step.why) for step in client.get(at("area", world.area)).context["steps"]}
         text, why = steps[at(AREA, world.area)]
-        assert (text, "Den generella kortanpassningen kan gälla direkt" in why) == (
+        assert (text, "Välj den generella, som kan gälla direkt, eller vänta på en egen." in why) == (
             "3 organisationer saknar kortanpassning",
             True,
         )
@@ -269,12 +271,42 @@ class TestAllOfAnArea:
         assert reverse("customisations") in nothing.content.decode()
         generic()
         step = next(each for each in client.get(at("area", world.area)).context["steps"] if "kortanpassning" in each.text)
-        assert (step.url, "Områdets ansvariga utgivare kan" in step.why) == (at(AREA, world.area), True)
+        assert (step.url, "utgivare väljer den generella, eller väntar på en egen." in step.why) == (at(AREA, world.area), True)
         page = client.get(step.url)
         assert [(place.name, place.below) for place in page.context["found"].listed] == [("Regionen", 1), ("Staden", 0)]
         assert "Områdets ansvariga utgivare kan låta den generella gälla så länge" in text_of(page)
         assert "Låt den generella" not in text_of(page)
         assert client.post(at(AREA, world.area)).status_code == 403
+
+    def test_the_area_tells_the_administration_when_what_is_left_is_of_others(self, world: Any) -> None:
+        """The steps stay, to be read by all; only what is waited for alone is said to be."""
+        without(world)
+        client, issues = admin(world), issuer(world)
+        for person in Person.objects.all():
+            qualify(person.id)
+
+        def left() -> str:
+            page = client.get(at("area", world.area))
+            assert "Det som är kvar" not in text_of(issues.get(at("area", world.area)))  # some of it is his own
+            said: str = page.context["left_to"]
+            assert said in text_of(page)
+            return said
+
+        assert left() == ""  # the administration puts the generic one up
+        generic()
+        assert left() == "Det som är kvar görs av ansvarig utgivare och kortleverantören."
+        wish = CustomisationRequest.objects.create(
+            organisation=world.city, back_text="Box 7", created_at=clock.now(), created_by_ref="user:x"
+        )
+        assert left() == ""  # a wish waits for the administration
+        assert "En egen är önskad." in text_of(client.get(at("area", world.area)))
+        CustomisationRequest.objects.filter(pk=wish.pk).update(answered_at=clock.now())
+        configuration.use_generic_customisation_in_area(actor=world.officer(role=Role.RESPONSIBLE_ISSUER), area_id=world.area.id)
+        for person in Person.objects.all():
+            qualify(person.id)
+        assert left() == "Det som är kvar görs av ansvarig utgivare."  # the clerks
+        configuration.close_office(actor=SETUP, office_id=world.office.id)
+        assert left() == ""
 
     def test_more_than_it_lists_are_served_too(self, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(area_customisations, "MOST", 1)

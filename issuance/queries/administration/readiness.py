@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from issuance.authz import Action, Actor, Role
 from issuance.authz.roles import ALLOWED, ISSUING, ORGANISATION_ROLES
-from issuance.models import CardCustomisation, Organisation
+from issuance.models import CardCustomisation, CustomisationRequest, Organisation
 from issuance.queries.administration.places import paths_above
 from issuance.services import order_checks
 from issuance.services.actors import issuing_in
@@ -44,13 +44,15 @@ class Unready:
 @dataclass(frozen=True)
 class AreaLacks:
     """What organisations of an area lack for orders to be taken (`services.order_checks`). A card customisation and people who
-    order are there from above too; `unready` are the customisations that hold and are not ready."""
+    order are there from above too; `unready` are the customisations that hold and are not ready. `wished`: one that lacks a
+    customisation has a wish for one, which the administration has not answered."""
 
     offices: Lacking
     articles: Lacking
     customisations: Lacking
     unready: tuple[Unready, ...]
     clerks: Lacking
+    wished: bool
 
 
 def of_area(*, actor: Actor, area_id: UUID) -> AreaLacks:
@@ -61,7 +63,8 @@ def of_area(*, actor: Actor, area_id: UUID) -> AreaLacks:
     rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id, closed_at=None)
     offered = order_checks.offers().filter(organisation=OuterRef("pk"))
     connected = order_checks.open_connections().filter(organisation=OuterRef("pk"))
-    asked = rows.annotate(has_articles=Exists(offered), has_offices=Exists(connected)).order_by()
+    wishes = CustomisationRequest.objects.filter(organisation=OuterRef("pk"), answered_at=None)
+    asked = rows.annotate(has_articles=Exists(offered), has_offices=Exists(connected), has_wish=Exists(wishes)).order_by()
     drawing = [f"customisation__{name}" for name in _DRAWING]
     found = []
     drawn: dict[str, CardCustomisation] = {}
@@ -73,13 +76,15 @@ def of_area(*, actor: Actor, area_id: UUID) -> AreaLacks:
                 pk=card_id, generic=generic, verified_at=verified_at, issuer_number=issuer_number, back_text=back_text,
                 logotype_id=logotype,
             )  # fmt: skip
+    without = [row for row in found if not is_under(row.path, drawn)]
     served = issuing_in(Q(organisation__area=area_id, role__in=_CLERKS)) if found else set()
     return AreaLacks(
         offices=_lacking(row for row in found if not row.has_offices),
         articles=_lacking(row for row in found if not row.has_articles),
-        customisations=_lacking(row for row in found if not is_under(row.path, drawn)),
+        customisations=_lacking(without),
         unready=_unready(found, drawn),
         clerks=_lacking(row for row in found if not is_under(row.path, served)),
+        wished=any(row.has_wish for row in without),
     )
 
 
@@ -88,7 +93,7 @@ def is_under(path: str, places: Collection[str]) -> bool:
     return path in places or any(above in places for above in paths_above(path))
 
 
-_PLACE = ("pk", "scope_path", "has_articles", "has_offices")
+_PLACE = ("pk", "scope_path", "has_articles", "has_offices", "has_wish")
 _DRAWING = ("id", "generic", "verified_at", "issuer_number", "back_text", "logotype_id")
 
 
@@ -97,6 +102,7 @@ class _Row(NamedTuple):
     path: str
     has_articles: bool
     has_offices: bool
+    has_wish: bool
 
 
 def _lacking(rows: Iterable[_Row]) -> Lacking:

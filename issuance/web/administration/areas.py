@@ -58,6 +58,7 @@ def area(request: HttpRequest, area_id: UUID) -> HttpResponse:
         ],
         "incomplete": not issuer and not next_steps.sets_up(head),
         "steps": steps,
+        "left_to": next_steps.left_to(steps),
         "ready": not steps and found.rows and next_steps.sets_up(head),
         "issuers": facts.responsible_issuers,
         "head": head,

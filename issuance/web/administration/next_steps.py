@@ -1,7 +1,8 @@
 """Nästa steg: what an area or an organisation still lacks before cards can be ordered there, for those who set it up."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from uuid import UUID
 
 from django.urls import reverse
@@ -23,17 +24,27 @@ _OF_THE_ADMINISTRATION = {"issuer_number", "back_text"}
 """Parts of a card customisation that the administration fills in; the card supplier does the rest."""
 
 
+class Party(Enum):
+    """Another than the reader, whom a step waits for."""
+
+    ADMINISTRATION = "administration"
+    ISSUER = "issuer"
+    SUPPLIER = "supplier"
+
+
 @dataclass(frozen=True)
 class NextStep:
     """Something to do: `text` leads to `url`; `why` says what for, or who does it. `now`: nothing else can be done before it.
 
-    Without `url` it is for another to do (ADR 0240).
+    Without `url` it is for another to do (ADR 0240). `awaits`: for whom, where there is nothing that the reader must do first; a
+    link then shows what is waited for.
     """
 
     text: str
     url: str
     why: str
     now: bool = False
+    awaits: frozenset[Party] = frozenset()
 
 
 def sets_up(head: AreaHead | OrganisationHead) -> bool:
@@ -48,7 +59,7 @@ def of_area(actor: Actor, head: AreaHead, outline: AreaOutline) -> Iterator[Next
     if sets_up(head):
         administers = Action.CREATE_ORGANISATION in head.rights
         for step in _of_the_administration(head, outline):
-            yield step if administers else _of_another(step, _("Görs av förvaltningen."))
+            yield step if administers else _of_another(step, Party.ADMINISTRATION)
     if Action.EDIT_OFFICE in head.rights and outline.organisations and not outline.offices:
         why = _("Ett kontor väljs vid varje beställning och styr fakturaraden.")
         yield NextStep(_("Skapa kontor"), reverse("office_new", args=[head.id]), why)
@@ -85,9 +96,24 @@ def _of_the_administration(head: AreaHead, outline: AreaOutline) -> Iterator[Nex
         yield NextStep(_("Utse ansvarig utgivare"), reverse("area_issuer_add", args=[head.id]), why)
 
 
-def _of_another(step: NextStep, who: str) -> NextStep:
-    """The step as it is told to one who may not do it; `who` says who does."""
-    return replace(step, url="", why=f"{step.why} {who}", now=False)
+def left_to(steps: Collection[NextStep]) -> str:
+    """Whose all that is left is to do, where none of the steps is the reader's own; else empty."""
+    if not all(step.awaits for step in steps):
+        return ""
+    parties = {party for step in steps for party in step.awaits}
+    named = {
+        Party.ADMINISTRATION: _("förvaltningen"),
+        Party.ISSUER: _("ansvarig utgivare"),
+        Party.SUPPLIER: _("kortleverantören"),
+    }
+    whose = _(" och ").join(name for party, name in named.items() if party in parties)
+    return _("Det som är kvar görs av {whose}.").format(whose=whose) if whose else ""
+
+
+def _of_another(step: NextStep, party: Party, who: str = "") -> NextStep:
+    """The step as it is told to one who may not do it; `who` says who does, where it is not the `party` alone."""
+    usual = {Party.ADMINISTRATION: _("Görs av förvaltningen."), Party.ISSUER: _("Görs av områdets ansvariga utgivare.")}
+    return replace(step, url="", why=f"{step.why} {who or usual[party]}", now=False, awaits=frozenset({party}))
 
 
 def _of_holders(actor: Actor, head: AreaHead) -> Iterator[NextStep]:
@@ -115,7 +141,7 @@ def _of_places(head: AreaHead, lacks: readiness.AreaLacks, *, offices: bool, giv
     if Action.CHOOSE_ARTICLES in head.rights and lacks.customisations.count:
         count = lacks.customisations.count
         text = ngettext("{n} organisation saknar kortanpassning", "{n} organisationer saknar kortanpassning", count)
-        yield NextStep(text.format(n=count), reverse("area_customisations", args=[head.id]), _mending_customisations(head))
+        yield _of_none(head, text.format(n=count), wished=lacks.wished)
     if Action.CHOOSE_ARTICLES in head.rights:
         yield from _of_unready(head, lacks.unready, verifies=Action.VERIFY_CUSTOMISATION in head.rights)
     if lacks.clerks.count:
@@ -123,7 +149,7 @@ def _of_places(head: AreaHead, lacks: readiness.AreaLacks, *, offices: bool, giv
         text = ngettext("{n} organisation saknar någon som beställer", "{n} organisationer saknar någon som beställer", count)
         why = _("Ingen ID-administratör eller biträdande utgivare, med giltigt uppdrag och utbildning, når dem.")
         step = NextStep(text.format(n=count), reverse("area_role_add", args=[head.id]), why)
-        yield step if gives_clerks else _of_another(step, _("Görs av områdets ansvariga utgivare."))
+        yield step if gives_clerks else _of_another(step, Party.ISSUER)
 
 
 def of_organisation(
@@ -157,7 +183,7 @@ def _lacked_by(actor: Actor, head: OrganisationHead, found: OrganisationFacts, *
     if (gives_clerks or sets_up(head)) and not readiness.has_clerks(head.id):
         why = _("Ingen ID-administratör eller biträdande utgivare, med giltigt uppdrag och utbildning, når organisationen.")
         step = NextStep(_("Lägg till behörighetsroll"), reverse("organisation_role_add", args=[head.id]), why)
-        yield step if gives_clerks else _of_another(step, _("Görs av områdets ansvariga utgivare."))
+        yield step if gives_clerks else _of_another(step, Party.ISSUER)
 
 
 def _of_unready(head: AreaHead | OrganisationHead, unready: Sequence[Unready], *, verifies: bool) -> Iterator[NextStep]:
@@ -167,12 +193,12 @@ def _of_unready(head: AreaHead | OrganisationHead, unready: Sequence[Unready], *
     if waiting:
         text = ngettext("Verifiera kortanpassningen", "Verifiera {n} kortanpassningar", len(waiting))
         step = NextStep(text.format(n=len(waiting)), _way_to(waiting, "waiting"), _stopped(head, waiting))
-        yield step if verifies else _of_another(step, _("Görs av ansvarig eller biträdande utgivare."))
+        yield step if verifies else _of_another(step, Party.ISSUER, _("Görs av ansvarig eller biträdande utgivare."))
     for one in unready:
         if one.generic and not one.missing:
             url = reverse("customisation", args=[one.id])
             step = NextStep(_("Verifiera den generella kortanpassningen"), url, _stopped(head, [one]))
-            yield step if administers else _of_another(step, _("Görs av förvaltningen."))
+            yield step if administers else _of_another(step, Party.ADMINISTRATION)
     incomplete = [one for one in unready if one.missing]
     if incomplete:
         text = _("Kortanpassningen är inte klar")
@@ -184,8 +210,12 @@ def _of_unready(head: AreaHead | OrganisationHead, unready: Sequence[Unready], *
             why += " " + _("Väntar på logotyp från kortleverantören.")
         if missing & _OF_THE_ADMINISTRATION:
             why += " " + _("Förvaltningen för in utfärdarnummer och baksidestext.")
-        url = _way_to(incomplete, "incomplete") if administers and missing & _OF_THE_ADMINISTRATION else ""
-        yield NextStep(text.format(n=len(incomplete)), url, why)
+        own = administers and bool(missing & _OF_THE_ADMINISTRATION)
+        awaits = {Party.SUPPLIER} if "logotype" in missing else set()
+        if missing & _OF_THE_ADMINISTRATION:
+            awaits.add(Party.ADMINISTRATION)
+        url = _way_to(incomplete, "incomplete") if own else ""
+        yield NextStep(text.format(n=len(incomplete)), url, why, awaits=frozenset() if own else frozenset(awaits))
 
 
 def _way_to(unready: Sequence[Unready], state: str) -> str:
@@ -204,13 +234,23 @@ def _stopped(head: AreaHead | OrganisationHead, unready: Sequence[Unready]) -> s
     return text.format(n=count)
 
 
-def _mending_customisations(head: AreaHead) -> str:
-    """How its reader mends that organisations of an area have no card customisation."""
+def _of_none(head: AreaHead, text: str, *, wished: bool) -> NextStep:
+    """That organisations of an area have no card customisation, and how that is mended.
+
+    Where the generic one is ready the issuer chooses: that one, or to wait for an own. The administration has then nothing to do
+    until the supplier has answered, unless an own one is `wished`.
+    """
+    url = reverse("area_customisations", args=[head.id])
     if not generic_is_ready():
-        return _("Kort kan inte beställas. Det finns ingen generell kortanpassning än som kan gälla så länge.")
-    if Action.VERIFY_CUSTOMISATION not in head.rights:
-        return _("Kort kan inte beställas. Områdets ansvariga utgivare kan låta den generella gälla, tills de har egna.")
-    return _("Kort kan inte beställas. Den generella kortanpassningen kan gälla direkt, tills de har egna.")
+        why = _("Kort kan inte beställas. Det finns ingen generell kortanpassning än som kan gälla så länge.")
+    elif Action.VERIFY_CUSTOMISATION in head.rights:
+        why = _("Kort kan inte beställas. Välj den generella, som kan gälla direkt, eller vänta på en egen.")
+    elif wished:
+        why = _("Kort kan inte beställas. En egen är önskad. Områdets ansvariga utgivare kan välja den generella så länge.")
+    else:
+        why = _("Kort kan inte beställas. Områdets ansvariga utgivare väljer den generella, eller väntar på en egen.")
+        return NextStep(text, url, why, awaits=frozenset({Party.ISSUER, Party.SUPPLIER}))
+    return NextStep(text, url, why)
 
 
 def _way_to_customisation(head: OrganisationHead) -> str:
