@@ -225,6 +225,35 @@ class TestNextSteps:
             text = text_of(client.get(page))
             assert ("Inget saknas" in text, "Nästa steg" in text) == (said, False)
 
+    def test_an_organisation_says_that_nothing_is_missing_when_it_takes_orders(self, world: Any) -> None:
+        """To who sets it up, as long as all that its steps ask of is there; also where it comes from above."""
+        said = "Inget saknas: kort kan beställas i organisationen."
+        issues = issuer(world)
+
+        def says(client: Client) -> bool:
+            text = text_of(client.get(at("organisation", world.clinic)))
+            assert not ("Nästa steg" in text and said in text)
+            return said in text
+
+        assert not says(issues)  # nobody orders
+        RoleGrant.objects.create(
+            person=world.post().person, role="id_administrator", organisation=world.region, valid_from=clock.now()
+        )
+        deputy = client_of(world.officer(world.clinic, Role.DEPUTY_ISSUER))
+        assert [says(client) for client in (issues, admin(world), deputy)] == [True] * 3
+        assert not says(client_of(world.officer(role=Role.GLOBAL_READER)))
+        card = CardCustomisation.objects.filter(customisation_id="7837803902")
+        verified_at = card.get().verified_at
+        card.update(verified_at=None)
+        assert not says(issues)
+        card.update(verified_at=verified_at)
+        IssuingArea.objects.filter(pk=world.area.pk).update(issuing_organisation=None)
+        assert not says(issues)
+        IssuingArea.objects.filter(pk=world.area.pk).update(issuing_organisation=world.region)
+        assert says(issues)
+        Organisation.objects.filter(pk=world.clinic.pk).update(closed_at=clock.now())
+        assert not says(issues)
+
     def test_what_comes_from_above_is_not_lacking(self, world: Any) -> None:
         oak = world.organisation("Kommun Ek", "TST2120001562-1000", "2120001561", area=world.area)
         world.organisation("Ekskolan", "TST2120001562-1001", "2120001561", area=world.area, parent=oak)

@@ -164,6 +164,12 @@ def of_organisation(
         yield NextStep(_("Skapa underorganisation"), reverse("sub_organisation_new", args=[head.id]), why)
 
 
+def takes_orders(head: OrganisationHead, found: OrganisationFacts, steps: Collection[NextStep]) -> bool:
+    """Whether nothing stands against orders in an organisation, for a reader whose `steps` would tell of all that may lack."""
+    asked = {Action.LINK_OFFICE, Action.CHOOSE_ARTICLES} <= head.rights and sets_up(head)
+    return asked and not steps and bool(found.party)
+
+
 def _lacked_by(actor: Actor, head: OrganisationHead, found: OrganisationFacts, *, offices: bool) -> Iterator[NextStep]:
     if Action.LINK_OFFICE in head.rights and not offices:
         why = _("Utan ett kopplat kontor kan inga kort beställas för organisationens användare.")

@@ -54,9 +54,11 @@ def organisation(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
     below = areas.organisations_below(actor=actor, organisation_id=organisation_id, order=order, after=cursor(request))
     headings = [("namn", _("Organisationsnamn")), ("id", _("Organisations-id")), ("", _("Tillhör organisation"))]
     has_offices = any(not line.closed for line in offices.rows) or readiness.has_offices(head.id)
+    steps = list(next_steps.of_organisation(actor, head, found, offices=has_offices, below=bool(below.rows or below.after)))
     context = {
         "head": head,
-        "steps": list(next_steps.of_organisation(actor, head, found, offices=has_offices, below=bool(below.rows or below.after))),
+        "steps": steps,
+        "ready": next_steps.takes_orders(head, found, steps),
         "all_closed": bool(offices.rows) and not has_offices,
         **ended_context(request, head),
         "facts": list(_facts(head, found)),
