@@ -174,9 +174,16 @@ class TestMakingConnected:
 
     def test_the_only_organisation_is_ticked_and_none_has_no_boxes(self, world: Any) -> None:
         client, area = admin(world), configuration.create_area(actor=SETUP, name="Nytt")
-        assert "Organisationer som ska kunna välja" not in text_of(client.get(at("office_new", area)))
+        address, why = at("office_new", area), "Området har ingen organisation än, så kontoret kopplas inte till någon."
+        told = text_of(client.get(address))
+        assert ("Organisationer som ska kunna välja" in told, why in told) == (False, True)
+        assert why in text_of(client.post(address, {"name": "", "invoice_comment": "B"}))
+        made = client.post(address, {"name": "A", "invoice_comment": "B"}, follow=True)
+        assert "Koppla det på kontorets sida när organisationerna finns." in text_of(made)
+        assert why not in text_of(client.get(at("office_edit", Office.objects.get(name="A"))))
         only = world.organisation("Ensam", "TST2321000131-7000", "2321000131", area=area)
-        assert client.get(at("office_new", area)).context["form"].picked == [str(only.id)]
+        page = client.get(at("office_new", area))
+        assert (page.context["form"].picked, why in text_of(page)) == ([str(only.id)], False)
         sent = client.post(at("office_new", area), {"name": "", "invoice_comment": "B"})
         assert sent.context["form"].picked == []
 

@@ -96,7 +96,7 @@ def office_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
         lambda given: configuration.create_office(actor=actor, area_id=area_id, **_new(given)),
     )
     if made is not None:
-        connected = _connected(len(_picked(request, "organisation")))
+        connected = _connected(len(_picked(request, "organisation")), any_there=bool(choices.tops))
         created.tell(request, _("Kontoret {name} är skapat."), made, reverse("office", args=[made.id]), connected)
         return redirect(f"{request.path}?{_AFTER_ANOTHER}=1" if another_asked(request) else back)
     form = form or make(initial={"organisation": [str(pk) for pk in asked]} if asked else {})
@@ -105,6 +105,7 @@ def office_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
         **_form_context(at_first_field(form) if following else form, line, back, _("Skapa")),
         "another": True,
         "cancel": _("Klar") if following else "",
+        "none_to_connect": not choices.tops,
         "facts": [
             row(_("Namn på utgivningsområde"), found.name),
             row(_("Utgivande organisation"), found.issuing_organisation),
@@ -119,8 +120,10 @@ def _new(given: dict[str, Any]) -> dict[str, Any]:
     return {**vars(OfficeForm.data_of(given)), "organisation_ids": [UUID(pk) for pk in given["organisation"]]}
 
 
-def _connected(count: int) -> str:
-    """What is told of a new office's organisations."""
+def _connected(count: int, *, any_there: bool) -> str:
+    """What is told of a new office's organisations; `any_there`: some could be chosen."""
+    if not any_there:
+        return _("Det är inte kopplat till någon organisation. Koppla det på kontorets sida när organisationerna finns.")
     if not count:
         return _("Koppla det nu till de organisationer som ska kunna välja det.")
     told = ngettext("Det är kopplat till {n} organisation.", "Det är kopplat till {n} organisationer.", count)
