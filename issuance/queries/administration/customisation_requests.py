@@ -11,6 +11,7 @@ from issuance.authz import Action, Actor
 from issuance.models import CardCustomisation, CustomisationRequest, Organisation
 from issuance.queries import words
 from issuance.queries.history import names_of
+from issuance.services import order_checks
 
 MOST = 50
 """Wishes that the list tells, the oldest first; when some are done the others follow."""
@@ -45,8 +46,9 @@ def waiting(*, actor: Actor) -> int:
 
 
 def generic_is_ready() -> bool:
-    """Whether there is a verified card customisation that is nobody's own."""
-    return CardCustomisation.objects.filter(generic=True, verified_at__isnull=False).exists()
+    """Whether there is a card customisation that is nobody's own, and cards can be made by it."""
+    generic = CardCustomisation.objects.filter(generic=True).first()
+    return generic is not None and order_checks.prints(generic)
 
 
 def _open(actor: Actor) -> QuerySet[CustomisationRequest]:
