@@ -110,6 +110,15 @@ class Country:
         address = reverse("organisation_move", args=[self.chance.choice(ids["organisation_id"])])
         return Request(self.admin, address, {"target": f"area:{other['area_id'][0]}"})
 
+    def role_holder(self) -> Request:
+        """A role holder looked for by name: by an issuer in all his reach, or by the administration in the issuer's area."""
+        issuer, ids = self.chance.choice(self.areas)
+        name = RoleGrant.objects.select_related("person").get(pk=self.chance.choice(ids["grant_id"])).person.surname
+        asked = {"name": name, "visa": "alla"}
+        if self.chance.random() < 0.5:
+            return Request(issuer, reverse("role_holders"), asked)
+        return Request(self.admin, reverse("role_holders"), asked | {"omrade": str(ids["area_id"][0])})
+
     def searchers(self) -> list[Client]:
         """Clerks and issuers of the largest region, in turns so that nobody's budget is spent."""
         largest = Organisation.objects.get(name="Region Prov 1")

@@ -93,6 +93,9 @@ def _pages(count: int) -> dict[str, Any]:
     for kind in KINDS:
         draws = country.searches(kind)
         found[f"search by {kind}"] = measured(partial(next, draws), count, (302,))
+    found["role_holders by name"] = measured(country.role_holder, count, (302,))
+    named = [Request(asked.client, asked.send()["Location"]) for asked in (country.role_holder() for _ in range(5 * WARM))]
+    found["role_holders that a name leaves"] = measured(lambda: country.chance.choice(named), count)
     hits = []
     for request in islice(country.searches("hsa_id"), 5 * WARM):
         address = request.send()["Location"]
