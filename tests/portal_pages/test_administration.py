@@ -17,6 +17,7 @@ from issuance.authz import Action, Actor, Role
 from issuance.models import (
     Article,
     CardCustomisation,
+    CardOrder,
     Event,
     IssuingArea,
     Organisation,
@@ -102,7 +103,9 @@ class TestOverview:
         assert [area.name for area in page.context["areas"]] == ["Ö", "Regionen"]
         assert 'aria-sort="descending"' in page.content.decode()
 
-    def test_the_only_area_tells_that_steps_are_left(self, world: Any, django_assert_max_num_queries: Any) -> None:
+    def test_the_only_area_tells_that_steps_are_left_until_it_is_in_use(
+        self, world: Any, django_assert_max_num_queries: Any
+    ) -> None:
         """As its own page does, to who sets it up; who sees several areas is told on their pages alone, and nothing is asked."""
         address, told = reverse("administration"), "Utgivningsområdet Regionen har steg kvar. Visa nästa steg"
         issues = issuer(world)
@@ -116,13 +119,17 @@ class TestOverview:
                 assert "steg kvar" not in text_of(sees_two.get(address))
             assert not [query for query in few.captured_queries if "issuance_organisationoffice" in query["sql"]]
         assert "steg kvar" not in text_of(client_of(world.officer(role=Role.READER)).get(address))
+        order = world.order()
+        assert "steg kvar" not in text_of(issues.get(address))
+        CardOrder.objects.filter(pk=order.pk).update(organisation=world.stranger)
+        assert told in text_of(issues.get(address)), "that order is of another area"
         for place in (world.region, world.city):
             RoleGrant.objects.create(
                 person=world.post().person, role="id_administrator", organisation=place, valid_from=clock.now()
             )
         for person in Person.objects.all():
             qualify(person.id)
-        with django_assert_max_num_queries(12):
+        with django_assert_max_num_queries(13):
             assert "steg kvar" not in text_of(issues.get(address))
         assert "Inget saknas" in text_of(issues.get(at("area", world.area)))
 

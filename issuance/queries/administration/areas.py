@@ -8,7 +8,7 @@ from django.db.models import Count, Exists, F, OuterRef, Value
 from django.db.models.functions import Coalesce
 
 from issuance.authz import Action, Actor, Role, policy
-from issuance.models import IssuingArea, Office, Organisation, RoleGrant
+from issuance.models import CardOrder, IssuingArea, Office, Organisation, RoleGrant
 from issuance.queries import officers
 from issuance.queries.administration import paging
 from issuance.queries.administration.change_words import organisation_number
@@ -152,6 +152,15 @@ def area_outline(*, actor: Actor, area_id: UUID) -> AreaOutline:
     )
     row: Any = policy.get(actor, Action.VIEW_CONFIGURATION, rows, area_id)
     return AreaOutline(row.issuing_organisation_id is not None, row.has_issuers, row.has_organisations, row.has_offices)
+
+
+def is_in_use(*, area_id: UUID) -> bool:
+    """Whether a card was ever ordered in an area. One query.
+
+    Of each organisation by itself, by the index of its orders: one order of any of them would be sought among all there are.
+    """
+    ordered = Exists(CardOrder.objects.filter(organisation=OuterRef("pk")))
+    return any(Organisation.objects.filter(area=area_id).values_list(ordered, flat=True))
 
 
 def _issuers(actor: Actor, row: IssuingArea) -> tuple[Issuer, ...]:

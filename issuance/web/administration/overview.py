@@ -58,11 +58,14 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 
 def _unfinished(actor: Actor, found: AreaPage) -> AreaLine | None:
-    """The only area that the actor sees, where he sets it up and steps are left. Of several nothing is asked."""
+    """The only area that the actor sees, while nobody has ordered in it, where he sets it up and steps are left.
+
+    Of several, and of one that is in use, whose own page tells what has come to be missing, nothing is asked.
+    """
     if found.after is not None or len(found.rows) != 1:
         return None
     (area,) = found.rows
-    return area if next_steps.has_any(actor, area.id) else None
+    return area if not areas.is_in_use(area_id=area.id) and next_steps.has_any(actor, area.id) else None
 
 
 def _functions(actor: Actor) -> Iterator[Link]:
