@@ -16,9 +16,9 @@ from issuance.services.configuration import OrganisationData
 from siths_portal.lib import clock
 from tests import superuser
 from tests.issuance.world import SETUP
+from tests.portal_pages import events_of_others
 from tests.portal_pages.test_administration import MOST_QUERIES, admin, at, client_of, issuer
 from tests.portal_pages.test_person import text_of
-from tests.portal_pages.test_role_history import OF_OTHERS
 from tests.portal_pages.test_roles import assign, issuer_of
 
 
@@ -189,7 +189,7 @@ def test_it_is_found_by_indexes(world: Any, before: str) -> None:
     """No part of it by reading the whole table, nor along its key."""
     busy(world)
     with superuser.cursor() as cursor:
-        cursor.execute(OF_OTHERS)
+        cursor.execute(events_of_others.SQL)
     with CaptureQueriesContext(connection) as queries:
         issuer(world).get(everything(world.area) + before)
     asked = [query["sql"] for query in queries if 'FROM "issuance_event"' in query["sql"]]

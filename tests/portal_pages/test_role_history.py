@@ -17,6 +17,7 @@ from issuance.services.role_assignment import Period
 from siths_portal.lib import clock
 from tests import superuser
 from tests.issuance.world import SETUP
+from tests.portal_pages import events_of_others
 from tests.portal_pages.test_administration import MOST_QUERIES, admin, at
 from tests.portal_pages.test_person import text_of
 from tests.portal_pages.test_roles import DAY, assign, client_of, issuer_of, rows_of
@@ -38,17 +39,6 @@ def granted(world: Any, person: Person, role: Role = Role.READER, **where: Any) 
 
 def told(answer: Any) -> list[tuple[str, tuple[tuple[str, str], ...]]]:
     return [(entry.what, entry.facts) for entry in answer.context["entries"] if entry.what.startswith("Behörighetsroll")]
-
-
-OF_OTHERS = """
-INSERT INTO issuance_event SELECT (jsonb_populate_record(e, jsonb_build_object(
-    'id', e.id + 1000000::bigint * n, 'subject_ref', gen_random_uuid(),
-    'facts', e.facts || jsonb_build_object('organisation', gen_random_uuid(), 'grant', gen_random_uuid())
-))).* FROM issuance_event e, generate_series(1, 5000) n
-WHERE e.subject_type = 'office' OR e.action = 'role.assigned';
-ANALYZE issuance_event;
-"""
-"""Events of other places, so many that the planner has to choose."""
 
 
 class TestOfPlaces:
@@ -127,7 +117,7 @@ class TestOfPlaces:
         for _ in range(2):
             assign(world, world.post().person)
         with superuser.cursor() as cursor:
-            cursor.execute(OF_OTHERS)
+            cursor.execute(events_of_others.SQL)
         with CaptureQueriesContext(connection) as queries:
             admin(world).get(at("organisation_history", world.region))
         (asked,) = [query["sql"] for query in queries if "-> 'grant'" in query["sql"]]
