@@ -5,13 +5,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from authn import service as authn
 from issuance.authz import Action, Actor, policy
 from issuance.models import CardOrder, Carrier, Eid, EidAppTransaction, Event, Identification, Person, Post
 from issuance.queries import event_words, officers, role_places, words
+from siths_portal.lib.events import NEWEST_FIRST
 
 PAGE = 50
 
@@ -93,8 +94,7 @@ def _page(actor: Actor, subjects: Subjects, before: int | None, limit: int) -> t
     events = Event.objects.filter(concerned)
     if before is not None:
         events = events.filter(id__lt=before)
-    # By an expression, so that the few events are found by their subjects and sorted, not sought along the whole table's key.
-    rows = list(events.order_by((F("id") + 0).desc())[: limit + 1])
+    rows = list(events.order_by(NEWEST_FIRST)[: limit + 1])
     shown = rows[:limit]
     who, places = names_of(actor, {row.actor_ref for row in shown}), role_places.places_told(actor, shown)
     entries = tuple(

@@ -126,15 +126,16 @@ def awake_by_person(person_ids: Sequence[UUID]) -> dict[UUID, list[RoleGrant]]:
 
 def with_post(grants: QuerySet[RoleGrant], *, today: dt.date | None = None) -> QuerySet[RoleGrant]:
     """Those whose holder has a valid post in the role's area; for a global role, anywhere."""
-    return _in_areas(grants).filter(_posted(today))
+    return with_area(grants).filter(_posted(today))
 
 
 def without_post(grants: QuerySet[RoleGrant]) -> QuerySet[RoleGrant]:
     """Those that `with_post` leaves out."""
-    return _in_areas(grants).filter(~_posted(None))
+    return with_area(grants).filter(~_posted(None))
 
 
-def _in_areas(grants: QuerySet[RoleGrant]) -> QuerySet[RoleGrant]:
+def with_area(grants: QuerySet[RoleGrant]) -> QuerySet[RoleGrant]:
+    """Those with `role_area`, the area in which each holds, for conditions; null of a global one."""
     return grants.alias(role_area=Coalesce(F("area"), F("organisation__area")))
 
 

@@ -21,6 +21,11 @@ class CurrentTransactionId(models.Func):
     output_field: "ClassVar[models.Field[Any, Any]]" = models.BigIntegerField()
 
 
+NEWEST_FIRST = (models.F("id") + 0).desc()
+"""An order for few events of many: by an expression, so that they are found by what they are of and then sorted, rather than
+sought along the whole table's key."""
+
+
 class AppendOnlyEvent(models.Model):
     """Base of each application's one event table.
 

@@ -15,7 +15,9 @@ from issuance.models import Event, Office, Organisation, RoleGrant
 from issuance.models.events import NAMING_AN_ORGANISATION, ROLE_ACTIONS
 from issuance.queries import officers
 from issuance.queries.administration import history as single
+from issuance.queries.administration import role_reach
 from issuance.queries.administration.history import PAGE, ConfigurationHistory
+from siths_portal.lib.events import NEWEST_FIRST
 
 _AREA, _ORGANISATION, _OFFICE, _GRANT = "area", "organisation", "office", "grant"
 _IN_AREA, _NOBODY = F("area_id"), Cast(Value(None), UUIDField())
@@ -61,7 +63,7 @@ def _lying_in(actor: Actor, area_id: UUID) -> Iterable[tuple[str, UUID, UUID, UU
     holder if he is protected. One query."""
     organisations = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id)
     offices = Office.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id)
-    grants = RoleGrant.objects.filter(Q(area=area_id) | Q(organisation__area=area_id))
+    grants = RoleGrant.objects.filter(role_reach.of_areas(area_id))
     place = Coalesce("organisation_id", "area_id", output_field=UUIDField())
     protected = Case(When(person__is_protected=True, then="person_id"), output_field=UUIDField())
     rows = _listed(organisations, _ORGANISATION).union(
@@ -79,6 +81,5 @@ def _newest(events: QuerySet[Event], count: int, *conditions: Q) -> list[Event]:
 
     Each is asked by itself, for ids alone, so that each has an index of its own.
     """
-    # By an expression, so that the events are found by their subjects and sorted, not sought along the whole table's key.
-    first, *others = (events.filter(each).order_by((F("id") + 0).desc()).values("id")[:count] for each in conditions)
+    first, *others = (events.filter(each).order_by(NEWEST_FIRST).values("id")[:count] for each in conditions)
     return list(Event.objects.filter(pk__in=first.union(*others)).order_by("-id")[:count])

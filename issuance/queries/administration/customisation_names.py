@@ -1,11 +1,12 @@
 """Which card customisations histories name to whom (domain.md 7.6)."""
 
-from django.db.models import CharField, Exists, F, OuterRef, Q, QuerySet, Subquery, UUIDField
+from django.db.models import CharField, Exists, OuterRef, Q, QuerySet, Subquery, UUIDField
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
 
 from issuance.authz import Action, Actor
 from issuance.models import CardCustomisation, Event, Organisation
+from siths_portal.lib.events import NEWEST_FIRST
 
 
 def named_to(actor: Actor) -> QuerySet[CardCustomisation]:
@@ -16,8 +17,7 @@ def named_to(actor: Actor) -> QuerySet[CardCustomisation]:
     told = Event.objects.filter(
         subject_type="customisation", subject_ref=Cast(OuterRef("pk"), CharField()), facts__has_key="organisation"
     )
-    # By an expression, so that its few events are found by their subject, not sought along the whole table's key.
-    last = told.order_by((F("id") + 0).desc()).values(ref=KeyTextTransform("organisation", "facts"))[:1]
+    last = told.order_by(NEWEST_FIRST).values(ref=KeyTextTransform("organisation", "facts"))[:1]
     had = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(pk=Cast(OuterRef("last"), UUIDField()))
     rows = CardCustomisation.objects.alias(last=Subquery(last))
     return rows.filter(Q(generic=True) | Q(pk__in=seen) | Exists(had))

@@ -11,6 +11,7 @@ from issuance.authz import Action, Actor, policy
 from issuance.models import Event, IssuingArea, Person, RoleGrant
 from issuance.models.events import EXTENDED_SEARCH
 from issuance.queries import officers
+from issuance.queries.administration import role_reach
 
 PAGE = 50
 
@@ -69,6 +70,6 @@ def _refs(actor: Actor, area_id: UUID) -> QuerySet[RoleGrant, str]:
     """The references of those with a role in the area, now or before, whom the actor may know of."""
     visible = Person.objects.visible_to(actor).filter(pk=OuterRef("person"))
     seen = Q(person__is_protected=False) | Q(Exists(visible))
-    grants = RoleGrant.objects.filter(Q(area=area_id) | Q(organisation__area=area_id), seen)
+    grants = RoleGrant.objects.filter(role_reach.of_areas(area_id), seen)
     ref = Concat(Value("user:"), Cast("person_id", CharField()), output_field=CharField())
     return grants.annotate(ref=ref).values_list("ref", flat=True)

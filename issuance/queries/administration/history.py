@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from issuance.authz import Actor
@@ -16,6 +16,7 @@ from issuance.queries import event_words, officers
 from issuance.queries.administration import change_words, role_reach
 from issuance.queries.history import names_of
 from issuance.services.configuration import Change
+from siths_portal.lib.events import NEWEST_FIRST
 
 PAGE = 50
 _ONE_LINE = 160
@@ -102,8 +103,7 @@ def history(
     events = Event.objects.filter(concerned)
     if before is not None:
         events = events.filter(id__lt=before)
-    # By an expression, so that the few events are found by their subject and sorted, not sought along the whole table's key.
-    rows = list(events.order_by((F("id") + 0).desc())[: limit + 1])
+    rows = list(events.order_by(NEWEST_FIRST)[: limit + 1])
     return page(actor, rows, limit, subject_type=subject_type)
 
 

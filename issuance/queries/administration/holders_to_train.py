@@ -62,7 +62,7 @@ def _people(actor: Actor, area_id: UUID | None, due: Q) -> QuerySet[Person]:
     """Holders of roles that issue, now or later, who are below the actor and lack a kind, as `due` says of `first_due`."""
     mine = RoleGrant.objects.filter(role_reach.in_reach(actor), person=OuterRef("pk"), role__in=_QUALIFIED)
     if area_id is not None:
-        mine = mine.filter(Q(area=area_id) | Q(organisation__area=area_id))
+        mine = mine.filter(role_reach.of_areas(area_id))
     beyond = current(RoleGrant.objects.filter(role_reach.not_below(actor), person=OuterRef("pk")))
     people = Person.objects.visible_to(actor, Action.ASSIGN_ROLE).exclude(pk=actor.person_id or _NOBODY)
     people = people.filter(Exists(actors.with_post(current(mine)))).exclude(Exists(beyond))

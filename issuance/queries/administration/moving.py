@@ -15,9 +15,9 @@ from issuance.queries.administration import moving_roles
 from issuance.queries.administration.organisations import Customisation, customisation_of, described, fees_of
 from issuance.queries.administration.places import paths_above
 from issuance.services import receipt_content
+from issuance.services.actors import in_force
 from issuance.services.configuration import require_movable
 from issuance.services.order_checks import effective_customisations
-from siths_portal.lib import clock
 
 MOST = 20
 """So many places are offered; who sees more writes more of the name."""
@@ -186,9 +186,8 @@ def _reachers(before: set[str], after: set[str]) -> tuple[list[RoleGrant], list[
 
     Who has the same role above at both ends is in neither.
     """
-    now = clock.now()
     over = Q(area__scope_path__in=before | after) | Q(organisation__scope_path__in=before | after)
-    grants = RoleGrant.objects.filter(over, valid_from__lte=now).filter(Q(valid_to=None) | Q(valid_to__gt=now))
+    grants = in_force(RoleGrant.objects.filter(over))
     found = list(grants.select_related("area", "organisation").order_by("role", "pk"))
     had = {(row.person_id, row.role) for row in found if _path(row) in before}
     has = {(row.person_id, row.role) for row in found if _path(row) in after}

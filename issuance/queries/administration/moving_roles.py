@@ -3,10 +3,10 @@
 from uuid import UUID
 
 from django.db.models import Case, Exists, F, OuterRef, Q, When
-from django.db.models.functions import Coalesce
 
 from issuance.models import Organisation, RoleGrant
-from issuance.services.actors import current, valid_posts
+from issuance.queries.administration import role_reach
+from issuance.services.actors import current, valid_posts, with_area
 
 
 def changed(moved: Organisation, area_id: UUID) -> tuple[list[RoleGrant], list[RoleGrant]]:
@@ -15,14 +15,12 @@ def changed(moved: Organisation, area_id: UUID) -> tuple[list[RoleGrant], list[R
     Roles in what moves come to the new area, and so do the posts there; those left in the old area have lost these posts. By the
     rule of `actors.with_post`; global roles hold by a post anywhere and are in neither. One query.
     """
-    areas = (moved.area_id, area_id)
     inside = Q(organisation__scope_path__startswith=moved.scope_path)
     posts = valid_posts().filter(person=OuterRef("person"))
     here_then = Exists(posts.filter(Q(organisation__area=area_id) | inside))
     there_then = Exists(posts.filter(~inside, organisation__area=moved.area_id))
     rows = (
-        current(RoleGrant.objects.filter(Q(area__in=areas) | Q(organisation__area__in=areas)))
-        .alias(role_area=Coalesce(F("area"), F("organisation__area")))
+        with_area(current(RoleGrant.objects.filter(role_reach.of_areas(moved.area_id, area_id))))
         .annotate(
             holds=Exists(posts.filter(organisation__area=OuterRef("role_area"))),
             will_hold=Case(When(inside | Q(role_area=area_id), then=here_then), default=there_then),

@@ -100,7 +100,7 @@ class Choice:
     @property
     def grants(self) -> Q:
         """The condition on a role by which its holder is listed."""
-        there = Q(area=self.area_id) | Q(organisation__area=self.area_id) if self.area_id else ~Q(pk__in=[])
+        there = role_reach.of_areas(self.area_id) if self.area_id else ~Q(pk__in=[])
         return there & Q(role=self.role) if self.role else there
 
 

@@ -30,6 +30,11 @@ def areas(actor: Actor) -> list[tuple[UUID, str]]:
     return list(IssuingArea.objects.filter(within).order_by("name", "pk").values_list("pk", "name"))
 
 
+def of_areas(*area_ids: UUID) -> Q:
+    """A condition on grants: those over these areas, and over organisations in them."""
+    return Q(area__in=area_ids) | Q(organisation__area__in=area_ids)
+
+
 def not_below(actor: Actor) -> Q:
     """A condition on grants: those in reach that are not below a role of the actor's, for whose holders he vouches not.
 
