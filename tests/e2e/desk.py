@@ -46,7 +46,7 @@ class Desk:
 
     def reads(self, text: str | re.Pattern[str]) -> None:
         """Waits until the page says `text` where it can be read."""
-        expect(self.page.get_by_text(text).first).to_be_visible(timeout=SECONDS * 1000)
+        expect(self.page.get_by_text(text).filter(visible=True).first).to_be_visible(timeout=SECONDS * 1000)
 
     def open(self, path: str) -> None:
         self.page.goto(f"{self.stage.portal}{path}")
