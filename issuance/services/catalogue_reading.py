@@ -1,11 +1,11 @@
 """A person whom the mirror may lack, read from catalogue and register when somebody is to give him a role (ADR 0196)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from django.db import IntegrityError
 from django.db.models.functions import Upper
 
-from issuance.authz import Action, Actor, system
+from issuance.authz import Action, Actor, policy, system
 from issuance.domain.ids import PersonId, PersonIdKind
 from issuance.models import Organisation, Post
 from issuance.ports import DirectoryPost, PersonKey, PersonRegister, RegisterPerson, StaffDirectory
@@ -17,13 +17,15 @@ from siths_portal.lib.errors import NotFound
 def read_person(*, actor: Actor, person_id: PersonId) -> bool:
     """Adds the person with his posts in the organisations where `actor` may give roles. True if something was new.
 
-    Whether the actor sees him is for the scope to say afterwards: catalogue and register are asked the same whether there is such
-    a person or not, so a protected one is told from nobody by nothing. No transaction may be open. Raises Unavailable, Refused.
+    A protected one is added for those alone who would see him there, by the add-on; for others he is as one who is not there.
+    Catalogue, register and database are asked the same of both, so that nothing tells them apart (S13). No transaction may be
+    open. Raises Unavailable, Refused.
     """
     key = PersonKey(person_id.kind.value, person_id.value)
     posts = ports.get(StaffDirectory).find_posts_by_person_id(key)
     register = _register(key)
-    within = _within(actor, posts)
+    paths = policy.reach_of_protected(actor, Action.ASSIGN_ROLE) if register is not None and register.is_protected else ["/"]
+    within = _within(actor, posts, paths)
     if register is None or not within:
         return False
     try:
@@ -41,7 +43,8 @@ def read_posts(*, actor: Actor, hsa_ids: Iterable[str]) -> bool:
     found = [post for hsa_id in hsa_ids for post in ports.get(StaffDirectory).find_posts_by_hsa_id(hsa_id)]
     within = _within(actor, found)
     mirrored = Post.objects.filter(ended_at=None).annotate(upper=Upper("hsa_id"))
-    known = set(mirrored.filter(upper__in=[post.hsa_id.upper() for post in within]).values_list("upper", flat=True))
+    named = [_NOTHING, *(post.hsa_id.upper() for post in within)]
+    known = set(mirrored.filter(upper__in=named).values_list("upper", flat=True))
     people = []
     for post in within:
         register = _register(post.person) if post.hsa_id.upper() not in known else None
@@ -63,9 +66,14 @@ def _register(key: PersonKey) -> RegisterPerson | None:
         return None
 
 
-def _within(actor: Actor, posts: list[DirectoryPost]) -> list[DirectoryPost]:
-    """Those of the posts that lie where the actor may give roles."""
+_NOTHING = ""
+"""No HSA-id: asked for beside those that are, so that the database is asked also where there is none."""
+
+
+def _within(actor: Actor, posts: list[DirectoryPost], paths: Sequence[str] = ("/",)) -> list[DirectoryPost]:
+    """Those of the posts that lie where the actor may give roles, below one of `paths`. One query, whatever the posts are."""
     rows = Organisation.objects.visible_to(actor, Action.ASSIGN_ROLE).annotate(upper=Upper("hsa_id"))
-    named = {post.organisation_hsa_id.upper() for post in posts}
-    known = set(rows.filter(upper__in=named).values_list("upper", flat=True))
+    named = {_NOTHING, *(post.organisation_hsa_id.upper() for post in posts)}
+    places = rows.filter(upper__in=named).values_list("upper", "scope_path")
+    known = {upper for upper, path in places if path.startswith(tuple(paths))}
     return [post for post in posts if post.organisation_hsa_id.upper() in known]

@@ -18,8 +18,9 @@ _EMPTY = "Skriv ett namn, ett person-id eller slutet av ett tjänste-id."
 
 
 def search(*, actor: Actor, session_id: UUID, text: str) -> Search:
-    """Looks for what `text` means. A whole person id that finds nobody asks the catalogue, and looks again if it knew somebody.
+    """Looks for what `text` means. A whole person id that finds nobody asks the catalogue, and looks again if somebody came.
 
+    That is one search, whatever came of it: a budget that shrank by two would tell that there is somebody.
     Raises Invalid (field text), TooManyRequests, Unavailable, Refused.
     """
     if not text.strip():
@@ -31,7 +32,7 @@ def search(*, actor: Actor, session_id: UUID, text: str) -> Search:
         return found
     if not catalogue_reading.read_person(actor=actor, person_id=parse_swedish_number(found.value, today=clock.today())):
         return found
-    return searching.search(actor=actor, session_id=session_id, text=text)
+    return searching.again(actor=actor, search=found)
 
 
 def _by_name(actor: Actor, session_id: UUID, text: str) -> Search:

@@ -81,10 +81,8 @@ def search(*, actor: Actor, session_id: UUID, text: str = "", name: str = "", ex
     reason = _reason(actor, reason) if extended else ""
     now = clock.now()
     _spend(actor, term, extended=extended, now=now)
-    action, cap = (
-        (Action.EXTENDED_SEARCH, settings.SEARCH_EXTENDED_MAX_HITS) if extended else (Action.VIEW, settings.SEARCH_MAX_HITS)
-    )
-    found = list(_persons(actor, action, term).order_by()[: cap + 1])
+    action = Action.EXTENDED_SEARCH if extended else Action.VIEW
+    found = list(_persons(actor, action, term).order_by()[: _cap(extended=extended) + 1])
     row = Search.objects.create(
         owner_ref=actor.ref,
         session_id=session_id,
@@ -96,11 +94,35 @@ def search(*, actor: Actor, session_id: UUID, text: str = "", name: str = "", ex
         person=found[0] if len(found) == 1 else None,
         created_at=now,
     )
-    shown = [person.id for person in found] if len(found) <= cap else []
+    shown = _shown(row, found)
     if extended:
         _open(row, shown)
     _note(row, shown)
     return row
+
+
+@transaction.atomic(durable=True)
+def again(*, actor: Actor, search: Search) -> Search:
+    """Looks once more, inside `actor`'s scope, for what a search of his found nobody by, since somebody has been taken in.
+
+    It is the same search: it costs none of the budget, and is noted only if it finds somebody.
+    """
+    row = Search.objects.select_for_update().get(pk=search.pk, owner_ref=actor.ref, extended=False)
+    found = list(_persons(actor, Action.VIEW, Term(TermKind(row.kind), row.value)).order_by()[: _cap(extended=False) + 1])
+    if found:
+        row.hits, row.person = len(found), found[0] if len(found) == 1 else None
+        row.save(update_fields=["hits", "person"])
+        _note(row, _shown(row, found))
+    return row
+
+
+def _cap(*, extended: bool) -> int:
+    """How many persons a search shows at most; of more it shows none."""
+    return settings.SEARCH_EXTENDED_MAX_HITS if extended else settings.SEARCH_MAX_HITS
+
+
+def _shown(row: Search, found: Sequence[Person]) -> list[UUID]:
+    return [person.id for person in found] if len(found) <= _cap(extended=row.extended) else []
 
 
 def own(*, actor: Actor, session_id: UUID, search_id: UUID) -> Search:
@@ -113,8 +135,7 @@ def hits(*, actor: Actor, search: Search, after: UUID | None = None) -> Hits:
 
     Rights that ended since the search was made show nothing any more.
     """
-    cap = settings.SEARCH_EXTENDED_MAX_HITS if search.extended else settings.SEARCH_MAX_HITS
-    if search.hits > cap:
+    if search.hits > _cap(extended=search.extended):
         return Hits(search, (), None, too_many=True)
     term = Term(TermKind(search.kind), search.value)
     # Whom an extended search found, it opened: for as long as that lasts the ordinary scope shows them.

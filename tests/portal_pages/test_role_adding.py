@@ -5,13 +5,16 @@ import re
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from issuance.authz import Actor, Role
 from issuance.domain.ids import PersonId, PersonIdKind
 from issuance.models import Event, Organisation, Person, PersonIdentifier, RoleGrant, Search
 from issuance.ports import DirectoryPost, PersonKey, RegisterPerson
+from issuance.services import role_assignment
 from siths_portal.lib import clock
 from tests.issuance.world import ADDRESS, person_number
 from tests.portal import portal_client
@@ -83,22 +86,50 @@ class TestFromTheCatalogue:
         assert post.person.posts.count() == 2
 
     def test_a_protected_person_is_told_from_nobody_by_nothing(self, world: Any, address: str) -> None:
+        """Nor by what the outside and the database are asked, nor by the budget of searches; known to the mirror or not."""
+        known = number_of(world.post(protected=True).person)
         hidden, nobody, elsewhere = (
             newcomer(world, world.region, protected=True),
             person_number(),
             newcomer(world, world.stranger),
         )
         client = client_of(world.officer(role=Role.RESPONSIBLE_ISSUER))
+        search(client, address, person_number().value)
         seen = set()
-        for person_id in (hidden, hidden, nobody, elsewhere):
+        for person_id in (hidden, hidden, known, nobody, elsewhere):
             world.outside.calls.clear()
-            page = search(client, address, person_id.value)
+            searches = Search.objects.count()
+            with CaptureQueriesContext(connection) as asked:
+                page = search(client, address, person_id.value)
             assert world.outside.calls == ASKED
             body = re.sub(r"[0-9a-f-]{36}|value=\"[^\"]*\"", "", page.content.decode())
-            seen.add((page.status_code, body))
+            seen.add((page.status_code, body, len(asked), Search.objects.count() - searches))
         assert len(seen) == 1
+        assert not PersonIdentifier.objects.filter(value=hidden.value).exists()
         with_it = search(client_of(world.officer(role=Role.RESPONSIBLE_ISSUER, protected=True)), address, hidden.value)
         assert "Nilsson, Ny" in text_of(with_it)
+
+    def test_a_protected_person_comes_with_the_posts_where_the_add_on_shows_him(self, world: Any, address: str) -> None:
+        person_id, clerk = newcomer(world, world.region, world.city, protected=True), world.post(world.region).person
+        for organisation, add_on in ((world.region, True), (world.city, False)):
+            role_assignment.assign_role(
+                actor=world.officer(role=Role.RESPONSIBLE_ISSUER, protected=True), person_id=clerk.pk, role=Role.DEPUTY_ISSUER,
+                organisation_id=organisation.pk, protected_persons=add_on,
+            )  # fmt: skip
+        assert "Nilsson, Ny" in text_of(search(portal_client(clerk), address, person_id.value))
+        person = PersonIdentifier.objects.get(value=person_id.value).person
+        assert [post.organisation for post in person.posts.all()] == [world.region]
+
+    def test_who_is_taken_in_is_found_by_one_search(self, world: Any, address: str) -> None:
+        actor = world.officer(role=Role.RESPONSIBLE_ISSUER)
+        person_id = newcomer(world, world.region)
+        assert "Nilsson, Ny" in text_of(search(client_of(actor), address, person_id.value))
+        row, person = Search.objects.get(), PersonIdentifier.objects.get(value=person_id.value).person
+        assert (row.hits, row.person, row.owner_ref) == (1, person, actor.ref)
+        noted = [
+            (event.subject_ref, event.facts["persons"]) for event in Event.objects.filter(action="search.made").order_by("id")
+        ]
+        assert noted == [(str(row.pk), []), (str(row.pk), [str(person.pk)])]
 
     def test_who_is_known_costs_the_outside_nothing(self, world: Any, address: str) -> None:
         person = world.post().person
