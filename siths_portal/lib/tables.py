@@ -7,10 +7,10 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -21,6 +21,7 @@ from django.conf import settings
 from siths_portal.lib import csv_files
 from siths_portal.lib.errors import Invalid
 from siths_portal.lib.sheet_child import Unreadable
+from siths_portal.lib.texts import composed
 
 log = structlog.get_logger(__name__)
 MAX_BYTES = 2 * 1024 * 1024
@@ -32,6 +33,9 @@ SECONDS = 30
 
 _TWO = threading.BoundedSemaphore(2)
 """At most two workbooks of a process are read at a time, so that many uploads at once cost time and not memory (S36)."""
+
+_SEPARATOR_LINE = re.compile(r"sep=([;,\t])", re.IGNORECASE)
+"""How Excel is told, in a line before the header, what stands between cells."""
 
 _ZIP = b"PK\x03\x04"
 REFUSED: Mapping[str, str] = {
@@ -134,18 +138,22 @@ def _line(number: int, cells: Iterable[str], odd: Mapping[int, str]) -> Line:
 
 def _plain(text: str) -> str:
     """A cell's text as one composed line, without the apostrophe by which our own files disarm it (`csv_files.cell`)."""
-    return csv_files.undone(unicodedata.normalize("NFC", " ".join(text.split())))
+    return csv_files.undone(" ".join(composed(text).split()))
 
 
 def _csv_lines(content: bytes) -> Iterator[Line]:
-    """The records of a CSV file (RFC 4180), with the separator that its first line has most of. Raises Unreadable."""
+    """The records of a CSV file (RFC 4180), with the separator that its first line has most of, or that a spreadsheet names in a
+    line of its own before the others. Raises Unreadable."""
     text = _decoded(content)
     first = text.split("\n", 1)[0]
-    separator = max((";", "\t", ","), key=first.count)
+    named = _SEPARATOR_LINE.fullmatch(first.strip('\r" '))
+    separator = named[1] if named else max((";", "\t", ","), key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     taken = 0
     try:
         for number, record in enumerate(reader, start=1):
+            if named and number == 1:
+                continue
             cells = [cell.strip() for cell in record]
             while cells and not cells[-1]:
                 cells.pop()

@@ -168,6 +168,11 @@ def test_csv_as_spreadsheets_write_it() -> None:
         for encoding in ("utf-8-sig", "cp1252"):
             (table,) = tables.read(content.encode(encoding), field="file")
             assert [(line.number, line.cells) for line in table.lines] == [(1, ("Å", "B")), (3, ("=1", "x;y"))]
+    for separator in (";", "\t", ","):
+        (table,) = tables.read(f"sep={separator}\r\nA{separator}B\r\n".encode(), field="file")
+        assert [(line.number, line.cells) for line in table.lines] == [(2, ("A", "B"))]
+    (table,) = tables.read("\u200bA;B\u00a0\u00adC\u2007D\r\n".encode(), field="file")
+    assert table.lines[0].cells == ("A", "B C D")
     (table,) = tables.read(b"a\n=cmd|' /C calc'!A0\n", field="file")
     assert "formel" in table.lines[1].odd[0]
 

@@ -62,6 +62,16 @@ def test_what_is_too_long_or_unprintable_is_refused(world: Any) -> None:
     assert not ReceiptText.objects.exists()
 
 
+def test_what_a_word_processor_leaves_in_a_text_does_not_stop_it(world: Any) -> None:
+    """Spaces of other widths and tabs are spaces, what nobody sees is gone; what turns the direction of text round is refused."""
+    client = issuer(world)
+    sent = {"version": "0", "regional_addition": "\ufeffBox\u00a017703\r\n\tRegi\u00adonen\u200b, 118\u202f93"}
+    assert client.post(at(NAME, world.region), sent).status_code == 302
+    assert ReceiptText.objects.get().regional_addition == "Box 17703\n Regionen, 118 93"
+    response = client.post(at(NAME, world.region), {"version": "1", "regional_addition": "a\u202eb"})
+    assert response.status_code == 422
+
+
 def test_many_versions_are_paged_within_few_queries(world: Any) -> None:
     client = issuer(world)
     write(world, "Text")

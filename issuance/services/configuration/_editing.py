@@ -5,7 +5,6 @@ An edit is made by a person who saw the row at some version. If another has edit
 """
 
 import datetime as dt
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from django.db import IntegrityError, transaction
 
 from issuance.authz import Actor
 from issuance.models import Article, CardCustomisation, Event, IssuingArea, Office, Organisation
+from siths_portal.lib import texts
 from siths_portal.lib.errors import Conflict, Invalid
 
 Versioned = IssuingArea | Organisation | Office | CardCustomisation | Article
@@ -108,11 +108,11 @@ class refused_as:  # noqa: N801 - read as a phrase: with refused_as(…)
 
 
 def line(text: str, field: str, *, longest: int, missing: str = "") -> str:
-    """`text` as one composed line (NFC) without spaces around.
+    """`text` as one composed line (`texts.composed`) without spaces around.
 
     Raises Invalid at `field` if it is too long, cannot be printed, or is empty where `missing` says so.
     """
-    text = unicodedata.normalize("NFC", " ".join(text.split()))
+    text = " ".join(texts.composed(text).split())
     message = missing if not text else f"Skriv högst {longest} tecken." if len(text) > longest else ""
     if message or any(not each.isprintable() for each in text):
         message = message or "Texten innehåller tecken som inte går att skriva ut. Skriv den på nytt."
@@ -121,11 +121,11 @@ def line(text: str, field: str, *, longest: int, missing: str = "") -> str:
 
 
 def lines(given: str, field: str, *, longest: int) -> str:
-    """`given` as composed lines (NFC), without spaces after them and without empty ones around.
+    """`given` as composed lines (`texts.composed`), without spaces after them and without empty ones around.
 
     Raises Invalid at `field` for what is too long or cannot be printed.
     """
-    each = [one.rstrip() for one in unicodedata.normalize("NFC", given).splitlines()]
+    each = [one.rstrip() for one in texts.composed(given).splitlines()]
     text = "\n".join(each).strip()
     message = f"Skriv högst {longest} tecken." if len(text) > longest else ""
     if not all(one.isprintable() or one == "\n" for one in text):
@@ -142,9 +142,9 @@ def refuse(wrong: Mapping[str, list[str]]) -> None:
 
 
 def parsed(parse: Callable[[str], str], text: str, field: str, message: str) -> str:
-    """`text` as `parse` makes it. Raises Invalid with `message` at `field` where that raises ValueError."""
+    """`text`, composed, as `parse` makes it. Raises Invalid with `message` at `field` where that raises ValueError."""
     try:
-        return str(parse(text))
+        return str(parse(texts.composed(text)))
     except ValueError:
         raise Invalid(field.replace("_", "-"), message, fields={field: [message]}) from None
 
