@@ -9,8 +9,10 @@ from decimal import Decimal
 
 _ROWS_AT_A_TIME = 500
 _BEGINS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
-_ARMED = re.compile(r"[\s']*[=+\-@]")
-"""Also behind apostrophes of its own: such a text gets one more, so that whoever takes off ours (`undone`) gets the text back."""
+_ARMED = re.compile(r"[\s']*[=+\-@\uff0b\uff0d\uff1d\uff20]")
+"""Also by the wide forms of those signs, which some spreadsheets take for them.
+
+Also behind apostrophes of its own: such a text gets one more, so that whoever takes off ours (`undone`) gets the text back."""
 
 
 def cell(value: object) -> str:

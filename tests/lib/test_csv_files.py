@@ -16,7 +16,9 @@ def read(content: bytes) -> list[list[str]]:
     return list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), delimiter=";"))
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+46", "-Karin", "@sum", "\tx", "\rx", "\nx", "\0=1", "  =1", '=HYPERLINK("http://x")'])
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+46", "-Karin", "@sum", "\tx", "\rx", "\nx", "\0=1", "  =1", '=HYPERLINK("http://x")', "\uff1d1"]
+)
 def test_text_that_begins_a_formula_is_disarmed(text):
     (header, row) = read(csv_files.build([text], [[text]]))
     assert header == row == ["'" + text.replace("\0", "")]
