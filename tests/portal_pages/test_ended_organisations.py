@@ -55,6 +55,18 @@ def test_lists_leave_it_out_and_its_area_names_it_apart(world: Any) -> None:
     assert "Staden" not in text_of(own)
 
 
+def test_who_had_a_form_open_is_told_that_it_was_ended(world: Any) -> None:
+    """Not that his role is amiss; what he typed is where the browser goes back to."""
+    end(world.city)
+    clients = {"customisation_new": admin(world)}
+    names = ("organisation_receipt_text", "organisation_articles", "organisation_offices", "customisation_request", *clients)
+    for name in names:
+        page = clients.get(name, issuer(world)).post(at(name, world.city), {"regional_addition": "Nytt", "version": "0"})
+        assert page.status_code == 409, name
+        assert "Organisationen är avslutad, så inget i den kan ändras och inget har sparats." in text_of(page), name
+    assert client_of(world.officer(role=Role.READER)).get(at("organisation_articles", world.region)).status_code == 403
+
+
 def test_what_lives_on_it_is_named_with_the_way_to_mend_it(world: Any, django_assert_max_num_queries: Any) -> None:
     ward(world)
     world.order(world.post(world.clinic))

@@ -27,6 +27,7 @@ from issuance.web.administration.around import (
     columns,
     configuration_page,
     demand,
+    demand_there,
     page,
     row,
 )
@@ -201,7 +202,7 @@ def organisation_articles(request: HttpRequest, organisation_id: UUID) -> HttpRe
     """Which articles an organisation may order. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
-    demand(Action.CHOOSE_ARTICLES in head.rights)
+    demand_there(head, Action.CHOOSE_ARTICLES in head.rights)
     refusal, status = "", 200
     parent = head.above[-1] if head.above and head.above[-1].seen else None
     if "samma" in request.POST:

@@ -20,7 +20,7 @@ from issuance.queries.administration.customisations import Holding
 from issuance.queries.administration.places import OrganisationHead
 from issuance.services import configuration
 from issuance.services.configuration import NOTE_LIMIT, Outdated
-from issuance.web.administration.around import actor_of, demand
+from issuance.web.administration.around import actor_of, demand_there
 from issuance.web.administration.customisation_forms import back_text_field
 from issuance.web.administration.editing import EditForm, answered, version_sent
 from issuance.web.administration.frames import organisation_page
@@ -53,7 +53,7 @@ def customisation_request(request: HttpRequest, organisation_id: UUID) -> HttpRe
     """Writes what the organisation wishes, or takes it back. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
-    demand(Action.VERIFY_CUSTOMISATION in head.rights)
+    demand_there(head, Action.VERIFY_CUSTOMISATION in head.rights)
     if "ta_tillbaka" in request.POST:
         return _ended(request, organisation_id, configuration.withdraw_customisation_request, _("Önskemålet är borttaget."))
     form, made, status = answered(

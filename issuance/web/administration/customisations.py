@@ -33,6 +33,7 @@ from issuance.web.administration.around import (
     configuration_page,
     cursor,
     demand,
+    demand_there,
     first_url,
     next_url,
     page,
@@ -243,7 +244,7 @@ def customisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRespon
     """Gives an organisation a card customisation of its own. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
-    demand(Action.CREATE_ORGANISATION in head.rights)
+    demand_there(head, Action.CREATE_ORGANISATION in head.rights)
     # Read before the wish: what is written between the two is told of as later, never taken for seen.
     version = configuration.wish_version(organisation_id)
     wish = wishes.wish_of(actor=actor, organisation_id=organisation_id)
@@ -278,7 +279,7 @@ def customisation_give_up(request: HttpRequest, organisation_id: UUID) -> HttpRe
     """Takes an organisation's own card customisation from it, after what comes of it was told. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
-    demand(Action.CREATE_ORGANISATION in head.rights)
+    demand_there(head, Action.CREATE_ORGANISATION in head.rights)
     refusal, status = "", 200
     try:
         if request.method == "POST":

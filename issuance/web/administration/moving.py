@@ -15,7 +15,7 @@ from issuance.queries.administration import history, moving, places
 from issuance.queries.administration.places import OrganisationHead
 from issuance.services import configuration
 from issuance.services.configuration import Outdated
-from issuance.web.administration.around import actor_of, demand
+from issuance.web.administration.around import actor_of, demand_there
 from issuance.web.administration.forms import PlaceSearchForm
 from issuance.web.administration.frames import may_change, organisation_page
 from issuance.web.administration.organisations import customisation_words
@@ -27,7 +27,7 @@ def organisation_move(request: HttpRequest, organisation_id: UUID) -> HttpRespon
     """Searches places; with a place tells what the move brings; confirmed, moves. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
-    demand(may_change(head))
+    demand_there(head, may_change(head))
     if request.method != "POST":
         return _search_page(request, head, PlaceSearchForm())
     target = request.POST.get("target", "")

@@ -19,7 +19,7 @@ from issuance.queries.administration import areas, offices, organisations, place
 from issuance.queries.administration.offices import OfficeFacts
 from issuance.services import configuration
 from issuance.web.administration import created
-from issuance.web.administration.around import actor_of, cursor, demand, first_url, next_url, row
+from issuance.web.administration.around import actor_of, cursor, demand, demand_there, first_url, next_url, row
 from issuance.web.administration.editing import another_asked, at_first_field, initial, saved
 from issuance.web.administration.frames import area_page, office_page, organisation_page
 from issuance.web.administration.history import TEMPLATE, history_context
@@ -267,7 +267,7 @@ def organisation_offices(request: HttpRequest, organisation_id: UUID) -> HttpRes
     """Koppla kontor: which offices an organisation may choose. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
-    demand(Action.LINK_OFFICE in head.rights)
+    demand_there(head, Action.LINK_OFFICE in head.rights)
     refusal, status = "", 200
     if request.method == "POST":
         refusal, status = _change(request, actor, organisation_id)

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from issuance.authz import Action
 from issuance.queries.administration import places, receipt_texts
 from issuance.services import configuration
-from issuance.web.administration.around import actor_of, demand
+from issuance.web.administration.around import actor_of, demand_there
 from issuance.web.administration.editing import EditForm, initial, saved
 from issuance.web.administration.frames import organisation_page
 
@@ -55,7 +55,7 @@ def organisation_receipt_text(request: HttpRequest, organisation_id: UUID) -> Ht
     """An organisation's addition to receipts, and a new version of it. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
-    demand(Action.EDIT_RECEIPT_TEXT in head.rights)
+    demand_there(head, Action.EDIT_RECEIPT_TEXT in head.rights)
     form, status = None, 200
     if request.method == "POST":
         form = ReceiptTextForm(request.POST)
