@@ -1,6 +1,7 @@
 """What issuance needs from the outside: the catalogue of posts and the person register. Methods raise lib.errors only."""
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,6 +27,15 @@ class DirectoryPost:
     mail: str = ""
     upn: str = ""
     valid_to: dt.date | None = None
+
+
+@dataclass(frozen=True)
+class DirectoryOrganisation:
+    """An organisation or unit as the catalogue has it now. `organisation_number` is empty for a unit without one of its own."""
+
+    hsa_id: str
+    name: str
+    organisation_number: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,7 +67,7 @@ class RegisterPerson:
 
 
 class StaffDirectory(Protocol):
-    """The catalogue of posts (HSA). Raises Unavailable if it does not answer, Refused if it declines."""
+    """The catalogue of posts and organisations (HSA). Raises Unavailable if it does not answer, Refused if it declines."""
 
     def find_posts_by_hsa_id(self, hsa_id: str) -> list[DirectoryPost]:
         """Posts with this HSA-id, whatever its case; normally none or one."""
@@ -65,6 +75,10 @@ class StaffDirectory(Protocol):
 
     def find_posts_by_person_id(self, person: PersonKey) -> list[DirectoryPost]:
         """All posts of a person."""
+        ...
+
+    def find_organisations(self, hsa_ids: Sequence[str]) -> list[DirectoryOrganisation]:
+        """The organisations and units with these HSA-ids, whatever their case; what the catalogue does not have is left out."""
         ...
 
 

@@ -1,15 +1,20 @@
-"""The catalogue of posts as JSON over HTTP (wire format: docs/architecture.md, Outside world over the wire)."""
+"""The catalogue of posts and organisations as JSON over HTTP (wire format: docs/architecture.md, Outside world over the wire)."""
 
 import datetime as dt
+import re
+from collections.abc import Sequence
+from itertools import batched
 from typing import Any
 
 from django.conf import settings
 
 from issuance.adapters.wire import checked, listed, text
-from issuance.ports import DirectoryPost, PersonKey
+from issuance.ports import DirectoryOrganisation, DirectoryPost, PersonKey
 from siths_portal.lib.http import Client
 
 _LIMIT = 100
+ORGANISATIONS_AT_ONCE = 100
+"""HSA-ids of organisations that one question on the wire holds at most."""
 
 
 class JsonDirectory:
@@ -25,6 +30,16 @@ class JsonDirectory:
     def find_posts_by_person_id(self, person: PersonKey) -> list[DirectoryPost]:
         """All posts of a person."""
         return self._query({"person_id": {"kind": person.kind, "value": person.value}})
+
+    def find_organisations(self, hsa_ids: Sequence[str]) -> list[DirectoryOrganisation]:
+        """Organisations with these HSA-ids, asked ORGANISATIONS_AT_ONCE at a time."""
+        parts = batched(hsa_ids, ORGANISATIONS_AT_ONCE, strict=False)
+        return [found for part in parts for found in self._organisations(part)]
+
+    def _organisations(self, hsa_ids: Sequence[str]) -> list[DirectoryOrganisation]:
+        body = {"hsa_ids": list(hsa_ids)}
+        reply = self._client.post("/directory/v1/organisations/query", body=body, retries=2, idempotent=True)
+        return checked(lambda: [_organisation(entry) for entry in listed(reply.json()["organisations"])[:ORGANISATIONS_AT_ONCE]])
 
     def _query(self, query: dict[str, Any]) -> list[DirectoryPost]:
         reply = self._client.post("/directory/v1/posts/query", body=query, retries=2, idempotent=True)
@@ -43,3 +58,10 @@ def _post(entry: dict[str, Any]) -> DirectoryPost:
         upn=text(entry.get("upn") or "", 254),
         valid_to=dt.date.fromisoformat(entry["valid_to"][:10]) if entry.get("valid_to") else None,
     )
+
+
+def _organisation(entry: dict[str, Any]) -> DirectoryOrganisation:
+    number = text(entry.get("organisation_number") or "", 10)
+    if not re.fullmatch(r"(\d{10})?", number):
+        raise ValueError("no organisation number")
+    return DirectoryOrganisation(text(entry["hsa_id"], 31), text(entry["name"]), number)

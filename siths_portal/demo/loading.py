@@ -1,7 +1,8 @@
 """Filling an empty portal with the demo: places, people and their roles. Repeating it adds what is missing and no more."""
 
 import datetime as dt
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from uuid import UUID
 
@@ -16,10 +17,14 @@ from issuance.services import catalogue, configuration, qualifications, role_ass
 from issuance.services.actors import actor_of_person
 from siths_portal.demo import idp_people, newcomers, photos
 from siths_portal.demo.logotypes import put_logotype
+from siths_portal.demo.newcomers import NewPlace
 from siths_portal.demo.people import FIRST_OF_THE_COUNTRY, people, person, write_directory
-from siths_portal.demo.places import AREAS, PLACES, SETUP, load_places
+from siths_portal.demo.places import AREAS, PLACES, SETUP, Place, load_places
 from siths_portal.demo.scale import loading as scale
+from siths_portal.demo.scale.places import ScalePlace
+from siths_portal.demo.scale.places import places as scale_places
 from siths_portal.lib import clock
+from siths_portal.lib.files import write_atomically
 
 LEAST = sum(len(place.roles) for place in PLACES)
 _CHUNK = 1000
@@ -32,11 +37,16 @@ def directory_file() -> Path:
     return settings.VAR_DIR / "simulators" / "directory" / "people.json"
 
 
+def organisations_file() -> Path:
+    """The data file of the organisations that the directory simulator knows."""
+    return directory_file().with_name("organisations.json")
+
+
 def load(count: int, say: Callable[[str], None]) -> None:
     """Loads the demo with at least `count` people; people who are there already stay, also in the simulator's file.
 
-    From FIRST_OF_THE_COUNTRY on they come with a country of places and with cards, by COPY (ADR 0195). The simulators know the
-    people before alone. Raises Conflict as `scale.load` does.
+    From FIRST_OF_THE_COUNTRY on they come with a country of places and with cards, by COPY (ADR 0195). The simulators know of the
+    people those before alone, of the places all. Raises Conflict as `scale.load` does.
     """
     wanted = max(count, Person.objects.filter(synthetic=True).count())
     if wanted > FIRST_OF_THE_COUNTRY:
@@ -45,6 +55,8 @@ def load(count: int, say: Callable[[str], None]) -> None:
     say(f"{len(AREAS)} utgivningsområden, {len(PLACES)} organisationer")
     everyone = people(min(wanted, FIRST_OF_THE_COUNTRY))
     write_directory(directory_file(), len(everyone), [one.person for one in newcomers.newcomers()])
+    country = scale_places() if wanted > FIRST_OF_THE_COUNTRY else ()
+    write_organisations((*PLACES, *newcomers.PLACES, *country))
     added = 0
     for start in range(0, len(everyone), _CHUNK):
         chunk = [one.for_catalogue() for one in everyone[start : start + _CHUNK]]
@@ -58,6 +70,15 @@ def load(count: int, say: Callable[[str], None]) -> None:
     say(f"{stored} nya porträtt")
     if wanted > FIRST_OF_THE_COUNTRY:
         say(f"{scale.load(wanted, say)} nya personer i hela landet, med kort")
+
+
+def write_organisations(places: Iterable[Place | NewPlace | ScalePlace]) -> None:
+    """Writes places as the directory simulator's organisations (docs/architecture.md), atomically."""
+    entries = [
+        {"hsa_id": place.hsa_id, "name": place.name, "organisation_number": place.organisation_number.replace("-", "")}
+        for place in places
+    ]
+    write_atomically(organisations_file(), (json.dumps(entries, ensure_ascii=False, indent=0) + "\n").encode())
 
 
 def _assign_roles() -> None:

@@ -1,13 +1,15 @@
-"""The catalogue of posts and the person register, as JSON over HTTP from one data file (wire format: docs/architecture.md).
+"""The catalogue and the person register, as JSON over HTTP from data files (wire format: docs/architecture.md).
 
-Queries stand in bodies, so that no personal data is in an address or in this process's log. The file is read again when it
-changes. While a file `down` lies beside the data every query is answered 503.
+Posts and persons are in one file, organisations in `organisations.json` beside it. Queries stand in bodies, so that no personal
+data is in an address or in this process's log. A file is read again when it changes. While a file `down` lies beside the data
+every query is answered 503, and so is a query whose file is not there.
 """
 
 import json
 import re
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,6 +21,8 @@ KINDS = frozenset({"personnummer", "samordningsnummer", "passport", "reserve"})
 BODY_LIMIT = 64 * 1024
 POSTS = "/directory/v1/posts/query"
 PERSONS = "/person-register/v1/persons/query"
+ORGANISATIONS = "/directory/v1/organisations/query"
+ORGANISATIONS_AT_ONCE = 100
 
 PersonKey = tuple[str, str]
 
@@ -81,16 +85,39 @@ def _person_key(query: dict[str, Any]) -> PersonKey:
     return kind, value
 
 
-class Source:
-    """The data file, read again when its time or size changes."""
+@dataclass(frozen=True)
+class Organisations:
+    """The organisations of their data file, by HSA-id, which compares case-insensitively."""
 
-    def __init__(self, path: Path) -> None:
+    by_hsa_id: dict[str, dict[str, Any]]
+
+    @classmethod
+    def of(cls, organisations: list[dict[str, Any]]) -> "Organisations":
+        """Indexes the data file's list. KeyError or TypeError if it is not as described in docs/architecture.md."""
+        return cls({entry["hsa_id"].casefold(): entry for entry in organisations})
+
+    def with_ids(self, query: dict[str, Any]) -> list[dict[str, Any]]:
+        """Those that are asked for and known, in the order of the question. BadQuery if it is none."""
+        hsa_ids = query.get("hsa_ids")
+        if set(query) != {"hsa_ids"} or not isinstance(hsa_ids, list) or not 1 <= len(hsa_ids) <= ORGANISATIONS_AT_ONCE:
+            raise BadQuery(f"ask for 1 to {ORGANISATIONS_AT_ONCE} hsa_ids")
+        if not all(isinstance(each, str) for each in hsa_ids):
+            raise BadQuery("hsa_ids are text")
+        keys = dict.fromkeys(each.casefold() for each in hsa_ids)
+        return [self.by_hsa_id[key] for key in keys if key in self.by_hsa_id]
+
+
+class Source[T]:
+    """What `read` makes of a data file, read again when its time or size changes."""
+
+    def __init__(self, path: Path, read: Callable[[Any], T]) -> None:
         self.path = path
+        self._read = read
         self._lock = threading.Lock()
         self._stamp: tuple[int, int] | None = None
-        self._directory = Directory({}, {})
+        self._content: T | None = None
 
-    def current(self) -> Directory:
+    def current(self) -> T:
         """The newest data. Down while a file `down` lies beside the data, or while the data cannot be read."""
         if (self.path.parent / "down").exists():
             raise Down
@@ -98,22 +125,23 @@ class Source:
             try:
                 status = self.path.stat()
                 stamp = (status.st_mtime_ns, status.st_size)
-                if stamp != self._stamp:
-                    self._directory = Directory.of(json.loads(self.path.read_text(encoding="utf-8")))
+                if stamp != self._stamp or self._content is None:
+                    self._content = self._read(json.loads(self.path.read_text(encoding="utf-8")))
                     self._stamp = stamp
-            except (OSError, ValueError, KeyError, TypeError):
+            except (OSError, ValueError, KeyError, TypeError, AttributeError):
                 raise Down from None
-            return self._directory
+            return self._content
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers the two queries and `GET /healthz/live`. Logs method, path and status only."""
+    """Answers the three queries and `GET /healthz/live`. Logs method, path and status only."""
 
     protocol_version = "HTTP/1.1"
     server_version = "directory-simulator"
     sys_version = ""
     timeout = 30
-    source: Source
+    source: Source[Directory]
+    organisations: Source[Organisations]
 
     def do_GET(self) -> None:
         """Serves the health address."""
@@ -130,17 +158,18 @@ class Handler(BaseHTTPRequestHandler):
             self._problem(413 if length.isdigit() else 411, "bad-length")
             return
         body = self.rfile.read(int(length))
-        if self.path not in (POSTS, PERSONS):
+        if self.path not in (POSTS, PERSONS, ORGANISATIONS):
             self._problem(404, "not-found")
             return
         try:
             query = json.loads(body)
             if not isinstance(query, dict):
                 raise BadQuery("the body is a JSON object")
-            directory = self.source.current()
-            if self.path == POSTS:
-                self._answer(200, {"posts": directory.posts(query)})
-            elif (record := directory.person(query)) is not None:
+            if self.path == ORGANISATIONS:
+                self._answer(200, {"organisations": self.organisations.current().with_ids(query)})
+            elif self.path == POSTS:
+                self._answer(200, {"posts": self.source.current().posts(query)})
+            elif (record := self.source.current().person(query)) is not None:
                 self._answer(200, record)
             else:
                 self._problem(404, "person-unknown")
@@ -168,7 +197,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """One line with the method, the known path and the status."""
-        path = self.path if self.path in (POSTS, PERSONS, "/healthz/live") else "-"
+        path = self.path if self.path in (POSTS, PERSONS, ORGANISATIONS, "/healthz/live") else "-"
         sys.stdout.write(f"{self.command} {path} {int(code)}\n")
         sys.stdout.flush()
 
@@ -180,7 +209,11 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(self, host: str, port: int, data: Path) -> None:
-        handler = type("BoundHandler", (Handler,), {"source": Source(data)})
+        sources = {
+            "source": Source(data, Directory.of),
+            "organisations": Source(data.with_name("organisations.json"), Organisations.of),
+        }
+        handler = type("BoundHandler", (Handler,), sources)
         super().__init__((host, port), handler)
 
     def serve_until(self, stop: Ending) -> None:

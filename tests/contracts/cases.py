@@ -4,7 +4,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from issuance.ports import DirectoryPost, PersonKey, RegisteredAddress, RegisterPerson
+from issuance.ports import DirectoryOrganisation, DirectoryPost, PersonKey, RegisteredAddress, RegisterPerson
 from siths_portal.lib.errors import NotFound
 
 ANNA = PersonKey("personnummer", "189001019802")
@@ -53,6 +53,13 @@ PEOPLE: list[dict[str, Any]] = [
 """What the sources hold. Both protected people have an address in the data, which may not come out."""
 
 
+ORGANISATIONS: list[dict[str, Any]] = [
+    {"hsa_id": "TST2321000131-1000", "name": "Västra Götalandsregionen", "organisation_number": "2321000131"},
+    {"hsa_id": "TST2321000131-a004", "name": "Kliniken", "organisation_number": None},
+]
+"""The organisations that the catalogue has."""
+
+
 def post_of(key: PersonKey, entry: dict[str, Any]) -> DirectoryPost:
     """An entry of the data as the port gives it."""
     values = {name: value for name, value in entry.items() if name != "valid_to"}
@@ -92,6 +99,16 @@ def _read(name: str, key: PersonKey, expected: Any) -> Case:
     return Case(name, "read_person", key, {"person_id": {"kind": key.kind, "value": key.value}}, expected)
 
 
+def _organisations(name: str, hsa_ids: list[str], *expected: int) -> Case:
+    found = [organisation_of(ORGANISATIONS[index]) for index in expected]
+    return Case(name, "find_organisations", hsa_ids, {"hsa_ids": hsa_ids}, found)
+
+
+def organisation_of(entry: dict[str, Any]) -> DirectoryOrganisation:
+    """An entry of the data as the port gives it."""
+    return DirectoryOrganisation(entry["hsa_id"], entry["name"], entry["organisation_number"] or "")
+
+
 _A, _B, _C = post_of(ANNA, _POST), post_of(ANNA, _OTHER_POST), post_of(CILLA, _CILLAS)
 DIRECTORY = [
     _by_id("a post by its HSA-id", "TST2321000131-A1b2", _A),
@@ -105,6 +122,12 @@ DIRECTORY = [
     _by_person("a person without posts", BERTIL),
     _by_person("an unknown person", NOBODY),
     _by_person("the number under another kind is another person", PersonKey("reserve", ANNA.value)),
+]
+PLACES = [
+    _organisations("organisations in the order asked, whatever their case", ["tst2321000131-A004", "TST2321000131-1000"], 1, 0),
+    _organisations("what the catalogue does not have is left out", ["TST2321000131-9999", "TST2321000131-1000"], 0),
+    _organisations("none of them", ["TST2321000131-100"]),
+    _organisations("one asked for twice", ["TST2321000131-1000", "tst2321000131-1000"], 0),
 ]
 REGISTER = [
     _read("a person with address", ANNA, person_of(PEOPLE[0]["register"])),

@@ -8,8 +8,8 @@ import pytest
 
 @pytest.fixture(scope="module")
 def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The directory simulator over the contract's people."""
+    """The directory simulator over the contract's people and organisations."""
     from tests.contracts import cases, peers
 
-    with peers.simulator(tmp_path_factory.mktemp("directory"), cases.PEOPLE) as running:
+    with peers.simulator(tmp_path_factory.mktemp("directory"), cases.PEOPLE, cases.ORGANISATIONS) as running:
         yield running

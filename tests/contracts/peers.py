@@ -35,10 +35,14 @@ class Simulator:
 
 
 @contextmanager
-def simulator(folder: Path, people: list[dict[str, Any]]) -> Iterator[Simulator]:
-    """The directory simulator as its own process over `people`."""
+def simulator(
+    folder: Path, people: list[dict[str, Any]], organisations: list[dict[str, Any]] | None = None
+) -> Iterator[Simulator]:
+    """The directory simulator as its own process over `people`, and `organisations` if it is to answer of them."""
     data = folder / "people.json"
     data.write_text(json.dumps(people))
+    if organisations is not None:
+        data.with_name("organisations.json").write_text(json.dumps(organisations))
     command = [
         sys.executable,
         str(settings.BASE_DIR / "manage.py"),

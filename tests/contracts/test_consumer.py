@@ -13,7 +13,7 @@ from issuance.adapters.person_register_json import JsonPersonRegister
 from issuance.ports import PersonRegister, StaffDirectory
 from siths_portal.lib.errors import DomainError, NotFound, Refused, Unavailable
 from tests.contracts import cases
-from tests.contracts.cases import ANNA, DIRECTORY, PEOPLE, REGISTER, Case
+from tests.contracts.cases import ANNA, DIRECTORY, ORGANISATIONS, PEOPLE, PLACES, REGISTER, Case
 from tests.contracts.peers import Answer, Simulator, closed_port, peer
 from tests.issuance.outside import Outside
 from tests.waiting import wait_for
@@ -30,6 +30,7 @@ def double() -> Outside:
         outside.persons[key] = cases.person_of(entry["register"])
         for post in entry["posts"]:
             outside.posts[post["hsa_id"].upper()] = cases.post_of(key, post)
+    outside.know(*(cases.organisation_of(entry) for entry in ORGANISATIONS))
     return outside
 
 
@@ -44,7 +45,7 @@ def check(port: Any, case: Case) -> None:
 
 @pytest.mark.parametrize("answered_by", ["adapter", "double"])
 class TestCases:
-    @pytest.mark.parametrize("case", DIRECTORY, ids=[case.name for case in DIRECTORY])
+    @pytest.mark.parametrize("case", [*DIRECTORY, *PLACES], ids=[case.name for case in (*DIRECTORY, *PLACES)])
     def test_the_staff_directory(self, simulator: Simulator, answered_by: str, case: Case) -> None:
         directory: StaffDirectory = JsonDirectory(simulator.url) if answered_by == "adapter" else double()
         check(directory, case)
@@ -57,18 +58,19 @@ class TestCases:
     def test_down_is_unavailable(self, simulator: Simulator, answered_by: str) -> None:
         outside = double()
         outside.down = True
-        adapters = {case.method: outside for case in (*DIRECTORY, *REGISTER)}
+        adapters = {case.method: outside for case in (*DIRECTORY, *PLACES, *REGISTER)}
         if answered_by == "adapter":
             directory, register = JsonDirectory(simulator.url), JsonPersonRegister(simulator.url)
-            adapters = {case.method: directory for case in DIRECTORY} | {"read_person": register}  # type: ignore[dict-item]
+            adapters = {case.method: directory for case in (*DIRECTORY, *PLACES)} | {"read_person": register}  # type: ignore[dict-item]
         with simulator.down():
-            for case in {case.method: case for case in (*DIRECTORY, *REGISTER)}.values():
+            for case in {case.method: case for case in (*DIRECTORY, *PLACES, *REGISTER)}.values():
                 with pytest.raises(Unavailable):
                     getattr(adapters[case.method], case.method)(case.asked)
 
 
-def both(url: str) -> list[Any]:
+def every(url: str) -> list[Any]:
     return [
+        lambda: JsonDirectory(url).find_organisations(["TST2321000131-1000"]),
         lambda: JsonDirectory(url).find_posts_by_hsa_id("TST2321000131-A1b2"),
         lambda: JsonDirectory(url).find_posts_by_person_id(ANNA),
         lambda: JsonPersonRegister(url).read_person(ANNA),
@@ -99,7 +101,7 @@ class TestNoAnswers:
     @pytest.mark.parametrize("answer", NO_ANSWERS.values(), ids=NO_ANSWERS.keys())
     def test_it_is_unavailable_and_quotes_nothing(self, answer: Answer) -> None:
         with peer(answer) as server:
-            for ask in both(server.url):
+            for ask in every(server.url):
                 with pytest.raises(Unavailable) as refused:
                     ask()
                 assert "Demosson" not in f"{refused.value} {refused.value.message}"
@@ -107,28 +109,28 @@ class TestNoAnswers:
     def test_a_peer_that_is_too_late(self, settings: Any) -> None:
         settings.OUTBOUND_READ_TIMEOUT = 0.1
         with peer(Answer({"posts": []}, slow=30)) as server:
-            for ask in both(server.url):
+            for ask in every(server.url):
                 with pytest.raises(Unavailable):
                     ask()
-            wait_for(lambda: len(server.asked) >= 9)  # the peer may hear of the last one when it was given up
-            assert len(server.asked) == 9, "each question was asked three times"
+            wait_for(lambda: len(server.asked) >= 12)  # the peer may hear of the last one when it was given up
+            assert len(server.asked) == 12, "each question was asked three times"
 
     def test_a_peer_that_trickles(self, settings: Any) -> None:
         settings.OUTBOUND_READ_TIMEOUT = settings.OUTBOUND_CONNECT_TIMEOUT = 0.1
         with peer(Answer(b'{"posts": []' + b" " * 4000 + b"}", trickle=True)) as server:
-            for ask in both(server.url):
+            for ask in every(server.url):
                 with pytest.raises(Unavailable):
                     ask()
 
     def test_nobody_there(self) -> None:
-        for ask in both(closed_port()):
+        for ask in every(closed_port()):
             with pytest.raises(Unavailable):
                 ask()
 
     def test_nobody_is_followed_elsewhere(self) -> None:
         """A redirect could carry the question to another house."""
         with peer(Answer({"posts": []})) as other, peer(Answer(b"", 307, (("Location", f"{other.url}/x"),))) as server:
-            for ask in both(server.url):
+            for ask in every(server.url):
                 with pytest.raises(DomainError):
                     ask()
             assert other.asked == []
@@ -136,12 +138,12 @@ class TestNoAnswers:
     def test_refused_and_unknown_are_told_apart(self) -> None:
         for status, error in ((400, Refused), (403, Refused), (404, NotFound)):
             with peer(Answer({"code": "because", "detail": "Demosson"}, status)) as server:
-                for ask in both(server.url):
+                for ask in every(server.url):
                     with pytest.raises(error) as refused:
                         ask()
                     assert refused.value.code == "because"
                     assert "Demosson" not in f"{refused.value} {refused.value.message}"
-                assert len(server.asked) == 3, "what was declined is not asked again"
+                assert len(server.asked) == 4, "what was declined is not asked again"
 
 
 class TestWrongTypes:
@@ -171,6 +173,27 @@ class TestWrongTypes:
     def test_a_post_of_it(self, member: str, wrong: Any) -> None:
         with peer(Answer({"posts": [POST | {member: wrong}]})) as server, pytest.raises(Unavailable):
             JsonDirectory(server.url).find_posts_by_hsa_id("x")
+
+    @pytest.mark.parametrize("member", ["hsa_id", "name"])
+    def test_an_organisation_without_it(self, member: str) -> None:
+        entry = {name: value for name, value in ORGANISATIONS[0].items() if name != member}
+        with peer(Answer({"organisations": [entry]})) as server, pytest.raises(Unavailable):
+            JsonDirectory(server.url).find_organisations(["x"])
+
+    @pytest.mark.parametrize("wrong", [1, ["x"], {"x": 1}, True, "232100-0131", "2321000131\n"], ids=repr)
+    @pytest.mark.parametrize("member", list(ORGANISATIONS[0]))
+    def test_an_organisation_of_it(self, member: str, wrong: Any) -> None:
+        with peer(Answer({"organisations": [ORGANISATIONS[0] | {member: wrong}]})) as server:
+            if wrong == "232100-0131" and member != "organisation_number":
+                assert JsonDirectory(server.url).find_organisations(["x"])
+            else:
+                with pytest.raises(Unavailable):
+                    JsonDirectory(server.url).find_organisations(["x"])
+
+    def test_many_organisations_are_asked_for_in_parts(self) -> None:
+        with peer(Answer({"organisations": [ORGANISATIONS[0]] * 101})) as server:
+            assert len(JsonDirectory(server.url).find_organisations(["x"] * 150)) == 200, "no more of a part than may be asked"
+            assert len(server.asked) == 2
 
     def test_members_that_we_do_not_know_are_ignored(self) -> None:
         with peer(Answer({"posts": [POST | {"new": 1}], "more": True})) as server:

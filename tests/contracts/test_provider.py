@@ -15,13 +15,14 @@ from referencing import Registry, Resource
 
 from siths_portal.demo.people import write_directory
 from siths_portal.lib.errors import NotFound
-from tests.contracts.cases import DIRECTORY, PEOPLE, REGISTER, Case
+from tests.contracts.cases import DIRECTORY, ORGANISATIONS, PEOPLE, PLACES, REGISTER, Case
 from tests.contracts.peers import Simulator
 from tests.contracts.peers import simulator as running_simulator
 
 SCHEMA = json.loads((settings.BASE_DIR / "docs" / "wire" / "outside.schema.json").read_text())
 REGISTRY = Registry().with_resource(SCHEMA["$id"], Resource.from_contents(SCHEMA))
 POSTS, PERSONS = "/directory/v1/posts/query", "/person-register/v1/persons/query"
+OF_ORGANISATIONS = "/directory/v1/organisations/query"
 
 
 def validator(name: str) -> Draft202012Validator:
@@ -75,6 +76,32 @@ def test_persons(simulator: Simulator, case: Case) -> None:
     assert answer.json()["given_names"] == case.expected.given_names
     if case.expected.is_protected:
         assert "Storgatan" not in answer.text
+
+
+@pytest.mark.parametrize("case", PLACES, ids=[case.name for case in PLACES])
+def test_organisations(simulator: Simulator, case: Case) -> None:
+    validator("OrganisationsQuery").validate(case.body)
+    answer = ask(simulator, OF_ORGANISATIONS, case.body)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
+    validator("OrganisationsReply").validate(answer.json())
+    assert [each["hsa_id"] for each in answer.json()["organisations"]] == [each.hsa_id for each in case.expected]
+
+
+@pytest.mark.parametrize(
+    "body", [{}, [], {"hsa_ids": []}, {"hsa_ids": "x"}, {"hsa_ids": [1]}, {"hsa_ids": ["x"] * 101}, {"hsa_ids": ["x"], "y": 1}]
+)
+def test_another_question_of_organisations(simulator: Simulator, body: Any) -> None:
+    with pytest.raises(ValidationError):
+        validator("OrganisationsQuery").validate(body)
+    is_problem(ask(simulator, OF_ORGANISATIONS, body), 400, "bad-query")
+
+
+def test_organisations_without_their_file(tmp_path: Path) -> None:
+    with running_simulator(tmp_path, PEOPLE) as served:
+        is_problem(ask(served, OF_ORGANISATIONS, PLACES[0].body), 503, "unavailable")
+        assert ask(served, POSTS, DIRECTORY[0].body).status_code == 200
+        (tmp_path / "organisations.json").write_text(json.dumps(ORGANISATIONS))
+        assert ask(served, OF_ORGANISATIONS, PLACES[0].body).status_code == 200
 
 
 @pytest.mark.parametrize("path", [POSTS, PERSONS])

@@ -1,17 +1,19 @@
 """Catalogue and person register in memory, as the ports see them. The wire is tested in `test_adapters.py`."""
 
 import dataclasses
+from collections.abc import Sequence
 
-from issuance.ports import DirectoryPost, PersonKey, RegisterPerson
+from issuance.ports import DirectoryOrganisation, DirectoryPost, PersonKey, RegisterPerson
 from siths_portal.lib.errors import NotFound, Unavailable
 
 
 class Outside:
-    """Both ports. `calls` names each question; `down` makes every one fail."""
+    """Both ports. `calls` names each question; `down` makes every one fail. Of organisations it answers once it knows some."""
 
     def __init__(self) -> None:
         self.posts: dict[str, DirectoryPost] = {}
         self.persons: dict[PersonKey, RegisterPerson] = {}
+        self.organisations: dict[str, DirectoryOrganisation] | None = None
         self.calls: list[str] = []
         self.down = False
 
@@ -23,6 +25,17 @@ class Outside:
     def find_posts_by_person_id(self, person: PersonKey) -> list[DirectoryPost]:
         self._answer("posts")
         return [post for post in self.posts.values() if post.person == person]
+
+    def find_organisations(self, hsa_ids: Sequence[str]) -> list[DirectoryOrganisation]:
+        self._answer("organisations")
+        if self.organisations is None:
+            raise Unavailable("upstream-unreachable", "Ett anslutet system svarar inte.")
+        keys = dict.fromkeys(hsa_id.upper() for hsa_id in hsa_ids)
+        return [self.organisations[key] for key in keys if key in self.organisations]
+
+    def know(self, *organisations: DirectoryOrganisation) -> None:
+        """Organisations in the catalogue, which from then on answers about them."""
+        self.organisations = (self.organisations or {}) | {each.hsa_id.upper(): each for each in organisations}
 
     def read_person(self, person: PersonKey) -> RegisterPerson:
         self._answer("person")

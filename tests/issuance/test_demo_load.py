@@ -62,6 +62,9 @@ def test_loading_twice_is_loading_once(transactional_db: None, capsys: pytest.Ca
     assert Person.objects.filter(synthetic=True).count() == 120
     written = json.loads(loading.directory_file().read_text())
     assert len(written) == 120 + len(newcomers())  # whom the catalogue knows and the portal does not yet
+    known = {each["hsa_id"]: each["organisation_number"] for each in json.loads(loading.organisations_file().read_text())}
+    assert known.items() >= dict(Organisation.objects.values_list("hsa_id", "organisation_number")).items()
+    assert {one.place.hsa_id for one in newcomers()} <= set(known)
     call_command("demo_load", persons=50)
     assert {model: model.objects.count() for model in counted} == counted
     assert json.loads(loading.directory_file().read_text()) == written

@@ -1,5 +1,6 @@
 """Areas and organisations in Chromium at a real portal: axe and both widths, by mouse, by keyboard alone, without script."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,16 +15,25 @@ from tests.e2e.hands import Hands, Keyboard, Mouse
 from tests.e2e.looking import Looker
 from tests.issuance.world import SETUP
 from tests.lib.faces import serving
+from tests.portal_pages.neighbours import directory
 from tests.portal_pages.test_pki_browser import Blind, button, heading, link, refused
 from tests.portal_pages.test_search_browser import desk
 
 NUMBER = "232100-0172"
+IN_THE_CATALOGUE = [
+    {"hsa_id": "TST2321000172-1000", "name": "Region Ost", "organisation_number": "2321000172"},
+    {"hsa_id": "TST2321000172-1004", "name": "Ost Privata Vårdgivare", "organisation_number": None},
+    {"hsa_id": "TST2321000131-1004", "name": "Mitt namn", "organisation_number": None},
+]
 
 
 @pytest.fixture(scope="module")
 def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving("portal", tmp_path_factory.mktemp("portal") / "log") as url:
-        yield url
+    folder = tmp_path_factory.mktemp("portal")
+    with directory(folder) as (address, data):
+        data.with_name("organisations.json").write_text(json.dumps(IN_THE_CATALOGUE))
+        with serving("portal", folder / "log", DIRECTORY_URL=address) as url:
+            yield url
 
 
 def told(page: Page, text: str) -> None:
@@ -66,6 +76,9 @@ def walk(page: Page, portal: str, hands: Hands, see: Any) -> None:
     see.look(page, "new sub-organisation")
     fill(page, hands, "Ost Privat Vård", "TST2321000172-1004")
     hands.choose(page.get_by_label("Den generella, med SITHS eID:s logotyp"))
+    hands.press(button(page, "Skapa och lägg till en till"))
+    refused(page, see, "the catalogue has another name")
+    hands.choose(page.get_by_label("Uppgifterna stämmer. Spara dem fast katalogen säger något annat."))
     hands.press(button(page, "Skapa och lägg till en till"))
     told(page, "Underorganisationen Ost Privat Vård är skapad.")
     expect(page.get_by_label("Organisationsnamn")).to_be_focused()

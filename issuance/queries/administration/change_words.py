@@ -89,6 +89,7 @@ FIELDS: Mapping[str, str] = {
     "closed_at": _("Avslutad"),
     "reason": _("Skäl"),
     "protected_persons": _("Sekretess"),
+    "catalogue": _("Katalogen"),
 }
 """Names of fields and facts. What is not here stands in the log and is not shown."""
 
@@ -109,7 +110,17 @@ _SEEN: Mapping[str, Callable[[Actor], QuerySet[Any]]] = {
     _CUSTOMISATION: customisation_names.named_to,
 }
 
-_CODES: Mapping[str, Mapping[str, str]] = {"kind": articles.KINDS, "orientation": articles.ORIENTATIONS}
+_CATALOGUE: Mapping[str, str] = {
+    "agrees": _("stämmer"),
+    "differs": _("säger något annat, sparades ändå"),
+    "unknown": _("har inte HSA-id, sparades ändå"),
+    "silent": _("svarade inte, okontrollerat"),
+}
+_CODES: Mapping[str, Mapping[str, str]] = {
+    "kind": articles.KINDS,
+    "orientation": articles.ORIENTATIONS,
+    "catalogue": _CATALOGUE,
+}
 
 type Names = Mapping[tuple[str, str], str]
 """The names of rows that events refer to, by kind and id."""

@@ -116,14 +116,16 @@ def create_organisation(
     charged: bool | None = None,
     generic_customisation: bool = False,
     same_articles: bool = False,
+    catalogue: str = "",
 ) -> Organisation:
     """Makes an organisation in an area, or a sub-organisation below `parent_id`, set up as `Making` tells.
 
+    `catalogue` is what the catalogue said of it (`organisation_catalogue.asked`), for the event.
     Raises NotFound, Forbidden, Invalid by field, Conflict if the HSA-id is another organisation's or the area has an issuer.
     """
     data = OrganisationData(name, hsa_id, organisation_number, country, county)
     making = Making(issuing, charged, generic_customisation, same_articles)
-    return make_organisations(actor=actor, wanted=[NewOrganisation(new_id(), area_id, parent_id, data, making)])[0]
+    return make_organisations(actor=actor, wanted=[NewOrganisation(new_id(), area_id, parent_id, data, making, catalogue)])[0]
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,7 @@ class NewOrganisation:
     parent_id: UUID | None
     data: OrganisationData
     making: Making
+    catalogue: str = ""
 
 
 def make_organisations(*, actor: Actor, wanted: Sequence[NewOrganisation]) -> list[Organisation]:
@@ -196,10 +199,19 @@ def _row(new: NewOrganisation, area: IssuingArea, parent: Organisation | None) -
 def _record_created(actor: Actor, made: Iterable[tuple[NewOrganisation, Organisation]]) -> None:
     told = [*OrganisationData.__dataclass_fields__, "area_id", "parent_id", "customisation_id"]
     facts = (
-        (str(row.id), {name: as_fact(getattr(row, name)) for name in told} | {"issuing": new.making.issuing}) for new, row in made
+        (
+            str(row.id),
+            {name: as_fact(getattr(row, name)) for name in told} | {"issuing": new.making.issuing} | _catalogue(new.catalogue),
+        )
+        for new, row in made
     )
     action = "organisation.created"
     Event.record_each(facts, at=clock.now(), actor_ref=actor.ref, action=action, subject_type="organisation")
+
+
+def _catalogue(said: str) -> dict[str, str]:
+    """What the catalogue said, as a fact of the event; none where it was not asked."""
+    return {"catalogue": said} if said else {}
 
 
 def _places(actor: Actor, level: Sequence[NewOrganisation]) -> dict[UUID, tuple[IssuingArea, Organisation | None]]:
@@ -256,11 +268,18 @@ def _generic(parent: Organisation | None) -> CardCustomisation:
 
 @transaction.atomic(durable=True)
 def edit_organisation(
-    *, actor: Actor, organisation_id: UUID, version: int, data: OrganisationData, generic_customisation: bool | None = None
+    *,
+    actor: Actor,
+    organisation_id: UUID,
+    version: int,
+    data: OrganisationData,
+    generic_customisation: bool | None = None,
+    catalogue: str = "",
 ) -> Organisation:
     """Changes an organisation that was read at `version`. A top organisation is the administration's to change.
 
     `generic_customisation` chooses for a sub-organisation without one of its own between everybody's and the one from above.
+    `catalogue` is what the catalogue said of it (`organisation_catalogue.asked`), for the event.
 
     Raises NotFound, Forbidden, Invalid by field, Outdated, also where there is nothing to choose any more since `version`,
     Conflict if the HSA-id is another organisation's, or one of its own stood there at `version` already.
@@ -270,7 +289,7 @@ def edit_organisation(
     if generic_customisation is not None:
         changes["customisation_id"] = _chosen(row, generic=generic_customisation, current=version == row.version)
     with refused_as(*_TAKEN, field="hsa_id"):
-        edit(row, version=version, changes=changes, actor=actor, action="organisation.changed")
+        edit(row, version=version, changes=changes, actor=actor, action="organisation.changed", facts=_catalogue(catalogue))
     return row
 
 

@@ -1,5 +1,6 @@
 """Imports of the set-up: a file is read and kept, its preview looked at, and it is carried out whole or not at all (ADR 0194)."""
 
+import dataclasses
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from django.db.models import QuerySet
 from issuance.authz import Action, Actor, policy
 from issuance.domain.setup_files import Format
 from issuance.models import Event, SetupImport
-from issuance.services import catalogue_reading, role_assignment, uploads
+from issuance.services import catalogue_reading, organisation_catalogue, role_assignment, uploads
 from issuance.services.configuration import NewOrganisation, link_organisations, lock_tree, make_office, make_organisations
 from issuance.services.setup_import import known, planning
 from issuance.services.setup_import.lines import Line, OfficeStep, OrganisationStep, Plan, RoleStep
@@ -54,7 +55,8 @@ def may_set_up(actor: Actor) -> bool:
 def keep(*, actor: Actor, content: bytes) -> SetupImport:
     """Reads a file and keeps its rows for SETUP_IMPORT_HOURS, for the actor alone. Nothing of it is in force.
 
-    Role holders whom the portal does not know are asked for in the catalogue. Raises Forbidden, Invalid at `file` for a file that
+    Role holders whom the portal does not know are asked for in the catalogue, and what it says of new organisations is kept with
+    their rows; of these alone it may be silent. Raises Forbidden, Invalid at `file` for a file that
     cannot be taken or has more to do than is done at once, TooManyRequests, Unavailable, Refused.
     """
     require_setting_up(actor)
@@ -63,9 +65,23 @@ def keep(*, actor: Actor, content: bytes) -> SetupImport:
     unseen = known.unseen_posts(actor, rows)
     if unseen:
         catalogue_reading.read_posts(actor=actor, hsa_ids=unseen[:ASKED_AT_ONCE])
-    _require_short(planning.plan(actor, rows))
+    plan = planning.plan(actor, rows)
+    _require_short(plan)
+    rows = _with_catalogue(plan)
     with transaction.atomic(durable=True):
         return _keep(actor, content, rows)
+
+
+def _with_catalogue(plan: Plan) -> list[Row]:
+    """The plan's rows, those of new organisations with what the catalogue says of them."""
+    steps = {index: line.step.data for index, line in enumerate(plan.lines) if isinstance(line.step, OrganisationStep)}
+    said = dict(zip(steps, organisation_catalogue.answers(list(steps.values())), strict=True))
+    return [
+        dataclasses.replace(line.row, catalogue=said[index].said.value, differences=said[index].differences)
+        if index in said
+        else line.row
+        for index, line in enumerate(plan.lines)
+    ]
 
 
 def _require_short(plan: Plan) -> None:
@@ -106,11 +122,12 @@ def planned(*, actor: Actor, row: SetupImport) -> Plan:
 
 
 @transaction.atomic(durable=True)
-def carry_out(*, actor: Actor, import_id: UUID, sha256: str) -> SetupImport:
+def carry_out(*, actor: Actor, import_id: UUID, sha256: str, despite: bool = False) -> SetupImport:
     """Makes all that the preview with this hash told, or nothing; one that has been carried out stays as it is.
 
-    Each row is made by the service of its page, with that page's rights, rules and events. Raises NotFound, Forbidden, Stale,
-    Invalid if a row is wrong, Conflict that names the row which a rule refuses.
+    Each row is made by the service of its page, with that page's rights, rules and events. `despite` says that what the catalogue
+    has otherwise was read. Raises NotFound, Forbidden, Stale, Invalid if a row is wrong or `despite` is needed, Conflict that
+    names the row which a rule refuses.
     """
     row = own(actor=actor, import_id=import_id, rows=SetupImport.objects.select_for_update())
     if row.done_at is not None:
@@ -123,6 +140,8 @@ def carry_out(*, actor: Actor, import_id: UUID, sha256: str) -> SetupImport:
     if plan.wrong or plan.nothing:
         message = "Rätta raderna i filen och läs in den på nytt." if plan.wrong else "Allt i filen finns redan."
         raise Invalid("rows-wrong" if plan.wrong else "nothing-to-do", message)
+    if plan.doubted and not despite:
+        raise Invalid("catalogue-differs", "Rätta raderna som inte stämmer med katalogen, eller kryssa i rutan och läs in igen.")
     row.made = _make(actor, plan)
     row.rows, row.done_at = [], clock.now()
     row.save(update_fields=["rows", "done_at", "made"])
@@ -180,7 +199,9 @@ def _make_organisations(actor: Actor, order: Sequence[Line]) -> dict[str, UUID]:
     steps = [cast(OrganisationStep, line.step) for line in order]
     ids = {step.key: new_id() for step in steps}
     wanted = [
-        NewOrganisation(ids[step.key], step.area_id, step.parent.among(ids) if step.parent else None, step.data, step.making)
+        NewOrganisation(
+            ids[step.key], step.area_id, step.parent.among(ids) if step.parent else None, step.data, step.making, step.catalogue
+        )
         for step in steps
     ]
     try:

@@ -10,6 +10,7 @@ from uuid import UUID
 from issuance.authz import Role
 from issuance.domain.setup_files import NO, SHAPES, YES, Kind
 from issuance.services.configuration import Making, OfficeData, OrganisationData
+from issuance.services.organisation_catalogue import Said
 from issuance.services.role_assignment import Period
 from issuance.services.setup_import.reading import Row
 from siths_portal.lib.errors import DomainError
@@ -49,13 +50,14 @@ class Ref:
 
 @dataclass(frozen=True)
 class OrganisationStep:
-    """An organisation to be made in an area, or below `parent`."""
+    """An organisation to be made in an area, or below `parent`; `catalogue` is what the catalogue said of it."""
 
     key: str
     area_id: UUID
     parent: Ref | None
     data: OrganisationData
     making: Making
+    catalogue: str
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,11 @@ class Line:
     step: Step | None = None
     bound: tuple[str, ...] = ()
     person_id: UUID | None = None
+
+    @property
+    def doubts(self) -> Mapping[str, str]:
+        """By field what the catalogue has otherwise, of an organisation that would be made."""
+        return self.row.differences if self.outcome is Outcome.MAKE else {}
 
     def refuse(self, field: str, message: str) -> None:
         """Notes that something is wrong at a field."""
@@ -153,6 +160,16 @@ class Plan:
             f"Filen har {grouped(new)} nya rader. Högst {grouped(MAX_NEW)} nya rader läses in åt gången. "
             "Dela upp den i flera filer, med de översta organisationerna i den första."
         )
+
+    @property
+    def doubted(self) -> int:
+        """How many new organisations are otherwise in the catalogue, or not there: who carries out says that he has read it."""
+        return self.number(lambda line: bool(line.doubts))
+
+    @property
+    def unchecked(self) -> int:
+        """How many new organisations the catalogue gave no answer about."""
+        return self.number(lambda line: isinstance(line.step, OrganisationStep) and line.step.catalogue == Said.SILENT)
 
     @property
     def gives_roles(self) -> bool:

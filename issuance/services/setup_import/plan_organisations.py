@@ -135,7 +135,8 @@ def _new(line: Line, known: Known) -> None:
         None, data.name, above.area_id, above.area_name, above.scope_path, above.length + _SEGMENT, above.rights
     )
     ref, making = Ref(parent, above.pk) if parent else None, Making(issuing, charged, generic)
-    line.outcome, line.step = Outcome.MAKE, OrganisationStep(key, above.area_id, ref, data, making)
+    line.outcome = Outcome.MAKE
+    line.step = OrganisationStep(key, above.area_id, ref, data, making, line.row.catalogue)
     line.told = f"Ny organisation under {above.name}" if parent else f"Ny organisation i {above.area_name}"
     line.bound = (str(above.pk or parent),)
 

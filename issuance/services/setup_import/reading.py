@@ -15,13 +15,18 @@ FIELD = "file"
 
 @dataclass(frozen=True)
 class Row:
-    """A row: its table and where it stands, its values by field, and by field what is wrong with a cell as such."""
+    """A row: its table and where it stands, its values by field, and by field what is wrong with a cell as such.
+
+    Of a new organisation also what the catalogue said when the file was sent, and by field what differs from it.
+    """
 
     kind: Kind
     sheet: str
     number: int
     values: Mapping[str, str]
     odd: Mapping[str, str] = field(default_factory=dict)
+    catalogue: str = ""
+    differences: Mapping[str, str] = field(default_factory=dict)
 
     def get(self, field: str) -> str:
         """A field's text; empty where there is none."""
@@ -36,12 +41,15 @@ class Row:
             "number": self.number,
             "values": dict(self.values),
             "odd": dict(self.odd),
+            "catalogue": self.catalogue,
+            "differences": dict(self.differences),
         }
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> "Row":
         """The row that `plain` told."""
-        return cls(Kind(plain["kind"]), plain["sheet"], plain["number"], plain["values"], plain["odd"])
+        said = plain.get("catalogue", ""), plain.get("differences", {})
+        return cls(Kind(plain["kind"]), plain["sheet"], plain["number"], plain["values"], plain["odd"], *said)
 
 
 def rows_of(content: bytes) -> list[Row]:

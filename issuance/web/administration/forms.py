@@ -9,8 +9,9 @@ from django.utils.translation import gettext_lazy as _
 from issuance.domain.counties import COUNTIES
 from issuance.queries.administration.change_words import organisation_number
 from issuance.services.configuration import OrganisationData
+from issuance.services.organisation_catalogue import Differs
 from issuance.web.administration.editing import EditForm
-from siths_portal.lib.errors import Invalid
+from siths_portal.lib.errors import DomainError, Invalid
 from siths_portal.lib.forms import Form
 
 _LONG = {"max_length": _("Skriv högst %(limit_value)d tecken.")}
@@ -137,6 +138,12 @@ class OrganisationForm(EditForm):
         except Invalid as error:
             self.take_beside(error)
         return self.cleaned_data
+
+    def take(self, error: DomainError) -> None:
+        """Tells of what the catalogue has otherwise also how it is saved all the same."""
+        super().take(error)
+        if isinstance(error, Differs):
+            self.add_error(None, error.message)
 
     @staticmethod
     def data_of(given: Mapping[str, Any]) -> OrganisationData:

@@ -1,7 +1,8 @@
 """Importera från fil: a file is sent, what would come of each row is looked at, and it is carried out whole or not at all."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from issuance.queries.administration import areas, paging
 from issuance.services import disclosures, setup_import
 from issuance.services.setup_import import Line, Outcome, Plan, Stale
 from issuance.web.administration.around import Crumb, actor_of, cursor, first_url, next_url, page, row
+from issuance.web.administration.catalogue import DESPITE
 from issuance.web.administration.role_frame import recent_login
 from siths_portal.lib import tables
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, Refused, TooManyRequests, Unavailable
@@ -35,11 +37,12 @@ _WORDS = {
     Outcome.SAME: gettext_lazy("Finns redan"),
     Outcome.WRONG: gettext_lazy("Fel"),
 }
-SHOWN = {
-    "fel": (gettext_lazy("Fel"), frozenset({Outcome.WRONG})),
-    "nytt": (gettext_lazy("Nytt"), frozenset({Outcome.MAKE, Outcome.CONNECT})),
-    "finns": (gettext_lazy("Finns redan"), frozenset({Outcome.SAME})),
-    "alla": (gettext_lazy("Alla rader"), frozenset(Outcome)),
+SHOWN: dict[str, tuple[Any, Callable[[Line], bool]]] = {
+    "fel": (gettext_lazy("Fel"), lambda line: line.outcome is Outcome.WRONG),
+    "katalog": (gettext_lazy("Stämmer inte med katalogen"), lambda line: bool(line.doubts)),
+    "nytt": (gettext_lazy("Nytt"), lambda line: line.outcome in (Outcome.MAKE, Outcome.CONNECT)),
+    "finns": (gettext_lazy("Finns redan"), lambda line: line.outcome is Outcome.SAME),
+    "alla": (gettext_lazy("Alla rader"), lambda line: True),
 }
 """Which rows a preview shows, as addresses call it."""
 
@@ -72,6 +75,7 @@ class Shown:
     state: str
     told: str
     wrong: tuple[tuple[str, str], ...]
+    doubts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -145,7 +149,8 @@ def setup_import_preview(request: HttpRequest, import_id: UUID) -> HttpResponse:
     if plan.gives_roles and (step_up := recent_login(request)):
         return step_up
     try:
-        setup_import.carry_out(actor=actor, import_id=import_id, sha256=request.POST.get("plan", ""))
+        read = DESPITE in request.POST
+        setup_import.carry_out(actor=actor, import_id=import_id, sha256=request.POST.get("plan", ""), despite=read)
     except (Stale, Conflict, Invalid, Forbidden) as error:
         now = setup_import.planned(actor=actor, row=kept)
         return _preview(request, actor, kept, now, refusal=error.message, status=error.http_status)
@@ -156,10 +161,10 @@ def setup_import_preview(request: HttpRequest, import_id: UUID) -> HttpResponse:
 def _preview(
     request: HttpRequest, actor: Actor, kept: SetupImport, plan: Plan, *, refusal: str = "", status: int = 200
 ) -> HttpResponse:
-    usual = "fel" if plan.wrong else "alla"
+    usual = "fel" if plan.wrong else "katalog" if plan.doubted else "alla"
     chosen = request.GET.get("visa", usual)
     chosen = chosen if chosen in SHOWN else usual
-    found = [line for line in plan.lines if line.outcome in SHOWN[chosen][1]]
+    found = [line for line in plan.lines if SHOWN[chosen][1](line)]
     begin = _position(request, len(found))
     shown = found[begin : begin + PAGE]
     people = [line.person_id for line in shown if line.person_id and line.outcome is Outcome.MAKE]
@@ -169,7 +174,11 @@ def _preview(
         "plan": plan,
         "refusal": refusal,
         "counts": _counts(plan.counts),
-        "choices": [(f"?visa={key}", text, key == chosen, _many(plan, outcomes)) for key, (text, outcomes) in SHOWN.items()],
+        "choices": [
+            (f"?visa={key}", text, key == chosen, plan.number(shows))
+            for key, (text, shows) in SHOWN.items()
+            if key != "katalog" or plan.doubted
+        ],
         "rows": list(_rows(shown)),
         "next_url": f"?{urlencode({'visa': chosen, 'fran': begin + PAGE})}" if begin + PAGE < len(found) else "",
         "first_url": f"?{urlencode({'visa': chosen})}" if begin else "",
@@ -188,10 +197,6 @@ def _position(request: HttpRequest, count: int) -> int:
     text = request.GET.get("fran", "")
     place = int(text) if text.isdecimal() and text.isascii() and len(text) < 6 else 0
     return place if place < count else 0
-
-
-def _many(plan: Plan, outcomes: frozenset[Outcome]) -> int:
-    return sum(plan.count(outcome) for outcome in outcomes)
 
 
 def _counts(counts: Mapping[str, int]) -> list[dict[str, object]]:
@@ -218,6 +223,7 @@ def _rows(lines: Sequence[Line]) -> Iterator[Shown]:
             state=str(_WORDS[line.outcome]),
             told=line.told if line.outcome in (Outcome.MAKE, Outcome.CONNECT) else "",
             wrong=wrong,
+            doubts=tuple(line.doubts.values()),
         )
 
 

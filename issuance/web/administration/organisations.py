@@ -29,6 +29,7 @@ from issuance.web.administration.around import (
     next_url,
     row,
 )
+from issuance.web.administration.catalogue import Asking
 from issuance.web.administration.editing import another_asked, answered, at_first_field, initial
 from issuance.web.administration.ending import ended_context
 from issuance.web.administration.forms import FeeForm, OrganisationForm
@@ -143,6 +144,7 @@ def organisation_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
     demand(Action.CREATE_ORGANISATION in head.rights)
     has_issuer = areas.area_facts(actor=actor, area_id=area_id).issuing_organisation_id is not None
     asked = frozenset({"charged"} if has_issuer else {"charged", "issuing"})
+    catalogue = Asking(request)
     form, made, status = answered(
         request,
         partial(OrganisationForm, asked=asked),
@@ -151,6 +153,7 @@ def organisation_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
             area_id=area_id,
             issuing=given.get("issuing", False),
             charged=given["charged"] == "yes",
+            catalogue=catalogue.said(OrganisationForm.data_of(given)),
             **vars(OrganisationForm.data_of(given)),
         ),
         first=lambda: {"country": "SE", "issuing": True, **_like_the_one_before(request, actor)},
@@ -159,7 +162,7 @@ def organisation_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
         created.tell(request, _("Organisationen {name} är skapad."), made, reverse("organisation", args=[made.id]))
         return _onward(request, made, again=reverse("organisation_new", args=[area_id]), back=reverse("area", args=[area_id]))
     context = {
-        **_form_context(request, form),
+        **_form_context(request, form, catalogue),
         "cancel_url": reverse("area", args=[area_id]),
         "lead": _("Ska den ligga under en annan organisation skapar du den på den organisationens sida, som underorganisation."),
     }
@@ -187,13 +190,14 @@ def _onward(request: HttpRequest, made: Organisation, *, again: str, back: str) 
     return redirect(f"{again}?{_BEFORE}={made.id}" if another_asked(request) else back)
 
 
-def _form_context(request: HttpRequest, form: OrganisationForm) -> dict[str, Any]:
+def _form_context(request: HttpRequest, form: OrganisationForm, catalogue: Asking) -> dict[str, Any]:
     """How the form of a new organisation is drawn."""
     following = _BEFORE in request.GET
     return {
         "form": at_first_field(form) if following else form,
         "submit": _("Skapa"),
         "another": True,
+        "catalogue": catalogue.to_read,
         "cancel": _("Klar") if following else "",
     }
 
@@ -210,6 +214,7 @@ def sub_organisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRes
         asked |= {"same_articles"}
     like_parent = {"country": above.country, "county": above.county, "customisation": "above", "same_articles": True}
     number = organisation_number(above.organisation_number)
+    catalogue = Asking(request)
     form, made, status = answered(
         request,
         partial(OrganisationForm, asked=asked, above=head.name),
@@ -219,6 +224,7 @@ def sub_organisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRes
             parent_id=organisation_id,
             generic_customisation=given.get("customisation") == "generic",
             same_articles=given.get("same_articles", False),
+            catalogue=catalogue.said(OrganisationForm.data_of(given)),
             **vars(OrganisationForm.data_of(given)),
         ),
         first=lambda: {**like_parent, "organisation_number": number, **_like_the_one_before(request, actor)},
@@ -228,7 +234,7 @@ def sub_organisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRes
         again, back = (reverse(name, args=[organisation_id]) for name in ("sub_organisation_new", "organisation"))
         return _onward(request, made, again=again, back=back)
     context = {
-        **_form_context(request, form),
+        **_form_context(request, form, catalogue),
         "cancel_url": reverse("organisation", args=[organisation_id]),
         "lead": _(
             "Med en underorganisation kan en handläggares behörighet begränsas till en del av användarna, eller kort få en annan "
@@ -248,6 +254,7 @@ def organisation_edit(request: HttpRequest, organisation_id: UUID) -> HttpRespon
     found = organisations.organisation_facts(actor=actor, organisation_id=organisation_id)
     chooses = head.is_sub_organisation and not found.customisation.own
     asked = frozenset({"customisation"} if chooses and organisations.generic_exists() else ())
+    catalogue = Asking(request)
     form, made, status = answered(
         request,
         partial(OrganisationForm, asked=asked),
@@ -257,6 +264,7 @@ def organisation_edit(request: HttpRequest, organisation_id: UUID) -> HttpRespon
             version=given["version"],
             data=OrganisationForm.data_of(given),
             generic_customisation=_GENERIC.get(request.POST.get("customisation", "")),
+            catalogue=catalogue.said(OrganisationForm.data_of(given), before=found),
         ),
         first=lambda: initial(OrganisationForm, found),
     )
@@ -265,7 +273,8 @@ def organisation_edit(request: HttpRequest, organisation_id: UUID) -> HttpRespon
     if made is not None:
         messages.success(request, _("Organisationen är sparad."))
         return redirect("organisation", organisation_id)
-    context = {"form": form, "submit": _("Spara"), "cancel_url": reverse("organisation", args=[organisation_id])}
+    cancel_url = reverse("organisation", args=[organisation_id])
+    context = {"form": form, "submit": _("Spara"), "cancel_url": cancel_url, "catalogue": catalogue.to_read}
     step = _("Redigera uppgifter")
     return organisation_page(request, _FORM, head, context, here="organisation", step=step, status=status)
 

@@ -11,9 +11,9 @@ from siths_portal.simulators.directory import Server
 
 
 class Command(BaseCommand):
-    """Serves `--data` on `--bind` until it is told to stop."""
+    """Serves `--data`, and `organisations.json` beside it, on `--bind` until it is told to stop."""
 
-    help = "Serves the catalogue of posts and the person register from a JSON file, as the outside would."
+    help = "Serves the catalogue of posts and the person register from JSON files, as the outside would."
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
