@@ -9,7 +9,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connection
-from django.db.models import BooleanField, Case, Exists, F, OuterRef, Q, QuerySet, When
+from django.db.models import BooleanField, Case, Exists, F, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce, JSONObject
 
 from issuance.authz import Actor, Grant, Role, user
@@ -53,6 +53,7 @@ _STAND_IN = _Asked(UUID(int=1), "user:stand-in", dt.datetime(1, 1, 1, tzinfo=dt.
 
 _COLUMNS = (
     "role", "area__scope_path", "organisation__scope_path", "protected_persons", "valid_from", "extended_persons", "held",
+    "first_issuing",
 )  # fmt: skip
 
 
@@ -66,6 +67,7 @@ class _Row(NamedTuple):
     valid_from: dt.datetime
     extended_persons: list[UUID]
     held: list[dict[str, str | None]]
+    first_issuing: dt.datetime | None
 
 
 class _Statement:
@@ -76,7 +78,8 @@ class _Statement:
         opened = ExtendedReach.objects.filter(owner_ref=one.owner_ref, until__gt=one.now).values("person_id")
         grants = with_post(in_force(RoleGrant.objects.filter(person_id=one.person_id), now=one.now), today=one.today)
         rows = (
-            grants.annotate(extended_persons=ArraySubquery(opened), held=newest_qualifications("person"))
+            with_first_issuing(grants)
+            .annotate(extended_persons=ArraySubquery(opened), held=newest_qualifications("person"))
             .order_by("id")
             .values_list(*_COLUMNS)
         )
@@ -119,7 +122,8 @@ def valid_posts(*, today: dt.date | None = None) -> QuerySet[Post]:
 def awake_by_person(person_ids: Sequence[UUID]) -> dict[UUID, list[RoleGrant]]:
     """By person the roles that hold now or will, the oldest first; who has none is left out. One query."""
     found: dict[UUID, list[RoleGrant]] = {}
-    for grant in with_post(current(RoleGrant.objects.filter(person__in=person_ids))).order_by("valid_from"):
+    grants = with_first_issuing(with_post(current(RoleGrant.objects.filter(person__in=person_ids))))
+    for grant in grants.order_by("valid_from"):
         found.setdefault(grant.person_id, []).append(grant)
     return found
 
@@ -132,6 +136,17 @@ def with_post(grants: QuerySet[RoleGrant], *, today: dt.date | None = None) -> Q
 def without_post(grants: QuerySet[RoleGrant]) -> QuerySet[RoleGrant]:
     """Those that `with_post` leaves out."""
     return with_area(grants).filter(~_posted(None))
+
+
+def have_issued() -> QuerySet[RoleGrant]:
+    """Roles that issue and that began or will, also those that have ended since: one taken away before its first day is none."""
+    return RoleGrant.objects.filter(Q(valid_to=None) | Q(valid_to__gt=F("valid_from")), role__in=_QUALIFIED)
+
+
+def with_first_issuing(grants: QuerySet[RoleGrant]) -> QuerySet[RoleGrant]:
+    """Those with `first_issuing`, when the first role of their holder that issues began, wherever it was and if it has ended."""
+    first = have_issued().filter(person=OuterRef("person")).order_by("valid_from").values("valid_from")[:1]
+    return grants.annotate(first_issuing=Subquery(first))
 
 
 def with_area(grants: QuerySet[RoleGrant]) -> QuerySet[RoleGrant]:
@@ -171,7 +186,7 @@ def limits() -> Limits:
 
 
 class HeldRole(Protocol):
-    """A role and since when."""
+    """A role and since when, with what `with_first_issuing` adds."""
 
     @property
     def role(self) -> str:
@@ -181,17 +196,39 @@ class HeldRole(Protocol):
     def valid_from(self) -> dt.datetime:
         """Its beginning."""
 
+    @property
+    def first_issuing(self) -> dt.datetime | None:
+        """When the first role of its holder that issues began."""
 
-def issuing_since(grants: Sequence[HeldRole]) -> dt.date | None:
-    """The first day of the oldest of one person's roles that need qualifications; None if none of them does."""
-    starts = [row.valid_from for row in grants if Role(row.role) in QUALIFIED_ROLES]
-    return min(starts).astimezone(clock.STOCKHOLM).date() if starts else None
+
+class Issuing(NamedTuple):
+    """A person's days with roles that issue: the first of `begins` among those asked about, and `since`, the first ever.
+
+    Days of grace count from `since`: who has had them has had them, whatever ends and is given anew (ADR 0246).
+    """
+
+    since: dt.date
+    begins: dt.date
+
+
+def issuing(grants: Sequence[HeldRole]) -> Issuing | None:
+    """Since when one person with these roles issues; None if none of them needs qualifications."""
+    rows = [row for row in grants if Role(row.role) in QUALIFIED_ROLES]
+    if not rows:
+        return None
+    begins = min(row.valid_from for row in rows)
+    since = min(begins, *(row.first_issuing for row in rows if row.first_issuing is not None))
+    return Issuing(_day(since), _day(begins))
+
+
+def _day(moment: dt.datetime) -> dt.date:
+    return moment.astimezone(clock.STOCKHOLM).date()
 
 
 def issues_until(grants: Sequence[HeldRole], held: Sequence[Held]) -> dt.date | None:
     """The last day on which a person with these roles in force may issue by what he holds; None without an end."""
-    since = issuing_since(grants)
-    return None if since is None else qualifications.last_day(held, role_since=since, limits=limits())
+    found = issuing(grants)
+    return None if found is None else qualifications.last_day(held, role_since=found.since, limits=limits())
 
 
 def _grant(row: _Row, *, blocked: bool) -> Grant:
@@ -205,6 +242,7 @@ class _Held(NamedTuple):
     path: str | None
     asked: bool
     held: list[dict[str, str | None]]
+    first_issuing: dt.datetime | None
 
 
 def issuing_in(where: Q) -> set[str]:
@@ -217,9 +255,10 @@ def issuing_in(where: Q) -> set[str]:
     holders = in_force(RoleGrant.objects.filter(where)).values("person")
     rows = with_post(in_force(RoleGrant.objects.filter(person__in=holders, role__in=_QUALIFIED)), today=today)
     asked = Case(When(where, then=True), default=False, output_field=BooleanField())
-    rows = rows.annotate(asked=asked, held=newest_qualifications("person"))
+    rows = with_first_issuing(rows).annotate(asked=asked, held=newest_qualifications("person"))
     people: dict[UUID, list[_Held]] = {}
-    for person_id, *values in rows.values_list("person_id", "role", "valid_from", "organisation__scope_path", "asked", "held"):
+    read = ("person_id", "role", "valid_from", "organisation__scope_path", "asked", "held", "first_issuing")
+    for person_id, *values in rows.values_list(*read):
         people.setdefault(person_id, []).append(_Held(*values))
     found: set[str] = set()
     for grants in people.values():

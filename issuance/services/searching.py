@@ -118,7 +118,7 @@ def again(*, actor: Actor, search: Search) -> Search:
 
 def _cap(*, extended: bool) -> int:
     """How many persons a search shows at most; of more it shows none."""
-    return settings.SEARCH_EXTENDED_MAX_HITS if extended else settings.SEARCH_MAX_HITS
+    return int(settings.SEARCH_EXTENDED_MAX_HITS if extended else settings.SEARCH_MAX_HITS)
 
 
 def _shown(row: Search, found: Sequence[Person]) -> list[UUID]:

@@ -3,17 +3,19 @@
 import datetime as dt
 from collections.abc import Iterator
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
+from django.db.models import Q
 
-from issuance.authz import Action, Actor, Role, policy
+from issuance.authz import Action, Actor, Grant, Role, policy, user
 from issuance.authz.roles import ALLOWED, ISSUING, QUALIFIED_ROLES
 from issuance.domain import qualifications as rules
+from issuance.domain.ids import PersonId, PersonIdKind
 from issuance.domain.qualifications import Held, Limits, QualificationKind, Standing
-from issuance.models import CardOrder, Carrier, Event, Post, Qualification, RoleGrant
-from issuance.services import qualifications
-from issuance.services.actors import actor_of_person
+from issuance.models import CardOrder, Carrier, Event, Person, Post, Qualification, RoleGrant
+from issuance.services import qualifications, role_assignment
+from issuance.services.actors import actor_of_person, issuing_in
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
 from tests.issuance.test_activation import run_at_once
@@ -67,6 +69,10 @@ class TestTheRule:
     def test_every_role_that_issues_needs_them(self) -> None:
         assert {role for role in Role if ALLOWED[role] & ISSUING} <= QUALIFIED_ROLES
         assert not QUALIFIED_ROLES & {Role.READER, Role.REVOKER, Role.GLOBAL_READER, Role.GLOBAL_REVOKER}
+
+
+def number_of(person: Person) -> PersonId:
+    return PersonId(PersonIdKind.PERSONNUMMER, person.identifiers.get().value)
 
 
 def qualify(person_id: UUID, *, on: dt.date | None = None) -> None:
@@ -150,6 +156,55 @@ class TestOverdue:
         actor = actor_of_person(clerk.person_id)
         assert policy.may(actor, Action.VIEW, post)
         assert not policy.may(actor, Action.ORDER_ORDINARY_CARD, post)
+
+    @pytest.mark.parametrize("role", [Role.ID_ADMINISTRATOR, Role.DEPUTY_ISSUER])
+    @pytest.mark.parametrize("where", ["region", "city", "stranger"])
+    def test_a_role_given_anew_gives_no_new_grace(self, world: Any, role: Role, where: str) -> None:
+        """Ended and given again, as this role or another, here or elsewhere: whose days are spent has none (ADR 0246)."""
+        clerk, place, today = world.officer(), getattr(world, where), clock.today()
+        post = world.post(place)
+        world.post(place, person_id=number_of(Person.objects.get(pk=clerk.person_id)))
+        held = RoleGrant.objects.get(person_id=clerk.person_id)
+        with clock.moved_to(clock.start_of_day(today + dt.timedelta(days=29))):
+            role_assignment.end_role(actor=self.above(world, world.region), grant_id=held.pk)
+            new = role_assignment.assign_role(
+                actor=self.above(world, place), person_id=clerk.person_id, role=role, organisation_id=place.id
+            )
+            assert policy.may(actor_of_person(clerk.person_id), Action.ORDER_ORDINARY_CARD, post)
+        with clock.moved_to(clock.start_of_day(today + dt.timedelta(days=31))):
+            actor = actor_of_person(clerk.person_id)
+            assert policy.may(actor, Action.VIEW, post)
+            assert not policy.may(actor, Action.ORDER_ORDINARY_CARD, post)
+            assert place.scope_path not in issuing_in(Q(pk=new.pk))
+            qualify(clerk.person_id)
+            assert policy.may(actor_of_person(clerk.person_id), Action.ORDER_ORDINARY_CARD, post)
+            assert place.scope_path in issuing_in(Q(pk=new.pk))
+
+    @staticmethod
+    def above(world: Any, place: Any) -> Actor:
+        """The responsible issuer of the place's area."""
+        return user(uuid4(), (Grant(Role.RESPONSIBLE_ISSUER, place.area.scope_path, protected_persons=True),))
+
+    def test_a_role_that_never_began_spends_no_grace(self, world: Any) -> None:
+        post, person, today = world.post(), world.post().person, clock.today()
+        first = today + dt.timedelta(days=5)
+        issuer = world.officer(role=Role.RESPONSIBLE_ISSUER)
+        wanted = {"actor": issuer, "person_id": person.id, "role": Role.ID_ADMINISTRATOR, "organisation_id": world.region.id}
+        early = role_assignment.assign_role(**wanted, period=role_assignment.Period(first))
+        role_assignment.end_role(actor=issuer, grant_id=early.pk)
+        with clock.moved_to(clock.start_of_day(today + dt.timedelta(days=60))):
+            role_assignment.assign_role(**wanted)
+            assert policy.may(actor_of_person(person.id), Action.ORDER_ORDINARY_CARD, post)
+
+    def test_a_reader_who_begins_to_issue_has_his_grace(self, world: Any, request: Any) -> None:
+        post, reader = world.post(), world.officer(role=Role.READER)
+        request.getfixturevalue("later")
+        assert reader.person_id is not None
+        role_assignment.assign_role(
+            actor=self.above(world, world.region), person_id=reader.person_id, role=Role.ID_ADMINISTRATOR,
+            organisation_id=world.region.id,
+        )  # fmt: skip
+        assert policy.may(actor_of_person(reader.person_id), Action.ORDER_ORDINARY_CARD, post)
 
     def test_readers_need_neither(self, world: Any, request: Any) -> None:
         reader = world.officer(role=Role.READER)

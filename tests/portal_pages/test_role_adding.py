@@ -271,8 +271,8 @@ class TestOneAfterTheOther:
     def test_what_the_role_needs_is_said_before_and_after(self, world: Any, address: str) -> None:
         client = client_of(world.officer(role=Role.RESPONSIBLE_ISSUER))
         before = text_of(client.get(address))
-        assert "Roller som beställer eller aktiverar kort kräver personkontroll och utbildning. Utan dem går det" in before
-        assert "utfärda i 30 dagar. Saknas de visas en länk" in before
+        assert "Roller som beställer eller aktiverar kort kräver personkontroll och utbildning. Utan dem kan" in before
+        assert "den som är ny utfärda i 30 dagar. Saknas de, eller har de gått ut, visas en länk" in before
         person = world.post().person
         lacking = add(world, client, address, "id_administrator", number_of(person))
         assert "Personkontroll och utbildning saknas. Registrera utbildning" in text_of(lacking)

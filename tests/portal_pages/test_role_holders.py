@@ -63,6 +63,24 @@ class TestQualifications:
         assert [one.person_id for one in holders_to_train.to_train(actor=issuer).rows] == [person.id]
         assert role_holders.holders(actor=issuer, choice=Choice(Shown.BLOCKED)).rows == ()
 
+    def test_a_role_given_anew_to_one_whose_grace_is_spent_is_stopped_from_the_first_day(self, world: Any) -> None:
+        """And whoever gives it is told at once, whether it holds now or begins later (ADR 0246)."""
+        person, issuer, now = world.post(surname="Åter").person, issuer_of(world), clock.now()
+        RoleGrant.objects.create(
+            person=person, role="id_administrator", organisation=world.city, valid_from=now - 900 * DAY, valid_to=now - 400 * DAY
+        )
+        for kind in QualificationKind:
+            qualifications.record(actor=SETUP, person_id=person.id, kind=kind, passed_on=clock.today() - 800 * DAY)
+        client, begins = client_of(issuer), clock.today() + 5 * DAY
+        where = reverse("person_role_add", args=[person.id])
+        sent = {"role": "id_administrator", "valid_from": f"{begins}", "plats": str(world.region.id)}
+        told = text_of(client.post(f"{where}?roll=id_administrator", sent, follow=True))
+        assert "Utbildning har gått ut. Registrera utbildning" in told
+        assert f"Får inte utfärda Rollen börjar {begins}. Personen får inte beställa eller aktivera förrän" in told
+        (row,) = role_holders.holders(actor=issuer, choice=Choice(Shown.BLOCKED)).rows
+        assert (row.person_id, row.standing and row.standing.code) == (person.id, "blocked")
+        assert [one.person_id for one in holders_to_train.to_train(actor=issuer).rows] == [person.id]
+
     def test_what_is_wrong_is_told(self, world: Any) -> None:
         person = world.post().person
         client, address = client_of(issuer_of(world)), reverse("qualification_add", args=[person.id])

@@ -82,7 +82,7 @@ def _rows(actor: Actor, people: Sequence[Person]) -> tuple[HolderToTrain, ...]:
                 name=f"{person.surname}, {person.given_name_in_use}",
                 roles=tuple(told.get(person.pk, ())),
                 lines=qualifications.lines(held),
-                standing=qualifications.standing(held, actors.issuing_since(awake.get(person.pk, []))),
+                standing=qualifications.standing(held, awake.get(person.pk, [])),
             )
         )
     return tuple(rows)

@@ -88,7 +88,7 @@ def of_person(*, actor: Actor, person_id: UUID) -> QualificationsView:
     """The records of a person whom the actor may see for assigning roles."""
     rows = list(Qualification.objects.filter(person=person_id).order_by("-passed_on", "-recorded_at"))
     held = _newest(rows)
-    grants = list(actors.with_post(actors.current(RoleGrant.objects.filter(person=person_id))))
+    grants = actors.awake_by_person([person_id]).get(person_id, [])
     who = officers.names(actor, {row.recorded_by_ref for row in rows})
     newest = {(one.kind, one.passed_on) for one in held}
     records = tuple(
@@ -104,7 +104,7 @@ def of_person(*, actor: Actor, person_id: UUID) -> QualificationsView:
         )
         for row in rows
     )
-    found = standing(held, actors.issuing_since(grants))
+    found = standing(held, grants)
     return QualificationsView(lines(held), found, records, service.may_record(actor, person_id))
 
 
@@ -131,18 +131,19 @@ def lines(held: Sequence[Held]) -> tuple[KindLine, ...]:
     )
 
 
-def standing(held: Sequence[Held], since: dt.date | None) -> StandingView | None:
-    """How somebody stands whose first issuing role began on `since` or will; None where no role issues."""
-    if since is None:
+def standing(held: Sequence[Held], grants: Sequence[RoleGrant]) -> StandingView | None:
+    """How somebody stands with these roles, which hold or will (`actors.awake_by_person`); None where none of them issues."""
+    found = actors.issuing(grants)  # type: ignore[arg-type]
+    if found is None:
         return None
     limits = actors.limits()
-    code = rules.standing(held, role_since=since, today=clock.today(), limits=limits)
+    code = rules.standing(held, role_since=found.since, today=clock.today(), limits=limits)
     kind, text = STANDING[code]
     missing = len({one.kind for one in held}) < len(QualificationKind)
     if missing and code is Standing.DUE:
         text = _NEVER_HAD
-    last_day = rules.last_day(held, role_since=since, limits=limits)
-    begins = since if since > clock.today() else None
+    last_day = rules.last_day(held, role_since=found.since, limits=limits)
+    begins = found.begins if found.begins > clock.today() else None
     return StandingView(kind, gettext(text), code.value, last_day, limits.grace_days, missing, begins)
 
 
@@ -161,7 +162,20 @@ def _due(kind: QualificationKind) -> Coalesce:
     return Coalesce(newest, Value(_MISSING), output_field=DateField())
 
 
-def missing_of(person_id: UUID) -> tuple[str, ...]:
-    """The kinds that a person has no record of, in words."""
-    held = set(Qualification.objects.filter(person=person_id, withdrawn_at=None).values_list("kind", flat=True))
-    return tuple(gettext(rules.SWEDISH[kind]) for kind in QualificationKind if kind.value not in held)
+@dataclass(frozen=True)
+class Lacks:
+    """The kinds that a person has no record of, and those whose newest record is over, in words."""
+
+    missing: tuple[str, ...]
+    over: tuple[str, ...]
+
+
+def lacks(person_id: UUID) -> Lacks:
+    """What a person lacks today to issue without days of grace. One query."""
+    held = _newest(list(Qualification.objects.filter(person=person_id, withdrawn_at=None).order_by("-passed_on", "-recorded_at")))
+    kinds = {one.kind for one in held}
+    over = {one.kind for one in held if one.due_on is not None and one.due_on < clock.today()}
+    return Lacks(
+        missing=tuple(gettext(rules.SWEDISH[kind]) for kind in QualificationKind if kind not in kinds),
+        over=tuple(gettext(rules.SWEDISH[kind]) for kind in QualificationKind if kind in over),
+    )

@@ -144,7 +144,7 @@ def holders(
                 name=f"{row.surname}, {row.given_name_in_use}",
                 roles=tuple(told.get(row.pk, ())),
                 lines=qualifications.lines(held),
-                standing=qualifications.standing(held, actors.issuing_since(awake.get(row.pk, []))),
+                standing=qualifications.standing(held, awake.get(row.pk, [])),
                 rests=row.pk in resting,
                 to_end=tuple(to_end.get(row.pk, ())),
                 last_log_in=log_ins.get(subject_ref(row.pk)),
@@ -238,7 +238,8 @@ def _shown(actor: Actor, people: QuerySet[Person], choice: Choice) -> QuerySet[P
         found = people.filter(Exists(issuing), first_due__lte=soon).values("pk").union(people.filter(pk__in=resting).values("pk"))
         return Person.objects.filter(pk__in=found)
     cutoff = today - dt.timedelta(days=limits.grace_days)
-    return people.filter(Exists(issuing.filter(valid_from__lt=clock.start_of_day(cutoff))), first_due__lt=cutoff)
+    spent = actors.have_issued().filter(person=OuterRef("pk"), valid_from__lt=clock.start_of_day(cutoff))
+    return people.filter(Exists(issuing), Exists(spent), first_due__lt=cutoff)
 
 
 def _passed(kind: QualificationKind) -> Coalesce:

@@ -124,7 +124,9 @@ def _of_holders(actor: Actor, head: AreaHead) -> Iterator[NextStep]:
             "{n} rollinnehavare saknar utbildning eller personkontroll",
             count,
         )
-        why = _("Den som utfärdar behöver giltig utbildning och personkontroll. Utan dem går det att utfärda i {days} dagar.")
+        why = _(
+            "Den som utfärdar behöver giltig utbildning och personkontroll. Utan dem kan den som är ny utfärda i {days} dagar."
+        )
         yield NextStep(text.format(n=count), training_url(head), why.format(days=limits().grace_days))
 
 

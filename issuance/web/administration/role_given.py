@@ -63,13 +63,14 @@ def _places(grants: Sequence[RoleGrant]) -> str:
 
 
 def _missing(request: HttpRequest, grants: Sequence[RoleGrant]) -> str | SafeString:
-    """What the person lacks if the role issues, and the way to register it for those who may."""
+    """What the person lacks if the role issues, or has had and is over, and the way to register it for those who may."""
     first = grants[0]
-    lacks = query.missing_of(first.person_id) if Role(first.role) in QUALIFIED_ROLES else ()
-    if not lacks:
+    if Role(first.role) not in QUALIFIED_ROLES:
         return ""
-    said = _("{what} saknas.").format(what=get_text_list(list(lacks), _("och")).capitalize())
-    if not qualifications.may_record(actor_of(request), first.person_id):
+    lacks = query.lacks(first.person_id)
+    parts = ((_("{what} saknas."), lacks.missing), (_("{what} har gått ut."), lacks.over))
+    said = " ".join(text.format(what=get_text_list(list(kinds), _("och")).capitalize()) for text, kinds in parts if kinds)
+    if not said or not qualifications.may_record(actor_of(request), first.person_id):
         return said
     address = reverse("qualification_add", args=[first.person_id])
     return format_html('{} <a class="ds-link" href="{}">{}</a>', said, address, _("Registrera utbildning"))
