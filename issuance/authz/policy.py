@@ -12,7 +12,17 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import Model, QuerySet
 
 from issuance.authz.actor import Actor, Grant
-from issuance.authz.roles import ALLOWED, ASSIGNABLE, ISSUING, NEVER_FOR_ONESELF, SYSTEM_ALLOWED, Action, Role, outranks
+from issuance.authz.roles import (
+    ALLOWED,
+    ASSIGNABLE,
+    ISSUING,
+    NEVER_FOR_ONESELF,
+    QUALIFIED_ROLES,
+    SYSTEM_ALLOWED,
+    Action,
+    Role,
+    outranks,
+)
 from issuance.authz.scope import ScopedQuerySet
 from siths_portal.lib.errors import Forbidden, NotFound
 from siths_portal.lib.rows import the_only
@@ -149,9 +159,10 @@ def require_above(actor: Actor, held: Iterable[tuple[Role, str]]) -> None:
 
 
 def is_above(actor: Actor, held: Iterable[tuple[Role, str]]) -> bool:
-    """True if `actor` may assign roles and is above each of the roles `held` in his scope, one at least if any is held.
+    """True if `actor` may assign roles and is above each of the roles `held` in his scope, one at least if any is held, and by
+    rank above those that issue beside or over it in an area of his (ADR 0247).
 
-    Who vouches for somebody's training gives him as much as who gives the role.
+    Who vouches for somebody's training gives him as much as who gives the role, and for all his roles that issue.
     """
     if actor.kind == "system":
         return Action.ASSIGN_ROLE in _system_actions(actor)
@@ -160,7 +171,26 @@ def is_above(actor: Actor, held: Iterable[tuple[Role, str]]) -> bool:
     inside = [(role, path) for role, path in held if any(path.startswith(grant.scope_path) for grant in mine)]
     if not mine or (held and not inside):
         return False
-    return all(any(outranks(grant.role, role) and path.startswith(grant.scope_path) for grant in mine) for role, path in inside)
+    beside = [(role, path) for role, path in held if role in unranked(actor, area_path(path))]
+    return not beside and all(
+        any(outranks(grant.role, role) and path.startswith(grant.scope_path) for grant in mine) for role, path in inside
+    )
+
+
+def unranked(actor: Actor, area: str) -> frozenset[Role]:
+    """The roles that issue and are not below any that the actor, a person, assigns by in this area, by its scope path.
+
+    None in an area where he assigns none.
+    """
+    mine = [
+        grant.role for grant in actor.grants if grant.allows(Action.ASSIGN_ROLE) and area.startswith(area_path(grant.scope_path))
+    ]
+    return frozenset(role for role in QUALIFIED_ROLES if mine and not any(outranks(one, role) for one in mine))
+
+
+def area_path(path: str) -> str:
+    """The scope path of the area in which a place lies; `/` for everywhere."""
+    return "/".join(path.split("/")[:2]).rstrip("/") + "/"
 
 
 def not_found() -> NotFound:

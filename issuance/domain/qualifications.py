@@ -36,7 +36,7 @@ class Held:
 
 @dataclass(frozen=True)
 class Limits:
-    """Days after the due date, or the first role's start if later, that one may still issue; days before it that count as soon."""
+    """Days after the due date, or the first role's start if later, that one may still issue; days before it that are soon."""
 
     grace_days: int
     soon_days: int

@@ -263,6 +263,38 @@ class TestRecords:
         with pytest.raises(Forbidden):
             qualifications.record(actor=peer[0], person_id=peer[1].person_id, kind=CHECK, passed_on=clock.today())
 
+    @pytest.mark.parametrize("above", [Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER])
+    def test_nor_by_a_lower_role_that_one_gave_him_to_that_end(self, world: Any, above: Role) -> None:
+        """A deputy of the clinic gives somebody over him, or beside him, a role there: that opens no way to vouch (ADR 0247)."""
+        deputy = self._deputy(world, world.clinic)
+        person = world.post(world.clinic).person
+        where = {"area": world.area} if above is Role.RESPONSIBLE_ISSUER else {"organisation": world.city}
+        RoleGrant.objects.create(person=person, role=above.value, valid_from=clock.now(), **where)
+        role_assignment.assign_role(
+            actor=deputy, person_id=person.pk, role=Role.ID_ADMINISTRATOR, organisation_id=world.clinic.id
+        )
+        assert not qualifications.may_record(deputy, person.pk)
+        for act in (
+            lambda: qualifications.record(actor=deputy, person_id=person.pk, kind=CHECK, passed_on=clock.today()),
+            lambda: qualifications.record_of_several(
+                actor=deputy, person_ids=[person.pk], kinds=[CHECK], passed_on=clock.today()
+            ),
+        ):
+            with pytest.raises(Forbidden):
+                act()
+        upper = world.officer(role=Role.SYSTEM_ADMIN if above is Role.RESPONSIBLE_ISSUER else Role.RESPONSIBLE_ISSUER)
+        row = qualifications.record(actor=upper, person_id=person.pk, kind=CHECK, passed_on=clock.today())
+        with pytest.raises(Forbidden):
+            qualifications.withdraw(actor=deputy, qualification_id=row.pk)
+
+    def test_a_lower_role_beside_and_another_area_stand_in_no_way(self, world: Any) -> None:
+        deputy, person = self._deputy(world, world.clinic), world.post(world.clinic).person
+        for role, organisation in (
+            (Role.ID_ADMINISTRATOR, world.clinic), (Role.ID_ADMINISTRATOR, world.city), (Role.DEPUTY_ISSUER, world.stranger),
+        ):  # fmt: skip
+            RoleGrant.objects.create(person=person, role=role.value, organisation=organisation, valid_from=clock.now())
+        assert qualifications.record(actor=deputy, person_id=person.pk, kind=CHECK, passed_on=clock.today())
+
     @staticmethod
     def _deputy(world: Any, organisation: Any) -> Actor:
         person = world.post(organisation).person

@@ -170,10 +170,12 @@ class TestWho:
     def test_the_list_is_what_the_policy_says_of_each(self, world: Any) -> None:
         """People with roles in one place or two, asked by everybody who assigns roles: listed are those whom `record` takes."""
         for first in (Role.ID_ADMINISTRATOR, Role.DEPUTY_ISSUER):
-            for other in (None, Role.READER, Role.DEPUTY_ISSUER):
+            for other in (None, Role.READER, Role.DEPUTY_ISSUER, Role.RESPONSIBLE_ISSUER):
                 person = world.post(world.clinic, surname=f"{first}-{other}").person
                 assign(world, person, first, organisation_id=world.clinic.id)
-                if other:
+                if other is Role.RESPONSIBLE_ISSUER:
+                    RoleGrant.objects.create(person=person, role=other.value, area=world.area, valid_from=clock.now())
+                elif other:
                     assign(world, person, other, organisation_id=world.city.id)
         askers = [
             issuer_of(world),

@@ -36,15 +36,21 @@ def of_areas(*area_ids: UUID) -> Q:
 
 
 def not_below(actor: Actor) -> Q:
-    """A condition on grants: those in reach that are not below a role of the actor's, for whose holders he vouches not.
+    """A condition on grants: those in reach that are not below a role of the actor's, and those of his areas that issue and are
+    not below by rank. For their holders he vouches not.
 
     What `policy.is_above` says of one person's roles, as the database asks it. Raises Forbidden as `in_reach` does.
     """
     below = Q(pk__in=[])
+    areas = set()
     for grant in actor.grants:
         if grant.allows(Action.ASSIGN_ROLE):
+            areas.add(policy.area_path(grant.scope_path))
             below |= _below(grant.scope_path) & Q(role__in=[role.value for role in Role if outranks(grant.role, role)])
-    return in_reach(actor) & ~below
+    beyond = in_reach(actor) & ~below
+    for area in areas:
+        beyond |= _below(area) & Q(role__in=sorted(policy.unranked(actor, area)))
+    return beyond
 
 
 def _below(path: str) -> Q:

@@ -36,7 +36,7 @@ def person_roles(request: HttpRequest, person_id: UUID) -> HttpResponse:
     """
     actor = actor_of(request)
     found = roles.of_person(actor=actor, person_id=person_id)
-    own_reason = "" if found.qualifications.may_record else _("Personen har en roll på din nivå eller över den.")
+    own_reason = "" if found.qualifications.may_record else _("Personen har en roll på din nivå eller över den i utgivningsområdet.")
     functions = [
         Link(_("Lägg till behörighetsroll"), reverse("person_role_add", args=[person_id])),
         Link(
