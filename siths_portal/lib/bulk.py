@@ -48,6 +48,16 @@ def insert_values(
     fields = {field.attname: field for field in model._meta.concrete_fields}
     others = [name for name, field in fields.items() if like and name not in names and not _left_out(field)]
     rest = "".join("\t" + _text(getattr(like, name)) for name in others) + "\n"
+    columns = [fields[name].column or name for name in (*names, *others)]
+    return _copy(table or model._meta.db_table, columns, rows, rest)
+
+
+def copy(table: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
+    """As `insert_values`, for a table that no model knows, such as a temporary one."""
+    return _copy(table, columns, rows, "\n")
+
+
+def _copy(table: str, columns: Sequence[str], rows: Iterable[Sequence[object]], rest: str) -> int:
     lines = io.StringIO()
     count = 0
     for row in rows:
@@ -57,9 +67,9 @@ def insert_values(
         return 0
     lines.seek(0)
     quote = connection.ops.quote_name
-    columns = ", ".join(quote(fields[name].column or name) for name in (*names, *others))
+    named = ", ".join(quote(column) for column in columns)
     with connection.cursor() as cursor, connection.wrap_database_errors:
-        cursor.copy_expert(f"COPY {quote(table or model._meta.db_table)} ({columns}) FROM STDIN", lines)
+        cursor.copy_expert(f"COPY {quote(table)} ({named}) FROM STDIN", lines)
     return count
 
 
