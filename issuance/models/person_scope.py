@@ -31,12 +31,19 @@ class PersonScopeManager(ScopedManager["PersonScope"]):
         """
         ids = sorted(set(person_ids))
         list(Person.objects.select_for_update(no_key=True).filter(id__in=ids).order_by("id").values_list("id"))
-        wanted = _WANTED.format(of_person="AND person_id = ANY(%(ids)s)", of_carriers_person="AND c.person_id = ANY(%(ids)s)")
-        parameters = {"ids": ids}
+        self._follow("= ANY(%(ids)s)", {"ids": ids})
+
+    def refresh_listed(self, table: str) -> None:
+        """The same for many: the people in `person_id` of a temporary table, whom the caller has locked or just made."""
+        self._follow(f"IN (SELECT person_id FROM pg_temp.{connection.ops.quote_name(table)})", {})  # noqa: S608
+
+    @staticmethod
+    def _follow(those: str, parameters: dict[str, list[UUID]]) -> None:
+        wanted = _WANTED.format(of_person=f"AND person_id {those}", of_carriers_person=f"AND c.person_id {those}")
         with connection.cursor() as cursor:
             cursor.execute(
                 # Only our own text goes into these statements.
-                f"""DELETE FROM issuance_personscope s WHERE s.person_id = ANY(%(ids)s)
+                f"""DELETE FROM issuance_personscope s WHERE s.person_id {those}
                     AND NOT EXISTS (SELECT FROM ({wanted}) w
                                     WHERE w.organisation_id = s.organisation_id AND w.person_id = s.person_id)""",  # noqa: S608
                 parameters,
@@ -69,8 +76,8 @@ class PersonScopeManager(ScopedManager["PersonScope"]):
 class PersonScope(models.Model):
     """That a person is visible in an organisation, by a current post there or a carrier or eID of its.
 
-    It makes a page of people in one's scope a walk along one index. Written by `refresh` alone, checked by
-    `issuance_check_scope`.
+    It makes a page of people in one's scope a walk along one index. Written by `refresh` and `refresh_listed`
+    alone, checked by `issuance_check_scope`.
     """
 
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="person_scopes")
