@@ -7,7 +7,9 @@ from authn import service as authn
 from authn.ports import CertificateStatusChecker, SubjectDirectory
 from billing.ports import IssuanceFacts
 from issuance import service as issuance
+from issuance.adapters.directory_file import FilesOfTheCatalogue
 from issuance.ports import PersonRegister, StaffDirectory
+from issuance.ports_files import DirectoryFiles
 from issuance.services.subjects import Subjects
 from pki import status as pki_status
 from pki.audit_keys import TokenAuditKeys
@@ -27,6 +29,7 @@ def connect() -> None:
     """Connects each port to its adapter. Called once, when all applications are loaded and a port is used."""
     ports.connect(StaffDirectory, import_string(settings.DIRECTORY_BACKEND)())
     ports.connect(PersonRegister, import_string(settings.PERSON_REGISTER_BACKEND)())
+    ports.connect(DirectoryFiles, FilesOfTheCatalogue())
     facts: IssuanceFacts = issuance
     ports.connect(IssuanceFacts, facts)
     ports.connect(CertificateStatusChecker, OwnAuthorities())
