@@ -298,7 +298,7 @@ ORDER_DRAFT_DAYS = env.int("ORDER_DRAFT_DAYS", default=7)
 MINIMUM_AGE_LOA3 = env.int("MINIMUM_AGE_LOA3", default=18)
 MINIMUM_AGE_LOA2 = env.int("MINIMUM_AGE_LOA2", default=15)
 # Role holders (domain.md 11.2): days that a training and a person check hold (0: without end), days after it is due, or after the
-# role began, that a holder may still issue, and days before it that it is listed as due soon.
+# first role that issues began, that a holder may still issue, and days before it that it is listed as due soon.
 TRAINING_VALID_DAYS = env.int("TRAINING_VALID_DAYS", default=365)
 PERSON_CHECK_VALID_DAYS = env.int("PERSON_CHECK_VALID_DAYS", default=0)
 QUALIFICATION_GRACE_DAYS = env.int("QUALIFICATION_GRACE_DAYS", default=30)
@@ -308,6 +308,8 @@ QUALIFICATION_SOON_DAYS = env.int("QUALIFICATION_SOON_DAYS", default=60)
 ROLE_HOLDERS_READ_HOUR = env.int("ROLE_HOLDERS_READ_HOUR", default=2)
 ROLE_HOLDERS_READ_PER_SECOND = env.float("ROLE_HOLDERS_READ_PER_SECOND", default=5.0)
 ROLE_HOLDERS_LOST_PERCENT = env.int("ROLE_HOLDERS_LOST_PERCENT", default=10)
+# The share of all posts, in per cent, that a file of the catalogue may end or move before it is believed to be broken.
+DIRECTORY_IMPORT_LOST_PERCENT = env.int("DIRECTORY_IMPORT_LOST_PERCENT", default=5)
 # Activation: seconds that a handle waits for the app and that a started transaction lasts, minutes that an identification may be
 # used again for, wrong proofs that end a transaction, seconds that `start` waits for the worker, and calls a minute by address.
 EID_APP_URL = env.str("EID_APP_URL", default=f"http://127.0.0.1:{PORT_BASE + 11}/")

@@ -14,12 +14,13 @@ from siths_portal.lib import clock
 
 WHAT: Mapping[str, str] = {
     "person.registered": _("Personen lades upp från katalogen"),
-    "person.changed": _("Uppgifter ändrades efter personregistret"),
+    "person.changed": _("Uppgifter ändrades efter personregister eller katalog"),
     "post.registered": _("Uppdraget lades upp från katalogen"),
     "post.changed": _("Uppdraget ändrades efter katalogen"),
     "post.ended": _("Uppdraget avslutades i katalogen"),
     "catalogue.losses_held": _("Förluster i katalogen hölls tillbaka: för många rollinnehavare saknade uppdrag"),
     "catalogue.losses_accepted": _("Förluster i katalogen godtogs"),
+    "catalogue.imported": _("Katalogen lästes in från en fil"),
     "role.assigned": _("Behörighetsroll tilldelades"),
     "role.changed": _("Behörighetsroll ändrades"),
     "role.ended": _("Behörighetsroll avslutades"),
@@ -78,6 +79,7 @@ _SYSTEM: Mapping[str, str] = {
     "system:delivery": _("Systemet: kortets upplåsningskod kunde inte lämnas till appen"),
     "system:setup": _("Systemet: uppsättning"),
     "system:register-reading": _("Systemet: läsning i katalog och personregister"),
+    "system:directory-import": _("Systemet: inläsning av katalogen från en fil"),
     "system:role-ended": _("Systemet: handläggarens roll har upphört"),
 }
 _FIELDS: Mapping[str, str] = {

@@ -1,0 +1,107 @@
+"""`issuance_import_directory FILE`: the catalogue's posts from LDIF or CSV into the mirror (docs/catalogue-file.md)."""
+
+import datetime as dt
+from argparse import ArgumentTypeError
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError
+
+from issuance.services import directory_import
+from issuance.services.directory_import import Options, Outcome
+from issuance.services.directory_import_rows import PROBLEMS
+from siths_portal.lib import clock
+from siths_portal.lib.errors import DomainError
+
+_SHOWN = 1000
+
+
+class Command(BaseCommand):
+    """Safe to repeat, and to stop: a run changes all that the file says, or nothing."""
+
+    help = "Läser katalogens uppdrag ur en fil (LDIF eller CSV) till portalen."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """The file and how it is to be read."""
+        parser.add_argument("file", type=Path, metavar="FIL", help="export ur katalogen, LDIF eller CSV")
+        parser.add_argument("--dry-run", action="store_true", help="kontrollera allt och räkna, ändra inget")
+        parser.add_argument("--full", action="store_true", help="filen är hela katalogen: uppdrag som inte finns i den avslutas")
+        parser.add_argument("--accept-losses", action="store_true", help="avsluta uppdrag hur många de än är")
+        parser.add_argument(
+            "--nobody-protected", action="store_true", help="filen nämner inga skyddade personuppgifter, och det stämmer"
+        )
+        parser.add_argument("--encoding", default="utf-8", choices=("utf-8", "cp1252"), help="teckenkodning för CSV")
+        parser.add_argument("--as-of", type=_moment, metavar="TID", help="när filen gjordes, om inte filens egen tid säger det")
+
+    def handle(self, *_arguments: Any, **options: Any) -> None:
+        """Exit 1 if rows were refused, losses held back or the file refused whole; 2 for a file that cannot be opened."""
+        how = Options(
+            full=options["full"],
+            accept_losses=options["accept_losses"],
+            nobody_protected=options["nobody_protected"],
+            dry_run=options["dry_run"],
+            encoding=options["encoding"],
+            as_of=options["as_of"],
+        )
+        path: Path = options["file"]
+        if not path.is_file():
+            raise CommandError(f"ange en fil som finns: {path}", returncode=2)
+        size = max(1, path.stat().st_size)
+        try:
+            outcome = directory_import.run(path, how, say=lambda octets, rows: self._progress(octets / size, rows), shown=_SHOWN)
+        except DomainError as error:
+            raise CommandError(error.message) from None
+        except OperationalError:
+            raise CommandError("databasen svarar inte; kör igen när den gör det") from None
+        except OSError as error:
+            raise CommandError(f"filen går inte att läsa: {error.strerror}", returncode=2) from None
+        self._report(outcome, how)
+
+    def _report(self, outcome: Outcome, how: Options) -> None:
+        counts = outcome.counts
+        if self.stderr.isatty():
+            self.stderr.write("")
+        for each in outcome.problems:
+            self.stdout.write(f"rad {each.line}: {f'{each.field} ' if each.field else ''}{PROBLEMS[each.code]}")
+        if counts.refused > len(outcome.problems):
+            self.stdout.write(f"… och {counts.refused - len(outcome.problems)} rader till")
+        posts = counts.posts
+        self.stdout.write(
+            f"{'skulle ändra' if how.dry_run else 'ändrade'}: {counts.new_people} nya personer, {counts.changed_people} ändrade "
+            f"(varav {counts.shielded} fick skydd); uppdrag: {posts.get('add', 0)} nya, {posts.get('change', 0)} ändrade, "
+            f"{posts.get('move', 0)} flyttade, {counts.lost + posts.get('end', 0)} avslutade"
+        )
+        self.stdout.write(
+            f"{counts.rows} rader, {counts.refused} togs inte; uppdrag som redan stämde: {posts.get('same', 0)}, vars slutdatum "
+            f"har passerat: {posts.get('over', 0)}, med nyare uppgifter i portalen: {posts.get('newer', 0)}"
+        )
+        if counts.elsewhere:
+            self.stdout.write(f"{counts.elsewhere} rader hör till {counts.strangers} organisationer som inte finns i portalen")
+        self._require_whole(outcome, how)
+
+    @staticmethod
+    def _require_whole(outcome: Outcome, how: Options) -> None:
+        counts, wrong = outcome.counts, []
+        if counts.held:
+            unread = f", och {counts.unread} rader går inte att läsa" if counts.unread else ""
+            wrong.append(
+                f"{counts.held} av {counts.live} uppdrag skulle avslutas eller flyttas{unread}; inget avslutades. "
+                "Kontrollera filen; stämmer den, kör med --accept-losses"
+            )
+        if counts.refused:
+            wrong.append(f"{counts.refused} av {counts.rows} rader togs inte; se listan ovan")
+        if wrong:
+            raise CommandError("; ".join(wrong))
+
+    def _progress(self, share: float, rows: int) -> None:
+        if self.stderr.isatty():
+            self.stderr.write(f"\r{min(1.0, share):4.0%}, {rows} rader ", ending="")
+
+
+def _moment(text: str) -> dt.datetime:
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError("en tid skrivs som 2026-11-28T01:30") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=clock.STOCKHOLM)
