@@ -193,6 +193,7 @@ ROWS: list[Row] = [
         )
         for method, ok in (("GET", 200), ("POST", sent))
     ),
+    Row("office_reopen", "POST", Action.EDIT_OFFICE, office, ok=302, places=ORGANISATIONS),
     *(
         Row("organisation_offices", method, Action.LINK_OFFICE, organisation, ok=ok, places=ORGANISATIONS)
         for method, ok in (("GET", 200), ("POST", 422))

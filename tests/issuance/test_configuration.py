@@ -134,6 +134,22 @@ def test_a_form_that_is_sent_twice_makes_one_office(world: Any) -> None:
     assert configuration.create_office(name="B", **told) != office
 
 
+def test_names_of_offices_and_areas_that_differ_in_capital_letters_alone_are_one(world: Any) -> None:
+    """Nobody tells them apart in a list; one's own may be written anew."""
+    office = configuration.create_office(actor=SETUP, area_id=world.area.id, name="Ås (15)", invoice_comment="B")
+    with pytest.raises(Conflict, match="office-exists"):
+        configuration.create_office(actor=SETUP, area_id=world.area.id, name="ÅS (15)", invoice_comment="B")
+    data = OfficeData("ÅS (15)", "B")
+    assert configuration.edit_office(actor=SETUP, office_id=office.id, version=1, data=data).name == "ÅS (15)"
+    with pytest.raises(Conflict, match="area-exists"):
+        configuration.create_area(actor=SETUP, name="REGIONEN")
+    own = {"actor": SETUP, "area_id": world.area.id, "invoice_reference": "", "issuing_organisation_id": world.region.id}
+    world.area.refresh_from_db()
+    assert configuration.edit_area(version=world.area.version, name="REGIONEN", **own).name == "REGIONEN"
+    with pytest.raises(Conflict, match="area-exists"):
+        configuration.edit_area(version=world.area.version + 1, name="annan region", **own)
+
+
 def test_of_two_offices_that_are_renamed_to_one_name_at_once_one_is_refused(world: Any) -> None:
     actor = world.officer(role=Role.RESPONSIBLE_ISSUER)
     made = [configuration.create_office(actor=actor, area_id=world.area.id, name=name, invoice_comment="B").id for name in "BCDE"]

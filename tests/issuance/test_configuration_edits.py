@@ -53,6 +53,15 @@ class TestVersions:
             "after": {"name": "Nya kliniken", "county": "Skåne län"},
         }
 
+    def test_an_issuer_that_another_chose_meanwhile_is_told_and_not_that_none_was_chosen(self, world: Any) -> None:
+        IssuingArea.objects.filter(pk=world.area.pk).update(issuing_organisation=None)
+        read = IssuingArea.objects.get(pk=world.area.pk).version
+        told = {"actor": SETUP, "area_id": world.area.id, "invoice_reference": "", "version": read}
+        configuration.edit_area(name="Regionen", issuing_organisation_id=world.city.id, **told)
+        with pytest.raises(Outdated) as refused:
+            configuration.edit_area(name="Ny", issuing_organisation_id=None, **told)
+        assert refused.value.now["issuing_organisation_id"] == world.city.id
+
     def test_nothing_changed_is_no_event_and_no_version(self, world: Any) -> None:
         assert edit(world.clinic, name="  Kliniken ", organisation_number="232100-0131").version == 1
         assert edit(world.clinic, version=7).version == 1  # also of another version: there is nothing to decide

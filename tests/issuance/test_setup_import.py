@@ -232,6 +232,7 @@ WRONG_OFFICES: list[tuple[Cells, str, str]] = [
     ({**OFFICE, "area": ""}, "area", "Ange utgivningsområdets namn."),
     ({**OFFICE, "office_number": "1234567890"}, "office_number", "Kontoret finns inte, eller"),
     ({**OFFICE, "name": "Kontor A"}, "name", "Det finns redan ett kontor med namnet"),
+    ({**OFFICE, "name": "KONTOR A"}, "name", "Det finns redan ett kontor med namnet"),
     ({**OFFICE, "organisations": "TST2321000016-1000"}, "organisations", "Organisationen TST2321000016-1000 finns inte, eller"),
     ({**OFFICE, "organisations": "TST2321000131-9999"}, "organisations", "Organisationen TST2321000131-9999 finns inte, eller"),
 ]

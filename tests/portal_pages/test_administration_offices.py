@@ -285,6 +285,28 @@ class TestClosing:
         with pytest.raises(Conflict, match="office-closed"):
             configuration.connect_organisations(actor=SETUP, office_id=office.id, organisation_ids=[world.city.id])
 
+    def test_one_that_was_closed_by_mistake_is_opened_again_as_it_was(self, world: Any) -> None:
+        client = issuer(world)
+        client.post(at("office_close", world.office))
+        assert at("office_reopen", world.office) in client.get(at("office", world.office)).content.decode()
+        page = client.post(at("office_reopen", world.office), follow=True)
+        assert "Kontoret är öppet igen." in text_of(page)
+        assert names(page.context["organisations"]) == ["Kliniken", "Regionen", "Staden"]
+        assert at("office_reopen", world.office) not in page.content.decode()
+        client.post(at("office_reopen", world.office))
+        assert Event.objects.filter(action="office.reopened", subject_ref=str(world.office.id)).count() == 1
+        assert "Kontoret öppnades igen" in text_of(client.get(at("office_history", world.office)))
+        world.order(world.post(world.region), office=world.office)
+
+    def test_it_is_not_opened_beside_another_of_its_name(self, world: Any) -> None:
+        client = issuer(world)
+        client.post(at("office_close", world.office))
+        another(world, "KONTOR A")
+        page = client.post(at("office_reopen", world.office), follow=True)
+        assert "Det finns redan ett kontor med namnet" in text_of(page)
+        world.office.refresh_from_db()
+        assert world.office.closed_at is not None
+
     def test_protected_holders_are_counted_by_those_alone_who_see_them(self, world: Any) -> None:
         clerk = world.officer(world.region, Role.ID_ADMINISTRATOR, protected=True)
         world.order(world.post(world.region, protected=True), actor=clerk, office=world.office)
@@ -304,6 +326,7 @@ class TestConnecting:
         assert names(response.context["offices"]) == ["Kontor A", "Kontor B"]
         response = client.post(at("organisation_offices", world.city), {"koppla_bort": str(office.id)}, follow=True)
         assert names(response.context["choices"]) == ["Kontor B"]
+        assert "inget öppet kontor kvar" not in text_of(response)
         actions = Event.objects.filter(subject_ref=str(office.id)).order_by("id").values_list("action", flat=True)
         assert list(actions) == ["office.created", "office.connected", "office.disconnected"]
         text = text_of(client.get(at("organisation_history", world.city)))
@@ -325,7 +348,8 @@ class TestConnecting:
         assert deputy.post(at("office_connect", world.office), {"koppla_bort": str(world.city.id)}).status_code == 404
         assert button in client.get(at("office", world.office)).content.decode()
         told = client.post(at("office_connect", world.office), {"koppla_bort": str(world.clinic.id)}, follow=True)
-        assert "Organisationen är bortkopplad" in text_of(told)
+        left = "Organisationen är bortkopplad. Organisationen har inget öppet kontor kvar, så inga kort kan beställas"
+        assert left in text_of(told)
         assert names(told.context["organisations"]) == ["Regionen", "Staden"]
         reader = client_of(world.officer(world.region, Role.READER))
         assert "koppla_bort" not in reader.get(at("office", world.office)).content.decode()

@@ -34,6 +34,7 @@ WHAT: Mapping[str, str] = {
     "office.connected": _("Kontoret kopplades till en organisation"),
     "office.disconnected": _("Kontoret kopplades bort från en organisation"),
     "office.closed": _("Kontoret stängdes"),
+    "office.reopened": _("Kontoret öppnades igen"),
     "article.registered": _("Artikeln lades upp"),
     "article.changed": _("Uppgifter ändrades"),
     "customisation.registered": _("Kortanpassningen lades upp"),

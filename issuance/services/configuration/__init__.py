@@ -58,6 +58,7 @@ from issuance.services.configuration.offices import (
     link_organisations,
     make_office,
     offices_to_connect,
+    reopen_office,
 )
 from issuance.services.configuration.organisations import (
     Making,
@@ -119,6 +120,7 @@ __all__ = [
     "register_article",
     "register_customisation",
     "register_generic_customisation",
+    "reopen_office",
     "reopen_organisation",
     "replacing",
     "request_customisation",

@@ -2,14 +2,14 @@
 
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from issuance.authz import Action, Actor, policy
 from issuance.models import FormerIssuer, IssuingArea, Organisation
 from issuance.services.configuration._editing import edit, insert, line, record, refused_as
 from issuance.services.configuration._tree import segment
 from siths_portal.lib import clock
-from siths_portal.lib.errors import Invalid
+from siths_portal.lib.errors import Conflict, Invalid
 
 _TAKEN = ("area-exists", "Det finns redan ett utgivningsområde med namnet. Välj ett annat namn.")
 
@@ -19,6 +19,7 @@ def create_area(*, actor: Actor, name: str, invoice_reference: str = "") -> Issu
     """Makes an issuing area, still without an issuing organisation. Raises Forbidden, Invalid, Conflict if the name is taken."""
     policy.require_global(actor, Action.CREATE_ORGANISATION)
     name, invoice_reference = _values(name, invoice_reference)
+    _require_free_name(name)
     area = IssuingArea(name=name, invoice_reference=invoice_reference, created_at=clock.now())
     area.scope_path = f"/{segment('a', area.id)}/"
     insert(area, *_TAKEN, field="name")
@@ -47,13 +48,25 @@ def edit_area(
     name, invoice_reference = _values(name, invoice_reference)
     changes = {"name": name, "invoice_reference": invoice_reference, "issuing_organisation_id": issuing_organisation_id}
     issuer = area.issuing_organisation_id
-    if issuing_organisation_id != issuer:
+    if name != area.name:
+        _require_free_name(name, but=area.id)
+    if issuing_organisation_id != issuer and version == area.version:  # else others changed it, which the edit tells
         _require_issuer(area, issuing_organisation_id)
     with refused_as(*_TAKEN, field="name"):
         edit(area, version=version, changes=changes, actor=actor, action="area.changed")
     if issuer is not None and issuer != issuing_organisation_id:
         FormerIssuer.objects.create(area=area, organisation_id=issuer, until=clock.now())
     return area
+
+
+def _require_free_name(name: str, *, but: UUID | None = None) -> None:
+    """Passes if no area, `but` this one, has the name in small or capital letters; areas that are named wait for each other.
+    Raises Conflict."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('issuance_area_names'))")
+    if IssuingArea.objects.filter(name__iexact=name).exclude(pk=but).exists():
+        code, message = _TAKEN
+        raise Conflict(code, message, fields={"name": [message]})
 
 
 def _require_issuer(area: IssuingArea, organisation_id: UUID | None) -> None:

@@ -126,7 +126,7 @@ def edit_office(*, actor: Actor, office_id: UUID, version: int, data: OfficeData
     _lock_names(policy.get(actor, Action.EDIT_OFFICE, Office.objects.all(), office_id).area_id)
     office, data = policy.get(actor, Action.EDIT_OFFICE, _rows(), office_id), data.checked()
     if office.closed_at is None and data.name != office.name:
-        _require_free_name(office.area_id, data.name)
+        _require_free_name(office.area_id, data.name, but=office.id)
     edit(office, version=version, changes=data.columns, actor=actor, action="office.changed")
     return office
 
@@ -139,6 +139,23 @@ def close_office(*, actor: Actor, office_id: UUID) -> Office:
         office.closed_at = clock.now()
         office.save(update_fields=["closed_at"])
         record(actor, "office.closed", office)
+    return office
+
+
+@transaction.atomic(durable=True)
+def reopen_office(*, actor: Actor, office_id: UUID) -> Office:
+    """Opens a closed office again, with its number, its address and the organisations that could choose it (ADR 0227); an open
+    one stays open.
+
+    Raises NotFound, Forbidden, Conflict if an open office of the area has taken its name.
+    """
+    _lock_names(policy.get(actor, Action.EDIT_OFFICE, Office.objects.all(), office_id).area_id)
+    office = policy.get(actor, Action.EDIT_OFFICE, _rows(), office_id)
+    if office.closed_at is not None:
+        _require_free_name(office.area_id, office.name, but=office.id)
+        office.closed_at = None
+        office.save(update_fields=["closed_at"])
+        record(actor, "office.reopened", office)
     return office
 
 
@@ -226,9 +243,10 @@ def _lock_names(area_id: UUID) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"office-names:{area_id}"])
 
 
-def _require_free_name(area_id: UUID, name: str) -> None:
-    """Passes if no open office of the area has the name (ADR 0239), the area's names being locked. Raises Conflict."""
-    if Office.objects.filter(area=area_id, name=name, closed_at=None).exists():
+def _require_free_name(area_id: UUID, name: str, *, but: UUID | None = None) -> None:
+    """Passes if no open office of the area, `but` this one, has the name in small or capital letters (ADR 0239), the area's names
+    being locked. Raises Conflict."""
+    if Office.objects.filter(area=area_id, name__iexact=name, closed_at=None).exclude(pk=but).exists():
         message = "Det finns redan ett kontor med namnet i utgivningsområdet. Skriv ett annat namn."
         raise Conflict("office-exists", message, fields={"name": [message]})
 

@@ -152,10 +152,11 @@ def _organisations_of(row: Row) -> Iterable[str]:
 
 def _offices(actor: Actor, rows: Sequence[Row], found: Known) -> None:
     wanted = [row for row in rows if row.kind is Kind.OFFICES]
-    names, numbers = {row.get("name") for row in wanted}, {row.get("office_number") for row in wanted} - {""}
+    names, numbers = {row.get("name").upper() for row in wanted}, {row.get("office_number") for row in wanted} - {""}
     areas = [place.pk for place in found.areas.values()]
     there = offices_to_connect(actor).with_rights(actor, (Action.VIEW_CONFIGURATION,)).select_related("area")
-    found.offices = list(there.filter(Q(area__in=areas, name__in=names) | Q(office_number__in=numbers)).order_by("pk"))
+    there = there.alias(key=Upper("name"))
+    found.offices = list(there.filter(Q(area__in=areas, key__in=names) | Q(office_number__in=numbers)).order_by("pk"))
     found.beyond = {office.pk for office in found.offices if not office.may_view_configuration}  # type: ignore[attr-defined]
     pairs = OrganisationOffice.objects.filter(office__in=[office.pk for office in found.offices])
     found.connected = set(pairs.values_list("office_id", "organisation_id"))

@@ -19,7 +19,7 @@ def plan(lines: list[Line], known: Known) -> None:
     named: dict[tuple[UUID, str], list[Office]] = {}
     for office in known.offices:
         if office.closed_at is None:
-            named.setdefault((office.area_id, office.name), []).append(office)
+            named.setdefault((office.area_id, office.name.upper()), []).append(office)
     seen: set[tuple[UUID, str]] = set()
     for line in lines:
         data = _checked(line)
@@ -33,7 +33,7 @@ def plan(lines: list[Line], known: Known) -> None:
             continue
         if area is None or area.pk is None:
             continue
-        key = (area.pk, data.name)
+        key = (area.pk, data.name.upper())
         if key in seen:
             line.refuse("name", "Kontoret står på flera rader. Ta bort den ena.")
         elif key in named:

@@ -12,10 +12,10 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from issuance.authz import Action, Actor
-from issuance.queries.administration import areas, offices, organisations, places
+from issuance.queries.administration import areas, offices, organisations, places, readiness
 from issuance.queries.administration.offices import OfficeFacts
 from issuance.services import configuration
 from issuance.web.administration import created
@@ -48,6 +48,7 @@ def office(request: HttpRequest, office_id: UUID) -> HttpResponse:
         "first_url": first_url(request),
         "use": offices.use_of(actor=actor, office_id=office_id),
         "edit_url": reverse("office_edit", args=[office_id]) if head.may_edit else "",
+        "reopen_url": reverse("office_reopen", args=[office_id]) if head.closed and head.may_edit else "",
         "connect_url": connect_url,
         "disconnect_url": connect_url if any(each.may_disconnect for each in connected.rows) else "",
         "invoice_line": _Example(actor, head.area.id).of(found.invoice_comment),
@@ -228,6 +229,18 @@ def office_close(request: HttpRequest, office_id: UUID) -> HttpResponse:
     return office_page(request, "administration/office_close.html", head, context, here="office", step=_("Stäng kontoret"))
 
 
+@require_POST
+def office_reopen(request: HttpRequest, office_id: UUID) -> HttpResponse:
+    """Opens a closed office again. Raises NotFound, Forbidden."""
+    try:
+        configuration.reopen_office(actor=actor_of(request), office_id=office_id)
+    except Conflict as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, _("Kontoret är öppet igen."))
+    return redirect("office", office_id)
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 def office_connect(request: HttpRequest, office_id: UUID) -> HttpResponse:
     """Koppla organisation: lets organisations choose the office, or one no more. Raises NotFound, Forbidden."""
@@ -238,7 +251,7 @@ def office_connect(request: HttpRequest, office_id: UUID) -> HttpResponse:
     if request.method == "POST":
         if ended := ids_of([request.POST.get("koppla_bort", "")]):
             configuration.disconnect_office(actor=actor, organisation_id=ended[0], office_id=office_id)
-            messages.success(request, _("Organisationen är bortkopplad."))
+            _tell_disconnected(request, _("Organisationen är bortkopplad."), ended[0])
             return redirect("office", office_id)
         refusal, status = _act(
             lambda: configuration.connect_organisations(
@@ -299,7 +312,7 @@ def _change(request: HttpRequest, actor: Actor, organisation_id: UUID) -> tuple[
     """Connects or disconnects what was asked for: what stands against it, and the status to answer with."""
     if ended := ids_of([request.POST.get("koppla_bort", "")]):
         configuration.disconnect_office(actor=actor, organisation_id=organisation_id, office_id=ended[0])
-        messages.success(request, _("Kontoret är bortkopplat."))
+        _tell_disconnected(request, _("Kontoret är bortkopplat."), organisation_id)
         return "", 200
     wanted = _picked(request, "office")
     refusal, status = _act(lambda: configuration.connect_offices(actor=actor, organisation_id=organisation_id, office_ids=wanted))
@@ -307,6 +320,15 @@ def _change(request: HttpRequest, actor: Actor, organisation_id: UUID) -> tuple[
         text = ngettext("Kontoret är kopplat.", "Kontoren är kopplade.", len(wanted))
         messages.success(request, text)
     return refusal, status
+
+
+def _tell_disconnected(request: HttpRequest, done: str, organisation_id: UUID) -> None:
+    """Tells that it is done, and what the organisation is left without."""
+    if readiness.has_offices(organisation_id):
+        messages.success(request, done)
+        return
+    stops = _("Organisationen har inget öppet kontor kvar, så inga kort kan beställas i den förrän ett annat är kopplat.")
+    messages.warning(request, f"{done} {stops}")
 
 
 def _act(act: Callable[[], object]) -> tuple[str, int]:

@@ -55,6 +55,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{_OFFICE}historik/", offices.office_history, name="office_history"),
     path(f"{_OFFICE}koppla-organisation/", offices.office_connect, name="office_connect"),
     path(f"{_OFFICE}stang/", offices.office_close, name="office_close"),
+    path(f"{_OFFICE}oppna/", offices.office_reopen, name="office_reopen"),
     path(f"{_ORGANISATION}kontor/", offices.organisation_offices, name="organisation_offices"),
     path(f"{_ORGANISATION}kvittenstexter/", receipt_texts.organisation_receipt_texts, name="organisation_receipt_texts"),
     path(f"{_ORGANISATION}kvittenstext/", receipt_texts.organisation_receipt_text, name="organisation_receipt_text"),
