@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import Q
 
 from issuance.authz import Action, Actor, policy
 from issuance.models import FormerIssuer, IssuingArea, Organisation
@@ -64,7 +65,7 @@ def _require_free_name(name: str, *, but: UUID | None = None) -> None:
     Raises Conflict."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('issuance_area_names'))")
-    if IssuingArea.objects.filter(name__iexact=name).exclude(pk=but).exists():
+    if IssuingArea.objects.filter(~Q(pk=but), name__iexact=name).exists():
         code, message = _TAKEN
         raise Conflict(code, message, fields={"name": [message]})
 

@@ -246,7 +246,7 @@ def _lock_names(area_id: UUID) -> None:
 def _require_free_name(area_id: UUID, name: str, *, but: UUID | None = None) -> None:
     """Passes if no open office of the area, `but` this one, has the name in small or capital letters (ADR 0239), the area's names
     being locked. Raises Conflict."""
-    if Office.objects.filter(area=area_id, name__iexact=name, closed_at=None).exclude(pk=but).exists():
+    if Office.objects.filter(~Q(pk=but), area=area_id, name__iexact=name, closed_at=None).exists():
         message = "Det finns redan ett kontor med namnet i utgivningsområdet. Skriv ett annat namn."
         raise Conflict("office-exists", message, fields={"name": [message]})
 
