@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO
 
-from issuance.adapters.directory_file_lines import lines, refuse
+from issuance.adapters.directory_file_lines import MAX_VALUE, lines, refuse
 from issuance.ports_files import FIELDS, FileRow
 
 REQUIRED = ("hsa_id", "organisation_hsa_id", "person_id", "given_name", "surname", "protected")
@@ -68,10 +68,12 @@ def _columns(header: Sequence[str]) -> list[str]:
 
 def _row(line: int, columns: Sequence[str], cells: Sequence[str]) -> FileRow:
     values = {name: cell.strip() for name, cell in zip(columns, cells, strict=False) if name}
-    organisations = (values["organisation_hsa_id"],) if values.get("organisation_hsa_id") else ()
     if len(cells) != len(columns):
         # Which cell is which is not known, so nothing of the row is believed.
         return FileRow(line, {}, fault="columns")
+    if long := [name for name, value in values.items() if len(value) > MAX_VALUE]:
+        return FileRow(line, {name: value for name, value in values.items() if name not in long}, (), "too-long", long[0])
+    organisations = (values["organisation_hsa_id"],) if values["organisation_hsa_id"] else ()
     if not values["protected"]:
         return FileRow(line, values, organisations, "missing", "protected")
     return FileRow(line, values, organisations)

@@ -10,11 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from issuance.adapters.directory_file_lines import lines, refuse
+from issuance.adapters.directory_file_lines import MAX_VALUE, lines, refuse
 from issuance.ports_files import FileRow
-
-MAX_VALUE = 4096
-"""Octets of a value that is kept. What is longer is no name, address or number."""
 
 MAX_UNITS = 500_000
 """Units above people, which are remembered while the file is read."""
@@ -34,7 +31,7 @@ class _Entry:
 
     line: int
     values: dict[str, str] = field(default_factory=dict)
-    classes: set[str] = field(default_factory=set)
+    is_person: bool = False
     fault: str = ""
     field: str = ""
     anything: bool = False
@@ -93,7 +90,7 @@ def _entries(stream: BinaryIO) -> Iterator[_Entry]:
 
 
 def _keep(entry: _Entry, name: str, parts: list[bytes], size: int) -> None:
-    """Takes in a whole value; of several of one name the first, but all classes."""
+    """Takes in a whole value; of several of one name the first, but of classes each."""
     if name in entry.values:
         return
     value = b"".join(parts)
@@ -114,7 +111,7 @@ def _keep(entry: _Entry, name: str, parts: list[bytes], size: int) -> None:
         entry.wrong("not-utf-8", name)
         return
     if name == "objectclass":
-        entry.classes.add(text.lower())
+        entry.is_person |= text.lower() in _PERSONS
     elif text:
         entry.values[name] = text
 
@@ -166,7 +163,7 @@ def _row(entry: _Entry, units: _Units) -> FileRow | None:
         entry.wrong("change-record")
     if entry.fault:
         return FileRow(entry.line, values, units.above(dn), entry.fault, entry.field)
-    if "person_id" in values or entry.classes & _PERSONS:
+    if "person_id" in values or entry.is_person:
         return FileRow(entry.line, values, units.above(dn))
     if "hsa_id" in values:
         units.add(dn, values["hsa_id"])

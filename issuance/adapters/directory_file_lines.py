@@ -8,6 +8,9 @@ from siths_portal.lib.errors import Invalid
 MAX_LINE = 4 * 1024 * 1024
 """Octets of a line. Photos in LDIF stand in one line where the export does not fold."""
 
+MAX_VALUE = 4096
+"""Octets of a value in LDIF, characters of a cell. What is longer is no name, address or number."""
+
 BOM = b"\xef\xbb\xbf"
 
 

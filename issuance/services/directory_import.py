@@ -8,6 +8,7 @@ import contextlib
 import datetime as dt
 import hashlib
 import itertools
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -37,6 +38,9 @@ FEW = 3
 
 ATTEMPTS = 5
 """How often the change is planned anew where somebody else changes the same people meanwhile."""
+
+_OTHERS_WERE_FIRST = ("23505", "40P01", "55P03")
+"""SQLSTATE of a row that is there already, a deadlock, and a lock that was not to be had."""
 
 _LOCK = locks.number("issuance.directory_import")
 
@@ -83,7 +87,7 @@ def run(path: Path, options: Options, *, say: Say = lambda _octets, _rows: None,
     """
     begun = time.monotonic()
     with path.open("rb", buffering=0) as raw, _alone():
-        changed_at = dt.datetime.fromtimestamp(path.stat().st_mtime, tz=dt.UTC)
+        changed_at = dt.datetime.fromtimestamp(os.fstat(raw.fileno()).st_mtime, tz=dt.UTC)
         as_of = min(options.as_of or changed_at, clock.now())
         digested = _Digested(raw)
         try:
@@ -159,8 +163,8 @@ def _change(as_of: dt.datetime, options: Options, sha256: str) -> Counts:
             with transaction.atomic(durable=True):
                 directory_import_apply.carry_out(now=clock.now(), as_of=as_of)
                 _record(counts, as_of, options, sha256)
-        except (IntegrityError, OperationalError):
-            if connection.connection is None or connection.connection.closed:
+        except (IntegrityError, OperationalError) as error:
+            if getattr(error.__cause__, "pgcode", None) not in _OTHERS_WERE_FIRST:
                 raise
             log.warning("directory_import.others_were_first", attempt=attempt)
             time.sleep(0.1 * (attempt + 1))

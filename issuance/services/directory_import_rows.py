@@ -113,7 +113,7 @@ class Stager:
             found = parse_swedish_number(text, today=self._today)
         except ValueError:
             raise _Wrong("not-person-id", "person_id") from None
-        if kind and found.kind != kind:
+        if (kind and found.kind != kind) or not found.value.isascii():
             raise _Wrong("not-person-id", "person_id")
         return found
 
@@ -127,6 +127,8 @@ class Stager:
                 return hsa_id.upper(), found
         if len(above[0]) > 31:
             raise _Wrong("too-long", "organisation_hsa_id")
+        if not above[0].isprintable():
+            raise _Wrong("control", "organisation_hsa_id")
         return above[0].upper(), None
 
 

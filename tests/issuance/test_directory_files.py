@@ -10,6 +10,7 @@ import pytest
 from issuance.adapters import directory_file_ldif, directory_file_lines
 from issuance.adapters.directory_file import FilesOfTheCatalogue
 from issuance.ports_files import FileRow
+from issuance.services.directory_import_rows import PROBLEMS
 from siths_portal.lib.errors import Invalid
 
 UNITS = """version: 1
@@ -87,6 +88,7 @@ class TestLdif:
         good = "\ndn: cn=2,o=Regionen,c=SE\nhsaPersonIdentityNumber: 2\n"
         bad, after = rows(UNITS + entry + good)
         assert (bad.line, bad.fault, bad.field) == (14, fault, field)
+        assert bad.fault in PROBLEMS
         assert (after.fault, after.values) == ("", {"person_id": "2"})
 
     def test_photos_that_are_not_folded_and_values_as_addresses_of_what_is_not_wanted_do_no_harm(self) -> None:

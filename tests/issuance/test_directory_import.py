@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 
 from issuance.authz import Action, Actor
 from issuance.models import Event, OrderDraft, Person, PersonIdentifier, PersonScope, Post
+from issuance.ports import DirectoryPost, PersonKey, RegisterPerson
 from issuance.queries.scope_check import scope_faults
 from issuance.services import directory_import, drafts, people
 from issuance.services.actors import actor_of_person
@@ -18,7 +19,7 @@ from issuance.services.directory_import import Options
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid
 from tests.issuance.directory_world import Importing, codes, everything, new_events
-from tests.issuance.world import person_number
+from tests.issuance.world import ADDRESS, person_number
 
 DAY = dt.timedelta(days=1)
 
@@ -164,6 +165,13 @@ class TestWhoIsThere:
         importing.run()
         assert everything() == before
 
+    def test_goes_and_gets_nothing_there_where_he_has_left_too(self, importing: Importing) -> None:
+        post = importing.world.post()
+        importing.row(post, organisation_hsa_id=importing.world.city.hsa_id, valid_to=clock.today() - DAY)
+        assert importing.run().counts.posts == {"end": 1}
+        assert not Post.objects.filter(hsa_id=post.hsa_id, ended_at=None).exists()
+        assert importing.run().counts.changes == 0
+
     def test_what_was_read_from_the_catalogue_after_the_file_was_made_stays(self, importing: Importing) -> None:
         changed, lost, gone = importing.world.post(), importing.world.post(), importing.world.post()
         importing.everybody()
@@ -186,6 +194,20 @@ class TestWhoIsThere:
         assert not Post.objects.filter(hsa_id=lost.hsa_id, ended_at=None).exists()
         assert Post.objects.filter(pk=fresh.pk, ended_at=None).exists()
         assert not Post.objects.filter(pk=gone.pk, ended_at=None).exists()
+
+    def test_a_card_is_ordered_for_who_came_by_a_file_with_what_the_register_says(self, importing: Importing) -> None:
+        row, world = importing.row(mail="n@example.org"), importing.world
+        importing.run()
+        post = Post.objects.get(hsa_id=row["hsa_id"])
+        key = PersonKey("personnummer", row["person_id"])
+        world.outside.posts[row["hsa_id"].upper()] = DirectoryPost(
+            row["hsa_id"], world.region.hsa_id, key, "Nova", "Nyberg", row["title"], row["mail"]
+        )
+        world.outside.persons[key] = RegisterPerson("Nova Maria", "Nova", "Nyberg", False, False, False, ADDRESS)
+        assert world.order(post).eid.post == post
+        post.person.refresh_from_db()
+        assert (post.person.given_names, post.person.register_read_at is not None) == ("Nova Maria", True)
+        assert importing.run().counts.changes == 0
 
 
 class TestWhoHasLeft:
@@ -325,6 +347,10 @@ BAD_ROWS: list[tuple[dict[str, str], str, str]] = [
     ({"hsa_id": "TST2321000131-å"}, "hsa_id", "not-hsa-id"),
     ({"organisation_hsa_id": ""}, "organisation_hsa_id", "missing"),
     ({"organisation_hsa_id": "X" * 40}, "organisation_hsa_id", "too-long"),
+    ({"organisation_hsa_id": "X\0"}, "organisation_hsa_id", "control"),
+    ({"person_id": "\uff11\uff18500101-9807"}, "person_id", "not-person-id"),
+    ({"person_id": "1850010\uff11-9807"}, "person_id", "not-person-id"),
+    ({"upn": "x" * 5000}, "upn", "too-long"),
     ({"person_id": ""}, "person_id", "missing"),
     ({"person_id": "189912319999"}, "person_id", "not-person-id"),
     ({"person_id": "XZ12"}, "person_id", "not-person-id"),

@@ -53,7 +53,9 @@ class Command(BaseCommand):
         except DomainError as error:
             raise CommandError(error.message) from None
         except OperationalError:
-            raise CommandError("databasen svarar inte; kör igen när den gör det") from None
+            raise CommandError(
+                "databasen kunde inte ta emot filen; inget är ändrat till hälften. Se databasens logg och kör igen"
+            ) from None
         except OSError as error:
             raise CommandError(f"filen går inte att läsa: {error.strerror}", returncode=2) from None
         self._report(outcome, how)
