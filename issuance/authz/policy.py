@@ -97,7 +97,7 @@ def reach(actor: Actor, action: Action) -> list[str]:
 
 
 def require_assignable(actor: Actor, role: Role, scope_path: str, *, protected_persons: bool) -> None:
-    """Passes if `actor` may give or take `role` over `scope_path`. Raises Forbidden.
+    """Passes if `actor` may give or change `role` over `scope_path`. Raises Forbidden.
 
     Only roles below the actor's own, inside his scope, and the add-on only by one who has it or has none above him.
     """
@@ -116,12 +116,24 @@ def may_assign(actor: Actor, role: Role, scope_path: str, *, protected_persons: 
     return False
 
 
-def may_take_of_leaver(actor: Actor, role: Role, scope_path: str, *, add_on: bool, protected: bool) -> bool:
-    """True if `actor` may take `role`, held with or without `add_on`, of one whom nobody sees any more (ADR 0235).
+def may_take(actor: Actor, role: Role, scope_path: str) -> bool:
+    """True if `actor` may end `role` over `scope_path`, held with the add-on or without: who is above can always stop it, whether
+    he could give the add-on himself or not (ADR 0248)."""
+    return may_assign(actor, role, scope_path, protected_persons=False)
 
-    As for `may_assign`; of a `protected` person only by a role that has the add-on itself.
+
+def require_takeable(actor: Actor, role: Role, scope_path: str) -> None:
+    """Passes if `may_take`. Raises Forbidden."""
+    if not may_take(actor, role, scope_path):
+        raise _forbidden()
+
+
+def may_take_of_leaver(actor: Actor, role: Role, scope_path: str, *, protected: bool) -> bool:
+    """True if `actor` may take `role` of one whom nobody sees any more (ADR 0235).
+
+    As for `may_take`; of a `protected` person only by a role that has the add-on itself.
     """
-    if not may_assign(actor, role, scope_path, protected_persons=add_on):
+    if not may_take(actor, role, scope_path):
         return False
     return not protected or any(
         grant.protected_persons and role in ASSIGNABLE.get(grant.role, frozenset()) and scope_path.startswith(grant.scope_path)

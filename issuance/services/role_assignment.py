@@ -165,7 +165,7 @@ def _day(day: dt.date | None) -> str | None:
 def end_role(*, actor: Actor, grant_id: UUID) -> RoleGrant:
     """Ends a role at once, and with it the person's sessions and the activations it allowed (S06); an ended one stays as it is.
 
-    Raises NotFound, Forbidden as `assign_role` does.
+    Raises NotFound, Forbidden as `assign_role` does, but for the add-on: it is taken by who could not give it (ADR 0248).
     """
     return end_roles(actor=actor, grant_ids=[grant_id])[0]
 
@@ -176,7 +176,7 @@ def end_roles(*, actor: Actor, grant_ids: Sequence[UUID]) -> list[RoleGrant]:
 
     Roles of one who has left the actor's scope, and which rest for that, are ended too: nobody else could (ADR 0235).
     """
-    grants = _locked(actor, grant_ids, of_leavers=True)
+    grants = _locked(actor, grant_ids, to_end=True)
     going = [grant for grant in grants if not _is_over(grant)]
     now = clock.now()
     in_force = any(grant.valid_from <= now for grant in going)
@@ -205,16 +205,16 @@ def _last_day(end: dt.datetime | str | None) -> dt.date | None:
     return (moment - dt.timedelta(microseconds=1)).astimezone(clock.STOCKHOLM).date()
 
 
-def _locked(actor: Actor, grant_ids: Sequence[UUID], *, of_leavers: bool = False) -> list[RoleGrant]:
-    """Grants of one person that the actor may give and take, the person and they locked. Raises NotFound, Forbidden.
+def _locked(actor: Actor, grant_ids: Sequence[UUID], *, to_end: bool = False) -> list[RoleGrant]:
+    """Grants of one person that the actor may give, the person and they locked. Raises NotFound, Forbidden.
 
-    With `of_leavers` he need not see the person if each of the grants rests and is his to take.
+    With `to_end` such as he may take: also of one whom he does not see, if each of the grants rests and is his to take.
     """
     wanted = sorted(set(grant_ids))
     holders = set(RoleGrant.objects.filter(pk__in=wanted).values_list("person_id", flat=True))
     # What is not there is asked for as what is hidden is, by the same queries.
     holder = holders.pop() if len(holders) == 1 else _NOBODY
-    left = not _lock_holder(actor, holder, of_leavers=of_leavers)
+    left = not _lock_holder(actor, holder, of_leavers=to_end)
     rows = RoleGrant.objects.select_for_update(of=("self",), no_key=True).select_related("person", "area", "organisation")
     grants = list(rows.filter(pk__in=wanted).order_by("pk"))
     if len(grants) != len(wanted):
@@ -224,7 +224,11 @@ def _locked(actor: Actor, grant_ids: Sequence[UUID], *, of_leavers: bool = False
     ):
         raise policy.not_found()
     for grant in grants:
-        policy.require_assignable(actor, Role(grant.role), scope_path_of(grant), protected_persons=grant.protected_persons)
+        role, path = Role(grant.role), scope_path_of(grant)
+        if to_end:
+            policy.require_takeable(actor, role, path)
+        else:
+            policy.require_assignable(actor, role, path, protected_persons=grant.protected_persons)
     return grants
 
 
@@ -244,9 +248,7 @@ def _lock_holder(actor: Actor, person_id: UUID, *, of_leavers: bool) -> bool:
 
 
 def _is_takeable(actor: Actor, grant: RoleGrant) -> bool:
-    return policy.may_take_of_leaver(
-        actor, Role(grant.role), scope_path_of(grant), add_on=grant.protected_persons, protected=grant.person.is_protected
-    )
+    return policy.may_take_of_leaver(actor, Role(grant.role), scope_path_of(grant), protected=grant.person.is_protected)
 
 
 def _places(actor: Actor, role: Role, reach: Sequence[UUID]) -> Iterable[tuple[IssuingArea | None, Organisation | None]]:

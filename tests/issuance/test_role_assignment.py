@@ -240,6 +240,21 @@ class TestEnd:
             assert actor_of_person(person.id).grants == ()
         assert len(events("role.ended")) == 2
 
+    def test_the_add_on_is_taken_by_who_could_not_give_it(self, world: Any) -> None:
+        """Whoever is above stops a role at once, and neither prolongs nor changes what he could not give (ADR 0248)."""
+        person = world.post().person
+        grant = give(world, person, actor=world.officer(role=Role.RESPONSIBLE_ISSUER, protected=True), protected_persons=True)
+        without = world.officer(role=Role.RESPONSIBLE_ISSUER)
+        assert not without.grants[0].protected_persons
+        for kept in (True, False):
+            with pytest.raises(Forbidden):
+                role_assignment.change_role(actor=without, grant_id=grant.id, version=1, protected_persons=kept, last=None)
+        for other in (world.officer(role=Role.READER), world.officer(role=Role.SYSTEM_ADMIN)):
+            with pytest.raises(Forbidden):
+                role_assignment.end_role(actor=other, grant_id=grant.id)
+        role_assignment.end_role(actor=without, grant_id=grant.id)
+        assert actor_of_person(person.id).grants == ()
+
     def test_unknown_is_unknown(self, world: Any) -> None:
         with pytest.raises(NotFound):
             role_assignment.end_role(actor=SETUP, grant_id=world.region.id)

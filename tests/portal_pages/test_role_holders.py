@@ -277,8 +277,11 @@ class TestResting:
         return grant
 
     def test_the_issuer_ends_it_from_the_list_and_another_is_told(self, world: Any) -> None:
-        grant, issuer = self.left(world), issuer_of(world)
-        other = RoleGrant.objects.create(person=grant.person, role="reader", organisation=world.city, valid_from=clock.now())
+        """Whether the role has the add-on, which the issuer lacks, or not (ADR 0248)."""
+        grant, issuer = self.left(world, protected_persons=True), issuer_of(world)
+        other = RoleGrant.objects.create(
+            person=grant.person, role="reader", organisation=world.city, valid_from=clock.now(), protected_persons=True
+        )
         client, list_ = client_of(issuer), reverse("role_holders")
         assert client.get(reverse("person_roles", args=[grant.person_id])).status_code == 404
         assert client.get(reverse("role_change", args=[grant.id])).status_code == 404

@@ -397,6 +397,20 @@ class TestFromThePerson:
         assert actor_of_person(person.id).grants == ()
         assert client.get(address).status_code == 409, "an ended role is there no more to end"
 
+    def test_a_role_whose_add_on_one_may_not_give_can_be_ended_and_no_more(self, world: Any) -> None:
+        person = world.post().person
+        grants = [assign(world, person, protected_persons=True, organisation_id=place.id) for place in (world.region, world.city)]
+        client, address = client_of(issuer_of(world)), reverse("role_end", args=[grants[0].id])
+        for shown in (reverse("person_roles", args=[person.id]), reverse("organisation_roles", args=[world.region.id])):
+            page = client.get(shown).content.decode()
+            assert f'href="{address}"' in page
+            assert f'href="{reverse("role_change", args=[grants[0].id])}"' not in page
+            assert "Lägg till organisation" not in page
+        assert client.get(reverse("role_change", args=[grants[0].id])).status_code == 403
+        asked = client.get(f"{address}?alla=1")
+        assert client.post(f"{address}?alla=1", shown_on(asked)).status_code == 302
+        assert actor_of_person(person.id).grants == ()
+
     def test_like_roles_that_are_others_than_the_page_showed_are_asked_for_again(self, world: Any) -> None:
         person, another = world.post().person, world.post(surname="Annan").person
         first, second, third = (

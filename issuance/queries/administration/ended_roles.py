@@ -83,7 +83,7 @@ def ending(*, actor: Actor, grant_id: UUID) -> Ending:
 def _was_his_to_end(actor: Actor, row: RoleGrant) -> bool:
     """True if the actor might have ended the role of one who has left his scope (ADR 0235)."""
     role, path = Role(row.role), scope_path_of(row)
-    takes = policy.may_take_of_leaver(actor, role, path, add_on=row.protected_persons, protected=row.person.is_protected)
+    takes = policy.may_take_of_leaver(actor, role, path, protected=row.person.is_protected)
     return takes and row.person_id != actor.person_id
 
 

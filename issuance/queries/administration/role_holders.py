@@ -217,7 +217,7 @@ def _to_end(actor: Actor, people: Sequence[Person]) -> dict[UUID, list[Resting]]
     found: dict[UUID, dict[str, Resting]] = {}
     for grant in rows.select_related("area", "organisation").order_by("pk"):
         role, path = Role(grant.role), actors.scope_path_of(grant)
-        if policy.may_take_of_leaver(actor, role, path, add_on=grant.protected_persons, protected=protected[grant.person_id]):
+        if policy.may_take_of_leaver(actor, role, path, protected=protected[grant.person_id]):
             found.setdefault(grant.person_id, {}).setdefault(grant.role, Resting(grant.pk, role_words.name(grant.role)))
     return {person_id: list(roles.values()) for person_id, roles in found.items()}
 

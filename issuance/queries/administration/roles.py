@@ -30,6 +30,7 @@ from siths_portal.lib.ids import ids_of
 class GrantLine:
     """A role of a person in one place. `last` is its last day; `begins` its first if that is to come; `rests` without a post.
 
+    `may_end`: the actor may end it, also if it has an add-on that he may not give, and he may not change it (ADR 0248).
     `left`: it rests, and its holder has left the actor's scope, so that it can be ended and no more (ADR 0235).
     """
 
@@ -46,13 +47,9 @@ class GrantLine:
     rests: bool
     opens_person: bool
     may_change: bool
+    may_end: bool
     left: bool
     version: int
-
-    @property
-    def may_end(self) -> bool:
-        """True if the actor may end it."""
-        return self.may_change or self.left
 
     @property
     def mark(self) -> str:
@@ -91,7 +88,12 @@ class RoleGroup:
     @property
     def ends(self) -> tuple[GrantLine, ...]:
         """Those that the actor may end."""
-        return tuple(grant for grant in self.grants if grant.may_change)
+        return tuple(grant for grant in self.grants if grant.may_end)
+
+    @property
+    def may_grow(self) -> bool:
+        """Whether the actor may give it like some that is here."""
+        return any(grant.may_change for grant in self.grants)
 
 
 @dataclass(frozen=True)
@@ -145,19 +147,22 @@ def of_person(*, actor: Actor, person_id: UUID | str) -> PersonRoles:
     return PersonRoles(head, made, qualifications.of_person(actor=actor, person_id=head.id))
 
 
-def grant(*, actor: Actor, grant_id: UUID | str, of_leavers: bool = False) -> GrantLine:
-    """A role, for pages that change or end it. Raises NotFound (also for one that has ended), Forbidden (also for one's own).
+def grant(*, actor: Actor, grant_id: UUID | str, to_end: bool = False) -> GrantLine:
+    """A role, for the page that changes it. Raises NotFound (also for one that has ended), Forbidden (also for one's own).
 
-    With `of_leavers` also one whose holder has `left`.
+    With `to_end` for the page that ends it: also one whose add-on the actor may not give, or whose holder has `left`.
     """
     row = _grants(actor).filter(pk=grant_id).first()
     if row is None:
         raise policy.not_found()
     line = _line(actor, row)
-    if of_leavers and line.left:
+    if to_end and line.left:
         return line
     policy.get(actor, Action.ASSIGN_ROLE, Person.objects.all(), row.person_id)
-    policy.require_assignable(actor, Role(row.role), scope_path_of(row), protected_persons=row.protected_persons)
+    if to_end:
+        policy.require_takeable(actor, Role(row.role), scope_path_of(row))
+    else:
+        policy.require_assignable(actor, Role(row.role), scope_path_of(row), protected_persons=row.protected_persons)
     return line
 
 
@@ -211,8 +216,9 @@ def _by_name() -> Case:
 
 def _line(actor: Actor, row: RoleGrant) -> GrantLine:
     first = row.valid_from.astimezone(clock.STOCKHOLM).date()
-    may_assign = policy.may_assign(actor, Role(row.role), scope_path_of(row), protected_persons=row.protected_persons)
+    role, path = Role(row.role), scope_path_of(row)
     opens = row.opens_person and actor.person_id != row.person_id  # type: ignore[attr-defined]
+    left = _has_left(actor, row)
     return GrantLine(
         id=row.id,
         person_id=row.person_id,
@@ -226,17 +232,16 @@ def _line(actor: Actor, row: RoleGrant) -> GrantLine:
         last=last_day_of(row),
         rests=not row.awake,  # type: ignore[attr-defined]
         opens_person=opens,
-        may_change=may_assign and opens,
-        left=_has_left(actor, row),
+        may_change=opens and policy.may_assign(actor, role, path, protected_persons=row.protected_persons),
+        may_end=left or (opens and policy.may_take(actor, role, path)),
+        left=left,
         version=row.version,
     )
 
 
 def _has_left(actor: Actor, row: RoleGrant) -> bool:
     out_of_sight = not (row.opens_person or row.awake)  # type: ignore[attr-defined]
-    takes = policy.may_take_of_leaver(
-        actor, Role(row.role), scope_path_of(row), add_on=row.protected_persons, protected=row.person.is_protected
-    )
+    takes = policy.may_take_of_leaver(actor, Role(row.role), scope_path_of(row), protected=row.person.is_protected)
     return out_of_sight and takes and row.person_id != actor.person_id
 
 

@@ -12,10 +12,10 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from issuance.authz import Actor, policy
+from issuance.authz import Actor, Role, policy
 from issuance.authz.roles import ORGANISATION_ROLES
 from issuance.models import Organisation
-from issuance.queries.administration import ended_roles, paging, places, role_words, roles
+from issuance.queries.administration import areas, ended_roles, paging, places, role_words, roles
 from issuance.queries.administration.role_holders import Shown
 from issuance.queries.administration.roles import AlikeChanges, GrantLine
 from issuance.services import disclosures, role_assignment
@@ -122,7 +122,7 @@ def role_change(request: HttpRequest, grant_id: UUID) -> HttpResponse:
 
 def _changing(request: HttpRequest, line: GrantLine, form: ChangeRoleForm, *, status: int = 200) -> HttpResponse:
     head = roles.person(actor=actor_of(request), person_id=line.person_id)
-    context = {"form": form, "line": line, "role": role_words.name(line.role)}
+    context = {"form": form, "line": line, "role": role_words.name(line.role), "leaderless": _left_without(line.role, [line])}
     return person_page(request, "administration/roles/change.html", head, context, status=status)
 
 
@@ -134,7 +134,7 @@ def role_end(request: HttpRequest, grant_id: UUID) -> HttpResponse:
     """
     actor = actor_of(request)
     try:
-        line = roles.grant(actor=actor, grant_id=grant_id, of_leavers=True)
+        line = roles.grant(actor=actor, grant_id=grant_id, to_end=True)
     except NotFound:
         return _over(request, grant_id)
     every = request.GET.get("alla") == "1"
@@ -145,10 +145,22 @@ def role_end(request: HttpRequest, grant_id: UUID) -> HttpResponse:
         return step_up
     if every and (changes := roles.since_shown(actor=actor, lines=lines, marks=request.POST.getlist("visad"))):
         return _asking(request, line, lines, changes=changes, status=Conflict.http_status)
+    leaderless = _left_without(line.role, lines)
     role_assignment.end_roles(actor=actor, grant_ids=[each.id for each in lines])
     done = _("Behörighetsrollen är borttagen. Personens inloggningar har avslutats.")
     messages.success(request, done if _in_force(lines) else _("Behörighetsrollen är borttagen innan den började gälla."))
+    for area_id, name in leaderless:
+        text = _("{name} har nu ingen ansvarig utgivare.").format(name=name)
+        way = reverse("area_issuer_add", args=[area_id])
+        messages.warning(request, format_html('{} <a class="ds-link" href="{}">{}</a>', text, way, _("Utse ansvarig utgivare")))
     return redirect(_resting_url()) if line.left else redirect("person_roles", line.person_id)
+
+
+def _left_without(role: str, lines: Sequence[GrantLine]) -> list[tuple[UUID, str]]:
+    """The areas that nobody is responsible issuer of when these roles are gone, though somebody is now: by id and name."""
+    if Role(role) is not Role.RESPONSIBLE_ISSUER:
+        return []
+    return areas.without_issuer(grant_ids=[line.id for line in lines])
 
 
 def _asking(
@@ -160,6 +172,7 @@ def _asking(
         "role": role_words.name(line.role),
         "in_force": _in_force(lines),
         "changes": changes,
+        "leaderless": _left_without(line.role, lines),
         "cancel_url": _resting_url() if line.left else reverse("person_roles", args=[line.person_id]),
     }
     if line.left:
