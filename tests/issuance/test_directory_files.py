@@ -1,8 +1,12 @@
 """Exports of the catalogue as they come: LDIF as RFC 2849 lets it be written, CSV as spreadsheets and scripts write it."""
 
 import base64
+import datetime as dt
 import io
+import re
+import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +14,10 @@ import pytest
 from issuance.adapters import directory_file_ldif, directory_file_lines
 from issuance.adapters.directory_file import FilesOfTheCatalogue
 from issuance.ports_files import FileRow
-from issuance.services.directory_import_rows import PROBLEMS
+from issuance.services.directory_import_rows import COLUMNS, PROBLEMS, Stager
 from siths_portal.lib.errors import Invalid
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 UNITS = """version: 1
 
 dn: c=SE
@@ -45,14 +50,14 @@ class TestLdif:
     def test_a_person_lies_below_the_units_whose_entries_stand_before(self) -> None:
         (row,) = rows(
             UNITS + "dn: hsaIdentity=TST2321000131-A1,OU = Kliniken\\, Norra , o=REGIONEN,c=se\nobjectClass: inetOrgPerson\n"
-            "hsaIdentity: TST2321000131-A1\nhsaPersonIdentityNumber: 185001019807\ngivenName: Anna\nsn: Ek\ntitle: Läkare\n"
+            "hsaIdentity: TST2321000131-A1\nhsaPersonIdentityNumber: 185001019800\ngivenName: Anna\nsn: Ek\ntitle: Läkare\n"
             "title: Forskare\nmail: a@example.org\nuserPrincipalName: a@upn.example.org\nhsaEndDate: 20271231225959Z\n"
             "hsaProtectedPerson: TRUE\ntelephoneNumber: 1\n"
         )
         assert row.organisations == ("TST2321000131-1004", "TST2321000131-1000")
         assert (row.line, row.fault) == (14, "")
         assert row.values == {
-            "hsa_id": "TST2321000131-A1", "person_id": "185001019807", "given_name": "Anna", "surname": "Ek", "title": "Läkare",
+            "hsa_id": "TST2321000131-A1", "person_id": "185001019800", "given_name": "Anna", "surname": "Ek", "title": "Läkare",
             "mail": "a@example.org", "upn": "a@upn.example.org", "valid_to": "20271231225959Z", "protected": "TRUE",
         }  # fmt: skip
 
@@ -107,7 +112,7 @@ class TestLdif:
 class TestCsv:
     def test_columns_are_known_by_name_whatever_stands_between_them(self) -> None:
         header = ["surname", "hsaIdentity", "organisation_hsa_id", "hsaPersonIdentityNumber", "givenName", "Protected", "room"]
-        line = ["Ek", "TST2321000131-A1", "TST2321000131-1000", "185001019807", "Anna", "nej", "12"]
+        line = ["Ek", "TST2321000131-A1", "TST2321000131-1000", "185001019800", "Anna", "nej", "12"]
         for separator in (";", ",", "\t"):
             (row,) = rows("\ufeff" + separator.join(header) + "\r\n" + separator.join(line) + "\r\n\r\n")
             assert (row.line, row.fault, row.organisations) == (2, "", ("TST2321000131-1000",))
@@ -190,3 +195,17 @@ def test_a_line_without_end_is_refused_before_it_fills_the_memory(begins: bytes,
         next(FilesOfTheCatalogue().rows(io.BufferedReader(endless, 4096)))
     assert refused.value.code == "line-too-long"
     assert endless.read_so_far < 30_000
+
+
+def test_the_examples_in_the_documentation_are_whole() -> None:
+    text = (ROOT / "docs" / "catalogue-file.md").read_text()
+    examples = [block for block in re.findall(r"```\n(.+?)```", text, re.S) if "hsa" in block]
+    assert len(examples) == 2
+    hsa_ids = {"TST2321000131-1000": uuid.uuid4()}
+    stager = Stager(hsa_ids, prefixes=frozenset(), today=dt.date(2026, 11, 28))
+    for example in examples:
+        (row,) = rows(example)
+        staged = dict(zip(COLUMNS, stager.staged(row), strict=True))
+        assert (staged["problem"], staged["organisation_id"]) == ("", hsa_ids["TST2321000131-1000"])
+        assert (staged["value"], staged["synthetic"], staged["title"]) == ("185001019800", True, "Läkare")
+        assert (staged["protected"], staged["protection_told"]) == (False, True)
