@@ -20,7 +20,7 @@ from tests.e2e.hands import Hands, Keyboard, Mouse
 from tests.e2e.looking import Looker
 from tests.issuance.world import SETUP
 from tests.lib.faces import serving
-from tests.portal_pages.test_administration import MOST_QUERIES, admin, at, fields_of, issuer
+from tests.portal_pages.test_administration import MOST_QUERIES, admin, at, client_of, fields_of, issuer
 from tests.portal_pages.test_administration_browser import told
 from tests.portal_pages.test_person import text_of
 from tests.portal_pages.test_pki_browser import Blind, button
@@ -47,7 +47,9 @@ def test_ticks_are_set_and_stand_in_the_history(world: Any) -> None:
     assert client.post(at(NAME, world.city), {"shown": ["610"], "article": ["610"]}).status_code == 302
     assert Event.objects.filter(action="organisation.article_set", facts__orderable=False).count() == 1
     text = text_of(client.get(at("organisation_history", world.city)))
-    assert "Beställningsbar artikel ändrades Artikel: 631-REK Beställningsbar: Nej" in text
+    assert "Beställningsbar artikel ändrades Beställningsbar: från Ja → till Nej Artikel: 631-REK" in text
+    configuration.offer_article(actor=SETUP, organisation_id=world.stranger.id, article_code="610", orderable=False)
+    assert not Event.objects.filter(action="organisation.article_set", subject_ref=str(world.stranger.id)).exists()
 
 
 def test_what_others_set_meanwhile_stays(world: Any) -> None:
@@ -80,6 +82,23 @@ def test_what_was_ticked_beside_it_stays_ticked(world: Any) -> None:
 def test_what_has_ended_is_shown_while_it_is_ticked(world: Any) -> None:
     ended("610")
     assert "610 - Kort Ordinarie kort Utgången" in text_of(issuer(world).get(at(NAME, world.city)))
+
+
+def test_the_organisations_page_tells_what_may_be_ordered_there(world: Any) -> None:
+    ended("610")
+    configuration.offer_article(actor=SETUP, organisation_id=world.city.id, article_code="631-REK", orderable=False)
+    client = issuer(world)
+    with CaptureQueriesContext(connection) as queries:
+        page = client.get(at("organisation", world.city))
+    assert len(queries) <= MOST_QUERIES
+    told = text_of(page).split("Beställningsbara artiklar")[1].split("Underorganisationer")[0]
+    assert told.split("Status ")[1] == "610 - Kort Utgången 631 - Kort Godkänd Ändra artiklar "
+    assert f'href="{at(NAME, world.city)}">Ändra artiklar' in page.content.decode()
+    reader = client_of(world.officer(world.city, Role.READER)).get(at("organisation", world.city))
+    assert "631 - Kort Godkänd" in text_of(reader)
+    assert at(NAME, world.city) not in reader.content.decode()
+    OrganisationArticle.objects.filter(organisation=world.city).update(orderable=False)
+    assert "Ingen artikel är vald Utan en vald artikel kan inga kort" in text_of(client.get(at("organisation", world.city)))
 
 
 def test_the_catalogue_tells_all_that_is_known_of_an_article(world: Any) -> None:

@@ -166,6 +166,12 @@ def offered(*, actor: Actor, organisation_id: UUID) -> tuple[OfferedLine, ...]:
     )
 
 
+def chosen(*, organisation_id: UUID) -> tuple[ArticleLine, ...]:
+    """The articles that are ticked for an organisation, whose caller has made sure that it is in sight. One query."""
+    ticked = OrganisationArticle.objects.filter(organisation=organisation_id, orderable=True).values("article")
+    return tuple(_lines(Article.objects.filter(pk__in=ticked).order_by("number", "code")))
+
+
 def _lines(rows: Iterable[Article]) -> Iterable[ArticleLine]:
     today = clock.today()
     for row in rows:

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from issuance.authz import Action, Actor
 from issuance.models import Organisation
-from issuance.queries.administration import areas, organisations, paging, places, readiness
+from issuance.queries.administration import areas, articles, organisations, paging, places, readiness
 from issuance.queries.administration.change_words import organisation_number
 from issuance.queries.administration.organisations import Customisation, OrganisationFacts
 from issuance.queries.administration.places import OrganisationHead
@@ -63,6 +63,8 @@ def organisation(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
         "all_closed": bool(offices.rows) and not has_offices,
         **ended_context(request, head),
         "facts": list(_facts(head, found)),
+        "articles": articles.chosen(organisation_id=organisation_id),
+        "articles_url": reverse("organisation_articles", args=[head.id]) if Action.CHOOSE_ARTICLES in head.rights else "",
         "offices": offices.rows,
         "offices_next_url": next_url(request, offices.after, parameter="kontor_efter", fragment="kontor"),
         "offices_first_url": first_url(request, parameter="kontor_efter", fragment="kontor"),
