@@ -133,6 +133,10 @@ def test_every_step_and_state_is_looked_at(world: Any, portal: Portal, browser: 
         heading(page, "Välj kontor")
         page.get_by_role("radio", name="Kortkontor Ost (12)").check()
         eye.look(page, "office")
+        page.set_viewport_size({"width": 390, "height": 900})
+        fits = "frame => frame.scrollWidth <= frame.clientWidth"
+        assert page.locator(".table-frame").evaluate(fits), "a choice is made without scrolling sideways"
+        page.set_viewport_size({"width": 1440, "height": 900})
         press(page, "Nästa")
         heading(page, "Förhandsgranska")
         eye.look(page, "review")
