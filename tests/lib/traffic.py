@@ -50,7 +50,7 @@ class Traffic:
         """Records every page of `context`, also windows that pages open. Call it before the first page is opened."""
         context.on("request", self._request)
         context.on("response", self._response)
-        context.on("page", lambda page: page.on("domcontentloaded", self._loaded))
+        context.on("page", self._opened)
         context.expose_binding("reportTitle", self._title)
         context.add_init_script(_REPORT_TITLES)
         return self
@@ -78,10 +78,15 @@ class Traffic:
     def _headers(self, where: str, headers: dict[str, str]) -> None:
         self.seen += [Seen(f"{name} {where}", headers[name]) for name in _HEADERS if headers.get(name)]
 
+    def _opened(self, page: Page) -> None:
+        """The first page of a window that a page opened runs no script of ours, and may be there before we are told of it."""
+        page.on("domcontentloaded", self._loaded)
+        self._loaded(page)
+
     def _loaded(self, page: Page) -> None:
-        """The first page of a window that a page opened runs no script of ours, so its title is asked for."""
         with contextlib.suppress(Error):  # it may be gone already
-            self.seen.append(Seen(f"title {shape(page.url)}", page.title()))
+            if title := page.title():
+                self.seen.append(Seen(f"title {shape(page.url)}", title))
 
     def _title(self, _source: object, title: str, referrer: str, address: str) -> None:
         where = shape(address)
