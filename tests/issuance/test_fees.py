@@ -10,7 +10,7 @@ from django.db import connection
 from issuance import service
 from issuance.authz import Actor, Role
 from issuance.models import Event, Organisation, SubscriptionFee
-from issuance.queries.administration.organisations import fees_of
+from issuance.queries.administration.organisations import fees_of, organisation_facts
 from issuance.services import configuration
 from issuance.services.configuration import Outdated
 from siths_portal.lib import clock
@@ -120,6 +120,11 @@ def test_a_day_to_come_is_set_anew_and_the_same_value_changes_nothing(world: Any
         assert [(fee.charged, fee.valid_from, fee.state) for fee in fees_of(world.city.id)] == [
             (True, day, "future"), (True, TODAY, "now"),
         ]  # fmt: skip
+        found = organisation_facts(actor=admin(world), organisation_id=world.city.id)
+        assert (found.charged, found.charged_since, found.next_fee) == (True, TODAY, None)
+    with clock.moved_to(NOON + dt.timedelta(days=45)):
+        found = organisation_facts(actor=admin(world), organisation_id=world.city.id)
+        assert (found.charged, found.charged_since) == (True, TODAY)
     assert [(facts["before"]["charged"], facts["charged"]) for facts in told()] == [(None, True), (True, False), (False, True)]
 
 

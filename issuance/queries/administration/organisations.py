@@ -67,7 +67,7 @@ def organisation_facts(*, actor: Actor, organisation_id: UUID) -> OrganisationFa
     rows = Organisation.objects.select_related("area__issuing_organisation", "customisation")
     row = policy.get(actor, Action.VIEW_CONFIGURATION, rows, organisation_id)
     fees = fees_of(row.id)
-    now = next((fee for fee in fees if fee.state == "now"), None)
+    now, coming = _changes_of(fees)
     issuer = row.area.issuing_organisation
     return OrganisationFacts(
         version=row.version,
@@ -83,8 +83,21 @@ def organisation_facts(*, actor: Actor, organisation_id: UUID) -> OrganisationFa
         customisation=customisation_of(row),
         charged=now.charged if now else None,
         charged_since=now.valid_from if now else None,
-        next_fee=next((fee for fee in reversed(fees) if fee.state == "future"), None),
+        next_fee=coming,
     )
+
+
+def _changes_of(fees: list[Fee]) -> tuple[Fee | None, Fee | None]:
+    """Of an organisation's fees, the newest first, the one by which the present value began to hold, and the next that brings
+    another; a day may have been given the value that held already."""
+    oldest_first = list(reversed(fees))
+    changes = [
+        fee
+        for fee, before in zip(oldest_first, [None, *oldest_first], strict=False)
+        if not before or fee.charged != before.charged
+    ]
+    begun = [fee for fee in changes if fee.state != "future"]
+    return begun[-1] if begun else None, next((fee for fee in changes if fee.state == "future"), None)
 
 
 def customisation_of(row: Organisation) -> Customisation:
