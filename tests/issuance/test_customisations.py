@@ -226,12 +226,20 @@ class TestArticles:
     @pytest.mark.parametrize(
         ("field", "value"),
         [("number", "7A7"), ("name", ""), ("kind", "gold"), ("orientation", "round"), ("assurance_level", 4),
-         ("generation", "x" * 21), ("valid_to", dt.date(2025, 12, 31))],
+         ("generation", "x" * 21), ("valid_to", dt.date(2025, 12, 31)), ("valid_from", dt.date(26, 1, 1)),
+         ("valid_to", dt.date.max)],
     )  # fmt: skip
     def test_what_is_wrong_is_told_at_its_field(self, world: Any, field: str, value: Any) -> None:
         with pytest.raises(Invalid) as refused:
             configuration.register_article(actor=SETUP, article=replace(self.NEW, **{field: value}))
         assert list(refused.value.fields) == [field]
+
+    def test_a_slip_of_a_day_is_refused_when_it_is_made_and_never_after(self, world: Any) -> None:
+        with pytest.raises(Invalid) as refused:
+            self.edit(world, "610", valid_from=dt.date(202, 1, 1), valid_to=dt.date.max)
+        assert set(refused.value.fields) == {"valid_from", "valid_to"}
+        Article.objects.filter(pk="610").update(valid_from=dt.date(202, 1, 1))
+        assert self.edit(world, "610", name="Nytt").name == "Nytt"
 
     def test_an_edit_is_an_event_with_before_and_after(self, world: Any) -> None:
         row = self.edit(world, "610", name="Stående kort", photo=False)

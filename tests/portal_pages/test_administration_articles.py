@@ -47,7 +47,7 @@ def test_ticks_are_set_and_stand_in_the_history(world: Any) -> None:
     assert client.post(at(NAME, world.city), {"shown": ["610"], "article": ["610"]}).status_code == 302
     assert Event.objects.filter(action="organisation.article_set", facts__orderable=False).count() == 1
     text = text_of(client.get(at("organisation_history", world.city)))
-    assert "Beställningsbar artikel ändrades Beställningsbar: från Ja → till Nej Artikel: 631-REK" in text
+    assert "Beställningsbar artikel ändrades Artikel: 631-REK Beställningsbar: från Ja → till Nej" in text
     configuration.offer_article(actor=SETUP, organisation_id=world.stranger.id, article_code="610", orderable=False)
     assert not Event.objects.filter(action="organisation.article_set", subject_ref=str(world.stranger.id)).exists()
 

@@ -20,6 +20,10 @@ KINDS = ("ordinary", "student", "company", "reserve", "test")
 ORIENTATIONS = ("portrait", "landscape")
 LEVELS = (3, 2)
 
+EARLIEST = dt.date(2000, 1, 1)
+LATEST_DAYS = 10 * 365
+"""A day before the one, or in more days than the other, is refused as a slip of the keyboard."""
+
 _NUMBER = re.compile(r"\d{3,8}", re.ASCII)
 _BATCH = 2000
 """Rows of a statement."""
@@ -76,10 +80,11 @@ def register_article(*, actor: Actor, article: ArticleData) -> Article:
     """
     policy.require_global(actor, Action.CREATE_ORGANISATION)
     article = article.checked()
+    refuse(_slips(valid_from=article.valid_from, valid_to=article.valid_to))
     values = asdict(article)
     row, made = Article.objects.get_or_create(code=article.code, defaults=values)
     if any(getattr(row, name) != value for name, value in values.items()):
-        message = "Artikelnumret finns redan med andra uppgifter."
+        message = "Artikelnumret finns redan med andra uppgifter. Redigera den artikeln, eller skriv ett annat nummer."
         raise Conflict("article-exists", message, fields={"number": [message]})
     if made:
         record(actor, "article.registered", row, **{name: as_fact(value) for name, value in values.items()})
@@ -105,6 +110,7 @@ def edit_article(*, actor: Actor, code: str, version: int, article: ArticleData)
     if article.valid_to is not None and article.valid_to != row.valid_to and article.valid_to < clock.today():
         message = "Sista dagen kan tidigast vara i dag."
         raise Invalid("valid-to", message, fields={"valid_to": [message]})
+    refuse(_slips(**{name: changes[name] for name in ("valid_from", "valid_to") if changes[name] != getattr(row, name)}))
     touched = [name for name in _MADE if changes[name] != getattr(row, name)]
     later = article.valid_from > row.valid_from
     if (touched or later) and is_ordered(row.code):
@@ -114,6 +120,18 @@ def edit_article(*, actor: Actor, code: str, version: int, article: ArticleData)
         raise Conflict("article-ordered", message, fields={touched[0] if touched else "valid_from": [message]})
     edit(row, version=version, changes=changes, actor=actor, action="article.changed")
     return row
+
+
+def _slips(**days: dt.date | None) -> dict[str, list[str]]:
+    """What is said of days, by field, that nobody means."""
+    latest, wrong = clock.today() + dt.timedelta(days=LATEST_DAYS), {}
+    for field, day in days.items():
+        if day is not None and day < EARLIEST:
+            wrong[field] = ["Dagen ligger för långt bak. Kontrollera årtalet."]
+        elif day is not None and day > latest:
+            emptied = ", eller lämna fältet tomt" if field == "valid_to" else ""
+            wrong[field] = [f"Dagen ligger för långt fram. Välj en dag inom tio år{emptied}."]
+    return wrong
 
 
 def is_ordered(code: str) -> bool:
@@ -224,7 +242,7 @@ def offer(wanted: Mapping[UUID, Mapping[str, bool]], *, actor: Actor) -> dict[UU
         (pk, code, orderable)
         for pk, ticks in wanted.items()
         for code, orderable in sorted(ticks.items())
-        if standing.get((pk, code)) is not orderable
+        if standing.get((pk, code), False) is not orderable
     ]
     OrganisationArticle.objects.bulk_create(
         (OrganisationArticle(organisation_id=pk, article_id=code, orderable=on) for pk, code, on in changed),
@@ -234,7 +252,10 @@ def offer(wanted: Mapping[UUID, Mapping[str, bool]], *, actor: Actor) -> dict[UU
         batch_size=_BATCH,
     )
     Event.record_each(
-        ((str(pk), {"article": code, "orderable": on}) for pk, code, on in changed),
+        (
+            (str(pk), {"article": code, "orderable": on, "before": {"orderable": not on}, "after": {"orderable": on}})
+            for pk, code, on in changed
+        ),
         at=clock.now(),
         actor_ref=actor.ref,
         action="organisation.article_set",
