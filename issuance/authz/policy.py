@@ -99,10 +99,15 @@ def reach(actor: Actor, action: Action) -> list[str]:
 def require_assignable(actor: Actor, role: Role, scope_path: str, *, protected_persons: bool) -> None:
     """Passes if `actor` may give or change `role` over `scope_path`. Raises Forbidden.
 
-    Only roles below the actor's own, inside his scope, and the add-on only by one who has it or has none above him.
+    Only roles below the actor's own, inside his scope, and the add-on only by one who has it or has none above him; where that
+    alone stands against it, the refusal names the field `protected_persons`.
     """
-    if not may_assign(actor, role, scope_path, protected_persons=protected_persons):
-        raise _forbidden()
+    if may_assign(actor, role, scope_path, protected_persons=protected_persons):
+        return
+    if protected_persons and may_assign(actor, role, scope_path, protected_persons=False):
+        message = "Du har inte tilläggsrollen Sekretess överallt där rollen ska gälla, och kan inte ge den där."
+        raise Forbidden("add-on", message, fields={"protected_persons": [message]})
+    raise _forbidden()
 
 
 def may_assign(actor: Actor, role: Role, scope_path: str, *, protected_persons: bool) -> bool:

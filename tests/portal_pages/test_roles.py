@@ -293,6 +293,27 @@ class TestFromThePerson:
         assert client.post(address, {"role": "id_administrator", "plats": both[:1]}).status_code == 422
         assert not person.role_grants.exists()
 
+    def test_the_add_on_is_offered_to_those_who_may_give_it_and_refused_elsewhere_at_its_field(self, world: Any) -> None:
+        """Nothing that was picked is lost; a role is changed by others without the box."""
+        deputy, person = world.post().person, world.post().person
+        for place, add_on in ((world.region, True), (world.city, False)):
+            assign(world, deputy, Role.DEPUTY_ISSUER, organisation_id=place.id, protected_persons=add_on)
+        client, address = portal_client(deputy), f"{reverse('person_role_add', args=[person.id])}?roll=reader"
+        sent = {"role": "reader", "protected_persons": "on", "plats": [str(world.region.id), str(world.city.id)]}
+        refused = client.post(address, sent)
+        assert (refused.status_code, "Du har inte tilläggsrollen Sekretess överallt" in text_of(refused)) == (403, True)
+        assert re.search(r'name="protected_persons"[^>]* checked', refused.content.decode())
+        assert len(re.findall(r'name="plats" value="[^"]+"[^>]* checked', refused.content.decode())) == 2
+        assert client.post(address, sent | {"plats": sent["plats"][:1]}).status_code == 302
+        there, elsewhere = person.role_grants.get(), assign(world, person, organisation_id=world.city.id)
+        for grant, offered in ((there, True), (elsewhere, False)):
+            change = reverse("role_change", args=[grant.id])
+            assert ('name="protected_persons"' in client.get(change).content.decode()) is offered
+        last = clock.today() + 3 * DAY
+        assert client.post(change, {"version": "1", "valid_to": f"{last}", "protected_persons": "on"}).status_code == 302
+        elsewhere.refresh_from_db()
+        assert (elsewhere.protected_persons, role_assignment.last_day_of(elsewhere)) == (False, last)
+
     def test_the_administration_gives_issuers_their_area_and_global_roles(self, world: Any) -> None:
         person = world.post().person
         client, address = client_of(world.officer(role=Role.SYSTEM_ADMIN)), reverse("person_role_add", args=[person.id])

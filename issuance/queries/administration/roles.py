@@ -30,6 +30,7 @@ from siths_portal.lib.ids import ids_of
 class GrantLine:
     """A role of a person in one place. `last` is its last day; `begins` its first if that is to come; `rests` without a post.
 
+    `may_protect`: the actor may give it the add-on.
     `may_end`: the actor may end it, also if it has an add-on that he may not give, and he may not change it (ADR 0248).
     `left`: it rests, and its holder has left the actor's scope, so that it can be ended and no more (ADR 0235).
     """
@@ -47,6 +48,7 @@ class GrantLine:
     rests: bool
     opens_person: bool
     may_change: bool
+    may_protect: bool
     may_end: bool
     left: bool
     version: int
@@ -233,6 +235,7 @@ def _line(actor: Actor, row: RoleGrant) -> GrantLine:
         rests=not row.awake,  # type: ignore[attr-defined]
         opens_person=opens,
         may_change=opens and policy.may_assign(actor, role, path, protected_persons=row.protected_persons),
+        may_protect=opens and policy.may_assign(actor, role, path, protected_persons=True),
         may_end=left or (opens and policy.may_take(actor, role, path)),
         left=left,
         version=row.version,

@@ -24,7 +24,7 @@ from issuance.web.administration import role_given
 from issuance.web.administration.around import Link, actor_of, cursor, demand, first_url, next_url
 from issuance.web.administration.role_forms import QualificationForm, RoleForm
 from issuance.web.administration.role_frame import kept, person_page, recent_login
-from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.errors import Conflict, Forbidden, Invalid
 from siths_portal.lib.ids import ids_of
 
 
@@ -36,7 +36,9 @@ def person_roles(request: HttpRequest, person_id: UUID) -> HttpResponse:
     """
     actor = actor_of(request)
     found = roles.of_person(actor=actor, person_id=person_id)
-    own_reason = "" if found.qualifications.may_record else _("Personen har en roll på din nivå eller över den i utgivningsområdet.")
+    own_reason = (
+        "" if found.qualifications.may_record else _("Personen har en roll på din nivå eller över den i utgivningsområdet.")
+    )
     functions = [
         Link(_("Lägg till behörighetsroll"), reverse("person_role_add", args=[person_id])),
         Link(
@@ -101,7 +103,9 @@ def person_role_add(request: HttpRequest, person_id: UUID) -> HttpResponse:
             protected_persons=form.cleaned_data.get("protected_persons", False),
             period=Period(form.cleaned_data["valid_from"], form.cleaned_data["valid_to"]),
         )
-    except (Conflict, Invalid) as error:
+    except (Conflict, Invalid, Forbidden) as error:
+        if isinstance(error, Forbidden) and not error.fields:
+            raise
         form.take(error)
         return _placing(request, head, role, form, status=error.http_status)
     role_given.tell(request, grants)

@@ -26,7 +26,7 @@ from issuance.web.administration.around import Crumb, actor_of, page, way_to_are
 from issuance.web.administration.holder_finding import Found
 from issuance.web.administration.role_forms import AddHolderForm
 from issuance.web.administration.role_frame import recent_login
-from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.errors import Conflict, Forbidden, Invalid
 from siths_portal.lib.ids import ids_of
 
 
@@ -136,7 +136,9 @@ def _answer(request: HttpRequest, place: Place) -> HttpResponse:
         return _adding(request, place, form, found, status=Invalid.http_status)
     try:
         grants = _give(request, place, form, found if unchanged else None)
-    except (Conflict, Invalid) as error:
+    except (Conflict, Invalid, Forbidden) as error:
+        if isinstance(error, Forbidden) and not error.fields:
+            raise
         form.take(error)
         return _adding(request, place, form, found, status=error.http_status)
     role_given.tell(request, grants)

@@ -102,12 +102,17 @@ class AddHolderForm(RoleForm):
 
 
 class ChangeRoleForm(EditForm):
-    """What of a role can be changed."""
+    """What of a role can be changed: the add-on by those alone who may give it."""
 
     columns: ClassVar[Mapping[str, str]] = {name: name for name in ("protected_persons", "valid_to")}
 
     protected_persons = forms.BooleanField(label=_("Hantera skyddade personer"), required=False)
     valid_to = day_field(_("Gäller till och med"), help_text=_("Tomt fält: tills vidare."))
+
+    def __init__(self, *args: Any, may_protect: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not may_protect:
+            del self.fields["protected_persons"]
 
     @classmethod
     def as_typed(cls, column: str, value: Any) -> str:

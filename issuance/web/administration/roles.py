@@ -101,8 +101,9 @@ def role_change(request: HttpRequest, grant_id: UUID) -> HttpResponse:
         return step_up
     if request.method != "POST":
         initial = {"version": line.version, "protected_persons": line.protected_persons, "valid_to": line.last}
-        return _changing(request, line, ChangeRoleForm(initial=initial | _ticked(kept(request), "protected_persons")))
-    form = ChangeRoleForm(request.POST)
+        initial |= _ticked(kept(request), "protected_persons")
+        return _changing(request, line, ChangeRoleForm(initial=initial, may_protect=line.may_protect))
+    form = ChangeRoleForm(request.POST, may_protect=line.may_protect)
     changed, status = saved(
         form,
         actor,
@@ -110,7 +111,7 @@ def role_change(request: HttpRequest, grant_id: UUID) -> HttpResponse:
             actor=actor,
             grant_id=grant_id,
             version=typed["version"],
-            protected_persons=typed["protected_persons"],
+            protected_persons=typed.get("protected_persons", line.protected_persons),
             last=typed["valid_to"],
         ),
     )
