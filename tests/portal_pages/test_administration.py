@@ -179,7 +179,7 @@ class TestAreaPage:
         assert "kort kan inte beställas" in text_of(page)
         assert at("organisation_new", area) in page.content.decode()
         assert "Området har ingen ansvarig utgivare" in text_of(page)
-        assert "Ansvariga utgivare Ingen utsedd" in text_of(page)
+        assert "Ansvariga utgivare Ingen är ansvarig utgivare nu." in text_of(page)
         assert at("area_issuer_add", area) in page.content.decode()
 
 

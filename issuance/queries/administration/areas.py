@@ -1,10 +1,12 @@
 """Issuing areas: the overview, and one area with its organisations and offices (domain.md 7.1, 7.2)."""
 
+import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Exists, F, OuterRef, Value
+from django.db.models import Count, Exists, F, OuterRef, QuerySet, Value
 from django.db.models.functions import Coalesce
 
 from issuance.authz import Action, Actor, Role, policy
@@ -14,7 +16,8 @@ from issuance.queries.administration import paging
 from issuance.queries.administration.change_words import organisation_number
 from issuance.queries.administration.paging import Order
 from issuance.queries.administration.role_reach import may_get_roles
-from issuance.services.actors import in_force
+from issuance.services.actors import in_force, with_post
+from issuance.services.role_assignment import last_day_of
 
 AREA_COLUMNS = {"namn": "name", "utgivare": "issuer"}
 ORGANISATION_COLUMNS = {"namn": "name", "nummer": "organisation_number", "id": "hsa_id"}
@@ -22,11 +25,12 @@ ORGANISATION_COLUMNS = {"namn": "name", "nummer": "organisation_number", "id": "
 
 @dataclass(frozen=True)
 class AreaLine:
-    """An area in the overview."""
+    """An area in the overview. `issuers`: whether somebody is responsible issuer in it now."""
 
     id: UUID
     name: str
     issuing_organisation: str
+    issuers: bool
 
 
 @dataclass(frozen=True)
@@ -39,16 +43,21 @@ class AreaPage:
 
 @dataclass(frozen=True)
 class Issuer:
-    """A responsible issuer, named as the actor may read it; `opens` tells whether the actor may open his roles."""
+    """A responsible issuer, named as the actor may read it; `opens` tells whether the actor may open his roles.
+
+    `last` is the role's last day, if it has one; `rests`: he has no valid post in the area, so that the role does not hold.
+    """
 
     person_id: UUID
     name: str
     opens: bool
+    last: dt.date | None
+    rests: bool
 
 
 @dataclass(frozen=True)
 class AreaFacts:
-    """What is set on an area."""
+    """What is set on an area. `resting_issuers` have the role of a responsible issuer, which does not hold."""
 
     version: int
     name: str
@@ -56,6 +65,7 @@ class AreaFacts:
     issuing_organisation_id: UUID | None
     issuing_organisation: str
     responsible_issuers: tuple[Issuer, ...]
+    resting_issuers: tuple[Issuer, ...]
 
 
 @dataclass(frozen=True)
@@ -116,10 +126,11 @@ def areas(*, actor: Actor, order: Order, after: UUID | None = None, limit: int =
     rows = (
         IssuingArea.objects.visible_to(actor, Action.VIEW_CONFIGURATION)
         .select_related("issuing_organisation")
-        .annotate(issuer=Coalesce(F("issuing_organisation__name"), Value("")))
+        .annotate(issuer=Coalesce(F("issuing_organisation__name"), Value("")), has_issuers=_has_issuers())
     )
     found, further = paging.page(rows, column=AREA_COLUMNS[order.key], descending=order.descending, after=after, limit=limit)
-    return AreaPage(tuple(AreaLine(row.id, row.name, _name(row.issuing_organisation)) for row in found), further)
+    lines = (AreaLine(row.id, row.name, _name(row.issuing_organisation), row.has_issuers) for row in found)  # type: ignore[attr-defined]
+    return AreaPage(tuple(lines), further)
 
 
 def granted_organisations(*, actor: Actor) -> tuple[OrganisationLine, ...]:
@@ -132,13 +143,15 @@ def granted_organisations(*, actor: Actor) -> tuple[OrganisationLine, ...]:
 def area_facts(*, actor: Actor, area_id: UUID) -> AreaFacts:
     """What is set on an area that the actor sees. Raises NotFound, Forbidden."""
     row = policy.get(actor, Action.VIEW_CONFIGURATION, IssuingArea.objects.select_related("issuing_organisation"), area_id)
+    issuers = _issuers(actor, row)
     return AreaFacts(
         version=row.version,
         name=row.name,
         invoice_reference=row.invoice_reference,
         issuing_organisation_id=row.issuing_organisation_id,
         issuing_organisation=_name(row.issuing_organisation),
-        responsible_issuers=_issuers(actor, row),
+        responsible_issuers=tuple(one for one in issuers if not one.rests),
+        resting_issuers=tuple(one for one in issuers if one.rests),
     )
 
 
@@ -146,7 +159,7 @@ def area_outline(*, actor: Actor, area_id: UUID) -> AreaOutline:
     """What an area that the actor sees has at all, where no more of it is shown. One query. Raises NotFound, Forbidden."""
     seen = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=OuterRef("pk"), closed_at=None)
     rows = IssuingArea.objects.annotate(
-        has_issuers=Exists(in_force(RoleGrant.objects.filter(area=OuterRef("pk"), role=Role.RESPONSIBLE_ISSUER.value))),
+        has_issuers=_has_issuers(),
         has_organisations=Exists(seen),
         has_offices=Exists(Office.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=OuterRef("pk"))),
     )
@@ -163,24 +176,41 @@ def is_in_use(*, area_id: UUID) -> bool:
     return any(Organisation.objects.filter(area=area_id).values_list(ordered, flat=True))
 
 
+def _has_issuers() -> Exists:
+    """Whether somebody is responsible issuer now, with a post in the area, as a condition on areas."""
+    return Exists(with_post(in_force(RoleGrant.objects.filter(area=OuterRef("pk"), role=Role.RESPONSIBLE_ISSUER.value))))
+
+
 def _issuers(actor: Actor, row: IssuingArea) -> tuple[Issuer, ...]:
-    """Those who are responsible issuers in the area now, by name."""
-    people = _holders(row.pk)
+    """Those who have the role of a responsible issuer in the area now, by name."""
+    grants = {f"user:{grant.person_id}": grant for grant in _holding(row.pk)}
+    people = {ref: grant.person_id for ref, grant in grants.items()}
     asked = people.values() if policy.holds(actor, Action.ASSIGN_ROLE) else ()
     opened = may_get_roles(actor=actor, person_ids=asked) - {actor.person_id}
     named = officers.names(actor, people).items()
-    return tuple(sorted((Issuer(people[ref], name, people[ref] in opened) for ref, name in named), key=lambda one: one.name))
+    found = (
+        Issuer(people[ref], name, people[ref] in opened, last_day_of(grants[ref]), not grants[ref].awake)  # type: ignore[attr-defined]
+        for ref, name in named
+    )
+    return tuple(sorted(found, key=lambda one: one.name))
 
 
 def issuer_names(*, actor: Actor, area_id: UUID) -> tuple[str, ...]:
     """The names of an area's responsible issuers, as far as the actor may read them; for pages of what lies in the area."""
-    return tuple(sorted(officers.names(actor, _holders(area_id)).values()))
+    return tuple(sorted(officers.names(actor, [f"user:{one.person_id}" for one in _holding(area_id) if one.awake]).values()))  # type: ignore[attr-defined]
 
 
-def _holders(area_id: UUID) -> dict[str, UUID]:
-    """The persons who are responsible issuers in an area now, as events name them."""
-    holding = in_force(RoleGrant.objects.filter(area=area_id, role=Role.RESPONSIBLE_ISSUER.value))
-    return {f"user:{person_id}": person_id for person_id in holding.values_list("person_id", flat=True)}
+def _holding(area_id: UUID) -> QuerySet[RoleGrant]:
+    """The roles of responsible issuers in an area that are in force, with `awake`: their holder has a valid post there."""
+    rows = in_force(RoleGrant.objects.filter(area=area_id, role=Role.RESPONSIBLE_ISSUER.value))
+    return rows.annotate(awake=Exists(with_post(RoleGrant.objects.filter(pk=OuterRef("pk")))))
+
+
+def without_issuer(*, grant_ids: Collection[UUID]) -> list[tuple[UUID, str]]:
+    """The areas, by id and name, that have a responsible issuer now and have none when these roles are gone. One query."""
+    holding = with_post(in_force(RoleGrant.objects.filter(area=OuterRef("pk"), role=Role.RESPONSIBLE_ISSUER.value)))
+    rows = IssuingArea.objects.filter(Exists(holding.filter(pk__in=grant_ids)), ~Exists(holding.exclude(pk__in=grant_ids)))
+    return list(rows.order_by("name").values_list("pk", "name"))
 
 
 def organisations_in(

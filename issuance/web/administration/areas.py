@@ -61,6 +61,8 @@ def area(request: HttpRequest, area_id: UUID) -> HttpResponse:
         "left_to": next_steps.left_to(steps),
         "ready": not steps and found.rows and next_steps.sets_up(head),
         "issuers": facts.responsible_issuers,
+        "resting_issuers": facts.resting_issuers,
+        "leaderless": not facts.responsible_issuers and not next_steps.sets_up(head),
         "head": head,
         "organisations": found.rows,
         "below": found.below,
