@@ -161,6 +161,13 @@ class TestOrganisations:
             edit(world.clinic, name="", hsa_id="SE12", organisation_number="2321000132", country="Sverige", county="Skånes län")
         assert set(refused.value.fields) == {"name", "hsa_id", "organisation_number", "country", "county"}
 
+    def test_certificates_name_no_country_that_there_is_not(self, world: Any) -> None:
+        assert edit(world.clinic, country=" gb").country == "GB"
+        for country in ("UK", "ZZ", "S1", "SEE"):
+            with pytest.raises(Invalid) as refused:
+                edit(world.clinic, version=2, country=country)
+            assert list(refused.value.fields) == ["country"], country
+
     def test_a_name_fits_in_a_certificate(self, world: Any) -> None:
         assert edit(world.clinic, name="A\u030a" * 64).name == "Å" * 64
         with pytest.raises(Invalid) as refused:

@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 
 from issuance.authz import Action, Actor, ScopedQuerySet, policy
 from issuance.domain.counties import COUNTIES
+from issuance.domain.countries import COUNTRIES
 from issuance.domain.ids import parse_hsa_id, parse_organisation_number
 from issuance.models import CardCustomisation, Event, IssuingArea, Organisation
 from issuance.services.configuration._editing import as_fact, edit, line, parsed, refused_as
@@ -68,8 +69,10 @@ def _number(text: str) -> str:
 
 def _country(text: str) -> str:
     text = text.strip().upper()
-    if not re.fullmatch(r"[A-Z]{2}", text):
+    if text not in COUNTRIES:
         message = "Skriv landet som två bokstäver, till exempel SE."
+        if re.fullmatch(r"[A-Z]{2}", text):
+            message = "Det finns inget land med den koden. Skriv landets två bokstäver enligt ISO 3166, till exempel SE eller GB."
         raise Invalid("country", message, fields={"country": [message]})
     return text
 
