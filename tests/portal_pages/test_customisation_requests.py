@@ -103,6 +103,8 @@ class TestWish:
         ):
             response = client.post(at(WISH, world.region), sent)
             assert (response.status_code, list(response.context["form"].errors)) == (422, [field])
+        lines = "x" * 248 + "\r\n\r\n\r\n" + "x" * 249  # a new line is one character, however a browser sends it
+        assert client.post(at(WISH, world.region), {"logotype_note": lines, "version": "0"}).status_code == 302
 
     def test_who_may(self, world: Any) -> None:
         with pytest.raises(Forbidden):

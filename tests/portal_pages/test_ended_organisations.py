@@ -27,7 +27,8 @@ def test_it_is_ended_with_a_reason_and_taken_up_again(world: Any) -> None:
     asked = text_of(client.get(at(END, world.clinic)))
     assert "Kontoren som är kopplade till den kopplas bort." in asked
     assert "Abonnemangsavgiften" not in asked
-    assert client.post(at(END, world.clinic), {"reason": ""}).status_code == 422
+    for reason in ("", "x" * 501):
+        assert client.post(at(END, world.clinic), {"reason": reason}).status_code == 422
     ended = client.post(at(END, world.clinic), {"reason": "Fel nivå"}, follow=True)
     text = text_of(ended)
     for each in ("Avslutad organisation", "Organisationen är avslutad.", "av HANDLÄGGARE PROVSSON", "Skäl: Fel nivå"):
@@ -58,8 +59,16 @@ def test_lists_leave_it_out_and_its_area_names_it_apart(world: Any) -> None:
 def test_who_had_a_form_open_is_told_that_it_was_ended(world: Any) -> None:
     """Not that his role is amiss; what he typed is where the browser goes back to."""
     end(world.city)
-    clients = {"customisation_new": admin(world)}
-    names = ("organisation_receipt_text", "organisation_articles", "organisation_offices", "customisation_request", *clients)
+    administers = admin(world)
+    clients = dict.fromkeys(("customisation_new", "organisation_edit", "organisation_move", "organisation_fee"), administers)
+    names = (
+        "sub_organisation_new",
+        "organisation_receipt_text",
+        "organisation_articles",
+        "organisation_offices",
+        "customisation_request",
+        *clients,
+    )
     for name in names:
         page = clients.get(name, issuer(world)).post(at(name, world.city), {"regional_addition": "Nytt", "version": "0"})
         assert page.status_code == 409, name

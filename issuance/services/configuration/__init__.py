@@ -18,7 +18,6 @@ from issuance.services.configuration.articles import (
     register_article,
 )
 from issuance.services.configuration.customisation_requests import (
-    NOTE_LIMIT,
     close_customisation_request,
     request_customisation,
     use_generic_customisation,
@@ -35,7 +34,6 @@ from issuance.services.configuration.customisations import (
     verify_customisation,
 )
 from issuance.services.configuration.ending import (
-    REASON_LIMIT,
     Hindrances,
     end_organisation,
     hindrances,
@@ -71,8 +69,6 @@ from issuance.services.configuration.organisations import (
 from issuance.services.configuration.receipt_texts import set_receipt_text
 
 __all__ = [
-    "NOTE_LIMIT",
-    "REASON_LIMIT",
     "ArticleData",
     "Change",
     "CustomisationData",

@@ -19,7 +19,7 @@ from issuance.queries.administration import customisations, places
 from issuance.queries.administration.customisations import Holding
 from issuance.queries.administration.places import OrganisationHead
 from issuance.services import configuration
-from issuance.services.configuration import NOTE_LIMIT, Outdated
+from issuance.services.configuration import Outdated
 from issuance.web.administration.around import actor_of, demand_there
 from issuance.web.administration.customisation_forms import back_text_field
 from issuance.web.administration.editing import EditForm, answered, version_sent
@@ -42,9 +42,7 @@ class WishForm(EditForm):
         label=gettext_lazy("Önskad logotyp"),
         help_text=gettext_lazy("Vilken logotyp, och vilken funktionsbrevlåda hos er som har bilden. Skriv inga personuppgifter."),
         required=False,
-        max_length=NOTE_LIMIT,
         widget=forms.Textarea(attrs={"rows": 3}),
-        error_messages={"max_length": gettext_lazy("Skriv högst %(limit_value)d tecken.")},
     )
 
 

@@ -17,7 +17,7 @@ from issuance.authz import Action
 from issuance.queries.administration import ending, organisations, places
 from issuance.queries.administration.places import OrganisationHead
 from issuance.services import configuration
-from issuance.services.configuration import REASON_LIMIT, Hindrances
+from issuance.services.configuration import Hindrances
 from issuance.web.administration.around import actor_of, demand
 from issuance.web.administration.editing import answered
 from issuance.web.administration.frames import may_change, organisation_page
@@ -26,16 +26,14 @@ from siths_portal.lib.forms import Form
 
 
 class ReasonForm(Form):
-    """Why an organisation is ended."""
+    """Why an organisation is ended. How long it may be the service tells, which counts a new line as one character."""
 
     reason = forms.CharField(
         label=gettext_lazy("Varför avslutas organisationen?"),
         help_text=gettext_lazy("Sparas i historiken. Skriv inga personuppgifter."),
-        max_length=REASON_LIMIT,
         widget=forms.Textarea(attrs={"rows": 3}),
         error_messages={
             "required": gettext_lazy("Skriv varför organisationen avslutas."),
-            "max_length": gettext_lazy("Skriv högst %(limit_value)d tecken."),
         },
     )
 

@@ -25,6 +25,7 @@ from issuance.web.administration.around import (
     columns,
     cursor,
     demand,
+    demand_there,
     first_url,
     next_url,
     row,
@@ -209,7 +210,7 @@ def sub_organisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRes
     """Makes an organisation below another. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
-    demand(Action.CREATE_SUB_ORGANISATION in head.rights)
+    demand_there(head, Action.CREATE_SUB_ORGANISATION in head.rights)
     above = organisations.organisation_facts(actor=actor, organisation_id=organisation_id)
     asked = frozenset({"customisation"} if organisations.generic_exists() else ())
     if Action.CHOOSE_ARTICLES in head.rights and readiness.has_articles(organisation_id):
@@ -252,7 +253,7 @@ def organisation_edit(request: HttpRequest, organisation_id: UUID) -> HttpRespon
     """Changes an organisation. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
-    demand(may_change(head))
+    demand_there(head, may_change(head))
     found = organisations.organisation_facts(actor=actor, organisation_id=organisation_id)
     chooses = head.is_sub_organisation and not found.customisation.own
     asked = frozenset({"customisation"} if chooses and organisations.generic_exists() else ())
@@ -286,7 +287,7 @@ def organisation_fee(request: HttpRequest, organisation_id: UUID) -> HttpRespons
     """The dated values of the fee, and a new one. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
-    demand(Action.CREATE_ORGANISATION in head.rights)
+    demand_there(head, Action.CREATE_ORGANISATION in head.rights)
     form, made, status = answered(
         request,
         FeeForm,
