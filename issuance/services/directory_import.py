@@ -17,7 +17,7 @@ from pathlib import Path
 
 import structlog
 from django.conf import settings
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import Error, IntegrityError, OperationalError, connection, transaction
 from django.db.models.functions import Upper
 
 from issuance.models import Event, Organisation
@@ -96,7 +96,7 @@ def run(path: Path, options: Options, *, say: Say = lambda _octets, _rows: None,
             counts = _change(as_of, options, digested.sha256)
             problems = directory_import_plan.problems(shown)
         finally:
-            with contextlib.suppress(OperationalError):  # a session that broke has no temporary tables any more
+            with contextlib.suppress(Error):  # a session that broke has no temporary tables any more
                 directory_import_plan.clear()
     outcome = Outcome(counts, digested.sha256, time.monotonic() - begun, problems)
     _tell(outcome, options)
@@ -113,7 +113,7 @@ def _alone() -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(OperationalError), connection.cursor() as cursor:
+        with contextlib.suppress(Error), connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
 
 

@@ -124,6 +124,24 @@ class TestAtOnce:
         importing.run()
         assert locked == [False, True]
 
+    def test_a_session_that_the_database_ends_is_told_in_a_line_and_has_changed_nothing(
+        self, importing: Importing, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        importing.row()
+        before = everything()
+        carry_out = directory_import_apply.carry_out
+
+        def ended(**values: Any) -> None:
+            carry_out(**values)
+            with superuser.cursor() as other:
+                other.execute("SELECT pg_terminate_backend(%s, 10000)", [connection.connection.info.backend_pid])
+
+        monkeypatch.setattr(directory_import_apply, "carry_out", ended)
+        _, line = importing.refused()
+        assert line.startswith("databasen kunde inte ta emot filen; inget är ändrat till hälften.")
+        connection.close()
+        assert everything() == before
+
     def test_killed_before_it_commits_it_has_changed_nothing_and_can_be_repeated(self, importing: Importing) -> None:
         clerk = importing.world.officer()
         importing.row()

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 
 from issuance.services import directory_import
 from issuance.services.directory_import import Options, Outcome
@@ -52,7 +52,7 @@ class Command(BaseCommand):
             outcome = directory_import.run(path, how, say=lambda octets, rows: self._progress(octets / size, rows), shown=_SHOWN)
         except DomainError as error:
             raise CommandError(error.message) from None
-        except OperationalError:
+        except (OperationalError, InterfaceError):
             raise CommandError(
                 "databasen kunde inte ta emot filen; inget är ändrat till hälften. Se databasens logg och kör igen"
             ) from None
