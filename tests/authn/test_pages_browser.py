@@ -167,8 +167,11 @@ def test_the_warning_before_the_end_and_the_way_on(context: BrowserContext, stag
     expect(warning).to_be_visible()
     expect(page.get_by_role("button", name="Fortsätt")).to_be_focused()
     look(page)
-    page.keyboard.press("Enter")
+    with page.expect_response("**/logga-in/fortsatt/") as kept:
+        page.keyboard.press("Enter")
+    kept.value.finished()
     expect(warning).to_be_hidden()
+    page.evaluate(READ)  # the next question is planned when the answer is read, after the warning has gone
     assert Session.objects.get().last_seen_at > clock.now() - dt.timedelta(minutes=1)
     # Another tab was used meanwhile: no warning.
     with page.expect_response("**/logga-in/tid/") as asked:

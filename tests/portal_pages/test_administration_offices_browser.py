@@ -34,6 +34,7 @@ def walk(page: Page, portal: str, hands: Hands, see: Any, world: Any) -> None:
     hands.write(page.get_by_label("Kontorets namn"), "Borås stad (15)")
     hands.write(page.get_by_label("Fakturakommentar"), "Borås stad")
     hands.press(button(page, "Visa fakturaraden"))
+    expect(page.locator("#fakturarad .invoice-line")).to_be_visible()
     see.look(page, "invoice line")
     hands.write(page.get_by_label("Mottagande organisation"), "Borås Stad")
     hands.write(page.get_by_label("Intern mottagare"), "SITHS-kontoret")

@@ -91,7 +91,7 @@ def test_every_state_of_the_pages_on_a_person(world: Any, portal: str, browser: 
                 summary.click()
         look(page, "person-open")
         page.get_by_role("link", name="Visa ogiltiga bärare").click()
-        expect(page.get_by_text("Spärrad", exact=True).first).to_be_visible()
+        expect(page.locator("details.expander[id^=barare] > summary").get_by_text("Spärrad", exact=True)).to_be_visible()
         look(page, "person-invalid")
         page.goto(portal + reverse("person_history", args=[post.person_id]))
         look(page, "person-history")
