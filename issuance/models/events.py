@@ -14,6 +14,9 @@ ROLE_ACTIONS = ("role.assigned", "role.changed", "role.ended")
 EXTENDED_SEARCH = "search.extended"
 """The action of a search outside the searcher's scope."""
 
+SUSPECTED_SEARCHES, SEARCHER = "search.suspected", "searcher"
+"""The action of noting that a person's searches look like harvesting, and the type of its subject, which is who searched."""
+
 
 class Event(events.AppendOnlyEvent):
     """What was done in issuance. Subjects: carrier, eid, order (with `subject_seq`), person, organisation and the like."""

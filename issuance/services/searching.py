@@ -30,7 +30,8 @@ from issuance.models import (
     Search,
     SetupImport,
 )
-from issuance.services import handles
+from issuance.services import handles, search_watch
+from issuance.services.search_watch import GUESSABLE, HOUR, Tally
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Forbidden, Invalid, TooManyRequests
 
@@ -39,9 +40,6 @@ SHORTEST_REASON = 5
 LONGEST_REASON = 200
 PREFERENCE = (PersonIdKind.PERSONNUMMER, PersonIdKind.SAMORDNINGSNUMMER, PersonIdKind.PASSPORT, PersonIdKind.RESERVE)
 """Which of a person's numbers stands in lists: the first of these that he has."""
-_HOUR = dt.timedelta(hours=1)
-_GUESSABLE = (TermKind.HSA_ID, TermKind.NAME)
-"""What finds people by a part alone shares one budget."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ def search(*, actor: Actor, session_id: UUID, text: str = "", name: str = "", ex
     term = _name(name, text, extended=extended) if name.strip() else _term(text)
     reason = _reason(actor, reason) if extended else ""
     now = clock.now()
-    _spend(actor, term, extended=extended, now=now)
+    before = _spend(actor, term, extended=extended, now=now)
     action = Action.EXTENDED_SEARCH if extended else Action.VIEW
     found = list(_persons(actor, action, term).order_by()[: _cap(extended=extended) + 1])
     row = Search.objects.create(
@@ -98,6 +96,7 @@ def search(*, actor: Actor, session_id: UUID, text: str = "", name: str = "", ex
     if extended:
         _open(row, shown)
     _note(row, shown)
+    search_watch.watch(row, shown=len(shown), before=before)
     return row
 
 
@@ -206,26 +205,29 @@ def _reason(actor: Actor, reason: str) -> str:
     return reason
 
 
-def _spend(actor: Actor, term: Term, *, extended: bool, now: dt.datetime) -> None:
-    """Passes if the last hour's searches leave room for this one. One person's searches wait for each other here."""
+def _spend(actor: Actor, term: Term, *, extended: bool, now: dt.datetime) -> Tally:
+    """Passes if the last hour's searches leave room for this one, and tells what to watch of them. One person's searches wait for
+    each other here. Those by a part alone share one budget."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"search:{actor.ref}"])
-    by_ending, wide = Q(kind__in=_GUESSABLE), Q(extended=True)
-    spent = Search.objects.filter(owner_ref=actor.ref, created_at__gt=now - _HOUR).aggregate(
+    by_ending, wide = Q(kind__in=GUESSABLE), Q(extended=True)
+    spent = Search.objects.filter(owner_ref=actor.ref, created_at__gt=now - HOUR).aggregate(
         all=Count("pk"),
         all_since=Min("created_at"),
         ending=Count("pk", filter=by_ending),
         ending_since=Min("created_at", filter=by_ending),
         wide=Count("pk", filter=wide),
         wide_since=Min("created_at", filter=wide),
+        **search_watch.tallies(),
     )
     budgets = [("all", settings.SEARCHES_PER_HOUR, True)]
-    budgets += [("ending", settings.SEARCHES_BY_ENDING_PER_HOUR, term.kind in _GUESSABLE)]
+    budgets += [("ending", settings.SEARCHES_BY_ENDING_PER_HOUR, term.kind in GUESSABLE)]
     budgets += [("wide", settings.SEARCHES_EXTENDED_PER_HOUR, extended)]
     for name, limit, counts in budgets:
         if counts and spent[name] >= limit:
-            wait = spent[f"{name}_since"] + _HOUR - now if spent[name] else _HOUR
+            wait = spent[f"{name}_since"] + HOUR - now if spent[name] else HOUR
             raise TooManyRequests("search-budget", _too_many(name), retry_after=max(1, int(wait.total_seconds()) + 1))
+    return Tally(spent["misses"], spent["shown"])
 
 
 def _too_many(name: str) -> str:
@@ -318,22 +320,3 @@ def _note(row: Search, person_ids: Sequence[UUID]) -> None:
         subject_ref=str(row.id),
         facts=facts,
     )
-    if not row.hits:
-        _note_misses(row)
-
-
-def _note_misses(row: Search) -> None:
-    """Once an hour at most: that a person's searches find so little that he may be trying numbers (S14)."""
-    since = row.created_at - _HOUR
-    misses = Search.objects.filter(owner_ref=row.owner_ref, created_at__gt=since, hits=0).count()
-    if misses < settings.SEARCH_MISSES_SUSPECT:
-        return
-    noted = Event.objects.filter(subject_type="searcher", subject_ref=row.owner_ref[:80], action="search.suspected", at__gt=since)
-    if not noted.exists():
-        Event.record(
-            actor_ref=row.owner_ref,
-            action="search.suspected",
-            subject_type="searcher",
-            subject_ref=row.owner_ref[:80],
-            facts={"misses": misses, "seconds": int(_HOUR.total_seconds())},
-        )

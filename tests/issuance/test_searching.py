@@ -434,6 +434,29 @@ class TestBudgets:
         event = Event.objects.get(action="search.suspected")
         assert (event.actor_ref, event.facts["misses"]) == (world.officer().ref, 3)
 
+    def test_s14_collecting_people_by_parts_is_noted_once_an_hour(self, world: Any, settings: Any) -> None:
+        """Whole numbers collect nobody, and of more hits than are listed nobody is shown."""
+        settings.SEARCH_SHOWN_SUSPECT, settings.SEARCH_MAX_HITS = 5, 2
+        posts = [world.post(surname=name) for name in ("Alm", "Alm", "Bok", "Bok", "Bok")]
+
+        def named(name: str) -> None:
+            searching.search(actor=world.officer(), session_id=SESSION, name=name)
+
+        for post in posts:
+            look(world.officer(), number_of(post))
+        for name in ("Bok", "Alm", "Bok", "Alm"):
+            named(name)
+        look(world.officer(), "QQQ1")
+        assert not Event.objects.filter(action="search.suspected").exists()
+        look(world.officer(), posts[0].hsa_id[-6:])
+        named("Alm")
+        event = Event.objects.get(action="search.suspected")
+        assert (event.actor_ref, event.facts["shown"], "misses" in event.facts) == (world.officer().ref, 5, False)
+        with clock.moved_to(clock.now() + dt.timedelta(minutes=61)):
+            for _ in range(3):
+                named("Alm")
+            assert Event.objects.filter(action="search.suspected").count() == 2
+
     def test_what_cannot_be_searched_for_costs_nothing(self, world: Any) -> None:
         with pytest.raises(Invalid) as refused:
             look(world.officer(), "18900101-9803")

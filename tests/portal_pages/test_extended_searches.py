@@ -1,5 +1,6 @@
 """An area's extended searches with their reasons, listed for its responsible issuer."""
 
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -89,6 +90,30 @@ def test_a_protected_searcher_is_left_out_without_the_add_on(world: Any) -> None
     assert reasons(page(world, with_it)) == ["Hemligt skäl"]
 
 
+def test_s14_an_hour_that_looks_like_harvesting_stands_above(
+    world: Any, settings: Any, django_assert_max_num_queries: Any
+) -> None:
+    settings.SEARCH_MISSES_SUSPECT, settings.SEARCH_SHOWN_SUSPECT = 2, 2
+    world.post(surname="Alm")
+    secret = world.officer(world.clinic)
+    for actor in (world.officer(), secret, world.officer(world.stranger)):
+        for name in ("Finnsinte", "Ingen", "Alm", "Alm"):
+            searching.search(actor=actor, session_id=actor.person_id, name=name)
+    person = RoleGrant.objects.filter(person_id=secret.person_id)[0].person
+    person.is_protected = person.protected_person_indicator = True
+    person.save(update_fields=["is_protected", "protected_person_indicator"])
+    search(world.officer(), "Ringde och ville spärra")
+    client = client_of(issuer_of(world))
+    with django_assert_max_num_queries(15):
+        shown, misses, extended = rows_of(page(world, client))
+    assert shown[2] == "Minst 2 personer visade på en timme, med delar av namn eller tjänste-id"
+    assert misses[2] == "Minst 2 sökningar utan träff på en timme"
+    assert extended[3] == "Ringde och ville spärra"
+    assert "Handläggare Provsson TST2321000131-" in misses[1]
+    assert len(rows_of(page(world, client, fore=1))) == 0
+    assert len(rows_of(page(world, client_of(issuer_of(world, protected=True))))) > 3
+
+
 def test_pages_by_keyset(world: Any) -> None:
     for number in range(5):
         search(world.officer(), f"Skäl nummer {number}")
@@ -109,7 +134,7 @@ def test_it_is_the_issuers(world: Any, role: Role, status: int) -> None:
     assert page(world, client_of(world.officer(role=role))).status_code == status
 
 
-def test_in_a_browser(world: Any, browser: Browser, portal: str) -> None:
+def test_in_a_browser(world: Any, settings: Any, browser: Browser, portal: str) -> None:
     with logged_in(browser, portal, issuer_of(world)) as tab:
         tab.goto(portal + reverse("area", args=[world.area.id]))
         tab.get_by_role("link", name="Utökade sökningar").focus()
@@ -117,6 +142,10 @@ def test_in_a_browser(world: Any, browser: Browser, portal: str) -> None:
         tab.wait_for_url("**/utokade-sokningar/")
         look(tab, "utokade-sokningar-inga")
         search(world.officer(), "Innehavaren ringde och ville spärra sitt kort, som är utfärdat i en annan region")
+        settings.SEARCH_MISSES_SUSPECT = 2
+        searching.search(actor=world.officer(), session_id=uuid.UUID(int=1), name="Ingen")
+        searching.search(actor=world.officer(), session_id=uuid.UUID(int=1), name="Finnsinte")
         tab.reload()
         assert tab.get_by_text("Innehavaren ringde").count() == 1
+        assert tab.get_by_text("Minst 2 sökningar utan träff på en timme").count() == 1
         look(tab, "utokade-sokningar")

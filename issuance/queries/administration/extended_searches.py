@@ -1,4 +1,5 @@
-"""Extended searches by people of an area, with their reasons, for its responsible issuer (domain.md 5, S15)."""
+"""Searches by people of an area that its responsible issuer follows up: extended ones with their reasons (domain.md 5, S15), and
+hours that look like harvesting (S14)."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -9,11 +10,13 @@ from django.db.models.functions import Cast, Concat
 
 from issuance.authz import Action, Actor, policy
 from issuance.models import Event, IssuingArea, Person, RoleGrant
-from issuance.models.events import EXTENDED_SEARCH
+from issuance.models.events import EXTENDED_SEARCH, SEARCHER, SUSPECTED_SEARCHES
 from issuance.queries import officers
 from issuance.queries.administration import role_reach
 
 PAGE = 50
+MOST_PATTERNS = 20
+"""So many of the newest hours that look like harvesting are listed."""
 
 
 @dataclass(frozen=True)
@@ -28,15 +31,34 @@ class SearchLine:
 
 
 @dataclass(frozen=True)
+class PatternLine:
+    """An hour of somebody's searches, up to `at`, that looks like harvesting: so many found nobody, or so many people were shown.
+
+    One of the two is None.
+    """
+
+    at: dt.datetime
+    who: str
+    hsa_id: str
+    misses: int | None
+    shown: int | None
+
+
+@dataclass(frozen=True)
 class SearchPage:
-    """A page, newest first. `before` is what the next page is asked for with, None on the last."""
+    """A page, newest first. `before` is what the next page is asked for with, None on the last.
+
+    `patterns` stand on the first page.
+    """
 
     rows: tuple[SearchLine, ...]
     before: int | None
+    patterns: tuple[PatternLine, ...]
 
 
 def extended_searches(*, actor: Actor, area_id: UUID, before: int | None = None, limit: int = PAGE) -> SearchPage:
-    """What was searched for outside one's scope by people while they had a role in the area. Raises NotFound, Forbidden.
+    """What was searched for outside one's scope by people while they had a role in the area, and on the first page what looked
+    like harvesting of theirs. Raises NotFound, Forbidden.
 
     Whom it found is not told, as they are others' people. A searcher with protected identity whom the actor does not see is
     left out, so that neither page nor count tells of him.
@@ -51,19 +73,19 @@ def extended_searches(*, actor: Actor, area_id: UUID, before: int | None = None,
         events = events.filter(id__lt=before)
     rows = list(events.order_by("-id")[: limit + 1])
     shown = rows[:limit]
-    refs = {row.actor_ref for row in shown}
+    noted = Event.objects.filter(Exists(held), subject_type=SEARCHER, subject_ref__in=refs_of_area, action=SUSPECTED_SEARCHES)
+    patterns = list(noted.order_by("-id")[:MOST_PATTERNS]) if before is None else []
+    refs = {row.actor_ref for row in (*shown, *patterns)}
     who, hsa_ids = officers.names(actor, refs), officers.hsa_ids(actor, refs)
-    lines = tuple(
-        SearchLine(
-            at=row.at,
-            who=who[row.actor_ref],
-            hsa_id=hsa_ids.get(row.actor_ref, ""),
-            kind=row.facts["kind"],
-            reason=row.facts["reason"],
-        )
-        for row in shown
+
+    def person(row: Event) -> tuple[dt.datetime, str, str]:
+        return row.at, who[row.actor_ref], hsa_ids.get(row.actor_ref, "")
+
+    return SearchPage(
+        rows=tuple(SearchLine(*person(row), kind=row.facts["kind"], reason=row.facts["reason"]) for row in shown),
+        before=shown[-1].id if len(rows) > limit else None,
+        patterns=tuple(PatternLine(*person(row), row.facts.get("misses"), row.facts.get("shown")) for row in patterns),
     )
-    return SearchPage(lines, shown[-1].id if len(rows) > limit else None)
 
 
 def _refs(actor: Actor, area_id: UUID) -> QuerySet[RoleGrant, str]:

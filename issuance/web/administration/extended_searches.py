@@ -1,4 +1,4 @@
-"""The page of an area's extended searches, for its responsible issuer."""
+"""The page of an area's searches that are to be followed up, for its responsible issuer."""
 
 from uuid import UUID
 
@@ -23,13 +23,17 @@ KINDS = {
 
 @require_safe
 def area_extended_searches(request: HttpRequest, area_id: UUID) -> HttpResponse:
-    """Extended searches by people of the area, newest first; `?fore=` asks for older ones. Raises NotFound, Forbidden."""
+    """Extended searches by people of the area, newest first, and above them what looks like harvesting.
+
+    `?fore=` asks for older ones. Raises NotFound, Forbidden.
+    """
     actor = actor_of(request)
     head = places.area_head(actor=actor, area_id=area_id)
     demand(Action.ASSIGN_ROLE in head.rights)
     found = extended_searches.extended_searches(actor=actor, area_id=area_id, before=event_cursor(request))
     context = {
         "rows": [(row, KINDS.get(TermKind(row.kind), row.kind)) for row in found.rows],
+        "patterns": found.patterns,
         "next_url": f"{request.path}?fore={found.before}" if found.before else "",
         "first_url": request.path if "fore" in request.GET else "",
     }
