@@ -8,7 +8,7 @@ import pytest
 
 from authn.models import ServiceClient
 from issuance.authz import Role
-from issuance.models import CardCustomisation, Event, Organisation
+from issuance.models import CardCustomisation, Event, Organisation, RoleGrant
 from issuance.services import configuration, order_checks, supplier_intake
 from issuance.services.configuration import CustomisationData, Replacing
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
@@ -136,6 +136,26 @@ class TestTakenUpAgain:
         self.register(world.clinic, supplier_ref="press")
         same = Event.objects.filter(action="customisation.registered", subject_ref=str(row.id)).latest("id").facts
         assert same == {**place, **new}
+
+    def test_from_an_organisation_that_was_ended(self, world: Any) -> None:
+        """Its successor has the same layout at the supplier; what was ended has none of its own if it is taken up again."""
+        row = own(world.city)
+        assert row is not None
+        RoleGrant.objects.filter(organisation=world.city).delete()
+        configuration.end_organisation(actor=SETUP, organisation_id=world.city.id, reason="Sammanslagen")
+        told = {"name": "Nya staden", "issuer_number": "1549", "back_text": "Box 2"}
+        taken = configuration.register_customisation(
+            actor=world.officer(role=Role.SYSTEM_ADMIN), organisation_id=world.clinic.id, customisation_id="7837803903", **told
+        )
+        assert (taken, taken.name, taken.verified_at) == (row, "Nya staden", None)
+        assert (own(world.clinic), own(world.city)) == (row, None)
+        ended = Event.objects.filter(action="organisation.changed", subject_ref=str(world.city.pk)).latest("id")
+        assert ended.facts["before"] == {"customisation_id": str(row.id)}
+        configuration.reopen_organisation(actor=SETUP, organisation_id=world.city.id)
+        with pytest.raises(Conflict, match="customisation-exists"):
+            configuration.register_customisation(
+                actor=SETUP, organisation_id=world.city.id, customisation_id="7837803903", **told
+            )
 
     def test_not_while_it_is_anothers_nor_the_generic_one(self, world: Any) -> None:
         ward = world.organisation("Avdelningen", "TST2321000131-1007", "2321000131", area=world.area, parent=world.clinic)

@@ -89,8 +89,8 @@ def register_customisation(
     supplier_ref: str = "",
     wish_version: int | None = None,
 ) -> CardCustomisation:
-    """Gives an organisation a card customisation of its own, not yet verified. One that was given up, and that no organisation
-    has any more, is taken up again by its id, with what is told now (ADR 0207).
+    """Gives an organisation a card customisation of its own, not yet verified. One that was given up, and that no living
+    organisation has any more, is taken up again by its id, with what is told now (ADR 0207, 0233).
 
     What the organisation wished is done by it (ADR 0223), as it was read at `wish_version`; left out it is not compared.
 
@@ -210,12 +210,15 @@ def _new(actor: Actor, customisation_id: str, data: CustomisationData) -> CardCu
 
 
 def _taken_up(told: CardCustomisation, actor: Actor, where: Mapping[str, str]) -> CardCustomisation | None:
-    """The row of the same id that no organisation has any more, now as it is `told`, with an event that says what it was before;
-    None where there is no such row."""
+    """The row of the same id that no living organisation has any more, now as it is `told`, with an event that says what it was
+    before; None where there is no such row. Ended organisations that have it give it up (ADR 0233)."""
     rows = CardCustomisation.objects.select_for_update(of=("self",), no_key=True)
     row = rows.filter(customisation_id=told.customisation_id, generic=False).first()
-    if row is None or Organisation.objects.filter(customisation=row).exists():
+    if row is None or Organisation.objects.filter(customisation=row, closed_at=None).exists():
         return None
+    ended = Organisation.objects.select_for_update(of=("self",), no_key=True).filter(customisation=row).order_by("pk")
+    for each in list(ended):
+        have_customisation(actor, each, None)
     changes = {name: getattr(told, name) for name in (*CustomisationData.__dataclass_fields__, "verified_at", "verified_by_ref")}
     facts = {**_told_of(told), **where}
     if not edit(row, version=row.version, changes=changes, actor=actor, action=_REGISTERED, facts=facts):
