@@ -8,9 +8,12 @@ from playwright.sync_api import Browser, Page
 
 from issuance.authz import Role
 from issuance.models import Organisation, RoleGrant
+from issuance.services import configuration
+from issuance.services.configuration import OrganisationData
 from tests.e2e.hands import Hands, Keyboard, Mouse
 from tests.e2e.looking import Looker
 from tests.issuance.test_ended_organisations import end, ward
+from tests.issuance.world import SETUP
 from tests.lib.faces import serving
 from tests.portal_pages.test_administration import MOST_QUERIES, admin, at, client_of, issuer
 from tests.portal_pages.test_administration_browser import told
@@ -116,6 +119,10 @@ def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> I
         yield url
 
 
+LONG = f"https://intranat.example.org/{'a' * 80}"
+"""One word that is wider than a phone: every page takes it in lines (`look`)."""
+
+
 def walk(page: Page, portal: str, hands: Hands, see: Any, world: Any) -> None:
     """The issuer ends a role that hinders, then the clinic, finds it in the area and takes it up again."""
     world.officer(world.clinic)
@@ -125,7 +132,7 @@ def walk(page: Page, portal: str, hands: Hands, see: Any, world: Any) -> None:
     see.look(page, "hindered")
     RoleGrant.objects.filter(organisation=world.clinic).delete()
     page.reload()
-    hands.write(page.get_by_label("Varför avslutas organisationen?"), "Upplagd av misstag")
+    hands.write(page.get_by_label("Varför avslutas organisationen?"), f"Upplagd av misstag, se {LONG}")
     see.look(page, "asked")
     hands.press(button(page, "Avsluta organisationen"))
     told(page, "Organisationen är avslutad.")
@@ -143,6 +150,15 @@ def test_by_mouse_and_looked_at(world: Any, portal: str, browser: Browser) -> No
     with desk(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
         eye.follow(page.context)
         walk(page, portal, Mouse(), eye, world)
+        configuration.set_receipt_text(actor=SETUP, organisation_id=world.region.id, regional_addition=f"Läs {LONG}")
+        data = OrganisationData("Å" * 60, world.clinic.hsa_id, world.clinic.organisation_number)
+        world.clinic.refresh_from_db()
+        configuration.edit_organisation(actor=SETUP, organisation_id=world.clinic.id, version=world.clinic.version, data=data)
+        page.set_viewport_size({"width": 320, "height": 900})
+        for name, place in (("organisation_receipt_texts", world.region), ("organisation_history", world.region),
+                            ("organisation", world.clinic)):  # fmt: skip
+            page.goto(f"{portal}{at(name, place)}")
+            assert page.evaluate("document.documentElement.scrollWidth") == 320, name
 
 
 def test_by_keyboard_alone(world: Any, portal: str, browser: Browser) -> None:
