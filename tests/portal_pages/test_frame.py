@@ -106,6 +106,19 @@ def test_help_opens_where_it_tells_of_the_page(world: Any) -> None:
         assert words in told
 
 
+def test_every_way_into_help_leads_somewhere(world: Any) -> None:
+    """The table of contents, and the links of the pages, which lead to what is told of them there."""
+    texts = {file: file.read_text() for file in (settings.BASE_DIR / "templates").rglob("*.html")}
+    ways = {way for text in texts.values() for way in re.findall(r"(?:block help_anchor %}|url 'help' %})#([a-zåäö-]+)", text)}
+    assert {"sok", "person", "bestall", "aktivera", "sparra", "administrera", "roller", "artiklar", "fran-fil"} <= ways
+    for role in (Role.SYSTEM_ADMIN, Role.ID_ADMINISTRATOR):
+        body = client_of(world.officer(role=role)).get("/hjalp/").content.decode()
+        contents, text = body.split('id="hjalp-innehall"')[1].split('class="help-text')
+        there = re.findall(r'<h[23] id="([^"]+)"', text.split('class="help-up"')[0])
+        assert re.findall(r'href="#([^"]+)"', contents) == there, "all of it, in the order of the page"
+        assert role is Role.ID_ADMINISTRATOR or ways <= set(there)
+
+
 @pytest.mark.parametrize("address", ["/", "/hjalp/", "/tillganglighet/", "/sok/", "/finns/inte/"])
 def test_no_page_asks_the_browser_for_an_exception_from_the_policy(world: Any, address: str) -> None:
     for client in (Client(), client_of(world.officer())):
