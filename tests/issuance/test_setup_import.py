@@ -481,6 +481,14 @@ class TestExport:
             plan = kept(actor, file)[1]
             assert (errors(plan), plan.nothing) == ([], True)
 
+    def test_a_sub_organisation_tells_no_fee_of_when_it_lay_at_the_top(self, world: Any) -> None:
+        """No file may tell one of it, so that this one could be filled in for another place too."""
+        configuration.set_subscription_fee(actor=SETUP, organisation_id=world.city.id, charged=True, valid_from=clock.now())
+        configuration.move_organisation(actor=SETUP, organisation_id=world.city.id, parent_id=world.region.id)
+        rows = setup_files.rows(actor=issuer(world), part=Part(world.area.id), kind=Kind.ORGANISATIONS)
+        columns = [column.field for column in SHAPES[Kind.ORGANISATIONS].columns]
+        assert {row[0]: row[columns.index("charged")] for row in rows} == {"Kliniken": "", "Regionen": "", "Staden": ""}
+
     def test_a_name_that_begins_with_a_number_sign_is_made(self, world: Any) -> None:
         """Of all rows that begin so, the template's own line of help alone is none."""
         shape, actor = SHAPES[Kind.OFFICES], issuer(world)
