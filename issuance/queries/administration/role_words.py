@@ -49,6 +49,11 @@ GROUPS: Mapping[str, Mapping[Action, str]] = {
 }
 """Everything that some role may do, as the table's rows."""
 
+MISSED: Mapping[str, tuple[str, str]] = {
+    _("Utge och spärra"): (_("Beställa och lämna ut reservkort"), _("Ingen: det görs inte i portalen i dag")),
+}
+"""By group what roles are named after and the portal does not do, for whom such a role could be given."""
+
 ASSIGNED_TO = {
     **dict.fromkeys(GLOBAL_ROLES, _("Hela portalen")),
     **dict.fromkeys(AREA_ROLES, _("Ett utgivningsområde")),
@@ -57,10 +62,11 @@ ASSIGNED_TO = {
 
 @dataclass(frozen=True)
 class RightLine:
-    """An action, and for each role of the table whether it has it."""
+    """An action, and for each role of the table whether it has it; or `nobody`, why no role has it (ADR 0254)."""
 
     text: str
-    cells: tuple[bool, ...]
+    cells: tuple[bool, ...] = ()
+    nobody: str = ""
 
 
 @dataclass(frozen=True)
@@ -122,6 +128,9 @@ def table(roles: Iterable[Role]) -> RightTable:
             for action, said in actions.items()
             if any(action in ALLOWED[role] for role in shown)
         ]
+        if text in MISSED and QUALIFIED_ROLES.intersection(shown):
+            missed, why = MISSED[text]
+            lines.append(RightLine(gettext(missed), nobody=gettext(why)))
         if lines:
             groups.append(RightGroup(gettext(text), tuple(lines)))
     heads = tuple(
