@@ -62,6 +62,6 @@ def _post(entry: dict[str, Any]) -> DirectoryPost:
 
 def _organisation(entry: dict[str, Any]) -> DirectoryOrganisation:
     number = text(entry.get("organisation_number") or "", 10)
-    if not re.fullmatch(r"(\d{10})?", number):
+    if not re.fullmatch(r"([0-9]{10})?", number):
         raise ValueError("no organisation number")
     return DirectoryOrganisation(text(entry["hsa_id"], 31), text(entry["name"]), number)

@@ -8,8 +8,8 @@ from enum import StrEnum
 from personnummer import personnummer
 
 _HSA_ID = re.compile(r"[A-Z]{2,6}\d{10}-[A-Z0-9]{1,18}", re.IGNORECASE)
-_LONG = re.compile(r"(18|19|20)(\d{6})[-+ ]?(\d{4})")
-_SHORT = re.compile(r"(\d{6})([-+]?)(\d{4})")
+_LONG = re.compile(r"(18|19|20)(\d{6})[-+ ]?(\d{4})", re.ASCII)
+_SHORT = re.compile(r"(\d{6})([-+]?)(\d{4})", re.ASCII)
 _SERIAL = re.compile(r"\d{19}")
 _SYNTHETIC_NUMBERS = range(980, 1000)
 
@@ -58,7 +58,8 @@ def parse_swedish_number(text: str, *, today: dt.date) -> PersonId:
     """A personnummer or samordningsnummer in any usual way of writing, check digit and date verified.
 
     Twelve digits are taken at their word, so that birth years 1800-1899 are possible. Ten digits mean the latest century
-    that is not in the future, and with `+` the one before (folkbokföringslagen 18 §). Raises ValueError.
+    that is not in the future, and with `+` the one before (folkbokföringslagen 18 §). Digits are 0 to 9 alone, so that one
+    number has one form. Raises ValueError.
     """
     text = text.strip()
     if match := _LONG.fullmatch(text):

@@ -57,7 +57,18 @@ def test_ten_digits_that_lie_ahead_this_century_mean_the_last() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "12", "191302301212", "200002301239", "20301224-1234", "١٩١٢١٢١٢١٢١٢", "19121212-12123", "191212121212x"],
+    [
+        "",
+        "12",
+        "191302301212",
+        "200002301239",
+        "20301224-1234",
+        "١٩١٢١٢١٢١٢١٢",
+        "１９１２１２１２１２１２",
+        "19121212121２",
+        "19121212-12123",
+        "191212121212x",
+    ],
 )
 def test_what_is_no_number_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="personnummer"):
