@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce
 from issuance.domain.search_terms import TermKind
 from issuance.models import Event, Search
 from issuance.models.events import SEARCHER, SUSPECTED_SEARCHES
-from siths_portal.lib import metrics
+from siths_portal.lib import clock, metrics
 
 GUESSABLE = (TermKind.HSA_ID, TermKind.NAME)
 """What finds people by a part alone."""
@@ -51,18 +51,19 @@ def watch(row: Search, *, shown: int, before: Tally) -> None:
     Once an hour for each. The caller has made the person's searches wait for each other.
     """
     if not row.hits and before.misses + 1 >= settings.SEARCH_MISSES_SUSPECT:
-        _note(row, Pattern.MISSES, before.misses + 1)
+        suspect(row.owner_ref, Pattern.MISSES, before.misses + 1)
     if shown and row.kind in GUESSABLE and before.shown + shown >= settings.SEARCH_SHOWN_SUSPECT:
-        _note(row, Pattern.SHOWN, before.shown + shown)
+        suspect(row.owner_ref, Pattern.SHOWN, before.shown + shown)
 
 
-def _note(row: Search, pattern: Pattern, count: int) -> None:
-    searcher = row.owner_ref[:80]
+def suspect(owner_ref: str, pattern: Pattern, count: int) -> None:
+    """Notes that a person's searches of the hour make a pattern, once an hour."""
+    searcher = owner_ref[:80]
     events = Event.objects.filter(subject_type=SEARCHER, subject_ref=searcher, action=SUSPECTED_SEARCHES)
-    if events.filter(at__gt=row.created_at - HOUR, facts__has_key=pattern.value).exists():
+    if events.filter(at__gt=clock.now() - HOUR, facts__has_key=pattern.value).exists():
         return
     Event.record(
-        actor_ref=row.owner_ref,
+        actor_ref=owner_ref,
         action=SUSPECTED_SEARCHES,
         subject_type=SEARCHER,
         subject_ref=searcher,

@@ -20,7 +20,7 @@ from issuance.services.actors import actor_of_person
 from issuance.services.configuration import OfficeAddress
 from issuance.services.setup_import import Outcome, Plan, Stale
 from siths_portal.lib import clock, csv_files, workbooks
-from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
+from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound, TooManyRequests
 from siths_portal.lib.workbooks import Sheet
 from tests import superuser
 from tests.issuance.world import SETUP
@@ -354,6 +354,39 @@ class TestRows:
         assert not Post.objects.filter(hsa_id=theirs.hsa_id).exists()
         assert kept(actor, csv(Kind.ROLES, rows[0]))[1].gives_roles
         assert world.outside.calls == ["posts"] * 4 + ["person"]
+
+    def test_s14_whole_files_of_guesses_are_watched_and_bounded(self, world: Any, settings: Any) -> None:
+        """Those out of sight count as those who are not there; whom the catalogue gives counts for nothing."""
+        settings.SEARCH_MISSES_SUSPECT, settings.SETUP_IMPORT_MISSES_PER_HOUR = 3, 4
+        actor, found = issuer(world), world.post(world.clinic)
+        hidden = world.post(world.clinic, protected=True).hsa_id
+
+        def sent(*hsa_ids: str) -> None:
+            setup_import.keep(actor=actor, content=csv(Kind.ROLES, *({"hsa_id": each, "role": "Läs"} for each in hsa_ids)))
+
+        def suspected() -> list[int]:
+            return [event.facts["misses"] for event in Event.objects.filter(action="search.suspected", actor_ref=actor.ref)]
+
+        Person.objects.get(pk=found.person_id).scopes.all().delete()
+        Post.objects.filter(pk=found.pk).delete()
+        sent(found.hsa_id, hidden, "TST2321000131-ZZ01")
+        assert suspected() == []
+        sent(hidden, "TST2321000131-ZZ02")
+        assert suspected() == [4]
+        world.outside.calls.clear()
+        with pytest.raises(TooManyRequests) as refused:
+            sent("TST2321000131-ZZ03")
+        assert (world.outside.calls, 3500 < (refused.value.retry_after or 0) <= 3601) == ([], True)
+        sent(found.hsa_id)
+        with clock.moved_to(clock.now() + dt.timedelta(minutes=61)):
+            sent("TST2321000131-ZZ03")
+
+    def test_s14_a_file_names_no_more_unknown_people_than_are_taken_at_once(self, world: Any) -> None:
+        rows = [{"hsa_id": f"TST2321000131-Z{number:04}", "role": "Läs"} for number in range(setup_import.MAX_NEW + 1)]
+        world.outside.calls.clear()
+        with pytest.raises(Invalid, match="too-many-unknown"):
+            setup_import.keep(actor=issuer(world), content=csv(Kind.ROLES, *rows))
+        assert world.outside.calls == []
 
     def test_hidden_and_missing_give_the_same_answer_by_the_same_queries(self, world: Any) -> None:
         actor = issuer(world)

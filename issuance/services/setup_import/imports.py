@@ -14,18 +14,15 @@ from django.db.models import QuerySet
 from issuance.authz import Action, Actor, policy
 from issuance.domain.setup_files import Format
 from issuance.models import Event, SetupImport
-from issuance.services import catalogue_reading, organisation_catalogue, role_assignment, uploads
+from issuance.services import organisation_catalogue, role_assignment, uploads
 from issuance.services.configuration import NewOrganisation, link_organisations, lock_tree, make_office, make_organisations
-from issuance.services.setup_import import known, planning
+from issuance.services.setup_import import planning, unknown_people
 from issuance.services.setup_import.lines import Line, OfficeStep, OrganisationStep, Plan, RoleStep
 from issuance.services.setup_import.reading import FIELD, Row, rows_of
 from siths_portal.lib import clock, tables
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
 from siths_portal.lib.ids import new_id
-
-ASKED_AT_ONCE = 50
-"""HSA-ids that a file may ask the catalogue for; the next ones are asked when it is sent again."""
 
 REFUSALS = (Invalid, Conflict, Forbidden, NotFound)
 """How a row is refused by the rules of its page."""
@@ -62,9 +59,7 @@ def keep(*, actor: Actor, content: bytes) -> SetupImport:
     require_setting_up(actor)
     uploads.spend(actor)
     rows = rows_of(content)
-    unseen = known.unseen_posts(actor, rows)
-    if unseen:
-        catalogue_reading.read_posts(actor=actor, hsa_ids=unseen[:ASKED_AT_ONCE])
+    unknown_people.ask(actor, rows)
     plan = planning.plan(actor, rows)
     _require_short(plan)
     rows = _with_catalogue(plan)
