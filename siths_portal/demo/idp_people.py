@@ -23,30 +23,30 @@ def file() -> Path:
 
 
 def write() -> None:
-    """Writes the people who hold the demo's roles, in their order, one without, and those who may get one in the new area.
-
-    Choices of HSA-id are the portal's.
-    """
+    """Writes the people who hold the demo's roles, from the widest role to the narrowest, one without, and those who may get
+    one in the new area. Choices of HSA-id are the portal's."""
     write_atomically(file(), json.dumps(list(_entries()), ensure_ascii=False, indent=1).encode(), mode=0o600)
 
 
 def _entries() -> Iterator[dict[str, Any]]:
     holders = [role for place in PLACES for role in place.roles]
-    for index, (role, protected) in enumerate(holders):
-        yield _entry(person(index), _title(role, protected=protected))
+    order = list(Role)
+    for index, (role, protected) in sorted(enumerate(holders), key=lambda entry: order.index(entry[1][0])):
+        yield _entry(person(index), _title(role, protected=protected), str(event_words.ROLE[role.value]))
     yield _entry(person(len(holders)), "")
     for number, one in enumerate(newcomers.newcomers()):
         text = f"ansvarig utgivare i {newcomers.AREA}" if number == 0 else f"rollinnehavare i {one.place.name}"
-        yield _entry(one.person, f"blir {text}, när rollen har delats ut")
+        yield _entry(one.person, f"blir {text}, när rollen har delats ut", f"Nya i {newcomers.AREA}")
 
 
-def _entry(one: DemoPerson, role: str) -> dict[str, Any]:
+def _entry(one: DemoPerson, role: str, group: str = "") -> dict[str, Any]:
     return {
         "given_name": one.register.given_name_in_use,
         "surname": one.register.surname,
         "personnummer": one.person_id.value,
         "posts": [{"hsa_id": post.hsa_id, "unit": _UNITS[post.organisation_hsa_id]} for post in one.posts],
         "role": role,
+        "group": group,
         "defer_choice": True,
     }
 

@@ -72,7 +72,7 @@ class App:
         """A page's bytes. Every value is escaped."""
         return self._engine.get_template(f"{name}.html").render(Context({"issuer": self.provider.issuer, **values})).encode()
 
-    def step(self, request: Request, problem: str = "", words: str = "") -> bytes:
+    def step(self, request: Request, problem: str = "", words: str = "", group: str = "") -> bytes:
         """The page of the step that the request is at."""
         ready = [card for card in self.cards.seen() if card.ready]
         if request.person is not None:
@@ -80,11 +80,23 @@ class App:
         if card := next((card for card in ready if card.serial == request.card), None):
             return self.page("code", request=request, card=card, problem=problem)
         everyone = self._people.value()
-        found = [one for one in everyone if all(word in _text(one) for word in words.casefold().split())]
-        shown = [(one, self._has_card(one, ready)) for one in found[:_MOST_SHOWN]]
-        more = len(found) - len(shown)
+        asked = [one for one in everyone if group in ("", one.group)]
+        found = [one for one in asked if all(word in _text(one) for word in words.casefold().split())]
+        shown: dict[str, list[tuple[Person, SeenCard | None]]] = {}
+        for one in found[:_MOST_SHOWN]:
+            shown.setdefault(one.group, []).append((one, self._has_card(one, ready)))
         return self.page(
-            "people", request=request, people=shown, more=more, everyone=everyone, words=words, cards=ready, problem=problem
+            "people",
+            request=request,
+            groups=shown.items(),
+            number=min(len(found), _MOST_SHOWN),
+            more=max(len(found) - _MOST_SHOWN, 0),
+            everyone=everyone,
+            choices=list(dict.fromkeys(one.group for one in everyone)),
+            words=words,
+            group=group,
+            cards=ready,
+            problem=problem,
         )
 
     @staticmethod
@@ -133,7 +145,7 @@ class App:
 
 
 def _text(person: Person) -> str:
-    return f"{person.name} {person.role} {' '.join(unit for _hsa_id, unit in person.posts)}".casefold()
+    return f"{person.name} {person.role} {person.group} {' '.join(unit for _hsa_id, unit in person.posts)}".casefold()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -236,7 +248,7 @@ class Handler(BaseHTTPRequestHandler):
         elif rest == "/uppdrag" and request.person is not None:
             self._choose_post(request, form.get("post", ""))
         elif rest == "/sok":
-            self._page(200, request, words=form.get("words", "")[:100])
+            self._page(200, request, words=form.get("words", "")[:100], group=form.get("group", "")[:100])
         elif rest in acts and request.person is None:
             try:
                 acts[rest]()
@@ -260,9 +272,9 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._page(422, request, problem="Välj ett uppdrag.")
 
-    def _page(self, status: int, request: Request, *, problem: str = "", words: str = "") -> None:
+    def _page(self, status: int, request: Request, *, problem: str = "", words: str = "", group: str = "") -> None:
         parts = urlsplit(request.redirect_uri)
-        self._answer(status, self.app.step(request, problem, words), leads_to=f"{parts.scheme}://{parts.netloc}")
+        self._answer(status, self.app.step(request, problem, words, group), leads_to=f"{parts.scheme}://{parts.netloc}")
 
     def _gone(self) -> None:
         self._lost(

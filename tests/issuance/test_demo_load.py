@@ -134,6 +134,9 @@ def test_the_identity_provider_lists_everyone_with_a_role_one_without_and_those_
     assert Post.objects.filter(hsa_id__in=hsa_ids).count() == len(hsa_ids)
     assert any(len(entry["posts"]) > 1 for entry in listed)
     assert {entry["role"].split(",")[0] for entry in listed} >= {"ID-administratör", "Ansvarig utgivare", "Läs"}
+    groups = list(dict.fromkeys(entry["group"] for entry in everyone))
+    assert (groups[0], groups[-2:]) == ("Förvaltningsadministratör", ["", "Nya i Region Ost"])
+    assert groups.index("Ansvarig utgivare") < groups.index("Biträdande utgivare") < groups.index("ID-administratör")
 
 
 def test_too_few_or_too_many_people_is_wrong_use(db: Any) -> None:

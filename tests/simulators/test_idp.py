@@ -1,8 +1,11 @@
 """The identity provider's protocol as a stranger speaks it: what it refuses, and that it sends nobody where nobody asked."""
 
 import base64
+import contextlib
 import hashlib
+import html
 import json
+import re
 import secrets
 import threading
 import time
@@ -80,15 +83,15 @@ class Client:
         return requests.post(f"{self.issuer}/token", data={k: v for k, v in form.items() if v is not None}, timeout=60)
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("idp")
+@contextlib.contextmanager
+def serving(folder: Path, *people: dict[str, Any]) -> Iterator[Server]:
+    """The provider with one client and these people."""
     client = {
         "client_id": "prov", "name": "Prov", "redirect_uris": [BACK], "post_logout_redirect_uris": [AWAY],
         "public_key": KEY.as_pem(private=False).decode(),
     }  # fmt: skip
     (folder / "clients.json").write_text(json.dumps([client]))
-    (folder / "people.json").write_text(json.dumps([PERSON]))
+    (folder / "people.json").write_text(json.dumps(people))
     made = Server("127.0.0.1", 0, folder=folder, cards=folder / "cards", trust=folder / "trust")
     stop = threading.Event()
     thread = threading.Thread(target=made.serve_until, args=(stop,))
@@ -97,6 +100,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     stop.set()
     thread.join()
     made.server_close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("idp"), PERSON) as made:
+        yield made
 
 
 @pytest.fixture
@@ -216,6 +225,44 @@ def test_the_key_outlives_the_process_and_is_nobody_elses(server: Server, tmp_pa
     again.server_close()
     assert first.RequestHandlerClass.app.provider.jwks() == again.RequestHandlerClass.app.provider.jwks()  # type: ignore[attr-defined]
     assert (tmp_path / "signing.pem").stat().st_mode & 0o077 == 0
+
+
+def test_people_are_listed_by_their_groups_and_found_in_them(tmp_path: Path) -> None:
+    people = [
+        {**PERSON, "given_name": name, "personnummer": f"1850010198{number:02}", **more}
+        for number, (name, more) in enumerate([
+            ("Ulla", {"role": "Läs, även skyddade personer", "group": "Läs"}),
+            ("Bo", {"posts": [{"hsa_id": "TST2120001561-B2", "unit": "Staden"}]}),
+            ("Åsa", {"role": "Läs", "group": "Läs"}),
+            ("Ingen", {"role": "", "surname": "<b>Alm"}),
+        ])
+    ]  # fmt: skip
+
+    def listed(answer: requests.Response) -> list[tuple[str, list[str]]]:
+        parts = re.findall(r"<h3>(.*?)</h3>(.*?)</ul>", answer.text, re.S)
+        return [(heading, re.findall(r"Logga in som </span>(.*?)</span>", rows)) for heading, rows in parts]
+
+    with serving(tmp_path, *people) as server:
+        client = Client(server)
+        step = client.issuer + client.request().headers["Location"]
+
+        def sought(**form: str) -> requests.Response:
+            return requests.post(f"{step}/sok", data=form, headers={"Origin": client.issuer}, timeout=60)
+
+        assert listed(requests.get(step, timeout=60)) == [
+            ("Läs", ["Ulla Provsson", "Åsa Provsson"]),
+            ("ID-administratör", ["Bo Provsson"]),
+            ("Ingen roll i portalen", [html.escape("Ingen <b>Alm")]),
+        ]
+        assert "Regionen · även skyddade personer</span>" in requests.get(step, timeout=60).text
+        assert listed(sought(words="skyddade")) == [("Läs", ["Ulla Provsson"])]
+        assert listed(sought(words="staden prov")) == [("ID-administratör", ["Bo Provsson"])]
+        found = sought(words="", group="Läs")
+        assert listed(found) == [("Läs", ["Ulla Provsson", "Åsa Provsson"])]
+        assert "Visar 2 av 4." in found.text
+        assert "<option selected>Läs</option>" in found.text
+        assert "Ingen testperson passar." in sought(words="bo", group="Läs").text
+        assert "Ingen testperson passar." in sought(words="", group="<script>").text
 
 
 def test_a_bad_address_is_told(capsys: pytest.CaptureFixture[str]) -> None:
