@@ -153,7 +153,7 @@ def _check_form(rows: OrderRows, event: SupplierReport) -> None:
         elif event.sent_on < rows.order.ordered_at.astimezone(clock.STOCKHOLM).date():
             faults["sent_on"] = ["Datumet ligger före beställningens dag. Ange dagen då kortet lämnades till posten."]
         if rows.order.article.registered_mail and not event.registered_mail_id:
-            faults["registered_mail_id"] = ["Ange REK-id för rekommenderad försändelse."]
+            faults["registered_mail_id"] = ["Ange REK-id för det rekommenderade brevet (REK)."]
     if isinstance(event, Produced) and not event.puk_jwe and _has_puk(rows.carrier):
         faults["puk_jwe"] = ["Skicka kortets PUK som JWE till portalens nyckel."]
     if faults:
