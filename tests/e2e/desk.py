@@ -36,13 +36,13 @@ class Desk:
         self.hands.press(self.button(name).or_(self.link(name)).first)
 
     def choose(self, name: str | re.Pattern[str]) -> None:
-        """The radio button that reads `name`."""
-        self.hands.choose(self.page.get_by_role("radio", name=name).first)
+        """The radio button that reads `name`, the whole of it unless that is a pattern."""
+        self.hands.choose(self.page.get_by_role("radio", name=name, exact=True).first)
 
     def see(self, heading: str | re.Pattern[str]) -> None:
-        """Waits for the page with this h1, and for the rest of it."""
+        """Waits for the page with this h1, and for its scripts and styles, which move the focus or what has it."""
         expect(self.page.get_by_role("heading", level=1)).to_have_text(heading, timeout=SECONDS * 1000)
-        self.page.wait_for_load_state("domcontentloaded")
+        self.page.wait_for_load_state("load")
 
     def reads(self, text: str | re.Pattern[str]) -> None:
         """Waits until the page says `text` where it can be read."""

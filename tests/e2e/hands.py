@@ -43,6 +43,7 @@ class Mouse:
 
     def press(self, element: Locator) -> None:
         element.click()
+        _let_come(element.page)
 
     def write(self, element: Locator, text: str) -> None:
         element.click()
@@ -78,6 +79,7 @@ class Keyboard:
         element.wait_for(state="visible")
         page = element.page
         page.bring_to_front()
+        page.wait_for_load_state("load")  # styles that come when something has the focus may move it out of sight
         held = element.element_handle()  # found once: to look for it by its role at each step would cost more than the steps
         for _ in range(MOST_TABS):
             try:
@@ -103,7 +105,8 @@ class Keyboard:
 
     def press(self, element: Locator) -> None:
         self.reach(element)
-        element.page.keyboard.press("Enter")
+        element.press("Enter")
+        _let_come(element.page)
 
     def write(self, element: Locator, text: str) -> None:
         self.reach(element)
@@ -146,9 +149,19 @@ class Keyboard:
 
     def scan(self, page: Page, text: str) -> None:
         """What a hand-held scanner does: the field has the focus at once, the text comes as key strokes and Enter ends it."""
-        expect(_search_field(page)).to_be_focused()  # which the browser gives when it first draws
+        field = _search_field(page)
+        expect(field).to_be_focused()  # which the browser gives when it first draws
         page.keyboard.type(text)
-        page.keyboard.press("Enter")
+        field.press("Enter")
+        _let_come(page)
+
+
+def _let_come(page: Page) -> None:
+    """Until the page that a press led to is there with its scripts and styles: what is done next is done to that page.
+
+    That another page comes is waited for by `Locator.click` and `Locator.press`, and not by the bare keys of `page.keyboard`.
+    """
+    page.wait_for_load_state("load")
 
 
 def _search_field(page: Page) -> Locator:

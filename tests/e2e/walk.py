@@ -109,7 +109,8 @@ def give_photo(desk: Desk, photo: Path, *, look: bool = False) -> None:
         desk.look("Foto saknas")
     desk.hands.attach(desk.page.locator('input[type="file"]'), photo)
     desk.press("Hämta fotografi")
-    expect(desk.page.get_by_role("main").locator("img").first).to_be_visible()
+    desk.reads("Foto uppladdat:")
+    expect(desk.page.get_by_role("main").locator("figure img")).to_be_visible()
     if look:
         desk.look("Foto", tour="order-photo")
     desk.press("Nästa")
@@ -187,7 +188,7 @@ def activate(desk: Desk, serial: str, code: str) -> None:
 
 def open_carrier(desk: Desk, *, look: str = "", tour: str = "") -> None:
     """Opens the first carrier, unless it is open."""
-    row = desk.page.locator("details.expander").first
+    row = desk.page.locator("details.expander[id^=barare]").first
     if not row.evaluate("e => e.open"):
         desk.hands.press(row.locator("summary").first)
     if look:

@@ -182,7 +182,7 @@ def test_the_page_tells_of_the_answer_and_of_the_list_as_they_come(
         page.get_by_role("button", name="Nästa").click()
         look(page, "revoke-confirm")
         page.get_by_role("button", name="Tillbaka").click()
-        assert page.get_by_label("Beskrivning").input_value() == "Kortet hittades i ett skåp"
+        expect(page.get_by_label("Beskrivning")).to_have_value("Kortet hittades i ett skåp")
         page.get_by_role("button", name="Nästa").click()
         page.get_by_role("button", name="Spärra kort").click()
         page.get_by_text("Sprids").wait_for()
