@@ -129,7 +129,7 @@ def awake_by_person(person_ids: Sequence[UUID]) -> dict[UUID, list[RoleGrant]]:
 
 
 def with_post(grants: QuerySet[RoleGrant], *, today: dt.date | None = None) -> QuerySet[RoleGrant]:
-    """Those whose holder has a valid post in the role's area; for a global role, anywhere."""
+    """Those whose holder lives and has a valid post in the role's area; for a global role, anywhere."""
     return with_area(grants).filter(_posted(today))
 
 
@@ -157,7 +157,7 @@ def with_area(grants: QuerySet[RoleGrant]) -> QuerySet[RoleGrant]:
 def _posted(today: dt.date | None) -> Q:
     posts = valid_posts(today=today).filter(person=OuterRef("person"))
     in_area = Exists(posts.filter(organisation__area=OuterRef("role_area")))
-    return in_area | Q(Exists(posts), role__in=[role.value for role in GLOBAL_ROLES])
+    return Q(person__deceased=False) & (in_area | Q(Exists(posts), role__in=[role.value for role in GLOBAL_ROLES]))
 
 
 def newest_qualifications(person: str) -> ArraySubquery:
