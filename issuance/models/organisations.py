@@ -237,11 +237,13 @@ class OrganisationArticle(models.Model):
 
 
 class ReceiptText(models.Model):
-    """Regionalt tillägg: a version of what an organisation adds to the receipt. The newest version holds."""
+    """Regionalt tillägg: a version of what an organisation adds to the receipt. The newest version holds; one `from_above` has no
+    text, and lets the nearest one's above hold."""
 
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="receipt_texts")
     version = models.PositiveIntegerField()
     regional_addition = models.TextField()
+    from_above = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField()
     created_by_ref = models.CharField(max_length=200)
 

@@ -112,10 +112,12 @@ def terms(version: str) -> Terms:
 
 
 def regional_addition(organisation: Organisation) -> ReceiptText | None:
-    """The newest version of the organisation's own addition or, if it has never had one, of the nearest one's above."""
+    """The newest version of the organisation's own addition or, if it has none or wants that from above, of the nearest one's."""
     above = [f"{organisation.scope_path[: end + 1]}" for end, letter in enumerate(organisation.scope_path) if letter == "/"]
     found = ReceiptText.objects.filter(organisation__scope_path__in=above).select_related("organisation")
-    return max(found, key=lambda row: (len(row.organisation.scope_path), row.version), default=None)
+    newest = {row.organisation_id: row for row in found.order_by("version")}
+    own = (row for row in newest.values() if not row.from_above)
+    return max(own, key=lambda row: len(row.organisation.scope_path), default=None)
 
 
 def build(subject: Subject, addition: ReceiptText | None) -> dict[str, Any]:

@@ -180,6 +180,10 @@ def test_the_newest_addition_of_the_nearest_organisation_holds(world: Any) -> No
     addition(world, "Regionens tredje")
     assert receipt_content.regional_addition(world.clinic).regional_addition == "Klinikens"
     assert receipt_content.regional_addition(world.region).regional_addition == "Regionens tredje"
+    configuration.use_receipt_text_from_above(actor=SETUP, organisation_id=world.clinic.id)
+    assert receipt_content.regional_addition(world.clinic).regional_addition == "Regionens tredje"
+    ward = world.organisation("Avdelningen", "TST2321000131-1007", "2321000131", area=world.area, parent=world.clinic)
+    assert receipt_content.regional_addition(ward).regional_addition == "Regionens tredje"
     addition(world, "  ", world.clinic)
     made = sent_card(world, world.post(world.clinic))
     shown = printed(world, made)

@@ -54,6 +54,32 @@ def test_the_second_of_two_is_told_and_loses_nothing_typed(world: Any) -> None:
     assert ReceiptText.objects.filter(organisation=world.region).count() == 2
 
 
+def test_a_sub_organisation_goes_back_to_the_text_from_above(world: Any) -> None:
+    client, address = issuer(world), at(NAME, world.clinic)
+    write(world, "Regionens text")
+    assert 'name="ovanifran"' not in client.get(address).content.decode()
+    configuration.set_receipt_text(actor=SETUP, organisation_id=world.clinic.id, regional_addition="Klinikens")
+    page = client.get(address)
+    assert "ha den från Regionen, nu och när den ändras: Regionens text" in text_of(page)
+    assert "Tills den får en" not in text_of(page)
+    stale = client.post(address, {"ovanifran": "1", "version": "7"}, follow=True)
+    assert "Kvittenstexten ändrades sedan du öppnade sidan" in text_of(stale)
+    done = client.post(address, {"ovanifran": "1", "version": "1"}, follow=True)
+    for expected in ("Texten från organisationen ovanför gäller.", "gäller texten från Regionen: Regionens text", "2 (gäller)"):
+        assert expected in text_of(done), expected
+    assert fields_of(done) == {"version": "2", "regional_addition": ""}
+    assert "gällde redan" in text_of(client.post(address, {"ovanifran": "1", "version": "1"}, follow=True))
+    assert "Texten från Regionen gäller. Regionens text" in text_of(client.get(at(READ, world.clinic)))
+    history = text_of(client.get(at("organisation_history", world.clinic)))
+    assert "Regionalt tillägg: från Klinikens → till samma som ovanför" in history
+    for row in (world.region, world.clinic):
+        assert 'name="ovanifran"' not in client.get(at(NAME, row)).content.decode()
+    assert "ingen kvittenstext att få ovanifrån" in text_of(client.post(at(NAME, world.region), {"ovanifran": "1"}, follow=True))
+    back = {**fields_of(client.get(address)), "regional_addition": "Klinikens"}
+    assert client.post(address, back).status_code == 302
+    assert ReceiptText.objects.filter(organisation=world.clinic).count() == 3
+
+
 def test_what_is_too_long_or_unprintable_is_refused(world: Any) -> None:
     client = issuer(world)
     for text, said in (("x" * 5001, "Skriv högst 5000 tecken"), ("a\x1bb", "inte går att skriva ut")):

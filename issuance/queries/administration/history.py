@@ -209,8 +209,8 @@ def _with_texts(rows: Iterable[Event]) -> dict[int, Mapping[str, Any]]:
     for row in told:
         version = row.facts["receipt_text_version"]
         kept |= Q(organisation=UUID(row.subject_ref), version__in=(version - 1, version))
-    found = ReceiptText.objects.filter(kept).values_list("organisation_id", "version", "regional_addition")
-    texts = {(str(organisation_id), version): text for organisation_id, version, text in found}
+    found = ReceiptText.objects.filter(kept).values_list("organisation_id", "version", "regional_addition", "from_above")
+    texts = {(str(pk), version): _("samma som ovanför") if above else text for pk, version, text, above in found}
 
     def part(row: Event, back: int) -> dict[str, str]:
         return {"regional_addition": texts.get((row.subject_ref, row.facts["receipt_text_version"] - back), "")}

@@ -66,7 +66,7 @@ from issuance.services.configuration.organisations import (
     edit_organisation,
     make_organisations,
 )
-from issuance.services.configuration.receipt_texts import set_receipt_text
+from issuance.services.configuration.receipt_texts import set_receipt_text, use_receipt_text_from_above
 
 __all__ = [
     "ArticleData",
@@ -128,6 +128,7 @@ __all__ = [
     "set_subscription_fee",
     "use_generic_customisation",
     "use_generic_customisation_in_area",
+    "use_receipt_text_from_above",
     "verify_customisation",
     "wish_version",
     "withdraw_customisation_request",

@@ -1,5 +1,6 @@
 """Additions to receipts (Regionalt tillägg)."""
 
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -8,6 +9,7 @@ from issuance.authz import Action, Actor, policy
 from issuance.models import Organisation, ReceiptText
 from issuance.services.configuration._editing import Change, Outdated, lines, record
 from siths_portal.lib import clock
+from siths_portal.lib.errors import Conflict
 
 LONGEST = 5000
 """Characters of an addition, which stands on one receipt with everything else."""
@@ -25,19 +27,42 @@ def set_receipt_text(*, actor: Actor, organisation_id: UUID, regional_addition: 
     rows = Organisation.objects.select_for_update(of=("self",), no_key=True)
     organisation = policy.get(actor, Action.EDIT_RECEIPT_TEXT, rows, organisation_id)
     text = lines(regional_addition, _FIELD, longest=LONGEST)
-    latest = ReceiptText.objects.filter(organisation=organisation).order_by("-version").first()
-    if latest is not None and latest.regional_addition == text:
+    latest = _latest(organisation)
+    if latest is not None and not latest.from_above and latest.regional_addition == text:
         return latest
+    return _new(actor, organisation, latest, version, regional_addition=text)
+
+
+@transaction.atomic(durable=True)
+def use_receipt_text_from_above(*, actor: Actor, organisation_id: UUID, version: int | None = None) -> bool:
+    """Lets the text from above hold for a sub-organisation that has its own, by a new version (ADR 0238); True if it had one.
+
+    `version` as for `set_receipt_text`. Raises NotFound, Forbidden, Conflict where nothing lies above, Outdated.
+    """
+    rows = Organisation.objects.select_for_update(of=("self",), no_key=True)
+    organisation = policy.get(actor, Action.EDIT_RECEIPT_TEXT, rows, organisation_id)
+    if organisation.parent_id is None:
+        message = "En organisation överst i sitt utgivningsområde har ingen kvittenstext att få ovanifrån."
+        raise Conflict("receipt-text-of-top-organisation", message)
+    latest = _latest(organisation)
+    if latest is None or latest.from_above:
+        return False
+    _new(actor, organisation, latest, version, regional_addition="", from_above=True)
+    return True
+
+
+def _latest(organisation: Organisation) -> ReceiptText | None:
+    return ReceiptText.objects.filter(organisation=organisation).order_by("-version").first()
+
+
+def _new(actor: Actor, organisation: Organisation, latest: ReceiptText | None, version: int | None, **told: Any) -> ReceiptText:
+    """The version after `latest`. Raises Outdated if that is not the `version` which was read."""
     newest = latest.version if latest else 0
     if version is not None and version != newest:
         now = {_FIELD: latest.regional_addition if latest else ""}
         raise Outdated(newest, _changes_since(organisation, version), now)
     row = ReceiptText.objects.create(
-        organisation=organisation,
-        version=newest + 1,
-        regional_addition=text,
-        created_at=clock.now(),
-        created_by_ref=actor.ref,
+        organisation=organisation, version=newest + 1, created_at=clock.now(), created_by_ref=actor.ref, **told
     )
     record(actor, "organisation.receipt_text_set", organisation, receipt_text_version=row.version)
     return row

@@ -16,9 +16,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 from issuance.authz import Action
 from issuance.queries.administration import places, receipt_texts
 from issuance.services import configuration
+from issuance.services.configuration import Outdated
 from issuance.web.administration.around import actor_of, demand_there
-from issuance.web.administration.editing import EditForm, initial, saved
+from issuance.web.administration.editing import EditForm, initial, saved, version_sent
 from issuance.web.administration.frames import organisation_page
+from siths_portal.lib.errors import Conflict
 
 _LARGEST = 2**31 - 1
 
@@ -56,6 +58,8 @@ def organisation_receipt_text(request: HttpRequest, organisation_id: UUID) -> Ht
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
     demand_there(head, Action.EDIT_RECEIPT_TEXT in head.rights)
+    if "ovanifran" in request.POST:
+        return _from_above(request, organisation_id)
     form, status = None, 200
     if request.method == "POST":
         form = ReceiptTextForm(request.POST)
@@ -75,12 +79,31 @@ def organisation_receipt_text(request: HttpRequest, organisation_id: UUID) -> Ht
     versions = _versions(request, organisation_id)
     context = {
         **versions,
+        "head": head,
         "form": form or ReceiptTextForm(initial=initial(ReceiptTextForm, versions["found"])),
         "submit": _("Spara"),
         "cancel_url": reverse("organisation", args=[organisation_id]),
     }
     template, step = "administration/receipt_text.html", _("Redigera kvittenstext")
     return organisation_page(request, template, head, context, here="organisation", step=step, status=status)
+
+
+def _from_above(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
+    """Lets the text from above hold, unless another text stands there than the page showed."""
+    try:
+        left = configuration.use_receipt_text_from_above(
+            actor=actor_of(request), organisation_id=organisation_id, version=version_sent(request)
+        )
+    except Outdated:
+        messages.error(request, _("Kvittenstexten ändrades sedan du öppnade sidan. Läs den en gång till."))
+    except Conflict as error:
+        messages.error(request, error.message)
+    else:
+        if left:
+            messages.success(request, _("Texten från organisationen ovanför gäller."))
+        else:
+            messages.info(request, _("Texten från organisationen ovanför gällde redan."))
+    return redirect("organisation_receipt_text", organisation_id)
 
 
 def _versions(request: HttpRequest, organisation_id: UUID) -> dict[str, Any]:
