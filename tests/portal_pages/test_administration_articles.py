@@ -45,7 +45,12 @@ def test_ticks_are_set_and_stand_in_the_history(world: Any) -> None:
     assert client.post(at(NAME, world.city), sent).url == at(NAME, world.city)
     assert orderable(world.city) == ["610", "631"]
     assert client.post(at(NAME, world.city), {"shown": ["610"], "article": ["610"]}).status_code == 302
-    assert Event.objects.filter(action="organisation.article_set", facts__orderable=False).count() == 1
+    bare = client.post(at(NAME, world.clinic), {"shown": ["610", "631", "631-REK"]}, follow=True)
+    assert "Ingen säljs nu, så inga kort kan beställas i organisationen." in text_of(bare)
+    assert (
+        Event.objects.filter(action="organisation.article_set", facts__orderable=False, subject_ref=str(world.city.id)).count()
+        == 1
+    )
     text = text_of(client.get(at("organisation_history", world.city)))
     assert "Beställningsbar artikel ändrades Artikel: 631-REK Beställningsbar: från Ja → till Nej" in text
     configuration.offer_article(actor=SETUP, organisation_id=world.stranger.id, article_code="610", orderable=False)

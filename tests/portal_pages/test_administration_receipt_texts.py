@@ -77,7 +77,9 @@ def test_a_sub_organisation_goes_back_to_the_text_from_above(world: Any) -> None
     assert "ingen kvittenstext att få ovanifrån" in text_of(client.post(at(NAME, world.region), {"ovanifran": "1"}, follow=True))
     back = {**fields_of(client.get(address)), "regional_addition": "Klinikens"}
     assert client.post(address, back).status_code == 302
-    assert ReceiptText.objects.filter(organisation=world.clinic).count() == 3
+    emptied = client.post(address, {**fields_of(client.get(address)), "regional_addition": ""}, follow=True)
+    assert "Den är tom, så inget läggs till på kvittenser, inte heller texten från organisationen ovanför." in text_of(emptied)
+    assert ReceiptText.objects.filter(organisation=world.clinic).count() == 4
 
 
 def test_what_is_too_long_or_unprintable_is_refused(world: Any) -> None:

@@ -79,6 +79,17 @@ def test_who_had_a_form_open_is_told_that_it_was_ended(world: Any) -> None:
     assert client_of(world.officer(role=Role.READER)).get(at("organisation_articles", world.region)).status_code == 403
 
 
+def test_a_place_that_was_ended_meanwhile_is_said_to_be_none(world: Any) -> None:
+    """Of the move that was to go there, before it is asked for and when it is confirmed."""
+    end(world.city)
+    client, target = issuer(world), f"organisation:{world.city.id}"
+    for sent in ({"target": target}, {"target": target, "bekrafta": "1", "version": "1"}):
+        page = client.post(at("organisation_move", world.clinic), sent)
+        assert page.status_code == 403
+        assert "Organisationen kan inte ligga där längre. Sök en annan plats." in text_of(page)
+        assert page.context["form"]["text"].id_for_label in page.content.decode()
+
+
 def test_what_lives_on_it_is_named_with_the_way_to_mend_it(world: Any, django_assert_max_num_queries: Any) -> None:
     ward(world)
     world.order(world.post(world.clinic))

@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from issuance.authz import Action, policy
-from issuance.queries.administration import articles, paging, places
+from issuance.queries.administration import articles, paging, places, readiness
 from issuance.queries.administration.articles import ArticleFacts
 from issuance.queries.administration.places import Above, OrganisationHead
 from issuance.services import configuration
@@ -218,7 +218,11 @@ def organisation_articles(request: HttpRequest, organisation_id: UUID) -> HttpRe
             refusal, status = error.message, error.http_status
             lines = tuple(replace(line, orderable=line.article.code in picked) for line in lines)
         else:
-            messages.success(request, _("Beställningsbara artiklar är sparade."))
+            if readiness.has_articles(organisation_id):
+                messages.success(request, _("Beställningsbara artiklar är sparade."))
+            else:
+                told = _("Beställningsbara artiklar är sparade. Ingen säljs nu, så inga kort kan beställas i organisationen.")
+                messages.warning(request, told)
             return redirect("organisation_articles", organisation_id)
     context = {
         "lines": lines,

@@ -19,7 +19,7 @@ from issuance.web.administration.around import actor_of, demand_there
 from issuance.web.administration.forms import PlaceSearchForm
 from issuance.web.administration.frames import may_change, organisation_page
 from issuance.web.administration.organisations import customisation_words
-from siths_portal.lib.errors import Conflict, Invalid, NotFound
+from siths_portal.lib.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -67,15 +67,17 @@ def _search_page(
 
 
 def _asked(
-    request: HttpRequest, actor: Actor, head: OrganisationHead, target: str, *, error: Conflict | None = None
+    request: HttpRequest, actor: Actor, head: OrganisationHead, target: str, *, error: DomainError | None = None
 ) -> HttpResponse:
     """What the move brings; with an error, why it was not made."""
     try:
         brings = moving.consequences(actor=actor, organisation_id=head.id, target=target)
-    except (Conflict, NotFound) as refusal:
+    except (Conflict, Forbidden, NotFound) as refusal:
         form = PlaceSearchForm({})
         form.errors.clear()
-        form.add_error(None, refusal.message)
+        # A place that was found and may not be chosen any more: it was ended, or the reader's role there.
+        ended = _("Organisationen kan inte ligga där längre. Sök en annan plats.")
+        form.add_error(None, ended if isinstance(refusal, Forbidden) else refusal.message)
         return _search_page(request, head, form, status=refusal.http_status)
     context = {
         "brings": brings,
@@ -105,7 +107,7 @@ def _moved(request: HttpRequest, actor: Actor, head: OrganisationHead, target: s
             area_id=place if kind == "area" else None,
             version=version,
         )
-    except Conflict as error:
+    except (Conflict, Forbidden, NotFound) as error:
         return _asked(request, actor, head, target, error=error)
     messages.success(request, _("Organisationen är flyttad."))
     return redirect("organisation", head.id)

@@ -14,7 +14,9 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from issuance.authz import Action
+from issuance.models import ReceiptText
 from issuance.queries.administration import places, receipt_texts
+from issuance.queries.administration.places import OrganisationHead
 from issuance.services import configuration
 from issuance.services.configuration import Outdated
 from issuance.web.administration.around import actor_of, demand_there
@@ -74,7 +76,7 @@ def organisation_receipt_text(request: HttpRequest, organisation_id: UUID) -> Ht
             ),
         )
         if made is not None:
-            messages.success(request, _("Kvittenstexten är sparad."))
+            _tell_saved(request, head, made)
             return redirect("organisation_receipt_text", organisation_id)
     versions = _versions(request, organisation_id)
     context = {
@@ -86,6 +88,17 @@ def organisation_receipt_text(request: HttpRequest, organisation_id: UUID) -> Ht
     }
     template, step = "administration/receipt_text.html", _("Redigera kvittenstext")
     return organisation_page(request, template, head, context, here="organisation", step=step, status=status)
+
+
+def _tell_saved(request: HttpRequest, head: OrganisationHead, made: ReceiptText) -> None:
+    """Tells also what comes of an empty text, which a form saved as it was may have been meant for none at all."""
+    saved_, empty = _("Kvittenstexten är sparad."), _("Den är tom, så inget läggs till på kvittenser")
+    if made.regional_addition:
+        messages.success(request, saved_)
+    elif head.is_sub_organisation:
+        messages.warning(request, f"{saved_} {empty}{_(', inte heller texten från organisationen ovanför.')}")
+    else:
+        messages.success(request, f"{saved_} {empty}.")
 
 
 def _from_above(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
