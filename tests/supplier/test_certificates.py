@@ -198,6 +198,7 @@ def test_registered_mail_needs_its_id(worker, world: World, a) -> None:
     missing = report(a, order, {"type": "sent", "sent_on": today()})
     assert missing.status_code == 422
     assert [entry["name"] for entry in missing.json()["invalid-parameters"]] == ["registered_mail_id"]
+    assert "rekommenderade brevet (REK)" in missing.text
     sent = report(a, order, {"type": "sent", "sent_on": today(), "registered_mail_id": "LA00R351935SE"})
     assert sent.json() == {"outcome": "parked"}
 
