@@ -180,10 +180,11 @@ ORDERABLE = frozenset({"610", "677", "631", "631-REK", "589", "689"})
 
 
 def load_places() -> None:
-    """Makes every area, organisation, office, article and card customisation that is not there yet."""
-    there = set(Article.objects.values_list("code", flat=True))
+    """Makes every area, organisation, office, article and card customisation that is not there yet. What people changed of one
+    that was made whole stays as they left it."""
+    sold = set(Article.objects.values_list("code", flat=True))
     for article in ARTICLES:
-        if article.code not in there:
+        if article.code not in sold:
             configuration.register_article(actor=SETUP, article=article)
     if not CardCustomisation.objects.filter(generic=True).exists():
         configuration.register_generic_customisation(actor=SETUP, **vars(GENERIC))
@@ -191,16 +192,16 @@ def load_places() -> None:
         put_logotype(generic)
         configuration.verify_customisation(actor=SETUP, customisation_id=generic.id)
     for area in AREAS:
-        row = IssuingArea.objects.filter(name=area.name).first() or configuration.create_area(
-            actor=SETUP, name=area.name, invoice_reference=area.invoice_reference
-        )
+        there = Organisation.objects.select_related("area").filter(hsa_id=area.places[0].hsa_id).first()
+        row = there.area if there else IssuingArea.objects.filter(name__iexact=area.name).first()
+        row = row or configuration.create_area(actor=SETUP, name=area.name, invoice_reference=area.invoice_reference)
         _load_offices(row, area)
         for place in area.places:
             _load_place(row, area, place)
 
 
 def _load_offices(row: IssuingArea, area: Area) -> None:
-    known = set(Office.objects.filter(area=row).values_list("office_number", flat=True))
+    known = set(Office.objects.filter(office_number__in=area.offices).values_list("office_number", flat=True))
     for number, (name, comment, address) in area.offices.items():
         if number not in known:
             configuration.create_office(
@@ -221,6 +222,8 @@ def _load_place(area_row: IssuingArea, area: Area, place: Place) -> None:
         issuing=place is area.places[0],
         generic_customisation=place.generic,
     )
+    if organisation.receipt_texts.exists():
+        return  # its last part, below
     for number in place.offices:
         office = Office.objects.get(office_number=number)
         configuration.connect_office(actor=SETUP, organisation_id=organisation.id, office_id=office.id)

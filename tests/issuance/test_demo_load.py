@@ -15,6 +15,7 @@ from issuance.models import (
     Article,
     CardCustomisation,
     Event,
+    IssuingArea,
     Office,
     Organisation,
     Person,
@@ -25,8 +26,9 @@ from issuance.models import (
     RoleGrant,
 )
 from issuance.queries.scope_check import scope_faults
+from issuance.services import configuration
 from issuance.services.actors import actor_of_person
-from siths_portal.demo import idp_people, loading
+from siths_portal.demo import idp_people, loading, places
 from siths_portal.demo.newcomers import newcomers
 from siths_portal.demo.people import people, person
 from siths_portal.lib import clock, images
@@ -72,6 +74,25 @@ def test_loading_twice_is_loading_once(transactional_db: None, capsys: pytest.Ca
     assert Person.objects.count() == 150
     assert scope_faults().ok
     assert "150" in capsys.readouterr().out
+
+
+def test_what_people_changed_of_the_places_stays(transactional_db: None) -> None:
+    """A second `make run` loses nothing, and meets what was closed, disconnected and renamed."""
+    places.load_places()
+    area = IssuingArea.objects.get(name="Region Stockholm")
+    org = {"actor": places.SETUP, "organisation_id": area.issuing_organisation_id}
+    configuration.edit_area(
+        actor=places.SETUP, area_id=area.id, version=area.version, name="Stockholm", invoice_reference="1",
+        issuing_organisation_id=area.issuing_organisation_id,
+    )  # fmt: skip
+    for office in Office.objects.filter(organisations=area.issuing_organisation_id):
+        configuration.disconnect_office(office_id=office.id, **org)
+        configuration.close_office(actor=places.SETUP, office_id=office.id)
+    configuration.set_receipt_text(regional_addition="Vår egen", **org)
+    events = Event.objects.count()
+    places.load_places()
+    assert Event.objects.count() == events
+    assert IssuingArea.objects.filter(name__icontains="stockholm").count() == 1
 
 
 def test_some_have_a_portrait_to_use_again(transactional_db: None, settings: Any) -> None:
