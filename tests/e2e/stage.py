@@ -227,7 +227,7 @@ def stage() -> Iterator[Stage]:
         made.close()
         house.release_ports()
         with contextlib.suppress(HouseError):  # a helper ends when it sees that its process has ended
-            wait_for(lambda: not processes.marked(**{HOUSE: house.id}), "the last helper's end", seconds=30)
+            wait_for(lambda: not processes.marked(**{HOUSE: house.id}), "the last helper's end", seconds=150)
         left = processes.marked(**{HOUSE: house.id})
         processes.end(left, seconds=5)
         shutil.rmtree(place, ignore_errors=True)
