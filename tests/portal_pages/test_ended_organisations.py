@@ -161,7 +161,8 @@ def test_by_mouse_and_looked_at(world: Any, portal: str, browser: Browser) -> No
     with desk(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
         eye.follow(page.context)
         walk(page, portal, Mouse(), eye, world)
-        configuration.set_receipt_text(actor=SETUP, organisation_id=world.region.id, regional_addition=f"Läs {LONG}")
+        for place in (world.region, world.clinic):
+            configuration.set_receipt_text(actor=SETUP, organisation_id=place.id, regional_addition=f"Läs {LONG}")
         data = OrganisationData("Å" * 60, world.clinic.hsa_id, world.clinic.organisation_number)
         world.clinic.refresh_from_db()
         configuration.edit_organisation(actor=SETUP, organisation_id=world.clinic.id, version=world.clinic.version, data=data)
@@ -170,6 +171,9 @@ def test_by_mouse_and_looked_at(world: Any, portal: str, browser: Browser) -> No
                             ("organisation", world.clinic)):  # fmt: skip
             page.goto(f"{portal}{at(name, place)}")
             assert page.evaluate("document.documentElement.scrollWidth") == 320, name
+        page.goto(f"{portal}{at('organisation_receipt_text', world.clinic)}")
+        page.get_by_role("button", name="Använd texten ovanifrån").wait_for()
+        eye.look(page, "text from above")
 
 
 def test_by_keyboard_alone(world: Any, portal: str, browser: Browser) -> None:

@@ -37,7 +37,7 @@ class ReceiptTextForm(EditForm):
         help_text=gettext_lazy("Skrivs på kvittenser från och med nu. Högst 5000 tecken. Utan text läggs inget till."),
         required=False,
         strip=False,
-        widget=forms.Textarea(attrs={"rows": 8}),
+        widget=forms.Textarea(attrs={"rows": 8, "cols": 72}),
     )
 
 
