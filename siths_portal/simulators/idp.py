@@ -21,16 +21,8 @@ from django.template import Context, Engine
 from siths_portal.lib.ending import Ending
 from siths_portal.simulators.card import CardError
 from siths_portal.simulators.idp_cards import CardRefused, Cards, SeenCard
-from siths_portal.simulators.idp_provider import (
-    File,
-    Person,
-    Provider,
-    Request,
-    RequestInvalid,
-    RequestRefused,
-    TokenError,
-    people,
-)
+from siths_portal.simulators.idp_people import Person, people
+from siths_portal.simulators.idp_provider import File, Provider, Request, RequestInvalid, RequestRefused, TokenError
 
 PAGES = Path(__file__).resolve().parent / "idp_pages"
 FILES = {
