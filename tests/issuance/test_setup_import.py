@@ -522,6 +522,14 @@ class TestExport:
         columns = [column.field for column in SHAPES[Kind.ORGANISATIONS].columns]
         assert {row[0]: row[columns.index("charged")] for row in rows} == {"Kliniken": "", "Regionen": "", "Staden": ""}
 
+    def test_an_area_is_found_in_small_and_capital_letters(self, world: Any) -> None:
+        """As nobody tells such names apart, no two areas have them."""
+        plan = kept(admin(world), csv(Kind.ORGANISATIONS, {**_TOP, "area": "REGIONEN"}, {**_SUB, "area": "regionen"}))[1]
+        assert [line.outcome for line in plan.lines] == [Outcome.MAKE, Outcome.WRONG]  # two of one HSA-id
+        assert [field for _, field, _ in errors(plan)] == ["hsa_id"]
+        plan = kept(issuer(world), csv(Kind.OFFICES, {**OFFICE, "area": "REGIONEN"}))[1]
+        assert [line.outcome for line in plan.lines] == [Outcome.MAKE]
+
     def test_a_name_that_begins_with_a_number_sign_is_made(self, world: Any) -> None:
         """Of all rows that begin so, the template's own line of help alone is none."""
         shape, actor = SHAPES[Kind.OFFICES], issuer(world)

@@ -77,6 +77,13 @@ class Known:
     post_areas: dict[UUID, set[UUID]] = field(default_factory=dict)
     grants: dict[tuple[UUID, str], list[RoleGrant]] = field(default_factory=dict)
 
+    def area(self, name: str) -> Place | None:
+        """The area in sight with this name: written as it is, else the only one that differs in capital letters alone."""
+        if name in self.areas:
+            return self.areas[name]
+        alike = [place for place in self.areas.values() if place.name.upper() == name.upper()]
+        return alike[0] if len(alike) == 1 else None
+
 
 def known(actor: Actor, rows: Sequence[Row]) -> Known:
     """What the rows name, in a number of queries that does not depend on how many they are."""
@@ -116,8 +123,9 @@ def _rights(row: IssuingArea | Organisation) -> frozenset[Action]:
 
 
 def _areas(actor: Actor, rows: Sequence[Row], found: Known) -> None:
-    names = {row.get("area") for row in rows} - {""}
-    for area in IssuingArea.objects.with_rights(actor, RIGHTS).filter(name__in=names) if names else ():
+    names = {row.get("area").upper() for row in rows} - {""}
+    there = IssuingArea.objects.with_rights(actor, RIGHTS).alias(key=Upper("name"))
+    for area in there.filter(key__in=names) if names else ():
         if Action.VIEW_CONFIGURATION in _rights(area):
             path = area.scope_path
             found.areas[area.name] = Place(area.pk, area.name, area.pk, area.name, path, len(path), _rights(area))

@@ -24,7 +24,7 @@ def plan(lines: list[Line], known: Known) -> None:
     for line in lines:
         data = _checked(line)
         number = line.row.get("office_number")
-        area = None if number else known.areas.get(line.row.get("area"))
+        area = None if number else known.area(line.row.get("area"))
         _require_area(line, area)
         if data is None or line.wrong:
             continue
@@ -73,7 +73,7 @@ def _numbered(line: Line, there: Office | None, data: OfficeData, known: Known) 
     for name, value in data.columns.items():
         kept = getattr(there, name)
         line.differs(name, value, kept, None if name in _ADDRESS and there.pk in known.beyond else kept)
-    if there.area.name != line.row.get("area"):
+    if there.area.name.upper() != line.row.get("area").upper():
         line.refuse("area", "Kontoret hör till ett annat utgivningsområde.")
     if there.closed_at is not None:
         line.refuse("office_number", "Kontoret är stängt.")

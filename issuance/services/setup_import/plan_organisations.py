@@ -81,7 +81,7 @@ def _there(line: Line, there: Organisation, known: Known) -> None:
         return
     for name in ("name", "organisation_number", "country", "county"):
         line.differs(name, getattr(data, name), getattr(there, name), getattr(there, name))
-    line.differs("area", line.row.get("area"), there.area.name, there.area.name)
+    line.differs("area", line.row.get("area").upper(), there.area.name.upper(), there.area.name)
     above = there.parent.hsa_id if there.parent else ""
     line.differs("parent", _above(line), above.upper(), above)
     issuing, charged = there.area.issuing_organisation_id == there.pk, known.charged.get(there.pk)
@@ -151,10 +151,10 @@ def _place(line: Line, known: Known) -> Place | None:
             line.refuse("parent", f"Organisationen {ENDED}")
         elif Action.CREATE_SUB_ORGANISATION not in place.rights:
             line.refuse("parent", _NO_RIGHT)
-        elif line.row.get("area") not in ("", place.area_name):
+        elif line.row.get("area").upper() not in ("", place.area_name.upper()):
             line.refuse("area", "Organisationen ovanför ligger i ett annat utgivningsområde.")
         return place
-    place = known.areas.get(line.row.get("area"))
+    place = known.area(line.row.get("area"))
     if not line.row.get("area"):
         line.refuse("area", "Ange utgivningsområdets namn, eller organisationen ovanför.")
     elif place is None:

@@ -80,7 +80,7 @@ def _place(line: Line, known: Known, role: Role) -> Place | None:
     text = line.row.get(wanted)
     if not wanted or line.wrong:
         return None
-    found = known.areas.get(text) if wanted == "area" else known.places.get(text.upper())
+    found = known.area(text) if wanted == "area" else known.places.get(text.upper())
     if found is None:
         line.refuse(wanted, f"{'Utgivningsområdet' if wanted == 'area' else 'Organisationen'} {MISSING}")
     elif found.ended:
