@@ -26,7 +26,7 @@ def actor_of_person(person_id: UUID, *, hsa_id: str = "") -> Actor:
     """The person with the grants that are valid at this moment; none gives an actor that sees nothing. `hsa_id`: the log-in's.
 
     A role rests while its holder has no valid post in its area, anywhere for a global one (domain.md 1.3), and issues nothing
-    while training or person check is overdue.
+    while training or person check is overdue. Those of one who has died hold nothing.
     """
     statement, asked = _statement(), _Asked(person_id, user(person_id, ()).ref, clock.now(), clock.today())
     with connection.cursor() as cursor:
@@ -76,7 +76,8 @@ class _Statement:
     def __init__(self) -> None:
         one = _STAND_IN
         opened = ExtendedReach.objects.filter(owner_ref=one.owner_ref, until__gt=one.now).values("person_id")
-        grants = with_post(in_force(RoleGrant.objects.filter(person_id=one.person_id), now=one.now), today=one.today)
+        own = RoleGrant.objects.filter(person_id=one.person_id, person__deceased=False)
+        grants = with_post(in_force(own, now=one.now), today=one.today)
         rows = (
             with_first_issuing(grants)
             .annotate(extended_persons=ArraySubquery(opened), held=newest_qualifications("person"))
@@ -129,7 +130,7 @@ def awake_by_person(person_ids: Sequence[UUID]) -> dict[UUID, list[RoleGrant]]:
 
 
 def with_post(grants: QuerySet[RoleGrant], *, today: dt.date | None = None) -> QuerySet[RoleGrant]:
-    """Those whose holder lives and has a valid post in the role's area; for a global role, anywhere."""
+    """Those whose holder has a valid post in the role's area; for a global role, anywhere."""
     return with_area(grants).filter(_posted(today))
 
 
@@ -157,7 +158,7 @@ def with_area(grants: QuerySet[RoleGrant]) -> QuerySet[RoleGrant]:
 def _posted(today: dt.date | None) -> Q:
     posts = valid_posts(today=today).filter(person=OuterRef("person"))
     in_area = Exists(posts.filter(organisation__area=OuterRef("role_area")))
-    return Q(person__deceased=False) & (in_area | Q(Exists(posts), role__in=[role.value for role in GLOBAL_ROLES]))
+    return in_area | Q(Exists(posts), role__in=[role.value for role in GLOBAL_ROLES])
 
 
 def newest_qualifications(person: str) -> ArraySubquery:
