@@ -59,6 +59,7 @@ def test_each_has_its_place_and_its_event(world: Any) -> None:
     assert events[str(row.pk)].facts == {
         "name": "Enhet 3001", "hsa_id": "TST2321000131-3001", "organisation_number": "2321000131", "country": "SE", "county": "",
         "area_id": str(world.area.id), "parent_id": str(row.parent_id), "customisation_id": None, "issuing": False,
+        "catalogue": "silent",
     }  # fmt: skip
 
 
