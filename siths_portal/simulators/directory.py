@@ -114,7 +114,7 @@ class Source[T]:
         self.path = path
         self._read = read
         self._lock = threading.Lock()
-        self._stamp: tuple[int, int] | None = None
+        self._stamp: tuple[int, int, int] | None = None
         self._content: T | None = None
 
     def current(self) -> T:
@@ -124,7 +124,7 @@ class Source[T]:
         with self._lock:
             try:
                 status = self.path.stat()
-                stamp = (status.st_mtime_ns, status.st_size)
+                stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
                 if stamp != self._stamp or self._content is None:
                     self._content = self._read(json.loads(self.path.read_text(encoding="utf-8")))
                     self._stamp = stamp

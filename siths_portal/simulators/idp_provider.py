@@ -281,7 +281,7 @@ class File[Value]:
 
     def __init__(self, path: Path, read: Callable[[Any], Value]) -> None:
         self._path, self._read = path, read
-        self._stamp: tuple[int, int] | None = None
+        self._stamp: tuple[int, int, int] | None = None
         self._value = read([])
         self._lock = threading.Lock()
 
@@ -290,7 +290,7 @@ class File[Value]:
         with self._lock:
             try:
                 status = self._path.stat()
-                stamp = (status.st_mtime_ns, status.st_size)
+                stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
                 if stamp != self._stamp:
                     self._value, self._stamp = self._read(json.loads(self._path.read_text(encoding="utf-8"))), stamp
             except (OSError, ValueError, KeyError, TypeError):

@@ -68,7 +68,7 @@ def walk(page: Page, portal: str, hands: Hands, see: Any, world: Any) -> None:
     hands.press(button(page, "Lägg till kontor"))
     told(page, "Kontoret är kopplat.")
     hands.press(button(page, "Koppla bort Kontor A"))
-    told(page, "Kontoret är bortkopplat.")
+    told(page, "Kliniken är bortkopplad från Kontor A.")
     see.look(page, "disconnected")
     hands.press(link(page, "Borås stad (15)"))
     hands.press(page.get_by_role("link", name="Stäng kontoret"))

@@ -219,8 +219,8 @@ def _link(actor: Actor, office: Office, organisation_ids: Iterable[UUID]) -> int
 
 
 @transaction.atomic(durable=True)
-def disconnect_office(*, actor: Actor, organisation_id: UUID, office_id: UUID) -> bool:
-    """Ends that an organisation may choose an office; True if it could. Orders that chose it keep it.
+def disconnect_office(*, actor: Actor, organisation_id: UUID, office_id: UUID) -> OrganisationOffice | None:
+    """Ends that an organisation may choose an office: the connection that was, None if there was none. Orders keep the office.
 
     Raises NotFound, Forbidden.
     """
@@ -228,10 +228,11 @@ def disconnect_office(*, actor: Actor, organisation_id: UUID, office_id: UUID) -
     organisation = policy.get(actor, Action.LINK_OFFICE, Organisation.objects.all(), organisation_id)
     link = OrganisationOffice.objects.select_related("office").filter(organisation=organisation, office=office_id).first()
     if link is None:
-        return False
+        return None
+    link.organisation = organisation
     link.delete()
     record(actor, "office.disconnected", link.office, organisation=str(organisation.id))
-    return True
+    return link
 
 
 def _lock_names(area_id: UUID) -> None:

@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from issuance.authz import Action, Actor
+from issuance.models import OrganisationOffice
 from issuance.queries.administration import areas, offices, organisations, places, readiness
 from issuance.queries.administration.offices import OfficeFacts
 from issuance.services import configuration
@@ -250,8 +251,8 @@ def office_connect(request: HttpRequest, office_id: UUID) -> HttpResponse:
     refusal, status = "", 200
     if request.method == "POST":
         if ended := ids_of([request.POST.get("koppla_bort", "")]):
-            configuration.disconnect_office(actor=actor, organisation_id=ended[0], office_id=office_id)
-            _tell_disconnected(request, _("Organisationen är bortkopplad."), ended[0])
+            link = configuration.disconnect_office(actor=actor, organisation_id=ended[0], office_id=office_id)
+            _tell_disconnected(request, link, ended[0])
             return redirect("office", office_id)
         refusal, status = _act(
             lambda: configuration.connect_organisations(
@@ -311,8 +312,8 @@ def organisation_offices(request: HttpRequest, organisation_id: UUID) -> HttpRes
 def _change(request: HttpRequest, actor: Actor, organisation_id: UUID) -> tuple[str, int]:
     """Connects or disconnects what was asked for: what stands against it, and the status to answer with."""
     if ended := ids_of([request.POST.get("koppla_bort", "")]):
-        configuration.disconnect_office(actor=actor, organisation_id=organisation_id, office_id=ended[0])
-        _tell_disconnected(request, _("Kontoret är bortkopplat."), organisation_id)
+        link = configuration.disconnect_office(actor=actor, organisation_id=organisation_id, office_id=ended[0])
+        _tell_disconnected(request, link, organisation_id)
         return "", 200
     wanted = _picked(request, "office")
     refusal, status = _act(lambda: configuration.connect_offices(actor=actor, organisation_id=organisation_id, office_ids=wanted))
@@ -322,8 +323,12 @@ def _change(request: HttpRequest, actor: Actor, organisation_id: UUID) -> tuple[
     return refusal, status
 
 
-def _tell_disconnected(request: HttpRequest, done: str, organisation_id: UUID) -> None:
-    """Tells that it is done, and what the organisation is left without."""
+def _tell_disconnected(request: HttpRequest, link: OrganisationOffice | None, organisation_id: UUID) -> None:
+    """Tells what is done, or was already, and what the organisation is left without."""
+    done = _("Kopplingen fanns inte längre.")
+    if link:
+        names = {"organisation": link.organisation.name, "office": link.office.name}
+        done = _("%(organisation)s är bortkopplad från %(office)s.") % names
     if readiness.has_offices(organisation_id):
         messages.success(request, done)
         return
