@@ -85,6 +85,19 @@ def test_invalid_carriers_come_on_demand(world: Any) -> None:
     assert "Dölj ogiltiga bärare" in text_of(shown)
 
 
+def test_who_has_no_carrier_is_told_how_to_get_one(world: Any) -> None:
+    post, actor = world.post(), world.officer()
+    own = actor.person_id
+    orders, reads = client_of(actor), client_of(world.officer(role=Role.READER))
+    other = reverse("person", args=[post.person_id])
+    assert "Beställ ett med Nytt SITHS eID ordinarie kort." in text_of(orders.get(other))
+    mine = text_of(orders.get(reverse("person", args=[own])))
+    assert "Be en annan ID-administratör beställa ett åt dig." in mine
+    for told in (mine, text_of(reads.get(other))):
+        assert "Inga giltiga bärare" in told
+        assert "Beställ ett med" not in told
+
+
 def test_a_draft_is_resumed_from_the_page(world: Any) -> None:
     post, actor = world.post(), world.officer()
     draft = OrderDraft.objects.create(

@@ -56,8 +56,21 @@ def person(request: HttpRequest, person_id: UUID) -> HttpResponse:
         "functions": [*page.functions, _invalid_carriers(request, page)],
         "opened": opened,
         "photo_url": photo_url(page.head),
+        "why_none": _why_no_carriers(page, own=page.head.id == actor.person_id),
     }
     return render(request, "person/person.html", context)
+
+
+def _why_no_carriers(page: person_view.PersonView, *, own: bool) -> str:
+    """What is told where no carrier is shown: to order a card only to those who may order it, for oneself never."""
+    if page.invalid_count:
+        return _("Personens ogiltiga bärare visas med funktionen Visa ogiltiga bärare.")
+    if own:
+        return _("Du har inget kort som du kan se här. Be en annan ID-administratör beställa ett åt dig.")
+    told = _("Personen har inget kort som du kan se.")
+    if any(function.address == "order_start" and function.allowed for function in page.functions):
+        told = f"{told} {_('Beställ ett med Nytt SITHS eID ordinarie kort.')}"
+    return told
 
 
 def _likely_wanted(page: person_view.PersonView) -> str:
