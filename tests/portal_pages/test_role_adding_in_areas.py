@@ -62,6 +62,11 @@ class TestInTheArea:
         ):
             answer = client.post(at, {**sent, **wrong, "lagg_till": "1"})
             assert (answer.status_code, told in text_of(answer)) == (status, True), wrong
+            if "plats" in wrong and status == 422:  # at the boxes too, where the summary leads
+                page = answer.content.decode()
+                assert f'<a class="ds-link" href="#plats_{world.region.id}">{told}' in page
+                assert f'id="plats_{world.region.id}"' in page
+                assert told in page.partition('id="platser_error"')[2].partition("</div>")[0]
         assert person.role_grants.count() == 1
 
     def test_who_gives_no_role_there_is_told_who_does(self, world: Any, at: str) -> None:

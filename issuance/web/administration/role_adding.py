@@ -159,7 +159,8 @@ def _give(request: HttpRequest, place: Place, form: AddHolderForm, found: Found 
     person_id = holder_finding.require_person(found, request.POST.get("person", ""))
     reach = place.reach if place.area_id is None else _picked(request.POST)
     if not reach:
-        raise Invalid("role-reach", _("Kryssa för minst en organisation."))
+        message = _("Kryssa för minst en organisation.")
+        raise Invalid("role-reach", message, fields={"plats": [message]})
     return role_assignment.assign_roles(
         actor=actor_of(request),
         person_id=person_id,
@@ -189,6 +190,9 @@ def _adding(
     again = request.method != "POST" and "fler" in request.GET
     if again or (found is not None and not found.hits):
         form.fields["text"].widget.attrs["autofocus"] = True
+    tree = _tree(request, place.area_id, given) if place.area_id and place.assignable else {}
+    if tree:
+        form.fields["plats"].widget.attrs["id"] = _first_of(tree["area_places"])
     context = {
         "form": form,
         "place": place,
@@ -198,7 +202,7 @@ def _adding(
         "unconfirmed": unconfirmed,
         "rights": role_words.table(place.assignable),
         "training": role_words.training(place.assignable),
-        **(_tree(request, place.area_id, given) if place.area_id and place.assignable else {}),
+        **tree,
     }
     return page(
         request,
@@ -217,6 +221,13 @@ def _tree(request: HttpRequest, area_id: UUID, given: QueryDict) -> dict[str, An
     found = role_tree.of_area(actor=actor_of(request), area_id=area_id, text=asked, picked=set(ticked))
     few = found.is_large or role_tree.count(found.tops) <= _OPEN_TREE
     return {"area_places": found, "asked": asked, "ticked": [str(pk) for pk in ticked], "few": few}
+
+
+def _first_of(shown: role_tree.AreaPlaces) -> str:
+    """The id of what an error of the organisations leads to: the first box, or the field that finds some, or their frame."""
+    if shown.tops:
+        return f"plats_{shown.tops[0].id}"
+    return "id_ort" if shown.is_large else "platser"
 
 
 _LONGEST = 100

@@ -99,6 +99,8 @@ class AddHolderForm(RoleForm):
         error_messages={"max_length": _("Texten är för lång. Skriv högst %(limit_value)d tecken.")},
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "data-searched": ""}),
     )
+    plats = forms.Field(required=False, widget=forms.HiddenInput(attrs={"id": "platser"}))
+    """Which places are ticked stands in the page's tree; the field carries what is wrong with them, and leads there."""
 
 
 class ChangeRoleForm(EditForm):
