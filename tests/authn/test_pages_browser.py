@@ -65,7 +65,7 @@ def test_log_in_by_keyboard_log_out_and_back(context: BrowserContext, stage: Sta
     # The browser goes on to the provider by itself and comes back.
     expect(page).to_have_url(f"{stage.portal}/logga-ut/")
     expect(page.get_by_role("heading", level=1)).to_have_text("Du är utloggad")
-    expect(page.get_by_role("link", name="Logga in igen")).to_be_visible()
+    expect(page.get_by_role("button", name="Logga in igen")).to_be_visible()
     look(page)
     # S20: what was shown is not shown again.
     hsa_id = clerk.posts.get().hsa_id

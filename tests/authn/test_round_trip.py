@@ -46,6 +46,8 @@ def test_a_test_person_logs_in_comes_where_he_was_going_and_logs_out_at_both(sta
     assert (end.url, end.heading) == (f"{stage.portal}/logga-ut/", "Du är utloggad")
     assert "POST /logout 303" in stage.log("idp")
     assert page.again().path == "/logga-in/"
+    again = end.press("Logga in igen")
+    assert (again.url.startswith(stage.issuer), again.heading) == (True, "Legitimera dig")  # which asks who it is
     assert Session.objects.get(end_reason="logged-out").id_token == ""
 
 
