@@ -34,9 +34,9 @@ def _entries() -> Iterator[dict[str, Any]]:
     for index, (role, protected) in sorted(enumerate(holders), key=lambda entry: order.index(entry[1][0])):
         yield _entry(person(index), _title(role, protected=protected), str(event_words.ROLE[role.value]))
     yield _entry(person(len(holders)), "")
-    for number, one in enumerate(newcomers.newcomers()):
-        text = f"ansvarig utgivare i {newcomers.AREA}" if number == 0 else f"rollinnehavare i {one.place.name}"
-        yield _entry(one.person, f"blir {text}, när rollen har delats ut", f"Nya i {newcomers.AREA}")
+    for one in newcomers.newcomers():
+        # True before the role is given and after: the provider is not told of it.
+        yield _entry(one.person, f"i guiden {one.role}, loggar in när rollen är utdelad", f"Guidens personer i {newcomers.AREA}")
 
 
 def _entry(one: DemoPerson, role: str, group: str = "") -> dict[str, Any]:

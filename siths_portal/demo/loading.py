@@ -54,7 +54,7 @@ def load(count: int, say: Callable[[str], None]) -> None:
     load_places()
     say(f"{len(AREAS)} utgivningsområden, {len(PLACES)} organisationer")
     everyone = people(min(wanted, FIRST_OF_THE_COUNTRY))
-    write_directory(directory_file(), len(everyone), [one.person for one in newcomers.newcomers()])
+    write_directory(directory_file(), len(everyone), [one.person for one in (*newcomers.newcomers(), *newcomers.employees())])
     country = scale_places() if wanted > FIRST_OF_THE_COUNTRY else ()
     write_organisations((*PLACES, *newcomers.PLACES, *country))
     added = 0

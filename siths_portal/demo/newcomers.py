@@ -53,6 +53,11 @@ _ORDER = (
     "Den ansvariga utgivaren loggar sedan in, låter den generella kortanpassningen gälla så länge, ger de andra sina roller",
     "och registrerar utbildning och personkontroll för dem. Nästa steg på områdets sida visar vad som saknas.",
 )
+_CHECK = (
+    "Anställda där, utan roll, att beställa kort åt när allt är klart. Ingen beställer åt sig själv, och Sök person hittar bara",
+    "den som portalen känner. Den ansvariga utgivaren söker först på hela personnumret under Lägg till roller: då hämtas",
+    "personen ur katalogen, utan att få någon roll. Sedan beställer organisationens ID-administratör kortet från Sök person:",
+)
 _NAMES = (
     (REGION, "Frida", "Ekblad", "Ansvarig utgivare"),
     (REGION, "Göran", "Lilja", "Biträdande utgivare"),
@@ -60,11 +65,17 @@ _NAMES = (
     (PLACES[2], "Ivar", "Sundin", "ID-administratör"),
     (PLACES[3], "Karin", "Asplund", "ID-administratör"),
 )
+_EMPLOYEES = (
+    (REGION, "Lars", "Granat"),
+    (PLACES[1], "Maja", "Bergvik"),
+    (PLACES[2], "Nils", "Tallmo"),
+    (PLACES[3], "Olga", "Strandh"),
+)
 
 
 @dataclass(frozen=True)
 class Newcomer:
-    """A person with the place of his post, and the role that the guide has for him there."""
+    """A person with the place of his post, and the role that the guide has for him there, if any."""
 
     place: NewPlace
     person: DemoPerson
@@ -72,8 +83,13 @@ class Newcomer:
 
 
 def newcomers() -> list[Newcomer]:
-    """The people of the places, the region's first."""
+    """Those of the places who are to get roles, the region's first."""
     return [_newcomer(FIRST + number, *name) for number, name in enumerate(_NAMES)]
+
+
+def employees() -> list[Newcomer]:
+    """One of each place who gets no role: whom a card can be ordered for, as nobody orders one for himself."""
+    return [_newcomer(FIRST + len(_NAMES) + number, *name, "") for number, name in enumerate(_EMPLOYEES)]
 
 
 def _newcomer(index: int, place: NewPlace, given: str, surname: str, role: str) -> Newcomer:
@@ -107,7 +123,11 @@ def guide() -> list[str]:
     lines += ["", f"Artiklar för alla: {' och '.join(ARTICLES)}"]
     lines += ["", *_ORDER]
     lines += ["", "Personer där, som kan få roller och sedan logga in med den simulerade legitimeringen:", ""]
-    for one in newcomers():
-        value, register = one.person.person_id.value, one.person.register
-        lines.append(f"  {value[:8]}-{value[8:]}  {register.given_name_in_use} {register.surname}, {one.role} i {one.place.name}")
-    return lines
+    lines += [_line(one, f"{one.role} i {one.place.name}") for one in newcomers()]
+    lines += ["", *_CHECK, ""]
+    return lines + [_line(one, one.place.name) for one in employees()]
+
+
+def _line(one: Newcomer, text: str) -> str:
+    value, register = one.person.person_id.value, one.person.register
+    return f"  {value[:8]}-{value[8:]}  {register.given_name_in_use} {register.surname}, {text}"

@@ -29,7 +29,8 @@ from issuance.queries.scope_check import scope_faults
 from issuance.services import configuration
 from issuance.services.actors import actor_of_person
 from siths_portal.demo import idp_people, loading, places
-from siths_portal.demo.newcomers import newcomers
+from siths_portal.demo.newcomers import PLACES as NEW_PLACES
+from siths_portal.demo.newcomers import employees, newcomers
 from siths_portal.demo.people import people, person
 from siths_portal.lib import clock, images
 
@@ -63,10 +64,12 @@ def test_loading_twice_is_loading_once(transactional_db: None, capsys: pytest.Ca
     assert counted[Person] == 120
     assert Person.objects.filter(synthetic=True).count() == 120
     written = json.loads(loading.directory_file().read_text())
-    assert len(written) == 120 + len(newcomers())  # whom the catalogue knows and the portal does not yet
+    assert len(written) == 120 + len(newcomers()) + len(employees())  # whom the catalogue knows and the portal does not yet
     known = {each["hsa_id"]: each["organisation_number"] for each in json.loads(loading.organisations_file().read_text())}
     assert known.items() >= dict(Organisation.objects.values_list("hsa_id", "organisation_number")).items()
     assert {one.place.hsa_id for one in newcomers()} <= set(known)
+    assert [one.place for one in employees()] == list(NEW_PLACES)
+    assert all(one.person.person_id.value in json.dumps(written) for one in employees())
     call_command("demo_load", persons=50)
     assert {model: model.objects.count() for model in counted} == counted
     assert json.loads(loading.directory_file().read_text()) == written
@@ -143,7 +146,7 @@ def test_the_identity_provider_lists_everyone_with_a_role_one_without_and_those_
     call_command("demo_load", persons=100, stdout=None)
     everyone, new = json.loads(idp_people.file().read_text()), len(newcomers())
     listed, unknown = everyone[:-new], everyone[-new:]
-    assert [one["role"].split(" i ")[0] for one in unknown] == ["blir ansvarig utgivare", *["blir rollinnehavare"] * (new - 1)]
+    assert [one["role"] for one in unknown] == [f"i guiden {one.role}, loggar in när rollen är utdelad" for one in newcomers()]
     assert [one["personnummer"] for one in unknown] == [one.person.person_id.value for one in newcomers()]
     assert all(one["personnummer"] in loading.directory_file().read_text() for one in unknown)
     assert not PersonIdentifier.objects.filter(value__in=[one["personnummer"] for one in unknown]).exists()
@@ -156,7 +159,7 @@ def test_the_identity_provider_lists_everyone_with_a_role_one_without_and_those_
     assert any(len(entry["posts"]) > 1 for entry in listed)
     assert {entry["role"].split(",")[0] for entry in listed} >= {"ID-administratör", "Ansvarig utgivare", "Läs"}
     groups = list(dict.fromkeys(entry["group"] for entry in everyone))
-    assert (groups[0], groups[-2:]) == ("Förvaltningsadministratör", ["", "Nya i Region Ost"])
+    assert (groups[0], groups[-2:]) == ("Förvaltningsadministratör", ["", "Guidens personer i Region Ost"])
     assert groups.index("Ansvarig utgivare") < groups.index("Biträdande utgivare") < groups.index("ID-administratör")
 
 

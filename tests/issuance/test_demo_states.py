@@ -31,7 +31,9 @@ def test_every_state_is_there_once(neighbours: Any) -> None:
     whole = Carrier.objects.get(card_serial=states.serial_of(1)).person
     assert sorted(whole.carriers.values_list("state", flat=True)) == ["active", "expired", "ordered", "revoked"]
     guide = (settings.VAR_DIR / "demo" / "guide.txt").read_text()
-    assert len(re.findall(r"^ *18\d{6}-9[89]\d\d  \S", guide, re.M)) == 4 + states.READY + len(newcomers.newcomers())
+    assert len(re.findall(r"^ *18\d{6}-9[89]\d\d  \S", guide, re.M)) == 4 + states.READY + len(
+        (*newcomers.newcomers(), *newcomers.employees())
+    )
     assert all(step in guide for step in ("generella kortanpassningen", "utbildning och personkontroll"))
     assert not re.search(r"\d{8}-", said)
     assert scope_faults().ok
