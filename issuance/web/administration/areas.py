@@ -25,7 +25,7 @@ from issuance.web.administration.around import (
     page,
     row,
 )
-from issuance.web.administration.editing import answered, initial
+from issuance.web.administration.editing import answered, at_first_field, initial
 from issuance.web.administration.forms import AreaForm
 from issuance.web.administration.frames import area_page
 
@@ -90,7 +90,7 @@ def area_new(request: HttpRequest) -> HttpResponse:
     if made is not None:
         messages.success(request, _("Utgivningsområdet är skapat. Skapa nu den organisation som är utgivande."))
         return redirect("area", made.id)
-    context = {"form": form, "submit": _("Skapa"), "cancel_url": reverse("administration")}
+    context = {"form": at_first_field(form), "submit": _("Skapa"), "cancel_url": reverse("administration")}
     heading = _("Skapa utgivningsområde")
     return page(request, _FORM, context, heading=heading, crumbs=[Crumb(heading)], status=status)
 

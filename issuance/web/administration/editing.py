@@ -117,6 +117,7 @@ def another_asked(request: HttpRequest) -> bool:
 
 
 def at_first_field[F: Form](form: F) -> F:
-    """The form with the focus in its first field: for the next of several that are made one after another."""
-    next(iter(form.visible_fields())).field.widget.attrs["autofocus"] = True
+    """The form with the focus in its first field, for pages that are there to be filled in; with errors their summary has it."""
+    if not form.is_bound or not form.errors:
+        next(iter(form.visible_fields())).field.widget.attrs["autofocus"] = True
     return form
