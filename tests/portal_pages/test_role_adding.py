@@ -77,6 +77,18 @@ class TestFromTheCatalogue:
         event = Event.objects.get(action="person.registered", subject_ref=str(person.pk))
         assert event.actor_ref == "system:register-reading"
 
+    def test_who_was_found_and_got_no_role_can_have_a_card_ordered(self, world: Any, address: str) -> None:
+        """As the demo's guide says of the employees of the new area."""
+        person_id, clerk = newcomer(world, world.region), client_of(world.officer())
+        find = {"text": person_id.value}  # one who is found opens at once
+        assert "Nilsson" not in text_of(clerk.post(reverse("search"), find, follow=True))
+        search(client_of(world.officer(role=Role.RESPONSIBLE_ISSUER)), address, person_id.value)
+        person = PersonIdentifier.objects.get(value=person_id.value).person
+        assert not person.role_grants.exists()
+        page = clerk.post(reverse("search"), find, follow=True)
+        assert page.request["PATH_INFO"] == reverse("person", args=[person.pk])
+        assert f'action="{reverse("order_start", args=[person.pk])}"' in page.content.decode()
+
     def test_a_new_post_of_somebody_known(self, world: Any, address: str) -> None:
         post = world.post(world.stranger)
         key = world.key_of(post.person)
