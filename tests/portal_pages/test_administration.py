@@ -566,6 +566,32 @@ class TestCreating:
         assert set(response.context["form"].errors) == {"name", "hsa_id", "organisation_number", "charged"}
         assert all(len(messages) == 1 for messages in response.context["form"].errors.values())
 
+    def test_an_hsa_id_of_another_is_told_beside_what_else_is_wrong(self, world: Any) -> None:
+        data = {"name": "Ny", "hsa_id": world.city.hsa_id, "organisation_number": "2321000173", "country": "SE", "charged": ""}
+        response = admin(world).post(at("organisation_new", world.area), data)
+        errors = response.context["form"].errors
+        assert set(errors) == {"hsa_id", "organisation_number", "charged"}
+        assert "tillhör redan en annan organisation" in errors["hsa_id"][0]
+
+
+def test_pages_that_make_a_place_begin_in_their_first_field(world: Any) -> None:
+    pages = [
+        (admin, reverse("area_new")),
+        (admin, at("organisation_new", world.area)),
+        (issuer, at("sub_organisation_new", world.region)),
+        (issuer, at("office_new", world.area)),
+    ]
+    for logged_in, address in pages:
+        client = logged_in(world)
+        shown = client.get(address)
+        assert shown.status_code == 200, address
+        focused = re.findall(r"<input[^>]* autofocus[^>]*>", shown.content.decode())
+        assert len(focused) == 1, address
+        assert 'name="name"' in focused[0]
+        refused = client.post(address, {"name": ""}).content.decode()
+        assert re.findall(r"<input[^>]* autofocus[^>]*>", refused) == [], "the summary has it"
+        assert '<div class="ds-error-summary" tabindex="-1" autofocus' in refused
+
 
 class TestOneMore:
     """Skapa och lägg till en till: the form again, with what is probably the same."""

@@ -64,6 +64,7 @@ from issuance.services.configuration.organisations import (
     OrganisationData,
     create_organisation,
     edit_organisation,
+    hsa_id_taken,
     make_organisations,
 )
 from issuance.services.configuration.receipt_texts import set_receipt_text, use_receipt_text_from_above
@@ -103,6 +104,7 @@ __all__ = [
     "fee_version",
     "give_up_customisation",
     "hindrances",
+    "hsa_id_taken",
     "is_ordered",
     "link_organisations",
     "lock_tree",

@@ -93,6 +93,15 @@ _CHECKS = {
 }
 
 
+def hsa_id_taken(text: str) -> str:
+    """What is said where the HSA-id of a new organisation is another's already; empty if it is not, or is none at all."""
+    try:
+        taken = Organisation.objects.filter(hsa_id=_hsa_id(text)).exists()
+    except Invalid:
+        return ""
+    return _TAKEN[1] if taken else ""
+
+
 @dataclass(frozen=True)
 class Making:
     """How a new organisation is set up: `issuing` makes it the area's issuer, `charged` sets its fee from this day on, with

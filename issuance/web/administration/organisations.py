@@ -150,7 +150,7 @@ def organisation_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
     catalogue = Asking(request)
     form, made, status = answered(
         request,
-        partial(OrganisationForm, asked=asked),
+        partial(OrganisationForm, asked=asked, new=True),
         lambda given: configuration.create_organisation(
             actor=actor,
             area_id=area_id,
@@ -197,7 +197,7 @@ def _form_context(request: HttpRequest, form: OrganisationForm, catalogue: Askin
     """How the form of a new organisation is drawn."""
     following = _BEFORE in request.GET
     return {
-        "form": at_first_field(form) if following else form,
+        "form": at_first_field(form),
         "submit": _("Skapa"),
         "another": True,
         "catalogue": catalogue.to_read,
@@ -220,7 +220,7 @@ def sub_organisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRes
     catalogue = Asking(request)
     form, made, status = answered(
         request,
-        partial(OrganisationForm, asked=asked, above=head.name),
+        partial(OrganisationForm, asked=asked, above=head.name, new=True),
         lambda given: configuration.create_organisation(
             actor=actor,
             area_id=head.area.id,
