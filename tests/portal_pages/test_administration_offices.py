@@ -14,7 +14,7 @@ from django.urls import reverse
 from billing.domain.composition import Group, Labels, compose
 from billing.domain.periods import Month
 from issuance.authz import Role
-from issuance.models import Article, Event, Office, Organisation, OrganisationArticle, OrganisationOffice
+from issuance.models import Article, Event, IssuingArea, Office, Organisation, OrganisationArticle, OrganisationOffice
 from issuance.services import configuration
 from issuance.services.configuration import ArticleData, OfficeData
 from issuance.web.administration.offices import invoice_line
@@ -46,6 +46,15 @@ class TestMaking:
         page = client.get(at("office_new", world.area))
         for expected in ("Borås stad (15)", "endast anges för kontor som ska ta emot leveranser", "Fakturareferens 9200101"):
             assert expected in text_of(page), expected
+        folded, unfolded = (
+            '<details class="rights-details" id="leveransadress">',
+            '<details class="rights-details" id="leveransadress" open>',
+        )
+        assert folded in page.content.decode()
+        for half in ({"city": "Borås"}, {"postal_code": "x"}):  # what is typed or wrong there is seen
+            assert unfolded in client.post(at("office_new", world.area), {"name": "B", **half}).content.decode()
+        IssuingArea.objects.filter(pk=world.area.pk).update(invoice_reference="")
+        assert "Fakturareferens" not in text_of(client.get(at("office_new", world.area))), "nothing is told by an empty row"
         response = client.post(
             at("office_new", world.area), {"name": "Borås stad  (15)", "invoice_comment": "Borås", **ADDRESS}, follow=True
         )

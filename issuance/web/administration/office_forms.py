@@ -87,3 +87,8 @@ class OfficeForm(EditForm):
     def address_fields(self) -> list[forms.BoundField]:
         """The fields of the delivery address."""
         return [self[name] for name in ADDRESS]
+
+    @property
+    def address_open(self) -> bool:
+        """Whether the delivery address is unfolded: where it has something in it, or something wrong."""
+        return any(field.value() or field.errors for field in self.address_fields)

@@ -104,18 +104,22 @@ def office_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
     form = form or make(initial={"organisation": [str(pk) for pk in asked]} if asked else {})
     following = _AFTER_ANOTHER in request.GET
     context = {
-        **_form_context(at_first_field(form) if following else form, line, back, _("Skapa")),
+        **_form_context(form if "visa" in request.POST else at_first_field(form), line, back, _("Skapa")),
         "another": True,
         "cancel": _("Klar") if following else "",
         "none_to_connect": not choices.tops,
-        "facts": [
-            row(_("Namn på utgivningsområde"), found.name),
-            row(_("Utgivande organisation"), found.issuing_organisation),
-            row(_("Ansvarig utgivare"), ", ".join(one.name for one in found.responsible_issuers)),
-            row(_("Fakturareferens"), found.invoice_reference),
-        ],
+        "facts": [each for each in _area_facts(found) if each["value"]],
     }
     return area_page(request, _FORM, head, context, here="area", step=_("Skapa kontor"), status=status)
+
+
+def _area_facts(found: areas.AreaFacts) -> list[dict[str, Any]]:
+    return [
+        row(_("Namn på utgivningsområde"), found.name),
+        row(_("Utgivande organisation"), found.issuing_organisation),
+        row(_("Ansvarig utgivare"), ", ".join(one.name for one in found.responsible_issuers)),
+        row(_("Fakturareferens"), found.invoice_reference),
+    ]
 
 
 def _new(given: dict[str, Any]) -> dict[str, Any]:
