@@ -5,12 +5,14 @@ import re
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from issuance.authz import Role
-from issuance.models import Person, Search
-from issuance.queries.administration import role_tree
+from issuance.models import Person, RoleGrant, Search
+from issuance.queries.administration import role_tree, roles
 from issuance.services import role_assignment
 from siths_portal.lib import clock
 from tests.issuance.world import SETUP
@@ -68,6 +70,27 @@ class TestInTheArea:
                 assert f'id="plats_{world.region.id}"' in page
                 assert told in page.partition('id="platser_error"')[2].partition("</div>")[0]
         assert person.role_grants.count() == 1
+
+    def test_which_roles_the_found_has_in_reach_is_told(self, world: Any, at: str, django_assert_num_queries: Any) -> None:
+        issuer = world.officer(role=Role.RESPONSIBLE_ISSUER)
+        client, person = client_of(issuer), world.post().person
+        sent = {**self.found(client, at, person), "ort": "x", "sok_plats": "1", "text": person.identifiers.get().value}
+        assert "Har rollerna" in text_of(client.post(at, sent))
+        with CaptureQueriesContext(connection) as without:
+            client.post(at, sent)
+        RoleGrant.objects.bulk_create([
+            RoleGrant(person=person, role=role.value, organisation=place, valid_from=clock.now())
+            for role, place in (
+                (Role.READER, world.clinic), (Role.READER, world.city), (Role.REVOKER, world.city),
+                (Role.ID_ADMINISTRATOR, world.stranger),
+            )
+        ])  # fmt: skip
+        with django_assert_num_queries(len(without)):
+            told = text_of(client.post(at, sent))
+        assert "Läs: Kliniken, Staden; " in told
+        assert world.stranger.name not in told
+        assert "ID-administratör:" not in told
+        assert roles.told_of(actor=issuer, person_ids=[issuer.person_id]) == {}
 
     def test_who_gives_no_role_there_is_told_who_does(self, world: Any, at: str) -> None:
         client = client_of(world.officer(role=Role.SYSTEM_ADMIN))
