@@ -81,7 +81,7 @@ def test_every_link_is_reached_and_seen_by_keyboard(urls: dict[str, str], browse
         assert skip.inner_text() == "Hoppa till innehållet"
         assert skip.bounding_box()["height"] >= 24  # type: ignore[index]
         reached = ["Hoppa till innehållet"]
-        links = page.locator("a[href]").count()
+        links = page.locator("a[href]").filter(visible=True).count()  # one is for narrow screens alone
         for _ in range(links * 2):
             page.keyboard.press("Tab")
             focused = page.locator(":focus")
