@@ -287,9 +287,9 @@ class TestOneAfterTheOther:
         assert "den som är ny utfärda i 30 dagar. Saknas de, eller har de gått ut, visas en länk" in before
         person = world.post().person
         lacking = add(world, client, address, "id_administrator", number_of(person))
-        assert "Personkontroll och utbildning saknas. Registrera utbildning" in text_of(lacking)
+        assert "Personkontroll och utbildning saknas. Registrera utbildning eller personkontroll" in text_of(lacking)
         link = reverse("qualification_add", args=[person.id])
-        assert f'href="{link}">Registrera utbildning' in lacking.content.decode()
+        assert f'href="{link}">Registrera utbildning eller personkontroll' in lacking.content.decode()
         assert client.get(link).status_code == 200
         reader = add(world, client, address, "reader", number_of(person))
         assert "saknas" not in text_of(reader), "who issues nothing needs nothing"
@@ -388,7 +388,7 @@ class TestNextSteps:
         told = {step.text: step for step in administers}["Lägg till behörighetsroll"]
         assert (told.url, told.why) == (
             "",
-            "Ingen ID-administratör eller biträdande utgivare, med giltigt uppdrag och utbildning, når organisationen. "
+            "Ingen ID-administratör eller biträdande utgivare med uppdrag, som får utfärda nu, når organisationen. "
             "Görs av områdets ansvariga utgivare.",
         )  # fmt: skip
         with_one = [

@@ -75,7 +75,7 @@ class TestQualifications:
         where = reverse("person_role_add", args=[person.id])
         sent = {"role": "id_administrator", "valid_from": f"{begins}", "plats": str(world.region.id)}
         told = text_of(client.post(f"{where}?roll=id_administrator", sent, follow=True))
-        assert "Utbildning har gått ut. Registrera utbildning" in told
+        assert "Utbildning har gått ut. Registrera utbildning eller personkontroll" in told
         assert f"Får inte utfärda Rollen börjar {begins}. Personen får inte beställa eller aktivera förrän" in told
         (row,) = role_holders.holders(actor=issuer, choice=Choice(Shown.BLOCKED)).rows
         assert (row.person_id, row.standing and row.standing.code) == (person.id, "blocked")

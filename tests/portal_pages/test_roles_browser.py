@@ -104,7 +104,7 @@ def test_one_after_the_other_in_the_area(world: Any, browser: Browser, portal: s
         hands.choose(page.get_by_label("Regionen", exact=True))
         hands.press(page.get_by_role("button", name="Lägg till", exact=True))
         expect(page.get_by_role("status").filter(has_text="Bengt Ekblad har rollen ID-administratör i Regionen.")).to_be_visible()
-        hands.press(page.get_by_role("link", name="Registrera utbildning", exact=True))
+        hands.press(page.get_by_role("link", name="Registrera utbildning eller personkontroll", exact=True))
         expect(page.get_by_role("heading", level=1)).to_have_text("Registrera utbildning eller personkontroll")
     assert [person.role_grants.count() for person in people] == [2, 1]
 
@@ -240,7 +240,7 @@ def test_training_and_the_list_of_holders(world: Any, browser: Browser, portal: 
         look(page, "roller-ta-bort-slutat")
         page.get_by_role("button", name="Ta bort").click()
         expect(page.get_by_text("Ingen rollinnehavare")).to_be_visible()
-        page.get_by_role("link", name="Registrera utbildning för flera").click()
+        page.get_by_role("link", name="Registrera utbildning och personkontroll").click()
         look(page, "utbildning-flera")
         page.get_by_role("button", name="Registrera").click()
         look(page, "utbildning-flera-fel")

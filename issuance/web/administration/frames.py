@@ -97,7 +97,7 @@ def _roles(head: AreaHead) -> Iterator[Link]:
     if Action.ASSIGN_ROLE in head.rights:
         reason = "" if head.gives_roles else str(_("Områdets ansvariga utgivare delar ut rollerna i organisationerna."))
         yield Link(str(_("Lägg till roller")), reverse("area_role_add", args=[head.id]), not reason, reason)
-        yield Link(str(_("Registrera utbildning för flera")), training_url(head))
+        yield Link(str(_("Registrera utbildning och personkontroll")), training_url(head))
 
 
 def _files(head: AreaHead) -> Iterator[Link]:

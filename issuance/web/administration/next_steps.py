@@ -36,8 +36,7 @@ class Party(Enum):
 class NextStep:
     """Something to do: `text` leads to `url`; `why` says what for, or who does it. `now`: nothing else can be done before it.
 
-    Without `url` it is for another to do (ADR 0240). `awaits`: for whom, where there is nothing that the reader must do first; a
-    link then shows what is waited for.
+    Without `url` it is for another to do (ADR 0240). `awaits`: for whom, where there is nothing that the reader must do first.
     """
 
     text: str
@@ -149,7 +148,7 @@ def _of_places(head: AreaHead, lacks: readiness.AreaLacks, *, offices: bool, giv
     if lacks.clerks.count:
         count = lacks.clerks.count
         text = ngettext("{n} organisation saknar någon som beställer", "{n} organisationer saknar någon som beställer", count)
-        why = _("Ingen ID-administratör eller biträdande utgivare, med giltigt uppdrag och utbildning, når dem.")
+        why = _("Ingen ID-administratör eller biträdande utgivare med uppdrag, som får utfärda nu, når dem.")
         step = NextStep(text.format(n=count), reverse("area_role_add", args=[head.id]), why)
         yield step if gives_clerks else _of_another(step, Party.ISSUER)
 
@@ -189,7 +188,7 @@ def _lacked_by(actor: Actor, head: OrganisationHead, found: OrganisationFacts, *
         yield from _of_unready(head, [unready], verifies=verifies)
     gives_clerks = _gives_clerks(actor, head)
     if (gives_clerks or sets_up(head)) and not readiness.has_clerks(head.id):
-        why = _("Ingen ID-administratör eller biträdande utgivare, med giltigt uppdrag och utbildning, når organisationen.")
+        why = _("Ingen ID-administratör eller biträdande utgivare med uppdrag, som får utfärda nu, når organisationen.")
         step = NextStep(_("Lägg till behörighetsroll"), reverse("organisation_role_add", args=[head.id]), why)
         yield step if gives_clerks else _of_another(step, Party.ISSUER)
 
@@ -257,7 +256,7 @@ def _of_none(head: AreaHead, text: str, *, wished: bool) -> NextStep:
         why = _("Kort kan inte beställas. En egen är önskad. Områdets ansvariga utgivare kan välja den generella så länge.")
     else:
         why = _("Kort kan inte beställas. Områdets ansvariga utgivare väljer den generella, eller väntar på en egen.")
-        return NextStep(text, url, why, awaits=frozenset({Party.ISSUER, Party.SUPPLIER}))
+        return NextStep(text, "", why, awaits=frozenset({Party.ISSUER, Party.SUPPLIER}))
     return NextStep(text, url, why)
 
 

@@ -73,4 +73,4 @@ def _missing(request: HttpRequest, grants: Sequence[RoleGrant]) -> str | SafeStr
     if not said or not qualifications.may_record(actor_of(request), first.person_id):
         return said
     address = reverse("qualification_add", args=[first.person_id])
-    return format_html('{} <a class="ds-link" href="{}">{}</a>', said, address, _("Registrera utbildning"))
+    return format_html('{} <a class="ds-link" href="{}">{}</a>', said, address, _("Registrera utbildning eller personkontroll"))

@@ -167,7 +167,7 @@ def holders_training(request: HttpRequest) -> HttpResponse:
         "next_url": next_url(request, found.after, chosen=chosen),
         "first_url": first_url(request, chosen=chosen),
     }
-    heading = _("Registrera utbildning för flera")
+    heading = _("Registrera utbildning och personkontroll")
     crumbs = [*(way_to_area(head) if head else [Crumb(_("Rollinnehavare"), reverse("role_holders"))]), Crumb(heading)]
     kind = f"{_('Utgivningsområde')} {head.name}" if head else ""
     return page(request, "administration/roles/training.html", context, heading=heading, kind=kind, crumbs=crumbs, status=status)
