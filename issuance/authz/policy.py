@@ -220,8 +220,7 @@ def _system_actions(actor: Actor) -> frozenset[Action]:
 
 
 def _refuse(actor: Actor, action: Action, queryset: ScopedQuerySet[Any], pk: UUID) -> NoReturn:
-    beyond = action is not Action.VIEW and queryset.shows_beyond(actor, action)
-    if beyond and queryset.visible_to(actor, Action.VIEW, pk=pk).exists():
+    if action is not Action.VIEW and queryset.visible_to(actor, Action.VIEW, pk=pk).exists():
         raise _forbidden(resting=rests(actor, action))
     raise not_found()
 

@@ -70,19 +70,6 @@ class ScopedQuerySet(models.QuerySet[_Model]):
             return self.none()
         return self.filter(self._for_person(actor, action, rule, row))
 
-    def shows_beyond(self, actor: Actor, action: Action) -> bool:
-        """Whether `actor` may see a row on which he may not do `action`. Where not, one question tells that there is nothing.
-
-        So what is hidden, which costs the database a little more to find than what is missing (S46), is looked for once.
-        """
-        rule = cast(Scoped, self.model).scope
-        seeing = [grant for grant in actor.grants if grant.allows(Action.VIEW)]
-        if actor.kind != "user" or action is Action.EXTENDED_SEARCH or seeing != [g for g in actor.grants if g.allows(action)]:
-            return True
-        by_others = rule.shown_by and action not in READING
-        by_search = rule.person and actor.extended_persons and action not in EXTENDED_REACH
-        return bool(by_others or by_search or _living(rule, action))
-
     def with_rights(self, actor: Actor, actions: Iterable[Action]) -> Self:
         """The rows with `may_<action>` for each action: whether `visible_to` for a person's roles would keep the row.
 

@@ -293,20 +293,6 @@ def test_rights_that_come_with_the_rows_are_those_of_the_policy(world: Any, role
             for action in Action:
                 allowed = set(model.objects.visible_to(actor, action).values_list("pk", flat=True))
                 assert {row.pk for row in rows if getattr(row, f"may_{action}")} == allowed, (model, action)
-                seen = set(model.objects.visible_to(actor).values_list("pk", flat=True))
-                assert model.objects.all().shows_beyond(actor, action) or seen <= allowed, (model, action)
-
-
-@pytest.mark.parametrize("role", ROLES)
-def test_where_nothing_is_shown_beyond_what_may_be_done_one_question_is_enough(world: Any, role: Role) -> None:
-    Organisation.objects.filter(pk=world.clinic.pk).update(closed_at=clock.now())
-    actor = world.officer(world.region, role)
-    for model in (Organisation, Office, IssuingArea):
-        seen = set(model.objects.visible_to(actor).values_list("pk", flat=True))
-        for action in Action:
-            allowed = set(model.objects.visible_to(actor, action).values_list("pk", flat=True))
-            assert model.objects.all().shows_beyond(actor, action) or seen <= allowed, (model, action)
-        assert not model.objects.all().shows_beyond(actor, Action.VIEW_HISTORY)
 
 
 def test_ones_own_matter_is_known_before_the_act(world: Any) -> None:
