@@ -36,6 +36,7 @@ def walk(page: Page, portal: str, hands: Hands, see: Any, world: Any) -> None:
     hands.press(button(page, "Visa fakturaraden"))
     expect(page.locator("#fakturarad .invoice-line")).to_be_visible()
     see.look(page, "invoice line")
+    hands.press(page.locator("summary", has_text="Leveransadress"))
     hands.write(page.get_by_label("Mottagande organisation"), "Borås Stad")
     hands.write(page.get_by_label("Intern mottagare"), "SITHS-kontoret")
     hands.write(page.get_by_label("Gatuadress"), "Demogatan 55")
