@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from issuance.authz import Role
 from issuance.models import Person, RoleGrant, Search
-from issuance.queries.administration import role_tree, roles
+from issuance.queries.administration import role_tree
 from issuance.services import role_assignment
 from siths_portal.lib import clock
 from tests.issuance.world import SETUP
@@ -87,10 +87,8 @@ class TestInTheArea:
         ])  # fmt: skip
         with django_assert_num_queries(len(without)):
             told = text_of(client.post(at, sent))
-        assert "Läs: Kliniken, Staden; " in told
+        assert "Läs Kliniken, Staden" in told
         assert world.stranger.name not in told
-        assert "ID-administratör:" not in told
-        assert roles.told_of(actor=issuer, person_ids=[issuer.person_id]) == {}
 
     def test_who_gives_no_role_there_is_told_who_does(self, world: Any, at: str) -> None:
         client = client_of(world.officer(role=Role.SYSTEM_ADMIN))

@@ -4,13 +4,12 @@ A holder with protected identity stands on no page of an actor who may not see h
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from django.db.models import Case, Exists, IntegerField, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
-from django.utils.translation import gettext as _
 
 from issuance.authz import Action, Actor, Role, policy
 from issuance.authz.roles import AREA_ROLES, GLOBAL_ROLES
@@ -148,27 +147,6 @@ def of_person(*, actor: Actor, person_id: UUID | str) -> PersonRoles:
     ordered = sorted(groups.items(), key=lambda item: (order.index(Role(item[0][0])), item[0][1]))
     made = tuple(_group(code, protected, found) for (code, protected), found in ordered)
     return PersonRoles(head, made, qualifications.of_person(actor=actor, person_id=head.id))
-
-
-def told_of(*, actor: Actor, person_ids: Iterable[UUID]) -> dict[UUID, list[str]]:
-    """By person each role that he has in the actor's reach, with where, in a few words. Of others' reach and of oneself nothing.
-
-    One query, whatever the number of people. Raises Forbidden if the actor assigns no roles.
-    """
-    wanted = {pk for pk in person_ids if pk != actor.person_id}
-    places: dict[UUID, dict[str, list[str]]] = {}
-    for row in _grants(actor).filter(person__in=wanted).order_by("valid_from", "pk"):
-        places.setdefault(row.person_id, {}).setdefault(row.role, []).append(place_of(row))
-    return {pk: [f"{role_words.name(code)}: {_few(found)}" for code, found in by_role.items()] for pk, by_role in places.items()}
-
-
-def _few(names: Sequence[str]) -> str:
-    """The first of many places, and how many more there are."""
-    told, more = ", ".join(names[:_TOLD_PLACES]), len(names) - _TOLD_PLACES
-    return _("{places} och {n} till").format(places=told, n=more) if more > 0 else told
-
-
-_TOLD_PLACES = 3
 
 
 def grant(*, actor: Actor, grant_id: UUID | str, to_end: bool = False) -> GrantLine:

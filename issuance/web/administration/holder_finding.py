@@ -14,7 +14,8 @@ from django.utils.translation import gettext as _
 from issuance.authz import Actor
 from issuance.models import Search
 from issuance.queries import words
-from issuance.queries.administration import role_reach, roles
+from issuance.queries.administration import role_reach
+from issuance.queries.administration.role_holders import roles_told
 from issuance.services import holder_searching, role_assignment, searching
 from issuance.web.administration.around import actor_of
 from issuance.web.administration.role_forms import AddHolderForm
@@ -89,7 +90,7 @@ def _hits(request: HttpRequest, found: Search, area_id: UUID) -> Found:
     allowed = role_reach.may_get_roles(actor=actor, person_ids=[hit.person_id for hit in page_of.hits])
     organisations = role_reach.organisations_of(actor=actor, person_ids=allowed)
     posted = role_assignment.with_posts_in(area_id, allowed)
-    held = roles.told_of(actor=actor, person_ids=allowed)
+    told = roles_told(role_reach.in_reach(actor), [pk for pk in allowed if pk != actor.person_id])
     hits = [
         {
             "id": hit.person_id,
@@ -97,7 +98,7 @@ def _hits(request: HttpRequest, found: Search, area_id: UUID) -> Found:
             "number": words.person_number(hit.number_kind, hit.number),
             "hsa_ids": hit.hsa_ids,
             "organisations": organisations.get(hit.person_id, []),
-            "roles": held.get(hit.person_id, []),
+            "roles": told.get(hit.person_id, []),
             "reason": _reason(hit.person_id, actor, posted),
         }
         for hit in page_of.hits
