@@ -51,6 +51,9 @@ INSTALLED_APPS = [
 _PEOPLE = FACE in ("portal", "minasidor")
 _LOG_IN = FACE == "portal"
 MIDDLEWARE = [
+    *(
+        ["siths_portal.lib.answer_times.AnswerTimeMiddleware"] if FACE != "status" else []
+    ),  # all that the status face has is public
     "siths_portal.lib.logging.RequestIdMiddleware",
     "siths_portal.lib.headers.SecurityHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -145,6 +148,9 @@ if not DEBUG:
     }
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Answers that must not tell what is there leave at the end of such a step (ADR 0255); several times what they take.
+ANSWER_STEP_SECONDS = env.float("ANSWER_STEP_SECONDS", default=0.025)
 
 # Files from browsers stay in memory: at most so much of them is kept, and a request that says it is larger is refused.
 UPLOAD_MAX_BYTES = 5 * 1024 * 1024

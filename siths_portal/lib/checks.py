@@ -41,6 +41,7 @@ LOA3_VALUES = frozenset(
 )
 LONGEST_SESSION = 12 * 3600  # NIST SP 800-63B section 4.3.3
 LONGEST_IDLE = 3600
+SHORTEST_STEP = 0.01
 FAULT_VARIABLES = ("SITHS_FAULT_DIR", "SITHS_FAULT_POINT")
 
 
@@ -146,6 +147,12 @@ def outside_development(app_configs: Sequence[Any] | None, **_options: Any) -> I
     for variable in FAULT_VARIABLES:
         if os.environ.get(variable):
             yield _error(8, f"{variable} is set.", "It makes processes die on purpose. Unset it.")
+    if settings.FACE != "status" and not SHORTEST_STEP <= settings.ANSWER_STEP_SECONDS <= 1:
+        yield _error(
+            21,
+            "ANSWER_STEP_SECONDS holds answers too briefly or too long.",
+            f"{SHORTEST_STEP} to 1 second, several times what an answer of what is not there takes (S46).",
+        )
     yield from _addresses()
     yield from _database_roles()
     if settings.ACCESSIBILITY_CONTACT.endswith(".example"):

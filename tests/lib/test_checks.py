@@ -42,6 +42,7 @@ SAFE: dict[str, Any] = {
     "MTLS_CERTIFICATE_HEADER": "",
     "DATABASE_AS_OWNER": False,
     "ACCESSIBILITY_CONTACT": "tillganglighet@example.org",
+    "ANSWER_STEP_SECONDS": 0.025,
 }
 
 
@@ -100,6 +101,8 @@ def test_safe_settings_pass() -> None:
         ({"OIDC_ACR_VALUES": []}, "siths.E019"),
         ({"OIDC_ACR_VALUES": [LOA3, LOA2]}, "siths.E019"),
         ({"OIDC_ACR_VALUES": [LOA2], "DEBUG": True}, "siths.E019"),
+        ({"ANSWER_STEP_SECONDS": 0.0}, "siths.E021"),
+        ({"ANSWER_STEP_SECONDS": 1.5}, "siths.E021"),
     ],
 )
 def test_an_unsafe_setting_is_refused(values: dict[str, Any], expected: str) -> None:
@@ -115,6 +118,8 @@ def test_an_unsafe_setting_is_refused(values: dict[str, Any], expected: str) -> 
         {"DATABASE_AS_OWNER": True, "DATABASE_OWNER_ROLE": "siths_app"},
         {"OIDC_ISSUER": "", "EID_APP_URL": "", "FACE": "status"},
         {"OIDC_CLIENT_KEY_FILE": "", "FACE": "minasidor"},
+        {"ANSWER_STEP_SECONDS": 0.0, "FACE": "status"},
+        {"ANSWER_STEP_SECONDS": 0.01},
         {"OIDC_ACR_VALUES": [LOA3, "http://id.elegnamnden.se/loa/1.0/loa3"]},
         {"SESSION_IDLE_SECONDS": 1800, "SESSION_ABSOLUTE_SECONDS": 43_200},
     ],

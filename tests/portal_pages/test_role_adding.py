@@ -121,6 +121,16 @@ class TestFromTheCatalogue:
         with_it = search(client_of(world.officer(role=Role.RESPONSIBLE_ISSUER, protected=True)), address, hidden.value)
         assert "Nilsson, Ny" in text_of(with_it)
 
+    def test_s46_who_is_hidden_and_nobody_leave_at_the_end_of_a_step(self, world: Any, address: str, held: list[float]) -> None:
+        client = client_of(world.officer(role=Role.RESPONSIBLE_ISSUER))
+        for person_id in (newcomer(world, world.region, protected=True), person_number()):
+            held.clear()
+            search(client, address, person_id.value)
+            assert len(held) == 1
+        held.clear()
+        assert "Nilsson, Ny" in text_of(search(client, address, newcomer(world, world.region).value))
+        assert held == []
+
     def test_a_protected_person_comes_with_the_posts_where_the_add_on_shows_him(self, world: Any, address: str) -> None:
         person_id, clerk = newcomer(world, world.region, world.city, protected=True), world.post(world.region).person
         for organisation, add_on in ((world.region, True), (world.city, False)):

@@ -190,6 +190,20 @@ def test_s14_a_spent_budget_is_a_page_that_says_what_to_do(world: Any, settings:
     assert "Logga ut" in body, "inside the frame"
 
 
+def test_s46_what_found_nothing_leaves_at_the_end_of_a_step(world: Any, held: list[float]) -> None:
+    hidden, seen, client = world.post(world.stranger), world.post(), client_of(world.officer())
+    for text in (number_of(hidden), person_number().value):
+        held.clear()
+        page = client.get(look(client, text).url)
+        assert page.status_code == 200
+        assert len(held) == 2, "the search and its page"
+    held.clear()
+    client.get(look(client, number_of(seen)).url)
+    assert held == []
+    assert client.get(reverse("person", args=[hidden.person_id])).status_code == 404
+    assert len(held) == 1
+
+
 def test_s13_a_protected_person_looks_like_no_hit(world: Any) -> None:
     post = world.post(protected=True)
     client = client_of(world.officer())

@@ -26,6 +26,7 @@ from issuance.web.administration.around import Crumb, actor_of, page, way_to_are
 from issuance.web.administration.holder_finding import Found
 from issuance.web.administration.role_forms import AddHolderForm
 from issuance.web.administration.role_frame import recent_login
+from siths_portal.lib.answer_times import in_step
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid
 from siths_portal.lib.ids import ids_of
 
@@ -204,7 +205,7 @@ def _adding(
         "training": role_words.training(place.assignable),
         **tree,
     }
-    return page(
+    shown = page(
         request,
         "administration/roles/add.html",
         context,
@@ -213,6 +214,7 @@ def _adding(
         crumbs=place.crumbs,
         status=status,
     )
+    return in_step(shown) if found is not None and not found.hits else shown
 
 
 def _tree(request: HttpRequest, area_id: UUID, given: QueryDict) -> dict[str, Any]:

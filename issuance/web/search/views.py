@@ -16,6 +16,7 @@ from issuance.models import Search
 from issuance.queries import own_training, words
 from issuance.services import searching
 from issuance.web.search.forms import SearchForm
+from siths_portal.lib.answer_times import in_step
 from siths_portal.lib.errors import Invalid
 from siths_portal.lib.ids import id_of
 
@@ -34,7 +35,7 @@ def search(request: HttpRequest) -> HttpResponse:
         form.take(error)
         return _page(request, form, status=Invalid.http_status)
     if found.person_id is None:
-        return redirect("search_hits", found.id)
+        return in_step(redirect("search_hits", found.id))
     if found.extended:
         messages.info(
             request, _("Sökningen gjordes med utökat sökomfång. Personen är öppen för dig en stund, för att se och spärra.")
@@ -60,7 +61,8 @@ def hits(request: HttpRequest, search_id: UUID) -> HttpResponse:
     }
     field = "name" if found.kind == TermKind.NAME else "text"
     typed = {field: _written(found), "extended": found.extended, "reason": found.reason}
-    return _page(request, SearchForm(initial=typed), context)
+    shown = _page(request, SearchForm(initial=typed), context)
+    return shown if page.hits else in_step(shown)
 
 
 def _to_person(request: HttpRequest, found: Search) -> HttpResponse:
