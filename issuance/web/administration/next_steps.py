@@ -9,12 +9,13 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from issuance.authz import Action, Actor, Role
+from issuance.authz import Action, Actor, Role, policy
 from issuance.authz.roles import ASSIGNABLE
 from issuance.queries.administration import areas, holders_to_train, places, readiness
-from issuance.queries.administration.areas import AreaOutline
+from issuance.queries.administration.areas import AreaLine, AreaOutline, AreaPage
 from issuance.queries.administration.customisation_requests import generic_is_ready
 from issuance.queries.administration.organisations import OrganisationFacts
+from issuance.queries.administration.paging import Order
 from issuance.queries.administration.places import AreaHead, OrganisationHead
 from issuance.queries.administration.readiness import Unready
 from issuance.services.actors import limits
@@ -80,6 +81,25 @@ def has_any(actor: Actor, area_id: UUID) -> bool:
     if not sets_up(head):
         return False
     return any(True for _step in of_area(actor, head, areas.area_outline(actor=actor, area_id=area_id)))
+
+
+def unfinished(actor: Actor, found: AreaPage) -> AreaLine | None:
+    """The only area that the actor sees, while nobody has ordered in it, where he sets it up and steps are left.
+
+    Of several, and of one that is in use, whose own page tells what has come to be missing, nothing is asked.
+    """
+    if found.after is not None or len(found.rows) != 1:
+        return None
+    (area,) = found.rows
+    return area if not areas.is_in_use(area_id=area.id) and has_any(actor, area.id) else None
+
+
+def unfinished_of_issuer(actor: Actor) -> AreaLine | None:
+    """The same for a page that nobody opens for its sake: of responsible issuers alone, for whom it asks two queries once the
+    area is in use; for others none."""
+    if not policy.holds(actor, Action.VERIFY_CUSTOMISATION):
+        return None
+    return unfinished(actor, areas.areas(actor=actor, order=Order("namn"), limit=1))
 
 
 def _of_the_administration(head: AreaHead, outline: AreaOutline) -> Iterator[NextStep]:

@@ -10,7 +10,6 @@ from django.views.decorators.http import require_safe
 from issuance.authz import Action, Actor, policy
 from issuance.queries import own_training
 from issuance.queries.administration import areas, customisation_requests, paging, readiness, role_holders
-from issuance.queries.administration.areas import AreaLine, AreaPage
 from issuance.services import setup_import
 from issuance.web.administration import next_steps
 from issuance.web.administration.around import (
@@ -35,7 +34,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     found = areas.areas(actor=actor, order=order, after=cursor(request))
     context = {
         "areas": found.rows,
-        "unfinished": None if first_url(request, order) else _unfinished(actor, found),
+        "unfinished": None if first_url(request, order) else next_steps.unfinished(actor, found),
         "training": own_training.notice(actor),
         "follow_up": role_holders.to_follow_up(actor=actor) if policy.holds(actor, Action.ASSIGN_ROLE) else 0,
         "wishes": customisation_requests.waiting(actor=actor) if policy.holds(actor, Action.CREATE_ORGANISATION) else 0,
@@ -55,17 +54,6 @@ def overview(request: HttpRequest) -> HttpResponse:
         functions=_functions(actor),
         configuration=_configuration(actor),
     )
-
-
-def _unfinished(actor: Actor, found: AreaPage) -> AreaLine | None:
-    """The only area that the actor sees, while nobody has ordered in it, where he sets it up and steps are left.
-
-    Of several, and of one that is in use, whose own page tells what has come to be missing, nothing is asked.
-    """
-    if found.after is not None or len(found.rows) != 1:
-        return None
-    (area,) = found.rows
-    return area if not areas.is_in_use(area_id=area.id) and next_steps.has_any(actor, area.id) else None
 
 
 def _functions(actor: Actor) -> Iterator[Link]:

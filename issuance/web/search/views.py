@@ -15,6 +15,7 @@ from issuance.domain.search_terms import TermKind
 from issuance.models import Search
 from issuance.queries import own_training, words
 from issuance.services import searching
+from issuance.web.administration import next_steps
 from issuance.web.search.forms import SearchForm
 from siths_portal.lib.answer_times import in_step
 from siths_portal.lib.errors import Invalid
@@ -25,7 +26,7 @@ from siths_portal.lib.ids import id_of
 def search(request: HttpRequest) -> HttpResponse:
     """The form; when posted, a redirect to the one person found, or else to the hits. Raises Forbidden, TooManyRequests."""
     if request.method != "POST":
-        return _page(request, SearchForm())
+        return _page(request, SearchForm(), {"unfinished": next_steps.unfinished_of_issuer(request.actor)})  # type: ignore[attr-defined]
     form = SearchForm(request.POST)
     if not form.is_valid():
         return _page(request, form, status=Invalid.http_status)
