@@ -5,13 +5,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 
 from pki.domain.profiles import PROFILES
 from pki.models import CertificateAuthority, ClientPermission, Event, ProfileVersion
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Forbidden, Invalid, NotFound
+from siths_portal.lib.locks import lock_until_commit
 
 RIGHTS = ("issue", "revoke", "read")
 _REF = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -138,8 +139,7 @@ def _check(client_ref: str, ca: str, profile: str, wanted: set[str]) -> None:
 
 def _locked(client_ref: str, ca: str, profile: str) -> ClientPermission:
     """The client's row, unsaved if there is none; changes of the client's rights wait for each other."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"pki.client {client_ref}"])
+    lock_until_commit(f"pki.client {client_ref}")
     key = {"client_ref": client_ref, "ca": ca, "profile": profile}
     return ClientPermission.objects.filter(**key).first() or ClientPermission(**key)
 

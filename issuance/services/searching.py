@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Count, Min, Q, QuerySet
 from django.db.models.functions import Lower, Reverse, Upper
 
@@ -34,6 +34,7 @@ from issuance.services import handles, search_watch
 from issuance.services.search_watch import GUESSABLE, HOUR, Tally
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Forbidden, Invalid, TooManyRequests
+from siths_portal.lib.locks import lock_until_commit
 
 PAGE = 20
 SHORTEST_REASON = 5
@@ -208,8 +209,7 @@ def _reason(actor: Actor, reason: str) -> str:
 def _spend(actor: Actor, term: Term, *, extended: bool, now: dt.datetime) -> Tally:
     """Passes if the last hour's searches leave room for this one, and tells what to watch of them. One person's searches wait for
     each other here. Those by a part alone share one budget."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"search:{actor.ref}"])
+    lock_until_commit(f"search {actor.ref}")
     by_ending, wide = Q(kind__in=GUESSABLE), Q(extended=True)
     spent = Search.objects.filter(owner_ref=actor.ref, created_at__gt=now - HOUR).aggregate(
         all=Count("pk"),

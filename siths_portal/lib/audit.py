@@ -8,10 +8,11 @@ seals (`audit_macs`), a third signs where the chains stand (`audit_heads`); `aud
 import hashlib
 from typing import Any
 
-from django.db import connection, models, transaction
+from django.db import models, transaction
 
 from siths_portal.lib import feeds
 from siths_portal.lib.canonical import canonical_json
+from siths_portal.lib.locks import lock_until_commit
 
 GENESIS = bytes(32)
 
@@ -51,8 +52,7 @@ def link(previous: bytes, event: Any) -> bytes:
 def seal(event_model: Any, seal_model: Any, *, batch: int = 1000) -> int:
     """Seals up to `batch` events below the horizon and returns how many. Two runs at once do not disturb each other."""
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [seal_model._meta.db_table])
+        lock_until_commit(seal_model._meta.db_table)
         last = seal_model.objects.order_by("-seq").first()
         position = feeds.Cursor(last.event_xid, last.event_id) if last else feeds.START
         digest, seq = (bytes(last.digest), last.seq) if last else (GENESIS, 0)

@@ -24,3 +24,9 @@ def held(lock: int, *, shared: bool = False) -> Iterator[None]:
         # A connection that broke has let go by itself.
         with contextlib.suppress(DatabaseError), connection.cursor() as cursor:
             cursor.execute(f"SELECT pg_advisory_unlock{suffix}(%s)", [lock])
+
+
+def lock_until_commit(name: str) -> None:
+    """Waits for whoever has the lock of this name, and has it until the transaction around ends. Must run inside one."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number(name)])

@@ -2,10 +2,9 @@
 
 from uuid import UUID
 
-from django.db import connection
-
 from issuance.models import IssuingArea, Organisation
 from siths_portal.lib.errors import Conflict
+from siths_portal.lib.locks import lock_until_commit
 
 
 def segment(letter: str, row_id: UUID) -> str:
@@ -31,5 +30,4 @@ def require_room(length: int) -> None:
 
 def lock_tree() -> None:
     """Makes changes of the tree wait for each other, so that no path is built on one that is being moved."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('issuance_organisation'))")
+    lock_until_commit(Organisation._meta.db_table)

@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Sequence
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import IntegerField, Min, QuerySet, Sum
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
@@ -23,6 +23,7 @@ from issuance.services.setup_import.lines import MAX_NEW, grouped
 from issuance.services.setup_import.reading import FIELD, Row
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid, TooManyRequests
+from siths_portal.lib.locks import lock_until_commit
 
 ASKED_AT_ONCE = 50
 """HSA-ids that a file may ask the catalogue for; the next ones are asked when it is sent again."""
@@ -68,8 +69,7 @@ def _require_room(actor: Actor) -> None:
 
 @transaction.atomic(durable=True)
 def _note(actor: Actor, missed: int) -> None:
-    with connection.cursor() as cursor:  # one person's files wait for each other here, as his searches do
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"search:{actor.ref}"])
+    lock_until_commit(f"search {actor.ref}")  # one person's files wait for each other here, as his searches do
     before = _of_the_hour(actor).aggregate(missed=Sum(_missed()))["missed"] or 0
     Event.record(actor_ref=actor.ref, action=_MISSED, subject_type=SEARCHER, subject_ref=actor.ref[:80], facts={"missed": missed})
     if before + missed >= settings.SEARCH_MISSES_SUSPECT:

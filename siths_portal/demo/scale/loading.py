@@ -22,6 +22,7 @@ from siths_portal.demo.scale.people import write_people
 from siths_portal.demo.scale.tree import load_tree
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict
+from siths_portal.lib.locks import lock_until_commit
 
 RUN = 2_500
 """People a transaction."""
@@ -63,8 +64,7 @@ def write(run: range, *, now: dt.datetime) -> int:
     """
     try:
         with transaction.atomic(durable=True):
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_xact_lock(hashtext('siths_portal.demo.scale'), %s)", [run.start])
+            lock_until_commit(f"demo.scale {run.start}")
             ids = {row_id("person", index): index for index in run}
             known = {str(pk) for pk in Person.objects.filter(pk__in=list(ids)).values_list("pk", flat=True)}
             people = write_people([index for id_, index in ids.items() if id_ not in known], now)
