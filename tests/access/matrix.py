@@ -142,6 +142,8 @@ ROWS: list[Row] = [
     ),
     Row("area_customisations", "GET", Action.CHOOSE_ARTICLES, area, places=AREAS),
     Row("area_customisations", "POST", Action.VERIFY_CUSTOMISATION, area, ok=302, places=AREAS),
+    Row("area_remove", "GET", Action.CREATE_ORGANISATION, area, places=AREAS),
+    Row("area_remove", "POST", Action.CREATE_ORGANISATION, area, ok=409, places=AREAS),
     *(
         Row(name, method, Action.CREATE_ORGANISATION, area, ok=ok, places=AREAS)
         for name in ("area_edit", "organisation_new")

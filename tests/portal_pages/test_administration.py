@@ -688,6 +688,28 @@ class TestEditing:
         assert "customisation" not in issuer(world).get(address).context["form"].fields
 
 
+class TestRemovingAnArea:
+    def test_one_made_by_mistake_is_taken_away_after_a_question(self, world: Any) -> None:
+        client, area = admin(world), configuration.create_area(actor=SETUP, name="Fel område")
+        address, button = at("area_remove", area), "Ta bort utgivningsområdet"
+        assert f'href="{address}"' in client.get(at("area", area)).content.decode()
+        asked = client.get(address)
+        assert button in text_of(asked)
+        assert IssuingArea.objects.filter(pk=area.pk).exists()
+        done = client.post(address, follow=True)
+        assert done.redirect_chain == [(reverse("administration"), 302)]
+        assert "Utgivningsområdet Fel område är borttaget." in text_of(done)
+        assert client.get(at("area", area)).status_code == 404
+
+    def test_one_in_which_something_is_says_why_it_stays(self, world: Any) -> None:
+        client, address = admin(world), at("area_remove", world.area)
+        assert address not in client.get(at("area", world.area)).content.decode()
+        for page in (client.get(address), client.post(address)):
+            assert "kan inte tas bort, eftersom det finns organisationer eller kontor i det" in text_of(page)
+            assert f'action="{address}"' not in page.content.decode()
+        assert page.status_code == 409
+
+
 class TestFee:
     """The dated fee."""
 

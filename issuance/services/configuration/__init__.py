@@ -6,7 +6,7 @@
 from issuance.services.configuration._editing import Change, Outdated
 from issuance.services.configuration._tree import child_path, lock_tree, require_room, segment
 from issuance.services.configuration._wishing import wish_version
-from issuance.services.configuration.areas import create_area, edit_area
+from issuance.services.configuration.areas import create_area, edit_area, is_empty_area, remove_area
 from issuance.services.configuration.articles import (
     ArticleData,
     add_articles,
@@ -105,6 +105,7 @@ __all__ = [
     "give_up_customisation",
     "hindrances",
     "hsa_id_taken",
+    "is_empty_area",
     "is_ordered",
     "link_organisations",
     "lock_tree",
@@ -118,6 +119,7 @@ __all__ = [
     "register_article",
     "register_customisation",
     "register_generic_customisation",
+    "remove_area",
     "reopen_office",
     "reopen_organisation",
     "replacing",

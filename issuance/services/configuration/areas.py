@@ -2,15 +2,16 @@
 
 from uuid import UUID
 
-from django.db import connection, transaction
-from django.db.models import Q
+from django.db import transaction
+from django.db.models import ProtectedError, Q
 
 from issuance.authz import Action, Actor, policy
-from issuance.models import FormerIssuer, IssuingArea, Organisation
+from issuance.models import FormerIssuer, IssuingArea, Office, Organisation
 from issuance.services.configuration._editing import edit, insert, line, record, refused_as
-from issuance.services.configuration._tree import segment
+from issuance.services.configuration._tree import lock_tree, segment
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.locks import lock_until_commit
 
 _TAKEN = ("area-exists", "Det finns redan ett utgivningsområde med namnet. Välj ett annat namn.")
 
@@ -60,11 +61,31 @@ def edit_area(
     return area
 
 
+@transaction.atomic(durable=True)
+def remove_area(*, actor: Actor, area_id: UUID) -> None:
+    """Takes an area away in which nothing was ever set up, as one made by mistake; the event keeps what it was called.
+
+    Raises NotFound, Forbidden, Conflict where it has organisations or offices, ended and closed ones too.
+    """
+    lock_tree()  # so that no organisation and no office comes into it meanwhile
+    area = policy.get(actor, Action.CREATE_ORGANISATION, IssuingArea.objects.select_for_update(of=("self",)), area_id)
+    record(actor, "area.removed", area, name=area.name, invoice_reference=area.invoice_reference)
+    try:
+        area.delete()
+    except ProtectedError:
+        raise Conflict("area-in-use", "Utgivningsområdet har organisationer eller kontor och kan inte tas bort.") from None
+
+
+def is_empty_area(area_id: UUID) -> bool:
+    """Whether `remove_area` would find nothing in the area."""
+    there = (rows.filter(area=area_id) for rows in (Organisation.objects.all(), Office.objects.all()))
+    return not any(rows.exists() for rows in there)
+
+
 def _require_free_name(name: str, *, but: UUID | None = None) -> None:
     """Passes if no area, `but` this one, has the name in small or capital letters; areas that are named wait for each other.
     Raises Conflict."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('issuance_area_names'))")
+    lock_until_commit(f"{IssuingArea._meta.db_table}.name")
     if IssuingArea.objects.filter(~Q(pk=but), name__iexact=name).exists():
         code, message = _TAKEN
         raise Conflict(code, message, fields={"name": [message]})

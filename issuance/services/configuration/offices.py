@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from issuance.authz import Action, Actor, ScopedQuerySet, policy
@@ -15,6 +15,7 @@ from issuance.services.configuration._editing import edit, insert, line, record
 from issuance.services.configuration._tree import lock_tree
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.locks import lock_until_commit
 
 _POSTAL_CODE = re.compile(r"([1-9]\d{2}) ?(\d{2})", re.ASCII)
 _POSTAL_CODE_SAID = "Skriv postnumret med fem siffror, till exempel 501 80. Det börjar aldrig med 0."
@@ -96,8 +97,7 @@ def create_office(
     """
     data, wanted = OfficeData(name, invoice_comment, address or OfficeAddress()), set(organisation_ids)
     with transaction.atomic(durable=True):
-        if wanted:
-            lock_tree()  # first, as where offices that are there are connected
+        lock_tree()  # first, as where offices that are there are connected; and the area is not removed meanwhile
         office = make_office(actor=actor, area_id=area_id, data=data, office_number=office_number)
         if wanted:
             link_organisations(actor=actor, office_id=office.id, organisation_ids=wanted)
@@ -240,8 +240,7 @@ def _lock_names(area_id: UUID) -> None:
 
     Taken before any office is locked.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"office-names:{area_id}"])
+    lock_until_commit(f"{Office._meta.db_table}.name {area_id}")
 
 
 def _require_free_name(area_id: UUID, name: str, *, but: UUID | None = None) -> None:

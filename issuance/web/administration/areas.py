@@ -12,10 +12,12 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from issuance.authz import Action, policy
 from issuance.queries.administration import areas, ending, paging, places
+from issuance.queries.administration.places import AreaHead
 from issuance.services import configuration
 from issuance.web.administration import next_steps
 from issuance.web.administration.around import (
     Crumb,
+    Link,
     actor_of,
     columns,
     cursor,
@@ -28,6 +30,7 @@ from issuance.web.administration.around import (
 from issuance.web.administration.editing import answered, at_first_field, initial
 from issuance.web.administration.forms import AreaForm
 from issuance.web.administration.frames import area_page
+from siths_portal.lib.errors import Conflict
 
 _FORM = "administration/form.html"
 
@@ -74,7 +77,8 @@ def area(request: HttpRequest, area_id: UUID) -> HttpResponse:
         "offices_next_url": next_url(request, offices.after, parameter="kontor_efter", fragment="kontor"),
         "offices_first_url": first_url(request, parameter="kontor_efter", fragment="kontor"),
     }
-    return area_page(request, "administration/area.html", head, context, here="area")
+    removing = [Link(_("Ta bort utgivningsområdet"), reverse("area_remove", args=[area_id]))] if _is_removable(head) else []
+    return area_page(request, "administration/area.html", head, context, here="area", configuration=removing)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -119,3 +123,27 @@ def area_edit(request: HttpRequest, area_id: UUID) -> HttpResponse:
         return redirect("area", area_id)
     context = {"form": form, "submit": _("Spara"), "cancel_url": reverse("area", args=[area_id])}
     return area_page(request, _FORM, head, context, here="area", step=_("Redigera utgivningsområdet"), status=status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def area_remove(request: HttpRequest, area_id: UUID) -> HttpResponse:
+    """Takes an area away in which nothing was ever set up, after a question. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = places.area_head(actor=actor, area_id=area_id)
+    demand(Action.CREATE_ORGANISATION in head.rights)
+    status = 200
+    if request.method == "POST":
+        try:
+            configuration.remove_area(actor=actor, area_id=area_id)
+        except Conflict as error:
+            status = error.http_status
+        else:
+            messages.success(request, _("Utgivningsområdet {name} är borttaget.").format(name=head.name))
+            return redirect("administration")
+    context = {"removable": _is_removable(head), "name": head.name, "cancel_url": reverse("area", args=[area_id])}
+    template, step = "administration/area_remove.html", _("Ta bort utgivningsområdet")
+    return area_page(request, template, head, context, here="area", step=step, status=status)
+
+
+def _is_removable(head: AreaHead) -> bool:
+    return Action.CREATE_ORGANISATION in head.rights and configuration.is_empty_area(head.id)

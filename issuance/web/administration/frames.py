@@ -3,7 +3,7 @@
 A page of another room is one entry here: the tab, or the function with the right that it needs.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,9 +70,11 @@ def area_page(
     *,
     here: str,
     step: str = "",
+    configuration: Iterable[Link] = (),
     status: int = 200,
 ) -> HttpResponse:
-    """A page on an area: a tab, or with `step` a page below it. `here` is the name of its address."""
+    """A page on an area: a tab, or with `step` a page below it. `here` is the name of its address; `configuration` the page's own
+    beside that of all areas."""
     return page(
         request,
         template,
@@ -82,7 +84,7 @@ def area_page(
         crumbs=[*way_to_area(head), *([Crumb(step)] if step else [])],
         tabs=[] if step else _tabs(AREA_TABS, head.id, here),
         functions=[] if step else [*_roles(head), *_links(AREA_FUNCTIONS, head), *_files(head)],
-        configuration=[] if step else _links(AREA_CONFIGURATION, head),
+        configuration=[] if step else [*_links(AREA_CONFIGURATION, head), *configuration],
         status=status,
     )
 

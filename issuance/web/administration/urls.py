@@ -36,6 +36,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{_AREA}artiklar/", area_articles.area_articles, name="area_articles"),
     path(f"{_AREA}kortanpassningar/", area_customisations.area_customisations, name="area_customisations"),
     path(f"{_AREA}redigera/", areas.area_edit, name="area_edit"),
+    path(f"{_AREA}ta-bort/", areas.area_remove, name="area_remove"),
     path(f"{_AREA}historik/", history.area_history, name="area_history"),
     path(f"{_AREA}utokade-sokningar/", extended_searches.area_extended_searches, name="area_extended_searches"),
     path(f"{_AREA}ny-organisation/", organisations.organisation_new, name="organisation_new"),
