@@ -189,13 +189,13 @@ def _planned(as_of: dt.datetime, options: Options) -> Counts:
 
 def _hold(counts: Counts, options: Options) -> None:
     """Takes losses out of the plan that are too many, or that an unreadable row may explain, unless they are accepted."""
-    moves = counts.posts.get("move", 0) + counts.posts.get("end", 0)
+    moves = sum(counts.posts.get(act, 0) for act in directory_import_plan.LEAVING)
     if options.accept_losses:
         return
     if counts.lost + moves > max(FEW, counts.live * settings.DIRECTORY_IMPORT_LOST_PERCENT // 100):
         directory_import_plan.hold_losses(moves=True)
         counts.held, counts.lost = counts.lost + moves, 0
-        counts.posts["move"] = counts.posts["end"] = 0
+        counts.posts |= dict.fromkeys(directory_import_plan.LEAVING, 0)
     elif counts.lost and counts.unread:
         directory_import_plan.hold_losses(moves=False)
         counts.held, counts.lost = counts.lost, 0
@@ -221,7 +221,7 @@ def _record(counts: Counts, as_of: dt.datetime, options: Options, sha256: str) -
             "posts_new": counts.posts.get("add", 0),
             "posts_changed": counts.posts.get("change", 0),
             "posts_moved": counts.posts.get("move", 0),
-            "posts_ended": counts.lost + counts.posts.get("end", 0),
+            "posts_ended": counts.ended,
         },
     )
 

@@ -19,7 +19,7 @@ SELECT count(*) FROM (
     SELECT id FROM issuance_person WHERE id IN (
         SELECT person_id FROM import_changed
         UNION SELECT person_id FROM import_lost
-        UNION SELECT person_id FROM import_post WHERE NOT is_new AND act IN ('add', 'change', 'move', 'end')
+        UNION SELECT person_id FROM import_post WHERE NOT is_new AND act IN ('add', 'change', 'move', 'end', 'lapse')
     ) ORDER BY id FOR NO KEY UPDATE
 ) locked
 """
@@ -70,7 +70,7 @@ _CHANGE = f"""
 WITH done AS (
     UPDATE issuance_post p SET title = i.title, mail = i.mail, upn = i.upn, valid_to = i.valid_to, synced_at = %(as_of)s
     FROM import_post i
-    WHERE i.act = 'change' AND i.post_id = p.id AND p.ended_at IS NULL AND p.synced_at <= %(as_of)s
+    WHERE i.act IN ('change', 'lapse') AND i.post_id = p.id AND p.ended_at IS NULL AND p.synced_at <= %(as_of)s
     RETURNING p.id, i.fields
 )
 {_EVENT}
@@ -97,7 +97,7 @@ UNION SELECT person_id FROM import_post WHERE act IN ('add', 'move', 'end')
 """
 _LOSERS = """
 SELECT person_id FROM (
-    SELECT person_id FROM import_lost UNION SELECT person_id FROM import_post WHERE act IN ('move', 'end')
+    SELECT person_id FROM import_lost UNION SELECT person_id FROM import_post WHERE act IN ('move', 'end', 'lapse')
 ) lost WHERE person_id = ANY(%(clerks)s) ORDER BY person_id
 """
 

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from django.db import connection
 
 STAGING = "import_row"
+LEAVING = ("move", "end", "lapse")
+"""Acts by which a post goes to another place, ends because its last day there has passed, or stays and is over for that."""
+
 _TABLES = (STAGING, "import_key", "import_post", "import_new", "import_changed", "import_lost")
 
 _STAGE = """
@@ -71,6 +74,7 @@ SELECT one.*, p.id AS post_id,
             WHEN p.organisation_id <> one.organisation_id THEN 'move'
             WHEN p.id IS NOT NULL AND (p.title, p.mail, p.upn, p.valid_to)
                  IS NOT DISTINCT FROM (one.title, one.mail, one.upn, one.valid_to) THEN 'same'
+            WHEN one.valid_to < %(today)s AND coalesce(p.valid_to >= %(today)s, p.id IS NOT NULL) THEN 'lapse'
             WHEN p.id IS NOT NULL THEN 'change'
             WHEN ended.one <> one.person_id::text OR ended.other <> one.person_id::text THEN 'hsa-id-was-anothers'
             WHEN ended.ended_at > %(as_of)s THEN 'newer'
@@ -185,8 +189,13 @@ class Counts:
     @property
     def changes(self) -> int:
         """How many people and posts would be other than they are."""
-        acts = sum(self.posts.get(act, 0) for act in ("add", "change", "move", "end"))
+        acts = sum(self.posts.get(act, 0) for act in ("add", "change", *LEAVING))
         return acts + self.new_people + self.changed_people + self.lost
+
+    @property
+    def ended(self) -> int:
+        """How many posts would end or be over."""
+        return self.lost + self.posts.get("end", 0) + self.posts.get("lapse", 0)
 
 
 @dataclass(frozen=True)
@@ -241,11 +250,11 @@ def work_out(*, as_of: dt.datetime, today: dt.date, full: bool) -> Counts:
 
 
 def hold_losses(*, moves: bool) -> None:
-    """Takes out of the plan that posts end because the file lacks them; with `moves` also that they go to another place."""
+    """Takes out of the plan that posts end because the file lacks them; with `moves` also what it does to others by `LEAVING`."""
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM import_lost")
         if moves:
-            cursor.execute("UPDATE import_post SET act = 'held' WHERE act IN ('move', 'end')")
+            cursor.execute("UPDATE import_post SET act = 'held' WHERE act IN %s", [LEAVING])
 
 
 def problems(limit: int) -> list[Problem]:

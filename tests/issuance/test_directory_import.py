@@ -262,6 +262,33 @@ class TestWhoHasLeft:
         assert "2 flyttade, 2 avslutade" in report
         assert Post.objects.filter(pk__in=[post.pk for post in posts], ended_at=None).count() == 1
 
+    def test_a_last_day_that_has_passed_is_a_leaving_too(self, importing: Importing) -> None:
+        clerk, holder = importing.world.officer(), importing.world.post()
+        draft = drafts.start(actor=clerk, person_id=holder.person_id)
+        post = Post.objects.get(person=clerk.person_id)
+        importing.row(holder)
+        importing.row(post, valid_to=clock.today() - DAY)
+        before = everything()
+        assert "0 flyttade, 1 avslutade" in importing.command()
+        assert new_events(before)[0] == ("post.changed", str(post.pk))
+        assert holds(clerk) == 0
+        assert OrderDraft.objects.get(pk=draft.pk).state == "abandoned"
+        assert importing.run().counts.changes == 0
+        importing.rows[-1]["valid_to"] = str(clock.today() - 2 * DAY)
+        assert importing.run().counts.posts == {"same": 1, "change": 1}
+
+    def test_a_file_by_which_too_many_last_days_have_passed_ends_nothing_until_it_is_accepted(
+        self, importing: Importing
+    ) -> None:
+        posts = [importing.world.post() for _ in range(4)]
+        for post in posts:
+            importing.row(post, valid_to=clock.today() - DAY)
+        _, line = importing.refused()
+        assert line.startswith("4 av 4 uppdrag skulle avslutas eller flyttas; inget avslutades.")
+        assert not Post.objects.exclude(valid_to=None).exists()
+        importing.command("--accept-losses")
+        assert Post.objects.filter(valid_to=clock.today() - DAY).count() == 4
+
     def test_the_share_is_a_setting(self, importing: Importing, settings: Any) -> None:
         posts = [importing.world.post() for _ in range(10)]
         importing.row(posts[0])

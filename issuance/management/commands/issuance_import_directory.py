@@ -72,7 +72,7 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{'skulle ändra' if how.dry_run else 'ändrade'}: {counts.new_people} nya personer, {counts.changed_people} ändrade "
             f"(varav {counts.shielded} fick skydd); uppdrag: {posts.get('add', 0)} nya, {posts.get('change', 0)} ändrade, "
-            f"{posts.get('move', 0)} flyttade, {counts.lost + posts.get('end', 0)} avslutade"
+            f"{posts.get('move', 0)} flyttade, {counts.ended} avslutade"
         )
         self.stdout.write(
             f"{counts.rows} rader, {counts.refused} togs inte; uppdrag som redan stämde: {posts.get('same', 0)}, vars slutdatum "
