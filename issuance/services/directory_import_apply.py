@@ -24,6 +24,12 @@ SELECT count(*) FROM (
 ) locked
 """
 
+# A post that somebody read away since the plan was made does not come back, nor elsewhere, by a file that is older.
+_OVERTAKEN = """
+UPDATE import_post i SET act = 'newer' FROM issuance_post p
+WHERE i.act IN ('add', 'move') AND NOT i.is_new AND upper(p.hsa_id) = i.hsa_upper AND p.ended_at > %(as_of)s
+"""
+
 _PEOPLE = """
 INSERT INTO issuance_person (id, given_names, given_name_in_use, surname, sort_name, protected_person_indicator,
                              protected_population_record, is_protected, deceased, synthetic, created_at)
@@ -112,7 +118,7 @@ def carry_out(*, now: dt.datetime, as_of: dt.datetime) -> None:
         # Who waits for us is a page; so it is we who give up where two wait for each other, before PostgreSQL looks for such.
         cursor.execute("SET LOCAL lock_timeout = '700ms'")
         cursor.execute(_LOCK)
-        for statement in (_PEOPLE, _IDENTIFIERS, _REGISTERED, _RENAME, _END, _CHANGE, _ADD, _ADDED):
+        for statement in (_OVERTAKEN, _PEOPLE, _IDENTIFIERS, _REGISTERED, _RENAME, _END, _CHANGE, _ADD, _ADDED):
             cursor.execute(statement, values)
         cursor.execute(_TOUCHED)
         cursor.execute("ANALYZE import_touched")

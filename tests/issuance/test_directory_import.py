@@ -277,9 +277,7 @@ class TestWhoHasLeft:
         importing.rows[-1]["valid_to"] = str(clock.today() - 2 * DAY)
         assert importing.run().counts.posts == {"same": 1, "change": 1}
 
-    def test_a_file_by_which_too_many_last_days_have_passed_ends_nothing_until_it_is_accepted(
-        self, importing: Importing
-    ) -> None:
+    def test_a_file_by_which_too_many_last_days_have_passed_ends_nothing_until_it_is_accepted(self, importing: Importing) -> None:
         posts = [importing.world.post() for _ in range(4)]
         for post in posts:
             importing.row(post, valid_to=clock.today() - DAY)

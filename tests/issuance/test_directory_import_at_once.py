@@ -15,7 +15,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from issuance.domain.ids import PersonId, PersonIdKind
-from issuance.models import Person, Post
+from issuance.models import Event, Person, Post
 from issuance.ports_files import DirectoryFiles, FileRow
 from issuance.queries.scope_check import scope_faults
 from issuance.services import directory_import, directory_import_apply, people
@@ -101,6 +101,22 @@ class TestAtOnce:
         with before_the_change(monkeypatch, read):
             importing.run()
         assert [post.title for post in Post.objects.filter(pk__in=[changed.pk, moved.pk], ended_at=None)] == ["Sidans"] * 2
+
+    def test_who_was_found_to_have_left_meanwhile_comes_to_no_other_place_by_an_older_file(
+        self, importing: Importing, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        post = importing.world.post()
+        importing.row(post, organisation_hsa_id=importing.world.city.hsa_id)
+
+        def read() -> None:
+            del importing.world.outside.posts[post.hsa_id.upper()]
+            people.remember(post_id=post.pk, live=people.read_live(post))
+
+        with before_the_change(monkeypatch, read):
+            importing.run()
+        assert not Post.objects.filter(hsa_id=post.hsa_id, ended_at=None).exists()
+        assert not Event.objects.filter(action="post.registered").exists()
+        assert scope_faults().ok
 
     def test_people_of_whom_nothing_changes_are_not_locked(self, importing: Importing, monkeypatch: pytest.MonkeyPatch) -> None:
         same, changed = importing.world.post(), importing.world.post()
