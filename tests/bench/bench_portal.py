@@ -1,6 +1,7 @@
 """The portal on a country of people: how long loading takes, how long pages take, and what their time tells of what is hidden."""
 
 import json
+import math
 import os
 import statistics
 import time
@@ -70,6 +71,13 @@ def test_last_page_of_holders(loaded: tuple[House, float], report: Report) -> No
 def test_what_time_tells_of_the_hidden(loaded: tuple[House, float], report: Report) -> None:
     for name, one in ask(loaded[0], "timing", PAIRS).items():
         note = (
-            f"AUC {one['auc']:.3f} (0.47 to 0.53), hidden {one['hidden'] * 1000:.2f} ms, missing {one['missing'] * 1000:.2f} ms"
+            f"AUC {one['auc']:.3f} (0.47 to 0.53), p {chance_of(one['auc'], PAIRS):.2f} (S46: above 0.01), "
+            f"hidden {one['hidden'] * 1000:.2f} ms, missing {one['missing'] * 1000:.2f} ms"
         )
         report("portal", f"hidden and missing: {name}", f"{PAIRS:,} pairs", [1 / one["hidden"]], note=note)
+
+
+def chance_of(auc: float, count: int) -> float:
+    """How likely times that tell nothing lie so far from 0.5, with `count` of each kind (Mann-Whitney, normal, two-sided)."""
+    deviation = math.sqrt((2 * count + 1) / (12 * count * count))
+    return math.erfc(abs(auc - 0.5) / deviation / math.sqrt(2))
