@@ -188,8 +188,15 @@ def _live(answer: _Answer) -> list[Post]:
 
 
 def _ends(answer: _Answer, post: Post) -> bool:
+    """Whether a post of the mirror is over by the answer: it is gone or elsewhere, or its last day has passed, which was news."""
     found = _found(answer, post)
-    return found is None or not same_hsa_id(found.organisation_hsa_id, post.organisation.hsa_id)
+    if found is None or not same_hsa_id(found.organisation_hsa_id, post.organisation.hsa_id):
+        return True
+    return not _holds(found.valid_to) and _holds(post.valid_to)
+
+
+def _holds(last: dt.date | None) -> bool:
+    return last is None or last >= clock.today()
 
 
 def _ends_any(answer: _Answer) -> bool:
@@ -216,20 +223,22 @@ def _remember(answer: _Answer, organisations: dict[str, UUID], *, with_losses: b
 
 def _write(answer: _Answer, organisations: dict[str, UUID], *, with_losses: bool) -> _Told:
     person = Person.objects.select_for_update(no_key=True).get(pk=answer.person_id)
-    posts = _live(answer)
-    ended = [remember_post(post, _found(answer, post)) for post in posts if with_losses or not _ends(answer, post)]
+    posts = [post for post in _live(answer) if with_losses or not _ends(answer, post)]
+    for post in posts:
+        remember_post(post, _found(answer, post))
+    left = any(_ends(answer, post) for post in posts)
     came = [_add(person, found, organisations) for found in _new(answer)]
     Person.objects.filter(pk=person.pk).update(catalogue_read_at=answer.at)
-    if any(ended) or any(came):
+    if left or any(came):
         PersonScope.objects.refresh([person.pk])
-    if any(ended):
+    if left:
         ended_roles.end_of_clerk(person.pk)
-    return _Told(int(any(ended)), int(any(came)))
+    return _Told(int(left), int(any(came)))
 
 
 def _new(answer: _Answer) -> list[DirectoryPost]:
     """Posts of the answer that hold today and are nobody's in the mirror."""
-    holding = [post for post in answer.posts if post.valid_to is None or post.valid_to >= clock.today()]
+    holding = [post for post in answer.posts if _holds(post.valid_to)]
     named = {post.hsa_id.upper(): post for post in holding}
     rows = Post.objects.filter(ended_at=None).annotate(upper=Upper("hsa_id")).filter(upper__in=list(named))
     taken = set(rows.values_list("upper", flat=True))

@@ -94,6 +94,16 @@ class TestWhoHasLeft:
         with clock.moved_to(clock.start_of_day(today + DAY)):
             assert holds(clerk) == 0
 
+    def test_a_last_day_that_has_passed_is_a_leaving(self, world: Any) -> None:
+        clerk, holder = world.officer(), world.post()
+        draft = drafts.start(actor=clerk, person_id=holder.person_id)
+        world.outside.change_post(post_of(clerk).hsa_id, valid_to=clock.today() - DAY)
+        assert role_holder_reading.read_due().left == 1
+        assert holds(clerk) == 0
+        assert OrderDraft.objects.get(pk=draft.pk).state == "abandoned"
+        with clock.moved_to(clock.now() + DAY):
+            assert role_holder_reading.read_due().left == 0
+
     def test_a_post_that_another_has_in_the_mirror_is_left_until_he_has_lost_it(self, world: Any) -> None:
         clerk, holder = world.officer(), world.post()
         mine = world.outside.posts[post_of(clerk).hsa_id.upper()]
@@ -171,6 +181,13 @@ class TestOutage:
         assert role_holder_reading.held_losses() is None
         assert [event.facts for event in events("catalogue.losses_held")] == 2 * [{"held": 4, "read": 4}]
         assert [event.facts for event in events("catalogue.losses_accepted")] == [{"lost": 4, "read": 4}]
+
+    def test_nor_one_whose_last_days_have_nearly_all_passed(self, world: Any) -> None:
+        clerks = [world.officer(role=role) for role in (Role.ID_ADMINISTRATOR, Role.REVOKER, Role.READER, Role.DEPUTY_ISSUER)]
+        for clerk in clerks:
+            world.outside.change_post(post_of(clerk).hsa_id, valid_to=clock.today() - DAY)
+        assert role_holder_reading.read_due().held == 4
+        assert [holds(clerk) for clerk in clerks] == [1, 1, 1, 1]
 
     def test_the_command_says_that_the_catalogue_does_not_answer(self, world: Any) -> None:
         world.officer()
