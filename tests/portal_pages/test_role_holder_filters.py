@@ -170,3 +170,17 @@ def test_s13_a_protected_holder_is_no_hit_under_the_filters(people: Any) -> None
         assert hidden == missing
     holder = client_of(issuer_of(people, protected=True))
     assert names_on(narrowed(holder, name="hemligsson")) == ["Hemligsson, Prov"]
+
+
+def test_s46_a_name_that_nobody_shown_has_leaves_at_the_end_of_a_step(people: Any, held: list[float]) -> None:
+    assign(people, people.post(people.city, surname="Hemligsson", protected=True).person, organisation_id=people.city.id)
+    client = client_of(issuer_of(people))
+    for name in ("hemligsson", "hemligssin"):
+        held.clear()
+        assert EMPTY in text_of(narrowed(client, name=name))
+        assert len(held) == 2, "the search and its page"
+    held.clear()
+    address = client.post(LIST, {"name": "öberg"})["Location"]
+    assert len(held) == 1, "who is found has a page that says so"
+    assert names_on(client.get(address)) == ["Öberg, Prov"]
+    assert len(held) == 1

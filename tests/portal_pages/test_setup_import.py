@@ -76,6 +76,18 @@ class TestTheWalk:
         answer = client.post(page.request["PATH_INFO"], {"plan": page.context["plan"].sha256})
         assert (answer.status_code, answer.context["refusal"]) == (422, "Rätta raderna i filen och läs in den på nytt.")
 
+    def test_s46_rows_that_name_who_is_hidden_or_nobody_leave_at_the_end_of_a_step(self, world: Any, held: list[float]) -> None:
+        client, role = issuer(world), {"role": "ID-administratör", "organisation": world.clinic.hsa_id}
+        hidden, seen = world.post(world.clinic, protected=True), world.post(world.clinic)
+        for hsa_id in (hidden.hsa_id, "TST2321000131-ZZZZZZZZ"):
+            held.clear()
+            page = preview_of(client, csv(Kind.ROLES, {**role, "hsa_id": hsa_id}))
+            assert "Personen finns inte, eller" in text_of(page)
+            assert len(held) == 2, "the file and its preview"
+        page = preview_of(client, csv(Kind.ROLES, {**role, "hsa_id": seen.hsa_id}))
+        assert len(held) == 3, "what every file costs, before anything of it is told"
+        assert "får rollen ID-administratör" in text_of(page)
+
     def test_a_preview_that_no_longer_holds_is_shown_anew(self, world: Any) -> None:
         client = issuer(world)
         page = preview_of(client, csv(Kind.OFFICES, OFFICE, {**OFFICE, "name": "Kontor C"}))

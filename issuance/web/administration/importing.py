@@ -25,6 +25,7 @@ from issuance.web.administration.around import Crumb, actor_of, cursor, first_ur
 from issuance.web.administration.catalogue import DESPITE
 from issuance.web.administration.role_frame import recent_login
 from siths_portal.lib import tables
+from siths_portal.lib.answer_times import in_step
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, Refused, TooManyRequests, Unavailable
 from siths_portal.lib.forms import Form
 from siths_portal.lib.pages import told_when
@@ -109,7 +110,7 @@ def setup_import_start(request: HttpRequest) -> HttpResponse:
         if form.is_valid():
             try:
                 made = setup_import.keep(actor=actor, content=form.cleaned_data["file"].read())
-                return redirect("setup_import_preview", made.id)
+                return in_step(redirect("setup_import_preview", made.id))
             except (Invalid, Unavailable, Refused, TooManyRequests) as error:
                 form.take(error)
                 status = error.http_status
@@ -184,7 +185,9 @@ def _preview(
         "first_url": f"?{urlencode({'visa': chosen})}" if begin else "",
         "ends": kept.expires_at,
     }
-    return _page(request, "administration/import/preview.html", context, heading=_("Förhandsgranska importen"), status=status)
+    heading = _("Förhandsgranska importen")
+    answer = _page(request, "administration/import/preview.html", context, heading=heading, status=status)
+    return in_step(answer) if plan.wrong else answer
 
 
 def _page(request: HttpRequest, template: str, context: dict[str, object], *, heading: str, status: int = 200) -> HttpResponse:

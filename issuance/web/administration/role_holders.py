@@ -37,6 +37,7 @@ from issuance.web.administration.around import (
 )
 from issuance.web.administration.role_forms import RoleHoldersForm, SeveralForm
 from issuance.web.administration.role_frame import recent_login
+from siths_portal.lib.answer_times import in_step
 from siths_portal.lib.errors import Invalid, TooManyRequests
 from siths_portal.lib.ids import id_of, ids_of
 from siths_portal.lib.pages import told_when
@@ -86,7 +87,8 @@ def _listed(
         "next_url": next_url(request, found.after, order, chosen=chosen),
         "first_url": first_url(request, order, chosen=chosen),
     }
-    return _holders_page(request, form, context, order=order)
+    answer = _holders_page(request, form, context, order=order)
+    return in_step(answer) if named and not found.rows else answer
 
 
 def _chosen(request: HttpRequest, actor: Actor, areas: Sequence[tuple[str, str]]) -> HttpResponse:
@@ -102,7 +104,8 @@ def _chosen(request: HttpRequest, actor: Actor, areas: Sequence[tuple[str, str]]
                 named = searching.search(actor=actor, session_id=request.user.session_id, name=name)  # type: ignore[union-attr]
             parameters[NAMED] = str(named.pk) if named and name else ""
             kept = {key: value for key, value in parameters.items() if value and value != Shown.ALL}
-            return redirect(f"{request.path}?{urlencode(kept)}" if kept else request.path)
+            answer = redirect(f"{request.path}?{urlencode(kept)}" if kept else request.path)
+            return in_step(answer) if name else answer
         except (Invalid, TooManyRequests) as error:
             form.take(error)
             status = error.http_status
