@@ -24,6 +24,7 @@ from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound, TooM
 from siths_portal.lib.workbooks import Sheet
 from tests import superuser
 from tests.issuance.world import SETUP
+from tests.waiting import sessions_waiting, wait_for
 
 Cells = dict[str, str]
 ORGANISATION = {"name": "Vårdcentralen", "hsa_id": "TST2321000131-2001", "organisation_number": "232100-0131"}
@@ -181,6 +182,30 @@ class TestCarryingOut:
         assert first == second
         assert Organisation.objects.filter(name="Mottagningen").count() == Office.objects.filter(name="Kontor B").count() == 1
         assert Event.objects.filter(action="setup_import.carried_out").count() == 1
+
+    def test_people_are_locked_in_the_order_in_which_all_lock_them_whatever_the_rows_is(self, world: Any) -> None:
+        """So that two who change several of them at once wait for each other, and neither for a deadlock."""
+        actor = issuer(world)
+        first, second = sorted((world.post(world.clinic) for _ in range(2)), key=lambda post: post.person_id)
+        cells = [{"hsa_id": post.hsa_id, "role": "Läs", "organisation": world.clinic.hsa_id} for post in (second, first)]
+        row, plan = kept(actor, csv(Kind.ROLES, *cells))
+
+        def act() -> None:
+            try:
+                setup_import.carry_out(actor=actor, import_id=row.pk, sha256=plan.sha256)
+            finally:
+                connections.close_all()
+
+        with ThreadPoolExecutor(1) as pool, superuser.cursor("a page") as page:
+            page.execute("SELECT FROM issuance_person WHERE id = %s FOR UPDATE", [str(first.person_id)])
+            carrying = pool.submit(act)
+            wait_for(lambda: sessions_waiting() > 0)
+            try:
+                page.execute("SELECT FROM issuance_person WHERE id = %s FOR UPDATE NOWAIT", [str(second.person_id)])
+            finally:
+                page.connection.rollback()
+                carrying.result()
+        assert RoleGrant.objects.filter(role="reader", person__in=[first.person_id, second.person_id]).count() == 2
 
     def test_what_changed_since_the_preview_is_looked_at_again(self, world: Any) -> None:
         actor = issuer(world)
