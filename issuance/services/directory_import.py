@@ -188,17 +188,21 @@ def _planned(as_of: dt.datetime, options: Options) -> Counts:
 
 
 def _hold(counts: Counts, options: Options) -> None:
-    """Takes losses out of the plan that are too many, or that an unreadable row may explain, unless they are accepted."""
+    """Takes losses out of the plan that are too many, or that something else may explain, unless they are accepted: an unreadable
+    row, or of protected people that whoever fetched the file may not read them (ADR 0266)."""
     moves = sum(counts.posts.get(act, 0) for act in directory_import_plan.LEAVING)
     if options.accept_losses:
         return
     if counts.lost + moves > max(FEW, counts.live * settings.DIRECTORY_IMPORT_LOST_PERCENT // 100):
         directory_import_plan.hold_losses(moves=True)
-        counts.held, counts.lost = counts.lost + moves, 0
+        counts.held, counts.lost, counts.lost_protected = counts.lost + moves, 0, 0
         counts.posts |= dict.fromkeys(directory_import_plan.LEAVING, 0)
     elif counts.lost and counts.unread:
         directory_import_plan.hold_losses(moves=False)
-        counts.held, counts.lost = counts.lost, 0
+        counts.held, counts.lost, counts.lost_protected = counts.lost, 0, 0
+    elif counts.lost_protected:
+        directory_import_plan.hold_protected()
+        counts.held, counts.lost = counts.lost_protected, counts.lost - counts.lost_protected
 
 
 def _record(counts: Counts, as_of: dt.datetime, options: Options, sha256: str) -> None:

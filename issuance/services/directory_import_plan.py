@@ -161,6 +161,8 @@ SELECT (SELECT count(*) FROM import_row),
        (SELECT count(*) FROM import_changed),
        (SELECT count(*) FROM import_changed WHERE shielded),
        (SELECT count(*) FROM import_lost),
+       (SELECT count(*) FROM import_lost JOIN issuance_person p ON p.id = person_id
+        WHERE p.is_protected AND NOT EXISTS (SELECT FROM import_row WHERE protected)),
        (SELECT count(*) FROM issuance_post WHERE ended_at IS NULL)
 """
 
@@ -169,7 +171,8 @@ SELECT (SELECT count(*) FROM import_row),
 class Counts:
     """What a file holds and what it would change. `unread` are the refused rows of which even the HSA-id could not be read.
 
-    `elsewhere` are rows of `strangers`, organisations that are none of ours; `live` is how many posts there are.
+    `elsewhere` are rows of `strangers`, organisations that are none of ours; `live` is how many posts there are. `lost_protected`
+    are those of the lost posts whose people are protected, where the file names nobody who is.
     """
 
     rows: int
@@ -182,6 +185,7 @@ class Counts:
     changed_people: int
     shielded: int
     lost: int
+    lost_protected: int
     live: int
     posts: dict[str, int] = field(default_factory=dict)
     held: int = 0
@@ -255,6 +259,12 @@ def hold_losses(*, moves: bool) -> None:
         cursor.execute("DELETE FROM import_lost")
         if moves:
             cursor.execute("UPDATE import_post SET act = 'held' WHERE act IN %s", [LEAVING])
+
+
+def hold_protected() -> None:
+    """Takes out of the plan that posts of protected people end because the file lacks them."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM import_lost USING issuance_person p WHERE p.id = person_id AND p.is_protected")
 
 
 def problems(limit: int) -> list[Problem]:

@@ -310,6 +310,30 @@ class TestWhoHasLeft:
         assert line == "1 av 2 rader togs inte; se listan ovan"
         assert Post.objects.filter(ended_at=None).count() == 1
 
+    def test_where_the_file_names_nobody_protected_nobody_protected_is_known_to_have_left(self, importing: Importing) -> None:
+        """Who may not read them in the catalogue has a file without them."""
+        secret, leaver = importing.world.post(protected=True), importing.world.post()
+        importing.row(importing.world.post())
+        _, line = importing.refused("--full")
+        assert line == (
+            "1 uppdrag för personer med skyddade personuppgifter skulle avslutas, men filen har ingen sådan person; de "
+            "avslutades inte. Kontrollera att den som hämtade filen får läsa dem; stämmer den, kör med --accept-losses"
+        )
+        assert [Post.objects.filter(pk=post.pk, ended_at=None).exists() for post in (secret, leaver)] == [True, False]
+        told = Event.objects.filter(action="catalogue.imported").latest("id").facts
+        assert (told["held"], told["posts_ended"]) == (1, 1)
+        importing.refused("--full")
+        assert Post.objects.filter(pk=secret.pk, ended_at=None).exists()
+        importing.row(protected="ja")
+        assert importing.run(full=True).counts.lost == 1
+        assert not Post.objects.filter(pk=secret.pk, ended_at=None).exists()
+
+    def test_unless_it_is_accepted(self, importing: Importing) -> None:
+        secret = importing.world.post(protected=True)
+        importing.row(importing.world.post())
+        importing.command("--full", "--accept-losses")
+        assert not Post.objects.filter(pk=secret.pk, ended_at=None).exists()
+
     def test_who_stands_in_the_file_in_a_row_that_is_refused_has_not_left(self, importing: Importing) -> None:
         post = importing.world.post()
         importing.row(post, mail="x" * 300)

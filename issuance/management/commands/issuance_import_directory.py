@@ -85,7 +85,13 @@ class Command(BaseCommand):
     @staticmethod
     def _require_whole(outcome: Outcome, how: Options) -> None:
         counts, wrong = outcome.counts, []
-        if counts.held:
+        if counts.held and counts.lost_protected:
+            wrong.append(
+                f"{counts.held} uppdrag för personer med skyddade personuppgifter skulle avslutas, men filen har ingen sådan "
+                "person; de avslutades inte. Kontrollera att den som hämtade filen får läsa dem; stämmer den, kör med "
+                "--accept-losses"
+            )
+        elif counts.held:
             unread = f", och {counts.unread} rader går inte att läsa" if counts.unread else ""
             wrong.append(
                 f"{counts.held} av {counts.live} uppdrag skulle avslutas eller flyttas{unread}; inget avslutades. "
