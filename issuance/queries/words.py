@@ -71,6 +71,11 @@ def said(words: Mapping[str, str], code: str) -> str:
     return gettext(words[code]) if code in words else code
 
 
+def article(number: str, title: str) -> str:
+    """An article as all pages write it: its number and its name, with REK for registered mail."""
+    return f"{number} {title}"
+
+
 def person_number(kind: str, value: str) -> str:
     """A person id as people read it: ÅÅÅÅMMDD-NNNN for the two Swedish kinds, others as they are."""
     if kind in (PersonIdKind.PERSONNUMMER, PersonIdKind.SAMORDNINGSNUMMER):

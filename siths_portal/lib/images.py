@@ -141,13 +141,13 @@ def _orientation(exif: bytes) -> int:
 def _check_shape(size: tuple[int, int], field: str) -> None:
     width, height = size
     if width * height > PORTRAIT_MAX_PIXELS:
-        message = f"Fotot är {width}x{height} bildpunkter. Högst 12 megapixlar tas emot. Spara det i en mindre storlek."
+        message = f"Fotot är {width} × {height} bildpunkter. Högst 12 megapixlar tas emot. Spara det i en mindre storlek."
         _refuse(field, "photo-too-many-pixels", message)
     if width < PORTRAIT_LEAST[0] or height < PORTRAIT_LEAST[1]:
-        message = f"Fotot är {width}x{height} bildpunkter. Det behöver vara minst {PORTRAIT_LEAST[0]}x{PORTRAIT_LEAST[1]}."
+        message = f"Fotot är {width} × {height} bildpunkter. Det behöver vara minst {PORTRAIT_LEAST[0]} × {PORTRAIT_LEAST[1]}."
         _refuse(field, "photo-too-small", message)
     if not PORTRAIT_RATIO[0] <= width / height <= PORTRAIT_RATIO[1]:
-        message = f"Fotot är {width}x{height} bildpunkter. Beskär det till stående format 3:4, till exempel 600x800."
+        message = f"Fotot är {width} × {height} bildpunkter. Beskär det till stående format 3:4, till exempel 600 × 800."
         _refuse(field, "photo-not-portrait", message)
 
 

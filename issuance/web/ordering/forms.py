@@ -37,8 +37,8 @@ class UploadForm(Form):
 
     file = forms.FileField(
         label=_("Fil med fotografiet"),
-        help_text=_("JPEG, stående i formatet 3:4, minst 400x533 bildpunkter och högst 5 MB."),
-        error_messages={"required": _("Välj en fil att hämta."), "empty": _("Filen är tom. Välj en annan.")},
+        help_text=_("Välj en fil från datorn: JPEG, stående i formatet 3:4, minst 400 × 533 bildpunkter och högst 5 MB."),
+        error_messages={"required": _("Välj en fil med fotografiet."), "empty": _("Filen är tom. Välj en annan.")},
         widget=forms.FileInput(attrs={"accept": "image/jpeg"}),
     )
     fran = forms.CharField(required=False, widget=forms.HiddenInput)

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 
 from issuance.domain.drafts import Step, next_step
 from issuance.models import OrderDraft, Post
-from issuance.queries import order_draft
+from issuance.queries import order_draft, words
 from issuance.queries.order_draft import PostGroup
 from issuance.services import drafts, order_checks
 from issuance.services.drafts import DraftChanged, DraftClosed, StepMissing
@@ -135,7 +135,7 @@ def _articles(page: Open, form: StepForm | None) -> dict[str, Any]:
     offered = order_checks.orderable_articles(post.organisation_id) if post else []
     codes: list[object] = [one.code for one in offered]
     articles = [
-        {"code": one.code, "name": f"{one.number} – {one.name}", "registered_mail": one.registered_mail, "shape": _shape(one)}
+        {"code": one.code, "name": words.article(one.number, one.name), "registered_mail": one.registered_mail, "shape": _shape(one)}
         for one in offered
     ]
     return {"articles": articles, "picked": _picked(form, "article", page.draft.article_id, codes)}
@@ -148,7 +148,10 @@ def _shape(article: Any) -> str:
 
 @_readable
 def photo(request: HttpRequest, draft_id: UUID) -> HttpResponse:
-    """Granska foto: the draft's photo or the person's stored one, to be approved."""
+    """Granska foto: the draft's photo or the person's stored one, to be approved. A file that is chosen and not yet fetched is
+    fetched first, to be looked at."""
+    if request.FILES:
+        return upload(request, draft_id)
 
     def answer(form: StepForm) -> OrderDraft:
         return drafts.approve_photo(**_of(request, draft_id, form), photo_id=form.cleaned_data["photo"])
@@ -171,7 +174,7 @@ def upload(request: HttpRequest, draft_id: UUID) -> HttpResponse:
         except DraftClosed as error:
             return closed(request, error.draft)
         else:
-            messages.success(request, _("Fotot är hämtat. Granska det innan du går vidare."))
+            messages.success(request, _("Fotot är uppladdat. Granska det innan du går vidare."))
             kept = f"?fran={FROM_REVIEW}" if form.cleaned_data["fran"] == FROM_REVIEW else ""
             return redirect(address(Step.PHOTO, draft_id) + kept)
     page = opened(request, draft_id, Step.PHOTO)

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from issuance.domain.drafts import Step
 from issuance.models import Article, OrderDraft, Post
 from issuance.ports import RegisteredAddress
+from issuance.queries import words
 from issuance.queries.order_draft import Answers
 from issuance.services.draft_reading import Outside
 
@@ -23,8 +24,8 @@ class Section:
 
 
 def article_name(article: Article) -> str:
-    """An article as the slides write it: number, name, and REK for registered mail."""
-    return f"{article.number} – {article.title}"
+    """An article as all pages write it."""
+    return words.article(article.number, article.title)
 
 
 def sections(draft: OrderDraft, answers: Answers, outside: Outside) -> list[Section]:
