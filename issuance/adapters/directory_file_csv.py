@@ -71,6 +71,9 @@ def _row(line: int, columns: Sequence[str], cells: Sequence[str]) -> FileRow:
     if len(cells) != len(columns):
         # Which cell is which is not known, so nothing of the row is believed.
         return FileRow(line, {}, fault="columns")
+    if broken := [name for name, value in values.items() if "\n" in value or "\r" in value]:
+        # Nothing that we want has several lines: a stray quotation mark has made one row of several people's.
+        return FileRow(line, {}, (), "line-break", broken[0])
     if long := [name for name, value in values.items() if len(value) > MAX_VALUE]:
         return FileRow(line, {name: value for name, value in values.items() if name not in long}, (), "too-long", long[0])
     organisations = (values["organisation_hsa_id"],) if values["organisation_hsa_id"] else ()

@@ -26,6 +26,7 @@ PROBLEMS: Mapping[str, str] = {
     "too-long": "är för lång",
     "control": "innehåller styrtecken",
     "columns": "raden har fel antal kolumner",
+    "line-break": "innehåller en radbrytning; ett citattecken kan ha slagit ihop flera rader",
     "no-dn": "posten saknar dn",
     "change-record": "är en ändringspost; bara katalogens innehåll läses",
     "missing": "saknas",

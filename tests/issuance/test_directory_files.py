@@ -120,10 +120,15 @@ class TestCsv:
             assert row.values["protected"] == "nej"
             assert "room" not in row.values
 
-    def test_a_cell_may_hold_separators_quotes_and_line_breaks_and_rows_are_told_by_their_line(self) -> None:
-        first, second = rows(CSV + 'A;B;C;"An\nna";"E;""k""";nej\nD;E;F;G;H;ja\n')
-        assert (first.line, first.values["given_name"], first.values["surname"]) == (2, "An\nna", 'E;"k"')
-        assert second.line == 4
+    def test_a_cell_may_hold_separators_and_quotes_and_rows_are_told_by_their_line(self) -> None:
+        first, second = rows(CSV.replace("\n", ";street\n") + 'A;B;C;Anna;"E;""k""";nej;"Up\nDown"\nD;E;F;G;H;ja;\n')
+        assert (first.line, first.values["given_name"], first.values["surname"]) == (2, "Anna", 'E;"k"')
+        assert (second.line, second.values["protected"]) == (4, "ja")
+
+    def test_of_rows_that_a_stray_quotation_mark_joins_nothing_is_believed(self) -> None:
+        joined, whole = rows(CSV + 'A;B;C;Anna;"Ek;nej\nD;E;F;Eva;Alm";ja\nG;H;I;J;K;nej\n')
+        assert (joined.line, joined.values, joined.fault, joined.field) == (2, {}, "line-break", "surname")
+        assert (whole.line, whole.fault) == (4, "")
 
     def test_a_row_of_another_length_is_refused_alone_and_so_is_one_that_does_not_tell_of_protection(self) -> None:
         short, untold, whole = rows(CSV + "A;B;C\nA;B;C;D;E;\nA;B;C;D;E;ja\n")

@@ -334,6 +334,16 @@ class TestWhoHasLeft:
         importing.command("--full", "--accept-losses")
         assert not Post.objects.filter(pk=secret.pk, ended_at=None).exists()
 
+    def test_nor_by_rows_that_a_stray_quotation_mark_joins(self, importing: Importing) -> None:
+        first, second = importing.world.post(), importing.world.post()
+        importing.row(first, title='"Läkare')
+        importing.row(second, title='Kurator"', mail="second@example.org")
+        report, line = importing.refused("--full")
+        assert "rad 2: title innehåller en radbrytning; ett citattecken kan ha slagit ihop flera rader" in report
+        assert "2 av 2 uppdrag skulle avslutas eller flyttas, och 1 rader går inte att läsa; inget avslutades" in line
+        assert not Post.objects.filter(mail="second@example.org").exists()
+        assert Post.objects.filter(pk__in=[first.pk, second.pk], ended_at=None).count() == 2
+
     def test_who_stands_in_the_file_in_a_row_that_is_refused_has_not_left(self, importing: Importing) -> None:
         post = importing.world.post()
         importing.row(post, mail="x" * 300)
