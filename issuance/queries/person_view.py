@@ -247,7 +247,7 @@ def _carrier(
         expires_in=_expires_in(row.valid_to) if row.state == CarrierState.ACTIVE else None,
         assurance_level=row.assurance_level,
         serial=words.card_serial(row.card_serial),
-        article=f"{row.article.number} {row.article.title}",
+        article=words.article(row.article.number, row.article.title),
         mifare_id=row.mifare_id,
         activate_by=activate_by,
         activation_days=_days_to(activate_by),
@@ -311,7 +311,7 @@ def _drafts(actor: Actor, person: Person) -> tuple[DraftView, ...]:
         DraftView(
             id=row.id,
             organisation=row.post.organisation.name if row.post else "",
-            article=f"{row.article.number} {row.article.title}" if row.article else "",
+            article=words.article(row.article.number, row.article.title) if row.article else "",
             updated_at=row.updated_at,
         )
         for row in rows.select_related("post__organisation", "article").order_by("-updated_at", "-id")

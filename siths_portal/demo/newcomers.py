@@ -47,7 +47,7 @@ OFFICES = (
     NewOffice("Ekköping (71)", "Ekköping", ("Ekköpings kommun",)),
     NewOffice("Lindby (72)", "Lindby", ("Lindby kommun",)),
 )
-ARTICLES = ("631 - Liggande kort utan foto", "677 - Liggande kort med foto")
+ARTICLES = ("631 Liggande kort utan foto", "677 Liggande kort med foto")
 _ORDER = (
     "Förvaltningsadministratören utser också den ansvariga utgivaren och registrerar utbildning och personkontroll.",
     "Den ansvariga utgivaren loggar sedan in, låter den generella kortanpassningen gälla så länge, ger de andra sina roller",

@@ -49,7 +49,7 @@ class ArticleLine:
     @property
     def title(self) -> str:
         """Number and name."""
-        return f"{self.number} - {self.name}"
+        return words.article(self.number, self.name)
 
     @property
     def state_text(self) -> str:

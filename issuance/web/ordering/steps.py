@@ -135,7 +135,12 @@ def _articles(page: Open, form: StepForm | None) -> dict[str, Any]:
     offered = order_checks.orderable_articles(post.organisation_id) if post else []
     codes: list[object] = [one.code for one in offered]
     articles = [
-        {"code": one.code, "name": words.article(one.number, one.name), "registered_mail": one.registered_mail, "shape": _shape(one)}
+        {
+            "code": one.code,
+            "name": words.article(one.number, one.name),
+            "registered_mail": one.registered_mail,
+            "shape": _shape(one),
+        }
         for one in offered
     ]
     return {"articles": articles, "picked": _picked(form, "article", page.draft.article_id, codes)}
