@@ -10,7 +10,6 @@ from issuance.domain.drafts import Step
 from issuance.models import Article, OrderDraft, Post
 from issuance.ports import RegisteredAddress
 from issuance.queries import words
-from issuance.queries import words
 from issuance.queries.order_draft import Answers
 from issuance.services.draft_reading import Outside
 
