@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from issuance import tasks
 from issuance.authz import Role
-from issuance.domain.qualifications import SWEDISH, QualificationKind
+from issuance.domain.qualifications import QualificationKind
 from issuance.models import Event, Person, PersonScope, Post, Qualification, RoleGrant
 from issuance.queries.administration import holders_to_train, paging, role_holders
 from issuance.queries.administration.role_holders import Choice, RoleTold, Shown
@@ -33,10 +33,11 @@ class TestQualifications:
         assert "förnyas" not in before
         assert before.count("Saknas") == 2
         passed = clock.today() - 2 * DAY
-        for kind in QualificationKind:
-            sent = {"kind": kind.value, "passed_on": f"{passed}"}
+        said = {"person_check": "Personkontrollen är registrerad.", "training": "Utbildningen är registrerad."}
+        for kind, words in said.items():
+            sent = {"kind": kind, "passed_on": f"{passed}"}
             told = client.post(reverse("qualification_add", args=[person.id]), sent, follow=True)
-            assert f"{SWEDISH[kind]} är registrerad." in text_of(told)
+            assert words in text_of(told)
         after = text_of(client.get(address))
         assert "Gäller" in after
         assert f"{passed}, gäller till {passed + 365 * DAY}" in after
@@ -48,6 +49,14 @@ class TestQualifications:
         assert {event.action for event in Event.objects.filter(action__startswith="qualification.")} == {
             "qualification.recorded", "qualification.withdrawn",
         }  # fmt: skip
+
+    def test_both_at_once(self, world: Any) -> None:
+        person = world.post().person
+        assign(world, person)
+        sent = {"kind": "both", "passed_on": f"{clock.today()}"}
+        told = client_of(issuer_of(world)).post(reverse("qualification_add", args=[person.id]), sent, follow=True)
+        assert "Personkontrollen och utbildningen är registrerade." in text_of(told)
+        assert set(Qualification.objects.values_list("kind", flat=True)) == {kind.value for kind in QualificationKind}
 
     def test_a_role_that_begins_later_needs_them_too(self, world: Any) -> None:
         person, begins = world.post(surname="Framtid").person, clock.today() + 5 * DAY
@@ -85,7 +94,7 @@ class TestQualifications:
         person = world.post().person
         client, address = client_of(issuer_of(world)), reverse("qualification_add", args=[person.id])
         for sent, told in (
-            ({}, "Välj personkontroll eller utbildning"),
+            ({}, "Välj personkontroll, utbildning eller båda"),
             ({"kind": "training", "passed_on": f"{clock.today() + DAY}"}, "Ange en dag som har varit"),
             ({"kind": "training", "passed_on": "x"}, "Ange ett datum"),
         ):

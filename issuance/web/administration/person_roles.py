@@ -10,12 +10,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from authn.web import kept_form
 from issuance.authz import Actor, Role, policy
 from issuance.authz.roles import GLOBAL_ROLES
-from issuance.domain.qualifications import SWEDISH, QualificationKind
+from issuance.domain.qualifications import QualificationKind
 from issuance.queries.administration import ended_roles, role_tree, role_words, roles
 from issuance.queries.person_view import PersonHead
 from issuance.services import qualifications, role_assignment
@@ -160,13 +161,13 @@ def qualification_add(request: HttpRequest, person_id: UUID) -> HttpResponse:
     if request.method == "POST":
         status = Invalid.http_status
         if form.is_valid():
-            kind, passed_on = QualificationKind(form.cleaned_data["kind"]), form.cleaned_data["passed_on"]
+            kinds, passed_on = form.kinds, form.cleaned_data["passed_on"]
             try:
-                qualifications.record(actor=actor, person_id=person_id, kind=kind, passed_on=passed_on)
+                qualifications.record_of_several(actor=actor, person_ids=[person_id], kinds=kinds, passed_on=passed_on)
             except Invalid as error:
                 form.take(error)
             else:
-                messages.success(request, _("{what} är registrerad.").format(what=SWEDISH[kind]))
+                messages.success(request, _RECORDED[frozenset(kinds)])
                 return redirect("person_roles", person_id)
     context = {"form": form, "found": found}
     return person_page(request, "administration/roles/qualification.html", found.head, context, status=status)
@@ -184,6 +185,13 @@ def qualification_withdraw(request: HttpRequest, qualification_id: UUID) -> Http
     qualifications.withdraw(actor=actor, qualification_id=qualification_id)
     messages.success(request, _("Uppgiften är återtagen."))
     return redirect("person_roles", person_id)
+
+
+_RECORDED = {
+    frozenset({QualificationKind.PERSON_CHECK}): gettext_lazy("Personkontrollen är registrerad."),
+    frozenset({QualificationKind.TRAINING}): gettext_lazy("Utbildningen är registrerad."),
+    frozenset(QualificationKind): gettext_lazy("Personkontrollen och utbildningen är registrerade."),
+}
 
 
 def _assignable(actor: Actor) -> list[Role]:

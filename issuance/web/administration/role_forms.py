@@ -10,7 +10,7 @@ from issuance.authz import Role
 from issuance.domain.qualifications import SWEDISH, QualificationKind
 from issuance.queries.administration import role_words
 from issuance.web.administration.editing import EditForm
-from siths_portal.lib.forms import Form
+from siths_portal.lib.forms import DayInput, Form
 
 _DAY = "%Y-%m-%d"
 
@@ -22,7 +22,7 @@ def day_field(label: Any, *, help_text: Any = "", required: bool = False) -> for
         label=label,
         help_text=help_text,
         required=required,
-        widget=forms.DateInput(format=_DAY, attrs={"type": "date"}),
+        widget=DayInput(),
         input_formats=[_DAY],
         error_messages={"required": wrong, "invalid": wrong},
     )
@@ -123,27 +123,10 @@ class ChangeRoleForm(EditForm):
 
 
 class QualificationForm(Form):
-    """A training or person check that was passed."""
-
-    kind = forms.ChoiceField(
-        label=_("Vad ska registreras?"),
-        widget=forms.RadioSelect,
-        choices=[(kind.value, SWEDISH[kind]) for kind in QualificationKind],
-        error_messages={
-            "required": _("Välj personkontroll eller utbildning."),
-            "invalid_choice": _("Välj personkontroll eller utbildning."),
-        },
-    )
-    passed_on = day_field(_("Genomförd och godkänd den"), required=True)
-
-
-class SeveralForm(Form):
-    """What several role holders passed on one day."""
+    """A training, a person check, or both, passed on one day."""
 
     BOTH = "both"
 
-    person = forms.CharField(required=False, widget=forms.HiddenInput(attrs={"id": "person_1"}))
-    """Whom is picked stands in the page's table; the field carries what is wrong with it, and leads to the first box there."""
     kind = forms.ChoiceField(
         label=_("Vad ska registreras?"),
         widget=forms.RadioSelect,
@@ -160,3 +143,12 @@ class SeveralForm(Form):
         """What was chosen."""
         chosen = self.cleaned_data["kind"]
         return tuple(QualificationKind) if chosen == self.BOTH else (QualificationKind(chosen),)
+
+
+class SeveralForm(QualificationForm):
+    """The same of several role holders."""
+
+    field_order = ("person",)
+
+    person = forms.CharField(required=False, widget=forms.HiddenInput(attrs={"id": "person_1"}))
+    """Whom is picked stands in the page's table; the field carries what is wrong with it, and leads to the first box there."""
