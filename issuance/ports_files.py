@@ -16,8 +16,8 @@ FIELDS = (
 class FileRow:
     """A post as the file has it, unchecked: the line where it begins, and its values by FIELDS; what is not there is not said.
 
-    `organisations` are the HSA-ids of where the post lies, the nearest first. `fault` is the code of what could not be read at
-    `field`; the values may then lack.
+    `organisations` are the HSA-ids of where the post lies, the nearest first; empty for one that cannot be read. `fault` is the
+    code of what could not be read at `field`; the values may then lack.
     """
 
     line: int

@@ -117,18 +117,30 @@ def _keep(entry: _Entry, name: str, parts: list[bytes], size: int) -> None:
 
 
 class _Units:
-    """Which HSA-ids lie above an entry, by the names of the units that were read."""
+    """Which HSA-ids lie above an entry, by the names of the units that were read; empty where one cannot be read.
+
+    `_missed` are the names above some entry that no unit had until then.
+    """
 
     def __init__(self) -> None:
         self._chains: dict[str, tuple[str, ...]] = {}
+        self._missed: set[str] = set()
         self._last: tuple[str, tuple[str, ...]] = ("", ())
 
-    def add(self, dn: str, hsa_id: str) -> None:
-        """Notes a unit. Raises Invalid if there are too many."""
-        if len(self._chains) >= MAX_UNITS:
-            refuse("too-many-units", f"Filen har fler än {MAX_UNITS} enheter. Exportera en del av katalogen i taget.")
-        self._chains[_normal(dn)] = (hsa_id, *self.above(dn))
+    def add(self, entry: _Entry, dn: str) -> None:
+        """Notes a unit. Raises Invalid if there are too many, or if it stands after what lies below it."""
+        self._require_room()
+        name = _normal(dn)
+        if name in self._missed:
+            # What stood before it has been told to lie in the unit above.
+            message = "står efter något som ligger under den. Exportera enheterna före personerna."
+            refuse("unit-after-people", f"Enheten på rad {entry.line} {message}")
+        self._chains[name] = (entry.values.get("hsa_id", ""), *self.above(dn))
         self._last = ("", ())
+
+    def _require_room(self) -> None:
+        if len(self._chains) + len(self._missed) >= MAX_UNITS:
+            refuse("too-many-units", f"Filen har fler än {MAX_UNITS} enheter. Exportera en del av katalogen i taget.")
 
     def above(self, dn: str) -> tuple[str, ...]:
         """The HSA-ids of the units above, the nearest first. Those of one unit mostly stand together."""
@@ -142,6 +154,9 @@ class _Units:
         while dn:
             if dn in self._chains:
                 return self._chains[dn]
+            if dn not in self._missed:
+                self._require_room()
+                self._missed.add(dn)
             match = _COMMA.search(dn)
             dn = dn[match.end() :] if match else ""
         return ()
@@ -161,10 +176,7 @@ def _row(entry: _Entry, units: _Units) -> FileRow | None:
         entry.wrong("no-dn")
     if change != "add":
         entry.wrong("change-record")
-    if entry.fault:
-        return FileRow(entry.line, values, units.above(dn), entry.fault, entry.field)
-    if "person_id" in values or entry.is_person:
-        return FileRow(entry.line, values, units.above(dn))
-    if "hsa_id" in values:
-        units.add(dn, values["hsa_id"])
-    return None
+    is_person = "person_id" in values or entry.is_person
+    if not is_person and ("hsa_id" in values or entry.fault) and dn and change == "add":
+        units.add(entry, dn)
+    return FileRow(entry.line, values, units.above(dn), entry.fault, entry.field) if is_person or entry.fault else None

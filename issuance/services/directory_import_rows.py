@@ -30,6 +30,7 @@ PROBLEMS: Mapping[str, str] = {
     "no-dn": "posten saknar dn",
     "change-record": "är en ändringspost; bara katalogens innehåll läses",
     "missing": "saknas",
+    "unit-unreadable": "går inte att avgöra, eftersom enheten ovanför inte går att läsa",
     "not-hsa-id": "är inget HSA-id för den här miljön",
     "not-person-id": "är inget giltigt person-id; kontrollera siffrorna och kontrollsiffran",
     "not-kind": "ska vara personnummer, samordningsnummer, passport eller reserve",
@@ -123,6 +124,8 @@ class Stager:
         if not above:
             raise _Wrong("missing", "organisation_hsa_id")
         for hsa_id in above:
+            if not hsa_id:
+                raise _Wrong("unit-unreadable", "organisation_hsa_id")
             found = self._organisations.get(hsa_id.upper())
             if found is not None:
                 return hsa_id.upper(), found

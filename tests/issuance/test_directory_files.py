@@ -104,6 +104,25 @@ class TestLdif:
         )
         assert (row.fault, row.values) == ("", {"surname": "Ek"})
 
+    def test_a_unit_of_which_something_else_cannot_be_read_keeps_its_people(self) -> None:
+        person = "dn: cn=1,ou=Kliniken\\, norra,o=Regionen,c=SE\nhsaPersonIdentityNumber: 1\n"
+        unit, row = rows(UNITS.rstrip() + "\nmail:< file:///etc/passwd\n\n" + person)
+        assert (unit.fault, unit.field) == ("url", "mail")
+        assert row.organisations == ("TST2321000131-1004", "TST2321000131-1000")
+
+    def test_below_a_unit_whose_hsa_id_cannot_be_read_nobody_comes_to_the_one_above(self) -> None:
+        person = "dn: cn=1,ou=Kliniken\\, norra,o=Regionen,c=SE\nhsaPersonIdentityNumber: 1\n"
+        unit, row = rows(UNITS.replace("hsaIdentity: TST2321000131-1004", "hsaIdentity:: /w==") + person)
+        assert (unit.fault, unit.field) == ("not-utf-8", "hsa_id")
+        assert row.organisations == ("", "TST2321000131-1000")
+
+    def test_a_unit_that_stands_after_its_people_makes_the_file_unreadable(self) -> None:
+        """They would have come to the one above."""
+        region, clinic = UNITS.rstrip().split("\n\n")[-2:]
+        person = "dn: cn=1,ou=Kliniken\\, norra,o=Regionen,c=SE\nhsaPersonIdentityNumber: 1\n"
+        told = refusal("\n\n".join((region, person.rstrip(), clinic)))
+        assert (told.code, "Enheten på rad 8 " in told.message) == ("unit-after-people", True)
+
     def test_units_are_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(directory_file_ldif, "MAX_UNITS", 1)
         assert refusal(UNITS).code == "too-many-units"

@@ -471,6 +471,18 @@ class TestRefusals:
         outcome = directory_import.run(importing.write(), Options(), shown=2)
         assert ([each.line for each in outcome.problems], outcome.counts.refused) == ([2, 3], 4)
 
+    def test_nobody_moves_up_where_his_unit_cannot_be_read(self, importing: Importing, tmp_path: Path) -> None:
+        post, path = importing.world.post(importing.world.clinic), tmp_path / "katalogen.ldif"
+        path.write_text(
+            f"dn: o=Regionen\nobjectClass: organization\nhsaIdentity: {importing.world.region.hsa_id}\n\n"
+            f"dn: ou=Kliniken,o=Regionen\nobjectClass: organizationalUnit\nhsaIdentity:: /w==\n\n"
+            f"dn: cn=Prov,ou=Kliniken,o=Regionen\nobjectClass: inetOrgPerson\nhsaIdentity: {post.hsa_id}\ngivenName: Prov\n"
+            f"sn: Provsson\nhsaPersonIdentityNumber: {people.person_id_of(post.person_id).value}\nhsaProtectedPerson: FALSE\n"
+        )
+        outcome = directory_import.run(path, Options(full=True))
+        assert codes(outcome) == [(5, "hsa_id", "not-utf-8"), (9, "organisation_hsa_id", "unit-unreadable")]
+        assert Post.objects.get(hsa_id=post.hsa_id, ended_at=None).organisation == importing.world.clinic
+
     def test_a_file_that_tells_of_no_protection_at_all_is_refused_unless_nobody_has_any(
         self, importing: Importing, tmp_path: Path
     ) -> None:
