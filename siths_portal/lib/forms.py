@@ -6,7 +6,18 @@ from django import forms
 
 from siths_portal.lib.errors import DomainError
 
+LAST_DAY = "9999-12-31"
+"""The last day of a calendar with years of four figures: without one a browser takes six figures for a year."""
 _OTHER_CLASS = (forms.HiddenInput, forms.RadioSelect)
+
+
+class DayInput(forms.DateInput):
+    """A day, as the browser's own calendar gives it."""
+
+    input_type = "date"
+
+    def __init__(self) -> None:
+        super().__init__(format="%Y-%m-%d", attrs={"max": LAST_DAY})
 
 
 class Form(forms.Form):

@@ -12,7 +12,7 @@ from issuance.services.configuration import ArticleData
 from issuance.web.administration.editing import EditForm
 from issuance.web.administration.forms import text_line
 from siths_portal.lib.errors import Invalid
-from siths_portal.lib.forms import Form
+from siths_portal.lib.forms import DayInput, Form
 
 _PICK = {"invalid_choice": _("Välj ett alternativ i listan.")}
 _YES_NO: list[tuple[str, Any]] = [("yes", _("Ja")), ("no", _("Nej"))]
@@ -32,7 +32,7 @@ def _day(label: Any, *, required: Any = None, help_text: Any = "") -> forms.Date
         label=label,
         help_text=help_text,
         required=required is not None,
-        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
+        widget=DayInput(),
         error_messages={"invalid": _("Skriv dagen som ÅÅÅÅ-MM-DD.")} | ({"required": required} if required else {}),
     )
 

@@ -12,7 +12,7 @@ from issuance.services.configuration import OrganisationData, hsa_id_taken
 from issuance.services.organisation_catalogue import Differs
 from issuance.web.administration.editing import EditForm
 from siths_portal.lib.errors import DomainError, Invalid
-from siths_portal.lib.forms import Form
+from siths_portal.lib.forms import DayInput, Form
 
 _LONG = {"max_length": _("Skriv högst %(limit_value)d tecken.")}
 
@@ -182,7 +182,7 @@ class FeeForm(EditForm):
         help_text=_(
             "Tidigast den första i innevarande månad. Avgiften räknas vid månadens slut. En dag i listan får det nya värdet."
         ),
-        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
+        widget=DayInput(),
         error_messages={"required": _("Ange en dag."), "invalid": _("Skriv dagen som ÅÅÅÅ-MM-DD.")},
     )
 

@@ -10,18 +10,9 @@ from issuance.queries import pki_words, words
 from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.errors import DomainError
-from siths_portal.lib.forms import Form
+from siths_portal.lib.forms import DayInput, Form
 
 _DAY = {"required": _("Ange en dag."), "invalid": _("Skriv dagen som ÅÅÅÅ-MM-DD.")}
-
-
-class DayInput(forms.DateInput):
-    """The browser's own calendar."""
-
-    input_type = "date"
-
-    def __init__(self) -> None:
-        super().__init__(format="%Y-%m-%d")
 
 
 def ca_choices() -> list[tuple[str, str]]:
