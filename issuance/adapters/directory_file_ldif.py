@@ -23,6 +23,8 @@ _WANTED: Mapping[bytes, str] = {
 }  # fmt: skip
 _PERSONS = frozenset({"person", "organizationalperson", "inetorgperson", "hsaperson"})
 _COMMA = re.compile(r"(?<!\\)(?:\\\\)*,")
+_ESCAPED = re.compile(r"\\\\|(?:\\[0-9a-fA-F]{2})+")
+_SPECIAL = frozenset('\\,+"<>;=#')
 
 
 @dataclass
@@ -163,8 +165,17 @@ class _Units:
 
 
 def _normal(dn: str) -> str:
-    """A name so that two ways of writing it are one: case and blanks around commas and equal signs do not count."""
-    return re.sub(r"\s*(?<!\\)([,=])\s*", r"\1", dn.strip().lower())
+    """A name so that two ways of writing it are one: case, blanks around commas and equal signs, and how characters are escaped
+    do not count (RFC 4514)."""
+    return re.sub(r"\s*(?<!\\)([,=])\s*", r"\1", _ESCAPED.sub(_unescaped, dn.strip()).lower())
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    """Octets as the characters that they are, with a backslash before those that would not stand alone."""
+    if match[0] == "\\\\":
+        return match[0]
+    text = bytes.fromhex(match[0].replace("\\", "")).decode(errors="replace")
+    return "".join(f"\\{each}" if each in _SPECIAL else each for each in text)
 
 
 def _row(entry: _Entry, units: _Units) -> FileRow | None:

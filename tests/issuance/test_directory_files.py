@@ -104,6 +104,21 @@ class TestLdif:
         )
         assert (row.fault, row.values) == ("", {"surname": "Ek"})
 
+    @pytest.mark.parametrize(
+        ("unit", "there"),
+        [("A\\, b", "A\\2C b"), ("Å", "\\C3\\85"), ("A\\\\2C", "A\\5c2C"), ("A\\+b", "a\\2Bb"), ("A\\\\, b", "A\\5C, b")],
+    )
+    def test_a_name_is_the_same_however_it_is_escaped(self, unit: str, there: str) -> None:
+        (row,) = rows(
+            f"dn: o=R\nhsaIdentity: TST-1\n\ndn: ou={unit},o=R\nhsaIdentity: TST-2\n\n"
+            f"dn: cn=1,ou={there},o=R\nobjectClass: person\n"
+        )
+        assert row.organisations == ("TST-2", "TST-1")
+
+    def test_names_that_only_look_alike_are_two(self) -> None:
+        (row,) = rows("dn: ou=A\\, b\nhsaIdentity: TST-2\n\ndn: cn=1,ou=A\\\\2C b\nobjectClass: person\n")
+        assert row.organisations == ()
+
     def test_a_unit_of_which_something_else_cannot_be_read_keeps_its_people(self) -> None:
         person = "dn: cn=1,ou=Kliniken\\, norra,o=Regionen,c=SE\nhsaPersonIdentityNumber: 1\n"
         unit, row = rows(UNITS.rstrip() + "\nmail:< file:///etc/passwd\n\n" + person)
