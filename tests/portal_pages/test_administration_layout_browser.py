@@ -1,20 +1,26 @@
-"""How Administrera's pages lie in Chromium: long names, and what a phone shows."""
+"""How Administrera's pages lie in Chromium: long names, lists on a phone, lists beside the functions, and lists on paper."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from issuance.authz import Role
 from issuance.models import IssuingArea
 from tests.browser import look
 from tests.lib.faces import serving
+from tests.portal_pages.test_holders import holder
 from tests.portal_pages.test_person_browser import logged_in
+from tests.portal_pages.test_roles import assign
 
 PHONE = {"width": 390, "height": 900}
 ONE_LONG_WORD = "Specialistläkarmottagningsverksamhetsutvecklingssamordningsenhet"
+OF_THE_AREA = ("area", "area_history", "area_articles")
+OF_THE_ORGANISATION = tuple(f"organisation{page}" for page in ("", "_holders", "_roles", "_history", "_articles"))
+_OVERFLOWS = """() => [...document.querySelectorAll(".table-frame")].filter(each => each.scrollWidth > each.clientWidth)
+  .map(each => each.getAttribute("aria-labelledby"))"""
 _LINES = """each => {
   const words = document.createRange();
   words.selectNodeContents(each);
@@ -26,6 +32,25 @@ _LINES = """each => {
 def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with serving("portal", tmp_path_factory.mktemp("portal") / "log") as url:
         yield url
+
+
+def lists(world: Any) -> list[str]:
+    """Addresses of pages with lists."""
+    return [
+        *(reverse(name) for name in ("administration", "role_holders", "articles", "customisations")),
+        *(reverse(name, args=[world.area.id]) for name in OF_THE_AREA),
+        *(reverse(name, args=[world.region.id]) for name in OF_THE_ORGANISATION),
+    ]
+
+
+def with_content(world: Any) -> Any:
+    """A responsible issuer of an area where somebody has a role and somebody a card."""
+    person = world.post(given_name="Bengt", surname="Almén").person
+    assign(world, person, Role.ID_ADMINISTRATOR, organisation_id=world.region.id)
+    world.region.name = "Västra Götalandsregionen"
+    world.region.save()
+    holder(world, "Götalandsson")
+    return world.officer(role=Role.RESPONSIBLE_ISSUER)
 
 
 def test_long_names_stay_on_the_page(world: Any, browser: Browser, portal: str) -> None:
@@ -46,6 +71,49 @@ def test_long_names_stay_on_the_page(world: Any, browser: Browser, portal: str) 
         name = page.get_by_role("navigation", name="Du är här").locator(f"a[href='{pages[0]}']")
         below = name.evaluate("each => each.getBoundingClientRect().y - each.parentElement.getBoundingClientRect().y")
         assert below < 8, "a name stands beside its slash"
+
+
+@pytest.mark.usefixtures("authorities")
+def test_on_a_phone_no_list_is_scrolled_sideways_and_all_can_be_sorted(world: Any, browser: Browser, portal: str) -> None:
+    with logged_in(browser, portal, with_content(world)) as page:
+        for width in (390, 320):
+            page.set_viewport_size({**PHONE, "width": width})
+            for address in lists(world):
+                page.goto(portal + address)
+                assert page.evaluate(_OVERFLOWS) == [], (width, address)
+        page.goto(portal + reverse("role_holders"))
+        page.get_by_role("link", name="Namn", exact=True).click()
+        page.wait_for_url("**ordning=-namn")
+        expect(page.get_by_role("columnheader", name="Namn")).to_have_attribute("aria-sort", "descending")
+        expect(page.get_by_role("row", name="Almén, Bengt")).to_contain_text("ID-administratör")
+
+
+@pytest.mark.usefixtures("authorities")
+def test_beside_the_functions_each_list_is_whole(world: Any, browser: Browser, portal: str) -> None:
+    with logged_in(browser, portal, with_content(world)) as page:
+        for address in lists(world):
+            page.goto(portal + address)
+            assert page.evaluate(_OVERFLOWS) == [], address
+        page.goto(portal + reverse("organisation_holders", args=[world.region.id]))
+        assert page.get_by_role("cell", name="TST2321000131-").first.evaluate(_LINES) == 1
+    with logged_in(browser, portal, world.officer(role=Role.SYSTEM_ADMIN)) as page:
+        page.goto(portal + reverse("articles"))
+        expect(page.get_by_role("link", name="Lägg upp artikel")).to_be_visible()
+        assert page.evaluate(_OVERFLOWS) == []
+
+
+@pytest.mark.usefixtures("authorities")
+def test_on_paper_a_list_goes_on_and_nothing_is_beyond_the_edge(world: Any, browser: Browser, portal: str) -> None:
+    with logged_in(browser, portal, with_content(world)) as page:
+        page.set_viewport_size({"width": 720, "height": 1000})
+        page.emulate_media(media="print")
+        for address in lists(world):
+            page.goto(portal + address)
+            frames = page.locator(".table-frame")
+            for frame in frames.all():
+                expect(frame).to_have_css("overflow-x", "visible")
+                expect(frame.locator("table").first).to_have_css("break-inside", "auto")
+            assert page.locator(".holder-filters").filter(visible=True).count() == 0
 
 
 def test_who_the_page_is_about_is_told_in_whole_words_on_a_phone(world: Any, browser: Browser, portal: str) -> None:
