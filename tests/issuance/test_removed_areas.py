@@ -49,6 +49,12 @@ def ended(area: IssuingArea) -> None:
     configuration.end_organisation(actor=SETUP, organisation_id=row.pk, reason="Fel")
 
 
+def left(area: IssuingArea) -> None:
+    """An organisation whose cards were paid for there, and which lies in another area now."""
+    row, elsewhere = organisation(area), IssuingArea.objects.get(name="Regionen")
+    configuration.move_organisation(actor=SETUP, organisation_id=row.pk, parent_id=None, area_id=elsewhere.pk)
+
+
 def office(area: IssuingArea) -> Office:
     return configuration.create_office(actor=SETUP, area_id=area.pk, name="Kontor", invoice_comment="Kontor")
 
@@ -57,7 +63,7 @@ def closed(area: IssuingArea) -> None:
     configuration.close_office(actor=SETUP, office_id=office(area).pk)
 
 
-@pytest.mark.parametrize("fill", [organisation, ended, office, closed])
+@pytest.mark.parametrize("fill", [organisation, ended, left, office, closed])
 def test_what_was_ever_set_up_in_it_keeps_it(world: Any, fill: Callable[[IssuingArea], Any]) -> None:
     area = new_area()
     fill(area)

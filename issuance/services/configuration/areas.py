@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import ProtectedError, Q
 
 from issuance.authz import Action, Actor, policy
-from issuance.models import FormerIssuer, IssuingArea, Office, Organisation
+from issuance.models import FormerIssuer, FormerPlace, IssuingArea, Office, Organisation, RoleGrant
 from issuance.services.configuration._editing import edit, insert, line, record, refused_as
 from issuance.services.configuration._tree import lock_tree, segment
 from siths_portal.lib import clock
@@ -65,7 +65,7 @@ def edit_area(
 def remove_area(*, actor: Actor, area_id: UUID) -> None:
     """Takes an area away in which nothing was ever set up, as one made by mistake; the event keeps what it was called.
 
-    Raises NotFound, Forbidden, Conflict where it has organisations or offices, ended and closed ones too.
+    Raises NotFound, Forbidden, Conflict where it has or had organisations or offices, ended and closed ones too.
     """
     lock_tree()  # so that no organisation and no office comes into it meanwhile
     area = policy.get(actor, Action.CREATE_ORGANISATION, IssuingArea.objects.select_for_update(of=("self",)), area_id)
@@ -73,13 +73,13 @@ def remove_area(*, actor: Actor, area_id: UUID) -> None:
     try:
         area.delete()
     except ProtectedError:
-        raise Conflict("area-in-use", "Utgivningsområdet har organisationer eller kontor och kan inte tas bort.") from None
+        raise Conflict("area-in-use", "Utgivningsområdet har eller har haft organisationer eller kontor och kan inte tas bort.") from None
 
 
 def is_empty_area(area_id: UUID) -> bool:
-    """Whether `remove_area` would find nothing in the area."""
-    there = (rows.filter(area=area_id) for rows in (Organisation.objects.all(), Office.objects.all()))
-    return not any(rows.exists() for rows in there)
+    """Whether `remove_area` would find nothing in the area, nor anything that was there once."""
+    all_of = (Organisation.objects, Office.objects, RoleGrant.objects, FormerPlace.objects, FormerIssuer.objects)
+    return not any(rows.filter(area=area_id).exists() for rows in all_of)
 
 
 def _require_free_name(name: str, *, but: UUID | None = None) -> None:
