@@ -163,7 +163,7 @@ def train(made: Desk, count: int) -> None:
 
 
 def give_roles(made: Desk, others: Sequence[Newcomer]) -> None:
-    made.reads(f"Utgivningsområdet {AREA} har steg kvar")
+    made.reads(f"Det finns steg kvar att göra i utgivningsområdet {AREA}")
     made.press("Visa nästa steg")
     made.see(re.compile(AREA))
     made.look("Utgivarens område")

@@ -146,7 +146,7 @@ def test_the_identity_provider_lists_everyone_with_a_role_one_without_and_those_
     call_command("demo_load", persons=100, stdout=None)
     everyone, new = json.loads(idp_people.file().read_text()), len(newcomers())
     listed, unknown = everyone[:-new], everyone[-new:]
-    assert [one["role"] for one in unknown] == [f"i guiden {one.role}, loggar in när rollen är utdelad" for one in newcomers()]
+    assert [one["role"] for one in unknown] == [f"i guiden {one.role}, kan logga in när rollen är utdelad" for one in newcomers()]
     assert [one["personnummer"] for one in unknown] == [one.person.person_id.value for one in newcomers()]
     assert all(one["personnummer"] in loading.directory_file().read_text() for one in unknown)
     assert not PersonIdentifier.objects.filter(value__in=[one["personnummer"] for one in unknown]).exists()

@@ -90,7 +90,8 @@ def test_the_three_steps(world: Any, clerk: Client) -> None:
     written = f"{serial[:4]} {serial[4:8]} {serial[8:11]} {serial[11:15]} {serial[15:]}"
     for expected in (
         written, "631 Kort", "Kontor A", str(made.order.pk), "SITHS eID", "Skickat", "Ny", "Körkort", "Pass (vinröd bok)",
-        "Skatteverkets id-kort", "SIS-godkänt id-kort", "Nationellt id-kort", "Steg 1 av 3", "dagar kvar",
+        "Skatteverkets id-kort", "SIS-godkänt id-kort", "Nationellt id-kort", "Steg 1 av 3",
+        "dagar kvar. Därefter spärras kortet automatiskt.",
     ):  # fmt: skip
         assert expected in said, expected
     assert re.findall(r'data-key="(\d)"', page.content.decode()) == ["1", "2", "3", "4", "5"]

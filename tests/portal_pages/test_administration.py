@@ -109,7 +109,7 @@ class TestOverview:
         self, world: Any, django_assert_max_num_queries: Any
     ) -> None:
         """As its own page does, to who sets it up; who sees several areas is told on their pages alone, and nothing is asked."""
-        address, told = reverse("administration"), "Utgivningsområdet Regionen har steg kvar. Visa nästa steg"
+        address, told = reverse("administration"), "Det finns steg kvar att göra i utgivningsområdet Regionen. Visa nästa steg"
         issues = issuer(world)
         with django_assert_max_num_queries(MOST_QUERIES):
             page = issues.get(address)
@@ -209,7 +209,7 @@ class TestNextSteps:
         assert {text: step.url for text, step in administers.items()} == {
             text: url for text, url in found.items() if text != gives_none.text
         }
-        assert (gives_none.url, "Görs av områdets ansvariga utgivare." in gives_none.why) == ("", True)
+        assert (gives_none.url, "Områdets ansvariga utgivare delar ut rollerna." in gives_none.why) == ("", True)
 
     def test_who_sets_it_up_is_told_the_same_and_nothing_when_nothing_is_missing(self, world: Any) -> None:
         issues, administers, page = issuer(world), admin(world), at("area", world.area)
@@ -220,7 +220,7 @@ class TestNextSteps:
         assert texts[0] == texts[1]
         choice = self.steps(issues, world.area)[0]
         assert (choice.text, choice.url, choice.now) == ("Välj utgivande organisation", "", False)
-        assert "kort kan inte beställas. Görs av förvaltningen." in text_of(issues.get(page))
+        assert "kort kan inte beställas. Steget görs av förvaltningen." in text_of(issues.get(page))
         reader = client_of(world.officer(role=Role.GLOBAL_READER))
         assert "kort kan inte beställas. Förvaltningen väljer den." in text_of(reader.get(page))
         IssuingArea.objects.filter(pk=world.area.pk).update(issuing_organisation=world.region)
@@ -289,7 +289,8 @@ class TestNextSteps:
         deputy = client_of(world.officer(world.clinic, Role.DEPUTY_ISSUER))
         card = CardCustomisation.objects.get(customisation_id="7837803902")  # the region's
         whole = {"verified_at": None, "issuer_number": card.issuer_number, "back_text": card.back_text, "logotype": card.logotype}
-        waits, done = "Görs av ansvarig eller biträdande utgivare.", "Förvaltningen för in utfärdarnummer och baksidestext."
+        waits = "Steget görs av ansvarig eller biträdande utgivare."
+        done = "Förvaltningen för in utfärdarnummer och baksidestext."
         own = at("customisation", card)
         for changes, text, urls, said in (
             ({}, "Verifiera kortanpassningen", (own, "", ""), {administers: waits, deputy: waits}),
@@ -329,7 +330,7 @@ class TestNextSteps:
         for place in (world.area, world.clinic):
             steps = [{step.text: step for step in self.steps(client, place)}[text] for client in (admin(world), issuer(world))]
             assert [step.url for step in steps] == [at("customisation", card), ""]
-            assert "Görs av förvaltningen." in steps[1].why
+            assert "Steget görs av förvaltningen." in steps[1].why
         assert "väntar på att du verifierar" not in text_of(issuer(world).get(reverse("administration")))
 
     def test_several_that_wait_are_led_to_in_one_list_within_as_many_queries(self, world: Any) -> None:
@@ -522,7 +523,7 @@ class TestCreating:
         assert SubscriptionFee.objects.get(organisation=region).charged
         assert "issuing" not in client.get(at("organisation_new", area)).context["form"].fields
         below = client.get(at("sub_organisation_new", region))
-        assert "ändra det för en privat utförare" in text_of(below)
+        assert "Numret för Region Ost är ifyllt. Ändra det om organisationen är en privat utförare" in text_of(below)
         assert fields_of(below)["organisation_number"] == "232100-0172"
         data = {
             **fields_of(below), "name": "Privat Vård", "hsa_id": "TST2321000172-1004", "customisation": "generic",

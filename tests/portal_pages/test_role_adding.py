@@ -294,7 +294,7 @@ class TestOneAfterTheOther:
         client = client_of(world.officer(role=Role.RESPONSIBLE_ISSUER))
         before = text_of(client.get(address))
         assert "Roller som beställer eller aktiverar kort kräver personkontroll och utbildning. Utan dem kan" in before
-        assert "den som är ny utfärda i 30 dagar. Saknas de, eller har de gått ut, visas en länk" in before
+        assert "den som är ny utfärda kort i 30 dagar. Du kan registrera dem när rollen är tillagd." in before
         person = world.post().person
         lacking = add(world, client, address, "id_administrator", number_of(person))
         assert "Personkontroll och utbildning saknas. Registrera utbildning eller personkontroll" in text_of(lacking)
@@ -398,8 +398,8 @@ class TestNextSteps:
         told = {step.text: step for step in administers}["Lägg till behörighetsroll"]
         assert (told.url, told.why) == (
             "",
-            "Ingen ID-administratör eller biträdande utgivare med uppdrag, som får utfärda nu, når organisationen. "
-            "Görs av områdets ansvariga utgivare.",
+            "Ingen ID-administratör eller biträdande utgivare med uppdrag får beställa kort för organisationen nu. "
+            "Områdets ansvariga utgivare delar ut rollerna.",
         )  # fmt: skip
         with_one = [
             RoleGrant.objects.create(person=world.post().person, role=role, organisation=new, valid_from=clock.now())

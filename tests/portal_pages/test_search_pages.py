@@ -49,7 +49,8 @@ def test_one_hit_goes_straight_to_the_person(world: Any, django_assert_max_num_q
 
 def test_an_issuer_is_told_at_once_that_his_area_has_steps_left(world: Any, django_assert_max_num_queries: Any) -> None:
     """Until it is in use; clerks are asked nothing about it."""
-    issuer, told = client_of(world.officer(role=Role.RESPONSIBLE_ISSUER)), "Utgivningsområdet Regionen har steg kvar."
+    issuer = client_of(world.officer(role=Role.RESPONSIBLE_ISSUER))
+    told = "Det finns steg kvar att göra i utgivningsområdet Regionen."
     with django_assert_max_num_queries(15):
         body = issuer.get("/sok/").content.decode()
     assert told in body

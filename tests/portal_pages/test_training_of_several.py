@@ -53,7 +53,7 @@ class TestPage:
         first, second, third = clerks(world, "Alm", "Björk", "Ceder")
         client = client_of(issuer_of(world))
         assert step_of(client, world) == "3 rollinnehavare saknar utbildning eller personkontroll"
-        assert "Utan dem kan den som är ny utfärda i 30 dagar." in text_of(client.get(reverse("area", args=[world.area.id])))
+        assert "Utan dem kan den som är ny utfärda kort i 30 dagar." in text_of(client.get(reverse("area", args=[world.area.id])))
         assert "går det att beställa och aktivera kort i 30 dagar" in text_of(client.get(reverse("help")))
         assert client.post(address_of(world.area), sent(first, second))["Location"] == reverse("area", args=[world.area.id])
         assert "Registrerat för 2 rollinnehavare" in text_of(client.get(reverse("area", args=[world.area.id])))

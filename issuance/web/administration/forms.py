@@ -130,8 +130,8 @@ class OrganisationForm(EditForm):
         self.fields["same_articles"].label = _("Samma artiklar som {name}").format(name=above)
         if above:
             self.fields["organisation_number"].help_text = _(
-                "Tio siffror, med eller utan bindestreck. Ifyllt är numret för {name}: ändra det för en privat utförare, som har "
-                "ett eget."
+                "Tio siffror, med eller utan bindestreck. Numret för {name} är ifyllt. Ändra det om organisationen är en privat "
+                "utförare med ett eget nummer."
             ).format(name=above)
         for name in {"customisation", "charged", "issuing", "same_articles"} - asked:
             del self.fields[name]

@@ -130,9 +130,13 @@ def left_to(steps: Collection[NextStep]) -> str:
 
 
 def _of_another(step: NextStep, party: Party, who: str = "") -> NextStep:
-    """The step as it is told to one who may not do it; `who` says who does, where it is not the `party` alone."""
-    usual = {Party.ADMINISTRATION: _("Görs av förvaltningen."), Party.ISSUER: _("Görs av områdets ansvariga utgivare.")}
-    return replace(step, url="", why=f"{step.why} {who or usual[party]}", now=False, awaits=frozenset({party}))
+    """The step as it is told to one who may not do it; `who` says who does, where it is not the administration."""
+    whose = who or _("Steget görs av förvaltningen.")
+    return replace(step, url="", why=f"{step.why} {whose}", now=False, awaits=frozenset({party}))
+
+
+def _of_who_gives_roles(step: NextStep) -> NextStep:
+    return _of_another(step, Party.ISSUER, _("Områdets ansvariga utgivare delar ut rollerna."))
 
 
 def _of_holders(actor: Actor, head: AreaHead) -> Iterator[NextStep]:
@@ -144,7 +148,8 @@ def _of_holders(actor: Actor, head: AreaHead) -> Iterator[NextStep]:
             count,
         )
         why = _(
-            "Den som utfärdar behöver giltig utbildning och personkontroll. Utan dem kan den som är ny utfärda i {days} dagar."
+            "Den som utfärdar kort behöver giltig utbildning och personkontroll. "
+            "Utan dem kan den som är ny utfärda kort i {days} dagar."
         )
         yield NextStep(text.format(n=count), training_url(head), why.format(days=limits().grace_days))
 
@@ -168,9 +173,13 @@ def _of_places(head: AreaHead, lacks: readiness.AreaLacks, *, offices: bool, giv
     if lacks.clerks.count:
         count = lacks.clerks.count
         text = ngettext("{n} organisation saknar någon som beställer", "{n} organisationer saknar någon som beställer", count)
-        why = _("Ingen ID-administratör eller biträdande utgivare med uppdrag, som får utfärda nu, når dem.")
+        why = ngettext(
+            "Ingen ID-administratör eller biträdande utgivare med uppdrag får beställa kort för den nu.",
+            "Ingen ID-administratör eller biträdande utgivare med uppdrag får beställa kort för dem nu.",
+            count,
+        )
         step = NextStep(text.format(n=count), reverse("area_role_add", args=[head.id]), why)
-        yield step if gives_clerks else _of_another(step, Party.ISSUER)
+        yield step if gives_clerks else _of_who_gives_roles(step)
 
 
 def of_organisation(
@@ -208,9 +217,9 @@ def _lacked_by(actor: Actor, head: OrganisationHead, found: OrganisationFacts, *
         yield from _of_unready(head, [unready], verifies=verifies)
     gives_clerks = _gives_clerks(actor, head)
     if (gives_clerks or sets_up(head)) and not readiness.has_clerks(head.id):
-        why = _("Ingen ID-administratör eller biträdande utgivare med uppdrag, som får utfärda nu, når organisationen.")
+        why = _("Ingen ID-administratör eller biträdande utgivare med uppdrag får beställa kort för organisationen nu.")
         step = NextStep(_("Lägg till behörighetsroll"), reverse("organisation_role_add", args=[head.id]), why)
-        yield step if gives_clerks else _of_another(step, Party.ISSUER)
+        yield step if gives_clerks else _of_who_gives_roles(step)
 
 
 def _of_unready(head: AreaHead | OrganisationHead, unready: Sequence[Unready], *, verifies: bool) -> Iterator[NextStep]:
@@ -220,7 +229,7 @@ def _of_unready(head: AreaHead | OrganisationHead, unready: Sequence[Unready], *
     if waiting:
         text = ngettext("Verifiera kortanpassningen", "Verifiera {n} kortanpassningar", len(waiting))
         step = NextStep(text.format(n=len(waiting)), _way_to(waiting, "waiting"), _stopped(head, waiting))
-        yield step if verifies else _of_another(step, Party.ISSUER, _("Görs av ansvarig eller biträdande utgivare."))
+        yield step if verifies else _of_another(step, Party.ISSUER, _("Steget görs av ansvarig eller biträdande utgivare."))
     for one in unready:
         if one.generic and not one.missing:
             url = reverse("customisation", args=[one.id])

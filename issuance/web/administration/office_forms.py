@@ -26,7 +26,7 @@ class OfficeForm(EditForm):
         required=_("Ange kontorets namn."),
         help_text=_(
             "Rekommenderat: namnet, och inom parentes det nummer som kontoret redan har hos er, till exempel Borås stad (15). "
-            "Har kontoret inget nummer skriver du bara namnet."
+            "Om kontoret inte har något nummer skriver du bara namnet."
         ),
     )
     invoice_comment = text_line(

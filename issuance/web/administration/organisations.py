@@ -91,7 +91,7 @@ def _facts(head: OrganisationHead, found: OrganisationFacts) -> list[dict[str, A
         row(
             _("Utfärdarnummer"),
             found.customisation.issuer_number
-            or _("Saknas. Fyra siffror från kortleverantören, som förvaltningen lägger in i kortanpassningen."),
+            or _("Saknas. Förvaltningen får numret, fyra siffror, av kortleverantören och för in det i kortanpassningen."),
         ),
         row(_("Abonnemangsavgift"), _fee(head, found)),
         row(_("Anslutning"), _connection(head, found)),
@@ -167,7 +167,7 @@ def organisation_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
     context = {
         **_form_context(request, form, catalogue),
         "cancel_url": reverse("area", args=[area_id]),
-        "lead": _("Ska den ligga under en annan organisation skapar du den på den organisationens sida, som underorganisation."),
+        "lead": _("En underorganisation skapar du i stället på sidan för organisationen ovanför."),
     }
     return area_page(request, _FORM, head, context, here="area", step=_("Skapa organisation"), status=status)
 
