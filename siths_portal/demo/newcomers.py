@@ -50,7 +50,7 @@ OFFICES = (
 ARTICLES = ("631 Liggande kort utan foto", "677 Liggande kort med foto")
 _ORDER = (
     "Förvaltningsadministratören utser också den ansvariga utgivaren och registrerar utbildning och personkontroll.",
-    "Den ansvariga utgivaren loggar sedan in, låter den generella kortanpassningen gälla så länge, ger de andra sina roller",
+    "Den ansvariga utgivaren loggar sedan in, väljer den generella kortanpassningen tills vidare, ger de andra sina roller",
     "och registrerar utbildning och personkontroll för dem. Nästa steg på områdets sida visar vad som saknas.",
 )
 _CHECK = (

@@ -169,7 +169,7 @@ def give_roles(made: Desk, others: Sequence[Newcomer]) -> None:
     made.look("Utgivarens område")
     made.press("3 organisationer saknar kortanpassning")
     made.look("Utan kortanpassning")
-    made.press("Låt den generella gälla så länge för 3 organisationer")
+    made.press("Använd den generella kortanpassningen tills vidare för 3 organisationer")
     told(made, "Den generella kortanpassningen gäller nu för")
     made.press("4 organisationer saknar någon som beställer")
     for one in others:

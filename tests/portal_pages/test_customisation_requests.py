@@ -196,7 +196,7 @@ class TestGenericMeanwhile:
     def test_cards_can_be_ordered_and_an_own_takes_its_place(self, world: Any) -> None:
         without(world)
         row, client = generic(), issuer(world)
-        assert "Använd den generella så länge" in text_of(client.get(at(PAGE, world.region)))
+        assert "Använd den generella kortanpassningen tills vidare" in text_of(client.get(at(PAGE, world.region)))
         page = text_of(client.post(at(GENERIC, world.region), follow=True))
         assert "Organisationens kort har den generella kortanpassningen" in page
         world.region.refresh_from_db()
@@ -230,14 +230,14 @@ class TestAllOfAnArea:
         client = issuer(world)
         steps = {step.url: (step.text, step.why) for step in client.get(at("area", world.area)).context["steps"]}
         text, why = steps[at(AREA, world.area)]
-        assert (text, "Välj den generella, som kan gälla direkt, eller vänta på en egen." in why) == (
+        assert (text, "Välj den generella kortanpassningen, som kan gälla direkt, eller vänta på en egen." in why) == (
             "3 organisationer saknar kortanpassning",
             True,
         )
         with django_assert_max_num_queries(MOST_QUERIES):
             page = client.get(at(AREA, world.area))
         assert [(place.name, place.below) for place in page.context["found"].listed] == [("Regionen", 1), ("Staden", 0)]
-        assert "Låt den generella gälla så länge för 3 organisationer" in text_of(page)
+        assert "Använd den generella kortanpassningen tills vidare för 3 organisationer" in text_of(page)
         assert "Regionen och 1 underorganisation TST" in text_of(page)
         assert at(PAGE, world.city) in page.content.decode()
 
@@ -261,7 +261,7 @@ class TestAllOfAnArea:
         assert "Det finns ingen generell kortanpassning än" in text_of(client.get(at("area", world.area)))
         page = text_of(client.get(at(AREA, world.area)))
         assert "Förvaltningen lägger upp och verifierar den." in page
-        assert "Låt den generella" not in page
+        assert "Använd den generella" not in page
         refused = client.post(at(AREA, world.area), follow=True)
         assert "Det finns ingen verifierad generell kortanpassning än." in text_of(refused)
 
@@ -273,11 +273,11 @@ class TestAllOfAnArea:
         assert reverse("customisations") in nothing.content.decode()
         generic()
         step = next(each for each in client.get(at("area", world.area)).context["steps"] if "kortanpassning" in each.text)
-        assert (step.url, "utgivare väljer den generella, eller väntar på en egen." in step.why) == ("", True)
+        assert (step.url, "utgivare väljer den generella kortanpassningen eller väntar på en egen." in step.why) == ("", True)
         page = client.get(at(AREA, world.area))
         assert [(place.name, place.below) for place in page.context["found"].listed] == [("Regionen", 1), ("Staden", 0)]
-        assert "Områdets ansvariga utgivare kan låta den generella gälla så länge" in text_of(page)
-        assert "Låt den generella" not in text_of(page)
+        assert "kan områdets ansvariga utgivare välja den generella kortanpassningen tills vidare" in text_of(page)
+        assert "Använd den generella" not in text_of(page)
         assert client.post(at(AREA, world.area)).status_code == 403
 
     def test_the_area_tells_the_administration_when_what_is_left_is_of_others(self, world: Any) -> None:
@@ -301,7 +301,7 @@ class TestAllOfAnArea:
             organisation=world.city, back_text="Box 7", created_at=clock.now(), created_by_ref="user:x"
         )
         assert left() == ""  # a wish waits for the administration
-        assert "En egen är önskad." in text_of(client.get(at("area", world.area)))
+        assert "En egen kortanpassning är önskad." in text_of(client.get(at("area", world.area)))
         CustomisationRequest.objects.filter(pk=wish.pk).update(answered_at=clock.now())
         configuration.use_generic_customisation_in_area(actor=world.officer(role=Role.RESPONSIBLE_ISSUER), area_id=world.area.id)
         for person in Person.objects.all():
@@ -338,7 +338,7 @@ def walk(page: Page, portal: str, hands: Hands, see: Any, world: Any) -> None:
     see.look(page, "wish")
     hands.press(button(page, "Spara önskemålet"))
     told(page, "Önskemålet är sparat.")
-    hands.press(button(page, "Använd den generella så länge"))
+    hands.press(button(page, "Använd den generella kortanpassningen tills vidare"))
     told(page, "Den generella kortanpassningen gäller tills organisationen har en egen.")
     see.look(page, "wished")
     without(world)
@@ -346,7 +346,7 @@ def walk(page: Page, portal: str, hands: Hands, see: Any, world: Any) -> None:
     see.look(page, "area")
     hands.press(page.get_by_role("link", name="3 organisationer saknar kortanpassning"))
     see.look(page, "area-without")
-    hands.press(button(page, "Låt den generella gälla så länge för 3 organisationer"))
+    hands.press(button(page, "Använd den generella kortanpassningen tills vidare för 3 organisationer"))
     told(page, "Den generella kortanpassningen gäller nu för 3 organisationer, tills de har egna.")
     page.goto(f"{portal}/administrera/utgivningsomrade/{world.area.id}/kortanpassningar/")
     see.look(page, "area-all-have")

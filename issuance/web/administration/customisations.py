@@ -79,7 +79,7 @@ def customisations(request: HttpRequest) -> HttpResponse:
         "first_url": first_url(request, order, chosen=chosen),
     }
     may_add = policy.holds(actor, Action.CREATE_ORGANISATION) and not organisations.generic_exists()
-    link = Link(_("Lägg upp den generella"), reverse("customisation_new_generic"))
+    link = Link(_("Lägg upp den generella kortanpassningen"), reverse("customisation_new_generic"))
     return page(
         request,
         "administration/customisations.html",

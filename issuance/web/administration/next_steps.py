@@ -280,11 +280,16 @@ def _of_none(head: AreaHead, text: str, *, wished: bool) -> NextStep:
     if not generic_is_ready():
         why = _("Kort kan inte beställas. Det finns ingen generell kortanpassning än som kan gälla så länge.")
     elif Action.VERIFY_CUSTOMISATION in head.rights:
-        why = _("Kort kan inte beställas. Välj den generella, som kan gälla direkt, eller vänta på en egen.")
+        why = _("Kort kan inte beställas. Välj den generella kortanpassningen, som kan gälla direkt, eller vänta på en egen.")
     elif wished:
-        why = _("Kort kan inte beställas. En egen är önskad. Områdets ansvariga utgivare kan välja den generella så länge.")
+        why = _(
+            "Kort kan inte beställas. En egen kortanpassning är önskad. Områdets ansvariga utgivare kan välja den generella så "
+            "länge."
+        )
     else:
-        why = _("Kort kan inte beställas. Områdets ansvariga utgivare väljer den generella, eller väntar på en egen.")
+        why = _(
+            "Kort kan inte beställas. Områdets ansvariga utgivare väljer den generella kortanpassningen eller väntar på en egen."
+        )
         return NextStep(text, "", why, awaits=frozenset({Party.ISSUER, Party.SUPPLIER}))
     return NextStep(text, url, why)
 
@@ -292,10 +297,10 @@ def _of_none(head: AreaHead, text: str, *, wished: bool) -> NextStep:
 def _way_to_customisation(head: OrganisationHead) -> str:
     """What its reader does first where there is no card customisation (ADR 0223)."""
     if Action.VERIFY_CUSTOMISATION in head.rights:
-        return _("Önska en egen av förvaltningen. Den generella kan användas så länge, om den finns.")
+        return _("Önska en egen kortanpassning av förvaltningen. Den generella kan användas så länge, om den finns.")
     return _(
         "Be kortleverantören lägga upp den, och för in de nummer som du får. Ansvarig utgivare verifierar den, och kan låta den "
-        "generella gälla så länge."
+        "generella kortanpassningen gälla så länge."
     )
 
 
