@@ -73,7 +73,8 @@ def remove_area(*, actor: Actor, area_id: UUID) -> None:
     try:
         area.delete()
     except ProtectedError:
-        raise Conflict("area-in-use", "Utgivningsområdet har eller har haft organisationer eller kontor och kan inte tas bort.") from None
+        message = "Utgivningsområdet har eller har haft organisationer eller kontor och kan inte tas bort."
+        raise Conflict("area-in-use", message) from None
 
 
 def is_empty_area(area_id: UUID) -> bool:
