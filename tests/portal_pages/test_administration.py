@@ -540,7 +540,7 @@ class TestCreating:
             ("organisation_number", "232100-0173", "Organisationsnumret är fel"),
             ("organisation_number", "", "Ange organisationsnumret"),
             ("hsa_id", "TST-1", "HSA-id har fel form"),
-            ("hsa_id", "TST2120001561-1000", "HSA-id tillhör redan en annan organisation"),
+            ("hsa_id", "TST2120001561-1000", "HSA-id tillhör redan organisationen Staden."),
             ("name", "", "Ange organisationens namn"),
             ("name", "x" * 65, "Skriv högst 64 tecken"),
             ("country", "S1", "Skriv landet som två bokstäver"),
@@ -572,7 +572,18 @@ class TestCreating:
         response = admin(world).post(at("organisation_new", world.area), data)
         errors = response.context["form"].errors
         assert set(errors) == {"hsa_id", "organisation_number", "charged"}
-        assert "tillhör redan en annan organisation" in errors["hsa_id"][0]
+        assert "tillhör redan organisationen Staden." in errors["hsa_id"][0]
+
+    def test_whose_an_hsa_id_is_stands_there_for_who_sees_that_organisation(self, world: Any) -> None:
+        """Nobody else is told more than that it is taken, where all else is right or where more is wrong."""
+        client, address = issuer(world), at("sub_organisation_new", world.region)
+        right = {"name": "Ny", "organisation_number": "2321000131", "country": "SE", "customisation": "above"}
+        for owner, said in ((world.city, "organisationen Staden."), (world.stranger, "en annan organisation.")):
+            for sent, status in ((right, 409), (right | {"name": ""}, 422)):
+                answer = client.post(address, sent | {"hsa_id": owner.hsa_id})
+                assert answer.status_code == status
+                assert f"HSA-id tillhör redan {said}" in answer.context["form"].errors["hsa_id"][0]
+                assert world.stranger.name not in text_of(answer)
 
 
 def test_pages_that_make_a_place_begin_in_their_first_field(world: Any) -> None:

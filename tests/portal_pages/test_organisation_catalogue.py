@@ -101,7 +101,7 @@ class TestForms:
         world.outside.calls.clear()
         for row in (world.city, world.stranger):
             answer = admin(world).post(at("organisation_new", world.area), TYPED | {"hsa_id": row.hsa_id.lower()})
-            assert "HSA-id tillhör redan en annan organisation." in text_of(answer)
+            assert f"HSA-id tillhör redan organisationen {row.name}." in text_of(answer)
         assert world.outside.calls == []
 
     def test_who_may_not_save_asks_nothing(self, world: Any) -> None:

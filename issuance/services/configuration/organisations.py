@@ -1,7 +1,8 @@
 """Organisations and sub-organisations (domain.md 7.3, 7.4)."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
 from uuid import UUID
@@ -93,13 +94,35 @@ _CHECKS = {
 }
 
 
-def hsa_id_taken(text: str) -> str:
-    """What is said where the HSA-id of a new organisation is another's already; empty if it is not, or is none at all."""
+def hsa_id_taken(text: str, *, actor: Actor) -> str:
+    """What is said where the HSA-id of a new organisation is another's already; empty if it is not, or is none at all.
+
+    Whose it is, is told to an actor who sees that organisation.
+    """
     try:
-        taken = Organisation.objects.filter(hsa_id=_hsa_id(text)).exists()
+        hsa_id = _hsa_id(text)
     except Invalid:
         return ""
-    return _TAKEN[1] if taken else ""
+    return _taken_by(actor, hsa_id) if Organisation.objects.filter(hsa_id__iexact=hsa_id).exists() else ""
+
+
+def _taken_by(actor: Actor, hsa_id: str) -> str:
+    seen = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION)
+    name = seen.filter(hsa_id__iexact=hsa_id).values_list("name", flat=True).first()
+    return f"HSA-id tillhör redan organisationen {name}. Kontrollera HSA-id i katalogen." if name else _TAKEN[1]
+
+
+@contextmanager
+def _refused_as_taken(actor: Actor, rows: Sequence[Organisation]) -> Iterator[None]:
+    """A block that writes these rows, of which one alone is told whose its HSA-id is. Raises Conflict if it is another's."""
+    try:
+        with refused_as(*_TAKEN, field="hsa_id"):
+            yield
+    except Conflict as error:
+        if error.code != _TAKEN[0] or len(rows) != 1:
+            raise
+        message = _taken_by(actor, rows[0].hsa_id)
+        raise Conflict(_TAKEN[0], message, fields={"hsa_id": [message]}) from None
 
 
 @dataclass(frozen=True)
@@ -163,7 +186,7 @@ def make_organisations(*, actor: Actor, wanted: Sequence[NewOrganisation]) -> li
     for level in _levels(wanted):
         places = _places(actor, level)
         rows = [_row(new, *places[new.id]) for new in level]
-        with refused_as(*_TAKEN, field="hsa_id"):
+        with _refused_as_taken(actor, rows):
             Organisation.objects.bulk_create(rows)
         _record_created(actor, zip(level, rows, strict=True))
         for new, row in zip(level, rows, strict=True):
@@ -300,7 +323,7 @@ def edit_organisation(
     changes = dict(vars(data.checked()))
     if generic_customisation is not None:
         changes["customisation_id"] = _chosen(row, generic=generic_customisation, current=version == row.version)
-    with refused_as(*_TAKEN, field="hsa_id"):
+    with _refused_as_taken(actor, [row]):
         edit(row, version=version, changes=changes, actor=actor, action="organisation.changed", facts=_catalogue(catalogue))
     return row
 

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from issuance.authz import Actor
 from issuance.domain.counties import COUNTIES
 from issuance.queries.administration.change_words import organisation_number
 from issuance.services.configuration import OrganisationData, hsa_id_taken
@@ -119,14 +120,14 @@ class OrganisationForm(EditForm):
     same_articles = forms.BooleanField(help_text=_("De som den kan beställa nu. Kan ändras senare."), required=False)
 
     def __init__(
-        self, *args: Any, asked: frozenset[str] = frozenset(), above: str = "", new: bool = False, **kwargs: Any
+        self, *args: Any, asked: frozenset[str] = frozenset(), above: str = "", maker: Actor | None = None, **kwargs: Any
     ) -> None:
         """`asked` are those of customisation, charged, issuing and same_articles that the form has; `above` is whose articles.
 
-        Of a `new` organisation also a HSA-id that is another's is told beside what else is wrong.
+        Of a new organisation, which its `maker` fills in, also a HSA-id that is another's is told beside what else is wrong.
         """
         super().__init__(*args, **kwargs)
-        self._is_new = new
+        self._maker = maker
         self.fields["same_articles"].label = _("Samma artiklar som {name}").format(name=above)
         if above:
             self.fields["organisation_number"].help_text = _(
@@ -143,7 +144,8 @@ class OrganisationForm(EditForm):
             self.data_of(given).checked()
         except Invalid as error:
             self.take_beside(error)
-        if self._is_new and self.errors and "hsa_id" not in self.errors and (taken := hsa_id_taken(given.get("hsa_id", ""))):
+        typed = given.get("hsa_id", "")
+        if self._maker and self.errors and "hsa_id" not in self.errors and (taken := hsa_id_taken(typed, actor=self._maker)):
             self.add_error("hsa_id", taken)
         return self.cleaned_data
 

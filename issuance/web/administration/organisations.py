@@ -150,7 +150,7 @@ def organisation_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
     catalogue = Asking(request)
     form, made, status = answered(
         request,
-        partial(OrganisationForm, asked=asked, new=True),
+        partial(OrganisationForm, asked=asked, maker=actor),
         lambda given: configuration.create_organisation(
             actor=actor,
             area_id=area_id,
@@ -220,7 +220,7 @@ def sub_organisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRes
     catalogue = Asking(request)
     form, made, status = answered(
         request,
-        partial(OrganisationForm, asked=asked, above=head.name, new=True),
+        partial(OrganisationForm, asked=asked, above=head.name, maker=actor),
         lambda given: configuration.create_organisation(
             actor=actor,
             area_id=head.area.id,
