@@ -285,8 +285,12 @@ class TestFromThePerson:
         person = world.post().person
         client, address = client_of(issuer_of(world)), f"{reverse('person_role_add', args=[person.id])}?roll=reader"
         answer = client.post(address, {"role": "reader", "valid_to": f"{clock.today()}"})
-        assert (answer.status_code, "Välj minst en organisation" in text_of(answer)) == (422, True)
-        assert f"{clock.today()}" in answer.content.decode()
+        body = answer.content.decode()
+        assert (answer.status_code, text_of(answer).count("Välj minst en organisation")) == (422, 2)
+        leads_to = re.search(r'<li><a[^>]*href="#([^"]+)">Välj minst en organisation', body)
+        assert leads_to is not None
+        assert re.search(rf'<input[^>]*type="checkbox"[^>]*id="{leads_to[1]}"(?![^>]* disabled)', body)
+        assert f"{clock.today()}" in body
         both = [str(world.region.id), str(world.stranger.id)]
         assert client.post(address, {"role": "reader", "plats": both}).status_code == 404
         assert client.post(address, {"role": "reader", "plats": ["x"]}).status_code == 422

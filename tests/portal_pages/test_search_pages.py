@@ -137,6 +137,7 @@ def test_what_cannot_be_searched_for_comes_back_onto_the_form(world: Any, text: 
     answer = look(client_of(world.officer()), text)
     body = answer.content.decode()
     assert answer.status_code == 422
+    assert "<title>Fel: " in body
     summary, at_field = re.search(r'<li><a[^>]*href="#id_text">(.*?)</a>', body), re.search(r"Fel: </span>(.*?)</p>", body)
     assert summary is not None
     assert at_field is not None

@@ -23,7 +23,7 @@ from issuance.services import qualifications, role_assignment
 from issuance.services.role_assignment import Period
 from issuance.web.administration import role_given
 from issuance.web.administration.around import Link, actor_of, cursor, demand, first_url, next_url
-from issuance.web.administration.role_forms import QualificationForm, RoleForm
+from issuance.web.administration.role_forms import PlacedRoleForm, QualificationForm, RoleForm
 from issuance.web.administration.role_frame import kept, person_page, recent_login
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid
 from siths_portal.lib.ids import ids_of
@@ -90,9 +90,9 @@ def person_role_add(request: HttpRequest, person_id: UUID) -> HttpResponse:
             "role": role.value,
             "protected_persons": protected and may_protect,
         }
-        form = RoleForm([role], initial=initial, may_protect=may_protect)
+        form = PlacedRoleForm([role], initial=initial, may_protect=may_protect)
         return _placing(request, head, role, form, picked=typed.getlist("plats") if typed else [])
-    form = RoleForm([role], request.POST, may_protect=may_protect)
+    form = PlacedRoleForm([role], request.POST, may_protect=may_protect)
     if not form.is_valid():
         return _placing(request, head, role, form, status=Invalid.http_status)
     try:
@@ -117,7 +117,8 @@ def _reach(request: HttpRequest, role: Role) -> list[UUID]:
     """The places that were ticked. Raises Invalid if none was and the role needs one."""
     picked = ids_of(request.POST.getlist("plats"))
     if not picked and role not in GLOBAL_ROLES:
-        raise Invalid("role-reach", _("Välj minst en organisation eller ett utgivningsområde i trädet."))
+        message = _("Välj minst en organisation eller ett utgivningsområde i trädet.")
+        raise Invalid("role-reach", message, fields={"plats": [message]})
     return picked
 
 
@@ -126,12 +127,14 @@ def _picking(request: HttpRequest, head: PersonHead, form: RoleForm, context: di
 
 
 def _placing(
-    request: HttpRequest, head: PersonHead, role: Role, form: RoleForm, *, picked: Sequence[str] = (), status: int = 200
+    request: HttpRequest, head: PersonHead, role: Role, form: PlacedRoleForm, *, picked: Sequence[str] = (), status: int = 200
 ) -> HttpResponse:
     places = []
     if role not in GLOBAL_ROLES:
         held = roles.places_held(person_id=head.id, role=role)
         places = role_tree.tree(actor=actor_of(request), role=role, held=held)
+        if free := next((place for place in places if not place.held), None):
+            form.fields["plats"].widget.attrs["id"] = f"plats_{free.id}"
     context = {
         "form": form,
         "role": role_words.name(role.value),

@@ -59,6 +59,11 @@ class RoleHoldersForm(Form):
             del self.fields["omrade"]
 
 
+def ticked_places() -> forms.Field:
+    """Which places are ticked stands in the page's tree; the field carries what is wrong with them, and leads there."""
+    return forms.Field(required=False, widget=forms.HiddenInput(attrs={"id": "platser"}))
+
+
 class RoleForm(Form):
     """How a role is given: which, with or without the add-on, and for how long."""
 
@@ -85,6 +90,12 @@ class RoleForm(Form):
             del self.fields["protected_persons"]
 
 
+class PlacedRoleForm(RoleForm):
+    """A role for a person whose page it is."""
+
+    plats = ticked_places()
+
+
 class AddHolderForm(RoleForm):
     """A role for a person who is searched for here."""
 
@@ -99,8 +110,7 @@ class AddHolderForm(RoleForm):
         error_messages={"max_length": _("Texten är för lång. Skriv högst %(limit_value)d tecken.")},
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "data-searched": ""}),
     )
-    plats = forms.Field(required=False, widget=forms.HiddenInput(attrs={"id": "platser"}))
-    """Which places are ticked stands in the page's tree; the field carries what is wrong with them, and leads there."""
+    plats = ticked_places()
 
 
 class ChangeRoleForm(EditForm):
