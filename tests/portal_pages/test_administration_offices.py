@@ -259,6 +259,7 @@ class TestClosing:
         client = issuer(world)
         page = client.get(at("office_close", world.office))
         assert "1 kort är beställt genom kontoret och inte skickat än" in text_of(page)
+        assert "Ingen påbörjad beställning har valt kontoret." in text_of(page)
         assert names(page.context["organisations"]) == ["Kliniken", "Regionen", "Staden"]
         assert client.post(at("office_close", world.office)).url == at("office", world.office)
         world.office.refresh_from_db()
