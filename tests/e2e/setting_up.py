@@ -159,7 +159,7 @@ def train(made: Desk, count: int) -> None:
     made.choose("Båda")
     fill(made, "Genomförd och godkänd den", f"{clock.today()}")
     made.press("Registrera")
-    told(made, f"Registrerat för {count} rollinnehavare")
+    told(made, f"Personkontrollen och utbildningen är registrerade för {count} rollinnehavare")
 
 
 def give_roles(made: Desk, others: Sequence[Newcomer]) -> None:

@@ -247,7 +247,7 @@ def test_training_and_the_list_of_holders(world: Any, browser: Browser, portal: 
         page.get_by_label("Båda").check()
         page.get_by_label("Genomförd och godkänd den").fill(f"{clock.today()}")
         page.get_by_role("button", name="Registrera").click()
-        expect(page.get_by_role("status").filter(has_text="Registrerat för 1 rollinnehavare")).to_be_visible()
+        expect(page.get_by_role("status").filter(has_text="utbildningen är registrerade för 1 rollinnehavare")).to_be_visible()
         page.goto(f"{portal}{reverse('role_holders')}?visa=stoppade")
         page.get_by_role("link", name="Eksson, Prov").click()
         look(page, "roller-person-stoppad")

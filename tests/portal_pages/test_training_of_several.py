@@ -56,9 +56,11 @@ class TestPage:
         assert "Utan dem kan den som är ny utfärda kort i 30 dagar." in text_of(client.get(reverse("area", args=[world.area.id])))
         assert "går det att beställa och aktivera kort i 30 dagar" in text_of(client.get(reverse("help")))
         assert client.post(address_of(world.area), sent(first, second))["Location"] == reverse("area", args=[world.area.id])
-        assert "Registrerat för 2 rollinnehavare" in text_of(client.get(reverse("area", args=[world.area.id])))
+        told = text_of(client.get(reverse("area", args=[world.area.id])))
+        assert "Personkontrollen och utbildningen är registrerade för 2 rollinnehavare." in told
         assert step_of(client, world) == "1 rollinnehavare saknar utbildning eller personkontroll"
-        client.post(address_of(world.area), sent(third, kind="training"))
+        told = text_of(client.post(address_of(world.area), sent(third, kind="training"), follow=True))
+        assert "Utbildningen är registrerad för 1 rollinnehavare." in told
         assert step_of(client, world) == "1 rollinnehavare saknar utbildning eller personkontroll"
         client.post(address_of(world.area), sent(third, kind="person_check"))
         assert step_of(client, world) == ""

@@ -10,11 +10,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from authn.web import kept_form
 from issuance.authz import Action, Actor, Role, policy
+from issuance.domain.qualifications import QualificationKind
 from issuance.domain.search_terms import TermKind
 from issuance.models import Search
 from issuance.queries.administration import holders_to_train, paging, places, role_reach, role_words
@@ -207,9 +208,15 @@ def _recorded(request: HttpRequest, actor: Actor, form: SeveralForm, picked: Col
     except Invalid as error:
         form.take(error)
         return False
-    told = ngettext("Registrerat för {n} rollinnehavare.", "Registrerat för {n} rollinnehavare.", count)
-    messages.success(request, told.format(n=count))
+    messages.success(request, _TOLD[frozenset(form.kinds)].format(n=count))
     return True
+
+
+_TOLD = {
+    frozenset({QualificationKind.PERSON_CHECK}): gettext_lazy("Personkontrollen är registrerad för {n} rollinnehavare."),
+    frozenset({QualificationKind.TRAINING}): gettext_lazy("Utbildningen är registrerad för {n} rollinnehavare."),
+    frozenset(QualificationKind): gettext_lazy("Personkontrollen och utbildningen är registrerade för {n} rollinnehavare."),
+}
 
 
 @require_safe
