@@ -105,6 +105,15 @@ class TestOverview:
         assert [area.name for area in page.context["areas"]] == ["Ö", "Regionen"]
         assert 'aria-sort="descending"' in page.content.decode()
 
+    def test_s13_a_card_of_a_protected_person_does_not_tell_that_the_area_is_in_use(self, world: Any) -> None:
+        address, told = reverse("administration"), "Det finns steg kvar att göra i utgivningsområdet Regionen."
+        client = issuer(world)
+        assert told in text_of(client.get(address))
+        world.order(world.post(protected=True), actor=world.officer(protected=True))
+        assert told in text_of(client.get(address))
+        world.order()
+        assert told not in text_of(client.get(address))
+
     def test_the_only_area_tells_that_steps_are_left_until_it_is_in_use(
         self, world: Any, django_assert_max_num_queries: Any
     ) -> None:

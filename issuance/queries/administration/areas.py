@@ -168,11 +168,11 @@ def area_outline(*, actor: Actor, area_id: UUID) -> AreaOutline:
 
 
 def is_in_use(*, area_id: UUID) -> bool:
-    """Whether a card was ever ordered in an area. One query.
+    """Whether a card was ever ordered in an area, for somebody who is not protected (S13). One query.
 
     Of each organisation by itself, by the index of its orders: one order of any of them would be sought among all there are.
     """
-    ordered = Exists(CardOrder.objects.filter(organisation=OuterRef("pk")))
+    ordered = Exists(CardOrder.objects.filter(organisation=OuterRef("pk"), carrier__person__is_protected=False))
     return any(Organisation.objects.filter(area=area_id).values_list(ordered, flat=True))
 
 
