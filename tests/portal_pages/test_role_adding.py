@@ -274,7 +274,25 @@ class TestWhoWasFound:
         assert (answer.status_code, found_by(answer)["person"]) == (200, str(person.id))
 
 
+def begins_in_the_search(page: str) -> bool:
+    (field,) = re.findall(r'<input[^>]* name="text"[^>]*>', page)
+    return " autofocus" in field
+
+
 class TestOneAfterTheOther:
+    def test_the_page_begins_where_one_searches_and_an_error_has_the_focus_itself(self, world: Any, address: str) -> None:
+        area = [world.area.id]
+        for role, at in (
+            (Role.RESPONSIBLE_ISSUER, address),
+            (Role.RESPONSIBLE_ISSUER, reverse("area_role_add", args=area)),
+            (Role.SYSTEM_ADMIN, reverse("area_issuer_add", args=area)),
+        ):
+            client = client_of(world.officer(role=role))
+            assert begins_in_the_search(client.get(at).content.decode()), at
+            refused = client.post(at, {"role": "reader", "text": "", "sok": "1"})
+            assert (refused.status_code, begins_in_the_search(refused.content.decode())) == (422, False), at
+            assert '<div class="ds-error-summary" tabindex="-1" autofocus' in refused.content.decode()
+
     def test_on_the_organisations_page(self, world: Any, address: str) -> None:
         client = client_of(world.officer(role=Role.RESPONSIBLE_ISSUER))
         for name in ("Alm", "Ek"):
@@ -282,9 +300,10 @@ class TestOneAfterTheOther:
             sent = {"role": "reader", "text": person.identifiers.get().value}
             found = found_by(client.post(address, {**sent, "sok": "1"}))
             answer = client.post(address, {**sent, **found, "fortsatt": "1"}, follow=True)
-            assert answer.redirect_chain == [(f"{address}?fler=1", 302)]
+            assert answer.redirect_chain == [(address, 302)]
             assert f"Prov {name} har rollen Läs i Regionen." in text_of(answer)
             page = answer.content.decode()
+            assert begins_in_the_search(page)
             assert "checked" not in page
             assert 'name="person"' not in page
             assert sent["text"] not in page

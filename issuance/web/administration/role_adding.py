@@ -144,7 +144,7 @@ def _answer(request: HttpRequest, place: Place) -> HttpResponse:
         return _adding(request, place, form, found, status=error.http_status)
     role_given.tell(request, grants)
     stays = place.area_id or "fortsatt" in request.POST
-    return redirect(f"{request.path}?fler=1" if stays else place.back_url)
+    return redirect(request.path if stays else place.back_url)
 
 
 def _narrows(request: HttpRequest, *, unchanged: bool) -> bool:
@@ -188,8 +188,8 @@ def _adding(
     unconfirmed: bool = False,
 ) -> HttpResponse:
     given = request.POST if typed is None else typed
-    again = request.method != "POST" and "fler" in request.GET
-    if again or (found is not None and not found.hits):
+    asks_whom = found is None and request.method != "POST"
+    if asks_whom or (found is not None and not found.hits):
         form.fields["text"].widget.attrs["autofocus"] = True
     tree = _tree(request, place.area_id, given) if place.area_id and place.assignable else {}
     if tree:
