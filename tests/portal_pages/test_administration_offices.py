@@ -280,9 +280,24 @@ class TestClosing:
         client.post(at("office_close", world.office))
         for organisation, lacks in ((world.city, True), (world.region, False)):
             page = client.get(at("organisation", organisation))
-            assert ("Koppla kontor" in [step.text for step in page.context["steps"]]) is lacks
+            assert ("Koppla kontor" in [step.text for step in page.context["steps"]]) is lacks, "there is another to connect"
             assert ("Alla kopplade kontor är stängda" in text_of(page)) is lacks
         assert "Blir utan kontor" not in text_of(client.get(at("office_close", world.office)))
+
+    def test_an_area_without_an_open_one_leads_to_making_one_or_tells_who_does(self, world: Any) -> None:
+        configuration.close_office(actor=SETUP, office_id=world.office.id)
+        address = f"{at('office_new', world.area)}?organisation={world.region.id}"
+        steps = issuer(world).get(at("organisation", world.region)).context["steps"]
+        made = next(step for step in steps if step.text == "Skapa kontor")
+        assert (made.url, "Koppla kontor" in [step.text for step in steps]) == (address, False)
+        assert issuer(world).get(made.url).context["form"].picked == [str(world.region.id)]
+        deputy = client_of(world.officer(world.region, Role.DEPUTY_ISSUER))
+        told = next(step for step in deputy.get(at("organisation", world.region)).context["steps"] if step.text == "Skapa kontor")
+        assert (told.url, "Områdets ansvariga utgivare skapar kontor." in told.why) == ("", True)
+        office = another(world)
+        steps = issuer(world).get(at("organisation", world.region)).context["steps"]
+        assert [step.url for step in steps if "kontor" in step.text] == [at("organisation_offices", world.region)]
+        assert office.closed_at is None
 
     def test_a_closed_one_is_neither_offered_nor_connected(self, world: Any) -> None:
         office = another(world)

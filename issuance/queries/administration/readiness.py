@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from issuance.authz import Action, Actor, Role
 from issuance.authz.roles import ALLOWED, ISSUING, ORGANISATION_ROLES
-from issuance.models import CardCustomisation, CustomisationRequest, Organisation
+from issuance.models import CardCustomisation, CustomisationRequest, Office, Organisation
 from issuance.queries.administration.places import paths_above
 from issuance.services import order_checks
 from issuance.services.actors import issuing_in
@@ -142,6 +142,11 @@ def to_verify(*, actor: Actor) -> int:
 def has_offices(organisation_id: UUID) -> bool:
     """Whether it may choose an office that is open."""
     return order_checks.open_connections().filter(organisation=organisation_id).exists()
+
+
+def area_has_offices(area_id: UUID) -> bool:
+    """Whether it has an office that is open, for those who connect its offices (ADR 0183)."""
+    return Office.objects.filter(area=area_id, closed_at=None).exists()
 
 
 def has_articles(organisation_id: UUID) -> bool:

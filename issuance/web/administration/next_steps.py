@@ -202,8 +202,7 @@ def takes_orders(head: OrganisationHead, found: OrganisationFacts, steps: Collec
 
 def _lacked_by(actor: Actor, head: OrganisationHead, found: OrganisationFacts, *, offices: bool) -> Iterator[NextStep]:
     if Action.LINK_OFFICE in head.rights and not offices:
-        why = _("Utan ett kopplat kontor kan inga kort beställas för organisationens användare.")
-        yield NextStep(_("Koppla kontor"), reverse("organisation_offices", args=[head.id]), why)
+        yield _of_no_office(head)
     if Action.CHOOSE_ARTICLES in head.rights and not readiness.has_articles(head.id):
         why = _("Ingen artikel som säljs nu är vald, så det finns inget kort att beställa.")
         yield NextStep(_("Välj beställningsbara artiklar"), reverse("organisation_articles", args=[head.id]), why)
@@ -220,6 +219,18 @@ def _lacked_by(actor: Actor, head: OrganisationHead, found: OrganisationFacts, *
         why = _("Ingen ID-administratör eller biträdande utgivare med uppdrag får beställa kort för organisationen nu.")
         step = NextStep(_("Lägg till behörighetsroll"), reverse("organisation_role_add", args=[head.id]), why)
         yield step if gives_clerks else _of_who_gives_roles(step)
+
+
+def _of_no_office(head: OrganisationHead) -> NextStep:
+    """That an organisation has no office: one of its area is connected, or one is made where the area has none."""
+    if readiness.area_has_offices(head.area.id):
+        why = _("Utan ett kopplat kontor kan inga kort beställas för organisationens användare.")
+        return NextStep(_("Koppla kontor"), reverse("organisation_offices", args=[head.id]), why)
+    why = _("Utgivningsområdet har inget öppet kontor. Utan ett kopplat kontor kan inga kort beställas.")
+    url = f"{reverse('office_new', args=[head.area.id])}?organisation={head.id}"
+    if Action.EDIT_OFFICE in head.rights:
+        return NextStep(_("Skapa kontor"), url, why)
+    return _of_another(NextStep(_("Skapa kontor"), url, why), Party.ISSUER, _("Områdets ansvariga utgivare skapar kontor."))
 
 
 def _of_unready(head: AreaHead | OrganisationHead, unready: Sequence[Unready], *, verifies: bool) -> Iterator[NextStep]:
