@@ -106,6 +106,11 @@ class TestMaking:
 
     def test_the_line_alone_is_answered_to_the_forms_script(self, world: Any) -> None:
         for name, row in (("office_new", world.area), ("office_edit", world.office)):
+            lacks = "Skriv först en fakturakommentar. Sedan visas fakturaraden här."
+            for headers in ({}, {"HX-Request": "true"}):
+                asked = issuer(world).post(at(name, row), {"invoice_comment": " ", "visa": "1"}, headers=headers)
+                assert (asked.status_code, lacks in text_of(asked)) == (200, True), headers
+            assert lacks not in text_of(issuer(world).get(at(name, row)))
             page = issuer(world).post(at(name, row), {"invoice_comment": "Ost <b>", "visa": "1"}, headers={"HX-Request": "true"})
             assert "610, Ost &lt;b&gt;" in page.content.decode()
             assert "<html" not in page.content.decode()

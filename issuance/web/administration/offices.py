@@ -104,7 +104,7 @@ def office_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
     form = form or make(initial={"organisation": [str(pk) for pk in asked]} if asked else {})
     following = _AFTER_ANOTHER in request.GET
     context = {
-        **_form_context(form if "visa" in request.POST else at_first_field(form), line, back, _("Skapa")),
+        **_form_context(request, form if "visa" in request.POST else at_first_field(form), line, back, _("Skapa")),
         "another": True,
         "cancel": _("Klar") if following else "",
         "none_to_connect": not choices.tops,
@@ -156,7 +156,7 @@ def office_edit(request: HttpRequest, office_id: UUID) -> HttpResponse:
         messages.success(request, _("Kontoret är sparat."))
         return redirect("office", office_id)
     form = form or OfficeForm(initial=initial(OfficeForm, offices.office_facts(actor=actor, office_id=office_id)))
-    context = _form_context(form, line, reverse("office", args=[office_id]), _("Spara"))
+    context = _form_context(request, form, line, reverse("office", args=[office_id]), _("Spara"))
     return office_page(request, _FORM, head, context, here="office", step=_("Redigera kontoret"), status=status)
 
 
@@ -196,13 +196,16 @@ def _asks_for_line_alone(request: HttpRequest) -> bool:
 
 
 def _line_alone(request: HttpRequest, line: _Example) -> HttpResponse:
-    context = {"invoice_line": line.of(request.POST.get("invoice_comment"))}
+    context = {"invoice_line": line.of(request.POST.get("invoice_comment")), "line_asked": True}
     return render(request, "administration/invoice_line.html", context)
 
 
-def _form_context(form: OfficeForm, line: _Example, cancel_url: str, submit: str) -> dict[str, Any]:
-    shown = line.of(form["invoice_comment"].value())
-    return {"form": form, "cancel_url": cancel_url, "submit": submit, "invoice_line": shown}
+def _form_context(request: HttpRequest, form: OfficeForm, line: _Example, cancel_url: str, submit: str) -> dict[str, Any]:
+    """What the form's page draws. A line that was asked for and has no words yet leads to the field that they are written in."""
+    shown, asked = line.of(form["invoice_comment"].value()), "visa" in request.POST
+    if asked and not shown:
+        form.fields["invoice_comment"].widget.attrs["autofocus"] = True
+    return {"form": form, "cancel_url": cancel_url, "submit": submit, "invoice_line": shown, "line_asked": asked}
 
 
 @require_safe
