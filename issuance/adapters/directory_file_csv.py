@@ -51,7 +51,7 @@ def rows(stream: BinaryIO, encoding: str) -> Iterator[FileRow]:
         if cells is None:
             return
         if any(cell.strip() for cell in cells):
-            yield _row(line, columns, cells)
+            yield _joined(line, columns, cells, separator) or _row(line, columns, cells)
 
 
 def _columns(header: Sequence[str]) -> list[str]:
@@ -66,14 +66,22 @@ def _columns(header: Sequence[str]) -> list[str]:
     return columns
 
 
+def _joined(line: int, columns: Sequence[str], cells: Sequence[str], separator: str) -> FileRow | None:
+    """The fault of a row that a stray quotation mark has made of several people's; None for any other.
+
+    Nothing that we want has several lines, and in any other cell the ends of two rows have the separators of one.
+    """
+    for name, cell in zip(columns, cells, strict=False):
+        if "\n" in cell.strip() and (name or cell.count(separator) >= len(columns) - 1):
+            return FileRow(line, {}, (), "line-break", name)
+    return None
+
+
 def _row(line: int, columns: Sequence[str], cells: Sequence[str]) -> FileRow:
     values = {name: cell.strip() for name, cell in zip(columns, cells, strict=False) if name}
     if len(cells) != len(columns):
         # Which cell is which is not known, so nothing of the row is believed.
         return FileRow(line, {}, fault="columns")
-    if broken := [name for name, value in values.items() if "\n" in value or "\r" in value]:
-        # Nothing that we want has several lines: a stray quotation mark has made one row of several people's.
-        return FileRow(line, {}, (), "line-break", broken[0])
     if long := [name for name, value in values.items() if len(value) > MAX_VALUE]:
         return FileRow(line, {name: value for name, value in values.items() if name not in long}, (), "too-long", long[0])
     organisations = (values["organisation_hsa_id"],) if values["organisation_hsa_id"] else ()

@@ -160,9 +160,14 @@ class TestCsv:
         assert (second.line, second.values["protected"]) == (4, "ja")
 
     def test_of_rows_that_a_stray_quotation_mark_joins_nothing_is_believed(self) -> None:
-        joined, whole = rows(CSV + 'A;B;C;Anna;"Ek;nej\nD;E;F;Eva;Alm";ja\nG;H;I;J;K;nej\n')
-        assert (joined.line, joined.values, joined.fault, joined.field) == (2, {}, "line-break", "surname")
-        assert (whole.line, whole.fault) == (4, "")
+        beside = CSV.replace(";protected", ";note;protected")
+        for head, text, where in (
+            (CSV, 'A;B;C;Anna;"Ek;nej\nD;E;F;Eva;Alm";ja\n', "surname"),
+            (beside, 'A;B;C;Anna;Ek;"a;nej\nD;E;F;Eva;Alm;b";ja\n', ""),
+        ):
+            joined, whole = rows(head + text + "G;H;I;J;K;nej" + (";nej" if head == beside else "") + "\n")
+            assert (joined.line, joined.values, joined.fault, joined.field) == (2, {}, "line-break", where)
+            assert (whole.line, whole.fault) == (4, "")
 
     def test_a_row_of_another_length_is_refused_alone_and_so_is_one_that_does_not_tell_of_protection(self) -> None:
         short, untold, whole = rows(CSV + "A;B;C\nA;B;C;D;E;\nA;B;C;D;E;ja\n")
