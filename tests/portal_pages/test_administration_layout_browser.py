@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from issuance.authz import Role
 from issuance.models import IssuingArea
@@ -17,6 +17,7 @@ from tests.portal_pages.test_roles import assign
 
 PHONE = {"width": 390, "height": 900}
 ONE_LONG_WORD = "Specialistläkarmottagningsverksamhetsutvecklingssamordningsenhet"
+OF_ALL = ("administration", "role_holders", "articles", "customisations", "setup_import", "help", "settings")
 OF_THE_AREA = ("area", "area_history", "area_articles")
 OF_THE_ORGANISATION = tuple(f"organisation{page}" for page in ("", "_holders", "_roles", "_history", "_articles"))
 _OVERFLOWS = """() => [...document.querySelectorAll(".table-frame")].filter(each => each.scrollWidth > each.clientWidth)
@@ -37,10 +38,18 @@ def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> I
 def lists(world: Any) -> list[str]:
     """Addresses of pages with lists."""
     return [
-        *(reverse(name) for name in ("administration", "role_holders", "articles", "customisations")),
+        *(
+            reverse(name)
+            for name in ("administration", "role_holders", "articles", "customisations", "setup_import", "help", "settings")
+        ),
         *(reverse(name, args=[world.area.id]) for name in OF_THE_AREA),
         *(reverse(name, args=[world.region.id]) for name in OF_THE_ORGANISATION),
     ]
+
+
+def opened(page: Page) -> None:
+    """All that is folded on the page is opened."""
+    page.evaluate("document.querySelectorAll('main details').forEach(each => each.open = true)")
 
 
 def with_content(world: Any) -> Any:
@@ -50,6 +59,7 @@ def with_content(world: Any) -> Any:
     world.region.name = "Västra Götalandsregionen"
     world.region.save()
     holder(world, "Götalandsson")
+    world.post(given_name="Cilla", surname="Almén")
     return world.officer(role=Role.RESPONSIBLE_ISSUER)
 
 
@@ -80,7 +90,13 @@ def test_on_a_phone_no_list_is_scrolled_sideways_and_all_can_be_sorted(world: An
             page.set_viewport_size({**PHONE, "width": width})
             for address in lists(world):
                 page.goto(portal + address)
+                opened(page)
                 assert page.evaluate(_OVERFLOWS) == [], (width, address)
+            page.goto(portal + reverse("search"))
+            page.get_by_label("Namn", exact=True).fill("Almén")
+            page.get_by_label("Namn", exact=True).press("Enter")
+            expect(page.get_by_role("heading", name="2 träffar")).to_be_visible()
+            assert page.evaluate(_OVERFLOWS) == [], width
         page.goto(portal + reverse("role_holders"))
         page.get_by_role("link", name="Namn", exact=True).click()
         page.wait_for_url("**ordning=-namn")
