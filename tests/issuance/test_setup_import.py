@@ -406,6 +406,33 @@ class TestRows:
         with clock.moved_to(clock.now() + dt.timedelta(minutes=61)):
             sent("TST2321000131-ZZ03")
 
+    def test_s14_files_that_are_sent_at_once_share_the_budget(
+        self, world: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings.SETUP_IMPORT_MISSES_PER_HOUR = 2
+        actor, find, done, first = issuer(world), world.outside.find_posts_by_hsa_id, [], []
+
+        def sent(number: int) -> str:
+            rows = [{"hsa_id": f"TST2321000131-Y{number}{n}", "role": "Läs", "organisation": world.clinic.hsa_id} for n in (1, 2)]
+            try:
+                setup_import.keep(actor=actor, content=csv(Kind.ROLES, *rows))
+            except TooManyRequests as error:
+                return error.code
+            finally:
+                done.append(number)
+                connections.close_all()
+            return "taken"
+
+        def beside_another(hsa_id: str) -> Any:
+            if not first:
+                first.append(hsa_id)
+                wait_for(lambda: bool(done) or sessions_waiting() > 0)
+            return find(hsa_id)
+
+        monkeypatch.setattr(world.outside, "find_posts_by_hsa_id", beside_another)
+        with ThreadPoolExecutor(2) as pool:
+            assert sorted(pool.map(sent, range(2))) == ["taken", "unknown-budget"]
+
     def test_s14_a_file_names_no_more_unknown_people_than_are_taken_at_once(self, world: Any) -> None:
         rows = [{"hsa_id": f"TST2321000131-Z{number:04}", "role": "Läs"} for number in range(setup_import.MAX_NEW + 1)]
         world.outside.calls.clear()

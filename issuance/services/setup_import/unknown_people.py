@@ -23,7 +23,7 @@ from issuance.services.setup_import.lines import MAX_NEW, grouped
 from issuance.services.setup_import.reading import FIELD, Row
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid, TooManyRequests
-from siths_portal.lib.locks import lock_until_commit
+from siths_portal.lib.locks import held, lock_until_commit, number
 
 ASKED_AT_ONCE = 50
 """HSA-ids that a file may ask the catalogue for; the next ones are asked when it is sent again."""
@@ -46,12 +46,13 @@ def ask(actor: Actor, rows: Sequence[Row]) -> None:
             "gången. Dela upp filen."
         )
         raise Invalid("too-many-unknown", message, fields={FIELD: [message]})
-    _require_room(actor)
     asked = unseen[:ASKED_AT_ONCE]
-    catalogue_reading.read_posts(actor=actor, hsa_ids=asked)
-    missed = len(set(asked) & set(known.unseen_posts(actor, rows)))
-    if missed:
-        _note(actor, missed)
+    with held(number(f"unknown people {actor.ref}")):  # what one file of a person spends, the next one finds spent
+        _require_room(actor)
+        catalogue_reading.read_posts(actor=actor, hsa_ids=asked)
+        missed = len(set(asked) & set(known.unseen_posts(actor, rows)))
+        if missed:
+            _note(actor, missed)
 
 
 def _require_room(actor: Actor) -> None:
