@@ -302,7 +302,7 @@ class TestResting:
             in client.get(reverse("organisation_roles", args=[world.region.id])).content.decode()
         )
         asked = client.get(address)
-        for told in ("Logga ut", "Prov Slutat", "Regionen Staden", "Personen har inget uppdrag kvar i utgivningsområdet"):
+        for told in ("Logga ut", "Slutat, Prov", "Regionen Staden", "Personen har inget uppdrag kvar i utgivningsområdet"):
             assert told in text_of(asked)
         unseen = client.post(address)
         assert (unseen.status_code, "Rollerna har ändrats" in text_of(unseen)) == (409, True)
@@ -342,7 +342,7 @@ class TestResting:
         assert f'href="{address}"' in client.get(resting).content.decode()
         assert client.get(reverse("person_roles", args=[grant.person_id])).status_code == 404
         asked = client.get(address)
-        assert "Prov Slutat" in text_of(asked)
+        assert "Slutat, Prov" in text_of(asked)
         assert client.post(address, shown_on(asked)).status_code == 302
         grant.refresh_from_db()
         assert grant.valid_to is not None

@@ -30,6 +30,7 @@ from siths_portal.lib.ids import ids_of
 class GrantLine:
     """A role of a person in one place. `last` is its last day; `begins` its first if that is to come; `rests` without a post.
 
+    `holder`: his name as lists have it, by whose surname they are ordered.
     `may_protect`: the actor may give it the add-on.
     `may_end`: the actor may end it, also if it has an add-on that he may not give, and he may not change it (ADR 0248).
     `left`: it rests, and its holder has left the actor's scope, so that it can be ended and no more (ADR 0235).
@@ -224,7 +225,7 @@ def _line(actor: Actor, row: RoleGrant) -> GrantLine:
     return GrantLine(
         id=row.id,
         person_id=row.person_id,
-        holder=f"{row.person.given_name_in_use} {row.person.surname}",
+        holder=f"{row.person.surname}, {row.person.given_name_in_use}",
         role=row.role,
         role_text=role_words.name(row.role),
         protected_persons=row.protected_persons,
