@@ -54,7 +54,7 @@ class Resting:
 class HolderLine:
     """A role holder: his roles in the actor's scope, training, person check, and when he last logged in.
 
-    `rests`: one of these roles does, since he has no post in its area (ADR 0036).
+    `rests`: one of these roles does, since he has no post in its area (ADR 0036). `own`: it is the actor himself.
     """
 
     person_id: UUID
@@ -66,6 +66,7 @@ class HolderLine:
     to_end: tuple[Resting, ...]
     last_log_in: dt.datetime | None
     opens: bool
+    own: bool
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,7 @@ def holders(
                 to_end=tuple(to_end.get(row.pk, ())),
                 last_log_in=log_ins.get(subject_ref(row.pk)),
                 opens=row.opens and row.pk != actor.person_id,  # type: ignore[attr-defined]
+                own=row.pk == actor.person_id,
             )
         )
     return HolderPage(tuple(rows), further)
