@@ -36,7 +36,9 @@ def _entries() -> Iterator[dict[str, Any]]:
     yield _entry(person(len(holders)), "")
     for one in newcomers.newcomers():
         # True before the role is given and after: the provider is not told of it.
-        yield _entry(one.person, f"i guiden {one.role}, kan logga in när rollen är utdelad", f"Guidens personer i {newcomers.AREA}")
+        yield _entry(
+            one.person, f"i guiden {one.role}, kan logga in när rollen är utdelad", f"Guidens personer i {newcomers.AREA}"
+        )
 
 
 def _entry(one: DemoPerson, role: str, group: str = "") -> dict[str, Any]:
