@@ -8,7 +8,7 @@ from django.urls import reverse
 from playwright.sync_api import Browser, Page, expect
 
 from issuance.authz import Role
-from issuance.models import IssuingArea
+from issuance.models import IssuingArea, Office
 from tests.browser import look
 from tests.lib.faces import serving
 from tests.portal_pages.test_holders import holder
@@ -67,6 +67,7 @@ def test_long_names_stay_on_the_page(world: Any, browser: Browser, portal: str) 
     """As the longest organisation's name in one word, and an area's of a hundred characters."""
     world.clinic.name = ONE_LONG_WORD
     world.clinic.save()
+    Office.objects.filter(pk=world.office.pk).update(name=ONE_LONG_WORD[:60], invoice_comment=ONE_LONG_WORD[:60])
     IssuingArea.objects.filter(pk=world.area.pk).update(name=("Samordnade rehabiliteringsverksamheter " * 3)[:100])
     pages = (
         *(reverse(name, args=[world.area.id]) for name in ("area", "area_tree", "office_new", "area_role_add")),
@@ -76,6 +77,7 @@ def test_long_names_stay_on_the_page(world: Any, browser: Browser, portal: str) 
         for number, address in enumerate(pages):
             page.goto(portal + address)
             look(page, f"langa-namn-{number}")
+            assert page.evaluate(_OVERFLOWS) == [], address
         page.set_viewport_size(PHONE)
         page.goto(portal + pages[2])
         name = page.get_by_role("navigation", name="Du är här").locator(f"a[href='{pages[0]}']")
