@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from django.db import connection
 
+from siths_portal.lib import plans
+
 STAGING = "import_row"
 LEAVING = ("move", "end", "lapse")
 """Acts by which a post goes to another place, ends because its last day there has passed, or stays and is over for that."""
@@ -231,7 +233,7 @@ def work_out(*, as_of: dt.datetime, today: dt.date, full: bool) -> Counts:
     What somebody read from the catalogue after `as_of` is newer than the file and stays.
     """
     clear(plan_only=True)
-    with connection.cursor() as cursor:
+    with plans.without_loops(), connection.cursor() as cursor:
         cursor.execute("ANALYZE import_row")
         cursor.execute("UPDATE import_row SET problem = '', field = '' WHERE problem <> '' AND value <> ''")
         cursor.execute(_KEYS)

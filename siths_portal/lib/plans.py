@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 
 
 @contextlib.contextmanager
@@ -32,3 +32,20 @@ def only_indexed() -> Iterator[None]:
     yield
     with connection.cursor() as cursor:
         cursor.execute("; ".join(f"SET LOCAL enable_{way} TO DEFAULT" for way in ways) + "; SET LOCAL jit TO DEFAULT")
+
+
+@contextlib.contextmanager
+def without_loops() -> Iterator[None]:
+    """Inside the block tables are joined whole, by hash or in order, and not row by row; in a transaction or not.
+
+    For statements that compare whole tables which may have been filled a moment ago, before PostgreSQL counted what is in them:
+    a loop that it expects to go round for a few rows goes round for all.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SET enable_nestloop = off")
+    try:
+        yield
+    finally:
+        # A transaction that failed takes it back by itself, and a connection that broke had it alone.
+        with contextlib.suppress(DatabaseError), connection.cursor() as cursor:
+            cursor.execute("SET enable_nestloop TO DEFAULT")

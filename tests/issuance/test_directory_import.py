@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from issuance.authz import Action, Actor
 from issuance.models import Event, OrderDraft, Person, PersonIdentifier, PersonScope, Post
@@ -27,6 +28,12 @@ DAY = dt.timedelta(days=1)
 @pytest.fixture
 def importing(world: Any, tmp_path: Path) -> "Importing":
     return Importing(world, tmp_path / "katalogen.csv")
+
+
+def loops() -> str:
+    with connection.connection.cursor() as cursor:
+        cursor.execute("SHOW enable_nestloop")
+        return str(cursor.fetchone()[0])
 
 
 def holds(actor: Actor) -> int:
@@ -84,6 +91,21 @@ class TestWhoIsNew:
         outcome = importing.run(full=True)
         assert outcome.counts.changes == 0
         assert everything() == before
+
+    def test_is_compared_with_the_mirror_whole_and_not_row_by_row(self, importing: Importing) -> None:
+        """Also right after a first file, of whose rows the database knows nothing yet: the comparison took over eight minutes of
+        600,000 people, where it takes seconds."""
+        importing.row()
+        seen = set()
+
+        def look(execute: Any, sql: str, *rest: Any) -> Any:
+            if "import_post AS" in sql or "import_lost AS" in sql:
+                seen.add(loops())
+            return execute(sql, *rest)
+
+        with connection.execute_wrapper(look):
+            importing.run()
+        assert (seen, loops()) == ({"off"}, "on")
 
     def test_a_second_row_of_a_post_is_that_post_and_what_lasts_longest_counts(self, importing: Importing) -> None:
         row = importing.row(valid_to=clock.today() - DAY, title="Första")
