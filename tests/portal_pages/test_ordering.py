@@ -605,6 +605,22 @@ def test_the_rules_are_a_page(world: Any) -> None:
     page = Clerk(world).client.get(reverse("photo_rules"))
     assert page.status_code == 200
     assert "3:4" in text_of(page)
+    assert "Tillbaka till beställningen" not in text_of(page)
+
+
+def test_the_rules_lead_back_to_the_order_also_after_a_refused_photograph(world: Any) -> None:
+    """The browser's own way back leads to a page that it cannot send again."""
+    clerk = Clerk(world).until("foto", "610")
+    clerk.upload(b"x")
+    link = re.search(r'href="([^"]+/fotoregler/[^"]*)"', clerk.page.content.decode())
+    assert link
+    rules = clerk.client.get(link[1])
+    back = re.search(r'href="([^"]+)">Tillbaka till beställningen', rules.content.decode())
+    assert back
+    clerk.page = clerk.client.get(back[1])
+    assert (clerk.page.status_code, clerk.step) == (200, "foto")
+    for other in ("x", "", "01938d40-0000-7000-8000-000000000000'"):
+        assert "Tillbaka till" not in text_of(clerk.client.get(reverse("photo_rules"), {"bestallning": other}))
 
 
 class TestRemoval:

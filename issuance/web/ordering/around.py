@@ -23,6 +23,7 @@ from issuance.services.drafts import DraftClosed
 from issuance.web.ordering.page import actor_of, address, closed
 from issuance.web.ordering.summary import article_name
 from siths_portal.lib.errors import IllegalTransition
+from siths_portal.lib.ids import id_of
 
 _answered = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -67,8 +68,9 @@ def restart(request: HttpRequest, draft_id: UUID) -> HttpResponse:
 
 @require_safe
 def photo_rules(request: HttpRequest) -> HttpResponse:
-    """Fotoregler."""
-    return render(request, "ordering/photo_rules.html")
+    """Fotoregler, with the way back to the order that the address names; what may be done there that page decides."""
+    draft_id = id_of(request.GET.get("bestallning", ""))
+    return render(request, "ordering/photo_rules.html", {"back_url": address(Step.PHOTO, draft_id) if draft_id else ""})
 
 
 @_answered
