@@ -57,7 +57,7 @@ _CHECK = (
     "Anställda där, utan roll, att beställa kort åt när allt är klart. Ingen beställer åt sig själv, och Sök person hittar bara",
     "den som portalen känner. Den ansvariga utgivaren söker först på hela personnumret under Lägg till roller: då hämtas",
     "personen ur katalogen, utan att få någon roll. Sedan beställer organisationens ID-administratör kortet från Sök person",
-    "(i Region Ost den biträdande utgivaren):",
+    "(i Region Ost den biträdande utgivaren). Ett foto att ladda upp är portratt.jpg, bredvid den här filen:",
 )
 _NAMES = (
     (REGION, "Frida", "Ekblad", "Ansvarig utgivare"),
