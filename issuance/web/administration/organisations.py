@@ -241,7 +241,7 @@ def sub_organisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRes
         "cancel_url": reverse("organisation", args=[organisation_id]),
         "lead": _(
             "Med en underorganisation kan en handläggares behörighet begränsas till en del av användarna, eller kort få en annan "
-            "logotyp. För att få kort levererade till en annan adress räcker det med ett kontor."
+            "logotyp. För att få buntar med kort till en annan adress räcker det med ett kontor."
         ),
     }
     step = _("Skapa underorganisation")
