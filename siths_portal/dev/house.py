@@ -95,10 +95,11 @@ def _pytest(*arguments: str) -> None:
 
 
 def test() -> None:
-    """Every test, the long suites in their short form."""
+    """Every test, the long suites in their short form. Tests that failed are repeated once at the end (ADR 0280)."""
     # One more than there are cores: tests wait for processes and browsers.
     workers = min(4, (os.cpu_count() or 1) + 1)
-    _pytest("tests", "-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder")  # the order is tests/conftest.py's
+    spread = ("-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder")  # the order is tests/conftest.py's
+    _pytest("tests", *spread, "-p", "siths_portal.dev.repeat", "--durations", "10")
 
 
 def soak() -> None:
