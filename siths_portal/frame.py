@@ -87,7 +87,6 @@ def help_page(request: HttpRequest) -> HttpResponse:
         "reach_minutes": settings.EXTENDED_REACH_MINUTES,
         "not_activated_days": settings.NOT_ACTIVATED_DAYS,
         "not_signed_days": settings.NOT_SIGNED_DAYS,
-        "grace_days": settings.QUALIFICATION_GRACE_DAYS,
         "mass_approvers": pki.APPROVALS_REQUIRED[pki.ApprovalAction.MASS_REVOCATION],
         "contact": settings.ACCESSIBILITY_CONTACT,
     }

@@ -303,11 +303,10 @@ NOT_SIGNED_DAYS = env.int("NOT_SIGNED_DAYS", default=5)
 ORDER_DRAFT_DAYS = env.int("ORDER_DRAFT_DAYS", default=7)
 MINIMUM_AGE_LOA3 = env.int("MINIMUM_AGE_LOA3", default=18)
 MINIMUM_AGE_LOA2 = env.int("MINIMUM_AGE_LOA2", default=15)
-# Role holders (domain.md 11.2): days that a training and a person check hold (0: without end), days after it is due, or after the
-# first role that issues began, that a holder may still issue, and days before it that it is listed as due soon.
+# Role holders (domain.md 11.2): days that a training and a person check hold (0: without end), and days before the last one that
+# it is listed as due soon. Without both nobody issues (ADR 0294).
 TRAINING_VALID_DAYS = env.int("TRAINING_VALID_DAYS", default=365)
 PERSON_CHECK_VALID_DAYS = env.int("PERSON_CHECK_VALID_DAYS", default=0)
-QUALIFICATION_GRACE_DAYS = env.int("QUALIFICATION_GRACE_DAYS", default=30)
 QUALIFICATION_SOON_DAYS = env.int("QUALIFICATION_SOON_DAYS", default=60)
 # Reading role holders anew from the catalogue: the hour in Stockholm from which it is done, questions a second (0: no limit), and
 # the share of those read at once, in per cent, whose posts may end before the catalogue is believed to be broken.

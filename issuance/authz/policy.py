@@ -27,7 +27,10 @@ from issuance.authz.scope import ScopedQuerySet
 from siths_portal.lib.errors import Forbidden, NotFound
 from siths_portal.lib.rows import the_only
 
-OVERDUE = "Din utbildning eller personkontroll har gått ut. Vänd dig till den som delar ut roller hos er."
+OVERDUE = (
+    "Din utbildning eller personkontroll saknas eller har gått ut. "
+    "Kontakta din utgivare, eller SITHS-förvaltningen om du är ansvarig utgivare."
+)
 """Why a role issues nothing for now."""
 
 

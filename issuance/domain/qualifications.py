@@ -1,4 +1,4 @@
-"""When training and person check stop a role from issuing (domain.md 11.2, ADR 0187). Days are days in Stockholm."""
+"""When training and person check stop a role from issuing (domain.md 11.2, ADR 0294). Days are days in Stockholm."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -17,11 +17,10 @@ SWEDISH = {QualificationKind.PERSON_CHECK: "Personkontroll", QualificationKind.T
 
 
 class Standing(StrEnum):
-    """How a person stands: all holds, something is due soon, is due but within the grace, or stops him from issuing."""
+    """Whether a person may issue: yes, yes but something is due soon, or no."""
 
     HOLDS = "holds"
     DUE_SOON = "due_soon"
-    DUE = "due"
     BLOCKED = "blocked"
 
 
@@ -34,38 +33,20 @@ class Held:
     due_on: dt.date | None
 
 
-@dataclass(frozen=True)
-class Limits:
-    """Days after the due date, or the first role's start if later, that one may still issue; days before it that are soon."""
-
-    grace_days: int
-    soon_days: int
+NEVER = dt.date.min
+"""The last day of a kind that has no record."""
 
 
-def due_date(kind: QualificationKind, held: Iterable[Held], *, role_since: dt.date) -> dt.date | None:
-    """When the kind is due: its record's last day, or the role's first where there is no record; None without an end."""
-    found = next((one for one in held if one.kind is kind), None)
-    return role_since if found is None else found.due_on
+def last_day(held: Iterable[Held]) -> dt.date | None:
+    """Returns the last day on which the person may issue: None without an end, NEVER while a kind has no record."""
+    due_on = {one.kind: one.due_on for one in held}
+    ends = [due_on.get(kind, NEVER) for kind in QualificationKind]
+    return min((end for end in ends if end is not None), default=None)
 
 
-def last_day(held: Iterable[Held], *, role_since: dt.date, limits: Limits) -> dt.date | None:
-    """The last day on which the person may issue, by what he holds now; None without an end."""
-    held = list(held)
-    dues = [due_date(kind, held, role_since=role_since) for kind in QualificationKind]
-    ends = [max(due, role_since) + dt.timedelta(days=limits.grace_days) for due in dues if due is not None]
-    return min(ends, default=None)
-
-
-def standing(held: Iterable[Held], *, role_since: dt.date, today: dt.date, limits: Limits) -> Standing:
-    """How a person whose first issuing role began on `role_since` stands today."""
-    held = list(held)
-    end = last_day(held, role_since=role_since, limits=limits)
-    if end is not None and end < today:
-        return Standing.BLOCKED
-    missing = set(QualificationKind) - {one.kind for one in held}
-    dues = [one.due_on for one in held if one.due_on is not None]
-    if missing or any(due < today for due in dues):
-        return Standing.DUE
-    if any(due <= today + dt.timedelta(days=limits.soon_days) for due in dues):
-        return Standing.DUE_SOON
-    return Standing.HOLDS
+def standing(held: Iterable[Held], *, today: dt.date, soon_days: int) -> Standing:
+    """Returns whether a person with these records may issue today. Something is due soon in its last `soon_days` days."""
+    end = last_day(held)
+    if end is None or end > today + dt.timedelta(days=soon_days):
+        return Standing.HOLDS
+    return Standing.BLOCKED if end < today else Standing.DUE_SOON

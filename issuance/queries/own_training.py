@@ -1,4 +1,4 @@
-"""What a role holder is told of his own training and person check, before and after they stop him from issuing (ADR 0187)."""
+"""What a role holder is told of his own training and person check, before and after they stop him from issuing (ADR 0294)."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from issuance.authz import Actor
+from issuance.domain.qualifications import NEVER
 from siths_portal.lib import clock
 
 
 @dataclass(frozen=True)
 class TrainingNotice:
-    """`last_day` is the last on which cards may be ordered and activated; `stopped`: it has passed."""
+    """`last_day` is the last on which cards may be ordered and activated, None if a record is missing; `stopped`: it is over."""
 
-    last_day: dt.date
+    last_day: dt.date | None
     stopped: bool
 
 
@@ -24,7 +25,6 @@ def notice(actor: Actor) -> TrainingNotice | None:
     """
     last = actor.issues_until
     today = clock.today()
-    notice_days = settings.QUALIFICATION_SOON_DAYS + settings.QUALIFICATION_GRACE_DAYS
-    if last is None or last > today + dt.timedelta(days=notice_days):
+    if last is None or last > today + dt.timedelta(days=settings.QUALIFICATION_SOON_DAYS):
         return None
-    return TrainingNotice(last, stopped=last < today)
+    return TrainingNotice(None if last == NEVER else last, stopped=last < today)

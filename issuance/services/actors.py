@@ -6,16 +6,15 @@ from functools import cache
 from typing import Any, NamedTuple, Protocol, cast
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import connection
-from django.db.models import BooleanField, Case, Exists, F, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models import BooleanField, Case, Exists, F, OuterRef, Q, QuerySet, When
 from django.db.models.functions import Coalesce, JSONObject
 
 from issuance.authz import Actor, Grant, Role, user
 from issuance.authz.roles import GLOBAL_ROLES, QUALIFIED_ROLES
 from issuance.domain import qualifications
-from issuance.domain.qualifications import Held, Limits, QualificationKind
+from issuance.domain.qualifications import Held, QualificationKind
 from issuance.models import ExtendedReach, Post, Qualification, RoleGrant
 from siths_portal.lib import clock
 
@@ -53,7 +52,6 @@ _STAND_IN = _Asked(UUID(int=1), "user:stand-in", dt.datetime(1, 1, 1, tzinfo=dt.
 
 _COLUMNS = (
     "role", "area__scope_path", "organisation__scope_path", "protected_persons", "valid_from", "extended_persons", "held",
-    "first_issuing",
 )  # fmt: skip
 
 
@@ -67,7 +65,6 @@ class _Row(NamedTuple):
     valid_from: dt.datetime
     extended_persons: list[UUID]
     held: list[dict[str, str | None]]
-    first_issuing: dt.datetime | None
 
 
 class _Statement:
@@ -79,8 +76,7 @@ class _Statement:
         own = RoleGrant.objects.filter(person_id=one.person_id, person__deceased=False)
         grants = with_post(in_force(own, now=one.now), today=one.today)
         rows = (
-            with_first_issuing(grants)
-            .annotate(extended_persons=ArraySubquery(opened), held=newest_qualifications("person"))
+            grants.annotate(extended_persons=ArraySubquery(opened), held=newest_qualifications("person"))
             .order_by("id")
             .values_list(*_COLUMNS)
         )
@@ -123,7 +119,7 @@ def valid_posts(*, today: dt.date | None = None) -> QuerySet[Post]:
 def awake_by_person(person_ids: Sequence[UUID]) -> dict[UUID, list[RoleGrant]]:
     """By person the roles that hold now or will, the oldest first; who has none is left out. One query."""
     found: dict[UUID, list[RoleGrant]] = {}
-    grants = with_first_issuing(with_post(current(RoleGrant.objects.filter(person__in=person_ids))))
+    grants = with_post(current(RoleGrant.objects.filter(person__in=person_ids)))
     for grant in grants.order_by("valid_from"):
         found.setdefault(grant.person_id, []).append(grant)
     return found
@@ -137,17 +133,6 @@ def with_post(grants: QuerySet[RoleGrant], *, today: dt.date | None = None) -> Q
 def without_post(grants: QuerySet[RoleGrant]) -> QuerySet[RoleGrant]:
     """Those that `with_post` leaves out."""
     return with_area(grants).filter(~_posted(None))
-
-
-def have_issued() -> QuerySet[RoleGrant]:
-    """Roles that issue and that began or will, also those that have ended since: one taken away before its first day is none."""
-    return RoleGrant.objects.filter(Q(valid_to=None) | Q(valid_to__gt=F("valid_from")), role__in=_QUALIFIED)
-
-
-def with_first_issuing(grants: QuerySet[RoleGrant]) -> QuerySet[RoleGrant]:
-    """Those with `first_issuing`, when the first role of their holder that issues began, wherever it was and if it has ended."""
-    first = have_issued().filter(person=OuterRef("person")).order_by("valid_from").values("valid_from")[:1]
-    return grants.annotate(first_issuing=Subquery(first))
 
 
 def with_area(grants: QuerySet[RoleGrant]) -> QuerySet[RoleGrant]:
@@ -181,55 +166,20 @@ def held_of(records: Sequence[dict[str, str | None]]) -> tuple[Held, ...]:
     )
 
 
-def limits() -> Limits:
-    """The settings' days of grace and of notice."""
-    return Limits(settings.QUALIFICATION_GRACE_DAYS, settings.QUALIFICATION_SOON_DAYS)
-
-
 class HeldRole(Protocol):
-    """A role and since when, with what `with_first_issuing` adds."""
+    """A role of a person."""
 
     @property
     def role(self) -> str:
         """Its value in `Role`."""
 
-    @property
-    def valid_from(self) -> dt.datetime:
-        """Its beginning."""
 
-    @property
-    def first_issuing(self) -> dt.datetime | None:
-        """When the first role of its holder that issues began."""
+def issues_until(grants: Iterable[HeldRole], held: Sequence[Held]) -> dt.date | None:
+    """Returns the last day on which a person with these roles and records may issue.
 
-
-class Issuing(NamedTuple):
-    """A person's days with roles that issue: the first of `begins` among those asked about, and `since`, the first ever.
-
-    Days of grace count from `since`: who has had them has had them, whatever ends and is given anew (ADR 0246).
+    None without an end, or if no role needs qualifications; `qualifications.NEVER` while a record is missing.
     """
-
-    since: dt.date
-    begins: dt.date
-
-
-def issuing(grants: Sequence[HeldRole]) -> Issuing | None:
-    """Since when one person with these roles issues; None if none of them needs qualifications."""
-    rows = [row for row in grants if Role(row.role) in QUALIFIED_ROLES]
-    if not rows:
-        return None
-    begins = min(row.valid_from for row in rows)
-    since = min(begins, *(row.first_issuing for row in rows if row.first_issuing is not None))
-    return Issuing(_day(since), _day(begins))
-
-
-def _day(moment: dt.datetime) -> dt.date:
-    return moment.astimezone(clock.STOCKHOLM).date()
-
-
-def issues_until(grants: Sequence[HeldRole], held: Sequence[Held]) -> dt.date | None:
-    """The last day on which a person with these roles in force may issue by what he holds; None without an end."""
-    found = issuing(grants)
-    return None if found is None else qualifications.last_day(held, role_since=found.since, limits=limits())
+    return qualifications.last_day(held) if any(Role(row.role) in QUALIFIED_ROLES for row in grants) else None
 
 
 def _grant(row: _Row, *, blocked: bool) -> Grant:
@@ -239,11 +189,9 @@ def _grant(row: _Row, *, blocked: bool) -> Grant:
 
 class _Held(NamedTuple):
     role: str
-    valid_from: dt.datetime
     path: str | None
     asked: bool
     held: list[dict[str, str | None]]
-    first_issuing: dt.datetime | None
 
 
 def issuing_in(where: Q) -> set[str]:
@@ -256,9 +204,9 @@ def issuing_in(where: Q) -> set[str]:
     holders = in_force(RoleGrant.objects.filter(where)).values("person")
     rows = with_post(in_force(RoleGrant.objects.filter(person__in=holders, role__in=_QUALIFIED)), today=today)
     asked = Case(When(where, then=True), default=False, output_field=BooleanField())
-    rows = with_first_issuing(rows).annotate(asked=asked, held=newest_qualifications("person"))
+    rows = rows.annotate(asked=asked, held=newest_qualifications("person"))
     people: dict[UUID, list[_Held]] = {}
-    read = ("person_id", "role", "valid_from", "organisation__scope_path", "asked", "held", "first_issuing")
+    read = ("person_id", "role", "organisation__scope_path", "asked", "held")
     for person_id, *values in rows.values_list(*read):
         people.setdefault(person_id, []).append(_Held(*values))
     found: set[str] = set()

@@ -3,27 +3,26 @@
 import datetime as dt
 from collections.abc import Iterator
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from django.db.models import Q
 
-from issuance.authz import Action, Actor, Grant, Role, policy, user
+from issuance.authz import Action, Actor, Role, policy
 from issuance.authz.roles import ALLOWED, ISSUING, QUALIFIED_ROLES
 from issuance.domain import qualifications as rules
-from issuance.domain.ids import PersonId, PersonIdKind
-from issuance.domain.qualifications import Held, Limits, QualificationKind, Standing
-from issuance.models import CardOrder, Carrier, Event, Person, Post, Qualification, RoleGrant
+from issuance.domain.qualifications import Held, QualificationKind, Standing
+from issuance.models import CardOrder, Carrier, Event, Post, Qualification, RoleGrant
 from issuance.services import qualifications, role_assignment
 from issuance.services.actors import actor_of_person, issuing_in
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
 from tests.issuance.test_activation import run_at_once
-from tests.issuance.world import SETUP
+from tests.issuance.world import SETUP, qualify
 
 CHECK, TRAINING = QualificationKind.PERSON_CHECK, QualificationKind.TRAINING
 START = dt.date(2030, 3, 1)
-LIMITS = Limits(grace_days=30, soon_days=60)
+SOON_DAYS = 60
 
 
 def day(number: int) -> dt.date:
@@ -32,66 +31,63 @@ def day(number: int) -> dt.date:
 
 
 class TestTheRule:
-    """A holder whose issuing role began on START, asked on days after it."""
+    """A holder with these records, asked on START and on the days around the last."""
 
     @pytest.mark.parametrize(
         ("held", "last"),
         [
-            ((), 30),
-            ((Held(CHECK, day(0), None),), 30),
-            ((Held(CHECK, day(0), None), Held(TRAINING, day(-300), day(65))), 95),
-            ((Held(CHECK, day(0), day(10)), Held(TRAINING, day(-300), day(65))), 40),
-            ((Held(CHECK, day(-900), day(-500)), Held(TRAINING, day(-900), day(-535))), 30),  # the role is younger
+            ((), rules.NEVER),
+            ((Held(CHECK, day(0), None),), rules.NEVER),
+            ((Held(TRAINING, day(0), day(365)),), rules.NEVER),
+            ((Held(CHECK, day(0), None), Held(TRAINING, day(-300), day(65))), day(65)),
+            ((Held(CHECK, day(0), day(10)), Held(TRAINING, day(-300), day(65))), day(10)),
             ((Held(CHECK, day(0), None), Held(TRAINING, day(0), None)), None),
         ],
     )
-    def test_the_grace_counts_from_the_later_of_due_date_and_start(self, held: tuple[Held, ...], last: int | None) -> None:
-        end = rules.last_day(held, role_since=START, limits=LIMITS)
-        assert end == (None if last is None else day(last))
-        if end is not None:
-            for moment, blocked in ((end, False), (end + dt.timedelta(days=1), True)):
-                found = rules.standing(held, role_since=START, today=moment, limits=LIMITS)
-                assert (found is Standing.BLOCKED) is blocked
+    def test_the_first_kind_to_run_out_is_the_last_day(self, held: tuple[Held, ...], last: dt.date | None) -> None:
+        assert rules.last_day(held) == last
+        if last is not None and last != rules.NEVER:
+            for today, blocked in ((last, False), (last + dt.timedelta(days=1), True)):
+                assert (rules.standing(held, today=today, soon_days=SOON_DAYS) is Standing.BLOCKED) is blocked
 
     @pytest.mark.parametrize(
         ("held", "expected"),
         [
-            ((), Standing.DUE),
+            ((), Standing.BLOCKED),
+            ((Held(CHECK, day(0), None),), Standing.BLOCKED),
             ((Held(CHECK, day(0), None), Held(TRAINING, day(0), day(61))), Standing.HOLDS),
             ((Held(CHECK, day(0), None), Held(TRAINING, day(0), day(60))), Standing.DUE_SOON),
             ((Held(CHECK, day(0), None), Held(TRAINING, day(-365), day(0))), Standing.DUE_SOON),
-            ((Held(CHECK, day(0), None), Held(TRAINING, day(-366), day(-1))), Standing.DUE),
+            ((Held(CHECK, day(0), None), Held(TRAINING, day(-366), day(-1))), Standing.BLOCKED),
         ],
     )
     def test_how_a_holder_stands(self, held: tuple[Held, ...], expected: Standing) -> None:
-        assert rules.standing(held, role_since=START, today=START, limits=LIMITS) is expected
+        assert rules.standing(held, today=START, soon_days=SOON_DAYS) is expected
 
     def test_every_role_that_issues_needs_them(self) -> None:
         assert {role for role in Role if ALLOWED[role] & ISSUING} <= QUALIFIED_ROLES
         assert not QUALIFIED_ROLES & {Role.READER, Role.REVOKER, Role.GLOBAL_READER, Role.GLOBAL_REVOKER}
 
 
-def number_of(person: Person) -> PersonId:
-    return PersonId(PersonIdKind.PERSONNUMMER, person.identifiers.get().value)
-
-
-def qualify(person_id: UUID, *, on: dt.date | None = None) -> None:
-    for kind in QualificationKind:
-        qualifications.record(actor=SETUP, person_id=person_id, kind=kind, passed_on=on or clock.today())
-
-
 @pytest.fixture
 def later() -> Iterator[None]:
-    """The first day on which those who began today and have nothing recorded issue nothing."""
-    with clock.moved_to(clock.start_of_day(clock.today() + dt.timedelta(days=31)) + dt.timedelta(hours=9)):
+    """The first day after the last of a training that was recorded today."""
+    with clock.moved_to(clock.start_of_day(clock.today() + dt.timedelta(days=366)) + dt.timedelta(hours=9)):
         yield
 
 
 class TestOverdue:
-    def test_until_the_grace_is_over_all_is_as_before(self, world: Any) -> None:
+    def test_a_new_role_issues_nothing_before_both_are_recorded(self, world: Any) -> None:
+        """There is no grace period (ADR 0294): not on the first day of the first role, and not with one of the two."""
+        world.qualifies = False
         post, clerk = world.post(), world.officer()
-        with clock.moved_to(clock.start_of_day(clock.today() + dt.timedelta(days=30))):
-            assert policy.may(actor_of_person(clerk.person_id), Action.ORDER_ORDINARY_CARD, post)
+        reach = Q(person=clerk.person_id)
+        for kind in (None, TRAINING, CHECK):
+            if kind is not None:
+                qualifications.record(actor=SETUP, person_id=clerk.person_id, kind=kind, passed_on=clock.today())
+            complete = kind is CHECK
+            assert policy.may(actor_of_person(clerk.person_id), Action.ORDER_ORDINARY_CARD, post) is complete
+            assert (world.region.scope_path in issuing_in(reach)) is complete
 
     @pytest.mark.parametrize("role", sorted(QUALIFIED_ROLES))
     def test_then_issuing_stops_and_everything_else_stays(self, world: Any, role: Role, request: Any) -> None:
@@ -126,85 +122,21 @@ class TestOverdue:
         post, clerk = world.post(), world.officer()
         request.getfixturevalue("later")
         qualifications.record(actor=SETUP, person_id=clerk.person_id, kind=TRAINING, passed_on=clock.today())
-        assert not policy.may(actor_of_person(clerk.person_id), Action.ORDER_ORDINARY_CARD, post)  # the person check is missing
-        qualifications.record(actor=SETUP, person_id=clerk.person_id, kind=CHECK, passed_on=clock.today())
         assert policy.may(actor_of_person(clerk.person_id), Action.ORDER_ORDINARY_CARD, post)
 
-    def test_a_year_and_the_grace_later_it_stops_again(self, world: Any) -> None:
+    def test_a_year_later_it_stops_again(self, world: Any) -> None:
         post, clerk, today = world.post(), world.officer(), clock.today()
-        qualify(clerk.person_id)
-        for days, may in ((365 + 30, True), (365 + 31, False)):
+        for days, may in ((365, True), (366, False)):
             with clock.moved_to(clock.start_of_day(today + dt.timedelta(days=days)) + dt.timedelta(hours=12)):
                 assert policy.may(actor_of_person(clerk.person_id), Action.ORDER_ORDINARY_CARD, post) is may
 
     def test_the_settings_decide(self, world: Any, settings: Any) -> None:
-        settings.QUALIFICATION_GRACE_DAYS = 0
         settings.TRAINING_VALID_DAYS = settings.PERSON_CHECK_VALID_DAYS = 10
         post, clerk, today = world.post(), world.officer(), clock.today()
-        qualify(clerk.person_id)
         assert set(Qualification.objects.values_list("due_on", flat=True)) == {today + dt.timedelta(days=10)}
         for days, may in ((10, True), (11, False)):
             with clock.moved_to(clock.start_of_day(today + dt.timedelta(days=days)) + dt.timedelta(hours=12)):
                 assert policy.may(actor_of_person(clerk.person_id), Action.ORDER_ORDINARY_CARD, post) is may
-
-    def test_a_second_role_gives_no_second_grace(self, world: Any, request: Any) -> None:
-        post, clerk = world.post(world.city), world.officer()
-        request.getfixturevalue("later")
-        RoleGrant.objects.create(
-            person_id=clerk.person_id, role=Role.ID_ADMINISTRATOR.value, organisation=world.city, valid_from=clock.now()
-        )
-        actor = actor_of_person(clerk.person_id)
-        assert policy.may(actor, Action.VIEW, post)
-        assert not policy.may(actor, Action.ORDER_ORDINARY_CARD, post)
-
-    @pytest.mark.parametrize("role", [Role.ID_ADMINISTRATOR, Role.DEPUTY_ISSUER])
-    @pytest.mark.parametrize("where", ["region", "city", "stranger"])
-    def test_a_role_given_anew_gives_no_new_grace(self, world: Any, role: Role, where: str) -> None:
-        """Ended and given again, as this role or another, here or elsewhere: whose days are spent has none (ADR 0246)."""
-        clerk, place, today = world.officer(), getattr(world, where), clock.today()
-        post = world.post(place)
-        world.post(place, person_id=number_of(Person.objects.get(pk=clerk.person_id)))
-        held = RoleGrant.objects.get(person_id=clerk.person_id)
-        with clock.moved_to(clock.start_of_day(today + dt.timedelta(days=29))):
-            role_assignment.end_role(actor=self.above(world, world.region), grant_id=held.pk)
-            new = role_assignment.assign_role(
-                actor=self.above(world, place), person_id=clerk.person_id, role=role, organisation_id=place.id
-            )
-            assert policy.may(actor_of_person(clerk.person_id), Action.ORDER_ORDINARY_CARD, post)
-        with clock.moved_to(clock.start_of_day(today + dt.timedelta(days=31))):
-            actor = actor_of_person(clerk.person_id)
-            assert policy.may(actor, Action.VIEW, post)
-            assert not policy.may(actor, Action.ORDER_ORDINARY_CARD, post)
-            assert place.scope_path not in issuing_in(Q(pk=new.pk))
-            qualify(clerk.person_id)
-            assert policy.may(actor_of_person(clerk.person_id), Action.ORDER_ORDINARY_CARD, post)
-            assert place.scope_path in issuing_in(Q(pk=new.pk))
-
-    @staticmethod
-    def above(world: Any, place: Any) -> Actor:
-        """The responsible issuer of the place's area."""
-        return user(uuid4(), (Grant(Role.RESPONSIBLE_ISSUER, place.area.scope_path, protected_persons=True),))
-
-    def test_a_role_that_never_began_spends_no_grace(self, world: Any) -> None:
-        post, person, today = world.post(), world.post().person, clock.today()
-        first = today + dt.timedelta(days=5)
-        issuer = world.officer(role=Role.RESPONSIBLE_ISSUER)
-        wanted = {"actor": issuer, "person_id": person.id, "role": Role.ID_ADMINISTRATOR, "organisation_id": world.region.id}
-        early = role_assignment.assign_role(**wanted, period=role_assignment.Period(first))
-        role_assignment.end_role(actor=issuer, grant_id=early.pk)
-        with clock.moved_to(clock.start_of_day(today + dt.timedelta(days=60))):
-            role_assignment.assign_role(**wanted)
-            assert policy.may(actor_of_person(person.id), Action.ORDER_ORDINARY_CARD, post)
-
-    def test_a_reader_who_begins_to_issue_has_his_grace(self, world: Any, request: Any) -> None:
-        post, reader = world.post(), world.officer(role=Role.READER)
-        request.getfixturevalue("later")
-        assert reader.person_id is not None
-        role_assignment.assign_role(
-            actor=self.above(world, world.region), person_id=reader.person_id, role=Role.ID_ADMINISTRATOR,
-            organisation_id=world.region.id,
-        )  # fmt: skip
-        assert policy.may(actor_of_person(reader.person_id), Action.ORDER_ORDINARY_CARD, post)
 
     def test_readers_need_neither(self, world: Any, request: Any) -> None:
         reader = world.officer(role=Role.READER)
@@ -213,6 +145,12 @@ class TestOverdue:
 
 
 class TestRecords:
+    @pytest.fixture
+    def world(self, world: Any) -> Any:
+        """A region whose officers have no records."""
+        world.qualifies = False
+        return world
+
     def test_who_when_what_and_until_when(self, world: Any) -> None:
         issuer, clerk = world.officer(role=Role.RESPONSIBLE_ISSUER), world.officer()
         passed = clock.today() - dt.timedelta(days=3)

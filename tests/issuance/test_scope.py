@@ -15,7 +15,7 @@ from issuance.services import role_assignment
 from issuance.services.actors import actor_of_person
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Forbidden, NotFound
-from tests.issuance.world import SETUP
+from tests.issuance.world import SETUP, qualify
 
 # domain.md 1.2: rows of the matrix that exist, columns SYS GSp GLä AU Bitr ID-adm Res3 Res2 Spärr Läs.
 ROLES = [
@@ -142,6 +142,7 @@ def test_the_add_on_of_one_role_does_not_lend_itself_to_another(world: Any) -> N
     role_assignment.assign_role(
         actor=SETUP, person_id=person.id, role=Role.READER, organisation_id=world.city.id, protected_persons=True
     )
+    qualify(person.id)
     role_assignment.assign_role(actor=SETUP, person_id=person.id, role=Role.ID_ADMINISTRATOR, organisation_id=world.region.id)
     actor = actor_of_person(person.id)
     there, here = world.post(world.city, protected=True), world.post(world.region, protected=True)

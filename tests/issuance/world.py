@@ -7,10 +7,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from issuance.authz import Action, Actor, Role, system
+from issuance.authz.roles import QUALIFIED_ROLES
 from issuance.domain.ids import PersonId, PersonIdKind, luhn_check_digit
-from issuance.models import Article, CardCustomisation, CardOrder, Document, IssuingArea, Office, Organisation, Person, Post
+from issuance.domain.qualifications import QualificationKind
+from issuance.models import (
+    Article,
+    CardCustomisation,
+    CardOrder,
+    Document,
+    IssuingArea,
+    Office,
+    Organisation,
+    Person,
+    Post,
+    RoleGrant,
+)
 from issuance.ports import DirectoryPost, PersonKey, RegisteredAddress, RegisterPerson
-from issuance.services import catalogue, configuration, ordering, role_assignment
+from issuance.services import catalogue, configuration, ordering, qualifications, role_assignment
 from issuance.services.actors import actor_of_person
 from siths_portal.lib import clock
 from tests.first_rows import first_rows
@@ -43,6 +56,8 @@ class World:
     stranger: Organisation = field(init=False)
     office: Office = field(init=False)
     officers: dict[tuple[object, ...], Actor] = field(default_factory=dict)
+    qualifies: bool = True
+    """Whether `officer` records training and person check, without which nobody issues."""
 
     def __post_init__(self) -> None:
         for name, value in first_rows("region", "issuance", self._make).items():
@@ -120,9 +135,19 @@ class World:
                 reach = {"area_id": organisation.area_id}
             elif role in (Role.SYSTEM_ADMIN, Role.GLOBAL_REVOKER, Role.GLOBAL_READER):
                 reach = {}
+            if self.qualifies and role in QUALIFIED_ROLES:
+                qualify(person.id)
             role_assignment.assign_role(actor=SETUP, person_id=person.id, role=role, protected_persons=protected, **reach)
             self.officers[key] = actor_of_person(person.id)
         return self.officers[key]
+
+    def clerk_of(self, organisation: Organisation, *, post: Post | None = None) -> RoleGrant:
+        """The role of a new ID-administrator of the organisation who may issue; with `post` that of its person."""
+        person = (post or self.post()).person
+        qualify(person.id)
+        return RoleGrant.objects.create(
+            person=person, role=Role.ID_ADMINISTRATOR.value, organisation=organisation, valid_from=clock.now()
+        )
 
     def order(
         self,
@@ -171,6 +196,13 @@ def verified_customisation(organisation: Organisation, number: str) -> CardCusto
     organisation.refresh_from_db(fields=["version"])
     CardCustomisation.objects.filter(pk=row.pk).update(logotype=Document.store(LOGOTYPE, "image/png"))
     return configuration.verify_customisation(actor=SETUP, customisation_id=row.id)
+
+
+def qualify(person_id: uuid.UUID, *, on: dt.date | None = None) -> None:
+    """Records training and person check of a person, passed today or `on`."""
+    qualifications.record_of_several(
+        actor=SETUP, person_ids=[person_id], kinds=tuple(QualificationKind), passed_on=on or clock.today()
+    )
 
 
 def years_ago(years: int, *, days: int = 0) -> dt.date:

@@ -16,8 +16,7 @@ from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden
 from tests.e2e.hands import Hands, Keyboard, Mouse
 from tests.e2e.looking import Looker
-from tests.issuance.test_qualifications import qualify
-from tests.issuance.world import SETUP
+from tests.issuance.world import SETUP, qualify
 from tests.lib.faces import serving
 from tests.portal_pages.test_administration import MOST_QUERIES, admin, at, client_of, fields_of, issuer
 from tests.portal_pages.test_administration_browser import told

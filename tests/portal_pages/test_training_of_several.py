@@ -23,6 +23,13 @@ from tests.portal_pages.test_roles import DAY, assign, client_of, issuer_of
 BOTH = tuple(QualificationKind)
 
 
+@pytest.fixture
+def world(world: Any) -> Any:
+    """A region whose officers have no records."""
+    world.qualifies = False
+    return world
+
+
 def address_of(area: Any = None) -> str:
     return reverse("holders_training") + (f"?omrade={area if isinstance(area, uuid.UUID) else area.id}" if area else "")
 
@@ -53,8 +60,9 @@ class TestPage:
         first, second, third = clerks(world, "Alm", "Björk", "Ceder")
         client = client_of(issuer_of(world))
         assert step_of(client, world) == "3 rollinnehavare saknar utbildning eller personkontroll"
-        assert "Utan dem kan den som är ny utfärda kort i 30 dagar." in text_of(client.get(reverse("area", args=[world.area.id])))
-        assert "går det att beställa och aktivera kort i 30 dagar" in text_of(client.get(reverse("help")))
+        area, guide = (text_of(client.get(address)) for address in (reverse("area", args=[world.area.id]), reverse("help")))
+        assert "De får inte beställa eller aktivera kort förrän utbildning och personkontroll är registrerade." in area
+        assert "kan du bara söka och spärra tills din utgivare har registrerat det som saknas" in guide
         assert client.post(address_of(world.area), sent(first, second))["Location"] == reverse("area", args=[world.area.id])
         told = text_of(client.get(reverse("area", args=[world.area.id])))
         assert "Personkontrollen och utbildningen är registrerade för 2 rollinnehavare." in told

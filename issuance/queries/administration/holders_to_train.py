@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from issuance.authz import Action, Actor
@@ -42,7 +43,7 @@ class HoldersToTrain:
 
 def to_train(*, actor: Actor, area_id: UUID | None = None, after: UUID | None = None, limit: int = paging.PAGE) -> HoldersToTrain:
     """Those whose training or person check is missing, has run out or soon will. Raises Forbidden."""
-    soon = clock.today() + dt.timedelta(days=actors.limits().soon_days)
+    soon = clock.today() + dt.timedelta(days=settings.QUALIFICATION_SOON_DAYS)
     people = _people(actor, area_id, Q(first_due__lte=soon))
     found, further = paging.page(
         people.annotate(held=actors.newest_qualifications("pk")), column="sort_name", after=after, limit=limit

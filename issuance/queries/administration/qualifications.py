@@ -5,12 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import DateField, F, OuterRef, Subquery, Value
 from django.db.models.functions import Coalesce, Least
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
-from issuance.authz import Actor
+from issuance.authz import Actor, Role
+from issuance.authz.roles import QUALIFIED_ROLES
 from issuance.domain import qualifications as rules
 from issuance.domain.qualifications import Held, QualificationKind, Standing
 from issuance.models import Qualification, RoleGrant
@@ -22,15 +24,12 @@ from siths_portal.lib import clock
 STANDING: Mapping[Standing, tuple[str, str]] = {
     Standing.HOLDS: ("active", _("Gäller")),
     Standing.DUE_SOON: ("sent", _("Ska snart förnyas")),
-    Standing.DUE: ("missing", _("Ska förnyas")),
     Standing.BLOCKED: ("revoked", _("Får inte utfärda")),
 }
 """A tag's kind and text for how somebody stands."""
 
 _NO_END = dt.date(9999, 12, 31)
 _MISSING = dt.date(1, 1, 1)
-_NEVER_HAD = _("Ska registreras")
-"""What is due, where there is nothing to renew."""
 
 
 @dataclass(frozen=True)
@@ -59,18 +58,15 @@ class KindLine:
 
 @dataclass(frozen=True)
 class StandingView:
-    """How a holder of a role that issues stands: `kind` and `text` for a tag, `last_day` on which he may issue.
+    """Whether a holder of a role that issues may do so: `kind` and `text` for a tag, the `last_day` on which they may issue.
 
-    That day lies `grace_days` after the one on which a training or person check, or the time to have it recorded, was over.
-    `missing`: a kind was never recorded, so that what is due is no renewal. `begins`: the role's first day while it is to come.
+    `last_day` is None without an end, and while a record is missing. `begins`: the role's first day if it is in the future.
     """
 
     kind: str
     text: str
     code: str
     last_day: dt.date | None
-    grace_days: int
-    missing: bool
     begins: dt.date | None
 
 
@@ -133,18 +129,20 @@ def lines(held: Sequence[Held]) -> tuple[KindLine, ...]:
 
 def standing(held: Sequence[Held], grants: Sequence[RoleGrant]) -> StandingView | None:
     """How somebody stands with these roles, which hold or will (`actors.awake_by_person`); None where none of them issues."""
-    found = actors.issuing(grants)  # type: ignore[arg-type]
-    if found is None:
+    begins = min((grant.valid_from for grant in grants if Role(grant.role) in QUALIFIED_ROLES), default=None)
+    if begins is None:
         return None
-    limits = actors.limits()
-    code = rules.standing(held, role_since=found.since, today=clock.today(), limits=limits)
+    code = rules.standing(held, today=clock.today(), soon_days=settings.QUALIFICATION_SOON_DAYS)
     kind, text = STANDING[code]
-    missing = len({one.kind for one in held}) < len(QualificationKind)
-    if missing and code is Standing.DUE:
-        text = _NEVER_HAD
-    last_day = rules.last_day(held, role_since=found.since, limits=limits)
-    begins = found.begins if found.begins > clock.today() else None
-    return StandingView(kind, gettext(text), code.value, last_day, limits.grace_days, missing, begins)
+    last_day = rules.last_day(held)
+    first_day = begins.astimezone(clock.STOCKHOLM).date()
+    return StandingView(
+        kind=kind,
+        text=gettext(text),
+        code=code.value,
+        last_day=None if last_day == rules.NEVER else last_day,
+        begins=first_day if first_day > clock.today() else None,
+    )
 
 
 def first_due() -> Least:
@@ -171,7 +169,7 @@ class Lacks:
 
 
 def lacks(person_id: UUID) -> Lacks:
-    """What a person lacks today to issue without days of grace. One query."""
+    """What a person lacks today to issue. One query."""
     held = _newest(list(Qualification.objects.filter(person=person_id, withdrawn_at=None).order_by("-passed_on", "-recorded_at")))
     kinds = {one.kind for one in held}
     over = {one.kind for one in held if one.due_on is not None and one.due_on < clock.today()}

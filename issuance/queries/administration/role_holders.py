@@ -8,6 +8,7 @@ from functools import reduce
 from operator import or_
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import DateField, Exists, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, Lower
 
@@ -231,17 +232,15 @@ def _shown(actor: Actor, people: QuerySet[Person], choice: Choice) -> QuerySet[P
     resting = _resting(actor).filter(choice.grants).values("person")
     if choice.shown == Shown.RESTING:
         return people.filter(pk__in=resting)
-    limits, today = actors.limits(), clock.today()
+    today = clock.today()
     issuing = actors.with_post(current(RoleGrant.objects.filter(person=OuterRef("pk"), role__in=_QUALIFIED)))
     people = people.alias(first_due=qualifications.first_due())
     if choice.shown == Shown.FOLLOW_UP:
-        soon = today + dt.timedelta(days=limits.soon_days)
+        soon = today + dt.timedelta(days=settings.QUALIFICATION_SOON_DAYS)
         # Each kind is found for itself, from the few who have roles: to ask either of each person would read everybody.
         found = people.filter(Exists(issuing), first_due__lte=soon).values("pk").union(people.filter(pk__in=resting).values("pk"))
         return Person.objects.filter(pk__in=found)
-    cutoff = today - dt.timedelta(days=limits.grace_days)
-    spent = actors.have_issued().filter(person=OuterRef("pk"), valid_from__lt=clock.start_of_day(cutoff))
-    return people.filter(Exists(issuing), Exists(spent), first_due__lt=cutoff)
+    return people.filter(Exists(issuing), first_due__lt=today)
 
 
 def _passed(kind: QualificationKind) -> Coalesce:

@@ -10,7 +10,6 @@ from issuance.authz import Action, Role
 from issuance.authz.roles import ALLOWED, AREA_ROLES, GLOBAL_ROLES, QUALIFIED_ROLES
 from issuance.queries import words
 from issuance.queries.event_words import ROLE
-from issuance.services.actors import limits
 
 GROUPS: Mapping[str, Mapping[Action, str]] = {
     _("Se"): {
@@ -99,16 +98,9 @@ def name(role: str) -> str:
     return words.said(ROLE, role)
 
 
-@dataclass(frozen=True)
-class Training:
-    """For how many days who has a role that issues may do without training and person check."""
-
-    grace_days: int
-
-
-def training(roles: Iterable[Role]) -> Training | None:
-    """What is said of training and person check where these roles are given; None if none of them issues (ADR 0187)."""
-    return Training(limits().grace_days) if set(roles) & QUALIFIED_ROLES else None
+def needs_training(roles: Iterable[Role]) -> bool:
+    """Returns True if any of these roles needs training and person check (ADR 0187)."""
+    return bool(set(roles) & QUALIFIED_ROLES)
 
 
 def _breakable(text: str) -> str:

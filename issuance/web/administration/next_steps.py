@@ -18,7 +18,6 @@ from issuance.queries.administration.organisations import OrganisationFacts
 from issuance.queries.administration.paging import Order
 from issuance.queries.administration.places import AreaHead, OrganisationHead
 from issuance.queries.administration.readiness import Unready
-from issuance.services.actors import limits
 from issuance.web.administration.frames import training_url
 
 _OF_THE_ADMINISTRATION = {"issuer_number", "back_text"}
@@ -147,11 +146,8 @@ def _of_holders(actor: Actor, head: AreaHead) -> Iterator[NextStep]:
             "{n} rollinnehavare saknar utbildning eller personkontroll",
             count,
         )
-        why = _(
-            "Den som utfärdar kort behöver giltig utbildning och personkontroll. "
-            "Utan dem kan den som är ny utfärda kort i {days} dagar."
-        )
-        yield NextStep(text.format(n=count), training_url(head), why.format(days=limits().grace_days))
+        why = _("De får inte beställa eller aktivera kort förrän utbildning och personkontroll är registrerade.")
+        yield NextStep(text.format(n=count), training_url(head), why)
 
 
 def _of_places(head: AreaHead, lacks: readiness.AreaLacks, *, offices: bool, gives_clerks: bool) -> Iterator[NextStep]:

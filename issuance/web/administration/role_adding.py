@@ -202,7 +202,7 @@ def _adding(
         "picked": given.get("person", ""),
         "unconfirmed": unconfirmed,
         "rights": role_words.table(place.assignable),
-        "training": role_words.training(place.assignable),
+        "training": role_words.needs_training(place.assignable),
         **tree,
     }
     shown = page(
