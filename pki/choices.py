@@ -114,6 +114,13 @@ class SecretState(models.TextChoices):
     DESTROYED = "destroyed"
 
 
+class SealVersion(models.IntegerChoices):
+    """The associated data of a seal: ROW binds row, owner and header; CARD_KEY also the card key whose proof opens it."""
+
+    ROW = 1
+    CARD_KEY = 2
+
+
 class DeliveryState(models.TextChoices):
     """Life of a delivery: asked for, encrypted to its recipient, refused, destroyed."""
 

@@ -1,7 +1,8 @@
 """Deliveries of a step token, and with it of a sealed secret, to one recipient's key, as every process sees them.
 
-A process without the token plans a delivery and reads the JWE that the `pki` worker made (`delivering`); it never sees what is
-inside. Of the step token, which the recipient proves himself with afterwards, only the hash is here.
+A process without the token plans a delivery with the card's proof and reads the JWE that the `pki` worker made (`delivering`)
+once it had verified the proof; it never sees the content. Of the step token, which authenticates the recipient afterwards, only
+the hash is here.
 """
 
 import datetime as dt
@@ -13,8 +14,10 @@ from uuid import UUID
 from django.conf import settings
 
 from pki.domain import jwe as jwe_format
+from pki.domain.card_proof import CardProof, Claims, MalformedProof, ProofKind
 from pki.models import DeliveryState, Event, Secret, SecretDelivery, SecretState
 from siths_portal.lib import clock, jobs
+from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict, Invalid, NotFound, TooManyRequests
 
 POLL_SECONDS = 0.05
@@ -32,39 +35,47 @@ class DeliveryView:
 
 
 def plan_delivery(
-    *,
-    secret_id: UUID | None,
-    recipient_jwk: Mapping[str, str],
-    header: Mapping[str, str],
-    owner_ref: str,
-    actor_ref: str,
-    purpose: str,
+    *, secret_id: UUID, proof: CardProof, header: Mapping[str, str], owner_ref: str, actor_ref: str, purpose: str
 ) -> UUID:
-    """Asks for a JWE to `recipient_jwk` with a new step token and, where one is named, the owner's secret; its id.
+    """Asks for a JWE to the ephemeral key in `proof` with a new step token and, if its kind is ACTIVATE, the owner's secret.
 
-    Joins the caller's transaction and wakes the worker, which writes an event before it opens the secret (S24). Raises Invalid
-    for a key that is not on P-256, NotFound, Conflict if the secret is not sealed, and TooManyRequests beyond the limit of
-    SECRET_DELIVERIES_PER_DAY.
+    `secret_id` names the card whose key made the proof. Returns the delivery's id. Joins the caller's transaction and wakes the
+    worker, which verifies the proof by itself, and writes an event before it opens the secret (S24). Raises Invalid for a key
+    that is not on P-256 or a message that no card signs, NotFound, Conflict if the secret is not sealed, and TooManyRequests
+    beyond the limit of SECRET_DELIVERIES_PER_DAY.
     """
-    try:
-        jwe_format.require_public_jwk(recipient_jwk)
-    except jwe_format.MalformedJwe:
-        message = "Den tillfälliga nyckeln ska vara en publik nyckel på P-256 (JWK)."
-        raise Invalid("ephemeral-key", message, fields={"ephemeral_key": [message]}) from None
-    if secret_id is not None:
-        _check_secret(secret_id, owner_ref)
+    claims = _claims(proof)
+    _check_secret(secret_id, owner_ref, opens=claims.kind == ProofKind.ACTIVATE)
     row = SecretDelivery.objects.create(
         secret_id=secret_id,
         owner_ref=owner_ref,
         actor_ref=actor_ref,
         purpose=purpose,
-        recipient_jwk=dict(recipient_jwk),
+        kind=claims.kind,
+        handle_sha256=sha256_hex(claims.handle.encode()),
+        proof_message=proof.message,
+        proof_signature=proof.signature,
+        recipient_jwk=dict(claims.ephemeral_key),
         header=dict(header),
         created_at=clock.now(),
     )
     record(row, "delivery.requested", actor_ref, {"purpose": purpose})
     jobs.enqueue("pki.deliver_secrets", queue="pki", delivery_ids=[str(row.id)])
     return row.id
+
+
+def _claims(proof: CardProof) -> Claims:
+    try:
+        claims = proof.claims()
+    except MalformedProof:
+        message = "Kortets bevis har inte rätt form."
+        raise Invalid("proof-malformed", message, fields={"signature": [message]}) from None
+    try:
+        jwe_format.require_public_jwk(claims.ephemeral_key)
+    except jwe_format.MalformedJwe:
+        message = "Den tillfälliga nyckeln ska vara en publik nyckel på P-256 (JWK)."
+        raise Invalid("ephemeral-key", message, fields={"ephemeral_key": [message]}) from None
+    return claims
 
 
 def delivery(delivery_id: UUID) -> DeliveryView:
@@ -97,11 +108,12 @@ def _destroy(rows: list[SecretDelivery]) -> None:
     for row in rows:
         if row.state != DeliveryState.DESTROYED:
             row.state, row.jwe = DeliveryState.DESTROYED, None
-            row.save(update_fields=["state", "jwe"])
+            row.proof_message = row.proof_signature = b""
+            row.save(update_fields=["state", "jwe", "proof_message", "proof_signature"])
             record(row, "delivery.destroyed", "system:pki", {})
 
 
-def _check_secret(secret_id: UUID, owner_ref: str) -> None:
+def _check_secret(secret_id: UUID, owner_ref: str, *, opens: bool) -> None:
     # The row is locked, so that two requests at once are counted one after the other.
     secret = Secret.objects.select_for_update(no_key=True).filter(id=secret_id, owner_ref=owner_ref).first()
     if secret is None:
@@ -109,7 +121,8 @@ def _check_secret(secret_id: UUID, owner_ref: str) -> None:
     if secret.state != SecretState.SEALED:
         raise Conflict("secret-not-sealed", "Kortets PUK är inte mottagen ännu, eller är förstörd.")
     since = clock.now() - dt.timedelta(days=1)
-    if SecretDelivery.objects.filter(secret=secret, created_at__gt=since).count() >= settings.SECRET_DELIVERIES_PER_DAY:
+    opened = SecretDelivery.objects.filter(secret=secret, created_at__gt=since).exclude(kind=ProofKind.SIGN)
+    if opens and opened.count() >= settings.SECRET_DELIVERIES_PER_DAY:
         message = "Kortets PUK har lämnats ut för många gånger det senaste dygnet. Försök igen i morgon."
         raise TooManyRequests("secret-deliveries", message)
 

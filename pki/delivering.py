@@ -1,7 +1,8 @@
 """Making the JWE of each delivery that was asked for; in the `pki` worker only.
 
-A secret is in the clear between opening and encrypting, in the worker's memory and nowhere else (S23). That it is opened, by
-whom asked and what for, is committed before (S24).
+The worker verifies the card's proof by itself before it makes a JWE: whoever may write the table still gets no secret to a key
+of their own. A secret is in the clear between opening and encrypting, in the worker's memory and nowhere else (S23). The event
+that says who asked for it, and what for, is committed before it is opened (S24).
 """
 
 import datetime as dt
@@ -11,14 +12,17 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from django.db import transaction
+from django.conf import settings
+from django.db import IntegrityError, transaction
 from django.db.models import F, Q, QuerySet
 
+from pki import resealing
 from pki.deliveries import record
 from pki.domain import jwe as jwe_format
+from pki.domain.card_proof import CardProof, MalformedProof, ProofKind
 from pki.hsm import HsmError, HsmSealBroken, HsmSealKeyLost
-from pki.models import DeliveryState, Event, SecretDelivery, SecretState
-from pki.sealing import open_sealed
+from pki.models import DeliveryState, Event, SealVersion, Secret, SecretDelivery, SecretState
+from pki.sealing import Refused, open_sealed
 from siths_portal.lib import clock, faults
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 
@@ -76,7 +80,7 @@ def _claim(delivery_ids: list[UUID] | None, limit: int) -> list[SecretDelivery]:
         ids = [row.id for row in found]
         SecretDelivery.objects.filter(id__in=ids).update(claimed_at=clock.now(), attempts=F("attempts") + 1)
         for row in found:
-            if row.secret_id:
+            if row.secret_id and row.kind == ProofKind.ACTIVATE:
                 Event.record(
                     actor_ref=row.actor_ref,
                     action="secret.opening",
@@ -91,22 +95,70 @@ def _settle(row: SecretDelivery) -> bool:
     faults.point("pki.deliver.after-claim")
     token = secrets.token_urlsafe(32)
     content = {"step_token": token}
-    if row.secret is not None:
-        if row.secret.state != SecretState.SEALED:
-            return _close(row, DeliveryState.REFUSED, failure="secret-not-sealed")
-        try:
-            content["puk"] = open_sealed(row.secret).decode("ascii")
-        except HsmSealBroken:
-            return _close(row, DeliveryState.REFUSED, failure="seal-broken")
-        except HsmSealKeyLost:
-            log.critical("delivery.kek_lost", delivery=str(row.id), kek=row.secret.kek_id)
-            return _close(row, DeliveryState.REFUSED, failure="seal-key-lost")
-        except UnicodeDecodeError:
-            # Its text would quote the secret.
-            return _close(row, DeliveryState.REFUSED, failure="not-text")
+    try:
+        secret = _proven_card(row)
+        if row.kind == ProofKind.ACTIVATE:
+            content["puk"] = _open(secret)
+    except Refused as refusal:
+        if refusal.code == "seal-key-lost":
+            log.critical("delivery.kek_lost", delivery=str(row.id), secret=str(row.secret_id))
+        return _close(row, DeliveryState.REFUSED, failure=refusal.code)
     jwe = jwe_format.encrypt(canonical_json(content), row.recipient_jwk, row.header)
     faults.point("pki.deliver.after-encryption")
-    return _close(row, DeliveryState.READY, jwe=jwe, token_sha256=sha256_hex(token.encode()), ready_at=clock.now())
+    now = clock.now()
+    made = {"jwe": jwe, "token_sha256": sha256_hex(token.encode()), "ready_at": now, "proof_verified_at": now}
+    try:
+        return _close(row, DeliveryState.READY, **made)
+    except IntegrityError:  # another delivery for the same proof was made at the same time
+        return _close(row, DeliveryState.REFUSED, failure="proof-used")
+
+
+def _proven_card(row: SecretDelivery) -> Secret:
+    """Returns the secret of the card whose key signed the row's proof for the row's recipient. Raises Refused.
+
+    What the row says beside the proof was written by whoever planned it, and counts only if the card signed the same.
+    """
+    secret = row.secret
+    if secret is None or not row.proof_message:
+        raise Refused("proof-missing")
+    if secret.state != SecretState.SEALED or secret.owner_ref != row.owner_ref:
+        raise Refused("secret-not-sealed")
+    proof = CardProof(bytes(row.proof_message), bytes(row.proof_signature))
+    try:
+        claims = proof.claims()
+    except MalformedProof:
+        raise Refused("proof-malformed") from None
+    as_planned = (row.recipient_jwk, row.kind, row.handle_sha256, secret.expected_header.get("serial"))
+    signed = (dict(claims.ephemeral_key), claims.kind, sha256_hex(claims.handle.encode()), claims.card_serial)
+    if as_planned != signed or row.header.get("card_serial") != claims.card_serial or claims.origin not in _origins():
+        raise Refused("proof-mismatch")
+    if not proof.is_by(bytes(secret.card_key_spki)):
+        raise Refused("proof-refused")
+    if abs(clock.now() - row.created_at) > dt.timedelta(seconds=settings.ACTIVATION_STARTED_SECONDS):
+        raise Refused("proof-stale")
+    if SecretDelivery.objects.filter(handle_sha256=row.handle_sha256, proof_verified_at__isnull=False).exists():
+        raise Refused("proof-used")
+    return secret
+
+
+def _origins() -> set[str]:
+    return {settings.PORTAL_BASE_URL, settings.MINASIDOR_BASE_URL}
+
+
+def _open(secret: Secret) -> str:
+    """Returns the secret in clear. Raises Refused, also if the seal does not bind the card key that verified the proof."""
+    try:
+        resealing.bind_card_key(secret)
+        if secret.state != SecretState.SEALED or secret.seal_version != SealVersion.CARD_KEY:
+            raise Refused("secret-not-sealed")
+        return open_sealed(secret).decode("ascii")
+    except HsmSealBroken:
+        raise Refused("seal-broken") from None
+    except HsmSealKeyLost:
+        raise Refused("seal-key-lost") from None
+    except UnicodeDecodeError:
+        # Its text would quote the secret.
+        raise Refused("not-text") from None
 
 
 def _close(row: SecretDelivery, state: DeliveryState, **changes: Any) -> bool:
@@ -118,7 +170,13 @@ def _close(row: SecretDelivery, state: DeliveryState, **changes: Any) -> bool:
         locked.state = state
         for name, value in changes.items():
             setattr(locked, name, value)
-        locked.save(update_fields=["state", *changes])
-        facts = {"reason": locked.failure} if locked.failure else {}
+        facts = {"reason": locked.failure} if locked.failure else {"kind": locked.kind, "proof_sha256": _proof_sha256(locked)}
+        locked.proof_message = locked.proof_signature = b""
+        locked.save(update_fields=["state", "proof_message", "proof_signature", *changes])
         record(locked, f"delivery.{state}", ACTOR, facts)
     return True
+
+
+def _proof_sha256(row: SecretDelivery) -> str:
+    """Returns the hash of message and signature, which names the proof after both are erased: the message has the handle."""
+    return sha256_hex(bytes(row.proof_message) + bytes(row.proof_signature))

@@ -1,6 +1,7 @@
-"""Sealing secrets anew under the newest KEK, in the background (spec E3). Runs in the `pki` worker; may be cut off anywhere.
+"""Sealing secrets again: under the newest KEK (spec E3), and bound to the card key where the seal is older than that rule.
 
-A secret is in the clear in the worker's memory between opening and sealing, as when it was first sealed, and goes to nobody.
+Runs in the `pki` worker, in the background; may be cut off anywhere. A secret is in the clear in the worker's memory between
+opening and sealing, as when it was first sealed, and goes to nobody.
 """
 
 from collections.abc import Sequence
@@ -9,10 +10,11 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
+from django.db.models import QuerySet
 
 from pki import keks
 from pki.hsm import HsmError, HsmSealBroken, HsmSealKeyLost, hsm_for
-from pki.models import Event, HsmKey, Secret, SecretState
+from pki.models import Event, HsmKey, SealVersion, Secret, SecretState
 from pki.sealing import associated_data, open_sealed
 
 log = structlog.get_logger(__name__)
@@ -41,17 +43,42 @@ def rotate(*, limit: int = 2000) -> Resealed:
             return result
         older = list(keks.all_keks().exclude(key_id=kek.key_id))
         for old in older:
-            _move(old, limit, result)
+            _move(old, _sealed().filter(kek_id=old.key_id), limit, result)
+        for key in keks.all_keks():
+            _move(key, _unbound().filter(kek_id=key.key_id), limit, result)
     except HsmError as error:
         log.error("reseal.token_failed", error=type(error).__name__)
         return result
-    result.left = Secret.objects.filter(state=SecretState.SEALED, kek_id__in=[old.key_id for old in older]).count()
+    result.left = _sealed().filter(kek_id__in=[old.key_id for old in older]).count() + _unbound().count()
     return result
 
 
-def _move(old: HsmKey, limit: int, result: Resealed) -> None:
-    """Moves what is sealed under `old`, batch by batch in the order of ids."""
-    sealed = Secret.objects.filter(state=SecretState.SEALED, kek_id=old.key_id).order_by("id")
+def bind_card_key(secret: Secret) -> None:
+    """Seals one secret again so that its seal binds its card key, and reads the row again. Returns None at once if it does.
+
+    The card key of such a row was copied from the card's record when the rule came. Raises HsmError, HsmSealBroken.
+    """
+    if secret.seal_version == SealVersion.ROW and secret.card_key_spki:
+        _store([secret], {secret.id: _sealed_again(secret, kek := keks.take())}, kek)
+        secret.refresh_from_db()
+
+
+def _sealed() -> QuerySet[Secret]:
+    return Secret.objects.filter(state=SecretState.SEALED).order_by("id")
+
+
+def _unbound() -> QuerySet[Secret]:
+    """Sealed secrets whose seal does not bind the card key that the row names."""
+    return _sealed().filter(seal_version=SealVersion.ROW).exclude(card_key_spki=b"")
+
+
+def _sealed_again(secret: Secret, kek: HsmKey) -> bytes:
+    version = SealVersion.CARD_KEY if secret.card_key_spki else SealVersion.ROW
+    return hsm_for(kek.token_label).seal(kek.key_id, open_sealed(secret), associated_data(secret, version))
+
+
+def _move(old: HsmKey, sealed: QuerySet[Secret], limit: int, result: Resealed) -> None:
+    """Moves `sealed`, all under `old`, batch by batch in the order of ids."""
     batch = list(sealed[:BATCH])
     while batch and result.done < limit:
         try:
@@ -65,11 +92,10 @@ def _move(old: HsmKey, limit: int, result: Resealed) -> None:
 
 def _move_batch(batch: Sequence[Secret], result: Resealed) -> int:
     kek = keks.take(len(batch))
-    token = hsm_for(kek.token_label)
     blobs: dict[UUID, bytes] = {}
     for secret in batch:
         try:
-            blobs[secret.id] = token.seal(kek.key_id, open_sealed(secret), associated_data(secret))
+            blobs[secret.id] = _sealed_again(secret, kek)
         except HsmSealBroken:
             log.error("reseal.seal_broken", secret=str(secret.id))
             result.broken += 1
@@ -84,7 +110,8 @@ def _store(batch: Sequence[Secret], blobs: dict[UUID, bytes], kek: HsmKey) -> in
     moved = [secret for secret in locked if bytes(secret.sealed or b"") == bytes(opened[secret.id].sealed or b"")]
     for secret in moved:
         secret.sealed, secret.kek_id = blobs[secret.id], kek.key_id
-    Secret.objects.bulk_update(moved, ["sealed", "kek_id"])
+        secret.seal_version = SealVersion.CARD_KEY if opened[secret.id].card_key_spki else SealVersion.ROW
+    Secret.objects.bulk_update(moved, ["sealed", "kek_id", "seal_version"])
     if moved:
         Event.record(
             actor_ref=keks.ACTOR,

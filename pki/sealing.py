@@ -16,7 +16,7 @@ from django.db.models.functions import Least
 from pki import keks
 from pki.domain import jwe as jwe_format
 from pki.hsm import HsmError, hsm_for
-from pki.models import Event, HsmKey, KeyPurpose, Secret, SecretState
+from pki.models import Event, HsmKey, KeyPurpose, SealVersion, Secret, SecretState
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import canonical_json
 
@@ -56,10 +56,10 @@ def _settle(secret: Secret) -> bool:
     try:
         plaintext = _plaintext(secret)
         kek = keks.take()
-        blob = hsm_for(kek.token_label).seal(kek.key_id, plaintext, associated_data(secret))
+        blob = hsm_for(kek.token_label).seal(kek.key_id, plaintext, associated_data(secret, SealVersion.CARD_KEY))
     except Refused as refusal:
         return _close(secret, SecretState.REFUSED, failure=refusal.code)
-    return _close(secret, SecretState.SEALED, sealed=blob, kek_id=kek.key_id)
+    return _close(secret, SecretState.SEALED, sealed=blob, kek_id=kek.key_id, seal_version=SealVersion.CARD_KEY)
 
 
 def _plaintext(secret: Secret) -> bytes:
@@ -83,9 +83,15 @@ def _plaintext(secret: Secret) -> bytes:
     return plaintext
 
 
-def associated_data(secret: Secret) -> bytes:
-    """Binds a sealed blob to its row, owner, card and order: moved to another row it does not open."""
-    return canonical_json({"id": secret.id, "owner_ref": secret.owner_ref, "header": secret.expected_header})
+def associated_data(secret: Secret, version: int) -> bytes:
+    """Binds a sealed blob to its row, owner, card and order, and since version CARD_KEY to the card key whose proof opens it.
+
+    A blob that was moved, or whose row has another card key since, does not open.
+    """
+    bound = {"id": secret.id, "owner_ref": secret.owner_ref, "header": secret.expected_header}
+    if version != SealVersion.ROW:
+        bound["card_key"] = bytes(secret.card_key_spki)
+    return canonical_json(bound)
 
 
 def _close(secret: Secret, state: SecretState, **changes: Any) -> bool:
@@ -118,4 +124,4 @@ def open_sealed(secret: Secret) -> bytes:
     Raises HsmSealBroken if the blob is not this row's, HsmSealKeyLost if its KEK is not in the token.
     """
     token = hsm_for(HsmKey.objects.get(key_id=secret.kek_id).token_label)
-    return token.open(bytes(secret.sealed or b""), associated_data(secret))
+    return token.open(bytes(secret.sealed or b""), associated_data(secret, secret.seal_version))

@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 
 from pki import deliveries
 from pki.domain import jwe as jwe_format
+from pki.domain.card_proof import card_key
 from pki.models import Event, HsmKey, KeyPurpose, Secret, SecretState
 from siths_portal.lib import clock, jobs
 from siths_portal.lib.errors import Invalid, NotFound
@@ -27,12 +28,14 @@ def _keys() -> QuerySet[HsmKey]:
     return HsmKey.objects.filter(purpose=KeyPurpose.SECRET_DERIVE, retired_at=None)
 
 
-def plan_secret(jwe: str, *, expected_header: Mapping[str, str], owner_ref: str, actor_ref: str) -> UUID:
+def plan_secret(jwe: str, *, expected_header: Mapping[str, str], card_key_spki: bytes, owner_ref: str, actor_ref: str) -> UUID:
     """Stores the JWE as received, in the caller's transaction, and wakes the worker that opens it; returns the secret's id.
 
-    `expected_header` holds the values that its protected header must have. Raises Invalid for what can be seen without the
-    key: not a JWE of this kind, or for a key that is not in `secret_jwks`.
+    `expected_header` holds the values that its protected header must have, among them the card's `serial`. The worker delivers
+    the secret only for a proof by the card key. Raises Invalid for what can be seen without the token: not a JWE of this kind,
+    or for a key that is not in `secret_jwks`. Raises ValueError for a card key that is not on P-256.
     """
+    card_key(card_key_spki)
     try:
         parsed = jwe_format.parse(jwe)
     except jwe_format.MalformedJwe:
@@ -47,7 +50,13 @@ def plan_secret(jwe: str, *, expected_header: Mapping[str, str], owner_ref: str,
             "Den krypterade koden är inte krypterad till vår nyckel. Hämta nyckeln på nytt.",
             fields={"jwe": ["Nyckeln som kid anger finns inte."]},
         )
-    secret = Secret.objects.create(owner_ref=owner_ref, expected_header=dict(expected_header), jwe=jwe, created_at=clock.now())
+    secret = Secret.objects.create(
+        owner_ref=owner_ref,
+        expected_header=dict(expected_header),
+        card_key_spki=card_key_spki,
+        jwe=jwe,
+        created_at=clock.now(),
+    )
     _record(secret, "secret.received", actor_ref)
     jobs.enqueue("pki.open_secrets", queue="pki", secret_ids=[str(secret.id)])
     return secret.id

@@ -18,6 +18,8 @@ from pki.clock_guard import Reading as ClockReading
 from pki.clock_guard import look as clock_reading
 from pki.deliveries import DeliveryView, delivery, destroy_delivery, plan_delivery, wait_for_delivery
 from pki.domain.ca_states import is_final as ca_state_is_final
+from pki.domain.card_proof import CardProof
+from pki.domain.card_proof import Claims as CardClaims
 from pki.domain.ceremony_file import LONGEST_FILE as LONGEST_CEREMONY_FILE
 from pki.domain.responder_life import RENEW_BEFORE as RESPONDER_RENEW_BEFORE
 from pki.findings import Severity
@@ -108,6 +110,8 @@ __all__ = [
     "AuthorityView",
     "CaState",
     "CaStatus",
+    "CardClaims",
+    "CardProof",
     "CeremonyEvent",
     "CeremonyRecord",
     "CeremonyView",

@@ -8,10 +8,6 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import load_der_public_key
 from django.conf import settings
 from django.db import transaction as database
 
@@ -27,7 +23,7 @@ from issuance.services.revocation import carrier_ref
 from issuance.services.subjects import person_of
 from pki import service as pki
 from siths_portal.lib import clock, faults
-from siths_portal.lib.canonical import canonical_json, sha256_hex
+from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict, DomainError, Invalid, Unauthenticated
 
 
@@ -267,10 +263,11 @@ def _try_to_start(seen: EidAppTransaction, handle: str, proof: Proof, certificat
             return Conflict("key-mismatch", "Ärendet är öppnat i ett annat fönster. Fortsätt där eller öppna appen på nytt.")
         return None
     _require_card_waits(row, carrier)
-    activates = row.kind == TransactionKind.ACTIVATE
+    if carrier.puk_secret_id is None:
+        raise Conflict("card-not-waiting", "Kortet kan inte aktiveras längre. Kontrollera kortets läge i portalen.")
     delivery_id = pki.plan_delivery(
-        secret_id=carrier.puk_secret_id if activates else None,
-        recipient_jwk=proof.ephemeral_key,
+        secret_id=carrier.puk_secret_id,
+        proof=_card_proof(row, handle, proof),
         header={"transaction": str(row.pk), "card_serial": carrier.card_serial},
         owner_ref=carrier_ref(carrier.pk),
         actor_ref=_holder(carrier),
@@ -294,23 +291,19 @@ def _proof_fault(
 ) -> DomainError | None:
     if not hmac.compare_digest(proof.card_serial.encode(), carrier.card_serial.encode()) or proof.certificates != certificates:
         return Conflict("wrong-card", "Kortet i läsaren är inte det kort som ska aktiveras. Byt kort och försök igen.")
-    signed = {
-        "card_serial": proof.card_serial,
-        "ephemeral_key": dict(proof.ephemeral_key),
-        "handle": handle,
-        "kind": row.kind,
-        "origin": proof.origin,
-    }
-    key = load_der_public_key(bytes(carrier.card_key_spki))
-    if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise TypeError("a card key is on P-256")
-    try:
-        key.verify(proof.signature, canonical_json(signed), ec.ECDSA(hashes.SHA256()))
-    except InvalidSignature:
+    if not _card_proof(row, handle, proof).is_by(bytes(carrier.card_key_spki)):
         return Conflict("proof-refused", "Kortet kunde inte visa att det är rätt kort. Sätt i kortet igen och försök på nytt.")
     if not hmac.compare_digest(proof.origin.encode(), row.origin.encode()):
         return Conflict("wrong-origin", "Ärendet öppnades från en annan adress än portalens. Öppna appen från portalen.")
     return None
+
+
+def _card_proof(row: EidAppTransaction, handle: str, proof: Proof) -> pki.CardProof:
+    """Returns the message that the card must have signed for this transaction, and the signature that came."""
+    claims = pki.CardClaims(
+        card_serial=proof.card_serial, ephemeral_key=proof.ephemeral_key, handle=handle, kind=row.kind, origin=proof.origin
+    )
+    return pki.CardProof(claims.message(), proof.signature)
 
 
 def _require_card_waits(row: EidAppTransaction, carrier: Carrier) -> None:
@@ -357,6 +350,10 @@ def _not_delivered(failure: str) -> Conflict:
     if failure == "seal-key-lost":
         message = "Kortets PUK kan inte lämnas ut: nyckeln som den är förseglad med saknas. Kontakta driften. Spärra inte kortet."
         return Conflict(failure, message)
+    if failure.startswith("proof-"):
+        return Conflict(
+            "proof-refused", "Kortet kunde inte visa att det är rätt kort. Be ID-administratören öppna appen på nytt."
+        )
     return Conflict("delivery-refused", "Kortets PUK kan inte lämnas ut. Spärra kortet och beställ ett nytt.")
 
 

@@ -219,6 +219,7 @@ def _plan_puk(actor: Actor, rows: OrderRows, event: Produced) -> UUID:
     return pki.plan_secret(
         event.puk_jwe,
         expected_header={"order": str(rows.order.id), "serial": rows.carrier.card_serial},
+        card_key_spki=bytes(rows.carrier.card_key_spki),
         owner_ref=carrier_ref(rows.carrier.id),
         actor_ref=actor.ref,
     )

@@ -10,7 +10,11 @@ from uuid import UUID, uuid4
 
 import pytest
 import structlog
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.apps import apps
+from django.conf import settings
 from django.db import connection, transaction
 from joserfc import jwe
 from joserfc.errors import DecodeError
@@ -19,28 +23,38 @@ from joserfc.registry import HeaderParameter
 
 from pki import delivering, sealing, service
 from pki.domain import jwe as jwe_format
-from pki.hsm import HsmUnavailable
-from pki.models import Event, Secret, SecretDelivery
+from pki.domain.card_proof import CardProof
+from pki.hsm import HsmUnavailable, hsm_for
+from pki.models import Event, HsmKey, Secret, SecretDelivery
 from siths_portal.lib import clock
-from siths_portal.lib.canonical import sha256_hex
+from siths_portal.lib.canonical import canonical_json, sha256_hex
 from siths_portal.lib.errors import Conflict, Invalid, NotFound, TooManyRequests
 from tests.pki_fixtures import tampering
 
 pytestmark = pytest.mark.usefixtures("demo_pki")
 PUK, OWNER, ACTOR = "31415926", "carrier:1", "holder:1"
+SERIAL, ORIGIN = "9752" + "1" * 15, settings.PORTAL_BASE_URL
+CARD = ec.generate_private_key(ec.SECP256R1())
 NAMES = ("transaction", "card_serial", "order", "serial")
 REGISTRY = jwe.JWERegistry(
     header_registry={name: HeaderParameter(name, "str") for name in NAMES}, algorithms=["ECDH-ES", "A256GCM"]
 )
 
 
+def spki(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
 def sealed(puk: str = PUK, owner: str = OWNER) -> UUID:
-    """A secret as a supplier sent it and the worker sealed it."""
+    """A secret as a supplier sent it and the worker sealed it, of a card whose key is CARD."""
     key = service.secret_jwks()["keys"][0]
-    header = {"alg": "ECDH-ES", "enc": "A256GCM", "kid": key["kid"], "order": "o", "serial": "s"}
+    expected = {"order": "o", "serial": SERIAL}
+    header = {"alg": "ECDH-ES", "enc": "A256GCM", "kid": key["kid"]} | expected
     text = jwe.encrypt_compact(header, puk.encode(), ECKey.import_key(key), registry=REGISTRY)
     with transaction.atomic():
-        secret = service.plan_secret(text, expected_header={"order": "o", "serial": "s"}, owner_ref=owner, actor_ref="client:a")
+        secret = service.plan_secret(
+            text, expected_header=expected, card_key_spki=spki(CARD), owner_ref=owner, actor_ref="client:a"
+        )
     sealing.open_secrets()
     return secret
 
@@ -52,12 +66,21 @@ class App:
         self.key = ECKey.generate_key("P-256")
         public = self.key.as_dict(private=False)
         self.jwk = {name: public[name] for name in ("kty", "crv", "x", "y")}
-        self.header = {"transaction": str(uuid4()), "card_serial": "9752" + "1" * 15}
+        self.header = {"transaction": str(uuid4()), "card_serial": SERIAL}
+        self.card = CARD
 
-    def ask(self, secret: UUID | None, *, owner: str = OWNER) -> UUID:
+    def proof(self, kind: str = "activate", **changes: Any) -> CardProof:
+        """The card's signature over this key and a new handle."""
+        signed = {
+            "card_serial": SERIAL, "ephemeral_key": self.jwk, "handle": f"act.{uuid4().hex[:22]}", "kind": kind, "origin": ORIGIN,
+        } | changes  # fmt: skip
+        message = canonical_json(signed)
+        return CardProof(message, self.card.sign(message, ec.ECDSA(hashes.SHA256())))
+
+    def ask(self, secret: UUID, *, owner: str = OWNER, kind: str = "activate", proof: CardProof | None = None) -> UUID:
         with transaction.atomic():
             return service.plan_delivery(
-                secret_id=secret, recipient_jwk=self.jwk, header=self.header, owner_ref=owner, actor_ref=ACTOR,
+                secret_id=secret, proof=proof or self.proof(kind), header=self.header, owner_ref=owner, actor_ref=ACTOR,
                 purpose="activation",
             )  # fmt: skip
 
@@ -74,6 +97,9 @@ def test_the_recipient_alone_gets_puk_and_step_token() -> None:
     assert view.state == "ready"
     content = app.open(delivery)
     assert set(content) == {"puk", "step_token"}
+    row = SecretDelivery.objects.get()
+    assert row.proof_verified_at is not None
+    assert (bytes(row.proof_message), bytes(row.proof_signature)) == (b"", b"")  # the message has the handle
     assert content["puk"] == PUK
     assert view.token_sha256 == sha256_hex(content["step_token"].encode())
     assert len(base64.urlsafe_b64decode(content["step_token"] + "=")) == 32
@@ -84,9 +110,9 @@ def test_the_recipient_alone_gets_puk_and_step_token() -> None:
         App().open(delivery)
 
 
-def test_without_a_secret_it_holds_a_step_token_only() -> None:
+def test_a_card_that_signs_gets_a_step_token_only() -> None:
     app = App()
-    delivery = app.ask(None)
+    delivery = app.ask(sealed(), kind="sign")
     delivering.deliver_secrets([delivery])
     assert set(app.open(delivery)) == {"step_token"}
     assert not Event.objects.filter(action="secret.opening").exists()
@@ -301,7 +327,7 @@ def test_a_secret_is_delivered_so_often_a_day_and_no_more(settings: Any) -> None
     with pytest.raises(TooManyRequests):
         app.ask(secret)
     app.ask(other, owner="carrier:2")
-    app.ask(None)
+    app.ask(secret, kind="sign")
     with clock.moved_to(clock.now() + 25 * (delivering.CLAIM * 360)):
         app.ask(secret)
 
@@ -337,7 +363,98 @@ GOOD = App().jwk
 def test_keys_that_are_not_a_recipients(jwk: dict[str, Any]) -> None:
     app = App()
     app.jwk = jwk
-    with pytest.raises(Invalid, match="ephemeral-key"):
-        app.ask(None)
+    with pytest.raises(Invalid, match=r"ephemeral-key|proof-malformed"):
+        app.ask(uuid4())
     with pytest.raises(jwe_format.MalformedJwe):
         jwe_format.encrypt(b"x", jwk, {})
+
+
+class Attack:
+    """A delivery row written by someone who has the rights of the portal's process in the database."""
+
+    def __init__(self, secret: UUID) -> None:
+        self.app, self.secret = App(), secret
+
+    def refused_as(self, proof: CardProof | None, **changes: Any) -> str:
+        """Plans an honest delivery, changes its row, runs the worker and returns why it was refused."""
+        delivery = self.app.ask(self.secret, proof=proof)
+        SecretDelivery.objects.filter(id=delivery).update(**changes)
+        delivering.deliver_secrets([delivery])
+        row = SecretDelivery.objects.get(id=delivery)
+        assert (row.state, row.jwe, row.proof_verified_at) == ("refused", None, None)
+        return row.failure
+
+
+def test_a_row_with_ones_own_recipient_key_is_not_served() -> None:
+    secret = sealed()
+    attack, thief = Attack(secret), App()
+    assert attack.refused_as(None, recipient_jwk=thief.jwk) == "proof-mismatch"
+    assert attack.refused_as(None, proof_message=b"", proof_signature=b"") == "proof-missing"
+    assert attack.refused_as(None, secret=None) == "proof-missing"
+    assert attack.refused_as(None, owner_ref="carrier:2") == "secret-not-sealed"
+    assert attack.refused_as(None, created_at=clock.now() - dt.timedelta(days=1)) == "proof-stale"
+    assert attack.refused_as(None, handle_sha256="0" * 64) == "proof-mismatch"
+    assert not Event.objects.filter(action="delivery.ready").exists()
+
+
+def test_a_proof_by_another_key_or_for_another_card_kind_or_origin_opens_nothing() -> None:
+    attack = Attack(sealed())
+    assert attack.refused_as(attack.app.proof(card_serial="9752" + "2" * 15)) == "proof-mismatch"
+    assert attack.refused_as(attack.app.proof(origin="https://portal.example.net")) == "proof-mismatch"
+    assert attack.refused_as(attack.app.proof("sign"), kind="activate") == "proof-mismatch"
+    attack.app.card = ec.generate_private_key(ec.SECP256R1())
+    assert attack.refused_as(None) == "proof-refused"
+
+
+def test_ones_own_card_key_in_the_row_of_the_secret_does_not_open_its_seal() -> None:
+    secret = sealed()
+    attack = Attack(secret)
+    attack.app.card = ec.generate_private_key(ec.SECP256R1())
+    Secret.objects.filter(id=secret).update(card_key_spki=spki(attack.app.card))
+    assert attack.refused_as(None) == "seal-broken"
+    Secret.objects.filter(id=secret).update(seal_version=1)  # as if the seal were older than the rule
+    assert attack.refused_as(None) == "seal-broken"
+
+
+def test_a_proof_is_good_for_one_delivery() -> None:
+    secret, app = sealed(), App()
+    proof = app.proof()
+    first, second = app.ask(secret, proof=proof), app.ask(secret, proof=proof)
+    assert delivering.deliver_secrets() == 2
+    assert sorted((service.delivery(each).state, service.delivery(each).failure) for each in (first, second)) == [
+        ("ready", ""), ("refused", "proof-used"),
+    ]  # fmt: skip
+
+
+def test_a_seal_that_is_older_than_card_keys_is_bound_before_it_is_opened() -> None:
+    app, secret = App(), sealed()
+    row = Secret.objects.get(id=secret)
+    token = hsm_for(HsmKey.objects.get(key_id=row.kek_id).token_label)
+    old = token.seal(row.kek_id, PUK.encode(), sealing.associated_data(row, 1))
+    Secret.objects.filter(id=secret).update(sealed=old, seal_version=1)
+    delivery = app.ask(secret)
+    delivering.deliver_secrets()
+    assert app.open(delivery)["puk"] == PUK
+    bound = Secret.objects.get(id=secret)
+    assert (bound.seal_version, bytes(bound.sealed or b"") != old) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda message: message.replace(b'"kind":"activate"', b'"kind":"unlock"'),
+        lambda message: message.replace(b'"origin"', b' "origin"'),
+        lambda message: message.replace(b'"handle"', b'"extra":"","handle"'),
+        lambda message: message.replace(b'"kind":"activate"', b'"kind":1'),
+        lambda message: message[:-1],
+        lambda message: b"[]",
+        lambda message: b"[" * 2000,
+        lambda message: message.replace(b'"act.', b'"' + b"a" * 2048),
+        lambda message: message.replace(b'"act.', b'"\\ud800'),
+    ],
+)
+def test_messages_that_no_card_signs(change: Any) -> None:
+    app = App()
+    proof = app.proof()
+    with pytest.raises(Invalid, match="proof-malformed"):
+        app.ask(uuid4(), proof=CardProof(change(proof.message), proof.signature))

@@ -28,7 +28,7 @@ def sealed(number: int, kek: HsmKey) -> Secret:
         kek_id=kek.key_id, created_at=clock.now(), sealed_at=clock.now(),
     )  # fmt: skip
     token = hsm_for(kek.token_label)
-    secret.sealed = token.seal(kek.key_id, f"puk-{number}".encode(), sealing.associated_data(secret))
+    secret.sealed = token.seal(kek.key_id, f"puk-{number}".encode(), sealing.associated_data(secret, secret.seal_version))
     secret.save()
     return secret
 

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.concatkdf import ConcatKDFHash
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.db import connection, transaction
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -27,6 +28,7 @@ PUK = "90417735"
 PLAINTEXT = PUK.encode()
 SERIAL = "9752269999999999999"
 ORDER = "01930000-0000-7000-8000-000000000001"
+CARD_KEY = ec.generate_private_key(ec.SECP256R1()).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def b64(content: bytes) -> str:
@@ -58,8 +60,9 @@ def encrypt(jwk, plaintext=PLAINTEXT, **header) -> str:
 def plan(jwe, owner="carrier:1", **expected):
     with transaction.atomic(durable=True):
         return secrets.plan_secret(
-            jwe, expected_header={"order": ORDER, "serial": SERIAL} | expected, owner_ref=owner, actor_ref="client:supplier"
-        )
+            jwe, expected_header={"order": ORDER, "serial": SERIAL} | expected, card_key_spki=CARD_KEY, owner_ref=owner,
+            actor_ref="client:supplier",
+        )  # fmt: skip
 
 
 @pytest.fixture
