@@ -129,7 +129,7 @@ def _check(client_ref: str, ca: str, profile: str, wanted: set[str]) -> None:
     if known is None or ca not in known.issuers or not CertificateAuthority.objects.filter(slug=ca).exists():
         reason = "Utfärdaren finns inte, eller har inte profilen."
         raise Invalid("profile-not-offered", reason, fields={"profile": [reason]})
-    if (known.basic_constraints or known.no_check) and wanted - {"read"}:
+    if not known.orderable and wanted - {"read"}:
         reason = "Sådana certifikat gör och spärrar bara PKI:n själv. Klienten kan få läsa dem."
         raise Invalid("profile-not-orderable", reason, fields={"rights": [reason]})
     if known.is_for_persons and "issue" in wanted:

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from pki.domain import moduli, weak_keys
+from pki.domain import keys, moduli, weak_keys
 from pki.domain.weak_keys import WeakKeys
 from pki.models import COMPROMISE, Certificate, CertificateAuthority, CertificateStatus, HsmKey, Revocation, RevocationReason
 from pki.revoking import plan_revocation
@@ -42,16 +42,42 @@ class Use:
     field: str
 
 
-def refuse(uses: Sequence[Use]) -> None:
+def refuse(uses: Sequence[Use], *, one_set: bool = False) -> None:
     """Raises Invalid for a key that is on the list of weak keys or shares a prime with another of these, by its field.
 
-    Raises Conflict for one that another subject or use has, that is one of our own, or that was compromised.
+    With `one_set` also for a key that two of these have, and for keys of different types. Raises Conflict for a key that another
+    subject or use has, that is one of our own, or that was compromised.
 
     In the caller's transaction, in which the keys stay locked: two orders for one key wait for each other.
     """
+    if one_set:
+        _refuse_repeated(uses)
+        _refuse_mixed(uses)
     _refuse_weak(uses)
     _refuse_shared(uses)
     _refuse_used(uses)
+
+
+def _refuse_repeated(uses: Sequence[Use]) -> None:
+    by_key: dict[str, list[str]] = {}
+    for use in uses:
+        by_key.setdefault(use.spki_sha256, []).append(use.field)
+    fields: dict[str, list[str]] = {}
+    for shared in by_key.values():
+        for field in shared[1:]:
+            fields[field] = [f"Nyckeln är densamma som i {shared[0]}. Gör en egen nyckel för varje certifikat."]
+    if fields:
+        raise Invalid("key-repeated", "Två certifikat har samma nyckel. Gör en egen nyckel för varje certifikat.", fields=fields)
+
+
+def _refuse_mixed(uses: Sequence[Use]) -> None:
+    types = {use.field: _TYPES.get(keys.kind(use.public_key), "en annan typ") for use in uses}
+    if len(set(types.values())) > 1:
+        fields = {field: [f"Nyckeln är {type_}. Nycklarna ska vara av samma typ."] for field, type_ in types.items()}
+        raise Invalid("key-types-mixed", "Nycklarna är av olika typ. Alla ska vara RSA eller alla P-256.", fields=fields)
+
+
+_TYPES = {"rsa": "RSA", "ec-p256": "P-256", "ec-p384": "P-384"}
 
 
 def _refuse_weak(uses: Sequence[Use]) -> None:

@@ -14,8 +14,8 @@ class CertificateOrder:
 
     Keys of `subject` are RFC 4519 names, those of `subject_alternative` rfc822Name, userPrincipalName, dNSName and iPAddress,
     with several values separated by commas. `csr_der` is a PKCS #10 request: its key is certified, its signature proves
-    possession, its names are ignored. With `signed_key` that key is certified instead and `csr_der` is empty. Refs are opaque
-    text; one `subject_ref` may have a key certified again.
+    possession, its names are ignored. With `signed_key` that key is certified instead and `csr_der` is empty. Errors about the
+    key are reported under the field name `key_field`. Refs are opaque text; one `subject_ref` may have a key certified again.
     """
 
     ca: str
@@ -28,6 +28,7 @@ class CertificateOrder:
     card_number: str | None = field(repr=False)
     not_after: dt.datetime
     signed_key: SignedKey | None = field(default=None, repr=False)
+    key_field: str = "csr"
 
 
 @dataclass(frozen=True)

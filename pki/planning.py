@@ -70,16 +70,16 @@ def plan_certificates(
 ) -> list[UUID]:
     """Reserves a serial and stores the to-be-signed bytes for each order, and wakes the signer when the transaction commits.
 
-    Joins the caller's transaction. Ids come in the orders' order. With `whole` the certificates are one set: if one of them is
-    not issued in the end, the others are revoked. Raises Invalid (a field, a request, a key that is not certified), Conflict (a
-    CA that does not issue, a key that another subject has or that was compromised) and Unavailable (the list of weak keys, a
-    clock that went back).
+    Joins the caller's transaction. Ids come in the orders' order. With `whole` the certificates are one set: each has a key of
+    its own, all keys are of one type, and if one certificate is not issued in the end, the others are revoked. Raises Invalid (a
+    field, a request, a key that is not certified), Conflict (a CA that does not issue, a key that another subject has or that
+    was compromised) and Unavailable (the list of weak keys, a clock that went back).
     """
     now = clock_guard.require()
     authorities = _authorities({order.ca for order in orders})
     planned = [_check(order, authorities[order.ca], now) for order in orders]
     uses = [each.use for each in planned]
-    key_checks.refuse(uses)
+    key_checks.refuse(uses, one_set=whole)
     versions = profiles.versions({each.profile.name for each in planned})
     ids = [new_id() for _ in planned]
     alike = Certificate(unit_ref=unit_ref, client_ref=client_ref, created_at=now)
@@ -171,14 +171,14 @@ def _check(order: CertificateOrder, authority: tuple[CertificateAuthority, Issue
     if profile is None or ca.slug not in profile.issuers:
         reason = "Profilen finns inte hos utfärdaren."
         raise Invalid("profile-not-offered", reason, fields={"profile": [reason]})
-    if profile.basic_constraints or profile.no_check:
+    if not profile.orderable:
         raise Invalid("profile-not-orderable", "Sådana certifikat görs bara av PKI:n själv.")
     public_key = _proven_key(order)
     wrong = names.faults(profile.subject, order.subject)
     wrong |= alternative_names.faults(profile.alternative_names, profile.alternative_name_required, order.subject_alternative)
     wrong |= _card_fault(profile, order)
     if (key_fault := keys.fault(public_key, profile.keys)) is not None:
-        wrong[_key_field(order)] = [key_fault]
+        wrong[order.key_field] = [key_fault]
     not_before = (now - BACKDATE).replace(microsecond=0)
     not_after, too_long = _end(order.not_after, not_before, profile, issuer)
     if too_long:
@@ -197,7 +197,7 @@ def _check(order: CertificateOrder, authority: tuple[CertificateAuthority, Issue
         card_number=order.card_number,
     )
     spki = keys.spki_sha256(public_key)
-    use = key_checks.Use(public_key, spki, order.subject_ref, profile.name, _key_field(order))
+    use = key_checks.Use(public_key, spki, order.subject_ref, profile.name, order.key_field)
     return Planned(order, ca, issuer, profile, content, use)
 
 
@@ -210,13 +210,9 @@ def _policies(profile: Profile, order: CertificateOrder, not_before: dt.datetime
         return ()
 
 
-def _key_field(order: CertificateOrder) -> str:
-    return "csr" if order.signed_key is None else "public_key"
-
-
 def _proven_key(order: CertificateOrder) -> PublicKeyTypes:
     if order.signed_key is None:
-        return possession.key_of_request(order.csr_der)
+        return possession.key_of_request(order.csr_der, field=order.key_field)
     return possession.key_of_signed(order.signed_key)
 
 

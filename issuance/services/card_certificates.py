@@ -38,8 +38,9 @@ def request_certificates(
 ) -> list[UUID]:
     """Binds the card to the accepted order's carrier and plans its four certificates, in one transaction.
 
-    `csrs` has a DER request for each of `PROFILES`, in whose order the ids are returned; `card_key_spki` is the DER of a P-256
-    key. The same call gives the same ids. Raises NotFound, Invalid, Conflict (other content, a card or key that is bound).
+    `csrs` has a DER request for each of `PROFILES`, in whose order the ids are returned, for four keys of one type; an error
+    names the request (`csrs.person-hsaid-auth`). `card_key_spki` is the DER of a P-256 key. The same call gives the same ids.
+    Raises NotFound, Invalid, Conflict (other content, a card or key that is bound).
     """
     try:
         serial = parse_card_serial(card_serial)
@@ -167,6 +168,7 @@ def _certificate_orders(carrier: Carrier, eid: Eid, card: _Card, valid_to: dt.da
             carrier_ref=carrier_ref(carrier.id),
             card_number=card.serial,
             not_after=valid_to,
+            key_field=f"csrs.{profile}",
         )
         for profile in PROFILES
     ]

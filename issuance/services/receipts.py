@@ -8,15 +8,12 @@ from uuid import UUID
 
 import structlog
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from issuance.models import Document, EidAppTransaction, PreparedReceipt, Receipt, ReceiptText
 from issuance.services import receipt_content
 from issuance.services.receipt_content import SIGNING_PROFILE, Preview, Subject, Terms, current_terms, terms
 from pki import service as pki
-from siths_portal.lib import clock, pades, pdf
+from siths_portal.lib import clock, pades, pdf, signatures
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict
 
@@ -101,19 +98,13 @@ def preview(transaction: EidAppTransaction) -> Preview | None:
 
 
 def signature_is_valid(prepared: PreparedReceipt, signature: bytes) -> bool:
-    """True if `signature` is RSASSA-PKCS1-v1_5 with SHA-256 over the signed attributes by the card's key for signatures.
+    """True if `signature` is over the signed attributes, by the card's key for signatures, in the form of `CARD_FORMAT`.
 
     Raises Conflict if the certificate of that key is not in force now.
     """
     view = _signing_certificate(prepared)
     key = x509.load_der_x509_certificate(view.der or b"").public_key()
-    if not isinstance(key, rsa.RSAPublicKey):
-        raise TypeError("a card signs by RSA")
-    try:
-        key.verify(signature, bytes(prepared.signed_attributes), padding.PKCS1v15(), hashes.SHA256())
-    except InvalidSignature:
-        return False
-    return True
+    return signatures.is_valid(key, signature, bytes(prepared.signed_attributes))
 
 
 def sign(prepared: PreparedReceipt, signature: bytes) -> bytes:

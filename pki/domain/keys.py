@@ -42,6 +42,20 @@ def kind(public_key: PublicKeyTypes) -> str:
     return "rsa" if isinstance(public_key, rsa.RSAPublicKey) else "other"
 
 
+def description(allowed: tuple[str, ...]) -> str:
+    """The keys that `allowed`, a profile's `keys`, admits, in English for descriptions: `RSA-2048 or P-256`."""
+    *first, last = [_DESCRIPTIONS[name] for name in allowed]
+    return f"{', '.join(first)} or {last}" if first else last
+
+
+_DESCRIPTIONS = {
+    "rsa": f"RSA of {RSA_MIN_BITS} to {RSA_MAX_BITS} bits",
+    "rsa-2048": "RSA-2048",
+    "ec-p256": "P-256",
+    "ec-p384": "P-384",
+}
+
+
 def fault(public_key: PublicKeyTypes, allowed: tuple[str, ...]) -> str | None:
     """Why the key is not certified, in Swedish; None if it may be. `allowed` are a profile's `keys`."""
     type_ = kind(public_key)

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from siths_portal.lib import signatures
 from siths_portal.lib.canonical import canonical_json
 from siths_portal.lib.errors import Invalid
 from siths_portal.lib.unreadable import UNREADABLE
@@ -36,17 +35,20 @@ def order_document(order: Mapping[str, Any], idempotency_key: str) -> bytes:
     return canonical_json(members | {"idempotency_key": idempotency_key, "purpose": PURPOSE})
 
 
-def key_of_request(csr_der: bytes) -> PublicKeyTypes:
-    """The key of a PKCS #10 request that it signed. Raises Invalid for a malformed request and for another key's signature."""
+def key_of_request(csr_der: bytes, *, field: str = "csr") -> PublicKeyTypes:
+    """Returns the key of a PKCS #10 request that the key signed.
+
+    Raises Invalid, which names `field`, for a malformed request and for another key's signature.
+    """
     try:
         request = x509.load_der_x509_csr(csr_der)
         valid, public_key = request.is_signature_valid, request.public_key()
     except UNREADABLE:
         reason = "Certifikatbegäran går inte att läsa. Skicka PKCS #10 i DER."
-        raise Invalid("csr-malformed", reason, fields={"csr": [reason]}) from None
+        raise Invalid("csr-malformed", reason, fields={field: [reason]}) from None
     if not valid:
         reason = "Certifikatbegärans signatur stämmer inte, så innehavet av nyckeln är inte visat."
-        raise Invalid("csr-proof-of-possession", reason, fields={"csr": [reason]})
+        raise Invalid("csr-proof-of-possession", reason, fields={field: [reason]})
     return public_key
 
 
@@ -61,15 +63,13 @@ def key_of_signed(signed: SignedKey) -> PublicKeyTypes:
         reason = "Den publika nyckeln går inte att läsa. Skicka SubjectPublicKeyInfo."
         raise Invalid("key-malformed", reason, fields={"public_key": [reason]}) from None
     try:
-        if isinstance(public_key, rsa.RSAPublicKey):
-            public_key.verify(signed.signature, signed.document, padding.PKCS1v15(), hashes.SHA256())
-        elif isinstance(public_key, ec.EllipticCurvePublicKey):
-            algorithm = hashes.SHA384() if public_key.curve.name == "secp384r1" else hashes.SHA256()
-            public_key.verify(signed.signature, signed.document, ec.ECDSA(algorithm))
-        else:
-            reason = "Innehav av en sådan nyckel kan inte visas."
-            raise Invalid("key-type", reason, fields={"public_key": [reason]})
-    except (InvalidSignature, ValueError):
+        valid = signatures.is_valid(public_key, signed.signature, signed.document)
+    except signatures.KeyTypeUnsupported:
+        reason = "Innehav av en sådan nyckel kan inte visas."
+        raise Invalid("key-type", reason, fields={"public_key": [reason]}) from None
+    except ValueError:
+        valid = False
+    if not valid:
         reason = "Signaturen över beställningen stämmer inte, så innehavet av nyckeln är inte visat."
-        raise Invalid("key-proof-of-possession", reason, fields={"proof": [reason]}) from None
+        raise Invalid("key-proof-of-possession", reason, fields={"proof": [reason]})
     return public_key

@@ -96,6 +96,11 @@ class Profile:
         return sha256_hex(canonical_json(self.definition()))
 
     @property
+    def orderable(self) -> bool:
+        """False for what only the PKI makes for itself: certificates of CAs and OCSP responders."""
+        return not (self.basic_constraints or self.no_check)
+
+    @property
     def is_for_persons(self) -> bool:
         """Whether a certificate is a person's eID. Nobody gets one in another's name alone (DIGG K3.4): such certificates are
         planned where more than one takes part, and neither by an operator's command nor by a machine client.

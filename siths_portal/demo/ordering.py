@@ -10,6 +10,7 @@ from issuance.services import role_assignment
 from issuance.services.actors import actor_of_person
 
 ARTICLE = "677"  # with photo
+ARTICLE_P256 = "610"  # with photo; the demo's supplier makes these cards with P-256 keys
 
 _LIVE = [state.value for state in (CarrierState.ORDERED, CarrierState.SENT, CarrierState.ACTIVATED_UNSIGNED, CarrierState.ACTIVE)]
 
@@ -42,12 +43,15 @@ class Case:
     office: Office
 
 
-def find_case() -> Case:
-    """Somebody who has no live card, by an ID-administrator of the person's organisation. Raises NobodyLeft when all have one."""
+def find_case(article: str = ARTICLE) -> Case:
+    """Somebody without a live card who may get the article, and an ID-administrator of the person's organisation.
+
+    Raises NobodyLeft if everybody has a card.
+    """
     grants = RoleGrant.objects.filter(role=Role.ID_ADMINISTRATOR.value, valid_to=None).order_by("id")
     for grant in grants:
         actor = actor_of_person(grant.person_id)
-        post = _candidate(actor)
+        post = _candidate(actor, article)
         if post is None:
             continue
         link = OrganisationOffice.objects.filter(organisation=post.organisation, office__closed_at=None).order_by("id").first()
@@ -63,8 +67,8 @@ def _who(post: Post) -> Who:
     return Who(person.id, f"{person.given_name_in_use} {person.surname}", number.value, post.hsa_id)
 
 
-def _candidate(actor: Actor) -> Post | None:
-    may_order = OrganisationArticle.objects.filter(article__code=ARTICLE, orderable=True).values("organisation_id")
+def _candidate(actor: Actor, article: str) -> Post | None:
+    may_order = OrganisationArticle.objects.filter(article__code=article, orderable=True).values("organisation_id")
     with_office = OrganisationOffice.objects.filter(office__closed_at=None).values("organisation_id")
     holders = Carrier.objects.filter(state__in=_LIVE).values("person_id")
     return (

@@ -14,7 +14,10 @@ class NotValid(Exception):
 
 @dataclass(frozen=True)
 class Signer:
-    """Whose signature: certificate of an RSA-2048 key, and its issuers up to the root, all DER."""
+    """Whose signature: certificate of an RSA-2048 or P-256 key, and its issuers up to the root, all DER.
+
+    `embed` takes the signature in the form of `signatures.CARD_FORMAT`.
+    """
 
     certificate: bytes = field(repr=False)
     chain: Sequence[bytes] = field(repr=False)

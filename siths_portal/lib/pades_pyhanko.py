@@ -26,7 +26,8 @@ from siths_portal.lib import clock
 from siths_portal.lib.pades import NotValid, Prepared, Signer
 
 HASH = "sha256"
-SIGNATURE_BYTES = 256
+# By the key's type: the mechanism (RFC 5754), and how long a signature is at most.
+_MECHANISMS = {"rsa": (f"{HASH}_rsa", 256), "ec": (f"{HASH}_ecdsa", 72)}
 # Room for the CMS in hexadecimal: three certificates of at most 2 kB, a signature and the attributes.
 _RESERVED = 2 * 10_000
 _COMMITMENT = CAdESSignedAttrSpec(commitment_type=GenericCommitment.PROOF_OF_RECEIPT.asn1)
@@ -102,11 +103,13 @@ def _external(signer: Signer, signature: bytes | None = None) -> signers.Externa
     """The signer in pyHanko's terms, with `signature` once it is known. The root is left out: the verifier has it."""
     store = SimpleCertificateStore()  # type: ignore[no-untyped-call]
     store.register_multiple([_certificate(der) for der in signer.chain])
+    certificate = _certificate(signer.certificate)
+    mechanism, length = _MECHANISMS[certificate.public_key.algorithm]
     return signers.ExternalSigner(
-        signing_cert=_certificate(signer.certificate),
+        signing_cert=certificate,
         cert_registry=store,
-        signature_value=signature or SIGNATURE_BYTES,
-        signature_mechanism=algos.SignedDigestAlgorithm({"algorithm": f"{HASH}_rsa"}),
+        signature_value=signature or length,
+        signature_mechanism=algos.SignedDigestAlgorithm({"algorithm": mechanism}),
         embed_roots=False,
     )
 

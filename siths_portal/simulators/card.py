@@ -1,7 +1,8 @@
 """A software smart card: a SoftHSM token of its own, with the try counters that SoftHSM lacks, in a folder of its own.
 
-Five key pairs, as on an ordinary card: four RSA-2048 that need the holder's code (authentication and signature, on HSA-id and
-on person id) and the *card key*, P-256 without code (as PIV's 9E), which proves which card is in the reader. SO-PIN is the PUK.
+Five key pairs, as on an ordinary card: four that need the holder's code (authentication and signature, on HSA-id and on person
+id), all RSA-2048 or all P-256, and the *card key*, P-256 without code (as PIV's 9E), which proves which card is in the reader.
+SO-PIN is the PUK.
 
 SoftHSM reads SOFTHSM2_CONF when it is first loaded, so each act on a card runs in a process of its own: forked by a reader,
 `python -m siths_portal.simulators.card_process`, of which each process that uses cards has one. Requests come as lines of JSON on
@@ -22,6 +23,7 @@ from typing import IO, Any, cast
 
 PROFILES = ("person-hsaid-auth", "person-hsaid-sign", "person-id-auth", "person-id-sign")
 CARD_KEY = "card-key"
+KEY_TYPES = ("rsa-2048", "ec-p256")
 CODE_TRIES = 3
 PUK_TRIES = 10
 _REPOSITORY = Path(__file__).resolve().parent.parent.parent
@@ -85,16 +87,17 @@ class Card:
         return (self.folder / "holders-code").exists()
 
     @classmethod
-    def make(cls, cards: Path, serial: str, *, puk: str, transport_code: str) -> "Card":
-        """Makes the card with its five keys. A card whose making was cut off is begun anew; a finished one is `exists`.
+    def make(cls, cards: Path, serial: str, *, puk: str, transport_code: str, keys: str = "rsa-2048") -> "Card":
+        """Makes the card with its five keys, the four that are certified of the type `keys` (KEY_TYPES).
 
+        A card whose making was cut off is begun again; a finished one is `exists`.
         An act outlives the process that asked for it: waits for an earlier making, which then may have finished the card.
         """
         card = cls(cards / serial)
         if card.finished:
             raise CardError("exists")
         (card.folder / "tokens").mkdir(parents=True, exist_ok=True, mode=0o700)
-        card._act("make", puk=puk, code=transport_code)
+        card._act("make", puk=puk, code=transport_code, keys=keys)
         return card
 
     def csrs(self, *, code: str) -> dict[str, str]:
@@ -110,7 +113,7 @@ class Card:
         return base64.b64decode(self._act("prove", data=base64.b64encode(data).decode()))
 
     def sign(self, profile: str, data: bytes, *, code: str) -> bytes:
-        """RSASSA-PKCS1-v1_5 with SHA-256 over `data` by the key of `profile`."""
+        """A signature over `data` by the key of `profile`: RSASSA-PKCS1-v1_5, or ECDSA-Sig-Value (RFC 3279), with SHA-256."""
         return base64.b64decode(self._act("sign", profile=profile, data=base64.b64encode(data).decode(), code=code))
 
     def store_certificates(self, certificates: Mapping[str, str], *, code: str) -> None:

@@ -19,7 +19,7 @@ from typing import Any, cast
 import pkcs11
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa, utils
+from cryptography.hazmat.primitives.asymmetric import ec, rsa, utils
 from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
 from pkcs11.util.ec import encode_ec_public_key, encode_named_curve_parameters
 from pkcs11.util.rsa import encode_rsa_public_key
@@ -32,32 +32,53 @@ SECONDS = 120
 """How long an act may take."""
 
 
-class _CardRSAKey(rsa.RSAPrivateKey):
+def _signed(key: Any, data: bytes) -> bytes:
+    """The key's signature over `data`: PKCS #1 v1.5 or ECDSA-Sig-Value, both with SHA-256. The token itself gives r and s."""
+    if key.key_type == KeyType.RSA:
+        return bytes(key.sign(data, mechanism=Mechanism.SHA256_RSA_PKCS))
+    digest = hashes.Hash(hashes.SHA256())
+    digest.update(data)
+    raw = key.sign(digest.finalize(), mechanism=Mechanism.ECDSA)
+    r, s = int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big")
+    return utils.encode_dss_signature(r, s)
+
+
+class _CardKey:
     """A code-protected key in the form that cryptography's builders sign with. Nothing but signing leaves the card."""
 
-    def __init__(self, key: Any, public: rsa.RSAPublicKey) -> None:
+    def __init__(self, key: Any, public: Any) -> None:
         self._key, self._public = key, public
 
-    def sign(self, data: Any, padding: Any, algorithm: Any) -> bytes:
-        return bytes(self._key.sign(bytes(data), mechanism=Mechanism.SHA256_RSA_PKCS))
+    def sign(self, data: Any, *_padding_and_algorithm: Any) -> bytes:
+        return _signed(self._key, bytes(data))
 
-    def public_key(self) -> rsa.RSAPublicKey:
+    def public_key(self) -> Any:
         return self._public
 
     @property
     def key_size(self) -> int:
-        return self._public.key_size
+        return int(self._public.key_size)
 
     def _stays(self, *_arguments: Any, **_options: Any) -> Any:
         raise TypeError("the key stays on the card")
 
-    decrypt = private_numbers = private_bytes = _stays
+    decrypt = exchange = private_numbers = private_bytes = _stays
 
-    def __copy__(self) -> "_CardRSAKey":
+    def __copy__(self) -> Any:
         return self
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> "_CardRSAKey":
+    def __deepcopy__(self, memo: dict[Any, Any]) -> Any:
         return self
+
+
+class _CardRSAKey(_CardKey, rsa.RSAPrivateKey):
+    pass
+
+
+class _CardECKey(_CardKey, ec.EllipticCurvePrivateKey):
+    @property
+    def curve(self) -> ec.EllipticCurve:
+        return ec.SECP256R1()
 
 
 class _FunctionList(ctypes.Structure):
@@ -122,7 +143,7 @@ class _Token:
         with session:
             yield session
 
-    def make(self, *, puk: str, code: str) -> None:
+    def make(self, *, puk: str, code: str, keys: str) -> None:
         slot = next(s for s in self.library.get_slots() if not s.get_token().flags & pkcs11.TokenFlag.TOKEN_INITIALIZED)
         _init_token(slot.slot_id, self.label, puk)
         self.library.reinitialize()
@@ -131,13 +152,18 @@ class _Token:
         capabilities = MechanismFlag.SIGN | MechanismFlag.VERIFY
         hidden = {Attribute.EXTRACTABLE: False, Attribute.SENSITIVE: True}
         with self._token().open(rw=True, user_pin=code) as session:
-            for number, profile in enumerate(PROFILES, 1):
-                session.generate_keypair(
-                    KeyType.RSA, 2048, store=True, id=bytes([number]), label=profile, capabilities=capabilities,
-                    private_template={**hidden, Attribute.PRIVATE: True},
-                )  # fmt: skip
             curve = {Attribute.EC_PARAMS: encode_named_curve_parameters("secp256r1")}
-            session.create_domain_parameters(KeyType.EC, curve, local=True).generate_keypair(
+            p256 = session.create_domain_parameters(KeyType.EC, curve, local=True)
+            for number, profile in enumerate(PROFILES, 1):
+                options = {
+                    "store": True, "id": bytes([number]), "label": profile, "capabilities": capabilities,
+                    "private_template": {**hidden, Attribute.PRIVATE: True},
+                }  # fmt: skip
+                if keys == "ec-p256":
+                    p256.generate_keypair(mechanism=Mechanism.EC_KEY_PAIR_GEN, **options)
+                else:
+                    session.generate_keypair(KeyType.RSA, 2048, **options)
+            p256.generate_keypair(
                 mechanism=Mechanism.EC_KEY_PAIR_GEN, store=True, id=b"\x9e", label=CARD_KEY, capabilities=capabilities,
                 private_template={**hidden, Attribute.PRIVATE: False},
             )  # fmt: skip
@@ -148,42 +174,40 @@ class _Token:
             return {profile: self._csr(session, profile) for profile in PROFILES}
 
     def _csr(self, session: Any, profile: str) -> str:
-        key = _CardRSAKey(session.get_key(ObjectClass.PRIVATE_KEY, label=profile), self._rsa_public(session, profile))
+        public = self._public(session, profile)
+        wrapper = _CardRSAKey if isinstance(public, rsa.RSAPublicKey) else _CardECKey
+        key: Any = wrapper(session.get_key(ObjectClass.PRIVATE_KEY, label=profile), public)
         request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
         return request.public_bytes(serialization.Encoding.PEM).decode()
 
-    def _rsa_public(self, session: Any, profile: str) -> rsa.RSAPublicKey:
-        der = encode_rsa_public_key(session.get_key(ObjectClass.PUBLIC_KEY, label=profile))
-        return cast(rsa.RSAPublicKey, serialization.load_der_public_key(der))
+    def _public(self, session: Any, label: str) -> Any:
+        key = session.get_key(ObjectClass.PUBLIC_KEY, label=label)
+        encode = encode_rsa_public_key if key.key_type == KeyType.RSA else encode_ec_public_key
+        return serialization.load_der_public_key(encode(key))
 
     def card_key(self) -> str:
         with self._token().open() as session:
-            der = encode_ec_public_key(session.get_key(ObjectClass.PUBLIC_KEY, label=CARD_KEY))
-        public = serialization.load_der_public_key(der)
-        return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+            public = self._public(session, CARD_KEY)
+        pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        return cast(bytes, pem).decode()
 
     def prove(self, *, data: str) -> str:
-        digest = hashes.Hash(hashes.SHA256())
-        digest.update(base64.b64decode(data))
         with self._token().open() as session:
-            key = session.get_key(ObjectClass.PRIVATE_KEY, label=CARD_KEY)
-            raw = key.sign(digest.finalize(), mechanism=Mechanism.ECDSA)
-        r, s = int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big")
-        return base64.b64encode(utils.encode_dss_signature(r, s)).decode()
+            signature = _signed(session.get_key(ObjectClass.PRIVATE_KEY, label=CARD_KEY), base64.b64decode(data))
+        return base64.b64encode(signature).decode()
 
     def sign(self, *, profile: str, data: str, code: str) -> str:
         if profile not in PROFILES:
             raise CardError("absent")
         with self.with_code(code) as session:
-            key = session.get_key(ObjectClass.PRIVATE_KEY, label=profile)
-            signature = key.sign(base64.b64decode(data), mechanism=Mechanism.SHA256_RSA_PKCS)
+            signature = _signed(session.get_key(ObjectClass.PRIVATE_KEY, label=profile), base64.b64decode(data))
         return base64.b64encode(signature).decode()
 
     def store(self, *, certificates: dict[str, str], code: str) -> None:
         parsed = {name: x509.load_pem_x509_certificate(pem.encode()) for name, pem in certificates.items()}
         with self.with_code(code) as session:
             for profile, certificate in parsed.items():
-                if profile not in PROFILES or certificate.public_key() != self._rsa_public(session, profile):
+                if profile not in PROFILES or certificate.public_key() != self._public(session, profile):
                     raise CardError("mismatch")
             for profile, certificate in parsed.items():
                 search = {Attribute.CLASS: ObjectClass.CERTIFICATE, Attribute.LABEL: profile}

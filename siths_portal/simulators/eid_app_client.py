@@ -201,7 +201,7 @@ class EidAppClient:
         return self.complete(opened, signature)
 
     def signature(self, opened: Opened, code: str) -> bytes:
-        """RSASSA-PKCS1-v1_5 with SHA-256 over the SignedAttrs by the card's person-id-sign key. Raises CardRefused."""
+        """The signature over the SignedAttrs by the card's person-id-sign key, RSA or ECDSA. Raises CardRefused."""
         return cast(bytes, self._on_card(lambda: self.card.sign(SIGNING_PROFILE, opened.signed_attributes, code=code)))
 
     def complete(self, opened: Opened, signature: bytes) -> Result:

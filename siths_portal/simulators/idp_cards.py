@@ -92,12 +92,9 @@ class Cards:
             raise CardRefused("Kortet har inget certifikat för en person. Använd ditt eget kort.")
         challenge = b"idp-simulator" + secrets.token_bytes(32)
         signature = card.sign(HSA_PROFILE, challenge, code=code)
-        key = certificates[HSA_PROFILE].public_key()
-        if not isinstance(key, rsa.RSAPublicKey):
-            raise CardRefused("Kortets nyckel är av fel slag.")
         try:
-            key.verify(signature, challenge, padding.PKCS1v15(), hashes.SHA256())
-        except InvalidSignature:
+            _verify(certificates[HSA_PROFILE], signature, challenge, hashes.SHA256())
+        except (ValueError, InvalidSignature):
             raise CardRefused("Kortets underskrift stämmer inte med certifikatet.") from None
         for profile in (HSA_PROFILE, PERSON_PROFILE):
             check(certificates[profile], authorities(self.trust))
@@ -226,20 +223,22 @@ def _is_signed(response: ocsp.OCSPResponse, issuer: x509.Certificate, now: dt.da
                     continue
                 if not signer.not_valid_before_utc <= now <= signer.not_valid_after_utc:
                     continue
-            _verify(signer, response)
+            algorithm = response.signature_hash_algorithm
+            if algorithm is None:
+                continue
+            _verify(signer, response.signature, response.tbs_response_bytes, algorithm)
         except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
             continue
         return True
     return False
 
 
-def _verify(signer: x509.Certificate, response: ocsp.OCSPResponse) -> None:
-    key, algorithm = signer.public_key(), response.signature_hash_algorithm
-    if algorithm is None:
-        raise ValueError("no hash algorithm")
+def _verify(signer: x509.Certificate, signature: bytes, data: bytes, algorithm: hashes.HashAlgorithm) -> None:
+    """Passes if the RSA or EC key of `signer` made the signature. Raises InvalidSignature, ValueError for another key."""
+    key = signer.public_key()
     if isinstance(key, rsa.RSAPublicKey):
-        key.verify(response.signature, response.tbs_response_bytes, padding.PKCS1v15(), algorithm)
+        key.verify(signature, data, padding.PKCS1v15(), algorithm)
+    elif isinstance(key, ec.EllipticCurvePublicKey):
+        key.verify(signature, data, ec.ECDSA(algorithm))
     else:
-        if not isinstance(key, ec.EllipticCurvePublicKey):
-            raise ValueError("no key of a responder")
-        key.verify(response.signature, response.tbs_response_bytes, ec.ECDSA(algorithm))
+        raise ValueError("neither an RSA nor an EC key")

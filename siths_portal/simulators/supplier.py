@@ -45,6 +45,7 @@ class Job:
     order_id: str
     step: str = "taken"
     registered_mail: bool = False
+    keys: str = "rsa-2048"
     serial: str = ""
     puk: str = ""
     transport_code: str = ""
@@ -89,7 +90,10 @@ class Records:
 
 @dataclass
 class Supplier:
-    """The bureau. `root` is the certificate that every chain must end in, if it is known; `report` gets one line a step."""
+    """The bureau. `root` is the certificate that every chain must end in, if it is known; `report` gets one line a step.
+
+    `p256_articles` are numbers of articles whose chip has P-256 keys; the others have RSA-2048.
+    """
 
     api: Api
     records: Records
@@ -98,6 +102,7 @@ class Supplier:
     report: Report
     poll_seconds: float = 1.0
     polls: int = 60
+    p256_articles: frozenset[str] = frozenset()
 
     def round(self, only: str | None = None) -> bool:
         """Goes on with every unfinished order and takes what is queued, or does so with one order alone.
@@ -162,6 +167,7 @@ class Supplier:
     def _accept(self, job: Job) -> None:
         order = self._post(job, "accept", "accept", dict).body
         job.registered_mail = bool(order["article"]["registered_mail"])
+        job.keys = "ec-p256" if order["article"]["number"] in self.p256_articles else "rsa-2048"
         job.step = "accepted"
 
     def _make_card(self, job: Job) -> None:
@@ -172,7 +178,7 @@ class Supplier:
             job.transport_code = secrets.token_urlsafe(24)
             self.records.save(job)
         try:
-            Card.make(self.cards, job.serial, puk=job.puk, transport_code=job.transport_code)
+            Card.make(self.cards, job.serial, puk=job.puk, transport_code=job.transport_code, keys=job.keys)
         except CardError as refusal:
             if refusal.code != "exists":  # else a run that was cut off made it, with the codes of this record
                 raise

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import subprocess
 from typing import Any
 
 import pytest
@@ -49,6 +50,23 @@ def test_a_card_is_activated(portal: Any, worker: Any, world: Any, tmp_path: Any
     assert portal.post("code-set", wire.token).json() == {"state": "code_set"}
     assert wire.complete().json() == done.json()
     nothing_leaked(wire, portal.log.read_text() + worker.read_text())
+
+
+def test_a_card_with_p256_keys_is_activated(portal: Any, worker: Any, world: Any, tmp_path: Any) -> None:
+    card = Card.make(tmp_path / "cards", new_serial(), puk=PUK, transport_code=TRANSPORT, keys="ec-p256")
+    made = sent_card(world, keys=Plastic(card))
+    wire = Wire(portal, made, identify(world, made))
+    wire.start()
+    assert wire.set_code().status_code == 200
+    other = portal.post("complete", wire.token, wire.signature(over=b"something else"))
+    assert (other.status_code, other.json()["code"]) == (422, "signature-invalid")
+    done = wire.complete()
+    assert (done.status_code, done.json()) == (200, {"state": "completed", "card_serial_ending": card.serial[-4:]})
+    receipt = tmp_path / "receipt.pdf"
+    receipt.write_bytes(bytes(Receipt.objects.get().document.content))
+    shown = subprocess.run(["pdfsig", "-nocert", str(receipt)], capture_output=True, text=True, check=False).stdout
+    assert "Signature Validation: Signature is Valid." in shown
+    assert "Total document signed" in shown
 
 
 def nothing_leaked(wire: Wire, logs: str) -> None:

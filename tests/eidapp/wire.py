@@ -118,9 +118,9 @@ class Wire:
             self.made.keys.code = CODE
         return self.portal.post("code-set", self.token)
 
-    def signature(self) -> dict[str, str]:
-        """The body of `complete`."""
-        signed = self.made.keys.sign(base64.b64decode(self.answer["signed_attributes"]))
+    def signature(self, over: bytes | None = None) -> dict[str, str]:
+        """The body of `complete`, signed over what the portal sent or over `over`."""
+        signed = self.made.keys.sign(over or base64.b64decode(self.answer["signed_attributes"]))
         return {"signature": base64.b64encode(signed).decode()}
 
     def complete(self) -> requests.Response:

@@ -68,7 +68,10 @@ class Keys:
 
     def sign(self, data: bytes, profile: str = "person-id-sign") -> bytes:
         """The holder's signature."""
-        return self.paper.keys[profile].sign(data, padding.PKCS1v15(), hashes.SHA256())
+        key = self.paper.keys[profile]
+        if isinstance(key, ec.EllipticCurvePrivateKey):
+            return key.sign(data, ec.ECDSA(hashes.SHA256()))
+        return key.sign(data, padding.PKCS1v15(), hashes.SHA256())
 
 
 @dataclass

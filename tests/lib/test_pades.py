@@ -56,20 +56,26 @@ def certify(name: str, public: Any, issuer: str, key: Any, *, ca: bool, end: dt.
 class Hand:
     """One who signs: key, certificate, chain."""
 
-    key: rsa.RSAPrivateKey
+    key: Any
     signer: pades.Signer
     root: bytes
 
     def sign(self, data: bytes) -> bytes:
+        if isinstance(self.key, ec.EllipticCurvePrivateKey):
+            return self.key.sign(data, ec.ECDSA(hashes.SHA256()))
         return self.key.sign(data, padding.PKCS1v15(), hashes.SHA256())
 
 
+def hand(*, p256: bool = False, **options: Any) -> Hand:
+    return _hand(p256=p256, **options)
+
+
 @cache
-def hand(**options: Any) -> Hand:
+def _hand(*, p256: bool, **options: Any) -> Hand:
     root_key, ca_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     root = certify("Root", root_key.public_key(), "Root", root_key, ca=True, end=20 * DAY)
     issuer = certify("CA", ca_key.public_key(), "Root", root_key, ca=True, end=10 * DAY)
-    key = rsa.generate_private_key(65537, 2048)
+    key = ec.generate_private_key(ec.SECP256R1()) if p256 else rsa.generate_private_key(65537, 2048)
     leaf = certify("Prov Provsson", key.public_key(), "CA", ca_key, ca=False, **options)
     return Hand(key, pades.Signer(leaf, [issuer, root]), root)
 
@@ -79,14 +85,23 @@ def plain() -> bytes:
     return pdf.render(pdf.PdfSource(HTML, b'{"a":1}', "kvittens.json", "Uppgifterna", "2026-01-02"))
 
 
-@cache
-def prepared() -> pades.Prepared:
-    return pades.prepare(plain(), hand().signer, field_name="Kvittens")
+def prepared(*, p256: bool = False) -> pades.Prepared:
+    return _prepared(p256)
 
 
 @cache
-def signed() -> bytes:
-    return pades.embed(prepared(), hand().signer, hand().sign(prepared().signed_attributes))
+def _prepared(p256: bool) -> pades.Prepared:
+    return pades.prepare(plain(), hand(p256=p256).signer, field_name="Kvittens")
+
+
+def signed(*, p256: bool = False) -> bytes:
+    return _signed(p256)
+
+
+@cache
+def _signed(p256: bool) -> bytes:
+    by, ready = hand(p256=p256), prepared(p256=p256)
+    return pades.embed(ready, by.signer, by.sign(ready.signed_attributes))
 
 
 def check(content: bytes, by: Hand | None = None) -> None:
@@ -94,10 +109,11 @@ def check(content: bytes, by: Hand | None = None) -> None:
     pades.validate(content, root=by.root, chain=by.signer.chain)
 
 
-def test_a_signature_made_elsewhere_is_valid(tmp_path: Path) -> None:
-    check(signed())
+@pytest.mark.parametrize("p256", [False, True], ids=["rsa-2048", "ec-p256"])
+def test_a_signature_made_elsewhere_is_valid(tmp_path: Path, p256: bool) -> None:
+    check(signed(p256=p256), hand(p256=p256))
     path = tmp_path / "signed.pdf"
-    path.write_bytes(signed())
+    path.write_bytes(signed(p256=p256))
     shown = subprocess.run(["pdfsig", "-nocert", str(path)], capture_output=True, text=True, check=False).stdout
     assert "Signature Validation: Signature is Valid." in shown
     assert "Total document signed" in shown
@@ -128,14 +144,18 @@ def test_only_the_room_is_filled() -> None:
     assert before[length:second] != after[length:second]
 
 
-def test_the_cms_holds_signer_and_issuer_and_verifies_by_openssl(tmp_path: Path) -> None:
-    signature = PdfFileReader(BytesIO(signed())).embedded_signatures[0]
+@pytest.mark.parametrize("p256", [False, True], ids=["rsa-2048", "ec-p256"])
+def test_the_cms_holds_signer_and_issuer_and_verifies_by_openssl(tmp_path: Path, p256: bool) -> None:
+    by, content = hand(p256=p256), signed(p256=p256)
+    signature = PdfFileReader(BytesIO(content)).embedded_signatures[0]
     held = {certificate.chosen.dump() for certificate in signature.signed_data["certificates"]}
-    assert held == {hand().signer.certificate, hand().signer.chain[0]}
-    _, length, second, _ = prepared().byte_range
-    (tmp_path / "content").write_bytes(signed()[:length] + signed()[second:])
+    assert held == {by.signer.certificate, by.signer.chain[0]}
+    algorithm = signature.signed_data["signer_infos"][0]["signature_algorithm"]
+    assert algorithm["algorithm"].native == ("sha256_ecdsa" if p256 else "sha256_rsa")
+    _, length, second, _ = prepared(p256=p256).byte_range
+    (tmp_path / "content").write_bytes(content[:length] + content[second:])
     (tmp_path / "cms").write_bytes(cms.ContentInfo({"content_type": "signed_data", "content": signature.signed_data}).dump())
-    root = x509.load_der_x509_certificate(hand().root).public_bytes(serialization.Encoding.PEM)
+    root = x509.load_der_x509_certificate(by.root).public_bytes(serialization.Encoding.PEM)
     (tmp_path / "root.pem").write_bytes(root)
     done = subprocess.run(
         ["openssl", "cms", "-verify", "-inform", "DER", "-in", str(tmp_path / "cms"), "-content", str(tmp_path / "content"),

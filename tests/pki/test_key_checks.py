@@ -235,6 +235,33 @@ def test_a_key_is_entered_once_and_only_if_it_is_rsa(demo_pki):
     assert list(RsaKey.objects.values_list("spki_sha256", flat=True)) == [hashlib.sha256(spki(key)).hexdigest()]
 
 
+# --- keys of one order --------------------------------------------------------------------------------------------------
+
+
+def refused_set(*wanted: service.CertificateOrder) -> Invalid:
+    with pytest.raises(Invalid) as caught, transaction.atomic():
+        service.plan_certificates(wanted, actor_ref="user:1", unit_ref="", whole=True)
+    return caught.value
+
+
+def test_one_key_twice_in_a_set_is_refused_as_such_and_not_as_somebodys(demo_pki):
+    shared = csr(ec.generate_private_key(ec.SECP256R1()))
+    error = refused_set(*(order(csr_der=shared, key_field=f"csrs.{name}") for name in ("first", "second", "third")))
+    assert (error.code, list(error.fields)) == ("key-repeated", ["csrs.second", "csrs.third"])
+    assert "csrs.first" in error.fields["csrs.second"][0]
+
+
+def test_keys_of_a_set_are_of_one_type(demo_pki):
+    mixed = [
+        order(csr_der=csr(rsa.generate_private_key(65537, 2048)), key_field="csrs.first"),
+        order(csr_der=csr(ec.generate_private_key(ec.SECP256R1())), key_field="csrs.second"),
+    ]
+    error = refused_set(*mixed)
+    assert error.code == "key-types-mixed"
+    assert [reasons[0].split(".")[0] for reasons in error.fields.values()] == ["Nyckeln är RSA", "Nyckeln är P-256"]
+    assert len(plan(*mixed)) == 2
+
+
 # --- keys that are somebody's -------------------------------------------------------------------------------------------
 
 

@@ -1,6 +1,7 @@
 """Every profile with every type of issuer's and subject's key: what OpenSSL, GnuTLS, NSS and pkilint say of it."""
 
 import dataclasses
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,9 +9,10 @@ from pathlib import Path
 import pytest
 from asn1crypto import x509 as asn1_x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from django.conf import settings
 
 from pki import second_opinion
-from pki.domain import qc_statements
+from pki.domain import keys, qc_statements
 from pki.domain.profiles import PROFILES
 from tests.pki import golden, orders
 from tests.pki.golden import Golden
@@ -204,3 +206,12 @@ def test_a_profile_with_the_block_has_the_statements_and_another_hash(monkeypatc
 def test_an_unknown_statement_is_refused():
     with pytest.raises(ValueError, match="limit"):
         qc_statements.build({"limit": 1})
+
+
+def test_the_practice_statement_gives_the_keys_of_each_profile() -> None:
+    text = (Path(settings.BASE_DIR) / "docs" / "practice-statement.md").read_text()
+    for profile in PROFILES.values():
+        if profile.basic_constraints:
+            continue
+        line = next(line for line in text.splitlines() if line.startswith("- Keys by profile:") and f"`{profile.name}`" in line)
+        assert re.search(rf"takes? {re.escape(keys.description(profile.keys))}\. \[", line), profile.name

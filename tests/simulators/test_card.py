@@ -84,6 +84,19 @@ def test_signs_with_the_code_only(card: Card) -> None:
     assert card.tries() == Tries(3, 10)
 
 
+def test_a_card_with_p256_keys_requests_signs_and_stores_as_others_do(tmp_path: Path) -> None:
+    card = Card.make(tmp_path, new_serial(), puk=PUK, transport_code=TRANSPORT, keys="ec-p256")
+    csrs = card.csrs(code=TRANSPORT)
+    requests = [x509.load_pem_x509_csr(csrs[profile].encode()) for profile in PROFILES]
+    assert all(request.is_signature_valid and isinstance(request.public_key().curve, ec.SECP256R1) for request in requests)
+    assert len({request.public_key().public_numbers() for request in requests}) == 4
+    signature = card.sign("person-id-sign", b"text", code=TRANSPORT)
+    requests[PROFILES.index("person-id-sign")].public_key().verify(signature, b"text", ec.ECDSA(hashes.SHA256()))
+    certificates = _certificates(csrs)
+    card.store_certificates(certificates, code=TRANSPORT)
+    assert card.certificates() == certificates
+
+
 def test_three_wrong_codes_block_and_the_puk_unblocks_with_the_same_keys(card: Card) -> None:
     before = card.csrs(code="246810")["person-id-auth"]
     for expected in ("wrong-code", "wrong-code", "code-blocked", "code-blocked"):

@@ -47,14 +47,22 @@ def _pem(der: bytes) -> str:
     return f"-----BEGIN CERTIFICATE REQUEST-----\n{body}-----END CERTIFICATE REQUEST-----\n"
 
 
+def rsa_keys() -> dict[str, Any]:
+    """Four RSA-2048 keys by profile."""
+    return {profile: rsa.generate_private_key(65537, 2048) for profile in PROFILES}
+
+
+def p256_keys() -> dict[str, Any]:
+    """Four P-256 keys by profile."""
+    return {profile: ec.generate_private_key(ec.SECP256R1()) for profile in PROFILES}
+
+
 @dataclass
 class PaperCard:
-    """Four RSA keys, a card key, a serial."""
+    """Four keys of one type, a card key, a serial."""
 
     serial: str = field(default_factory=new_serial)
-    keys: dict[str, rsa.RSAPrivateKey] = field(
-        default_factory=lambda: {profile: rsa.generate_private_key(65537, 2048) for profile in PROFILES}
-    )
+    keys: dict[str, Any] = field(default_factory=rsa_keys)
     card_key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
 
     def request(self, **changes: Any) -> dict[str, Any]:

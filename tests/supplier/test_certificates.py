@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from siths_portal.simulators.card import PROFILES
-from tests.supplier.cards import PaperCard, csr, csr_of_no_version, forged_csr, spki, weak_key
+from tests.supplier.cards import PaperCard, csr, csr_of_no_version, forged_csr, p256_keys, spki, weak_key
 from tests.supplier.stage import wait_for
 from tests.supplier.test_clients import code
 from tests.supplier.test_orders import accept
@@ -118,8 +118,24 @@ def test_another_card_for_the_order_or_the_same_card_for_another_is_409(worker, 
     assert request(a, second, other_card.request()).status_code == 201
 
 
-@pytest.mark.parametrize("fault", ["weak", "no-possession", "no-version", "elliptic", "card-key", "serial", "missing"])
-def test_what_must_not_be_certified_is_refused_and_nothing_is_bound(worker, a, order: str, card: PaperCard, fault: str) -> None:
+@pytest.mark.parametrize(
+    ("fault", "refusal", "names"),
+    [
+        ("weak", "certificate-order", ["csrs.person-id-auth"]),
+        ("no-possession", "csr-proof-of-possession", ["csrs.person-id-auth"]),
+        ("no-version", "invalid", ["csrs.person-id-auth"]),
+        ("p-384", "certificate-order", ["csrs.person-id-auth"]),
+        ("mixed", "key-types-mixed", [f"csrs.{profile}" for profile in PROFILES]),
+        ("repeated", "key-repeated", ["csrs.person-id-auth"]),
+        ("elliptic", "card-key", ["card_key"]),
+        ("card-key", "card-key", ["card_key"]),
+        ("serial", "invalid", ["card_serial"]),
+        ("missing", "invalid", ["csrs.person-id-auth"]),
+    ],
+)
+def test_what_must_not_be_certified_is_refused_by_name_and_nothing_is_bound(
+    worker, a, order: str, card: PaperCard, fault: str, refusal: str, names: list[str]
+) -> None:
     from issuance.models import Carrier
     from pki.models import Certificate
 
@@ -129,6 +145,9 @@ def test_what_must_not_be_certified_is_refused_and_nothing_is_bound(worker, a, o
         "weak": {"csrs": good["csrs"] | {profile: csr(weak_key())}},
         "no-possession": {"csrs": good["csrs"] | {profile: forged_csr(card.keys[profile], card.keys[PROFILES[0]])}},
         "no-version": {"csrs": good["csrs"] | {profile: csr_of_no_version(card.keys[profile])}},
+        "p-384": {"csrs": good["csrs"] | {profile: csr(ec.generate_private_key(ec.SECP384R1()))}},
+        "mixed": {"csrs": good["csrs"] | {profile: csr(ec.generate_private_key(ec.SECP256R1()))}},
+        "repeated": {"csrs": good["csrs"] | {profile: csr(card.keys[PROFILES[0]])}},
         "elliptic": {"card_key": spki(card.keys[profile])},
         "card-key": {"card_key": spki(ec.generate_private_key(ec.SECP384R1()))},
         "serial": {"card_serial": "975226990000000001"},
@@ -136,11 +155,19 @@ def test_what_must_not_be_certified_is_refused_and_nothing_is_bound(worker, a, o
     }[fault]
     before = Certificate.objects.count()
     response = request(a, order, good | bad)
-    assert response.status_code in (409, 422)
-    assert code(response)
+    assert (response.status_code, code(response)) == (422, refusal)
+    assert [each["name"] for each in response.json()["invalid-parameters"]] == names
     assert Carrier.objects.get().card_serial == ""
     assert Certificate.objects.count() == before
     assert request(a, order, good).status_code == 201
+
+
+def test_a_card_with_p256_keys_is_certified(worker, a, order: str) -> None:
+    card = PaperCard(keys=p256_keys())
+    response = request(a, order, card.request())
+    assert response.status_code == 201, response.text
+    for profile, pem in response.json()["certificates"].items():
+        assert x509.load_pem_x509_certificate(pem.encode()).public_key() == card.keys[profile].public_key()
 
 
 def test_reports_in_disorder_and_twice_end_as_in_order(worker, a, order: str, card: PaperCard) -> None:

@@ -9,9 +9,10 @@ from rest_framework import serializers
 
 from pki.client_acts import PREFIX_DIGITS, SEARCH_SPAN
 from pki.decoding import serial_forms
-from pki.domain import names
+from pki.domain import keys, names
 from pki.domain.alternative_names import KINDS
 from pki.domain.possession import PURPOSE
+from pki.domain.profiles import PROFILES
 from pki.models import Certificate, CertificateStatus, RevocationReason
 from siths_portal.lib.api_fields import Base64Field, Closed, CsrField, Moment, PublicKeyField, Text, Whole
 from siths_portal.lib.openapi import CLOSED
@@ -26,6 +27,9 @@ SERIAL = r"^[0-9A-Fa-f]{2,40}$"
 _REF = r"^[A-Za-z0-9][A-Za-z0-9:._/-]{0,79}$"
 _HEX_64 = r"^[0-9a-f]{64}$"
 _ISSUER_TEXT = "The CA's short name, for example function."
+_KEYS_TEXT = "The keys that each profile takes: {}.".format(
+    "; ".join(f"{each.name} {keys.description(each.keys)}" for each in PROFILES.values() if each.orderable)
+)
 
 
 @extend_schema_serializer(extensions=CLOSED)
@@ -64,7 +68,7 @@ class CertificateOrderForm(Closed):
     """An order of one certificate. The key comes as csr, whose names are not used, or as public_key with proof."""
 
     issuer = Text(pattern=SLUG, max_length=40, help_text=_ISSUER_TEXT)
-    profile = Text(pattern=SLUG, max_length=40)
+    profile = Text(pattern=SLUG, max_length=40, help_text=_KEYS_TEXT)
     subject = Subject()
     subject_alternative = AlternativeNames(required=False)
     csr = CsrField(required=False, help_text="A PKCS #10 request signed with the key.")

@@ -115,6 +115,7 @@ def _certificate_order(given: dict[str, Any], body: Any, key: str) -> Certificat
         card_number=given.get("card_number"),
         not_after=given.get("not_after") or client_acts.longest(given["profile"]),
         signed_key=signed,
+        key_field="csr" if signed is None else "public_key",
     )
 
 

@@ -8,6 +8,7 @@ from rest_framework import serializers
 from issuance.domain.transaction_states import TransactionKind, TransactionState
 from siths_portal.lib.api_fields import Base64Field, CertificateField, Closed, Text
 from siths_portal.lib.openapi import CLOSED
+from siths_portal.lib.signatures import CARD_FORMAT
 
 KINDS = [kind.value for kind in TransactionKind]
 PENDING = ["pending"]
@@ -60,7 +61,7 @@ class CompleteRequest(Closed):
 
     signature = Base64Field(
         max_length=700,
-        help_text="RSASSA-PKCS1-v1_5 with SHA-256 over signed_attributes by the card's key for signatures on person id.",
+        help_text=f"Over signed_attributes, by the card's key for signatures on person id: {CARD_FORMAT}",
     )
 
 

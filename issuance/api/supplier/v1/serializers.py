@@ -110,7 +110,7 @@ class ProfileMap(serializers.Serializer[Any]):
 
 
 class Csrs(ProfileMap):
-    """Four certificate requests, each signed by its key on the card. Their subject is not used."""
+    """Four certificate requests, each signed by its key on the card: all RSA-2048 or all P-256. Their subject is not used."""
 
     child = CsrField
 

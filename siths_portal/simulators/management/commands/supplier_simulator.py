@@ -12,6 +12,8 @@ from siths_portal.lib.ending import Ending
 from siths_portal.simulators.supplier import Records, Supplier
 from siths_portal.simulators.supplier_client import Api
 
+P256_ARTICLES = ("610",)
+
 
 class Command(BaseCommand):
     """Pulls and makes cards every `--interval` seconds until it is told to stop, or once with `--once`."""
@@ -33,6 +35,10 @@ class Command(BaseCommand):
         parser.add_argument("--client-cert", type=Path, default=home / "client.pem")
         parser.add_argument("--client-key", type=Path, default=home / "client.key")
         parser.add_argument("--ca", type=Path, default=home / "ca.pem", help="issuer of the portal's TLS certificate")
+        parser.add_argument(
+            "--p256-article", action="append", metavar="NUMBER",
+            help="article whose cards get P-256 keys, others RSA-2048; repeatable (default: 610, portrait with photo)",
+        )  # fmt: skip
         parser.add_argument("--root", type=Path, help="root that the card certificates must lead to (default: root.pem if there)")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -47,6 +53,7 @@ class Command(BaseCommand):
             cards=options["cards"],
             root=self._root(options["root"], options["folder"] / "root.pem"),
             report=self._say,
+            p256_articles=frozenset(P256_ARTICLES if options["p256_article"] is None else options["p256_article"]),
         )
         if ending is None:
             if not supplier.round(options["order"]):

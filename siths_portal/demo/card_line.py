@@ -1,0 +1,125 @@
+"""One card of the demo from order to signed receipt: at the portal's pages, by the supplier, in the eID app."""
+
+import subprocess
+import sys
+from dataclasses import dataclass, field
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from django.conf import settings
+
+from issuance.domain.order_states import OrderState
+from issuance.models import CardOrder
+from pki import service as pki
+from siths_portal.demo import holder, ordering, portraits, receipts
+from siths_portal.demo.artefacts import Artefacts
+from siths_portal.demo.clerk import Clerk, Wish
+
+SUPPLIER_SECONDS = 120
+
+
+class LineFault(RuntimeError):
+    """A step did not end as it must."""
+
+
+@dataclass
+class Issued:
+    """One certificate of the card with its issuer, and the files that hold them."""
+
+    profile: str
+    certificate: x509.Certificate
+    issuer: x509.Certificate
+    file: str
+    issuer_file: str
+
+
+@dataclass
+class CardLine:
+    """The steps of one card's life, and what they learn. `folder` is where its certificates go, below the artefacts'."""
+
+    artefacts: Artefacts
+    article: str
+    folder: str
+    clerk: Clerk = field(default_factory=Clerk)
+    code: str = field(default_factory=holder.new_code, repr=False)
+    issued: list[Issued] = field(default_factory=list)
+    chain_files: list[str] = field(default_factory=list)
+    found: ordering.Case | None = None
+
+    @property
+    def case(self) -> ordering.Case:
+        """Holder, ID administrator and office. Raises LineFault before `log_in`."""
+        if self.found is None:
+            raise LineFault("nobody was found to order a card for")
+        return self.found
+
+    @property
+    def card_order(self) -> CardOrder:
+        """The holder's newest order."""
+        return ordering.order_of(self.case.holder)
+
+    @property
+    def serial(self) -> str:
+        """The card's serial number."""
+        return self.card_order.carrier.card_serial
+
+    def log_in(self) -> None:
+        """Finds a person without a card; the person's ID administrator logs in as one of the provider's test persons."""
+        self.found = ordering.find_case(self.article)
+        self.clerk.log_in(self.case.clerk.name, self.case.clerk.hsa_id)
+
+    def order(self) -> None:
+        """She finds the person and orders a card, with a photo."""
+        self.clerk.find(self.case.holder.written)
+        photo = portraits.portrait_of(int(self.case.holder.number[-5:]))
+        self.clerk.order(Wish(self.article, photo, self.case.office.name, self.case.holder.hsa_id))
+
+    def supply(self) -> None:
+        """The supplier, a process of its own, pulls the order over mTLS and reports the card sent."""
+        order_id = str(self.card_order.id)
+        command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "supplier_simulator", "--once", "--order", order_id]
+        done = subprocess.run(
+            command, cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=SUPPLIER_SECONDS, check=False
+        )
+        if done.returncode or self.card_order.state != OrderState.SENT:
+            raise LineFault(f"the supplier did not finish: {(done.stderr or done.stdout).strip()[-400:]}")
+
+    def collect_certificates(self) -> None:
+        """Four certificates, the root and the CAs that issued them, as PEM files."""
+        views = pki.certificates(ordering.certificate_ids(self.card_order))
+        issuers: dict[tuple[str, int], tuple[str, x509.Certificate]] = {}
+        for ca in sorted({(view.ca, view.generation) for view in views}):
+            for der in reversed(pki.chain(*ca)):
+                certificate = x509.load_der_x509_certificate(der)
+                name = f"chain/{_file_name(certificate)}.pem"
+                if name not in self.chain_files:
+                    self.chain_files.append(self.artefacts.put(name, certificate.public_bytes(Encoding.PEM)))
+                issuers[ca] = (name, certificate)
+        for view in views:
+            if view.der is None:
+                raise LineFault(f"{view.profile} has no certificate")
+            certificate = x509.load_der_x509_certificate(view.der)
+            file = self.artefacts.put(f"{self.folder}/{view.profile}.pem", certificate.public_bytes(Encoding.PEM))
+            issuer_file, issuer = issuers[view.ca, view.generation]
+            self.issued.append(Issued(view.profile, certificate, issuer, file, issuer_file))
+        if len(self.issued) != 4:
+            raise LineFault("the card does not have four certificates")
+
+    def activate(self) -> None:
+        """The ID administrator identifies the holder, who chooses a code and signs the receipt in the eID app's windows."""
+        self.clerk.begin_activation("Körkort")
+        holder.activate(self.clerk.handle(), self.serial, self.code)
+        self.clerk.finish_activation()
+
+    def judged_receipt(self) -> bytes:
+        """The PDF that the portal shows, signed over its whole by the card's own key, up to the root. Raises ReceiptFault."""
+        pdf = self.clerk.receipt()
+        signing = next(one for one in self.issued if one.profile == "person-id-sign")
+        root = x509.load_der_x509_certificate(pki.chain("root")[0])
+        receipts.check(pdf, signer=signing.certificate, root=root, intermediates=[signing.issuer])
+        return pdf
+
+
+def _file_name(certificate: x509.Certificate) -> str:
+    (name,) = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    return str(name.value).lower().replace(" ", "").replace("-", "")
