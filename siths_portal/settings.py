@@ -56,6 +56,7 @@ MIDDLEWARE = [
     ),  # all that the status face has is public
     "siths_portal.lib.logging.RequestIdMiddleware",
     "siths_portal.lib.headers.SecurityHeadersMiddleware",
+    *(["siths_portal.lib.compression.CompressionMiddleware"] if _PEOPLE else []),
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
@@ -138,13 +139,16 @@ TIME_ZONE = "Europe/Stockholm"
 USE_TZ = True
 
 STATIC_URL = "/static/"
-STATIC_ROOT = None if DEBUG else VAR_DIR / "static"  # in development files are served from where they lie
+# Names carry a hash of the content, so that browsers may keep files for a year: `collectstatic` makes them. Without, files are
+# served from the source tree, which tests need: they run without `collectstatic`.
+STATIC_HASHED = env.bool("STATIC_HASHED", default=not DEBUG)
+STATIC_ROOT = VAR_DIR / "static" if STATIC_HASHED else None
 STATICFILES_DIRS = [BASE_DIR / "static"]
-if not DEBUG:
-    # Names carry a hash of the content, so that browsers may keep files for ever: `collectstatic` makes them.
+WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = not STATIC_HASHED
+if STATIC_HASHED:
     STORAGES = {
         "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-        "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+        "staticfiles": {"BACKEND": "siths_portal.lib.static_files.HashedStaticFilesStorage"},
     }
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -5,6 +5,7 @@ import json
 import os
 import pwd
 import secrets
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -34,6 +35,7 @@ OFFSETS = {
 FIRST_BASE = 8000
 BASE_STEP = 100
 LAST_BASE = 30000  # below the ephemeral range, which starts at 32768
+PROXY_USER = "www-data"  # Debian's user for nginx's workers
 SOCKET_PATH_MAX = 107  # sun_path holds 108 bytes with its closing NUL (unix(7))
 
 
@@ -70,13 +72,26 @@ class House:
 
     @property
     def api_socket(self) -> Path:
-        """Where the API process listens: in a folder that only the starting user enters."""
+        """Where the API process listens: in a folder that only the starting user and nginx enter."""
         return self.runtime / "api" / "api.sock"
 
     @property
     def status_socket(self) -> Path:
-        """Where the status face listens, behind its front."""
+        """Where the status services listen, behind their proxy."""
         return self.runtime / "api" / "status.sock"
+
+    def site_socket(self, site: str) -> Path:
+        """Where the portal or Mina sidor listens, behind the proxy of the people's sites."""
+        return self.runtime / "api" / f"{site}.sock"
+
+    @property
+    def proxy_user(self) -> str:
+        """The user of nginx's workers, if nginx is started by root; otherwise empty, and they run as the starting user."""
+        return PROXY_USER if os.geteuid() == 0 else ""
+
+    def proxy_temporary(self, name: str) -> Path:
+        """The folder for bodies that the proxy `name` holds. Its workers must be able to enter it."""
+        return self.postgres_home.parent / "proxy" / name
 
     def port(self, name: str) -> int:
         """The port of `name` in OFFSETS."""
@@ -91,6 +106,7 @@ class House:
         """What `var/portal.env` holds: the settings of every process of this clone."""
         return {
             "DEBUG": "1",
+            "STATIC_HASHED": "1",
             "PORT_BASE": str(self.port_base),
             "DATABASE_URL": self.postgres.url(APP_ROLE),
             "DATABASE_OWNER_URL": self.postgres.url(OWNER_ROLE),
@@ -228,8 +244,16 @@ def _runtime_folder(house_id: str, environ: dict[str, str]) -> Path:
     if folder.is_symlink() or status.st_uid != os.geteuid():
         raise HouseError(f"{folder} belongs to somebody else")
     folder.chmod(mode)
-    (folder / "api").mkdir(mode=0o700, exist_ok=True)
+    make_socket_folder(folder / "api")
     return folder
+
+
+def make_socket_folder(folder: Path) -> None:
+    """Makes the folder of the sockets behind nginx. Only the starting user and, under root, nginx's workers may enter it."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if os.geteuid() == 0:
+        shutil.chown(folder, group=PROXY_USER)
+        folder.chmod(0o710)
 
 
 def postgres_home(root: Path, house_id: str) -> Path:

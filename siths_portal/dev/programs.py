@@ -57,10 +57,32 @@ def _granian(house: House, *bind: str, threads: int) -> list[str]:
     ]  # fmt: skip
 
 
-def _face(house: House, name: str) -> Program:
-    port = house.port(name)
-    command = _granian(house, "--host", "127.0.0.1", "--port", str(port), threads=8)
-    return Program(name, command, lambda: is_ready(port), env={"SITHS_FACE": name} | WITHHELD)
+def _behind_nginx(house: House, socket: Path, *, threads: int) -> list[str]:
+    # Whoever may enter the socket's folder may connect: the starting user, and nginx's workers (home.make_socket_folder).
+    return _granian(house, "--uds", str(socket), "--uds-permissions", "0o666", threads=threads)
+
+
+def _nginx(house: House, name: str, folder: str, ready: Callable[[], bool], **env: str) -> Program:
+    command = ["/usr/sbin/nginx", "-e", "stderr", "-c", str(house.var / folder / "nginx.conf")]
+    pid_file = house.var / folder / "nginx.pid"
+    return Program(name, command, ready, env=env, code=False, stop_signal="QUIT", pid_file=pid_file)
+
+
+def _site(house: House, name: str) -> Program:
+    socket = house.site_socket(name)
+    env = {"SITHS_FACE": name, "TRUSTED_PROXIES": "1"} | WITHHELD
+    return Program(name, _behind_nginx(house, socket, threads=8), lambda: api_is_ready(socket), env=env, socket=socket)
+
+
+def _people_programs(house: House) -> list[Program]:
+    """The portal and Mina sidor, and the reverse proxy before both."""
+    sites = [_site(house, name) for name in nginx.SITES]
+    configuration = files_fingerprint(house.var / "nginx-people", "*.conf")
+
+    def listens() -> bool:
+        return all(accepts(house.port(site)) for site in nginx.SITES)
+
+    return [*sites, _nginx(house, "people-front", "nginx-people", listens, SITHS_CONFIGURATION=configuration)]
 
 
 def _status_programs(house: House) -> list[Program]:
@@ -69,7 +91,7 @@ def _status_programs(house: House) -> list[Program]:
     manage = [str(house.python), "manage.py"]
     return [
         Program(
-            "status", _granian(house, "--uds", str(house.status_socket), "--uds-permissions", "0o600", threads=8),
+            "status", _behind_nginx(house, house.status_socket, threads=8),
             lambda: api_is_ready(house.status_socket), socket=house.status_socket, env={"SITHS_FACE": "status"} | WITHHELD,
         ),
         Program("ocsp-publisher", [*manage, "pki_ocsp_publish"], env=WITHHELD),
@@ -77,10 +99,7 @@ def _status_programs(house: House) -> list[Program]:
             "ocspd", [*manage, "pki_ocspd", "--bind", f"127.0.0.1:{ocspd_port}", "--workers", "2"],
             lambda: is_ready(ocspd_port), env=WITHHELD,
         ),
-        Program(
-            "status-front", ["/usr/sbin/nginx", "-e", "stderr", "-c", str(house.var / "nginx-status" / "nginx.conf")],
-            lambda: is_ready(status_port), code=False, stop_signal="QUIT", pid_file=house.var / "nginx-status" / "nginx.pid",
-        ),
+        _nginx(house, "status-front", "nginx-status", lambda: is_ready(status_port)),
     ]  # fmt: skip
 
 
@@ -100,11 +119,10 @@ def application_programs(house: House) -> list[Program]:
     metrics_port = house.port("metrics")
     pki_worker = {"DATABASE_OWNER_URL": "", "WORKER_HEALTH_BIND": f"127.0.0.1:{house.port('pki-worker')}"}
     return [
-        _face(house, "portal"),
-        _face(house, "minasidor"),
+        *_people_programs(house),
         *_status_programs(house),
         Program(
-            "api", _granian(house, "--uds", str(house.api_socket), "--uds-permissions", "0o600", threads=16),
+            "api", _behind_nginx(house, house.api_socket, threads=16),
             lambda: api_is_ready(house.api_socket), socket=house.api_socket,
             env={"SITHS_FACE": "api", "MTLS_CERTIFICATE_HEADER": nginx.CERTIFICATE_HEADER} | WITHHELD,
         ),
@@ -140,11 +158,7 @@ def outer_programs(house: House) -> list[Program]:
     """What needs certificates of the Function CA: the TLS front, and the card supplier that calls through it."""
     api_port = house.port("api")
     return [
-        Program(
-            "nginx", ["/usr/sbin/nginx", "-e", "stderr", "-c", str(house.var / "nginx" / "nginx.conf")],
-            lambda: accepts(api_port), env={"SITHS_TLS": files_fingerprint(house.var / "tls")}, code=False, stop_signal="QUIT",
-            pid_file=house.var / "nginx" / "nginx.pid",
-        ),
+        _nginx(house, "nginx", "nginx", lambda: accepts(api_port), SITHS_TLS=files_fingerprint(house.var / "tls")),
         Program("supplier", [str(house.python), "manage.py", "supplier_simulator", "--interval", "2"], env=WITHHELD),
     ]  # fmt: skip
 
@@ -223,16 +237,16 @@ supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
     return "\n\n".join([head, *(_section(house, program, fingerprint) for program in programs)]) + "\n"
 
 
-def files_fingerprint(folder: Path) -> str:
-    """A hash over what the files in `folder` hold: nginx reads its certificates at its start only."""
-    files = sorted(folder.iterdir()) if folder.is_dir() else []
+def files_fingerprint(folder: Path, pattern: str = "*") -> str:
+    """Returns a hash over the content of the files in `folder`: nginx reads certificates and settings at its start only."""
+    files = sorted(path for path in folder.glob(pattern) if path.is_file())
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()[:16]
 
 
 def code_fingerprint(root: Path) -> str:
     """A hash over the names, sizes and times of all code, templates and locks."""
     digest = hashlib.sha256()
-    folders = ("siths_portal", "authn", "pki", "issuance", "billing", "templates")
+    folders = ("siths_portal", "authn", "pki", "issuance", "billing", "templates", "static")
     found = (path for folder in folders for path in (root / folder).rglob("*") if path.suffix not in ("", ".pyc"))
     files = [path for path in found if path.parent.name != "__pycache__"]  # there files come and go while processes start
     for path in sorted([*files, root / "uv.lock"]):

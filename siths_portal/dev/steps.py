@@ -82,6 +82,7 @@ SERVE_STEPS = (
     Step("Settings and secrets", tokens.write_settings),
     Step("Supervisor", _supervisor),
     Step("PostgreSQL and Redis", _data_services),
+    fill("Static files", "collectstatic", "--no-input", "--verbosity", "0"),
     fill("Migrations", "migrate", "--no-input"),
     Step("Tokens", tokens.initialise_tokens),
     Step("Key ceremony", _ceremony),

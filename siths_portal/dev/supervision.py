@@ -35,7 +35,11 @@ class Supervisor:
         self.house = house
         self.folder = house.var / "supervisor"
         self.socket = house.runtime / "supervisor.sock"
-        self.programs = programs.all_programs(house)
+
+    @property
+    def programs(self) -> list[Program]:
+        """Every process of the house, with the configuration that is written now."""
+        return programs.all_programs(self.house)
 
     @property
     def _rpc(self) -> Any:
@@ -54,6 +58,7 @@ class Supervisor:
         (self.house.var / "log").mkdir(exist_ok=True)
         nginx.write(self.house)
         nginx.write_status(self.house)
+        nginx.write_people(self.house)
         configuration = self.folder / "supervisord.conf"
         configuration.touch(mode=0o600)
         configuration.write_text(programs.configuration(self.house, self.programs))

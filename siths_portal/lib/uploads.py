@@ -13,14 +13,23 @@ from django.utils.datastructures import MultiValueDict
 
 from siths_portal.lib import pages
 
+REFUSED_HEADER = "X-Body-Refused"
+"""Set by the reverse proxy when it passes on a request whose body it refused as too large, without the body."""
+
+
+def is_too_large(request: HttpRequest) -> bool:
+    """Returns whether the request's body is larger than the portal or its reverse proxy accepts. Reads no body."""
+    length = request.headers.get("Content-Length") or "0"
+    return REFUSED_HEADER in request.headers or (length.isdecimal() and int(length) > settings.UPLOAD_MAX_REQUEST_BYTES)
+
 
 class UploadLimitMiddleware:
     """Bounds what browsers send, before anything of it is read.
 
-    A request that says it is larger than `UPLOAD_MAX_REQUEST_BYTES` is answered 413. A body with files is read from those who
-    are logged in alone; anybody else's form counts as empty, and a guarded page sends him to the log-in. Of the others at most
-    `UPLOADS_AT_ONCE` are served at a time in a process, more are answered 503: so uploads that trickle in hold neither all
-    threads nor much memory, and nobody outside takes the places of those inside.
+    A request that says it is larger than `UPLOAD_MAX_REQUEST_BYTES`, or whose body the reverse proxy refused, is answered 413.
+    A body with files is read only for logged-in users. For others the form is empty, so a protected page redirects to the
+    log-in. At most `UPLOADS_AT_ONCE` bodies with files are read at a time in a process, and others are answered 503: uploads
+    that trickle in hold neither all threads nor much memory, and unauthenticated clients take no place from users.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -29,8 +38,7 @@ class UploadLimitMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Serves the request."""
-        told = request.headers.get("Content-Length") or "0"
-        if told.isdecimal() and int(told) > settings.UPLOAD_MAX_REQUEST_BYTES:
+        if is_too_large(request):
             return pages.error_page(request, 413)
         if request.content_type != "multipart/form-data":
             return self.get_response(request)

@@ -216,6 +216,7 @@ def stage() -> Iterator[Stage]:
         _fill(made)
         house.release_ports()
         nginx.write_status(house)
+        nginx.write_people(house)
         made.start(*(p for p in programs.application_programs(house) if p.name not in LEFT_OUT))
         steps.manage("TLS", "demo_tls").work(house)
         nginx.write(house)

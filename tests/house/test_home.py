@@ -1,5 +1,6 @@
 """Ports, folders and PostgreSQL's home are chosen once and suit where the clone lies."""
 
+import grp
 import json
 import os
 import shutil
@@ -86,9 +87,11 @@ def test_sockets_have_paths_that_fit(folder: Path, found: Founder) -> None:
     assert len(str(house.api_socket)) < 108
 
 
-def test_the_api_socket_lies_where_only_the_starting_user_enters(folder: Path, found: Founder) -> None:
+def test_only_the_starting_user_and_nginx_enter_the_folder_of_the_sockets(folder: Path, found: Founder) -> None:
     status = found(folder).api_socket.parent.stat()
-    assert (status.st_mode & 0o077, status.st_uid) == (0, os.geteuid())
+    assert (status.st_mode & 0o067, status.st_uid) == (0, os.geteuid())
+    if os.geteuid() == 0:
+        assert grp.getgrgid(status.st_gid).gr_name == home.PROXY_USER
 
 
 def test_postgres_lives_in_the_clone_where_its_user_may_enter(folder: Path, found: Founder) -> None:

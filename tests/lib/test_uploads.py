@@ -82,6 +82,14 @@ def test_what_says_it_is_huge_is_refused_unread(told: int, status: int) -> None:
         assert "för stort" in response.content.decode()
 
 
+def test_a_body_that_the_proxy_refused_is_too_large() -> None:
+    made, body = request(0)
+    del made.user  # the error page would show the session of one
+    made.META["HTTP_X_BODY_REFUSED"] = "too-large"
+    assert UploadLimitMiddleware(lambda _request: HttpResponse())(made).status_code == 413
+    assert body.most == 0
+
+
 def test_so_many_uploads_are_served_at_a_time() -> None:
     seen: list[int] = []
 

@@ -9,7 +9,6 @@ import http.client
 import os
 import subprocess
 import urllib.parse
-from string import Template
 
 import pytest
 from cryptography.x509 import ocsp as x509_ocsp
@@ -36,10 +35,10 @@ def front(folder, responder, face):
     port = free_port()
     folder.mkdir()
     values = {"SITHS_OCSPD": responder, "SITHS_STATUS": face, "SITHS_STATUS_LISTEN": f"127.0.0.1:{port}"}
-    (folder / "status.conf").write_text(Template(nginx.STATUS_FRONT.read_text()).safe_substitute(values))
-    user = "user root;" if os.geteuid() == 0 else ""
-    (folder / "nginx.conf").write_text(nginx.MAIN.format(folder=folder, front="status", user=user))
-    process = subprocess.Popen(["/usr/sbin/nginx", "-e", "stderr", "-c", str(folder / "nginx.conf")])
+    parts = {"status": nginx.filled("status", values)}
+    user = "root" if os.geteuid() == 0 else ""
+    main = nginx.write_folder(folder, parts, temporary=folder, user=user, connections=64)
+    process = subprocess.Popen(["/usr/sbin/nginx", "-e", "stderr", "-c", str(main)])
     try:
         wait_for(lambda: accepts(port), "nginx")
         yield port

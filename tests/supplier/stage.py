@@ -16,7 +16,7 @@ from typing import Any
 import requests
 
 from siths_portal.dev import nginx
-from siths_portal.dev.home import House
+from siths_portal.dev.home import House, make_socket_folder
 from siths_portal.dev.probes import accepts, api_is_ready
 from tests.ports import free_port
 from tests.tls import Identity, SmallCa
@@ -146,7 +146,7 @@ class Stage:
         self.house.api_socket.unlink(missing_ok=True)
         command = [
             sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws", "--workers", "1", "--blocking-threads", "8",
-            "--log-level", "warning", "--uds", str(self.house.api_socket), "--uds-permissions", "0o600",
+            "--log-level", "warning", "--uds", str(self.house.api_socket), "--uds-permissions", "0o666",
             "siths_portal.wsgi:application",
         ]  # fmt: skip
         self.api = self.api_stack.enter_context(
@@ -170,10 +170,12 @@ def stage() -> Iterator[Stage]:
     """Everything in a new short folder: unix sockets have short paths. DATABASE_URL must name the tests' database."""
     with contextlib.ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="siths-api-", dir="/tmp"))
+        folder.chmod(0o711)  # nginx's workers walk through
         stack.callback(shutil.rmtree, folder, True)
         house = House(folder, "test", free_port() - 443, folder / "run", folder / "pg")
         (house.var / "tls").mkdir(parents=True)
-        house.api_socket.parent.mkdir(parents=True, mode=0o700)
+        house.runtime.mkdir()
+        make_socket_folder(house.api_socket.parent)
         server_ca, clients_ca = SmallCa("DEMO server CA"), SmallCa()
         server_ca.issue("localhost").write(house.var / "tls", "server")
         (house.var / "tls" / "server-ca.pem").write_bytes(server_ca.pem)

@@ -15,6 +15,7 @@ from django.http import HttpRequest
 from issuance.domain.transaction_states import TransactionState
 from issuance.queries import activation_view
 from issuance.services.activation import Opened, TransactionView
+from siths_portal.lib.compression import leave_uncompressed
 
 _KEY = "eid_app_handles"
 _MOST = 5
@@ -36,7 +37,8 @@ def forget(request: HttpRequest, transaction_id: UUID) -> None:
 
 
 def find(request: HttpRequest, view: TransactionView) -> str:
-    """The handle if the app can still be opened with it, else empty. Writes nothing."""
+    """Returns the handle if the app can still be opened with it, else "". Writes nothing. Keeps the page uncompressed."""
+    leave_uncompressed(request)
     handle = _handles(request).get(str(view.transaction.pk), "")
     usable = view.state is TransactionState.CREATED and hmac.compare_digest(_digest(handle), view.transaction.handle_sha256)
     return handle if usable else ""

@@ -1,0 +1,143 @@
+"""The reverse proxy of the people's sites: slow clients hold no thread of a site, and each refusal is an answer. Real nginx."""
+
+import contextlib
+import http.client
+import re
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+from django.urls import reverse
+
+from siths_portal.dev import nginx
+from siths_portal.dev.home import House
+from siths_portal.dev.probes import accepts
+from siths_portal.lib.uploads import REFUSED_HEADER
+from tests.house.conftest import copy_house
+from tests.house.test_nginx import UnixServer
+from tests.waiting import wait_for
+
+SLOW = 500
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+class Site(BaseHTTPRequestHandler):
+    """A site with one thread: it notes each request and answers with the headers that it received."""
+
+    protocol_version = "HTTP/1.1"
+    seen: list[tuple[str, str, int]] = []
+    headers_seen: list[http.client.HTTPMessage] = []
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.seen.append((self.command, self.path, len(body)))
+        self.headers_seen.append(self.headers)
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(b"ok")
+        self.close_connection = True
+
+    def do_GET(self) -> None:
+        self.do_POST()
+
+    def address_string(self) -> str:
+        return "unix"
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+class OneThread(UnixServer):
+    """Serves one request after the other, so that one unfinished request would stop all others."""
+
+    def process_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
+        self.process_request_thread(request, client_address)
+
+
+@pytest.fixture
+def front(folder: Path, found: Callable[..., House]) -> Iterator[House]:
+    """nginx of a house before a portal with one thread; Mina sidor is away."""
+    house = found(copy_house(folder / "clone"))
+    house.release_ports()
+    Site.seen.clear()
+    Site.headers_seen.clear()
+    configuration = nginx.write_people(house)
+    with OneThread(str(house.site_socket("portal")), Site) as site:
+        threading.Thread(target=site.serve_forever, daemon=True).start()
+        process = subprocess.Popen(["/usr/sbin/nginx", "-e", "stderr", "-c", str(configuration)])
+        wait_for(lambda: accepts(house.port("portal")) and accepts(house.port("minasidor")), "nginx")
+        yield house
+        process.terminate()
+        process.wait()
+        site.shutdown()
+
+
+def ask(house: House, method: str, path: str, body: bytes = b"", site: str = "portal", **headers: str) -> tuple[int, str, bytes]:
+    """Returns status, type and body."""
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", house.port(site), timeout=60)) as connection:
+        connection.request(method, path, body or None, headers=headers)
+        answer = connection.getresponse()
+        return answer.status, answer.headers["Content-Type"] or "", answer.read()
+
+
+def test_clients_that_never_finish_their_request_do_not_stop_others(front: House) -> None:
+    head = b"POST /csp-rapport/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nx"
+    with contextlib.ExitStack() as stack:
+        for number in range(SLOW):
+            slow = stack.enter_context(socket.create_connection(("127.0.0.1", front.port("portal")), timeout=60))
+            slow.sendall(head[: len(head) - number % 80])  # some have not even sent their headers
+        for _ in range(20):
+            assert ask(front, "GET", "/sok/")[0] == 200
+        assert ask(front, "POST", "/sok/", b"a=b")[0] == 200
+    assert {path for _, path, _ in Site.seen} == {"/sok/"}, "the site heard of an unfinished request"
+
+
+def test_the_site_says_that_a_body_is_too_large_and_gets_nothing_of_it(front: House) -> None:
+    assert ask(front, "POST", "/sok/", b"x" * 600_000)[0] == 200
+    assert ask(front, "POST", "/sok/", b"a=b", **{REFUSED_HEADER: "too-large"})[0] == 200
+    assert Site.seen == [("POST", "/sok/", 0), ("POST", "/sok/", 3)]
+    refused, forged = Site.headers_seen
+    assert refused[REFUSED_HEADER] == "too-large"
+    assert REFUSED_HEADER not in forged
+
+
+def test_pages_with_files_accept_large_bodies(front: House) -> None:
+    address = re.compile(next(line.split()[2] for line in template() if line.strip().startswith("location ~")))
+    some = "00000000-0000-7000-8000-000000000000"
+    pages = {
+        "ordering/photo.html": [reverse("order_photo", args=[some]), reverse("order_photo_upload", args=[some])],
+        "administration/import/start.html": [reverse("setup_import")],
+        "operators/propose.html": [reverse("pki_ceremony_propose")],
+        "operators/sign.html": [reverse("pki_proposal_sign", args=[some])],
+        "operators/mass_new.html": [reverse("pki_mass_new")],
+    }
+    folder = ROOT / "templates"
+    taking = {str(page.relative_to(folder)) for page in folder.rglob("*.html") if "multipart/form-data" in page.read_text()}
+    assert taking == set(pages), "add the new page here and its address to people.conf.template"
+    assert all(address.match(each) for addresses in pages.values() for each in addresses)
+    assert ask(front, "POST", pages["ordering/photo.html"][0], b"x" * 6_000_000)[0] == 200
+    assert Site.seen[-1][2] == 6_000_000
+
+
+def template() -> list[str]:
+    return (nginx.TEMPLATES / "people.conf.template").read_text().splitlines()
+
+
+def test_callers_are_known_by_the_address_that_the_proxy_saw(front: House) -> None:
+    ask(front, "GET", "/", **{"X-Forwarded-For": "192.0.2.7"})
+    assert Site.headers_seen[-1]["X-Forwarded-For"] == "192.0.2.7, 127.0.0.1"
+
+
+def test_a_site_that_is_away_is_a_page_or_a_problem(front: House) -> None:
+    status, kind, body = ask(front, "GET", "/", site="minasidor")
+    assert (status, kind) == (503, "text/html; charset=utf-8")
+    assert "<h1>Tjänsten svarar inte just nu</h1>" in body.decode()
+    status, kind, body = ask(front, "POST", "/api/eidapp/v1/transaction/start", b"{}", site="minasidor")
+    assert (status, kind) == (503, "application/problem+json")
+    assert b'"code":"unavailable"' in body
