@@ -195,7 +195,7 @@ def _sample(ca: CertificateAuthority, subject: str, signer: x509.Certificate) ->
     """Asks, as a relying party would, for the newest issued and revoked certificates by both hashes, and compares."""
     asked = 0
     for state in ANSWERED:
-        live = Certificate.objects.filter(ca=ca, status=state, not_after__gt=clock.now())
+        live = Certificate.objects.filter(ca=ca, status=state, held=False, not_after__gt=clock.now())
         for row in live.order_by("-id")[:SAMPLE]:
             for name in CertIdHash.values:
                 asked += 1

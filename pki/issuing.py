@@ -369,8 +369,8 @@ def _fail(row: Claimed, broken: list[str]) -> None:
         current = Certificate.objects.select_for_update(of=("self",)).defer("tbs_der").get(id=row.id)
         if current.status != CertificateStatus.RESERVED or current.signing_attempts != 1:
             return
-        current.status, current.failure = CertificateStatus.FAILED, broken[0][:80]
-        current.save(update_fields=["status", "failure"])
+        current.status, current.failure, current.held = CertificateStatus.FAILED, broken[0][:80], False
+        current.save(update_fields=["status", "failure", "held"])
         Event.record(
             actor_ref=ACTOR,
             action="certificate.failed",

@@ -19,6 +19,11 @@ def certificates(certificate_ids: Iterable[UUID]) -> list[CertificateView]:
     return [found[id_] for id_ in wanted if id_ in found]
 
 
+def held(certificate_ids: Iterable[UUID]) -> set[UUID]:
+    """Those of the certificates that are on hold."""
+    return set(Certificate.objects.filter(id__in=list(certificate_ids), held=True).values_list("id", flat=True))
+
+
 def revoked_since(moment: dt.datetime) -> Iterator[UUID]:
     """Ids of the certificates whose revocation was decided at `moment` or later, read as they are taken. Some may come twice."""
     rows = Revocation.objects.filter(decided_at__gte=moment).order_by("id")
@@ -34,6 +39,7 @@ def _view(row: Certificate) -> CertificateView:
         profile=row.profile_version.name if row.profile_version else "",
         serial=row.serial,
         status=row.status,
+        held=row.held,
         der=bytes(blob.der) if blob else None,
         not_before=row.not_before,
         not_after=row.not_after,

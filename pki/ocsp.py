@@ -1,7 +1,8 @@
 """Signing OCSP answers ahead (RFC 6960, RFC 9919): at issuance, at revocation, and again about half their life.
 
 An answer carries the certificate's `status_version` it was signed for and is served only while that is current, so a late or
-lost run shows as `tryLater` and never as an outdated status. Runs in the `pki` worker, with no transaction open while the
+lost run shows as `tryLater` and never as an outdated status. Answers for certificates on hold are never stored: `ocsp_live`
+signs them for each request. Runs in the `pki` worker, with no transaction open while the
 token signs.
 """
 
@@ -21,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
-from django.db.models import Count, Exists, F, OuterRef
+from django.db.models import Count, Exists, F, OuterRef, Q
 
 from pki import clock_guard
 from pki.authorities import known_until
@@ -43,6 +44,8 @@ from siths_portal.lib import bulk, clock
 log = structlog.get_logger(__name__)
 
 LIFETIME = dt.timedelta(hours=24)
+HOLD_LIFETIME = dt.timedelta(minutes=10)
+"""Of an answer for a certificate on hold: relying parties may keep it for so long after the release."""
 REFRESH_BEFORE = dt.timedelta(hours=12)
 # So long before that a part of each turn goes to them, so that what was signed together is not due together.
 EARLY = dt.timedelta(hours=2)
@@ -55,6 +58,8 @@ IN_ONE_CALL = 32
 VERIFIED_EACH = 16
 
 _HASHES: Final = tuple(CertIdHash.values)
+STORED: Final = Q(status__in=ANSWERED, held=False)
+"""Certificates whose answers are signed ahead and stored."""
 
 type PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
@@ -135,11 +140,11 @@ def own_responder(ca: CertificateAuthority) -> Responder:
 def presign(certificate_ids: Iterable[UUID]) -> int:
     """Signs and stores the answers for these certificates' present status; returns for how many. Raises HsmError, ClockWentBack.
 
-    Certificates that are reserved, failed or expired, and those of a CA without a delegated responder, are left out.
+    Certificates that are reserved, failed, expired or on hold, and those of a CA without a delegated responder, are left out.
     """
     now = clock.now()
     by_ca: dict[int, list[UUID]] = {}
-    found = Certificate.objects.filter(id__in=list(certificate_ids), status__in=ANSWERED, not_after__gt=now)
+    found = Certificate.objects.filter(STORED, id__in=list(certificate_ids), not_after__gt=now)
     for id_, ca_id in found.values_list("id", "ca_id"):
         by_ca.setdefault(ca_id, []).append(id_)
     done = 0
@@ -181,9 +186,9 @@ def backlog(*, since: dt.datetime | None = None) -> dict[str, int]:
     With `since`, only certificates that were issued and, if so, revoked before that moment.
     """
     lacking = Certificate.objects.filter(
+        STORED,
         Exists(OcspSigner.objects.filter(ca=OuterRef("ca"), retired_at=None)),
         ca__state__in=ANSWERING,
-        status__in=ANSWERED,
         not_after__gt=clock.now(),
     ).exclude(presigned_version=F("status_version"))
     if since is not None:
@@ -199,13 +204,13 @@ def presign_all(ca: CertificateAuthority) -> int:
         responder = own_responder(ca)
     if responder is None:
         return 0
-    live = Certificate.objects.filter(ca=ca, status__in=ANSWERED, not_after__gt=clock.now()).values_list("id", flat=True)
+    live = Certificate.objects.filter(STORED, ca=ca, not_after__gt=clock.now()).values_list("id", flat=True)
     return sum(_answer_for(responder, part) for part in batched(live.iterator(chunk_size=2000), 2000, strict=False))
 
 
 def _due(ca: CertificateAuthority, now: dt.datetime, limit: int) -> list[UUID]:
     """Ids, most urgent first: revoked or issued since the answer, by a revoked signer, from the future, past half their life."""
-    live = Certificate.objects.filter(ca=ca, status__in=ANSWERED, not_after__gt=now)
+    live = Certificate.objects.filter(STORED, ca=ca, not_after__gt=now)
     stale = live.exclude(presigned_version=F("status_version")).order_by("id").values_list("id", flat=True)
     changed = list(stale.filter(status=CertificateStatus.REVOKED)[:limit])
     changed += stale.filter(status=CertificateStatus.ISSUED)[: limit - len(changed)]
@@ -238,10 +243,9 @@ def _drop_ended(ca: CertificateAuthority, certificate_ids: Sequence[UUID], now: 
 
 def _answer_for(responder: Responder, certificate_ids: Sequence[UUID]) -> int:
     done = 0
-    fields = ("id", "ca_id", "serial", "status", "status_version", "revoked_at", "reason")
     signing = Signing(responder)
     for part in batched(certificate_ids, BATCH, strict=False):
-        rows = Certificate.objects.filter(id__in=part, status__in=ANSWERED, not_after__gt=clock.now()).only(*fields)
+        rows = Certificate.objects.filter(STORED, id__in=part, not_after__gt=clock.now()).only(*STATUS_FIELDS)
         done += _store(_sign(signing, rows))
     return done
 
@@ -274,11 +278,17 @@ def _singles(row: Certificate) -> list["Single"]:
     return [Single(name, serial, status) for name in _HASHES]
 
 
+STATUS_FIELDS: Final = (
+    "id", "ca_id", "serial", "status", "held", "status_version", "created_at", "issued_at", "revoked_at", "reason",
+)  # fmt: skip
+"""The columns that `status_of` and its callers read."""
+
+
 def status_of(row: Certificate) -> bytes:
-    """The certStatus of an issued or revoked certificate."""
+    """The certStatus of an issued or revoked certificate. One on hold is so since it was issued."""
     if row.status == CertificateStatus.REVOKED and row.revoked_at:
         return ocsp_answer.revoked(row.revoked_at, row.reason)
-    return ocsp_answer.GOOD
+    return ocsp_answer.on_hold(row.issued_at or row.created_at) if row.held else ocsp_answer.GOOD
 
 
 class Single(NamedTuple):

@@ -6,7 +6,7 @@ running then, and all after. So a long transaction delays nothing, and nothing t
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import batched, groupby
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -111,6 +111,7 @@ class _Row(NamedTuple):
     ca_id: int
     serial: str
     status: str
+    held: bool
     version: int
     not_after: dt.datetime
     signed_version: int
@@ -120,7 +121,12 @@ class _Row(NamedTuple):
 
     @property
     def is_true(self) -> bool:
-        """Whether its bytes are an answer for this serial that says the certificate's status, as far as that can be told now."""
+        """Whether its bytes are an answer for this serial that says the certificate's status, as far as that can be told now.
+
+        Nothing that is stored is an answer for a certificate on hold.
+        """
+        if self.held:
+            return False
         try:
             response = x509_ocsp.load_der_ocsp_response(bytes(self.der))
             serial, said = response.serial_number, response.certificate_status
@@ -132,8 +138,8 @@ class _Row(NamedTuple):
 
 def _records(rows: "QuerySet[OcspResponse]") -> Iterator[Record]:
     found = rows.order_by("certificate_id", "cert_id_hash").values_list(
-        "certificate_id", "cert_id_hash", "ca_id", "certificate__serial", "certificate__status", "certificate__status_version",
-        "certificate__not_after", "status_version", "this_update", "next_update", "der",
+        "certificate_id", "cert_id_hash", "ca_id", "certificate__serial", "certificate__status", "certificate__held",
+        "certificate__status_version", "certificate__not_after", "status_version", "this_update", "next_update", "der",
     )  # fmt: skip
     for id_, group in groupby(map(_Row._make, found.iterator(chunk_size=CHUNK)), key=lambda row: row.certificate_id):
         both = list(group)
@@ -176,6 +182,21 @@ def pending(after: UUID | None) -> tuple[list[Record], UUID | None]:
     return records, walk[-1][0] if len(walk) == ISSUED_AT_ONCE else None
 
 
+def held(cas: Iterable[int], since: Mapping[int, int]) -> tuple[list[Record], dict[int, int]]:
+    """Certificates of these CAs that came on hold after the status version `since` names for their CA, as PENDING: of them
+    nothing is stored, and the signer is asked for each request. With the versions to go on from. Within a transaction.
+
+    Versions are drawn under the CA's row lock, so who sees one sees all that are lower (ADR 0021).
+    """
+    after = {ca_id: since.get(ca_id, -1) for ca_id in cas}
+    with plans.only_indexed(), connection.cursor() as cursor:
+        cursor.execute(_HELD, {"cas": list(after), "after": list(after.values()), "most": ISSUED_AT_ONCE})
+        rows: list[tuple[int, str, int, dt.datetime]] = cursor.fetchall()
+    for ca_id, _, version, _ in rows:
+        after[ca_id] = max(after[ca_id], version)
+    return [_pending(*row) for row in rows], after
+
+
 type _Lacking = tuple[UUID, int, str, int, dt.datetime, str]
 
 # From each CA's own part of `pki_cert_presign`, in its order. Asked for all CAs at once, or for one by `=`, the database would
@@ -185,7 +206,7 @@ _ISSUED: Final = """
 SELECT row.* FROM unnest(%(cas)s::bigint[]) AS answered (ca) CROSS JOIN LATERAL (
     SELECT id, ca_id, serial, status_version, not_after, status FROM pki_certificate
     WHERE (ca_id, id) > (answered.ca, %(after)s) AND ca_id <= answered.ca
-    AND status = 'issued' AND status IN ('issued', 'revoked') AND NOT presigned_version = status_version
+    AND status = 'issued' AND status IN ('issued', 'revoked') AND NOT held AND NOT presigned_version = status_version
     ORDER BY ca_id {way}, id {way} LIMIT %(most)s
 ) AS row ORDER BY row.id {way} LIMIT %(most)s
 """
@@ -193,6 +214,13 @@ _REVOKED: Final = """
 SELECT id, ca_id, serial, status_version, not_after, status FROM pki_certificate
 WHERE ca_id = ANY(%(also)s) AND status = 'revoked' AND status IN ('issued', 'revoked') AND NOT presigned_version = status_version
 AND (presigned_version >= 0 OR ca_id = ANY(%(cas)s))
+"""
+_HELD: Final = """
+SELECT row.* FROM unnest(%(cas)s::bigint[], %(after)s::bigint[]) AS answered (ca, version) CROSS JOIN LATERAL (
+    SELECT ca_id, serial, status_version, not_after FROM pki_certificate
+    WHERE ca_id = answered.ca AND status_version > answered.version AND status = 'issued' AND held
+    ORDER BY status_version LIMIT %(most)s
+) AS row
 """
 _FIRST: Final = UUID(int=0)
 
@@ -231,9 +259,12 @@ def unknown(since: Snapshot | None) -> Iterator[Record]:
             )
 
 
-def certificates(wanted: Iterable[tuple[int, int]]) -> dict[tuple[int, int], UUID]:
-    """The ids of the certificates with these CAs and serials, whatever their status; those that do not exist are left out."""
-    rows = Certificate.objects.filter(named(wanted)).values_list("ca_id", "serial", "id")
+def certificates(wanted: Iterable[tuple[int, int]], *, stored: bool = False) -> dict[tuple[int, int], UUID]:
+    """The ids of the certificates with these CAs and serials, whatever their status; those that do not exist are left out.
+
+    `stored` leaves those on hold out: answers for them are not stored.
+    """
+    rows = Certificate.objects.filter(named(wanted), *([Q(held=False)] if stored else [])).values_list("ca_id", "serial", "id")
     return {(ca_id, int(serial, 16)): id_ for ca_id, serial, id_ in rows}
 
 

@@ -1,5 +1,5 @@
 """Signing OCSP answers while relying parties wait (spec F6 points 5 and 8): with the nonce that they sent, for CAs that echo it,
-and for certificates that have no stored answer yet.
+for certificates that have no stored answer yet, and for those on hold, which never have one.
 
 A thread of the `pki` worker, which has the token, listens at a socket in the store's folder. The responder's processes put
 questions there, few at a time, and give each up after a second (`pki.ocspd.line`); so the queue is bounded before it is here. A
@@ -71,13 +71,18 @@ class Question(NamedTuple):
 
 
 class _Status(NamedTuple):
-    """The certStatus that is signed, and the status version that it is of."""
+    """The certStatus that is signed, the status version that it is of, and how long the answer lives."""
 
     content: bytes
     version: int
+    lifetime: dt.timedelta
+
+    @classmethod
+    def of(cls, row: Certificate) -> "_Status":
+        return cls(ocsp.status_of(row), row.status_version, ocsp.HOLD_LIFETIME if row.held else ocsp.LIFETIME)
 
 
-_NEVER: Final = _Status(ocsp_answer.UNKNOWN, layout.UNKNOWN_VERSION)
+_NEVER: Final = _Status(ocsp_answer.UNKNOWN, layout.UNKNOWN_VERSION, ocsp_unknown.LIFETIME)
 
 
 def _nothing(number: int) -> bytes:
@@ -113,9 +118,8 @@ class Signer:
         in_time = {place: question for place, question in enumerate(asked) if question.deadline > now}
         pairs = {(question.ca_id, question.serial) for question in in_time.values()}
         cas = {ca.id: ca for ca in CertificateAuthority.objects.filter(id__in={ca_id for ca_id, _ in pairs}, state__in=ANSWERING)}
-        fields = ("id", "ca_id", "serial", "status", "status_version", "revoked_at", "reason")
-        rows = Certificate.objects.filter(ocsp_feed.named(pairs), status__in=ANSWERED, not_after__gt=clock.now()).only(*fields)
-        by_pair = {(row.ca_id, int(row.serial, 16)): _Status(ocsp.status_of(row), row.status_version) for row in rows}
+        rows = Certificate.objects.filter(ocsp_feed.named(pairs), status__in=ANSWERED, not_after__gt=clock.now())
+        by_pair = {(row.ca_id, int(row.serial, 16)): _Status.of(row) for row in rows.only(*ocsp.STATUS_FIELDS)}
         never = pairs - by_pair.keys()
         never -= ocsp_feed.certificates(never).keys() if never else set()
         said: dict[int, bytes] = {}
@@ -125,9 +129,11 @@ class Signer:
             known = {
                 place: (each, by_pair[ca.id, each.serial]) for place, each in mine.items() if (ca.id, each.serial) in by_pair
             }
-            said |= self._sign(ca, known, ocsp.LIFETIME)
+            for lifetime in {status.lifetime for _, status in known.values()}:
+                alike = {place: each for place, each in known.items() if each[1].lifetime == lifetime}
+                said |= self._sign(ca, alike, lifetime)
             unknown = {place: (each, _NEVER) for place, each in mine.items() if (ca.id, each.serial) in never}
-            said |= self._sign(ca, unknown, ocsp_unknown.LIFETIME, issued=False)
+            said |= self._sign(ca, unknown, _NEVER.lifetime, issued=False)
         return said
 
     def _grant(self, ca_id: int, wanted: int, *, issued: bool) -> int:

@@ -44,6 +44,7 @@ class Publisher:
         self._position: ocsp_feed.Snapshot | None = self._remembered() if self.writer.found else None
         self._loaded_at = time.monotonic()
         self._walk: UUID | None = None
+        self._held: dict[int, int] = {}
         self._routes = b""
         self._unknown = {record.key: record.next_update for record in self.writer.unknown()}
 
@@ -72,18 +73,19 @@ class Publisher:
                 log.error("ocsp_store.another_database")  # a copy from a time before: its numbers say nothing of what is new
                 whole = True
             since = None if whole else self._position
-            self._publish_routes()
+            answered = self._publish_routes()
             if whole:
                 self.writer.grow(ocsp_feed.count())
             # What is no longer true goes first.
             pending, walk = ocsp_feed.pending(self._walk)
-            changed = sum([self.writer.put(record) for record in pending])
+            on_hold, held = ocsp_feed.held(answered, {} if whole else self._held)
+            changed = sum([self.writer.put(record) for record in [*pending, *on_hold]])
             changed += sum([self.writer.put(record) for record in ocsp_feed.answers(since)])
             for record in ocsp_feed.unknown(since):
                 if self.writer.put(record):
                     self._unknown[record.key] = record.next_update
                     changed += 1
-        self._walk = walk
+        self._walk, self._held = walk, held
         self._forget(int(moment))
         if whole:
             self._loaded_at = started
@@ -95,11 +97,14 @@ class Publisher:
         _RECORDS.set(self.writer.count)
         return changed
 
-    def _publish_routes(self) -> None:
-        routes = json.dumps(ocsp_feed.authorities()).encode()
+    def _publish_routes(self) -> list[int]:
+        """Publishes the list of CAs, and returns those for which answers are signed."""
+        authorities = ocsp_feed.authorities()
+        routes = json.dumps(authorities).encode()
         if routes != self._routes:
             write_atomically(self.folder / routing.FILE, routes)
             self._routes = routes
+        return [each["id"] for each in authorities if each["signs"]]
 
     def _forget(self, now: int) -> None:
         """Removes signed `unknown` that ended, and what a clock that was ahead signed."""
@@ -122,7 +127,7 @@ class Publisher:
         if not wishes:
             return 0
         asked = {(wish.ca_id, wish.serial) for wish in wishes if not wish.unknown}
-        ids = [str(id_) for id_ in ocsp_feed.certificates(asked).values()][:ANSWERS_AT_ONCE]
+        ids = [str(id_) for id_ in ocsp_feed.certificates(asked, stored=True).values()][:ANSWERS_AT_ONCE]
         if ids:
             jobs.enqueue("pki.presign", queue="pki", certificate_ids=ids)
         unknown = [(wish.ca_id, wish.serial) for wish in wishes if wish.unknown]

@@ -35,7 +35,8 @@ class CertificateOrder:
 class CertificateView:
     """A certificate as it stands now. `serial` is upper-case hex; `der` is there once the status is `issued` or later.
 
-    `ca` and `generation` name the CA: certificates of an earlier generation have another chain.
+    `held`: on hold until the card's code is set; OCSP then says `revoked, certificateHold`. `ca` and `generation` name the CA:
+    certificates of an earlier generation have another chain.
     """
 
     id: UUID
@@ -44,6 +45,7 @@ class CertificateView:
     profile: str
     serial: str
     status: str
+    held: bool
     der: bytes | None = field(repr=False)
     not_before: dt.datetime
     not_after: dt.datetime

@@ -66,14 +66,21 @@ class Planned:
 
 
 def plan_certificates(
-    orders: Sequence[CertificateOrder], *, actor_ref: str, unit_ref: str, client_ref: str = "", whole: bool = False
+    orders: Sequence[CertificateOrder],
+    *,
+    actor_ref: str,
+    unit_ref: str,
+    client_ref: str = "",
+    whole: bool = False,
+    held: bool = False,
 ) -> list[UUID]:
     """Reserves a serial and stores the to-be-signed bytes for each order, and wakes the signer when the transaction commits.
 
     Joins the caller's transaction. Ids come in the orders' order. With `whole` the certificates are one set: each has a key of
-    its own, all keys are of one type, and if one certificate is not issued in the end, the others are revoked. Raises Invalid (a
-    field, a request, a key that is not certified), Conflict (a CA that does not issue, a key that another subject has or that
-    was compromised) and Unavailable (the list of weak keys, a clock that went back).
+    its own, all keys are of one type, and if one certificate is not issued in the end, the others are revoked. With `held` they
+    are on hold from issuance until the hold is released (`pki.holds`), as those of a card whose holder has not chosen its code.
+    Raises Invalid (a field, a request, a key that is not certified), Conflict (a CA that does not issue, a key that another
+    subject has or that was compromised) and Unavailable (the list of weak keys, a clock that went back).
     """
     now = clock_guard.require()
     authorities = _authorities({order.ca for order in orders})
@@ -84,7 +91,7 @@ def plan_certificates(
     ids = [new_id() for _ in planned]
     alike = Certificate(unit_ref=unit_ref, client_ref=client_ref, created_at=now)
     for draw in range(_DRAWS):
-        rows = [_reserved(id_, each, versions[each.profile.name]) for id_, each in zip(ids, planned, strict=True)]
+        rows = [_reserved(id_, each, versions[each.profile.name], held=held) for id_, each in zip(ids, planned, strict=True)]
         try:
             with transaction.atomic():
                 bulk.insert_values(Certificate, COLUMNS, (row.values() for row in rows), like=alike)
@@ -246,13 +253,14 @@ def draw_serial(ca: CertificateAuthority) -> int:
     return serials.time_random(int(clock.now().timestamp() * 1000))
 
 
-def _reserved(id_: UUID, planned: Planned, version: ProfileVersion) -> Reserved:
+def _reserved(id_: UUID, planned: Planned, version: ProfileVersion, *, held: bool) -> Reserved:
     return Reserved(
         id=id_,
         ca=planned.ca,
         profile_version=version,
         subject_ref=planned.order.subject_ref,
         carrier_ref=planned.order.carrier_ref,
+        held=held,
         **_linted(planned.ca, planned.issuer, planned.profile, planned.content),
     )
 
@@ -288,8 +296,8 @@ def record_reservation(rows: Sequence[Certificate | Reserved], actor_ref: str, n
     Event.record_each(subjects, at=now, actor_ref=actor_ref, action="certificate.reserved", subject_type="certificate")
 
 
-def _reserved_facts(row: Certificate | Reserved) -> dict[str, str]:
-    return {
+def _reserved_facts(row: Certificate | Reserved) -> dict[str, Any]:
+    facts: dict[str, Any] = {
         "ca": row.ca.slug,
         "profile": str(row.profile_version),
         "serial": row.serial,
@@ -298,3 +306,4 @@ def _reserved_facts(row: Certificate | Reserved) -> dict[str, str]:
         "subject_ref": row.subject_ref,
         "carrier_ref": row.carrier_ref,
     }
+    return facts | {"held": True} if row.held else facts

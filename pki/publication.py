@@ -22,16 +22,18 @@ class LastOctet(Func):
 class PublicationView:
     """What is published of one certificate's present status.
 
-    `answers_ocsp` is False where no answer will be signed: the CA has no responder, or the certificate has ended or was never
-    issued. `ocsp_since` is the thisUpdate of the older of its two current answers, None until both are signed. `crl_since` is the
-    thisUpdate of the first CRL that lists it, None if none does; `crl_due` is then when the next CRL is planned, None where no
-    CRL will list it. A plan in the past means that the CRL is late.
+    `answers_ocsp` is False where no answer is signed ahead: the CA has no responder, or the certificate has ended, was never
+    issued or is on hold (`held`), when answers are signed for each request. `ocsp_since` is the thisUpdate of the older of its
+    two current answers, None until both are signed. `crl_since` is the thisUpdate of the first CRL that lists it, None if none
+    does; `crl_due` is then when the next CRL is planned, None where no CRL will list it. A plan in the past means that the CRL
+    is late.
     """
 
     id: UUID
     ca: str
     ca_name: str
     status: str
+    held: bool
     revoked_at: dt.datetime | None
     answers_ocsp: bool
     ocsp_since: dt.datetime | None
@@ -57,6 +59,7 @@ def publication(certificate_ids: Iterable[UUID]) -> list[PublicationView]:
         .select_related("ca")
         .only(
             "status",
+            "held",
             "not_after",
             "revoked_at",
             "ca__slug",
@@ -85,8 +88,9 @@ def publication(certificate_ids: Iterable[UUID]) -> list[PublicationView]:
                 ca=row.ca.slug,
                 ca_name=row.ca.common_name,
                 status=row.status,
+                held=row.held,
                 revoked_at=row.revoked_at,
-                answers_ocsp=row.has_signer and row.not_after > now and row.status in ANSWERED,
+                answers_ocsp=row.has_signer and row.not_after > now and row.status in ANSWERED and not row.held,
                 ocsp_since=row.answered_since if row.answers == len(CertIdHash) else None,
                 crl_since=listed,
                 crl_due=due if publishes and listed is None else None,

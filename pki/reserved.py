@@ -25,16 +25,17 @@ class Reserved:
     carrier_ref: str
     not_before: dt.datetime
     not_after: dt.datetime
+    held: bool = False
 
     def values(self) -> tuple[object, ...]:
         """The values of `COLUMNS`."""
         return (
             self.id, self.ca.id, self.profile_version.id, self.serial, self.tbs_der, self.tbs_sha256, self.spki_sha256,
-            self.subject_ref, self.carrier_ref, self.not_before, self.not_after,
+            self.subject_ref, self.carrier_ref, self.not_before, self.not_after, self.held,
         )  # fmt: skip
 
 
 COLUMNS = (
     "id", "ca_id", "profile_version_id", "serial", "tbs_der", "tbs_sha256", "spki_sha256",
-    "subject_ref", "carrier_ref", "not_before", "not_after",
+    "subject_ref", "carrier_ref", "not_before", "not_after", "held",
 )  # fmt: skip

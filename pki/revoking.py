@@ -256,12 +256,15 @@ def _number(rows: list[_Row]) -> None:
 
 
 def _update(rows: list[_Row]) -> None:
-    """Writes what `_apply` and `_number` changed in one statement, which takes a tenth of the time of `bulk_update`."""
+    """Writes what `_apply` and `_number` changed in one statement, which takes a tenth of the time of `bulk_update`.
+
+    A hold ends with the revocation: relying parties then see its own time and reason.
+    """
     values = [(str(row.id), row.status, row.revoked_at, row.reason, row.invalidity_date, row.status_version) for row in rows]
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE pki_certificate SET status = new.status, revoked_at = new.revoked_at, reason = new.reason, "
-            "invalidity_date = new.invalidity_date, status_version = new.status_version "
+            "invalidity_date = new.invalidity_date, status_version = new.status_version, held = FALSE "
             "FROM unnest(%s::uuid[], %s::text[], %s::timestamptz[], %s::text[], %s::timestamptz[], %s::bigint[]) "
             "AS new (id, status, revoked_at, reason, invalidity_date, status_version) WHERE pki_certificate.id = new.id",
             [list(column) for column in zip(*values, strict=True)],

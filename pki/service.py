@@ -28,6 +28,7 @@ from pki.health_reports import latest as health_report
 from pki.inventory_reports import InventoryReport
 from pki.inventory_reports import latest as key_inventory
 from pki.lookup import certificates, revoked_since, wait_until_settled
+from pki.lookup import held as held_certificates
 from pki.mass_revocation import (
     MassRevocationGrounds,
     MassRevocationView,
@@ -191,6 +192,7 @@ __all__ = [
     "find_certificates",
     "grant_client",
     "health_report",
+    "held_certificates",
     "import_findings",
     "import_record",
     "import_report",

@@ -44,6 +44,8 @@ class StoredAnswer:
 def answer(asked: CertId) -> StoredAnswer:
     """The stored answer for the CertID, if it was signed for the certificate's present status and now lies within its times.
 
+    A certificate on hold has none (TryLater): its answers are signed for each request, which this does not do.
+
     Raises Unauthorized or TryLater. A stale answer, one from the future, or one that says another status than the table is
     never returned (B1.24, B1.33).
     """
@@ -66,6 +68,7 @@ def answer(asked: CertId) -> StoredAnswer:
         .annotate(stored=FilteredRelation("ocsp_responses", condition=Q(ocsp_responses__cert_id_hash=asked.hash)))
         .values_list(
             "status",
+            "held",
             "not_after",
             "status_version",
             "stored__status_version",
@@ -77,12 +80,12 @@ def answer(asked: CertId) -> StoredAnswer:
     )
     if row is None:
         raise Unauthorized
-    status, not_after, version, signed_version, der, this_update, next_update = row
+    status, held, not_after, version, signed_version, der, this_update, next_update = row
     if status not in (CertificateStatus.ISSUED, CertificateStatus.REVOKED):
         raise Unauthorized
-    if signed_version == version and this_update > now:
+    if not held and signed_version == version and this_update > now:
         raise TryLater
-    if signed_version == version and next_update > now:
+    if not held and signed_version == version and next_update > now:
         if not _says(bytes(der), asked.serial, status):
             raise Contradiction
         said = "revoked" if status == CertificateStatus.REVOKED else "good"
@@ -100,7 +103,7 @@ def _says(der: bytes, serial: int, status: str) -> bool:
 
 
 def is_revoked(der: bytes) -> bool:
-    """True if one of our CAs has revoked the certificate; False also for a certificate of another issuer.
+    """True if one of our CAs has revoked the certificate or has it on hold; False also for a certificate of another issuer.
 
     Asked of the table itself, so a revocation counts at once. It does not say that the certificate is genuine.
     """
@@ -111,21 +114,24 @@ def revoked(ders: Iterable[bytes]) -> frozenset[bytes]:
     """Those of the certificates of which `is_revoked` is true, by one query."""
     named = {der: _named(der) for der in ders}
     names, numbers = {name for name, _serial in named.values()}, {serial for _name, serial in named.values()}
-    rows = Certificate.objects.filter(ca__name_sha256__in=names, serial__in=numbers, status=CertificateStatus.REVOKED)
+    not_good = Q(status=CertificateStatus.REVOKED) | Q(held=True)
+    rows = Certificate.objects.filter(not_good, ca__name_sha256__in=names, serial__in=numbers)
     found = set(rows.values_list("ca__name_sha256", "serial"))
     return frozenset(der for der, name in named.items() if name in found)
 
 
 def refusal_of_machine(der: bytes) -> str:
-    """Why the certificate proves no machine, by our own table: `revoked`, or `no-function` for one that we made for something
-    else, such as a card; empty otherwise, and for a certificate of another issuer. It does not say that it is genuine.
+    """Why the certificate proves no machine, by our own table: `revoked`, `on-hold`, or `no-function` for one that we made for
+    something else, such as a card; empty otherwise, and for a certificate of another issuer. It does not say that it is genuine.
     """
-    found = _found(der).values_list("status", "profile_version__name").first()
+    found = _found(der).values_list("status", "held", "profile_version__name").first()
     if found is None:
         return ""
-    status, profile = found
+    status, held, profile = found
     if status == CertificateStatus.REVOKED:
         return "revoked"
+    if held:
+        return "on-hold"
     # One that was imported by its serial alone has no profile that we know.
     return "" if profile in (None, MACHINE_PROFILE) else "no-function"
 

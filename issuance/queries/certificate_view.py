@@ -71,7 +71,10 @@ class Row:
 
 @dataclass(frozen=True)
 class CertificateView:
-    """A certificate on a carrier. `pem` is empty where only its serial is kept here; `siblings` are the eID's other ones."""
+    """A certificate on a carrier. `pem` is empty where only its serial is kept here; `siblings` are the eID's other ones.
+
+    `held`: on hold until the holder has chosen the card's code.
+    """
 
     id: UUID
     person_id: UUID
@@ -79,6 +82,7 @@ class CertificateView:
     kind: str
     status: str
     status_text: str
+    held: bool
     rows: tuple[tuple[str, tuple[Row, ...]], ...]
     pem: str = field(repr=False)
     siblings: tuple[tuple[UUID, str], ...] = ()
@@ -106,7 +110,8 @@ def certificate_view(*, actor: Actor, certificate_id: UUID | str, with_pem: bool
         use=words.certificate_use(link.profile),
         kind=gettext("SITHS eID") if link.eid_id else gettext("Person-id"),
         status=_tag(view),
-        status_text=gettext(_STATUS[view.status]) if _tag(view) != "expired" else gettext("Utgånget"),
+        status_text=_status_text(view),
+        held=_is_held(view),
         rows=tuple(sections),
         pem=certificate.public_bytes(serialization.Encoding.PEM).decode() if certificate else "",
         siblings=tuple((row.certificate_id, words.certificate_use(row.profile)) for row in siblings),
@@ -128,9 +133,25 @@ def _link(actor: Actor, certificate_id: UUID | str) -> CarrierCertificate:
     return link
 
 
+def _has_ended(view: pki.CertificateView) -> bool:
+    return view.status == "issued" and view.not_after <= clock.now()
+
+
+def _is_held(view: pki.CertificateView) -> bool:
+    return view.held and view.status == "issued" and not _has_ended(view)
+
+
+def _status_text(view: pki.CertificateView) -> str:
+    if _has_ended(view):
+        return gettext("Utgånget")
+    return gettext("Vilande") if _is_held(view) else gettext(_STATUS[view.status])
+
+
 def _tag(view: pki.CertificateView) -> str:
+    if _is_held(view):
+        return "ordered"
     if view.status == "issued":
-        return "expired" if view.not_after <= clock.now() else "active"
+        return "expired" if _has_ended(view) else "active"
     return {"reserved": "ordered", "revoked": "revoked"}.get(view.status, "failed")
 
 

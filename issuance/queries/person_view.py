@@ -22,6 +22,7 @@ from issuance.domain.eid_states import EidState
 from issuance.models import CardOrder, Carrier, CarrierCertificate, Eid, OrderDraft, Person, Photo, Post
 from issuance.queries import person_functions, words
 from issuance.queries.person_functions import Function
+from pki import service as pki
 from siths_portal.lib import clock
 
 EXPIRY_WARNINGS = (30, 60, 90)
@@ -96,8 +97,8 @@ class CarrierView:
     """A carrier with what hangs on it.
 
     `read_only` tells that the actor sees it by an eID alone, and `other_eids` counts valid eIDs on it that he does not see.
-    `activate_by` and `sign_by` are the last days before the system revokes it, with the whole days that are left; `expires_in`
-    are the days to its last.
+    `held`: its certificates are on hold until the holder has chosen the code. `activate_by` and `sign_by` are the last days
+    before the system revokes it, with the whole days that are left; `expires_in` are the days to its last.
     """
 
     id: UUID
@@ -112,6 +113,7 @@ class CarrierView:
     serial: str
     article: str
     mifare_id: str
+    held: bool
     activate_by: dt.date | None
     activation_days: int | None
     sign_by: dt.date | None
@@ -223,13 +225,25 @@ def _assemble(actor: Actor, rows: list[Carrier]) -> Iterable[CarrierView]:
     certificates: dict[tuple[UUID, UUID | None], list[CarrierCertificate]] = {}
     for certificate in CarrierCertificate.objects.filter(carrier__in=ids).order_by("profile"):
         certificates.setdefault((certificate.carrier_id, certificate.eid_id), []).append(certificate)
+    # After the code is set they are released at once, and before the card is sent their state says nothing yet.
+    waiting = {row.id for row in rows if row.state in (CarrierState.SENT, CarrierState.ACTIVATED_UNSIGNED)}
+    links = [each for (carrier_id, _), found in certificates.items() if carrier_id in waiting for each in found]
+    on_hold = pki.held_certificates(each.certificate_id for each in links) if links else set()
+    held = {each.carrier_id for each in links if each.certificate_id in on_hold}
     for row in rows:
         on_it = [_eid(eid, row, certificates.get((row.id, eid.id), [])) for eid in eids.get(row.id, [])]
-        yield _carrier(actor, row, orders.get(row.id), certificates.get((row.id, None), []), on_it)
+        own = certificates.get((row.id, None), [])
+        yield _carrier(actor, row, orders.get(row.id), own, on_it, held=row.id in held)
 
 
 def _carrier(
-    actor: Actor, row: Carrier, order: CardOrder | None, certificates: list[CarrierCertificate], eids: list[EidView]
+    actor: Actor,
+    row: Carrier,
+    order: CardOrder | None,
+    certificates: list[CarrierCertificate],
+    eids: list[EidView],
+    *,
+    held: bool,
 ) -> CarrierView:
     seen = sum(eid.state in _EID_VALID for eid in eids)
     activate_by = _last_day_after(row.sent_at, settings.NOT_ACTIVATED_DAYS) if row.state == CarrierState.SENT else None
@@ -249,6 +263,7 @@ def _carrier(
         serial=words.card_serial(row.card_serial),
         article=words.article(row.article.number, row.article.title),
         mifare_id=row.mifare_id,
+        held=held,
         activate_by=activate_by,
         activation_days=_days_to(activate_by),
         sign_by=sign_by,

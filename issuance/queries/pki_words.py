@@ -7,6 +7,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_noop as _
 
 from issuance.queries import words
+from pki import service as pki
 from siths_portal.lib import clock
 
 CA_STATE: Mapping[str, str] = {
@@ -44,6 +45,7 @@ CA_TAG: Mapping[str, str] = {
 CERTIFICATE_STATUS: Mapping[str, str] = {
     "reserved": _("Utfärdas"),
     "issued": _("Giltigt"),
+    "held": _("Vilande"),
     "expired": _("Utgånget"),
     "revoked": _("Spärrat"),
     "failed": _("Utfärdades aldrig"),
@@ -56,6 +58,7 @@ STATUS_COUNTED: Mapping[str, str] = {
 }
 CERTIFICATE_TAG: Mapping[str, str] = {
     "reserved": "ordered",
+    "held": "ordered",
     "issued": "active",
     "expired": "expired",
     "revoked": "revoked",
@@ -258,9 +261,11 @@ def ago(length: dt.timedelta) -> str:
     return gettext("nyss") if length < dt.timedelta(minutes=1) else gettext("för {span} sedan").format(span=span(length))
 
 
-def shown_status(status: str, not_after: dt.datetime) -> str:
-    """The status as people mean it: an issued certificate that has ended is `expired`."""
-    return "expired" if status == "issued" and not_after <= clock.now() else status
+def shown_status(each: pki.CertificateLine | pki.CertificateRecord) -> str:
+    """The status as people mean it: an issued certificate that has ended is `expired`, and one on hold `held`."""
+    if each.status != "issued":
+        return each.status
+    return "expired" if each.not_after <= clock.now() else "held" if each.held else "issued"
 
 
 def matter(action: str, summary: str, document: Mapping[str, object]) -> str:

@@ -32,6 +32,9 @@ MEDIA_TYPE: Final = "application/ocsp-response"
 MAX_AGE: Final = 60
 """Seconds that caches may keep an answer: a revocation must not hide longer in them."""
 
+CERTIFICATE_HOLD: Final = 6
+"""CRLReason of a hold. No CRL of ours has it, so it is not in `crl_reasons`."""
+
 GOOD: Final = b"\x80\x00"
 UNKNOWN: Final = b"\x82\x00"
 
@@ -60,9 +63,18 @@ def _time(moment: dt.datetime) -> bytes:
 
 def revoked(moment: dt.datetime, reason: str) -> bytes:
     """The certStatus of a certificate that was revoked at `moment` for a reason by its name."""
+    return _revoked(moment, NUMBERS.get(reason, 0))
+
+
+def on_hold(moment: dt.datetime) -> bytes:
+    """The certStatus of a certificate that is on hold since `moment`: revoked, with the reason certificateHold."""
+    return _revoked(moment, CERTIFICATE_HOLD)
+
+
+def _revoked(moment: dt.datetime, reason: int) -> bytes:
     content = _time(moment)
-    if number := NUMBERS.get(reason, 0):
-        content += encoded(_EXPLICIT_0, encoded(ENUMERATED, bytes((number,))))
+    if reason:
+        content += encoded(_EXPLICIT_0, encoded(ENUMERATED, bytes((reason,))))
     return encoded(_EXPLICIT_1, content)
 
 

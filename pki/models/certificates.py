@@ -17,12 +17,16 @@ class Certificate(models.Model):
     `domain.serials`). `status_version` is 0 until the status first changes; a stored OCSP answer is valid only for the same
     version, and `presigned_version` is the version that the stored answers were signed for, -1 for none. `reason` is one of
     `RevocationReason`; `invalidity_date` goes to the CRL entry's extension.
+
+    `held`: on hold from issuance until the card's code is set (`pki.holds`). OCSP then says `revoked, certificateHold`, by
+    answers that are signed for each request and never stored. The plan sets it, and the database refuses to set it later.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     ca = models.ForeignKey(CertificateAuthority, on_delete=models.PROTECT, related_name="certificates", db_index=False)
     serial = models.CharField(max_length=40)
     status = models.CharField(max_length=10, choices=CertificateStatus.choices, default=CertificateStatus.RESERVED)
+    held = models.BooleanField(default=False, db_default=False)
     profile_version = models.ForeignKey(ProfileVersion, null=True, on_delete=models.PROTECT, db_index=False)
     tbs_der = models.BinaryField(null=True)
     tbs_sha256 = models.CharField(max_length=64, default="")
@@ -53,6 +57,10 @@ class Certificate(models.Model):
                 | (~models.Q(status=CertificateStatus.REVOKED) & models.Q(revoked_at__isnull=True)),
                 name="pki_certificate_revoked_when",
             ),
+            models.CheckConstraint(
+                condition=models.Q(held=False) | models.Q(status__in=[CertificateStatus.RESERVED, CertificateStatus.ISSUED]),
+                name="pki_certificate_held",
+            ),
         ]
         indexes = [
             # Everything that a CRL takes, in its order, so that a list is made from the index alone.
@@ -69,8 +77,11 @@ class Certificate(models.Model):
             models.Index(
                 fields=["ca", "id"],
                 name="pki_cert_presign",
-                condition=models.Q(status__in=["issued", "revoked"]) & ~models.Q(presigned_version=models.F("status_version")),
+                condition=models.Q(status__in=["issued", "revoked"], held=False)
+                & ~models.Q(presigned_version=models.F("status_version")),
             ),
+            # Those on hold, in the order in which the publisher of the OCSP store follows them.
+            models.Index(fields=["ca", "status_version"], name="pki_cert_held", condition=models.Q(status="issued", held=True)),
             # Revoked ones come first, and are few beside those that were just issued.
             models.Index(
                 fields=["ca", "id"],

@@ -14,7 +14,7 @@ from pki.domain import ocsp_answer, ocsp_request
 from pki.ocspd import layout
 from pki.ocspd.reading import Found, Index, Store, StoreMissing
 from pki.ocspd.routing import Authority, Routes
-from pki.ocspd.telling import Counts, Teller, said_in
+from pki.ocspd.telling import ON_HOLD, STATUS_MASK, Counts, Teller, said_in
 from pki.ocspd.wishing import Wishes
 from siths_portal.lib import clock
 
@@ -230,10 +230,12 @@ class Responder:
         later = found is not None and found.state != layout.UNKNOWN and said is not None and found.version > said.version
         if said is None or later or not said.this_update <= clock.timestamp() < said.next_update:
             return self._stored(asked, index, found, b"")
-        if not asked.nonce:
+        told = said_in(said.der, 0, asked.authority.id, asked.key[4:])
+        # Answers for a certificate on hold are never stored.
+        if not asked.nonce and told & STATUS_MASK != ON_HOLD:
             wish = self._wishes.unknown if said.version == layout.UNKNOWN_VERSION else self._wishes.answer
             wish(asked.authority.id, int.from_bytes(asked.key[4:]))
-        self.counts.answered[said_in(said.der, 0, asked.authority.id, asked.key[4:])] += 1
+        self.counts.answered[told] += 1
         if asked.nonce or not asked.cached:
             return _with_length(said.der)
         return _CACHED + layout.headers(said.der, said.this_update, said.next_update) + said.der

@@ -26,12 +26,16 @@ GIVEN_UP: Final = 8 * 3600.0
 GOOD: Final = 0
 REVOKED: Final = 1
 UNKNOWN: Final = 2
+ON_HOLD: Final = 3
 STATUS_BITS: Final = 2
+STATUS_MASK: Final = (1 << STATUS_BITS) - 1
 
-_STATUSES = {GOOD: "good", REVOKED: "revoked", UNKNOWN: "unknown"}
+_STATUSES = {GOOD: "good", REVOKED: "revoked", UNKNOWN: "unknown", ON_HOLD: "on_hold"}
 _ERRORS = {1: "malformed", 2: "internal", 3: "try_later", 6: "unauthorized"}
 # What follows the serial in a SingleResponse: the status, and the header of thisUpdate (RFC 6960 section 4.2.1).
 _STATUS = {b"\x80\x00\x18\x0f": GOOD, b"\x82\x00\x18\x0f": UNKNOWN}
+# A RevokedInfo whose reason is certificateHold: what precedes its time, how long that is, and what follows it.
+_HOLD, _TIME, _HOLD_REASON = b"\xa1\x16\x18\x0f", 15, b"\xa0\x03\x0a\x01\x06"
 _LONG = 8  # octets of a serial that stand nowhere by chance
 _WITHIN = 320  # octets of an answer within which its first SingleResponse tells the status
 
@@ -44,6 +48,8 @@ def said_in(answer: bytes, start: int, ca_id: int, serial: bytes) -> int:
     tail = serial.lstrip(b"\0")
     at = answer.find(tail, start, start + _WITHIN) + len(tail)
     status = _STATUS.get(answer[at : at + 4], REVOKED)
+    if answer[at : at + 4] == _HOLD and answer.startswith(_HOLD_REASON, at + len(_HOLD) + _TIME):
+        status = ON_HOLD
     if status == REVOKED and len(tail) < _LONG:
         # So few octets may stand before the serial, too.
         found = (each for mark, each in _STATUS.items() if answer.find(tail + mark, start, start + _WITHIN) >= 0)
@@ -62,7 +68,7 @@ class Counts:
         """All counts by CA and status; errors by 0 and their name."""
         found = {(0, name): self.errors[number] for number, name in _ERRORS.items()}
         for said, count in list(self.answered.items()):
-            found[said >> STATUS_BITS, _STATUSES[said & (1 << STATUS_BITS) - 1]] = count
+            found[said >> STATUS_BITS, _STATUSES[said & STATUS_MASK]] = count
         return found
 
 

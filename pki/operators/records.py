@@ -66,6 +66,7 @@ class CertificateRecord:
     generation: int
     ca_name: str
     status: str
+    held: bool
     failure: str
     profile: str
     profile_version: int | None
@@ -116,6 +117,7 @@ def certificate_record(certificate_id: UUID) -> CertificateRecord:
         generation=row.ca.generation,
         ca_name=row.ca.common_name,
         status=row.status,
+        held=row.held,
         failure=row.failure,
         profile=row.profile_version.name if row.profile_version else "",
         profile_version=row.profile_version.version if row.profile_version else None,

@@ -80,6 +80,7 @@ class CertificateLine:
     serial: str
     profile: str
     status: str
+    held: bool
     not_before: dt.datetime
     not_after: dt.datetime
 
@@ -248,8 +249,9 @@ def _filters(wanted: CertificateCriteria) -> Q:
 def lines_of(rows: QuerySet[Certificate], hidden: Exists | None = None) -> QuerySet[Certificate]:
     """The rows with what `line` needs and no more. `hidden` is a condition on a certificate's `pk` for those left out."""
     wanted = rows.select_related("ca", "profile_version").only(
-        "serial", "status", "not_before", "not_after", "ca__slug", "ca__generation", "ca__common_name", "profile_version__name"
-    )
+        "serial", "status", "held", "not_before", "not_after", "ca__slug", "ca__generation", "ca__common_name",
+        "profile_version__name",
+    )  # fmt: skip
     return wanted if hidden is None else wanted.exclude(hidden)
 
 
@@ -263,6 +265,7 @@ def line(row: Certificate) -> CertificateLine:
         serial=row.serial,
         profile=row.profile_version.name if row.profile_version else "",
         status=row.status,
+        held=row.held,
         not_before=row.not_before,
         not_after=row.not_after,
     )

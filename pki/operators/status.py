@@ -304,8 +304,8 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
   SELECT count(*), min(coalesce(few.revoked_at, few.issued_at)) AS since FROM (
     SELECT row.revoked_at, row.issued_at FROM pki_certificate row
-    WHERE row.ca_id = ca.id AND row.status IN ('issued', 'revoked') AND row.presigned_version <> row.status_version
-      AND row.not_after > %(now)s
+    WHERE row.ca_id = ca.id AND row.status IN ('issued', 'revoked') AND NOT row.held
+      AND row.presigned_version <> row.status_version AND row.not_after > %(now)s
     LIMIT %(most)s
   ) few
 ) waiting ON ca.id = ANY(%(expected)s) OR ca.state = %(offline)s

@@ -16,6 +16,7 @@ from pki import crl
 from pki.crl_scopes import shards_of
 from pki.models import CaState, Certificate, CertificateAuthority, CertificateStatus, Crl, Event
 from pki.takeover import manifest
+from pki.takeover.records import HOLD
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict
@@ -25,8 +26,10 @@ _PIECE = 2000
 
 # One statement with a cursor on the server: a snapshot of all of it, in little memory.
 _ROWS = """
-SELECT row.serial, blob.der, row.not_before, row.not_after, row.issued_at, row.status, row.revoked_at, row.reason,
-       row.invalidity_date, row.subject_ref, row.carrier_ref, row.unit_ref
+SELECT row.serial, blob.der, row.not_before, row.not_after, row.issued_at,
+       CASE WHEN row.held THEN 'revoked' ELSE row.status END,
+       CASE WHEN row.held THEN coalesce(row.issued_at, row.created_at) ELSE row.revoked_at END,
+       CASE WHEN row.held THEN %s ELSE row.reason END, row.invalidity_date, row.subject_ref, row.carrier_ref, row.unit_ref
 FROM pki_certificate row LEFT JOIN pki_certificateblob blob ON blob.certificate_id = row.id
 WHERE row.ca_id = %s AND row.status IN ('issued', 'revoked') ORDER BY row.serial
 """
@@ -38,6 +41,9 @@ _NAMES = (
 
 def export(ca: CertificateAuthority, folder: Path, *, actor_ref: str) -> dict[str, Any]:
     """Writes the CA's certificate, its certificates with their statuses, its CRLs and a manifest; returns counts and hashes.
+
+    A certificate on hold is written as OCSP tells it: revoked, certificateHold. The import refuses it, or revokes it if the
+    manifest says so (ADR 0214), so it never becomes good by the move.
 
     Keys stay where they are. Raises Conflict for a folder that is not empty, for a CA without a certificate, and while
     certificates are under way, which may be signed already.
@@ -75,13 +81,13 @@ def export(ca: CertificateAuthority, folder: Path, *, actor_ref: str) -> dict[st
 
 
 def _certificates(ca: CertificateAuthority, path: Path) -> tuple[dict[str, int], str]:
-    counts, hashed = {"issued": 0, "revoked": 0, "serial_only": 0}, hashlib.sha256()
+    counts, hashed = {"issued": 0, "revoked": 0, "on_hold": 0, "serial_only": 0}, hashlib.sha256()
     with path.open("wb") as file:
         for values in _rows(ca):
             line = json.dumps(_told(values), separators=(",", ":")).encode() + b"\n"
             file.write(line)
             hashed.update(line)
-            counts[values["status"]] += 1
+            counts["on_hold" if values["reason"] == HOLD else values["status"]] += 1
             counts["serial_only"] += values["der"] is None
         file.flush()
         os.fsync(file.fileno())
@@ -92,7 +98,7 @@ def _certificates(ca: CertificateAuthority, path: Path) -> tuple[dict[str, int],
 def _rows(ca: CertificateAuthority) -> Iterator[dict[str, Any]]:
     # What `QuerySet.iterator` reads by: a cursor on the server, of the transaction.
     with transaction.atomic(), closing(connection.chunked_cursor()) as cursor:
-        cursor.execute(_ROWS, [ca.id])
+        cursor.execute(_ROWS, [HOLD, ca.id])
         while rows := cursor.fetchmany(_PIECE):
             for row in rows:
                 yield dict(zip(_NAMES, row, strict=True))

@@ -27,7 +27,7 @@ Draw = Callable[[int], int]
 """Takes consecutive status versions and returns the first (see `draw_status_versions`)."""
 
 ACTOR = "system:import"
-_STATUS = ["status", "revoked_at", "reason", "invalidity_date", "status_version"]
+_STATUS = ["status", "held", "revoked_at", "reason", "invalidity_date", "status_version"]
 _CONTENT = ["tbs_sha256", "spki_sha256", "not_before", "not_after"]
 
 
@@ -192,7 +192,8 @@ def _sharpen(each: Taken, row: Certificate, ledger: Ledger) -> bool:
         ledger.tell(each.record.place, "revoked-here", row.serial)
         return False
     if row.revoked_at is None:
-        row.status, row.revoked_at, row.reason = CertificateStatus.REVOKED, wanted.revoked_at, wanted.reason
+        row.status, row.held = CertificateStatus.REVOKED, False
+        row.revoked_at, row.reason = wanted.revoked_at, wanted.reason
         row.invalidity_date = wanted.invalidity_date
         return True
     # Lists tell seconds, and a row that came from one is not another for that.

@@ -22,6 +22,7 @@ from pki.models import (
     HsmKey,
     KeyPurpose,
     OcspSigner,
+    draw_status_versions,
 )
 from siths_portal.lib import clock
 from tests.pki_fixtures import make_token
@@ -200,6 +201,13 @@ class World:
         )
         certificate = builder.sign(self.token.private_key(ca.key_id), hashes.SHA256())
         return self.store(ca, certificate, **changes)
+
+    def hold(self, ca=None, **changes) -> Certificate:
+        """A certificate on hold: planned so, then issued, with the CA's next status version."""
+        row = self.issue(ca, status=CertificateStatus.RESERVED, issued_at=None, held=True, **changes)
+        row.status, row.issued_at, row.status_version = CertificateStatus.ISSUED, clock.now(), draw_status_versions(row.ca_id)
+        row.save(update_fields=["status", "issued_at", "status_version"])
+        return row
 
     def store(self, ca, certificate: x509.Certificate, **changes) -> Certificate:
         row = Certificate.objects.create(

@@ -63,7 +63,7 @@ def certificate(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
     _note(actor, owner, certificate_id)
     refs = {each.actor_ref for each in found.events} | {each.requester for each in found.revocations}
     names = officers.names(actor, refs)
-    status = pki_words.shown_status(found.status, found.not_after)
+    status = pki_words.shown_status(found)
     context = {
         "found": found,
         "tag": pki_words.tagged(pki_words.CERTIFICATE_TAG, pki_words.CERTIFICATE_STATUS, status),
@@ -115,7 +115,7 @@ def _page(
 
 
 def _line(line: pki.CertificateLine) -> dict[str, Any]:
-    status = pki_words.shown_status(line.status, line.not_after)
+    status = pki_words.shown_status(line)
     return {
         "line": line,
         "tag": pki_words.tagged(pki_words.CERTIFICATE_TAG, pki_words.CERTIFICATE_STATUS, status),
@@ -142,6 +142,8 @@ def _facts(found: pki.CertificateRecord, owner: Owner) -> Iterator[dict[str, Any
     if found.verified is not None:
         right, wrong = _("stämmer med utfärdarens nyckel"), _("stämmer inte med utfärdarens nyckel")
         yield row(_("Signaturen"), right if found.verified else wrong)
+    if found.held:
+        yield row(_("Vilande"), _("tills kortets innehavare har valt legitimeringskod"))
     if found.failure:
         yield row(_("Fel"), found.failure)
     if found.revoked_at:
@@ -171,8 +173,11 @@ def _published(found: pki.CertificateRecord) -> Iterator[dict[str, Any]]:
         note = _("aktuellt") if answer.current else _("ersätts eller har gått ut")
         yield row(_("OCSP-svar, {name}").format(name=answer.cert_id_hash.upper()), f"{text}, {note}")
     if not found.answers:
-        wanted = found.published.answers_ocsp
-        yield row(_("OCSP-svar"), _("inget är signerat än") if wanted else _("inget ges ut för certifikatet"))
+        if found.held:
+            none = _("revoked, certificateHold; signeras för varje fråga och gäller i tio minuter")
+        else:
+            none = _("inget är signerat än") if found.published.answers_ocsp else _("inget ges ut för certifikatet")
+        yield row(_("OCSP-svar"), none)
     if not found.revoked_at:
         yield row(_("Spärrlista"), _("står inte på någon"))
     elif found.published.crl_since:

@@ -95,7 +95,7 @@ def groups_of(groups: Any) -> list[dict[str, str]]:
 
 def sample(each: pki.CertificateLine) -> dict[str, Any]:
     """One of the certificates that are shown for a look."""
-    status = pki_words.shown_status(each.status, each.not_after)
+    status = pki_words.shown_status(each)
     return {
         "line": each,
         "tag": pki_words.tagged(pki_words.CERTIFICATE_TAG, pki_words.CERTIFICATE_STATUS, status),

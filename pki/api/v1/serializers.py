@@ -20,7 +20,7 @@ from siths_portal.lib.openapi import CLOSED
 PENDING = ["pending"]
 STATUSES = [*PENDING, CertificateStatus.ISSUED.value, CertificateStatus.REVOKED.value, CertificateStatus.FAILED.value]
 REASONS = [reason for reason in RevocationReason.values if reason != "cACompromise"]
-"""Reasons that a client may give: a CA's compromise is for those who hold its key, and nothing is put on hold (spec F5)."""
+"""Reasons that a client may give: a CA's compromise is for those who hold its key, and no client puts anything on hold (F5)."""
 
 SLUG = r"^[a-z0-9][a-z0-9-]{0,39}$"
 SERIAL = r"^[0-9A-Fa-f]{2,40}$"
@@ -119,6 +119,9 @@ class CertificateSummary(serializers.Serializer[Any]):
     )
     profile = serializers.CharField(source="profile_version.name")
     status = serializers.SerializerMethodField()
+    held = serializers.BooleanField(
+        help_text="On hold until the holder has chosen the card's code: OCSP says revoked, certificateHold, and no CRL has it."
+    )
     subject_ref = serializers.CharField()
     carrier_ref = serializers.CharField()
     public_key_sha256 = serializers.CharField(source="spki_sha256", help_text="SHA-256 of SubjectPublicKeyInfo.")
