@@ -21,6 +21,11 @@ class Finding:
     rule: str
     message: str
 
+    @property
+    def text(self) -> str:
+        """The sentence with the rule's id, as pages and commands show it."""
+        return f"{self.message.removesuffix('.')} ({self.rule})."
+
 
 class Node:
     """An element read by XPath with the UBL prefixes `cac` and `cbc`."""

@@ -2,13 +2,12 @@
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 
-from billing.domain import identifiers
 from billing.peppol import codes
 from billing.peppol.document import Node, day, differs, line_amount, lines, rule, seller
-from billing.ubl import CUSTOMIZATION, ORGANISATION_NUMBER_SCHEME
+from billing.ubl import CUSTOMIZATION
 
 _SLACK = Decimal("0.02")
 _AMOUNTS = (
@@ -28,11 +27,6 @@ def _outside(document: Node, element: str, order: Callable[[dt.date, dt.date], b
     whole = day(document.at(f"cac:InvoicePeriod/cbc:{element}"))
     parts = [day(line.at(f"cac:InvoicePeriod/cbc:{element}")) for line in lines(document)]
     return whole is not None and any(part is not None and order(part, whole) for part in parts)
-
-
-def _identifiers(document: Node, scheme: str) -> Iterator[str]:
-    path = "//cbc:EndpointID|//cac:PartyIdentification/cbc:ID|//cbc:CompanyID"
-    return (node.text for node in document.all(path) if node.attribute("schemeID") == scheme)
 
 
 # --- the document ---------------------------------------------------------------------------------------------------------
@@ -118,6 +112,12 @@ def _r051(document: Node) -> bool:
     accounting = document.all("cac:TaxTotal[not(cac:TaxSubtotal)]/cbc:TaxAmount")
     others = {node.element for node in accounting}
     return any(node.attribute("currencyID") != currency for node in document.all(_AMOUNT_PATHS) if node.element not in others)
+
+
+@rule("PEPPOL-EN16931-R061", "Ett medgivande (BT-89) saknas för autogiro.")
+def _r061(document: Node) -> bool:
+    debits = [each for each in document.all("cac:PaymentMeans") if each.at("cbc:PaymentMeansCode") in ("49", "59")]
+    return any(not each.at("cac:PaymentMandate/cbc:ID") for each in debits)
 
 
 # --- allowances and charges -----------------------------------------------------------------------------------------------
@@ -208,16 +208,6 @@ def _r130(document: Node) -> bool:
 # --- identifiers, code lists, forms ---------------------------------------------------------------------------------------
 
 
-@rule("PEPPOL-COMMON-R040", "Ett GLN har fel kontrollsiffra eller form.")
-def _c040(document: Node) -> bool:
-    return not all(map(identifiers.gln_valid, _identifiers(document, "0088")))
-
-
-@rule("PEPPOL-COMMON-R049", "Ett organisationsnummer har fel kontrollsiffra eller form.")
-def _c049(document: Node) -> bool:
-    return not all(map(identifiers.organisation_number_valid, _identifiers(document, ORGANISATION_NUMBER_SCHEME)))
-
-
 @rule("PEPPOL-EN16931-CL001", "En bilagas filtyp är inte tillåten.")
 def _cl001(document: Node) -> bool:
     return any(n.attribute("mimeCode") not in codes.MIME for n in document.all("//cbc:EmbeddedDocumentBinaryObject[@mimeCode]"))
@@ -253,6 +243,26 @@ def _cl008(document: Node) -> bool:
     return not {node.attribute("schemeID") for node in document.all("//cbc:EndpointID[@schemeID]")} <= codes.ENDPOINT_SCHEME
 
 
+@rule("BR-CL-14", "Landskoden ska vara två stora bokstäver enligt ISO 3166-1, till exempel SE.")
+def _cl14(document: Node) -> bool:
+    return not {node.text for node in document.all("//cac:Country/cbc:IdentificationCode")} <= codes.COUNTRY
+
+
+@rule("BR-CL-11", "Okänd typ av organisationsnummer.")
+def _cl11(document: Node) -> bool:
+    return not {n.attribute("schemeID") for n in document.all("//cbc:CompanyID[@schemeID]")} <= codes.IDENTIFIER_SCHEME
+
+
+@rule("BR-CL-16", "Okänd kod för betalningssätt.")
+def _cl16(document: Node) -> bool:
+    return not {node.text for node in document.all("cac:PaymentMeans/cbc:PaymentMeansCode")} <= codes.PAYMENT_MEANS
+
+
+@rule("BR-CL-23", "Okänd kod för enhet.")
+def _cl23(document: Node) -> bool:
+    return not {node.attribute("unitCode") for node in document.all("//*[@unitCode]")} <= codes.UNIT
+
+
 @rule("PEPPOL-EN16931-P0100", "Fakturatypen (BT-3) är inte tillåten.")
 def _p0100(document: Node) -> bool:
     return not {node.text for node in document.all("cbc:InvoiceTypeCode")} <= codes.INVOICE_TYPE
@@ -261,6 +271,33 @@ def _p0100(document: Node) -> bool:
 @rule("PEPPOL-EN16931-P0101", "Kreditfakturans typ (BT-3) är inte tillåten.")
 def _p0101(document: Node) -> bool:
     return not {node.text for node in document.all("cbc:CreditNoteTypeCode")} <= codes.CREDIT_NOTE_TYPE
+
+
+def _exemption(rule_id: str, reason: str, category: str) -> None:
+    @rule(f"PEPPOL-EN16931-{rule_id}", f"Undantagsorsaken {reason} hör till momskategori {category}.")
+    def broken(document: Node) -> bool:
+        named = [each for each in document.all("//cac:TaxCategory") if each.at("cbc:TaxExemptionReasonCode").upper() == reason]
+        return any(each.at("cbc:ID") != category for each in named)
+
+
+for _rule_id, _reason, _category in (
+    ("P0104", "VATEX-EU-G", "G"),
+    ("P0105", "VATEX-EU-O", "O"),
+    ("P0106", "VATEX-EU-IC", "K"),
+    ("P0107", "VATEX-EU-AE", "AE"),
+    ("P0108", "VATEX-EU-D", "E"),
+    ("P0109", "VATEX-EU-F", "E"),
+    ("P0110", "VATEX-EU-I", "E"),
+    ("P0111", "VATEX-EU-J", "E"),
+):
+    _exemption(_rule_id, _reason, _category)
+
+
+@rule("PEPPOL-EN16931-P0112", "Fakturatyp 326 och 384 får bara användas mellan tyska parter.")
+def _p0112(document: Node) -> bool:
+    path = "cac:{}/cac:Party/cac:PostalAddress/cac:Country/cbc:IdentificationCode"
+    countries = {document.at(path.format(party)) for party in ("AccountingSupplierParty", "AccountingCustomerParty")}
+    return document.at("cbc:InvoiceTypeCode") in ("326", "384") and countries != {"DE"}
 
 
 @rule("PEPPOL-EN16931-F001", "Ett datum har inte formen ÅÅÅÅ-MM-DD.")

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Case, F, Q, QuerySet, Sum, UUIDField, Value, When
 
-from billing import peppol, ports, seller, ubl
+from billing import gate, ports, seller, ubl
 from billing.domain import composition, identifiers
 from billing.domain.composition import Group, Labels, Subscriber
 from billing.domain.invoices import InvoiceContent, NumberedInvoice
@@ -30,7 +30,7 @@ from billing.services.customers import buyer_of
 from siths_portal.lib import clock, faults
 from siths_portal.lib import ports as connected
 from siths_portal.lib.canonical import canonical_json, sha256_hex
-from siths_portal.lib.errors import DomainError
+from siths_portal.lib.errors import DomainError, Unavailable
 
 _KEY = ("kind", "office_id", "subscriber_id", "article_code", "unit_price", "vat_rate", "period")
 
@@ -175,11 +175,18 @@ def labels_of(groups: Sequence[Group], articles: dict[str, str], subscribers: di
 
 
 def pass_gate(content: InvoiceContent) -> None:
-    """Judges the invoice as it will be sent, under a stand-in number of today. Raises Blocked with every rule it breaks."""
+    """Judges the invoice as it will be sent, under a stand-in number of today.
+
+    Raises Blocked with every rule it breaks, or because the official rules could not be run.
+    """
     today = clock.today()
     stand_in = NumberedInvoice("0", today, today, identifiers.ocr_reference(today.year, 1), content)
-    if findings := peppol.check(ubl.build(stand_in)):
-        raise Blocked([(finding.rule, finding.message) for finding in findings])
+    try:
+        findings = gate.check(ubl.build(stand_in))
+    except Unavailable as error:
+        raise Blocked([(error.code, error.message)]) from error
+    if findings:
+        raise Blocked([(finding.rule, finding.text) for finding in findings])
 
 
 def _store(run: InvoiceRun, customer: BillingCustomer, content: InvoiceContent) -> Invoice:

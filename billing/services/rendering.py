@@ -6,7 +6,7 @@ from collections.abc import Callable
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from billing import pdf, peppol, ubl
+from billing import gate, pdf, ubl
 from billing.models import Document, Event, FileFormat, Invoice, InvoiceFile, InvoiceRun, InvoiceState
 from billing.services import frozen
 from siths_portal.lib import clock, faults
@@ -19,7 +19,8 @@ _SUBJECT_SEQ = {FileFormat.PEPPOL: 2, FileFormat.PDF: 3}
 def render_missing(run: InvoiceRun, *, actor_ref: str, progress: Callable[[int, int], None] | None = None) -> int:
     """Makes each file that an issued invoice of the run lacks; returns how many. Safe to repeat, at once and after a crash.
 
-    Raises Conflict if the stored rows no longer pass the gate, and Unavailable if the PDF cannot be made; others stay made.
+    Raises Conflict if the stored rows no longer pass the gate, and Unavailable if the official rules cannot be run or the PDF
+    cannot be made; others stay made.
     """
     made = 0
     for invoice in (
@@ -51,7 +52,7 @@ def stored(invoice: Invoice, file_format: FileFormat) -> bytes:
 
 def _ubl(invoice: Invoice) -> bytes:
     xml = ubl.build(frozen.numbered(invoice))
-    if findings := peppol.check(xml):
+    if findings := gate.check(xml):
         rules = ", ".join(finding.rule for finding in findings)
         raise Conflict("issued-invoice-broken", f"Faktura {invoice.number} bryter mot {rules}. Raderna kan ha ändrats.")
     return xml

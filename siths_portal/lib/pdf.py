@@ -1,24 +1,20 @@
 """PDF/A-3a files, tagged, with their data attached: made by WeasyPrint in a child process and judged by the file (ADR 0054)."""
 
 import atexit
-import contextlib
 import json
-import os
-import selectors
 import subprocess
-import sys
 import tempfile
 import threading
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self, cast
+from typing import Self
 
 import structlog
-from django.conf import settings
 
 from siths_portal.lib.canonical import sha256_hex
+from siths_portal.lib.children import LineChild
 from siths_portal.lib.errors import Unavailable
 
 log = structlog.get_logger(__name__)
@@ -52,15 +48,14 @@ class PdfSource:
             "identifier": sha256_hex(self.attached)[:32],
             "target": str(target),
         }
-        return json.dumps(job).encode() + b"\n"
+        return json.dumps(job).encode()
 
 
 class PdfRenderer:
     """Makes PDF files one after the other in a child that is replaced when it dies, hangs or has made many. A context manager."""
 
     def __init__(self) -> None:
-        self._child: subprocess.Popen[bytes] | None = None
-        self._made = 0
+        self._child = LineChild("siths_portal.lib.pdf_child", jobs=FILES_PER_CHILD)
         self._folder = tempfile.TemporaryDirectory(prefix="siths-pdf-")
 
     def __enter__(self) -> Self:
@@ -71,7 +66,7 @@ class PdfRenderer:
 
     def close(self) -> None:
         """Ends the child and removes the files."""
-        self._end()
+        self._child.end()
         self._folder.cleanup()
 
     def render(self, source: PdfSource) -> bytes:
@@ -79,52 +74,15 @@ class PdfRenderer:
         target = Path(self._folder.name) / "made.pdf"
         for attempt in range(1, ATTEMPTS + 1):
             target.unlink(missing_ok=True)
-            answered = self._ask(source, target)
+            answered = self._child.ask(source.job(target), seconds=SECONDS_PER_FILE) == b"done"
             content = target.read_bytes() if target.exists() else b""
             target.unlink(missing_ok=True)
             fault = judge(content, source.attached)
             if fault is None:
                 return content
             log.warning("pdf.failed", attempt=attempt, answered=answered, fault=fault)
-            self._end()
+            self._child.end()
         raise Unavailable("pdf-failed", "PDF-filen kunde inte göras. Försök igen.")
-
-    def _ask(self, source: PdfSource, target: Path) -> bool:
-        if self._made >= FILES_PER_CHILD:
-            self._end()
-        child = self._child or self._start()
-        self._made += 1
-        jobs, answers = cast(IO[bytes], child.stdin), cast(IO[bytes], child.stdout)
-        try:
-            jobs.write(source.job(target))
-            jobs.flush()
-        except BrokenPipeError:
-            return False
-        with selectors.DefaultSelector() as selector:
-            selector.register(answers, selectors.EVENT_READ)
-            return bool(selector.select(SECONDS_PER_FILE)) and answers.readline() == b"done\n"
-
-    def _start(self) -> "subprocess.Popen[bytes]":
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        self._made = 0
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", "siths_portal.lib.pdf_child"],
-            cwd=settings.BASE_DIR,
-            env=kept,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-        return self._child
-
-    def _end(self) -> None:
-        if self._child:
-            self._child.kill()
-            self._child.wait()
-            for pipe in (self._child.stdin, self._child.stdout):
-                with contextlib.suppress(BrokenPipeError):
-                    cast(IO[bytes], pipe).close()
-        self._child = None
 
 
 class _Shared:

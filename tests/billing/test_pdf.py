@@ -15,6 +15,7 @@ from django.conf import settings
 
 from billing import pdf, ubl
 from billing.domain import money
+from siths_portal.lib import children
 from siths_portal.lib import pdf as lib_pdf
 from siths_portal.lib.errors import Unavailable
 from tests.billing.invoices import invoice, line
@@ -178,14 +179,14 @@ def wrapper(tmp_path: Path, script: str) -> str:
 
 def test_a_child_that_crashes_is_replaced(monkeypatch, tmp_path, made):
     script = f'if [ -e "{tmp_path}/second" ]; then exec "{sys.executable}" "$@"; fi; touch "{tmp_path}/second"; kill -SEGV $$'
-    monkeypatch.setattr(lib_pdf.sys, "executable", wrapper(tmp_path, script))
+    monkeypatch.setattr(children.sys, "executable", wrapper(tmp_path, script))
     with pdf.PdfRenderer() as renderer:
         assert renderer.render(invoice(), ubl.build(invoice())) == made
 
 
 @pytest.mark.parametrize("script", ["exit 1", "echo done", "sleep 30"])
 def test_a_child_that_leaves_no_file_is_not_believed(monkeypatch, tmp_path, script):
-    monkeypatch.setattr(lib_pdf.sys, "executable", wrapper(tmp_path, script))
+    monkeypatch.setattr(children.sys, "executable", wrapper(tmp_path, script))
     monkeypatch.setattr(lib_pdf, "SECONDS_PER_FILE", 0.2)
     with pdf.PdfRenderer() as renderer, pytest.raises(Unavailable):
         renderer.render(invoice(), ubl.build(invoice()))
@@ -193,7 +194,7 @@ def test_a_child_that_leaves_no_file_is_not_believed(monkeypatch, tmp_path, scri
 
 def test_the_child_gets_no_secrets(monkeypatch, tmp_path):
     monkeypatch.setenv("DATABASE_URL", "postgres://hemligt")
-    monkeypatch.setattr(lib_pdf.sys, "executable", wrapper(tmp_path, f'env > "{tmp_path}/seen"; exit 1'))
+    monkeypatch.setattr(children.sys, "executable", wrapper(tmp_path, f'env > "{tmp_path}/seen"; exit 1'))
     with pdf.PdfRenderer() as renderer, pytest.raises(Unavailable):
         renderer.render(invoice(), ubl.build(invoice()))
     assert "hemligt" not in (tmp_path / "seen").read_text()

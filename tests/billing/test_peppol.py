@@ -133,6 +133,55 @@ LINE = "cac:InvoiceLine[1]"
 PLUSGIRO = text(BRANCH, "SE:PLUSGIRO")
 TAX_CURRENCY = add(".", "<cbc:TaxCurrencyCode>EUR</cbc:TaxCurrencyCode>")
 
+
+def buyer_endpoint(scheme: str, value: str) -> Change:
+    def change(root):
+        endpoint = first(root, f"{BUYER_PARTY}/cbc:EndpointID")
+        endpoint.text = value
+        endpoint.set("schemeID", scheme)
+
+    return change
+
+
+WRONG_IDENTIFIERS = [
+    ("R040", "0088", "7300010000002"),
+    ("R041", "0192", "974760674"),
+    ("R042", "0184", "DK1234567"),
+    ("R043", "0208", "0843766575"),
+    ("R044", "0201", "ABC-12"),
+    ("R045", "0210", "RSSMRA85T10A562"),
+    ("R046", "9907", "1234567890"),
+    ("R047", "0211", "IT06363391002"),
+    ("R048", "9906", "IT06363391002"),
+    ("R050", "0151", "51824753557"),
+    ("R052", "0096", "123456789"),
+    ("R053", "0198", "12345678"),
+    ("R054", "0106", "1234567"),
+    ("R055", "0190", "0000000100123456700"),
+    ("R056-1", "9944", "NL12345678B01"),
+    ("R057", "0217", "12345678901"),
+]
+RIGHT_IDENTIFIERS = [
+    ("0088", "7300010000001"),
+    ("0192", "974760673"),
+    ("0184", "DK12345678"),
+    ("0184", "12345678"),
+    ("0208", "0843766574"),
+    ("0201", "ABC123"),
+    ("0210", "RSSMRA85T10A562S"),
+    ("0210", "12345678901"),
+    ("0211", "IT06363391001"),
+    ("0151", "51824753556"),
+    ("0096", "1234567890"),
+    ("0198", "DK12345678"),
+    ("0106", "12345678"),
+    ("0190", "00000001001234567000"),
+    ("9944", "NL123456789B01"),
+    ("0217", "123456789012"),
+]
+EXEMPTIONS = {"P0104": "G", "P0105": "O", "P0106": "IC", "P0107": "AE", "P0108": "D", "P0109": "F", "P0110": "I", "P0111": "J"}
+CATEGORY = "cac:TaxTotal/cac:TaxSubtotal/cac:TaxCategory"
+
 BREAKS: list[tuple[str, list[Change]]] = [
     ("PEPPOL-EN16931-R001", [drop("cbc:ProfileID")]),
     ("PEPPOL-EN16931-R002", [again("cbc:Note")]),
@@ -157,6 +206,7 @@ BREAKS: list[tuple[str, list[Change]]] = [
         "PEPPOL-EN16931-R055",
         [TAX_CURRENCY, add(".", '<cac:TaxTotal><cbc:TaxAmount currencyID="EUR">-1.00</cbc:TaxAmount></cac:TaxTotal>')],
     ),
+    ("PEPPOL-EN16931-R061", [text("cac:PaymentMeans/cbc:PaymentMeansCode", "59")]),
     ("PEPPOL-EN16931-R080", [add(".", REFERENCE.format("AdditionalDocumentReference", "50") * 2)]),
     ("PEPPOL-EN16931-R100", [add(LINE, REFERENCE.format("DocumentReference", "130") * 2)]),
     ("PEPPOL-EN16931-R101", [add(LINE, REFERENCE.format("DocumentReference", "50"))]),
@@ -165,7 +215,7 @@ BREAKS: list[tuple[str, list[Change]]] = [
     ("PEPPOL-EN16931-R120", [text(f"{LINE}/cbc:LineExtensionAmount", "90000.03")]),
     ("PEPPOL-EN16931-R121", [add(f"{LINE}/cac:Price", '<cbc:BaseQuantity unitCode="EA">0</cbc:BaseQuantity>')]),
     ("PEPPOL-EN16931-R130", [add(f"{LINE}/cac:Price", '<cbc:BaseQuantity unitCode="H87">1</cbc:BaseQuantity>')]),
-    ("PEPPOL-COMMON-R040", [attribute(f"{BUYER_PARTY}/cbc:EndpointID", "schemeID", "0088")]),
+    *((f"PEPPOL-COMMON-{number}", [buyer_endpoint(scheme, wrong)]) for number, scheme, wrong in WRONG_IDENTIFIERS),
     ("PEPPOL-COMMON-R049", [text(f"{BUYER_PARTY}/cac:PartyLegalEntity/cbc:CompanyID", "2329990003")]),
     (
         "PEPPOL-EN16931-CL001",
@@ -190,6 +240,18 @@ BREAKS: list[tuple[str, list[Change]]] = [
     ("PEPPOL-EN16931-CL008", [attribute(f"{BUYER_PARTY}/cbc:EndpointID", "schemeID", "0000")]),
     ("PEPPOL-EN16931-P0100", [text("cbc:InvoiceTypeCode", "325")]),
     ("PEPPOL-EN16931-P0101", [credit_note]),
+    *(
+        (
+            f"PEPPOL-EN16931-{number}",
+            [add(CATEGORY, f"<cbc:TaxExemptionReasonCode>vatex-eu-{reason}</cbc:TaxExemptionReasonCode>")],
+        )
+        for number, reason in EXEMPTIONS.items()
+    ),
+    ("PEPPOL-EN16931-P0112", [text("cbc:InvoiceTypeCode", "384")]),
+    ("BR-CL-11", [attribute(f"{BUYER_PARTY}/cac:PartyLegalEntity/cbc:CompanyID", "schemeID", "0001")]),
+    ("BR-CL-14", [text(f"{BUYER_PARTY}/cac:PostalAddress/cac:Country/cbc:IdentificationCode", "se")]),
+    ("BR-CL-16", [text("cac:PaymentMeans/cbc:PaymentMeansCode", "99")]),
+    ("BR-CL-23", [attribute(f"{LINE}/cbc:InvoicedQuantity", "unitCode", "st")]),
     ("PEPPOL-EN16931-F001", [text("cbc:DueDate", "2023-06-31")]),
     ("SE-R-001", [text(VAT_ID, "SE5599990008")]),
     ("SE-R-002", [text(VAT_ID, "SE5599990008AB")]),
@@ -227,6 +289,11 @@ def test_every_rule_is_broken_by_a_test():
     assert sorted(peppol.rule_ids()) == sorted(rule for rule, _ in BREAKS)
 
 
+@pytest.mark.parametrize(("scheme", "value"), RIGHT_IDENTIFIERS)
+def test_a_right_identifier_of_another_country_passes(scheme, value):
+    assert peppol.check(broken(buyer_endpoint(scheme, value))) == []
+
+
 @pytest.mark.parametrize(
     "path", [f"{LINE}/cac:Price/cbc:PriceAmount", f"{LINE}/cbc:InvoicedQuantity", "cac:TaxTotal/cbc:TaxAmount"]
 )
@@ -251,6 +318,11 @@ def test_an_entity_is_not_resolved(tmp_path):
 def test_a_foreign_seller_is_not_judged_by_swedish_rules():
     xml = ubl.build(invoice(seller=replace(SELLER, country="NO", vat_number="NO123")))
     assert not [finding for finding in peppol.check(xml) if finding.rule.startswith("SE-")]
+
+
+def test_a_finding_is_shown_with_its_rule():
+    (finding,) = peppol.check(broken(text(f"{BUYER_PARTY}/cac:PostalAddress/cac:Country/cbc:IdentificationCode", "XX")))
+    assert finding.text == "Landskoden ska vara två stora bokstäver enligt ISO 3166-1, till exempel SE (BR-CL-14)."
 
 
 def test_payable_amount_is_read_back():

@@ -1,0 +1,79 @@
+"""Asks the child process that runs the official rules. One child per process, warm for a while, for one document at a time."""
+
+import atexit
+import contextlib
+import json
+import threading
+
+import structlog
+
+from siths_portal.lib.children import LineChild
+from siths_portal.lib.errors import Unavailable
+
+log = structlog.get_logger(__name__)
+ATTEMPTS = 2
+SECONDS_PER_DOCUMENT = 60
+DOCUMENTS_PER_CHILD = 2000
+IDLE_SECONDS = 120
+"""A warm child keeps about 200 MB, which a process that only shows a preview now and then gives back."""
+
+
+class Validator:
+    """Judges documents by the UBL 2.1 XSD and the EN 16931 rules in a child process with bounded memory and time."""
+
+    def __init__(self) -> None:
+        self._child = LineChild("billing.official.child", jobs=DOCUMENTS_PER_CHILD)
+        self._lock = threading.Lock()
+        self._idle: threading.Timer | None = None
+
+    def findings(self, xml: bytes) -> list[tuple[str, str]]:
+        """Returns each broken rule's id with its official English text; empty if the document keeps all.
+
+        Raises Unavailable if no child gave a judgement: such a document must not be sent.
+        """
+        job = json.dumps(xml.decode()).encode()
+        with self._lock:
+            self._stay()
+            try:
+                for attempt in range(1, ATTEMPTS + 1):
+                    answer = self._child.ask(job, seconds=SECONDS_PER_DOCUMENT)
+                    with contextlib.suppress(TypeError, ValueError):
+                        return [(str(rule), str(text)) for rule, text in json.loads(answer or b"")]
+                    self._child.end()
+                    log.warning("invoice_rules.failed", attempt=attempt, size=len(xml))
+            finally:
+                self._leave_later()
+        raise Unavailable("invoice-rules-failed", "Fakturan kunde inte kontrolleras mot de officiella reglerna. Försök igen.")
+
+    def close(self) -> None:
+        """Ends the child; the next document starts another."""
+        with self._lock:
+            self._stay()
+            self._child.end()
+
+    def _stay(self) -> None:
+        if self._idle:
+            self._idle.cancel()
+        self._idle = None
+
+    def _leave_later(self) -> None:
+        self._idle = threading.Timer(IDLE_SECONDS, self._leave)
+        self._idle.daemon = True
+        self._idle.start()
+
+    def _leave(self) -> None:
+        """Ends the child unless a document came since the timer fired."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._child.end()
+            finally:
+                self._lock.release()
+
+
+_shared = Validator()
+atexit.register(_shared.close)
+
+
+def findings(xml: bytes) -> list[tuple[str, str]]:
+    """Returns what this process's own validator finds (`Validator.findings`). Raises Unavailable."""
+    return _shared.findings(xml)

