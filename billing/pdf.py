@@ -1,6 +1,7 @@
 """The human copy of an invoice: PDF/A-3a, tagged, Swedish, with the UBL attached (see `lib.pdf`)."""
 
 import re
+from importlib.metadata import version
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,7 +13,10 @@ from billing.ubl import F_TAX, payment_terms
 from siths_portal.lib import pdf
 from siths_portal.lib.pdf import MEDIA_TYPE, judge, text
 
-__all__ = ["MEDIA_TYPE", "PdfRenderer", "context", "html", "judge", "payable_text", "text"]
+__all__ = ["MEDIA_TYPE", "VERSION", "PdfRenderer", "context", "html", "judge", "payable_text", "text"]
+
+VERSION = f"pdf/1 weasyprint/{version('weasyprint')}"
+"""What made a file, stored with it. A change of the template, the stylesheet or the child raises the first number."""
 
 
 class PdfRenderer:

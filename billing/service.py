@@ -16,14 +16,15 @@ from billing.services.customers import CustomerTerms, put_customer
 from billing.services.demo import load_demo_prices
 from billing.services.downloads import Download, invoice_file, line_events
 from billing.services.exporting import FORMATS, export
+from billing.services.integrity import IssuedCheck, verify_issued
 from billing.services.preview import Preview, preview, previewed_line
 from billing.services.prices import set_price
 from billing.services.reconcile import Difference, reconcile
 
 __all__ = [
-    "FORMATS", "CustomerResult", "CustomerTerms", "Difference", "Download", "Month", "Preview", "RunResult", "export",
-    "invoice_file", "line_events", "load_demo_prices", "preview", "previewed_line", "put_customer", "reconcile", "run_month",
-    "set_price",
+    "FORMATS", "CustomerResult", "CustomerTerms", "Difference", "Download", "IssuedCheck", "Month", "Preview", "RunResult",
+    "export", "invoice_file", "line_events", "load_demo_prices", "preview", "previewed_line", "put_customer", "reconcile",
+    "run_month", "set_price", "verify_issued",
 ]  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """An issued invoice as UBL 2.1 after Peppol BIS Billing 3.0. The order of elements is the XSD's; nothing empty is written."""
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from lxml import etree
 
@@ -20,6 +20,8 @@ MEANS_CREDIT_TRANSFER = "30"
 BANKGIRO_BRANCH = "SE:BANKGIRO"
 PIECE = "EA"
 MEDIA_TYPE = "application/xml"
+VERSION = "ubl/1"
+"""Stored with each document. Raise it with every change of the bytes that `build` gives; a test pins the two together."""
 
 
 def build(invoice: NumberedInvoice) -> bytes:
@@ -173,10 +175,64 @@ def _period(parent: etree._Element, month: Month) -> None:
     _text(period, "EndDate", month.last_day.isoformat())
 
 
-def payable_amount(xml: bytes) -> Decimal | None:
-    """BT-115 of a UBL document; None if it has none or cannot be read."""
+# What a document states, by where it states it: the values that reconciliation compares with the row.
+_STATED = {
+    "number": "cbc:ID",
+    "issue_date": "cbc:IssueDate",
+    "due_date": "cbc:DueDate",
+    "buyer_reference": "cbc:BuyerReference",
+    "order_number": "cac:OrderReference/cbc:ID",
+    "contract": "cac:ContractDocumentReference/cbc:ID",
+    "seller_name": "cac:AccountingSupplierParty/cac:Party/cac:PartyLegalEntity/cbc:RegistrationName",
+    "seller_number": "cac:AccountingSupplierParty/cac:Party/cac:PartyLegalEntity/cbc:CompanyID",
+    "buyer_name": "cac:AccountingCustomerParty/cac:Party/cac:PartyLegalEntity/cbc:RegistrationName",
+    "buyer_number": "cac:AccountingCustomerParty/cac:Party/cac:PartyLegalEntity/cbc:CompanyID",
+    "buyer_endpoint": "cac:AccountingCustomerParty/cac:Party/cbc:EndpointID",
+    "buyer_street": "cac:AccountingCustomerParty/cac:Party/cac:PostalAddress/cbc:StreetName",
+    "buyer_postal_code": "cac:AccountingCustomerParty/cac:Party/cac:PostalAddress/cbc:PostalZone",
+    "buyer_city": "cac:AccountingCustomerParty/cac:Party/cac:PostalAddress/cbc:CityName",
+    "account": "cac:PaymentMeans/cac:PayeeFinancialAccount/cbc:ID",
+    "payment_reference": "cac:PaymentMeans/cbc:PaymentID",
+    "vat": "cac:TaxTotal[cac:TaxSubtotal]/cbc:TaxAmount",
+    "net": "cac:LegalMonetaryTotal/cbc:TaxExclusiveAmount",
+    "gross": "cac:LegalMonetaryTotal/cbc:TaxInclusiveAmount",
+    "payable": "cac:LegalMonetaryTotal/cbc:PayableAmount",
+}
+
+
+def read(xml: bytes) -> dict[str, str]:
+    """Returns what a stored UBL document states of parties, dates and amounts, and its lines' amounts; empty if unreadable."""
     try:
         root = etree.fromstring(xml, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False))
-        return Decimal(root.findtext(f"{{{CAC}}}LegalMonetaryTotal/{{{CBC}}}PayableAmount") or "")
-    except (etree.XMLSyntaxError, InvalidOperation):
-        return None
+    except etree.XMLSyntaxError:
+        return {}
+    names = {"cac": CAC, "cbc": CBC}
+    stated = {name: str(root.xpath(f"string({path})", namespaces=names)) for name, path in _STATED.items()}
+    amounts = root.xpath("cac:InvoiceLine/cbc:LineExtensionAmount/text()", namespaces=names)
+    return stated | {"lines": " ".join(map(str, amounts))}
+
+
+def statements(invoice: NumberedInvoice) -> dict[str, str]:
+    """Returns what `read` must find in the document of `invoice`, taken from its values and not from a document."""
+    content = invoice.content
+    seller, buyer, totals = content.seller, content.buyer, content.totals
+    return {
+        "number": invoice.number,
+        "issue_date": invoice.issue_date.isoformat(),
+        "due_date": invoice.due_date.isoformat(),
+        "buyer_reference": buyer.buyer_reference,
+        "order_number": buyer.order_number,
+        "contract": buyer.contract,
+        "seller_name": seller.name,
+        "seller_number": seller.organisation_number,
+        "buyer_name": buyer.name,
+        "buyer_number": buyer.organisation_number,
+        "buyer_endpoint": buyer.endpoint_id,
+        "buyer_street": buyer.street,
+        "buyer_postal_code": buyer.postal_code,
+        "buyer_city": buyer.city,
+        "account": seller.bankgiro,
+        "payment_reference": invoice.payment_reference,
+        **{name: format(getattr(totals, name), ".2f") for name in ("vat", "net", "gross", "payable")},
+        "lines": " ".join(format(line.net, ".2f") for line in content.lines),
+    }

@@ -5,6 +5,7 @@ from functools import partial
 
 import structlog
 
+from billing import service as billing
 from pki import health_reports
 from siths_portal import chains, heads
 from siths_portal.lib import audit_heads, audit_verification, clock
@@ -15,15 +16,25 @@ ACTOR = "system:audit"
 EACH = dt.timedelta(hours=24)
 """How often every chain is walked from its beginning."""
 
+INVOICES = "invoices"
+"""What the walk over issued invoices is called beside the chains."""
+
+_NAMED = 5
+
 
 def verify_due() -> list[str]:
-    """Walks each chain that nobody has walked whole for EACH, then reads the signed heads; the names of those that do not agree.
+    """Walks each chain that nobody has walked whole for EACH, then the signed heads and the issued invoices.
+
+    Returns the names of those that do not agree.
 
     What does not agree is logged as an error and kept, and shows in `pki.health` until a later walk agrees.
     """
     newest = {each.chain: each.at for each in health_reports.audit_checks(whole=True)}
     since = clock.now() - EACH
-    walks = {chain.app: partial(_chain, chain) for chain in chains.all_chains()} | {health_reports.HEADS: _heads}
+    walks = {chain.app: partial(_chain, chain) for chain in chains.all_chains()} | {
+        health_reports.HEADS: _heads,
+        INVOICES: _invoices,
+    }
     bad = []
     for name, walk in walks.items():
         if name in newest and newest[name] > since:
@@ -47,6 +58,13 @@ def _heads() -> tuple[bool, str]:
     text = describe_heads(report)
     keep(health_reports.HEADS, text, not report.fault, report.count, None, actor_ref=ACTOR)
     return not report.fault, text
+
+
+def _invoices() -> tuple[bool, str]:
+    check = billing.verify_issued()
+    text = describe_invoices(check)
+    keep(INVOICES, text, not check.wrong, check.checked, None, actor_ref=ACTOR)
+    return not check.wrong, text
 
 
 def keep(chain: str, text: str, ok: bool, checked: int, macs: int | None, *, actor_ref: str, whole: bool = True) -> None:
@@ -83,6 +101,13 @@ def describe_heads(report: audit_heads.Report) -> str:
     if report.last is None:
         return "inga undertecknade ännu"
     return f"{report.count} undertecknade stämmer, nr {report.last.number} från {_time(report.last.at, '')}"
+
+
+def describe_invoices(check: billing.IssuedCheck) -> str:
+    """A line about the issued invoices against their sealed events and stored files, in Swedish."""
+    if check.wrong:
+        return f"FEL: {', '.join(check.wrong[:_NAMED])} ({len(check.wrong)} av {check.checked} stämmer inte)"
+    return f"{check.checked} utfärdade fakturor stämmer med händelser och filer"
 
 
 def _time(moment: dt.datetime | None, otherwise: str) -> str:

@@ -111,12 +111,16 @@ class FileFormat(models.TextChoices):
 
 
 class InvoiceFile(models.Model):
-    """The stored bytes of an issued invoice in one format: made once, append-only."""
+    """The stored bytes of an issued invoice in one format: made once, append-only.
+
+    `renderer_version` names what made them; today's renderer builds the same bytes again from the row. Empty: unknown.
+    """
 
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="files")
     file_format = models.CharField(max_length=10, choices=FileFormat)
     document = models.ForeignKey(Document, on_delete=models.PROTECT, related_name="files")
     made_at = models.DateTimeField()
+    renderer_version = models.CharField(max_length=100, default="")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["invoice", "file_format"], name="billing_file_once")]

@@ -106,11 +106,16 @@ def _event(draft: Invoice, actor_ref: str) -> Event:
         subject_type="invoice",
         subject_ref=str(draft.pk),
         subject_seq=1,
-        facts={
-            "number": draft.number,
-            "party_id": str(draft.party_id),
-            "payable": str(draft.payable),
-            "content_sha256": draft.content_sha256,
-            "chain_hash": draft.chain_hash,
-        },
+        facts=facts_of(draft),
     )
+
+
+def facts_of(invoice: Invoice) -> dict[str, Any]:
+    """Returns what the event of issuing says of an invoice; reconciliation compares the row with the sealed event."""
+    return {
+        "number": invoice.number,
+        "party_id": str(invoice.party_id),
+        "payable": format(invoice.payable, ".2f"),
+        "content_sha256": invoice.content_sha256,
+        "chain_hash": invoice.chain_hash,
+    }

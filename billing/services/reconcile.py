@@ -8,7 +8,7 @@ from decimal import Decimal
 from django.db.models import Count, F, Max, Q, Sum
 from django.db.models.functions import Coalesce
 
-from billing import pdf, ports, sie, ubl
+from billing import ports, sie
 from billing.domain import money
 from billing.domain.invoices import total
 from billing.domain.periods import Month
@@ -16,7 +16,6 @@ from billing.models import (
     BillingCustomer,
     Counter,
     CustomerState,
-    FileFormat,
     Invoice,
     InvoiceLine,
     InvoiceRun,
@@ -26,11 +25,10 @@ from billing.models import (
     LineEvent,
     SubscriptionSnapshot,
 )
-from billing.services import drafting, frozen, issuing
+from billing.services import frozen, integrity
 from billing.services.runs import snapshot_hash
 from siths_portal.lib import clock
 from siths_portal.lib import ports as connected
-from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import NotFound
 
 _NAMED = 5
@@ -166,49 +164,27 @@ def _numbers() -> Difference:
 
 
 def _chain() -> Difference:
-    named = []
-    previous: dict[str | None, str] = {}
-    issued = Invoice.objects.filter(state=InvoiceState.ISSUED).prefetch_related("lines").order_by("series", "sequence")
-    for invoice in issued.iterator(chunk_size=100):
-        expected = previous.get(invoice.series) or issuing.genesis(invoice.series or "")
-        content = drafting.content_hash(frozen.content_of(invoice))
-        links = (invoice.previous_hash, invoice.content_sha256, invoice.chain_hash)
-        if links != (expected, content, issuing.link_hash(invoice, expected)):
-            named.append(_name(invoice))
-        previous[invoice.series] = invoice.chain_hash or ""
-    return _difference(9, "Fakturornas kedja", named)
+    """Over all series: content, links and the sealed events of issuing, also of an invoice that is gone."""
+    named = [_name(invoice) for invoice in integrity.broken_chain(integrity.issued())]
+    named += [f"faktura {number} saknas" for number in integrity.events_without_invoice()]
+    return _difference(9, "Fakturornas kedja mot raderna och de förseglade händelserna", named)
 
 
 def _files(run: InvoiceRun) -> Iterator[Difference]:
     stored, shown, vouchers = [], [], []
-    invoices = Invoice.objects.filter(run=run, state=InvoiceState.ISSUED).order_by("series", "sequence")
     booked = payable = Decimal(0)
-    for invoice in invoices.prefetch_related("lines", "files__document").iterator(chunk_size=20):
-        files = {file.file_format: file.document for file in invoice.files.all()}
-        for file_format in FileFormat:
-            document = files.get(file_format)
-            if document is None or sha256_hex(bytes(document.content)) != document.sha256:
-                stored.append(f"faktura {invoice.number} {file_format.value}")
-        if wrong := _shown_amounts(invoice, {name: bytes(document.content) for name, document in files.items()}):
-            shown += [f"faktura {invoice.number} {name}" for name in wrong]
+    for evidence in integrity.issued(run=run):
+        invoice = evidence.invoice
+        stored += [f"{_name(invoice)} {name}" for name in integrity.wrong_files(evidence)]
+        shown += [f"{_name(invoice)} {name}" for name in integrity.wrong_texts(evidence)]
         voucher = sie.voucher(frozen.numbered(invoice))
         payable += invoice.payable
         booked += sum((amount for account, amount in voucher.amounts if account == sie.RECEIVABLES), Decimal(0))
         if sum(amount for _, amount in voucher.amounts) != 0:
             vouchers.append(f"verifikation {invoice.number}")
-    yield _difference(10, "Lagrade filer mot sina kontrollsummor", stored)
+    yield _difference(10, "Lagrade filer mot kontrollsummor, förseglade händelser och ny framställning", stored)
     yield _difference(11, "SIE-verifikationer mot fakturorna", vouchers, abs(booked - payable) + len(vouchers))
-    yield _difference(12, "Beloppet i e-faktura och PDF mot fakturan", shown)
-
-
-def _shown_amounts(invoice: Invoice, files: dict[str, bytes]) -> list[str]:
-    """The formats whose readable amount is not the row's. A missing file is counted among the stored ones only."""
-    wrong = []
-    if (xml := files.get(FileFormat.PEPPOL)) and ubl.payable_amount(xml) != invoice.payable:
-        wrong.append(FileFormat.PEPPOL.value)
-    if (content := files.get(FileFormat.PDF)) and pdf.payable_text(content) != f"{money.swedish(invoice.payable)} kr":
-        wrong.append(FileFormat.PDF.value)
-    return wrong
+    yield _difference(12, "Parter, datum och belopp i e-faktura och belopp i PDF mot fakturan", shown)
 
 
 def _customers_without_item(run: InvoiceRun) -> Difference:

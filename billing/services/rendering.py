@@ -13,6 +13,7 @@ from siths_portal.lib import clock, faults
 from siths_portal.lib.errors import Conflict
 
 _CHUNK = 100
+_VERSIONS = {FileFormat.PEPPOL: ubl.VERSION, FileFormat.PDF: pdf.VERSION}
 _SUBJECT_SEQ = {FileFormat.PEPPOL: 2, FileFormat.PDF: 3}
 
 
@@ -65,7 +66,13 @@ def _store(invoice: Invoice, file_format: FileFormat, content: bytes, media_type
             return 0
         document = Document.store(content, media_type)
         faults.point(f"billing.render.{file_format.value}")
-        InvoiceFile.objects.create(invoice=invoice, file_format=file_format, document=document, made_at=clock.now())
+        InvoiceFile.objects.create(
+            invoice=invoice,
+            file_format=file_format,
+            document=document,
+            made_at=clock.now(),
+            renderer_version=_VERSIONS[file_format],
+        )
         Event.record(
             actor_ref=actor_ref,
             action="invoice.rendered",

@@ -106,6 +106,7 @@ CHAIN: Mapping[str, str] = {
     "issuance": _("Kort och SITHS eID"),
     "pki": _("PKI"),
     "heads": _("Filen med undertecknade huvuden"),
+    "invoices": _("Utfärdade fakturor"),
 }
 
 SEVERITY: Mapping[int, str] = {0: _("Som det ska"), 1: _("Se över"), 2: _("Fel")}

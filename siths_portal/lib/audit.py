@@ -6,6 +6,7 @@ seals (`audit_macs`), a third signs where the chains stand (`audit_heads`); `aud
 """
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import models, transaction
@@ -62,3 +63,23 @@ def seal(event_model: Any, seal_model: Any, *, batch: int = 1000) -> int:
             seals.append(seal_model(seq=seq, event_id=event.id, event_xid=event.xid, digest=digest))
         seal_model.objects.bulk_create(seals)
         return len(seals)
+
+
+def disagreeing(events: Sequence[Any], seal_model: Any) -> set[int]:
+    """Returns the ids of those `events` whose seal differs from them or is missing, although later events are sealed.
+
+    An event that waits for its seal agrees. The seal before is taken as it stands: `audit_verification` walks the whole chain.
+    """
+    seals = {seal.event_id: seal for seal in seal_model.objects.filter(event_id__in=[event.id for event in events])}
+    before = seal_model.objects.filter(seq__in=[seal.seq - 1 for seal in seals.values()])
+    digests = {0: GENESIS} | {seal.seq: bytes(seal.digest) for seal in before}
+    newest = seal_model.objects.order_by("-seq").first()
+    sealed_to = feeds.Cursor(newest.event_xid, newest.event_id) if newest else feeds.START
+    return {event.id for event in events if not _agrees(event, seals.get(event.id), digests, sealed_to)}
+
+
+def _agrees(event: Any, seal: Any, digests: dict[int, bytes], sealed_to: feeds.Cursor) -> bool:
+    if seal is None:
+        return feeds.cursor_of(event) > sealed_to
+    previous = digests.get(seal.seq - 1)
+    return previous is not None and link(previous, event) == bytes(seal.digest)

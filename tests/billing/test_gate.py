@@ -108,7 +108,8 @@ def test_a_good_invoice_passes():
 
 
 def test_our_own_rules_survive_every_mutation():
-    for _, xml in random.Random(15).sample(list(mutations(ubl.build(FULL))), SAMPLE * 2):
+    everything = list(mutations(ubl.build(FULL)))
+    for _, xml in random.Random(15).sample(everything, min(SAMPLE * 2, len(everything))):
         peppol.check(xml)
 
 

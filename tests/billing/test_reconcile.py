@@ -1,17 +1,21 @@
 """The thirteen differences: all 0 after a run, and each seen and named when someone has been at the rows."""
 
+import json
 import re
 
 import psycopg2
 import pytest
 from django.db import connection
 
-from billing.models import Invoice
-from billing.service import reconcile, run_month
-from billing.services import rendering
+from billing import ubl
+from billing.models import Document, Event, EventSeal, Invoice
+from billing.service import IssuedCheck, reconcile, run_month, verify_issued
+from billing.services import drafting, frozen, issuing, rendering
+from siths_portal.lib import audit
 from siths_portal.lib.errors import Conflict, NotFound
 from tests.billing.facts import local, uid
 from tests.billing.world import APRIL, REGION, customer, tamper
+from tests.lib.audit_world import verify
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -83,6 +87,76 @@ def test_tampering_is_seen_and_named(issued, number, statements, named):
     found = differences()
     assert number in found
     assert named in found[number]
+
+
+def forge(number: str, *changes: str) -> None:
+    """Changes an issued invoice as a superuser who knows the code: content and chain are recomputed to the counter."""
+    tamper(*(f"UPDATE billing_invoice SET {change} WHERE number = '{number}'" for change in changes))
+    previous = issuing.genesis("2023")
+    for invoice in Invoice.objects.order_by("sequence"):
+        invoice.content_sha256 = drafting.content_hash(frozen.content_of(invoice))
+        chain = issuing.link_hash(invoice, previous)
+        tamper(
+            f"UPDATE billing_invoice SET content_sha256 = '{invoice.content_sha256}', previous_hash = '{previous}', "
+            f"chain_hash = '{chain}' WHERE id = '{invoice.pk}'"
+        )
+        previous = chain
+    tamper(f"UPDATE billing_counter SET last_hash = '{previous}'")
+
+
+FORGED = ('buyer = buyer || \'{"name": "Annan"}\'', "due_date = due_date + 30")
+
+
+def test_a_superuser_who_recomputes_the_chain_is_seen(issued):
+    forge("2023-000001", *FORGED)
+    found = differences()
+    assert set(found) == {9, 10, 12}
+    assert found[9] == "faktura 2023-000001 faktura 2023-000002"
+    assert found[10] == found[12] == "faktura 2023-000001 peppol"
+    text, code = verify("--app", "billing")
+    assert code == 1
+    assert "fakturor: FEL: 2023-000001, 2023-000002 (2 av 2 stämmer inte)" in text
+
+
+def test_a_document_of_an_earlier_renderer_is_compared_but_not_rebuilt(issued):
+    tamper("UPDATE billing_invoicefile SET renderer_version = 'ubl/0'")
+    assert differences() == {}
+    forge("2023-000001", *FORGED)
+    assert set(differences()) == {9, 12}
+
+
+def test_a_superuser_who_forges_event_and_document_as_well_is_seen_by_the_seal(issued):
+    """The row, its UBL document, both events and all hashes agree with each other; the seals do not."""
+    audit.seal(Event, EventSeal)
+    forge("2023-000001", *FORGED)
+    for invoice in Invoice.objects.all():
+        tamper(
+            f"UPDATE billing_event SET facts = '{json.dumps(issuing.facts_of(invoice))}' "
+            f"WHERE action = 'invoice.issued' AND subject_ref = '{invoice.pk}'"
+        )
+    forged = frozen.numbered(Invoice.objects.get(number="2023-000001"))
+    document = Document.store(ubl.build(forged), ubl.MEDIA_TYPE)
+    tamper(
+        f"UPDATE billing_invoicefile SET document_id = '{document.sha256}' WHERE file_format = 'peppol' AND invoice_id IN "
+        "(SELECT id FROM billing_invoice WHERE number = '2023-000001')"
+    )
+    assert set(differences()) == {9, 10}
+    check = verify_issued()
+    assert (check.checked, check.wrong) == (2, ("2023-000001", "2023-000002"))
+
+
+def test_an_invoice_that_is_gone_is_named_by_its_event(issued):
+    tamper(
+        f"DELETE FROM billing_invoicefile WHERE invoice_id = {SECOND}",
+        "DELETE FROM billing_invoice WHERE number = '2023-000002'",
+        "UPDATE billing_counter SET last = 1",
+    )
+    assert "faktura 2023-000002 saknas" in differences()[9]
+
+
+def test_all_issued_invoices_agree(issued):
+    audit.seal(Event, EventSeal)
+    assert verify_issued() == IssuedCheck(2, ())
 
 
 def test_an_entry_on_two_lines_is_seen_even_where_the_key_is_gone(issued):

@@ -36,7 +36,7 @@ def test_many_at_once_get_each_their_own() -> None:
 
 def test_a_child_that_died_between_two_files_is_replaced() -> None:
     before = pdf.render(source(1))
-    child = pdf._shared._renderer._child
+    child = pdf._shared._renderer._child._child
     child.kill()
     child.wait()
     assert pdf.render(source(1)) == before

@@ -1,0 +1,145 @@
+"""What proves that an issued invoice is as it was issued: its hashes, its sealed events, its stored files, and a rebuild."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import batched
+from typing import Any
+
+from django.db.models import Exists, OuterRef, UUIDField
+from django.db.models.functions import Cast
+
+from billing import pdf, ubl
+from billing.domain import money
+from billing.models import Event, EventSeal, FileFormat, Invoice, InvoiceFile, InvoiceState
+from billing.services import frozen, issuing
+from siths_portal.lib import audit
+from siths_portal.lib.canonical import canonical_json, sha256_hex
+
+_CHUNK = 50
+_ISSUED, _RENDERED = "invoice.issued", "invoice.rendered"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One issued invoice with its stored files and the events that the audit chain seals."""
+
+    invoice: Invoice
+    files: dict[str, InvoiceFile]
+    issued: Event | None
+    rendered: dict[str, Event] = field(default_factory=dict)  # by format
+    broken_seals: frozenset[int] = frozenset()  # ids of events whose seal does not agree
+
+    def content(self, file_format: FileFormat) -> bytes | None:
+        """Returns the stored bytes; None if the invoice has no such file."""
+        file = self.files.get(file_format)
+        return bytes(file.document.content) if file else None
+
+
+def issued(**conditions: Any) -> Iterator[Evidence]:
+    """Yields the evidence of each issued invoice that meets `conditions`, in the order of the numbers, in flat memory."""
+    numbered = Invoice.objects.filter(state=InvoiceState.ISSUED, **conditions).order_by("series", "sequence")
+    rows = numbered.prefetch_related("lines", "files__document")
+    for chunk in batched(rows.iterator(chunk_size=_CHUNK), _CHUNK, strict=False):
+        yield from _evidence(chunk)
+
+
+def _evidence(invoices: Sequence[Invoice]) -> Iterator[Evidence]:
+    references = [str(invoice.pk) for invoice in invoices]
+    events = list(
+        Event.objects.filter(subject_type="invoice", subject_ref__in=references, action__in=(_ISSUED, _RENDERED)).order_by("id")
+    )
+    broken = frozenset(audit.disagreeing(events, EventSeal))
+    of: dict[str, list[Event]] = {reference: [] for reference in references}
+    for event in events:
+        of[event.subject_ref].append(event)
+    for invoice in invoices:
+        own = of[str(invoice.pk)]
+        yield Evidence(
+            invoice=invoice,
+            files={file.file_format: file for file in invoice.files.all()},
+            issued=next((event for event in own if event.action == _ISSUED), None),
+            rendered={event.facts.get("format", ""): event for event in own if event.action == _RENDERED},
+            broken_seals=broken,
+        )
+
+
+def chain_holds(evidence: Evidence, previous: str) -> bool:
+    """Returns whether the row's hashes are those of its content and `previous`, and its sealed event has the same ones."""
+    invoice, event = evidence.invoice, evidence.issued
+    content = sha256_hex(canonical_json(frozen.content_of(invoice).as_json()))
+    links = (invoice.previous_hash, invoice.content_sha256, invoice.chain_hash)
+    if links != (previous, content, issuing.link_hash(invoice, previous)):
+        return False
+    return event is not None and event.id not in evidence.broken_seals and event.facts == issuing.facts_of(invoice)
+
+
+def wrong_files(evidence: Evidence) -> list[str]:
+    """Returns the formats whose file is missing or differs from its hash, from the sealed event or from a rebuild.
+
+    Only a UBL document that today's renderer made is built again. The PDF must carry the stored UBL document.
+    """
+    return [each.value for each in FileFormat if not _file_holds(evidence, each)]
+
+
+def _file_holds(evidence: Evidence, file_format: FileFormat) -> bool:
+    file, content, event = evidence.files.get(file_format), evidence.content(file_format), evidence.rendered.get(file_format)
+    if file is None or content is None or sha256_hex(content) != file.document_id:
+        return False
+    if event is None or event.id in evidence.broken_seals or event.facts.get("sha256") != file.document_id:
+        return False
+    if file_format == FileFormat.PDF:
+        return pdf.judge(content, evidence.content(FileFormat.PEPPOL) or b"") is None
+    return file.renderer_version != ubl.VERSION or ubl.build(frozen.numbered(evidence.invoice)) == content
+
+
+def wrong_texts(evidence: Evidence) -> list[str]:
+    """Returns the formats that say something else than the row: the UBL's parties, dates and amounts, the PDF's amount.
+
+    A missing file counts among the wrong files only.
+    """
+    wrong, numbered = [], frozen.numbered(evidence.invoice)
+    xml, paper = evidence.content(FileFormat.PEPPOL), evidence.content(FileFormat.PDF)
+    if xml is not None and ubl.read(xml) != ubl.statements(numbered):
+        wrong.append(FileFormat.PEPPOL.value)
+    if paper is not None and pdf.payable_text(paper) != f"{money.swedish(evidence.invoice.payable)} kr":
+        wrong.append(FileFormat.PDF.value)
+    return wrong
+
+
+def events_without_invoice() -> list[str]:
+    """Returns the number in each sealed event of an issued invoice whose row is gone."""
+    row = Invoice.objects.filter(pk=Cast(OuterRef("subject_ref"), UUIDField()), state=InvoiceState.ISSUED)
+    events = Event.objects.filter(~Exists(row), subject_type="invoice", action=_ISSUED).order_by("id")
+    return [str(facts.get("number")) for facts in events.values_list("facts", flat=True)]
+
+
+def broken_chain(series_of: Iterator[Evidence]) -> Iterator[Invoice]:
+    """Yields each invoice of `series_of`, which is whole series in order, whose chain does not hold."""
+    previous: dict[str | None, str] = {}
+    for evidence in series_of:
+        invoice = evidence.invoice
+        if not chain_holds(evidence, previous.get(invoice.series) or issuing.genesis(invoice.series or "")):
+            yield invoice
+        previous[invoice.series] = invoice.chain_hash or ""
+
+
+@dataclass(frozen=True)
+class IssuedCheck:
+    """What a walk over all issued invoices found: how many were compared, and the numbers that differ."""
+
+    checked: int
+    wrong: tuple[str, ...]
+
+
+def verify_issued() -> IssuedCheck:
+    """Compares every issued invoice with its hashes, its sealed events and its files. A file not made yet is no fault."""
+    checked, wrong = 0, []
+    previous: dict[str | None, str] = {}
+    for evidence in issued():
+        invoice, checked = evidence.invoice, checked + 1
+        before = previous.get(invoice.series) or issuing.genesis(invoice.series or "")
+        made = [each for each in wrong_files(evidence) if each in evidence.files or each in evidence.rendered]
+        if made or wrong_texts(evidence) or not chain_holds(evidence, before):
+            wrong.append(str(invoice.number))
+        previous[invoice.series] = invoice.chain_hash or ""
+    return IssuedCheck(checked, (*wrong, *events_without_invoice()))
