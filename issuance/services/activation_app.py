@@ -256,7 +256,8 @@ def _try_to_start(seen: EidAppTransaction, handle: str, proof: Proof, certificat
     _require_same_handle(row, handle)
     _transactions.require_open(row)
     if fault := _proof_fault(row, carrier, handle, proof, certificates):
-        return _count(row, fault)
+        # A thief of the handle has no card: neither the refusals nor their events may end or fill anything.
+        return _count(row, fault) if row.wrong_proofs < settings.ACTIVATION_WRONG_PROOFS else fault
     _require_officer(row, carrier)
     if row.state != TransactionState.CREATED:
         if row.ephemeral_key != dict(proof.ephemeral_key):
@@ -313,7 +314,7 @@ def _require_card_waits(row: EidAppTransaction, carrier: Carrier) -> None:
 
 
 def _count(row: EidAppTransaction, fault: DomainError) -> DomainError:
-    """Counts a refused proof on the locked row; the one that is too many ends the transaction."""
+    """Counts a refused proof on the locked row and records it."""
     row.wrong_proofs += 1
     row.save(update_fields=["wrong_proofs"])
     Event.record(
@@ -323,17 +324,19 @@ def _count(row: EidAppTransaction, fault: DomainError) -> DomainError:
         subject_ref=str(row.pk),
         facts={"reason": fault.code, "count": row.wrong_proofs},
     )
-    if row.wrong_proofs >= settings.ACTIVATION_WRONG_PROOFS:
-        facts = {"reason": fault.code, "wrong_proofs": row.wrong_proofs}
-        _transactions.end(row, TransactionAction.FAIL, actor_ref="system:wrong-proofs", facts=facts)
     return fault
 
 
 @database.atomic(durable=True)
 def _refuse(seen: EidAppTransaction, fault: DomainError) -> DomainError:
+    """Counts a refused signature. The app that proved the card sent it, so too many of them end the transaction."""
     _, row = _locked(seen)
     _transactions.require_open(row)
-    return _count(row, fault)
+    _count(row, fault)
+    if row.wrong_proofs >= settings.ACTIVATION_WRONG_PROOFS:
+        facts = {"reason": fault.code, "wrong_proofs": row.wrong_proofs}
+        _transactions.end(row, TransactionAction.FAIL, actor_ref="system:wrong-proofs", facts=facts)
+    return fault
 
 
 @database.atomic(durable=True)

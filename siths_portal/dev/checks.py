@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from siths_portal.dev import tokens
 from siths_portal.dev.home import base_env
@@ -205,6 +206,16 @@ def _timed(check: Check, root: Path) -> tuple[str | None, float]:
     return check(root), time.monotonic() - started
 
 
+def audit_verdict(dependencies: list[dict[str, Any]]) -> str:
+    """Returns what a report of pip-audit without vulnerabilities proves: it skips packages that its source does not know."""
+    skipped = [one["name"] for one in dependencies if "skip_reason" in one]
+    audited = len(dependencies) - len(skipped)
+    if not audited:
+        return f"not audited: the source of known vulnerabilities answered for none of {len(dependencies)} packages"
+    verdict = f"Audited: no known vulnerability in {audited} packages."
+    return f"{verdict} not audited: {', '.join(skipped)}" if skipped else verdict
+
+
 def run_audit(root: Path) -> None:
     """An SBOM in `var/dependencies`, and known vulnerabilities of the packages; says so when their source cannot be reached."""
     folder = root / "var" / "dependencies"
@@ -218,8 +229,7 @@ def run_audit(root: Path) -> None:
     command = [python, "-m", "pip_audit", "--local", "--progress-spinner", "off", "--format", "json", "--output", str(report)]
     done = subprocess.run(command, cwd=root, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode == 0:
-        skipped = [one["name"] for one in json.loads(report.read_text())["dependencies"] if "skip_reason" in one]
-        print(f"Audited: no known vulnerability in the packages{'; not audited: ' + ', '.join(skipped) if skipped else ''}.")
+        print(audit_verdict(json.loads(report.read_text())["dependencies"]))
     elif "known vulnerabilit" in done.stderr:
         raise HouseError(f"{done.stderr.strip().splitlines()[-1]} (report: {report})")
     else:

@@ -27,3 +27,10 @@ def test_a_path_of_the_machine_in_a_tracked_file_is_found(folder: Path, planted:
     (folder / "bad.md").write_text(planted.format(clone=folder, home=Path.home()))
     subprocess.run(["git", "add", "."], cwd=folder, check=True)
     assert checks.machine_paths(folder) == "paths of a machine in: bad.md"
+
+
+def test_an_audit_without_answers_says_not_audited() -> None:
+    known, unknown = {"name": "a", "vulns": []}, {"name": "b", "skip_reason": "not found"}
+    assert checks.audit_verdict([unknown, unknown]).startswith("not audited: ")
+    assert checks.audit_verdict([known, unknown]) == "Audited: no known vulnerability in 1 packages. not audited: b"
+    assert checks.audit_verdict([known]) == "Audited: no known vulnerability in 1 packages."

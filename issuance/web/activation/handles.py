@@ -1,7 +1,7 @@
 """Where the handle of an eID app transaction is kept between the act that made it and the page that shows it: the session.
 
-The transaction's table holds its hash alone. The handle never stands in the portal's addresses. A session is written by the
-clerk's acts alone, never by a page or poll that reads it, so that no poll can undo what an act beside it kept (ADR 0096).
+The transaction's table holds only its hash, the session only a ciphertext that the browser's cookie opens. No address of the
+portal contains it. Only the clerk's acts write the session, never a page or poll, so no poll undoes an act (ADR 0096).
 """
 
 import hashlib
@@ -15,6 +15,7 @@ from django.http import HttpRequest
 from issuance.domain.transaction_states import TransactionState
 from issuance.queries import activation_view
 from issuance.services.activation import Opened, TransactionView
+from siths_portal.lib import session_secrets
 from siths_portal.lib.compression import leave_uncompressed
 
 _KEY = "eid_app_handles"
@@ -26,14 +27,14 @@ def keep(request: HttpRequest, opened: Opened) -> None:
     kept = _handles(request)
     waiting = activation_view.waiting(set(kept) - {str(opened.transaction.pk)})
     others = {key: handle for key, handle in kept.items() if waiting.get(key) == _digest(handle)}
-    request.session[_KEY] = dict([*others.items(), (str(opened.transaction.pk), opened.handle)][-_MOST:])
+    _store(request, dict([*others.items(), (str(opened.transaction.pk), opened.handle)][-_MOST:]))
 
 
 def forget(request: HttpRequest, transaction_id: UUID) -> None:
     """Forgets the handle of a transaction that the clerk has ended."""
     handles = _handles(request)
     if handles.pop(str(transaction_id), None):
-        request.session[_KEY] = handles
+        _store(request, handles)
 
 
 def find(request: HttpRequest, view: TransactionView) -> str:
@@ -50,7 +51,17 @@ def link(handle: str) -> str:
 
 
 def _handles(request: HttpRequest) -> dict[str, str]:
-    return dict(request.session.get(_KEY, {}))
+    sealed = request.session.get(_KEY, {})
+    handles = {key: session_secrets.unseal(_cookie(request), _KEY, text) for key, text in sealed.items()}
+    return {key: handle for key, handle in handles.items() if handle}
+
+
+def _store(request: HttpRequest, handles: dict[str, str]) -> None:
+    request.session[_KEY] = {key: session_secrets.seal(_cookie(request), _KEY, handle) for key, handle in handles.items()}
+
+
+def _cookie(request: HttpRequest) -> str:
+    return request.session.session_key or ""
 
 
 def _digest(handle: str) -> str:
