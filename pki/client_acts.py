@@ -14,7 +14,7 @@ from django.db.models import Q
 
 from pki import planning, revoking
 from pki.clients import Reach
-from pki.domain import serials
+from pki.domain import client_names, serials
 from pki.domain.profiles import PROFILES
 from pki.models import Certificate, CertificateStatus, ClientOrder
 from pki.orders import CertificateOrder
@@ -48,7 +48,8 @@ def order_certificate(*, client_ref: str, key: str, request_sha256: str, order: 
     The key is written in the transaction that reserves the serial, so one key never makes two certificates. Raises NotFound and
     Forbidden as the permissions say, Invalid for a key that was used for another request, and as `plan_certificates`.
     """
-    Reach.of(client_ref).require_issue(order.ca, order.profile)
+    names = client_names.ordered(order.subject, order.subject_alternative)
+    Reach.of(client_ref).require_issue(order.ca, order.profile, names)
     if (known := _ordered(client_ref, key, request_sha256)) is not None:
         return known
     try:

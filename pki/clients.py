@@ -1,4 +1,4 @@
-"""What machine clients may do with certificates, per CA and profile (spec F4). Who a client is, is known elsewhere."""
+"""What machine clients may do with certificates, per CA, profile and name (ADR 0138, 0321). `authn` knows who a client is."""
 
 import re
 from collections.abc import Iterable
@@ -8,6 +8,8 @@ from typing import Self
 from django.db import transaction
 from django.db.models import Q
 
+from pki.domain import client_names
+from pki.domain.client_names import ANY_NAME
 from pki.domain.profiles import PROFILES
 from pki.models import CertificateAuthority, ClientPermission, Event, ProfileVersion
 from siths_portal.lib import clock
@@ -26,33 +28,46 @@ class PermissionView:
     ca: str
     profile: str
     rights: tuple[str, ...]
+    names: tuple[str, ...] = ()
 
 
-def grant_client(*, client_ref: str, ca: str, profile: str, rights: Iterable[str], actor_ref: str) -> PermissionView:
-    """Adds rights, with one event if any is new. The client need not be registered yet.
+def grant_client(
+    *, client_ref: str, ca: str, profile: str, rights: Iterable[str], actor_ref: str, names: Iterable[str] = ()
+) -> PermissionView:
+    """Adds rights and names, with one event if any is new. The client need not be registered yet.
+
+    `issue` reaches as far as the names of `pki.domain.client_names` do, and `revoke` to the certificates that the client
+    ordered itself; with ANY_NAME both reach every certificate of the CA and profile.
 
     Raises Invalid for a malformed reference, an unknown CA, a profile that the CA does not have, an unknown right, for `issue`
     and `revoke` of what the PKI makes for itself (certificates of CAs and of OCSP responders), and for `issue` of persons' eIDs:
-    who grants himself that, and has a client, could make one in anybody's name (DIGG K3.4).
+    who grants himself that, and has a client, could make one in anybody's name (DIGG K3.4). Raises Invalid too for a malformed
+    name, for `issue` without a name, and for `revoke` of persons' eIDs without ANY_NAME, since no client orders those.
     """
-    wanted = _rights(rights)
+    wanted, new_names = _rights(rights), _names(names)
     _check(client_ref, ca, profile, wanted)
     with transaction.atomic(durable=True):
         row = _locked(client_ref, ca, profile)
-        return _change(row, set(_held(row)) | wanted, "client.granted", actor_ref)
+        held = new_names | set(row.names)
+        _check_names(profile, wanted, held)
+        return _change(row, set(_held(row)) | wanted, held, "client.granted", actor_ref)
 
 
-def withdraw_client(*, client_ref: str, ca: str, profile: str, rights: Iterable[str] = RIGHTS, actor_ref: str) -> PermissionView:
-    """Takes rights away from the next request on, with one event if any was held; what the client ordered stays as it is.
+def withdraw_client(
+    *, client_ref: str, ca: str, profile: str, rights: Iterable[str] = RIGHTS, actor_ref: str, names: Iterable[str] = ()
+) -> PermissionView:
+    """Takes rights away from the next request on, or only `names` if any is given, with one event if any was held.
 
-    Raises NotFound if the client has no right there, and Invalid for an unknown right.
+    Certificates that the client ordered stay as they are. Raises NotFound if the client has no right there, and Invalid for an
+    unknown right or a malformed name.
     """
-    unwanted = _rights(rights)
+    unwanted, unwanted_names = _rights(rights), _names(names)
     with transaction.atomic(durable=True):
         row = _locked(client_ref, ca, profile)
         if row.pk is None:
             raise NotFound("client-without-rights", "Klienten har inga rättigheter till profilen hos utfärdaren.")
-        return _change(row, set(_held(row)) - unwanted, "client.withdrawn", actor_ref)
+        rights_left = set(_held(row)) if unwanted_names else set(_held(row)) - unwanted
+        return _change(row, rights_left, set(row.names) - unwanted_names, "client.withdrawn", actor_ref)
 
 
 def client_permissions(client_ref: str | None = None) -> list[PermissionView]:
@@ -78,14 +93,21 @@ class Reach:
         versions = ProfileVersion.objects.filter(name__in={row.profile for row in rows}).only("id", "name")
         return cls(client_ref, rows, tuple(cas), tuple(versions))
 
-    def require_issue(self, ca: str, profile: str) -> None:
-        """Raises NotFound where the client has no right at all, as for what does not exist, and Forbidden without `issue`."""
+    def require_issue(self, ca: str, profile: str, names: Iterable[str]) -> None:
+        """Checks that the client may order a certificate for `names`.
+
+        Raises NotFound if the client has no right at all there, as for a CA that does not exist, and Forbidden without `issue` or
+        for a name that it was not granted.
+        """
         held = next((row for row in self.permissions if (row.ca, row.profile) == (ca, profile)), None)
         if held is None:
             raise NotFound("profile-unknown", "Utfärdaren finns inte, eller har inte profilen.")
         # Also where a row says otherwise: it was not written by `grant_client`.
         if not held.may_issue or (profile in PROFILES and PROFILES[profile].is_for_persons):
             raise Forbidden("client-may-not-issue", "Klienten har inte rätt att beställa certifikat med profilen.")
+        if refused := client_names.outside(names, held.names):
+            message = f"Klienten har inte rätt att beställa certifikat för {', '.join(refused)}."
+            raise Forbidden("client-may-not-use-name", message)
 
     def readable(self) -> Q:
         """Certificates that the client may read: all of a CA and profile, or those that it ordered itself."""
@@ -93,17 +115,18 @@ class Reach:
         return self._where("read") | own
 
     def revocable(self) -> Q:
-        """Certificates that the client may revoke."""
-        return self._where("revoke")
+        """Certificates that the client may revoke: those that it ordered itself, or all where it has ANY_NAME."""
+        own = self._where("revoke") & Q(client_ref=self.client_ref)
+        return own | self._where("revoke", any_name=True)
 
     def visible(self) -> Q:
         """Certificates that the client may know of."""
         return self.readable() | self.revocable()
 
-    def _where(self, right: str) -> Q:
+    def _where(self, right: str, *, any_name: bool = False) -> Q:
         profiles: dict[str, set[str]] = {}
         for row in self.permissions:
-            if right in _held(row):
+            if right in _held(row) and (not any_name or ANY_NAME in row.names):
                 profiles.setdefault(row.ca, set()).add(row.profile)
         found = Q(pk__in=[])
         for ca in self.cas:
@@ -119,6 +142,23 @@ def _rights(given: Iterable[str]) -> set[str]:
         reason = f"Ange en eller flera av {', '.join(RIGHTS)}."
         raise Invalid("client-right", reason, fields={"rights": [reason]})
     return found
+
+
+def _names(given: Iterable[str]) -> set[str]:
+    try:
+        return {client_names.normal(name) for name in given}
+    except ValueError as error:
+        reason = f"Namnet {error} kan inte ges: ange ett DNS-namn, en IP-adress, *.domän eller {ANY_NAME}."
+        raise Invalid("client-name", reason, fields={"names": [reason]}) from None
+
+
+def _check_names(profile: str, wanted: set[str], held: set[str]) -> None:
+    if "issue" in wanted and not held:
+        reason = f"Ange de namn som klienten får beställa certifikat för, eller {ANY_NAME} för alla."
+        raise Invalid("client-without-names", reason, fields={"names": [reason]})
+    if "revoke" in wanted and PROFILES[profile].is_for_persons and ANY_NAME not in held:
+        reason = f"Klienten beställer inga e-legitimationer för personer. Ange {ANY_NAME} om den får spärra allas."
+        raise Invalid("client-without-names", reason, fields={"names": [reason]})
 
 
 def _check(client_ref: str, ca: str, profile: str, wanted: set[str]) -> None:
@@ -148,11 +188,12 @@ def _held(row: ClientPermission) -> tuple[str, ...]:
     return tuple(right for right in RIGHTS if getattr(row, f"may_{right}"))
 
 
-def _change(row: ClientPermission, rights: set[str], action: str, actor_ref: str) -> PermissionView:
-    changed = sorted(set(_held(row)) ^ rights)
+def _change(row: ClientPermission, rights: set[str], names: set[str], action: str, actor_ref: str) -> PermissionView:
+    changed, changed_names = sorted(set(_held(row)) ^ rights), sorted(set(row.names) ^ names)
     for right in RIGHTS:
         setattr(row, f"may_{right}", right in rights)
-    if changed:
+    row.names = sorted(names)
+    if changed or changed_names:
         row.changed_at = clock.now()
         if rights:
             row.save()
@@ -163,10 +204,10 @@ def _change(row: ClientPermission, rights: set[str], action: str, actor_ref: str
             action=action,
             subject_type="client",
             subject_ref=row.client_ref,
-            facts={"ca": row.ca, "profile": row.profile, "rights": changed},
+            facts={"ca": row.ca, "profile": row.profile, "rights": changed, "names": changed_names},
         )
     return _view(row)
 
 
 def _view(row: ClientPermission) -> PermissionView:
-    return PermissionView(row.client_ref, row.ca, row.profile, _held(row))
+    return PermissionView(row.client_ref, row.ca, row.profile, _held(row), tuple(row.names))

@@ -1,5 +1,6 @@
 """What machine clients may do, and what they ordered. A `client_ref` is opaque text here: who it is, is known elsewhere."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from pki.models.certificates import Certificate
@@ -8,7 +9,9 @@ from pki.models.certificates import Certificate
 class ClientPermission(models.Model):
     """What one client may do with the certificates of one CA (by slug: all its generations) and one profile.
 
-    `may_issue` lets the client read what it ordered itself, `may_read` everybody's. A row has at least one right.
+    `may_issue` lets the client read what it ordered itself, `may_read` everybody's. A row has at least one right. `names` are the
+    names that it may order certificates for (`pki.domain.client_names`); ANY_NAME among them also allows it to revoke
+    certificates that others ordered.
     """
 
     client_ref = models.CharField(max_length=63)
@@ -17,6 +20,7 @@ class ClientPermission(models.Model):
     may_issue = models.BooleanField(default=False)
     may_revoke = models.BooleanField(default=False)
     may_read = models.BooleanField(default=False)
+    names = ArrayField(models.CharField(max_length=253), default=list)
     changed_at = models.DateTimeField()
 
     class Meta:

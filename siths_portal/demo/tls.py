@@ -23,6 +23,7 @@ from siths_portal.lib.files import write_atomically
 FUNCTION_CA = "function"
 SUPPLIER_REF = "kortleverantor-1"
 SERVICE_REF = "funktionstjanst-1"
+SERVICE_NAMES = (f"{SERVICE_REF}.example", f"*.{SERVICE_REF}.example")
 ACTOR_REF = "system:demo"
 VALIDITY = dt.timedelta(days=365)
 RENEW_BEFORE = dt.timedelta(days=30)
@@ -106,7 +107,9 @@ def provide() -> int:
     write_atomically(file, json.dumps({"clients": entries}, ensure_ascii=False, indent=1).encode() + b"\n")
     authn.sync_clients(file)
     rights = ("issue", "revoke", "read")
-    pki.grant_client(client_ref=SERVICE_REF, ca=FUNCTION_CA, profile="function", rights=rights, actor_ref=ACTOR_REF)
+    pki.grant_client(
+        client_ref=SERVICE_REF, ca=FUNCTION_CA, profile="function", rights=rights, names=SERVICE_NAMES, actor_ref=ACTOR_REF
+    )
     return len(missing)
 
 

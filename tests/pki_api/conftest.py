@@ -62,10 +62,12 @@ def api_environment() -> dict[str, str]:
 def stage(running_stage, demo_pki, api_environment):
     """The face on the wire, with the services `a`, which may do everything with function certificates, and `b`."""
     from pki.clients import grant_client
+    from tests.pki_api.service import NAMES
 
     for left in running_stage.faults.iterdir():
         left.unlink()  # of a test that failed
     running_stage.need_api(**api_environment)
     running_stage.register(running_stage.entry("a", "a", kind="service"), running_stage.entry("b", "b", kind="service"))
-    grant_client(client_ref="a", ca="function", profile="function", rights=["issue", "revoke", "read"], actor_ref="system:test")
+    rights = ["issue", "revoke", "read"]
+    grant_client(client_ref="a", ca="function", profile="function", rights=rights, names=NAMES, actor_ref="system:test")
     return running_stage

@@ -60,6 +60,10 @@ class Service:
         return self("POST", "certificates/search", body=body)
 
 
+NAMES = ("*",)
+"""Services of tests may order function certificates for every name, unless a test says otherwise."""
+
+
 @dataclass
 class Api:
     """The face; `pki` is the hierarchy that signs."""
@@ -76,7 +80,7 @@ class Api:
             profile = name.replace("_", "-")
             ca = "function" if profile == "function" else profile.rpartition("-")[0] + "-3"
             if rights:
-                grant_client(client_ref=ref, ca=ca, profile=profile, rights=rights.split(), actor_ref="system:test")
+                grant_client(client_ref=ref, ca=ca, profile=profile, rights=rights.split(), names=NAMES, actor_ref="system:test")
         self.services[ref] = Service(ref, identity)
         return self.services[ref]
 

@@ -111,7 +111,9 @@ def test_rights_count_from_the_next_request(api, rows) -> None:
     withdrawn = clients.withdraw_client(client_ref="x", ca="function", profile="function", actor_ref="operator:o")
     assert withdrawn.rights == ()
     assert x.read(row).status_code == 404
-    clients.grant_client(client_ref="x", ca="function", profile="function", rights=["revoke"], actor_ref="operator:o")
+    clients.grant_client(
+        client_ref="x", ca="function", profile="function", rights=["revoke"], names=["*"], actor_ref="operator:o"
+    )
     assert (x.read(row).status_code, code(x.read(row))) == (403, "client-may-not-read")
     assert code(x.order()) == "client-may-not-issue"
 
@@ -153,7 +155,9 @@ def test_imported_serials_and_the_pkis_own_certificates_are_nobodys_to_order_or_
 
 def test_each_change_of_rights_is_one_event_and_what_changes_nothing_none(api) -> None:
     def grant(*rights: str):
-        return clients.grant_client(client_ref="x", ca="function", profile="function", rights=rights, actor_ref="operator:o")
+        return clients.grant_client(
+            client_ref="x", ca="function", profile="function", rights=rights, names=["*"], actor_ref="operator:o"
+        )
 
     assert grant("read").rights == ("read",)
     assert grant("issue", "read").rights == ("issue", "read")
@@ -181,7 +185,9 @@ def test_grants_at_once_lose_none(api) -> None:
     import threading
 
     def work(right: str) -> None:
-        clients.grant_client(client_ref="x", ca="function", profile="function", rights=[right], actor_ref="operator:o")
+        clients.grant_client(
+            client_ref="x", ca="function", profile="function", rights=[right], names=["*"], actor_ref="operator:o"
+        )
         connection.close()
 
     threads = [threading.Thread(target=work, args=(right,)) for right in clients.RIGHTS * 3]
@@ -194,9 +200,67 @@ def test_grants_at_once_lose_none(api) -> None:
     assert Event.objects.filter(subject_type="client").count() == 3
 
 
+class TestNames:
+    """A service orders certificates only for names that it was granted, and revokes only what it ordered (ADR 0321)."""
+
+    @pytest.fixture
+    def x(self, api):
+        service = api.service("x")
+        clients.grant_client(
+            client_ref="x", ca="function", profile="function", rights=["issue", "revoke"],
+            names=["api.demo.example.com", "*.Units.Example.com", "192.0.2.1"], actor_ref="operator:o",
+        )  # fmt: skip
+        return service
+
+    @pytest.mark.parametrize(
+        "alternative",
+        [
+            {"dNSName": ["api.demo.example.com"]},
+            {"dNSName": ["API.demo.example.com", "a.units.example.com", "a.b.units.example.com"]},
+            {"iPAddress": ["192.0.2.1"]},
+        ],
+    )
+    def test_granted_names_are_ordered(self, x, alternative) -> None:
+        assert x.order(subject_alternative=alternative).status_code == 202
+
+    @pytest.mark.parametrize(
+        ("alternative", "common_name"),
+        [
+            ({"dNSName": ["localhost"]}, "api.demo.example.com"),
+            ({"dNSName": ["api.demo.example.com", "other.demo.example.com"]}, "api.demo.example.com"),
+            ({"dNSName": ["units.example.com"]}, "api.demo.example.com"),
+            ({"dNSName": ["xunits.example.com"]}, "api.demo.example.com"),
+            ({"iPAddress": ["127.0.0.1"]}, "api.demo.example.com"),
+            ({"dNSName": ["api.demo.example.com"]}, "bank.example.com"),
+        ],
+    )
+    def test_other_names_are_refused_by_name(self, x, alternative, common_name: str) -> None:
+        subject = order()["subject"] | {"commonName": common_name}
+        answer = x.order(subject=subject, subject_alternative=alternative)
+        assert (answer.status_code, code(answer)) == (403, "client-may-not-use-name")
+        assert not Certificate.objects.filter(client_ref="x").exists()
+
+    def test_certificates_of_others_are_not_revoked(self, x, rows) -> None:
+        assert x.revoke(rows["function", "y"]).status_code == 404
+        assert x.revoke(rows["function", "x"]).status_code == 200
+
+    def test_a_withdrawn_name_counts_from_the_next_order(self, x) -> None:
+        left = clients.withdraw_client(
+            client_ref="x", ca="function", profile="function", names=["192.0.2.1"], actor_ref="operator:o"
+        )
+        assert (left.rights, left.names) == (("issue", "revoke"), ("*.units.example.com", "api.demo.example.com"))
+        assert code(x.order(subject_alternative={"iPAddress": ["192.0.2.1"]})) == "client-may-not-use-name"
+        assert Event.objects.filter(subject_ref="x").latest("id").facts["names"] == ["192.0.2.1"]
+
+
 @pytest.mark.parametrize(
     ("changes", "wrong"),
     [
+        ({"rights": ["issue"]}, "client-without-names"),
+        ({"ca": "person-id-3", "profile": PERSON, "rights": ["revoke"], "names": ["a.example"]}, "client-without-names"),
+        ({"names": [""]}, "client-name"),
+        ({"names": ["a.*.example"]}, "client-name"),
+        ({"names": ["*."]}, "client-name"),
         ({"client_ref": "Å"}, "client-ref"),
         ({"client_ref": "x" * 64}, "client-ref"),
         ({"ca": "nothing"}, "profile-not-offered"),
@@ -232,12 +296,15 @@ def test_the_command_grants_withdraws_and_lists(api) -> None:
         return out.getvalue()
 
     place = ("--client", "x", "--ca", "function", "--profile", "function")
-    assert run("grant", *place, "--right", "issue", "--right", "read") == "x function function: issue, read\n"
-    assert run("list") == run("list", "--client", "x") == "x function function: issue, read\n"
-    assert run("withdraw", *place, "--right", "issue") == "x function function: read\n"
-    assert run("withdraw", *place) == "x function function: inga rättigheter\n"
+    named = ("--name", "a.example.org", "--name", "*.b.example.org")
+    granted = "x function function: issue, read för *.b.example.org, a.example.org\n"
+    assert run("grant", *place, "--right", "issue", "--right", "read", *named) == granted
+    assert run("list") == run("list", "--client", "x") == granted
+    assert run("withdraw", *place, *named[:2]) == "x function function: issue, read för *.b.example.org\n"
+    assert run("withdraw", *place, "--right", "issue") == "x function function: read för *.b.example.org\n"
+    assert run("withdraw", *place) == "x function function: inga rättigheter för *.b.example.org\n"
     assert run("list") == ""
-    assert Event.objects.filter(subject_type="client", actor_ref__startswith="operator:").count() == 3
+    assert Event.objects.filter(subject_type="client", actor_ref__startswith="operator:").count() == 4
     with pytest.raises(CommandError, match="inga rättigheter") as refused:
         run("withdraw", *place)
     assert refused.value.returncode == 1

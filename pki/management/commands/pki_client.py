@@ -30,6 +30,15 @@ class Command(BaseCommand):
                 metavar="|".join(clients.RIGHTS),
                 help="kan upprepas" if name == "grant" else "kan upprepas; utan den tas alla bort",
             )
+            act.add_argument(
+                "--name",
+                action="append",
+                default=[],
+                metavar="NAMN",
+                help="namn att beställa certifikat för (DNS-namn, IP-adress, *.domän, eller * för alla); kan upprepas"
+                if name == "grant"
+                else "ta bort namnet och lämna rättigheterna; kan upprepas",
+            )
         acts.add_parser("list", help="visa rättigheter").add_argument("--client", metavar="NAMN", help="bara denna klient")
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
@@ -46,6 +55,7 @@ class Command(BaseCommand):
                     ca=options["ca"],
                     profile=options["profile"],
                     rights=options["right"] or clients.RIGHTS,
+                    names=options["name"],
                     actor_ref=arguments.operator_ref(),
                 )
             )
@@ -54,4 +64,5 @@ class Command(BaseCommand):
 
     def _show(self, permission: clients.PermissionView) -> None:
         rights = ", ".join(permission.rights) or "inga rättigheter"
-        self.stdout.write(f"{permission.client_ref} {permission.ca} {permission.profile}: {rights}")
+        names = f" för {', '.join(permission.names)}" if permission.names else ""
+        self.stdout.write(f"{permission.client_ref} {permission.ca} {permission.profile}: {rights}{names}")
