@@ -17,6 +17,9 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # Of this machine all but the demo's ports, which addresses of pages name by default, and nothing of others (`tests/guard`).
+    "--host-resolver-rules=MAP localhost:8??? ~NOTFOUND,MAP 127.0.0.1:8??? ~NOTFOUND,"
+    "MAP localhost 127.0.0.1,MAP 127.0.0.1 127.0.0.1,MAP * ~NOTFOUND",
 ]
 # Of the findings every place is told, of what was passed one: nobody reads the rest.
 AXE = {

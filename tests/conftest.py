@@ -25,7 +25,7 @@ from siths_portal.dev.private_services import (
     PrivatePostgres,
     PrivateRedis,
 )
-from tests import midnight, superuser
+from tests import midnight, ports, superuser
 
 pytest_plugins = ["tests.pki_fixtures"]
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
@@ -85,6 +85,7 @@ def pytest_configure(config: pytest.Config) -> None:
     root = _make_folder()
     tests_run_here = hasattr(config, "workerinput") or not config.getoption("numprocesses", None)
     if tests_run_here:
+        _reach_nobody_else(root)
         gc.disable()  # until the tests are collected: little of what is loaded is garbage, and to search it takes long
         _start_services(root)
         _let_examples_take_their_time()
@@ -110,6 +111,16 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.set_threshold(20_000, 20, 10)
     gc.enable()
+
+
+def _reach_nobody_else(root: Path) -> None:
+    """No address outside is the demo's or the machine's, and no Python process here or started here connects to one that is."""
+    from tests.guard import sitecustomize
+
+    search = [str(Path(sitecustomize.__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    os.environ.update({sitecustomize.OWN: str(root), "PYTHONPATH": os.pathsep.join(search), "PORT_BASE": "8000"})
+    nobody = f"http://127.0.0.1:{ports.nobodys_port()}"
+    os.environ.update(DIRECTORY_URL=nobody, PERSON_REGISTER_URL=nobody, OIDC_ISSUER=nobody, EID_APP_URL=f"{nobody}/")
 
 
 def _let_examples_take_their_time() -> None:

@@ -11,6 +11,10 @@ import os
 import socket
 from collections.abc import Iterator
 
+from siths_portal.dev import home
+from siths_portal.dev.home import House
+from tests.guard.sitecustomize import OWN
+
 BLOCKS = 64  # so many test processes can run on one machine at once
 FIRST, SIZE = 22000, 160
 
@@ -20,17 +24,40 @@ _turns = itertools.count()
 
 def free_port() -> int:
     """A port that nobody listens on and that no other test process is given; the last of its block to be given again."""
-    for _ in range(SIZE):
-        port = _block() + next(_turns) % SIZE
+    for _ in range(1, SIZE):
+        port = _block() + 1 + next(_turns) % (SIZE - 1)
         with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port
     raise AssertionError("somebody listens on every port of this process")
+
+
+def nobodys_port() -> int:
+    """A port of this process that is never given to a server: whoever is asked for there is not there."""
+    return _block()
+
+
+def allow(*places: str) -> None:
+    """Lets this process, and what it starts later, connect to ranges of ports and to sockets in folders (`tests/guard`)."""
+    known = os.environ.get(OWN, "").split(",")
+    os.environ[OWN] = ",".join(dict.fromkeys(each for each in (*known, *places) if each))
+
+
+def allow_house(house: House) -> None:
+    """Lets this process connect to what the house starts."""
+    allow(f"{house.port_base}-{house.port_base + max(home.OFFSETS.values())}", str(house.runtime))
+
+
+def guarded() -> dict[str, str]:
+    """The variables by which a Python process that does not inherit this one's environment keeps to what the run started."""
+    return {name: os.environ[name] for name in (OWN, "PYTHONPATH")}
 
 
 def _block() -> int:
     """The first port of the first block that no other process has: an abstract socket's name, which ends with its process."""
     if os.getpid() not in _blocks:
         _blocks[os.getpid()] = _take()
+        first = _blocks[os.getpid()][0]
+        allow(f"{first}-{first + SIZE - 1}")
     return _blocks[os.getpid()][0]
 
 

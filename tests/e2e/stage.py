@@ -22,11 +22,12 @@ from typing import Any
 import psycopg2
 
 from siths_portal.dev import approvers, home, nginx, processes, programs, steps, tokens
-from siths_portal.dev.home import House, base_env
+from siths_portal.dev.home import House
 from siths_portal.dev.launch import HOUSE, PROGRAM
 from siths_portal.dev.private_services import DATABASE
 from siths_portal.dev.progress import HouseError, wait_for
 from tests.pki_fixtures import demo_file
+from tests.ports import allow_house, guarded
 
 ROOT = Path(__file__).resolve().parents[2]
 # The holders' self service has no part in the line.
@@ -55,6 +56,9 @@ class StageHouse(House):
 
     def settings(self) -> dict[str, str]:
         return super().settings() | {"SITHS_VAR_DIR": str(self.var)}
+
+    def command_env(self) -> dict[str, str]:
+        return super().command_env() | guarded()
 
 
 @dataclass
@@ -134,7 +138,7 @@ class Stage:
         self.start(*(program for program in programs.all_programs(self.house) if program.name == name))
 
     def _launch(self, program: programs.Program) -> None:
-        env = base_env() | self.house.settings() | program.env | {HOUSE: self.house.id, PROGRAM: program.name}
+        env = self.house.command_env() | program.env | {HOUSE: self.house.id, PROGRAM: program.name}
         # A killed test run takes its processes with it.
         become = ["setpriv", "--pdeathsig", program.stop_signal]
         if program.user not in ("", getpass.getuser()):
@@ -180,7 +184,9 @@ def _house(place: Path) -> StageHouse:
         raise RuntimeError("no free range of ports")
     runtime = place / "run"
     (runtime / "api").mkdir(parents=True, mode=0o700)
-    return StageHouse(ROOT, secrets.token_hex(4), base, runtime, place / "pg", held, place)
+    house = StageHouse(ROOT, secrets.token_hex(4), base, runtime, place / "pg", held, place)
+    allow_house(house)
+    return house
 
 
 def _fill(made: Stage) -> None:

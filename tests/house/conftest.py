@@ -1,6 +1,7 @@
 """Houses in folders of their own, with the code of this one."""
 
 import contextlib
+import os
 import random
 import shutil
 import tempfile
@@ -13,6 +14,7 @@ from siths_portal.dev import home
 from siths_portal.dev.home import House, open_house
 from siths_portal.dev.supervision import Supervisor
 from tests import ports
+from tests.guard.sitecustomize import OWN
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -49,6 +51,7 @@ def base(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
         with contextlib.ExitStack() as block:
             if all(block.enter_context(ports.kept(f"base-{each}")) for each in both) and not any(map(home.taken_ports, both)):
                 monkeypatch.setattr(home, "FIRST_BASE", candidate)
+                monkeypatch.setenv(OWN, os.environ[OWN])  # what is allowed for the houses ends with the test
                 yield candidate
                 return
     raise AssertionError("no free range of ports")
@@ -62,6 +65,7 @@ def found(base: int) -> Iterator[Callable[[Path], House]]:
     def founder(root: Path, **environ: str) -> House:
         house = open_house(root, environ=environ)
         houses.append(house)
+        ports.allow_house(house)
         return house
 
     yield founder

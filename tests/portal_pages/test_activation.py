@@ -109,7 +109,7 @@ def test_the_three_steps(world: Any, clerk: Client) -> None:
         "Skriv under i SITHS eID-appen",
     ):
         assert expected in said, expected
-    assert f'href="http://127.0.0.1:8011/#{handle_on(second)}" target="_blank" rel="noopener' in second.content.decode()
+    assert f'href="{settings.EID_APP_URL}#{handle_on(second)}" target="_blank" rel="noopener' in second.content.decode()
     assert 'src="data:image/svg+xml' in second.content.decode()
 
     app = App(made)
