@@ -12,13 +12,20 @@ class IssuanceConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Listens to revocations that begin in `pki`."""
-        from pki.signals import certificate_revoked
+        """Listens to revocations that begin in `pki`, and to what became of PUKs there."""
+        from pki.signals import certificate_revoked, secret_settled
 
         certificate_revoked.connect(_revoked, dispatch_uid="issuance.certificate_revocation")
+        secret_settled.connect(_settled, dispatch_uid="issuance.puks")
 
 
 def _revoked(**signal: Any) -> None:
     from issuance.services import certificate_revocation  # loads the services, which most commands never need
 
     certificate_revocation.heard(**signal)
+
+
+def _settled(**signal: Any) -> None:
+    from issuance.services import supplier_events
+
+    supplier_events.puks_settled(**signal)

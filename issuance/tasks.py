@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from issuance.services import activation, ended_roles, role_holder_reading, searching, supplier_events
+from issuance.services import activation, ended_roles, order_measures, role_holder_reading, searching, supplier_events
 from issuance.services import housekeeping as rules_of_time
 
 
@@ -21,8 +21,9 @@ def end_transactions() -> None:
 
 @shared_task(name="issuance.replay_reports")  # type: ignore[untyped-decorator]
 def replay_reports() -> None:
-    """Brings on the orders whose suppliers reported before the certificates were issued."""
+    """Brings on the orders whose suppliers reported before certificates were issued or PUKs sealed; counts what still waits."""
     supplier_events.replay_all()
+    order_measures.measure()
 
 
 @shared_task(name="issuance.forget_searches")  # type: ignore[untyped-decorator]

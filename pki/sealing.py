@@ -15,13 +15,13 @@ from django.db.models.functions import Least
 
 from pki import keks
 from pki.domain import jwe as jwe_format
+from pki.domain import puk
 from pki.hsm import HsmError, hsm_for
 from pki.models import Event, HsmKey, KeyPurpose, SealVersion, Secret, SecretState
-from siths_portal.lib import clock
+from siths_portal.lib import clock, jobs
 from siths_portal.lib.canonical import canonical_json
 
 log = structlog.get_logger(__name__)
-MAX_PLAINTEXT = 256
 _MOST_ATTEMPTS = 32_000  # what the column holds
 
 
@@ -78,8 +78,8 @@ def _plaintext(secret: Secret) -> bytes:
     # Only after the tag was right: before, anyone could have written the header.
     if any(parsed.header.get(name) != value for name, value in secret.expected_header.items()):
         raise Refused("header-mismatch")
-    if not 0 < len(plaintext) <= MAX_PLAINTEXT:
-        raise Refused("length")
+    if not puk.is_puk(plaintext):
+        raise Refused("format")
     return plaintext
 
 
@@ -115,6 +115,7 @@ def _close(secret: Secret, state: SecretState, **changes: Any) -> bool:
             subject_ref=str(locked.id),
             facts=facts,
         )
+        jobs.enqueue("pki.tell_settled", queue="default", secret_ids=[str(locked.id)])
     return True
 
 

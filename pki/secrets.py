@@ -3,9 +3,11 @@
 The worker's halves are `sealing` and `delivering`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from uuid import UUID
 
+import structlog
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from django.db.models import QuerySet
@@ -14,8 +16,11 @@ from pki import deliveries
 from pki.domain import jwe as jwe_format
 from pki.domain.card_proof import card_key
 from pki.models import Event, HsmKey, KeyPurpose, Secret, SecretState
+from pki.signals import secret_settled
 from siths_portal.lib import clock, jobs
 from siths_portal.lib.errors import Invalid, NotFound
+
+log = structlog.get_logger(__name__)
 
 
 def secret_jwks() -> dict[str, list[dict[str, str]]]:
@@ -28,12 +33,28 @@ def _keys() -> QuerySet[HsmKey]:
     return HsmKey.objects.filter(purpose=KeyPurpose.SECRET_DERIVE, retired_at=None)
 
 
-def plan_secret(jwe: str, *, expected_header: Mapping[str, str], card_key_spki: bytes, owner_ref: str, actor_ref: str) -> UUID:
+@dataclass(frozen=True)
+class SecretOutcome:
+    """What became of a secret: its `SecretState`, and for a refused one the code that says why."""
+
+    state: str
+    failure: str
+
+
+def plan_secret(
+    jwe: str,
+    *,
+    expected_header: Mapping[str, str],
+    card_key_spki: bytes,
+    owner_ref: str,
+    actor_ref: str,
+    field: str = "jwe",
+) -> UUID:
     """Stores the JWE as received, in the caller's transaction, and wakes the worker that opens it; returns the secret's id.
 
     `expected_header` holds the values that its protected header must have, among them the card's `serial`. The worker delivers
-    the secret only for a proof by the card key. Raises Invalid for what can be seen without the token: not a JWE of this kind,
-    or for a key that is not in `secret_jwks`. Raises ValueError for a card key that is not on P-256.
+    the secret only for a proof by the card key. Raises Invalid, under the name `field`, for what can be seen without the token:
+    not a JWE of this kind, or for a key that is not in `secret_jwks`. Raises ValueError for a card key that is not on P-256.
     """
     card_key(card_key_spki)
     try:
@@ -42,13 +63,13 @@ def plan_secret(jwe: str, *, expected_header: Mapping[str, str], card_key_spki: 
         raise Invalid(
             "jwe-malformed",
             "Den krypterade koden går inte att läsa. Skicka en JWE med ECDH-ES och A256GCM.",
-            fields={"jwe": ["Inte en JWE i kompakt form med ECDH-ES, A256GCM, kid och epk på P-256."]},
+            fields={field: ["Inte en JWE i kompakt form med ECDH-ES, A256GCM, kid och epk på P-256."]},
         ) from None
     if not _keys().filter(key_id=parsed.kid).exists():
         raise Invalid(
             "jwe-key-unknown",
             "Den krypterade koden är inte krypterad till vår nyckel. Hämta nyckeln på nytt.",
-            fields={"jwe": ["Nyckeln som kid anger finns inte."]},
+            fields={field: ["Nyckeln som kid anger finns inte."]},
         )
     secret = Secret.objects.create(
         owner_ref=owner_ref,
@@ -68,6 +89,19 @@ def secret_state(secret_id: UUID) -> str:
     if state is None:
         raise NotFound("secret-unknown", "Koden finns inte.")
     return state
+
+
+def secret_outcomes(ids: Iterable[UUID]) -> dict[UUID, SecretOutcome]:
+    """What became of these secrets, by id. One that is not known is left out."""
+    rows = Secret.objects.filter(id__in=list(ids)).values_list("id", "state", "failure")
+    return {id_: SecretOutcome(state, failure) for id_, state, failure in rows}
+
+
+def tell_settled(ids: list[UUID]) -> None:
+    """Sends `secret_settled`. A listener that fails is logged, and does not keep the others from hearing."""
+    for receiver, outcome in secret_settled.send_robust(sender=Secret, secret_ids=ids):
+        if isinstance(outcome, Exception):
+            log.error("secret_settled.listener_failed", listener=repr(receiver), error=type(outcome).__name__)
 
 
 def destroy_secrets(owner_ref: str, *, actor_ref: str = "system:pki") -> int:

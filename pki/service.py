@@ -21,6 +21,8 @@ from pki.domain.ca_states import is_final as ca_state_is_final
 from pki.domain.card_proof import CardProof
 from pki.domain.card_proof import Claims as CardClaims
 from pki.domain.ceremony_file import LONGEST_FILE as LONGEST_CEREMONY_FILE
+from pki.domain.puk import MAX_DIGITS as PUK_MAX_DIGITS
+from pki.domain.puk import MIN_DIGITS as PUK_MIN_DIGITS
 from pki.domain.responder_life import RENEW_BEFORE as RESPONDER_RENEW_BEFORE
 from pki.findings import Severity
 from pki.health_reports import AuditCheckView, HealthView, SeenFinding, audit_checks
@@ -91,13 +93,15 @@ from pki.orders import CertificateOrder, CertificateView, SerialOnly
 from pki.planning import plan_certificates, plan_serial_only
 from pki.publication import PublicationView, publication
 from pki.revoking import SourceRecord, plan_revocation
-from pki.secrets import destroy_secrets, plan_secret, secret_jwks, secret_state
+from pki.secrets import SecretOutcome, destroy_secrets, plan_secret, secret_jwks, secret_outcomes, secret_state
 
 __all__ = [
     "APPROVALS_REQUIRED",
     "APPROVAL_LIFETIME",
     "LONGEST_CEREMONY_FILE",
     "OCSP_STORE_GIVEN_UP",
+    "PUK_MAX_DIGITS",
+    "PUK_MIN_DIGITS",
     "RESPONDER_RENEW_BEFORE",
     "STATUS_COUNTED",
     "ApprovalAction",
@@ -154,6 +158,7 @@ __all__ = [
     "ResponderProcess",
     "RevocationChannel",
     "RevocationReason",
+    "SecretOutcome",
     "SeenFinding",
     "SerialOnly",
     "Severity",
@@ -219,6 +224,7 @@ __all__ = [
     "request_mass_revocation",
     "revoked_since",
     "secret_jwks",
+    "secret_outcomes",
     "secret_state",
     "start_mass_revocation",
     "status_of_store",

@@ -21,6 +21,7 @@ from pki import (
     responders,
     revoking,
     sealing,
+    secrets,
     shared_factors,
     status_measures,
 )
@@ -121,6 +122,12 @@ def tell_revoked(certificate_ids: list[str]) -> None:
 def open_secrets(secret_ids: list[str] | None = None) -> None:
     """Opens and seals secrets that were received."""
     sealing.open_secrets(None if secret_ids is None else [UUID(id_) for id_ in secret_ids])
+
+
+@shared_task(name="pki.tell_settled")  # type: ignore[untyped-decorator]
+def tell_settled(secret_ids: list[str]) -> None:
+    """Tells those who listen that secrets were sealed or refused. Runs in the default worker: it needs no token."""
+    secrets.tell_settled([UUID(id_) for id_ in secret_ids])
 
 
 @shared_task(name="pki.rotate_keks")  # type: ignore[untyped-decorator]

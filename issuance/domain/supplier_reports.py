@@ -24,15 +24,24 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Produced:
-    """The card is made: its MIFARE-id (1-10 characters) and its PUK as a compact JWE to the portal's key."""
+    """The card is made: its MIFARE-id (1-10 characters), and its PUK as a compact JWE to the portal's key.
+
+    A card without PUK says so by `no_puk`, so that a PUK that was left out by mistake is not taken for none.
+    """
 
     kind: ClassVar[str] = "produced"
     mifare_id: str
     puk_jwe: str = ""
+    no_puk: bool = False
 
     def faults(self) -> dict[str, list[str]]:
         """Swedish messages by field for what is not of the right form."""
-        return {} if _MIFARE_ID.fullmatch(self.mifare_id) else {"mifare_id": ["Ange 1-10 bokstäver eller siffror."]}
+        faults = {} if _MIFARE_ID.fullmatch(self.mifare_id) else {"mifare_id": ["Ange 1-10 bokstäver eller siffror."]}
+        if self.puk_jwe and self.no_puk:
+            faults["no_puk"] = ["Skicka antingen puk_jwe eller no_puk."]
+        elif not self.puk_jwe and not self.no_puk:
+            faults["puk_jwe"] = ["Skicka kortets PUK som JWE till portalens nyckel, eller no_puk för ett kort utan PUK."]
+        return faults
 
     def content(self) -> dict[str, Any]:
         """What two reports of the same must agree on; a JWE is another each time it is made."""

@@ -6,7 +6,7 @@ from issuance.models.drafts import OrderDraft
 from issuance.models.events import Document, Event, EventMacs, EventSeal
 from issuance.models.imports import SetupImport
 from issuance.models.mass_trials import MassTrial
-from issuance.models.orders import CardOrder, SupplierEvent
+from issuance.models.orders import UNDER_WAY, CardOrder, SupplierEvent
 from issuance.models.organisations import (
     Article,
     CardCustomisation,
@@ -28,6 +28,7 @@ from issuance.models.qualifications import Qualification
 from issuance.models.searches import CertificateSearch, ExtendedReach, Search
 
 __all__ = [
+    "UNDER_WAY",
     "Article",
     "CardCustomisation",
     "CardOrder",

@@ -108,6 +108,7 @@ class Carrier(Stateful):
         ]
         indexes = [
             models.Index(fields=["person", "state"], name="issuance_carrier_person"),
+            models.Index(fields=["puk_secret_id"], condition=Q(puk_secret_id__isnull=False), name="issuance_carrier_puk"),
             models.Index(
                 fields=["sent_at", "id"], condition=Q(state=CarrierState.SENT.value), name="issuance_carrier_not_activated"
             ),

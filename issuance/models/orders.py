@@ -7,6 +7,7 @@ from django.db.models import Q
 
 from issuance.authz.scope import ScopedManager, ScopeRule
 from issuance.domain.order_states import OrderState
+from issuance.domain.puk_states import PukState
 from issuance.models._stateful import Stateful
 from issuance.models.carriers import Carrier, Eid
 from issuance.models.organisations import Article, CardCustomisation, Office, Organisation
@@ -16,6 +17,9 @@ from siths_portal.lib.ids import new_id
 UNDER_WAY = [state.value for state in (OrderState.QUEUED, OrderState.ACCEPTED, OrderState.IN_PRODUCTION, OrderState.PRODUCED)]
 """Orders that are neither sent nor ended."""
 
+WAITING_PUKS = [PukState.PENDING.value, PukState.REFUSED.value]
+"""PUKs that the portal does not have yet."""
+
 _UNOWNED = [OrderState.QUEUED.value, OrderState.CANCELLED.value]
 
 
@@ -23,7 +27,8 @@ class CardOrder(Stateful):
     """Beställning of a card: the queued row is the outbox. `id` is the Beställnings-id.
 
     `supplier_ref` is the registered client that owns it; empty while any may accept it. The same `ordered_by_ref` and
-    `idempotency_key` always mean the same order; `content_sha256` is the hash of what was asked for.
+    `idempotency_key` always mean the same order; `content_sha256` is the hash of what was asked for. `puk` is a `PukState`, or
+    empty; `puk_refusal` the code of why it is refused.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id)
@@ -45,6 +50,8 @@ class CardOrder(Stateful):
     sent_on = models.DateField(null=True)
     registered_mail_id = models.CharField(max_length=13, default="")
     failure_reason = models.CharField(max_length=40, default="")
+    puk = models.CharField(max_length=10, default="")
+    puk_refusal = models.CharField(max_length=40, default="")
 
     objects: ClassVar[ScopedManager["CardOrder"]] = ScopedManager()
     scope = ScopeRule(
@@ -59,6 +66,10 @@ class CardOrder(Stateful):
         constraints = [
             models.CheckConstraint(condition=Q(state__in=[s.value for s in OrderState]), name="issuance_order_state"),
             models.CheckConstraint(condition=Q(state__in=_UNOWNED) | ~Q(supplier_ref=""), name="issuance_order_has_supplier"),
+            models.CheckConstraint(condition=Q(puk__in=["", *(state.value for state in PukState)]), name="issuance_order_puk"),
+            models.CheckConstraint(
+                condition=Q(puk=PukState.REFUSED.value) ^ Q(puk_refusal=""), name="issuance_order_puk_refusal"
+            ),
             models.UniqueConstraint(fields=["ordered_by_ref", "idempotency_key"], name="issuance_order_once_per_key"),
         ]
         indexes = [
@@ -67,6 +78,8 @@ class CardOrder(Stateful):
             # What an office is used for.
             models.Index(fields=["office", "-ordered_at"], name="issuance_order_office"),
             models.Index(fields=["office"], condition=Q(state__in=UNDER_WAY), name="issuance_order_office_underway"),
+            # What waits for a PUK: what the sweeper looks at, and what is counted for alarms.
+            models.Index(fields=["puk", "id"], condition=Q(puk__in=WAITING_PUKS), name="issuance_order_puk_waits"),
             models.Index(fields=["sent_at"], condition=Q(sent_at__isnull=False), name="issuance_order_sent"),
         ]
 
@@ -92,4 +105,7 @@ class SupplierEvent(models.Model):
             ),
             models.CheckConstraint(condition=Q(status__in=["applied", "parked", "noted"]), name="issuance_supplier_event_status"),
             models.UniqueConstraint(fields=["order", "kind"], name="issuance_supplier_event_once"),
+        ]
+        indexes = [
+            models.Index(fields=["kind", "order"], condition=Q(status="parked"), name="issuance_supplier_event_parked"),
         ]

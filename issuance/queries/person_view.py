@@ -19,7 +19,7 @@ from issuance.domain import carrier_states
 from issuance.domain.carrier_states import CarrierState
 from issuance.domain.drafts import DraftState
 from issuance.domain.eid_states import EidState
-from issuance.models import CardOrder, Carrier, CarrierCertificate, Eid, OrderDraft, Person, Photo, Post
+from issuance.models import UNDER_WAY, CardOrder, Carrier, CarrierCertificate, Eid, OrderDraft, Person, Photo, Post
 from issuance.queries import person_functions, words
 from issuance.queries.person_functions import Function
 from pki import service as pki
@@ -81,7 +81,10 @@ class EidView:
 
 @dataclass(frozen=True)
 class OrderView:
-    """How a card's order stands at the supplier, in words. `id` is the Beställnings-id."""
+    """How a card's order stands at the supplier, in words. `id` is the Beställnings-id.
+
+    `puk_text` is empty until the card is produced; `puk_refused` says why the PUK was refused, so that the card cannot be used.
+    """
 
     id: UUID
     state: str
@@ -90,6 +93,8 @@ class OrderView:
     ordered_at: dt.datetime
     sent_on: dt.date | None
     registered_mail_id: str
+    puk_text: str
+    puk_refused: str
 
 
 @dataclass(frozen=True)
@@ -312,7 +317,14 @@ def _order(order: CardOrder) -> OrderView:
         ordered_at=order.ordered_at,
         sent_on=order.sent_on,
         registered_mail_id=order.registered_mail_id,
+        puk_text=words.said(words.PUK_STATE, order.puk) if order.puk else "",
+        puk_refused=_puk_refused(order),
     )
+
+
+def _puk_refused(order: CardOrder) -> str:
+    """Why the PUK of an order under way was refused, in words."""
+    return words.said(words.PUK_REFUSAL, order.puk_refusal) if order.puk_refusal and order.state in UNDER_WAY else ""
 
 
 def _links(certificates: list[CarrierCertificate]) -> tuple[CertificateLink, ...]:

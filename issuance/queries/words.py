@@ -8,6 +8,7 @@ from django.utils.translation import gettext_noop as _
 
 from issuance.domain.ids import PersonIdKind
 from issuance.domain.order_states import OrderState
+from issuance.domain.puk_states import PukState
 from issuance.domain.revocation import SWEDISH, RequestChannel, Requester, RevocationReason
 from siths_portal.lib import clock
 
@@ -43,6 +44,19 @@ ORDER_STATE: Mapping[str, str] = {
     OrderState.FAILED: _("Produktionen misslyckades"),
     OrderState.RETURNED: _("Försändelsen kom i retur"),
     OrderState.CANCELLED: _("Beställningen är borttagen"),
+}
+PUK_STATE: Mapping[str, str] = {
+    PukState.NONE: _("Kortet har ingen upplåsningskod"),
+    PukState.PENDING: _("Portalen läser upplåsningskoden från kortleverantören"),
+    PukState.SEALED: _("Portalen har upplåsningskoden"),
+    PukState.REFUSED: _("Portalen kunde inte ta emot upplåsningskoden"),
+}
+PUK_REFUSAL: Mapping[str, str] = {
+    "malformed": _("Upplåsningskoden var inte krypterad på rätt sätt"),
+    "key-unknown": _("Upplåsningskoden var krypterad till en okänd nyckel"),
+    "not-decrypted": _("Upplåsningskoden gick inte att dekryptera"),
+    "header-mismatch": _("Upplåsningskoden hörde till en annan beställning eller ett annat kort"),
+    "format": _("Upplåsningskoden hade inte rätt form"),
 }
 IDENTITY_DOCUMENT: Mapping[str, str] = {
     "driving_licence": _("Körkort"),

@@ -1,15 +1,18 @@
 """What suppliers report on their orders. Reports come twice, late and in any order; each changes the order once at most."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 
 from issuance.authz import Action, Actor, client, policy
 from issuance.domain.carrier_states import CarrierAction, CarrierState
 from issuance.domain.eid_states import EidAction
 from issuance.domain.order_states import OrderAction, OrderState
+from issuance.domain.puk_states import PukState
 from issuance.domain.revocation import RevocationReason
 from issuance.domain.supplier_reports import (
     Failed,
@@ -23,8 +26,8 @@ from issuance.domain.supplier_reports import (
     to_payload,
 )
 from issuance.models import CardOrder, Carrier, CarrierCertificate, Eid, Event, SupplierEvent
-from issuance.services import _steps
-from issuance.services.revocation import carrier_ref, revoke_locked
+from issuance.services import _steps, puks
+from issuance.services.revocation import revoke_locked
 from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import canonical_json, sha256_hex
@@ -55,9 +58,9 @@ def locked(actor: Actor, action: Action, order_id: UUID) -> OrderRows:
 def register_event(*, client_ref: str, order_id: UUID, event: SupplierReport) -> Outcome:
     """Takes a supplier's report on its accepted order: applied, repeated, parked for what must come first, or noted.
 
-    A card is not produced before its certificates are issued, and never if they will not be: then the report is only noted.
-    Nothing that is reported revives a revoked carrier. Raises NotFound, Invalid (form), Conflict (the same kind of report
-    with another content).
+    A card is not produced before its certificates are issued, and never if they will not be: then the report is only noted. A
+    card does not count as sent before its PUK is sealed. Nothing that is reported revives a revoked carrier. Raises NotFound,
+    Invalid (form), Conflict (the same kind of report with another content).
     """
     actor = client(client_ref)
     rows = locked(actor, Action.SUPPLY, order_id)
@@ -91,7 +94,11 @@ def register_event(*, client_ref: str, order_id: UUID, event: SupplierReport) ->
 
 
 def replay_parked(actor: Actor, rows: OrderRows) -> None:
-    """Applies what was parked and has its predecessor now, in its natural order; what can never apply becomes noted."""
+    """Applies what was parked and has its predecessor now, in its natural order; what can never apply becomes noted.
+
+    Learns first what became of the PUK, which `sent` waits for.
+    """
+    puks.learn(rows.order, rows.carrier)
     parked = {row.kind: row for row in SupplierEvent.objects.filter(order=rows.order, status=Outcome.PARKED.value)}
     for row in [parked[kind] for kind in _SEQUENCE if kind in parked]:
         outcome = _outcome(rows, row.kind)
@@ -103,6 +110,7 @@ def replay_parked(actor: Actor, rows: OrderRows) -> None:
             except Invalid as error:
                 # What it was parked with is no good now: forget it, so that the supplier's next report counts as the first.
                 _note(actor, rows.order, {"kind": row.kind, "outcome": "dropped", "error": error.code})
+                puks.refuse(rows.order, error.code)
                 row.delete()
                 return
             row.applied_at = clock.now()
@@ -113,29 +121,48 @@ def replay_parked(actor: Actor, rows: OrderRows) -> None:
 
 @transaction.atomic(durable=True)
 def replay_reports(*, client_ref: str, order_id: UUID) -> None:
-    """Replays what the supplier reported while the order's certificates were being signed. May be repeated. Raises NotFound."""
-    if SupplierEvent.objects.filter(order=order_id, status=Outcome.PARKED.value).exists():
+    """Replays what the supplier reported while the certificates were being signed or the PUK opened. May be repeated.
+
+    Raises NotFound.
+    """
+    parked = SupplierEvent.objects.filter(order=order_id, status=Outcome.PARKED.value)
+    if parked.exists() or CardOrder.objects.filter(pk=order_id, puk=PukState.PENDING.value).exists():
         actor = client(client_ref)
         replay_parked(actor, locked(actor, Action.SUPPLY, order_id))
 
 
-def replay_all() -> int:
-    """Replays the parked reports of every order in production, a transaction each; how many orders went on.
+def puks_settled(*, secret_ids: Iterable[UUID], **_signal: Any) -> None:
+    """Receiver of `pki.signals.secret_settled`: the orders learn what became of their PUKs, and what was parked goes on."""
+    orders = CardOrder.objects.filter(carrier__puk_secret_id__in=list(secret_ids))
+    for client_ref, order_id in orders.order_by("pk").values_list("supplier_ref", "pk"):
+        replay_reports(client_ref=client_ref, order_id=order_id)
 
-    The sweeper for certificates that were issued, or failed, after the supplier's last call.
+
+def replay_all() -> int:
+    """Replays the parked reports of every order that something else may have brought on; how many orders went on.
+
+    The sweeper for certificates and PUKs that were settled after the supplier's last call, and for signals that nobody heard.
+    A transaction for each order.
     """
-    waiting = SupplierEvent.objects.filter(
-        kind=Produced.kind, status=Outcome.PARKED.value, order__state=OrderState.IN_PRODUCTION.value
+    parked = SupplierEvent.objects.filter(
+        Q(kind=Produced.kind, order__state=OrderState.IN_PRODUCTION.value)
+        | Q(kind=Sent.kind, order__state=OrderState.PRODUCED.value),
+        status=Outcome.PARKED.value,
     )
-    keys = list(waiting.order_by("order_id").values_list("order__supplier_ref", "order_id"))
+    pending = CardOrder.objects.filter(puk=PukState.PENDING.value)
+    waiting = CardOrder.objects.filter(Q(pk__in=parked.values("order")) | Q(pk__in=pending.values("pk")))
+    keys = list(waiting.order_by("pk").values_list("supplier_ref", "pk"))
     for client_ref, order_id in keys:
         replay_reports(client_ref=client_ref, order_id=order_id)
-    return len(keys) - waiting.filter(order__in=[order_id for _, order_id in keys]).count()
+    return len(keys) - waiting.filter(pk__in=[order_id for _, order_id in keys]).count()
 
 
 def _outcome(rows: OrderRows, kind: str) -> Outcome:
-    """What the report leads to now: by the order's state and, on the way to a produced card, by the card's certificates."""
+    """What the report leads to now: by the order's state and, on the way to a sent card, by its certificates and its PUK."""
     outcome = outcome_of(kind, OrderState(rows.order.state))
+    if outcome is Outcome.APPLIED and kind == Sent.kind and puks.blocks_sending(rows.order):
+        # A card that ended before its PUK was good is nothing that was delivered, and nobody pays for it.
+        return Outcome.PARKED if rows.carrier.state == CarrierState.ORDERED else Outcome.NOTED
     if rows.order.state != OrderState.IN_PRODUCTION or kind not in _SEQUENCE or not rows.carrier.card_key_sha256:
         return outcome  # a card without a key of its own was certified by another CA
     ids = CarrierCertificate.objects.filter(carrier=rows.carrier).values_list("certificate_id", flat=True)
@@ -154,8 +181,10 @@ def _check_form(rows: OrderRows, event: SupplierReport) -> None:
             faults["sent_on"] = ["Datumet ligger före beställningens dag. Ange dagen då kortet lämnades till posten."]
         if rows.order.article.registered_mail and not event.registered_mail_id:
             faults["registered_mail_id"] = ["Ange REK-id för det rekommenderade brevet (REK)."]
-    if isinstance(event, Produced) and not event.puk_jwe and _has_puk(rows.carrier):
-        faults["puk_jwe"] = ["Skicka kortets PUK som JWE till portalens nyckel."]
+    if isinstance(event, Produced) and event.no_puk and puks.is_required(rows.carrier):
+        faults["no_puk"] = ["Kortet behöver en PUK. Skicka den som puk_jwe."]
+    if isinstance(event, Produced) and event.puk_jwe and not puks.is_required(rows.carrier):
+        faults["puk_jwe"] = ["Kortet har inga nycklar hos portalen, så dess PUK tas inte emot. Skicka no_puk."]
     if faults:
         raise Invalid("event", "Rapporten uppfyller inte reglerna. Rätta de fält som anges.", fields=faults)
 
@@ -164,21 +193,13 @@ def _again(actor: Actor, rows: OrderRows, known: SupplierEvent, event: SupplierR
     """A report of a kind that came before: no-op, unless it brings a new PUK for one that could not be opened."""
     if known.content_sha256 != content:
         raise Conflict("event-mismatch", "Händelsen är redan rapporterad för beställningen med andra uppgifter.")
-    if not (isinstance(event, Produced) and event.puk_jwe and _puk_was_refused(rows.carrier)):
+    refused = rows.order.puk == PukState.REFUSED and rows.carrier.state == CarrierState.ORDERED
+    if not (isinstance(event, Produced) and event.puk_jwe and refused and known.status == Outcome.APPLIED.value):
         return Outcome.REPEATED
-    rows.carrier.puk_secret_id = _plan_puk(actor, rows, event)
+    rows.carrier.puk_secret_id = puks.receive(rows.order, rows.carrier, event.puk_jwe, actor_ref=actor.ref)
     rows.carrier.save(update_fields=["puk_secret_id"])
     _note(actor, rows.order, {"kind": event.kind, "outcome": "puk-renewed"})
     return Outcome.APPLIED
-
-
-def _has_puk(carrier: Carrier) -> bool:
-    """False only for a card that was recorded by its serial alone, without keys of its own."""
-    return bool(carrier.card_key_sha256) or not carrier.card_serial
-
-
-def _puk_was_refused(carrier: Carrier) -> bool:
-    return carrier.puk_secret_id is not None and pki.secret_state(carrier.puk_secret_id) == "refused"
 
 
 def _note(actor: Actor, order: CardOrder, facts: dict[str, Any]) -> None:
@@ -200,7 +221,11 @@ def _apply(actor: Actor, rows: OrderRows, event: SupplierReport) -> None:
 def _produced(actor: Actor, rows: OrderRows, event: Produced) -> None:
     carrier = rows.carrier
     bound = carrier.state == CarrierState.ORDERED
-    secret = _plan_puk(actor, rows, event) if bound and _has_puk(carrier) else None
+    secret = None
+    if event.no_puk:
+        puks.receive_none(rows.order)
+    elif bound:
+        secret = puks.receive(rows.order, carrier, event.puk_jwe, actor_ref=actor.ref)
     facts = {"mifare_id": event.mifare_id, "carrier": carrier.state}
     _steps.step([rows.order], OrderAction.PRODUCE, actor_ref=actor.ref, facts=facts, produced_at=clock.now())
     if bound:
@@ -212,17 +237,6 @@ def _produced(actor: Actor, rows: OrderRows, event: Produced) -> None:
             mifare_id=event.mifare_id,
             puk_secret_id=secret,
         )
-
-
-def _plan_puk(actor: Actor, rows: OrderRows, event: Produced) -> UUID:
-    """Hands the PUK, still closed, to `pki`. Raises Invalid if it is not a JWE of the right form."""
-    return pki.plan_secret(
-        event.puk_jwe,
-        expected_header={"order": str(rows.order.id), "serial": rows.carrier.card_serial},
-        card_key_spki=bytes(rows.carrier.card_key_spki),
-        owner_ref=carrier_ref(rows.carrier.id),
-        actor_ref=actor.ref,
-    )
 
 
 def _sent(actor: Actor, rows: OrderRows, event: Sent) -> None:

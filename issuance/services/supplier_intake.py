@@ -16,7 +16,7 @@ from issuance.domain.order_states import OrderAction, OrderState
 from issuance.domain.supplier_reports import Failed, Outcome, Produced, Returned, Sent, SupplierReport
 from issuance.models import CardCustomisation, CardOrder, CarrierCertificate, Document, Event, Person, PersonScope
 from issuance.ports import PersonKey, RegisteredAddress
-from issuance.services import _steps, people
+from issuance.services import _steps, people, puks
 from issuance.services.card_certificates import HSA_PROFILES, PERSON_ID_PROFILES, PROFILES, request_certificates
 from issuance.services.configuration.customisations import organisation_fact
 from issuance.services.order_checks import common_name
@@ -84,8 +84,10 @@ def queued_orders(*, client_ref: str, after: UUID | None = None, limit: int = 10
 
 
 def order(*, client_ref: str, order_id: UUID) -> CardOrder:
-    """An order of the supplier's, or one that it may accept. Raises NotFound."""
-    return policy.get(client(client_ref), Action.TAKE, CardOrder.objects.select_related(*_SHOWN), order_id)
+    """An order of the supplier's, or one that it may accept, with what became of its PUK by now. Raises NotFound."""
+    found = policy.get(client(client_ref), Action.TAKE, CardOrder.objects.select_related(*_SHOWN), order_id)
+    puks.look([found])
+    return found
 
 
 def certificate_ids(*, client_ref: str, order_id: UUID) -> dict[str, UUID]:

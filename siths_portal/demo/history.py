@@ -101,7 +101,7 @@ def _card_of_the_month(month: Month, number: int, place: Place) -> bool:
     steps: list[tuple[OrderState, dt.timedelta, Callable[[], object]]] = [
         (OrderState.QUEUED, HOUR, lambda: supplier_intake.accept(client_ref=SUPPLIER, order_id=order.id)),
         (OrderState.ACCEPTED, DAY, lambda: _bind(order, serial)),
-        (OrderState.IN_PRODUCTION, DAY + HOUR, lambda: _report(order, Produced(serial[-10:]))),
+        (OrderState.IN_PRODUCTION, DAY + HOUR, lambda: _report(order, Produced(serial[-10:], no_puk=True))),
         (OrderState.PRODUCED, 2 * DAY, lambda: _report(order, _dispatch(order, number))),
     ]
     for state, later, act in steps:

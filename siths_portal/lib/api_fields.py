@@ -46,6 +46,16 @@ class Whole(serializers.IntegerField):
         return int(super().to_internal_value(data))
 
 
+class Flag(serializers.BooleanField):
+    """A JSON boolean; text and numbers are refused where REST framework would turn them into one."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        """The value as it is."""
+        if type(data) is not bool:
+            self.fail("invalid", input=data)
+        return bool(data)
+
+
 class Moment(serializers.DateTimeField):
     """A moment with its offset as RFC 3339 section 5.6 writes it; becomes a datetime in UTC. Nothing before 2000 is taken."""
 

@@ -29,6 +29,7 @@ from siths_portal.simulators.supplier_client import Api, Refused, Unreachable
 
 # SEIS cardNumber (SS 61 43 32), as in the certificates of SITHS cards.
 CARD_NUMBER = x509.ObjectIdentifier("1.2.752.34.2.1")
+PUK_ATTEMPTS = 2
 _FINAL = ("sent", "stopped")
 
 Report = Callable[[str], None]
@@ -40,7 +41,10 @@ class BadDelivery(Exception):
 
 @dataclass
 class Job:
-    """The supplier's record of one order. `step` is the last thing that is known to be done; codes are wiped once reported."""
+    """The supplier's record of one order. `step` is the last thing that is known to be done.
+
+    Codes are wiped once the portal has the PUK, which it may refuse `puk_refusals` times before the job is stopped.
+    """
 
     order_id: str
     step: str = "taken"
@@ -49,6 +53,7 @@ class Job:
     serial: str = ""
     puk: str = ""
     transport_code: str = ""
+    puk_refusals: int = 0
     bodies: dict[str, Any] = field(default_factory=dict)
     stopped_by: str = ""
 
@@ -149,7 +154,8 @@ class Supplier:
             "accepted": self._make_card,
             "made": self._get_certificates,
             "personalised": self._report_produced,
-            "produced": self._report_sent,
+            "produced": self._await_puk,
+            "puk-sealed": self._report_sent,
         }
         self.records.save(job)
         while job.step in steps:
@@ -236,12 +242,34 @@ class Supplier:
 
     def _report_produced(self, job: Job) -> None:
         def body() -> dict[str, Any]:
-            mifare_id = str(secrets.randbelow(2**32)).zfill(10)
+            first = job.bodies.get("produced")
+            mifare_id = first["mifare_id"] if first else str(secrets.randbelow(2**32)).zfill(10)
             return {"type": "produced", "mifare_id": mifare_id, "puk_jwe": self._encrypted_puk(job)}
 
-        self._post(job, "produced", "events", body)
-        job.puk = job.transport_code = ""
+        # A PUK that was refused is sent again under a key of its own, since the JWE is another.
+        self._post(job, f"produced-{job.puk_refusals}" if job.puk_refusals else "produced", "events", body)
         job.step = "produced"
+
+    def _await_puk(self, job: Job) -> None:
+        """Waits until the portal has opened the PUK; sends it again if it was refused, to the key that is the newest then."""
+        for poll in range(self.polls + 1):
+            if poll:
+                self.api.sleep(self.poll_seconds)
+            # The list, since the order itself comes with the holder's address.
+            order = next((one for one in self.api.orders("produced") if one["id"] == job.order_id), None)
+            if order is None:
+                raise BadDelivery("the order is not produced any more")
+            if order["puk"] == "sealed":
+                job.puk = job.transport_code = ""
+                job.step = "puk-sealed"
+                return
+            if order["puk"] == "refused":
+                job.puk_refusals += 1
+                if job.puk_refusals > PUK_ATTEMPTS:
+                    raise BadDelivery(f"the PUK is refused: {order['puk_refusal']}")
+                job.step = "personalised"
+                return
+        raise Unreachable("the PUK is still pending")
 
     def _encrypted_puk(self, job: Job) -> str:
         """The PUK as JWE (ECDH-ES, A256GCM) to the portal's newest key; the protected header names the order and the card."""

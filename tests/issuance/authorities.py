@@ -15,7 +15,8 @@ from joserfc.registry import HeaderParameter
 
 from issuance.services.supplier_intake import PROFILES
 from pki import service as pki
-from pki.models import CaState, Certificate, CertificateAuthority, CertificateStatus, HsmKey, KeyPurpose
+from pki.models import CaState, Certificate, CertificateAuthority, CertificateStatus, HsmKey, KeyPurpose, Secret, SecretState
+from pki.secrets import tell_settled
 from siths_portal.lib import clock
 
 DAY = dt.timedelta(days=1)
@@ -96,6 +97,19 @@ def issue(ids: object = None) -> None:
     """Lets the planned certificates (all of them, or those with `ids`) be issued, as the signer would."""
     rows = Certificate.objects.filter(status=CertificateStatus.RESERVED)
     (rows if ids is None else rows.filter(pk__in=ids)).update(status=CertificateStatus.ISSUED, issued_at=clock.now())
+
+
+def open_puks(refused: str = "", *, heard: bool = True) -> None:
+    """Settles the PUKs that were received, as the `pki` worker would: sealed, or refused with this code.
+
+    `heard`: the orders learn it by the signal.
+    """
+    waiting = Secret.objects.filter(state=SecretState.RECEIVED)
+    ids = list(waiting.values_list("pk", flat=True))
+    state, sealed_at = (SecretState.REFUSED, None) if refused else (SecretState.SEALED, clock.now())
+    waiting.update(state=state, failure=refused, sealed_at=sealed_at, jwe=None)
+    if heard:
+        tell_settled(ids)
 
 
 def puk_jwe(order_id: object, serial: str) -> str:

@@ -16,7 +16,7 @@ from pki.models import Certificate, Revocation, Secret, SecretState
 from pki.revoking import RevocationRequest, revoke_serial
 from pki.signals import certificate_revoked
 from siths_portal.lib import clock, feeds
-from tests.issuance.authorities import card, issue, puk_jwe
+from tests.issuance.authorities import card, issue, open_puks, puk_jwe
 from tests.issuance.migrated import CA, migrated_card
 
 pytestmark = pytest.mark.usefixtures("authorities")
@@ -106,6 +106,7 @@ def test_a_sent_card_keeps_its_order(world: Any) -> None:
     issue()
     for report in (Produced("1", puk_jwe(order.id, card(1).serial)), Sent(clock.today())):
         supplier_intake.register_event(client_ref="bureau", order_id=order.id, event=report)
+    open_puks()
     operator_revokes(order.carrier, *PERSON_ID_PROFILES)
     assert (CardOrder.objects.get().state, states(order.carrier)) == ("sent", ("revoked", "revoked"))
     assert len(service.billable_facts(feeds.START, limit=2)) == 1

@@ -16,7 +16,7 @@ from issuance.services import _steps, housekeeping, migration, supplier_intake
 from issuance.services.supplier_intake import Produced, Sent
 from pki.models import Certificate, Secret, SecretState
 from siths_portal.lib import clock
-from tests.issuance.authorities import card, issue, puk_jwe
+from tests.issuance.authorities import card, issue, open_puks, puk_jwe
 from tests.issuance.migrated import CA, migrated_card
 
 pytestmark = pytest.mark.usefixtures("authorities")
@@ -38,6 +38,7 @@ def sent_card(world: Any, number: int = 1) -> Carrier:
         issue()
         for event in (Produced("1", puk_jwe(order.id, made.serial)), Sent(SENT.date())):
             supplier_intake.register_event(client_ref="bureau", order_id=order.id, event=event)
+        open_puks()
         return Carrier.objects.get(pk=order.carrier_id)
 
 

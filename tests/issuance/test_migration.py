@@ -110,7 +110,7 @@ class TestExternallyCertified:
         card = migrated_card(order.eid.post)
         self.bind(order, card)
         self.bind(order, card)
-        for event in (Produced("1"), Sent(clock.today())):
+        for event in (Produced("1", no_puk=True), Sent(clock.today())):
             outcome = supplier_intake.register_event(client_ref="bureau", order_id=order.id, event=event)
             assert outcome is Outcome.APPLIED
         order.refresh_from_db()

@@ -12,17 +12,20 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from prometheus_client import REGISTRY
 
 from issuance import service
+from issuance.domain.order_states import OrderState
 from issuance.domain.revocation import RevocationReason
 from issuance.domain.rules import DeliveryMethod
 from issuance.models import CardCustomisation, CardOrder, Carrier, CarrierCertificate, Eid, Event, Person, Post, SupplierEvent
-from issuance.services import configuration, revocation, supplier_events, supplier_intake
+from issuance.queries.supplier_orders import own_orders
+from issuance.services import configuration, order_measures, revocation, supplier_events, supplier_intake
 from issuance.services.supplier_intake import PROFILES, Failed, Outcome, Produced, Returned, Sent
 from pki.models import Certificate, Secret, SecretState
 from siths_portal.lib import clock, feeds
 from siths_portal.lib.errors import Conflict, DomainError, IllegalTransition, Invalid, NotFound, Unavailable
-from tests.issuance.authorities import Card, card, issue, puk_jwe
+from tests.issuance.authorities import Card, card, issue, open_puks, puk_jwe
 from tests.issuance.world import LOGOTYPE, SETUP
 
 ME, OTHER = "bureau", "another"
@@ -181,6 +184,7 @@ class TestDelivery:
         certify(order)
         report(order, produced(order))
         assert supplier_intake.delivery(client_ref=ME, order_id=order.id).address
+        open_puks()
         report(order, Sent(clock.today()))
         with pytest.raises(Conflict, match="order-closed"):
             supplier_intake.delivery(client_ref=ME, order_id=order.id)
@@ -365,6 +369,7 @@ class TestReports:
         secret = Secret.objects.get()
         assert (carrier.state, carrier.mifare_id, carrier.puk_secret_id) == ("ordered", "0123456789", secret.id)
         assert secret.expected_header == {"order": str(order.id), "serial": card(1).serial}
+        open_puks()
         assert report(order, Sent(clock.today(), "LA00R351935SE")) is Outcome.APPLIED
         order.refresh_from_db()
         carrier.refresh_from_db()
@@ -378,7 +383,9 @@ class TestReports:
             (Produced("", "x"), "mifare_id"),
             (Produced("12345678901", "x"), "mifare_id"),
             (Produced("1"), "puk_jwe"),
-            (Produced("1", "no.jwe"), "jwe"),
+            (Produced("1", "no.jwe"), "puk_jwe"),
+            (Produced("1", no_puk=True), "no_puk"),
+            (Produced("1", "x", no_puk=True), "no_puk"),
             (Sent(dt.date(2999, 1, 1)), "sent_on"),
             (lambda: Sent(clock.today() + DAY), "sent_on"),
             (lambda: Sent(clock.today() - DAY), "sent_on"),
@@ -402,6 +409,7 @@ class TestReports:
             order = accepted(world)
             certify(order)
             report(order, produced(order))
+            open_puks()
             with pytest.raises(Invalid) as refused:
                 report(order, Sent(dt.date(2026, 5, 9)))
             assert "före beställningens dag" in refused.value.fields["sent_on"][0]
@@ -419,6 +427,7 @@ class TestReports:
         assert report(order, produced(order)) is Outcome.REPEATED  # another JWE of the same card
         with pytest.raises(Conflict, match="event-mismatch"):
             report(order, Produced("9", puk_jwe(order.id, card(1).serial)))
+        open_puks()
         assert report(order, Sent(clock.today())) is Outcome.APPLIED
         assert report(order, Sent(clock.today())) is Outcome.REPEATED
         with pytest.raises(Conflict, match="event-mismatch"):
@@ -430,7 +439,7 @@ class TestReports:
         order = accepted(world)
         certify(order)
         report(order, produced(order))
-        Secret.objects.update(state=SecretState.REFUSED)
+        open_puks("not-decrypted", heard=False)
         assert report(order, produced(order)) is Outcome.APPLIED
         assert Secret.objects.count() == 2
         assert Secret.objects.get(state=SecretState.RECEIVED).id == Carrier.objects.get().puk_secret_id
@@ -442,7 +451,11 @@ class TestReports:
         certify(order)
         assert CardOrder.objects.get().state == "in_production"
         assert not SupplierEvent.objects.exists()
+        order.refresh_from_db()
+        assert (order.puk, order.puk_refusal) == ("refused", "malformed")
         assert report(order, produced(order)) is Outcome.APPLIED
+        order.refresh_from_db()
+        assert (order.puk, order.puk_refusal) == ("pending", "")
 
     def test_a_failure_revokes_the_four_and_ends_the_order(self, world: Any) -> None:
         order = accepted(world)
@@ -468,7 +481,9 @@ class TestReports:
     def test_what_comes_back_is_revoked_unless_it_is_in_use(self, world: Any) -> None:
         order = accepted(world)
         certify(order)
-        for event in (produced(order), Sent(clock.today()), Returned("unknown-address")):
+        report(order, produced(order))
+        open_puks()
+        for event in (Sent(clock.today()), Returned("unknown-address")):
             report(order, event)
         carrier = Carrier.objects.get()
         assert (CardOrder.objects.get().state, carrier.state, carrier.revocation_reason) == ("returned", "revoked", "returned")
@@ -497,6 +512,9 @@ class TestReports:
         assert (CardOrder.objects.get().state, Carrier.objects.get().state) == ("in_production", "ordered")
         assert not service.billable_facts(feeds.START, limit=1)
         issue(ids[3:])
+        assert supplier_events.replay_all() == 0  # produced, and waits for its PUK
+        assert CardOrder.objects.get().state == "produced"
+        open_puks(heard=False)
         assert supplier_events.replay_all() == 1
         assert (CardOrder.objects.get().state, Carrier.objects.get().state) == ("sent", "sent")
         assert len(service.billable_facts(feeds.START, limit=2)) == 1
@@ -545,6 +563,7 @@ class TestReports:
         order = accepted(world)
         certify(order)
         report(order, produced(order))
+        open_puks()
         start, outcomes = threading.Barrier(8), []
 
         def send() -> None:
@@ -564,12 +583,100 @@ class TestReports:
         assert Carrier.objects.get().seq == 4  # ordered, bound, produced, sent
 
 
+class TestPuk:
+    """A sent card needs a sealed PUK."""
+
+    def sent_early(self, world: Any) -> CardOrder:
+        """An order whose supplier reported the card produced and sent before the PUK was opened."""
+        order = accepted(world)
+        certify(order)
+        assert report(order, produced(order)) is Outcome.APPLIED
+        assert report(order, Sent(clock.today())) is Outcome.PARKED
+        return order
+
+    def seen(self, order: CardOrder) -> tuple[str, str, str]:
+        order.refresh_from_db()
+        return order.state, order.puk, order.puk_refusal
+
+    @pytest.mark.parametrize("heard", [True, False])
+    def test_sent_waits_for_the_seal_and_keeps_its_day(self, world: Any, heard: bool) -> None:
+        """By the signal, or, where Redis lost it, by the sweeper."""
+        day = clock.today()
+        order = self.sent_early(world)
+        assert self.seen(order) == ("produced", "pending", "")
+        assert not service.billable_facts(feeds.START, limit=1)
+        with clock.moved_to(clock.now() + 2 * DAY):
+            open_puks(heard=heard)
+            assert heard or supplier_events.replay_all() == 1
+        assert self.seen(order) == ("sent", "sealed", "")
+        assert order.sent_on == day
+        assert len(service.billable_facts(feeds.START, limit=2)) == 1
+        assert [event.action for event in Event.objects.filter(action__startswith="order.puk")] == ["order.puk_sealed"]
+        assert supplier_events.replay_all() == 0
+        assert seq_agrees(order)
+
+    def test_a_refused_puk_is_shown_and_replaced_by_produced_again(self, world: Any) -> None:
+        order = self.sent_early(world)
+        open_puks("not-decrypted")
+        assert self.seen(order) == ("produced", "refused", "not-decrypted")
+        event = Event.objects.get(action="order.puk_refused")
+        assert (event.subject_ref, event.facts) == (str(order.id), {"puk_refusal": "not-decrypted"})
+        assert report(order, Sent(clock.today())) is Outcome.REPEATED
+        assert self.seen(order)[0] == "produced"
+        assert report(order, produced(order)) is Outcome.APPLIED
+        assert self.seen(order) == ("produced", "pending", "")
+        open_puks()
+        assert self.seen(order) == ("sent", "sealed", "")
+        assert Carrier.objects.get().state == "sent"
+
+    def test_a_card_that_ends_with_a_refused_puk_is_not_charged(self, world: Any) -> None:
+        order = self.sent_early(world)
+        open_puks("format")
+        revocation.revoke_carrier(actor=world.officer(), carrier_id=order.carrier_id, reason=RevocationReason.REPLACED)
+        supplier_events.replay_all()
+        assert SupplierEvent.objects.get(kind="sent").status == "noted"
+        assert self.seen(order)[0] == "produced"
+        assert not service.billable_facts(feeds.START, limit=1)
+
+    def test_a_reader_sees_the_outcome_before_the_order_has_learnt_it(self, world: Any) -> None:
+        order = self.sent_early(world)
+        open_puks("format", heard=False)
+        assert supplier_intake.order(client_ref=ME, order_id=order.id).puk_refusal == "format"
+        (listed,) = own_orders(client_ref=ME, state=OrderState.PRODUCED, after=None, limit=5)
+        assert (listed.puk, listed.puk_refusal) == ("refused", "format")
+        assert self.seen(order)[1] == "pending"
+
+    def test_operators_see_refused_puks_and_how_long_sent_cards_wait(self, world: Any) -> None:
+        order_measures.measure()
+        assert gauges() == (0, 0)
+        self.sent_early(world)
+        open_puks("format")
+        with clock.moved_to(clock.now() + dt.timedelta(hours=2)):
+            order_measures.measure()
+        refused, waited = gauges()
+        assert refused == 1
+        assert 7200 <= waited < 7300
+        report(CardOrder.objects.get(), Failed("misprint"))
+        order_measures.measure()
+        assert gauges() == (0, 0)
+
+
+def gauges() -> tuple[float, float]:
+    """What `order_measures` exposes."""
+    names = ("card_orders_puk_refused", "card_orders_sent_waiting_seconds")
+    refused, waited = (REGISTRY.get_sample_value(name) for name in names)
+    assert refused is not None
+    assert waited is not None
+    return refused, waited
+
+
 def run(world: Any, course: list[str], made: Card) -> tuple[Any, ...]:
     """Plays a course of acts on a new order and returns what it left behind."""
     order = accepted(world, post=world.post())
     acts: dict[str, Callable[[], object]] = {
         "certificates": lambda: request(order, made),
         "issued": lambda: issue(order.carrier.certificates.values_list("certificate_id", flat=True)),
+        "opened": open_puks,
         "swept": supplier_events.replay_all,
         "produced": lambda: report(order, produced(order, made.serial)),
         "sent": lambda: report(order, Sent(clock.today())),
@@ -599,14 +706,15 @@ SLOW_OR_SHARED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 @settings(max_examples=25, deadline=None, suppress_health_check=SLOW_OR_SHARED)
 @given(data=st.data(), natural=st.sampled_from([3, 4]))
 def test_any_order_and_duplication_of_reports_ends_the_same(world: Any, data: st.DataObject, natural: int) -> None:
-    """Certificates, produced, sent and maybe returned, in any order, any of them again, the signer early or late, and the
-    sweeper at any time: the end is that of the usual course.
+    """Certificates, produced, sent and maybe returned, in any order, any of them again, the signer early or late, the PUK opened
+    and the sweeper at any time: the end is that of the usual course.
     """
     course = ["certificates", "produced", "sent", "returned"][:natural]
-    acts = data.draw(st.permutations(course + data.draw(st.lists(st.sampled_from([*course, "swept"]), max_size=3))))
+    acts = data.draw(st.permutations(course + data.draw(st.lists(st.sampled_from([*course, "opened", "swept"]), max_size=3))))
     signed = data.draw(st.integers(acts.index("certificates") + 1, len(acts)))
-    disorder = [*acts[:signed], "issued", *acts[signed:], "swept"]
-    assert run(world, disorder, card(next(CARDS))) == run(world, ["certificates", "issued", *course[1:]], card(next(CARDS)))
+    disorder = [*acts[:signed], "issued", *acts[signed:], "swept", "opened", "swept"]
+    usual = ["certificates", "issued", "produced", "opened", *course[2:]]
+    assert run(world, disorder, card(next(CARDS))) == run(world, usual, card(next(CARDS)))
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=SLOW_OR_SHARED)

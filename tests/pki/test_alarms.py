@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import F
 from prometheus_client import REGISTRY
 
-from issuance.services import role_holder_reading, search_watch
+from issuance.services import order_measures, role_holder_reading, search_watch
 from pki import crl, crl_scopes, health, ocsp, ocsp_publishing, responders, status_measures, tasks
 from pki.hsm import HsmUnavailable
 from pki.hsm import metrics as hsm_metrics
@@ -29,7 +29,7 @@ FILES = sorted((ROOT / "docs" / "alarms").glob("*.rules.yml"))
 GROUPS = [group for file in FILES for group in yaml.safe_load(file.read_text())["groups"]]
 RULES = {rule["alert"]: rule for group in GROUPS for rule in group["rules"]}
 RUNBOOK = (ROOT / "docs" / "alarms.md").read_text()
-COUNTED_IN = (health, hsm_metrics, ocsp_publishing, role_holder_reading, search_watch, status_measures, telling)
+COUNTED_IN = (health, hsm_metrics, ocsp_publishing, order_measures, role_holder_reading, search_watch, status_measures, telling)
 """Whoever counts; imported, so that their metrics are registered."""
 DEMANDED = {
     "ocsp_stale_served_total", "ocsp_sign_queue_depth", "ocsp_response_age_seconds", "ocsp_status_lag_seconds",

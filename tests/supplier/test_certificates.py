@@ -49,6 +49,12 @@ def state(order: str) -> str:
     return CardOrder.objects.get(pk=order).state
 
 
+def puk(client, order: str) -> tuple[str | None, str | None]:
+    """What the order says of its PUK."""
+    shown = client("GET", f"orders/{order}").json()
+    return shown["puk"], shown["puk_refusal"]
+
+
 def test_four_certificates_for_the_keys_of_the_card(worker, a, b, order: str, card: PaperCard) -> None:
     assert code(a("GET", f"orders/{order}/certificates")) == "certificates-not-requested"
     body = card.request()
@@ -172,7 +178,6 @@ def test_a_card_with_p256_keys_is_certified(worker, a, order: str) -> None:
 
 def test_reports_in_disorder_and_twice_end_as_in_order(worker, a, order: str, card: PaperCard) -> None:
     from issuance.models import Carrier
-    from pki import service as pki
 
     key = a("GET", "keys").json()["keys"][0]
     sent = {"type": "sent", "sent_on": today()}
@@ -184,11 +189,11 @@ def test_reports_in_disorder_and_twice_end_as_in_order(worker, a, order: str, ca
     assert report(a, order, produced).json() == {"outcome": "parked"}
     assert state(order) == "accepted"
     assert request(a, order, card.request()).status_code == 201
+    wait_for("the PUK", lambda: puk(a, order) == ("sealed", None))
+    assert report(a, order, produced).json() == {"outcome": "repeated"}
     assert state(order) == "sent"
     carrier = Carrier.objects.get()
-    assert (carrier.state, carrier.mifare_id) == ("SENT" if carrier.state.isupper() else "sent", "0123456789")
-    wait_for("the PUK", lambda: pki.secret_state(carrier.puk_secret_id) == "sealed")
-    assert report(a, order, produced).json() == {"outcome": "repeated"}
+    assert (carrier.state, carrier.mifare_id) == ("sent", "0123456789")
     assert report(a, order, card.produced(order, key)).json() == {"outcome": "repeated"}, "a JWE is another each time"
     for action in ("order.produced", "order.sent"):
         assert events("order", action) == 1
@@ -213,6 +218,7 @@ def test_a_card_that_came_back_is_revoked_and_stays_so(worker, a, order: str, ca
     assert request(a, order, card.request()).status_code == 201
     produced = report(a, order, card.produced(order, key))
     assert (produced.status_code, produced.json()) == (202, {"outcome": "applied"})
+    wait_for("the PUK", lambda: puk(a, order) == ("sealed", None))
     assert report(a, order, {"type": "sent", "sent_on": today()}).json() == {"outcome": "applied"}
     assert Carrier.objects.get().state.lower() == "revoked"
     assert a("GET", f"orders/{order}/certificates").status_code == 409
@@ -231,19 +237,21 @@ def test_registered_mail_needs_its_id(worker, world: World, a) -> None:
 
 
 def test_a_puk_for_another_order_or_card_is_not_kept(worker, world: World, a, order: str, card: PaperCard) -> None:
-    from issuance.models import Carrier
-    from pki import service as pki
-
     key = a("GET", "keys").json()["keys"][0]
     assert request(a, order, card.request()).status_code == 201
+    assert puk(a, order) == (None, None)
     swapped = card.produced(order, key, serial="9752000000000000000")
     assert report(a, order, swapped).status_code == 202
-    secret = Carrier.objects.get().puk_secret_id
-    wait_for("the refusal", lambda: pki.secret_state(secret) == "refused")
+    wait_for("the refusal", lambda: puk(a, order) == ("refused", "header-mismatch"))
+    sent = {"type": "sent", "sent_on": today()}
+    waits = report(a, order, sent)
+    assert (waits.status_code, waits.json()) == (202, {"outcome": "parked"})
     assert report(a, order, card.produced(order, key)).json() == {"outcome": "applied"}, "a refused PUK can be sent anew"
-    wait_for("the PUK", lambda: pki.secret_state(Carrier.objects.get().puk_secret_id) == "sealed")
-    for puk in ("not-a-jwe", "a.b.c.d.e"):
-        bad = report(a, world_order(world, a), {"type": "produced", "mifare_id": "1", "puk_jwe": puk})
+    wait_for("the PUK", lambda: puk(a, order) == ("sealed", None))
+    assert report(a, order, sent).json() == {"outcome": "repeated"}
+    assert state(order) == "sent"
+    for text in ("not-a-jwe", "a.b.c.d.e"):
+        bad = report(a, world_order(world, a), {"type": "produced", "mifare_id": "1", "puk_jwe": text})
         assert bad.status_code in (202, 422)
 
 

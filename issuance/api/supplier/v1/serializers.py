@@ -9,13 +9,26 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from issuance.domain.order_states import OrderState
+from issuance.domain.puk_states import REFUSALS, PukState
 from issuance.domain.supplier_reports import Outcome
-from siths_portal.lib.api_fields import CsrField, PublicKeyField, Text
+from pki import service as pki
+from siths_portal.lib.api_fields import CsrField, Flag, PublicKeyField, Text
 
 PROFILES = ("person-hsaid-auth", "person-hsaid-sign", "person-id-auth", "person-id-sign")
 STATUSES = [state.value for state in OrderState if state is not OrderState.CANCELLED]
 ISSUED, PENDING = ["issued"], ["pending"]
 _JWE_LIMIT = 8192
+_PUK_TEXT = (
+    "Whether the portal has the card's PUK: pending until it is opened, sealed, refused, or none for a card without PUK. Null "
+    "before the card is produced. A card does not count as sent before its PUK is sealed. Replace a refused PUK by reporting "
+    "produced again with a new puk_jwe."
+)
+_PUK_FORM = (
+    "The PUK as a JWE in compact form (RFC 7516): ECDH-ES in direct key agreement on P-256, A256GCM, to the key of `GET keys` "
+    "that kid names. The protected header also has order, the order's id, and serial, the card's 19 digits. The content is the "
+    f"PUK itself: {pki.PUK_MIN_DIGITS} to {pki.PUK_MAX_DIGITS} ASCII digits 0-9, without spaces, line end, quotes or JSON."
+)
+_REFUSAL_TEXT = "Why the PUK is refused: " + "; ".join(f"{code}, {text}" for code, text in REFUSALS.items()) + "."
 _REASON = r"^[a-z][a-z0-9-]{0,39}$"
 
 
@@ -38,6 +51,28 @@ class ArticleSerializer(serializers.Serializer[Any]):
     registered_mail = serializers.BooleanField()
 
 
+class PukField(serializers.ChoiceField):
+    """A `PukState`; null before there is one."""
+
+    def __init__(self) -> None:
+        super().__init__(choices=[state.value for state in PukState], allow_null=True, help_text=_PUK_TEXT)
+
+    def to_representation(self, value: Any) -> Any:
+        """The state's name, or null."""
+        return value or None
+
+
+class PukRefusalField(serializers.ChoiceField):
+    """Why a PUK was refused; null if it was not."""
+
+    def __init__(self) -> None:
+        super().__init__(choices=list(REFUSALS), allow_null=True, help_text=_REFUSAL_TEXT)
+
+    def to_representation(self, value: Any) -> Any:
+        """The code, or null."""
+        return value or None
+
+
 class OrderSerializer(serializers.Serializer[Any]):
     """An order as every supplier that may take it sees it: no personal data."""
 
@@ -46,6 +81,8 @@ class OrderSerializer(serializers.Serializer[Any]):
     ordered_at = serializers.DateTimeField()
     article = ArticleSerializer()
     customisation_id = serializers.CharField(source="customisation.customisation_id", help_text="Kortanpassnings-id, 10 digits.")
+    puk = PukField()
+    puk_refusal = PukRefusalField()
 
 
 class OrderPage(serializers.Serializer[Any]):
@@ -146,14 +183,14 @@ class ProducedReport(serializers.Serializer[Any]):
 
     type = serializers.ChoiceField(choices=["produced"])
     mifare_id = Text(pattern=r"^[0-9A-Za-z]{1,10}$")
-    puk_jwe = Text(
-        max_length=_JWE_LIMIT,
-        help_text="JWE (ECDH-ES, A256GCM) to a key of `GET keys`; content is the PUK; protected header has order and serial.",
+    puk_jwe = Text(max_length=_JWE_LIMIT, required=False, help_text=_PUK_FORM)
+    no_puk = Flag(
+        required=False, help_text="True for a card without PUK, in place of puk_jwe. A card that is certified here has one."
     )
 
 
 class SentReport(serializers.Serializer[Any]):
-    """The card is handed to the post."""
+    """The card is handed to the post. Parked until the card's PUK is sealed; then it applies, with the day that is given."""
 
     type = serializers.ChoiceField(choices=["sent"])
     sent_on = serializers.DateField(help_text="The day in Sweden, not in the future.")

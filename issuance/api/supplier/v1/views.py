@@ -207,14 +207,18 @@ class Reports(SupplierView):
         responses={
             200: forms.ReportOutcome,
             202: OpenApiResponse(
-                forms.ReportOutcome, description="Received; the PUK is yet to be opened, or the report waits for the one before."
+                forms.ReportOutcome,
+                description="Received; the PUK is yet to be opened, or the report waits for the one before or for the PUK.",
             ),
             **openapi.problems(404, 409, *openapi.WITH_BODY),
         },
     )
     @idempotent()
     def post(self, request: Request, order_id: UUID) -> Response:
-        """The outcome: applied, repeated (nothing changed), parked (waits for the report before it) or noted (came too late)."""
+        """The outcome: applied, repeated (nothing changed), parked (waits for the report before it, or for the PUK), noted.
+
+        A report that came too late is noted: it changes nothing any more.
+        """
         report = _report(request.data)
         outcome = supplier_intake.register_event(client_ref=client_ref(request), order_id=order_id, event=report)
         waits = outcome is Outcome.PARKED or (outcome is Outcome.APPLIED and isinstance(report, Produced))
@@ -228,7 +232,7 @@ def _report(data: Any) -> SupplierReport:
         raise serializers.ValidationError({"type": [f"Ange {', '.join(forms.REPORTS)}."]})
     given = valid(form, data)
     if kind == Produced.kind:
-        return Produced(given["mifare_id"], given["puk_jwe"])
+        return Produced(given["mifare_id"], given.get("puk_jwe", ""), given.get("no_puk", False))
     if kind == Sent.kind:
         return Sent(given["sent_on"], given.get("registered_mail_id", ""))
     if kind == Failed.kind:
