@@ -1,4 +1,4 @@
-"""The door of issuance for billing: facts in frozen dataclasses, never rows."""
+"""The public interface of issuance for billing and the wiring: facts in frozen dataclasses, never rows."""
 
 from issuance.queries.billing_facts import (
     ArticleView,
@@ -15,12 +15,14 @@ from issuance.queries.billing_facts import (
     sent_card_count,
     subscription_counts,
 )
+from issuance.services.receipt_integrity import ReceiptCheck, verify_receipts
 
 __all__ = [
     "ArticleView",
     "BillableFact",
     "BillingParty",
     "OfficeView",
+    "ReceiptCheck",
     "SubscriptionCount",
     "VisibleParties",
     "articles",
@@ -30,4 +32,5 @@ __all__ = [
     "parties_visible_to",
     "sent_card_count",
     "subscription_counts",
+    "verify_receipts",
 ]

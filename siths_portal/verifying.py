@@ -1,14 +1,21 @@
-"""Verification of the audit chains, daily by the `pki` worker or by `audit_verify`; results are kept for pages and health."""
+"""Verification of the audit chains and of what they prove, daily by the `pki` worker or by `audit_verify`.
+
+Results are kept for pages and health. WALKS are the walks beside the chains: what must agree with sealed events and hashes.
+"""
 
 import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
+from django.apps import apps
 
 from billing import service as billing
+from issuance import service as issuance
 from pki import health_reports
 from siths_portal import chains, heads
-from siths_portal.lib import audit_heads, audit_verification, clock
+from siths_portal.lib import audit_heads, audit_verification, clock, documents
 
 log = structlog.get_logger(__name__)
 
@@ -16,25 +23,70 @@ ACTOR = "system:audit"
 EACH = dt.timedelta(hours=24)
 """How often every chain is walked from its beginning."""
 
-INVOICES = "invoices"
-"""What the walk over issued invoices is called beside the chains."""
-
 _NAMED = 5
 
 
-def verify_due() -> list[str]:
-    """Walks each chain that nobody has walked whole for EACH, then the signed heads and the issued invoices.
+@dataclass(frozen=True)
+class Compared:
+    """What a walk compared: how many, which differ, and the line that says so in Swedish."""
 
-    Returns the names of those that do not agree.
+    checked: int
+    wrong: tuple[str, ...]
+    text: str
+
+    @classmethod
+    def of(cls, checked: int, wrong: tuple[str, ...], agreeing: str) -> "Compared":
+        """Returns the result of a walk whose line is `agreeing` if nothing differs, and else names the first that do."""
+        if not wrong:
+            return cls(checked, wrong, f"{checked} {agreeing}")
+        return cls(checked, wrong, f"FEL: {', '.join(wrong[:_NAMED])} ({len(wrong)} av {checked} stämmer inte)")
+
+
+def _invoices() -> Compared:
+    check = billing.verify_issued()
+    return Compared.of(check.checked, tuple(check.wrong), "utfärdade fakturor stämmer med händelser och filer")
+
+
+def _receipts() -> Compared:
+    check = issuance.verify_receipts()
+    return Compared.of(check.checked, check.wrong, "kvittenser stämmer med händelser")
+
+
+def _documents(app: str) -> Compared:
+    checked, wrong = 0, list[str]()
+    for count, altered in documents.altered(apps.get_model(app, "Document")):
+        checked += count
+        wrong += altered
+    return Compared.of(checked, tuple(wrong), "dokument stämmer med sina kontrollsummor")
+
+
+@dataclass(frozen=True)
+class Walk:
+    """A walk beside the chains: the name under which its result is kept, its Swedish label, and the application it belongs to."""
+
+    name: str
+    label: str
+    app: str
+    compare: Callable[[], Compared]
+
+
+WALKS = (
+    Walk("invoices", "fakturor", "billing", _invoices),
+    Walk("billing-documents", "dokument (billing)", "billing", partial(_documents, "billing")),
+    Walk("receipts", "kvittenser", "issuance", _receipts),
+    Walk("issuance-documents", "dokument (issuance)", "issuance", partial(_documents, "issuance")),
+)
+
+
+def verify_due() -> list[str]:
+    """Walks each chain that was not walked whole for EACH, then the signed heads and WALKS. Returns the names that do not agree.
 
     What does not agree is logged as an error and kept, and shows in `pki.health` until a later walk agrees.
     """
     newest = {each.chain: each.at for each in health_reports.audit_checks(whole=True)}
     since = clock.now() - EACH
-    walks = {chain.app: partial(_chain, chain) for chain in chains.all_chains()} | {
-        health_reports.HEADS: _heads,
-        INVOICES: _invoices,
-    }
+    walks: dict[str, Callable[[], tuple[bool, str]]] = {chain.app: partial(_chain, chain) for chain in chains.all_chains()}
+    walks |= {health_reports.HEADS: _heads} | {walk.name: partial(_compare, walk) for walk in WALKS}
     bad = []
     for name, walk in walks.items():
         if name in newest and newest[name] > since:
@@ -60,11 +112,10 @@ def _heads() -> tuple[bool, str]:
     return not report.fault, text
 
 
-def _invoices() -> tuple[bool, str]:
-    check = billing.verify_issued()
-    text = describe_invoices(check)
-    keep(INVOICES, text, not check.wrong, check.checked, None, actor_ref=ACTOR)
-    return not check.wrong, text
+def _compare(walk: Walk) -> tuple[bool, str]:
+    result = walk.compare()
+    keep(walk.name, result.text, not result.wrong, result.checked, None, actor_ref=ACTOR)
+    return not result.wrong, result.text
 
 
 def keep(chain: str, text: str, ok: bool, checked: int, macs: int | None, *, actor_ref: str, whole: bool = True) -> None:
@@ -101,13 +152,6 @@ def describe_heads(report: audit_heads.Report) -> str:
     if report.last is None:
         return "inga undertecknade ännu"
     return f"{report.count} undertecknade stämmer, nr {report.last.number} från {_time(report.last.at, '')}"
-
-
-def describe_invoices(check: billing.IssuedCheck) -> str:
-    """A line about the issued invoices against their sealed events and stored files, in Swedish."""
-    if check.wrong:
-        return f"FEL: {', '.join(check.wrong[:_NAMED])} ({len(check.wrong)} av {check.checked} stämmer inte)"
-    return f"{check.checked} utfärdade fakturor stämmer med händelser och filer"
 
 
 def _time(moment: dt.datetime | None, otherwise: str) -> str:

@@ -41,7 +41,7 @@ def invoice_file(*, actor: Actor, number: str, file_format: FileFormat) -> Downl
         if file is None:
             raise Conflict("file-not-made", "Filen är inte gjord än. Fakturan är utfärdad; försök igen om en stund.")
         _record(actor, invoice, {"format": file_format.value, "sha256": file.document_id})
-        return Download(bytes(file.document.content), media_type, f"faktura-{number}.{suffix}")
+        return Download(file.document.read(), media_type, f"faktura-{number}.{suffix}")
 
 
 def line_events(*, actor: Actor, number: str, position: int) -> Download:

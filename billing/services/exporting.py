@@ -45,7 +45,7 @@ def _files(month: Month, file_format: FileFormat, folder: Path) -> list[Path]:
     files = InvoiceFile.objects.filter(invoice__period=month.first_day, file_format=file_format)
     ordered = files.select_related("document", "invoice").order_by("invoice__series", "invoice__sequence")
     return [
-        _write(folder / f"{file.invoice.number}.{_SUFFIX[file_format]}", bytes(file.document.content))
+        _write(folder / f"{file.invoice.number}.{_SUFFIX[file_format]}", file.document.read())
         for file in ordered.iterator(chunk_size=50)
     ]
 

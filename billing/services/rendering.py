@@ -48,7 +48,7 @@ def lacking(*, period: dt.date, file_format: FileFormat) -> QuerySet[Invoice]:
 def stored(invoice: Invoice, file_format: FileFormat) -> bytes:
     """The bytes of one file. Raises InvoiceFile.DoesNotExist."""
     file = InvoiceFile.objects.select_related("document").get(invoice=invoice, file_format=file_format)
-    return bytes(file.document.content)
+    return file.document.read()
 
 
 def _ubl(invoice: Invoice) -> bytes:

@@ -59,4 +59,4 @@ class Photo(models.Model):
     @property
     def content(self) -> bytes:
         """The JPEG."""
-        return bytes(self.document.content if self.document is not None else self.pending or b"")
+        return self.document.read() if self.document is not None else bytes(self.pending or b"")

@@ -22,4 +22,4 @@ def person_photo(*, actor: Actor, person_id: UUID | str) -> PhotoView:
     photo = Photo.objects.latest_of(person.id)
     if photo is None or photo.document is None:
         raise NotFound("photo-none", "Personen har inget foto.")
-    return PhotoView(person.is_protected, bytes(photo.document.content))
+    return PhotoView(person.is_protected, photo.document.read())

@@ -5,12 +5,16 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+import structlog
 from django.db.models import QuerySet
 
 from issuance.authz import Action, Actor, policy
 from issuance.models import Carrier, Receipt
 from issuance.queries import officers, words
-from siths_portal.lib.errors import Forbidden, NotFound
+from siths_portal.lib.canonical import canonical_json, sha256_hex
+from siths_portal.lib.errors import Conflict, Forbidden, NotFound
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,9 @@ class ReceiptDocument:
 
 
 def receipt_view(*, actor: Actor, carrier_id: UUID | str) -> ReceiptView:
-    """The key facts of a carrier's receipt. Raises NotFound, also where there is none yet, and Forbidden."""
+    """Returns the key facts of a carrier's receipt. Raises NotFound, also if it has no receipt yet, Forbidden, and Conflict if
+    the stored receipt is not the one that was signed.
+    """
     carrier, receipt = _receipt(actor, carrier_id, Carrier.objects.select_related("receipt"))
     content: dict[str, Any] = receipt.content
     number = content["holder"]["person_id"]
@@ -76,7 +82,7 @@ def receipt_view(*, actor: Actor, carrier_id: UUID | str) -> ReceiptView:
 
 
 def receipt_document(*, actor: Actor, carrier_id: UUID | str) -> ReceiptDocument:
-    """The signed PDF of a carrier's receipt. Raises as `receipt_view`.
+    """Returns the signed PDF of a carrier's receipt. Raises as `receipt_view`, and Conflict if the bytes do not match.
 
     Forbidden also where it names a clerk who got protected identity after it was signed and whom the actor may not see.
     """
@@ -84,7 +90,7 @@ def receipt_document(*, actor: Actor, carrier_id: UUID | str) -> ReceiptDocument
     if receipt.content["identification"]["officer"]["name"] and officers.is_hidden(actor, receipt.officer_ref):
         message = "Kvittensen namnger en handläggare med skyddade personuppgifter. Be någon med behörighet för dem att läsa den."
         raise Forbidden("receipt-names-protected", message)
-    return ReceiptDocument(carrier.id, carrier.person_id, bytes(receipt.document.content))
+    return ReceiptDocument(carrier.id, carrier.person_id, receipt.document.read())
 
 
 def _officer(actor: Actor, receipt: Receipt) -> str:
@@ -99,4 +105,7 @@ def _receipt(actor: Actor, carrier_id: UUID | str, rows: QuerySet[Carrier]) -> t
     carrier = policy.get(actor, Action.VIEW_RECEIPT, rows.defer("card_key_spki"), carrier_id)
     if carrier.receipt is None:
         raise NotFound("receipt-none", "Det finns ingen elektronisk kvittens för kortet.")
+    if sha256_hex(canonical_json(carrier.receipt.content)) != carrier.receipt.content_sha256:
+        log.error("receipt.altered", receipt=str(carrier.receipt.pk))
+        raise Conflict("receipt-altered", "Kvittensen visas inte: den är inte den som skrevs under. Kontakta supporten.")
     return carrier, carrier.receipt

@@ -1,11 +1,17 @@
 """Bytes that belong to a record, stored in the database in the record's transaction, addressed by their SHA-256."""
 
+from collections.abc import Iterator
 from typing import Any, Self
 
-from django.db import models
+import structlog
+from django.db import connection, models
 
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
+from siths_portal.lib.errors import Conflict
+
+log = structlog.get_logger(__name__)
+_CHUNK = 500
 
 
 class Document(models.Model):
@@ -31,3 +37,32 @@ class Document(models.Model):
         )
         stored: Self = manager.get(sha256=digest)
         return stored
+
+    def read(self) -> bytes:
+        """Returns the stored bytes. Raises Conflict `document-altered`, and logs an error, if they do not match their hash."""
+        content = bytes(self.content)
+        if sha256_hex(content) != self.pk:
+            log.error("document.altered", table=self._meta.db_table, sha256=self.pk)
+            raise Conflict("document-altered", "Dokumentet visas inte: det är inte det som sparades. Kontakta supporten.")
+        return content
+
+
+def altered(model: type[Document]) -> Iterator[tuple[int, list[str]]]:
+    """Hashes every stored document again, in the database and in flat memory.
+
+    Yields, for each chunk, how many documents it had and the keys of those whose bytes or size differ from the row.
+    """
+    table = connection.ops.quote_name(model._meta.db_table)
+    statement = (
+        "SELECT sha256, encode(sha256(content), 'hex') = sha256 AND length(content) = size "  # noqa: S608  # the table's own name
+        f"FROM {table} WHERE sha256 > %s ORDER BY sha256 LIMIT {_CHUNK}"
+    )
+    after = ""
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [after])
+            rows = cursor.fetchall()
+        if not rows:
+            return
+        after = rows[-1][0]
+        yield len(rows), [key for key, agrees in rows if not agrees]

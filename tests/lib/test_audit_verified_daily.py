@@ -8,7 +8,7 @@ import structlog
 from pki import health
 from pki.findings import Severity
 from pki.models import AuditCheck
-from siths_portal import chains, tasks
+from siths_portal import chains, tasks, verifying
 from siths_portal.celery import SCHEDULE
 from siths_portal.lib import clock
 from tests.lib.audit_world import attacker, record, verify
@@ -38,17 +38,17 @@ def test_every_chain_and_the_heads_are_walked_once_a_day_with_macs(chain):
     assert [each.severity for each in health.verified_chains()] == [Severity.WARNING]
     tasks.verify()
     rows = {row.chain: row for row in AuditCheck.objects.all()}
-    assert set(rows) == APPS | {"heads"}
+    assert set(rows) == APPS | {"heads"} | {walk.name for walk in verifying.WALKS}
     assert {(row.ok, row.whole, row.actor_ref) for row in rows.values()} == {(True, True, "system:audit")}
     assert rows["pki"].macs == 12
     assert {each.severity for each in health.verified_chains()} == {Severity.OK}
     tasks.verify()
     with clock.moved_to(clock.now() + dt.timedelta(hours=23)):
         tasks.verify()
-    assert AuditCheck.objects.count() == 5
+    assert AuditCheck.objects.count() == len(rows)
     with clock.moved_to(clock.now() + dt.timedelta(hours=25)):
         tasks.verify()
-    assert AuditCheck.objects.count() == 10
+    assert AuditCheck.objects.count() == 2 * len(rows)
     assert SCHEDULE["audit.verify"] == ("audit.verify", 3600, "pki")
 
 

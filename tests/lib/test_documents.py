@@ -7,6 +7,10 @@ import pytest
 from django.apps import apps
 from django.db import ProgrammingError, connection, transaction
 
+from siths_portal.lib import documents
+from siths_portal.lib.errors import Conflict
+from tests import superuser
+
 pytestmark = pytest.mark.django_db(transaction=True)
 
 MODELS = ("issuance", "billing")
@@ -63,3 +67,16 @@ def test_a_document_cannot_be_changed(app: str, statement: str) -> None:
     model.store(b"abc", "text/plain")
     with connection.cursor() as cursor, pytest.raises(ProgrammingError, match="permission denied"):
         cursor.execute(statement.format(table=model._meta.db_table))
+
+
+@pytest.mark.parametrize("app", MODELS)
+def test_bytes_that_do_not_match_their_hash_are_not_read_and_are_found(app: str) -> None:
+    model = apps.get_model(app, "Document")
+    rows = [model.store(str(number).encode(), "text/plain") for number in range(3)]
+    assert list(documents.altered(model)) == [(3, [])]
+    with superuser.cursor() as cursor:
+        cursor.execute(f"UPDATE {model._meta.db_table} SET content = 'x' WHERE sha256 = %s", [rows[1].pk])
+    assert [row.read() for row in (rows[0], rows[2])] == [b"0", b"2"]
+    with pytest.raises(Conflict, match="document-altered"):
+        model.objects.get(pk=rows[1].pk).read()
+    assert list(documents.altered(model)) == [(3, [rows[1].pk])]

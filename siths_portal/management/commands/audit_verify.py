@@ -6,13 +6,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
-from billing import service as billing
 from pki import health_reports
 from pki.management.arguments import operator_ref
 from siths_portal import chains, heads, verifying
 from siths_portal.lib import ports
 from siths_portal.lib.audit_keys import AuditKeys
-from siths_portal.verifying import describe, describe_heads, describe_invoices
+from siths_portal.verifying import describe, describe_heads
 
 
 def _number(text: str) -> int:
@@ -22,7 +21,7 @@ def _number(text: str) -> int:
 
 
 class Command(BaseCommand):
-    """Prints a line for each application, the signed heads and the issued invoices; exits 1 if anything does not agree."""
+    """Prints a line for each application, the signed heads and each of `verifying.WALKS`; exits 1 if anything does not agree."""
 
     help = (
         "Går igenom händelsekedjan för varje app och visar den första rad som inte stämmer. MAC räknas om när processen har "
@@ -43,31 +42,28 @@ class Command(BaseCommand):
             raise CommandError(f"ingen händelsekedja heter {wanted}; det finns: {', '.join(found)}", returncode=2)
         bad, unasked = [], not ports.get(AuditKeys).usable()
         for app in [wanted] if wanted else found:
-            result = chains.verify(found[app], start=options["start"])
-            self.stdout.write(f"{app}: {describe(result)}")
-            self._remember(app, describe(result), result.ok, result.checked, result.macs, whole=options["start"] == 1)
-            bad += [] if result.ok else [app]
-            unasked = unasked or result.token_silent
+            verified = chains.verify(found[app], start=options["start"])
+            self.stdout.write(f"{app}: {describe(verified)}")
+            self._remember(app, describe(verified), verified.ok, verified.checked, verified.macs, whole=options["start"] == 1)
+            bad += [] if verified.ok else [app]
+            unasked = unasked or verified.token_silent
         report = heads.examine()
         self.stdout.write(f"huvuden: {describe_heads(report)}")
         self._remember(health_reports.HEADS, describe_heads(report), not report.fault, report.count, None)
         if report.fault:
             bad.append("huvuden")
-        if wanted in (None, "billing"):
-            bad += self._invoices()
+        for walk in verifying.WALKS:
+            if wanted in (None, walk.app):
+                result = walk.compare()
+                self.stdout.write(f"{walk.label}: {result.text}")
+                self._remember(walk.name, result.text, not result.wrong, result.checked, None)
+                bad += [walk.label] if result.wrong else []
         if bad:
             raise CommandError(f"händelsekedjan stämmer inte: {', '.join(bad)}", returncode=1)
         if unasked and options["macs"]:
             raise CommandError("MAC är inte kontrollerade: token går inte att använda här", returncode=1)
         if unasked:
             self.stderr.write("MAC är inte kontrollerade: bara hashar, ankare och undertecknade huvuden stämmer")
-
-    def _invoices(self) -> list[str]:
-        """Compares each issued invoice with its sealed events and stored files."""
-        check = billing.verify_issued()
-        self.stdout.write(f"fakturor: {describe_invoices(check)}")
-        self._remember(verifying.INVOICES, describe_invoices(check), not check.wrong, check.checked, None)
-        return ["fakturor"] if check.wrong else []
 
     def _remember(self, chain: str, text: str, ok: bool, checked: int, macs: int | None, *, whole: bool = True) -> None:
         """Keeps the result for the operators' page. A database that takes no rows does not change the result."""
