@@ -11,7 +11,8 @@ from billing.domain import identifiers, money
 from billing.domain.invoices import Line, NumberedInvoice
 from billing.ubl import F_TAX, payment_terms
 from siths_portal.lib import pdf
-from siths_portal.lib.pdf import MEDIA_TYPE, judge, text
+from siths_portal.lib.pdf import MEDIA_TYPE, text
+from siths_portal.lib.pdf_judge import judge
 
 __all__ = ["MEDIA_TYPE", "VERSION", "PdfRenderer", "context", "html", "judge", "payable_text", "text"]
 

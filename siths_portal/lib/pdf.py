@@ -6,7 +6,6 @@ import subprocess
 import tempfile
 import threading
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,6 +15,7 @@ import structlog
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.children import LineChild
 from siths_portal.lib.errors import Unavailable
+from siths_portal.lib.pdf_judge import judge
 
 log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/pdf"
@@ -106,26 +106,6 @@ _shared = _Shared()
 def render(source: PdfSource) -> bytes:
     """The PDF of `source` by this process's own renderer, for one file at a time. Raises Unavailable."""
     return _shared.render(source)
-
-
-def judge(content: bytes, attached: bytes) -> str | None:
-    """What is wrong with a PDF file: None if it is whole, tagged, has pages and carries exactly `attached`."""
-    # Here, since the import takes a third of a second of every process that serves pages or runs a command.
-    from pyhanko.pdf_utils.misc import PdfError
-    from pyhanko.pdf_utils.reader import PdfFileReader
-
-    if not content.rstrip().endswith(b"%%EOF"):
-        return "not whole"
-    try:
-        root = PdfFileReader(BytesIO(content)).root
-        if not root["/MarkInfo"]["/Marked"] or "/StructTreeRoot" not in root:
-            return "not tagged"
-        if int(root["/Pages"]["/Count"]) < 1:
-            return "no pages"
-        found = root["/AF"][0]["/EF"]["/F"].data
-    except (PdfError, KeyError, IndexError, TypeError, ValueError) as error:
-        return f"unreadable: {type(error).__name__}"
-    return None if found == attached else "another attachment"
 
 
 def text(content: bytes) -> str:

@@ -13,6 +13,8 @@ from typing import Any
 from weasyprint import HTML, Attachment
 from weasyprint.urls import URLFetcher, URLFetcherResponse
 
+from siths_portal.lib.pdf_glyphs import printable
+
 
 class DenyAll(URLFetcher):  # type: ignore[misc]
     """Fetches nothing: a document holds all it shows, and no text on it may make the server read a file or an address (S40)."""
@@ -43,7 +45,7 @@ def render(job: dict[str, Any]) -> None:
     )
     target = Path(job["target"])
     partial = target.with_suffix(".part")
-    HTML(string=job["html"], url_fetcher=NOTHING).write_pdf(
+    HTML(string=printable(job["html"]), url_fetcher=NOTHING).write_pdf(
         partial,
         pdf_variant="pdf/a-3a",
         pdf_tags=True,

@@ -133,6 +133,16 @@ def test_a_hostile_comment_is_printed_literally(renderer, tmp_path):
     assert poppler("pdfdetach", content, tmp_path, "-list").startswith("1 embedded files")
 
 
+def test_a_character_without_glyph_is_replaced_and_the_claim_holds(renderer):
+    """The e-invoice keeps the text; on paper a replacement character stands for what the font lacks."""
+    odd = invoice(line(1, "589, Kontor 🏥", "1", "90"), name="Vård 👩‍⚕️ 漢字")
+    content = renderer.render(odd, ubl.build(odd))
+    shown = " ".join(pdf.text(content).split())
+    assert "589, Kontor \ufffd" in shown
+    assert "Vård \ufffd⚕ \ufffd\ufffd" in shown
+    assert "Vård 👩‍⚕️ 漢字" in ubl.build(odd).decode()
+
+
 def test_the_child_fetches_nothing(tmp_path):
     """Even markup that got through would read no file and call no address."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -200,6 +210,32 @@ def test_the_child_gets_no_secrets(monkeypatch, tmp_path):
     assert "hemligt" not in (tmp_path / "seen").read_text()
 
 
+def changed(content: bytes, change) -> bytes:
+    target = BytesIO()
+    with pikepdf.open(BytesIO(content)) as document:
+        change(document)
+        document.save(target)
+    return target.getvalue()
+
+
+def without_claim(document):
+    document.Root.Metadata = document.make_stream(
+        document.Root.Metadata.read_bytes().replace(b'conformance="A"', b'conformance="B"')
+    )
+
+
+def with_glyph(glyph: bytes):
+    def change(document):
+        page = document.pages[0]
+        page.Contents = document.make_stream(re.sub(rb"<[0-9a-f]{4}>", glyph, page.Contents.read_bytes(), count=1))
+
+    return change
+
+
+def with_another_intent(document):
+    document.Root.OutputIntents[0].S = pikepdf.Name("/GTS_PDFX")
+
+
 def without(content: bytes, key: str) -> bytes:
     target = BytesIO()
     with pikepdf.open(BytesIO(content)) as document:
@@ -217,6 +253,12 @@ def without(content: bytes, key: str) -> bytes:
         (lambda content: without(content, "/StructTreeRoot"), "not tagged"),
         (lambda content: without(content, "/MarkInfo"), "unreadable: KeyError"),
         (lambda content: without(content, "/AF"), "unreadable: KeyError"),
+        (lambda content: without(content, "/OutputIntents"), "unreadable: KeyError"),
+        (lambda content: without(content, "/Metadata"), "unreadable: KeyError"),
+        (lambda content: changed(content, with_another_intent), "no output intent"),
+        (lambda content: changed(content, without_claim), "no claim of PDF/A-3a"),
+        (lambda content: changed(content, with_glyph(b"<0000>")), "a glyph is missing"),
+        (lambda content: changed(content, with_glyph(b"<fff0>")), "a glyph is missing"),
     ],
 )
 def test_the_file_is_judged(made, change, fault):
