@@ -20,11 +20,16 @@ from billing.services.integrity import IssuedCheck, verify_issued
 from billing.services.preview import Preview, preview, previewed_line
 from billing.services.prices import set_price
 from billing.services.reconcile import Difference, reconcile
+from billing.services.series import LONGEST_REASON, SeriesState
+from billing.services.series import approve_correction as approve_series_correction
+from billing.services.series import request_correction as request_series_correction
+from billing.services.series import state as series_state
 
 __all__ = [
-    "FORMATS", "CustomerResult", "CustomerTerms", "Difference", "Download", "IssuedCheck", "Month", "Preview", "RunResult",
-    "export", "invoice_file", "line_events", "load_demo_prices", "preview", "previewed_line", "put_customer", "reconcile",
-    "run_month", "set_price", "verify_issued",
+    "FORMATS", "LONGEST_REASON", "CustomerResult", "CustomerTerms", "Difference", "Download", "IssuedCheck", "Month", "Preview",
+    "RunResult", "SeriesState", "approve_series_correction", "export", "invoice_file", "line_events", "load_demo_prices",
+    "preview", "previewed_line", "put_customer", "reconcile", "request_series_correction", "run_month", "series_state",
+    "set_price", "verify_issued",
 ]  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from billing.web import views
+from billing.web import series, views
 
 
 class InvoiceNumber(StringConverter):
@@ -32,6 +32,7 @@ register_converter(LinePosition, "line_position")
 urlpatterns = [
     path("fakturor/", views.invoice_list, name="invoices"),
     path("fakturor/lopande/", views.running_month, name="invoices_running"),
+    path("fakturor/nummerserie/", series.invoice_series, name="invoice_series"),
     path("fakturor/<invoice_number:number>/", views.invoice, name="invoice"),
     path("fakturor/<invoice_number:number>/faktura.pdf", views.invoice_pdf, name="invoice_pdf"),
     path("fakturor/<invoice_number:number>/faktura.xml", views.invoice_xml, name="invoice_xml"),

@@ -2,7 +2,16 @@
 
 from billing.models.audit import Document, Event, EventMacs, EventSeal
 from billing.models.customers import BillingCustomer, CustomerState
-from billing.models.invoices import Counter, FileFormat, Invoice, InvoiceFile, InvoiceLine, InvoiceState, LineEvent
+from billing.models.invoices import (
+    Counter,
+    FileFormat,
+    Invoice,
+    InvoiceFile,
+    InvoiceLine,
+    InvoiceState,
+    LineEvent,
+    SeriesCorrection,
+)
 from billing.models.ledger import FeedPosition, LedgerEntry, LedgerKind, PriceItem, SubscriptionSnapshot, UnpricedFact
 from billing.models.runs import InvoiceRun, ItemState, RunItem, RunState
 
@@ -28,6 +37,7 @@ __all__ = [
     "PriceItem",
     "RunItem",
     "RunState",
+    "SeriesCorrection",
     "SubscriptionSnapshot",
     "UnpricedFact",
 ]

@@ -103,6 +103,36 @@ class Counter(models.Model):
     last_hash = models.CharField(max_length=64)
 
 
+class SeriesCorrection(models.Model):
+    """A step back in the dates of a series, after an invoice that was dated ahead: asked for by one person, approved by another.
+
+    After invoice `after_sequence`, dated `wrong_date`, the next one may be dated from `from_date`. The database lets only the
+    approval be set, once, and by somebody else.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    series = models.CharField(max_length=10)
+    after_sequence = models.PositiveIntegerField()
+    wrong_date = models.DateField()
+    from_date = models.DateField()
+    reason = models.CharField(max_length=500)
+    requested_by = models.CharField(max_length=200)
+    requested_at = models.DateTimeField()
+    approved_by = models.CharField(max_length=200, null=True)
+    approved_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(name="billing_correction_goes_back", condition=Q(from_date__lt=models.F("wrong_date"))),
+            models.CheckConstraint(
+                name="billing_correction_by_two",
+                condition=Q(approved_by=None, approved_at=None)
+                | Q(approved_by__isnull=False, approved_at__isnull=False) & ~Q(approved_by=models.F("requested_by")),
+            ),
+        ]
+        indexes = [models.Index(fields=["series", "after_sequence"], name="billing_correction_place")]
+
+
 class FileFormat(models.TextChoices):
     """The two forms of an issued invoice; `peppol` is the invoice, `pdf` the human copy."""
 

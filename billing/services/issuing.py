@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from billing.domain import identifiers
-from billing.models import Counter, Event, Invoice, InvoiceRun, InvoiceState, ItemState, RunItem
+from billing.models import Counter, Event, Invoice, InvoiceRun, InvoiceState, ItemState, RunItem, SeriesCorrection
 from siths_portal.lib import clock, faults
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 from siths_portal.lib.errors import Conflict
@@ -27,7 +27,7 @@ def issue(run: InvoiceRun, *, actor_ref: str) -> int:
     """Numbers every draft of the run and returns how many. A second caller at the same time gets 0.
 
     All or nothing: a crash before the commit leaves drafts and an unchanged counter. Raises Conflict if the clock stands
-    before the series' last date, since numbers and dates go the same way.
+    before the series' last date, since numbers and dates go the same way, unless two people let it step back.
     """
     with transaction.atomic(durable=True):
         drafted = RunItem.objects.select_for_update().filter(run=run, state=ItemState.DRAFTED)
@@ -52,9 +52,16 @@ def _counter(today: dt.date) -> Counter:
     series = str(today.year)
     Counter.objects.bulk_create([Counter(series=series, last_hash=genesis(series))], ignore_conflicts=True)
     counter = Counter.objects.select_for_update().get(series=series)
-    if counter.last_date and today < counter.last_date:
-        raise Conflict("issue-date-backwards", f"Senaste fakturan i serien är daterad {counter.last_date}. Kontrollera klockan.")
+    if counter.last_date and today < counter.last_date and not _may_step_back(counter, today):
+        advice = "Kontrollera klockan. Gick den fel då kan två personer låta serien gå tillbaka under Fakturor, Nummerserie."
+        raise Conflict("issue-date-backwards", f"Senaste fakturan i serien är daterad {counter.last_date}. {advice}")
     return counter
+
+
+def _may_step_back(counter: Counter, today: dt.date) -> bool:
+    """True if two people let the dates step back right after the series' last number; the next number uses that up."""
+    approved = SeriesCorrection.objects.filter(approved_at__isnull=False, from_date__lte=today)
+    return approved.filter(series=counter.series, after_sequence=counter.last).exists()
 
 
 def genesis(series: str) -> str:

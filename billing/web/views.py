@@ -15,7 +15,7 @@ from billing.models import FileFormat
 from billing.queries import invoices as queries
 from billing.queries.running import customers, running
 from billing.web.forms import CustomerForm, FilterForm
-from issuance.authz import Actor
+from issuance.authz import Action, Actor, policy
 from siths_portal.lib.downloads import attachment
 
 TAB = "invoices"
@@ -58,6 +58,7 @@ def invoice_list(request: HttpRequest) -> HttpResponse:
         "filtered": any(form.data.get(name) for name in form.fields),
         "next_url": _next(request, page.next_after) if page else "",
         "first_url": _first(request),
+        "may_correct_series": policy.holds(actor, Action.CORRECT_INVOICE_SERIES),
     }
     return render(request, "billing/invoices.html", context, status=200 if page else 422)
 

@@ -44,6 +44,7 @@ class Action(StrEnum):
     VERIFY_CUSTOMISATION = "verify_customisation"
     CREATE_ORGANISATION = "create_organisation"
     VIEW_INVOICE = "view_invoice"
+    CORRECT_INVOICE_SERIES = "correct_invoice_series"
     VIEW_PKI = "view_pki"
     DECIDE_PKI = "decide_pki"
     CHANGE_CA_STATE = "change_ca_state"
@@ -110,6 +111,7 @@ ALLOWED: Mapping[Role, frozenset[Action]] = {
         Action.CREATE_ORGANISATION,
         Action.REGISTER_MIGRATED_CARD,
         Action.VIEW_INVOICE,
+        Action.CORRECT_INVOICE_SERIES,
     },
     Role.GLOBAL_REVOKER: _VIEWING | _REVOKING | _EXTENDED,
     Role.GLOBAL_READER: _VIEWING | _CONFIGURATION | _EXTENDED | {Action.VIEW_RECEIPT, Action.VIEW_INVOICE},

@@ -305,6 +305,8 @@ ROWS: list[Row] = [
     # invoices: without the right nobody learns which numbers there are
     Row("invoices", "GET", Action.VIEW_INVOICE),
     Row("invoices_running", "GET", Action.VIEW_INVOICE),
+    Row("invoice_series", "GET", Action.CORRECT_INVOICE_SERIES),
+    Row("invoice_series", "POST", Action.CORRECT_INVOICE_SERIES, ok=422),
     Row("invoice", "GET", Action.VIEW_INVOICE, "invoice", unseen=403),
     Row("invoice_pdf", "GET", Action.VIEW_INVOICE, "invoice", unseen=403),
     Row("invoice_xml", "GET", Action.VIEW_INVOICE, "invoice", unseen=403),

@@ -42,6 +42,7 @@ MATRIX = {
     Action.VERIFY_CUSTOMISATION: "---YY-----",
     Action.CREATE_ORGANISATION: "Y---------",
     Action.VIEW_INVOICE: "Y-YYY-----",
+    Action.CORRECT_INVOICE_SERIES: "Y---------",
     Action.REGISTER_MIGRATED_CARD: "Y---------",
     # Not in domain.md: who configures, and who reads everything, sees what is configured.
     Action.VIEW_CONFIGURATION: "Y-YYY----Y",

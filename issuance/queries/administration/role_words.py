@@ -36,6 +36,7 @@ GROUPS: Mapping[str, Mapping[Action, str]] = {
         Action.EDIT_RECEIPT_TEXT: _("Redigera kvittenstext"),
         Action.CHOOSE_ARTICLES: _("Välja beställningsbara artiklar"),
         Action.VERIFY_CUSTOMISATION: _("Verifiera kortanpassning"),
+        Action.CORRECT_INVOICE_SERIES: _("Rätta datumordningen i fakturornas nummerserie, två personer tillsammans"),
         Action.CREATE_ORGANISATION: _("Skapa och ändra utgivningsområde och organisation"),
         Action.REGISTER_MIGRATED_CARD: _("Föra in kort från den tidigare portalen"),
     },

@@ -1,0 +1,65 @@
+"""The page of the number series: what it stands at, and a step back that two people agree on."""
+
+import datetime as dt
+import re
+from typing import Any, cast
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods
+
+from authn.web import require_recent_login
+from billing import service
+from billing.web.views import TAB
+from issuance.authz import Actor
+from siths_portal.lib.errors import DomainError
+from siths_portal.lib.forms import Form
+
+_AT_ONCE = dt.timedelta(0)
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+class ReasonForm(Form):
+    """Why the series must step back."""
+
+    reason = forms.CharField(
+        label=gettext_lazy("Skäl"),
+        max_length=service.LONGEST_REASON,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        error_messages={"required": gettext_lazy("Skriv varför datumen måste gå tillbaka.")},
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def invoice_series(request: HttpRequest) -> HttpResponse:
+    """Shows this year's series. POST asks for a step back, or approves one; both demand a log-in made for it."""
+    actor = cast(Actor, cast(Any, request).actor)
+    state = service.series_state(actor)
+    form, status = ReasonForm(), 200
+    if request.method == "POST":
+        if step_up := require_recent_login(request, _AT_ONCE):
+            return step_up
+        chosen = request.POST.get("godkann", "")
+        form = ReasonForm(request.POST) if not chosen else ReasonForm()
+        try:
+            if _ID.fullmatch(chosen):
+                service.approve_series_correction(actor=actor, correction_id=UUID(chosen))
+                messages.success(request, _("Steget tillbaka är godkänt. Nästa faktura får dagens datum."))
+                return redirect("invoice_series")
+            if form.is_valid():
+                service.request_series_correction(actor=actor, reason=form.cleaned_data["reason"])
+                messages.success(request, _("Din begäran är sparad. En annan person måste godkänna den här."))
+                return redirect("invoice_series")
+            status = 422
+        except DomainError as error:
+            form = form if form.is_bound else ReasonForm({"reason": ""})
+            form.errors.clear()
+            form.add_error(None, error.message)
+            state, status = service.series_state(actor), error.http_status
+    context = {"tab": TAB, "state": state, "form": form, "own": actor.ref}
+    return render(request, "billing/series.html", context, status=status)
