@@ -22,6 +22,12 @@ def organisation_number_valid(number: str) -> bool:
     return len(number) == 10 and luhn_valid(number)
 
 
+def organisation_number_plain(number: str) -> str:
+    """Returns the number without hyphens and spaces, and without the 16 that some registers write before it."""
+    plain = re.sub(r"[\s\u2010-\u2015-]", "", number)
+    return plain[2:] if re.fullmatch(r"16[0-9]{10}", plain, re.ASCII) else plain
+
+
 def gln_valid(number: str) -> bool:
     """Thirteen digits with the GS1 check digit (PEPPOL-COMMON-R040)."""
     if not re.fullmatch(r"[0-9]{13}", number):

@@ -6,9 +6,12 @@ from uuid import UUID
 
 from django.db import transaction
 
+from billing.domain import identifiers
 from billing.domain.invoices import Buyer
 from billing.domain.text import one_line
 from billing.models import BillingCustomer, CustomerState, Event
+from billing.services.fitting import require_fit
+from billing.ubl import ORGANISATION_NUMBER_SCHEME
 from siths_portal.lib import clock
 
 # A version lasts at least this long, so that two changes within one tick of the clock are two versions.
@@ -17,9 +20,10 @@ _AN_INSTANT = dt.timedelta(microseconds=1)
 
 @dataclass(frozen=True)
 class CustomerTerms:
-    """How a directly connected organisation is invoiced. Texts are cleaned to one line; numbers carry no hyphens.
+    """How a directly connected organisation is invoiced. Texts are cleaned to one line; numbers lose hyphens and spaces.
 
-    They are stored as given: what is missing or wrong stops the customer's invoice at the gate, with the rule's id.
+    What is missing or wrong is stored and stops the customer's invoice at the gate, with the rule's id. What the table cannot
+    hold is refused (`put_customer`).
     """
 
     name: str
@@ -42,13 +46,38 @@ class CustomerTerms:
         """The columns of a version."""
         values = {name: one_line(value) if isinstance(value, str) else value for name, value in asdict(self).items()}
         values["state"] = self.state.value
-        values["endpoint_id"] = values["endpoint_id"] or values["organisation_number"]
+        number = identifiers.organisation_number_plain(str(values["organisation_number"]))
+        values["organisation_number"] = number
+        if self.endpoint_scheme == ORGANISATION_NUMBER_SCHEME:
+            values["endpoint_id"] = identifiers.organisation_number_plain(str(values["endpoint_id"])) or number
+        values["endpoint_id"] = values["endpoint_id"] or number
         return values
 
 
+_LABELS = {
+    "name": "Kundens namn",
+    "organisation_number": "Organisationsnumret",
+    "endpoint_scheme": "Typen av elektronisk adress",
+    "endpoint_id": "Den elektroniska adressen",
+    "street": "Gatuadressen",
+    "postal_code": "Postnumret",
+    "city": "Orten",
+    "country": "Landskoden",
+    "buyer_reference": "Fakturareferensen",
+    "order_number": "Ordernumret",
+    "contract": "Avtalsnumret",
+    "invoiced_object": "Det fakturerade objektet",
+    "payment_terms_days": "Antalet dagar att betala",
+}
+
+
 def put_customer(*, actor_ref: str, party_id: UUID, terms: CustomerTerms) -> BillingCustomer:
-    """Makes `terms` the party's terms from now on. Without a difference nothing changes and the version in force is returned."""
+    """Makes `terms` the party's terms from now on. Without a difference nothing changes and the version in force is returned.
+
+    Raises Invalid, with the fields, for what the table cannot hold.
+    """
     values = terms.cleaned()
+    require_fit(BillingCustomer(party_id=party_id, valid_from=clock.now(), **values), _LABELS)
     with transaction.atomic(durable=True):
         current = BillingCustomer.objects.select_for_update(no_key=True).filter(party_id=party_id, valid_until=None).first()
         if current and all(getattr(current, name) == value for name, value in values.items()):

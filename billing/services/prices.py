@@ -10,7 +10,10 @@ from django.db import transaction
 from django.db.models import Q
 
 from billing.models import Event, PriceItem
-from siths_portal.lib.errors import Conflict
+from billing.services.fitting import require_fit
+from siths_portal.lib.errors import Conflict, Invalid
+
+_LABELS = {"article_code": "Artikelnumret", "unit_price": "Priset", "vat_rate": "Momssatsen"}
 
 
 class PriceBook:
@@ -41,8 +44,13 @@ def set_price(
 ) -> PriceItem:
     """Makes the price of an article `unit_price` SEK without VAT from `valid_from` on, closing the one before it.
 
-    Raises Conflict if a price that begins on or after that day exists, or if the one before was used from that day on.
+    Raises Invalid for a value that the table cannot hold, Conflict if a price that begins on or after that day exists, or if
+    the one before was used from that day on.
     """
+    values = {"article_code": article_code, "unit_price": unit_price, "vat_rate": vat_rate}
+    require_fit(PriceItem(party_id=party_id, valid_from=valid_from, **values), _LABELS)
+    if unit_price < 0 or vat_rate < 0:
+        raise Invalid("price-negative", f"Priset och momsen för artikel {article_code} får inte vara negativa.")
     with transaction.atomic(durable=True):
         same = PriceItem.objects.select_for_update(no_key=True).filter(article_code=article_code, party_id=party_id)
         if same.filter(Q(valid_from__gte=valid_from) | Q(valid_until__gt=valid_from)).exists():

@@ -365,3 +365,59 @@ def test_opening_takes_as_many_queries_for_many_customers_as_for_few(facts, pric
             transaction.set_rollback(True)
         counts.append(len(captured))
     assert counts[0] == counts[1]
+
+
+def test_entries_are_linked_in_linear_time_without_table_statistics(facts, prices):
+    """Neither the month's index, which holds all customers, nor a loop over the lines is in the plan."""
+    customer(REGION)
+    facts.card(REGION, facts.office("a", "Kontor A"), "589", SENT, n=3)
+    run_month(APRIL, actor_ref=ME)
+    invoice = Invoice.objects.get()
+    values = {"invoice": invoice.pk, "party": REGION, "period": invoice.period, "cutoff": 10**9}
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(drafting.HASH_JOINS)
+        cursor.execute(f"EXPLAIN {drafting._LINK}", values)
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert "Hash Join" in plan
+    assert "billing_ledger_period" not in plan
+    assert "Nested Loop" not in plan
+
+
+@pytest.mark.parametrize("number", ["232999-0002", "232 999 0002", "162329990002", "16232999-0002", "232999–0002"])
+def test_an_organisation_number_is_stored_without_hyphen(facts, number):
+    customer(REGION, organisation_number=number)
+    stored = BillingCustomer.objects.get()
+    assert (stored.organisation_number, stored.endpoint_id) == ("2329990002", "2329990002")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"organisation_number": "2329990002-12"}, "Organisationsnumret får ha högst 10 tecken."),
+        ({"country": "SWE"}, "Landskoden får ha högst 2 tecken."),
+        ({"endpoint_scheme": "00007"}, "Typen av elektronisk adress får ha högst 4 tecken."),
+        ({"name": "x" * 201}, "Kundens namn får ha högst 200 tecken."),
+        ({"payment_terms_days": -1}, "Antalet dagar att betala har ett värde som inte går att använda."),
+        ({"payment_terms_days": 99999}, "Antalet dagar att betala har ett värde som inte går att använda."),
+    ],
+)
+def test_what_the_table_cannot_hold_is_refused_with_a_line(facts, changes, message):
+    with pytest.raises(Invalid) as refusal:
+        customer(REGION, **changes)
+    assert refusal.value.message == message
+    assert not BillingCustomer.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "amount", "message"),
+    [
+        ("589", "123456789", "Priset får ha högst 8 siffror före och 4 efter decimalkommat."),
+        ("589", "1.00001", "Priset får ha högst 8 siffror före och 4 efter decimalkommat."),
+        ("589", "-1", "Priset och momsen för artikel 589 får inte vara negativa."),
+        ("5" * 21, "1", "Artikelnumret får ha högst 20 tecken."),
+    ],
+)
+def test_a_price_that_the_table_cannot_hold_is_refused_with_a_line(facts, code, amount, message):
+    with pytest.raises(Invalid) as refusal:
+        price(code, amount)
+    assert refusal.value.message == message
