@@ -7,7 +7,7 @@ import structlog
 from django.conf import settings
 from django.db.models import Min
 
-from pki import clock_guard, foreign_lists, health_reports, inspection, inventory
+from pki import clock_guard, foreign_lists, health_reports, inspection, inventory, releasing
 from pki.findings import Finding, Severity, finding
 from pki.hsm import Algorithm, HsmError, KeyRef, hsm_for
 from pki.models import CaState, Certificate, CertificateStatus, Event, EventMacs, EventSeal, HsmKey, KeyPurpose
@@ -31,7 +31,8 @@ _VALUE = metrics.gauge("pki_health_value", "The number that was judged", ["subje
 def check_all() -> list[Finding]:
     """Everything that is looked at, the token first. Never raises for what is wrong; needs the token's PIN."""
     authorities = [*inspection.inspect(), *foreign_lists.watched()]
-    return [token(), *authorities, signing(), *keys(), *audit_chain(), *verified_chains(), *responder(), the_clock()]
+    waiting = [signing(), releasing.watched(), *keys()]
+    return [token(), *authorities, *waiting, *audit_chain(), *verified_chains(), *responder(), the_clock()]
 
 
 def measure() -> list[Finding]:

@@ -19,11 +19,6 @@ def certificates(certificate_ids: Iterable[UUID]) -> list[CertificateView]:
     return [found[id_] for id_ in wanted if id_ in found]
 
 
-def held(certificate_ids: Iterable[UUID]) -> set[UUID]:
-    """Those of the certificates that are on hold."""
-    return set(Certificate.objects.filter(id__in=list(certificate_ids), held=True).values_list("id", flat=True))
-
-
 def revoked_since(moment: dt.datetime) -> Iterator[UUID]:
     """Ids of the certificates whose revocation was decided at `moment` or later, read as they are taken. Some may come twice."""
     rows = Revocation.objects.filter(decided_at__gte=moment).order_by("id")

@@ -27,10 +27,11 @@ from pki.domain.responder_life import RENEW_BEFORE as RESPONDER_RENEW_BEFORE
 from pki.findings import Severity
 from pki.health_reports import AuditCheckView, HealthView, SeenFinding, audit_checks
 from pki.health_reports import latest as health_report
+from pki.holds import held as held_certificates
+from pki.holds import plan_release, wait_until_released
 from pki.inventory_reports import InventoryReport
 from pki.inventory_reports import latest as key_inventory
 from pki.lookup import certificates, revoked_since, wait_until_settled
-from pki.lookup import held as held_certificates
 from pki.mass_revocation import (
     MassRevocationGrounds,
     MassRevocationView,
@@ -211,6 +212,7 @@ __all__ = [
     "plan_ca_state",
     "plan_certificates",
     "plan_delivery",
+    "plan_release",
     "plan_revocation",
     "plan_secret",
     "plan_serial_only",
@@ -230,6 +232,7 @@ __all__ = [
     "status_of_store",
     "stop_mass_revocation",
     "wait_for_delivery",
+    "wait_until_released",
     "wait_until_settled",
     "waiting_approvals",
     "waiting_count",

@@ -37,6 +37,7 @@ _CRL_LACKS = _gauge("crl_lacking_seconds", "Since the first revocation that no l
 _CRL_FAILURES = _gauge("crl_failures", "Failed attempts in a row at a list", _SCOPE)
 
 _QUEUE = _gauge("ocsp_sign_queue_depth", "Certificates without an answer of their present status, at most 10000", _CA)
+_HELD = _gauge("certificates_held", "Certificates on hold, at most 10000", _CA)
 _LAG = _gauge("ocsp_status_lag_seconds", "Since the first status that no answer tells of; 0 if all are told", _CA)
 _AGE = _gauge("ocsp_response_age_seconds", "Age of the stored answer that ends first", _CA)
 _ANSWER_LEFT = _gauge("ocsp_response_left_seconds", "Until the first stored answer ends; negative after it", _CA)
@@ -113,6 +114,7 @@ def _part_left(each: ListStatus, now: dt.datetime) -> float:
 def _show_answers(ca: CaStatus, now: dt.datetime) -> None:
     answers, name = ca.answers, name_of(ca)
     _QUEUE.labels(name).set(answers.waiting)
+    _HELD.labels(name).set(answers.held)
     _LAG.labels(name).set((now - answers.waiting_since).total_seconds() if answers.waiting_since else 0)
     # Numbers of answers that are no more say nothing, and are no old ones.
     _AGE.labels(name).set((now - answers.oldest).total_seconds() if answers.oldest else NAN)

@@ -17,6 +17,7 @@ from pki import (
     mass_running,
     ocsp,
     ocsp_unknown,
+    releasing,
     resealing,
     responders,
     revoking,
@@ -140,6 +141,18 @@ def rotate_keks() -> None:
 def deliver_secrets(delivery_ids: list[str] | None = None) -> None:
     """Encrypts step tokens, and the secrets that go with them, to their recipients."""
     delivering.deliver_secrets(None if delivery_ids is None else [UUID(id_) for id_ in delivery_ids])
+
+
+@shared_task(name="pki.release_holds")  # type: ignore[untyped-decorator]
+def release_holds(certificate_ids: list[str] | None = None) -> None:
+    """Ends the holds of certificates whose cards have their code."""
+    releasing.release_holds(None if certificate_ids is None else [UUID(id_) for id_ in certificate_ids])
+
+
+@shared_task(name="pki.release_overdue_holds")  # type: ignore[untyped-decorator]
+def release_overdue_holds() -> None:
+    """As `release_holds` does with recent requests, with all that were not carried out."""
+    releasing.release_holds(overdue=True)
 
 
 @shared_task(name="pki.renew_responders")  # type: ignore[untyped-decorator]

@@ -33,6 +33,8 @@ SCHEDULE: dict[str, tuple[str, float, str]] = {
     "pki.lint_sample": ("pki.lint_sample", 3600, "default"),
     "pki.open_secrets": ("pki.open_secrets", 10, "pki"),
     "pki.deliver_secrets": ("pki.deliver_secrets", 2, "pki"),
+    "pki.release_holds": ("pki.release_holds", 2, "pki"),
+    "pki.release_overdue_holds": ("pki.release_overdue_holds", 300, "pki"),
     "pki.renew_responders": ("pki.renew_responders", 3600, "pki"),
     "pki.rotate_keks": ("pki.rotate_keks", 3600, "pki"),
     "pki.inventory": ("pki.inventory", 3600, "pki"),  # once a day; looking often makes a missed run cost an hour

@@ -59,10 +59,11 @@ class DemoPki:
     transcript: Path
 
     def settle(self) -> None:
-        """Does what the `pki` worker does: signs what is planned, its OCSP answers, and what is due."""
-        from pki import issuing, ocsp
+        """Does what the `pki` worker does: signs what is planned, ends holds, and signs OCSP answers that are due."""
+        from pki import issuing, ocsp, releasing
 
         issuing.settle()
+        releasing.release_holds()
         ocsp.presign_due()
 
 

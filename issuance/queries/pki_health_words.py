@@ -72,6 +72,11 @@ AREAS: Mapping[str, Area] = {
         _("Hur länge det äldsta beställda certifikatet har väntat på sin signatur."),
         _("Se efter att pki-workern går och att modulen svarar. Efter en timme spärras det som kan ha signerats."),
     ),
+    "vilande": Area(
+        _("Vilande certifikat"),
+        _("Om certifikaten på ett kort blir giltiga när innehavaren har valt legitimeringskod."),
+        _("Se efter att pki-workern och beat går. Står hold.release_refused i loggen var begäran inte kortets: spärra kortet."),
+    ),
     "nyckelinventering": Area(
         _("Nyckelinventering"),
         _("Om alla nycklar i modulerna är de som är upplagda. Görs en gång om dygnet."),

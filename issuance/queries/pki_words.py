@@ -164,11 +164,15 @@ EVENT: Mapping[str, str] = {
     "certificate.failed": _("Innehållet klarade inte kontrollen; inget signerades"),
     "certificate.imported": _("Fördes in från en annan utfärdare"),
     "certificate.lint_finding": _("En granskning efteråt fann fel i innehållet"),
+    "certificate.release_requested": _("Koden är vald; certifikatet ska sluta vara vilande"),
+    "certificate.released": _("Blev giltigt: kortet visade att det är rätt kort"),
+    "certificate.release_refused": _("Förblev vilande: begäran kom utan kortets bevis"),
     "certificate.revoked": _("Spärrades"),
     "certificate.revocation_changed": _("Spärren skärptes"),
 }
 SYSTEM: Mapping[str, str] = {
     "system:pki-signer": _("Systemet: signeraren"),
+    "system:pki-releaser": _("Systemet: frisläpparen av vilande certifikat"),
     "system:possibly-signed": _("Systemet: kan ha signerats utan att sparas"),
     "system:ocsp-responders": _("Systemet: OCSP-svarare"),
     "system:mass-revocation": _("Systemet: masspärr"),

@@ -16,7 +16,7 @@ from issuance.domain.carrier_states import CarrierAction, CarrierState
 from issuance.domain.eid_states import EidAction, EidState
 from issuance.domain.transaction_states import OPEN, TransactionAction, TransactionKind, TransactionState
 from issuance.models import Carrier, CarrierCertificate, Eid, EidAppTransaction, Event, PreparedReceipt, Receipt
-from issuance.services import _steps, _transactions, receipt_content, receipts
+from issuance.services import _holds, _steps, _transactions, receipt_content, receipts
 from issuance.services.actors import actor_of_person
 from issuance.services.card_certificates import PROFILES
 from issuance.services.revocation import carrier_ref
@@ -90,6 +90,8 @@ def start(*, handle: str, proof: Proof) -> Started | None:
 def set_code(*, step_token: str) -> str:
     """Notes that the holder has set the card's code: SENT → ACTIVATED_UNSIGNED. Returns the transaction's new state.
 
+    In the same transaction it asks the `pki` worker to end the hold of the card's certificates.
+
     Raises Unauthenticated, Conflict (ended, or a kind that sets no code), IllegalTransition (a revoked card).
     """
     seen = _by_token(step_token)
@@ -103,6 +105,7 @@ def set_code(*, step_token: str) -> str:
             actor_ref, facts = _holder(carrier), {"transaction": str(row.pk)}
             _steps.step([carrier], CarrierAction.SET_CODE, actor_ref=actor_ref, facts=facts, code_set_at=now)
             _steps.step([row], TransactionAction.SET_CODE, actor_ref=actor_ref, code_set_at=now)
+            _holds.plan_release(carrier, _transactions.delivery_of(row), actor_ref=actor_ref)
             faults.point("issuance.code-set.before-commit")
     faults.point("issuance.code-set.after-commit")
     return TransactionState.CODE_SET.value
@@ -113,7 +116,7 @@ def complete(*, step_token: str, signature: bytes) -> Carrier:
 
     Raises Unauthenticated, Conflict (ended, code not set, the clerk's role lost, certificates or eIDs not in force), Invalid for
     a signature that is not by the card's key for signatures over what it was given; that too ends the transaction when it comes
-    too often.
+    too often. Raises Unavailable, and changes nothing, while the worker has not ended the hold of the card's certificates.
     """
     seen = _by_token(step_token)
     if seen.state == TransactionState.COMPLETED:
@@ -121,6 +124,7 @@ def complete(*, step_token: str, signature: bytes) -> Carrier:
     _transactions.require_open(seen)
     if seen.kind == TransactionKind.ACTIVATE and seen.state == TransactionState.STARTED:
         raise Conflict("code-not-set", "Kortets kod är inte vald ännu. Välj kod innan du skriver under.")
+    _holds.await_release(seen.carrier)
     prepared = PreparedReceipt.objects.select_related("receipt_text").filter(transaction=seen).first()
     if prepared is None:  # it has ended since it was read, perhaps by this same call
         return _after_the_end(seen, signature)
@@ -191,6 +195,7 @@ def _require_as_signed(carrier: Carrier, eids: list[Eid], prepared: PreparedRece
         raise Conflict("eids-changed", "Kortets e-legitimationer har ändrats. Be ID-administratören börja om.")
     rows = CarrierCertificate.objects.filter(carrier=carrier, profile__in=PROFILES)
     views = pki.certificates(rows.values_list("certificate_id", flat=True))
+    _holds.require_released(views)
     now = clock.now()
     if len(views) != len(PROFILES) or any(view.status != "issued" or view.not_after <= now for view in views):
         raise Conflict("certificates-not-in-force", "Alla certifikat på kortet är inte giltiga. Kortet kan inte aktiveras.")

@@ -18,7 +18,7 @@ from issuance.domain.eid_states import EidAction
 from issuance.domain.ids import PersonId, parse_card_serial
 from issuance.domain.order_states import OrderAction
 from issuance.models import Carrier, CarrierCertificate, Eid, Person, Post
-from issuance.services import _steps, people
+from issuance.services import _holds, _steps, people
 from issuance.services.order_checks import common_name, top_organisation
 from issuance.services.ordering import post_ends_at
 from issuance.services.revocation import carrier_ref
@@ -104,6 +104,7 @@ def _bind(client_ref: str, order_id: UUID, card: _Card) -> list[UUID]:
         actor_ref=actor.ref,
         unit_ref=f"organisation:{card_order.organisation_id}",
         whole=True,
+        held=carrier.kind in _holds.HELD_KINDS,
     )
     planned = dict(zip(PROFILES, ids, strict=True))
     _steps.step(

@@ -38,6 +38,7 @@ from pki.models.clients import ClientOrder, ClientPermission
 from pki.models.crls import Crl, CrlScope
 from pki.models.events import ClockMark, Event, EventMacs, EventSeal
 from pki.models.health import AuditCheck, HealthReport, StatusReport
+from pki.models.holds import HoldRelease
 from pki.models.imports import CaComparison, CaImport, ImportFinding
 from pki.models.issuance import IssuanceSet, ModulusBlock, ProfileLint, RsaKey
 from pki.models.keys import HsmKey, KeyInventory
@@ -80,6 +81,7 @@ __all__ = [
     "EventSeal",
     "Fingerprint",
     "HealthReport",
+    "HoldRelease",
     "HsmKey",
     "ImportFinding",
     "ImportState",

@@ -71,6 +71,8 @@ class AnswerStatus:
     """A CA's OCSP answers. `signer_until` is None without a responder; a CA that is offline answers by its own key. `expected`
     says whether the CA must have one: only a CA that never was to answer has none by right (ADR 0216).
 
+    `held` certificates are on hold, at most COUNTED; answers for them are signed for each request.
+
     `waiting` certificates lack an answer of their present status, at most COUNTED; `waiting_since` is when the first of them got
     that status. `oldest` and `first_end` are the thisUpdate and nextUpdate of the answer that ends first. `stored` certificates
     had a current answer when the worker last counted, None before.
@@ -80,6 +82,7 @@ class AnswerStatus:
     signer_until: dt.datetime | None
     signer_key_id: str
     signer_certificate: UUID | None
+    held: int
     waiting: int
     waiting_since: dt.datetime | None
     oldest: dt.datetime | None
@@ -245,6 +248,7 @@ def _answers(row: Mapping[str, Any], stored: int | None) -> AnswerStatus:
         signer_until=row["signer_until"],
         signer_key_id=row["signer_key_id"] or "",
         signer_certificate=row["signer_certificate"],
+        held=row["held"],
         waiting=row["waiting"],
         waiting_since=row["waiting_since"],
         oldest=row["oldest"],
@@ -292,7 +296,8 @@ ORDER BY ca.common_name, ca.generation, scope.shard NULLS FIRST
 # certificates that ended stay; an online one's are removed (`ocsp.presign_due`).
 _ANSWERS = """
 SELECT ca.id AS ca_id, ca.id = ANY(%(expected)s) AS expected, signer.not_after AS signer_until, signer.key_id AS signer_key_id,
-       signer.certificate_id AS signer_certificate, coalesce(waiting.count, 0) AS waiting, waiting.since AS waiting_since,
+       signer.certificate_id AS signer_certificate, held.count AS held,
+       coalesce(waiting.count, 0) AS waiting, waiting.since AS waiting_since,
        ends.this_update AS oldest, ends.next_update AS first_end
 FROM pki_certificateauthority ca
 LEFT JOIN LATERAL (
@@ -309,6 +314,11 @@ LEFT JOIN LATERAL (
     LIMIT %(most)s
   ) few
 ) waiting ON ca.id = ANY(%(expected)s) OR ca.state = %(offline)s
+LEFT JOIN LATERAL (
+  SELECT count(*) FROM (
+    SELECT FROM pki_certificate row WHERE row.ca_id = ca.id AND row.status = 'issued' AND row.held LIMIT %(most)s
+  ) few
+) held ON true
 LEFT JOIN LATERAL (
   SELECT answer.this_update, answer.next_update FROM pki_ocspresponse answer
   WHERE answer.ca_id = ca.id AND (ca.state <> %(offline)s OR EXISTS (

@@ -12,6 +12,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 SECONDS = 10
+GOOD, REVOKED, ON_HOLD = "GOOD", "REVOKED", "ON_HOLD"
 
 
 class StatusServiceFault(RuntimeError):
@@ -44,21 +45,21 @@ def await_ocsp(
     certificate: x509.Certificate,
     issuer: x509.Certificate,
     algorithm: hashes.HashAlgorithm,
-    wanted: ocsp.OCSPCertStatus,
+    wanted: str,
     *,
     seconds: float = 5.0,
 ) -> bytes:
     """Asks until the answer says `wanted` and returns that answer. Raises StatusServiceFault after `seconds`."""
-    return _until(
-        lambda: ask_ocsp(certificate, issuer, algorithm), lambda answer: _status(answer) == wanted, seconds, wanted.name
-    )
+    return _until(lambda: ask_ocsp(certificate, issuer, algorithm), lambda answer: _status(answer) == wanted, seconds, wanted)
 
 
-def _status(answer: bytes) -> ocsp.OCSPCertStatus | None:
+def _status(answer: bytes) -> str:
+    """GOOD, REVOKED, ON_HOLD, UNKNOWN, or the name of an unsigned error. A hold is `revoked` with the reason certificateHold."""
     response = ocsp.load_der_ocsp_response(answer)
     if response.response_status != ocsp.OCSPResponseStatus.SUCCESSFUL:
-        return None
-    return response.certificate_status
+        return response.response_status.name
+    held = response.revocation_reason is x509.ReasonFlags.certificate_hold
+    return ON_HOLD if held else response.certificate_status.name
 
 
 def fetch_crl(certificate: x509.Certificate, *, listed: bool, seconds: float = 10.0) -> tuple[str, bytes]:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509 import ocsp
 from django.conf import settings
 
 from billing import service as billing
@@ -14,7 +13,7 @@ from billing.domain.periods import Month
 from billing.models import FileFormat, Invoice
 from billing.services import rendering
 from siths_portal import chains
-from siths_portal.demo import log_scan, ordering
+from siths_portal.demo import log_scan, ordering, status_client
 from siths_portal.demo.artefacts import Artefacts
 from siths_portal.demo.card_line import CardLine
 from siths_portal.demo.clerk import Clerk
@@ -58,6 +57,7 @@ class Walk:
             ("Order a card at the portal's pages", self.place_order),
             ("Supplier makes, certifies and sends the card", self.supply),
             ("Collect the certificates and their chain", self.collect_certificates),
+            ("OCSP says that it is on hold", self.ask_on_hold),
             ("Activate the card with the eID app", self.card.activate),
             ("Judge the signed receipt", self.judge_receipt),
             ("Order a card with P-256 keys", self.order_p256),
@@ -116,9 +116,13 @@ class Walk:
         self.artefacts.summary["receipt_pdf_p256"] = self.artefacts.put("receipt-p256.pdf", pdf)
         self.p256.clerk.log_out()
 
+    def ask_on_hold(self) -> None:
+        """Each certificate of a card that was sent is on hold, by both CertID hashes."""
+        self.artefacts.summary["ocsp_on_hold"] = self._ask("on-hold", status_client.ON_HOLD)
+
     def ask_good(self) -> None:
         """Each certificate is good, by both CertID hashes."""
-        self.artefacts.summary["ocsp_before"] = self._ask("before", ocsp.OCSPCertStatus.GOOD)
+        self.artefacts.summary["ocsp_before"] = self._ask("before", status_client.GOOD)
 
     def judge_receipt(self) -> None:
         """The PDF that the portal shows is signed by the card's own key."""
@@ -148,9 +152,9 @@ class Walk:
 
     def ask_revoked(self) -> None:
         """Each certificate is revoked within five seconds, by both CertID hashes."""
-        self.artefacts.summary["ocsp_after"] = self._ask("after", ocsp.OCSPCertStatus.REVOKED)
+        self.artefacts.summary["ocsp_after"] = self._ask("after", status_client.REVOKED)
 
-    def _ask(self, moment: str, wanted: ocsp.OCSPCertStatus) -> list[str]:
+    def _ask(self, moment: str, wanted: str) -> list[str]:
         files = []
         for one in self.card.issued:
             answers = [await_ocsp(one.certificate, one.issuer, algorithm, wanted) for algorithm in ALGORITHMS]

@@ -160,7 +160,10 @@ def check(certificate: x509.Certificate, known: Sequence[x509.Certificate]) -> N
         raise CardRefused("Kortets utfärdare är inte en som vi litar på.")
     if issuer is None or issuer == certificate:
         raise CardRefused("Kortets utfärdare är inte en som vi litar på.")
-    status = _status(certificate, issuer, now)
+    response = _response(certificate, issuer, now)
+    status = response.certificate_status
+    if response.revocation_reason is x509.ReasonFlags.certificate_hold:
+        raise CardRefused("Kortet är inte aktiverat. Aktivera kortet hos din ID-administratör.")
     if status is ocsp.OCSPCertStatus.REVOKED:
         raise CardRefused("Kortet är spärrat. Be din ID-administratör om ett nytt kort.")
     if status is not ocsp.OCSPCertStatus.GOOD:
@@ -188,7 +191,7 @@ def _is_authority(certificate: x509.Certificate) -> bool:
     return basic.ca and usage.key_cert_sign
 
 
-def _status(certificate: x509.Certificate, issuer: x509.Certificate, now: dt.datetime) -> ocsp.OCSPCertStatus:
+def _response(certificate: x509.Certificate, issuer: x509.Certificate, now: dt.datetime) -> ocsp.OCSPResponse:
     import requests  # a quarter of the provider's start, which most log-ins do not need
 
     away = CardRefused("Det gick inte att kontrollera om kortet är spärrat. Vänta en stund och försök igen.")
@@ -209,7 +212,7 @@ def _status(certificate: x509.Certificate, issuer: x509.Certificate, now: dt.dat
     ends = response.next_update_utc or now
     if not response.this_update_utc - _LEEWAY <= now <= ends + _LEEWAY or not _is_signed(response, issuer, now):
         raise away
-    return response.certificate_status
+    return response
 
 
 def _is_signed(response: ocsp.OCSPResponse, issuer: x509.Certificate, now: dt.datetime) -> bool:

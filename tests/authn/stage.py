@@ -119,11 +119,12 @@ def wait_for_provider(issuer: str, process: "subprocess.Popen[bytes]", log: Path
 
 
 class Authority:
-    """A root and a CA for cards, with an OCSP responder at an address of its own. `revoked` and `unknown` are serials."""
+    """A root and a CA for cards, with an OCSP responder at an address of its own. `revoked`, `held` and `unknown` are serials."""
 
     def __init__(self, trust: Path, name: str = "Prov") -> None:
         self.root_key, self.key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
         self.revoked: set[int] = set()
+        self.held: set[int] = set()
         self.unknown: set[int] = set()
         self.down = False
         root, issuing = self._name(f"{name} Root CA"), self._name(f"{name} Person CA")
@@ -174,7 +175,8 @@ class Authority:
 
     def answer(self, request: bytes) -> bytes:
         asked = ocsp.load_der_ocsp_request(request)
-        status = ocsp.OCSPCertStatus.REVOKED if asked.serial_number in self.revoked else ocsp.OCSPCertStatus.GOOD
+        not_good, held = asked.serial_number in self.revoked | self.held, asked.serial_number in self.held
+        status = ocsp.OCSPCertStatus.REVOKED if not_good else ocsp.OCSPCertStatus.GOOD
         if asked.serial_number in self.unknown:
             status = ocsp.OCSPCertStatus.UNKNOWN
         now = dt.datetime.now(dt.UTC)
@@ -182,7 +184,8 @@ class Authority:
         builder = ocsp.OCSPResponseBuilder().add_response_by_hash(
             issuer_name_hash=asked.issuer_name_hash, issuer_key_hash=asked.issuer_key_hash, serial_number=asked.serial_number,
             algorithm=asked.hash_algorithm, cert_status=status, this_update=now, next_update=now + DAY,
-            revocation_time=now if revoked else None, revocation_reason=None,
+            revocation_time=now if revoked else None,
+            revocation_reason=x509.ReasonFlags.certificate_hold if held else None,
         )  # fmt: skip
         response = builder.responder_id(ocsp.OCSPResponderEncoding.NAME, self.issuing).sign(self.key, hashes.SHA256())
         return response.public_bytes(serialization.Encoding.DER)

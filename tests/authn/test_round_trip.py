@@ -168,6 +168,7 @@ def test_three_wrong_codes_block_the_card(stage: Stage, clerk: Person, authority
     ("fault", "says"),
     [
         ("revoked", "Kortet är spärrat"),
+        ("on hold", "Kortet är inte aktiverat"),
         ("unknown", "känner inte till certifikatet"),
         ("responder away", "gick inte att kontrollera om kortet är spärrat"),
         ("expired", "gäller inte nu"),
@@ -182,6 +183,8 @@ def test_a_card_that_proves_nobody(fault: str, says: str, stage: Stage, clerk: P
     _card, serials = issuer.card(stage.cards, stage.people[0], days=-1 if fault == "expired" else 5)
     if fault == "revoked":
         authority.revoked |= set(serials)
+    if fault == "on hold":
+        authority.held |= set(serials)
     if fault == "unknown":
         authority.unknown |= set(serials)
     authority.down = fault == "responder away"

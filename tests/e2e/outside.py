@@ -164,7 +164,7 @@ def await_ocsp(pair: tuple[x509.Certificate, x509.Certificate], wanted: str, *, 
     That it does so within five seconds is measured where nothing else runs beside it: `tests/pki/test_f10_ocsp.py`.
     """
     for algorithm in (hashes.SHA1(), hashes.SHA256()):
-        status_client.await_ocsp(*pair, algorithm, status_client.ocsp.OCSPCertStatus[wanted], seconds=seconds)
+        status_client.await_ocsp(*pair, algorithm, wanted, seconds=seconds)
 
 
 def check_receipt(pdf: bytes, registry: Registry, holder: Holder, folder: Path) -> None:

@@ -117,6 +117,8 @@ def activate_it(made: Desk, registry: Registry, holder: Holder, folder: Path) ->
     walk.insert_card(made, app, registry.serial(holder), look=True)
     made.reads("Innehavaren väljer sin kod")
     made.look("Kortet hittat")
+    for pair in registry.certificates(holder).values():
+        await_ocsp(pair, "ON_HOLD")
     walk.choose_code(made, app, CODE, look=True)
     made.reads("Koden är vald")
     assert registry.carriers(holder) == ["activated_unsigned"]

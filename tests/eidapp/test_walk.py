@@ -11,6 +11,7 @@ import requests
 from django.apps import apps
 
 from issuance.models import EidAppTransaction, Event, Receipt
+from pki import service as pki
 from pki.models import Event as PkiEvent
 from siths_portal.simulators.card import Card, new_serial
 from tests.chance import without_chance
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_a_card_is_activated(portal: Any, worker: Any, world: Any, tmp_path: Any) -> None:
     card = Card.make(tmp_path, new_serial(), puk=PUK, transport_code=TRANSPORT)
     made = sent_card(world, keys=Plastic(card))
+    on_card = list(made.carrier.certificates.values_list("certificate_id", flat=True))
     wire = Wire(portal, made, identify(world, made))
     answer = wire.start()
     assert set(answer) == {
@@ -38,9 +40,11 @@ def test_a_card_is_activated(portal: Any, worker: Any, world: Any, tmp_path: Any
     assert digest in base64.b64decode(answer["signed_attributes"])
     assert wire.secrets["puk"] == PUK
 
+    assert pki.held_certificates(on_card) == set(on_card)  # its supplier made it, and nobody has chosen its code
     done = wire.set_code()
     assert (done.status_code, done.json()) == (200, {"state": "code_set"})
     assert made.fresh().state == "activated_unsigned"
+    assert pki.wait_until_released(on_card, seconds=60)  # by the worker, before the receipt is signed
     done = wire.complete()
     assert (done.status_code, done.json()) == (200, {"state": "completed", "card_serial_ending": card.serial[-4:]})
     assert made.fresh().state == "active"

@@ -21,7 +21,7 @@ from issuance.models import CardOrder, Carrier, EidAppTransaction, Post
 from issuance.services import activation, activation_app, supplier_intake
 from issuance.services.activation import Opened
 from issuance.services.activation_app import Proof, Started
-from pki import delivering, issuing, sealing
+from pki import delivering, issuing, releasing, sealing
 from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import canonical_json
@@ -176,7 +176,9 @@ class App:
         if isinstance(self.made.keys, Plastic):
             self.made.keys.card.unblock(puk=self.secrets["puk"], new_code=CODE)
             self.made.keys.code = CODE
-        return activation_app.set_code(step_token=self.token)
+        state = activation_app.set_code(step_token=self.token)
+        releasing.release_holds()
+        return state
 
     def complete(self) -> Carrier:
         """Signs what it was given."""

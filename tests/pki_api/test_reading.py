@@ -28,6 +28,7 @@ def test_the_whole_certificate_in_json(api, a) -> None:
     octets = certificate.serial_number.to_bytes(certificate.serial_number.bit_length() // 8 + 1)
     assert (bytes.fromhex(body["serial"]), bytes.fromhex(body["serial_reversed"])) == (octets, octets[::-1])
     assert body["public_key_sha256"] == row.spki_sha256
+    assert (body["status"], body["held"]) == ("issued", False)
     issuer, root = x509.load_pem_x509_certificates(body["chain"].encode())
     certificate.verify_directly_issued_by(issuer)
     issuer.verify_directly_issued_by(root)

@@ -32,6 +32,18 @@ def link(made: Made, profile: str) -> CarrierCertificate:
     return CarrierCertificate.objects.get(carrier=made.carrier, profile=profile)
 
 
+@pytest.mark.parametrize("active", [False, True], ids=["sent", "active"])
+def test_pages_show_that_a_sent_card_is_on_hold(world: Any, active: bool) -> None:
+    card = activated_card(world) if active else sent_card(world)
+    client = client_of(world.officer())
+    person = text_of(client.get(reverse("person", args=[card.carrier.person_id])))
+    assert ("vilande tills innehavaren har valt legitimeringskod" in person) is not active
+    page = text_of(client.get(reverse("certificate", args=[link(card, "person-id-auth").pk])))
+    assert ("Vilande" in page) is not active
+    assert ("tillfälligt spärrat" in page) is not active
+    assert ("Giltigt" in page.partition("Innehavare")[0]) is active
+
+
 class TestCertificate:
     """Every field in words, and the file."""
 

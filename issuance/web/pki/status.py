@@ -117,6 +117,7 @@ def _answers(each: pki.CaStatus, now: dt.datetime) -> dict[str, Any]:
         "oldest": pki_words.ago(now - found.oldest) if found.oldest else "–",
         "first_end": moment(found.first_end)[:16],
         "ending": each.answers_end_soon(now),
+        "held": _counted(found.held),
         "waiting": _counted(found.waiting),
         "lag": pki_words.ago(lag) if lag is not None else "",
         "late": lag is not None and lag > ANSWER_LATE,
