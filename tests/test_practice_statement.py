@@ -60,13 +60,14 @@ def test_each_statement_is_shown_by_something_that_exists(number: str) -> None:
 
 
 def test_it_cites_the_profile_that_holds_and_how_status_is_told() -> None:
-    """B1.31, and what the specification wants said: the nonce's policy, no hold, the root's answers of a year."""
+    """B1.31, and what the specification wants said: the nonce's policy, the hold, the root's answers of a year."""
     texts = dict(sections())
     assert any("RFC 9919" in text and "RFC 5019" in text for text in texts["7.3"])
     for number, words in (
         ("7.3", "nonce is ignored"),
         ("7.3", "up to a year"),
-        ("4.9", "no suspension"),
+        ("4.9", "on hold from issuance until the holder has chosen the card's code"),
+        ("4.10", "CRLs list revocations only"),
         ("4.10", "SHA-256 is recommended"),
     ):
         assert any(words in text for text in texts[number]), words

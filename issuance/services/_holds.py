@@ -1,6 +1,5 @@
 """The hold of a card's certificates: from issuance until the holder has chosen the code (`pki.holds`)."""
 
-from collections.abc import Iterable
 from uuid import UUID
 
 from django.conf import settings
@@ -21,18 +20,8 @@ def plan_release(carrier: Carrier, delivery_id: UUID, *, actor_ref: str) -> None
 def await_release(carrier: Carrier) -> None:
     """Waits until the hold has ended. Raises Unavailable if it has not within EID_APP_WAIT_SECONDS. Not in a transaction."""
     if not pki.wait_until_released(_certificate_ids(carrier), seconds=settings.EID_APP_WAIT_SECONDS):
-        raise _on_hold()
-
-
-def require_released(views: Iterable[pki.CertificateView]) -> None:
-    """Passes if none of the certificates is on hold. Raises Unavailable."""
-    if any(view.held for view in views):
-        raise _on_hold()
+        raise Unavailable("certificates-on-hold", "Kortets certifikat görs giltiga just nu. Vänta en stund och skriv under igen.")
 
 
 def _certificate_ids(carrier: Carrier) -> list[UUID]:
     return list(CarrierCertificate.objects.filter(carrier=carrier).values_list("certificate_id", flat=True))
-
-
-def _on_hold() -> Unavailable:
-    return Unavailable("certificates-on-hold", "Kortets certifikat görs giltiga just nu. Vänta en stund och skriv under igen.")

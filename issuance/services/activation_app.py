@@ -88,11 +88,9 @@ def start(*, handle: str, proof: Proof) -> Started | None:
 
 
 def set_code(*, step_token: str) -> str:
-    """Notes that the holder has set the card's code: SENT → ACTIVATED_UNSIGNED. Returns the transaction's new state.
+    """Notes that the holder has set the card's code: SENT → ACTIVATED_UNSIGNED, and requests the end of its certificates' hold.
 
-    In the same transaction it asks the `pki` worker to end the hold of the card's certificates.
-
-    Raises Unauthenticated, Conflict (ended, or a kind that sets no code), IllegalTransition (a revoked card).
+    Returns the new state. Raises Unauthenticated, Conflict (ended, a kind that sets no code), IllegalTransition (a revoked card).
     """
     seen = _by_token(step_token)
     if seen.kind != TransactionKind.ACTIVATE:
@@ -195,9 +193,8 @@ def _require_as_signed(carrier: Carrier, eids: list[Eid], prepared: PreparedRece
         raise Conflict("eids-changed", "Kortets e-legitimationer har ändrats. Be ID-administratören börja om.")
     rows = CarrierCertificate.objects.filter(carrier=carrier, profile__in=PROFILES)
     views = pki.certificates(rows.values_list("certificate_id", flat=True))
-    _holds.require_released(views)
-    now = clock.now()
-    if len(views) != len(PROFILES) or any(view.status != "issued" or view.not_after <= now for view in views):
+    in_force = [view.status == "issued" and not view.held and view.not_after > clock.now() for view in views]
+    if len(views) != len(PROFILES) or not all(in_force):
         raise Conflict("certificates-not-in-force", "Alla certifikat på kortet är inte giltiga. Kortet kan inte aktiveras.")
 
 
