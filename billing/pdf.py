@@ -1,6 +1,9 @@
 """The human copy of an invoice: PDF/A-3a, tagged, Swedish, with the UBL attached (see `lib.pdf`)."""
 
 import re
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
 from importlib.metadata import version
 from types import TracebackType
 from typing import Any, Self
@@ -18,6 +21,9 @@ __all__ = ["MEDIA_TYPE", "VERSION", "PdfRenderer", "context", "html", "judge", "
 
 VERSION = f"pdf/1 weasyprint/{version('weasyprint')}"
 """What made a file, stored with it. A change of the template, the stylesheet or the child raises the first number."""
+
+LINES_ON_PAPER = 1000
+"""Beyond this the PDF shows sums by article and price: WeasyPrint keeps every cell in memory, 995 MiB for 5,000 lines."""
 
 
 class PdfRenderer:
@@ -73,7 +79,8 @@ def context(invoice: NumberedInvoice) -> dict[str, Any]:
         "payment_terms": payment_terms(content.buyer.payment_terms_days),
         "bankgiro": identifiers.bankgiro_printed(seller.bankgiro),
         "payment_reference": invoice.payment_reference,
-        "rows": [_row(line) for line in content.lines],
+        "rows": [_row(line) for line in _printed(content.lines)],
+        "summed": money.swedish(Decimal(len(content.lines)), decimals=0) if len(content.lines) > LINES_ON_PAPER else "",
         "net": money.swedish(totals.net),
         "subtotals": [
             {
@@ -87,6 +94,26 @@ def context(invoice: NumberedInvoice) -> dict[str, Any]:
         "gross": money.swedish(totals.gross),
         "payable": money.swedish(totals.payable),
     }
+
+
+def _printed(lines: Sequence[Line]) -> Sequence[Line]:
+    """The lines themselves, or if they are too many one for each article, price and VAT rate, in the order of the first."""
+    if len(lines) <= LINES_ON_PAPER:
+        return lines
+    groups: dict[tuple[str, Decimal, Decimal], list[Line]] = {}
+    for line in lines:
+        groups.setdefault((line.article_code, line.unit_price, line.vat_rate), []).append(line)
+    return [_summed(group) for group in groups.values()]
+
+
+def _summed(lines: Sequence[Line]) -> Line:
+    count = money.swedish(Decimal(len(lines)), decimals=0)
+    return replace(
+        lines[0],
+        text=f"Summa av {count} rader" if len(lines) > 1 else lines[0].text,
+        quantity=sum((line.quantity for line in lines), Decimal(0)),
+        net=sum((line.net for line in lines), Decimal(0)),
+    )
 
 
 def _row(line: Line) -> dict[str, str]:

@@ -13,7 +13,11 @@ from typing import Any
 from weasyprint import HTML, Attachment
 from weasyprint.urls import URLFetcher, URLFetcherResponse
 
+from siths_portal.lib.memory import limit_memory
 from siths_portal.lib.pdf_glyphs import printable
+
+MEMORY = 768 * 1024 * 1024
+"""A table of 1,000 lines needs about a third of it."""
 
 
 class DenyAll(URLFetcher):  # type: ignore[misc]
@@ -57,6 +61,7 @@ def render(job: dict[str, Any]) -> None:
 
 def main() -> None:
     """Serves jobs until standard input ends, then leaves without WeasyPrint's exit handlers, which sometimes crash."""
+    limit_memory(MEMORY)
     for line in sys.stdin:
         render(json.loads(line))
         sys.stdout.write("done\n")

@@ -118,6 +118,20 @@ def test_many_lines_repeat_the_head_and_number_the_pages(renderer):
     assert shown.count("Kontor nummer") == 60
 
 
+def test_very_many_lines_are_summed_in_bounded_memory(renderer):
+    """Every line is in the attached e-invoice; the paper sums them by article and price and the amounts agree."""
+    many = invoice(*[line(n, f"589, Kontor {n}", "2", "90" if n % 2 else "12.3456") for n in range(1, 5001)])
+    xml = ubl.build(many)
+    content = renderer.render(many, xml)
+    shown = " ".join(pdf.text(content).split())
+    assert shown.count("Summa av 2 500 rader") == 2
+    assert "Fakturan har 5 000 rader." in shown
+    assert pdf.payable_text(content) == f"{money.swedish(many.content.totals.payable)} kr"
+    child = renderer._renderer._child._child.pid
+    peak = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{child}/status").read_text())
+    assert int(peak[1]) < 400 * 1024
+
+
 # --- hostile texts --------------------------------------------------------------------------------------------------------
 
 
