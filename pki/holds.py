@@ -4,14 +4,24 @@ A card's certificates are on hold from issuance until its holder has chosen its 
 the hold (`pki.releasing`), and no process sets one again.
 """
 
+import datetime as dt
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from typing import Protocol
 from uuid import UUID
 
 from pki.lookup import POLL_SECONDS
 from pki.models import Certificate, Event, HoldRelease, SecretDelivery
 from siths_portal.lib import clock, jobs
 from siths_portal.lib.errors import NotFound
+
+
+class CardCodes(Protocol):
+    """Knows of which cards the holder has chosen the code."""
+
+    def chosen(self, carrier_refs: Collection[str], *, before: dt.datetime) -> set[str]:
+        """Returns the refs of the cards whose code was chosen before that moment and that are in use or wait for a signature."""
+        ...
 
 
 def held(certificate_ids: Iterable[UUID]) -> set[UUID]:

@@ -6,6 +6,7 @@ so neither a supplier, who makes the card, nor a process of the portal makes a c
 
 import datetime as dt
 from collections.abc import Iterable
+from itertools import batched
 from uuid import UUID
 
 import structlog
@@ -15,6 +16,7 @@ from django.db.models import Exists, OuterRef
 from pki import clock_guard, ocsp
 from pki.domain.card_proof import ProofKind
 from pki.findings import Finding, finding
+from pki.holds import CardCodes
 from pki.hsm import HsmError
 from pki.models import (
     Certificate,
@@ -25,7 +27,7 @@ from pki.models import (
     SecretDelivery,
     draw_status_versions,
 )
-from siths_portal.lib import clock, faults
+from siths_portal.lib import clock, faults, ports
 
 log = structlog.get_logger(__name__)
 
@@ -145,11 +147,16 @@ def _end_holds(released: list[tuple[Certificate, HoldRelease]]) -> None:
 
 
 def watched() -> Finding:
-    """How many certificates are on hold, and whether one is whose release was asked for long ago."""
-    late = HoldRelease.objects.filter(certificate=OuterRef("pk"), requested_at__lt=clock.now() - LATE)
+    """Whether a certificate is on hold although its release was requested, or its card has its code, for longer than LATE."""
+    before = clock.now() - LATE
+    late = Exists(HoldRelease.objects.filter(certificate=OuterRef("pk"), requested_at__lt=before))
     on_hold = Certificate.objects.filter(held=True, status=CertificateStatus.ISSUED)
-    overdue = on_hold.filter(Exists(late)).count()
+    rows = list(on_hold.annotate(late=late).values_list("carrier_ref", "late"))
+    refs = sorted({ref for ref, _ in rows if ref})
+    codes = ports.get(CardCodes) if refs else None
+    in_use = {ref for part in batched(refs, BATCH, strict=False) if codes for ref in codes.chosen(part, before=before)}
+    overdue = sum(is_late or ref in in_use for ref, is_late in rows)
     if overdue:
         text = f"{overdue} certifikat är vilande fast koden är vald sedan mer än fem minuter"
         return finding("vilande", False, text, measure="count", value=overdue)
-    return finding("vilande", True, f"{on_hold.count()} certifikat väntar på att kortens koder väljs", measure="count")
+    return finding("vilande", True, f"{len(rows)} certifikat väntar på att kortens koder väljs", measure="count")

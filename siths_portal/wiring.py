@@ -10,9 +10,11 @@ from issuance import service as issuance
 from issuance.adapters.directory_file import FilesOfTheCatalogue
 from issuance.ports import PersonRegister, StaffDirectory
 from issuance.ports_files import DirectoryFiles
+from issuance.services.card_codes import CardCodes as CodesOfCards
 from issuance.services.subjects import Subjects
 from pki import status as pki_status
 from pki.audit_keys import TokenAuditKeys
+from pki.holds import CardCodes
 from siths_portal.lib import idempotency, ports
 from siths_portal.lib.audit_keys import AuditKeys
 
@@ -36,3 +38,4 @@ def connect() -> None:
     ports.connect(SubjectDirectory, Subjects())
     ports.connect(idempotency.Store, authn.idempotency_store())
     ports.connect(AuditKeys, TokenAuditKeys())
+    ports.connect(CardCodes, CodesOfCards())

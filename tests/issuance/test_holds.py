@@ -10,9 +10,11 @@ from issuance.services.card_certificates import PROFILES
 from pki import ocsp_live, releasing, status
 from pki.domain.ocsp_request import CertId
 from pki.models import Certificate, HoldRelease, SecretDelivery
+from siths_portal.lib import clock
 from siths_portal.lib.errors import Unavailable
 from tests.issuance.activated import App, Made, identify, reopened, sent_card
 from tests.pki.test_ocsp_live import question, signed
+from tests.pki_fixtures import tampering
 
 pytestmark = pytest.mark.usefixtures("demo_pki")
 
@@ -104,6 +106,23 @@ def test_a_transaction_that_only_signs_waits_for_the_same_release(world: Any) ->
     assert HoldRelease.objects.count() == len(PROFILES)
     assert releasing.release_holds() == len(PROFILES)
     assert later.complete().state == "active"
+
+
+def test_pki_check_reports_a_card_that_has_its_code_and_is_on_hold(world: Any) -> None:
+    """Its release was never requested: as if somebody had changed the card past the service."""
+    made = sent_card(world)
+    later = clock.now() + 2 * releasing.LATE
+    with clock.moved_to(later):
+        assert releasing.watched().ok
+    with tampering() as cursor:
+        cursor.execute(
+            "UPDATE issuance_carrier SET state = 'activated_unsigned', code_set_at = %s WHERE id = %s",
+            [clock.now(), str(made.carrier.pk)],
+        )
+    assert releasing.watched().ok
+    with clock.moved_to(later):
+        finding = releasing.watched()
+    assert (finding.ok, finding.value) == (False, len(PROFILES))
 
 
 def test_a_card_that_is_revoked_on_hold_is_revoked(world: Any) -> None:
