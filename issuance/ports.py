@@ -1,9 +1,10 @@
 """What issuance needs from the outside: the catalogue of posts and the person register. Methods raise lib.errors only."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+from uuid import UUID
 
 
 @dataclass(frozen=True)
@@ -87,4 +88,12 @@ class PersonRegister(Protocol):
 
     def read_person(self, person: PersonKey) -> RegisterPerson:
         """Name, protection flags and registered address as they are now."""
+        ...
+
+
+class InvoiceReadiness(Protocol):
+    """What the invoicing of cards lacks, so that an area's next steps can say so. `billing` implements it."""
+
+    def invoice_obstacles(self, party_id: UUID, article_codes: Collection[str]) -> Sequence[str]:
+        """Returns a Swedish sentence for each thing that stops the party's invoice today, if these articles are ordered."""
         ...

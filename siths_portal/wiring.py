@@ -1,5 +1,8 @@
 """The one place that picks adapter classes for ports, from dotted paths in the settings."""
 
+from collections.abc import Collection, Sequence
+from uuid import UUID
+
 from django.conf import settings
 from django.utils.module_loading import import_string
 
@@ -8,7 +11,7 @@ from authn.ports import CertificateStatusChecker, SubjectDirectory
 from billing.ports import IssuanceFacts
 from issuance import service as issuance
 from issuance.adapters.directory_file import FilesOfTheCatalogue
-from issuance.ports import PersonRegister, StaffDirectory
+from issuance.ports import InvoiceReadiness, PersonRegister, StaffDirectory
 from issuance.ports_files import DirectoryFiles
 from issuance.services.card_codes import CardCodes as CodesOfCards
 from issuance.services.subjects import Subjects
@@ -27,6 +30,16 @@ class OwnAuthorities:
         return pki_status.refusal_of_machine(der)
 
 
+class OwnInvoicing:
+    """Knows what the invoicing of this portal lacks. `billing` is loaded when the first page asks: few processes need it."""
+
+    def invoice_obstacles(self, party_id: UUID, article_codes: Collection[str]) -> Sequence[str]:
+        """Returns what stops the party's invoice today, if these articles are ordered."""
+        from billing.services import readiness
+
+        return readiness.invoice_obstacles(party_id, article_codes)
+
+
 def connect() -> None:
     """Connects each port to its adapter. Called once, when all applications are loaded and a port is used."""
     ports.connect(StaffDirectory, import_string(settings.DIRECTORY_BACKEND)())
@@ -34,6 +47,7 @@ def connect() -> None:
     ports.connect(DirectoryFiles, FilesOfTheCatalogue())
     facts: IssuanceFacts = issuance
     ports.connect(IssuanceFacts, facts)
+    ports.connect(InvoiceReadiness, OwnInvoicing())
     ports.connect(CertificateStatusChecker, OwnAuthorities())
     ports.connect(SubjectDirectory, Subjects())
     ports.connect(idempotency.Store, authn.idempotency_store())

@@ -100,9 +100,22 @@ def pytest_configure(config: pytest.Config) -> None:
 
     settings.ANSWER_STEP_SECONDS = 0.0  # some thousand answers here are 404; what tests start holds them as in production
     ports.wire()  # as in a face: tests connect others in their place
+    _invoice_everybody()
 
     if not tests_run_here:
         del os.environ["DJANGO_SETTINGS_MODULE"]  # inherited, pytest-django would read the settings before a process has its own
+
+
+def _invoice_everybody() -> None:
+    """Tests of set-up are not about customers and prices: nothing stops an invoice, unless a test connects the real adapter."""
+    from issuance.ports import InvoiceReadiness
+    from siths_portal.lib import ports
+
+    class Invoiced:
+        def invoice_obstacles(self, party_id: object, article_codes: object) -> tuple[str, ...]:
+            return ()
+
+    ports.connect(InvoiceReadiness, Invoiced())
 
 
 def pytest_collection_finish() -> None:

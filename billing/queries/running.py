@@ -6,16 +6,18 @@ from uuid import UUID
 from billing.domain.text import swedish_key
 from billing.models import BillingCustomer
 from billing.services.preview import Preview, preview
+from billing.services.readiness import invoice_obstacles
 from issuance import service as issuance
 from issuance.authz import Actor
 
 
 @dataclass(frozen=True)
 class Running:
-    """The running month of a customer, and its name."""
+    """The running month of a customer, its name, and what will stop its invoice although nothing in the month needs it yet."""
 
     shown: Preview
     name: str
+    obstacles: tuple[str, ...] = ()
 
 
 def customers(actor: Actor) -> tuple[tuple[UUID, str], ...]:
@@ -32,4 +34,16 @@ def running(choice: tuple[tuple[UUID, str], ...], party_id: UUID | None) -> Runn
     if party_id is None and len(choice) == 1:
         party_id = choice[0][0]
     names = dict(choice)
-    return Running(preview(party_id, pull=False)[0], names[party_id]) if party_id in names else None
+    if party_id not in names:
+        return None
+    shown = preview(party_id, pull=False)[0]
+    obstacles = () if shown.blocked else tuple(invoice_obstacles(party_id, issuance.offered_articles(party_id)))
+    return Running(shown, names[party_id], obstacles)
+
+
+def without_terms(actor: Actor) -> tuple[str, ...]:
+    """Returns the names of the parties that the actor may see and that have no customer data, in order. Raises Forbidden."""
+    reach = issuance.parties_visible_to(actor)
+    known = set(BillingCustomer.objects.filter(valid_until=None).values_list("party_id", flat=True))
+    seen = (party for party in issuance.billing_parties() if reach.everyone or party.id in reach.party_ids)
+    return tuple(sorted((party.name for party in seen if party.id not in known), key=swedish_key))

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from billing import service
 from billing.models import FileFormat
 from billing.queries import invoices as queries
-from billing.queries.running import customers, running
+from billing.queries.running import customers, running, without_terms
 from billing.web.forms import CustomerForm, FilterForm
 from issuance.authz import Action, Actor, policy
 from siths_portal.lib.downloads import attachment
@@ -162,6 +162,7 @@ def running_month(request: HttpRequest) -> HttpResponse:
         "may_choose": not valid or len(choice) != 1,
         "nobody": valid and not choice,
         "running": shown,
+        "without_terms": without_terms(_actor(request)),
         "content": shown and shown.shown.content,
     }
     return render(request, "billing/running_month.html", context, status=200 if valid else 422)

@@ -13,6 +13,7 @@ from django.db.models.functions import Coalesce
 from issuance.authz import Action, Actor, policy
 from issuance.authz.roles import ALLOWED, GLOBAL_ROLES
 from issuance.models import Article, CardOrder, Event, FormerIssuer, FormerPlace, IssuingArea, Office, Organisation, RoleGrant
+from issuance.services import order_checks
 from siths_portal.lib import clock, feeds
 
 _SUBSCRIPTIONS = """
@@ -232,3 +233,9 @@ def offices(ids: Iterable[UUID]) -> dict[UUID, OfficeView]:
 def articles() -> dict[str, ArticleView]:
     """Every article there has been, by code."""
     return {row.code: ArticleView(row.code, row.number, row.name, row.registered_mail) for row in Article.objects.all()}
+
+
+def offered_articles(party_id: UUID) -> frozenset[str]:
+    """Returns the codes of the articles that organisations may order today in the areas where the party issues."""
+    offered = order_checks.offers().filter(organisation__area__issuing_organisation=party_id, organisation__closed_at=None)
+    return frozenset(offered.order_by().values_list("article__code", flat=True).distinct())

@@ -179,7 +179,8 @@ def give_roles(made: Desk, others: Sequence[Newcomer]) -> None:
     made.look("Roller i området")
     made.press("Till utgivningsområdet")
     train(made, len(others))
-    made.reads("Inget saknas: kort kan beställas")
+    made.reads("Faktureringen är inte klar")
+    made.reads("Det som är kvar görs av förvaltningen")
     made.look("Färdigt område")
 
 

@@ -72,7 +72,7 @@ class AreaFacts:
 class AreaOutline:
     """What an area has at all: one that issues, responsible issuers, and organisations and offices that its reader sees."""
 
-    issuing: bool
+    issuing: UUID | None
     issuers: bool
     organisations: bool
     offices: bool
@@ -164,7 +164,7 @@ def area_outline(*, actor: Actor, area_id: UUID) -> AreaOutline:
         has_offices=Exists(Office.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=OuterRef("pk"))),
     )
     row: Any = policy.get(actor, Action.VIEW_CONFIGURATION, rows, area_id)
-    return AreaOutline(row.issuing_organisation_id is not None, row.has_issuers, row.has_organisations, row.has_offices)
+    return AreaOutline(row.issuing_organisation_id, row.has_issuers, row.has_organisations, row.has_offices)
 
 
 def is_in_use(*, area_id: UUID) -> bool:

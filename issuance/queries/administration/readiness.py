@@ -11,10 +11,13 @@ from django.db.models import Exists, OuterRef, Q
 from issuance.authz import Action, Actor, Role
 from issuance.authz.roles import ALLOWED, ISSUING, ORGANISATION_ROLES
 from issuance.models import CardCustomisation, CustomisationRequest, Office, Organisation
+from issuance.ports import InvoiceReadiness
 from issuance.queries.administration.places import paths_above
+from issuance.queries.billing_facts import offered_articles
 from issuance.services import order_checks
 from issuance.services.actors import issuing_in
 from issuance.services.configuration import missing
+from siths_portal.lib import ports
 
 _CLERKS = [role.value for role in Role if role in ORGANISATION_ROLES and ALLOWED[role] & ISSUING]
 
@@ -158,3 +161,8 @@ def has_clerks(organisation_id: UUID) -> bool:
     """Whether somebody below the issuer may order cards in it now: by a role in it, or in an organisation above."""
     path = Organisation.objects.values_list("scope_path", flat=True).get(pk=organisation_id)
     return bool(issuing_in(Q(organisation__scope_path__in=[path, *paths_above(path)], role__in=_CLERKS)))
+
+
+def invoice_obstacles(party_id: UUID) -> tuple[str, ...]:
+    """Returns what stops the invoice of a party, for the articles that may be ordered today in the areas where it issues."""
+    return tuple(ports.get(InvoiceReadiness).invoice_obstacles(party_id, offered_articles(party_id)))
