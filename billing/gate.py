@@ -3,11 +3,16 @@
 Own rules come first, since their Swedish sentences say what to do; an official rule that one of them reports is not repeated.
 """
 
+from importlib.metadata import version
+
 import structlog
 
 from billing import peppol
 from billing.official import texts, validator
 from billing.peppol import Finding
+
+VERSION = f"gate/1 factur-x/{version('factur-x')}"
+"""What judged a draft, stored with it. A new own rule raises the first number."""
 
 _REPORTED_BY = {
     "BR-CL-03": "PEPPOL-EN16931-CL007",

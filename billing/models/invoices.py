@@ -21,7 +21,8 @@ class Invoice(models.Model):
     """A consolidated invoice (BT-3 380) of one customer and month. Amounts are SEK with two decimals.
 
     `seller` and `buyer` are copies made with the draft. `content_sha256` covers them, the lines and the totals;
-    `chain_hash` covers it, the number, dates and reference, and the hash before it in the series.
+    `chain_hash` covers it, the number, dates and reference, and the hash before it in the series. `gate_version` names the rules
+    that the draft passed; a draft that today's have not judged is made again before it gets a number.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -38,6 +39,7 @@ class Invoice(models.Model):
     rounding = models.DecimalField(max_digits=14, decimal_places=2)
     payable = models.DecimalField(max_digits=14, decimal_places=2)
     content_sha256 = models.CharField(max_length=64)
+    gate_version = models.CharField(max_length=100, default="")
     drafted_at = models.DateTimeField()
     series = models.CharField(max_length=10, null=True)
     sequence = models.PositiveIntegerField(null=True)

@@ -204,6 +204,7 @@ def _store(run: InvoiceRun, customer: BillingCustomer, content: InvoiceContent) 
         rounding=totals.rounding,
         payable=totals.payable,
         content_sha256=content_hash(content),
+        gate_version=gate.VERSION,
         drafted_at=clock.now(),
     )
     InvoiceLine.objects.bulk_create(

@@ -5,7 +5,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import Q
 
-from billing import ports
+from billing import gate, ports
 from billing.domain import codes
 from billing.domain.periods import Month
 from billing.models import (
@@ -121,11 +121,15 @@ def _parties(month: Month, cutoff: int) -> set[UUID]:
 
 
 def _unsettle(run: InvoiceRun, cutoff: int) -> None:
-    """Makes blocked items pending again, and drafts whose customer has got a new version since: the gate judged the old one."""
+    """Makes blocked items pending again, and drafts that the gate did not judge as they are now.
+
+    Such are those whose customer has got a new version since, and those that other rules judged.
+    """
     settled = RunItem.objects.select_for_update().filter(run=run, state__in=[ItemState.BLOCKED, ItemState.DRAFTED])
     items = list(settled.order_by("party_id"))
     drafts = Invoice.objects.filter(run=run, state=InvoiceState.DRAFT)
-    outdated = set(drafts.filter(customer__valid_until__lte=clock.now()).values_list("party_id", flat=True))
+    unjudged = Q(customer__valid_until__lte=clock.now()) | ~Q(gate_version=gate.VERSION)
+    outdated = set(drafts.filter(unjudged).values_list("party_id", flat=True))
     again = [item.pk for item in items if item.state == ItemState.BLOCKED or item.party_id in outdated]
     drafts.filter(party_id__in=outdated).delete()
     RunItem.objects.filter(pk__in=again).update(state=ItemState.PENDING, cutoff=cutoff)

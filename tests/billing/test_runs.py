@@ -421,3 +421,17 @@ def test_a_price_that_the_table_cannot_hold_is_refused_with_a_line(facts, code, 
     with pytest.raises(Invalid) as refusal:
         price(code, amount)
     assert refusal.value.message == message
+
+
+def test_a_draft_that_other_rules_judged_is_made_again_before_it_gets_a_number(facts, prices):
+    """As after an update of the rules: without that, a draft of yesterday gets a number that today's rules refuse."""
+    customer(REGION, country="XX")
+    facts.card(REGION, facts.office("a", "Kontor A"), "589", SENT)
+    with pytest.MonkeyPatch.context() as earlier:
+        earlier.setattr("billing.gate.check", lambda xml: [])
+        earlier.setattr("billing.gate.VERSION", "gate/0")
+        run_month(APRIL, actor_ref=ME)
+    assert Invoice.objects.count() == 1
+    result = run_month(APRIL, actor_ref=ME, issue=True)
+    assert (result.issued, result.blocked) == (0, 1)
+    assert not Invoice.objects.exists()
