@@ -1,4 +1,4 @@
-"""Private services for one test run: PostgreSQL (owner makes, application uses), Redis and a SoftHSM folder, in a new folder.
+"""Private services for one test run: PostgreSQL (`tests/template.py`), Redis and a SoftHSM folder, in a new folder.
 
 Each run has its own, so runs do not meet, in one machine or in one clone. Durability is off here and nowhere else.
 """
@@ -6,6 +6,7 @@ Each run has its own, so runs do not meet, in one machine or in one clone. Durab
 import contextlib
 import datetime as dt
 import gc
+import importlib
 import os
 import shutil
 import subprocess
@@ -17,15 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from siths_portal.dev.private_services import (
-    APP_ROLE,
-    OWNER_ROLE,
-    PRIVILEGES_SQL,
-    ROLES_SQL,
-    PrivatePostgres,
-    PrivateRedis,
-)
-from tests import midnight, ports, superuser
+from siths_portal.dev.private_services import APP_ROLE, PrivatePostgres, PrivateRedis
+from tests import midnight, ports, superuser, template
 
 pytest_plugins = ["tests.pki_fixtures"]
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
@@ -68,13 +62,10 @@ def _make_folder() -> Path:
     return root
 
 
-def _start_services(root: Path) -> None:
-    postgres = _postgres(root)
-    postgres.create()
-    postgres.start()
-    _running["postgres"] = postgres
-    postgres.psql(ROLES_SQL)
-    _running["redis"] = _redis(root).start()
+def _begin_template(root: Path) -> None:
+    """Lets the migrated database be made while the test processes start: one for all of them, whose environment names it."""
+    os.environ["SITHS_TEST_TEMPLATE"] = str(root / "template")
+    _running["template"] = template.begin(root / "template")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -83,11 +74,13 @@ def pytest_configure(config: pytest.Config) -> None:
     Each process of a parallel run has its own: a feed's horizon counts the transactions of a whole PostgreSQL cluster.
     """
     root = _make_folder()
+    if not hasattr(config, "workerinput"):
+        _begin_template(root)
     tests_run_here = hasattr(config, "workerinput") or not config.getoption("numprocesses", None)
     if tests_run_here:
         _reach_nobody_else(root)
         gc.disable()  # until the tests are collected: little of what is loaded is garbage, and to search it takes long
-        _start_services(root)
+        _running["redis"] = _redis(root).start()
         _let_examples_take_their_time()
     os.environ["DJANGO_SETTINGS_MODULE"] = "siths_portal.settings"
     import django
@@ -118,6 +111,23 @@ def _invoice_everybody() -> None:
     ports.connect(InvoiceReadiness, Invoiced())
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Lets each process of a parallel run of everything load a part of the test files first, and so compile it for the others.
+
+    From a fresh clone all would compile the same files at the same time, each for itself. What cannot be loaded is collected
+    and told as ever.
+    """
+    workerinput = getattr(session.config, "workerinput", None)
+    if workerinput is None or session.config.args != ["tests"]:
+        return
+    files = sorted(Path(__file__).parent.rglob("test_*.py"))
+    first = len(files) * int(workerinput["workerid"].removeprefix("gw")) // workerinput["workercount"] % len(files)
+    for file in files[first:] + files[:first]:
+        with contextlib.suppress(Exception):
+            importlib.import_module(".".join(file.relative_to(session.config.rootpath).with_suffix("").parts))
+
+
 def pytest_collection_finish() -> None:
     """What is loaded stays until the end: the collector looks past it from here on, and seldom at what comes and goes quickly."""
     gc.collect()
@@ -146,6 +156,9 @@ def _let_examples_take_their_time() -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Ends what `pytest_configure` started."""
+    made = _running.get("template")
+    if isinstance(made, subprocess.Popen):
+        made.wait()
     redis = _running.get("redis")
     if isinstance(redis, subprocess.Popen):
         redis.terminate()
@@ -159,25 +172,18 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_setup(request: pytest.FixtureRequest, django_test_environment: None, django_db_blocker) -> Iterator[None]:
-    """Makes this worker's database as the owner and migrates it, then connects as the application role."""
-    from django.core.management import call_command
+    """Starts this process's copy of the migrated database, and connects as the application role."""
     from django.db import connection, connections
     from django.test import TransactionTestCase
 
-    name = "test_siths"
     postgres = _postgres(Path(os.environ["SITHS_TEST_ROOT"]))
-    postgres.psql(f"CREATE DATABASE {name} OWNER {OWNER_ROLE}")
-    postgres.psql(PRIVILEGES_SQL, database=name)
+    template.cluster_of(Path(os.environ["SITHS_TEST_TEMPLATE"]), postgres)
+    _running["postgres"] = postgres
     with django_db_blocker.unblock():
         connection.close()
-        settings = connections.databases["default"]
-        settings.update(NAME=name, USER=OWNER_ROLE, CONN_MAX_AGE=None)
-        connection.settings_dict.update(NAME=name, USER=OWNER_ROLE, CONN_MAX_AGE=None)
-        call_command("migrate", verbosity=0, interactive=False)
-        connection.close()
-        settings.update(USER=APP_ROLE)
-        connection.settings_dict.update(USER=APP_ROLE)
-    os.environ["DATABASE_URL"] = postgres.url(APP_ROLE, name)  # for processes that a test starts
+        for settings in (connections.databases["default"], connection.settings_dict):
+            settings.update(NAME=template.NAME, USER=APP_ROLE, CONN_MAX_AGE=None)
+    os.environ["DATABASE_URL"] = postgres.url(APP_ROLE, template.NAME)  # for processes that a test starts
     TransactionTestCase._fixture_teardown = lambda self: flush_database()  # type: ignore[method-assign]
     yield
     with django_db_blocker.unblock():
@@ -189,11 +195,7 @@ def flush_database() -> None:
     from django.conf import settings
     from django.db import connection
 
-    kept = {"django_migrations", "django_content_type", "auth_permission"}
-    with superuser.cursor() as cursor:
-        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-        tables = sorted({name for (name,) in cursor.fetchall()} - kept)
-        cursor.execute(";".join(f'DELETE FROM "{table}"' for table in tables))
+    superuser.empty_tables(but={"django_migrations", "django_content_type", "auth_permission"})
     if "pki.clock_guard" in sys.modules:
         sys.modules["pki.clock_guard"]._checked = None  # type: ignore[attr-defined]  # the next test's database: nothing signed
     for anchor in Path(settings.AUDIT_ANCHOR_DIR).glob(f"{connection.settings_dict['NAME']}.*"):
