@@ -205,8 +205,19 @@ class EidAppClient:
         return cast(bytes, self._on_card(lambda: self.card.sign(SIGNING_PROFILE, opened.signed_attributes, code=code)))
 
     def complete(self, opened: Opened, signature: bytes) -> Result:
-        """Hands in the signature. Safe to repeat if the answer was lost."""
-        answer = self._step("complete", opened, {"signature": base64.b64encode(signature).decode()})
+        """Hands in the signature, and again while the portal makes the card's certificates valid. Safe to repeat.
+
+        Raises StillPending if that takes longer than `patience`.
+        """
+        body, deadline = {"signature": base64.b64encode(signature).decode()}, time.monotonic() + self.patience
+        while True:
+            try:
+                answer = self._step("complete", opened, body)
+                break
+            except StillPending:
+                if time.monotonic() >= deadline:
+                    raise
+                self.sleep(1.0)
         return Result(str(answer["state"]), str(answer.get("card_serial_ending", "")))
 
     def cancel(self, opened: Opened) -> Result:
@@ -317,7 +328,7 @@ class EidAppClient:
         if answer.status_code in (200, 202):
             return answer
         if answer.status_code >= 500:
-            raise PortalAway
+            raise StillPending if _problem(answer)[0] == "certificates-on-hold" else PortalAway
         raise _refusal(answer)
 
 
@@ -337,12 +348,16 @@ def _body(answer: requests.Response) -> dict[str, Any]:
 
 
 def _refusal(answer: requests.Response) -> PortalRefused:
+    return PortalRefused(answer.status_code, *_problem(answer))
+
+
+def _problem(answer: requests.Response) -> tuple[str, str]:
+    """Code and detail of a problem document (RFC 9457)."""
     try:
         problem = answer.json()
-        code, detail = str(problem["code"]), str(problem["detail"])
+        return str(problem["code"]), str(problem["detail"])
     except (ValueError, KeyError, TypeError):
-        code, detail = "no-problem", f"Portalen tog inte emot uppgifterna. Avbryt. {_AGAIN}"
-    return PortalRefused(answer.status_code, code, detail)
+        return "no-problem", f"Portalen tog inte emot uppgifterna. Avbryt. {_AGAIN}"
 
 
 class _NoCookies(DefaultCookiePolicy):

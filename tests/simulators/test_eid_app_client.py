@@ -214,6 +214,19 @@ def test_a_lost_report_of_the_code_is_repeated(app: EidAppClient, portal: LyingP
     assert app.sign_receipt(opened, "135790").state == "completed"
 
 
+def test_a_signature_is_handed_in_again_while_the_card_is_on_hold(app: EidAppClient, portal: LyingPortal) -> None:
+    opened = app.start(HANDLE)
+    app.choose_code(opened, "135790")
+    portal.lies.refuse_at = {"complete": (503, "certificates-on-hold", "Kortets certifikat görs giltiga just nu.")}
+    app.sleep = lambda _seconds: portal.lies.refuse_at.clear()
+    assert app.sign_receipt(opened, "135790").state == "completed"
+    portal.lies.refuse_at = {"complete": (503, "certificates-on-hold", "Kortets certifikat görs giltiga just nu.")}
+    app.patience = 0
+    with pytest.raises(StillPending):
+        app.sign_receipt(opened, "135790")
+    assert portal.steps().count("complete") == 3
+
+
 def test_the_portals_refusals_keep_their_words(app: EidAppClient, portal: LyingPortal) -> None:
     portal.lies.refuse_at = {"start": (409, "wrong-card", "Sätt i det kort som ska aktiveras.")}
     with pytest.raises(PortalRefused) as refusal:
