@@ -82,6 +82,15 @@ class LastLogIn(models.Model):
     at = models.DateTimeField()
 
 
+class KeptForm(models.Model):
+    """What a person was filling in when the session ended: one form, deleted when shown, at a log-out, or after two hours."""
+
+    subject_ref = models.CharField(max_length=80, primary_key=True)
+    path = models.CharField(max_length=2000)
+    form = models.TextField()
+    kept_at = models.DateTimeField(db_index=True)
+
+
 class LogInAttempt(models.Model):
     """A log-in under way at the identity provider: state (as SHA-256), nonce and PKCE verifier, bound to one browser's session.
 

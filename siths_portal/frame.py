@@ -56,6 +56,11 @@ class Frame:
         return [Tab(name, str(text), reverse(name)) for name, text, action in _TABS if policy.holds(actor, action)]
 
     @property
+    def may_search(self) -> bool:
+        """Whether the page has the hidden form that a scan is searched for with."""
+        return any(tab.name == "search" for tab in self.tabs)
+
+    @property
     def quick_search(self) -> bool:
         """Whether the head has a search field for the next person: on pages where one is done with the present one."""
         match = self._request.resolver_match

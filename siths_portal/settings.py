@@ -66,7 +66,7 @@ MIDDLEWARE = [
     *(["siths_portal.lib.uploads.UploadLimitMiddleware"] if _PEOPLE else []),
     # Before the check of the form's token, which reads the body: of those who are not logged in nothing is read.
     *(["authn.web.middleware.LoginRequiredMiddleware"] if _LOG_IN else []),
-    *(["django.middleware.csrf.CsrfViewMiddleware"] if _PEOPLE else []),
+    *(["django.middleware.csrf.CsrfViewMiddleware", "siths_portal.lib.acting.NamedButtonMiddleware"] if _PEOPLE else []),
     *(
         [
             "django.contrib.messages.middleware.MessageMiddleware",
@@ -87,6 +87,7 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": False,
         "OPTIONS": {
+            "builtins": ["siths_portal.templatetags.portal"],
             "context_processors": [
                 "django.template.context_processors.request",
                 *(["django.contrib.messages.context_processors.messages"] if _LOG_IN else []),

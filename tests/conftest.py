@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from siths_portal.dev.private_services import APP_ROLE, PrivatePostgres, PrivateRedis
-from tests import midnight, ports, superuser, template
+from tests import midnight, ports, pressing, superuser, template
 
 pytest_plugins = ["tests.pki_fixtures"]
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
@@ -86,6 +86,7 @@ def pytest_configure(config: pytest.Config) -> None:
     import django
 
     django.setup()  # before collection, since test modules import models
+    pressing.press_by_default()
     from django.conf import settings
 
     import siths_portal.celery  # noqa: F401  (makes it the current application, as in a worker: tests queue by it)

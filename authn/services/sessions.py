@@ -13,12 +13,15 @@ from django.db.models import Q, QuerySet
 
 from authn.domain.principal import Subject
 from authn.models import Event, LastLogIn, LogInAttempt, Session
+from authn.services import kept_forms
 from siths_portal.lib import clock
 from siths_portal.lib.rows import the_only
 
 IDLE, ABSOLUTE, LOGGED_OUT, REPLACED, ENDED_ELSEWHERE, ROLE_ENDED = (
     "idle", "absolute", "logged-out", "replaced", "ended-elsewhere", "role-ended",
 )  # fmt: skip
+KEEPING = frozenset({IDLE, ABSOLUTE, REPLACED})
+"""Ends after which the person may come back to what was being filled in; all others are wanted by somebody."""
 # A session's last use is written at most this often, so that reading a page costs no write each time.
 TOUCH_SECONDS = 30
 _KEPT_DAYS = 7  # how long an ended session can tell its browser why
@@ -179,6 +182,7 @@ def sweep() -> int:
     due = list(rows.select_for_update(skip_locked=True).order_by("pk")[:500])
     for reason in (ABSOLUTE, IDLE):
         _end([row for row in due if why_ended(row) == reason], reason, actor_ref="system:authn_sessions")
+    kept_forms.forget_old()
     Session.objects.filter(subject_ref="", expires_at__lte=now).delete()
     Session.objects.filter(ended_at__lte=now - dt.timedelta(days=_KEPT_DAYS)).delete()
     return len(due)
@@ -191,6 +195,8 @@ def _end(sessions: Sequence[Session], reason: str, *, actor_ref: str) -> None:
         session.data = session.id_token = ""
         _record(session, "session.ended", actor_ref, {"reason": reason})
     Session.objects.bulk_update(sessions, ["end_reason", "ended_at", "data", "id_token"])
+    if reason not in KEEPING:
+        kept_forms.forget(*(session.subject_ref for session in sessions))
 
 
 def _record(session: Session, action: str, actor_ref: str, facts: dict[str, object]) -> None:

@@ -1,5 +1,6 @@
-"""What templates/authn/session_*.html need: how long the session lasts from this page on, in seconds."""
+"""What templates/authn/session_*.html need: how long the session lasts from this page on, in whole seconds, rounded up."""
 
+import math
 from typing import Any
 
 from django.conf import settings
@@ -14,6 +15,6 @@ def session(request: HttpRequest) -> dict[str, object]:
     def left() -> int:
         store: Any = request.session
         absolute = (store.row.expires_at - clock.now()).total_seconds() if store.row else 0
-        return int(min(settings.SESSION_IDLE_SECONDS, max(0, absolute)))
+        return math.ceil(min(settings.SESSION_IDLE_SECONDS, max(0, absolute)))
 
     return {"session_left": left, "session_warning": settings.SESSION_WARNING_SECONDS}

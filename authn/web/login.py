@@ -16,12 +16,12 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from authn.domain.id_token import Identity
 from authn.domain.principal import Anonymous, Subject
-from authn.services import log_in, provider, sessions
+from authn.services import kept_forms, log_in, provider, sessions
 from authn.services.log_in import LogInCancelled, LogInRefused
 from authn.sessions import SessionStore
 from authn.web.forms import PostForm, let_forms_leave
-from authn.web.middleware import RESUBMIT, drop_cookie
-from authn.web.step_up import STEP_UP
+from authn.web.middleware import IN_VAIN, IS_KEPT, RESUBMIT, drop_cookie, not_activity
+from authn.web.step_up import KEPT, STEP_UP
 from siths_portal.lib import budgets, clock, pages
 
 _STARTS = budgets.MinuteBudget()
@@ -41,16 +41,23 @@ WHY = {
 }
 
 
+_NOT_SENT = "Du var utloggad när du skickade, så inget har ändrats. Kontrollera uppgifterna och skicka igen."
+_STILL_THERE = "Du loggades ut innan du var klar. Det du skrev finns kvar här. Inget har ändrats."
+
+
 def own_path(value: str) -> str:
     """`value` if it is a path of this site; else the start page's. No log-in leads to another site."""
     fits = value.startswith("/") and "\\" not in value and len(value) <= 2000 and value.isprintable()
     return value if fits and url_has_allowed_host_and_scheme(value, allowed_hosts=None) else "/"
 
 
+@not_activity
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def login(request: HttpRequest) -> HttpResponse:
     """GET says why one has to log in and offers it; POST goes to the identity provider. Raises Unavailable if it is away.
+
+    Somebody who is logged in gets a link to `next` and no redirect: a page that left by itself would renew an idle session.
 
     429 beyond LOG_INS_PER_MINUTE_BY_ADDRESS and LOG_INS_PER_MINUTE, since each start by a stranger is two rows.
     """
@@ -59,12 +66,12 @@ def login(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         # The provider sends the browser to the portal's own name, where its cookie must be.
         if request.get_host() != urlsplit(settings.PORTAL_BASE_URL).netloc:
-            kept = {"next": next_path} | ({RESUBMIT: "1"} if given.get(RESUBMIT) else {})
+            kept = {"next": next_path} | ({RESUBMIT: given[RESUBMIT]} if given.get(RESUBMIT) else {})
             return HttpResponseRedirect(f"{settings.PORTAL_BASE_URL}{reverse('login')}?{urlencode(kept)}")
         return _begin(request, next_path)
     user: Any = request.user
     if user.is_authenticated and request.session.get(STEP_UP, {}).get("path") != next_path:
-        return HttpResponseRedirect(next_path)
+        return render(request, "authn/logged_in.html", {"next": next_path, "tab": ""})
     return _login_page(request, next_path)
 
 
@@ -79,8 +86,8 @@ def _begin(request: HttpRequest, next_path: str) -> HttpResponse:
     if row is None:
         store = request.session = SessionStore()  # never under a key that came from outside (S01)
         row = store.open()
-    if request.POST.get(RESUBMIT):
-        store[RESUBMIT] = True
+    if resubmit := request.POST.get(RESUBMIT):
+        store[RESUBMIT] = IS_KEPT if resubmit == IS_KEPT else IN_VAIN
     url = log_in.begin(row.id, next_path, step_up=user.is_authenticated)
     response = HttpResponseRedirect(url)
     response.status_code = 303
@@ -92,7 +99,7 @@ def _login_page(request: HttpRequest, next_path: str, why: str = "", status: int
     ended = why or getattr(user, "ended", "")
     context = {
         "why": WHY.get(ended, ""),
-        "resubmit": not user.is_authenticated and bool(request.GET.get(RESUBMIT) or request.session.get(RESUBMIT)),
+        "resubmit": "" if user.is_authenticated else request.GET.get(RESUBMIT) or request.session.get(RESUBMIT, ""),
         "next": next_path,
         "step_up": user.is_authenticated,
         "issuer": settings.OIDC_ISSUER,
@@ -184,10 +191,11 @@ def _enter(request: HttpRequest, subject: Subject, accepted: sessions.LogIn, nex
     else:
         resubmit = store.get(RESUBMIT)
         store.adopt(*sessions.start(subject, accepted, instead_of=session_id))
+        kept = kept_forms.take(subject.subject_ref)
+        if kept is not None:
+            store[KEPT] = dict(zip(("path", "form"), kept, strict=True))
         if resubmit:
-            messages.warning(
-                request, "Du var utloggad när du skickade, så inget har ändrats. Kontrollera uppgifterna och skicka igen."
-            )
+            messages.warning(request, _NOT_SENT if kept is None else _STILL_THERE)
     rotate_token(request)
     return HttpResponseRedirect(own_path(next_path))
 

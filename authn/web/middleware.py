@@ -1,5 +1,6 @@
 """Whose request it is, and that somebody is logged in. Public views are marked with Django's `login_not_required`."""
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -9,20 +10,23 @@ from django.conf import settings
 from django.contrib.sessions.backends.base import UpdateError
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.middleware.csrf import CsrfViewMiddleware
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 from django_htmx.http import HttpResponseClientRedirect
 
 from authn.domain.principal import Anonymous, Principal
-from authn.services import sessions
+from authn.services import kept_forms, sessions
 from authn.sessions import SessionStore
-from siths_portal.lib import pages
+from authn.web import step_up
+from siths_portal.lib import clock, pages
 
 log = structlog.get_logger(__name__)
 
-RESUBMIT = "skickat"
-"""Tells the log-in page, and then the session in which one logs in, that a form was sent in vain."""
+RESUBMIT, IN_VAIN, IS_KEPT = "skickat", "1", "kvar"
+"""Tells the log-in page, and then the session in which one logs in, that a form was sent in vain, and whether it is kept."""
 
+FORM_TYPE = "application/x-www-form-urlencoded"
 Handler = Callable[[HttpRequest], HttpResponse]
 
 
@@ -121,6 +125,8 @@ class LoginRequiredMiddleware:
         self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> HttpResponse | None:
         """The answer instead of the view's, unless somebody is logged in or the view is public."""
+        if request.user.is_authenticated and request.method == "GET" and getattr(view, "session_activity", True):
+            step_up.restore(request)
         if not getattr(view, "login_required", True) or request.user.is_authenticated:
             return None
         if getattr(request, "sessions_unavailable", False):
@@ -141,6 +147,27 @@ def to_login(request: HttpRequest) -> HttpResponse:
         parts = urlsplit(request.headers.get("HX-Current-URL", ""))
         own = parts.path + (f"?{parts.query}" if parts.query else "")
     elif request.method not in ("GET", "HEAD") and request.resolver_match.url_name != "session_continue":  # type: ignore[union-attr]
-        in_vain = {RESUBMIT: "1"}  # in the address: whoever is not logged in makes no row of the session table
+        # In the address: whoever is not logged in makes no row of the session table.
+        in_vain = {RESUBMIT: IS_KEPT if _keep_typed(request) else IN_VAIN}
     address = f"{reverse('login')}?{urlencode({'next': own, **in_vain})}"
     return HttpResponseClientRedirect(address) if request.headers.get("HX-Request") else HttpResponseRedirect(address)
+
+
+def _keep_typed(request: HttpRequest) -> bool:
+    """Keeps what was sent for the person whose session the clock or a newer log-in has ended; returns whether it did.
+
+    The cookie of the ended session says whose it is, and the form's token that it came from a page of ours. It can be written
+    for KEPT_FOR after the session was last used, and is shown after a log-in only.
+    """
+    store: Any = request.session
+    row = store.row
+    if row is None or getattr(request.user, "ended", "") not in sessions.KEEPING:
+        return False
+    fits = int(request.headers.get("Content-Length") or 0) <= kept_forms.LONGEST and request.content_type == FORM_TYPE
+    if not fits or row.last_seen_at < clock.now() - kept_forms.KEPT_FOR - dt.timedelta(seconds=settings.SESSION_IDLE_SECONDS):
+        return False
+    token = CsrfViewMiddleware(lambda _request: HttpResponse())
+    token.process_request(request)
+    if token.process_view(request, token.get_response, (), {}) is not None:
+        return False
+    return kept_forms.keep(row.subject_ref, request.path, step_up.encoded_form(request))

@@ -1,5 +1,6 @@
 """Inställningar: one's own sessions; and how long the present one lasts, for the warning before its end (WCAG 2.2.1)."""
 
+import math
 from typing import Any
 from uuid import UUID
 
@@ -55,4 +56,6 @@ def _state(request: HttpRequest) -> JsonResponse:
     store: Any = request.session
     row = store.row
     end = min(sessions.idle_end(row), row.expires_at)
-    return JsonResponse({"seconds_left": max(0, int((end - clock.now()).total_seconds())), "extendable": end < row.expires_at})
+    # Rounded up: a browser that asks again after so long finds the session ended, and is not a moment early.
+    seconds = math.ceil((end - clock.now()).total_seconds())
+    return JsonResponse({"seconds_left": max(0, seconds), "extendable": end < row.expires_at})

@@ -8,12 +8,12 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 
-from siths_portal.lib import clock
+from authn.services import kept_forms
+from siths_portal.lib import acting, clock
 
 STEP_UP, KEPT = "step_up", "kept_form"
 # What `max_age` 0 means in practice: the act follows the log-in that was made for it within this time.
 AT_ONCE = dt.timedelta(minutes=5)
-_LONGEST_FORM = 20_000
 
 
 def require_recent_login(request: HttpRequest, max_age: dt.timedelta) -> HttpResponse | None:
@@ -25,19 +25,29 @@ def require_recent_login(request: HttpRequest, max_age: dt.timedelta) -> HttpRes
     if clock.now() - user.authenticated_at <= max(max_age, AT_ONCE):
         return None
     request.session[STEP_UP] = {"path": request.get_full_path(), "sent": request.method == "POST"}
-    if request.method == "POST":
-        form = request.POST.copy()
-        form.pop("csrfmiddlewaretoken", None)
-        if len(encoded := form.urlencode()) <= _LONGEST_FORM:
-            request.session[KEPT] = {"path": request.path, "form": encoded}
+    if request.method == "POST" and len(encoded := encoded_form(request)) <= kept_forms.LONGEST:
+        request.session[KEPT] = {"path": request.path, "form": encoded}
     address = f"{reverse('login')}?{urlencode({'next': request.get_full_path()})}"
     return HttpResponseClientRedirect(address) if request.headers.get("HX-Request") else HttpResponseRedirect(address)
 
 
-def kept_form(request: HttpRequest) -> QueryDict | None:
-    """What the person had filled in on this path before a step-up, once; for the form's initial values."""
+def encoded_form(request: HttpRequest) -> str:
+    """What the form holds, without its token and the button that sent it."""
+    form = request.POST.copy()
+    for name in ("csrfmiddlewaretoken", acting.BUTTON):
+        form.pop(name, None)
+    return form.urlencode()
+
+
+def restore(request: HttpRequest) -> None:
+    """Lets this page show, once, what the person had filled in on it before a step-up or the end of the session before."""
     kept = request.session.get(KEPT)
-    if not kept or kept["path"] != request.path:
-        return None
-    del request.session[KEPT]
-    return QueryDict(kept["form"])
+    if kept and kept["path"] == request.path:
+        del request.session[KEPT]
+        acting.keep(request, QueryDict(kept["form"]))
+
+
+def kept_form(request: HttpRequest) -> QueryDict | None:
+    """What had been filled in on this page before it is shown again; for what is no Django form, which shows it by itself."""
+    found: QueryDict | None = getattr(request, "kept_form", None)
+    return found

@@ -1,14 +1,38 @@
 """The form that pages use: inputs of the design system, no browser's own bubbles, and the domain's refusals at their fields."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from django import forms
+from django.forms.utils import ErrorDict
+from django.http import QueryDict
 
 from siths_portal.lib.errors import DomainError
 
 LAST_DAY = "9999-12-31"
 """The last day of a calendar with years of four figures: without one a browser takes six figures for a year."""
 _OTHER_CLASS = (forms.HiddenInput, forms.RadioSelect)
+
+
+_typed: ContextVar[QueryDict | None] = ContextVar("typed", default=None)
+"""What a page that is shown again shows in its forms; None for a page that is shown first or that answers a form."""
+
+
+@contextmanager
+def showing_typed() -> Iterator[None]:
+    """Bounds what `show_typed` sets to one request."""
+    token = _typed.set(None)
+    try:
+        yield
+    finally:
+        _typed.reset(token)
+
+
+def show_typed(typed: QueryDict) -> None:
+    """Lets the request's forms show `typed`."""
+    _typed.set(typed)
 
 
 class DayInput(forms.DateInput):
@@ -21,7 +45,10 @@ class DayInput(forms.DateInput):
 
 
 class Form(forms.Form):
-    """A Django form whose errors stand in the error summary and at the field, in our words alone."""
+    """A Django form whose errors stand in the error summary and at the field, in our words alone.
+
+    A form that nobody sent shows what was typed before its page was shown again, without judging it (`show_typed`).
+    """
 
     use_required_attribute = False
     retry_after: int | None = None
@@ -32,6 +59,17 @@ class Form(forms.Form):
         for field in self.fields.values():
             if not isinstance(field.widget, _OTHER_CLASS):
                 field.widget.attrs.setdefault("class", "ds-input")
+        typed = _typed.get()
+        self._shown_again = (
+            typed is not None and not self.is_bound and any(self.add_prefix(name) in typed for name in self.fields)
+        )
+        if self._shown_again:
+            self.is_bound, self.data = True, typed
+            self._errors, self.cleaned_data = ErrorDict(), {}
+
+    def is_valid(self) -> bool:
+        """Whether the form was sent and is right. What is only shown again is not."""
+        return not self._shown_again and super().is_valid()
 
     def take(self, error: DomainError) -> None:
         """Puts a refusal of the domain onto the form: at the fields that it names, else on top."""

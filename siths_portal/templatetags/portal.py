@@ -7,10 +7,12 @@ from typing import Any
 from django import template
 from django.forms import BoundField
 from django.template import Context
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
+
+from siths_portal.lib import acting
 
 register = template.Library()
 
@@ -71,6 +73,26 @@ def widget(context: Context, field: BoundField) -> SafeString:
         described_by.append(f"{field.auto_id}_error")
     attributes: dict[str, Any] = {"aria-describedby": " ".join(described_by)} if described_by else {}
     return field.as_widget(attrs=attributes)
+
+
+@register.simple_tag(takes_context=True)
+def changes(context: Context, search: str = "") -> SafeString:
+    """What a form that changes something begins with: its token, and the hidden button that Enter presses (`lib.acting`).
+
+    Enter shows the page again, or presses the button `search` of a form that is searched in before it is sent. `data-typed` tells
+    the script that the form holds what was typed before.
+    """
+    name, value = (search, "1") if search else (acting.BUTTON, acting.SHOW)
+    token = format_html('<input type="hidden" name="csrfmiddlewaretoken" value="{}">', context["csrf_token"])
+    typed = SafeString(" data-typed") if getattr(context.get("request"), "kept_form", None) is not None else ""
+    button = '<button class="ds-sr-only" type="submit" name="{}" value="{}" tabindex="-1" aria-hidden="true"{}></button>'
+    return token + format_html(button, name, value, typed)
+
+
+@register.simple_tag
+def act() -> SafeString:
+    """The name and value of a form's main button."""
+    return format_html('name="{}" value="{}"', acting.BUTTON, acting.ACT)
 
 
 @register.simple_tag(takes_context=True)

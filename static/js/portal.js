@@ -15,18 +15,6 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-/* A digit picks the choice that shows it. */
-document.addEventListener("keydown", (event) => {
-  if (!/^[1-9]$/.test(event.key) || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.target.closest("input:not([type=radio]), textarea, select, dialog")) return;
-  const choice = document.querySelector(`input[type=radio][data-key="${event.key}"]:not(:disabled)`);
-  if (!choice) return;
-  event.preventDefault();
-  choice.checked = true;
-  choice.focus();
-  choice.dispatchEvent(new Event("change", { bubbles: true }));
-});
-
 /* Copy buttons are shown where the clipboard can be written. */
 function offerCopying(root) {
   if (!navigator.clipboard) return;

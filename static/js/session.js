@@ -4,20 +4,31 @@ const warning = Number(dialog.dataset.warning);
 let end = 0;
 let timer;
 
+/* Only the server says that the session has ended. A form that was being filled in is sent in vain: the server keeps it for the
+   person's next log-in, and nothing of it stays in the browser (docs/adr/0285). */
 function leave() {
+  const typed = [...document.forms].find((form) => form.querySelector("[name=gor][value=visa]") && wasTyped(form));
+  if (typed) return HTMLFormElement.prototype.submit.call(typed);
   location.replace(`${dialog.dataset.login}?next=${encodeURIComponent(location.pathname + location.search)}`);
+}
+
+function wasTyped(form) {
+  return [...form.elements].some((field) => {
+    if (field.matches("select")) return [...field.options].some((option) => option.selected !== option.defaultSelected);
+    if (field.matches("[type=checkbox], [type=radio]")) return field.checked !== field.defaultChecked;
+    return field.matches("input:not([type=hidden], [type=file]), textarea") && (field.value !== field.defaultValue || form.querySelector("[data-typed]"));
+  });
 }
 
 async function ask() {
   const answer = await fetch(dialog.dataset.state, { headers: { Accept: "application/json" }, redirect: "manual", cache: "no-store" }).catch(() => null);
-  if (!answer) return plan(30); // no network: the server decides later
+  if (!answer || answer.status >= 500) return plan(30); // no network, or a fault: the server decides later
   if (!answer.ok) return leave();
   take(await answer.json());
 }
 
 function take(state) {
   end = Date.now() + state.seconds_left * 1000;
-  if (state.seconds_left <= 0) return leave();
   dialog.querySelector("[data-idle]").hidden = !state.extendable;
   dialog.querySelector("[data-absolute]").hidden = state.extendable;
   if (state.seconds_left > warning) {
@@ -55,7 +66,7 @@ function tick() {
 dialog.querySelector("form").addEventListener("submit", async (event) => {
   event.preventDefault();
   const form = event.target;
-  const answer = await fetch(form.action, { method: "POST", body: new FormData(form), redirect: "manual" }).catch(() => null);
+  const answer = await fetch(form.action, { method: "POST", body: new FormData(form, event.submitter), redirect: "manual" }).catch(() => null);
   if (!answer) return;
   if (!answer.ok) return leave();
   dialog.close();

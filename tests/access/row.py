@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Any
 
 from issuance.authz import Action
+from tests import pressing
 from tests.access.world import AccessWorld, Who
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -47,8 +48,14 @@ class Row:
 
     @property
     def form(self) -> dict[str, Any]:
-        """The fields to send; what depends on the moment is told now."""
-        return {name: value() if callable(value) else value for name, value in self.data.items()}
+        """The fields to send, by the main button unless another is named; what depends on the moment is told now."""
+        button = {} if pressing.NAMED & set(self.data) else pressing.MAIN
+        return {name: value() if callable(value) else value for name, value in self.data.items()} | button
+
+    @property
+    def form_by_enter(self) -> dict[str, Any]:
+        """The same fields as a browser sends them when Enter is pressed in one of them."""
+        return {name: value for name, value in self.form.items() if name not in pressing.NAMED} | pressing.ENTER
 
     @property
     def key(self) -> Key:

@@ -99,6 +99,19 @@ def test_a_get_writes_what_was_seen_and_nothing_else(access: Any, row: Row) -> N
     assert written(asked) == set()
 
 
+@pytest.mark.parametrize("row", [row for row in ROWS if row.method == "POST" and row.name != REPORTS], ids=str)
+def test_enter_in_a_form_changes_nothing(access: Any, row: Row) -> None:
+    """Enter in a field or choice of a form, as a card scanner sends it, shows a page (docs/adr/0284)."""
+    who = next((who for who in CALLERS if expected(row, who, relations(row, access, who)[0]) == row.ok), LEAST)
+    with undone(), clock.moved_to(access.moment):
+        arguments = arguments_of(row, access, who, relations(row, access, who)[0])
+        client = Browser({settings.SESSION_COOKIE_NAME: access.sessions[who]})
+        with statements() as asked:
+            answer = client.post(reverse(row.name, args=(*arguments, *row.more) if arguments else ()), row.form_by_enter)
+    assert written(asked) == set()
+    assert answer.status_code in (200, 302, 409), answer.status_code
+
+
 class TestTheWalkerItself:
     """The rules of the walker are those of domain.md 1.1 and 1.2, written down apart from the portal's own."""
 

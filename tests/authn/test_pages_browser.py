@@ -165,6 +165,8 @@ def test_the_warning_before_the_end_and_the_way_on(context: BrowserContext, stag
     Session.objects.update(last_seen_at=clock.now() - dt.timedelta(minutes=13, seconds=5))
     page.clock.fast_forward("13:05")
     expect(warning).to_be_visible()
+    expect(warning.get_by_role("heading")).to_be_focused()  # no button: a scan's Enter would press it
+    page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Fortsätt")).to_be_focused()
     look(page)
     with page.expect_response("**/logga-in/fortsatt/") as kept:

@@ -8,6 +8,8 @@ from typing import Protocol
 from playwright.sync_api import Error, Locator, Page, TimeoutError, expect
 
 MOST_TABS = 150
+PACE = 60
+"""Milliseconds between two keys of a person: eight keys that come faster are a scanner's (docs/adr/0284)."""
 SECONDS_TO_DRAW = 30
 _HOW_FOCUS_IS_SEEN = """e => {
     const ring = (o) => {
@@ -111,7 +113,7 @@ class Keyboard:
     def write(self, element: Locator, text: str) -> None:
         self.reach(element)
         element.page.keyboard.press("Control+A")
-        element.page.keyboard.type(text)
+        element.page.keyboard.type(text, delay=PACE)
 
     def choose(self, element: Locator) -> None:
         """Space for a box; for a radio button Tab to its group and the arrows within."""

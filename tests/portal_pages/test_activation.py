@@ -139,7 +139,7 @@ def test_the_three_steps(world: Any, clerk: Client) -> None:
 
 
 def test_the_persons_page_opens_at_the_card_that_waits(world: Any, clerk: Client) -> None:
-    """Beside an older card the new one is open, and Enter begins to activate it; who may not activate sees the reason instead."""
+    """Beside an older card the new one is open and has the focus, its button has not; others see why they may not activate."""
     carrier = sent_card(world).carrier
     older = migrated_card(carrier.eids.get().post)
     migration.register_migrated_card(actor=system("migration"), card=older, ca=CA)
@@ -147,7 +147,8 @@ def test_the_persons_page_opens_at_the_card_that_waits(world: Any, clerk: Client
     button = f'<a class="ds-button" href="{reverse("activate", args=[carrier.pk])}"'
     body = clerk.get(person).content.decode()
     assert re.findall(r'id="barare-([0-9a-f-]{36})" open', body) == [str(carrier.pk)]
-    assert body.count(f'{button} autofocus aria-describedby="senast-{carrier.pk}">Aktivera kort</a>') == 1
+    assert body.count(f'{button} aria-describedby="senast-{carrier.pk}">Aktivera kort</a>') == 1
+    assert body.count('<div class="expander-body flow" tabindex="-1" autofocus>') == 1
     assert body.count("Aktivera kort") == 1
     assert "autofocus" not in clerk.get(f"{person}?barare={uuid.uuid4()}").content.decode().partition("data-session-watch")[0]
     reader = client_of(world.officer(world.region, Role.READER)).get(person).content.decode()

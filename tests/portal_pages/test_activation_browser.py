@@ -296,8 +296,9 @@ def test_the_whole_line_by_mouse(scene: Scene, browser: Browser) -> None:
 def test_the_whole_line_by_keyboard_alone(scene: Scene, browser: Browser) -> None:
     with at_the_desk(browser, scene) as page:
         page.keyboard.press("3")
-        assert page.get_by_role("radio", name="Skatteverkets id-kort").is_checked()
-        page.keyboard.press("Enter")
+        expect(page.get_by_role("radio", name="Skatteverkets id-kort")).to_be_checked()
+        page.keyboard.press("Enter")  # changes nothing: a scanner sends it
+        page.keyboard.press("Control+Enter")
         heading(page, "Underteckna")
         reach(page, "Skriv under i SITHS eID-appen")
         with page.context.expect_page() as opened:
@@ -325,7 +326,8 @@ def test_the_whole_line_by_keyboard_alone(scene: Scene, browser: Browser) -> Non
         heading(app, "Klart. Du kan stänga fönstret.")
         heading(page, "Aktivering lyckades")
         page.bring_to_front()
-        expect(page.get_by_role("button", name="Avsluta")).to_be_focused()
+        expect(page.get_by_role("heading", level=1)).to_be_focused()
+        reach(page, "Avsluta")
         page.keyboard.press("Enter")
         expect(page.get_by_text("Aktivering lyckades! Ordinarie kort aktiverat")).to_be_visible()
     assert scene.carrier.state == "active"

@@ -57,24 +57,24 @@ def test_the_second_of_two_is_told_and_loses_nothing_typed(world: Any) -> None:
 def test_a_sub_organisation_goes_back_to_the_text_from_above(world: Any) -> None:
     client, address = issuer(world), at(NAME, world.clinic)
     write(world, "Regionens text")
-    assert 'name="ovanifran"' not in client.get(address).content.decode()
+    assert 'name="samma"' not in client.get(address).content.decode()
     configuration.set_receipt_text(actor=SETUP, organisation_id=world.clinic.id, regional_addition="Klinikens")
     page = client.get(address)
     assert "ha den från Regionen, nu och när den ändras: Regionens text" in text_of(page)
     assert "Tills den får en" not in text_of(page)
-    stale = client.post(address, {"ovanifran": "1", "version": "7"}, follow=True)
+    stale = client.post(address, {"samma": "1", "version": "7"}, follow=True)
     assert "Kvittenstexten ändrades sedan du öppnade sidan" in text_of(stale)
-    done = client.post(address, {"ovanifran": "1", "version": "1"}, follow=True)
+    done = client.post(address, {"samma": "1", "version": "1"}, follow=True)
     for expected in ("Texten från organisationen ovanför gäller.", "gäller texten från Regionen: Regionens text", "2 (gäller)"):
         assert expected in text_of(done), expected
     assert fields_of(done) == {"version": "2", "regional_addition": ""}
-    assert "gällde redan" in text_of(client.post(address, {"ovanifran": "1", "version": "1"}, follow=True))
+    assert "gällde redan" in text_of(client.post(address, {"samma": "1", "version": "1"}, follow=True))
     assert "Texten från Regionen gäller. Regionens text" in text_of(client.get(at(READ, world.clinic)))
     history = text_of(client.get(at("organisation_history", world.clinic)))
     assert "Regionalt tillägg: från Klinikens → till samma som ovanför" in history
     for row in (world.region, world.clinic):
-        assert 'name="ovanifran"' not in client.get(at(NAME, row)).content.decode()
-    assert "ingen kvittenstext att få ovanifrån" in text_of(client.post(at(NAME, world.region), {"ovanifran": "1"}, follow=True))
+        assert 'name="samma"' not in client.get(at(NAME, row)).content.decode()
+    assert "ingen kvittenstext att få ovanifrån" in text_of(client.post(at(NAME, world.region), {"samma": "1"}, follow=True))
     back = {**fields_of(client.get(address)), "regional_addition": "Klinikens"}
     assert client.post(address, back).status_code == 302
     emptied = client.post(address, {**fields_of(client.get(address)), "regional_addition": ""}, follow=True)

@@ -176,7 +176,7 @@ def test_the_page_tells_of_the_answer_and_of_the_list_as_they_come(
         look(page, "revoke-errors")
         page.locator(".ds-error-summary a", has_text="Beskriv orsaken").click()
         expect(page.get_by_label("Beskrivning")).to_be_focused()
-        page.keyboard.type("Kortet hittades i ett skåp")
+        page.keyboard.type("Kortet hittades i ett skåp", delay=60)
         page.get_by_label("Namn på den som begärde spärren").fill("Vaktmästaren")
         choose(page, "Telefon")
         page.get_by_role("button", name="Nästa").click()

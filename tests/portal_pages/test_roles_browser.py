@@ -165,7 +165,7 @@ def test_places_in_the_tree_by_keyboard_alone(world: Any, browser: Browser, port
                     break
                 page.keyboard.press("Tab")
             page.keyboard.press("Space")
-        page.keyboard.press("Enter")
+        page.keyboard.press("Control+Enter")
         page.wait_for_url("**/roller/")
         look(page, "roller-person-tva")
     assert {grant.organisation for grant in person.role_grants.select_related("organisation")} == {world.clinic, world.city}

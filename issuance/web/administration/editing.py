@@ -117,7 +117,11 @@ def another_asked(request: HttpRequest) -> bool:
 
 
 def at_first_field[F: Form](form: F) -> F:
-    """The form with the focus in its first field, for pages that are there to be filled in; with errors their summary has it."""
-    if not form.is_bound or not form.errors:
-        next(iter(form.visible_fields())).field.widget.attrs["autofocus"] = True
+    """Returns the form with the focus in its first field if one types into it; with errors their summary has the focus.
+
+    Never a choice, since a scan's Enter would answer it.
+    """
+    widget = next(iter(form.visible_fields())).field.widget
+    if (not form.is_bound or not form.errors) and isinstance(widget, forms.TextInput | forms.Textarea):
+        widget.attrs["autofocus"] = True
     return form

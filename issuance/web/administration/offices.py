@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from authn.web import kept_form
 from issuance.authz import Action, Actor
 from issuance.models import OrganisationOffice
 from issuance.queries.administration import areas, offices, organisations, places, readiness
@@ -273,7 +274,7 @@ def office_connect(request: HttpRequest, office_id: UUID) -> HttpResponse:
     context = {
         "head": head,
         "choices": choices.rows,
-        "picked": request.POST.getlist("organisation"),
+        "picked": (kept_form(request) or request.POST).getlist("organisation"),
         "refusal": refusal,
         "next_url": next_url(request, choices.after),
         "first_url": first_url(request),
@@ -305,7 +306,7 @@ def organisation_offices(request: HttpRequest, organisation_id: UUID) -> HttpRes
         "offices_next_url": next_url(request, connected.after, parameter="kontor_efter"),
         "offices_first_url": first_url(request, parameter="kontor_efter"),
         "choices": choices.rows,
-        "picked": request.POST.getlist("office"),
+        "picked": (kept_form(request) or request.POST).getlist("office"),
         "refusal": refusal,
         "next_url": next_url(request, choices.after, fragment="koppla"),
         "first_url": first_url(request, fragment="koppla"),

@@ -60,7 +60,7 @@ def organisation_receipt_text(request: HttpRequest, organisation_id: UUID) -> Ht
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
     demand_there(head, Action.EDIT_RECEIPT_TEXT in head.rights)
-    if "ovanifran" in request.POST:
+    if "samma" in request.POST:
         return _from_above(request, organisation_id)
     form, status = None, 200
     if request.method == "POST":

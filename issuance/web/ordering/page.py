@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from authn.web import kept_form
 from issuance.authz import Actor
 from issuance.domain.drafts import DraftState, Step, may_show, previous_step, steps
 from issuance.models import OrderDraft
@@ -104,7 +105,8 @@ def shown(request: HttpRequest, page: Open, form: Form | None, *, status: int = 
     disclosures.record(actor=page.actor, person_id=draft.person_id, shown=disclosures.Shown.ORDER, subject=draft.pk)
     order = steps(photo=page.answers.photo)
     back = previous_step(step, photo=page.answers.photo)
-    from_review = (request.POST if request.method == "POST" else request.GET).get("fran") == FROM_REVIEW
+    asked = kept_form(request) or (request.POST if request.method == "POST" else request.GET)
+    from_review = asked.get("fran") == FROM_REVIEW
     if from_review:
         back = Step.REVIEW
     context = {

@@ -10,6 +10,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from authn.web import kept_form
 from issuance.domain.drafts import Step, next_step
 from issuance.models import OrderDraft, Post
 from issuance.queries import order_draft, words
@@ -53,9 +54,10 @@ def _answered(request: HttpRequest, draft_id: UUID, step: Step, form: StepForm, 
     return shown(request, page, form, status=status, **choices(page, form))
 
 
-def _asked(request: HttpRequest, draft_id: UUID, step: Step, choices: Choices) -> HttpResponse:
+def _asked(request: HttpRequest, draft_id: UUID, step: Step, choices: Choices, make: type[StepForm] = StepForm) -> HttpResponse:
     page = opened(request, draft_id, step)
-    return page if isinstance(page, HttpResponse) else shown(request, page, None, **choices(page, None))
+    form = make() if kept_form(request) else None  # which shows what was chosen
+    return page if isinstance(page, HttpResponse) else shown(request, page, form, **choices(page, form))
 
 
 def _step(
@@ -63,7 +65,7 @@ def _step(
 ) -> HttpResponse:
     """A step that is shown and answered on one page."""
     if request.method != "POST":
-        return _asked(request, draft_id, step, choices)
+        return _asked(request, draft_id, step, choices, form)
     return _answered(request, draft_id, step, form(request.POST), answer, choices)
 
 
@@ -80,7 +82,7 @@ def _picked(form: StepForm | None, field: str, kept: object, offered: list[objec
 def organisation(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     """Val av organisation, with a filter that works without script; what is typed there stands in no address."""
     if request.method != "POST":
-        return _asked(request, draft_id, Step.ORGANISATION, _posts)
+        return _asked(request, draft_id, Step.ORGANISATION, _posts, OrganisationForm)
     form = OrganisationForm(request.POST)
     if "filtrera" in request.POST:
         page = opened(request, draft_id, Step.ORGANISATION)

@@ -45,7 +45,9 @@ class CertificateSearchForm(Form):
         required=False,
         max_length=16_000,
         error_messages={"max_length": _("Texten är för lång. Skriv högst %(limit_value)d tecken.")},
-        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false", "autofocus": True}),
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false", "autofocus": True, "data-scan": True}
+        ),
     )
     ca = forms.ChoiceField(
         label=_("Utfärdare"), required=False, error_messages={"invalid_choice": _("Välj en utfärdare i listan.")}

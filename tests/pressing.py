@@ -1,0 +1,27 @@
+"""Forms that Django's test client sends are sent by their main button, as a person sends them, unless a test names another."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.test import Client
+from django.test.client import MULTIPART_CONTENT
+
+from siths_portal.lib import acting
+
+MAIN = {acting.BUTTON: acting.ACT}
+ENTER = {acting.BUTTON: acting.SHOW}
+"""What a browser adds to a form that its main button, or Enter in a field, sends."""
+
+NAMED = acting.SEARCHES | acting.OTHERS | {acting.BUTTON}
+
+
+def press_by_default() -> None:
+    """Lets `Client.post` press the main button of what names none."""
+    plain = Client.post
+
+    def post(self: Client, path: str, data: Any = None, content_type: str = MULTIPART_CONTENT, *args: Any, **kwargs: Any) -> Any:
+        if content_type == MULTIPART_CONTENT and isinstance(data, Mapping | None) and NAMED.isdisjoint(data or {}):
+            data = dict(data or {}) | MAIN
+        return plain(self, path, data, content_type, *args, **kwargs)
+
+    Client.post = post  # type: ignore[method-assign]
