@@ -31,6 +31,8 @@ class Action(StrEnum):
     ORDER_ORDINARY_CARD = "order_ordinary_card"
     REMOVE_ORDER = "remove_order"
     ACTIVATE_ORDINARY_CARD = "activate_ordinary_card"
+    WITHDRAW_IDENTIFICATION = "withdraw_identification"
+    WITHDRAW_ANOTHERS_IDENTIFICATION = "withdraw_anothers_identification"
     REVOKE_CARRIER = "revoke_carrier"
     REVOKE_EID = "revoke_eid"
     EXPIRE_CARRIER = "expire_carrier"
@@ -76,7 +78,7 @@ _EXTENDED = frozenset({Action.EXTENDED_SEARCH})
 ISSUING = frozenset({Action.ORDER_ORDINARY_CARD, Action.ACTIVATE_ORDINARY_CARD})
 """What a holder gets something by. It rests while training or person check is overdue; to look, remove and revoke does not."""
 
-_ISSUING = ISSUING | {Action.REMOVE_ORDER}
+_ISSUING = ISSUING | {Action.REMOVE_ORDER, Action.WITHDRAW_IDENTIFICATION}
 _HANDLING_CARDS = frozenset({Action.VIEW_RECEIPT, Action.VIEW_PHOTO})
 """Who meets holders or issues to them compares their faces; others see no photo (S12)."""
 
@@ -122,7 +124,7 @@ ALLOWED: Mapping[Role, frozenset[Action]] = {
     | _ISSUING
     | _ISSUER_CONFIGURING
     | _HANDLING_CARDS
-    | {Action.VIEW_INVOICE},
+    | {Action.VIEW_INVOICE, Action.WITHDRAW_ANOTHERS_IDENTIFICATION},
     Role.DEPUTY_ISSUER: _VIEWING
     | _CONFIGURATION
     | _EXTENDED

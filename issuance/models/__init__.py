@@ -1,6 +1,6 @@
 """Tables of issuance: the tree and its configuration, people, carriers with their eIDs, orders, and the audit."""
 
-from issuance.models.activation import EidAppTransaction, Identification, PreparedReceipt
+from issuance.models.activation import EidAppTransaction, Identification, IdentificationWithdrawal, PreparedReceipt
 from issuance.models.carriers import Carrier, CarrierCertificate, Eid, Receipt
 from issuance.models.drafts import OrderDraft
 from issuance.models.events import Document, Event, EventMacs, EventSeal
@@ -46,6 +46,7 @@ __all__ = [
     "FormerIssuer",
     "FormerPlace",
     "Identification",
+    "IdentificationWithdrawal",
     "IssuingArea",
     "MassTrial",
     "Office",

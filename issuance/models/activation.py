@@ -22,12 +22,26 @@ class Identification(models.Model):
     identity_document = models.CharField(max_length=20)
     at = models.DateTimeField()
 
+    objects: ClassVar[ScopedManager["Identification"]] = ScopedManager()
+    scope = ScopeRule(
+        path="carrier__organisation__scope_path", protected="carrier__person__is_protected", person="carrier.person_id"
+    )
+
     class Meta:
         constraints = [
             models.CheckConstraint(
                 condition=Q(identity_document__in=IDENTITY_DOCUMENTS), name="issuance_identification_document"
             ),
         ]
+
+
+class IdentificationWithdrawal(models.Model):
+    """An officer's statement that an identification never took place or was wrong. Never changed; the identification stays."""
+
+    identification = models.OneToOneField(Identification, primary_key=True, on_delete=models.PROTECT, related_name="withdrawal")
+    officer_ref = models.CharField(max_length=200)
+    reason = models.CharField(max_length=300)
+    at = models.DateTimeField()
 
 
 class EidAppTransaction(Stateful):

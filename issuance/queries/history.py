@@ -10,8 +10,19 @@ from django.utils.translation import gettext as _
 
 from authn import service as authn
 from issuance.authz import Action, Actor, policy
-from issuance.models import CardOrder, Carrier, Eid, EidAppTransaction, Event, Identification, Person, Post
+from issuance.models import (
+    CardOrder,
+    Carrier,
+    Eid,
+    EidAppTransaction,
+    Event,
+    Identification,
+    IdentificationWithdrawal,
+    Person,
+    Post,
+)
 from issuance.queries import event_words, officers, role_places, words
+from issuance.services import identifications
 from siths_portal.lib.events import NEWEST_FIRST
 
 PAGE = 50
@@ -22,7 +33,10 @@ type Subjects = Mapping[tuple[str, str], str]
 
 @dataclass(frozen=True)
 class HistoryEntry:
-    """An event: when, what, about which thing, who, and the facts in words."""
+    """An event: when, what, about which thing, who, and the facts in words.
+
+    `is_withdrawn`: an identification that no longer counts; `withdraws`: its id if the reader may withdraw it.
+    """
 
     id: int
     at: dt.datetime
@@ -30,6 +44,8 @@ class HistoryEntry:
     subject: str
     who: str
     facts: tuple[tuple[str, str], ...]
+    is_withdrawn: bool = False
+    withdraws: UUID | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +113,9 @@ def _page(actor: Actor, subjects: Subjects, before: int | None, limit: int) -> t
     rows = list(events.order_by(NEWEST_FIRST)[: limit + 1])
     shown = rows[:limit]
     who, places = names_of(actor, {row.actor_ref for row in shown}), role_places.places_told(actor, shown)
+    identified = [UUID(row.subject_ref) for row in shown if row.action == "holder.identified"]
+    withdrawn = set(IdentificationWithdrawal.objects.filter(pk__in=identified).values_list("pk", flat=True)) if identified else ()
+    offered = identifications.withdrawable_of(actor, identified) if identified else ()
     entries = tuple(
         HistoryEntry(
             id=row.id,
@@ -105,6 +124,8 @@ def _page(actor: Actor, subjects: Subjects, before: int | None, limit: int) -> t
             subject=subjects[row.subject_type, row.subject_ref],
             who=who[row.actor_ref],
             facts=event_words.facts_of({**row.facts, "role_place": places.get(str(row.facts.get("grant")))}),
+            is_withdrawn=row.action == "holder.identified" and UUID(row.subject_ref) in withdrawn,
+            withdraws=UUID(row.subject_ref) if row.action == "holder.identified" and UUID(row.subject_ref) in offered else None,
         )
         for row in shown
     )

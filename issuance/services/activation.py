@@ -19,7 +19,7 @@ from issuance.domain.rules import Obstacle
 from issuance.domain.transaction_states import OPEN, TransactionAction, TransactionKind, TransactionState
 from issuance.models import CardOrder, Carrier, Eid, EidAppTransaction, Event, Identification
 from issuance.models.carriers import IDENTITY_DOCUMENTS
-from issuance.services import _steps, _transactions, order_checks, people, receipts
+from issuance.services import _steps, _transactions, identifications, order_checks, people, receipts
 from issuance.services.card_certificates import PROFILES
 from pki import service as pki
 from siths_portal.lib import clock
@@ -183,7 +183,7 @@ def _carriers() -> QuerySet[Carrier]:
 
 
 def _transactions_seen() -> QuerySet[EidAppTransaction]:
-    return EidAppTransaction.objects.select_related("carrier__person", "identification")
+    return EidAppTransaction.objects.select_related("carrier__person", "identification__withdrawal")
 
 
 def _ready(carrier: Carrier) -> _Card:
@@ -281,8 +281,15 @@ def _require_reopenable(actor: Actor, row: EidAppTransaction) -> None:
     if row.officer_ref != actor.ref:
         message = "En annan ID-administratör identifierade innehavaren. Identifiera innehavaren själv för att fortsätta."
         raise Forbidden("other-clerk", message)
+    _require_counting(row.identification)
     if clock.now() >= _reopen_until(row):
         raise Conflict("identification-old", "Identifieringen är för gammal. Identifiera innehavaren på nytt.")
+
+
+def _require_counting(identification: Identification) -> None:
+    if identifications.is_withdrawn(identification):
+        message = "Identifieringen är återtagen. Identifiera innehavaren igen."
+        raise Conflict("identification-withdrawn", message)
 
 
 def _reopen_until(row: EidAppTransaction) -> dt.datetime:
@@ -314,6 +321,9 @@ def _begin(actor: Actor, transaction_id: UUID, card: _Card, identification: Iden
         raise Conflict("carrier-changed", "Kortet har ändrats under tiden. Läs in sidan på nytt.")
     if again := _first_of_two_clicks(actor, carrier, identification):
         return _give_handle(actor, again)
+    if not identification._state.adding:
+        identification.refresh_from_db()  # it may have been withdrawn since it was read
+        _require_counting(identification)
     _supersede_earlier(actor, carrier)
     if identification._state.adding:
         identification.save()

@@ -16,6 +16,7 @@ from tests.access.targets import (
     SUB_ORGANISATIONS,
     TOP_ORGANISATIONS,
     anothers_draft,
+    anothers_identification,
     area,
     article,
     authority,
@@ -24,6 +25,7 @@ from tests.access.targets import (
     customisation,
     draft,
     generic_customisation,
+    identification,
     mass,
     mass_trial,
     matter,
@@ -104,6 +106,19 @@ ROWS: list[Row] = [
     Row("activation_done", "GET", ACTIVATE, completed),
     Row("activation_done", "POST", ACTIVATE, completed, ok=302),
     Row("activation_cancel", "GET", LOGGED_IN, transaction, ok=302),  # to the second step, which decides
+    Row("identification_withdraw", "GET", Action.WITHDRAW_IDENTIFICATION, identification),
+    Row("identification_withdraw", "POST", Action.WITHDRAW_IDENTIFICATION, identification, ok=422),
+    *(
+        Row(
+            "identification_withdraw",
+            method,
+            Action.WITHDRAW_ANOTHERS_IDENTIFICATION,
+            anothers_identification,
+            ok=ok,
+            case="a colleague's",
+        )
+        for method, ok in (("GET", 200), ("POST", 422))
+    ),
     Row("activation_cancel", "POST", ACTIVATE, transaction, ok=302),
     Row("identification_help", "GET", LOGGED_IN),
     Row("terms", "GET", PUBLIC),

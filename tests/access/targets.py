@@ -53,6 +53,22 @@ def transaction(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]
     return (row.pk,)
 
 
+def identification(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """The caller's own identification of somebody there, on whose ground an eID app transaction is open."""
+    (pk,) = transaction(access, who, relation)
+    return (pk,) if relation == "unknown" else (EidAppTransaction.objects.get(pk=pk).identification_id,)
+
+
+def anothers_identification(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """The same of another officer. Identifications never change, so it is made as that officer's."""
+    if relation == "unknown":
+        return (access.things[relation].sent,)
+    row = Identification.objects.create(
+        carrier_id=access.things[relation].sent, officer_ref="person:somebody-else", identity_document="passport", at=clock.now()
+    )
+    return (row.pk,)
+
+
 def completed(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """The transaction by which somebody's card there was activated."""
     carrier = access.things[relation].active

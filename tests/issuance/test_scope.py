@@ -31,6 +31,9 @@ MATRIX = {
     Action.ORDER_ORDINARY_CARD: "---YYY----",
     Action.ACTIVATE_ORDINARY_CARD: "---YYY----",
     Action.REMOVE_ORDER: "---YYY----",
+    # Not in domain.md: a mistake is corrected by who made it, or by who answers for issuing.
+    Action.WITHDRAW_IDENTIFICATION: "---YYY----",
+    Action.WITHDRAW_ANOTHERS_IDENTIFICATION: "---Y------",
     Action.REVOKE_CARRIER: "YY-YYYYYY-",
     Action.REVOKE_EID: "YY-YYYYYY-",
     Action.ASSIGN_ROLE: "Y--YY-----",

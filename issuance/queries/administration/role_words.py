@@ -24,6 +24,8 @@ GROUPS: Mapping[str, Mapping[Action, str]] = {
     _("Utge och spärra"): {
         Action.ORDER_ORDINARY_CARD: _("Beställa ordinarie kort"),
         Action.REMOVE_ORDER: _("Ta bort beställning"),
+        Action.WITHDRAW_IDENTIFICATION: _("Ta tillbaka en egen identifiering"),
+        Action.WITHDRAW_ANOTHERS_IDENTIFICATION: _("Ta tillbaka andras identifieringar"),
         Action.ACTIVATE_ORDINARY_CARD: _("Aktivera kort"),
         Action.REVOKE_CARRIER: _("Spärra kort"),
         Action.REVOKE_EID: _("Spärra SITHS eID"),

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from issuance.web.activation import views
+from issuance.web.activation import views, withdrawing
 
 urlpatterns: list[URLPattern] = [
     path("sok/barare/<uuid:carrier_id>/aktivera/", views.activate, name="activate"),
@@ -10,6 +10,11 @@ urlpatterns: list[URLPattern] = [
     path("aktivering/<uuid:transaction_id>/lage/", views.state, name="activation_state"),
     path("aktivering/<uuid:transaction_id>/klar/", views.done, name="activation_done"),
     path("aktivering/<uuid:transaction_id>/avbryt/", views.cancel, name="activation_cancel"),
+    path(
+        "identifiering/<uuid:identification_id>/ta-tillbaka/",
+        withdrawing.identification_withdraw,
+        name="identification_withdraw",
+    ),
     path("hjalp/identifiering/", views.identification_help, name="identification_help"),
     path("villkor/", views.terms, name="terms"),
 ]

@@ -23,7 +23,7 @@ from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefre
 from authn.web import kept_form, not_activity, require_recent_login
 from issuance.domain.transaction_states import TransactionState
 from issuance.queries import activation_view, person_view, receipt_view
-from issuance.services import activation, disclosures, receipts
+from issuance.services import activation, disclosures, identifications, receipts
 from issuance.services.activation import TransactionView
 from issuance.services.disclosures import Shown
 from issuance.web.activation import handles
@@ -87,6 +87,8 @@ def sign(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         "steps": _steps(),
         "receipt": receipts.preview(view.transaction) if view.is_open else None,
         "signing_days": activation_view.signing_days(carrier),
+        "withdraws": identifications.withdrawable_of(actor_of(request), [view.transaction.identification_id]),
+        "is_withdrawn": identifications.is_withdrawn(view.transaction.identification),
     }
     context |= refreshing(request, live=view.is_open)
     return render(request, "activation/sign.html", context | _live(request, view))

@@ -1,0 +1,72 @@
+"""Withdrawal of an identification, after a question with its consequences (docs/adr/0286)."""
+
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods
+
+from issuance.models import Identification
+from issuance.queries import history, person_view, words
+from issuance.services import disclosures, identifications
+from issuance.services.disclosures import Shown
+from issuance.web.person.views import actor_of, photo_url
+from siths_portal.lib.errors import Invalid
+from siths_portal.lib.forms import Form
+
+
+class WithdrawalForm(Form):
+    """Why the identification is withdrawn. The service judges the length."""
+
+    reason = forms.CharField(
+        label=gettext_lazy("Varför ska identifieringen tas tillbaka?"),
+        help_text=gettext_lazy("Till exempel: fel kort skannades. Skriv inga uppgifter om hälsa. Texten visas i historiken."),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def identification_withdraw(request: HttpRequest, identification_id: UUID) -> HttpResponse:
+    """Asks for the reason; when posted, withdraws. Raises NotFound, Forbidden, Conflict."""
+    found = identifications.to_withdraw(actor=actor_of(request), identification_id=identification_id)
+    carrier_page = f"{reverse('person', args=[found.carrier.person_id])}?barare={found.carrier_id}"
+    if identifications.is_withdrawn(found):
+        messages.info(request, _("Identifieringen är redan återtagen."))
+        return redirect(carrier_page)
+    form, status = WithdrawalForm(), 200
+    if request.method == "POST":
+        form = WithdrawalForm(request.POST)
+        form.is_valid()
+        try:
+            reason = form.cleaned_data.get("reason", "")
+            identifications.withdraw(actor=actor_of(request), identification_id=identification_id, reason=reason)
+        except Invalid as error:
+            form.take(error)
+            status = error.http_status
+        else:
+            messages.success(request, _("Identifieringen är återtagen. Identifiera innehavaren igen innan kortet aktiveras."))
+            return redirect(carrier_page)
+    return _page(request, found, form, carrier_page, status=status)
+
+
+def _page(request: HttpRequest, found: Identification, form: WithdrawalForm, back: str, *, status: int) -> HttpResponse:
+    actor = actor_of(request)
+    head = person_view.person_head(actor=actor, person_id=found.carrier.person_id)
+    disclosures.record(actor=actor, person_id=head.id, shown=Shown.PERSON, subject=found.carrier_id)
+    context = {
+        "found": found,
+        "form": form,
+        "head": head,
+        "photo_url": photo_url(head),
+        "document": words.said(words.IDENTITY_DOCUMENT, found.identity_document),
+        "serial": words.card_serial(found.carrier.card_serial),
+        "officer": history.names_of(actor, [found.officer_ref])[found.officer_ref],
+        "back_url": back,
+    }
+    return render(request, "activation/withdraw.html", context, status=status)
