@@ -1,10 +1,12 @@
-"""What the text in the one search field means (domain.md 5): a person id, a HSA-id or its ending, or a card's serial number."""
+"""What the text in the one search field means (domain.md 5): a person id, a HSA-id or its ending, a card's serial number
+or an order id. Names are `search_names`."""
 
 import datetime as dt
 import re
 import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
+from uuid import UUID
 
 from issuance.domain.ids import luhn_valid, parse_swedish_number
 
@@ -15,6 +17,7 @@ _SYMBOLOGY = re.compile(r"^\][A-Za-z][0-9A-Za-z](?=.)")
 _LABEL = re.compile(r"^(hsa-?id|tjänste-?id|person-?id|personnummer|serienummer)\s*:\s*", re.IGNORECASE)
 _NUMBER = re.compile(r"[\d\s+-]+")
 _PERSON_ID = re.compile(r"(\d{2})?\d{6}[-+]?\d{4}")
+_ORDER_ID = re.compile(r"[0-9A-Fa-f]{8}-?(?:[0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}")
 _ENDING = re.compile(r"[A-Z0-9-]+")
 
 
@@ -24,13 +27,14 @@ class TermKind(StrEnum):
     PERSON_ID = "person_id"
     HSA_ID = "hsa_id"
     CARD_SERIAL = "card_serial"
+    ORDER_ID = "order_id"
     NAME = "name"
 
 
 class TermProblem(StrEnum):
     """Why a text cannot be searched for, in the words that its writer reads."""
 
-    EMPTY = "Skriv ett person-id, ett tjänste-id eller ett kortserienummer."
+    EMPTY = "Skriv ett person-id, ett tjänste-id, ett kortserienummer eller ett namn."
     TOO_SHORT = "Skriv minst de tre sista tecknen i tjänste-id:t."
     TOO_LONG = "Texten är för lång. Ett tjänste-id har högst 31 tecken."
     DATE = "Datumet i person-id:t finns inte. Kontrollera de sex eller åtta första siffrorna."
@@ -53,7 +57,7 @@ class TermError(ValueError):
 
 @dataclass(frozen=True)
 class Term:
-    """What is looked for. `value` is 12 digits, 19 digits, a HSA-id's ending in upper case, or a name in lower case."""
+    """What is looked for. `value` is 12 digits, 19 digits, a HSA-id's ending in upper case, a UUID, or a name in lower case."""
 
     kind: TermKind
     value: str
@@ -70,7 +74,8 @@ def clean(text: str) -> str:
 def parse_term(text: str, *, today: dt.date) -> Term:
     """The term that `text` means. Raises TermError.
 
-    10 or 12 digits are a person id, 19 a card's serial number, fewer than 10 the ending of a HSA-id. Whether a serial number's
+    10 or 12 digits are a person id, 19 a card's serial number, fewer than 10 the ending of a HSA-id, 32 hexadecimal digits an
+    order id. Whether a serial number's
     check digit fits does not matter, since older cards' do not (domain.md 9.4).
     """
     text = clean(text)
@@ -79,6 +84,8 @@ def parse_term(text: str, *, today: dt.date) -> Term:
     compact = re.sub(r"\s", "", text)
     if text.isascii() and _NUMBER.fullmatch(text) and (term := _numeric(compact, today)):
         return term
+    if _ORDER_ID.fullmatch(compact):
+        return Term(TermKind.ORDER_ID, str(UUID(compact)))
     ending = compact.upper()
     if len(ending) < SHORTEST_ENDING:
         raise TermError(TermProblem.TOO_SHORT)

@@ -161,12 +161,12 @@ def person_head(*, actor: Actor, person_id: UUID | str) -> PersonHead:
     return _head(policy.get(actor, Action.VIEW, _people(actor), person_id))
 
 
-def person_view(*, actor: Actor, person_id: UUID | str, with_invalid: bool = False) -> PersonView:
-    """The page of a person that the actor sees. Raises NotFound."""
+def person_view(*, actor: Actor, person_id: UUID | str, with_invalid: bool = False, opened: UUID | None = None) -> PersonView:
+    """The page of a person that the actor sees; the carrier `opened` is on it in every state. Raises NotFound."""
     person = policy.get(actor, Action.VIEW, _people(actor), person_id)
     rows = list(_carriers(actor, person))
     invalid = sum(row.state in carrier_states.INVALID for row in rows)
-    shown = [row for row in rows if with_invalid or row.state not in carrier_states.INVALID]
+    shown = [row for row in rows if with_invalid or row.id == opened or row.state not in carrier_states.INVALID]
     posts = Post.objects.with_rights(actor, [Action.ORDER_ORDINARY_CARD]).visible_to(actor)
     current = posts.filter(Q(valid_to=None) | Q(valid_to__gte=clock.today()), person=person, ended_at=None)
     return PersonView(

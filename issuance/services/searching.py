@@ -15,8 +15,8 @@ from django.db.models.functions import Lower, Reverse, Upper
 
 from issuance.authz import Action, Actor, policy
 from issuance.domain.ids import PersonIdKind
-from issuance.domain.search_names import beginnings, parse_name
-from issuance.domain.search_terms import Term, TermError, TermKind, parse_term
+from issuance.domain.search_names import beginnings, looks_like_name, parse_name
+from issuance.domain.search_terms import Term, TermError, TermKind, clean, parse_term
 from issuance.models import (
     Carrier,
     CertificateSearch,
@@ -73,15 +73,21 @@ def may_extend(actor: Actor) -> bool:
 def search(*, actor: Actor, session_id: UUID, text: str = "", name: str = "", extended: bool = False, reason: str = "") -> Search:
     """Looks for what `text` means, or for `name`, among the persons that `actor` sees; keeps the search as his session's handle.
 
-    A name is looked for inside one's own scope alone. An extended search looks everywhere, opens whom it finds for
-    EXTENDED_REACH_MINUTES and is noted with its reason. Raises Invalid (fields text, name, reason), Forbidden, TooManyRequests.
+    Letters without a digit in `text` are a name; if nobody has it, the ending of a HSA-id. A number in `text` stands above what
+    is left in `name`, since a scanner types into the one field. A name is looked for inside one's own scope alone. An extended
+    search looks everywhere, opens whom it finds for EXTENDED_REACH_MINUTES and is noted with its reason. Raises Invalid (fields
+    text, name, reason), Forbidden, TooManyRequests.
     """
-    term = _name(name, text, extended=extended) if name.strip() else _term(text)
+    term, other = _terms(text, name, extended=extended)
     reason = _reason(actor, reason) if extended else ""
     now = clock.now()
     before = _spend(actor, term, extended=extended, now=now)
     action = Action.EXTENDED_SEARCH if extended else Action.VIEW
-    found = list(_persons(actor, action, term).order_by()[: _cap(extended=extended) + 1])
+    most = _cap(extended=extended) + 1
+    found = list(_persons(actor, action, term).order_by()[:most])
+    if other is not None and not found:
+        found = list(_persons(actor, action, other).order_by()[:most])
+        term = other if found else term
     row = Search.objects.create(
         owner_ref=actor.ref,
         session_id=session_id,
@@ -152,10 +158,10 @@ def hits(*, actor: Actor, search: Search, after: UUID | None = None) -> Hits:
 
 
 def found_carrier(*, actor: Actor, search: Search) -> UUID | None:
-    """The card whose serial number was searched for; None after a search for something else."""
-    if search.kind != TermKind.CARD_SERIAL:
+    """The card whose serial number or order was searched for; None after a search for something else."""
+    if search.kind not in _OF_CARDS:
         return None
-    carriers = Carrier.objects.visible_to(actor).filter(card_serial=search.value)
+    carriers = _cards(Carrier.objects.visible_to(actor), Term(TermKind(search.kind), search.value))
     return carriers.values_list("pk", flat=True).first()
 
 
@@ -174,6 +180,45 @@ def forget() -> int:
     return searches + operators + trials + reaches + files
 
 
+_OF_CARDS = (TermKind.CARD_SERIAL, TermKind.ORDER_ID)
+
+
+def _cards(carriers: QuerySet[Carrier], term: Term) -> QuerySet[Carrier]:
+    """Those with the serial number or the order."""
+    return carriers.filter(card_serial=term.value) if term.kind is TermKind.CARD_SERIAL else carriers.filter(order=term.value)
+
+
+def _terms(text: str, name: str, *, extended: bool) -> tuple[Term, Term | None]:
+    """What to look for, and what else the same letters may mean if that finds nobody. Raises Invalid."""
+    if name.strip():
+        if text.strip() and (number := _exact(text)):
+            return number, None
+        return _name(name, text, extended=extended), None
+    if not looks_like_name(clean(text)):
+        return _term(text), None
+    ending = _ending_of_letters(text)
+    if extended:
+        return (ending, None) if ending else (_name(text, "", extended=True, field="text"), None)
+    return _name(text, "", extended=False, field="text"), ending
+
+
+def _exact(text: str) -> Term | None:
+    """The number that `text` means and only one person or card has; None for what finds people by a part."""
+    try:
+        term = parse_term(text, today=clock.today())
+    except TermError:
+        return None
+    return None if term.kind in GUESSABLE else term
+
+
+def _ending_of_letters(text: str) -> Term | None:
+    """The ending of a HSA-id that is written with letters alone; None for what can only be a name."""
+    try:
+        return parse_term(text, today=clock.today()) if " " not in clean(text) else None
+    except TermError:
+        return None
+
+
 def _term(text: str) -> Term:
     try:
         return parse_term(text, today=clock.today())
@@ -181,17 +226,17 @@ def _term(text: str) -> Term:
         raise Invalid(f"search-{error}".lower().replace("_", "-"), error.problem, fields={"text": [error.problem]}) from None
 
 
-def _name(name: str, text: str, *, extended: bool) -> Term:
+def _name(name: str, text: str, *, extended: bool, field: str = "name") -> Term:
     if text.strip():
         problem = "Sök med antingen namn eller id, inte båda."
         raise Invalid("search-twice", problem, fields={"name": [problem]})
     if extended:
         problem = "Namn kan du bara söka på inom ditt eget omfång. Sök med person-id, tjänste-id eller kortserienummer i stället."
-        raise Invalid("search-name-extended", problem, fields={"name": [problem]})
+        raise Invalid("search-name-extended", problem, fields={field: [problem]})
     try:
         return parse_name(name)
     except TermError as error:
-        raise Invalid(f"search-{error}".lower().replace("_", "-"), error.problem, fields={"name": [error.problem]}) from None
+        raise Invalid(f"search-{error}".lower().replace("_", "-"), error.problem, fields={field: [error.problem]}) from None
 
 
 def _reason(actor: Actor, reason: str) -> str:
@@ -252,8 +297,8 @@ def _holders(actor: Actor, action: Action, term: Term) -> QuerySet[Any, Any]:
     """Ids of those who have, or had, the number, the post or the card."""
     if term.kind is TermKind.PERSON_ID:
         return PersonIdentifier.objects.filter(value=term.value).values("person_id")
-    if term.kind is TermKind.CARD_SERIAL:
-        return Carrier.objects.visible_to(actor, action).filter(card_serial=term.value).values("person_id")
+    if term.kind in _OF_CARDS:
+        return _cards(Carrier.objects.visible_to(actor, action), term).values("person_id")
     return _ending_with(Post.objects.visible_to(actor, action), term.value).values("person_id")
 
 

@@ -44,6 +44,8 @@ REASON = "Innehavaren har ringt och vill spärra"
         ("9876 6541 325 3214 3214", TermKind.CARD_SERIAL, SERIAL),
         ("]C19876654132532143214\r\n", TermKind.CARD_SERIAL, SERIAL),  # symbology prefix and Enter
         ("\x02\x1d" + SERIAL + "\x03\t", TermKind.CARD_SERIAL, SERIAL),
+        ("01A226B4-A042-75F7-857E-D0E11B15C1C8", TermKind.ORDER_ID, "01a226b4-a042-75f7-857e-d0e11b15c1c8"),
+        ("01a226b4a04275f7857ed0e11b15c1c8", TermKind.ORDER_ID, "01a226b4-a042-75f7-857e-d0e11b15c1c8"),
         ("1024", TermKind.HSA_ID, "1024"),
         ("-1024", TermKind.HSA_ID, "-1024"),
         ("b2c", TermKind.HSA_ID, "B2C"),
@@ -108,9 +110,38 @@ class TestInScope:
         post = world.post()
         with_card(world, post)
         officer = world.officer()
-        for text in (number_of(post), post.hsa_id, post.hsa_id[-5:].lower(), SERIAL):
+        order_id = str(CardOrder.objects.get().pk)
+        for text in (number_of(post), post.hsa_id, post.hsa_id[-5:].lower(), SERIAL, order_id, order_id.upper()):
             found = look(officer, text)
             assert (found.hits, found.person_id) == (1, post.person_id), text
+
+    def test_a_name_in_the_one_field(self, world: Any) -> None:
+        """Letters are a name, or the ending of a tjänste-id if nobody has the name."""
+        post = world.post(surname="Öberg", given_name="Åsa")
+        Post.objects.filter(pk=post.pk).update(hsa_id="TST2321000131-XQZ")
+        officer = world.officer()
+        for text, kind in (("Öberg", "name"), ("åsa öberg", "name"), ("ÖBERG, Å", "name"), ("xqz", "hsa_id"), ("Ö", None)):
+            if kind is None:
+                with pytest.raises(Invalid) as refused:
+                    look(officer, text)
+                assert list(refused.value.fields) == ["text"]
+                continue
+            found = look(officer, text)
+            assert (found.kind, found.person_id) == (kind, post.person_id), text
+        assert look(officer, "finnsinte").kind == "name"
+        with pytest.raises(Invalid, match="search-name-extended") as refused:
+            look(officer, "åsa öberg", extended=True, reason=REASON)
+        assert list(refused.value.fields) == ["text"]
+
+    def test_a_scan_beside_a_name_that_was_left_there_is_what_is_searched_for(self, world: Any) -> None:
+        order = with_card(world, world.post())
+        found = look(world.officer(), SERIAL, name="Andersson")
+        assert (found.kind, found.person_id) == ("card_serial", order.carrier.person_id)
+
+    def test_an_order_id_finds_nobody_outside_the_scope(self, world: Any) -> None:
+        order = world.order(world.post())
+        assert look(world.officer(world.stranger), str(order.pk)).hits == 0
+        assert look(world.officer(), str(order.pk)).hits == 1
 
     def test_an_ended_number_and_an_ended_post_still_find_the_person(self, world: Any) -> None:
         post = world.post()
@@ -476,13 +507,19 @@ class TestBudgets:
         (TermKind.PERSON_ID, "issuance_identifier_value"),
         (TermKind.HSA_ID, "issuance_post_hsa_ending"),
         (TermKind.CARD_SERIAL, "issuance_one_carrier_per_serial"),
+        (TermKind.ORDER_ID, "issuance_cardorder_pkey"),
     ],
 )
 def test_each_kind_of_search_walks_its_index(world: Any, kind: TermKind, index: str) -> None:
     """Among some thousand people, of whom an actor with one organisation sees a part."""
     order = world.order()
     fill(world, order, 3000)
-    value = {TermKind.PERSON_ID: "189001019802", TermKind.HSA_ID: "Q0099", TermKind.CARD_SERIAL: f"{99:019}"}[kind]
+    value = {
+        TermKind.PERSON_ID: "189001019802",
+        TermKind.HSA_ID: "Q0099",
+        TermKind.CARD_SERIAL: f"{99:019}",
+        TermKind.ORDER_ID: str(order.pk),
+    }[kind]
     for actor in (world.officer(), world.officer(role=Role.GLOBAL_READER)):
         persons = searching._persons(actor, Action.VIEW, Term(kind, value))[:101]
         plan = persons.explain()

@@ -18,6 +18,7 @@ KINDS = {
     TermKind.PERSON_ID: gettext_lazy("Person-id"),
     TermKind.HSA_ID: gettext_lazy("Slutet av ett tjänste-id"),
     TermKind.CARD_SERIAL: gettext_lazy("Kortserienummer"),
+    TermKind.ORDER_ID: gettext_lazy("Beställnings-id"),
 }
 
 

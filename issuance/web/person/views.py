@@ -17,6 +17,7 @@ from issuance.queries.history import HistoryView
 from issuance.services import disclosures
 from issuance.services.disclosures import Shown
 from siths_portal.lib.downloads import attachment, picture, serves_picture
+from siths_portal.lib.ids import id_of
 
 _LARGEST_ID = 2**63 - 1
 
@@ -46,11 +47,12 @@ def photo_url(head: person_view.PersonHead) -> str:
 def person(request: HttpRequest, person_id: UUID) -> HttpResponse:
     """The person's page; with `?ogiltiga=1` also invalid carriers, with `?barare=<id>` one of them opened. Raises NotFound."""
     actor = actor_of(request)
-    page = person_view.person_view(actor=actor, person_id=person_id, with_invalid=request.GET.get("ogiltiga") == "1")
+    wanted = id_of(request.GET.get("barare", ""))
+    page = person_view.person_view(
+        actor=actor, person_id=person_id, with_invalid=request.GET.get("ogiltiga") == "1", opened=wanted
+    )
     disclosures.record(actor=actor, person_id=person_id, shown=Shown.PERSON)
-    opened = request.GET.get("barare", "")
-    if not opened:
-        opened = _likely_wanted(page)
+    opened = str(wanted) if wanted else _likely_wanted(page)
     context = {
         "page": page,
         "functions": [*page.functions, _invalid_carriers(request, page)],

@@ -60,8 +60,8 @@ def hits(request: HttpRequest, search_id: UUID) -> HttpResponse:
         "next_url": f"{address}?efter={page.after}" if page.after else "",
         "first_url": address if after else "",
     }
-    field = "name" if found.kind == TermKind.NAME else "text"
-    typed = {field: _written(found), "extended": found.extended, "reason": found.reason}
+    # A name too is shown in the first field, which has the focus: the next scan replaces it.
+    typed = {"text": _written(found), "extended": found.extended, "reason": found.reason}
     shown = _page(request, SearchForm(initial=typed), context)
     return shown if page.hits else in_step(shown)
 
