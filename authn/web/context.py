@@ -15,6 +15,7 @@ def session(request: HttpRequest) -> dict[str, object]:
     def left() -> int:
         store: Any = request.session
         absolute = (store.row.expires_at - clock.now()).total_seconds() if store.row else 0
-        return math.ceil(min(settings.SESSION_IDLE_SECONDS, max(0, absolute)))
+        seconds: float = min(settings.SESSION_IDLE_SECONDS, max(0, absolute))
+        return math.ceil(seconds)
 
     return {"session_left": left, "session_warning": settings.SESSION_WARNING_SECONDS}

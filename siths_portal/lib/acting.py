@@ -69,7 +69,7 @@ def keep(request: HttpRequest, typed: QueryDict) -> None:
     """Lets this request's page show what was typed: in its forms, and by `request.kept_form` in what is no Django form."""
     typed = typed.copy()
     typed.pop("csrfmiddlewaretoken", None)
-    typed._mutable = False  # type: ignore[attr-defined]
+    typed._mutable = False
     request.kept_form = typed  # type: ignore[attr-defined]
     forms.show_typed(typed)
 

@@ -24,6 +24,7 @@ from issuance.models import Person
 from siths_portal.lib import clock
 from siths_portal.lib.budgets import MinuteBudget
 from tests.authn.hostile import EC, LOA3, RSA, STRANGER, WEAK, Provider
+from tests.pressing import MAIN
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -59,7 +60,7 @@ class Browser:
         self.number = person.identifiers.get(valid_to=None).value
 
     def begin(self, **form: str) -> dict[str, str]:
-        answer = self.client.post("/logga-in/", urlencode({"next": "/installningar/", **form}), content_type=FORM)
+        answer = self.client.post("/logga-in/", urlencode({"next": "/installningar/", **MAIN, **form}), content_type=FORM)
         assert answer.status_code == 303, answer.content
         return self.op.prepare(answer["Location"], self.hsa_id, self.number)
 

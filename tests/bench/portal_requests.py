@@ -50,7 +50,7 @@ class Request:
 
     def send(self) -> Any:
         """The answer."""
-        return self.client.post(self.address, self.data) if self.data else self.client.get(self.address)
+        return self.client.post(self.address, {"sok": "1", **self.data}) if self.data else self.client.get(self.address)
 
 
 _ASKED = (

@@ -9,7 +9,7 @@ from siths_portal.lib.events import append_only
 class Migration(migrations.Migration):
     """Creates the table."""
 
-    dependencies = [("issuance", "0029_receipt_texts_from_above")]
+    dependencies = [("issuance", "0030_card_keys_of_secrets")]
 
     operations = [
         migrations.CreateModel(
