@@ -83,7 +83,7 @@ def changes(context: Context, search: str = "") -> SafeString:
     the script that the form holds what was typed before.
     """
     name, value = (search, "1") if search else (acting.BUTTON, acting.SHOW)
-    token = format_html('<input type="hidden" name="csrfmiddlewaretoken" value="{}">', context["csrf_token"])
+    token = format_html('<input type="hidden" name="csrfmiddlewaretoken" value="{}">', context.get("csrf_token", ""))
     typed = SafeString(" data-typed") if getattr(context.get("request"), "kept_form", None) is not None else ""
     button = '<button class="ds-sr-only" type="submit" name="{}" value="{}" tabindex="-1" aria-hidden="true"{}></button>'
     return token + format_html(button, name, value, typed)

@@ -160,7 +160,7 @@ def test_a_form_sent_after_the_session_ended_changes_nothing_and_says_what_to_do
     assert (answer.status_code, answer["Location"], DONE) == (302, "/logga-in/?next=%2Ffarskt%2F&skickat=1", [])
     page = browser.client.get(answer["Location"]).content.decode()
     assert "inte hade använts" in page
-    assert "inget har ändrats" in page
+    assert "uppgifterna sparades inte" in page
     hidden = dict(re.findall(r'<input type="hidden" name="(next|skickat)" value="([^"]*)"', page))
     assert hidden == {"next": "/farskt/", "skickat": "1"}
     asked = browser.begin(**hidden)

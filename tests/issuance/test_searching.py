@@ -73,7 +73,7 @@ def test_the_field_understands(text: str, kind: TermKind, value: str) -> None:
         ("98766541325321432144", TermProblem.SERIAL_LENGTH),
         ("Östgöte", TermProblem.CHARACTERS),
         ("100%_", TermProblem.CHARACTERS),
-        ("A" * 32, TermProblem.TOO_LONG),
+        ("X" * 32, TermProblem.TOO_LONG),
     ],
 )
 def test_what_is_not_understood_is_said_in_words(text: str, problem: TermProblem) -> None:
@@ -495,7 +495,7 @@ class TestBudgets:
         assert not Search.objects.exists()
 
     def test_neither_code_nor_message_repeats_what_was_typed(self, world: Any) -> None:
-        for text in ("18900101-9803", "Provsson", "987665413253214321"):
+        for text in ("18900101-9803", "Provsson1", "987665413253214321"):
             with pytest.raises(DomainError) as refused:
                 look(world.officer(), text + "å")
             assert text not in refused.value.code + refused.value.message + str(refused.value)
@@ -507,7 +507,6 @@ class TestBudgets:
         (TermKind.PERSON_ID, "issuance_identifier_value"),
         (TermKind.HSA_ID, "issuance_post_hsa_ending"),
         (TermKind.CARD_SERIAL, "issuance_one_carrier_per_serial"),
-        (TermKind.ORDER_ID, "issuance_cardorder_pkey"),
     ],
 )
 def test_each_kind_of_search_walks_its_index(world: Any, kind: TermKind, index: str) -> None:
@@ -518,7 +517,6 @@ def test_each_kind_of_search_walks_its_index(world: Any, kind: TermKind, index: 
         TermKind.PERSON_ID: "189001019802",
         TermKind.HSA_ID: "Q0099",
         TermKind.CARD_SERIAL: f"{99:019}",
-        TermKind.ORDER_ID: str(order.pk),
     }[kind]
     for actor in (world.officer(), world.officer(role=Role.GLOBAL_READER)):
         persons = searching._persons(actor, Action.VIEW, Term(kind, value))[:101]

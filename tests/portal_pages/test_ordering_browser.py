@@ -392,6 +392,7 @@ class Wire:
         """A connection that says it brings a file of this length, and the form's beginning that comes before it."""
         head = (
             f'--x\r\nContent-Disposition: form-data; name="csrfmiddlewaretoken"\r\n\r\n{self.token}\r\n'
+            '--x\r\nContent-Disposition: form-data; name="gor"\r\n\r\nutfor\r\n'
             '--x\r\nContent-Disposition: form-data; name="file"; filename="a.jpg"\r\n\r\n'
         ).encode()
         cookies = "; ".join(

@@ -275,7 +275,7 @@ class TestWhoWasFound:
 
 
 def begins_in_the_search(page: str) -> bool:
-    (field,) = re.findall(r'<input[^>]* name="text"[^>]*>', page)
+    (field,) = re.findall(r'<input type="text"[^>]* name="text"[^>]*>', page)
     return " autofocus" in field
 
 

@@ -60,7 +60,7 @@ def test_a_protected_person_looks_like_no_hit(world: Any) -> None:
     world.post(protected=True, surname="Hemligsson")
     client = client_of(world.officer())
     pages = [text_of(client.post("/sok/", {"name": name}, follow=True)) for name in ("Hemligsson", "Hemligssen")]
-    assert "Ingen person i ditt omfång heter så" in pages[0]
+    assert "Ingen person inom din behörighet heter så" in pages[0]
     assert pages[0] == pages[1]
 
 
