@@ -9,7 +9,7 @@ from siths_portal.lib.events import append_only
 class Migration(migrations.Migration):
     """Creates the table."""
 
-    dependencies = [("issuance", "0030_card_keys_of_secrets")]
+    dependencies = [("issuance", "0031_puks_of_orders")]
 
     operations = [
         migrations.CreateModel(

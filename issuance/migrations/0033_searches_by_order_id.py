@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     """Allows one more kind of search."""
 
-    dependencies = [("issuance", "0031_identification_withdrawals")]
+    dependencies = [("issuance", "0032_identification_withdrawals")]
 
     operations = [
         migrations.RemoveConstraint(model_name="search", name="issuance_search_kind"),
