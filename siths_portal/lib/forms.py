@@ -63,7 +63,7 @@ class Form(forms.Form):
         self._shown_again = (
             typed is not None and not self.is_bound and any(self.add_prefix(name) in typed for name in self.fields)
         )
-        if self._shown_again:
+        if typed is not None and self._shown_again:
             self.is_bound, self.data = True, typed
             self._errors, self.cleaned_data = ErrorDict(), {}
 

@@ -477,7 +477,7 @@ def test_a_form_from_a_stranger_makes_no_session(world: Any) -> None:
     for _ in range(3):
         answer = client.post("/installningar/", "a=b", content_type=FORM)
         assert answer["Location"] == "/logga-in/?next=%2Finstallningar%2F&skickat=1"
-    assert "så inget har ändrats" in client.get(answer["Location"]).content.decode()
+    assert "uppgifterna sparades inte" in client.get(answer["Location"]).content.decode()
     assert not Session.objects.exists()
 
 
