@@ -9,7 +9,7 @@ from django.db import DatabaseError, connection, transaction
 from billing.models import FeedPosition, LedgerEntry, PriceItem, UnpricedFact
 from billing.service import set_price
 from billing.services import ledger
-from siths_portal.lib.errors import Conflict
+from siths_portal.lib.errors import Conflict, Invalid
 from tests.billing.facts import local, uid
 from tests.billing.world import REGION, customer, price
 
@@ -151,14 +151,11 @@ def test_prices_never_overlap(prices):
 
 
 def test_a_negative_price_is_refused(transactional_db):
+    values = {"article_code": "589", "unit_price": Decimal("-0.01"), "vat_rate": Decimal(25), "valid_from": dt.date(2020, 1, 1)}
+    with pytest.raises(Invalid):
+        set_price(actor_ref="user:test", **values)
     with pytest.raises(DatabaseError):
-        set_price(
-            actor_ref="user:test",
-            article_code="589",
-            unit_price=Decimal("-0.01"),
-            vat_rate=Decimal(25),
-            valid_from=dt.date(2020, 1, 1),
-        )
+        PriceItem.objects.create(**values)
     assert not PriceItem.objects.exists()
 
 
