@@ -160,8 +160,12 @@ def test_modules_stay_small() -> None:
 
 def test_nothing_is_left_for_later() -> None:
     mark = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|raise NotImplementedError")
+    codes = re.compile(r"\s*(?:[A-Z]{3} ){5,}[A-Z]{3}")  # a row of ISO 4217, where XXX stands for no currency
     found = [
-        f"{name(path)}:{i}" for path, text in SOURCES.items() for i, line in enumerate(text.splitlines(), 1) if mark.search(line)
+        f"{name(path)}:{i}"
+        for path, text in SOURCES.items()
+        for i, line in enumerate(text.splitlines(), 1)
+        if mark.search(line) and not codes.fullmatch(line)
     ]
     tests = [path for path in sorted((ROOT / "tests").rglob("*.py")) if path != Path(__file__)]
     skip = re.compile(r"pytest\.(?:mark\.)?(skip|skipif|xfail|importorskip)\b")
