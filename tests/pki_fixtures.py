@@ -114,7 +114,8 @@ class _Snapshot:
             for model in apps.get_app_config("pki").get_models():
                 text = io.BytesIO()
                 cursor.copy_expert(f'COPY "{model._meta.db_table}" TO STDOUT', text)
-                self._tables[model._meta.db_table] = text.getvalue()
+                if text.tell():  # the others are empty when they are filled
+                    self._tables[model._meta.db_table] = text.getvalue()
 
     def _load(self) -> None:
         with superuser.cursor() as cursor:
