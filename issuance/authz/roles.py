@@ -20,7 +20,7 @@ class Role(StrEnum):
 
 
 class Action(StrEnum):
-    """What an actor may want to do. SUPPLY and TAKE are the card suppliers'."""
+    """What an actor may want to do. SUPPLY is the card suppliers'."""
 
     VIEW = "view"
     EXTENDED_SEARCH = "extended_search"
@@ -52,7 +52,6 @@ class Action(StrEnum):
     CHANGE_CA_STATE = "change_ca_state"
     MASS_REVOKE = "mass_revoke"
     SUPPLY = "supply"
-    TAKE = "take"
 
 
 GLOBAL_ROLES = frozenset({Role.SYSTEM_ADMIN, Role.GLOBAL_REVOKER, Role.GLOBAL_READER})

@@ -27,9 +27,8 @@ class ScopeRule:
 
     `path` looks up a `scope_path`; `through` names a reverse relation that has it instead (a person's organisations).
     `shown_by` is a reverse relation whose rows in scope show this row, for reading only. `protected` looks up the flag of a
-    protected person, `person` the attribute path to a person's id; `supplier` the column with the owning client's reference,
-    `queue` the rows that no supplier owns and any registered one may take. `ended` is the column that tells when a place was
-    ended: nobody sets anything up there.
+    protected person, `person` the attribute path to a person's id; `supplier` the column with the owning client's reference.
+    `ended` is the column that tells when a place was ended: nobody sets anything up there.
     """
 
     path: str
@@ -38,7 +37,6 @@ class ScopeRule:
     protected: str = ""
     person: str = ""
     supplier: str = ""
-    queue: Q = _NOTHING
     ended: str = ""
 
 
@@ -88,11 +86,10 @@ class ScopedQuerySet(models.QuerySet[_Model]):
         return self.annotate(in_own_scope=Case(When(condition, then=True), default=False, output_field=BooleanField()))
 
     def _supplied_by(self, actor: Actor, action: Action, rule: ScopeRule) -> Self:
-        """A supplier's own rows and, to take them, the queue. Nothing else in the portal is visible to a client (S29)."""
-        if action not in (Action.SUPPLY, Action.TAKE) or not rule.supplier:
+        """A supplier's own rows. Nothing else in the portal is visible to a client (S29)."""
+        if action is not Action.SUPPLY or not rule.supplier:
             return self.none()
-        own = Q(**{rule.supplier: actor.client_ref})
-        return self.filter(own | rule.queue if action is Action.TAKE else own)
+        return self.filter(**{rule.supplier: actor.client_ref})
 
     def _for_person(self, actor: Actor, action: Action, rule: ScopeRule, row: OuterRef | UUID = _ROW) -> Q:
         """Rows that a person's roles reach, and those of the persons whom he found by an extended search.

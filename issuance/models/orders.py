@@ -26,7 +26,8 @@ _UNOWNED = [OrderState.QUEUED.value, OrderState.CANCELLED.value]
 class CardOrder(Stateful):
     """Beställning of a card: the queued row is the outbox. `id` is the Beställnings-id.
 
-    `supplier_ref` is the registered client that owns it; empty while any may accept it. The same `ordered_by_ref` and
+    `supplier_ref` is the registered client of its card customisation, and stays when the customisation gets another; it is empty
+    only for orders from before each customisation had one, which no supplier sees. The same `ordered_by_ref` and
     `idempotency_key` always mean the same order; `content_sha256` is the hash of what was asked for. `puk` is a `PukState`, or
     empty; `puk_refusal` the code of why it is refused.
     """
@@ -59,7 +60,6 @@ class CardOrder(Stateful):
         protected="carrier__person__is_protected",
         person="carrier.person_id",
         supplier="supplier_ref",
-        queue=Q(state=OrderState.QUEUED.value, supplier_ref=""),
     )
 
     class Meta:
@@ -73,7 +73,9 @@ class CardOrder(Stateful):
             models.UniqueConstraint(fields=["ordered_by_ref", "idempotency_key"], name="issuance_order_once_per_key"),
         ]
         indexes = [
-            models.Index(fields=["id"], condition=Q(state=OrderState.QUEUED.value), name="issuance_order_queue"),
+            models.Index(
+                fields=["supplier_ref", "id"], condition=Q(state=OrderState.QUEUED.value), name="issuance_order_supplier_queue"
+            ),
             models.Index(fields=["supplier_ref", "id"], name="issuance_order_supplier"),
             # What an office is used for.
             models.Index(fields=["office", "-ordered_at"], name="issuance_order_office"),

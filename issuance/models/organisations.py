@@ -32,8 +32,9 @@ class IssuingArea(models.Model):
 class CardCustomisation(models.Model):
     """Kortanpassning: logotype, issuer number and back text of a card, verified by the area's issuer.
 
-    `supplier_ref` names the supplier that alone makes such cards; empty: any registered supplier takes the order. The one that is
-    `generic` has the logotype of SITHS eID, and may be chosen for sub-organisations (domain.md 7.4).
+    `supplier_ref` names the supplier that alone makes such cards, sees their orders and puts the logotype. It is empty only in
+    rows from before it was required, by which nobody orders until the administration has chosen one. The one that is `generic`
+    has the logotype of SITHS eID, and may be chosen for sub-organisations (domain.md 7.4).
     """
 
     id = models.UUIDField(primary_key=True, default=new_id)
@@ -49,12 +50,14 @@ class CardCustomisation(models.Model):
     version = models.PositiveIntegerField(default=1, db_default=1)
 
     objects: ClassVar[ScopedManager["CardCustomisation"]] = ScopedManager()
-    scope = ScopeRule(path="scope_path", through="organisations", supplier="supplier_ref", queue=models.Q(supplier_ref=""))
+    scope = ScopeRule(path="scope_path", through="organisations", supplier="supplier_ref")
 
     class Meta:
         constraints = [
             models.CheckConstraint(condition=models.Q(customisation_id__regex=r"^\d{10}$"), name="issuance_customisation_id"),
             models.CheckConstraint(condition=models.Q(issuer_number__regex=r"^(\d{4})?$"), name="issuance_issuer_number"),
+            # Older rows without a supplier keep it until their next change: the database may hold the constraint NOT VALID.
+            models.CheckConstraint(condition=~models.Q(supplier_ref=""), name="issuance_customisation_supplier"),
             models.UniqueConstraint(
                 fields=["generic"], condition=models.Q(generic=True), name="issuance_customisation_one_generic"
             ),

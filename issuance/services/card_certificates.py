@@ -22,7 +22,7 @@ from issuance.services import _holds, _steps, people
 from issuance.services.order_checks import common_name, top_organisation
 from issuance.services.ordering import post_ends_at
 from issuance.services.revocation import carrier_ref
-from issuance.services.supplier_events import locked, replay_parked
+from issuance.services.supplier_events import locked, replay_parked, require_accepted
 from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
@@ -40,7 +40,8 @@ def request_certificates(
 
     `csrs` has a DER request for each of `PROFILES`, in whose order the ids are returned, for four keys of one type; an error
     names the request (`csrs.person-hsaid-auth`). `card_key_spki` is the DER of a P-256 key. The same call gives the same ids.
-    Raises NotFound, Invalid, Conflict (other content, a card or key that is bound).
+    Raises NotFound, Invalid, Conflict (an order that is not accepted or was withdrawn, other content, a card or key that is
+    bound).
     """
     try:
         serial = parse_card_serial(card_serial)
@@ -79,6 +80,7 @@ class _Card:
 def _bind(client_ref: str, order_id: UUID, card: _Card) -> list[UUID]:
     actor = client(client_ref)
     rows = locked(actor, Action.SUPPLY, order_id)
+    require_accepted(rows.order)
     carrier, card_order = rows.carrier, rows.order
     if carrier.card_serial:
         ids = _same_again(carrier, card)

@@ -17,7 +17,7 @@ from issuance.services import _steps
 from issuance.services.card_certificates import HSA_PROFILES, PROFILES, eid_valid_to
 from issuance.services.ordering import eid_of_post
 from issuance.services.revocation import carrier_ref
-from issuance.services.supplier_events import locked, replay_parked
+from issuance.services.supplier_events import locked, replay_parked, require_accepted
 from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
@@ -83,6 +83,7 @@ def bind_externally_certified_card(
     serial = _serial(card_serial)
     _check_profiles(certificate_serials)
     rows = locked(actor, Action.SUPPLY, order_id)
+    require_accepted(rows.order)
     carrier = rows.carrier
     if carrier.card_serial == serial and not carrier.card_key_sha256:
         return

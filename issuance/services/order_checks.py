@@ -125,8 +125,9 @@ def _paths_upward(scope_path: str) -> list[str]:
 
 
 def prints(customisation: CardCustomisation) -> bool:
-    """Whether cards can be made by it: it is verified and has its issuer number."""
-    return customisation.verified_at is not None and bool(customisation.issuer_number)
+    """Whether cards can be made by it: it has a supplier and its issuer number, and is verified."""
+    ready = customisation.verified_at is not None and bool(customisation.issuer_number)
+    return ready and bool(customisation.supplier_ref)
 
 
 def require_customisation(organisation: Organisation) -> CardCustomisation:
@@ -141,6 +142,9 @@ def ready_customisation(organisation: Organisation, customisation: CardCustomisa
         raise Conflict("organisation-ended", message)
     if organisation.area.issuing_organisation_id is None:
         raise Conflict("area-without-issuer", "Utgivningsområdet saknar utgivande organisation.")
+    if customisation is not None and not customisation.supplier_ref:
+        message = "Kortanpassningen saknar kortleverantör. Be SITHS-förvaltningen välja en innan kort kan beställas."
+        raise Conflict("customisation-without-supplier", message)
     if customisation is None or not prints(customisation):
         message = "Organisationens kortanpassning ska ha utfärdarnummer och vara verifierad innan kort kan beställas."
         raise Conflict("customisation-not-verified", message)

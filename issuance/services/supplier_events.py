@@ -54,16 +54,30 @@ def locked(actor: Actor, action: Action, order_id: UUID) -> OrderRows:
     return OrderRows(carrier, eids, policy.get(actor, action, rows, order_id))
 
 
+def require_not_withdrawn(order: CardOrder) -> None:
+    """Passes unless the customer withdrew the order, which it can until the supplier accepts it. Raises Conflict."""
+    if order.state == OrderState.CANCELLED:
+        raise Conflict("order-withdrawn", "Beställningen är borttagen av kunden. Tillverka inget kort.")
+
+
+def require_accepted(order: CardOrder) -> None:
+    """Passes if the supplier has accepted the order. Raises Conflict, also if the order was withdrawn."""
+    require_not_withdrawn(order)
+    if order.state == OrderState.QUEUED:
+        raise Conflict("order-not-accepted", "Beställningen är inte accepterad. Acceptera den först.")
+
+
 @transaction.atomic(durable=True)
 def register_event(*, client_ref: str, order_id: UUID, event: SupplierReport) -> Outcome:
     """Takes a supplier's report on its accepted order: applied, repeated, parked for what must come first, or noted.
 
     A card is not produced before its certificates are issued, and never if they will not be: then the report is only noted. A
     card does not count as sent before its PUK is sealed. Nothing that is reported revives a revoked carrier. Raises NotFound,
-    Invalid (form), Conflict (the same kind of report with another content).
+    Invalid (form), Conflict (an order that is not accepted or was withdrawn; the same kind of report with another content).
     """
     actor = client(client_ref)
     rows = locked(actor, Action.SUPPLY, order_id)
+    require_accepted(rows.order)
     _check_form(rows, event)
     replay_parked(actor, rows)
     content = sha256_hex(canonical_json(event.content()))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from issuance.authz import Action, client, policy
 from issuance.domain import rules
@@ -20,7 +21,13 @@ from issuance.services import _steps, people, puks
 from issuance.services.card_certificates import HSA_PROFILES, PERSON_ID_PROFILES, PROFILES, request_certificates
 from issuance.services.configuration.customisations import organisation_fact
 from issuance.services.order_checks import common_name
-from issuance.services.supplier_events import locked, register_event, replay_reports
+from issuance.services.supplier_events import (
+    locked,
+    register_event,
+    replay_reports,
+    require_accepted,
+    require_not_withdrawn,
+)
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict, Gone, Invalid, NotFound
@@ -72,11 +79,11 @@ class Delivery:
 
 
 def queued_orders(*, client_ref: str, after: UUID | None = None, limit: int = 100) -> list[CardOrder]:
-    """At most `limit` queued orders that the supplier may accept, oldest first, from beyond the id `after`.
+    """At most `limit` of the supplier's queued orders, oldest first, from beyond the id `after`.
 
     An order whose card customisation is no longer verified waits: what nobody looked at is not printed (ADR 0189).
     """
-    rows = CardOrder.objects.visible_to(client(client_ref), Action.TAKE).filter(state=OrderState.QUEUED.value)
+    rows = CardOrder.objects.visible_to(client(client_ref), Action.SUPPLY).filter(state=OrderState.QUEUED.value)
     rows = rows.filter(customisation__verified_at__isnull=False)
     if after is not None:
         rows = rows.filter(pk__gt=after)
@@ -84,41 +91,44 @@ def queued_orders(*, client_ref: str, after: UUID | None = None, limit: int = 10
 
 
 def order(*, client_ref: str, order_id: UUID) -> CardOrder:
-    """An order of the supplier's, or one that it may accept, with what became of its PUK by now. Raises NotFound."""
-    found = policy.get(client(client_ref), Action.TAKE, CardOrder.objects.select_related(*_SHOWN), order_id)
+    """An order of the supplier's, with what became of its PUK by now. Raises NotFound."""
+    found = policy.get(client(client_ref), Action.SUPPLY, CardOrder.objects.select_related(*_SHOWN), order_id)
     puks.look([found])
     return found
 
 
 def certificate_ids(*, client_ref: str, order_id: UUID) -> dict[str, UUID]:
-    """The ids of the certificates that were requested for the supplier's order, by profile. Raises NotFound."""
+    """The ids of the certificates that were requested for the supplier's order, by profile. Raises NotFound, Conflict."""
     found = policy.get(client(client_ref), Action.SUPPLY, CardOrder.objects.all(), order_id)
+    require_accepted(found)
     return dict(CarrierCertificate.objects.filter(carrier=found.carrier_id).values_list("profile", "certificate_id"))
 
 
 @transaction.atomic(durable=True)
 def accept(*, client_ref: str, order_id: UUID) -> CardOrder:
-    """Gives the supplier a queued order; one that it already has stays as it is.
+    """Accepts the supplier's queued order; one that it has accepted stays as it is.
 
-    Raises NotFound (also if another was first), IllegalTransition if the order was cancelled, Conflict while its card
-    customisation waits to be verified.
+    Raises NotFound, Conflict if the order was withdrawn or while its card customisation waits to be verified.
     """
     actor = client(client_ref)
-    rows = locked(actor, Action.TAKE, order_id)
+    rows = locked(actor, Action.SUPPLY, order_id)
+    require_not_withdrawn(rows.order)
     if rows.order.state == OrderState.QUEUED and rows.order.customisation.verified_at is None:
         raise Conflict("customisation-not-verified", "Kortanpassningen väntar på verifiering. Hämta beställningen senare.")
-    if rows.order.state in (OrderState.QUEUED, OrderState.CANCELLED):
-        _steps.step([rows.order], OrderAction.ACCEPT, actor_ref=actor.ref, supplier_ref=client_ref, accepted_at=clock.now())
+    if rows.order.state == OrderState.QUEUED:
+        _steps.step([rows.order], OrderAction.ACCEPT, actor_ref=actor.ref, accepted_at=clock.now())
     return order(client_ref=client_ref, order_id=order_id)
 
 
 def delivery(*, client_ref: str, order_id: UUID) -> Delivery:
     """Recipient and address of an accepted order until it is sent, read live from the register, with an event.
 
-    Raises NotFound, Conflict (order closed, carrier revoked, person deceased or without address), Unavailable.
+    Raises NotFound, Conflict (order not accepted, withdrawn or closed, carrier revoked, person deceased or without address),
+    Unavailable.
     """
     actor = client(client_ref)
     found = policy.get(actor, Action.SUPPLY, CardOrder.objects.select_related("carrier", "article"), order_id)
+    require_accepted(found)
     if found.state not in _OPEN or found.carrier.state != CarrierState.ORDERED:
         raise Conflict("order-closed", "Adressen lämnas bara ut medan kortet är under tillverkning.")
     person_id = people.person_id_of(found.carrier.person_id)
@@ -142,10 +152,12 @@ def delivery(*, client_ref: str, order_id: UUID) -> Delivery:
 def photo(*, client_ref: str, order_id: UUID) -> Document:
     """The photo (JPEG) for the card of the supplier's own order until the card is produced, with an event.
 
-    Raises NotFound for another's order or one without photo, Gone once the card is produced or given up.
+    Raises NotFound for another's order or one without photo, Conflict for one that is not accepted or was withdrawn, Gone once
+    the card is produced or given up.
     """
     actor = client(client_ref)
     found = policy.get(actor, Action.SUPPLY, CardOrder.objects.select_related("photo__document"), order_id)
+    require_accepted(found)
     if found.photo is None or found.photo.document is None:
         raise NotFound("photo-none", "Beställningen har inget foto.")
     if found.state not in _UNFINISHED:
@@ -169,8 +181,9 @@ def put_logotype(
         message = "Logotypens innehåll stämmer inte med den angivna SHA-256-summan."
         raise Invalid("logotype-hash", message, fields={"sha256": [message]})
     actor = client(client_ref)
-    found = customisation(client_ref=client_ref, customisation_id=customisation_id)
-    row = CardCustomisation.objects.select_for_update(no_key=True).get(pk=found.pk)
+    # Locked and seen in one: another supplier may get the customisation meanwhile.
+    rows = CardCustomisation.objects.visible_to(actor, Action.SUPPLY).select_for_update(no_key=True)
+    row = _customisation(rows, customisation_id)
     if row.logotype_id == sha256:
         return row
     check(row)
@@ -190,7 +203,10 @@ def put_logotype(
 
 def customisation(*, client_ref: str, customisation_id: str) -> CardCustomisation:
     """The card customisation with this ten-digit id, if the supplier makes such cards. Raises NotFound."""
-    rows = CardCustomisation.objects.visible_to(client(client_ref), Action.TAKE)
+    return _customisation(CardCustomisation.objects.visible_to(client(client_ref), Action.SUPPLY), customisation_id)
+
+
+def _customisation(rows: QuerySet[CardCustomisation], customisation_id: str) -> CardCustomisation:
     found = rows.filter(customisation_id=customisation_id).first()
     if found is None:
         raise policy.not_found()

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -45,6 +46,7 @@ class CardLine:
     issued: list[Issued] = field(default_factory=list)
     chain_files: list[str] = field(default_factory=list)
     found: ordering.Case | None = None
+    order_id: UUID | None = None
 
     @property
     def case(self) -> ordering.Case:
@@ -55,8 +57,10 @@ class CardLine:
 
     @property
     def card_order(self) -> CardOrder:
-        """The holder's newest order."""
-        return ordering.order_of(self.case.holder)
+        """The order of this card. Raises LineFault before `order`."""
+        if self.order_id is None:
+            raise LineFault("no card was ordered")
+        return CardOrder.objects.select_related("carrier").get(pk=self.order_id)
 
     @property
     def serial(self) -> str:
@@ -73,6 +77,7 @@ class CardLine:
         self.clerk.find(self.case.holder.written)
         photo = portraits.portrait_of(int(self.case.holder.number[-5:]))
         self.clerk.order(Wish(self.article, photo, self.case.office.name, self.case.holder.hsa_id))
+        self.order_id = ordering.order_of(self.case.holder).id
 
     def supply(self) -> None:
         """The supplier, a process of its own, pulls the order over mTLS and reports the card sent."""

@@ -18,12 +18,12 @@ from issuance.models import CardOrder, Carrier, Office, Organisation, Post, Role
 from issuance.services import migration, ordering, supplier_intake
 from issuance.services.actors import actor_of_person
 from issuance.services.supplier_intake import PROFILES, Produced, Sent
+from siths_portal.demo.logotypes import SUPPLIER
 from siths_portal.demo.places import PLACES, Place
 from siths_portal.lib import clock
-from siths_portal.lib.errors import NotFound
+from siths_portal.lib.errors import DomainError
 
 BULK_CA = "demo-bulk"
-SUPPLIER = "tidigare-leverantor"
 ORDERS = 40
 _ARTICLES = ("631", "689", "631", "631-REK")
 _MIGRATED = {"Västra Götalandsregionen": 15, "Borås stad": 25, "Region Stockholm": 15, "Nacka närsjukhus": 5}
@@ -95,7 +95,7 @@ def _card_of_the_month(month: Month, number: int, place: Place) -> bool:
     order = CardOrder.objects.filter(idempotency_key=key).first()
     if order is None:
         order = _order(place, number, key, ordered_at)
-    if order is None or order.supplier_ref not in ("", SUPPLIER):
+    if order is None or order.supplier_ref != SUPPLIER:
         return False
     serial = f"9752{month.first_day:%Y%m}{number:09}"
     steps: list[tuple[OrderState, dt.timedelta, Callable[[], object]]] = [
@@ -109,7 +109,7 @@ def _card_of_the_month(month: Month, number: int, place: Place) -> bool:
             with clock.moved_to(ordered_at + later):
                 try:
                     act()
-                except NotFound:  # a supplier that works in the present was first
+                except DomainError:  # a supplier that works in the present was first
                     return False
             order.refresh_from_db()
     return order.state == OrderState.SENT

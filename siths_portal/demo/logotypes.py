@@ -18,7 +18,7 @@ def put_logotype(row: CardCustomisation) -> None:
     png = logotype(row.name, int(row.customisation_id))
     digest = hashlib.sha256(png).hexdigest()
     supplier_intake.put_logotype(
-        client_ref=SUPPLIER, customisation_id=row.customisation_id, png=png, sha256=digest, check=lambda _row: None
+        client_ref=row.supplier_ref, customisation_id=row.customisation_id, png=png, sha256=digest, check=lambda _row: None
     )
 
 

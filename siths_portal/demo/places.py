@@ -7,7 +7,7 @@ from issuance.authz import Role, system
 from issuance.models import Article, CardCustomisation, IssuingArea, Office, Organisation, SubscriptionFee
 from issuance.services import configuration
 from issuance.services.configuration import ArticleData, OfficeAddress
-from siths_portal.demo.logotypes import put_logotype
+from siths_portal.demo.logotypes import SUPPLIER, put_logotype
 
 SETUP = system("setup")
 SINCE = dt.date(2020, 1, 1)
@@ -22,6 +22,7 @@ class Customisation:
     name: str
     issuer_number: str
     back_text: str
+    supplier_ref: str = SUPPLIER
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from issuance.authz import Actor, system
+from issuance.domain.order_states import OrderState
 from issuance.domain.revocation import RevocationReason
 from issuance.models import CardOrder, Carrier, Organisation, OrganisationOffice, Person, Post
 from issuance.services import housekeeping, migration, ordering, revocation, supplier_intake
 from siths_portal.demo import newcomers
-from siths_portal.demo.history import BULK_CA, DAY, SUPPLIER, YEAR, new_serials, officer, without_card
+from siths_portal.demo.history import BULK_CA, DAY, YEAR, new_serials, officer, without_card
+from siths_portal.demo.logotypes import SUPPLIER
 from siths_portal.lib import clock
 from siths_portal.lib.errors import DomainError
 from siths_portal.lib.files import write_atomically
@@ -109,7 +111,7 @@ def _lost_assignment(room: _Room) -> Shown:
 def _underway(room: _Room) -> list[Shown]:
     """One order that a supplier has taken, and one that was withdrawn at once."""
     taken = room.order("demo-states-taken", room.newcomer)
-    if taken.supplier_ref == "":
+    if taken.state == OrderState.QUEUED:
         _unless_taken(lambda: supplier_intake.accept(client_ref=SUPPLIER, order_id=taken.id))
     withdrawn = room.order("demo-states-withdrawn", room.newcomer)
     _unless_taken(lambda: ordering.cancel_order(actor=room.officer, order_id=withdrawn.id))

@@ -248,7 +248,7 @@ def customisation(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ..
     """A card customisation of one organisation's own."""
     if relation == "unknown":
         return (UUID(int=1),)
-    row = CardCustomisation.objects.create(customisation_id="1000000001", name="Prov")
+    row = CardCustomisation.objects.create(supplier_ref="bureau", customisation_id="1000000001", name="Prov")
     Organisation.objects.filter(pk=access.places[relation].pk).update(customisation=row)
     return (row.pk,)
 
@@ -260,7 +260,7 @@ def organisation_with_own(access: AccessWorld, who: Who, relation: str) -> tuple
     place = access.places[relation]
     if place.parent_id is None:
         place = access.world.organisation("Prov", "TST2321000131-1999", "2321000131", area=place.area, parent=place)
-    row = CardCustomisation.objects.create(customisation_id="1000000001", name="Prov")
+    row = CardCustomisation.objects.create(supplier_ref="bureau", customisation_id="1000000001", name="Prov")
     Organisation.objects.filter(pk=place.pk).update(customisation=row)
     return (place.pk,)
 
@@ -269,7 +269,7 @@ def generic_customisation(access: AccessWorld, who: Who, relation: str) -> tuple
     """The card customisation that is nobody's own."""
     if relation == "unknown":
         return (UUID(int=1),)
-    return (CardCustomisation.objects.create(customisation_id="1000000001", name="Prov", generic=True).pk,)
+    return (CardCustomisation.objects.create(supplier_ref="bureau", customisation_id="1000000001", name="Prov", generic=True).pk,)
 
 
 def article(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:

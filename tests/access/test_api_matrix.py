@@ -20,7 +20,7 @@ from django.conf import settings
 from django.test import override_settings
 
 from authn.models import ClientCertificate, ServiceClient
-from issuance.models import CardCustomisation, CardOrder, Photo
+from issuance.models import CardOrder, Photo
 from issuance.services import supplier_intake
 from siths_portal.lib import clock
 from tests.access.asking import Browser, content, statements
@@ -57,7 +57,7 @@ Made = Callable[[AccessWorld], str]
 
 
 def queued(access: AccessWorld) -> str:
-    """An order that any supplier may take."""
+    """An order of the supplier's that it has not accepted."""
     return str(access.things["inside"].queued)
 
 
@@ -75,8 +75,7 @@ def certified(access: AccessWorld) -> str:
 
 
 def customisation(_access: AccessWorld) -> str:
-    """A customisation that the supplier alone makes."""
-    CardCustomisation.objects.filter(customisation_id=CUSTOMISATION).update(supplier_ref=SUPPLIER)
+    """The supplier's customisation."""
     return CUSTOMISATION
 
 
@@ -93,7 +92,7 @@ def card() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Operation:
-    """A call by its operationId; `mine` makes what it names, which is the supplier's own unless it is `queued`."""
+    """A call by its operationId; `mine` makes what it names, which is the supplier's own."""
 
     id: str
     mine: Made | None = None
@@ -111,7 +110,7 @@ OPERATIONS = [
     Operation("list_orders", shared=True),
     Operation("read_order", accepted),
     Operation("accept_order", accepted),
-    Operation("accept_order", queued, shared=True, case="queued"),
+    Operation("accept_order", queued, case="queued"),
     Operation("read_certificates", certified),
     Operation("request_certificates", accepted, ok=202, body=card),
     Operation("report_event", accepted, body=lambda: {"type": "failed", "reason": "spoilt"}),

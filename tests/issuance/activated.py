@@ -29,7 +29,7 @@ from siths_portal.simulators.card import PROFILES, Card
 from tests.issuance.world import World
 from tests.supplier.cards import PaperCard
 
-CLIENT = "a"
+CLIENT = "bureau"
 PUK = "31415926"
 CODE = "246810"
 TRANSPORT = "transport-8d1f0c"

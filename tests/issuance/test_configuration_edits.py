@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, connection, transaction
 
+from authn.models import ServiceClient
 from issuance.authz import Action, Actor, Role
 from issuance.models import CardCustomisation, Document, Event, IssuingArea, Organisation, OrganisationOffice, SubscriptionFee
 from issuance.queries.administration.moving import consequences
@@ -204,7 +205,9 @@ class TestOrganisations:
         with pytest.raises(Invalid) as refused:  # there is none yet
             configuration.create_organisation(**arguments)
         assert list(refused.value.fields) == ["customisation"]
-        generic = CardCustomisation.objects.create(customisation_id="1000000000", name="SITHS eID", generic=True)
+        generic = CardCustomisation.objects.create(
+            supplier_ref="bureau", customisation_id="1000000000", name="SITHS eID", generic=True
+        )
         made = configuration.create_organisation(**arguments)
         assert made.customisation == generic
         chosen = {"actor": issuer(world), "organisation_id": made.id, "data": data_of(made)}
@@ -220,7 +223,12 @@ class TestOrganisations:
 
     def test_who_chose_before_another_gave_an_own_is_told_and_not_obeyed(self, world: Any) -> None:
         configuration.register_generic_customisation(
-            actor=SETUP, customisation_id="1000000000", name="Generell", issuer_number="1000", back_text="Box 1"
+            actor=SETUP,
+            customisation_id="1000000000",
+            name="Generell",
+            issuer_number="1000",
+            back_text="Box 1",
+            supplier_ref="bureau",
         )
         version, own = world.clinic.version, verified_customisation(world.clinic, "7837803905")
         for choice in (True, False):
@@ -234,14 +242,18 @@ class TestOrganisations:
         assert world.clinic.customisation_id == own.id
 
     def test_the_generic_card_customisation_is_the_administrations(self, world: Any) -> None:
-        given = {"customisation_id": "1000000000", "name": "SITHS eID", "issuer_number": "1000", "back_text": "Box 1"}
+        ServiceClient.objects.create(client_ref="bureau", kind="supplier", name="Tryckeriet")
+        given = {
+            "customisation_id": "1000000000", "name": "SITHS eID", "issuer_number": "1000", "back_text": "Box 1",
+            "supplier_ref": "bureau",
+        }  # fmt: skip
         with pytest.raises(Forbidden):
             configuration.register_generic_customisation(actor=issuer(world), **given)
         row = configuration.register_generic_customisation(actor=admin(world), **given)
         with pytest.raises(Conflict, match="generic-exists"):
             configuration.register_generic_customisation(actor=admin(world), **given | {"customisation_id": "1000000002"})
         with pytest.raises(IntegrityError), transaction.atomic():
-            CardCustomisation.objects.create(customisation_id="1000000002", name="En till", generic=True)
+            CardCustomisation.objects.create(supplier_ref="bureau", customisation_id="1000000002", name="En till", generic=True)
         Organisation.objects.filter(pk=world.clinic.pk).update(customisation=row)
         CardCustomisation.objects.filter(pk=row.pk).update(logotype=Document.store(LOGOTYPE, "image/png"))
         with pytest.raises(Forbidden):
@@ -249,7 +261,7 @@ class TestOrganisations:
         assert configuration.verify_customisation(actor=admin(world), customisation_id=row.id).verified_at is not None
 
     def test_an_organisation_with_a_customisation_of_its_own_keeps_it(self, world: Any) -> None:
-        own = CardCustomisation.objects.create(customisation_id="1000000001", name="Egen")
+        own = CardCustomisation.objects.create(supplier_ref="bureau", customisation_id="1000000001", name="Egen")
         Organisation.objects.filter(pk=world.clinic.pk).update(customisation=own)
         with pytest.raises(Conflict, match="own-customisation"):
             configuration.edit_organisation(

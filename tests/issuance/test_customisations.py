@@ -29,13 +29,18 @@ def unverified(world: Any, **values: Any) -> CardCustomisation:
 
 def generic() -> CardCustomisation:
     return CardCustomisation.objects.create(
-        customisation_id="1000000000", name="SITHS eID", issuer_number="1000", generic=True, verified_at=clock.now()
+        supplier_ref="bureau",
+        customisation_id="1000000000",
+        name="SITHS eID",
+        issuer_number="1000",
+        generic=True,
+        verified_at=clock.now(),
     )
 
 
 def edit(world: Any, *, version: int = 1, **changes: str) -> CardCustomisation:
     row = own(world)
-    data = CustomisationData(**{name: getattr(row, name) for name in ("name", "issuer_number", "back_text")} | changes)
+    data = CustomisationData(**{name: getattr(row, name) for name in CustomisationData.__dataclass_fields__} | changes)
     return configuration.edit_customisation(
         actor=world.officer(role=Role.SYSTEM_ADMIN), customisation_id=row.id, version=version, data=data
     )
@@ -124,7 +129,7 @@ class TestEdits:
                 )
 
     def test_a_new_one_is_asked_for_whole_and_only_once(self, world: Any) -> None:
-        given = {"actor": SETUP, "name": "Kliniken", "issuer_number": "", "back_text": ""}
+        given = {"actor": SETUP, "name": "Kliniken", "issuer_number": "", "back_text": "", "supplier_ref": "bureau"}
         with pytest.raises(Invalid) as wrong:
             configuration.register_customisation(**given | {"name": ""}, organisation_id=world.clinic.id, customisation_id="123")
         assert set(wrong.value.fields) == {"customisation_id", "name"}
@@ -185,7 +190,8 @@ class TestGenericInAnArea:
         for _ in range(2):
             with pytest.raises(Conflict, match="no-generic"):
                 self.use(world)
-            CardCustomisation.objects.update_or_create(customisation_id="1000000000", defaults={"generic": True, "name": "A"})
+            told = {"generic": True, "name": "A", "supplier_ref": "bureau"}
+            CardCustomisation.objects.update_or_create(customisation_id="1000000000", defaults=told)
         assert not Organisation.objects.exclude(customisation=None).exists()
 
     def test_who_may(self, world: Any) -> None:

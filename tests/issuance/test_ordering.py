@@ -35,7 +35,7 @@ def test_an_order_is_a_carrier_an_eid_a_queued_row_and_three_events(world: Any) 
     assert (carrier.state, carrier.seq, carrier.person, carrier.organisation) == ("ordered", 1, post.person, world.clinic)
     assert carrier.valid_to.year == carrier.valid_from.year + 5
     assert Eid.objects.get().hsa_id == post.hsa_id
-    assert (order.state, order.supplier_ref, order.ordered_by_ref) == ("queued", "", officer.ref)
+    assert (order.state, order.supplier_ref, order.ordered_by_ref) == ("queued", "bureau", officer.ref)
     assert order.customisation.customisation_id == "7837803902"  # the region's, since the clinic has none
     events = Event.objects.filter(actor_ref=officer.ref).order_by("id")
     assert [event.action for event in events] == ["carrier.ordered", "eid.ordered", "order.submitted"]

@@ -20,7 +20,7 @@ from issuance.domain.revocation import RevocationReason
 from issuance.domain.rules import DeliveryMethod
 from issuance.models import CardCustomisation, CardOrder, Carrier, CarrierCertificate, Eid, Event, Person, Post, SupplierEvent
 from issuance.queries.supplier_orders import own_orders
-from issuance.services import configuration, order_measures, revocation, supplier_events, supplier_intake
+from issuance.services import configuration, order_measures, ordering, revocation, supplier_events, supplier_intake
 from issuance.services.supplier_intake import PROFILES, Failed, Outcome, Produced, Returned, Sent
 from pki.models import Certificate, Secret, SecretState
 from siths_portal.lib import clock, feeds
@@ -95,35 +95,59 @@ class TestQueue:
         assert Event.objects.filter(action="order.accepted").count() == 1
         assert supplier_intake.queued_orders(client_ref=ME) == []
 
-    def test_a_cancelled_order_is_not_accepted(self, world: Any) -> None:
+    @pytest.mark.parametrize("withdrawn", [True, False])
+    def test_what_is_withdrawn_or_not_accepted_says_so_in_every_call(self, world: Any, withdrawn: bool) -> None:
         order = world.order()
-        revocation.revoke_carrier(actor=world.officer(), carrier_id=order.carrier_id, reason=RevocationReason.REPLACED)
-        with pytest.raises(NotFound):
-            supplier_intake.accept(client_ref=ME, order_id=order.id)
+        if withdrawn:
+            ordering.cancel_order(actor=world.officer(), order_id=order.id)
+        code = "order-withdrawn" if withdrawn else "order-not-accepted"
+        acts: list[Callable[[], object]] = [
+            lambda: supplier_intake.delivery(client_ref=ME, order_id=order.id),
+            lambda: supplier_intake.photo(client_ref=ME, order_id=order.id),
+            lambda: supplier_intake.certificate_ids(client_ref=ME, order_id=order.id),
+            lambda: request(order),
+            lambda: report(order, Failed("spoilt")),
+        ]
+        if withdrawn:
+            acts.append(lambda: supplier_intake.accept(client_ref=ME, order_id=order.id))
+        for act in acts:
+            with pytest.raises(Conflict) as refused:
+                act()
+            assert refused.value.code == code
+        assert supplier_intake.order(client_ref=ME, order_id=order.id).state == ("cancelled" if withdrawn else "queued")
+        assert not SupplierEvent.objects.exists()
 
-    def test_of_eight_suppliers_one_gets_the_order(self, world: Any) -> None:
+    def test_eight_accepts_at_once_are_one(self, world: Any) -> None:
         order = world.order()
-        start, won, lost = threading.Barrier(8), [], []
+        start, answers = threading.Barrier(8), []
 
-        def accept(number: int) -> None:
+        def accept() -> None:
             start.wait()
             try:
-                won.append(supplier_intake.accept(client_ref=f"bureau-{number}", order_id=order.id).supplier_ref)
-            except NotFound:
-                lost.append(number)
+                answers.append(supplier_intake.accept(client_ref=ME, order_id=order.id).state)
             finally:
                 connection.close()
 
-        threads = [threading.Thread(target=accept, args=(number,)) for number in range(8)]
+        threads = [threading.Thread(target=accept) for _ in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         order.refresh_from_db()
-        assert won == [order.supplier_ref]
-        assert len(lost) == 7
+        assert answers == ["accepted"] * 8
         assert Event.objects.filter(action="order.accepted").count() == 1
         assert order.seq == 2
+
+    def test_a_queued_order_is_of_the_supplier_of_its_customisation_alone(self, world: Any) -> None:
+        order = world.order()
+        assert order.supplier_ref == ME
+        assert supplier_intake.queued_orders(client_ref=OTHER) == []
+        for act in (supplier_intake.order, supplier_intake.accept):
+            with pytest.raises(NotFound):
+                act(client_ref=OTHER, order_id=order.id)
+        CardCustomisation.objects.update(supplier_ref=OTHER)  # the order stays where it is
+        assert supplier_intake.queued_orders(client_ref=ME) == [order]
+        assert supplier_intake.queued_orders(client_ref=OTHER) == []
 
     def test_an_order_of_another_does_not_exist(self, world: Any) -> None:
         order = accepted(world)
@@ -178,7 +202,7 @@ class TestDelivery:
         assert not CardOrder.objects.visible_to(world.officer()).filter(pk=order.pk).exists()
 
     def test_not_before_acceptance_nor_after_dispatch_nor_for_a_revoked_card(self, world: Any) -> None:
-        with pytest.raises(NotFound):
+        with pytest.raises(Conflict, match="order-not-accepted"):
             supplier_intake.delivery(client_ref=ME, order_id=world.order().id)
         order = accepted(world)
         certify(order)
@@ -323,7 +347,7 @@ class TestCertificates:
         assert seq_agrees(order)
 
     def test_not_before_acceptance_and_not_for_a_revoked_carrier(self, world: Any) -> None:
-        with pytest.raises(NotFound):
+        with pytest.raises(Conflict, match="order-not-accepted"):
             certify(world.order())
         order = accepted(world)
         revocation.revoke_carrier(actor=world.officer(), carrier_id=order.carrier_id, reason=RevocationReason.REPLACED)
@@ -778,8 +802,8 @@ class TestCustomisation:
         assert supplier_intake.customisation(client_ref=ME, customisation_id="7837803902").logotype_id == before
 
     def test_another_suppliers_customisation_does_not_exist(self, world: Any) -> None:
-        row = supplier_intake.customisation(client_ref=ME, customisation_id="7837803902")
-        type(row).objects.filter(pk=row.pk).update(supplier_ref=ME)
+        with pytest.raises(NotFound):
+            supplier_intake.customisation(client_ref=OTHER, customisation_id="7837803902")
         with pytest.raises(NotFound):
             self.put(world, other_png(), client_ref=OTHER)
         assert self.put(world, other_png()).logotype is not None

@@ -181,6 +181,9 @@ class World:
         return PersonKey(identifier.kind, identifier.value)
 
 
+SUPPLIER = "bureau"
+"""The card supplier of the customisations."""
+
 LOGOTYPE = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c4944415408d763f8cfc000000301010018dd8db00000000049454e44ae426082"
 )
@@ -191,7 +194,7 @@ def verified_customisation(organisation: Organisation, number: str) -> CardCusto
     """A card customisation of the organisation's own, whole and verified."""
     row = configuration.register_customisation(
         actor=SETUP, organisation_id=organisation.id, customisation_id=number, name="Kort", issuer_number="1549",
-        back_text="Upphittat kort skickas till Box 1",
+        back_text="Upphittat kort skickas till Box 1", supplier_ref=SUPPLIER,
     )  # fmt: skip
     organisation.refresh_from_db(fields=["version"])
     CardCustomisation.objects.filter(pk=row.pk).update(logotype=Document.store(LOGOTYPE, "image/png"))

@@ -269,7 +269,7 @@ class TestNextSteps:
         world.organisation("Ekskolan", "TST2120001562-1001", "2120001561", area=world.area, parent=oak)
         for place in (oak, world.region):
             world.clerk_of(place)
-        card = CardCustomisation.objects.create(customisation_id="1000000001", name="Ek")
+        card = CardCustomisation.objects.create(supplier_ref="bureau", customisation_id="1000000001", name="Ek")
         Organisation.objects.filter(pk=oak.pk).update(customisation=card)
         configuration.connect_office(actor=SETUP, organisation_id=oak.id, office_id=world.office.id)
         configuration.offer_article(actor=SETUP, organisation_id=oak.id, article_code="610", orderable=True)
@@ -321,6 +321,7 @@ class TestNextSteps:
 
     def test_the_generic_one_is_verified_by_the_administration(self, world: Any) -> None:
         card = CardCustomisation.objects.create(
+        supplier_ref="bureau",
             customisation_id="1000000001", name="Generell", generic=True, issuer_number="1549", back_text="Box 1",
             logotype=CardCustomisation.objects.get(customisation_id="7837803902").logotype,
         )  # fmt: skip
@@ -497,7 +498,7 @@ class TestCreating:
     """From nothing to an area with an issuer, a third party and a sub-organisation, by the forms alone."""
 
     def test_an_area_with_what_lies_in_it(self, world: Any) -> None:
-        CardCustomisation.objects.create(customisation_id="1000000000", name="SITHS eID", generic=True)
+        CardCustomisation.objects.create(supplier_ref="bureau", customisation_id="1000000000", name="SITHS eID", generic=True)
         client = admin(world)
         made = client.post(reverse("area_new"), {"name": " Region  Ost ", "invoice_reference": "9200103"})
         area = IssuingArea.objects.get(name="Region Ost")
@@ -619,7 +620,7 @@ class TestOneMore:
         assert 'name="name"' in first[0]
 
     def test_sub_organisations_follow_each_other(self, world: Any) -> None:
-        CardCustomisation.objects.create(customisation_id="1000000000", name="SITHS eID", generic=True)
+        CardCustomisation.objects.create(supplier_ref="bureau", customisation_id="1000000000", name="SITHS eID", generic=True)
         client, address = issuer(world), at("sub_organisation_new", world.region)
         again = client.post(address, {**self.NEW, "customisation": "generic"}, follow=True)
         assert "Underorganisationen Nykommun är skapad." in text_of(again)
@@ -684,8 +685,8 @@ class TestEditing:
         assert fields_of(stale)["issuing_organisation"] == str(world.city.id)
 
     def test_an_organisation_with_its_own_card_is_not_asked_for_another(self, world: Any) -> None:
-        CardCustomisation.objects.create(customisation_id="1000000000", name="SITHS eID", generic=True)
-        own = CardCustomisation.objects.create(customisation_id="1000000001", name="Egen")
+        CardCustomisation.objects.create(supplier_ref="bureau", customisation_id="1000000000", name="SITHS eID", generic=True)
+        own = CardCustomisation.objects.create(supplier_ref="bureau", customisation_id="1000000001", name="Egen")
         address = at("organisation_edit", world.clinic)
         assert "customisation" in issuer(world).get(address).context["form"].fields
         Organisation.objects.filter(pk=world.clinic.pk).update(customisation=own)

@@ -134,7 +134,9 @@ def check() -> None:
 
 @pytest.fixture
 def generic(world: Any) -> None:
-    CardCustomisation.objects.create(customisation_id="1000000000", name="SITHS eID", issuer_number="1000", generic=True)
+    CardCustomisation.objects.create(
+        supplier_ref="bureau", customisation_id="1000000000", name="SITHS eID", issuer_number="1000", generic=True
+    )
 
 
 @pytest.mark.usefixtures("generic")

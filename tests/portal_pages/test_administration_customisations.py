@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from playwright.sync_api import Browser, Page, expect
 
+from authn.models import ServiceClient
 from issuance.authz import Role
 from issuance.models import CardCustomisation, Organisation
 from issuance.services import configuration
@@ -37,7 +38,12 @@ def unverified(world: Any, **values: Any) -> CardCustomisation:
 
 def generic(world: Any) -> CardCustomisation:
     row = configuration.register_generic_customisation(
-        actor=SETUP, customisation_id="1000000000", name="Generell", issuer_number="1000", back_text="Box 1"
+        actor=SETUP,
+        customisation_id="1000000000",
+        name="Generell",
+        issuer_number="1000",
+        back_text="Box 1",
+        supplier_ref="bureau",
     )
     Organisation.objects.filter(pk=world.clinic.pk).update(customisation=row)
     return row
@@ -84,7 +90,7 @@ class TestPage:
         row, client = unverified(world), issuer(world)
         sent = seen(client.get(at("customisation", row)))
         configuration.edit_customisation(
-            actor=SETUP, customisation_id=row.id, version=1, data=CustomisationData("Kort", "1550", "Box 2")
+            actor=SETUP, customisation_id=row.id, version=1, data=CustomisationData("Kort", "1550", "Box 2", "bureau")
         )
         page = client.post(at("customisation", row), sent)
         assert page.status_code == 409
@@ -129,7 +135,9 @@ class TestOrganisation:
     def test_the_administration_gives_an_organisation_its_own(self, world: Any) -> None:
         page = admin(world).get(at("organisation_customisation", world.clinic))
         assert at("customisation_new", world.clinic) in page.content.decode()
+        ServiceClient.objects.create(client_ref="bureau", kind="supplier", name="Tryckeriet")
         sent = {"name": "Kliniken", "customisation_id": "7837803902", "issuer_number": "154", "back_text": ""}
+        sent |= {"supplier_ref": "bureau"}
         refused_ = admin(world).post(at("customisation_new", world.clinic), sent)
         assert (refused_.status_code, "fyra siffror" in text_of(refused_)) == (422, True)
         taken = admin(world).post(at("customisation_new", world.clinic), sent | {"issuer_number": ""})
@@ -199,7 +207,7 @@ def test_the_second_of_two_who_edit_is_told_and_loses_nothing_typed(world: Any) 
     assert "verifieringen" in text_of(page)
     sent = {**fields_of(page), "back_text": "Mitt"}
     configuration.edit_customisation(
-        actor=SETUP, customisation_id=row.id, version=1, data=CustomisationData("Kort", "1549", "Deras")
+        actor=SETUP, customisation_id=row.id, version=1, data=CustomisationData("Kort", "1549", "Deras", "bureau")
     )
     again = client.post(at("customisation_edit", row), sent)
     assert again.status_code == 409
@@ -211,7 +219,12 @@ def test_the_second_of_two_who_edit_is_told_and_loses_nothing_typed(world: Any) 
 
 def test_who_chose_the_generic_one_before_another_gave_an_own_is_told(world: Any) -> None:
     configuration.register_generic_customisation(
-        actor=SETUP, customisation_id="1000000000", name="Generell", issuer_number="1000", back_text="Box 1"
+        actor=SETUP,
+        customisation_id="1000000000",
+        name="Generell",
+        issuer_number="1000",
+        back_text="Box 1",
+        supplier_ref="bureau",
     )
     client, address = issuer(world), at("organisation_edit", world.clinic)
     sent = fields_of(client.get(address)) | {"customisation": "generic", "name": "Mitt namn"}
@@ -229,7 +242,11 @@ def test_who_chose_the_generic_one_before_another_gave_an_own_is_told(world: Any
 def test_the_generic_one_is_made_on_a_page(world: Any) -> None:
     client, address = admin(world), reverse("customisation_new_generic")
     assert address in client.get(reverse("customisations")).content.decode()
+    ServiceClient.objects.create(client_ref="bureau", kind="supplier", name="Tryckeriet")
     sent = {"name": "SITHS eID", "customisation_id": "1000000000", "issuer_number": "1000", "back_text": "Box 1"}
+    missing = client.post(address, sent)
+    assert (missing.status_code, "Välj kortleverantör." in text_of(missing)) == (422, True)
+    sent |= {"supplier_ref": "bureau"}
     assert client.post(address, sent).status_code == 302
     assert client.post(address, sent | {"customisation_id": "1000000001"}).status_code == 409
     assert address not in client.get(reverse("customisations")).content.decode()

@@ -7,6 +7,7 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Browser, Page
 
+from authn.models import ServiceClient
 from issuance.authz import Role
 from issuance.models import CardCustomisation, CustomisationRequest, Event, Organisation, Person
 from issuance.queries.administration import area_customisations
@@ -32,12 +33,18 @@ SENT = {"back_text": "Upphittat kort:\nBox 7\n000 00 Orten", "logotype_note": "V
 
 
 def without(world: Any) -> None:
+    ServiceClient.objects.get_or_create(client_ref="bureau", defaults={"kind": "supplier", "name": "Tryckeriet"})
     Organisation.objects.update(customisation=None)
 
 
 def generic(*, verified: bool = True) -> CardCustomisation:
     row = configuration.register_generic_customisation(
-        actor=SETUP, customisation_id="1000000000", name="SITHS eID", issuer_number="1000", back_text="Box 1"
+        actor=SETUP,
+        customisation_id="1000000000",
+        name="SITHS eID",
+        issuer_number="1000",
+        back_text="Box 1",
+        supplier_ref="bureau",
     )
     if verified:
         put_logotype(row)
@@ -203,7 +210,7 @@ class TestGenericMeanwhile:
         world.order()
         own = configuration.register_customisation(
             actor=SETUP, organisation_id=world.region.id, customisation_id="1234567890", name="Egen", issuer_number="",
-            back_text="",
+            back_text="", supplier_ref="bureau",
         )  # fmt: skip
         world.region.refresh_from_db()
         assert world.region.customisation_id == own.id

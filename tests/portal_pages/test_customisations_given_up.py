@@ -129,7 +129,12 @@ class TestHistory:
         CardCustomisation.objects.filter(pk=row.pk).update(name="Klinikens")
         configuration.give_up_customisation(actor=SETUP, organisation_id=world.clinic.id)
         configuration.register_generic_customisation(
-            actor=SETUP, customisation_id="1000000000", name="Generell", issuer_number="1000", back_text="Box 1"
+            actor=SETUP,
+            customisation_id="1000000000",
+            name="Generell",
+            issuer_number="1000",
+            back_text="Box 1",
+            supplier_ref="bureau",
         )
         client = issuer(world)
         for choice in ("generic", "above"):
@@ -154,7 +159,7 @@ class TestHistory:
         other = world.organisation(
             "Annan klinik", "TST2321000016-1004", "2321000016", area=world.stranger.area, parent=world.stranger
         )
-        told_ = {"name": "Hemlig", "issuer_number": "", "back_text": ""}
+        told_ = {"name": "Hemlig", "issuer_number": "", "back_text": "", "supplier_ref": "bureau"}
         configuration.register_customisation(actor=SETUP, organisation_id=other.id, customisation_id=NUMBER, **told_)
         theirs = client_of(world.officer(world.stranger, Role.RESPONSIBLE_ISSUER))
         for last in (False, True):
@@ -172,18 +177,21 @@ class TestSupplier:
     def test_chosen_shown_and_in_the_history(self, world: Any) -> None:
         for ref, name in (("press", "Tryckeriet"), ("old", "Gamla tryckeriet")):
             ServiceClient.objects.create(client_ref=ref, kind="supplier", name=name)
+        ServiceClient.objects.create(client_ref="bureau", kind="supplier", name="Byrån")
         row, client = own(world.region), admin(world)
         assert row is not None
-        assert "Kortleverantör Vilken som helst" in text_of(issuer(world).get(at("customisation", row)))
+        assert "Kortleverantör Byrån" in text_of(issuer(world).get(at("customisation", row)))
         page = client.get(at("customisation_edit", row))
         sent = fields_of(page)
-        assert sent["supplier_ref"] == ""
+        assert sent["supplier_ref"] == "bureau"
+        none = client.post(at("customisation_edit", row), sent | {"supplier_ref": ""})
+        assert (none.status_code, "Välj kortleverantör." in text_of(none)) == (422, True)
         refused = client.post(at("customisation_edit", row), sent | {"supplier_ref": "nobody"})
         assert (refused.status_code, "Välj en kortleverantör i listan." in text_of(refused)) == (422, True)
         assert client.post(at("customisation_edit", row), sent | {"supplier_ref": "press"}).status_code == 302
         assert "Kortleverantör Tryckeriet" in text_of(issuer(world).get(at("customisation", row)))
         told_ = text_of(client.get(at("customisation_history", row)))
-        assert "Kortleverantör: från Vilken som helst → till Tryckeriet" in told_
+        assert "Kortleverantör: från Byrån → till Tryckeriet" in told_
         other = client.post(at("customisation_edit", row), sent | {"supplier_ref": "old"})
         assert (other.status_code, "Nu står det: Tryckeriet" in text_of(other)) == (409, True)
 

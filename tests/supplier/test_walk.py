@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric import ec, padding
 
 from siths_portal.simulators.card import PROFILES, Card, CardError
 from tests.chance import without_chance
@@ -122,14 +122,16 @@ def test_registered_mail_and_a_protected_person(worker, world: World, bureau: Bu
     assert re.fullmatch(r"LA\d{2}R\d{6}SE", CardOrder.objects.get(pk=order).registered_mail_id)
 
 
-def test_the_ordered_photo_and_no_other_comes_onto_the_card(worker, world: World, bureau: Bureau, stage, a) -> None:
+def test_the_ordered_photo_and_no_other_comes_onto_a_card_with_p256_keys(worker, world: World, bureau: Bureau, stage, a) -> None:
     from issuance.models import CardOrder
     from siths_portal.simulators.supplier import BadDelivery, Job, Records, Supplier
     from siths_portal.simulators.supplier_client import Api
 
     order = world.order(1, article="677")
-    assert bureau.once("--order", order).returncode == 0
+    assert bureau.once("--order", order, "--p256-article", "677").returncode == 0
     card = check_one_card(bureau, order)
+    keys = [x509.load_pem_x509_certificate(pem.encode()).public_key() for pem in card.certificates().values()]
+    assert all(isinstance(key.curve, ec.SECP256R1) for key in keys)
     printed = bureau.folder / "cards" / card.serial / "photo.jpg"
     assert printed.read_bytes() == bytes(CardOrder.objects.get(pk=order).photo.document.content)
     other = world.order(2, article="677")
@@ -177,10 +179,13 @@ def test_one_order_alone_and_an_order_that_is_not_there(worker, world: World, bu
     assert "not in the queue" in missing.stdout
 
 
-def test_two_bureaus_share_a_queue(worker, world: World, stage, tmp_path: Path) -> None:
-    from issuance.models import CardOrder
+def test_two_bureaus_make_the_cards_of_their_own_customisations(worker, world: World, stage, tmp_path: Path) -> None:
+    from issuance.models import CardCustomisation, CardOrder
 
-    orders = [world.order(number) for number in range(4)]
+    orders = []
+    for number in range(4):
+        CardCustomisation.objects.update(supplier_ref="ab"[number % 2])
+        orders.append(world.order(number))
     bureaus = [Bureau(stage, tmp_path / name, name) for name in ("a", "b")]
     processes = [bureau.start("--interval", "1") for bureau in bureaus]
     wait_for("both", lambda: all(bureau.works() for bureau in bureaus))
@@ -188,9 +193,9 @@ def test_two_bureaus_share_a_queue(worker, world: World, stage, tmp_path: Path) 
     for process in processes:
         process.send_signal(signal.SIGTERM)
         assert process.wait(150) == 0
-    for order in orders:
-        owner = CardOrder.objects.get(pk=order).supplier_ref
-        check_one_card(bureaus["ab".index(owner)], order)
+    for number, order in enumerate(orders):
+        assert CardOrder.objects.get(pk=order).supplier_ref == "ab"[number % 2]
+        check_one_card(bureaus[number % 2], order)
 
 
 @pytest.mark.faults

@@ -29,7 +29,7 @@ class World:
     """Rows of one organisation. `people` is the directory simulator's data file."""
 
     people: Path
-    supplier_ref: str = ""
+    supplier_ref: str = "a"
     outside: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:

@@ -166,7 +166,7 @@ def names_in(actor: Actor, values: Iterable[tuple[str, Any]], things: Iterable[t
 def value(field: str, given: Any, names: Names) -> str:
     """A field's value as people read it; – for none, but where none means that another holds."""
     if field == "supplier_ref":
-        return names.get((_SUPPLIER, str(given)), str(given)) if given else gettext("Vilken som helst")
+        return names.get((_SUPPLIER, str(given)), str(given)) if given else gettext("Ingen")
     if given is None or given == "":
         return gettext("ingen egen") if field == "customisation_id" else "–"
     if isinstance(given, bool):

@@ -37,8 +37,8 @@ STATES: Mapping[str, str] = {
     "incomplete": _("Ofullständig"),
 }
 _TAGS = {"verified": "active", "waiting": "queued", "incomplete": "missing"}
-_WHOLE = Q(logotype__isnull=False) & ~Q(issuer_number="") & ~Q(back_text="")
-_VERIFIED = Q(verified_at__isnull=False)
+_WHOLE = ~Q(supplier_ref="") & Q(logotype__isnull=False) & ~Q(issuer_number="") & ~Q(back_text="")
+_VERIFIED = Q(verified_at__isnull=False) & ~Q(supplier_ref="")
 _IN_STATE = {"verified": _VERIFIED, "waiting": ~_VERIFIED & _WHOLE, "incomplete": ~_VERIFIED & ~_WHOLE}
 _RIGHTS = (Action.CREATE_ORGANISATION, Action.VERIFY_CUSTOMISATION)
 
@@ -86,7 +86,7 @@ class CustomisationPage:
 class CustomisationFacts:
     """A customisation, with what the actor may do to it. `logotype` is its PNG; `missing` of services.configuration PARTS.
 
-    `supplier` is what the supplier is called that alone makes such cards, empty where any may.
+    `supplier` is the name of the supplier that alone makes such cards, empty if one must be chosen first.
     """
 
     id: UUID
@@ -300,6 +300,6 @@ def _supplier(ref: str) -> str:
 
 
 def _standing(row: CardCustomisation) -> Standing:
-    if row.verified_at is not None:
+    if row.verified_at is not None and row.supplier_ref:
         return Standing("verified", words.day(row.verified_at))
     return Standing("incomplete" if missing(row) else "waiting", None)

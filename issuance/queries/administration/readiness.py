@@ -71,13 +71,14 @@ def of_area(*, actor: Actor, area_id: UUID) -> AreaLacks:
     drawing = [f"customisation__{name}" for name in _DRAWING]
     found = []
     drawn: dict[str, CardCustomisation] = {}
-    for *plain, card_id, generic, verified_at, issuer_number, back_text, logotype in asked.values_list(*_PLACE, *drawing):
+    rows_read = asked.values_list(*_PLACE, *drawing)
+    for *plain, card_id, generic, verified_at, issuer_number, back_text, logotype, supplier in rows_read:
         row = _Row(*plain)
         found.append(row)
         if card_id is not None:
             drawn[row.path] = CardCustomisation(
                 pk=card_id, generic=generic, verified_at=verified_at, issuer_number=issuer_number, back_text=back_text,
-                logotype_id=logotype,
+                logotype_id=logotype, supplier_ref=supplier,
             )  # fmt: skip
     without = [row for row in found if not is_under(row.path, drawn)]
     served = issuing_in(Q(organisation__area=area_id, role__in=_CLERKS)) if found else set()
@@ -97,7 +98,7 @@ def is_under(path: str, places: Collection[str]) -> bool:
 
 
 _PLACE = ("pk", "scope_path", "has_articles", "has_offices", "has_wish")
-_DRAWING = ("id", "generic", "verified_at", "issuer_number", "back_text", "logotype_id")
+_DRAWING = ("id", "generic", "verified_at", "issuer_number", "back_text", "logotype_id", "supplier_ref")
 
 
 class _Row(NamedTuple):
@@ -139,7 +140,9 @@ def to_verify(*, actor: Actor) -> int:
     """How many customisations of organisations that are not ended are whole and wait for the actor to verify them."""
     has = Organisation.objects.filter(customisation=OuterRef("pk"), closed_at=None)
     rows = CardCustomisation.objects.visible_to(actor, Action.VERIFY_CUSTOMISATION).filter(verified_at=None, generic=False)
-    return sum(not missing(row) for row in rows.filter(Exists(has)).only("logotype_id", "issuer_number", "back_text"))
+    return sum(
+        not missing(row) for row in rows.filter(Exists(has)).only("logotype_id", "issuer_number", "back_text", "supplier_ref")
+    )
 
 
 def has_offices(organisation_id: UUID) -> bool:

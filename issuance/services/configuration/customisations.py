@@ -13,7 +13,7 @@ from django.db import transaction
 
 from authn import service as authn
 from issuance.authz import Action, Actor, policy
-from issuance.models import CardCustomisation, CustomisationRequest, Organisation
+from issuance.models import CardCustomisation, CardOrder, CustomisationRequest, Organisation
 from issuance.services.configuration._editing import edit, insert, line, lines, record, refuse
 from issuance.services.configuration._wishing import CLOSED, require_seen
 from siths_portal.lib import clock
@@ -22,7 +22,7 @@ from siths_portal.lib.errors import Conflict, Invalid
 BACK_LINES, BACK_WIDTH = 8, 45
 """How much back text a card has room for: lines, and characters of a line."""
 
-PARTS = ("logotype", "issuer_number", "back_text")
+PARTS = ("supplier", "logotype", "issuer_number", "back_text")
 """What a customisation must have before it can be verified, in the order in which it is told."""
 
 _REGISTERED = "customisation.registered"
@@ -36,7 +36,7 @@ _TAKEN = ("customisation-exists", "Det finns redan en kortanpassning med detta k
 class CustomisationData:
     """What people tell of a customisation, as it is typed. Issuer number and back text may come later.
 
-    `supplier_ref` is the supplier that alone makes such cards; empty: any.
+    `supplier_ref` is the supplier that alone makes such cards; each customisation has one.
     """
 
     name: str
@@ -46,8 +46,10 @@ class CustomisationData:
 
     def checked(self) -> "CustomisationData":
         """The same in normal form: lines composed. Raises Invalid with every field that is wrong."""
-        found = {"issuer_number": self.issuer_number.strip(), "supplier_ref": self.supplier_ref}
+        found = {"issuer_number": self.issuer_number.strip(), "supplier_ref": self.supplier_ref.strip()}
         wrong: dict[str, list[str]] = {}
+        if not found["supplier_ref"]:
+            wrong["supplier_ref"] = ["Välj kortleverantör."]
         if found["issuer_number"] and not _ISSUER_NUMBER.fullmatch(found["issuer_number"]):
             wrong["issuer_number"] = ["Skriv utfärdarnumret med fyra siffror."]
         checks: dict[str, Callable[[], str]] = {
@@ -73,7 +75,12 @@ class Seen:
 
 def missing(row: CardCustomisation) -> tuple[str, ...]:
     """Those of PARTS that the customisation does not have."""
-    has = {"logotype": row.logotype_id is not None, "issuer_number": row.issuer_number, "back_text": row.back_text}
+    has = {
+        "supplier": row.supplier_ref,
+        "logotype": row.logotype_id is not None,
+        "issuer_number": row.issuer_number,
+        "back_text": row.back_text,
+    }
     return tuple(part for part in PARTS if not has[part])
 
 
@@ -86,7 +93,7 @@ def register_customisation(
     name: str,
     issuer_number: str,
     back_text: str,
-    supplier_ref: str = "",
+    supplier_ref: str,
     wish_version: int | None = None,
 ) -> CardCustomisation:
     """Gives an organisation a card customisation of its own, not yet verified. One that was given up, and that no living
@@ -117,7 +124,7 @@ def register_customisation(
 
 @transaction.atomic(durable=True)
 def register_generic_customisation(
-    *, actor: Actor, customisation_id: str, name: str, issuer_number: str, back_text: str, supplier_ref: str = ""
+    *, actor: Actor, customisation_id: str, name: str, issuer_number: str, back_text: str, supplier_ref: str
 ) -> CardCustomisation:
     """Makes the card customisation that is nobody's own, not yet verified (ADR 0182).
 
@@ -136,7 +143,7 @@ def register_generic_customisation(
 @transaction.atomic(durable=True)
 def edit_customisation(*, actor: Actor, customisation_id: UUID, version: int, data: CustomisationData) -> CardCustomisation:
     """Changes a customisation that was read at `version`. Another issuer number or back text ends its verification; another
-    supplier gets the orders that come.
+    supplier gets the orders that come. The first supplier of a customisation that had none also gets the queued orders.
 
     Raises NotFound, Forbidden, Invalid by field, Outdated.
     """
@@ -145,7 +152,10 @@ def edit_customisation(*, actor: Actor, customisation_id: UUID, version: int, da
     refuse(_wrong_supplier(actor, data.supplier_ref, now=row.supplier_ref))
     if row.verified_at is not None and any(getattr(row, name) != changes[name] for name in _PRINTED):
         changes |= {"verified_at": None, "verified_by_ref": ""}
+    orphaned = not row.supplier_ref
     edit(row, version=version, changes=changes, actor=actor, action="customisation.changed", facts=organisation_fact(row))
+    if orphaned:
+        CardOrder.objects.filter(customisation=row, supplier_ref="").update(supplier_ref=row.supplier_ref)
     return row
 
 

@@ -45,16 +45,17 @@ class CustomisationForm(EditForm):
     )
     supplier_ref = forms.ChoiceField(
         label=_("Kortleverantör"),
-        help_text=_("Den som ensam får tillverka korten. Ett byte gäller beställningar som görs efter det."),
-        required=False,
-        error_messages={"invalid_choice": _("Välj en kortleverantör i listan.")},
+        help_text=_("Bara den leverantör du väljer får tillverka korten. Ett byte gäller nya beställningar."),
+        error_messages={"invalid_choice": _("Välj en kortleverantör i listan."), "required": _("Välj kortleverantör.")},
     )
 
     def __init__(self, *args: Any, suppliers: Mapping[str, str], new: bool = False, **kwargs: Any) -> None:
         """`suppliers` are the names of those that may be chosen, by reference."""
         super().__init__(*args, **kwargs)
-        choices = [("", _("Vilken som helst")), *suppliers.items()]
-        cast(forms.ChoiceField, self.fields["supplier_ref"]).choices = choices
+        field = cast(forms.ChoiceField, self.fields["supplier_ref"])
+        field.choices = [("", _("Välj kortleverantör")), *suppliers.items()]
+        if not suppliers:
+            field.help_text = _("Ingen kortleverantör är registrerad. Driften registrerar en först.")
         if not new:
             del self.fields["customisation_id"]
 

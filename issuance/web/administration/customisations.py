@@ -1,6 +1,6 @@
 """Pages of card customisations (domain.md 7.6): how the card looks, what is missing, and the issuer's verification (ADR 0189)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -135,7 +135,7 @@ def _shown(found: CustomisationFacts) -> dict[str, Any]:
             row(_("Utfärdarnummer"), found.issuer_number or _("Saknas")),
             row(_("Organisationslogotyp"), _("Inlagd av kortleverantören") if found.logotype else _("Saknas")),
             row(_("Baksidestext"), _in_lines(found.back_text.splitlines()) or _("Saknas")),
-            row(_("Kortleverantör"), found.supplier or _("Vilken som helst")),
+            row(_("Kortleverantör"), found.supplier or _("Saknas")),
             row(_("Verifierad"), verified),
         ],
     }
@@ -248,9 +248,10 @@ def customisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRespon
     # Read before the wish: what is written between the two is told of as later, never taken for seen.
     version = configuration.wish_version(organisation_id)
     wish = wishes.wish_of(actor=actor, organisation_id=organisation_id)
+    suppliers = authn.suppliers()
     form, made, status = answered(
         request,
-        partial(CustomisationForm, suppliers=authn.suppliers(), new=True),
+        partial(CustomisationForm, suppliers=suppliers, new=True),
         lambda given: configuration.register_customisation(
             actor=actor,
             organisation_id=organisation_id,
@@ -258,7 +259,12 @@ def customisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRespon
             wish_version=given["version"],
             **_data(given),
         ),
-        first=lambda: {"name": head.name, "back_text": wish.back_text if wish else "", "version": version},
+        first=lambda: {
+            "name": head.name,
+            "back_text": wish.back_text if wish else "",
+            "version": version,
+            "supplier_ref": _only(suppliers),
+        },
     )
     if made is not None:
         messages.success(request, _("Kortanpassningen är upplagd."))
@@ -311,13 +317,14 @@ def generic_new(request: HttpRequest) -> HttpResponse:
     """Makes the card customisation that is nobody's own. Raises Forbidden."""
     actor = actor_of(request)
     policy.require_global(actor, Action.CREATE_ORGANISATION)
+    suppliers = authn.suppliers()
     form, made, status = answered(
         request,
-        partial(CustomisationForm, suppliers=authn.suppliers(), new=True),
+        partial(CustomisationForm, suppliers=suppliers, new=True),
         lambda given: configuration.register_generic_customisation(
             actor=actor, customisation_id=given["customisation_id"], **_data(given)
         ),
-        first=lambda: {"name": "SITHS eID"},
+        first=lambda: {"name": "SITHS eID", "supplier_ref": _only(suppliers)},
     )
     if made is not None:
         messages.success(request, _("Kortanpassningen är upplagd."))
@@ -326,6 +333,11 @@ def generic_new(request: HttpRequest) -> HttpResponse:
     context = {"form": form, "submit": _("Lägg upp"), "cancel_url": reverse("customisations"), "lead": _LEAD}
     crumbs = [Crumb(_("Kortanpassningar"), reverse("customisations")), Crumb(step)]
     return page(request, _FORM, context, heading=step, crumbs=crumbs, status=status)
+
+
+def _only(suppliers: Mapping[str, str]) -> str:
+    """The reference of the only supplier, which then needs no choice."""
+    return next(iter(suppliers)) if len(suppliers) == 1 else ""
 
 
 def _stopping(head: OrganisationHead, found: Replaced | None) -> list[str]:

@@ -20,7 +20,7 @@ from issuance.queries.administration.places import AreaHead, OrganisationHead
 from issuance.queries.administration.readiness import Unready
 from issuance.web.administration.frames import training_url
 
-_OF_THE_ADMINISTRATION = {"issuer_number", "back_text"}
+_OF_THE_ADMINISTRATION = {"supplier", "issuer_number", "back_text"}
 """Parts of a card customisation that the administration fills in; the card supplier does the rest."""
 
 
@@ -261,7 +261,9 @@ def _of_unready(head: AreaHead | OrganisationHead, unready: Sequence[Unready], *
         missing = {part for one in incomplete for part in one.missing}
         if "logotype" in missing:
             why += " " + _("Väntar på logotyp från kortleverantören.")
-        if missing & _OF_THE_ADMINISTRATION:
+        if "supplier" in missing:
+            why += " " + _("SITHS-förvaltningen väljer kortleverantör.")
+        if missing & {"issuer_number", "back_text"}:
             why += " " + _("Förvaltningen för in utfärdarnummer och baksidestext.")
         own = administers and bool(missing & _OF_THE_ADMINISTRATION)
         awaits = {Party.SUPPLIER} if "logotype" in missing else set()

@@ -16,15 +16,17 @@ from django.db import connection
 from issuance.domain.carrier_states import CarrierState
 from issuance.domain.eid_states import EidState
 from issuance.domain.order_states import OrderState
+from issuance.domain.puk_states import PukState
 from issuance.domain.revocation import RFC_5280, RevocationReason
 from issuance.models import CardOrder, Carrier, CarrierCertificate, Eid, Event
 from issuance.services.card_certificates import HSA_PROFILES, PERSON_ID_PROFILES
 from issuance.services.revocation import carrier_ref
 from pki import service as pki
 from siths_portal.demo.history import BULK_CA
+from siths_portal.demo.logotypes import SUPPLIER
 from siths_portal.demo.scale.ids import Dice, place_id, row_id
 from siths_portal.demo.scale.people import EVENT, Loaded, Placed
-from siths_portal.demo.scale.tree import SUPPLIER, customisation_number, organisation_id
+from siths_portal.demo.scale.tree import customisation_number, organisation_id
 from siths_portal.lib import bulk
 
 DAY = dt.timedelta(days=1)
@@ -42,6 +44,7 @@ _EID = (
 _ORDER = (
     "id", "state", "carrier_id", "eid_id", "organisation_id", "article_id", "office_id", "customisation_id", "supplier_ref",
     "ordered_by_ref", "idempotency_key", "content_sha256", "ordered_at", "accepted_at", "produced_at", "sent_at", "sent_on",
+    "puk",
 )  # fmt: skip
 _CERTIFICATE = ("certificate_id", "carrier_id", "eid_id", "profile")
 
@@ -226,7 +229,7 @@ def _add_order(rows: _Rows, card: Card, post: Placed, eid: str, index: int) -> N
         row_id(f"order {card.id}", index), state.value, card.id, eid, organisation_id(place), card.article,
         place_id("office", place.offices[index % len(place.offices)]), place_id("customisation", customisation_number(place)),
         SUPPLIER, ACTOR, key, "", _stamp(made - DAY), *map(_stamp, times),
-        times[2].date() if times[2] else None,
+        times[2].date() if times[2] else None, PukState.NONE.value if times[1] else "",
     ))  # fmt: skip
 
 

@@ -15,12 +15,11 @@ from issuance.models import (
     SubscriptionFee,
 )
 from issuance.services.configuration._tree import child_path, lock_tree, segment
+from siths_portal.demo.logotypes import SUPPLIER
 from siths_portal.demo.places import ARTICLES, FEE_SINCE, ORDERABLE, SETUP
 from siths_portal.demo.scale.ids import place_id
 from siths_portal.demo.scale.places import OFFICES_OF_A_REGION, REGIONS, TOP, ScalePlace, county, places
 from siths_portal.lib import bulk, clock
-
-SUPPLIER = "tidigare-leverantor"
 
 
 def load_tree() -> bool:

@@ -15,7 +15,7 @@ from pki import service as pki
 from siths_portal.lib.api_fields import CsrField, Flag, PublicKeyField, Text
 
 PROFILES = ("person-hsaid-auth", "person-hsaid-sign", "person-id-auth", "person-id-sign")
-STATUSES = [state.value for state in OrderState if state is not OrderState.CANCELLED]
+STATUSES = [state.value for state in OrderState]
 ISSUED, PENDING = ["issued"], ["pending"]
 _JWE_LIMIT = 8192
 _PUK_TEXT = (
@@ -74,10 +74,12 @@ class PukRefusalField(serializers.ChoiceField):
 
 
 class OrderSerializer(serializers.Serializer[Any]):
-    """An order as every supplier that may take it sees it: no personal data."""
+    """An order of the supplier's, without personal data."""
 
     id = serializers.UUIDField(help_text="Beställnings-id.")
-    status = serializers.ChoiceField(choices=STATUSES, source="state")
+    status = serializers.ChoiceField(
+        choices=STATUSES, source="state", help_text="cancelled: the customer withdrew the order before it was accepted."
+    )
     ordered_at = serializers.DateTimeField()
     article = ArticleSerializer()
     customisation_id = serializers.CharField(source="customisation.customisation_id", help_text="Kortanpassnings-id, 10 digits.")
@@ -130,7 +132,7 @@ class DeliverySerializer(serializers.Serializer[Any]):
 
 
 class OrderDetail(OrderSerializer):
-    """An order as its supplier sees it. `print` and `delivery` are null until it is accepted, and again once it is sent."""
+    """An order with what is printed and where the card goes, which are null until it is accepted and again once it is sent."""
 
     print = PrintSerializer(allow_null=True)
     delivery = DeliverySerializer(allow_null=True)

@@ -44,6 +44,15 @@ from siths_portal.lib.errors import Conflict, NotFound
 
 _WORKED_ON = frozenset({OrderState.ACCEPTED, OrderState.IN_PRODUCTION, OrderState.PRODUCED})
 
+_MEANINGS = {
+    409: "The order's state does not admit the call. `code` says why: order-withdrawn (the customer withdrew the order; make no "
+    "card), order-not-accepted (accept it first), or another reason.",
+}
+
+
+def _problems(*statuses: int) -> Any:
+    return openapi.problems(*statuses, meanings=_MEANINGS)
+
 
 class IsSupplier(BasePermission):
     """Lets card suppliers in, and no other machine client."""
@@ -64,7 +73,7 @@ class Orders(SupplierView):
 
     @extend_schema(
         operation_id="list_orders",
-        summary="Queued orders that may be accepted, or own orders in another status",
+        summary="The supplier's orders in one status",
         parameters=[forms.ListQuery, openapi.IF_NONE_MATCH, openapi.ETAG],
         responses={200: forms.OrderPage, **openapi.not_modified(), **openapi.problems(422)},
     )
@@ -115,10 +124,10 @@ class Acceptance(SupplierView):
 
     @extend_schema(
         operation_id="accept_order",
-        summary="Take a queued order; accepting an own order again changes nothing",
+        summary="Accept a queued order; accepting it again changes nothing",
         parameters=[openapi.IDEMPOTENCY_KEY],
         request=None,
-        responses={200: forms.OrderSerializer, **openapi.problems(404, 409, 413, 422)},
+        responses={200: forms.OrderSerializer, **_problems(404, 409, 413, 422)},
     )
     @idempotent()
     def post(self, request: Request, order_id: UUID) -> Response:
@@ -135,7 +144,7 @@ class OrderCertificates(SupplierView):
         responses={
             200: forms.Certificates,
             202: OpenApiResponse(forms.Pending, description="They are being signed; ask again."),
-            **openapi.problems(404, 409),
+            **_problems(404, 409),
         },
     )
     def get(self, request: Request, order_id: UUID) -> Response:
@@ -153,7 +162,7 @@ class OrderCertificates(SupplierView):
         responses={
             201: forms.Certificates,
             202: OpenApiResponse(forms.Pending, description="They are being signed; read them at Location."),
-            **openapi.problems(404, 409, *openapi.WITH_BODY),
+            **_problems(404, 409, *openapi.WITH_BODY),
         },
     )
     @idempotent(read_again=get)
@@ -210,7 +219,7 @@ class Reports(SupplierView):
                 forms.ReportOutcome,
                 description="Received; the PUK is yet to be opened, or the report waits for the one before or for the PUK.",
             ),
-            **openapi.problems(404, 409, *openapi.WITH_BODY),
+            **_problems(404, 409, *openapi.WITH_BODY),
         },
     )
     @idempotent()
@@ -254,7 +263,7 @@ class Photo(SupplierView):
                 OpenApiTypes.BINARY, description="At most 600x800 pixels and 200 kB."
             ),
             **openapi.not_modified(),
-            **openapi.problems(404, 410),
+            **_problems(404, 409, 410),
         },
     )
     def get(self, request: Request, order_id: UUID) -> HttpResponse:
