@@ -1,25 +1,32 @@
 # ruff: noqa: SIM905
 """Code lists that the rules name: the official ones of EN 16931, and those that Peppol BIS Billing 3.0 narrows."""
 
-from billing.peppol.code_lists import (
-    ALLOWANCE_REASON,
-    CHARGE_REASON,
-    COUNTRY,
-    CURRENCY,
-    IDENTIFIER_SCHEME,
-    PAYMENT_MEANS,
-    PERIOD_DESCRIPTION,
-    UNIT,
-)
-from billing.peppol.code_lists import ENDPOINT_SCHEME as _EAS
+import json
+from pathlib import Path
 
 __all__ = [
     "ALLOWANCE_REASON", "CHARGE_REASON", "COUNTRY", "CREDIT_NOTE_TYPE", "CURRENCY", "ENDPOINT_SCHEME", "IDENTIFIER_SCHEME",
     "INVOICE_TYPE", "MIME", "PAYMENT_MEANS", "PERIOD_DESCRIPTION", "UNIT",
 ]  # fmt: skip
 
+_LISTS = json.loads((Path(__file__).parent / "code_lists.json").read_text(encoding="utf-8"))["lists"]
+
+
+def _official(name: str) -> frozenset[str]:
+    """The codes of one list of `code_lists.json`, which `python -m siths_portal.dev.code_lists` makes."""
+    return frozenset(" ".join(_LISTS[name]["codes"]).split())
+
+
+ALLOWANCE_REASON = _official("ALLOWANCE_REASON")
+CHARGE_REASON = _official("CHARGE_REASON")
+COUNTRY = _official("COUNTRY")
+CURRENCY = _official("CURRENCY")
+IDENTIFIER_SCHEME = _official("IDENTIFIER_SCHEME")
+PAYMENT_MEANS = _official("PAYMENT_MEANS")
+PERIOD_DESCRIPTION = _official("PERIOD_DESCRIPTION")
+UNIT = _official("UNIT")
 # EN 16931 has letter codes (EM for e-mail) too, which no Peppol participant has.
-ENDPOINT_SCHEME = frozenset(code for code in _EAS if code.isdecimal())
+ENDPOINT_SCHEME = frozenset(code for code in _official("ENDPOINT_SCHEME") if code.isdecimal())
 MIME = frozenset({
     "application/pdf", "image/png", "image/jpeg", "text/csv",
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "application/vnd.oasis.opendocument.spreadsheet",

