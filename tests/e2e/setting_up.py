@@ -137,16 +137,16 @@ def appoint(made: Desk, issuer: Newcomer) -> None:
     made.look("Utgivningsområde utan utgivare")
     made.press("Utse ansvarig utgivare")
     made.look("Utse ansvarig utgivare")
-    give(made, issuer)
+    give(made, issuer, button="Utse ansvarig utgivare")
 
 
-def give(made: Desk, one: Newcomer) -> None:
+def give(made: Desk, one: Newcomer, *, button: str = "Ge rollen") -> None:
     """Writes the number, is shown whose it is, and gives what is chosen to whom was found."""
     fill(made, "Sök person", one.person.person_id.value)
-    made.press("Lägg till")
+    made.press(button)
     expect(made.page.get_by_role("radio", name=re.compile(one.person.register.surname))).to_be_checked()
     made.look(f"Hittad, {one.place.name}")
-    made.press("Lägg till")
+    made.press(button)
     told(made, one.person.register.surname)
 
 

@@ -268,7 +268,11 @@ class TestFromThePerson:
         assert set(re.findall(r'name="roll" value="([^"]+)"', first)) == {
             one.value for one in ASSIGNABLE[Role.RESPONSIBLE_ISSUER]
         }
+        assert not re.search(r'name="roll"[^>]* checked', first), "whoever presses on gives no role unseen"
+        unpicked = client.get(f"{address}?vidare=1")
+        assert (unpicked.status_code, text_of(unpicked).count("Välj en behörighetsroll.")) == (422, 2)
         tree = client.get(f"{address}?roll=id_administrator")
+        assert "Ge rollen</button>" in tree.content.decode()
         page = tree.content.decode()
         assert re.findall(r'name="plats" value="([^"]+)"', page) == [
             str(each.id) for each in (world.region, world.clinic, world.city)

@@ -23,7 +23,7 @@ from issuance.services import qualifications, role_assignment
 from issuance.services.role_assignment import Period
 from issuance.web.administration import role_given
 from issuance.web.administration.around import Link, actor_of, cursor, demand, first_url, next_url
-from issuance.web.administration.role_forms import PlacedRoleForm, QualificationForm, RoleForm
+from issuance.web.administration.role_forms import PickRoleForm, PlacedRoleForm, QualificationForm
 from issuance.web.administration.role_frame import kept, person_page, recent_login
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid
 from siths_portal.lib.ids import ids_of
@@ -78,9 +78,11 @@ def person_role_add(request: HttpRequest, person_id: UUID) -> HttpResponse:
     assignable = _assignable(actor)
     role = next((one for one in assignable if one.value == request.GET.get("roll", "")), None)
     if role is None:
-        form = RoleForm(assignable, may_protect=False)
-        status = Invalid.http_status if request.method == "POST" else 200
-        return _picking(request, head, form, {"rights": role_words.table(assignable)}, status=status)
+        asked = request.method == "POST" or {"roll", "vidare"} & request.GET.keys()
+        form = PickRoleForm(assignable, request.GET if asked else None)
+        context = {"form": form, "rights": role_words.table(assignable)}
+        status = Invalid.http_status if asked and not form.is_valid() else 200
+        return person_page(request, "administration/roles/pick.html", head, context, status=status)
     may_protect = policy.may_give_add_on(actor)
     if request.method != "POST":
         typed = kept_form(request)
@@ -120,10 +122,6 @@ def _reach(request: HttpRequest, role: Role) -> list[UUID]:
         message = _("Välj minst en organisation eller ett utgivningsområde i trädet.")
         raise Invalid("role-reach", message, fields={"plats": [message]})
     return picked
-
-
-def _picking(request: HttpRequest, head: PersonHead, form: RoleForm, context: dict[str, Any], *, status: int) -> HttpResponse:
-    return person_page(request, "administration/roles/pick.html", head, {"form": form, **context}, status=status)
 
 
 def _placing(

@@ -54,6 +54,11 @@ class Place:
         """The role, where one alone can be given."""
         return self.assignable[0] if len(self.assignable) == 1 else None
 
+    @property
+    def button(self) -> str:
+        """The text of the button that gives the role."""
+        return _("Ge rollen") if self.goes_on else self.heading
+
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def organisation_role_add(request: HttpRequest, organisation_id: UUID) -> HttpResponse:

@@ -64,14 +64,35 @@ def ticked_places() -> forms.Field:
     return forms.Field(required=False, widget=forms.HiddenInput(attrs={"id": "platser"}))
 
 
-class RoleForm(Form):
-    """How a role is given: which, with or without the add-on, and for how long."""
-
-    role = forms.ChoiceField(
+def role_field() -> forms.ChoiceField:
+    """A choice among roles. None is preselected, so that nobody gives a role by pressing on."""
+    return forms.ChoiceField(
         label=_("Behörighetsroll"),
         widget=forms.RadioSelect,
         error_messages={"required": _("Välj en behörighetsroll."), "invalid_choice": _("Välj en behörighetsroll i listan.")},
     )
+
+
+def role_choices(roles: Iterable[Role]) -> list[tuple[str, str]]:
+    """These roles as choices, from the widest to the narrowest."""
+    shown = set(roles)
+    return [(role.value, role_words.name(role.value)) for role in Role if role in shown]
+
+
+class PickRoleForm(Form):
+    """Which role a person is given, as the first step of two; its answer is part of the next page's address."""
+
+    roll = role_field()
+
+    def __init__(self, roles: Iterable[Role], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["roll"].choices = role_choices(roles)  # type: ignore[attr-defined]
+
+
+class RoleForm(Form):
+    """How a role is given: which, with or without the add-on, and for how long."""
+
+    role = role_field()
     protected_persons = forms.BooleanField(
         label=_("Hantera skyddade personer"),
         required=False,
@@ -82,10 +103,7 @@ class RoleForm(Form):
 
     def __init__(self, roles: Iterable[Role], *args: Any, may_protect: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        shown = set(roles)
-        self.fields["role"].choices = [  # type: ignore[attr-defined]
-            (role.value, role_words.name(role.value)) for role in Role if role in shown
-        ]
+        self.fields["role"].choices = role_choices(roles)  # type: ignore[attr-defined]
         if not may_protect:
             del self.fields["protected_persons"]
 
