@@ -76,9 +76,10 @@ def frame(request: HttpRequest) -> dict[str, object]:
 @require_safe
 @with_login_form
 def start(request: HttpRequest) -> HttpResponse:
-    """The first page: for those who are logged in the search, for others the way in."""
-    if Frame(request).user:
-        return redirect("search")
+    """The first page: for those who are logged in their first tab, which for most is the search; for others the way in."""
+    frame = Frame(request)
+    if frame.user:
+        return redirect(frame.tabs[0].url if frame.tabs else "search")
     return render(request, "portal/start.html", {"tab": ""})
 
 

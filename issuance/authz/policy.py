@@ -160,7 +160,7 @@ def may_give_add_on(actor: Actor) -> bool:
 
 
 def _passes_add_on_on(grant: Grant) -> bool:
-    return grant.protected_persons or grant.role is Role.SYSTEM_ADMIN
+    return grant.protected_persons or grant.role is Role.MASTER_DATA_ADMIN
 
 
 def assignable(actor: Actor, scope_path: str) -> frozenset[Role]:

@@ -5,9 +5,14 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """A role for persons. The first three are global, RESPONSIBLE_ISSUER has an issuing area, the others organisations."""
+    """A role for persons. The first five are global, RESPONSIBLE_ISSUER has an issuing area, the others organisations.
 
-    SYSTEM_ADMIN = "system_admin"
+    MASTER_DATA_ADMIN, PKI_OPERATOR and FINANCE_ADMIN are the administration's duties, held apart (ADR 0295).
+    """
+
+    MASTER_DATA_ADMIN = "master_data_admin"
+    PKI_OPERATOR = "pki_operator"
+    FINANCE_ADMIN = "finance_admin"
     GLOBAL_REVOKER = "global_revoker"
     GLOBAL_READER = "global_reader"
     RESPONSIBLE_ISSUER = "responsible_issuer"
@@ -54,7 +59,13 @@ class Action(StrEnum):
     SUPPLY = "supply"
 
 
-GLOBAL_ROLES = frozenset({Role.SYSTEM_ADMIN, Role.GLOBAL_REVOKER, Role.GLOBAL_READER})
+ADMINISTRATION = (Role.MASTER_DATA_ADMIN, Role.PKI_OPERATOR, Role.FINANCE_ADMIN)
+"""The three roles that together do all that the administration does."""
+
+RETIRED_ROLES = frozenset({"system_admin"})
+"""Codes of roles that nobody is given any more. Grants that have ended, and events, still have them."""
+
+GLOBAL_ROLES = frozenset({*ADMINISTRATION, Role.GLOBAL_REVOKER, Role.GLOBAL_READER})
 AREA_ROLES = frozenset({Role.RESPONSIBLE_ISSUER})
 ORGANISATION_ROLES = frozenset(Role) - GLOBAL_ROLES - AREA_ROLES
 QUALIFIED_ROLES = frozenset(
@@ -82,7 +93,7 @@ _HANDLING_CARDS = frozenset({Action.VIEW_RECEIPT, Action.VIEW_PHOTO})
 """Who meets holders or issues to them compares their faces; others see no photo (S12)."""
 
 _OPERATING_PKI = frozenset({Action.VIEW_PKI, Action.DECIDE_PKI, Action.CHANGE_CA_STATE, Action.MASS_REVOKE})
-"""The CAs are nobody's organisation: the administration alone sees and changes them, and never one person by himself."""
+"""The CAs belong to no organisation: only the PKI operators see and change them, and never one person alone."""
 
 _DEPUTY_CONFIGURING = frozenset(
     {
@@ -96,11 +107,10 @@ _DEPUTY_CONFIGURING = frozenset(
 _ISSUER_CONFIGURING = _DEPUTY_CONFIGURING | {Action.EDIT_OFFICE, Action.CREATE_SUB_ORGANISATION}
 
 ALLOWED: Mapping[Role, frozenset[Action]] = {
-    Role.SYSTEM_ADMIN: _VIEWING
+    Role.MASTER_DATA_ADMIN: _VIEWING
     | _CONFIGURATION
     | _EXTENDED
     | _REVOKING
-    | _OPERATING_PKI
     | {
         Action.VIEW_RECEIPT,
         Action.ASSIGN_ROLE,
@@ -111,9 +121,9 @@ ALLOWED: Mapping[Role, frozenset[Action]] = {
         Action.CHOOSE_ARTICLES,
         Action.CREATE_ORGANISATION,
         Action.REGISTER_MIGRATED_CARD,
-        Action.VIEW_INVOICE,
-        Action.CORRECT_INVOICE_SERIES,
     },
+    Role.PKI_OPERATOR: _OPERATING_PKI,
+    Role.FINANCE_ADMIN: frozenset({Action.VIEW_INVOICE, Action.CORRECT_INVOICE_SERIES}),
     Role.GLOBAL_REVOKER: _VIEWING | _REVOKING | _EXTENDED,
     Role.GLOBAL_READER: _VIEWING | _CONFIGURATION | _EXTENDED | {Action.VIEW_RECEIPT, Action.VIEW_INVOICE},
     Role.RESPONSIBLE_ISSUER: _VIEWING
@@ -164,7 +174,7 @@ CONFIGURING = _ISSUER_CONFIGURING | {Action.CREATE_ORGANISATION}
 """Actions that set something up in a place: none of them is done in an organisation that is ended."""
 
 ASSIGNABLE: Mapping[Role, frozenset[Role]] = {
-    Role.SYSTEM_ADMIN: GLOBAL_ROLES | AREA_ROLES,
+    Role.MASTER_DATA_ADMIN: GLOBAL_ROLES | AREA_ROLES,
     Role.RESPONSIBLE_ISSUER: ORGANISATION_ROLES,
     Role.DEPUTY_ISSUER: ORGANISATION_ROLES - {Role.DEPUTY_ISSUER},
 }
@@ -179,5 +189,5 @@ _LEVELS: Mapping[Role, int] = {
 
 
 def outranks(upper: Role, lower: Role) -> bool:
-    """True if `lower` is a role below `upper`. The administration is above all; nobody else is above an equal."""
-    return upper is Role.SYSTEM_ADMIN or _LEVELS[upper] > _LEVELS[lower]
+    """Returns True if `lower` is a role below `upper`. Master data is above all roles; no other role is above an equal."""
+    return upper is Role.MASTER_DATA_ADMIN or _LEVELS[upper] > _LEVELS[lower]

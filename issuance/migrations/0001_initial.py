@@ -4,7 +4,6 @@ import datetime
 import django.db.models.deletion
 import django.db.models.expressions
 import django.db.models.functions.text
-import issuance.authz.roles
 import siths_portal.lib.events
 import siths_portal.lib.ids
 from django.db import migrations, models
@@ -548,7 +547,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='rolegrant',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('area', None), ('organisation', None), ('role__in', [issuance.authz.roles.Role['GLOBAL_READER'], issuance.authz.roles.Role['GLOBAL_REVOKER'], issuance.authz.roles.Role['SYSTEM_ADMIN']])), models.Q(('area__isnull', False), ('organisation', None), ('role__in', [issuance.authz.roles.Role['RESPONSIBLE_ISSUER']])), models.Q(('area', None), ('organisation__isnull', False), ('role__in', [issuance.authz.roles.Role['DEPUTY_ISSUER'], issuance.authz.roles.Role['ID_ADMINISTRATOR'], issuance.authz.roles.Role['READER'], issuance.authz.roles.Role['RESERVE_CARD_ADMIN_LOA2'], issuance.authz.roles.Role['RESERVE_CARD_ADMIN_LOA3'], issuance.authz.roles.Role['REVOKER']])), _connector='OR'), name='issuance_grant_reach'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('area', None), ('organisation', None), ('role__in', ['global_reader', 'global_revoker', 'system_admin'])), models.Q(('area__isnull', False), ('organisation', None), ('role__in', ['responsible_issuer'])), models.Q(('area', None), ('organisation__isnull', False), ('role__in', ['deputy_issuer', 'id_administrator', 'reader', 'reserve_card_admin_loa2', 'reserve_card_admin_loa3', 'revoker'])), _connector='OR'), name='issuance_grant_reach'),
         ),
         migrations.AddConstraint(
             model_name='rolegrant',

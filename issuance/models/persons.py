@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Reverse, Upper
 
-from issuance.authz.roles import AREA_ROLES, GLOBAL_ROLES, ORGANISATION_ROLES
+from issuance.authz.roles import AREA_ROLES, GLOBAL_ROLES, ORGANISATION_ROLES, RETIRED_ROLES
 from issuance.authz.scope import ScopedManager, ScopeRule
 from issuance.models.organisations import IssuingArea, Organisation
 from siths_portal.lib.ids import new_id
@@ -123,6 +123,7 @@ class RoleGrant(models.Model):
             models.CheckConstraint(
                 name="issuance_grant_reach",
                 condition=Q(role__in=sorted(GLOBAL_ROLES), area=None, organisation=None)
+                | Q(role__in=sorted(RETIRED_ROLES), area=None, organisation=None, valid_to__isnull=False)
                 | Q(role__in=sorted(AREA_ROLES), area__isnull=False, organisation=None)
                 | Q(role__in=sorted(ORGANISATION_ROLES), area=None, organisation__isnull=False),
             ),

@@ -100,6 +100,9 @@ _FIELDS: Mapping[str, str] = {
     "hsa_id": _("Tjänste-id"),
 }
 ROLE: Mapping[str, str] = {
+    "master_data_admin": _("Förvaltningsadmin grunddata"),
+    "pki_operator": _("Förvaltningsadmin PKI"),
+    "finance_admin": _("Förvaltningsadmin ekonomi"),
     "system_admin": _("Förvaltningsadministratör"),
     "global_revoker": _("Global Spärr"),
     "global_reader": _("Global Läs"),

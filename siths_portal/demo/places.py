@@ -79,7 +79,7 @@ VASTRA_GOTALAND = Area(
                 "7837803901", "Västra Götalandsregionen", "5874", _back_text("Västra Götalandsregionen", "Box 1, 123 45 Demostad")
             ),
             roles=(
-                (Role.SYSTEM_ADMIN, False),
+                (Role.MASTER_DATA_ADMIN, False),
                 (Role.GLOBAL_REVOKER, True),
                 (Role.GLOBAL_READER, False),
                 (Role.RESPONSIBLE_ISSUER, True),

@@ -18,7 +18,7 @@ def grant(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
         return (UUID(int=1),)
     organisation = access.places[relation]
     reach: dict[str, Any] = {"role": Role.READER.value, "organisation": organisation}
-    if who.role is Role.SYSTEM_ADMIN:
+    if who.role is Role.MASTER_DATA_ADMIN:
         reach = {"role": Role.RESPONSIBLE_ISSUER.value, "area_id": organisation.area_id}
     row = RoleGrant.objects.create(person_id=access.things[relation].orderable, valid_from=clock.now(), **reach)
     return (row.pk,)

@@ -55,7 +55,7 @@ def sees(who: Who, relation: str, right: Action) -> bool:
     if who.role is None or relation == "unknown" or (relation == "protected" and not who.add_on):
         return False
     if who.role in GLOBAL_ROLES:
-        return True
+        return right is not Action.VIEW or right in ALLOWED[who.role]
     if relation == "opened":  # by an extended search: for seeing and revoking, to who may search so
         return right in EXTENDED_REACH and {right, Action.EXTENDED_SEARCH} <= ALLOWED[who.role]
     if who.role in AREA_ROLES:

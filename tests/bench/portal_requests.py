@@ -77,7 +77,7 @@ class Country:
 
     def __init__(self) -> None:
         self.chance = random.Random(1549)
-        self.admin = portal_client(RoleGrant.objects.get(role="system_admin").person)
+        self.admin = portal_client(RoleGrant.objects.filter(role="master_data_admin").order_by("id")[0].person)
         self.areas = [self._area(area) for area in IssuingArea.objects.order_by("id")]
         self.everywhere = {"code": _ids(Article.objects), "customisation_id": _ids(CardCustomisation.objects)}
 

@@ -70,7 +70,7 @@ class TestGoldenPages:
     @pytest.mark.parametrize("party", [REGION, MUNICIPALITY], ids=["region", "municipality"])
     def test_the_page_is_the_document(self, pages: PageWorld, party: Any) -> None:
         row = Invoice.objects.get(party_id=party)
-        answer = pages.client(Role.SYSTEM_ADMIN).get(f"/fakturor/{row.number}/")
+        answer = pages.client(Role.FINANCE_ADMIN).get(f"/fakturor/{row.number}/")
         assert answer.status_code == 200
         text = plain(answer.content)
         assert row.gross == Decimal(GOLDEN[party])
@@ -90,11 +90,11 @@ class TestGoldenPages:
 
     def test_the_odd_line_of_the_slides_is_right(self, pages: PageWorld) -> None:
         number = Invoice.objects.get(party_id=REGION).number
-        text = plain(pages.client(Role.SYSTEM_ADMIN).get(f"/fakturor/{number}/").content)
+        text = plain(pages.client(Role.FINANCE_ADMIN).get(f"/fakturor/{number}/").content)
         assert "689 689, Kontor B 100,00 st 50,00 25 5\u00a0000,00" in text
 
     def test_both_stand_in_the_list_with_their_sum(self, pages: PageWorld) -> None:
-        answer = pages.client(Role.SYSTEM_ADMIN).get("/fakturor/")
+        answer = pages.client(Role.FINANCE_ADMIN).get("/fakturor/")
         text = plain(answer.content)
         assert (
             "2023-000002 Västra Götalandsregionen April 2023 242\u00a0095,00 302\u00a0618,75 302\u00a0618,75 2023-06-01" in text
@@ -112,7 +112,7 @@ class TestList:
         assert b'<option value="2023-04" selected>April 2023' in answer.content
 
     def test_what_is_not_in_the_list_is_refused_at_its_field(self, few: PageWorld) -> None:
-        client = few.client(Role.SYSTEM_ADMIN)
+        client = few.client(Role.FINANCE_ADMIN)
         for query in ({"kund": str(uuid4())}, {"kund": "x"}, {"manad": "2023-13"}, {"manad": "2019-01"}):
             answer = client.get("/fakturor/", query)
             assert answer.status_code == 422, query
@@ -121,18 +121,18 @@ class TestList:
             assert b"2023-00000" not in answer.content
 
     def test_a_place_that_is_none_is_the_start(self, few: PageWorld) -> None:
-        client = few.client(Role.SYSTEM_ADMIN)
+        client = few.client(Role.FINANCE_ADMIN)
         for after in ("'", "2023", "9" * 40, "2023-000001' OR 1=1"):
             assert b"2023-000002" in client.get("/fakturor/", {"efter": after}).content, after
 
     def test_nothing_yet(self, page_world: PageWorld) -> None:
-        answer = page_world.client(Role.SYSTEM_ADMIN).get("/fakturor/")
+        answer = page_world.client(Role.FINANCE_ADMIN).get("/fakturor/")
         assert "Inga fakturor än" in plain(answer.content)
         assert b"<table" not in answer.content
 
     def test_pages_are_walked_by_number(self, few: PageWorld, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(queries, "PAGE_SIZE", 1)
-        client = few.client(Role.SYSTEM_ADMIN)
+        client = few.client(Role.FINANCE_ADMIN)
         first = client.get("/fakturor/", {"manad": "2023-04"})
         assert b"2023-000002" in first.content
         (address,) = re.findall(r'href="([^"]*)">Nästa sida', first.content.decode())
@@ -225,7 +225,7 @@ class TestFiles:
         assert Event.objects.count() == before
 
     def test_a_file_that_is_not_made_says_so(self, few: PageWorld) -> None:
-        client = few.client(Role.SYSTEM_ADMIN)
+        client = few.client(Role.FINANCE_ADMIN)
         page = client.get("/fakturor/2023-000001/")
         assert plain(page.content).count("Filen är inte gjord än.") == 2
         assert b"faktura.pdf" not in page.content
@@ -245,7 +245,7 @@ class TestRights:
         "2023-000002/rad/1/handelser.csv",
     )
 
-    @pytest.mark.parametrize("role", [Role.SYSTEM_ADMIN, Role.GLOBAL_READER])
+    @pytest.mark.parametrize("role", [Role.FINANCE_ADMIN, Role.GLOBAL_READER])
     def test_a_global_role_sees_every_invoice(self, files: PageWorld, role: Role) -> None:
         client = files.client(role)
         assert {client.get(f"/fakturor/{address}").status_code for address in self.ADDRESSES} == {200}
@@ -268,7 +268,7 @@ class TestRights:
         assert client.get("/fakturor/2023-000002/").status_code == 404
 
     def test_other_roles_have_no_such_page(self, few: PageWorld) -> None:
-        for role in set(Role) - {Role.SYSTEM_ADMIN, Role.GLOBAL_READER, Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER}:
+        for role in set(Role) - {Role.FINANCE_ADMIN, Role.GLOBAL_READER, Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER}:
             client = few.client(role)
             for address in ("", "lopande/", *self.ADDRESSES, "2029-000009/"):
                 assert client.get(f"/fakturor/{address}").status_code == 403, (role, address)
@@ -281,13 +281,13 @@ class TestRights:
             assert answer["Location"].startswith("/logga-in/?next=")
 
     def test_nothing_is_sent_to_these_pages(self, files: PageWorld) -> None:
-        client = files.client(Role.SYSTEM_ADMIN)
+        client = files.client(Role.FINANCE_ADMIN)
         for address in ("", "lopande/", *self.ADDRESSES):
             assert client.post(f"/fakturor/{address}").status_code == 405, address
             assert client.head(f"/fakturor/{address}").status_code == 200, address
 
     def test_what_is_no_address_is_not_found(self, few: PageWorld) -> None:
-        client = few.client(Role.SYSTEM_ADMIN)
+        client = few.client(Role.FINANCE_ADMIN)
         lines = ("rad/0/", "rad/99/", "rad/-1/", "faktura.exe")
         for address in ("x/", "2023-1/", *(f"2023-000002/{line}" for line in lines)):
             assert client.get(f"/fakturor/{address}").status_code == 404, address
@@ -314,7 +314,7 @@ class TestRunningMonth:
     def test_the_customer_is_chosen_among_those_in_sight(self, page_world: PageWorld, facts: Facts, prices: None) -> None:
         customer(REGION)
         customer(MUNICIPALITY, name="Demo kommun", organisation_number="2129990012")
-        admin = page_world.client(Role.SYSTEM_ADMIN)
+        admin = page_world.client(Role.FINANCE_ADMIN)
         choice = admin.get("/fakturor/lopande/")
         assert b"Demo kommun" in choice.content
         assert b"<table" not in choice.content
@@ -348,7 +348,7 @@ class TestRunningMonth:
         assert "Pris saknas för artikel ABO" in text
 
     def test_nobody_to_invoice(self, page_world: PageWorld) -> None:
-        assert "Inga kunder" in plain(page_world.client(Role.SYSTEM_ADMIN).get("/fakturor/lopande/").content)
+        assert "Inga kunder" in plain(page_world.client(Role.FINANCE_ADMIN).get("/fakturor/lopande/").content)
 
 
 class TestQueries:

@@ -41,7 +41,7 @@ def shown(page_world: PageWorld, sketches: Any, browser: Browser, tmp_path: Path
     """The address of a running portal with both sketches issued, and a maker of logged-in pages."""
     run_month(APRIL, actor_ref="user:test")
     issuing.issue(InvoiceRun.objects.get(), actor_ref="user:test")
-    person = page_world.person(Role.SYSTEM_ADMIN)
+    person = page_world.person(Role.FINANCE_ADMIN)
     with serving("portal", tmp_path / "log") as url:
         with clock.moved_to(dt.datetime.now(dt.UTC)):  # the portal's process has its own clock, these tests' stands in 2023
             cookie = session_cookie(person, url)

@@ -34,7 +34,7 @@ def locked(page_world, facts, prices):
     return page_world
 
 
-def officer(world, role=Role.SYSTEM_ADMIN, *, place="region"):
+def officer(world, role=Role.FINANCE_ADMIN, *, place="region"):
     """An officer; another place gives another person."""
     return world.world.officer(getattr(world, place), role)
 
@@ -117,7 +117,7 @@ def test_the_database_lets_nobody_approve_alone_or_change_a_request(locked):
 
 
 def test_the_page_leads_two_people_through(locked):
-    first, second = (locked.client(Role.SYSTEM_ADMIN, each) for each in (locked.region, locked.municipality))
+    first, second = (locked.client(Role.FINANCE_ADMIN, each) for each in (locked.region, locked.municipality))
     assert "Serien är låst" in plain(first.get(ADDRESS).content)
     refused = first.post(ADDRESS, {"reason": ""})
     assert refused.status_code == 422

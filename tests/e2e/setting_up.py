@@ -14,7 +14,7 @@ from tests.e2e.outside import Registry, clerk
 from tests.e2e.stage import Stage
 from tests.lib.traffic import findings
 
-SYSTEM_ADMIN = 0
+MASTER_DATA_ADMIN = 0
 MOST_SECONDS = 600
 """Ten minutes, by the keystroke-level model."""
 ONE_MORE = "Skapa och lägg till en till"
@@ -27,7 +27,7 @@ def set_up(stage: Stage, browser: Browser, registry: Registry) -> None:
     with desk(stage, browser, hands, "nytt-omrade") as made:
         hands.effort.watch(made.page.context)
         seen = [made.traffic]
-        walk.log_in(made, clerk(SYSTEM_ADMIN))
+        walk.log_in(made, clerk(MASTER_DATA_ADMIN))
         places(made)
         offices(made)
         articles(made)

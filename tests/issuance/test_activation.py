@@ -115,7 +115,7 @@ def test_others_are_not(world: Any, subtests: pytest.Subtests) -> None:
         (Role.READER, False),
         (Role.REVOKER, False),
         (Role.RESERVE_CARD_ADMIN_LOA3, False),
-        (Role.SYSTEM_ADMIN, False),
+        (Role.MASTER_DATA_ADMIN, False),
         (Role.GLOBAL_REVOKER, False),
     ],
 )

@@ -32,7 +32,7 @@ def edit(row: Organisation, *, actor: Actor = SETUP, version: int | None = None,
 
 
 def admin(world: Any) -> Actor:
-    return world.officer(role=Role.SYSTEM_ADMIN)
+    return world.officer(role=Role.MASTER_DATA_ADMIN)
 
 
 def issuer(world: Any) -> Actor:

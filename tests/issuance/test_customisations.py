@@ -42,7 +42,7 @@ def edit(world: Any, *, version: int = 1, **changes: str) -> CardCustomisation:
     row = own(world)
     data = CustomisationData(**{name: getattr(row, name) for name in CustomisationData.__dataclass_fields__} | changes)
     return configuration.edit_customisation(
-        actor=world.officer(role=Role.SYSTEM_ADMIN), customisation_id=row.id, version=version, data=data
+        actor=world.officer(role=Role.MASTER_DATA_ADMIN), customisation_id=row.id, version=version, data=data
     )
 
 
@@ -76,7 +76,7 @@ class TestVerification:
 
     def test_by_the_issuer_and_the_deputy_alone(self, world: Any) -> None:
         row = unverified(world)
-        for role in (Role.SYSTEM_ADMIN, Role.GLOBAL_READER, Role.ID_ADMINISTRATOR, Role.READER):
+        for role in (Role.MASTER_DATA_ADMIN, Role.GLOBAL_READER, Role.ID_ADMINISTRATOR, Role.READER):
             with pytest.raises(Forbidden):
                 configuration.verify_customisation(actor=world.officer(role=role), customisation_id=row.id)
         stranger = world.officer(world.stranger, Role.RESPONSIBLE_ISSUER)
@@ -196,7 +196,7 @@ class TestGenericInAnArea:
 
     def test_who_may(self, world: Any) -> None:
         for actor, error in (
-            (world.officer(role=Role.SYSTEM_ADMIN), Forbidden),
+            (world.officer(role=Role.MASTER_DATA_ADMIN), Forbidden),
             (world.officer(role=Role.GLOBAL_READER), Forbidden),
             (world.officer(world.stranger, Role.RESPONSIBLE_ISSUER), NotFound),
             (world.officer(role=Role.DEPUTY_ISSUER), NotFound),
@@ -214,11 +214,11 @@ class TestArticles:
         row = Article.objects.get(pk=code)
         values = {name: getattr(row, name) for name in ArticleData.__dataclass_fields__} | changes
         return configuration.edit_article(
-            actor=world.officer(role=Role.SYSTEM_ADMIN), code=code, version=version, article=ArticleData(**values)
+            actor=world.officer(role=Role.MASTER_DATA_ADMIN), code=code, version=version, article=ArticleData(**values)
         )
 
     def test_a_new_one_in_normal_form_and_once(self, world: Any) -> None:
-        admin = world.officer(role=Role.SYSTEM_ADMIN)
+        admin = world.officer(role=Role.MASTER_DATA_ADMIN)
         row = configuration.register_article(actor=admin, article=self.NEW)
         assert (row.code, row.name, row.generation) == ("777", "Liggande kort", "7")
         assert configuration.register_article(actor=admin, article=self.NEW) == row

@@ -22,7 +22,7 @@ def own(organisation: Organisation) -> CardCustomisation | None:
 
 
 def given_up(world: Any, **more: Any) -> None:
-    admin = world.officer(role=Role.SYSTEM_ADMIN)
+    admin = world.officer(role=Role.MASTER_DATA_ADMIN)
     configuration.give_up_customisation(actor=admin, organisation_id=more.pop("organisation", world.clinic).id, **more)
 
 
@@ -97,7 +97,7 @@ class TestGivingUp:
             with pytest.raises(Forbidden):
                 configuration.give_up_customisation(actor=world.officer(role=role), organisation_id=world.clinic.id)
         with pytest.raises(NotFound):
-            configuration.give_up_customisation(actor=world.officer(role=Role.SYSTEM_ADMIN), organisation_id=UUID(int=1))
+            configuration.give_up_customisation(actor=world.officer(role=Role.MASTER_DATA_ADMIN), organisation_id=UUID(int=1))
 
 
 class TestTakenUpAgain:
@@ -153,7 +153,10 @@ class TestTakenUpAgain:
         ServiceClient.objects.create(client_ref="bureau", kind="supplier", name="Tryckeriet")
         told = {"name": "Nya staden", "issuer_number": "1549", "back_text": "Box 2", "supplier_ref": "bureau"}
         taken = configuration.register_customisation(
-            actor=world.officer(role=Role.SYSTEM_ADMIN), organisation_id=world.clinic.id, customisation_id="7837803903", **told
+            actor=world.officer(role=Role.MASTER_DATA_ADMIN),
+            organisation_id=world.clinic.id,
+            customisation_id="7837803903",
+            **told,
         )
         assert (taken, taken.name, taken.verified_at) == (row, "Nya staden", None)
         assert (own(world.clinic), own(world.city)) == (row, None)
@@ -178,7 +181,7 @@ class TestTakenUpAgain:
 
 def registered(world: Any, ref: str) -> CardCustomisation:
     return configuration.register_customisation(
-        actor=world.officer(role=Role.SYSTEM_ADMIN), organisation_id=world.clinic.id, customisation_id=NUMBER, name="Kort",
+        actor=world.officer(role=Role.MASTER_DATA_ADMIN), organisation_id=world.clinic.id, customisation_id=NUMBER, name="Kort",
         issuer_number="1549", back_text="Box 1", supplier_ref=ref,
     )  # fmt: skip
 
@@ -187,7 +190,7 @@ def edited(world: Any, ref: str) -> CardCustomisation:
     ServiceClient.objects.get_or_create(client_ref="first", defaults={"kind": "supplier", "name": "Första"})
     row = registered(world, "first")
     return configuration.edit_customisation(
-        actor=world.officer(role=Role.SYSTEM_ADMIN), customisation_id=row.id, version=row.version,
+        actor=world.officer(role=Role.MASTER_DATA_ADMIN), customisation_id=row.id, version=row.version,
         data=CustomisationData("Kort", "1549", "Box 1", ref),
     )  # fmt: skip
 
@@ -211,7 +214,7 @@ class TestSupplier:
         row = verified_customisation(world.clinic, NUMBER)
         before = world.order(world.post(world.clinic))
         data = CustomisationData(row.name, row.issuer_number, row.back_text, "press")
-        admin = world.officer(role=Role.SYSTEM_ADMIN)
+        admin = world.officer(role=Role.MASTER_DATA_ADMIN)
         edited = configuration.edit_customisation(actor=admin, customisation_id=row.id, version=1, data=data)
         after = world.order(world.post(world.clinic))
         assert (edited.verified_at, before.supplier_ref, after.supplier_ref) == (row.verified_at, "bureau", "press")

@@ -135,7 +135,7 @@ def test_what_the_slides_show_is_there(transactional_db: None) -> None:
     assert not CardCustomisation.objects.filter(verified_at=None).exists()
     assert [row.name for row in Organisation.objects.filter(customisation__generic=True)] == ["Västra Götaland Privat Vård"]
     assert set(RoleGrant.objects.values_list("role", flat=True)) >= {
-        Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER, Role.ID_ADMINISTRATOR, Role.READER, Role.SYSTEM_ADMIN,
+        Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER, Role.ID_ADMINISTRATOR, Role.READER, Role.MASTER_DATA_ADMIN,
     }  # fmt: skip
     assert RoleGrant.objects.filter(role=Role.ID_ADMINISTRATOR, protected_persons=True).exists()
     assert Person.objects.filter(is_protected=True).count() >= 2

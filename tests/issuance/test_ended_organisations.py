@@ -31,7 +31,7 @@ def reopen(row: Organisation, actor: Actor = SETUP) -> Organisation:
 
 
 def admin(world: Any) -> Actor:
-    return world.officer(role=Role.SYSTEM_ADMIN)
+    return world.officer(role=Role.MASTER_DATA_ADMIN)
 
 
 def issuer(world: Any) -> Actor:

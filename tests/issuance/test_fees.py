@@ -23,7 +23,7 @@ MONTH_END = dt.datetime(2026, 11, 1, tzinfo=clock.STOCKHOLM)
 
 
 def admin(world: Any) -> Actor:
-    actor: Actor = world.officer(role=Role.SYSTEM_ADMIN)
+    actor: Actor = world.officer(role=Role.MASTER_DATA_ADMIN)
     return actor
 
 

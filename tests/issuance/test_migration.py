@@ -62,7 +62,7 @@ def test_all_or_none(world: Any) -> None:
 
 
 def test_scope_holds_for_each_row(world: Any) -> None:
-    admin = world.officer(role=Role.SYSTEM_ADMIN)
+    admin = world.officer(role=Role.MASTER_DATA_ADMIN)
     cards = [migrated_card(world.post()), migrated_card(world.post(protected=True))]
     with pytest.raises(NotFound):
         migration.register_migrated_cards(actor=admin, cards=cards, ca=CA)

@@ -263,7 +263,7 @@ class TestScope:
         )  # fmt: skip
         shown = {role: view(world.officer(role=role), post.person_id).head.has_photo for role in (
             Role.ID_ADMINISTRATOR, Role.DEPUTY_ISSUER, Role.RESPONSIBLE_ISSUER, Role.RESERVE_CARD_ADMIN_LOA2, Role.READER,
-            Role.REVOKER, Role.SYSTEM_ADMIN, Role.GLOBAL_READER,
+            Role.REVOKER, Role.MASTER_DATA_ADMIN, Role.GLOBAL_READER,
         )}  # fmt: skip
         assert [role for role, has in shown.items() if has] == [
             Role.ID_ADMINISTRATOR, Role.DEPUTY_ISSUER, Role.RESPONSIBLE_ISSUER, Role.RESERVE_CARD_ADMIN_LOA2,

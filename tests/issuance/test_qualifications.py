@@ -178,7 +178,7 @@ class TestRecords:
             (Role.DEPUTY_ISSUER, Role.ID_ADMINISTRATOR, True),
             (Role.DEPUTY_ISSUER, Role.RESPONSIBLE_ISSUER, False),
             (Role.ID_ADMINISTRATOR, Role.RESERVE_CARD_ADMIN_LOA2, False),
-            (Role.SYSTEM_ADMIN, Role.RESPONSIBLE_ISSUER, True),
+            (Role.MASTER_DATA_ADMIN, Role.RESPONSIBLE_ISSUER, True),
             (Role.GLOBAL_READER, Role.ID_ADMINISTRATOR, False),
         ],
     )
@@ -220,7 +220,7 @@ class TestRecords:
         ):
             with pytest.raises(Forbidden):
                 act()
-        upper = world.officer(role=Role.SYSTEM_ADMIN if above is Role.RESPONSIBLE_ISSUER else Role.RESPONSIBLE_ISSUER)
+        upper = world.officer(role=Role.MASTER_DATA_ADMIN if above is Role.RESPONSIBLE_ISSUER else Role.RESPONSIBLE_ISSUER)
         row = qualifications.record(actor=upper, person_id=person.pk, kind=CHECK, passed_on=clock.today())
         with pytest.raises(Forbidden):
             qualifications.withdraw(actor=deputy, qualification_id=row.pk)

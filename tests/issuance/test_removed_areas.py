@@ -18,7 +18,7 @@ def new_area(name: str = "Fel område") -> IssuingArea:
 
 
 def test_an_empty_one_goes_and_its_name_is_free(world: Any) -> None:
-    actor, area = world.officer(role=Role.SYSTEM_ADMIN), new_area()
+    actor, area = world.officer(role=Role.MASTER_DATA_ADMIN), new_area()
     assert configuration.is_empty_area(area.pk)
     configuration.remove_area(actor=actor, area_id=area.pk)
     event = Event.objects.get(action="area.removed")

@@ -127,7 +127,7 @@ class TestAuthority:
     """Who may revoke what."""
 
     def test_roles(self, world: Any) -> None:
-        for role in (Role.REVOKER, Role.GLOBAL_REVOKER, Role.SYSTEM_ADMIN, Role.RESERVE_CARD_ADMIN_LOA2):
+        for role in (Role.REVOKER, Role.GLOBAL_REVOKER, Role.MASTER_DATA_ADMIN, Role.RESERVE_CARD_ADMIN_LOA2):
             carrier = active(world)
             revocation.revoke_carrier(actor=world.officer(role=role), carrier_id=carrier.id, reason=LOST)
         carrier = active(world)

@@ -54,7 +54,7 @@ class TestPlaces:
             )  # fmt: skip
 
     def test_a_global_role_has_no_reach(self, world: Any) -> None:
-        arguments: dict[str, Any] = {"actor": world.officer(role=Role.SYSTEM_ADMIN), "person_id": world.post().person_id}
+        arguments: dict[str, Any] = {"actor": world.officer(role=Role.MASTER_DATA_ADMIN), "person_id": world.post().person_id}
         with pytest.raises(Invalid, match="role-reach"):
             role_assignment.assign_roles(**arguments, role=Role.GLOBAL_READER, reach=[world.region.id])
         assert role_assignment.assign_roles(**arguments, role=Role.GLOBAL_READER, reach=[])
@@ -260,7 +260,7 @@ class TestEnd:
         for kept in (True, False):
             with pytest.raises(Forbidden):
                 role_assignment.change_role(actor=without, grant_id=grant.id, version=1, protected_persons=kept, last=None)
-        for other in (world.officer(role=Role.READER), world.officer(role=Role.SYSTEM_ADMIN)):
+        for other in (world.officer(role=Role.READER), world.officer(role=Role.MASTER_DATA_ADMIN)):
             with pytest.raises(Forbidden):
                 role_assignment.end_role(actor=other, grant_id=grant.id)
         role_assignment.end_role(actor=without, grant_id=grant.id)

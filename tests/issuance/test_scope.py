@@ -19,7 +19,7 @@ from tests.issuance.world import SETUP, qualify
 
 # domain.md 1.2: rows of the matrix that exist, columns SYS GSp GLä AU Bitr ID-adm Res3 Res2 Spärr Läs.
 ROLES = [
-    Role.SYSTEM_ADMIN, Role.GLOBAL_REVOKER, Role.GLOBAL_READER, Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER,
+    Role.MASTER_DATA_ADMIN, Role.GLOBAL_REVOKER, Role.GLOBAL_READER, Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER,
     Role.ID_ADMINISTRATOR, Role.RESERVE_CARD_ADMIN_LOA3, Role.RESERVE_CARD_ADMIN_LOA2, Role.REVOKER, Role.READER,
 ]  # fmt: skip
 MATRIX = {
@@ -136,7 +136,7 @@ def test_protected_persons_are_seen_with_the_add_on_alone(world: Any, flag: str)
     for model, pk in rows:
         assert model.objects.visible_to(with_it).filter(pk=pk).exists()
         assert not model.objects.visible_to(without).filter(pk=pk).exists()
-        assert not model.objects.visible_to(world.officer(role=Role.SYSTEM_ADMIN)).filter(pk=pk).exists()
+        assert not model.objects.visible_to(world.officer(role=Role.MASTER_DATA_ADMIN)).filter(pk=pk).exists()
     assert policy.may(without, Action.VIEW, world.region)  # the organisation itself is no person
 
 
@@ -249,8 +249,8 @@ class TestRoles:
             (Role.RESPONSIBLE_ISSUER, Role.RESPONSIBLE_ISSUER, False),
             (Role.DEPUTY_ISSUER, Role.ID_ADMINISTRATOR, True),
             (Role.DEPUTY_ISSUER, Role.DEPUTY_ISSUER, False),
-            (Role.SYSTEM_ADMIN, Role.RESPONSIBLE_ISSUER, True),
-            (Role.SYSTEM_ADMIN, Role.ID_ADMINISTRATOR, False),
+            (Role.MASTER_DATA_ADMIN, Role.RESPONSIBLE_ISSUER, True),
+            (Role.MASTER_DATA_ADMIN, Role.ID_ADMINISTRATOR, False),
             (Role.ID_ADMINISTRATOR, Role.READER, False),
         ],
     )

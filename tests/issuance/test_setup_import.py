@@ -59,7 +59,7 @@ def errors(plan: Plan) -> list[tuple[int, str, str]]:
 
 
 def admin(world: Any) -> Actor:
-    return world.officer(role=Role.SYSTEM_ADMIN)
+    return world.officer(role=Role.MASTER_DATA_ADMIN)
 
 
 def issuer(world: Any) -> Actor:
@@ -519,7 +519,7 @@ class TestFiles:
             assert (refused.value.code, list(refused.value.fields)) == (code, ["file"])
 
     def test_only_those_who_set_something_up(self, world: Any) -> None:
-        allowed = {Role.SYSTEM_ADMIN, Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER}
+        allowed = {Role.MASTER_DATA_ADMIN, Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER}
         for role in Role:
             actor = world.officer(role=role)
             if role in allowed:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from issuance.authz import Action, Actor, Role, system
-from issuance.authz.roles import QUALIFIED_ROLES
+from issuance.authz.roles import GLOBAL_ROLES, QUALIFIED_ROLES
 from issuance.domain.ids import PersonId, PersonIdKind, luhn_check_digit
 from issuance.domain.qualifications import QualificationKind
 from issuance.models import (
@@ -133,7 +133,7 @@ class World:
             reach = {"organisation_id": organisation.id}
             if role is Role.RESPONSIBLE_ISSUER:
                 reach = {"area_id": organisation.area_id}
-            elif role in (Role.SYSTEM_ADMIN, Role.GLOBAL_REVOKER, Role.GLOBAL_READER):
+            elif role in GLOBAL_ROLES:
                 reach = {}
             if self.qualifies and role in QUALIFIED_ROLES:
                 qualify(person.id)

@@ -13,9 +13,9 @@ from tests.portal import portal_client
 
 
 def operator(world: Any, name: str = "Ester", *, protected: bool = False) -> Actor:
-    """A new person with the administration's role."""
+    """A new person who operates the PKI."""
     person = world.post(given_name=name, surname="Förvaltarsson").person
-    role_assignment.assign_role(actor=SETUP, person_id=person.id, role=Role.SYSTEM_ADMIN, protected_persons=protected)
+    role_assignment.assign_role(actor=SETUP, person_id=person.id, role=Role.PKI_OPERATOR, protected_persons=protected)
     return actor_of_person(person.id)
 
 

@@ -50,7 +50,7 @@ def client_of(actor: Actor) -> Client:
 
 
 def admin(world: Any) -> Client:
-    return client_of(world.officer(role=Role.SYSTEM_ADMIN))
+    return client_of(world.officer(role=Role.MASTER_DATA_ADMIN))
 
 
 def issuer(world: Any) -> Client:
@@ -94,7 +94,7 @@ class TestOverview:
             response = client_of(actor).get(reverse("administration"))
             tab = 'href="/administrera/"' in client_of(actor).get(reverse("search")).content.decode()
             opens = role in (
-                Role.SYSTEM_ADMIN, Role.GLOBAL_READER, Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER, Role.READER,
+                Role.MASTER_DATA_ADMIN, Role.GLOBAL_READER, Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER, Role.READER,
             )  # fmt: skip
             assert (tab, response.status_code) == (opens, 200 if opens else 403), role
 
@@ -124,7 +124,7 @@ class TestOverview:
             page = issues.get(address)
         assert told in text_of(page)
         assert f'href="{at("area", world.area)}">Visa nästa steg' in page.content.decode()
-        for actor in (world.officer(role=Role.SYSTEM_ADMIN), world.officer(role=Role.GLOBAL_READER)):
+        for actor in (world.officer(role=Role.MASTER_DATA_ADMIN), world.officer(role=Role.GLOBAL_READER)):
             sees_two = client_of(actor)
             with CaptureQueriesContext(connection) as few:
                 assert "steg kvar" not in text_of(sees_two.get(address))
@@ -737,7 +737,7 @@ class TestFee:
 
     def test_the_fee_of_a_new_organisation_is_corrected_on_its_first_day(self, world: Any) -> None:
         made = configuration.create_organisation(
-            actor=world.officer(role=Role.SYSTEM_ADMIN), area_id=world.area.id, name="Ny", hsa_id="TST2321000131-3000",
+            actor=world.officer(role=Role.MASTER_DATA_ADMIN), area_id=world.area.id, name="Ny", hsa_id="TST2321000131-3000",
             organisation_number="2321000131", charged=True,
         )  # fmt: skip
         client, address = admin(world), at("organisation_fee", made)

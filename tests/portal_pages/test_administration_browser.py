@@ -145,18 +145,18 @@ class TestWalk:
 
     def test_by_mouse_and_looked_at(self, world: Any, portal: str, browser: Browser) -> None:
         eye = Looker("administration")
-        with desk(browser, portal, world.officer(role=Role.SYSTEM_ADMIN)) as page:
+        with desk(browser, portal, world.officer(role=Role.MASTER_DATA_ADMIN)) as page:
             eye.follow(page.context)
             walk(page, portal, Mouse(), eye)
         check()
 
     def test_by_keyboard_alone(self, world: Any, portal: str, browser: Browser) -> None:
-        with desk(browser, portal, world.officer(role=Role.SYSTEM_ADMIN)) as page:
+        with desk(browser, portal, world.officer(role=Role.MASTER_DATA_ADMIN)) as page:
             walk(page, portal, Keyboard(), Blind())
         check()
 
     def test_without_script(self, world: Any, portal: str, browser: Browser) -> None:
-        with desk(browser, portal, world.officer(role=Role.SYSTEM_ADMIN), java_script_enabled=False) as page:
+        with desk(browser, portal, world.officer(role=Role.MASTER_DATA_ADMIN), java_script_enabled=False) as page:
             page.goto(f"{portal}/administrera/organisation/{world.clinic.id}/flytta/")
             page.get_by_label("Sök ny plats").fill("staden")
             button(page, "Sök").click()

@@ -321,7 +321,7 @@ def verify(page: Page, portal: str, see: Any, row: CardCustomisation) -> None:
 
 def test_in_a_browser(world: Any, portal: str, browser: Browser) -> None:
     eye = Looker("administration-customisations")
-    with desk(browser, portal, world.officer(role=Role.SYSTEM_ADMIN)) as page:
+    with desk(browser, portal, world.officer(role=Role.MASTER_DATA_ADMIN)) as page:
         eye.follow(page.context)
         walk(page, portal, eye, world)
     row = CardCustomisation.objects.get(organisations=world.clinic)

@@ -114,7 +114,7 @@ def test_beside_the_functions_each_list_is_whole(world: Any, browser: Browser, p
             assert page.evaluate(_OVERFLOWS) == [], address
         page.goto(portal + reverse("organisation_holders", args=[world.region.id]))
         assert page.get_by_role("cell", name="TST2321000131-").first.evaluate(_LINES) == 1
-    with logged_in(browser, portal, world.officer(role=Role.SYSTEM_ADMIN)) as page:
+    with logged_in(browser, portal, world.officer(role=Role.MASTER_DATA_ADMIN)) as page:
         page.goto(portal + reverse("articles"))
         expect(page.get_by_role("link", name="Lägg upp artikel")).to_be_visible()
         assert page.evaluate(_OVERFLOWS) == []
@@ -146,7 +146,7 @@ def test_who_the_page_is_about_is_told_in_whole_words_on_a_phone(world: Any, bro
 
 
 def test_the_main_menu_is_one_row_on_a_phone(world: Any, browser: Browser, portal: str) -> None:
-    with logged_in(browser, portal, world.officer(role=Role.SYSTEM_ADMIN)) as page:
+    with logged_in(browser, portal, world.officer(role=Role.MASTER_DATA_ADMIN)) as page:
         page.set_viewport_size(PHONE)
         page.goto(portal + reverse("administration"))
         entries = page.get_by_role("navigation", name="Huvudmeny").get_by_role("link").all()

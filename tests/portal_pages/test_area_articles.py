@@ -89,7 +89,7 @@ def test_an_area_without_organisations_says_so(world: Any) -> None:
 
 
 def admin_of(world: Any) -> Client:
-    return client_of(world.officer(role=Role.SYSTEM_ADMIN))
+    return client_of(world.officer(role=Role.MASTER_DATA_ADMIN))
 
 
 class TestSameAsAbove:

@@ -120,7 +120,10 @@ def test_others_areas_are_unknown(world: Any) -> None:
 
 def test_what_is_moved_takes_its_history_along(world: Any) -> None:
     configuration.move_organisation(
-        actor=world.officer(role=Role.SYSTEM_ADMIN), organisation_id=world.city.id, parent_id=None, area_id=world.stranger.area_id
+        actor=world.officer(role=Role.MASTER_DATA_ADMIN),
+        organisation_id=world.city.id,
+        parent_id=None,
+        area_id=world.stranger.area_id,
     )
     here, there = (all_pages(issuer_client, everything(area)) for issuer_client, area in (
         (issuer(world), world.area), (client_of(world.officer(world.stranger, Role.RESPONSIBLE_ISSUER)), world.stranger.area),

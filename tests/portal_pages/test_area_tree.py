@@ -76,7 +76,7 @@ def test_what_is_too_long_comes_back(world: Any) -> None:
 
 def test_an_area_without_organisations_says_who_makes_them(world: Any) -> None:
     empty = configuration.create_area(actor=SETUP, name="Tomt")
-    client = client_of(world.officer(role=Role.SYSTEM_ADMIN))
+    client = client_of(world.officer(role=Role.MASTER_DATA_ADMIN))
     assert "Ingen organisation än" in text_of(client.get(at(NAME, empty)))
 
 

@@ -363,7 +363,7 @@ def test_by_mouse_and_looked_at(world: Any, portal: str, browser: Browser) -> No
     with desk(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
         eye.follow(page.context)
         walk(page, portal, Mouse(), eye, world)
-    with desk(browser, portal, world.officer(role=Role.SYSTEM_ADMIN)) as page:
+    with desk(browser, portal, world.officer(role=Role.MASTER_DATA_ADMIN)) as page:
         eye.follow(page.context)
         page.goto(f"{portal}/administrera/kortanpassningar/")
         eye.look(page, "list")

@@ -222,7 +222,7 @@ def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> I
 def test_in_a_browser_by_keyboard(world: Any, portal: str, browser: Browser) -> None:
     ServiceClient.objects.create(client_ref="press", kind="supplier", name="Tryckeriet")
     row, keys, eye = verified_customisation(world.clinic, NUMBER), Keyboard(), Looker("customisations-given-up")
-    with desk(browser, portal, world.officer(role=Role.SYSTEM_ADMIN)) as page:
+    with desk(browser, portal, world.officer(role=Role.MASTER_DATA_ADMIN)) as page:
         eye.follow(page.context)
         page.goto(f"{portal}/administrera/kortanpassning/{row.id}/redigera/")
         page.get_by_label("Kortleverantör").select_option(label="Tryckeriet")

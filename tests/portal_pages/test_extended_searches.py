@@ -128,7 +128,7 @@ def test_pages_by_keyset(world: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "status"), [(Role.SYSTEM_ADMIN, 200), (Role.GLOBAL_READER, 403), (Role.DEPUTY_ISSUER, 404), (Role.REVOKER, 404)]
+    ("role", "status"), [(Role.MASTER_DATA_ADMIN, 200), (Role.GLOBAL_READER, 403), (Role.DEPUTY_ISSUER, 404), (Role.REVOKER, 404)]
 )
 def test_it_is_the_issuers(world: Any, role: Role, status: int) -> None:
     assert page(world, client_of(world.officer(role=role))).status_code == status

@@ -285,7 +285,7 @@ class TestOneAfterTheOther:
         for role, at in (
             (Role.RESPONSIBLE_ISSUER, address),
             (Role.RESPONSIBLE_ISSUER, reverse("area_role_add", args=area)),
-            (Role.SYSTEM_ADMIN, reverse("area_issuer_add", args=area)),
+            (Role.MASTER_DATA_ADMIN, reverse("area_issuer_add", args=area)),
         ):
             client = client_of(world.officer(role=role))
             assert begins_in_the_search(client.get(at).content.decode()), at
@@ -326,7 +326,7 @@ class TestOneAfterTheOther:
 
 class TestTheResponsibleIssuer:
     def test_is_appointed_on_the_areas_page(self, world: Any) -> None:
-        client, area = client_of(world.officer(role=Role.SYSTEM_ADMIN)), reverse("area", args=[world.area.id])
+        client, area = client_of(world.officer(role=Role.MASTER_DATA_ADMIN)), reverse("area", args=[world.area.id])
         page = client.get(area).content.decode()
         (link,) = set(re.findall(r'href="([^"]*ansvarig-utgivare/)"', page))
         answer = add(world, client, link, "responsible_issuer", newcomer(world, world.region))
@@ -337,7 +337,7 @@ class TestTheResponsibleIssuer:
         assert "Ansvariga utgivare Ny Nilsson" in text_of(answer)
 
     def test_who_has_no_valid_post_in_the_area_is_told_before_he_is_picked(self, world: Any) -> None:
-        client, link = client_of(world.officer(role=Role.SYSTEM_ADMIN)), reverse("area_issuer_add", args=[world.area.id])
+        client, link = client_of(world.officer(role=Role.MASTER_DATA_ADMIN)), reverse("area_issuer_add", args=[world.area.id])
         why, here = "Har inget giltigt uppdrag i utgivningsområdet. Kontrollera katalogen.", world.post().person
         elsewhere, left = world.post(world.stranger).person, world.post().person
         left.posts.update(valid_to=clock.today() - dt.timedelta(days=1))
@@ -364,14 +364,14 @@ class TestTheResponsibleIssuer:
     def test_is_named_to_readers_and_opened_by_those_above(self, world: Any) -> None:
         issuer = world.officer(role=Role.RESPONSIBLE_ISSUER)
         link, area = reverse("person_roles", args=[issuer.person_id]), reverse("area", args=[world.area.id])
-        for role, opens in ((Role.SYSTEM_ADMIN, True), (Role.GLOBAL_READER, False), (Role.RESPONSIBLE_ISSUER, False)):
+        for role, opens in ((Role.MASTER_DATA_ADMIN, True), (Role.GLOBAL_READER, False), (Role.RESPONSIBLE_ISSUER, False)):
             page = client_of(world.officer(role=role)).get(area)
             assert "Ansvariga utgivare Handläggare Provsson" in text_of(page), role
             assert (link in page.content.decode()) is opens, role
 
 
 def test_the_person_is_asked_for_first_wherever_a_role_is_given(world: Any) -> None:
-    issues, administers = (client_of(world.officer(role=role)) for role in (Role.RESPONSIBLE_ISSUER, Role.SYSTEM_ADMIN))
+    issues, administers = (client_of(world.officer(role=role)) for role in (Role.RESPONSIBLE_ISSUER, Role.MASTER_DATA_ADMIN))
     area, region = world.area.id, world.region.id
     for client, name, place in (
         (issues, "area_role_add", area), (issues, "organisation_role_add", region), (administers, "area_issuer_add", area),
@@ -409,7 +409,7 @@ class TestNextSteps:
         address = reverse("organisation", args=[new.id])
         issues, administers = (
             client_of(world.officer(role=role)).get(address).context["steps"]
-            for role in (Role.RESPONSIBLE_ISSUER, Role.SYSTEM_ADMIN)
+            for role in (Role.RESPONSIBLE_ISSUER, Role.MASTER_DATA_ADMIN)
         )
         assert [step.text for step in administers] == [step.text for step in issues]
         told = {step.text: step for step in administers}["Lägg till behörighetsroll"]
@@ -421,7 +421,7 @@ class TestNextSteps:
         for role in ("reader", "revoker"):
             RoleGrant.objects.create(person=world.post().person, role=role, organisation=new, valid_from=clock.now())
         clerk = world.clerk_of(new)
-        client = client_of(world.officer(role=Role.SYSTEM_ADMIN))
+        client = client_of(world.officer(role=Role.MASTER_DATA_ADMIN))
         assert "Lägg till behörighetsroll" not in [step.text for step in client.get(address).context["steps"]]
         clerk.delete()
         assert "Lägg till behörighetsroll" in [step.text for step in client.get(address).context["steps"]]

@@ -67,7 +67,10 @@ class TestOfPlaces:
     def test_an_areas_history_tells_of_its_responsible_issuers(self, world: Any) -> None:
         person = world.post(surname="Utgivarsson").person
         role_assignment.assign_role(
-            actor=world.officer(role=Role.SYSTEM_ADMIN), person_id=person.id, role=Role.RESPONSIBLE_ISSUER, area_id=world.area.id
+            actor=world.officer(role=Role.MASTER_DATA_ADMIN),
+            person_id=person.id,
+            role=Role.RESPONSIBLE_ISSUER,
+            area_id=world.area.id,
         )
         ((what, facts),) = told(admin(world).get(at("area_history", world.area)))
         assert (what, facts[1], facts[2]) == (

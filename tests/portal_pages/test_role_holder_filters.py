@@ -45,7 +45,7 @@ def people(world: Any) -> Any:
 
 
 def test_one_area_of_several(people: Any) -> None:
-    admin = client_of(people.officer(role=Role.SYSTEM_ADMIN))
+    admin = client_of(people.officer(role=Role.MASTER_DATA_ADMIN))
     assert 'name="omrade"' in admin.get(LIST).content.decode()
     area = str(people.stranger.area_id)
     answer = narrowed(admin, omrade=area)
@@ -68,7 +68,7 @@ def test_a_role_rests_in_the_area_that_is_chosen(people: Any) -> None:
     post = people.post(surname="Flyttad")
     assign(people, post.person, Role.READER)
     RoleGrant.objects.create(person=post.person, role="reader", organisation=people.stranger, valid_from=clock.now())
-    admin = client_of(people.officer(role=Role.SYSTEM_ADMIN))
+    admin = client_of(people.officer(role=Role.MASTER_DATA_ADMIN))
     assert names_on(narrowed(admin, visa="vilande", omrade=str(people.stranger.area_id))) == ["Flyttad, Prov"]
     assert EMPTY in text_of(narrowed(admin, visa="vilande", omrade=str(people.area.id)))
 
@@ -80,7 +80,7 @@ def test_a_name_stands_in_no_address_and_goes_with_filters_order_and_pages(
     RoleGrant.objects.bulk_create(
         RoleGrant(person=person, role="reader", organisation=people.region, valid_from=clock.now()) for person in more
     )
-    admin = client_of(people.officer(role=Role.SYSTEM_ADMIN))
+    admin = client_of(people.officer(role=Role.MASTER_DATA_ADMIN))
     sent = {"name": "  ALMÉN ", "roll": "reader", "omrade": str(people.area.id), "ordning": "-namn", "visa": "alla"}
     with django_assert_max_num_queries(15):
         address = admin.post(LIST, sent)["Location"]
@@ -141,7 +141,7 @@ def test_what_cannot_be_looked_for_is_said_and_kept(people: Any, settings: Any) 
 
 
 def test_anothers_name_and_a_forgotten_one_say_so(people: Any) -> None:
-    client, other = client_of(issuer_of(people)), client_of(people.officer(role=Role.SYSTEM_ADMIN))
+    client, other = client_of(issuer_of(people)), client_of(people.officer(role=Role.MASTER_DATA_ADMIN))
     handle = narrowed(client, name="almén").context["named"].pk
     assert names_on(client.get(f"{LIST}?sokning={handle}")) == ["Almén Ek, Prov", "Almén, Prov"]
     for unknown in (handle, people.area.id, "x"):

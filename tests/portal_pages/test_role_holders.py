@@ -233,7 +233,7 @@ class TestHolders:
         issuer = issuer_of(world)
         listed = role_holders.holders(actor=issuer, choice=Choice(Shown.FOLLOW_UP)).rows
         client, address = client_of(issuer), reverse("administration")
-        sees_two = client_of(world.officer(role=Role.SYSTEM_ADMIN))
+        sees_two = client_of(world.officer(role=Role.MASTER_DATA_ADMIN))
         with django_assert_max_num_queries(6):
             assert "behöver följas upp" in text_of(sees_two.get(address))
         with django_assert_max_num_queries(11):  # an only area tells also whether steps are left

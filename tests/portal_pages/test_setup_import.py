@@ -233,7 +233,7 @@ class TestFiles:
     def test_more_areas_than_a_page_holds_can_all_be_exported(self, world: Any) -> None:
         for number in range(60):
             configuration.create_area(actor=SETUP, name=f"Område {number:02}")
-        client = client_of(world.officer(role=Role.SYSTEM_ADMIN))
+        client = client_of(world.officer(role=Role.MASTER_DATA_ADMIN))
         first = client.get(reverse("setup_import"))
         following = re.search(r'href="([^"]+efter=[^"#]+)#export"', first.content.decode())
         assert following is not None

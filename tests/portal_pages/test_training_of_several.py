@@ -145,7 +145,7 @@ class TestWho:
         assert names(world.officer(world.city, Role.DEPUTY_ISSUER)) == ["Stad"]
 
     def test_the_administration_records_of_the_issuer_and_he_never_of_himself(self, world: Any) -> None:
-        issuer, admin = issuer_of(world), world.officer(role=Role.SYSTEM_ADMIN)
+        issuer, admin = issuer_of(world), world.officer(role=Role.MASTER_DATA_ADMIN)
         assert issuer.person_id is not None
         assert names(admin, world.area) == ["Provsson"]
         assert step_of(client_of(admin), world) == "1 rollinnehavare saknar utbildning eller personkontroll"
@@ -189,7 +189,7 @@ class TestWho:
                     assign(world, person, other, organisation_id=world.city.id)
         askers = [
             issuer_of(world),
-            world.officer(role=Role.SYSTEM_ADMIN),
+            world.officer(role=Role.MASTER_DATA_ADMIN),
             world.officer(role=Role.DEPUTY_ISSUER),
             world.officer(world.clinic, Role.DEPUTY_ISSUER),
             world.officer(world.city, Role.DEPUTY_ISSUER),

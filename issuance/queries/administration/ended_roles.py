@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from issuance.authz import Action, Actor, Role, policy
+from issuance.authz.roles import RETIRED_ROLES
 from issuance.models import Event, Person, RoleGrant
 from issuance.queries.administration import paging, role_reach, role_words
 from issuance.queries.history import names_of
@@ -82,6 +83,8 @@ def ending(*, actor: Actor, grant_id: UUID) -> Ending:
 
 def _was_his_to_end(actor: Actor, row: RoleGrant) -> bool:
     """True if the actor might have ended the role of one who has left his scope (ADR 0235)."""
+    if row.role in RETIRED_ROLES:
+        return False
     role, path = Role(row.role), scope_path_of(row)
     takes = policy.may_take_of_leaver(actor, role, path, protected=row.person.is_protected)
     return takes and row.person_id != actor.person_id

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from issuance.authz import Action, Actor, Role, policy
-from issuance.authz.roles import AREA_ROLES, GLOBAL_ROLES
+from issuance.authz.roles import AREA_ROLES, GLOBAL_ROLES, RETIRED_ROLES
 from issuance.models import Person, RoleGrant
 from issuance.queries.event_words import ROLE
 from issuance.services.role_assignment import Period, moments, overlap
@@ -14,7 +14,7 @@ from issuance.services.setup_import.lines import ENDED, MISSING, Line, Outcome, 
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid
 
-_ROLES: Mapping[str, Role] = {text.casefold(): Role(code) for code, text in ROLE.items()}
+_ROLES: Mapping[str, Role] = {text.casefold(): Role(code) for code, text in ROLE.items() if code not in RETIRED_ROLES}
 _EVERYWHERE = "/"
 _NO_RIGHT = "Din behörighetsroll tillåter inte att du ger rollen här."
 
