@@ -1,4 +1,4 @@
-"""The public interface of issuance for billing and the wiring: facts in frozen dataclasses, never rows."""
+"""The public interface of issuance for billing and the wiring: facts in frozen dataclasses, never rows, and checks."""
 
 from issuance.queries.billing_facts import (
     ArticleView,
@@ -18,6 +18,7 @@ from issuance.queries.billing_facts import (
     subscription_counts,
 )
 from issuance.services.receipt_integrity import ReceiptCheck, verify_receipts
+from issuance.services.two_persons import require_second
 
 __all__ = [
     "ArticleView",
@@ -34,6 +35,7 @@ __all__ = [
     "offered_articles",
     "offices",
     "parties_visible_to",
+    "require_second",
     "sent_card_count",
     "subscription_counts",
     "verify_receipts",

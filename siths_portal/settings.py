@@ -313,6 +313,8 @@ MINIMUM_AGE_LOA2 = env.int("MINIMUM_AGE_LOA2", default=15)
 TRAINING_VALID_DAYS = env.int("TRAINING_VALID_DAYS", default=365)
 PERSON_CHECK_VALID_DAYS = env.int("PERSON_CHECK_VALID_DAYS", default=0)
 QUALIFICATION_SOON_DAYS = env.int("QUALIFICATION_SOON_DAYS", default=60)
+# Days that a request for a global role waits for a second administrator.
+ROLE_REQUEST_DAYS = env.int("ROLE_REQUEST_DAYS", default=14)
 # Reading role holders anew from the catalogue: the hour in Stockholm from which it is done, questions a second (0: no limit), and
 # the share of those read at once, in per cent, whose posts may end before the catalogue is believed to be broken.
 ROLE_HOLDERS_READ_HOUR = env.int("ROLE_HOLDERS_READ_HOUR", default=2)

@@ -12,13 +12,15 @@ from issuance.authz.roles import ALLOWED, ISSUING, SYSTEM_ALLOWED, Action, Role
 class Grant:
     """A role over everything below `scope_path` (`/` is all), with or without the add-on for protected persons.
 
-    `overdue`: the holder's training or person check is, so that nothing is issued by it (ADR 0187).
+    `overdue`: the holder's training or person check is, so that nothing is issued by it (ADR 0187). `since` is when the role
+    began, which decides what its holder may approve; None never approves.
     """
 
     role: Role
     scope_path: str
     protected_persons: bool = False
     overdue: bool = False
+    since: dt.datetime | None = None
 
     def allows(self, action: Action) -> bool:
         """True if the role has `action` and it does not rest."""

@@ -3,6 +3,7 @@
 A row that the actor does not see is NotFound, answered by the same query as for a row that does not exist (S09, S13).
 """
 
+import datetime as dt
 from collections.abc import Iterable
 from operator import attrgetter
 from typing import Any, NoReturn, cast
@@ -79,6 +80,12 @@ def require_global(actor: Actor, action: Action) -> None:
     from_grant = any(grant.scope_path == "/" and grant.allows(action) for grant in actor.grants)
     if not (from_system or from_grant):
         raise _forbidden()
+
+
+def held_since(actor: Actor, action: Action) -> dt.datetime | None:
+    """Returns since when the actor may do `action` everywhere without a break; None if they may not, or if that is not known."""
+    moments = [grant.since for grant in actor.grants if grant.scope_path == "/" and grant.allows(action) and grant.since]
+    return min(moments, default=None)
 
 
 def holds(actor: Actor, action: Action) -> bool:

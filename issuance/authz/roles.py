@@ -43,6 +43,7 @@ class Action(StrEnum):
     EXPIRE_CARRIER = "expire_carrier"
     REGISTER_MIGRATED_CARD = "register_migrated_card"
     ASSIGN_ROLE = "assign_role"
+    ASSIGN_GLOBAL_ROLE = "assign_global_role"
     EDIT_OFFICE = "edit_office"
     LINK_OFFICE = "link_office"
     CREATE_SUB_ORGANISATION = "create_sub_organisation"
@@ -114,6 +115,7 @@ ALLOWED: Mapping[Role, frozenset[Action]] = {
     | {
         Action.VIEW_RECEIPT,
         Action.ASSIGN_ROLE,
+        Action.ASSIGN_GLOBAL_ROLE,
         Action.EDIT_OFFICE,
         Action.LINK_OFFICE,
         Action.CREATE_SUB_ORGANISATION,

@@ -25,6 +25,7 @@ from issuance.models.person_scope import PersonScope
 from issuance.models.persons import Person, PersonIdentifier, Post, RoleGrant
 from issuance.models.photos import Photo
 from issuance.models.qualifications import Qualification
+from issuance.models.role_requests import RoleRequest, RoleRequestState
 from issuance.models.searches import CertificateSearch, ExtendedReach, Search
 
 __all__ = [
@@ -64,6 +65,8 @@ __all__ = [
     "Receipt",
     "ReceiptText",
     "RoleGrant",
+    "RoleRequest",
+    "RoleRequestState",
     "Search",
     "SetupImport",
     "SubscriptionFee",

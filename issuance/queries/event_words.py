@@ -24,6 +24,11 @@ WHAT: Mapping[str, str] = {
     "role.assigned": _("Behörighetsroll tilldelades"),
     "role.changed": _("Behörighetsroll ändrades"),
     "role.ended": _("Behörighetsroll avslutades"),
+    "role_request.made": _("Behörighetsroll begärdes"),
+    "role_request.approved": _("Begäran om behörighetsroll godkändes"),
+    "role_request.rejected": _("Begäran om behörighetsroll avslogs"),
+    "role_request.withdrawn": _("Begäran om behörighetsroll togs tillbaka"),
+    "role_request.expired": _("Begäran om behörighetsroll löpte ut utan beslut"),
     "qualification.recorded": _("Utbildning eller personkontroll registrerades"),
     "qualification.withdrawn": _("Utbildning eller personkontroll återtogs"),
     "carrier.ordered": _("Kortet beställdes"),
@@ -84,6 +89,7 @@ _SYSTEM: Mapping[str, str] = {
     "system:setup": _("Systemet: uppsättning"),
     "system:register-reading": _("Systemet: läsning i katalog och personregister"),
     "system:directory-import": _("Systemet: inläsning av katalogen från en fil"),
+    "system:role-request-expiry": _("Systemet: begäran var för gammal"),
     "system:role-ended": _("Systemet: handläggarens roll har upphört"),
 }
 _FIELDS: Mapping[str, str] = {

@@ -184,7 +184,8 @@ def issues_until(grants: Iterable[HeldRole], held: Sequence[Held]) -> dt.date | 
 
 def _grant(row: _Row, *, blocked: bool) -> Grant:
     path = row.area_path or row.organisation_path or "/"
-    return Grant(Role(row.role), path, row.protected_persons, overdue=blocked and Role(row.role) in QUALIFIED_ROLES)
+    role = Role(row.role)
+    return Grant(role, path, row.protected_persons, overdue=blocked and role in QUALIFIED_ROLES, since=row.valid_from)
 
 
 class _Held(NamedTuple):

@@ -13,7 +13,7 @@ from issuance.domain.carrier_states import CarrierAction, CarrierState
 from issuance.domain.eid_states import EidAction, EidState
 from issuance.domain.revocation import RevocationReason
 from issuance.models import Carrier, Eid
-from issuance.services import _steps, activation, certificate_revocation, drafts, ended_roles
+from issuance.services import _steps, activation, certificate_revocation, drafts, ended_roles, role_requests
 from issuance.services.revocation import carrier_ref, revoke_locked
 from pki import service as pki
 from siths_portal.lib import clock
@@ -26,7 +26,8 @@ class Housekeeping:
     """How many rows each rule took; `certificates_revoked` counts carriers that `pki` had revoked, and no dry run does.
 
     `draft_photos` counts drafts of orders that lost their photo because nobody went on with them, `transactions_ended` eID app
-    transactions whose time is out, `roles_ended` activations and drafts of orders whose clerk's role has ended since.
+    transactions whose time is out, `roles_ended` activations and drafts of orders whose clerk's role has ended since,
+    `role_requests` requests for a role that nobody decided in time.
     """
 
     not_activated: int
@@ -37,6 +38,7 @@ class Housekeeping:
     draft_photos: int = 0
     transactions_ended: int = 0
     roles_ended: int = 0
+    role_requests: int = 0
 
 
 def run(*, dry_run: bool = False, batch: int = BATCH) -> Housekeeping:
@@ -53,6 +55,7 @@ def run(*, dry_run: bool = False, batch: int = BATCH) -> Housekeeping:
             draft_photos=drafts.stale_count(),
             transactions_ended=activation.overdue_count(),
             roles_ended=ended_roles.sweep(dry_run=True),
+            role_requests=role_requests.expire(dry_run=True),
         )
     return Housekeeping(
         not_activated=_until_empty(
@@ -65,6 +68,7 @@ def run(*, dry_run: bool = False, batch: int = BATCH) -> Housekeeping:
         draft_photos=drafts.forget_photos(batch=batch),
         transactions_ended=_until_empty(lambda: activation.end_overdue(batch=batch)),
         roles_ended=ended_roles.sweep(),
+        role_requests=role_requests.expire(),
     )
 
 

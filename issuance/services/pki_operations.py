@@ -11,7 +11,7 @@ from django.db import transaction
 
 from issuance.authz import Action, Actor, policy
 from issuance.models import CertificateSearch, Event
-from issuance.services import handles, uploads
+from issuance.services import handles, two_persons, uploads
 from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Forbidden
@@ -81,12 +81,16 @@ def own_search(*, actor: Actor, session_id: UUID, search_id: UUID) -> Certificat
 
 
 def decide(*, actor: Actor, request_id: UUID, approve: bool, document_sha256: str, justification: str) -> None:
-    """Records the actor's decision on a request, whose document he saw. Raises as `pki.approvals.decide`, and Forbidden.
+    """Records the actor's decision on a request whose document they saw. Raises as `pki.approvals.decide`, and Forbidden.
+
+    The actor's right must be older than the request (`two_persons`).
 
     A ceremony is approved by signing its file, and not here.
     """
     policy.require_global(actor, Action.DECIDE_PKI)
-    if pki.approval(request_id).action == pki.ApprovalAction.CEREMONY:
+    found = pki.approval(request_id)
+    two_persons.require_second(actor, Action.DECIDE_PKI, asked_by=found.requester_ref, asked_at=found.created_at)
+    if found.action == pki.ApprovalAction.CEREMONY:
         raise Forbidden("approval-by-signature", "En ceremoni godkänns genom att godkännarna signerar filen, inte här.")
     with transaction.atomic(durable=True):
         pki.decide_approval(
@@ -153,8 +157,6 @@ def refusal(actor: Actor, request: Any) -> str:
         return "En ceremoni godkänns genom att godkännarna signerar filen."
     if not request.is_open:
         return "Ärendet väntar inte på beslut."
-    if request.requester_ref == actor.ref:
-        return "Du har begärt ärendet själv. Be en kollega att besluta."
     if request.decision_of(actor.ref):
         return "Du har redan lämnat ditt beslut. En annan person ska lämna nästa."
-    return ""
+    return two_persons.refusal(actor, Action.DECIDE_PKI, asked_by=request.requester_ref, asked_at=request.created_at)

@@ -15,14 +15,14 @@ from django.db.models import F, QuerySet
 from authn import service as authn
 from issuance.authz import Action, Actor, Role, ScopedQuerySet, policy
 from issuance.authz.roles import AREA_ROLES, GLOBAL_ROLES
-from issuance.models import Event, IssuingArea, Organisation, Person, RoleGrant
+from issuance.models import Event, IssuingArea, Organisation, Person, RoleGrant, RoleRequest
 from issuance.services import _transactions
 from issuance.services._holding import hold_organisations
 from issuance.services.actors import actor_of_person, current, scope_path_of, valid_posts, with_post
 from issuance.services.configuration import Change, Outdated
 from issuance.services.subjects import subject_ref
 from siths_portal.lib import clock
-from siths_portal.lib.errors import Conflict, Invalid, NotFound
+from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
 from siths_portal.lib.rows import the_only
 
 
@@ -88,26 +88,60 @@ def give(
     protected_persons: bool = False,
     period: Period = ALWAYS,
 ) -> list[RoleGrant]:
-    """`assign_roles` in the caller's transaction."""
+    """`assign_roles` in the caller's transaction. A person gives no global role alone (`role_requests`)."""
+    if role in GLOBAL_ROLES and actor.kind != "system":
+        raise Forbidden("role-needs-request", "En global roll begärs, och en annan person godkänner den.")
     begin, end = moments(period)
     if bool(reach) == (role in GLOBAL_ROLES) or len(set(reach)) != len(reach):
         raise _wrong_reach()
     person = policy.get(actor, Action.ASSIGN_ROLE, Person.objects.select_for_update(of=("self",), no_key=True), person_id)
-    given = []
-    for area, organisation in _places(actor, role, reach):
-        grant = RoleGrant(
+    given = [
+        RoleGrant(
             person=person, role=role.value, area=area, organisation=organisation, protected_persons=protected_persons,
             valid_from=begin, valid_to=end,
-        )  # fmt: skip
-        policy.require_assignable(actor, role, scope_path_of(grant), protected_persons=protected_persons)
-        given.append(grant)
+        )
+        for area, organisation in _places(actor, role, reach)
+    ]  # fmt: skip
+    return _insert(actor, person, given)
+
+
+def give_approved(*, actor: Actor, request: RoleRequest) -> RoleGrant:
+    """Gives the role of a request that the actor approves, in the caller's transaction, which has locked both.
+
+    A first day that has passed while the request waited is today. Raises what `assign_roles` raises.
+    """
+    first = request.first_day if request.first_day and request.first_day > clock.today() else None
+    grant = _planned(request.person, Role(request.role), request.protected_persons, Period(first, request.last_day))
+    return _insert(actor, request.person, [grant], role_request=str(request.pk))[0]
+
+
+def require_may_hold(actor: Actor, person: Person, role: Role, *, protected_persons: bool, period: Period) -> None:
+    """Passes if the actor could give the locked person this global role. Raises what `assign_roles` raises."""
+    _require_givable(actor, person, [_planned(person, role, protected_persons, period)])
+
+
+def _planned(person: Person, role: Role, protected_persons: bool, period: Period) -> RoleGrant:
+    begin, end = moments(period)
+    return RoleGrant(person=person, role=role.value, protected_persons=protected_persons, valid_from=begin, valid_to=end)
+
+
+def _insert(actor: Actor, person: Person, grants: Sequence[RoleGrant], **facts: Any) -> list[RoleGrant]:
+    """Writes grants of one role of the locked person, with their events. Raises what `assign_roles` raises."""
+    _require_givable(actor, person, grants)
+    made = RoleGrant.objects.bulk_create(grants)
+    for grant in made:
+        _record(actor, "role.assigned", grant, **_held(grant), **facts)
+    return made
+
+
+def _require_givable(actor: Actor, person: Person, grants: Sequence[RoleGrant]) -> None:
+    for grant in grants:
+        policy.require_assignable(actor, Role(grant.role), scope_path_of(grant), protected_persons=grant.protected_persons)
     if person.deceased:
         raise Conflict("role-of-deceased", "Personen är avliden enligt personregistret och kan inte få en roll.")
-    _require_posts(person, given)
-    _require_not_held(person, role, given)
-    for grant in RoleGrant.objects.bulk_create(given):
-        _record(actor, "role.assigned", grant, **_held(grant))
-    return given
+    _require_posts(person, grants)
+    for role in {Role(grant.role) for grant in grants}:
+        _require_not_held(person, role, grants)
 
 
 @transaction.atomic(durable=True)
@@ -125,6 +159,7 @@ def change_role(*, actor: Actor, grant_id: UUID, version: int, protected_persons
     end = _end_of(last)
     if end is not None and end <= max(grant.valid_from, clock.now()):
         raise _wrong_last_day()
+    _require_narrower(actor, grant, protected_persons=protected_persons, end=end)
     before = _held(grant)
     changed = [
         name for name, value in (("protected_persons", protected_persons), ("valid_to", end)) if getattr(grant, name) != value
@@ -140,6 +175,17 @@ def change_role(*, actor: Actor, grant_id: UUID, version: int, protected_persons
     _transactions.end_of_officer(actor_of_person(grant.person_id), actor_ref=actor.ref)
     _record(actor, "role.changed", grant, version=grant.version, before=before, after=_held(grant))
     return grant
+
+
+def _require_narrower(actor: Actor, grant: RoleGrant, *, protected_persons: bool, end: dt.datetime | None) -> None:
+    """Passes unless a person gives more of a global role than was approved. Raises Forbidden."""
+    if Role(grant.role) not in GLOBAL_ROLES or actor.kind == "system":
+        return
+    longer = grant.valid_to is not None and (end is None or end > grant.valid_to)
+    for name, wider in (("protected_persons", protected_persons and not grant.protected_persons), ("valid_to", longer)):
+        if wider:
+            message = "En global roll kan bara begränsas här. Ta bort rollen och begär den igen, så godkänner en annan person."
+            raise Forbidden("role-needs-request", message, fields={name: [message]})
 
 
 def _changes_since(grant: RoleGrant, version: int) -> list[Change]:

@@ -308,6 +308,13 @@ ROWS: list[Row] = [
     Row("role_holders", "GET", ASSIGN),
     Row("role_holders", "POST", ASSIGN, ok=302),
     *(Row("holders_training", method, ASSIGN, ok=ok) for method, ok in (("GET", 200), ("POST", 422))),
+    Row("role_requests", "GET", Action.ASSIGN_GLOBAL_ROLE),
+    Row("role_request", "GET", Action.ASSIGN_GLOBAL_ROLE, role_things.role_request, nowhere=True, unseen=403),
+    Row("role_request", "POST", Action.ASSIGN_GLOBAL_ROLE, role_things.role_request, ok=422, nowhere=True, unseen=403),
+    *(
+        Row("role_request_withdraw", method, Action.ASSIGN_GLOBAL_ROLE, target, ok=302, nowhere=True, unseen=403)
+        for method, target in (("GET", role_things.role_request), ("POST", role_things.own_role_request))
+    ),
     Row("role_rights", "GET", Action.VIEW_CONFIGURATION),
     Row("person_roles", "GET", ASSIGN, "orderable"),
     *(

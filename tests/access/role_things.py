@@ -1,10 +1,11 @@
 """What the pages of roles are asked about: a role that the caller could give, and a record of a person."""
 
+import datetime as dt
 from typing import Any
 from uuid import UUID
 
 from issuance.authz import Role
-from issuance.models import Qualification, RoleGrant
+from issuance.models import Qualification, RoleGrant, RoleRequest
 from siths_portal.lib import clock
 from tests.access.world import AccessWorld, Who
 
@@ -21,6 +22,28 @@ def grant(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     if who.role is Role.MASTER_DATA_ADMIN:
         reach = {"role": Role.RESPONSIBLE_ISSUER.value, "area_id": organisation.area_id}
     row = RoleGrant.objects.create(person_id=access.things[relation].orderable, valid_from=clock.now(), **reach)
+    return (row.pk,)
+
+
+def role_request(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A global role that somebody else has requested just now for a person there."""
+    return _requested(access, relation, "user:x")
+
+
+def own_role_request(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A global role that the caller has requested."""
+    actor = access.actors.get(who)
+    return _requested(access, relation, actor.ref if actor else "user:x")
+
+
+def _requested(access: AccessWorld, relation: str, requester_ref: str) -> tuple[Any, ...]:
+    if relation == "unknown":
+        return (UUID(int=1),)
+    now = clock.now()
+    row = RoleRequest.objects.create(
+        person_id=access.things[relation].orderable, role=Role.GLOBAL_READER.value, reason="Prov", requester_ref=requester_ref,
+        created_at=now, expires_at=now + dt.timedelta(days=1),
+    )  # fmt: skip
     return (row.pk,)
 
 

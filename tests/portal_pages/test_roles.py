@@ -11,7 +11,7 @@ from django.urls import reverse
 from issuance.authz import Actor, Role
 from issuance.authz.roles import ALLOWED, ASSIGNABLE
 from issuance.domain.qualifications import QualificationKind
-from issuance.models import Organisation, Person, PersonScope, RoleGrant, Search
+from issuance.models import Organisation, Person, PersonScope, RoleGrant, RoleRequest, Search
 from issuance.queries.administration import paging, role_words, roles
 from issuance.services import qualifications, role_assignment
 from issuance.services.actors import actor_of_person
@@ -322,7 +322,7 @@ class TestFromThePerson:
         elsewhere.refresh_from_db()
         assert (elsewhere.protected_persons, role_assignment.last_day_of(elsewhere)) == (False, last)
 
-    def test_the_administration_gives_issuers_their_area_and_global_roles(self, world: Any) -> None:
+    def test_the_administration_gives_issuers_their_area_and_requests_global_roles(self, world: Any) -> None:
         person = world.post().person
         client, address = client_of(world.officer(role=Role.MASTER_DATA_ADMIN)), reverse("person_role_add", args=[person.id])
         page = client.get(f"{address}?roll=responsible_issuer").content.decode()
@@ -330,8 +330,12 @@ class TestFromThePerson:
         sent = {"role": "responsible_issuer", "plats": [str(world.area.id)]}
         assert client.post(f"{address}?roll=responsible_issuer", sent).status_code == 302
         assert 'name="plats"' not in client.get(f"{address}?roll=global_reader").content.decode()
-        assert client.post(f"{address}?roll=global_reader", {"role": "global_reader"}).status_code == 302
-        assert set(person.role_grants.values_list("role", flat=True)) == {"responsible_issuer", "global_reader"}
+        sent = {"role": "global_reader"}
+        assert client.post(f"{address}?roll=global_reader", sent).status_code == 422, "a reason is missing"
+        told = client.post(f"{address}?roll=global_reader", {**sent, "reason": "Ny i förvaltningen"}, follow=True)
+        assert "Rollen Global Läs är begärd." in text_of(told)
+        assert set(person.role_grants.values_list("role", flat=True)) == {"responsible_issuer"}
+        assert RoleRequest.objects.get().person == person
 
     def test_change_and_what_another_did_meanwhile(self, world: Any) -> None:
         person = world.post().person

@@ -32,6 +32,7 @@ GROUPS: Mapping[str, Mapping[Action, str]] = {
     },
     _("Administrera"): {
         Action.ASSIGN_ROLE: _("Tilldela behörighetsroller under den egna nivån"),
+        Action.ASSIGN_GLOBAL_ROLE: _("Begära globala roller, och godkänna det en annan har begärt"),
         Action.LINK_OFFICE: _("Koppla kontor"),
         Action.EDIT_OFFICE: _("Skapa och ändra kontor"),
         Action.CREATE_SUB_ORGANISATION: _("Skapa underorganisation"),

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 
 from issuance.authz import Action, Actor, policy
 from issuance.queries import own_training
-from issuance.queries.administration import areas, customisation_requests, paging, readiness, role_holders
+from issuance.queries.administration import areas, customisation_requests, paging, readiness, role_holders, role_requests
 from issuance.services import setup_import
 from issuance.web.administration import next_steps
 from issuance.web.administration.around import (
@@ -37,6 +37,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "unfinished": None if first_url(request, order) else next_steps.unfinished(actor, found),
         "training": own_training.notice(actor),
         "follow_up": role_holders.to_follow_up(actor=actor) if policy.holds(actor, Action.ASSIGN_ROLE) else 0,
+        "role_requests": role_requests.count_to_decide(actor=actor),
         "wishes": customisation_requests.waiting(actor=actor) if policy.holds(actor, Action.CREATE_ORGANISATION) else 0,
         "to_verify": readiness.to_verify(actor=actor) if policy.holds(actor, Action.VERIFY_CUSTOMISATION) else 0,
         "follow_up_most": role_holders.MOST,
@@ -59,6 +60,8 @@ def overview(request: HttpRequest) -> HttpResponse:
 def _functions(actor: Actor) -> Iterator[Link]:
     if policy.holds(actor, Action.ASSIGN_ROLE):
         yield Link(_("Rollinnehavare"), reverse("role_holders"))
+    if policy.holds(actor, Action.ASSIGN_GLOBAL_ROLE):
+        yield Link(_("Begärda roller"), reverse("role_requests"))
     yield Link(_("Artiklar"), reverse("articles"))
     yield Link(_("Kortanpassningar"), reverse("customisations"))
     yield Link(_("Vad får rollen göra?"), reverse("role_rights"))

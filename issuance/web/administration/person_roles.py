@@ -19,11 +19,11 @@ from issuance.authz.roles import GLOBAL_ROLES
 from issuance.domain.qualifications import QualificationKind
 from issuance.queries.administration import ended_roles, role_tree, role_words, roles
 from issuance.queries.person_view import PersonHead
-from issuance.services import qualifications, role_assignment
+from issuance.services import qualifications, role_assignment, role_requests
 from issuance.services.role_assignment import Period
 from issuance.web.administration import role_given
 from issuance.web.administration.around import Link, actor_of, cursor, demand, first_url, next_url
-from issuance.web.administration.role_forms import PickRoleForm, PlacedRoleForm, QualificationForm
+from issuance.web.administration.role_forms import PickRoleForm, PlacedRoleForm, QualificationForm, RequestRoleForm, RoleForm
 from issuance.web.administration.role_frame import kept, person_page, recent_login
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid
 from siths_portal.lib.ids import ids_of
@@ -79,11 +79,12 @@ def person_role_add(request: HttpRequest, person_id: UUID) -> HttpResponse:
     role = next((one for one in assignable if one.value == request.GET.get("roll", "")), None)
     if role is None:
         asked = request.method == "POST" or {"roll", "vidare"} & request.GET.keys()
-        form = PickRoleForm(assignable, request.GET if asked else None)
-        context = {"form": form, "rights": role_words.table(assignable)}
-        status = Invalid.http_status if asked and not form.is_valid() else 200
+        pick = PickRoleForm(assignable, request.GET if asked else None)
+        context = {"form": pick, "rights": role_words.table(assignable)}
+        status = Invalid.http_status if asked and not pick.is_valid() else 200
         return person_page(request, "administration/roles/pick.html", head, context, status=status)
     may_protect = policy.may_give_add_on(actor)
+    kind: type[RoleForm] = RequestRoleForm if role in GLOBAL_ROLES else PlacedRoleForm
     if request.method != "POST":
         typed = kept_form(request)
         protected = "protected_persons" in typed if typed else request.GET.get("sekretess") == "1"
@@ -92,40 +93,49 @@ def person_role_add(request: HttpRequest, person_id: UUID) -> HttpResponse:
             "role": role.value,
             "protected_persons": protected and may_protect,
         }
-        form = PlacedRoleForm([role], initial=initial, may_protect=may_protect)
+        form = kind([role], initial=initial, may_protect=may_protect)
         return _placing(request, head, role, form, picked=typed.getlist("plats") if typed else [])
-    form = PlacedRoleForm([role], request.POST, may_protect=may_protect)
+    form = kind([role], request.POST, may_protect=may_protect)
     if not form.is_valid():
         return _placing(request, head, role, form, status=Invalid.http_status)
     try:
-        grants = role_assignment.assign_roles(
-            actor=actor,
-            person_id=person_id,
-            role=role,
-            reach=_reach(request, role),
-            protected_persons=form.cleaned_data.get("protected_persons", False),
-            period=Period(form.cleaned_data["valid_from"], form.cleaned_data["valid_to"]),
-        )
+        _give_or_request(request, head, role, form)
     except (Conflict, Invalid, Forbidden) as error:
         if isinstance(error, Forbidden) and not error.fields:
             raise
         form.take(error)
         return _placing(request, head, role, form, status=error.http_status)
-    role_given.tell(request, grants)
     return redirect("person_roles", person_id)
 
 
-def _reach(request: HttpRequest, role: Role) -> list[UUID]:
-    """The places that were ticked. Raises Invalid if none was and the role needs one."""
+def _give_or_request(request: HttpRequest, head: PersonHead, role: Role, form: RoleForm) -> None:
+    """Gives the role, or requests it if it is global (ADR 0296), and says so on the next page. Raises what the services raise."""
+    given = {
+        "actor": actor_of(request),
+        "person_id": head.id,
+        "role": role,
+        "protected_persons": form.cleaned_data.get("protected_persons", False),
+        "period": Period(form.cleaned_data["valid_from"], form.cleaned_data["valid_to"]),
+    }
+    if role not in GLOBAL_ROLES:
+        role_given.tell(request, role_assignment.assign_roles(**given, reach=_reach(request)))
+        return
+    role_requests.request_role(**given, reason=form.cleaned_data["reason"])
+    text = _("Rollen {role} är begärd. Personen får den när en annan administratör har godkänt begäran.")
+    messages.success(request, text.format(role=role_words.name(role.value)))
+
+
+def _reach(request: HttpRequest) -> list[UUID]:
+    """Returns the places that were ticked. Raises Invalid if there is none."""
     picked = ids_of(request.POST.getlist("plats"))
-    if not picked and role not in GLOBAL_ROLES:
+    if not picked:
         message = _("Välj minst en organisation eller ett utgivningsområde i trädet.")
         raise Invalid("role-reach", message, fields={"plats": [message]})
     return picked
 
 
 def _placing(
-    request: HttpRequest, head: PersonHead, role: Role, form: PlacedRoleForm, *, picked: Sequence[str] = (), status: int = 200
+    request: HttpRequest, head: PersonHead, role: Role, form: RoleForm, *, picked: Sequence[str] = (), status: int = 200
 ) -> HttpResponse:
     places = []
     if role not in GLOBAL_ROLES:

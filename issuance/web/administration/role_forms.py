@@ -114,6 +114,22 @@ class PlacedRoleForm(RoleForm):
     plats = ticked_places()
 
 
+class RequestRoleForm(RoleForm):
+    """A global role that a second administrator is to approve."""
+
+    valid_from = day_field(_("Gäller från och med"), help_text=_("Tomt fält: från och med godkännandet."))
+    reason = forms.CharField(
+        label=_("Skäl"),
+        help_text=_("Varför personen behöver rollen. Den som godkänner läser det. Skriv inga personuppgifter."),
+        max_length=500,
+        error_messages={
+            "required": _("Skriv varför personen behöver rollen."),
+            "max_length": _("Texten är för lång. Skriv högst %(limit_value)d tecken."),
+        },
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
+
 class AddHolderForm(RoleForm):
     """A role for a person who is searched for here."""
 

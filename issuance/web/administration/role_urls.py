@@ -2,11 +2,12 @@
 
 from django.urls import URLPattern, path
 
-from issuance.web.administration import person_roles, role_adding, role_holders, roles
+from issuance.web.administration import person_roles, role_adding, role_holders, role_requests, roles
 
 _PERSON = "sok/person/<uuid:person_id>/roller/"
 _AREA = "administrera/utgivningsomrade/<uuid:area_id>/"
 _GRANT = "administrera/roll/<uuid:grant_id>/"
+_REQUEST = "administrera/begarda-roller/<uuid:request_id>/"
 _ORGANISATION = "administrera/organisation/<uuid:organisation_id>/roller/"
 
 urlpatterns: list[URLPattern] = [
@@ -18,6 +19,9 @@ urlpatterns: list[URLPattern] = [
     path(f"{_GRANT}ta-bort/", roles.role_end, name="role_end"),
     path("administrera/rollinnehavare/", role_holders.role_holders, name="role_holders"),
     path("administrera/rollinnehavare/utbildning/", role_holders.holders_training, name="holders_training"),
+    path("administrera/begarda-roller/", role_requests.requests, name="role_requests"),
+    path(_REQUEST, role_requests.role_request, name="role_request"),
+    path(f"{_REQUEST}ta-tillbaka/", role_requests.role_request_withdraw, name="role_request_withdraw"),
     path("administrera/roller/", role_holders.role_rights, name="role_rights"),
     path(_PERSON, person_roles.person_roles, name="person_roles"),
     path(f"{_PERSON}ny/", person_roles.person_role_add, name="person_role_add"),
