@@ -1,6 +1,6 @@
 """A person whom the mirror may lack, read from catalogue and register when somebody is to give him a role (ADR 0196)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from django.db import IntegrityError
 from django.db.models.functions import Upper
@@ -33,6 +33,18 @@ def read_person(*, actor: Actor, person_id: PersonId) -> bool:
     except IntegrityError:  # somebody else read him at the same moment
         return True
     return found.persons + found.posts > 0
+
+
+def has_post(person_id: PersonId, *, places: Collection[str] = ()) -> bool:
+    """Returns True if the directory has a post of the person in an organisation of the portal, and the register has the person.
+
+    `places` are HSA-ids in upper case of organisations that count too. Writes nothing. Raises Unavailable, Refused.
+    """
+    key = PersonKey(person_id.kind.value, person_id.value)
+    posts = ports.get(StaffDirectory).find_posts_by_person_id(key)
+    named = {post.organisation_hsa_id.upper() for post in posts}
+    known = Organisation.objects.annotate(upper=Upper("hsa_id")).filter(upper__in=named).exists()
+    return (known or bool(named.intersection(places))) and _register(key) is not None
 
 
 def read_posts(*, actor: Actor, hsa_ids: Iterable[str]) -> bool:

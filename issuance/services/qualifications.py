@@ -29,6 +29,11 @@ def record(*, actor: Actor, person_id: UUID, kind: QualificationKind, passed_on:
 
     Raises NotFound, Forbidden (himself, or somebody who is not below the actor), Invalid (a day that lies ahead or far back).
     """
+    return record_joining(actor=actor, person_id=person_id, kind=kind, passed_on=passed_on)
+
+
+def record_joining(*, actor: Actor, person_id: UUID, kind: QualificationKind, passed_on: dt.date) -> Qualification:
+    """`record` in the caller's transaction."""
     person = _locked(actor, person_id)
     _require_day(passed_on)
     row, made = Qualification.objects.get_or_create(

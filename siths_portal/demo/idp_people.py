@@ -32,7 +32,7 @@ def _entries() -> Iterator[dict[str, Any]]:
     holders = [role for place in PLACES for role in place.roles]
     order = list(Role)
     for index, (role, protected) in sorted(enumerate(holders), key=lambda entry: order.index(entry[1][0])):
-        yield _entry(person(index), _title(role, protected=protected), str(event_words.ROLE[role.value]))
+        yield _entry(person(index), _title(role, protected=protected), _name(role))
     yield _entry(person(len(holders)), "")
     for one in newcomers.newcomers():
         # True before the role is given and after: the provider is not told of it.
@@ -55,5 +55,10 @@ def _entry(one: DemoPerson, role: str, group: str = "") -> dict[str, Any]:
 
 def _title(role: Role, *, protected: bool) -> str:
     """The role in the portal's own words."""
-    name = str(event_words.ROLE[role.value])
+    name = _name(role)
     return f"{name}, även skyddade personer" if protected else name
+
+
+def _name(role: Role) -> str:
+    """What the list calls holders of the role. Administrators have three roles and one name."""
+    return "Förvaltningsadministratör" if role is Role.MASTER_DATA_ADMIN else str(event_words.ROLE[role.value])

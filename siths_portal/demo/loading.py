@@ -2,18 +2,20 @@
 
 import datetime as dt
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from uuid import UUID
 
+import yaml
 from django.conf import settings
 from django.db.models import Q
 
 from issuance.authz import Role
 from issuance.authz.roles import AREA_ROLES, GLOBAL_ROLES, QUALIFIED_ROLES
+from issuance.domain.ids import PersonId
 from issuance.domain.qualifications import QualificationKind
 from issuance.models import CardCustomisation, Organisation, Person, PersonIdentifier, Qualification, RoleGrant
-from issuance.services import catalogue, configuration, qualifications, role_assignment
+from issuance.services import catalogue, configuration, first_administrators, qualifications, role_assignment
 from issuance.services.actors import actor_of_person
 from siths_portal.demo import idp_people, newcomers, photos
 from siths_portal.demo.logotypes import put_logotype
@@ -81,9 +83,23 @@ def write_organisations(places: Iterable[Place | NewPlace | ScalePlace]) -> None
     write_atomically(organisations_file(), (json.dumps(entries, ensure_ascii=False, indent=0) + "\n").encode())
 
 
+def _appoint_administrators(numbers: Sequence[PersonId]) -> None:
+    """Appoints the administrators as a fresh system's operator does, by the same file; again changes nothing."""
+    if RoleGrant.objects.filter(role=Role.MASTER_DATA_ADMIN.value).exists():
+        return
+    today = clock.today().isoformat()
+    rows = [{"person_id": number.value, "person_check": today, "training": today} for number in numbers]
+    file = settings.VAR_DIR / "demo" / "administratorer.yaml"
+    content = yaml.safe_dump({"administrators": rows}, allow_unicode=True).encode()
+    write_atomically(file, content, mode=0o600)
+    first_administrators.appoint(content)
+
+
 def _assign_roles() -> None:
     """The first people of each place hold its roles."""
     holders = iter(range(LEAST))
+    roles = [role for place in PLACES for role, _protected in place.roles]
+    _appoint_administrators([person(index).person_id for index, role in enumerate(roles) if role is Role.MASTER_DATA_ADMIN])
     for place in PLACES:
         organisation = Organisation.objects.get(hsa_id=place.hsa_id)
         for role, protected in place.roles:
@@ -92,7 +108,7 @@ def _assign_roles() -> None:
             if role in QUALIFIED_ROLES:
                 _qualify(holder)
             if RoleGrant.objects.filter(person_id=holder, role=role.value).exists():
-                continue
+                continue  # an administrator, or there from an earlier run
             role_assignment.assign_role(
                 actor=SETUP,
                 person_id=holder,

@@ -59,6 +59,8 @@ def _back_text(name: str, box: str) -> str:
 
 
 OFFICER = (Role.ID_ADMINISTRATOR, False)
+ADMINISTRATOR = (Role.MASTER_DATA_ADMIN, False)
+"""Has the three roles of the administration: two people are appointed together."""
 OFFICER_FOR_PROTECTED = (Role.ID_ADMINISTRATOR, True)
 
 GENERIC = Customisation("7837803900", "SITHS eID", "1000", _back_text("SITHS eID", "Box 4, 123 45 Demostad"))
@@ -79,7 +81,7 @@ VASTRA_GOTALAND = Area(
                 "7837803901", "Västra Götalandsregionen", "5874", _back_text("Västra Götalandsregionen", "Box 1, 123 45 Demostad")
             ),
             roles=(
-                (Role.MASTER_DATA_ADMIN, False),
+                ADMINISTRATOR,
                 (Role.GLOBAL_REVOKER, True),
                 (Role.GLOBAL_READER, False),
                 (Role.RESPONSIBLE_ISSUER, True),
@@ -150,7 +152,7 @@ STOCKHOLM = Area(
             share=10,
             parent="TST2321000016-1000",
             offices=("5594135681",),
-            roles=(OFFICER,),
+            roles=(OFFICER, ADMINISTRATOR),
         ),
     ),
     offices={

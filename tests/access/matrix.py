@@ -78,7 +78,7 @@ ROWS: list[Row] = [
     Row("search", "GET", Action.VIEW),
     Row("search", "POST", Action.VIEW, ok=422),
     Row("search", "POST", Action.EXTENDED_SEARCH, data={"text": "1024", "extended": "on"}, ok=422, case="extended"),
-    Row("search_hits", "GET", Action.VIEW, own_search, own=True),
+    Row("search_hits", "GET", Action.VIEW, own_search, own=True, unseen=403),
     # person
     Row("person", "GET", Action.VIEW, "person"),
     Row("person_history", "GET", Action.VIEW_HISTORY, "person"),
@@ -132,8 +132,8 @@ ROWS: list[Row] = [
     Row("order_photo_upload", "POST", ORDER, photo_draft, ok=422, compared=OF_ONES_OWN),
     *_draft_rows("order_office", ok=422),
     *_draft_rows("order_review", ok=409),
-    Row("order_review", "GET", ORDER, anothers_draft, own=True, case="a colleague's"),
-    Row("order_review", "POST", ORDER, anothers_draft, own=True, ok=409, case="a colleague's"),
+    Row("order_review", "GET", ORDER, anothers_draft, own=True, blind=404, case="a colleague's"),
+    Row("order_review", "POST", ORDER, anothers_draft, own=True, ok=409, blind=404, case="a colleague's"),
     Row("order_photo_image", "GET", ORDER, photo_draft, compared=OF_ONES_OWN),
     Row("order_logotype_image", "GET", ORDER, draft, compared=OF_ONES_OWN),
     Row("order_abandon", "GET", LOGGED_IN, draft, ok=302),
@@ -266,7 +266,7 @@ ROWS: list[Row] = [
         )
     ),
     *(
-        Row("customisation", method, right, generic_customisation, ok=ok, nowhere=True, case="the generic one")
+        Row("customisation", method, right, generic_customisation, ok=ok, nowhere=True, blind=403, case="the generic one")
         for method, right, ok in (
             ("GET", Action.VIEW_CONFIGURATION, 200),
             ("POST", Action.CREATE_ORGANISATION, 409),

@@ -43,6 +43,7 @@ class Row:
     places: tuple[str, ...] = ()  # the relations that are asked about, where not all of them can be
     nowhere: bool = False  # lies in no organisation: whoever has the action reaches it
     unseen: int = 404  # what a role without the action gets; 403 where it may not even ask
+    blind: int = 0  # what a role gets, inside, that has neither the action nor VIEW, where it is not `unseen`
     in_session: int = 0  # the status for whoever is logged in, where a public address has another one for them
     compared: tuple[str, ...] = ("body", "headers", "queries")
 

@@ -78,6 +78,8 @@ def expected(row: Row, who: Who | None, relation: str | None) -> int:
         return row.ok if allowed else 403
     if row.unseen == 403 and not allowed:
         return 403
+    if row.blind and relation == "inside" and not allowed and Action.VIEW not in ALLOWED[who.role]:
+        return row.blind
     if row.own:
         return (row.ok if allowed else 403) if relation == "inside" else 404
     if allowed and sees(who, relation, row.right):

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
+from issuance.authz import Action, policy
 from issuance.domain.search_terms import TermKind
 from issuance.models import Search
 from issuance.queries import own_training, words
@@ -25,6 +26,7 @@ from siths_portal.lib.ids import id_of
 @require_http_methods(["GET", "HEAD", "POST"])
 def search(request: HttpRequest) -> HttpResponse:
     """The form; when posted, a redirect to the one person found, or else to the hits. Raises Forbidden, TooManyRequests."""
+    policy.reach(request.actor, Action.VIEW)  # type: ignore[attr-defined]
     if request.method != "POST":
         return _page(request, SearchForm(), {"unfinished": next_steps.unfinished_of_issuer(request.actor)})  # type: ignore[attr-defined]
     form = SearchForm(request.POST)
@@ -48,6 +50,7 @@ def search(request: HttpRequest) -> HttpResponse:
 def hits(request: HttpRequest, search_id: UUID) -> HttpResponse:
     """A page of the hits of a search of one's own session. Raises NotFound."""
     actor = request.actor  # type: ignore[attr-defined]
+    policy.reach(actor, Action.VIEW)
     found = searching.own(actor=actor, session_id=request.user.session_id, search_id=search_id)  # type: ignore[union-attr]
     if found.person_id is not None:
         return _to_person(request, found)

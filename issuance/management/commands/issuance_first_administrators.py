@@ -1,0 +1,37 @@
+"""`issuance_first_administrators FILE`: the first holders of global roles of a fresh system (docs/first-administrators.md)."""
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from issuance.services import first_administrators
+from issuance.services.administrators_file import LONGEST
+from siths_portal.lib.errors import DomainError
+
+
+class Command(BaseCommand):
+    """Appoints all people of the file, or nobody. Refused as soon as somebody holds a global role."""
+
+    help = "Utser de första administratörerna, minst två samtidigt, i en portal där ingen har en global roll."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """The file, and whether to check it only."""
+        parser.add_argument("file", type=Path, metavar="FIL", help="YAML-fil, se docs/first-administrators.md")
+        parser.add_argument("--dry-run", action="store_true", help="kontrollera allt, ändra inget")
+
+    def handle(self, *_arguments: Any, **options: Any) -> None:
+        """Exit 1 if the file or the appointment is refused, 2 for a file that cannot be read."""
+        path: Path = options["file"]
+        if not path.is_file():
+            raise CommandError(f"ange en fil som finns: {path}", returncode=2)
+        try:
+            with path.open("rb") as file:
+                content = file.read(LONGEST + 1)
+        except OSError as error:
+            raise CommandError(f"filen går inte att läsa: {error.strerror}", returncode=2) from None
+        try:
+            done = first_administrators.appoint(content, dry_run=options["dry_run"])
+        except DomainError as error:
+            raise CommandError(error.message) from None
+        self.stdout.write(f"{'skulle utse' if options['dry_run'] else 'utsåg'} {done.people} personer med {done.roles} roller")
