@@ -313,6 +313,8 @@ MINIMUM_AGE_LOA2 = env.int("MINIMUM_AGE_LOA2", default=15)
 TRAINING_VALID_DAYS = env.int("TRAINING_VALID_DAYS", default=365)
 PERSON_CHECK_VALID_DAYS = env.int("PERSON_CHECK_VALID_DAYS", default=0)
 QUALIFICATION_SOON_DAYS = env.int("QUALIFICATION_SOON_DAYS", default=60)
+# Carriers that one officer may revoke within an hour; more need a second officer.
+REVOCATIONS_PER_HOUR = env.int("REVOCATIONS_PER_HOUR", default=20)
 # Days that a request for a global role waits for a second administrator.
 ROLE_REQUEST_DAYS = env.int("ROLE_REQUEST_DAYS", default=14)
 # Reading role holders anew from the catalogue: the hour in Stockholm from which it is done, questions a second (0: no limit), and

@@ -82,9 +82,14 @@ def require_global(actor: Actor, action: Action) -> None:
         raise _forbidden()
 
 
-def held_since(actor: Actor, action: Action) -> dt.datetime | None:
-    """Returns since when the actor may do `action` everywhere without a break; None if they may not, or if that is not known."""
-    moments = [grant.since for grant in actor.grants if grant.scope_path == "/" and grant.allows(action) and grant.since]
+def held_since(actor: Actor, action: Action, path: str = "/") -> dt.datetime | None:
+    """Returns since when some role of the actor allows `action` at `path`, by default everywhere.
+
+    None if no role does, or if that is not known.
+    """
+    moments = [
+        grant.since for grant in actor.grants if path.startswith(grant.scope_path) and grant.allows(action) and grant.since
+    ]
     return min(moments, default=None)
 
 

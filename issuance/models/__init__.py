@@ -4,6 +4,7 @@ from issuance.models.activation import EidAppTransaction, Identification, Identi
 from issuance.models.carriers import Carrier, CarrierCertificate, Eid, Receipt
 from issuance.models.drafts import OrderDraft
 from issuance.models.events import Document, Event, EventMacs, EventSeal
+from issuance.models.held_revocations import HeldRevocation, HeldRevocationState
 from issuance.models.imports import SetupImport
 from issuance.models.mass_trials import MassTrial
 from issuance.models.orders import UNDER_WAY, CardOrder, SupplierEvent
@@ -46,6 +47,8 @@ __all__ = [
     "ExtendedReach",
     "FormerIssuer",
     "FormerPlace",
+    "HeldRevocation",
+    "HeldRevocationState",
     "Identification",
     "IdentificationWithdrawal",
     "IssuingArea",

@@ -11,6 +11,9 @@ NAMING_AN_ORGANISATION = ("office", "customisation")
 ROLE_ACTIONS = ("role.assigned", "role.changed", "role.ended")
 """What is done to a person's role. Such events name the grant, and stand in the history of the place where it holds too."""
 
+REVOKING_ACTIONS = ("carrier.revoked", "eid.revoked")
+"""What counts towards an officer's limit of revocations (ADR 0297)."""
+
 EXTENDED_SEARCH = "search.extended"
 """The action of a search outside the searcher's scope."""
 
@@ -34,6 +37,9 @@ class Event(events.AppendOnlyEvent):
             ),
             models.Index(
                 KeyTransform("grant", "facts"), "id", name="issuance_event_grant", condition=models.Q(action__in=ROLE_ACTIONS)
+            ),
+            models.Index(
+                fields=["actor_ref", "at"], name="issuance_event_revoking", condition=models.Q(action__in=REVOKING_ACTIONS)
             ),
             models.Index(fields=["actor_ref", "id"], name="issuance_event_extended", condition=models.Q(action=EXTENDED_SEARCH)),
         ]

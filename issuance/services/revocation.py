@@ -22,8 +22,9 @@ from issuance.domain.revocation import (
     RevocationReason,
 )
 from issuance.domain.transaction_states import TransactionAction
-from issuance.models import CardOrder, Carrier, CarrierCertificate, Eid
-from issuance.services import _steps, _transactions
+from issuance.models import CardOrder, Carrier, CarrierCertificate, Eid, HeldRevocation, HeldRevocationState
+from issuance.services import _steps, _transactions, revocation_limit
+from issuance.services.revocation_limit import Asked
 from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid
@@ -41,7 +42,7 @@ class RevocationRequest:
 
     `received_at` is when it came, if earlier than now (a form filled in while the portal was down): within a year, and not
     before the carrier was ordered. `requester` and `channel`
-    are codes of the domain; both are empty where a rule and nobody asked.
+    are codes of the domain; both are empty where a rule and nobody asked. `held_id` is the held request that is carried out.
     """
 
     reason: str
@@ -50,6 +51,11 @@ class RevocationRequest:
     requester: str = ""
     requester_name: str = ""
     channel: str = ""
+    held_id: UUID | None = None
+
+    def asked(self) -> Asked:
+        """The request as it is kept for a second officer."""
+        return Asked(self.reason, self.justification, self.received_at, self.requester, self.requester_name, self.channel)
 
     def facts(self) -> dict[str, Any]:
         """What the events of the revocation tell of the request."""
@@ -57,6 +63,7 @@ class RevocationRequest:
             "requester": self.requester,
             "requester_name": self.requester_name,
             "request_channel": self.channel,
+            "held_revocation": str(self.held_id) if self.held_id else "",
         }
         return {
             "reason": str(self.reason),
@@ -77,9 +84,10 @@ def revoke_carrier(
     requester: str = "",
     requester_name: str = "",
     channel: str = "",
-) -> Carrier:
+) -> Carrier | HeldRevocation:
     """Revokes a carrier, its eIDs and all certificates on it, and destroys its PUK. A revoked carrier stays as it is.
 
+    Above the officer's limit of an hour nothing is revoked: the held request is returned, for a second officer (ADR 0297).
     The other arguments are those of `RevocationRequest`. Raises NotFound, Forbidden, Invalid (by field), IllegalTransition if
     the carrier has expired or was cancelled.
     """
@@ -89,6 +97,8 @@ def revoke_carrier(
     carrier = policy.get(actor, Action.REVOKE_CARRIER, rows, carrier_id)
     if carrier.state != CarrierState.REVOKED:
         check(actor=actor, request=request, since=known_since(carrier))
+        if revocation_limit.is_above(actor, carrier):
+            return revocation_limit.hold(actor, request.asked(), carrier)
         _revoke_locked([carrier], actor=actor, request=request)
     return carrier
 
@@ -104,7 +114,7 @@ def revoke_eid(
     requester: str = "",
     requester_name: str = "",
     channel: str = "",
-) -> Eid:
+) -> Eid | HeldRevocation:
     """Revokes one eID and its certificates; the carrier and its other eIDs stay, an activation under way ends.
 
     A revoked eID stays as it is. Arguments and refusals are those of `revoke_carrier`.
@@ -116,8 +126,35 @@ def revoke_eid(
     eid = Eid.objects.select_for_update(of=("self",), no_key=True).get(pk=seen.pk)
     if eid.state != EidState.REVOKED:
         check(actor=actor, request=request, since=known_since(carrier))
+        if revocation_limit.is_above(actor, carrier):
+            return revocation_limit.hold(actor, request.asked(), carrier, eid)
         _revoke_locked_eids([eid], actor=actor, request=request)
     return eid
+
+
+@transaction.atomic(durable=True)
+def decide_held(*, actor: Actor, held_ids: Sequence[UUID], approve: bool) -> int:
+    """Carries out revocations that another officer asked for above the limit, or rejects them; all or none.
+
+    They get the time at which their requests were received. What was revoked meanwhile is only closed. Returns how many requests
+    were closed. Raises what `revocation_limit.locked_open` does.
+    """
+    rows = revocation_limit.locked_open(actor, held_ids)
+    for row in rows:
+        if approve and not revocation_limit.is_moot(row):
+            _carry_out(actor, row)
+        revocation_limit.close(actor, row, HeldRevocationState.APPROVED if approve else HeldRevocationState.REJECTED)
+    return len(rows)
+
+
+def _carry_out(actor: Actor, row: HeldRevocation) -> None:
+    request = RevocationRequest(
+        row.reason, row.justification, row.received_at, row.requester, row.requester_name, row.channel, row.pk
+    )
+    if row.eid is None:
+        _revoke_locked([row.carrier], actor=actor, request=request)
+    else:
+        _revoke_locked_eids([row.eid], actor=actor, request=request)
 
 
 def revoke_locked_eids(eids: Sequence[Eid], *, actor: Actor, reason: RevocationReason) -> None:

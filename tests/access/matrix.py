@@ -97,6 +97,8 @@ ROWS: list[Row] = [
     Row("eid_revoke", "POST", Action.REVOKE_EID, "eid", ok=422),
     Row("eid_revoke", "POST", Action.REVOKE_EID, "eid", ok=302, data=REVOCATION, case="confirmed"),
     Row("eid_revoked", "GET", Action.REVOKE_EID, "eid", ok=302),
+    Row("held_revocations", "GET", Action.REVOKE_CARRIER),
+    Row("held_revocations", "POST", Action.REVOKE_CARRIER, ok=422),
     # activation
     Row("activate", "GET", ACTIVATE, "sent"),
     Row("activate", "POST", ACTIVATE, "sent", ok=422),

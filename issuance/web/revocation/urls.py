@@ -2,9 +2,10 @@
 
 from django.urls import URLPattern, path
 
-from issuance.web.revocation import views
+from issuance.web.revocation import held, views
 
 urlpatterns: list[URLPattern] = [
+    path("sok/sparrar-som-vantar/", held.held_revocations, name="held_revocations"),
     path("sok/barare/<uuid:carrier_id>/sparra/", views.carrier_revoke, name="carrier_revoke"),
     path("sok/barare/<uuid:carrier_id>/sparrad/", views.carrier_revoked, name="carrier_revoked"),
     path("sok/sithseid/<uuid:eid_id>/sparra/", views.eid_revoke, name="eid_revoke"),

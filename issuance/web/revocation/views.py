@@ -5,15 +5,18 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 from uuid import UUID
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from authn.web import made_by_the_page
 from issuance.authz import Actor
 from issuance.domain.revocation import SWEDISH, RevocationReason
+from issuance.models import HeldRevocation
 from issuance.queries import person_view, revocation_view, words
 from issuance.queries.revocation_view import RevocationSubject
 from issuance.services import disclosures, revocation
@@ -27,6 +30,10 @@ from siths_portal.lib.errors import Conflict, Invalid
 FOLLOWED_FOR = dt.timedelta(minutes=2)
 """How long after a revocation its page asks again by itself whether the answers are signed."""
 
+_HELD = gettext_lazy(
+    "Spärren är inte gjord. Du har spärrat så många kort den senaste timmen att en andra handläggare måste godkänna den. "
+    "Begäran är sparad med sin tid och väntar under Spärrar som väntar. Är det bråttom: ring en kollega nu."
+)
 _RESULT = {"carrier": "carrier_revoked", "eid": "eid_revoked"}
 _FORM = {"carrier": "carrier_revoke", "eid": "eid_revoke"}
 QUESTION, EDIT = "fraga", "andra"
@@ -81,8 +88,11 @@ def _revoke(request: HttpRequest, subject: RevocationSubject, act: Callable[[Map
         return _form(request, subject, form, status=Invalid.http_status)
     if request.POST.get("step") != "confirm":
         return _kept(request, subject, form, QUESTION)
-    act(fields)
+    done = act(fields)
     request.session.pop(_key(subject), None)
+    if isinstance(done, HeldRevocation):
+        messages.warning(request, _HELD)
+        return redirect("person", subject.person_id)
     return redirect(_RESULT[subject.kind], subject.id)
 
 

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from issuance.authz import Action, policy
 from issuance.domain.search_terms import TermKind
 from issuance.models import Search
-from issuance.queries import own_training, words
+from issuance.queries import held_revocations, own_training, words
 from issuance.services import searching
 from issuance.web.administration import next_steps
 from issuance.web.search.forms import SearchForm
@@ -28,7 +28,12 @@ def search(request: HttpRequest) -> HttpResponse:
     """The form; when posted, a redirect to the one person found, or else to the hits. Raises Forbidden, TooManyRequests."""
     policy.reach(request.actor, Action.VIEW)  # type: ignore[attr-defined]
     if request.method != "POST":
-        return _page(request, SearchForm(), {"unfinished": next_steps.unfinished_of_issuer(request.actor)})  # type: ignore[attr-defined]
+        actor = request.actor  # type: ignore[attr-defined]
+        waits = {
+            "unfinished": next_steps.unfinished_of_issuer(actor),
+            "held_revocations": held_revocations.count_to_decide(actor=actor),
+        }
+        return _page(request, SearchForm(), waits)
     form = SearchForm(request.POST)
     if not form.is_valid():
         return _page(request, form, status=Invalid.http_status)
