@@ -18,6 +18,7 @@ from issuance.queries.billing_facts import (
     subscription_counts,
 )
 from issuance.services.receipt_integrity import ReceiptCheck, verify_receipts
+from issuance.services.role_rebuilding import RoleCheck, verify_roles
 from issuance.services.two_persons import require_second
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "BillingParty",
     "OfficeView",
     "ReceiptCheck",
+    "RoleCheck",
     "SubscriptionCount",
     "VisibleParties",
     "articles",
@@ -39,4 +41,5 @@ __all__ = [
     "sent_card_count",
     "subscription_counts",
     "verify_receipts",
+    "verify_roles",
 ]

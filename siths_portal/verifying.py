@@ -23,7 +23,8 @@ ACTOR = "system:audit"
 EACH = dt.timedelta(hours=24)
 """How often every chain is walked from its beginning."""
 
-_NAMED = 5
+NAMED = 5
+"""How many rows that differ the line of a walk names."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Compared:
         """Returns the result of a walk whose line is `agreeing` if nothing differs, and else names the first that do."""
         if not wrong:
             return cls(checked, wrong, f"{checked} {agreeing}")
-        return cls(checked, wrong, f"FEL: {', '.join(wrong[:_NAMED])} ({len(wrong)} av {checked} stämmer inte)")
+        return cls(checked, wrong, f"FEL: {', '.join(wrong[:NAMED])} ({len(wrong)} av {checked} stämmer inte)")
 
 
 def _invoices() -> Compared:
@@ -50,6 +51,11 @@ def _invoices() -> Compared:
 def _receipts() -> Compared:
     check = issuance.verify_receipts()
     return Compared.of(check.checked, check.wrong, "kvittenser stämmer med händelser")
+
+
+def _roles() -> Compared:
+    check = issuance.verify_roles()
+    return Compared.of(check.checked, check.wrong, "roller, personkontroller och utbildningar stämmer med händelserna")
 
 
 def _documents(app: str) -> Compared:
@@ -74,6 +80,7 @@ WALKS = (
     Walk("invoices", "fakturor", "billing", _invoices),
     Walk("billing-documents", "dokument (billing)", "billing", partial(_documents, "billing")),
     Walk("receipts", "kvittenser", "issuance", _receipts),
+    Walk("roles", "roller", "issuance", _roles),
     Walk("issuance-documents", "dokument (issuance)", "issuance", partial(_documents, "issuance")),
 )
 

@@ -59,3 +59,11 @@ def _answers(known: Any) -> bool:
     except psycopg2.Error:
         return False
     return True
+
+
+def remove(rows: Any) -> None:
+    """Removes committed rows of a queryset that the application cannot, such as those of tables that are kept (ADR 0298)."""
+    keys = [str(pk) for pk in rows.values_list("pk", flat=True)]
+    column = rows.model._meta.pk.column
+    with cursor() as opened:
+        opened.execute(f"DELETE FROM {rows.model._meta.db_table} WHERE {column}::text = ANY(%s)", [keys])

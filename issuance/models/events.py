@@ -11,6 +11,9 @@ NAMING_AN_ORGANISATION = ("office", "customisation")
 ROLE_ACTIONS = ("role.assigned", "role.changed", "role.ended")
 """What is done to a person's role. Such events name the grant, and stand in the history of the place where it holds too."""
 
+QUALIFICATION_ACTIONS = ("qualification.recorded", "qualification.withdrawn")
+"""What is done to a record of training or person check."""
+
 REVOKING_ACTIONS = ("carrier.revoked", "eid.revoked")
 """What counts towards an officer's limit of revocations (ADR 0297)."""
 

@@ -112,6 +112,7 @@ CHAIN: Mapping[str, str] = {
     "pki": _("PKI"),
     "heads": _("Filen med undertecknade huvuden"),
     "invoices": _("Utfärdade fakturor"),
+    "roles": _("Roller, personkontroller och utbildningar"),
 }
 
 SEVERITY: Mapping[int, str] = {0: _("Som det ska"), 1: _("Se över"), 2: _("Fel")}

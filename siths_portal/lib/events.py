@@ -101,6 +101,38 @@ class AppendOnlyEvent(models.Model):
         }
 
 
+def application_roles() -> list[str]:
+    """Returns the database roles of the running processes, none of which owns a table."""
+    return [settings.DATABASE_APP_ROLE]
+
+
+def kept(table: str) -> list[RunSQL | RunPython]:
+    """Migration operations that let nobody remove rows of `table`: a trigger for everyone, and no rights for the processes.
+
+    Rows may change. What they were is in the events.
+    """
+    # The table's name comes from a migration, never from outside.
+    trigger = RunSQL(
+        sql=f"""
+        CREATE OR REPLACE FUNCTION refuse_removal() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'rows of % are kept', TG_TABLE_NAME USING ERRCODE = 'insufficient_privilege'; END $$;
+        CREATE TRIGGER {table}_kept BEFORE DELETE ON {table} FOR EACH ROW EXECUTE FUNCTION refuse_removal();
+        CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION refuse_removal();
+        """,
+        reverse_sql=f"DROP TRIGGER {table}_kept ON {table}; DROP TRIGGER {table}_no_truncate ON {table};",
+    )
+
+    def revoke(_apps: Any, schema_editor: Any) -> None:
+        for role in map(schema_editor.quote_name, application_roles()):
+            schema_editor.execute(f"REVOKE DELETE, TRUNCATE ON {table} FROM {role}")
+
+    def grant(_apps: Any, schema_editor: Any) -> None:
+        for role in map(schema_editor.quote_name, application_roles()):
+            schema_editor.execute(f"GRANT DELETE ON {table} TO {role}")
+
+    return [trigger, RunPython(revoke, grant)]
+
+
 def append_only(table: str) -> list[RunSQL | RunPython]:
     """Migration operations that make `table` insert-only: a trigger for everyone, and no rights for the application role."""
     # The table's name comes from a migration, never from outside.

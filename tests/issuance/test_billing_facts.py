@@ -26,6 +26,7 @@ from issuance.models import (
 from issuance.services import _steps, configuration
 from issuance.services.people import PersonScope
 from siths_portal.lib import clock, feeds
+from tests import superuser
 from tests.issuance.world import SETUP
 
 T = dt.datetime(2026, 10, 31, 23, tzinfo=dt.UTC)  # midnight to 1 November in Stockholm
@@ -310,7 +311,7 @@ class TestSubscriptions:
         kept = [list(model.objects.order_by("until").values_list(*names)) for model, names in FORMER]
         assert [len(rows) for rows in kept] == [10, 2]
         for model, _names in FORMER:
-            model.objects.all().delete()
+            superuser.remove(model.objects.all())
         migration = importlib.import_module("issuance.migrations.0027_former_places")
         with clock.moved_to(clock.now() + dt.timedelta(days=1)):
             migration.fill(apps, None)

@@ -11,6 +11,7 @@ from issuance.authz import Role
 from issuance.models import CardCustomisation, Event, Organisation, RoleGrant
 from issuance.services import configuration, order_checks, supplier_intake
 from issuance.services.configuration import CustomisationData, Replacing
+from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
 from tests.issuance.world import SETUP, verified_customisation
 
@@ -148,7 +149,7 @@ class TestTakenUpAgain:
         """Its successor has the same layout at the supplier; what was ended has none of its own if it is taken up again."""
         row = own(world.city)
         assert row is not None
-        RoleGrant.objects.filter(organisation=world.city).delete()
+        RoleGrant.objects.filter(organisation=world.city).update(valid_to=clock.now())
         configuration.end_organisation(actor=SETUP, organisation_id=world.city.id, reason="Sammanslagen")
         ServiceClient.objects.create(client_ref="bureau", kind="supplier", name="Tryckeriet")
         told = {"name": "Nya staden", "issuer_number": "1549", "back_text": "Box 2", "supplier_ref": "bureau"}

@@ -16,6 +16,7 @@ from issuance.services import configuration, order_checks, role_assignment
 from issuance.services.configuration import Hindrances, ending
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
+from tests import superuser
 from tests.issuance.world import SETUP
 from tests.waiting import sessions_waiting, wait_for
 
@@ -110,7 +111,7 @@ class TestEnd:
         with pytest.raises(Conflict, match="organisation-in-use"):
             end(world.clinic)
         end(below)
-        order.delete()
+        superuser.remove(CardOrder.objects.filter(pk=order.pk))
         assert not configuration.hindrances(world.clinic.id).sub_organisations
 
     def test_the_fee_ends_today_and_so_does_what_was_to_come(self, world: Any) -> None:

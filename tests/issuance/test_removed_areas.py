@@ -9,6 +9,7 @@ from issuance.authz import Role
 from issuance.models import Event, IssuingArea, Office, Organisation
 from issuance.services import configuration
 from siths_portal.lib.errors import Conflict, Forbidden, NotFound
+from tests import superuser
 from tests.issuance.test_activation import run_at_once
 from tests.issuance.world import SETUP
 
@@ -85,4 +86,4 @@ def test_what_comes_into_it_at_once_is_there_or_refused(world: Any, fill: Callab
         assert isinstance(refused, NotFound | Conflict)
         there = IssuingArea.objects.filter(pk=area.pk).exists()
         assert there == isinstance(refused, Conflict)
-        Organisation.objects.filter(area=area).delete()
+        superuser.remove(Organisation.objects.filter(area=area))

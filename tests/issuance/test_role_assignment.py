@@ -54,7 +54,7 @@ class TestPlaces:
             )  # fmt: skip
 
     def test_a_global_role_has_no_reach(self, world: Any) -> None:
-        arguments: dict[str, Any] = {"actor": world.officer(role=Role.MASTER_DATA_ADMIN), "person_id": world.post().person_id}
+        arguments: dict[str, Any] = {"actor": SETUP, "person_id": world.post().person_id}
         with pytest.raises(Invalid, match="role-reach"):
             role_assignment.assign_roles(**arguments, role=Role.GLOBAL_READER, reach=[world.region.id])
         assert role_assignment.assign_roles(**arguments, role=Role.GLOBAL_READER, reach=[])

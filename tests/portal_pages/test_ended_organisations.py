@@ -10,6 +10,7 @@ from issuance.authz import Role
 from issuance.models import Organisation, RoleGrant
 from issuance.services import configuration
 from issuance.services.configuration import OrganisationData
+from siths_portal.lib import clock
 from tests.e2e.hands import Hands, Keyboard, Mouse
 from tests.e2e.looking import Looker
 from tests.issuance.test_ended_organisations import end, ward
@@ -141,7 +142,7 @@ def walk(page: Page, portal: str, hands: Hands, see: Any, world: Any) -> None:
     hands.press(page.get_by_role("link", name="Avsluta organisationen"))
     page.get_by_role("link", name="Ta bort rollerna").wait_for()
     see.look(page, "hindered")
-    RoleGrant.objects.filter(organisation=world.clinic).delete()
+    RoleGrant.objects.filter(organisation=world.clinic).update(valid_to=clock.now())
     page.reload()
     hands.write(page.get_by_label("Varför avslutas organisationen?"), f"Upplagd av misstag, se {LONG}")
     see.look(page, "asked")

@@ -9,10 +9,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from issuance.services import pki_operations
 from pki import approvals
+from pki import service as pki
 from pki.models import Approval, ApprovalAction, ApprovalRequest, ApprovalState, Decision, Event
 from pki.operators import approvals as reading
 from siths_portal.lib import clock
+from siths_portal.lib.errors import Forbidden
 from tests.portal_pages.operators import client_of, operator
 from tests.portal_pages.test_person import text_of
 
@@ -266,3 +269,17 @@ def test_the_pages_cost_the_same_however_many_matters_there_are(world: Any) -> N
             client.get(address)
         assert len(many) <= len(few) + 2  # the closed ones' decisions and names, once
         assert len(many) <= 14
+
+
+def test_an_operator_whose_right_is_newer_than_the_matter_does_not_decide(world: Any) -> None:
+    """Nobody is made an operator in order to approve (ADR 0296)."""
+    row, older = asked(), operator(world)
+    newer = operator(world, "Nya", new=True)
+    address = reverse("pki_approval_decide", args=[row.id])
+    refused = client_of(newer).post(address, {"decision": "approved", "document_sha256": row.document_sha256})
+    assert refused.status_code == 409
+    assert "Din behörighet är yngre än ärendet." in text_of(refused)
+    with pytest.raises(Forbidden, match="second-person"):
+        pki_operations.decide(actor=newer, request_id=row.id, approve=True, document_sha256=row.document_sha256, justification="")
+    assert not row.approvals.exists()
+    assert pki_operations.refusal(older, pki.approval(row.id)) == ""

@@ -113,8 +113,16 @@ def _add_role(rows: _Rows, index: int, person_id: str, place: ScalePlace, now: d
     in_area = role in AREA_ROLES
     area, organisation = (place_id("area", place.region), None) if in_area else (None, organisation_id(place))
     grant = row_id("grant", index)
-    rows.grants.append((grant, person_id, role.value, area, organisation, protected, now - _YEAR, None, 1))
-    facts = {"grant": grant, "role": role.value, **({"area": area} if in_area else {"organisation": organisation})}
+    since = now - _YEAR
+    rows.grants.append((grant, person_id, role.value, area, organisation, protected, since, None, 1))
+    facts = {
+        "grant": grant,
+        "role": role.value,
+        **({"area": area} if in_area else {"organisation": organisation}),
+        "protected_persons": protected,
+        "valid_from": since.isoformat(),
+        "valid_to": None,
+    }
     rows.events.append((now, SETUP.ref, "role.assigned", "person", person_id, None, facts))
     if role not in QUALIFIED_ROLES:
         return
@@ -123,6 +131,12 @@ def _add_role(rows: _Rows, index: int, person_id: str, place: ScalePlace, now: d
         (QualificationKind.PERSON_CHECK, trained, None),
         (QualificationKind.TRAINING, trained, trained + _YEAR),
     ):
-        rows.qualifications.append(
-            (row_id(kind.value, index), person_id, kind.value, passed, due, now, SETUP.ref, None)
-        )  # fmt: skip
+        record = row_id(kind.value, index)
+        rows.qualifications.append((record, person_id, kind.value, passed, due, now, SETUP.ref, None))
+        facts = {
+            "qualification": record,
+            "qualification_kind": kind.value,
+            "passed_on": passed.isoformat(),
+            "due_on": due.isoformat() if due else None,
+        }
+        rows.events.append((now, SETUP.ref, "qualification.recorded", "person", person_id, None, facts))

@@ -13,6 +13,9 @@ from siths_portal.lib import ports
 from siths_portal.lib.audit_keys import AuditKeys
 from siths_portal.verifying import describe, describe_heads
 
+MOST_NAMED = 1000
+"""How many rows that differ are named, a line each beyond those of the walk's own line."""
+
 
 def _number(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
@@ -56,6 +59,8 @@ class Command(BaseCommand):
             if wanted in (None, walk.app):
                 result = walk.compare()
                 self.stdout.write(f"{walk.label}: {result.text}")
+                for each in result.wrong[verifying.NAMED : MOST_NAMED]:
+                    self.stdout.write(f"{walk.label}: {each}")
                 self._remember(walk.name, result.text, not result.wrong, result.checked, None)
                 bad += [walk.label] if result.wrong else []
         if bad:

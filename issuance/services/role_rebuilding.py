@@ -1,0 +1,117 @@
+"""Role grants and qualifications rebuilt from the events, and compared with the tables (ADR 0298).
+
+The events are sealed in the audit chain. A row that no event explains was written by something else than the portal, and so was
+a row that differs from its events or is gone.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from issuance.models import Event, Qualification, RoleGrant
+from issuance.models.events import QUALIFICATION_ACTIONS, ROLE_ACTIONS
+
+_Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RoleCheck:
+    """How many rows were compared, and what does not agree: one line each, with ids and without a name."""
+
+    checked: int
+    wrong: tuple[str, ...]
+
+
+def verify_roles() -> RoleCheck:
+    """Compares every role grant and qualification with what the events say of it."""
+    grants, qualifications = _rebuilt()
+    wrong: list[str] = []
+    rows = RoleGrant.objects.order_by("pk").iterator(chunk_size=2000)
+    checked = _compare("roll", grants, ((str(row.pk), _of_grant(row)) for row in rows), wrong)
+    records = Qualification.objects.order_by("pk").iterator(chunk_size=2000)
+    checked += _compare("kompetens", qualifications, ((str(row.pk), _of_record(row)) for row in records), wrong)
+    return RoleCheck(checked, tuple(wrong))
+
+
+def _rebuilt() -> tuple[dict[str, _Values], dict[str, _Values]]:
+    """Grants and qualifications by id, as the events leave them. A field that old events do not tell is left out."""
+    grants: dict[str, _Values] = {}
+    records: dict[str, _Values] = {}
+    events = Event.objects.filter(subject_type="person", action__in=[*ROLE_ACTIONS, *QUALIFICATION_ACTIONS]).order_by("id")
+    read = ("action", "subject_ref", "actor_ref", "facts")
+    for action, person, actor, facts in events.values_list(*read).iterator(chunk_size=2000):
+        if action in ROLE_ACTIONS:
+            _apply_role(grants, action, person, facts)
+        else:
+            _apply_record(records, action, person, actor, facts)
+    return grants, records
+
+
+def _apply_role(grants: dict[str, _Values], action: str, person: str, facts: Mapping[str, Any]) -> None:
+    if (key := facts.get("grant")) is None:
+        return
+    if action == "role.assigned":
+        place = {"area": facts.get("area"), "organisation": facts.get("organisation")}
+        grants[key] = {"person": person, "role": facts["role"], **place}
+    held = facts["after"] if action == "role.changed" else facts
+    told = {name: held[name] for name in ("protected_persons", "valid_from", "valid_to") if name in held}
+    if action == "role.ended" and "valid_to" not in told:
+        grants.get(key, {}).pop("valid_to", None)
+    grants.setdefault(key, {}).update(_moments(told))
+
+
+def _apply_record(records: dict[str, _Values], action: str, person: str, actor: str, facts: Mapping[str, Any]) -> None:
+    if (key := facts.get("qualification")) is None:
+        return
+    if action == "qualification.recorded":
+        told = {name: facts[name] for name in ("passed_on", "due_on") if name in facts}
+        kind = {"kind": facts["qualification_kind"]} if "qualification_kind" in facts else {}
+        records[key] = {"person": person, **kind, "recorded_by": actor, "withdrawn": False, **told}
+    else:
+        records.setdefault(key, {})["withdrawn"] = True
+
+
+def _moments(told: Mapping[str, Any]) -> _Values:
+    return {
+        name: dt.datetime.fromisoformat(value) if name in ("valid_from", "valid_to") and value else value
+        for name, value in told.items()
+    }
+
+
+def _of_grant(row: RoleGrant) -> _Values:
+    return {
+        "person": str(row.person_id),
+        "role": row.role,
+        "area": str(row.area_id) if row.area_id else None,
+        "organisation": str(row.organisation_id) if row.organisation_id else None,
+        "protected_persons": row.protected_persons,
+        "valid_from": row.valid_from,
+        "valid_to": row.valid_to,
+    }
+
+
+def _of_record(row: Qualification) -> _Values:
+    return {
+        "person": str(row.person_id),
+        "kind": row.kind,
+        "passed_on": row.passed_on.isoformat(),
+        "due_on": row.due_on.isoformat() if row.due_on else None,
+        "recorded_by": row.recorded_by_ref,
+        "withdrawn": row.withdrawn_at is not None,
+    }
+
+
+def _compare(kind: str, expected: dict[str, _Values], rows: Iterator[tuple[str, _Values]], wrong: list[str]) -> int:
+    """Compares rows with what the events say, adds what differs to `wrong`, and returns how many rows there were."""
+    checked, seen = 0, set()
+    for key, values in rows:
+        checked += 1
+        seen.add(key)
+        told = expected.get(key)
+        if told is None:
+            wrong.append(f"{kind} {key} har ingen händelse")
+        elif differing := sorted(name for name, value in told.items() if values[name] != value):
+            wrong.append(f"{kind} {key} skiljer sig från sina händelser: {', '.join(differing)}")
+    wrong += [f"{kind} {key} finns i händelserna men inte i tabellen" for key in expected if key not in seen]
+    return checked
