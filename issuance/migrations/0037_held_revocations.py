@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
     """Creates the table, the index that counts an officer's revocations, and what the database itself refuses."""
 
     dependencies = [
-        ("issuance", "0035_role_requests"),
+        ("issuance", "0036_role_requests"),
     ]
 
     operations = [

@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
     """Creates the table, and what the database itself refuses."""
 
     dependencies = [
-        ('issuance', '0034_split_administration'),
+        ('issuance', '0035_split_administration'),
     ]
 
     operations = [

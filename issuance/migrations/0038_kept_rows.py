@@ -26,6 +26,6 @@ _TABLES = (
 class Migration(migrations.Migration):
     """Adds triggers and takes the rights."""
 
-    dependencies = [("issuance", "0036_held_revocations")]
+    dependencies = [("issuance", "0037_held_revocations")]
 
     operations = [operation for table in _TABLES for operation in kept(table)]

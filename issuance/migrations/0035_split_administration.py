@@ -60,7 +60,7 @@ _ORGANISATION = ["deputy_issuer", "id_administrator", "reader", "reserve_card_ad
 class Migration(migrations.Migration):
     """Removes the constraint, changes the rows, and adds the constraint with the new roles."""
 
-    dependencies = [("issuance", "0033_searches_by_order_id")]
+    dependencies = [("issuance", "0034_suppliers_of_customisations")]
 
     operations = [
         migrations.RemoveConstraint(model_name="rolegrant", name="issuance_grant_reach"),
