@@ -50,7 +50,7 @@ def test_one_without_a_supplier_stops_orders_until_it_has_one(world: Any, withou
     row = without_supplier.customisation
     row.refresh_from_db()
     assert configuration.missing(row) == ("supplier",)
-    admin = world.officer(role=Role.SYSTEM_ADMIN)
+    admin = world.officer(role=Role.MASTER_DATA_ADMIN)
     lacks = readiness.of_area(actor=admin, area_id=world.area.id)
     assert {one.missing for one in lacks.unready} == {("supplier",)}
     with pytest.raises(Conflict, match="customisation-without-supplier"):
