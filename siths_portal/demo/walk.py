@@ -141,7 +141,9 @@ class Walk:
             ordering.end_reading_role(case.holder, grant)
 
     def revoke(self) -> None:
-        """The card is reported lost."""
+        """The card is reported lost. The clerk logs in again: the order of the second card ended the first session."""
+        self.card.clerk = Clerk()
+        self.card.clerk.log_in(self.card.case.clerk.name, self.card.case.clerk.hsa_id)
         self.card.clerk.find(self.card.case.holder.written)
         self.card.clerk.revoke_card("Förlorat eller stulet")
 
