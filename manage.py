@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Command line of the portal. `migrate` runs with the database owner's URL, everything else as the application.
+"""Command line of the portal. Each command connects to the database as a role: `migrate` as the owner of the tables.
 
 Simulators are no part of the portal: they run with settings of their own, whatever settings their starter has.
 """
@@ -7,7 +7,9 @@ Simulators are no part of the portal: they run with settings of their own, whate
 import os
 import sys
 
-OWNER_COMMANDS = frozenset({"migrate"})
+# Commands that connect as the process with the token; every other `pki_` command does too.
+PKI_COMMANDS = frozenset({"audit_head", "audit_verify"})
+WITHOUT_TOKEN = frozenset({"pki_ocsp_publish", "pki_ocspd"})
 SIMULATORS = frozenset({"directory_simulator", "eid_app_simulator", "idp_simulator", "supplier_simulator"})
 
 
@@ -21,11 +23,20 @@ def main() -> None:
         start.run(sys.argv)
         return
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "siths_portal.settings")
-    if command in OWNER_COMMANDS:
+    os.environ.pop("SITHS_DATABASE_AS_OWNER", None)
+    if command == "migrate" or command.startswith("demo_"):  # makes tables; fills all of them, in development
         os.environ["SITHS_DATABASE_AS_OWNER"] = "1"
+    if command != "check":  # which looks at the settings of the process that SITHS_FACE names
+        os.environ["SITHS_DATABASE_ROLE"] = _role(command)
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)
+
+
+def _role(command: str) -> str:
+    """Returns the process that the command connects to the database as."""
+    of_the_pki = command in PKI_COMMANDS or (command.startswith("pki_") and command not in WITHOUT_TOKEN)
+    return "pki" if of_the_pki else "worker"
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ nothing: what it says is worth nothing, and its own certificate is revoked at a 
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 
 from pki import approvals
@@ -68,13 +68,14 @@ def carry_out(*, request_id: UUID, actor_ref: str) -> CertificateAuthority:
         ca = locked(document["slug"], document["generation"])
         if ca.state != document["from"] or sha256_hex(bytes(ca.certificate_der)) != document["certificate_sha256"]:
             raise Conflict("ca-state-changed", "Utfärdaren är inte längre som när ändringen begärdes. Begär den på nytt.")
-        apply(ca, document["to"], actor_ref=actor_ref, facts={"approval": str(request_id), "why": document["justification"]})
+        facts = {"approval": str(request_id), "why": document["justification"]}
+        apply(ca, document["to"], actor_ref=actor_ref, facts=facts, approval=request_id)
     return ca
 
 
 def locked(slug: str, generation: int) -> CertificateAuthority:
     """The CA, locked until the caller's transaction ends. Raises NotFound."""
-    found = CertificateAuthority.objects.select_for_update().filter(slug=slug, generation=generation).first()
+    found = next(iter(CertificateAuthority.objects.raw("SELECT * FROM pki_lock_authority(%s, %s)", [slug, generation])), None)
     if found is None:
         raise NotFound("ca-unknown", "Utfärdaren finns inte.")
     return found
@@ -117,14 +118,19 @@ def _asked(ca: CertificateAuthority) -> Conflict | None:
     return None
 
 
-def apply(ca: CertificateAuthority, target: str, *, actor_ref: str, facts: dict[str, Any]) -> None:
+def apply(ca: CertificateAuthority, target: str, *, actor_ref: str, facts: dict[str, Any], approval: UUID | None = None) -> None:
     """Gives a locked CA another state, in the caller's transaction, and wakes what then has work. Raises as `check`.
 
-    The approval is the caller's to have.
+    With `approval`, which was used in this transaction, any process may: the database compares. Without, only the process with
+    the token may, and the approval is the caller's to have.
     """
     check(ca, target)
     before, ca.state = ca.state, CaState(target)
-    ca.save(update_fields=["state"])
+    if approval is None:
+        ca.save(update_fields=["state"])
+    else:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pki_set_ca_state(%s, %s)", [ca.id, approval])
     Event.record(
         actor_ref=actor_ref,
         action="authority.state_changed",

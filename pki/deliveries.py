@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.conf import settings
+from django.db import connection
 
 from pki.domain import jwe as jwe_format
 from pki.domain.card_proof import CardProof, Claims, MalformedProof, ProofKind
@@ -96,27 +97,26 @@ def wait_for_delivery(delivery_id: UUID, *, seconds: float) -> DeliveryView:
 
 def destroy_delivery(delivery_id: UUID) -> None:
     """Overwrites what the delivery holds, made or not, in the caller's transaction. Repeatable."""
-    _destroy(list(SecretDelivery.objects.select_for_update().filter(id=delivery_id)))
+    _destroy("", [delivery_id])
 
 
 def destroy_of_owner(owner_ref: str) -> None:
     """Overwrites all that is on its way of this owner's, in the caller's transaction."""
-    _destroy(list(SecretDelivery.objects.select_for_update().filter(owner_ref=owner_ref).order_by("id")))
+    _destroy(owner_ref, [])
 
 
-def _destroy(rows: list[SecretDelivery]) -> None:
-    for row in rows:
-        if row.state != DeliveryState.DESTROYED:
-            row.state, row.jwe = DeliveryState.DESTROYED, None
-            row.proof_message = row.proof_signature = b""
-            row.save(update_fields=["state", "jwe", "proof_message", "proof_signature"])
-            record(row, "delivery.destroyed", "system:pki", {})
+def _destroy(owner_ref: str, ids: list[UUID]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pki_destroy_deliveries(%s, %s::uuid[])", [owner_ref, [str(id_) for id_ in ids]])
+        destroyed = [id_ for (id_,) in cursor.fetchall()]
+    for row in SecretDelivery.objects.filter(id__in=destroyed).order_by("id"):
+        record(row, "delivery.destroyed", "system:pki", {})
 
 
 def _check_secret(secret_id: UUID, owner_ref: str, *, opens: bool) -> None:
     # The row is locked, so that two requests at once are counted one after the other.
-    secret = Secret.objects.select_for_update(no_key=True).filter(id=secret_id, owner_ref=owner_ref).first()
-    if secret is None:
+    secret = next(iter(Secret.objects.raw("SELECT * FROM pki_lock_secret(%s)", [secret_id])), None)
+    if secret is None or secret.owner_ref != owner_ref:
         raise NotFound("secret-unknown", "Koden finns inte.")
     if secret.state != SecretState.SEALED:
         raise Conflict("secret-not-sealed", "Kortets PUK är inte mottagen ännu, eller är förstörd.")

@@ -32,9 +32,10 @@ _IN_EVENT = 50
 
 
 def run_due() -> InventoryReport | None:
-    """The day's inventory, unless it has been made."""
+    """The day's inventory, unless it has been made. A key that the token has not confirmed yet is not left to wait for it."""
     newest = KeyInventory.objects.order_by("-started_at").first()
-    if newest is not None and clock.now() - newest.started_at < PERIOD - _EARLY:
+    unconfirmed = HsmKey.objects.filter(retired_at=None, finding="").exists()
+    if newest is not None and clock.now() - newest.started_at < PERIOD - _EARLY and not unconfirmed:
         return None
     return run()
 

@@ -50,7 +50,7 @@ _SERIAL_ONLY_COLUMNS = (
 _DIGITS = frozenset("0123456789")
 # The lock that the new rows' foreign key takes anyway, taken when the state is read: a CA that stops issuing (`ca_states.locked`)
 # waits for what is being planned, and what comes later sees that it has stopped, so nothing is reserved after its last CRL.
-_CAS_KEPT = "SELECT * FROM pki_certificateauthority WHERE slug = ANY(%s) ORDER BY slug, generation FOR KEY SHARE"
+_CAS_KEPT = "SELECT * FROM pki_keep_authorities(%s)"
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,13 @@ from uuid import UUID
 import structlog
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_public_key
+from django.db import connection
 from django.db.models import QuerySet
 
 from pki import deliveries
 from pki.domain import jwe as jwe_format
 from pki.domain.card_proof import card_key
-from pki.models import Event, HsmKey, KeyPurpose, Secret, SecretState
+from pki.models import Event, HsmKey, KeyFinding, KeyPurpose, Secret
 from pki.signals import secret_settled
 from siths_portal.lib import clock, jobs
 from siths_portal.lib.errors import Invalid, NotFound
@@ -29,8 +30,11 @@ def secret_jwks() -> dict[str, list[dict[str, str]]]:
 
 
 def _keys() -> QuerySet[HsmKey]:
-    """Keys that secrets may be encrypted to: one that is retired is not in the token any more."""
-    return HsmKey.objects.filter(purpose=KeyPurpose.SECRET_DERIVE, retired_at=None)
+    """Keys that secrets may be encrypted to: the token has confirmed them, and they are not retired.
+
+    Only the role with the token writes the finding (ADR 0311): a row that somebody else entered is never offered.
+    """
+    return HsmKey.objects.filter(purpose=KeyPurpose.SECRET_DERIVE, retired_at=None, finding=KeyFinding.AS_RECORDED)
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ def plan_secret(
         jwe=jwe,
         created_at=clock.now(),
     )
-    _record(secret, "secret.received", actor_ref)
+    _record(secret.id, "secret.received", actor_ref)
     jobs.enqueue("pki.open_secrets", queue="pki", secret_ids=[str(secret.id)])
     return secret.id
 
@@ -109,16 +113,13 @@ def destroy_secrets(owner_ref: str, *, actor_ref: str = "system:pki") -> int:
 
     Repeatable.
     """
-    kept = Secret.objects.filter(owner_ref=owner_ref).exclude(state=SecretState.DESTROYED)
-    found = list(kept.select_for_update().order_by("id"))
-    for secret in found:
-        secret.state = SecretState.DESTROYED
-        secret.jwe = secret.sealed = None
-        secret.destroyed_at = clock.now()
-        secret.save(update_fields=["state", "jwe", "sealed", "destroyed_at"])
-        _record(secret, "secret.destroyed", actor_ref)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pki_destroy_secrets(%s, %s)", [owner_ref, clock.now()])
+        destroyed = sorted(id_ for (id_,) in cursor.fetchall())
+    for secret_id in destroyed:
+        _record(secret_id, "secret.destroyed", actor_ref)
     deliveries.destroy_of_owner(owner_ref)
-    return len(found)
+    return len(destroyed)
 
 
 def _public_key(key: HsmKey) -> ec.EllipticCurvePublicKey:
@@ -128,5 +129,5 @@ def _public_key(key: HsmKey) -> ec.EllipticCurvePublicKey:
     return public
 
 
-def _record(secret: Secret, action: str, actor_ref: str) -> None:
-    Event.record(actor_ref=actor_ref, action=action, subject_type="secret", subject_ref=str(secret.id))
+def _record(secret_id: UUID, action: str, actor_ref: str) -> None:
+    Event.record(actor_ref=actor_ref, action=action, subject_type="secret", subject_ref=str(secret_id))

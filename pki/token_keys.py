@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.db import transaction
 
 from pki.hsm import Algorithm, Hsm, HsmConfigError, KeyRef, KeySpec
-from pki.models import Event, HsmKey, KeyProvenance, KeyPurpose
+from pki.models import Event, HsmKey, KeyFinding, KeyProvenance, KeyPurpose
 from siths_portal.lib import clock, faults, locks
 from siths_portal.lib.canonical import sha256_hex
 
@@ -111,6 +111,7 @@ class Found:
             attributes=self.attributes,
             provenance=KeyProvenance.IMPORTED if self.ceremony_sha256 else KeyProvenance.GENERATED,
             ceremony_sha256=self.ceremony_sha256,
+            finding=KeyFinding.AS_RECORDED,  # the token has just shown it
             created_at=clock.now(),
         )
         facts = {

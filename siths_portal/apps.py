@@ -1,6 +1,9 @@
 """Django application of the composition root: commands, system checks, wiring of adapters to ports."""
 
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class SithsPortalConfig(AppConfig):
@@ -13,9 +16,20 @@ class SithsPortalConfig(AppConfig):
         from siths_portal.lib import checks, ports  # noqa: F401  (registers the checks)
 
         ports.connect_by(_connect)
+        post_migrate.connect(_apply_privileges)
 
 
 def _connect() -> None:
     from siths_portal import wiring  # loads the services of all applications
 
     wiring.connect()
+
+
+def _apply_privileges(**_facts: Any) -> None:
+    """Ends `migrate`, which runs as the owner of the tables: what was made or changed has the privileges that are declared.
+
+    Sent once for each application; after the first time there is nothing to do.
+    """
+    from siths_portal import privileges
+
+    privileges.apply()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import environ
 
+from siths_portal.lib import databases
 from siths_portal.lib import logging as portal_logging
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -98,16 +99,11 @@ TEMPLATES = [
     }
 ]
 
-# `manage.py` says so for `migrate`, which alone needs the owner of the tables.
-DATABASE_AS_OWNER = env.bool("SITHS_DATABASE_AS_OWNER", default=False) and bool(env.str("DATABASE_OWNER_URL", default=""))
-DATABASES = {
-    "default": env.db_url(
-        "DATABASE_OWNER_URL" if DATABASE_AS_OWNER else "DATABASE_URL", default="postgres://siths_app@localhost/siths"
-    )
-}
-DATABASES["default"] |= {"ATOMIC_REQUESTS": False, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
-DATABASE_OWNER_ROLE = env.str("DATABASE_OWNER_ROLE", default="siths_owner")
-DATABASE_APP_ROLE = env.str("DATABASE_APP_ROLE", default="siths_app")
+_database = databases.read(env, FACE)
+DATABASE_AS_OWNER, DATABASE_PURPOSE, DATABASE_URLS = _database.as_owner, _database.purpose, databases.URLS
+DATABASES = {"default": _database.connection | {"ATOMIC_REQUESTS": False, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}}
+DATABASE_OWNER_ROLE, DATABASE_ROLES = _database.owner_role, _database.roles
+DATABASE_APP_ROLE = DATABASE_ROLES["portal"]
 
 REDIS_URL = env.str("REDIS_URL", default="redis://localhost:6379/0")
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL)
@@ -294,6 +290,8 @@ PKI_REPLAY_MODULE = env.str("PKI_REPLAY_MODULE", default="/usr/lib/softhsm/libso
 # Encryptions under one key with random IVs (NIST SP 800-38D section 8.3).
 KEK_SEALS_LIMIT = min(env.int("KEK_SEALS_LIMIT", default=2**32), 2**32)
 PKI_CEREMONY_DIR = Path(env.str("PKI_CEREMONY_DIR", default=str(VAR_DIR / "ceremony")))
+# Who knows the orders of certificates on cards (pki.ports.IssuanceCheck). Only tests of the PKI itself name another.
+ISSUANCE_CHECK_BACKEND = env.str("ISSUANCE_CHECK_BACKEND", default="issuance.services.issuance_check.OrderedCards")
 # Calls of the PKI API that one client may make in a minute with one process, by operation.
 PKI_API_ORDERS_PER_MINUTE = env.int("PKI_API_ORDERS_PER_MINUTE", default=300)
 PKI_API_REVOCATIONS_PER_MINUTE = env.int("PKI_API_REVOCATIONS_PER_MINUTE", default=300)

@@ -1,5 +1,8 @@
 """Private services for one test run: PostgreSQL (`tests/template.py`), Redis and a SoftHSM folder, in a new folder.
 
+A test process does what several processes of production do, so its role is a member of all of theirs. What a test starts
+connects so too, but for the API; attacks connect as the real roles (`tests/database_roles.py`).
+
 Each run has its own, so runs do not meet, in one machine or in one clone. Durability is off here and nowhere else.
 """
 
@@ -18,8 +21,9 @@ from pathlib import Path
 
 import pytest
 
-from siths_portal.dev.private_services import APP_ROLE, PrivatePostgres, PrivateRedis
+from siths_portal.dev.private_services import API_ROLE, PrivatePostgres, PrivateRedis
 from tests import midnight, ports, pressing, superuser, template
+from tests.database_roles import TEST_ROLE
 
 pytest_plugins = ["tests.pki_fixtures"]
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
@@ -28,7 +32,7 @@ _running: dict[str, object] = {}
 
 
 def _postgres(root: Path) -> PrivatePostgres:
-    return PrivatePostgres(root / "pg" / "data", root / "pg", fsync=False)
+    return PrivatePostgres(root / "pg" / "data", root / "pg", fsync=False, roles=(TEST_ROLE,))
 
 
 def _redis(root: Path) -> PrivateRedis:
@@ -51,7 +55,7 @@ def _make_folder() -> Path:
         SITHS_TEST_ROOT=str(root),
         SITHS_VAR_DIR=str(root / "var"),
         DEBUG="1",
-        DATABASE_URL=_postgres(root).url(APP_ROLE, "siths"),
+        DATABASE_URL=_postgres(root).url(TEST_ROLE, "siths"),
         REDIS_URL=redis.url(),
         CELERY_BROKER_URL=redis.broker_url(),
         SOFTHSM2_CONF=str(root / "softhsm2.conf"),
@@ -173,7 +177,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_setup(request: pytest.FixtureRequest, django_test_environment: None, django_db_blocker) -> Iterator[None]:
-    """Starts this process's copy of the migrated database, and connects as the application role."""
+    """Starts this process's copy of the migrated database, and connects as the test's role."""
     from django.db import connection, connections
     from django.test import TransactionTestCase
 
@@ -183,8 +187,10 @@ def django_db_setup(request: pytest.FixtureRequest, django_test_environment: Non
     with django_db_blocker.unblock():
         connection.close()
         for settings in (connections.databases["default"], connection.settings_dict):
-            settings.update(NAME=template.NAME, USER=APP_ROLE, CONN_MAX_AGE=None)
-    os.environ["DATABASE_URL"] = postgres.url(APP_ROLE, template.NAME)  # for processes that a test starts
+            settings.update(NAME=template.NAME, USER=TEST_ROLE, CONN_MAX_AGE=None)
+    # For processes that a test starts.
+    os.environ["DATABASE_URL"] = postgres.url(TEST_ROLE, template.NAME)
+    os.environ["DATABASE_API_URL"] = postgres.url(API_ROLE, template.NAME)
     TransactionTestCase._fixture_teardown = lambda self: flush_database()  # type: ignore[method-assign]
     yield
     with django_db_blocker.unblock():

@@ -11,6 +11,7 @@ import traceback
 from pathlib import Path
 
 from siths_portal.dev.private_services import OWNER_ROLE, PRIVILEGES_SQL, ROLES_SQL, PrivatePostgres
+from tests.database_roles import TEST_ROLE, TEST_ROLE_SQL, let_tests_arrange
 
 NAME = "test_siths"
 SECONDS = 600
@@ -19,7 +20,7 @@ _END = "end"
 
 
 def _cluster(folder: Path) -> PrivatePostgres:
-    return PrivatePostgres(folder / "pg" / "data", folder / "pg", fsync=False)
+    return PrivatePostgres(folder / "pg" / "data", folder / "pg", fsync=False, roles=(TEST_ROLE,))
 
 
 def begin(folder: Path) -> "subprocess.Popen[bytes]":
@@ -50,7 +51,7 @@ def make(folder: Path) -> None:
     cluster.create()
     cluster.start()
     try:
-        cluster.psql(ROLES_SQL)
+        cluster.psql(ROLES_SQL + TEST_ROLE_SQL)
         cluster.psql(f"CREATE DATABASE {NAME} OWNER {OWNER_ROLE}")
         cluster.psql(PRIVILEGES_SQL, database=NAME)
         os.environ.update(DATABASE_URL=cluster.url(OWNER_ROLE, NAME), DJANGO_SETTINGS_MODULE="siths_portal.settings")
@@ -58,9 +59,11 @@ def make(folder: Path) -> None:
 
         django.setup()
         from django.core.management import call_command
-        from django.db import connections
+        from django.db import connection, connections
 
         call_command("migrate", verbosity=0, interactive=False)
+        with connection.cursor() as cursor:
+            let_tests_arrange(cursor)
         connections.close_all()
     finally:
         cluster.stop("fast")  # what is in memory goes into the files

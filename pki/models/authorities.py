@@ -80,12 +80,9 @@ def draw_status_versions(ca_id: int, count: int = 1) -> int:
     certificates' rows before.
     """
     with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE pki_certificateauthority SET status_version = status_version + %s WHERE id = %s RETURNING status_version",
-            [count, ca_id],
-        )
+        cursor.execute("SELECT pki_draw_status_versions(%s, %s)", [ca_id, count])
         row = cursor.fetchone()
-    if row is None:
+    if row is None or row[0] is None:
         raise CertificateAuthority.DoesNotExist(ca_id)
     return int(row[0]) - count + 1
 

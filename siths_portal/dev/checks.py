@@ -106,6 +106,7 @@ def static_files(root: Path) -> str | None:
 
 PRODUCTION = {
     "DEBUG": "0",
+    "DATABASE_API_URL": "postgres://siths_api@localhost/siths",
     "SECURE_SSL_REDIRECT": "1",
     "ALLOWED_HOSTS": "portal.example.org",
     "PORTAL_BASE_URL": "https://portal.example.org",

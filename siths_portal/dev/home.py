@@ -14,7 +14,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from siths_portal.dev.private_services import APP_ROLE, OWNER_ROLE, PrivatePostgres, PrivateRedis
+from siths_portal.dev.private_services import (
+    API_ROLE,
+    APP_ROLE,
+    OWNER_ROLE,
+    PKI_ROLE,
+    WORKER_ROLE,
+    PrivatePostgres,
+    PrivateRedis,
+)
 from siths_portal.dev.progress import HouseError
 
 # Offsets from PORT_BASE; 10-13 are the simulators (identity provider, eID app, card supplier, directory).
@@ -110,6 +118,9 @@ class House:
             "PORT_BASE": str(self.port_base),
             "DATABASE_URL": self.postgres.url(APP_ROLE),
             "DATABASE_OWNER_URL": self.postgres.url(OWNER_ROLE),
+            "DATABASE_API_URL": self.postgres.url(API_ROLE),
+            "DATABASE_PKI_URL": self.postgres.url(PKI_ROLE),
+            "DATABASE_WORKER_URL": self.postgres.url(WORKER_ROLE),
             "REDIS_URL": self.redis.url(),
             "CELERY_BROKER_URL": self.redis.broker_url(),
             "SECRET_KEY_FILE": str(self.var / "secrets" / "secret_key"),

@@ -10,23 +10,34 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-APP_ROLE = "siths_app"
 OWNER_ROLE = "siths_owner"
+APP_ROLE = "siths_app"  # the portal and Mina sidor
+API_ROLE = "siths_api"
+PKI_ROLE = "siths_pki"  # the process with the token
+WORKER_ROLE = "siths_worker"  # all other processes and commands
+ROLES = (OWNER_ROLE, APP_ROLE, API_ROLE, PKI_ROLE, WORKER_ROLE)
 DATABASE = "siths"
 PATIENCE = 180  # seconds for a server's start or end on a machine that has much else to do
 
-# The owner makes tables, the application only uses them; migrations then take UPDATE and DELETE away on event tables.
-ROLES_SQL = f"""
+# The owner makes tables; what each other role may do with them, `migrate` grants in the end (`siths_portal.privileges`).
+ROLES_SQL = "".join(
+    f"""
 DO $$ BEGIN
-  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{OWNER_ROLE}') THEN CREATE ROLE {OWNER_ROLE} LOGIN CREATEDB; END IF;
-  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{APP_ROLE}') THEN CREATE ROLE {APP_ROLE} LOGIN; END IF;
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN
+    CREATE ROLE {role} LOGIN{" CREATEDB" if role == OWNER_ROLE else ""};
+  END IF;
 END $$;
 """
+    for role in ROLES
+)
+_USERS = ", ".join(ROLES[1:])
+_DEFAULT = f"ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER_ROLE} IN SCHEMA public"
 PRIVILEGES_SQL = f"""
-GRANT USAGE ON SCHEMA public TO {APP_ROLE};
+GRANT USAGE ON SCHEMA public TO {_USERS};
 GRANT CREATE ON SCHEMA public TO {OWNER_ROLE};
-ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER_ROLE} IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {APP_ROLE};
-ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER_ROLE} IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO {APP_ROLE};
+{_DEFAULT} REVOKE ALL ON TABLES FROM {_USERS};
+{_DEFAULT} GRANT SELECT ON TABLES TO {_USERS};
+{_DEFAULT} GRANT USAGE, SELECT ON SEQUENCES TO {_USERS};
 """
 
 
@@ -45,6 +56,7 @@ class PrivatePostgres:
     data: Path
     socket_dir: Path
     fsync: bool = True
+    roles: tuple[str, ...] = ()  # more roles that the starting user may connect as
 
     @property
     def user(self) -> str:
@@ -67,6 +79,7 @@ class PrivatePostgres:
             if os.geteuid() == 0:
                 shutil.chown(folder, self.user)
         if (self.data / "PG_VERSION").exists():
+            self._write_ident()
             return
         options = ["--no-sync"] if not self.fsync else []
         self._run(
@@ -85,12 +98,16 @@ class PrivatePostgres:
             settings += ["fsync = off", "synchronous_commit = off", "full_page_writes = off"]
             # To analyze a table is a transaction with a number: one that runs beside a test holds the horizon of feeds back.
             settings += ["autovacuum_analyze_threshold = 2147483647"]
-        users = {self.user, pwd.getpwuid(os.geteuid()).pw_name}
-        roles = ("postgres", OWNER_ROLE, APP_ROLE)
-        ident = [f"siths {user} {role}" for user in sorted(users) for role in roles]
         self._write("postgresql.conf", settings, append=True)
-        self._write("pg_ident.conf", ident)
+        self._write_ident()
         self._write("pg_hba.conf", ["local all all peer map=siths"])
+
+    def _write_ident(self) -> None:
+        """Maps the starting user and the server's own to each role. Read at the server's start and by pg_reload_conf."""
+        users = {self.user, pwd.getpwuid(os.geteuid()).pw_name}
+        self._write(
+            "pg_ident.conf", [f"siths {user} {role}" for user in sorted(users) for role in ("postgres", *ROLES, *self.roles)]
+        )
 
     def _write(self, name: str, lines: list[str], *, append: bool = False) -> None:
         path = self.data / name
@@ -120,8 +137,8 @@ class PrivatePostgres:
         ).strip()  # fmt: skip
 
     def provision(self) -> None:
-        """Makes the two roles and the database with their privileges. Safe to repeat."""
-        self.psql(ROLES_SQL)
+        """Makes the roles and the database with their privileges. Safe to repeat."""
+        self.psql(ROLES_SQL + "SELECT pg_reload_conf();")
         if not self.psql(f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"):
             self.psql(f"CREATE DATABASE {DATABASE} OWNER {OWNER_ROLE}")
         self.psql(PRIVILEGES_SQL, database=DATABASE)

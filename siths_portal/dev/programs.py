@@ -13,8 +13,22 @@ from siths_portal.dev.probes import accepts, api_is_ready, is_ready, postgres_an
 
 LOG_BYTES = 10 * 1024 * 1024
 LOG_FILES = 3
-# Kept from all processes but the one that signs, and from everything that is not `migrate`.
-WITHHELD = {"PKCS11_PIN_FILE": "", "DATABASE_OWNER_URL": ""}
+_URLS = ("DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_API_URL", "DATABASE_PKI_URL", "DATABASE_WORKER_URL")
+NO_DATABASE = "postgres://nobody@nowhere/none"
+
+
+def _connects(role: str, url: str) -> dict[str, str]:
+    """Returns the environment of a process that connects as `role`: the URLs of the other roles are kept from it."""
+    return {name: "" for name in _URLS if name != url} | {"SITHS_DATABASE_ROLE": role}
+
+
+# The PIN is kept from all processes but the one that signs.
+_NO_TOKEN = {"PKCS11_PIN_FILE": ""}
+PORTAL = _connects("portal", "DATABASE_URL") | _NO_TOKEN
+API = _connects("api", "DATABASE_API_URL") | _NO_TOKEN
+PKI = _connects("pki", "DATABASE_PKI_URL")
+WORKER = _connects("worker", "DATABASE_WORKER_URL") | _NO_TOKEN
+OUTSIDE = dict.fromkeys(_URLS, "") | {"DATABASE_URL": NO_DATABASE} | _NO_TOKEN
 
 
 @dataclass(frozen=True)
@@ -70,7 +84,7 @@ def _nginx(house: House, name: str, folder: str, ready: Callable[[], bool], **en
 
 def _site(house: House, name: str) -> Program:
     socket = house.site_socket(name)
-    env = {"SITHS_FACE": name, "TRUSTED_PROXIES": "1"} | WITHHELD
+    env = {"SITHS_FACE": name, "TRUSTED_PROXIES": "1"} | PORTAL
     return Program(name, _behind_nginx(house, socket, threads=8), lambda: api_is_ready(socket), env=env, socket=socket)
 
 
@@ -92,12 +106,12 @@ def _status_programs(house: House) -> list[Program]:
     return [
         Program(
             "status", _behind_nginx(house, house.status_socket, threads=8),
-            lambda: api_is_ready(house.status_socket), socket=house.status_socket, env={"SITHS_FACE": "status"} | WITHHELD,
+            lambda: api_is_ready(house.status_socket), socket=house.status_socket, env={"SITHS_FACE": "status"} | WORKER,
         ),
-        Program("ocsp-publisher", [*manage, "pki_ocsp_publish"], env=WITHHELD),
+        Program("ocsp-publisher", [*manage, "pki_ocsp_publish"], env=WORKER),
         Program(
             "ocspd", [*manage, "pki_ocspd", "--bind", f"127.0.0.1:{ocspd_port}", "--workers", "2"],
-            lambda: is_ready(ocspd_port), env=WITHHELD,
+            lambda: is_ready(ocspd_port), env=OUTSIDE,
         ),
         _nginx(house, "status-front", "nginx-status", lambda: is_ready(status_port)),
     ]  # fmt: skip
@@ -117,40 +131,40 @@ def application_programs(house: House) -> list[Program]:
     manage = [str(house.python), "manage.py"]
     directory_port, eid_app_port, idp_port = house.port("directory"), house.port("eid-app"), house.port("idp")
     metrics_port = house.port("metrics")
-    pki_worker = {"DATABASE_OWNER_URL": "", "WORKER_HEALTH_BIND": f"127.0.0.1:{house.port('pki-worker')}"}
+    pki_worker = PKI | {"WORKER_HEALTH_BIND": f"127.0.0.1:{house.port('pki-worker')}"}
     return [
         *_people_programs(house),
         *_status_programs(house),
         Program(
             "api", _behind_nginx(house, house.api_socket, threads=16),
             lambda: api_is_ready(house.api_socket), socket=house.api_socket,
-            env={"SITHS_FACE": "api", "MTLS_CERTIFICATE_HEADER": nginx.CERTIFICATE_HEADER} | WITHHELD,
+            env={"SITHS_FACE": "api", "MTLS_CERTIFICATE_HEADER": nginx.CERTIFICATE_HEADER} | API,
         ),
-        Program("worker", _worker(house, "worker", "default", "-c", "2"), env=WITHHELD),
+        Program("worker", _worker(house, "worker", "default", "-c", "2"), env=WORKER),
         Program("pki-worker", _worker(house, "pki-worker", "pki", "-P", "threads", "-c", "4"), env=pki_worker),
         Program(
             "directory",
             [*manage, "directory_simulator", "--bind", f"127.0.0.1:{directory_port}",
              "--data", str(house.var / "simulators" / "directory" / "people.json")],
-            lambda: accepts(directory_port), env=WITHHELD,
+            lambda: accepts(directory_port), env=OUTSIDE,
         ),
         Program(
             "idp",
             [*manage, "idp_simulator", "--bind", f"127.0.0.1:{idp_port}", "--issuer", house.settings()["OIDC_ISSUER"],
              "--data", str(house.var / "simulators" / "idp"), "--cards", str(house.var / "simulators" / "cards"),
              "--trust", str(house.var / "status" / "aia")],
-            lambda: accepts(idp_port), env=WITHHELD,
+            lambda: accepts(idp_port), env=OUTSIDE,
         ),
         Program(
             "eid-app",
             [*manage, "eid_app_simulator", "--bind", f"127.0.0.1:{eid_app_port}",
              "--cards", str(house.var / "simulators" / "cards")],
-            lambda: accepts(eid_app_port), env=WITHHELD,
+            lambda: accepts(eid_app_port), env=OUTSIDE,
         ),
         Program(
-            "metrics", [*manage, "metrics", "--bind", f"127.0.0.1:{metrics_port}"], lambda: accepts(metrics_port), env=WITHHELD
+            "metrics", [*manage, "metrics", "--bind", f"127.0.0.1:{metrics_port}"], lambda: accepts(metrics_port), env=OUTSIDE
         ),
-        Program("beat", _celery(house, "beat", "--loglevel", "WARNING"), env=WITHHELD),
+        Program("beat", _celery(house, "beat", "--loglevel", "WARNING"), env=WORKER),
     ]  # fmt: skip
 
 
@@ -159,7 +173,7 @@ def outer_programs(house: House) -> list[Program]:
     api_port = house.port("api")
     return [
         _nginx(house, "nginx", "nginx", lambda: accepts(api_port), SITHS_TLS=files_fingerprint(house.var / "tls")),
-        Program("supplier", [str(house.python), "manage.py", "supplier_simulator", "--interval", "2"], env=WITHHELD),
+        Program("supplier", [str(house.python), "manage.py", "supplier_simulator", "--interval", "2"], env=OUTSIDE),
     ]  # fmt: skip
 
 

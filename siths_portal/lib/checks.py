@@ -30,6 +30,7 @@ _OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
 # Where outside systems are reached: in development simulators on this machine, in production never.
 OUTSIDE_URLS = ("DIRECTORY_URL", "PERSON_REGISTER_URL", "EID_APP_URL", "OIDC_ISSUER")
 BACKENDS = ("DIRECTORY_BACKEND", "PERSON_REGISTER_BACKEND", "SIGNATURE_BACKEND")
+ISSUANCE_CHECK = "issuance.services.issuance_check.OrderedCards"
 DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
 # Level 3 or higher in the two frameworks that Swedish work e-IDs use (security.md 1.2, S04).
 LOA3_VALUES = frozenset(
@@ -155,6 +156,8 @@ def outside_development(app_configs: Sequence[Any] | None, **_options: Any) -> I
         )
     yield from _addresses()
     yield from _database_roles()
+    if settings.ISSUANCE_CHECK_BACKEND != ISSUANCE_CHECK:
+        yield _error(22, "ISSUANCE_CHECK_BACKEND is not issuance's own.", "Certificates on cards are signed only for an order.")
     if settings.ACCESSIBILITY_CONTACT.endswith(".example"):
         yield _error(14, "ACCESSIBILITY_CONTACT is the demo's.", "The accessibility statement must name who answers.")
 
@@ -191,13 +194,21 @@ def _addresses() -> Iterator[checks.CheckMessage]:
 
 
 def _database_roles() -> Iterator[checks.CheckMessage]:
-    """The application's role must not be the one that owns the tables: it could take the triggers away (S44)."""
+    """Each process connects as its own role (ADR 0311), and none as the owner of the tables, who could drop triggers (S44)."""
     user, owner = settings.DATABASES["default"].get("USER"), settings.DATABASE_OWNER_ROLE
-    if not settings.DATABASE_AS_OWNER and (user == owner or user != settings.DATABASE_APP_ROLE):
+    purpose = settings.DATABASE_PURPOSE
+    expected, url = settings.DATABASE_ROLES[purpose], settings.DATABASE_URLS[purpose]
+    if not settings.DATABASE_AS_OWNER and (user == owner or user != expected):
         yield _error(
             9,
-            "DATABASE_URL does not use the application's role.",
-            "DATABASE_URL is for DATABASE_APP_ROLE, DATABASE_OWNER_URL for the owner, which `migrate` alone uses.",
+            f"This process is {purpose} and does not connect as the database role {expected}.",
+            f"Give it {url} with that role. DATABASE_OWNER_URL is for the owner, as whom only `migrate` connects.",
+        )
+    if len(set(settings.DATABASE_ROLES.values())) < len(settings.DATABASE_ROLES):
+        yield _error(9, "Two processes have the same database role.", "Name a role of its own for each in DATABASE_…_ROLE.")
+    if (settings.FACE == "api") != (purpose == "api"):
+        yield _error(
+            9, f"The process of SITHS_FACE={settings.FACE} connects as {purpose}.", "SITHS_DATABASE_ROLE=api is the API's."
         )
 
 

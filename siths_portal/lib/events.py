@@ -103,7 +103,7 @@ class AppendOnlyEvent(models.Model):
 
 def application_roles() -> list[str]:
     """Returns the database roles of the running processes, none of which owns a table."""
-    return [settings.DATABASE_APP_ROLE]
+    return sorted(settings.DATABASE_ROLES.values())
 
 
 def kept(table: str) -> list[RunSQL | RunPython]:

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from siths_portal.dev.private_services import APP_ROLE, OWNER_ROLE, PrivatePostgres
+from siths_portal.dev.private_services import OWNER_ROLE, PrivatePostgres
+from tests.database_roles import TEST_ROLE, TEST_ROLE_SQL
 from tests.pki_fixtures import DEMO_FILE, make_token
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -45,13 +46,14 @@ def durable() -> Iterator[House]:
     """A house of its own, gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="siths-bench-", dir="/tmp"))
     folder.chmod(0o755)
-    postgres = PrivatePostgres(folder / "pg" / "data", folder / "pg", fsync=True)
+    postgres = PrivatePostgres(folder / "pg" / "data", folder / "pg", fsync=True, roles=(TEST_ROLE,))
     postgres.create()
     postgres.start()
     try:
         postgres.provision()
+        postgres.psql(TEST_ROLE_SQL)
         environ = os.environ | {
-            "DATABASE_URL": postgres.url(APP_ROLE),
+            "DATABASE_URL": postgres.url(TEST_ROLE),
             "DATABASE_OWNER_URL": postgres.url(OWNER_ROLE),
             "PKCS11_TOKEN": "bench-issuing",
             "PKCS11_ROOT_TOKEN": "bench-root",

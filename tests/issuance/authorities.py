@@ -15,7 +15,17 @@ from joserfc.registry import HeaderParameter
 
 from issuance.services.supplier_intake import PROFILES
 from pki import service as pki
-from pki.models import CaState, Certificate, CertificateAuthority, CertificateStatus, HsmKey, KeyPurpose, Secret, SecretState
+from pki.models import (
+    CaState,
+    Certificate,
+    CertificateAuthority,
+    CertificateStatus,
+    HsmKey,
+    KeyFinding,
+    KeyPurpose,
+    Secret,
+    SecretState,
+)
 from pki.secrets import tell_settled
 from siths_portal.lib import clock
 
@@ -35,6 +45,7 @@ def make_authorities() -> None:
         make_authority(slug, name, state, root)
     public = _PUK_KEY.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     HsmKey.objects.create(
+        finding=KeyFinding.AS_RECORDED,
         key_id="aa", purpose=KeyPurpose.SECRET_DERIVE, token_label="none", label="derive", algorithm="EC P-256",
         public_key_der=public, created_at=clock.now(),
     )  # fmt: skip

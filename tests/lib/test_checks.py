@@ -24,6 +24,7 @@ from siths_portal.lib import checks, clock
 CLIENT_KEY = str(Path(os.environ["SITHS_TEST_ROOT"]) / "client-key")
 Path(CLIENT_KEY).write_text(new_client_key())
 LOA2, LOA3 = "http://id.sambi.se/loa/loa2", "http://id.sambi.se/loa/loa3"
+ROLES = {"portal": "siths_test", "api": "siths_api", "pki": "siths_pki", "worker": "siths_worker"}  # as whom this test connects
 SAFE: dict[str, Any] = {
     "DEBUG": False,
     "FACE": "portal",
@@ -41,6 +42,7 @@ SAFE: dict[str, Any] = {
     "OIDC_CLIENT_KEY_FILE": CLIENT_KEY,
     "MTLS_CERTIFICATE_HEADER": "",
     "DATABASE_AS_OWNER": False,
+    "DATABASE_ROLES": ROLES,
     "ACCESSIBILITY_CONTACT": "tillganglighet@example.org",
     "ANSWER_STEP_SECONDS": 0.025,
 }
@@ -79,8 +81,12 @@ def test_safe_settings_pass() -> None:
         ({"STATUS_BASE_URL": "http://127.0.0.1:8002"}, "siths.E007"),
         ({"STATUS_BASE_URL": "http://status"}, "siths.E007"),
         ({"STATUS_BASE_URL": "status.example.org"}, "siths.E007"),
-        ({"DATABASE_APP_ROLE": "someone"}, "siths.E009"),
-        ({"DATABASE_OWNER_ROLE": "siths_app"}, "siths.E009"),
+        ({"DATABASE_ROLES": ROLES | {"portal": "someone"}}, "siths.E009"),
+        ({"DATABASE_ROLES": ROLES | {"pki": "siths_test"}}, "siths.E009"),
+        ({"DATABASE_OWNER_ROLE": "siths_test"}, "siths.E009"),
+        ({"DATABASE_PURPOSE": "pki"}, "siths.E009"),
+        ({"FACE": "api"}, "siths.E009"),
+        ({"ISSUANCE_CHECK_BACKEND": "tests.pki.every_card.EveryCard"}, "siths.E022"),
         ({"MTLS_CERTIFICATE_HEADER": "X-Client-Certificate"}, "siths.E012"),
         ({"MTLS_CERTIFICATE_HEADER": "X-Client-Certificate", "DEBUG": True, "FACE": "status"}, "siths.E012"),
         ({"PORTAL_BASE_URL": "http://portal.example.org"}, "siths.E013"),
@@ -114,8 +120,13 @@ def test_an_unsafe_setting_is_refused(values: dict[str, Any], expected: str) -> 
     [
         {"PKI_POLICY_ARC": "1.2.752.740.1"},
         {"PKI_POLICY_ARC": "1.3.6.1.4.1.324730"},
-        {"MTLS_CERTIFICATE_HEADER": "X-Client-Certificate", "FACE": "api"},
-        {"DATABASE_AS_OWNER": True, "DATABASE_OWNER_ROLE": "siths_app"},
+        {
+            "MTLS_CERTIFICATE_HEADER": "X-Client-Certificate",
+            "FACE": "api",
+            "DATABASE_PURPOSE": "api",
+            "DATABASE_ROLES": ROLES | {"portal": "siths_app", "api": "siths_test"},
+        },
+        {"DATABASE_AS_OWNER": True, "DATABASE_OWNER_ROLE": "siths_test"},
         {"OIDC_ISSUER": "", "EID_APP_URL": "", "FACE": "status"},
         {"OIDC_CLIENT_KEY_FILE": "", "FACE": "minasidor"},
         {"ANSWER_STEP_SECONDS": 0.0, "FACE": "status"},
@@ -194,6 +205,7 @@ def test_a_ca_with_a_demo_name_is_refused_outside_development() -> None:
 
 def start(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
     inherited = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL")}
+    inherited["DATABASE_APP_ROLE"] = ROLES["portal"]
     env = (
         inherited | {"SITHS_VAR_DIR": os.environ["SITHS_VAR_DIR"], "SECRET_KEY_FILE": os.environ["SECRET_KEY_FILE"]} | environment
     )

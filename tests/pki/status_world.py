@@ -20,6 +20,7 @@ from pki.models import (
     CertificateBlob,
     CertificateStatus,
     HsmKey,
+    KeyFinding,
     KeyPurpose,
     OcspSigner,
     draw_status_versions,
@@ -225,6 +226,7 @@ class World:
         for key_id, purpose in ((self.keys.kek, KeyPurpose.KEK), (self.keys.derive, KeyPurpose.SECRET_DERIVE)):
             der = self.token.find(key_id).public_key_der if purpose == KeyPurpose.SECRET_DERIVE else b""
             HsmKey.objects.create(
+                finding=KeyFinding.AS_RECORDED,
                 key_id=key_id,
                 purpose=purpose,
                 token_label=TOKEN,

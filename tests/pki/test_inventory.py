@@ -12,7 +12,7 @@ from pkcs11.util.ec import encode_named_curve_parameters
 
 from pki import inventory
 from pki.hsm import HsmError, HsmUnavailable, hsm_for
-from pki.models import Event, HsmKey, KeyInventory, KeyPurpose
+from pki.models import Event, HsmKey, KeyFinding, KeyInventory, KeyPurpose
 from pki.token_keys import _LOCK, SERVICE_KEYS, Wanted, keys_at_rest, retire
 from siths_portal.lib import clock
 from tests.pki.hsm_faults import intercepted
@@ -157,7 +157,7 @@ def test_a_token_that_does_not_answer_is_an_alarm_and_changes_no_row(rows, monke
     monkeypatch.setattr(Hsm, "everything", away)
     report = inventory.run()
     assert {each.kind for each in report.problems} == {"unreachable"}
-    assert not HsmKey.objects.exclude(finding="").exists()
+    assert not HsmKey.objects.exclude(finding=KeyFinding.AS_RECORDED, checked_at=None).exists()
 
 
 @pytest.mark.parametrize("stored", [0, 1])

@@ -1,16 +1,22 @@
 #!/bin/sh
-# First start of the database container: the owner makes tables, the application only uses them (ADR 0002).
+# First start of the database container: the owner makes tables, and each process has a role of its own (ADR 0002, 0311).
+# What each role may do in the tables, `migrate` grants.
 set -eu
-owner_password=$(cat /run/secrets/database_owner_password)
-app_password=$(cat /run/secrets/database_app_password)
-psql -v ON_ERROR_STOP=1 -v owner="$owner_password" -v app="$app_password" -U "$POSTGRES_USER" -d postgres <<'SQL'
+password() { cat "/run/secrets/database_$1_password"; }
+psql -v ON_ERROR_STOP=1 -v owner="$(password owner)" -v app="$(password app)" -v api="$(password api)" -v pki="$(password pki)" \
+  -v worker="$(password worker)" -U "$POSTGRES_USER" -d postgres <<'SQL'
 CREATE ROLE siths_owner LOGIN PASSWORD :'owner';
 CREATE ROLE siths_app LOGIN PASSWORD :'app';
+CREATE ROLE siths_api LOGIN PASSWORD :'api';
+CREATE ROLE siths_pki LOGIN PASSWORD :'pki';
+CREATE ROLE siths_worker LOGIN PASSWORD :'worker';
 CREATE DATABASE siths OWNER siths_owner;
 SQL
 psql -v ON_ERROR_STOP=1 -U "$POSTGRES_USER" -d siths <<'SQL'
-GRANT USAGE ON SCHEMA public TO siths_app;
+GRANT USAGE ON SCHEMA public TO siths_app, siths_api, siths_pki, siths_worker;
 GRANT CREATE ON SCHEMA public TO siths_owner;
-ALTER DEFAULT PRIVILEGES FOR ROLE siths_owner IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO siths_app;
-ALTER DEFAULT PRIVILEGES FOR ROLE siths_owner IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO siths_app;
+ALTER DEFAULT PRIVILEGES FOR ROLE siths_owner IN SCHEMA public
+  GRANT SELECT ON TABLES TO siths_app, siths_api, siths_pki, siths_worker;
+ALTER DEFAULT PRIVILEGES FOR ROLE siths_owner IN SCHEMA public
+  GRANT USAGE, SELECT ON SEQUENCES TO siths_app, siths_api, siths_pki, siths_worker;
 SQL

@@ -1,0 +1,213 @@
+"""What each process may do in each table, in this one place. `migrate` ends by applying it (ADR 0311).
+
+Roles are those of `settings.DATABASE_ROLES`. No single process can get a certificate: the portal cannot enter certificate
+requests, the API cannot enter orders, and only the process with the token writes keys, CAs, certificate status and seals.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from django.conf import settings
+from django.db import connection
+
+PORTAL, API, PKI, WORKER = "portal", "api", "pki", "worker"
+LETTERS = {"S": "SELECT", "I": "INSERT", "U": "UPDATE", "D": "DELETE"}
+
+type Rights = Mapping[str, str]
+"""By role: letters of LETTERS; `U(a b)` is UPDATE of these columns only. A role that is not named has no right."""
+
+READ: dict[str, str] = {PORTAL: "S", API: "S", PKI: "S", WORKER: "S"}
+# What holds for the tables of an app that TABLES does not name, by the beginning of their names.
+DEFAULTS: Mapping[str, Rights] = {
+    "pki_": READ | {PKI: "SIU"},
+    "issuance_": READ | {PORTAL: "SIU", WORKER: "SIU"},
+    "authn_": READ | {PORTAL: "SIUD", WORKER: "SIUD"},
+    "billing_": {PORTAL: "SIUD", WORKER: "SIUD", PKI: "S"},
+    "django_": READ,
+    "auth_": READ,
+}
+
+_EVENTS = {PORTAL: "SI", API: "SI", PKI: "SI", WORKER: "SI"}
+_SEALS = READ | {WORKER: "SI"}
+_MACS = READ | {PKI: "SI"}
+_ASKED_BY_PORTAL = READ | {PORTAL: "SIU", PKI: "SIU"}
+
+TABLES: Mapping[str, Rights] = {
+    **{f"{app}_event": _EVENTS for app in ("pki", "issuance", "authn", "billing")},
+    **{f"{app}_eventseal": _SEALS for app in ("pki", "issuance", "authn", "billing")},
+    **{f"{app}_eventmacs": _MACS for app in ("pki", "issuance", "authn", "billing")},
+    # --- pki: certificate requests come from the API only; a trigger keeps them to rows that wait to be signed.
+    "pki_certificate": READ | {API: "SI", PKI: "SIU"},
+    "pki_profileversion": READ | {API: "SI", PKI: "SI"},
+    "pki_profilelint": READ | {API: "SI", WORKER: "SI", PKI: "SI"},
+    "pki_issuanceset": READ | {API: "SI", WORKER: "SU", PKI: "SIU"},
+    "pki_rsakey": READ | {API: "SI", WORKER: "SIU", PKI: "SIU"},
+    "pki_modulusblock": READ | {WORKER: "SIU", PKI: "SIU"},
+    "pki_clientorder": READ | {API: "SI", PKI: "SI"},
+    # --- pki: a revocation is a row that anyone who revokes inserts, and functions of the database carry it out.
+    "pki_revocation": _EVENTS,
+    "pki_massrevocation": _ASKED_BY_PORTAL,
+    "pki_massrevocationmember": READ | {PORTAL: "SI", PKI: "SI"},
+    # --- pki: secrets come from the API, deliveries from the portal; the worker opens and answers.
+    "pki_secret": READ | {API: "SI", PKI: "SIU"},
+    "pki_secretdelivery": READ | {PORTAL: "SI", PKI: "SIU"},
+    "pki_holdrelease": READ | {PORTAL: "SI", PKI: "SI"},
+    # --- pki: dual control.
+    "pki_approvalrequest": _ASKED_BY_PORTAL | {WORKER: "SU"},
+    "pki_approval": READ | {PORTAL: "SI", PKI: "SI"},
+    "pki_ceremonyproposal": _ASKED_BY_PORTAL,
+    "pki_ceremonysignature": READ | {PORTAL: "SI", PKI: "SI"},
+    "pki_clientpermission": READ | {PKI: "SIUD"},
+    # --- pki: what relying parties ask for and was never issued.
+    "pki_ocspunknown": READ | {WORKER: "SIU", PKI: "SIUD"},
+    "pki_ocspresponse": READ | {PKI: "SIUD"},
+    # --- issuance: the API moves orders and cards on, and never enters them.
+    "issuance_cardorder": READ
+    | {
+        PORTAL: "SIU",
+        WORKER: "SIU",
+        API: "SU(state seq supplier_ref accepted_at produced_at sent_at sent_on registered_mail_id failure_reason"
+        " puk puk_refusal)",
+    },
+    "issuance_carrier": READ
+    | {
+        PORTAL: "SIU",
+        WORKER: "SIU",
+        API: "SU(state seq card_serial card_key_spki card_key_sha256 mifare_id puk_secret_id sent_at ended_at revocation_reason)",
+    },
+    "issuance_eid": READ | {PORTAL: "SIU", WORKER: "SIU", API: "SU(state seq valid_from valid_to ended_at revocation_reason)"},
+    # Which certificate is for which order: entered with the certificate requests.
+    "issuance_carriercertificate": READ | {API: "SI", WORKER: "SI"},
+    "issuance_supplierevent": READ | {API: "SIUD", WORKER: "SIUD"},
+    "issuance_cardcustomisation": READ | {PORTAL: "SIU", WORKER: "SIU", API: "SU(logotype_id verified_at verified_by_ref)"},
+    "issuance_document": _EVENTS,
+    # What the person register says when the API reads an address.
+    "issuance_person": READ
+    | {
+        PORTAL: "SIU",
+        WORKER: "SIU",
+        API: "SU(given_names given_name_in_use surname protected_person_indicator protected_population_record deceased"
+        " is_protected sort_name register_read_at)",
+    },
+    "issuance_personscope": READ | {PORTAL: "SIUD", WORKER: "SIUD", API: "SIUD"},
+    # A card that is revoked ends the transaction of its activation.
+    "issuance_eidapptransaction": READ | {PORTAL: "SIU", WORKER: "SIU", API: "SU(state seq ended_at)"},
+    "issuance_preparedreceipt": READ | {PORTAL: "SIUD", WORKER: "SIUD", API: "SD"},
+    # What issuance removes again; everything else there is kept.
+    **dict.fromkeys(
+        (
+            "issuance_subscriptionfee",
+            "issuance_issuingarea",
+            "issuance_organisationoffice",
+            "issuance_search",
+            "issuance_certificatesearch",
+            "issuance_masstrial",
+            "issuance_extendedreach",
+            "issuance_setupimport",
+            "issuance_photo",
+        ),
+        READ | {PORTAL: "SIUD", WORKER: "SIUD"},
+    ),
+    # --- authn: machine clients are registered by a command.
+    "authn_idempotencyrecord": READ | {API: "SIUD", WORKER: "SIUD"},
+    "authn_serviceclient": READ | {WORKER: "SIU"},
+    "authn_clientcertificate": READ | {WORKER: "SIUD"},
+    "authn_session": {PORTAL: "SIUD", WORKER: "SIUD", PKI: "S"},
+    "authn_loginattempt": {PORTAL: "SIUD", WORKER: "SIUD", PKI: "S"},
+    "django_migrations": READ,
+}
+
+
+# What nobody has in the tables of `lib.events`, whatever is declared.
+_REFUSED = {"append_only": ("UPDATE", "DELETE"), "kept": ("DELETE",), "": ()}
+
+
+def declared(tables: Mapping[str, str]) -> dict[tuple[str, str], set[str]]:
+    """Returns the privileges of each table and role, `UPDATE(column)` for a column's own. `tables` is what `tables()` returns.
+
+    Raises LookupError for a table of an app that DEFAULTS does not know.
+    """
+    found = {}
+    for table, kind in tables.items():
+        rights = _rights(table)
+        for role in settings.DATABASE_ROLES:
+            found[table, role] = {each for each in _parse(rights.get(role, "")) if not each.startswith(_REFUSED[kind])}
+    return found
+
+
+def _rights(table: str) -> Rights:
+    if table in TABLES:
+        return TABLES[table]
+    for beginning, rights in DEFAULTS.items():
+        if table.startswith(beginning):
+            return rights
+    raise LookupError(f"no privileges are declared for the table {table}: add it to siths_portal.privileges")
+
+
+def _parse(letters: str) -> Iterator[str]:
+    for letter, columns in re.findall(r"([SIUD])(?:\(([^)]*)\))?", letters):
+        yield from (f"{LETTERS[letter]}({column})" for column in columns.split()) if columns else (LETTERS[letter],)
+
+
+def tables() -> dict[str, str]:
+    """Returns the names of our tables, each with its kind: `append_only`, `kept` (both of `lib.events`) or empty."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TABLES)
+        return dict(cursor.fetchall())
+
+
+def actual() -> dict[tuple[str, str], set[str]]:
+    """Returns the privileges that the catalog has granted to our roles directly, in the form of `declared`."""
+    names = {name: role for role, name in settings.DATABASE_ROLES.items()}
+    found: dict[tuple[str, str], set[str]] = {(table, role): set() for table in tables() for role in settings.DATABASE_ROLES}
+    with connection.cursor() as cursor:
+        cursor.execute(_GRANTED, {"roles": list(names)})
+        for table, grantee, privilege, column in cursor.fetchall():
+            found.setdefault((table, names[grantee]), set()).add(f"{privilege}({column})" if column else privilege)
+    return found
+
+
+def apply() -> None:
+    """Grants what is declared and revokes all else. Runs as the owner of the tables. Raises LookupError for a missing role."""
+    roles = settings.DATABASE_ROLES
+    quoted = {role: connection.ops.quote_name(name) for role, name in roles.items()}
+    everyone = ", ".join(sorted(set(quoted.values())))
+    wanted = declared(tables())
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", [list(roles.values())])
+        if missing := set(roles.values()) - {name for (name,) in cursor.fetchall()}:
+            raise LookupError(f"the database has no role {', '.join(sorted(missing))}: see docs/operations.md, Database roles")
+        if wanted == actual():
+            return
+        statements = [f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {everyone}"]
+        statements += [f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {everyone}"]
+        for (table, role), privileges in wanted.items():
+            if privileges:
+                statements.append(f"GRANT {_list(privileges)} ON {connection.ops.quote_name(table)} TO {quoted[role]}")
+        cursor.execute(";".join(statements))
+
+
+def _list(privileges: Iterable[str]) -> str:
+    return ", ".join(sorted(privileges))
+
+
+_TABLES = """
+SELECT c.relname, coalesce((
+  SELECT substr(t.tgname, length(c.relname) + 2) FROM pg_trigger t
+  WHERE t.tgrelid = c.oid AND t.tgname IN (c.relname || '_append_only', c.relname || '_kept') ORDER BY 1 LIMIT 1
+), '')
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = 'public' AND c.relkind IN ('r', 'p') ORDER BY 1
+"""
+_GRANTED = """
+SELECT c.relname, r.rolname, acl.privilege_type, NULL
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'public'
+CROSS JOIN LATERAL aclexplode(c.relacl) AS acl JOIN pg_roles r ON r.oid = acl.grantee
+WHERE c.relkind IN ('r', 'p') AND r.rolname = ANY(%(roles)s)
+UNION ALL
+SELECT c.relname, r.rolname, acl.privilege_type, a.attname
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'public'
+JOIN pg_attribute a ON a.attrelid = c.oid AND NOT a.attisdropped
+CROSS JOIN LATERAL aclexplode(a.attacl) AS acl JOIN pg_roles r ON r.oid = acl.grantee
+WHERE c.relkind IN ('r', 'p') AND r.rolname = ANY(%(roles)s)
+"""
