@@ -32,8 +32,11 @@ class Claimed:
     tbs_der: bytes = field(repr=False)
     tbs_sha256: str
     spki_sha256: str
+    subject_ref: str
+    carrier_ref: str
     not_before: dt.datetime
     not_after: dt.datetime
+    held: bool
     signing_started_at: dt.datetime | None
     signing_attempts: int
 
@@ -46,8 +49,11 @@ _COLUMNS = (
     "tbs_der",
     "tbs_sha256",
     "spki_sha256",
+    "subject_ref",
+    "carrier_ref",
     "not_before",
     "not_after",
+    "held",
     "signing_started_at",
     "signing_attempts",
 )

@@ -103,7 +103,7 @@ class Reach:
         if held is None:
             raise NotFound("profile-unknown", "Utfärdaren finns inte, eller har inte profilen.")
         # Also where a row says otherwise: it was not written by `grant_client`.
-        if not held.may_issue or (profile in PROFILES and PROFILES[profile].is_for_persons):
+        if not held.may_issue or (profile in PROFILES and PROFILES[profile].is_on_carrier):
             raise Forbidden("client-may-not-issue", "Klienten har inte rätt att beställa certifikat med profilen.")
         if refused := client_names.outside(names, held.names):
             message = f"Klienten har inte rätt att beställa certifikat för {', '.join(refused)}."
@@ -172,7 +172,7 @@ def _check(client_ref: str, ca: str, profile: str, wanted: set[str]) -> None:
     if not known.orderable and wanted - {"read"}:
         reason = "Sådana certifikat gör och spärrar bara PKI:n själv. Klienten kan få läsa dem."
         raise Invalid("profile-not-orderable", reason, fields={"rights": [reason]})
-    if known.is_for_persons and "issue" in wanted:
+    if known.is_on_carrier and "issue" in wanted:
         reason = "Personers e-legitimationer beställs i portalen, där ingen kan skaffa en ensam. Klienten kan få läsa och spärra."
         raise Invalid("profile-of-persons", reason, fields={"rights": [reason]})
 

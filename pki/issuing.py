@@ -19,7 +19,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.db.models import QuerySet
 
-from pki import clock_guard, lint, ocsp
+from pki import card_checks, clock_guard, lint, ocsp
 from pki.authorities import issuer_of
 from pki.claiming import CLAIM, Claimed, claim, reserved, take_back
 from pki.crl_addresses import issuer_for
@@ -182,7 +182,7 @@ def _sign_batch(claimed: list[Claimed], moment: dt.datetime) -> list[Signed]:
     freed: list[Claimed] = []
     held: list[Claimed] = []
     frames = _Frames()
-    for rows in _by_key([row for row in claimed if _may_be_signed(row, frames)]):
+    for rows in _by_key(_may_be_signed(claimed, frames)):
         left, signer = rows, frames.signer(rows[0].ca)
         while left:
             part = left[:AT_ONCE]
@@ -238,12 +238,19 @@ def _log_failure(event: str, row: Row, error: Exception, **facts: bool) -> None:
     log.error(event, certificate=str(row.id), ca=row.ca.slug, error=type(error).__name__, **facts)
 
 
-def _may_be_signed(row: Claimed, frames: "_Frames") -> bool:
-    """Whether a claimed row passes its check; one that does not is given up."""
-    broken = _lint(row, row.tbs_der, frames)
-    if broken:
-        _fail(row, broken)
-    return not broken
+def _may_be_signed(claimed: list[Claimed], frames: "_Frames") -> list[Claimed]:
+    """Returns the claimed rows that pass our own check and, on cards, agree with their orders. The others are given up."""
+    faultless = []
+    for row in claimed:
+        if broken := _lint(row, row.tbs_der, frames):
+            _fail(row, broken)
+        else:
+            faultless.append(row)
+    refused = card_checks.refusals(faultless, frames.profile)
+    for row in faultless:
+        if row.id in refused:
+            _fail(row, [f"not ordered: {refused[row.id]}"])
+    return [row for row in faultless if row.id not in refused]
 
 
 def store(row: Certificate, der: bytes) -> bool:
@@ -362,7 +369,7 @@ def _lint(row: Claimed, to_be_signed: bytes, frames: _Frames) -> list[str]:
 
 def _fail(row: Claimed, broken: list[str]) -> None:
     """Gives a row up that was never signed; one that an earlier attempt may have signed stays, to be revoked in time."""
-    log.error("certificate.lint_failed", certificate=str(row.id), faults=broken)
+    log.error("certificate.refused", certificate=str(row.id), faults=broken)
     if row.signing_attempts:
         return
     with transaction.atomic(durable=True):

@@ -8,6 +8,7 @@ from pki.authorities import AuthorityView, authorities, chain
 from pki.ca_states import carry_out as carry_out_ca_state
 from pki.ca_states import plan_change as plan_ca_state
 from pki.ca_states import targets as ca_state_targets
+from pki.card_checks import certificate_names
 from pki.ceremonies import CeremonyRecord, CeremonyView, OutputView, ParticipantView, ceremonies, ceremony
 from pki.ceremony_proposals import ApproverView, ProposalRecord, ProposalView, proposal, proposals
 from pki.ceremony_proposals import propose as propose_ceremony
@@ -92,6 +93,7 @@ from pki.operators.status import COUNTED as STATUS_COUNTED
 from pki.operators.status import CaStatus, ListStatus, ResponderProcess, StoreStatus, ca_statuses, status_of_store
 from pki.orders import CertificateOrder, CertificateView, SerialOnly
 from pki.planning import plan_certificates, plan_serial_only
+from pki.ports import CardCertificate
 from pki.publication import PublicationView, publication
 from pki.revoking import SourceRecord, plan_revocation
 from pki.secrets import SecretOutcome, destroy_secrets, plan_secret, secret_jwks, secret_outcomes, secret_state
@@ -116,6 +118,7 @@ __all__ = [
     "AuthorityView",
     "CaState",
     "CaStatus",
+    "CardCertificate",
     "CardClaims",
     "CardProof",
     "CeremonyEvent",
@@ -183,6 +186,7 @@ __all__ = [
     "ceremony_remaining",
     "certificate_criteria",
     "certificate_der",
+    "certificate_names",
     "certificate_pem",
     "certificate_record",
     "certificates",

@@ -18,6 +18,7 @@ from issuance.services.subjects import Subjects
 from pki import status as pki_status
 from pki.audit_keys import TokenAuditKeys
 from pki.holds import CardCodes
+from pki.ports import IssuanceCheck
 from siths_portal.lib import idempotency, ports
 from siths_portal.lib.audit_keys import AuditKeys
 
@@ -53,3 +54,4 @@ def connect() -> None:
     ports.connect(idempotency.Store, authn.idempotency_store())
     ports.connect(AuditKeys, TokenAuditKeys())
     ports.connect(CardCodes, CodesOfCards())
+    ports.connect(IssuanceCheck, import_string(settings.ISSUANCE_CHECK_BACKEND)())

@@ -176,6 +176,19 @@ def pki_snapshot(request: pytest.FixtureRequest, django_db_setup, tmp_path_facto
     return _Snapshot(worker, tmp_path_factory.mktemp("pki"))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def every_card_is_ordered(request: pytest.FixtureRequest):
+    """Tests of the PKI alone have no orders: there every certificate on a card is as ordered, elsewhere issuance is asked."""
+    name = request.module.__name__
+    if not name.startswith(("tests.pki.", "tests.pki_api.", "tests.bench.", "tests.portal_pages.test_pki")):
+        yield
+        return
+    from tests.pki import every_card
+
+    with every_card.connected():
+        yield
+
+
 @pytest.fixture
 def demo_pki(pki_snapshot: _Snapshot, transactional_db) -> DemoPki:
     """Root, six issuing CAs with OCSP responders, the bulk CA, KEK and derive key, as `make run` has them but for RSA-2048."""

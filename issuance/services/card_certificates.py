@@ -17,7 +17,7 @@ from issuance.domain.carrier_states import CarrierAction
 from issuance.domain.eid_states import EidAction
 from issuance.domain.ids import PersonId, parse_card_serial
 from issuance.domain.order_states import OrderAction
-from issuance.models import Carrier, CarrierCertificate, Eid, Person, Post
+from issuance.models import Carrier, CarrierCertificate, Eid, Organisation, Person, Post
 from issuance.services import _holds, _steps, people
 from issuance.services.order_checks import common_name, top_organisation
 from issuance.services.ordering import post_ends_at
@@ -159,13 +159,13 @@ def _same_again(carrier: Carrier, card: _Card) -> list[UUID]:
 
 def _certificate_orders(carrier: Carrier, eid: Eid, card: _Card, valid_to: dt.datetime) -> list[pki.CertificateOrder]:
     person = Person.objects.get(pk=carrier.person_id)
-    person_id = people.person_id_of(person.id)
+    person_id, top = people.person_id_of(person.id), top_organisation(eid.organisation)
     return [
         pki.CertificateOrder(
-            ca=f"{'person-hsaid' if profile in HSA_PROFILES else 'person-id'}-{carrier.assurance_level}",
+            ca=ca_of(profile, carrier.assurance_level),
             profile=profile,
-            subject=hsa_subject(person, eid) if profile in HSA_PROFILES else person_id_subject(person, person_id),
-            subject_alternative=_subject_alternative(eid, profile),
+            subject=hsa_subject(person, eid, top) if profile in HSA_PROFILES else person_id_subject(person, person_id),
+            subject_alternative=subject_alternative(eid, profile),
             csr_der=card.csrs[profile],
             subject_ref=f"person:{person.id}",
             carrier_ref=carrier_ref(carrier.id),
@@ -177,11 +177,16 @@ def _certificate_orders(carrier: Carrier, eid: Eid, card: _Card, valid_to: dt.da
     ]
 
 
-def hsa_subject(person: Person, eid: Eid) -> dict[str, str]:
+def ca_of(profile: str, assurance_level: int) -> str:
+    """Returns the slug of the CA that issues the profile on carriers of this level."""
+    return f"{'person-hsaid' if profile in HSA_PROFILES else 'person-id'}-{assurance_level}"
+
+
+def hsa_subject(person: Person, eid: Eid, top: Organisation) -> dict[str, str]:
     """Subject of the HSA-id pair: the top organisation, the name in use and the HSA-id as the catalogue writes it."""
     subject = {
         "countryName": eid.organisation.country,
-        "organizationName": top_organisation(eid.organisation).name,
+        "organizationName": top.name,
         "commonName": common_name(person),
         "surname": person.surname,
         "givenName": person.given_name_in_use,
@@ -201,7 +206,7 @@ def person_id_subject(person: Person, person_id: PersonId) -> dict[str, str]:
     }
 
 
-def _subject_alternative(eid: Eid, profile: str) -> dict[str, str]:
+def subject_alternative(eid: Eid, profile: str) -> dict[str, str]:
     """The post's mail, and for log-in its UPN; the person-id pair has none."""
     if profile not in HSA_PROFILES:
         return {}

@@ -12,7 +12,7 @@ from issuance.ports import DirectoryPost, PersonKey, PersonRegister, RegisterPer
 from siths_portal.lib import clock, ports
 from siths_portal.lib.errors import Conflict, NotFound
 
-_PREFERENCE = (PersonIdKind.PERSONNUMMER, PersonIdKind.SAMORDNINGSNUMMER, PersonIdKind.PASSPORT, PersonIdKind.RESERVE)
+PREFERENCE = (PersonIdKind.PERSONNUMMER, PersonIdKind.SAMORDNINGSNUMMER, PersonIdKind.PASSPORT, PersonIdKind.RESERVE)
 _REGISTER_FIELDS = (
     "given_names",
     "given_name_in_use",
@@ -36,7 +36,7 @@ class Live:
 def person_id_of(person_id: UUID) -> PersonId:
     """The person's number in use, a personnummer before any other. Raises Conflict if he has none."""
     found = {row.kind: row.value for row in PersonIdentifier.objects.filter(person_id=person_id, valid_to=None)}
-    for kind in _PREFERENCE:
+    for kind in PREFERENCE:
         if kind.value in found:
             return PersonId(kind, found[kind.value])
     raise Conflict("person-without-id", "Personen saknar giltigt person-id. Kontrollera uppgifterna i katalogen.")

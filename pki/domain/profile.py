@@ -107,6 +107,11 @@ class Profile:
         """
         return self.subject_kind in PERSONS
 
+    @property
+    def is_on_carrier(self) -> bool:
+        """Whether a certificate is on a holder's card or mobile. The worker signs it only for an order (ADR 0310)."""
+        return self.is_for_persons or self.subject_is_card
+
     @cached_property
     def extensions(self) -> tuple[str, ...]:
         """The extensions that a certificate has, or for subjectAltName may have, in their order."""

@@ -56,7 +56,7 @@ CREATE FUNCTION pki_set_ca_state(ca bigint, request uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
   UPDATE pki_certificateauthority a SET state = r.document->>'to' FROM pki_approvalrequest r
-  WHERE a.id = ca AND r.id = request AND r.action = 'ca_state' AND r.state = 'used'
+  WHERE a.id = ca AND r.id = request AND r.action = 'ca-state' AND r.state = 'used'
     AND r.document->>'slug' = a.slug AND (r.document->>'generation')::integer = a.generation
     AND r.document->>'from' = a.state;
   IF NOT FOUND THEN

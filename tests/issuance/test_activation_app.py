@@ -25,6 +25,7 @@ from tests.issuance import activated
 from tests.issuance.activated import CODE, PUK, TRANSPORT, App, Keys, Made, Plastic, identify, reopened, sent_card, unsigned_card
 from tests.issuance.test_activation import MINUTE, run_at_once
 from tests.issuance.world import SETUP
+from tests.pki import every_card
 from tests.pki.orders import order, plan
 
 pytestmark = pytest.mark.usefixtures("demo_pki")
@@ -118,7 +119,8 @@ def _by_another_card(app: App, opened: Any) -> Proof:
 def _with_transport(app: App, opened: Any) -> Proof:
     """A genuine transport certificate of a reserve card stands for one of the card's own."""
     ids = plan(order("transport"))
-    assert issuing.sign_reserved(ids) == 1
+    with every_card.connected():
+        assert issuing.sign_reserved(ids) == 1
     (view,) = pki.certificates(ids)
     return _changed(app.proof(opened), certificates=app.made.certificates | {"person-hsaid-auth": view.der})
 

@@ -111,7 +111,6 @@ LEGAL = [f"{name}={value}" for name, value in orders.LEGAL_SUBJECT.items()]
     [
         ({"profile": "seal", "subject": LEGAL}, "NTRSE-5560160680"),
         ({"profile": "time-stamp", "subject": LEGAL}, "NTRSE-5560160680"),
-        ({"profile": "transport", "card_number": orders.CARD}, orders.CARD),
     ],
 )
 def test_each_profile_is_issued_from_the_command(demo_pki, key, tmp_path, capsys, options, subject):
@@ -142,16 +141,15 @@ def test_what_is_refused_is_said_on_one_line(demo_pki, request_file, options, co
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("profile", [*orders.PERSON_PROFILES, "mobile-auth", "mobile-sign"])
+@pytest.mark.parametrize("profile", [*orders.PERSON_PROFILES, "mobile-auth", "mobile-sign", "transport"])
 def test_no_operator_makes_a_persons_eid_alone(demo_pki, key, tmp_path, profile):
     ca, subject, alternative = orders.BY_PROFILE[profile]
     path = tmp_path / "request.der"
     path.write_bytes(orders.csr(key))
     names = {"subject": [f"{name}={value}" for name, value in subject.items()], "subject_ref": "person:1"}
     names["san"] = [f"{kind}={value}" for kind, value in alternative.items()]
-    number = {"card_number": orders.CARD} if profile in orders.ON_CARDS else {}
     with pytest.raises(CommandError, match="beställs i portalen") as refused:
-        call_command("pki_issue", profile=profile, ca=ca, csr=path, **names, **number)
+        call_command("pki_issue", profile=profile, ca=ca, csr=path, **names)
     assert refused.value.returncode == 1
     assert not Certificate.objects.filter(subject_ref="person:1").exists()
 

@@ -26,7 +26,7 @@ from siths_portal.lib.unreadable import UNREADABLE
 class Command(BaseCommand):
     """Plans and signs here, so the process needs the token's PIN. Names not given as options are taken from the request.
 
-    Of every profile but those of persons: no operator gets an eID in another's name alone (DIGG K3.4).
+    Refuses the profiles of cards and mobiles: no operator gets an eID in another's name alone (DIGG K3.4).
     """
 
     help = "Utfärdar ett certifikat från en certifikatbegäran (PKCS #10, PEM eller DER)."
@@ -41,24 +41,19 @@ class Command(BaseCommand):
         )
         parser.add_argument("--san", action="append", default=[], metavar="SLAG=VÄRDE", help="till exempel dNSName=api.example")
         parser.add_argument("--days", type=int, metavar="N", help="giltighetstid; annars profilens längsta")
-        parser.add_argument("--card-number", metavar="SIFFROR", help="kortnummer, för kortens profiler")
-        parser.add_argument(
-            "--subject-ref", metavar="REF", help="vems nyckeln är; annars function:<commonName> eller card:<kortnummer>"
-        )
+        parser.add_argument("--subject-ref", metavar="REF", help="vems nyckeln är; annars function:<commonName>")
         parser.add_argument("--out", type=Path, metavar="FIL", help="skriv certifikatet (PEM) dit i stället för på skärmen")
         parser.add_argument("--chain", action="store_true", help="ta med utfärdarnas certifikat utom roten")
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
         """Exit 0 with the certificate, 1 if it is not issued, 2 for wrong use."""
         profile = PROFILES[options["profile"]]
-        if profile.is_for_persons:
+        if profile.is_on_carrier:
             reason = "personers e-legitimationer beställs i portalen, där ingen kan skaffa en ensam"
             raise CommandError(reason, returncode=1)
         request = _request(options["csr"])
         try:
             subject = _pairs(options["subject"], names.OIDS) or _subject(request)
-            if profile.subject_is_card and options["card_number"]:
-                subject = {"serialNumber": options["card_number"]}
             alternative = _pairs(options["san"], alternative_names.KINDS) or _alternative(request)
             order = service.CertificateOrder(
                 ca=options["ca"] or _only_issuer(profile),
@@ -66,9 +61,9 @@ class Command(BaseCommand):
                 subject=subject,
                 subject_alternative=alternative,
                 csr_der=request.public_bytes(Encoding.DER),
-                subject_ref=options["subject_ref"] or _subject_ref(profile, subject),
+                subject_ref=options["subject_ref"] or f"function:{subject.get('commonName', '')}"[:80],
                 carrier_ref="",
-                card_number=options["card_number"],
+                card_number=None,
                 not_after=clock.now() + dt.timedelta(days=options["days"] or profile.max_days) - dt.timedelta(minutes=5),
             )
             (view,) = _issue(order)
@@ -86,11 +81,6 @@ class Command(BaseCommand):
             return
         write_atomically(options["out"], pem)
         self.stdout.write(f"{view.ca} {view.serial} gäller till {view.not_after.astimezone(clock.STOCKHOLM):%Y-%m-%d %H:%M}")
-
-
-def _subject_ref(profile: Profile, subject: dict[str, str]) -> str:
-    kind, name = ("card", "serialNumber") if profile.subject_is_card else ("function", "commonName")
-    return f"{kind}:{subject.get(name, '')}"[:80]
 
 
 def _issue(order: service.CertificateOrder) -> list[service.CertificateView]:
