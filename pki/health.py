@@ -7,10 +7,20 @@ import structlog
 from django.conf import settings
 from django.db.models import Min
 
-from pki import clock_guard, foreign_lists, health_reports, inspection, inventory, releasing
+from pki import clock_guard, foreign_lists, health_reports, inspection, inventory, reconciling, releasing
 from pki.findings import Finding, Severity, finding
 from pki.hsm import Algorithm, HsmError, KeyRef, hsm_for
-from pki.models import CaState, Certificate, CertificateStatus, Event, EventMacs, EventSeal, HsmKey, KeyPurpose
+from pki.models import (
+    CardReconciliation,
+    CaState,
+    Certificate,
+    CertificateStatus,
+    Event,
+    EventMacs,
+    EventSeal,
+    HsmKey,
+    KeyPurpose,
+)
 from pki.ocspd import telling
 from pki.operators.status import status_of_store
 from siths_portal.lib import audit_walk, clock, feeds, metrics
@@ -20,6 +30,7 @@ log = structlog.get_logger(__name__)
 SIGNING_SLOW, SIGNING_STOPPED = dt.timedelta(minutes=1), dt.timedelta(minutes=5)  # the sweeper looks every 3 s
 SEAL_WAIT, MAC_WAIT = dt.timedelta(minutes=1), dt.timedelta(minutes=5)  # both jobs run every 5 s
 INVENTORY_AGE = dt.timedelta(days=2)  # made daily
+RECONCILED_AGE = dt.timedelta(days=2)  # compared daily
 VERIFIED_AGE = dt.timedelta(days=2)  # walked daily
 STORE_LATE, STORE_GIVEN_UP = dt.timedelta(seconds=telling.LATE), dt.timedelta(seconds=telling.GIVEN_UP)
 CLOCKS_APART = dt.timedelta(seconds=5)
@@ -31,7 +42,7 @@ _VALUE = metrics.gauge("pki_health_value", "The number that was judged", ["subje
 def check_all() -> list[Finding]:
     """Everything that is looked at, the token first. Never raises for what is wrong; needs the token's PIN."""
     authorities = [*inspection.inspect(), *foreign_lists.watched()]
-    waiting = [signing(), releasing.watched(), *keys()]
+    waiting = [signing(), releasing.watched(), *keys(), *cards()]
     return [token(), *authorities, *waiting, *audit_chain(), *verified_chains(), *responder(), the_clock()]
 
 
@@ -87,6 +98,19 @@ def keys() -> Iterator[Finding]:
     age = clock.now() - report.ended_at
     text = f"{len(report.problems)} avvikelser för {age.total_seconds() // 3600:.0f} timmar sedan"
     yield finding("nyckelinventering", report.ok and age < INVENTORY_AGE, text, measure="count", value=len(report.problems))
+
+
+def cards() -> Iterator[Finding]:
+    """What the newest comparisons of certificates on cards with their orders found; nothing before the first."""
+    done = CardReconciliation.objects.exclude(ended_at=None).order_by("-started_at").first()
+    newest = reconciling.latest()
+    if done is None or newest is None:
+        return
+    found, age = max(done.found, newest.found), clock.now() - done.started_at
+    severity = Severity.ERROR if found else Severity.WARNING if age > RECONCILED_AGE else Severity.OK
+    hours = age.total_seconds() // 3600
+    text = f"{found} av {done.compared} certifikat saknade beställning eller kvittens för {hours:.0f} timmar sedan"
+    yield Finding("kortcertifikat", severity, text, "count", found)
 
 
 def audit_chain() -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from pki import (
     mass_running,
     ocsp,
     ocsp_unknown,
+    reconciling,
     releasing,
     resealing,
     responders,
@@ -165,6 +166,12 @@ def renew_responders() -> None:
 def inventory_due() -> None:
     """Compares the tokens with the rows of keys once a day."""
     inventory.run_due()
+
+
+@shared_task(name="pki.reconcile_cards")  # type: ignore[untyped-decorator]
+def reconcile_cards() -> None:
+    """Goes on with the day's comparison of issued certificates on cards with orders and receipts."""
+    reconciling.run_due()
 
 
 @shared_task(name="pki.expire_approvals")  # type: ignore[untyped-decorator]

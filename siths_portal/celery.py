@@ -38,6 +38,8 @@ SCHEDULE: dict[str, tuple[str, float, str]] = {
     "pki.renew_responders": ("pki.renew_responders", 3600, "pki"),
     "pki.rotate_keks": ("pki.rotate_keks", 3600, "pki"),
     "pki.inventory": ("pki.inventory", 3600, "pki"),  # once a day; looking often makes a missed run cost an hour
+    # Once a day; a run works for a minute at most, and 4.8 million certificates take some.
+    "pki.reconcile_cards": ("pki.reconcile_cards", 300, "pki"),
     "pki.mass_revoke_due": ("pki.mass_revoke_due", 15, "pki"),
     # CRLs have a period of their own, and follow revocations after a pause of half a minute.
     "pki.publish_due_crls": ("pki.publish_due_crls", 10, "pki"),

@@ -82,6 +82,11 @@ AREAS: Mapping[str, Area] = {
         _("Om alla nycklar i modulerna är de som är upplagda. Görs en gång om dygnet."),
         _("Se avvikelserna längre ner på sidan. En okänd nyckel är en säkerhetshändelse."),
     ),
+    "kortcertifikat": Area(
+        _("Certifikat på kort"),
+        _("Om varje utfärdat certifikat har en beställning och varje aktivt kort en kvittens. Jämförs en gång om dygnet."),
+        _("Ett certifikat utan beställning är en säkerhetshändelse. Kör pki_reconcile och spärra de certifikat som den visar."),
+    ),
     "händelsesigill": Area(
         _("Händelseloggens sigill"),
         _("Hur länge händelser väntar på att fogas till kedjan."),

@@ -43,6 +43,7 @@ from pki.models.imports import CaComparison, CaImport, ImportFinding
 from pki.models.issuance import IssuanceSet, ModulusBlock, ProfileLint, RsaKey
 from pki.models.keys import HsmKey, KeyInventory
 from pki.models.mass_revocations import MassRevocation, MassRevocationMember
+from pki.models.reconciliations import CardReconciliation
 from pki.models.secrets import Secret, SecretDelivery
 from pki.models.status import OcspResponse, OcspSigner, OcspUnknown
 
@@ -60,6 +61,7 @@ __all__ = [
     "CaComparison",
     "CaImport",
     "CaState",
+    "CardReconciliation",
     "CeremonyProposal",
     "CeremonySignature",
     "CeremonyState",

@@ -13,7 +13,10 @@ _MARKS = {Severity.OK: "ok ", Severity.WARNING: "OBS", Severity.ERROR: "FEL"}
 class Command(BaseCommand):
     """One line for each thing looked at: ok, OBS (look at it) or FEL; exits 1 if anything is wrong."""
 
-    help = "Kontrollerar HSM, utfärdare, spärrlistor, OCSP-svar, signering, nyckelinventering, händelsesigill och klocka."
+    help = (
+        "Kontrollerar HSM, utfärdare, spärrlistor, OCSP-svar, signering, nyckelinventering, kortcertifikat, händelsesigill och "
+        "klocka."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Checks."""

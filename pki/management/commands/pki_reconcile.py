@@ -1,0 +1,22 @@
+"""Compares issued certificates on cards with orders and receipts."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from pki import reconciling
+
+
+class Command(BaseCommand):
+    """Walks all of them now. Prints one line for each that has no order or receipt, and exits 1 if there is one."""
+
+    help = "Jämför utfärdade certifikat på kort med beställningar och kvittenser."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Compares."""
+        row = reconciling.run()
+        for each in row.examples:
+            self.stdout.write(f"{each['certificate']}: {each['reason']}")
+        self.stdout.write(f"{row.compared} certifikat jämförda, {row.found} utan beställning eller kvittens")
+        if row.found:
+            raise CommandError(f"{row.found} certifikat saknar beställning eller kvittens", returncode=1)
