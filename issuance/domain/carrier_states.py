@@ -17,12 +17,17 @@ class CarrierState(StrEnum):
 
 
 class CarrierAction(StrEnum):
-    """What may be done to a carrier. The first two leave its state: they bind what the supplier made to the row."""
+    """What may be done to a carrier. The first two leave its state: they bind what the supplier made to the row.
+
+    BLOCK_CODE and RESET_CODE leave it too: the holder locked the code before signing, and chose a new one with the PUK.
+    """
 
     BIND_SERIAL = "serial_bound"
     REGISTER_PRODUCED = "produced"
     SEND = "sent"
     SET_CODE = "code_set"
+    BLOCK_CODE = "code_blocked"
+    RESET_CODE = "code_reset"
     SIGN_RECEIPT = "activated"
     REVOKE = "revoked"
     EXPIRE = "expired"
@@ -39,6 +44,8 @@ TRANSITIONS: Mapping[tuple[CarrierState, CarrierAction], CarrierState] = {
     (CarrierState.ORDERED, CarrierAction.REVOKE): CarrierState.REVOKED,
     (CarrierState.SENT, CarrierAction.SET_CODE): CarrierState.ACTIVATED_UNSIGNED,
     (CarrierState.SENT, CarrierAction.REVOKE): CarrierState.REVOKED,
+    (CarrierState.ACTIVATED_UNSIGNED, CarrierAction.BLOCK_CODE): CarrierState.ACTIVATED_UNSIGNED,
+    (CarrierState.ACTIVATED_UNSIGNED, CarrierAction.RESET_CODE): CarrierState.ACTIVATED_UNSIGNED,
     (CarrierState.ACTIVATED_UNSIGNED, CarrierAction.SIGN_RECEIPT): CarrierState.ACTIVE,
     (CarrierState.ACTIVATED_UNSIGNED, CarrierAction.REVOKE): CarrierState.REVOKED,
     (CarrierState.ACTIVE, CarrierAction.REVOKE): CarrierState.REVOKED,

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class TransactionKind(StrEnum):
-    """What the app is asked for: to set the card's code and sign, or, with the code set already, to sign alone."""
+    """What the app is asked for: to set the card's code and sign, or, with a code that works already, to sign alone."""
 
     ACTIVATE = "activate"
     SIGN = "sign"
@@ -25,11 +25,12 @@ class TransactionState(StrEnum):
 
 
 class TransactionAction(StrEnum):
-    """What may be done to a transaction. RENEW_HANDLE leaves its state."""
+    """What may be done to a transaction. RENEW_HANDLE and REPORT_CARD leave its state."""
 
     RENEW_HANDLE = "handle_renewed"
     START = "started"
     SET_CODE = "code_set"
+    REPORT_CARD = "card_reported"
     COMPLETE = "completed"
     CANCEL = "cancelled"
     EXPIRE = "expired"
@@ -53,5 +54,6 @@ TRANSITIONS: Mapping[tuple[TransactionState, TransactionAction], TransactionStat
     (TransactionState.STARTED, TransactionAction.SET_CODE): TransactionState.CODE_SET,
     (TransactionState.STARTED, TransactionAction.COMPLETE): TransactionState.COMPLETED,
     (TransactionState.CODE_SET, TransactionAction.COMPLETE): TransactionState.COMPLETED,
+    **{(state, TransactionAction.REPORT_CARD): state for state in (TransactionState.STARTED, TransactionState.CODE_SET)},
     **{(state, action): end for state in OPEN for action, end in _ENDS.items()},
 }

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 
 from issuance.authz.scope import ScopedManager, ScopeRule
+from issuance.domain.card_reports import CardReport
 from issuance.domain.transaction_states import OPEN, TransactionKind, TransactionState
 from issuance.models._stateful import Stateful
 from issuance.models.carriers import IDENTITY_DOCUMENTS, Carrier
@@ -50,6 +51,8 @@ class EidAppTransaction(Stateful):
     `handle_sha256` and `step_token_sha256` are all that is kept of the two secrets. `expires_at` is the handle's end until the
     app starts, and the whole transaction's after that. `content_sha256` is the hash of the receipt's canonical JSON.
     `ephemeral_key` is the app's JWK; `delivery_id` is `pki`'s. `wrong_proofs` counts refused proofs.
+    `card_report` is the latest `CardReport`, empty for none, with the tries that the card has left where it counts them;
+    `card_reports` counts those of the app.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id)
@@ -66,6 +69,10 @@ class EidAppTransaction(Stateful):
     step_token_sha256 = models.CharField(max_length=64, default="")
     signature_sha256 = models.CharField(max_length=64, default="")
     wrong_proofs = models.PositiveSmallIntegerField(default=0)
+    card_report = models.CharField(max_length=20, default="")
+    card_tries_left = models.PositiveSmallIntegerField(null=True)
+    card_reported_at = models.DateTimeField(null=True)
+    card_reports = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)
@@ -81,6 +88,9 @@ class EidAppTransaction(Stateful):
         constraints = [
             models.CheckConstraint(condition=Q(state__in=[s.value for s in TransactionState]), name="issuance_transaction_state"),
             models.CheckConstraint(condition=Q(kind__in=[k.value for k in TransactionKind]), name="issuance_transaction_kind"),
+            models.CheckConstraint(
+                condition=Q(card_report__in=["", *(each.value for each in CardReport)]), name="issuance_transaction_card_report"
+            ),
             models.UniqueConstraint(
                 fields=["carrier"], condition=Q(state__in=[s.value for s in OPEN]), name="issuance_one_open_transaction"
             ),

@@ -58,6 +58,7 @@ class Carrier(Stateful):
 
     `valid_from` and `valid_to` (exclusive) are the card's. `origin` is `migrated` for cards made before this portal, which
     have no receipt of ours. `puk_secret_id` is `pki`'s. `card_key_spki` is the key without code that proves the card (DER).
+    `code_blocked_at` is set while the holder has locked the code and not signed the receipt yet.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id)
@@ -76,6 +77,7 @@ class Carrier(Stateful):
     valid_to = models.DateTimeField()
     sent_at = models.DateTimeField(null=True)
     code_set_at = models.DateTimeField(null=True)
+    code_blocked_at = models.DateTimeField(null=True)
     activated_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     revocation_reason = models.CharField(max_length=40, default="")

@@ -7,6 +7,7 @@ from typing import Any
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
+from issuance.domain.card_reports import CardReport
 from issuance.domain.qualifications import SWEDISH as QUALIFICATION
 from issuance.domain.revocation import SWEDISH, RevocationReason
 from issuance.queries import words
@@ -39,6 +40,8 @@ WHAT: Mapping[str, str] = {
     "holder.identified": _("Innehavaren identifierades vid besök"),
     "holder.identification_withdrawn": _("Identifieringen togs tillbaka"),
     "carrier.code_set": _("Innehavaren satte kortets kod"),
+    "carrier.code_blocked": _("Koden spärrades efter tre felaktiga försök"),
+    "carrier.code_reset": _("Innehavaren valde en ny legitimeringskod"),
     "carrier.activated": _("Innehavaren skrev under kvittensen och kortet aktiverades"),
     "carrier.revoked": _("Kortet spärrades"),
     "revocation.held": _("Spärren väntar på en andra handläggare"),
@@ -50,6 +53,7 @@ WHAT: Mapping[str, str] = {
     "transaction.handle_renewed": _("Ny länk till eID-appen gavs"),
     "transaction.started": _("Innehavaren öppnade eID-appen med kortet"),
     "transaction.code_set": _("eID-appen meddelade att koden är satt"),
+    "transaction.card_reported": _("eID-appen rapporterade från kortet"),
     "transaction.completed": _("eID-appen lämnade underskriften"),
     "transaction.cancelled": _("Aktiveringen avbröts"),
     "transaction.expired": _("Tiden för aktiveringen gick ut"),
@@ -164,8 +168,19 @@ def changes(facts: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     ]
 
 
+_REPORT: Mapping[str, str] = {
+    CardReport.WRONG_CARD: _("Fel kort i läsaren"),
+    CardReport.WRONG_CODE: _("Fel kod"),
+    CardReport.CODE_BLOCKED: _("Koden spärrad"),
+    CardReport.WRONG_PUK: _("Upplåsningskoden (PUK) togs inte emot"),
+    CardReport.PUK_BLOCKED: _("Kortet kan inte låsas upp mer"),
+}
+
+
 def _reason(code: str) -> str:
-    return gettext(SWEDISH[RevocationReason(code)]) if code in RevocationReason else gettext("kod {code}").format(code=code)
+    if code in RevocationReason:
+        return gettext(SWEDISH[RevocationReason(code)])
+    return gettext(_REPORT[code]) if code in _REPORT else gettext("kod {code}").format(code=code)
 
 
 def _yes_or_no(value: Any) -> str:
@@ -196,6 +211,8 @@ def _from(table: Mapping[str, str]) -> Callable[[str], str]:
 
 _FACTS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "reason": (_("Orsak"), _reason),
+    "report": (_("Vad"), _from(_REPORT)),
+    "tries_left": (_("Försök kvar"), str),
     "justification": (_("Beskrivning"), str),
     "requester": (_("Begärd av"), _from(words.REQUESTER)),
     "requester_name": (_("Namn på den som begärde"), str),

@@ -12,6 +12,7 @@ from issuance.domain.carrier_states import CarrierState
 from issuance.domain.eid_states import EidState
 from issuance.domain.order_states import OrderState
 from issuance.models import CardOrder, Carrier, Eid, Person, Post
+from issuance.queries import card_help
 
 CARRIER_RIGHTS = (Action.ACTIVATE_ORDINARY_CARD, Action.REVOKE_CARRIER, Action.VIEW_RECEIPT, Action.VIEW_HISTORY)
 
@@ -79,6 +80,9 @@ def of_carrier(actor: Actor, carrier: Carrier, order: CardOrder | None, *, may_r
     if carrier.state not in carrier_states.INVALID:
         revoke = Function(_("Spärra kort"), "carrier_revoke", carrier.id)
         found.append(_unless(revoke, _why_no_right(carrier, Action.REVOKE_CARRIER)))
+    if card_help.may_be_replaced(carrier):
+        replace_it = Function(_("Spärra och beställ nytt kort"), "carrier_replace", carrier.id)
+        found.append(_unless(replace_it, _why_not_replaced(actor, carrier)))
     if carrier.state == CarrierState.ORDERED and order is not None:
         remove = Function(_("Ta bort beställning"), "order_cancel", order.id)
         found.append(_unless(remove, _why_not_removed(order, may_remove=may_remove)))
@@ -105,6 +109,14 @@ def _why_not_activated(actor: Actor, carrier: Carrier) -> str:
     if carrier.state == CarrierState.ORDERED:
         return _("Kortet kan aktiveras när det har status Skickat.")
     return ""
+
+
+def _why_not_replaced(actor: Actor, carrier: Carrier) -> str:
+    if reason := _why_no_right(carrier, Action.REVOKE_CARRIER):
+        return reason
+    if not policy.holds(actor, Action.ORDER_ORDINARY_CARD):
+        return _rests(actor, Action.ORDER_ORDINARY_CARD) or _no_right()
+    return _own_matter() if policy.is_own_matter(actor, Action.ORDER_ORDINARY_CARD, carrier.person_id) else ""
 
 
 def _why_not_removed(order: CardOrder, *, may_remove: bool) -> str:

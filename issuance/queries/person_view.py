@@ -19,8 +19,20 @@ from issuance.domain import carrier_states
 from issuance.domain.carrier_states import CarrierState
 from issuance.domain.drafts import DraftState
 from issuance.domain.eid_states import EidState
-from issuance.models import UNDER_WAY, CardOrder, Carrier, CarrierCertificate, Eid, OrderDraft, Person, Photo, Post
-from issuance.queries import person_functions, words
+from issuance.models import (
+    UNDER_WAY,
+    CardOrder,
+    Carrier,
+    CarrierCertificate,
+    Eid,
+    EidAppTransaction,
+    OrderDraft,
+    Person,
+    Photo,
+    Post,
+)
+from issuance.queries import card_help, person_functions, words
+from issuance.queries.card_help import CardHelp
 from issuance.queries.person_functions import Function
 from pki import service as pki
 from siths_portal.lib import clock
@@ -103,7 +115,8 @@ class CarrierView:
 
     `read_only` tells that the actor sees it by an eID alone, and `other_eids` counts valid eIDs on it that he does not see.
     `held`: its certificates are on hold until the holder has chosen the code. `activate_by` and `sign_by` are the last days
-    before the system revokes it, with the whole days that are left; `expires_in` are the days to its last.
+    before the system revokes it, with the whole days that are left; `expires_in` are the days to its last. `help` is what the eID app
+    last reported of a card that is being activated.
     """
 
     id: UUID
@@ -122,6 +135,8 @@ class CarrierView:
     activate_by: dt.date | None
     activation_days: int | None
     sign_by: dt.date | None
+    code_blocked: bool
+    help: CardHelp | None
     signing_days: int | None
     revocation_reason: str
     ended_at: dt.datetime | None
@@ -235,10 +250,11 @@ def _assemble(actor: Actor, rows: list[Carrier]) -> Iterable[CarrierView]:
     links = [each for (carrier_id, _), found in certificates.items() if carrier_id in waiting for each in found]
     on_hold = pki.held_certificates(each.certificate_id for each in links) if links else set()
     held = {each.carrier_id for each in links if each.certificate_id in on_hold}
+    transactions = card_help.latest_of([row.id for row in rows if card_help.may_be_replaced(row)])
     for row in rows:
         on_it = [_eid(eid, row, certificates.get((row.id, eid.id), [])) for eid in eids.get(row.id, [])]
         own = certificates.get((row.id, None), [])
-        yield _carrier(actor, row, orders.get(row.id), own, on_it, held=row.id in held)
+        yield _carrier(actor, row, orders.get(row.id), own, on_it, transactions.get(row.id), held=row.id in held)
 
 
 def _carrier(
@@ -247,6 +263,7 @@ def _carrier(
     order: CardOrder | None,
     certificates: list[CarrierCertificate],
     eids: list[EidView],
+    transaction: EidAppTransaction | None,
     *,
     held: bool,
 ) -> CarrierView:
@@ -273,6 +290,8 @@ def _carrier(
         activation_days=_days_to(activate_by),
         sign_by=sign_by,
         signing_days=_days_to(sign_by),
+        code_blocked=row.code_blocked_at is not None,
+        help=card_help.card_help(transaction, row) if transaction else None,
         revocation_reason=words.revocation_reason(row.revocation_reason),
         ended_at=row.ended_at,
         activated_at=row.activated_at,

@@ -1,15 +1,15 @@
 """What a revocation page tells: what will stop working, and afterwards when relying parties see that it has."""
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from uuid import UUID
 
 from issuance.authz import Action, Actor, policy
 from issuance.domain import carrier_states
 from issuance.domain.eid_states import EidState
-from issuance.models import Carrier, CarrierCertificate, Eid
-from issuance.queries import words
+from issuance.models import Carrier, CarrierCertificate, Eid, Person
+from issuance.queries import card_help, words
 from issuance.services.revocation import known_since
 from pki import service as pki
 
@@ -22,7 +22,7 @@ class RevocationSubject:
 
     `eids` are the valid eIDs that end with it, as organisation and Tjänste-id, where the actor sees them; `hidden_eids` counts
     the others. No request came before `known_since`. `possible` is False where it has ended otherwise than by revocation.
-    `revoked_at` and `reason` are there once it is revoked.
+    `revoked_at` and `reason` are there once it is revoked. `replaced`: a new card is ordered in the same errand.
     """
 
     kind: Literal["carrier", "eid"]
@@ -40,6 +40,7 @@ class RevocationSubject:
     known_since: dt.datetime
     revoked_at: dt.datetime | None
     reason: str
+    replaced: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,17 @@ def carrier_to_revoke(*, actor: Actor, carrier_id: UUID | str) -> RevocationSubj
         revoked_at=carrier.ended_at if carrier.state == carrier_states.CarrierState.REVOKED else None,
         reason=words.revocation_reason(carrier.revocation_reason),
     )
+
+
+def carrier_to_replace(*, actor: Actor, carrier_id: UUID | str) -> RevocationSubject:
+    """A carrier that the actor may revoke and order again for its person. Raises NotFound, Forbidden.
+
+    Not `possible` for a carrier that is not on its way to being activated.
+    """
+    subject = carrier_to_revoke(actor=actor, carrier_id=carrier_id)
+    policy.get(actor, Action.ORDER_ORDINARY_CARD, Person.objects.all(), subject.person_id)
+    carrier = Carrier.objects.defer("card_key_spki").get(pk=subject.id)
+    return replace(subject, replaced=True, possible=card_help.may_be_replaced(carrier))
 
 
 def eid_to_revoke(*, actor: Actor, eid_id: UUID | str) -> RevocationSubject:

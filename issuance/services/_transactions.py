@@ -10,13 +10,15 @@ from uuid import UUID
 from django.conf import settings
 
 from issuance.authz import Action, Actor
+from issuance.domain.card_reports import CardReport
+from issuance.domain.carrier_states import CarrierState
 from issuance.domain.transaction_states import OPEN, TransactionAction, TransactionKind, TransactionState
 from issuance.models import Carrier, EidAppTransaction, PreparedReceipt
 from issuance.services import _steps
 from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
-from siths_portal.lib.errors import Conflict
+from siths_portal.lib.errors import Conflict, Unauthenticated
 
 type Facts = dict[str, Any] | None
 
@@ -80,6 +82,42 @@ def delivery_of(transaction: EidAppTransaction) -> UUID:
 def locked(transaction_id: UUID) -> EidAppTransaction:
     """The transaction's row, locked. Callers lock its carrier before."""
     return EidAppTransaction.objects.select_for_update(no_key=True).get(pk=transaction_id)
+
+
+def by_token(step_token: str) -> EidAppTransaction:
+    """The transaction of a step token, with its carrier. Raises Unauthenticated."""
+    rows = EidAppTransaction.objects.select_related("carrier", "identification")
+    row = rows.filter(step_token_sha256=digest(step_token)).first()
+    if row is None:
+        raise Unauthenticated("step-token-unknown", "Ärendet är okänt. Be ID-administratören öppna appen på nytt.")
+    return row
+
+
+def locked_with_carrier(seen: EidAppTransaction) -> tuple[Carrier, EidAppTransaction]:
+    """The transaction and its carrier, both locked: the carrier first, as everywhere."""
+    carrier = Carrier.objects.select_for_update(of=("self",), no_key=True).get(pk=seen.carrier_id)
+    return carrier, locked(seen.pk)
+
+
+def holder_ref(carrier: Carrier) -> str:
+    """Who acts in events when the card has proven itself."""
+    return f"holder:{carrier.person_id}"
+
+
+def kind_for(carrier: Carrier) -> TransactionKind | None:
+    """What the app does next with the carrier: a blocked code is chosen again with the PUK. None if nothing is left to do."""
+    if carrier.state == CarrierState.SENT:
+        return TransactionKind.ACTIVATE
+    if carrier.state == CarrierState.ACTIVATED_UNSIGNED:
+        return TransactionKind.SIGN if carrier.code_blocked_at is None else TransactionKind.ACTIVATE
+    return None
+
+
+def note_report(transaction: EidAppTransaction, report: CardReport, tries_left: int | None = None) -> None:
+    """Keeps the latest report on a locked transaction, for the clerk to see. Writes no event."""
+    transaction.card_report, transaction.card_tries_left = report.value, tries_left
+    transaction.card_reported_at = clock.now()
+    transaction.save(update_fields=["card_report", "card_tries_left", "card_reported_at"])
 
 
 def end(transaction: EidAppTransaction, action: TransactionAction, *, actor_ref: str, facts: Facts = None) -> None:

@@ -13,7 +13,6 @@ from django.db import transaction as database
 from django.db.models import QuerySet
 
 from issuance.authz import Action, Actor, policy
-from issuance.domain.carrier_states import CarrierState
 from issuance.domain.order_states import OrderState
 from issuance.domain.rules import Obstacle
 from issuance.domain.transaction_states import OPEN, TransactionAction, TransactionKind, TransactionState
@@ -30,7 +29,6 @@ BATCH = 200
 SECOND_CLICK = dt.timedelta(seconds=30)
 """For so long the same clerk's same request is a repetition (S33); later it is a new visit, with its own checks."""
 _ACTION = Action.ACTIVATE_ORDINARY_CARD
-_KINDS = {CarrierState.SENT: TransactionKind.ACTIVATE, CarrierState.ACTIVATED_UNSIGNED: TransactionKind.SIGN}
 _OBSTACLES = {
     Obstacle.DECEASED: "Personen är avliden enligt personregistret. Kortet kan inte aktiveras.",
     Obstacle.NOT_PERSONNUMMER: "Personen saknar personnummer. Kort på tillitsnivå 3 kräver personnummer.",
@@ -113,7 +111,8 @@ def identify(*, actor: Actor, carrier_id: UUID, identity_document: str) -> Opene
 def reopen(*, actor: Actor, transaction_id: UUID) -> Opened:
     """A new handle for a transaction whose app window was lost, from the identification that was made for it.
 
-    A transaction that nobody has started keeps its id; otherwise a new one takes over, of the kind `sign` if the code is set.
+    A transaction that nobody has started keeps its id; otherwise a new one takes over, of the kind `sign` if the code is set
+    and works; a blocked code is chosen again (ADR 0289).
     Raises NotFound, Forbidden (another clerk's), Conflict (done, superseded, identification too old).
     """
     seen = policy.get(actor, _ACTION, _transactions_seen(), transaction_id)
@@ -132,7 +131,7 @@ def state(*, actor: Actor, transaction_id: UUID) -> TransactionView:
     except (Conflict, Forbidden):
         may_reopen = False
     else:
-        may_reopen = CarrierState(seen.carrier.state) in _KINDS
+        may_reopen = _transactions.kind_for(seen.carrier) is not None
     return TransactionView(seen, _transactions.state_now(seen), may_reopen, _reopen_until(seen))
 
 
@@ -188,7 +187,7 @@ def _transactions_seen() -> QuerySet[EidAppTransaction]:
 
 def _ready(carrier: Carrier) -> _Card:
     """The carrier with all that activation needs. Raises Conflict with what is missing."""
-    kind = _KINDS.get(CarrierState(carrier.state))
+    kind = _transactions.kind_for(carrier)
     if kind is None:
         raise Conflict(f"carrier-{carrier.state.replace('_', '-')}", _NOT_READY.get(carrier.state, _NOT_READY["revoked"]))
     orders = CardOrder.objects.select_related("eid__post__organisation", "office", "article").filter(carrier=carrier)

@@ -12,11 +12,12 @@ from django.conf import settings
 from django.db import transaction as database
 
 from issuance.authz import Action, policy
-from issuance.domain.carrier_states import CarrierAction, CarrierState
+from issuance.domain.card_reports import CardReport
+from issuance.domain.carrier_states import CarrierAction
 from issuance.domain.eid_states import EidAction, EidState
 from issuance.domain.transaction_states import OPEN, TransactionAction, TransactionKind, TransactionState
 from issuance.models import Carrier, CarrierCertificate, Eid, EidAppTransaction, Event, PreparedReceipt, Receipt
-from issuance.services import _holds, _steps, _transactions, receipt_content, receipts
+from issuance.services import _holds, _steps, _transactions, card_reports, receipt_content, receipts
 from issuance.services.actors import actor_of_person
 from issuance.services.card_certificates import PROFILES
 from issuance.services.revocation import carrier_ref
@@ -24,7 +25,7 @@ from issuance.services.subjects import person_of
 from pki import service as pki
 from siths_portal.lib import clock, faults
 from siths_portal.lib.canonical import sha256_hex
-from siths_portal.lib.errors import Conflict, DomainError, Invalid, Unauthenticated
+from siths_portal.lib.errors import Conflict, DomainError, Invalid, TooManyRequests, Unauthenticated
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,17 @@ def start(*, handle: str, proof: Proof) -> Started | None:
     """Starts the transaction of `handle` for the card that is proven; None while the worker has not made the JWE yet.
 
     Raises Unauthenticated for an unknown handle, and Conflict: `wrong-card` and `proof-refused`, which end the transaction when
-    they come too often, `key-mismatch` for another ephemeral key than the first, `officer-not-allowed`, `transaction-ended`.
+    they come too often, `key-mismatch` for another ephemeral key than the first, `officer-not-allowed`, `transaction-ended`;
+    and TooManyRequests if the PUK was delivered too often today.
     """
     seen = _by_handle(handle)
     theirs = _own_certificates(seen.carrier)
-    if refusal := _try_to_start(seen, handle, proof, theirs):
+    try:
+        refusal = _try_to_start(seen, handle, proof, theirs)
+    except TooManyRequests:
+        card_reports.note_limit(seen)
+        raise
+    if refusal:
         raise refusal
     faults.point("issuance.start.after-commit")
     seen.refresh_from_db(fields=["delivery_id", "expires_at"])
@@ -90,17 +97,21 @@ def start(*, handle: str, proof: Proof) -> Started | None:
 def set_code(*, step_token: str) -> str:
     """Notes that the holder has set the card's code: SENT → ACTIVATED_UNSIGNED, and requests the end of its certificates' hold.
 
-    Returns the new state. Raises Unauthenticated, Conflict (ended, a kind that sets no code), IllegalTransition (a revoked card).
+    Notes a reset instead if the code was reported blocked; the days to sign in keep their start. Returns the new state. Raises
+    Unauthenticated, Conflict (ended, a kind that sets no code), IllegalTransition (a revoked card).
     """
-    seen = _by_token(step_token)
+    seen = _transactions.by_token(step_token)
     if seen.kind != TransactionKind.ACTIVATE:
         raise Conflict("code-not-asked-for", "Kortets kod är redan vald. Skriv under för att slutföra.")
     with database.atomic(durable=True):
-        carrier, row = _locked(seen)
-        if TransactionState(row.state) not in (TransactionState.CODE_SET, TransactionState.COMPLETED):
+        carrier, row = _transactions.locked_with_carrier(seen)
+        if carrier.code_blocked_at is not None:
+            _transactions.require_open(row)
+            _reset_code(carrier, row)
+        elif TransactionState(row.state) not in (TransactionState.CODE_SET, TransactionState.COMPLETED):
             _transactions.require_open(row)
             now = clock.now()
-            actor_ref, facts = _holder(carrier), {"transaction": str(row.pk)}
+            actor_ref, facts = _transactions.holder_ref(carrier), {"transaction": str(row.pk)}
             _steps.step([carrier], CarrierAction.SET_CODE, actor_ref=actor_ref, facts=facts, code_set_at=now)
             _steps.step([row], TransactionAction.SET_CODE, actor_ref=actor_ref, code_set_at=now)
             _holds.plan_release(carrier, _transactions.delivery_of(row), actor_ref=actor_ref)
@@ -116,7 +127,7 @@ def complete(*, step_token: str, signature: bytes) -> Carrier:
     a signature that is not by the card's key for signatures over what it was given; that too ends the transaction when it comes
     too often. Raises Unavailable, and changes nothing, while the worker has not ended the hold of the card's certificates.
     """
-    seen = _by_token(step_token)
+    seen = _transactions.by_token(step_token)
     if seen.state == TransactionState.COMPLETED:
         return _same_signature(seen, signature)
     _transactions.require_open(seen)
@@ -142,13 +153,22 @@ def complete(*, step_token: str, signature: bytes) -> Carrier:
 
 def cancel(*, step_token: str) -> str:
     """Cancels the transaction from the app; again changes nothing. Its state. Raises Unauthenticated, Conflict (ended)."""
-    seen = _by_token(step_token)
+    seen = _transactions.by_token(step_token)
     with database.atomic(durable=True):
-        carrier, row = _locked(seen)
+        carrier, row = _transactions.locked_with_carrier(seen)
         if row.state != TransactionState.CANCELLED:
             _transactions.require_open(row)
-            _transactions.end(row, TransactionAction.CANCEL, actor_ref=_holder(carrier), facts={"by": "app"})
+            _transactions.end(row, TransactionAction.CANCEL, actor_ref=_transactions.holder_ref(carrier), facts={"by": "app"})
     return TransactionState.CANCELLED.value
+
+
+def _reset_code(carrier: Carrier, row: EidAppTransaction) -> None:
+    actor_ref, now = _transactions.holder_ref(carrier), clock.now()
+    facts = {"transaction": str(row.pk)}
+    _steps.step([carrier], CarrierAction.RESET_CODE, actor_ref=actor_ref, facts=facts, code_blocked_at=None)
+    if row.state == TransactionState.STARTED:
+        _steps.step([row], TransactionAction.SET_CODE, actor_ref=actor_ref, code_set_at=now)
+    _transactions.note_report(row, CardReport.CODE_RESET)
 
 
 @database.atomic(durable=True)
@@ -162,7 +182,7 @@ def _activate(seen: EidAppTransaction, prepared: PreparedReceipt, signature: byt
     _transactions.require_open(row)
     _require_officer(row, carrier)
     _require_as_signed(carrier, eids, prepared)
-    now, actor_ref = clock.now(), _holder(carrier)
+    now, actor_ref = clock.now(), _transactions.holder_ref(carrier)
     receipt: Receipt = receipts.store(row, prepared, signed, at=now)
     facts = {
         "transaction": str(row.pk),
@@ -171,7 +191,8 @@ def _activate(seen: EidAppTransaction, prepared: PreparedReceipt, signature: byt
         "content_sha256": receipt.content_sha256,
         "signature_certificate": str(receipt.signature_certificate_id),
     }
-    _steps.step([carrier], CarrierAction.SIGN_RECEIPT, actor_ref=actor_ref, facts=facts, activated_at=now, receipt=receipt)
+    signed_now = {"activated_at": now, "receipt": receipt, "code_blocked_at": None}
+    _steps.step([carrier], CarrierAction.SIGN_RECEIPT, actor_ref=actor_ref, facts=facts, **signed_now)
     _steps.step(eids, EidAction.ACTIVATE, actor_ref=actor_ref, facts={"transaction": str(row.pk)}, activated_at=now)
     row.signature_sha256 = sha256_hex(signature)
     row.save(update_fields=["signature_sha256"])
@@ -232,29 +253,16 @@ def _unknown_handle() -> Unauthenticated:
     return Unauthenticated("handle-unknown", "Ärendet är okänt eller har ersatts. Öppna appen på nytt från portalen.")
 
 
-def _by_token(step_token: str) -> EidAppTransaction:
-    rows = EidAppTransaction.objects.select_related("carrier", "identification")
-    row = rows.filter(step_token_sha256=_transactions.digest(step_token)).first()
-    if row is None:
-        raise Unauthenticated("step-token-unknown", "Ärendet är okänt. Be ID-administratören öppna appen på nytt.")
-    return row
-
-
 def _own_certificates(carrier: Carrier) -> dict[str, bytes]:
     """The DER of the card's four certificates by profile."""
     rows = CarrierCertificate.objects.filter(carrier=carrier, profile__in=PROFILES)
     return {view.profile: view.der or b"" for view in pki.certificates(rows.values_list("certificate_id", flat=True))}
 
 
-def _locked(seen: EidAppTransaction) -> tuple[Carrier, EidAppTransaction]:
-    carrier = Carrier.objects.select_for_update(of=("self",), no_key=True).get(pk=seen.carrier_id)
-    return carrier, _transactions.locked(seen.pk)
-
-
 @database.atomic(durable=True)
 def _try_to_start(seen: EidAppTransaction, handle: str, proof: Proof, certificates: Mapping[str, bytes]) -> DomainError | None:
     """Starts the transaction, or finds it started for the same key. What refuses a proof is returned, so that it is counted."""
-    carrier, row = _locked(seen)
+    carrier, row = _transactions.locked_with_carrier(seen)
     _require_same_handle(row, handle)
     _transactions.require_open(row)
     if fault := _proof_fault(row, carrier, handle, proof, certificates):
@@ -273,18 +281,19 @@ def _try_to_start(seen: EidAppTransaction, handle: str, proof: Proof, certificat
         proof=_card_proof(row, handle, proof),
         header={"transaction": str(row.pk), "card_serial": carrier.card_serial},
         owner_ref=carrier_ref(carrier.pk),
-        actor_ref=_holder(carrier),
+        actor_ref=_transactions.holder_ref(carrier),
         purpose="activation",
     )
     now = clock.now()
     _steps.step(
         [row],
         TransactionAction.START,
-        actor_ref=_holder(carrier),
+        actor_ref=_transactions.holder_ref(carrier),
         started_at=now,
         expires_at=now + dt.timedelta(seconds=settings.ACTIVATION_STARTED_SECONDS),
         ephemeral_key=dict(proof.ephemeral_key),
         delivery_id=delivery_id,
+        card_report="",
     )
     return None
 
@@ -310,8 +319,7 @@ def _card_proof(row: EidAppTransaction, handle: str, proof: Proof) -> pki.CardPr
 
 
 def _require_card_waits(row: EidAppTransaction, carrier: Carrier) -> None:
-    expected = CarrierState.SENT if row.kind == TransactionKind.ACTIVATE else CarrierState.ACTIVATED_UNSIGNED
-    if carrier.state != expected:
+    if _transactions.kind_for(carrier) != row.kind:
         raise Conflict("card-not-waiting", "Kortet kan inte aktiveras längre. Kontrollera kortets läge i portalen.")
 
 
@@ -319,6 +327,8 @@ def _count(row: EidAppTransaction, fault: DomainError) -> DomainError:
     """Counts a refused proof on the locked row and records it."""
     row.wrong_proofs += 1
     row.save(update_fields=["wrong_proofs"])
+    if fault.code == CardReport.WRONG_CARD and row.state == TransactionState.CREATED:
+        _transactions.note_report(row, CardReport.WRONG_CARD)
     Event.record(
         actor_ref="system:eid-app",
         action="transaction.proof_refused",
@@ -332,7 +342,7 @@ def _count(row: EidAppTransaction, fault: DomainError) -> DomainError:
 @database.atomic(durable=True)
 def _refuse(seen: EidAppTransaction, fault: DomainError) -> DomainError:
     """Counts a refused signature. The app that proved the card sent it, so too many of them end the transaction."""
-    _, row = _locked(seen)
+    _, row = _transactions.locked_with_carrier(seen)
     _transactions.require_open(row)
     _count(row, fault)
     if row.wrong_proofs >= settings.ACTIVATION_WRONG_PROOFS:
@@ -343,7 +353,7 @@ def _refuse(seen: EidAppTransaction, fault: DomainError) -> DomainError:
 
 @database.atomic(durable=True)
 def _fail(seen: EidAppTransaction, reason: str, *, actor_ref: str) -> None:
-    _, row = _locked(seen)
+    _, row = _transactions.locked_with_carrier(seen)
     if _transactions.state_now(row) in OPEN:
         _transactions.end(row, TransactionAction.FAIL, actor_ref=actor_ref, facts={"reason": reason})
 
@@ -365,7 +375,7 @@ def _not_delivered(failure: str) -> Conflict:
 @database.atomic(durable=True)
 def _keep_token(seen: EidAppTransaction, token_sha256: str) -> None:
     """Lets the step token in that the app is about to be given."""
-    _, row = _locked(seen)
+    _, row = _transactions.locked_with_carrier(seen)
     _transactions.require_open(row)
     if row.step_token_sha256 != token_sha256:
         row.step_token_sha256 = token_sha256
@@ -393,8 +403,3 @@ def _answer(seen: EidAppTransaction, jwe: str) -> Started:
         signed_attributes=bytes(prepared.signed_attributes),
         encrypted=jwe,
     )
-
-
-def _holder(carrier: Carrier) -> str:
-    """Who acts when the card has proven itself, in events."""
-    return f"holder:{carrier.person_id}"

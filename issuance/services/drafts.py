@@ -31,6 +31,8 @@ _STEP_OF = {
     "photo_forgotten": Step.PHOTO,
     "office_chosen": Step.OFFICE,
 }
+_ALL_CHANGED = {"restarted", "proposed"}
+_NO_ANSWERS: dict[str, Any] = {"post": None, "article": None, "photo": None, "photo_approved": False, "office": None}
 
 
 class DraftChanged(Conflict):
@@ -65,6 +67,29 @@ def start(*, actor: Actor, person_id: UUID) -> OrderDraft:
 
     Raises NotFound, Forbidden (role, own matter).
     """
+    return _started(actor, person_id)
+
+
+def begun(*, actor: Actor, person_id: UUID) -> OrderDraft | None:
+    """The clerk's open draft for the person, if there is one."""
+    return OrderDraft.objects.filter(owner_ref=actor.ref, person=person_id, state=DraftState.OPEN).first()
+
+
+def propose(*, actor: Actor, person_id: UUID, answers: dict[str, Any], carrier_id: UUID) -> OrderDraft:
+    """The clerk's draft for the person with `answers` in place of its own, in the caller's transaction.
+
+    `carrier_id` is the card that the new one replaces. Raises NotFound, Forbidden (role, own matter).
+    """
+    draft = _open(actor, _started(actor, person_id).pk)
+    before = draft.photo
+    taken = _NO_ANSWERS | answers
+    draft = _step(draft, actor.ref, "proposed", facts={"replaces": str(carrier_id)}, **taken)
+    if before != draft.photo:
+        _let_go(before, actor.ref)
+    return draft
+
+
+def _started(actor: Actor, person_id: UUID) -> OrderDraft:
     person = policy.get(actor, Action.ORDER_ORDINARY_CARD, Person.objects.all(), person_id)
     mine = OrderDraft.objects.filter(owner_ref=actor.ref, person=person)
     now = clock.now()
@@ -220,7 +245,7 @@ def restart(*, actor: Actor, draft_id: UUID) -> OrderDraft:
     """Börja om: takes away every answer. Raises NotFound, Forbidden, DraftClosed."""
     draft = _open(actor, draft_id)
     before = draft.photo
-    draft = _step(draft, actor.ref, "restarted", post=None, article=None, photo=None, photo_approved=False, office=None)
+    draft = _step(draft, actor.ref, "restarted", **_NO_ANSWERS)
     _let_go(before, actor.ref)
     return draft
 
@@ -299,7 +324,7 @@ def _require_version(draft: OrderDraft, version: int) -> None:
 def _changed_since(draft: OrderDraft, version: int) -> tuple[Step, ...]:
     events = Event.objects.filter(subject_type="order_draft", subject_ref=str(draft.pk), subject_seq__gt=version)
     actions = [action.removeprefix("order_draft.") for action in events.order_by("id").values_list("action", flat=True)]
-    found = set(Step) - {Step.REVIEW} if "restarted" in actions else {_STEP_OF[name] for name in actions if name in _STEP_OF}
+    found = set(Step) - {Step.REVIEW} if _ALL_CHANGED & set(actions) else {_STEP_OF[name] for name in actions if name in _STEP_OF}
     return tuple(step for step in Step if step in found)
 
 

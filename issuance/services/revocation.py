@@ -91,7 +91,15 @@ def revoke_carrier(
     The other arguments are those of `RevocationRequest`. Raises NotFound, Forbidden, Invalid (by field), IllegalTransition if
     the carrier has expired or was cancelled.
     """
-    request = RevocationRequest(reason, justification, received_at, requester, requester_name, channel)
+    return revoke(
+        actor=actor,
+        carrier_id=carrier_id,
+        request=RevocationRequest(reason, justification, received_at, requester, requester_name, channel),
+    )
+
+
+def revoke(*, actor: Actor, carrier_id: UUID, request: RevocationRequest) -> Carrier | HeldRevocation:
+    """Does what `revoke_carrier` does, in the caller's transaction."""
     check(actor=actor, request=request)
     rows = Carrier.objects.select_for_update(of=("self",), no_key=True)
     carrier = policy.get(actor, Action.REVOKE_CARRIER, rows, carrier_id)

@@ -91,7 +91,7 @@ class CardRefused(EidAppError):
             "code-blocked": "Koden är spärrad efter tre felaktiga försök.",
             "bad-code": "Koden ska vara 6-8 siffror.",
             "absent": "Kortet finns inte i läsaren. Sätt i kortet och försök igen.",
-            "wrong-puk": f"Kortet tog inte emot portalens upplåsning. Avbryt. {_AGAIN}",
+            "wrong-puk": f"Kortet tog inte emot upplåsningskoden (PUK). Avbryt. {_AGAIN}",
             "puk-blocked": "Kortet kan inte låsas upp mer. Be ID-administratören spärra kortet och beställa ett nytt.",
         }
         super().__init__(code, texts.get(code, "Kortet svarade inte som det ska. Ta ut det, sätt i det och försök igen."))
@@ -194,6 +194,13 @@ class EidAppClient:
     def report_code(self, opened: Opened) -> Result:
         """Tells the portal that the card has its code."""
         return Result(str(self._step("code-set", opened, {})["state"]))
+
+    def report_card(self, opened: Opened, report: str, tries_left: int | None = None) -> Result:
+        """Tells the portal what happened at the card: wrong-card, wrong-code, code-blocked, wrong-puk or puk-blocked."""
+        body: dict[str, str | int] = {"report": report}
+        if tries_left is not None:
+            body["tries_left"] = tries_left
+        return Result(str(self._step("card-report", opened, body)["state"]))
 
     def sign_receipt(self, opened: Opened, code: str) -> Result:
         """Signs the receipt's SignedAttrs on the card and hands in the signature."""
@@ -307,7 +314,7 @@ class EidAppClient:
             tries = self.card.tries().code if error.code in ("wrong-code", "code-blocked") else 0
             raise CardRefused(error.code, tries) from None
 
-    def _step(self, name: str, opened: Opened, body: Mapping[str, str]) -> dict[str, Any]:
+    def _step(self, name: str, opened: Opened, body: Mapping[str, str | int]) -> dict[str, Any]:
         answer = self._post(name, opened.step_token, json.dumps(body).encode())
         content = _body(answer)
         if "state" not in content:

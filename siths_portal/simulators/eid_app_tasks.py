@@ -24,6 +24,7 @@ from siths_portal.simulators.eid_app_client import (
     EidAppClient,
     EidAppError,
     Opened,
+    PortalAway,
     PortalRefused,
     Untrusted,
     kind_of,
@@ -31,6 +32,7 @@ from siths_portal.simulators.eid_app_client import (
 
 # A handle lives 5 minutes until it is started and 15 minutes to the end; the rest is for reading the last page.
 TASK_SECONDS = 30 * 60
+_REPORTED = ("wrong-code", "code-blocked", "wrong-puk", "puk-blocked")
 EXPIRED = "Tiden för ärendet gick ut. Be ID-administratören välja Öppna på nytt i portalen."
 
 
@@ -151,8 +153,11 @@ class Task:
             if dt.datetime.now(dt.UTC) >= opened.expires_at:
                 self._end("expired", EXPIRED)
                 return
-            with self._final_if_refused():
+            try:
                 client.set_code(opened, code)
+            except CardRefused as error:
+                self._tell(error)
+                raise
             self.code_on_card, self.code_blocked = True, False
             self.report_code()
 
@@ -177,6 +182,7 @@ class Task:
             try:
                 signature = client.signature(opened, code)
             except CardRefused as error:
+                self._tell(error)
                 if error.code == "code-blocked":
                     self._code_is_blocked(opened)
                     return
@@ -215,6 +221,13 @@ class Task:
             self.notice = "Koden spärrades efter tre felaktiga försök. Välj en ny kod."
         else:
             self.code_blocked = True
+
+    def _tell(self, error: CardRefused) -> None:
+        """Reports to the portal what the card refused, so that the clerk can help; a lost report stops nobody here."""
+        client, opened = self._ready()
+        if error.code in _REPORTED:
+            with contextlib.suppress(PortalAway, PortalRefused):
+                client.report_card(opened, error.code, error.tries_left if error.code == "wrong-code" else None)
 
     def _end(self, how: str, notice: str) -> None:
         self.ended, self.notice = how, notice

@@ -21,14 +21,14 @@ from siths_portal.lib.errors import IllegalTransition
 
 # A row a state, a column an action, in the order of the enumerations; `.` is refused. domain.md 3.3.
 CARRIER = """
-            serial_bound produced sent code_set           activated revoked expired cancelled
-ordered     ordered      ordered  sent .                  .         revoked .       cancelled
-sent        .            .        .    activated_unsigned .         revoked .       .
-activated_unsigned .     .        .    .                  active    revoked .       .
-active      .            .        .    .                  .         revoked expired .
-revoked     .            .        .    .                  .         .       .       .
-expired     .            .        .    .                  .         .       .       .
-cancelled   .            .        .    .                  .         .       .       .
+          serial_bound produced sent code_set           code_blocked code_reset activated revoked expired cancelled
+ordered   ordered      ordered  sent .                  .            .          .         revoked .       cancelled
+sent      .            .        .    activated_unsigned .            .          .         revoked .       .
+activated_unsigned .            .        .    .                  activated_unsigned activated_unsigned active    revoked .       .
+active    .            .        .    .                  .            .          .         revoked expired .
+revoked   .            .        .    .                  .            .          .         .       .       .
+expired   .            .        .    .                  .            .          .         .       .       .
+cancelled .            .        .    .                  .            .          .         .       .       .
 """
 EID = """
             certificates_planned activated revoked expired cancelled

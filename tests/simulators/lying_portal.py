@@ -24,6 +24,7 @@ from siths_portal.simulators.card import PROFILES, Card, new_serial
 
 PUK, TRANSPORT = "31415926", "transport-8d1f0c"
 HANDLE = "act.AbCdEfGhIjKlMnOpQrStUv"
+STATES = {"code-set": "code_set", "card-report": "started", "complete": "completed", "cancel": "cancelled"}
 SIGN_HANDLE = "sig.AbCdEfGhIjKlMnOpQrStUv"
 
 
@@ -142,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif step == "start":
             self._send(200, self.server.started(json.loads(body), bearer))
         else:
-            self.server.state = {"code-set": "code_set", "complete": "completed", "cancel": "cancelled"}[step]
+            self.server.state = STATES[step]
             if step in lies.cut_at:  # done, but the answer is lost on the way
                 lies.cut_at.discard(step)
                 self.close_connection = True

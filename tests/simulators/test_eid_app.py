@@ -1,5 +1,6 @@
 """The eID app's windows in Chromium, as a process of its own, before a portal that can be slow, away or final."""
 
+import json
 import os
 import re
 import shutil
@@ -223,6 +224,17 @@ def test_a_wrong_code_says_how_many_tries_are_left_and_a_blocked_one_is_chosen_a
         choose(page, "24682468")
         sign(page, "24682468")
         heading(page, "Klart. Du kan stänga fönstret.")
+    steps = app.portal.steps()
+    assert steps == ["start", "code-set", "card-report", "card-report", "card-report", "code-set", "complete"]
+    assert reports(app) == [WRONG | {"tries_left": 2}, WRONG | {"tries_left": 1}, {"report": "code-blocked"}]
+
+
+WRONG = {"report": "wrong-code"}
+
+
+def reports(app: Running) -> list[dict[str, object]]:
+    """What the app told the portal of the card."""
+    return [json.loads(body) for step, _bearer, body in app.portal.calls if step == "card-report"]
 
 
 def test_a_blocked_code_without_a_puk_sends_the_holder_to_the_clerk(app: Running, browser: Browser) -> None:
@@ -236,6 +248,7 @@ def test_a_blocked_code_without_a_puk_sends_the_holder_to_the_clerk(app: Running
         sign(page, "111111")
         heading(page, "Koden är spärrad")
         look(page, "3-blocked")
+        assert reports(app)[-1] == {"report": "code-blocked"}
         page.get_by_role("button", name="Avbryt").click()
         heading(page, "Avbrutet")
     assert app.portal.state == "cancelled"

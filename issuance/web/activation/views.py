@@ -21,8 +21,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh
 
 from authn.web import kept_form, not_activity, require_recent_login
+from issuance.domain.carrier_states import CarrierState
 from issuance.domain.transaction_states import TransactionState
-from issuance.queries import activation_view, person_view, receipt_view
+from issuance.models import Carrier
+from issuance.queries import activation_view, card_help, person_view, receipt_view
 from issuance.services import activation, disclosures, identifications, receipts
 from issuance.services.activation import TransactionView
 from issuance.services.disclosures import Shown
@@ -128,13 +130,20 @@ def _live(request: HttpRequest, view: TransactionView) -> dict[str, Any]:
     return {
         "view": view,
         "transaction": view.transaction,
+        "card_help": card_help.card_help(view.transaction, view.transaction.carrier),
         "is_own": view.transaction.officer_ref == actor_of(request).ref,
         "minutes": minutes,
         "handle": handle,
         "link": handles.link(handle) if handle else "",
         "qr": segno.make(handle, error="m").svg_data_uri(scale=5, border=3, light="#fff") if handle else "",
-        "version": f"{view.state}-{minutes}-{view.may_reopen}-{mark}",
+        "version": f"{view.state}-{minutes}-{view.may_reopen}-{mark}-{_report_mark(view)}",
     }
+
+
+def _report_mark(view: TransactionView) -> str:
+    """Changes with each report from the card."""
+    row = view.transaction
+    return f"{row.card_report}-{row.card_tries_left}-{row.carrier.code_blocked_at is not None}"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -164,12 +173,14 @@ def cancel(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     handles.forget(request, transaction_id)
     if row.state == TransactionState.COMPLETED:
         return redirect("activation_done", transaction_id)
-    messages.info(request, _said_of_cancelled(row.code_set_at is not None or row.kind == "sign"))
+    messages.info(request, _said_of_cancelled(row.carrier))
     return redirect("person", row.carrier.person_id)
 
 
-def _said_of_cancelled(code_is_set: bool) -> str:
-    if code_is_set:
+def _said_of_cancelled(carrier: Carrier) -> str:
+    if carrier.code_blocked_at is not None:
+        return _("Aktiveringen är avbruten. Koden på kortet är spärrad, och kvittensen är inte underskriven.")
+    if carrier.state == CarrierState.ACTIVATED_UNSIGNED:
         return _("Aktiveringen är avbruten. Koden på kortet är vald, men kvittensen är inte underskriven.")
     return _("Aktiveringen är avbruten. Kortet är inte aktiverat.")
 

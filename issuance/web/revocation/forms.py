@@ -1,5 +1,7 @@
 """The request for a revocation as a form (domain.md 3.6). What it must hold is checked by the service."""
 
+from collections.abc import Mapping
+
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
@@ -10,7 +12,7 @@ from siths_portal.lib.forms import Form
 
 
 class RevocationForm(Form):
-    """Reason, and who asked, how and when. Each choice is made by the clerk: none is filled in for him but the time."""
+    """Reason, and who asked, how and when. Where a card is only revoked, the clerk makes each choice; the time is filled in."""
 
     reason = forms.ChoiceField(
         label=_("Spärrorsak"),
@@ -49,6 +51,6 @@ class RevocationForm(Form):
     )
 
 
-def empty_form() -> RevocationForm:
-    """The form as it is first shown, with the present minute in Stockholm."""
-    return RevocationForm(initial={"received_at": this_minute()})
+def empty_form(proposed: Mapping[str, str]) -> RevocationForm:
+    """The form as it is first shown, with the present minute in Stockholm and what is `proposed`."""
+    return RevocationForm(initial={"received_at": this_minute(), **proposed})

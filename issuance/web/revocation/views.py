@@ -15,11 +15,12 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from authn.web import made_by_the_page
 from issuance.authz import Actor
-from issuance.domain.revocation import SWEDISH, RevocationReason
-from issuance.models import HeldRevocation
+from issuance.domain.carrier_states import CarrierState
+from issuance.domain.revocation import SWEDISH, RequestChannel, Requester, RevocationReason
+from issuance.models import HeldRevocation, OrderDraft
 from issuance.queries import person_view, revocation_view, words
 from issuance.queries.revocation_view import RevocationSubject
-from issuance.services import disclosures, revocation
+from issuance.services import disclosures, drafts, replacing, revocation
 from issuance.services.disclosures import Shown
 from issuance.services.revocation import RevocationRequest
 from issuance.web.person.views import photo_url
@@ -35,7 +36,14 @@ _HELD = gettext_lazy(
     "Begäran är sparad med sin tid och väntar under Spärrar som väntar. Är det bråttom: ring en kollega nu."
 )
 _RESULT = {"carrier": "carrier_revoked", "eid": "eid_revoked"}
-_FORM = {"carrier": "carrier_revoke", "eid": "eid_revoke"}
+_FORM = {("carrier", False): "carrier_revoke", ("carrier", True): "carrier_replace", ("eid", False): "eid_revoke"}
+_PROPOSED = {
+    "reason": RevocationReason.DAMAGED.value,
+    "requester": Requester.HOLDER.value,
+    "channel": RequestChannel.VISIT.value,
+}
+"""What is filled in where a card is replaced at the desk. The page says so, and the question shows it again."""
+
 QUESTION, EDIT = "fraga", "andra"
 """What an address asks for: the question before the revocation, and the form as it was filled in."""
 
@@ -46,6 +54,18 @@ def carrier_revoke(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
     actor = _actor(request)
     subject = revocation_view.carrier_to_revoke(actor=actor, carrier_id=carrier_id)
     return _revoke(request, subject, lambda fields: revocation.revoke_carrier(actor=actor, carrier_id=carrier_id, **fields))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def carrier_replace(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
+    """The same for a card that is ordered again at once: leads on to the new order's draft. Raises NotFound, Forbidden."""
+    actor = _actor(request)
+    subject = revocation_view.carrier_to_replace(actor=actor, carrier_id=carrier_id)
+    if subject.revoked_at is not None and (draft := drafts.begun(actor=actor, person_id=subject.person_id)):
+        return redirect("order_review", draft.pk)  # a second click comes where the first one led
+    if not subject.possible and subject.state == CarrierState.ACTIVE:
+        return redirect("carrier_revoke", carrier_id)
+    return _revoke(request, subject, lambda fields: replacing.revoke_and_draft(actor=actor, carrier_id=carrier_id, **fields))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -93,6 +113,9 @@ def _revoke(request: HttpRequest, subject: RevocationSubject, act: Callable[[Map
     if isinstance(done, HeldRevocation):
         messages.warning(request, _HELD)
         return redirect("person", subject.person_id)
+    if isinstance(done, OrderDraft):
+        messages.success(request, _("Kortet är spärrat. Kontrollera beställningen av det nya kortet och välj Beställ."))
+        return redirect("order_review", done.pk)
     return redirect(_RESULT[subject.kind], subject.id)
 
 
@@ -100,7 +123,7 @@ def _shown(request: HttpRequest, subject: RevocationSubject) -> HttpResponse:
     """The empty form, or, by `?fraga` and `?andra`, the question about what the session keeps, or the form with it."""
     kept = request.session.get(_key(subject))
     if kept is None or not (QUESTION in request.GET or EDIT in request.GET):
-        return _form(request, subject, empty_form())
+        return _form(request, subject, empty_form(proposed=_PROPOSED if subject.replaced else {}))
     if EDIT in request.GET:
         return _form(request, subject, RevocationForm(initial=kept))
     form = RevocationForm(kept)
@@ -113,7 +136,11 @@ def _shown(request: HttpRequest, subject: RevocationSubject) -> HttpResponse:
 def _kept(request: HttpRequest, subject: RevocationSubject, form: RevocationForm, then: str) -> HttpResponse:
     """Keeps what was filled in, so that the next page has an address of its own that can be reloaded and gone back to."""
     request.session[_key(subject)] = {name: request.POST.get(name, "") for name in form.fields}
-    return redirect(f"{reverse(_FORM[subject.kind], args=[subject.id])}?{then}")
+    return redirect(f"{_form_address(subject)}?{then}")
+
+
+def _form_address(subject: RevocationSubject) -> str:
+    return reverse(_FORM[subject.kind, subject.replaced], args=[subject.id])
 
 
 def _key(subject: RevocationSubject) -> str:
@@ -157,7 +184,7 @@ def _page(
 
 def _revoked(request: HttpRequest, subject: RevocationSubject) -> HttpResponse:
     if subject.revoked_at is None:
-        return redirect(_FORM[subject.kind], subject.id)
+        return redirect(_form_address(subject))
     publication = revocation_view.publication(subject)
     context = {
         "subject": subject,

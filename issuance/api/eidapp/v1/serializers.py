@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
+from issuance.domain.card_reports import REPORTED, CardReport
 from issuance.domain.transaction_states import TransactionKind, TransactionState
 from siths_portal.lib.api_fields import Base64Field, CertificateField, Closed, Text
 from siths_portal.lib.openapi import CLOSED
@@ -12,6 +13,8 @@ from siths_portal.lib.signatures import CARD_FORMAT
 
 KINDS = [kind.value for kind in TransactionKind]
 PENDING = ["pending"]
+REPORTS = [report.value for report in REPORTED]
+STARTED = [TransactionState.STARTED.value, TransactionState.CODE_SET.value]
 CODE_SET = [TransactionState.CODE_SET.value]
 COMPLETED = [TransactionState.COMPLETED.value]
 CANCELLED = [TransactionState.CANCELLED.value]
@@ -65,6 +68,22 @@ class CompleteRequest(Closed):
     )
 
 
+@extend_schema_serializer(extensions=CLOSED)
+class CardReportRequest(Closed):
+    """What happened at the card. A code that was chosen again after `code-blocked` is reported by code-set."""
+
+    report = serializers.ChoiceField(choices=REPORTS)
+    tries_left = serializers.IntegerField(
+        min_value=1, max_value=10, required=False, help_text="With wrong-code alone, and always there: the tries left."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Requires the tries with a wrong code, and refuses them with anything else."""
+        if (attrs["report"] == CardReport.WRONG_CODE) != ("tries_left" in attrs):
+            raise serializers.ValidationError({"tries_left": ["Ange återstående försök för wrong-code, och bara där."]})
+        return attrs
+
+
 class TextsSerializer(serializers.Serializer[Any]):
     """What the holder is to read. Plain text; an empty line parts paragraphs."""
 
@@ -110,6 +129,12 @@ class CodeSetAnswer(serializers.Serializer[Any]):
     """The code is noted."""
 
     state = serializers.ChoiceField(choices=CODE_SET)
+
+
+class CardReportAnswer(serializers.Serializer[Any]):
+    """The report is kept for the clerk."""
+
+    state = serializers.ChoiceField(choices=STARTED)
 
 
 class CompleteAnswer(serializers.Serializer[Any]):

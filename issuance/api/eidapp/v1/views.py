@@ -11,7 +11,8 @@ from rest_framework.response import Response
 
 from issuance.api.eidapp.v1 import serializers as forms
 from issuance.api.eidapp.v1.bearer import AddressThrottle, BearerAuthentication
-from issuance.services import activation_app
+from issuance.domain.card_reports import CardReport
+from issuance.services import activation_app, card_reports
 from siths_portal.lib import openapi
 from siths_portal.lib.api import JsonView, valid
 from siths_portal.lib.strict_json import StrictJSONParser
@@ -106,9 +107,32 @@ class CodeSet(AppView):
         responses={200: forms.CodeSetAnswer, **_problems()},
     )
     def post(self, request: Request) -> Response:
-        """Again changes nothing."""
+        """Again changes nothing, unless the code was reported blocked since: then it was reset."""
         _require_nothing(request.data)
         return Response({"state": activation_app.set_code(step_token=str(request.auth))})
+
+
+class CardReports(AppView):
+    """What happened at the card, for the clerk's page."""
+
+    @extend_schema(
+        operation_id="report_card",
+        summary="Report a wrong card, a wrong or blocked code, or a PUK that the card refuses",
+        description=(
+            "The clerk sees the report. After code-blocked in a transaction of the kind sign the clerk opens the app again, with "
+            "a transaction of the kind activate: the holder chooses a new code. With the PUK at hand, choose the new code at "
+            "once and report code-set again."
+        ),
+        request=forms.CardReportRequest,
+        responses={200: forms.CardReportAnswer, **_problems()},
+    )
+    def post(self, request: Request) -> Response:
+        """The same report again changes nothing."""
+        given = valid(forms.CardReportRequest, request.data)
+        state = card_reports.record(
+            step_token=str(request.auth), report=CardReport(given["report"]), tries_left=given.get("tries_left")
+        )
+        return Response({"state": state})
 
 
 class Complete(AppView):

@@ -1,0 +1,86 @@
+"""What happened at the card in the eID app, in words for the clerk, and what leads on (ADR 0289)."""
+
+import datetime as dt
+from collections.abc import Collection
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from issuance.domain import carrier_states
+from issuance.domain.card_reports import BEYOND_HELP, CardReport
+from issuance.domain.transaction_states import OPEN, TransactionKind
+from issuance.models import Carrier, EidAppTransaction
+
+
+@dataclass(frozen=True)
+class CardHelp:
+    """The latest report of a transaction. `at` is when it came.
+
+    `is_blocked`: the code is blocked, and only a new link to the app lets the holder choose a new one. `is_beyond_help`: the
+    card's PUK does not help, or not today; the way on is a new card.
+    """
+
+    text: str
+    at: dt.datetime | None
+    is_blocked: bool
+    is_beyond_help: bool
+
+    @property
+    def needs_clerk(self) -> bool:
+        """True if the holder cannot go on in the app."""
+        return self.is_blocked or self.is_beyond_help
+
+
+def card_help(transaction: EidAppTransaction, carrier: Carrier) -> CardHelp | None:
+    """What the clerk needs to know of the card; None if nothing was reported and the code is not blocked."""
+    report = CardReport(transaction.card_report) if transaction.card_report else None
+    app_has_puk = transaction.kind == TransactionKind.ACTIVATE and transaction.state in OPEN
+    blocked = carrier.code_blocked_at is not None and not app_has_puk
+    if blocked and report not in BEYOND_HELP:
+        text = _("Koden är spärrad efter tre felaktiga försök. Innehavaren kan inte skriva under.")
+        return CardHelp(text, carrier.code_blocked_at, is_blocked=True, is_beyond_help=False)
+    if report is None:
+        return None
+    text = _told(report, transaction.card_tries_left)
+    return CardHelp(text, transaction.card_reported_at, is_blocked=blocked, is_beyond_help=report in BEYOND_HELP)
+
+
+def latest_of(carrier_ids: Collection[UUID]) -> dict[UUID, EidAppTransaction]:
+    """Each carrier's newest transaction, by carrier."""
+    if not carrier_ids:
+        return {}
+    rows = EidAppTransaction.objects.filter(carrier__in=carrier_ids).order_by("carrier", "-created_at").distinct("carrier")
+    return {row.carrier_id: row for row in rows.only("carrier", "kind", "state", *_REPORT)}
+
+
+def may_be_replaced(carrier: Carrier) -> bool:
+    """True for a card on its way to being activated: revoking it and ordering a new one is one errand."""
+    return carrier.kind == "ordinary_card" and carrier.state in _REPLACEABLE
+
+
+_REPORT = ("card_report", "card_tries_left", "card_reported_at")
+_REPLACEABLE = (carrier_states.CarrierState.SENT, carrier_states.CarrierState.ACTIVATED_UNSIGNED)
+
+
+def _told(report: CardReport, tries_left: int | None) -> str:
+    if report is CardReport.WRONG_CODE and tries_left:
+        text = ngettext(
+            "Innehavaren skrev fel kod. %(tries)s försök kvar innan koden spärras.",
+            "Innehavaren skrev fel kod. %(tries)s försök kvar innan koden spärras.",
+            tries_left,
+        )
+        return text % {"tries": tries_left}
+    return {
+        CardReport.WRONG_CARD: _("Fel kort sitter i läsaren. Be innehavaren sätta i kortet som ska aktiveras."),
+        CardReport.WRONG_CODE: _("Innehavaren skrev fel kod."),
+        CardReport.CODE_BLOCKED: _("Koden spärrades efter tre felaktiga försök. Innehavaren väljer en ny kod i appen."),
+        CardReport.WRONG_PUK: _("Kortet tog inte emot upplåsningskoden (PUK). Spärra kortet och beställ ett nytt."),
+        CardReport.PUK_BLOCKED: _("Kortet kan inte låsas upp mer. Spärra kortet och beställ ett nytt."),
+        CardReport.CODE_RESET: _("Innehavaren har valt en ny kod. Innehavaren läser villkoren och skriver under."),
+        CardReport.PUK_LIMIT: _(
+            "Upplåsningskoden (PUK) har lämnats ut för många gånger det senaste dygnet. Försök igen i morgon, eller spärra "
+            "kortet och beställ ett nytt."
+        ),
+    }[report]
