@@ -64,8 +64,6 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     *(["authn.web.middleware.SessionMiddleware"] if _LOG_IN else []),
     "django.middleware.common.CommonMiddleware",
-    *(["siths_portal.lib.uploads.UploadLimitMiddleware"] if _PEOPLE else []),
-    # Before the check of the form's token, which reads the body: of those who are not logged in nothing is read.
     *(["authn.web.middleware.LoginRequiredMiddleware"] if _LOG_IN else []),
     *(["django.middleware.csrf.CsrfViewMiddleware", "siths_portal.lib.acting.NamedButtonMiddleware"] if _PEOPLE else []),
     *(
@@ -76,6 +74,8 @@ MIDDLEWARE = [
         if _LOG_IN
         else []
     ),
+    # The log-in and the form's token, which is in the body, are checked after all of these: `process_view` comes later.
+    *(["siths_portal.lib.uploads.UploadLimitMiddleware"] if _PEOPLE else []),
     *(["siths_portal.lib.pages.ErrorPageMiddleware"] if FACE != "api" else []),
 ]
 

@@ -7,9 +7,10 @@ import threading
 from dataclasses import dataclass
 from typing import NoReturn
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageChops, UnidentifiedImageError
 
 from siths_portal.lib.errors import Invalid
+from siths_portal.lib.sizes import megabytes
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _BROKEN = (UnidentifiedImageError, OSError, ValueError, SyntaxError, struct.error, Warning, Image.DecompressionBombError)
@@ -85,23 +86,27 @@ _decoding = threading.BoundedSemaphore(2)
 """At most two pictures of a process are decoded at a time, so that many uploads at once cost time and not memory (S36)."""
 
 
-def portrait(content: bytes, *, field: str) -> Portrait:
+def portrait(content: bytes, *, field: str, size: int | None = None) -> Portrait:
     """A fresh JPEG of at most 600x800 pixels and 200 kB, made of the picture in the JPEG file `content` and nothing else in it.
 
     Of the file only the segments that carry the picture and its orientation are read, up to the end of the image; bytes, size
-    and shape are judged before anything is decoded. Raises Invalid at `field`: not a JPEG, broken off, too large, too small,
-    or not a portrait of about 3:4 (domain.md 2.1, S34).
+    and shape are judged before anything is decoded. `size` is the file's, where `content` is only its beginning. Raises Invalid
+    at `field`: not a JPEG, broken off, too large, too small, not a portrait of about 3:4, or without colours (domain.md 2.1,
+    S34).
     """
-    if len(content) > PORTRAIT_MAX_BYTES:
-        _refuse(field, "photo-too-large", "Filen är större än 5 MB. Spara fotot i en mindre storlek och hämta det igen.")
+    size = max(size or 0, len(content))
+    if size > PORTRAIT_MAX_BYTES:
+        limit = "Högst 5 MB tas emot. Spara fotot i en mindre storlek och hämta det igen."
+        _refuse(field, "photo-too-large", f"Filen är {megabytes(size)}. {limit}")
     found = _only_the_picture(content)
     if found is None:
         _refuse_jpeg(field)
-    picture, exif = found
-    turned = _orientation(exif)
+    turned = _orientation(found.exif)
+    _check_shape(found.size[::-1] if turned in _SIDEWAYS else found.size, field)
+    if found.components == 1:
+        _refuse_grey(field)
     try:
-        with _decoding, Image.open(io.BytesIO(picture), formats=("JPEG",)) as image:
-            _check_shape(image.size[::-1] if turned in _SIDEWAYS else image.size, field)
+        with _decoding, Image.open(io.BytesIO(found.content), formats=("JPEG",)) as image:
             image.draft("RGB", (max(PORTRAIT_SIZE), max(PORTRAIT_SIZE)))
             pixels = image.convert("RGB")
     except _BROKEN:
@@ -109,6 +114,8 @@ def portrait(content: bytes, *, field: str) -> Portrait:
     if turned in _TRANSPOSITIONS:
         pixels = pixels.transpose(_TRANSPOSITIONS[turned])
     pixels.thumbnail(PORTRAIT_SIZE, Image.Resampling.LANCZOS)
+    if _has_no_colour(pixels):
+        _refuse_grey(field)
     fresh = Image.new("RGB", pixels.size)
     fresh.paste(pixels)
     return Portrait(_encoded(fresh), *fresh.size)
@@ -138,10 +145,29 @@ def _orientation(exif: bytes) -> int:
     return value if isinstance(value, int) else 1
 
 
+def _has_no_colour(pixels: Image.Image) -> bool:
+    """True if the three channels are alike everywhere, but for what JPEG rounds."""
+    red, green, blue = pixels.split()
+    differences = (ImageChops.difference(red, green), ImageChops.difference(green, blue))
+    return not any(any(each.histogram()[_ROUNDING + 1 :]) for each in differences)
+
+
+def _refuse_grey(field: str) -> NoReturn:
+    _refuse(field, "photo-greyscale", "Fotot är svartvitt. Fotot ska vara i färg. Välj ett annat foto.")
+
+
+_ROUNDING = 4
+"""Steps of 256 by which the channels of a grey picture may differ."""
+
+
 def _check_shape(size: tuple[int, int], field: str) -> None:
     width, height = size
     if width * height > PORTRAIT_MAX_PIXELS:
-        message = f"Fotot är {width} × {height} bildpunkter. Högst 12 megapixlar tas emot. Spara det i en mindre storlek."
+        megapixels = -(-width * height // 1_000_000)
+        message = (
+            f"Fotot är {width} × {height} bildpunkter, {megapixels} megapixlar. Högst 12 megapixlar tas emot. Spara det i en "
+            "mindre storlek."
+        )
         _refuse(field, "photo-too-many-pixels", message)
     if width < PORTRAIT_LEAST[0] or height < PORTRAIT_LEAST[1]:
         message = f"Fotot är {width} × {height} bildpunkter. Det behöver vara minst {PORTRAIT_LEAST[0]} × {PORTRAIT_LEAST[1]}."
@@ -161,14 +187,24 @@ def _encoded(image: Image.Image) -> bytes:
     return out.getvalue()
 
 
-def _only_the_picture(content: bytes) -> tuple[bytes, bytes] | None:
+@dataclass(frozen=True)
+class _Picture:
+    """A JPEG with nothing in it but the picture, its Exif data, and width, height and components as its frame says."""
+
+    content: bytes
+    exif: bytes
+    size: tuple[int, int]
+    components: int
+
+
+def _only_the_picture(content: bytes) -> _Picture | None:
     """The JPEG with only what is needed to decode it (tables, one frame, its scans, hints at its colours), and its Exif data.
 
     None if it does not go on to its end of image by the rules of ITU-T T.81 annex B. What follows the end is left behind.
     """
     if not content.startswith(b"\xff\xd8"):
         return None
-    kept, exif, position, frames, scans = [b"\xff\xd8"], b"", 2, 0, 0
+    kept, exif, position, frames, scans = [b"\xff\xd8"], b"", 2, list[bytes](), 0
     while position + 2 <= len(content):
         if content[position] != 0xFF:
             return None
@@ -177,23 +213,32 @@ def _only_the_picture(content: bytes) -> tuple[bytes, bytes] | None:
             position += 1
             continue
         if marker == _EOI:
-            return (b"".join([*kept, b"\xff\xd9"]), exif) if frames == 1 and scans else None
+            return _framed(b"".join([*kept, b"\xff\xd9"]), exif, frames[0]) if len(frames) == 1 and scans else None
         end = position + 2 + int.from_bytes(content[position + 2 : position + 4], "big")
         if marker < 0xC0 or 0xD0 <= marker <= _SOI or end < position + 4 or end > len(content):
             return None
         if marker == _SOS:
             found = _MARKER.search(content, end)
             scans += 1
-            if found is None or frames != 1 or scans > _MOST_SCANS:
+            if found is None or len(frames) != 1 or scans > _MOST_SCANS:
                 return None
             end = found.start()
-        frames += marker in _FRAMES
+        if marker in _FRAMES:
+            frames.append(content[position + 4 : end])
         if marker in (_SOS, _APP0, _APP14) or marker in _TABLES or marker in _FRAMES:
             kept.append(content[position:end])
         elif marker == _APP1 and not exif and content.startswith(_EXIF, position + 4):
             exif = content[position + 4 : end]
         position = end
     return None
+
+
+def _framed(content: bytes, exif: bytes, frame: bytes) -> _Picture | None:
+    """The picture by its frame header (ITU-T T.81 B.2.2); None if it has no size."""
+    if len(frame) < 6:
+        return None
+    height, width, components = struct.unpack(">HHB", frame[1:6])
+    return _Picture(content, exif, (width, height), components) if width and height else None
 
 
 def _refuse_jpeg(field: str) -> NoReturn:

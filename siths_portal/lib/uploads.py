@@ -1,20 +1,27 @@
 """Files from browsers: held in memory up to a limit for the whole request, never on disk, the rest read and dropped (S36)."""
 
 import io
+import re
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
+from django.contrib import messages
 from django.core.files.uploadedfile import InMemoryUploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
 from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect
+from django.urls import Resolver404, resolve
 from django.utils.datastructures import MultiValueDict
+from django.utils.translation import gettext as _
 
 from siths_portal.lib import pages
+from siths_portal.lib.sizes import megabytes
 
 REFUSED_HEADER = "X-Body-Refused"
-"""Set by the reverse proxy when it passes on a request whose body it refused as too large, without the body."""
+"""Set by the reverse proxy when it passes on a request without its body, which it refused as too large. May tell the size."""
+_BYTES = re.compile(r"\bbytes=(\d{1,15})$")
 
 
 def is_too_large(request: HttpRequest) -> bool:
@@ -23,10 +30,45 @@ def is_too_large(request: HttpRequest) -> bool:
     return REFUSED_HEADER in request.headers or (length.isdecimal() and int(length) > settings.UPLOAD_MAX_REQUEST_BYTES)
 
 
+def takes_files[View: Callable[..., HttpResponse]](view: View) -> View:
+    """Marks a view of a form with files. Its GET shows the form, or leads to it: there a body that is too large goes back."""
+    cast(Any, view).takes_files = True
+    return view
+
+
+def told_size(request: HttpRequest) -> int:
+    """The size that the client told, directly or through the reverse proxy; 0 if it told none."""
+    refused = _BYTES.search(request.headers.get(REFUSED_HEADER, ""))
+    told = refused[1] if refused else request.headers.get("Content-Length") or ""
+    return int(told) if told.isdecimal() else 0
+
+
+def _too_large(request: HttpRequest) -> HttpResponse:
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated or not _reaches_file_form(request):
+        return pages.error_page(request, 413)
+    size, limit = told_size(request), megabytes(settings.UPLOAD_MAX_BYTES)
+    text = _("Det du skickade är %(size)s. Filer får vara högst %(limit)s. Inget har ändrats. Välj en mindre fil.")
+    if not size:
+        text = _("Det du skickade är för stort. Filer får vara högst %(limit)s. Inget har ändrats. Välj en mindre fil.")
+    messages.error(request, text % {"size": megabytes(size), "limit": limit})
+    return redirect(request.get_full_path())
+
+
+def _reaches_file_form(request: HttpRequest) -> bool:
+    try:
+        found = resolve(request.path_info)
+    except Resolver404:
+        return False
+    return getattr(found.func, "takes_files", False)
+
+
 class UploadLimitMiddleware:
     """Bounds what browsers send, before anything of it is read.
 
-    A request that says it is larger than `UPLOAD_MAX_REQUEST_BYTES`, or whose body the reverse proxy refused, is answered 413.
+    A request that says it is larger than `UPLOAD_MAX_REQUEST_BYTES`, or whose body the reverse proxy refused, goes back to the
+    page that it came from, with the reason, if that page takes files (`takes_files`). Others are answered 413. The middleware is
+    after those that the frame of an error page needs, and before the check of the form's token, which reads the body.
     A body with files is read only for logged-in users. For others the form is empty, so a protected page redirects to the
     log-in. At most `UPLOADS_AT_ONCE` bodies with files are read at a time in a process, and others are answered 503: uploads
     that trickle in hold neither all threads nor much memory, and unauthenticated clients take no place from users.
@@ -39,7 +81,7 @@ class UploadLimitMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Serves the request."""
         if is_too_large(request):
-            return pages.error_page(request, 413)
+            return _too_large(request)
         if request.content_type != "multipart/form-data":
             return self.get_response(request)
         user = getattr(request, "user", None)  # a face without log-in takes no files

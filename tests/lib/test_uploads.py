@@ -9,7 +9,7 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.test import RequestFactory, override_settings
 
-from siths_portal.lib.uploads import UploadLimitMiddleware
+from siths_portal.lib.uploads import UploadLimitMiddleware, told_size
 
 LIMIT = 5 * 1024 * 1024
 BOUNDARY = "grans"
@@ -131,3 +131,13 @@ def test_a_body_that_ends_early_is_what_came_of_it() -> None:
 
 def test_nothing_comes_onto_disk() -> None:
     assert settings.FILE_UPLOAD_HANDLERS == ["siths_portal.lib.uploads.BoundedUploadHandler"]
+
+
+@pytest.mark.parametrize(
+    ("told", "size"), [("too-large; bytes=52428800", 52_428_800), ("too-large; bytes=", 0), ("too-large", 0)]
+)
+def test_the_size_of_a_refused_body_comes_through_the_proxy(told: str, size: int) -> None:
+    made, _ = request(0)
+    made.META["HTTP_X_BODY_REFUSED"] = told
+    made.META["CONTENT_LENGTH"] = ""
+    assert told_size(made) == size

@@ -29,6 +29,7 @@ from siths_portal.lib.answer_times import in_step
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, Refused, TooManyRequests, Unavailable
 from siths_portal.lib.forms import Form
 from siths_portal.lib.pages import told_when
+from siths_portal.lib.uploads import takes_files
 
 PAGE = 50
 _TAGS = {Outcome.MAKE: "new", Outcome.CONNECT: "info", Outcome.SAME: "info", Outcome.WRONG: "failed"}
@@ -98,6 +99,7 @@ class _Place:
         return [(reverse(f"{self.kind}_export_csv", args=[self.id, kind.value]), shape.title) for kind, shape in SHAPES.items()]
 
 
+@takes_files
 @require_http_methods(["GET", "HEAD", "POST"])
 def setup_import_start(request: HttpRequest) -> HttpResponse:
     """Takes a file and goes on to its preview; shows templates and what can be fetched. Raises Forbidden."""

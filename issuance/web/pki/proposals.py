@@ -25,8 +25,10 @@ from issuance.web.pki.ceremonies import PERFORMED, SECTION, SIGNED, event, file_
 from issuance.web.pki.forms import CeremonyFileForm, SignatureForm
 from pki import service as pki
 from siths_portal.lib.pages import told_when
+from siths_portal.lib.uploads import takes_files
 
 
+@takes_files
 @require_http_methods(["GET", "HEAD", "POST"])
 @operators(Action.DECIDE_PKI)
 def propose(request: HttpRequest) -> HttpResponse:
@@ -53,6 +55,7 @@ def proposal(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
     return page(request, "operators/proposal.html", SECTION, _context(request, found))
 
 
+@takes_files
 @require_http_methods(["GET", "HEAD", "POST"])
 @operators(Action.DECIDE_PKI)
 def sign(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
