@@ -113,10 +113,10 @@ class OrderView:
 class CarrierView:
     """A carrier with what hangs on it.
 
-    `read_only` tells that the actor sees it by an eID alone, and `other_eids` counts valid eIDs on it that he does not see.
-    `held`: its certificates are on hold until the holder has chosen the code. `activate_by` and `sign_by` are the last days
-    before the system revokes it, with the whole days that are left; `expires_in` are the days to its last. `help` is what the eID app
-    last reported of a card that is being activated.
+    `read_only` tells that the actor sees it by an eID alone, and `other_eids` counts valid eIDs on it that he does not see;
+    `has_eid` is False where none on it is ordered or valid. `held`: its certificates are on hold until the holder has chosen the
+    code. `activate_by` and `sign_by` are the last days before the system revokes it, with the whole days that are left;
+    `expires_in` are the days to its last. `help` is what the eID app last reported of a card that is being activated.
     """
 
     id: UUID
@@ -143,6 +143,7 @@ class CarrierView:
     activated_at: dt.datetime | None
     read_only: bool
     other_eids: int
+    has_eid: bool
     order: OrderView | None
     certificates: tuple[CertificateLink, ...]
     eids: tuple[EidView, ...]
@@ -297,6 +298,7 @@ def _carrier(
         activated_at=row.activated_at,
         read_only=not row.in_own_scope,  # type: ignore[attr-defined]
         other_eids=row.valid_eids - seen,  # type: ignore[attr-defined]
+        has_eid=row.valid_eids > 0,  # type: ignore[attr-defined]
         order=_order(order) if order else None,
         certificates=_links(certificates),
         eids=tuple(eids),

@@ -22,7 +22,8 @@ class RevocationSubject:
 
     `eids` are the valid eIDs that end with it, as organisation and Tjänste-id, where the actor sees them; `hidden_eids` counts
     the others. No request came before `known_since`. `possible` is False where it has ended otherwise than by revocation.
-    `revoked_at` and `reason` are there once it is revoked. `replaced`: a new card is ordered in the same errand.
+    `revoked_at` and `reason` are there once it is revoked. `replaced`: a new card is ordered in the same errand. `has_eid`: some
+    eID on the carrier is ordered or valid.
     """
 
     kind: Literal["carrier", "eid"]
@@ -41,6 +42,7 @@ class RevocationSubject:
     revoked_at: dt.datetime | None
     reason: str
     replaced: bool = False
+    has_eid: bool = True
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ def carrier_to_revoke(*, actor: Actor, carrier_id: UUID | str) -> RevocationSubj
         known_since=known_since(carrier),
         revoked_at=carrier.ended_at if carrier.state == carrier_states.CarrierState.REVOKED else None,
         reason=words.revocation_reason(carrier.revocation_reason),
+        has_eid=total > 0,
     )
 
 

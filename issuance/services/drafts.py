@@ -5,7 +5,7 @@ A form says which version of the draft it was drawn from. If the draft has chang
 """
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from django.db import transaction
 from issuance.authz import Action, Actor, policy
 from issuance.domain.drafts import DraftState, Step
 from issuance.models import CardOrder, Event, OrderDraft, Person, Photo, Post
-from issuance.queries import order_draft
+from issuance.queries import order_draft, other_cards
 from issuance.services import order_checks, ordering, photos, uploads
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid, NotFound
@@ -59,6 +59,14 @@ class StepMissing(Conflict):
     def __init__(self, step: Step) -> None:
         super().__init__("draft-incomplete", "Ett tidigare steg behöver besvaras först.")
         self.step = step
+
+
+class AnotherCard(Invalid):
+    """The person has a card already, or one is on its way, and the clerk has not answered that one more is right."""
+
+    def __init__(self) -> None:
+        message = "Kryssa i rutan om personen ska ha ett kort till. Spärra annars det andra kortet först, eller avbryt."
+        super().__init__("another-card", message, fields={"another_card": [message]})
 
 
 @transaction.atomic(durable=True)
@@ -143,15 +151,16 @@ def choose_article(*, actor: Actor, draft_id: UUID, version: int, article_code: 
     return _answer(draft, actor, version, "article_chosen", article=article)
 
 
-def put_photo(*, actor: Actor, draft_id: UUID, content: bytes) -> OrderDraft:
+def put_photo(*, actor: Actor, draft_id: UUID, content: bytes, size: int | None = None) -> OrderDraft:
     """Hämta fotografi: the uploaded file becomes the draft's photo, not yet approved. A file that is refused changes nothing.
 
-    It takes the place of any photo before, from whatever tab: what goes onto the card is the one that is approved. Raises
-    Invalid at `photo` (see `lib.images.portrait`), TooManyRequests, and what `_open` raises.
+    `size` is the file's, where `content` is only its beginning. The photo takes the place of any before, from whatever tab: what
+    goes onto the card is the one that is approved. Raises Invalid at `photo` (see `lib.images.portrait`), TooManyRequests, and
+    what `_open` raises.
     """
     get(actor=actor, draft_id=draft_id)
     uploads.spend(actor)
-    made = portrait(content, field="photo")
+    made = portrait(content, field="photo", size=size)
     with transaction.atomic(durable=True):
         draft = _open(actor, draft_id)
         before = draft.photo
@@ -193,11 +202,12 @@ def choose_office(*, actor: Actor, draft_id: UUID, version: int, office_id: UUID
     return _answer(draft, actor, version, "office_chosen", office=office)
 
 
-def submit(*, actor: Actor, draft_id: UUID, version: int) -> CardOrder:
+def submit(*, actor: Actor, draft_id: UUID, version: int, beside: Collection[UUID] = ()) -> CardOrder:
     """Beställ: the draft becomes an order, once; again it gives the same order. Draft and order change in one transaction.
 
-    Raises StepMissing (an answer is missing or no longer holds), DraftChanged, DraftClosed, and what
-    `ordering.submit_order` raises; the draft is then as it was.
+    `beside` are the cards that the clerk saw and wants one more beside; the event keeps them. Raises AnotherCard if the person
+    has others that the clerk may see (ADR 0291), StepMissing (an answer is missing or no longer holds), DraftChanged,
+    DraftClosed, and what `ordering.submit_order` raises; the draft is then as it was.
     """
     draft = get(actor=actor, draft_id=draft_id)
     if draft.order is not None:
@@ -209,11 +219,23 @@ def submit(*, actor: Actor, draft_id: UUID, version: int) -> CardOrder:
     if missing is not Step.REVIEW or draft.post_id is None or draft.article is None or draft.office_id is None:
         raise StepMissing(missing)
 
+    try:
+        _require_answer(actor, draft.person_id, beside)
+    except AnotherCard:
+        sent = get(actor=actor, draft_id=draft_id).order  # by another click since: then the card is this draft's own
+        if sent is None:
+            raise
+        return sent
+
     def complete(order: CardOrder) -> None:
         row = OrderDraft.objects.select_for_update(no_key=True).get(pk=draft.pk)
         if row.state != DraftState.OPEN or row.version != version:
             raise DraftChanged(_changed_since(row, version))
-        _step(row, actor.ref, "submitted", facts={"order": str(order.pk)}, state=DraftState.SUBMITTED.value, order=order)
+        others = _require_answer(actor, draft.person_id, [*beside, order.carrier_id]) - {order.carrier_id}
+        facts: dict[str, Any] = {"order": str(order.pk)}
+        if others:
+            facts["beside"] = sorted(map(str, others))
+        _step(row, actor.ref, "submitted", facts=facts, state=DraftState.SUBMITTED.value, order=order)
 
     return ordering.submit_order(
         actor=actor,
@@ -288,6 +310,14 @@ def _forget_some(batch: int) -> int:
     return len(ids)
 
 
+def _require_answer(actor: Actor, person_id: UUID, beside: Collection[UUID]) -> set[UUID]:
+    """The person's other cards, if all are among `beside`. Raises AnotherCard."""
+    others = {card.id for card in other_cards.other_cards(actor=actor, person_id=person_id)}
+    if not others <= set(beside):
+        raise AnotherCard
+    return others
+
+
 def _locked(actor: Actor, draft_id: UUID) -> OrderDraft:
     rows = OrderDraft.objects.select_for_update(no_key=True).filter(pk=draft_id, owner_ref=actor.ref)
     list(rows.values_list("pk"))  # read after the wait: rows joined in the locking query itself would be of before
@@ -328,7 +358,7 @@ def _changed_since(draft: OrderDraft, version: int) -> tuple[Step, ...]:
     return tuple(step for step in Step if step in found)
 
 
-def _step(draft: OrderDraft, actor_ref: str, action: str, *, facts: dict[str, str] | None = None, **changes: Any) -> OrderDraft:
+def _step(draft: OrderDraft, actor_ref: str, action: str, *, facts: dict[str, Any] | None = None, **changes: Any) -> OrderDraft:
     """Changes the locked draft, counts its version on, and records it."""
     for name, value in changes.items():
         setattr(draft, name, value)
@@ -339,7 +369,7 @@ def _step(draft: OrderDraft, actor_ref: str, action: str, *, facts: dict[str, st
     return draft
 
 
-def _record(draft: OrderDraft, actor_ref: str, action: str, facts: dict[str, str]) -> None:
+def _record(draft: OrderDraft, actor_ref: str, action: str, facts: dict[str, Any]) -> None:
     Event.record(
         actor_ref=actor_ref,
         action=f"order_draft.{action}",

@@ -494,7 +494,7 @@ class TestPhotoStep:
             (picture()[:-2], "inte en hel JPEG"),
             (b"<svg onload=alert(1)>", "inte en hel JPEG"),
             (b"", "tom"),
-            (b"\xff\xd8" + b"x" * (5 * 1024 * 1024), "större än 5 MB"),
+            (b"\xff\xd8" + b"x" * (5 * 1024 * 1024), "Filen är 5,1 MB. Högst 5 MB tas emot."),
         ],
     )
     def test_a_file_that_is_refused(self, world: Any, content: bytes, told: str) -> None:
@@ -685,3 +685,34 @@ def test_the_number_of_queries_of_each_page(world: Any) -> None:
         configuration.connect_office(actor=SETUP, organisation_id=world.region.id, office_id=office.id)
     assert {name: cost(name) for name in before} == before
     assert max(before.values()) <= 20, before
+
+
+class TestABodyThatIsTooLarge:
+    """It comes back to the page with the reason and the menu; nothing of it is read, and nothing is done."""
+
+    def send(self, clerk: Clerk, address: str) -> Any:
+        """The page that a browser shows in the end; it sends the body to the first address alone."""
+        told = {"content_type": "multipart/form-data; boundary=y", "CONTENT_LENGTH": "52428800"}
+        answer = clerk.client.post(address, b"x", **told)
+        return clerk.client.get(answer["Location"], follow=True) if answer.status_code == 302 else answer
+
+    @pytest.mark.parametrize("name", ["order_photo", "order_photo_upload"])
+    def test_leads_back_to_the_photo(self, world: Any, name: str) -> None:
+        clerk = Clerk(world).until("foto", article="610")
+        page = self.send(clerk, reverse(name, args=[clerk.draft.pk]))
+        assert page.request["PATH_INFO"] == reverse("order_photo", args=[clerk.draft.pk])
+        assert "Det du skickade är 50 MB. Filer får vara högst 5 MB." in text_of(page)
+        assert 'href="/sok/"' in page.content.decode()
+        assert clerk.draft.photo is None
+
+    def test_elsewhere_is_told_inside_the_frame_and_does_nothing(self, world: Any) -> None:
+        clerk = Clerk(world).until("foto", article="610")
+        page = self.send(clerk, reverse("order_abandon", args=[clerk.draft.pk]))
+        assert (page.status_code, 'href="/sok/"' in page.content.decode()) == (413, True)
+        assert clerk.draft.state == "open"
+
+    def test_the_reason_names_the_files_size(self, world: Any) -> None:
+        clerk = Clerk(world).until("foto", article="610")
+        page = clerk.upload(b"\xff\xd8" + b"x" * (7 * 1024 * 1024))
+        assert page.status_code == 422
+        assert "Filen är 7,1 MB. Högst 5 MB tas emot." in text_of(page)

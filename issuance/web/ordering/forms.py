@@ -44,6 +44,12 @@ class UploadForm(Form):
     fran = forms.CharField(required=False, widget=forms.HiddenInput)
 
 
+class ReviewForm(StepForm):
+    """Förhandsgranska: the answer that a card beside another one is right, where there is another one."""
+
+    another_card = forms.BooleanField(required=False, label=_("Personen ska ha ett kort till"))
+
+
 class OfficeForm(StepForm):
     """Välj kontor."""
 

@@ -16,7 +16,7 @@ from authn.web import kept_form
 from issuance.authz import Actor
 from issuance.domain.drafts import DraftState, Step, may_show, previous_step, steps
 from issuance.models import OrderDraft
-from issuance.queries import order_draft, person_view
+from issuance.queries import order_draft, other_cards, person_view
 from issuance.queries.order_draft import Answers
 from issuance.services import disclosures, draft_reading
 from issuance.services.draft_reading import Outside
@@ -46,6 +46,10 @@ _TEMPLATES = {
     Step.OFFICE: "ordering/office.html",
     Step.REVIEW: "ordering/review.html",
 }
+
+
+_TELLS_OF_CARDS = (Step.ORGANISATION, Step.REVIEW)
+"""The first step, before anything is chosen, and the last, which asks for the answer."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,7 @@ def shown(request: HttpRequest, page: Open, form: Form | None, *, status: int = 
         "resumed": request.GET.get("fortsatt") == "1",
         "problem": "" if form is not None and form.errors else page.answers.problems.get(step, ""),
         "outside": page.outside,
+        "other_cards": other_cards.other_cards(actor=page.actor, person_id=draft.person_id) if step in _TELLS_OF_CARDS else [],
         "sections": summary.sections(draft, page.answers, page.outside),
         **more,
     }

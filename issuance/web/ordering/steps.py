@@ -16,12 +16,14 @@ from issuance.models import OrderDraft, Post
 from issuance.queries import order_draft, words
 from issuance.queries.order_draft import PostGroup
 from issuance.services import drafts, order_checks
-from issuance.services.drafts import DraftChanged, DraftClosed, StepMissing
-from issuance.web.ordering.forms import ArticleForm, OfficeForm, OrganisationForm, PhotoForm, StepForm, UploadForm
+from issuance.services.drafts import AnotherCard, DraftChanged, DraftClosed, StepMissing
+from issuance.web.ordering.forms import ArticleForm, OfficeForm, OrganisationForm, PhotoForm, ReviewForm, StepForm, UploadForm
 from issuance.web.ordering.page import FROM_REVIEW, Open, actor_of, address, changed_text, closed, opened, shown, to_carrier
 from issuance.web.ordering.summary import article_name
 from siths_portal.lib.errors import DomainError, Forbidden, Invalid, NotFound, TooManyRequests
+from siths_portal.lib.ids import id_of
 from siths_portal.lib.pages import told_when
+from siths_portal.lib.uploads import takes_files
 
 Choices = Callable[[Open, StepForm | None], dict[str, Any]]
 Answer = Callable[[StepForm], OrderDraft]
@@ -153,6 +155,7 @@ def _shape(article: Any) -> str:
     return f"{article.orientation}-{'photo' if article.photo else 'plain'}"
 
 
+@takes_files
 @_readable
 def photo(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     """Granska foto: the draft's photo or the person's stored one, to be approved. A file that is chosen and not yet fetched is
@@ -166,6 +169,7 @@ def photo(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     return _step(request, draft_id, Step.PHOTO, PhotoForm, answer, _photo)
 
 
+@takes_files
 @_readable
 def upload(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     """Hämta fotografi, then back to look at it. A GET, as after a log-in, goes back to the step."""
@@ -174,7 +178,8 @@ def upload(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     form, status = UploadForm(request.POST, request.FILES), Invalid.http_status
     if form.is_valid():
         try:
-            drafts.put_photo(actor=actor_of(request), draft_id=draft_id, content=form.cleaned_data["file"].read())
+            file = form.cleaned_data["file"]
+            drafts.put_photo(actor=actor_of(request), draft_id=draft_id, content=file.read(), size=file.size)
         except (Invalid, TooManyRequests) as error:
             form.add_error("file", error.message)
             form.retry_after, status = getattr(error, "retry_after", None), error.http_status
@@ -220,11 +225,12 @@ def review(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     """Förhandsgranska, and Beställ. An order that is refused leaves the draft and says where and why."""
     if request.method != "POST":
         return _asked(request, draft_id, Step.REVIEW, _check)
-    form = StepForm(request.POST)
+    form = ReviewForm(request.POST)
     form.is_valid()
     actor, version = actor_of(request), form.cleaned_data.get("version") or 0
+    beside = _seen_cards(request) if form.cleaned_data.get("another_card") else []
     try:
-        order = drafts.submit(actor=actor, draft_id=draft_id, version=version)
+        order = drafts.submit(actor=actor, draft_id=draft_id, version=version, beside=beside)
     except StepMissing as error:
         return redirect(address(error.step, draft_id))
     except DraftClosed as error:
@@ -241,7 +247,9 @@ def _not_ordered(request: HttpRequest, draft_id: UUID, form: StepForm, error: Do
     page = opened(request, draft_id, Step.REVIEW)
     if isinstance(page, HttpResponse):
         return page
-    if isinstance(error, DraftChanged):
+    if isinstance(error, AnotherCard):
+        form.take(error)
+    elif isinstance(error, DraftChanged):
         form.add_error(None, f"{changed_text(page, error)} {_('Granska beställningen igen innan du beställer.')}")
     else:
         form.add_error(None, f"{error.message} {_('Beställningen är inte skickad, och det du valt är kvar.')}")
@@ -254,7 +262,13 @@ def _check(page: Open, form: StepForm | None) -> dict[str, Any]:
         "choice": order_draft.photo_choice(draft) if page.answers.photo else None,
         "urls": {step.name.lower(): f"{address(step, draft.pk)}?fran={FROM_REVIEW}" for step in Step if step is not Step.REVIEW},
         "article_name": article_name(draft.article) if draft.article else "",
+        "review": form or ReviewForm(),
     }
+
+
+def _seen_cards(request: HttpRequest) -> list[UUID]:
+    """The cards that the page told of when the box was ticked."""
+    return [found for text in request.POST.getlist("beside") if (found := id_of(text)) is not None]
 
 
 def _of(request: HttpRequest, draft_id: UUID, form: StepForm) -> dict[str, Any]:
