@@ -1,4 +1,4 @@
-"""A person whom the mirror may lack, read from catalogue and register when somebody is to give him a role (ADR 0196)."""
+"""A person whom the mirror may lack, read from catalogue and register for a role or for an order (ADR 0196)."""
 
 from collections.abc import Collection, Iterable, Sequence
 
@@ -14,8 +14,8 @@ from siths_portal.lib import ports
 from siths_portal.lib.errors import NotFound
 
 
-def read_person(*, actor: Actor, person_id: PersonId) -> bool:
-    """Adds the person with his posts in the organisations where `actor` may give roles. True if something was new.
+def read_person(*, actor: Actor, person_id: PersonId, action: Action) -> bool:
+    """Adds the person with the posts in the organisations where `actor` may do `action`. True if something was new.
 
     A protected one is added for those alone who would see him there, by the add-on; for others he is as one who is not there.
     Catalogue, register and database are asked the same of both, so that nothing tells them apart (S13). No transaction may be
@@ -24,8 +24,8 @@ def read_person(*, actor: Actor, person_id: PersonId) -> bool:
     key = PersonKey(person_id.kind.value, person_id.value)
     posts = ports.get(StaffDirectory).find_posts_by_person_id(key)
     register = _register(key)
-    paths = policy.reach_of_protected(actor, Action.ASSIGN_ROLE) if register is not None and register.is_protected else ["/"]
-    within = _within(actor, posts, paths)
+    paths = policy.reach_of_protected(actor, action) if register is not None and register.is_protected else ["/"]
+    within = _within(actor, action, posts, paths)
     if register is None or not within:
         return False
     try:
@@ -33,6 +33,17 @@ def read_person(*, actor: Actor, person_id: PersonId) -> bool:
     except IntegrityError:  # somebody else read him at the same moment
         return True
     return found.persons + found.posts > 0
+
+
+def read_holder(*, actor: Actor, hsa_id: str, action: Action) -> bool:
+    """The same for the holder of the post with this whole HSA-id, if `actor` may do `action` in its organisation.
+
+    For any other HSA-id catalogue and register are asked as often, about a number that nobody has: the time of an answer does
+    not tell whether a post that the actor may not see is there. Raises Unavailable, Refused.
+    """
+    within = _within(actor, action, ports.get(StaffDirectory).find_posts_by_hsa_id(hsa_id))
+    holder = PersonId(PersonIdKind(within[0].person.kind), within[0].person.value) if within else _NOBODY
+    return read_person(actor=actor, person_id=holder, action=action)
 
 
 def has_post(person_id: PersonId, *, places: Collection[str] = ()) -> bool:
@@ -48,12 +59,14 @@ def has_post(person_id: PersonId, *, places: Collection[str] = ()) -> bool:
 
 
 def read_posts(*, actor: Actor, hsa_ids: Iterable[str]) -> bool:
-    """The same for the holders of posts that are named by HSA-id, each with that post alone. True if something was new.
+    """Adds the holders of posts that are named by HSA-id, each with that post alone, where `actor` may give roles.
+
+    True if something was new.
 
     Of posts that the mirror has the register is not asked, so that one out of sight costs the questions of one that is not there.
     """
     found = [post for hsa_id in hsa_ids for post in ports.get(StaffDirectory).find_posts_by_hsa_id(hsa_id)]
-    within = _within(actor, found)
+    within = _within(actor, Action.ASSIGN_ROLE, found)
     mirrored = Post.objects.filter(ended_at=None).annotate(upper=Upper("hsa_id"))
     named = [_NOTHING, *(post.hsa_id.upper() for post in within)]
     known = set(mirrored.filter(upper__in=named).values_list("upper", flat=True))
@@ -82,9 +95,13 @@ _NOTHING = ""
 """No HSA-id: asked for beside those that are, so that the database is asked also where there is none."""
 
 
-def _within(actor: Actor, posts: list[DirectoryPost], paths: Sequence[str] = ("/",)) -> list[DirectoryPost]:
-    """Those of the posts that lie where the actor may give roles, below one of `paths`. One query, whatever the posts are."""
-    rows = Organisation.objects.visible_to(actor, Action.ASSIGN_ROLE).annotate(upper=Upper("hsa_id"))
+_NOBODY = PersonId(PersonIdKind.PERSONNUMMER, "180001010008")
+"""A personnummer that nobody has: no birth number is 000."""
+
+
+def _within(actor: Actor, action: Action, posts: list[DirectoryPost], paths: Sequence[str] = ("/",)) -> list[DirectoryPost]:
+    """Those of the posts that are where the actor may do `action`, below one of `paths`. One query, whatever the posts are."""
+    rows = Organisation.objects.visible_to(actor, action).annotate(upper=Upper("hsa_id"))
     named = {_NOTHING, *(post.organisation_hsa_id.upper() for post in posts)}
     places = rows.filter(upper__in=named).values_list("upper", "scope_path")
     known = {upper for upper, path in places if path.startswith(tuple(paths))}

@@ -5,12 +5,11 @@ The search is `searching.search`, with its budgets, its handle and its silence a
 
 from uuid import UUID
 
-from issuance.authz import Actor
-from issuance.domain.ids import parse_swedish_number
+from issuance.authz import Action, Actor
 from issuance.domain.search_names import looks_like_name, parse_name
-from issuance.domain.search_terms import Term, TermError, TermKind, parse_term
+from issuance.domain.search_terms import Term, TermError, parse_term
 from issuance.models import Search
-from issuance.services import catalogue_reading, searching
+from issuance.services import catalogue_searching, searching
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid, NotFound
 
@@ -18,21 +17,15 @@ _EMPTY = "Skriv ett namn, ett person-id eller slutet av ett tjänste-id."
 
 
 def search(*, actor: Actor, session_id: UUID, text: str) -> Search:
-    """Looks for what `text` means. A whole person id that finds nobody asks the catalogue, and looks again if somebody came.
+    """Looks for what `text` means. A whole id that finds nobody asks the directory.
 
-    That is one search, whatever came of it: a budget that shrank by two would tell that there is somebody.
     Raises Invalid (field text), TooManyRequests, Unavailable, Refused.
     """
     if not text.strip():
         raise Invalid("search-empty", _EMPTY, fields={"text": [_EMPTY]})
     if looks_like_name(text):
         return _by_name(actor, session_id, text)
-    found = searching.search(actor=actor, session_id=session_id, text=text)
-    if found.hits or found.kind != TermKind.PERSON_ID:
-        return found
-    if not catalogue_reading.read_person(actor=actor, person_id=parse_swedish_number(found.value, today=clock.today())):
-        return found
-    return searching.again(actor=actor, search=found)
+    return catalogue_searching.search(actor=actor, session_id=session_id, action=Action.ASSIGN_ROLE, text=text)
 
 
 def _by_name(actor: Actor, session_id: UUID, text: str) -> Search:

@@ -118,7 +118,7 @@ def again(*, actor: Actor, search: Search) -> Search:
     if found:
         row.hits, row.person = len(found), found[0] if len(found) == 1 else None
         row.save(update_fields=["hits", "person"])
-        _note(row, _shown(row, found))
+        _note(row, _shown(row, found), catalogue=True)
     return row
 
 
@@ -355,11 +355,16 @@ def _open(row: Search, person_ids: Sequence[UUID]) -> None:
     )
 
 
-def _note(row: Search, person_ids: Sequence[UUID]) -> None:
-    """The search's event: whom it showed, not what was typed, so that nobody's mistyped number is kept for ever."""
-    facts = {"kind": row.kind, "hits": row.hits, "persons": [str(person_id) for person_id in person_ids]}
+def _note(row: Search, person_ids: Sequence[UUID], *, catalogue: bool = False) -> None:
+    """The search's event: whom it showed, not what was typed, so that nobody's mistyped number is kept for ever.
+
+    `catalogue`: they came from the HSA directory.
+    """
+    facts: dict[str, Any] = {"kind": row.kind, "hits": row.hits, "persons": [str(person_id) for person_id in person_ids]}
     if row.extended:
         facts["reason"] = row.reason
+    if catalogue:
+        facts["catalogue"] = True
     Event.record(
         actor_ref=row.owner_ref,
         action="search.extended" if row.extended else "search.made",

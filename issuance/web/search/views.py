@@ -9,18 +9,24 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from issuance.authz import Action, policy
 from issuance.domain.search_terms import TermKind
 from issuance.models import Search
 from issuance.queries import held_revocations, own_training, words
-from issuance.services import searching
+from issuance.services import catalogue_searching, searching
 from issuance.web.administration import next_steps
 from issuance.web.search.forms import SearchForm
 from siths_portal.lib.answer_times import in_step
-from siths_portal.lib.errors import Invalid
+from siths_portal.lib.errors import Invalid, Refused, Unavailable
 from siths_portal.lib.ids import id_of
+
+_CATALOGUE_AWAY = _lazy(
+    "Portalen har ingen sådan person inom din behörighet, och HSA-katalogen eller personregistret svarar inte just nu. "
+    "Är uppdraget nytt, sök igen om en stund."
+)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -38,10 +44,18 @@ def search(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _page(request, form, status=Invalid.http_status)
     try:
-        found = searching.search(actor=request.actor, session_id=request.user.session_id, **form.cleaned_data)  # type: ignore[attr-defined, union-attr]
+        found = catalogue_searching.search(
+            actor=request.actor,  # type: ignore[attr-defined]
+            session_id=request.user.session_id,  # type: ignore[union-attr]
+            action=Action.ORDER_ORDINARY_CARD,
+            **form.cleaned_data,
+        )
     except Invalid as error:
         form.take(error)
         return _page(request, form, status=Invalid.http_status)
+    except (Unavailable, Refused) as error:
+        form.add_error("text", _CATALOGUE_AWAY)
+        return _page(request, form, status=error.http_status)
     if found.person_id is None:
         return in_step(redirect("search_hits", found.id))
     if found.extended:
@@ -67,6 +81,8 @@ def hits(request: HttpRequest, search_id: UUID) -> HttpResponse:
         "rows": [asdict(hit) | {"number": words.person_number(hit.number_kind, hit.number)} for hit in page.hits],
         "next_url": f"{address}?efter={page.after}" if page.after else "",
         "first_url": address if after else "",
+        "asked_catalogue": catalogue_searching.asks(actor, found, Action.ORDER_ORDINARY_CARD),
+        "may_ask_catalogue": policy.holds(actor, Action.ORDER_ORDINARY_CARD),
     }
     # A name too is shown in the first field, which has the focus: the next scan replaces it.
     typed = {"text": _written(found), "extended": found.extended, "reason": found.reason}
