@@ -1,7 +1,7 @@
 """Events in words: what was done, by whom, and the facts that a reader understands."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django.utils.translation import gettext
@@ -139,8 +139,11 @@ def who(ref: str) -> str:
     return gettext("Innehavaren") if ref.startswith("holder:") else words.said(_SYSTEM, ref)
 
 
-def facts_of(facts: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """Labels and values of those facts of an event that people read; ids and what the event's name says already are left out."""
+def facts_of(facts: Mapping[str, Any], further: Iterable[Mapping[str, Any]] = ()) -> tuple[tuple[str, str], ...]:
+    """Labels and values of those facts of an event that people read; ids and what the event's name says already are left out.
+
+    `further` are the facts of events that it tells of too, of which each is told once.
+    """
     found = []
     before, after = facts.get("from"), facts.get("to")
     if before and before != after and before in words.STATE:
@@ -148,7 +151,8 @@ def facts_of(facts: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
         found.append((gettext("Status"), change))
     found += plain(facts)
     found += [(label, f"{earlier} → {later}") for label, earlier, later in changes(facts)]
-    return tuple(found)
+    found += [fact for each in further for fact in plain(each)]
+    return tuple(dict.fromkeys(found))
 
 
 def plain(facts: Mapping[str, Any]) -> list[tuple[str, str]]:

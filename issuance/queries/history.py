@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Q
@@ -10,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from authn import service as authn
 from issuance.authz import Action, Actor, policy
+from issuance.domain.told_once import TELLS
 from issuance.models import (
     CardOrder,
     Carrier,
@@ -107,7 +109,7 @@ def _page(actor: Actor, subjects: Subjects, before: int | None, limit: int) -> t
     concerned = Q(pk__in=[])
     for kind, refs in by_type.items():
         concerned |= Q(subject_type=kind, subject_ref__in=refs)
-    events = Event.objects.filter(concerned)
+    events = Event.objects.filter(concerned).exclude(_told_by_others(concerned))
     if before is not None:
         events = events.filter(id__lt=before)
     rows = list(events.order_by(NEWEST_FIRST)[: limit + 1])
@@ -116,6 +118,7 @@ def _page(actor: Actor, subjects: Subjects, before: int | None, limit: int) -> t
     identified = [UUID(row.subject_ref) for row in shown if row.action == "holder.identified"]
     withdrawn = set(IdentificationWithdrawal.objects.filter(pk__in=identified).values_list("pk", flat=True)) if identified else ()
     offered = identifications.withdrawable_of(actor, identified) if identified else ()
+    further = _facts_of_others(concerned, shown)
     entries = tuple(
         HistoryEntry(
             id=row.id,
@@ -123,13 +126,43 @@ def _page(actor: Actor, subjects: Subjects, before: int | None, limit: int) -> t
             what=event_words.what(row.action),
             subject=subjects[row.subject_type, row.subject_ref],
             who=who[row.actor_ref],
-            facts=event_words.facts_of({**row.facts, "role_place": places.get(str(row.facts.get("grant")))}),
+            facts=event_words.facts_of(
+                {**row.facts, "role_place": places.get(str(row.facts.get("grant")))}, further.get(row.id, [])
+            ),
             is_withdrawn=row.action == "holder.identified" and UUID(row.subject_ref) in withdrawn,
             withdraws=UUID(row.subject_ref) if row.action == "holder.identified" and UUID(row.subject_ref) in offered else None,
         )
         for row in shown
     )
     return entries, shown[-1].id if len(rows) > limit else None
+
+
+def _told_by_others(concerned: Q) -> Q:
+    """The events of an act that another event of the same transaction tells of (ADR 0292)."""
+    tells: dict[str, set[int]] = {}
+    for action, xid in Event.objects.filter(concerned, action__in=TELLS).values_list("action", "xid"):
+        tells.setdefault(action, set()).add(xid)
+    told = Q(pk__in=[])
+    for action, xids in tells.items():
+        told |= Q(action__in=TELLS[action], xid__in=xids)
+    return told
+
+
+def _facts_of_others(concerned: Q, shown: list[Event]) -> dict[int, list[Mapping[str, Any]]]:
+    """The facts of the events that each of `shown` tells of, by its id. None where two of one kind are of one transaction."""
+    acts: dict[tuple[int, str], list[int]] = {}
+    for row in shown:
+        for action in TELLS.get(row.action, ()):
+            acts.setdefault((row.xid, action), []).append(row.id)
+    found: dict[int, list[Mapping[str, Any]]] = {}
+    if acts:
+        xids, actions = {xid for xid, _action in acts}, {action for _xid, action in acts}
+        told = Event.objects.filter(concerned, xid__in=xids, action__in=actions).order_by("id")
+        for xid, action, facts in told.values_list("xid", "action", "facts"):
+            by = acts.get((xid, action), [])
+            if len(by) == 1:
+                found.setdefault(by[0], []).append(facts)
+    return found
 
 
 def names_of(actor: Actor, refs: Iterable[str]) -> dict[str, str]:

@@ -29,7 +29,7 @@ from siths_portal.lib import clock
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 
 SCHEMA = "siths-receipt/1"
-TEMPLATE_VERSION = "1"
+TEMPLATE_VERSION = "2"
 LANGUAGE = "sv"
 TERMS_VERSION = "1"
 # A version that somebody has signed stays as it is; a new wording is a new file.
@@ -171,6 +171,7 @@ def build(subject: Subject, addition: ReceiptText | None) -> dict[str, Any]:
             "sign_message": SIGN_MESSAGE,
             "format": "PAdES B-B, RSASSA-PKCS1-v1_5 SHA-256",
             "certificate_sha256": sha256_hex(signing.der or b""),
+            "prepared_at": _moment(clock.now()),
         },
     }
 
@@ -211,6 +212,8 @@ def html(content: Mapping[str, Any]) -> str:
         "identified_at": _local(content["identification"]["at"]),
         "ordered_at": _local(content["order"]["ordered_at"]),
         "sent_at": _local(content["order"]["sent_at"]),
+        "prepared_at": _local(content["signature"]["prepared_at"]),
+        "signer_certificate": next(each for each in content["certificates"] if each["profile"] == SIGNING_PROFILE),
         "eid_rows": [eid | {"last_day": _last_day(eid["valid_to"])} for eid in content["eids"]],
         "certificate_rows": [
             {
@@ -278,7 +281,7 @@ def _moment(value: dt.datetime | None) -> str | None:
 
 def _local(moment: str | None) -> str:
     """A moment as people in Sweden write it, with the hour of Stockholm."""
-    return f"{dt.datetime.fromisoformat(moment).astimezone(clock.STOCKHOLM):%Y-%m-%d kl. %H.%M}" if moment else ""
+    return f"{dt.datetime.fromisoformat(moment).astimezone(clock.STOCKHOLM):%Y-%m-%d %H:%M:%S}" if moment else ""
 
 
 def _last_day(moment: str | None) -> str:

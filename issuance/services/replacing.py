@@ -27,7 +27,8 @@ def revoke_and_draft(
     """Revokes a carrier and fills the clerk's draft for its person with what the card was ordered by, both or neither.
 
     The draft's answers are checked like all others, at each step and at the order; a post that the clerk may not order for is
-    left out with what depends on it. A revocation that waits for a second officer is returned, and fills nothing. Raises what `revocation.revoke_carrier` and `drafts.start` raise.
+    left out with what depends on it. A revocation that waits for a second officer is returned, and fills nothing. Raises what
+    `revocation.revoke_carrier` and `drafts.start` raise.
     """
     request = RevocationRequest(reason, justification, received_at, requester, requester_name, channel)
     seen = policy.get(actor, Action.REVOKE_CARRIER, Carrier.objects.defer("card_key_spki"), carrier_id)

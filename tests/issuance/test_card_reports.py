@@ -75,7 +75,7 @@ def test_a_blocked_code_is_chosen_again_with_the_puk_of_a_reopened_transaction(w
     second.complete()
     assert made.fresh().state == "active"
     assert actions("carrier.code") == ["carrier.code_set", "carrier.code_blocked", "carrier.code_reset"]
-    assert SecretDelivery.objects.filter(secret__isnull=False).count() == 2
+    assert SecretDelivery.objects.filter(kind="activate").count() == 2
 
 
 def test_a_new_identification_gives_the_puk_of_a_blocked_card_too(world: Any) -> None:

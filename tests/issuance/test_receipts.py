@@ -146,6 +146,17 @@ def test_what_must_not_stand_in_it(world: Any) -> None:
         assert all(not page.images for page in document.pages)
 
 
+def test_signer_time_and_order_can_be_read_on_it(world: Any) -> None:
+    made = activated_card(world)
+    receipt = Receipt.objects.get()
+    shown = " ".join(pdf.text(content_of(receipt)).split())
+    prepared = dt.datetime.fromisoformat(receipt.content["signature"]["prepared_at"]).astimezone(clock.STOCKHOLM)
+    person = made.carrier.person
+    assert f"Skrivs under av {person.given_name_in_use} {person.surname}, " in shown
+    assert f"Tid {prepared:%Y-%m-%d %H:%M:%S}, då kvittensen togs fram för underskrift" in shown
+    assert f"Beställnings-id {made.order.pk}" in shown  # whole and on one line
+
+
 def test_every_word_of_the_terms_is_on_it(world: Any) -> None:
     activated_card(world)
     shown = re.sub(r"\s+", "", pdf.text(content_of(Receipt.objects.get())))
@@ -247,7 +258,7 @@ def test_it_is_tagged_titled_and_archived_without_a_name_in_its_title(world: Any
     assert "Prov" not in info
     structure = poppler("pdfinfo", content, tmp_path, "-struct")
     assert len(re.findall(r"^\s*H1", structure, re.M)) == 1
-    assert len(re.findall(r"^\s*Caption", structure, re.M)) == len(re.findall(r"^\s*Table", structure, re.M)) == 6
+    assert len(re.findall(r"^\s*Caption", structure, re.M)) == len(re.findall(r"^\s*Table", structure, re.M)) == 7
     with pikepdf.open(BytesIO(content)) as document:
         assert document.Root.Lang == "sv"
         with document.open_metadata() as metadata:

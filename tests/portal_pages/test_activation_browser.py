@@ -420,6 +420,39 @@ def test_a_code_that_the_portal_never_heard_of_is_chosen_again(scene: Scene, bro
         heading(page, "Aktivering lyckades")
 
 
+def test_a_code_that_is_blocked_before_signing_is_chosen_again(scene: Scene, browser: Browser) -> None:
+    with at_the_desk(browser, scene) as page:
+        identify(page)
+        lost = app_of(scene)
+        lost.choose_code(lost.start(page.locator("[data-copy-text]").inner_text()), CODE)
+        now(page, "Koden är vald")
+        page.get_by_role("button", name="Öppna på nytt").click()
+        now(page, "Väntar på att innehavaren öppnar appen")
+        app = open_app(page)
+        put_card_in(app, scene)
+        heading(app, "Skriv under")
+        for told in ("2 försök kvar", "1 försök kvar"):
+            wrong_code(app)
+            now(page, told)
+        wrong_code(app)
+        heading(app, "Koden är spärrad")
+        now(page, "Koden är spärrad efter tre felaktiga försök")
+        expect(page.get_by_role("link", name="Spärra kortet och beställ ett nytt")).to_be_visible()
+        look(page, "activation-2-blocked")
+        page.get_by_role("button", name="Låt innehavaren välja en ny kod").click()
+        now(page, "Väntar på att innehavaren öppnar appen")
+        app = open_app(page)
+        put_card_in(app, scene)
+        choose_code(app)
+        sign(app)
+        heading(page, "Aktivering lyckades")
+
+
+def wrong_code(app: Page) -> None:
+    app.get_by_label("Legitimeringskod").fill("999111")
+    app.get_by_role("button", name="Skriv under").click()
+
+
 def test_the_holder_cancels_and_the_clerks_page_says_so(scene: Scene, browser: Browser) -> None:
     with at_the_desk(browser, scene) as page:
         identify(page)
@@ -448,6 +481,7 @@ def test_another_card_in_the_reader(scene: Scene, world: Any, browser: Browser) 
         app.get_by_role("radio", name=f"slutar på {other.serial[-4:]}").check()
         app.get_by_role("button", name="Fortsätt").click()
         expect(app.get_by_role("alert")).to_contain_text("Byt kort och försök igen")
+        now(page, "Fel kort sitter i läsaren")
         put_card_in(app, scene)
         choose_code(app)
         sign(app)

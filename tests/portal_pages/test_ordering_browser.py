@@ -145,6 +145,16 @@ def test_every_step_and_state_is_looked_at(world: Any, portal: Portal, browser: 
         press(page, "Nästa")
         heading(page, "Förhandsgranska")
         eye.look(page, "review")
+        page.set_viewport_size({"width": 390, "height": 900})
+        for name in ("Val av organisation", "Granska foto", "Välj kontor"):
+            step = page.locator(".stepper").get_by_role("link", name=name)
+            step.focus()
+            box = step.bounding_box()
+            assert box is not None
+            assert min(box["width"], box["height"]) >= 24  # WCAG 2.5.8
+            assert box["x"] + box["width"] <= 390
+            assert step.evaluate("each => getComputedStyle(each).clipPath") == "none"
+            assert step.evaluate("each => getComputedStyle(each).color") != "rgba(0, 0, 0, 0)"  # its name is read on focus
         page.set_viewport_size({"width": 320, "height": 700})
         assert page.evaluate("document.documentElement.scrollWidth") <= 320  # WCAG 1.4.10
         page.set_viewport_size({"width": 1440, "height": 900})
@@ -179,6 +189,29 @@ def test_every_step_and_state_is_looked_at(world: Any, portal: Portal, browser: 
         press(page, "Ta bort beställningen")
         expect(page.get_by_text("Beställningen är borttagen.")).to_be_visible()
     assert CardOrder.objects.get().state == "cancelled"
+
+
+def test_one_more_card_is_ordered_by_an_answer(world: Any, portal: Portal, browser: Browser) -> None:
+    post = world.post(given_name="Elva", surname="Tolvansson")
+    world.order(post)
+    eye = Looker("one-more-card")
+    with desk(browser, portal, world) as page:
+        eye.follow(page.context)
+        begin(page, portal, post)
+        expect(page.get_by_role("heading", name="Personen har redan ett kort")).to_be_visible()
+        eye.look(page, "organisation")
+        press(page, "Nästa")
+        page.get_by_role("radio", name=re.compile("631 Kort")).first.check()
+        press(page, "Nästa")
+        press(page, "Nästa")
+        heading(page, "Förhandsgranska")
+        press(page, "Beställ")
+        expect(page.get_by_role("alert")).to_contain_text("Kryssa i rutan")
+        eye.look(page, "review refused")
+        page.get_by_label("Personen ska ha ett kort till").check()
+        press(page, "Beställ")
+        expect(page.get_by_text("Kortet är beställt.")).to_be_visible()
+    assert CardOrder.objects.count() == 2
 
 
 def test_by_keyboard_alone(world: Any, portal: Portal, browser: Browser, tmp_path: Path) -> None:

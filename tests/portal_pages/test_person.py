@@ -14,7 +14,7 @@ from issuance.authz import Actor, Role, system
 from issuance.domain.revocation import RevocationReason
 from issuance.models import Carrier, CarrierCertificate, Eid, Event, OrderDraft, Person, Photo, Post
 from issuance.models.events import Document
-from issuance.services import migration, revocation
+from issuance.services import migration, revocation, supplier_intake
 from siths_portal.lib import clock
 from tests.issuance.migrated import CA, migrated_card
 from tests.portal import portal_client
@@ -277,9 +277,10 @@ class TestCost:
 def test_history_pages_lead_on_and_back(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from issuance.queries import history
 
-    monkeypatch.setattr(history, "PAGE", 2)
-    monkeypatch.setitem(history.carrier_history.__kwdefaults__, "limit", 2)
+    monkeypatch.setattr(history, "PAGE", 1)
+    monkeypatch.setitem(history.carrier_history.__kwdefaults__, "limit", 1)
     order = world.order()
+    supplier_intake.accept(client_ref="supplier-a", order_id=order.id)
     client, address = client_of(world.officer()), reverse("carrier_history", args=[order.carrier_id])
     first = client.get(address)
     assert "Kortet beställdes" not in text_of(first)

@@ -51,6 +51,6 @@ class RevocationForm(Form):
     )
 
 
-def empty_form(proposed: Mapping[str, str]) -> RevocationForm:
+def empty_form(proposed: Mapping[str, str] | None = None) -> RevocationForm:
     """The form as it is first shown, with the present minute in Stockholm and what is `proposed`."""
-    return RevocationForm(initial={"received_at": this_minute(), **proposed})
+    return RevocationForm(initial={"received_at": this_minute(), **(proposed or {})})

@@ -123,7 +123,7 @@ def _shown(request: HttpRequest, subject: RevocationSubject) -> HttpResponse:
     """The empty form, or, by `?fraga` and `?andra`, the question about what the session keeps, or the form with it."""
     kept = request.session.get(_key(subject))
     if kept is None or not (QUESTION in request.GET or EDIT in request.GET):
-        return _form(request, subject, empty_form(proposed=_PROPOSED if subject.replaced else {}))
+        return _form(request, subject, empty_form(_PROPOSED if subject.replaced else None))
     if EDIT in request.GET:
         return _form(request, subject, RevocationForm(initial=kept))
     form = RevocationForm(kept)
