@@ -46,7 +46,9 @@ def area(request: HttpRequest, area_id: UUID) -> HttpResponse:
     offices = areas.offices_in(actor=actor, area_id=area_id, after=cursor(request, "kontor_efter"))
     headings = [("namn", _("Organisationsnamn")), ("nummer", _("Organisationsnummer")), ("id", _("Organisations-id"))]
     issuer = facts.issuing_organisation_id
-    outline = areas.AreaOutline(facts.issuing_organisation_id, bool(facts.responsible_issuers), bool(found.rows), bool(offices.rows))
+    outline = areas.AreaOutline(
+        facts.issuing_organisation_id, bool(facts.responsible_issuers), bool(found.rows), bool(offices.rows)
+    )
     steps = list(next_steps.of_area(actor, head, outline))
     context = {
         "facts": [
