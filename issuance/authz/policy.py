@@ -227,7 +227,7 @@ def area_path(path: str) -> str:
 
 def not_found() -> NotFound:
     """The one answer for what is not there and what may not be known."""
-    return NotFound("not-found", "Det du söker finns inte, eller så ligger det utanför din behörighet.")
+    return NotFound("not-found", "Uppgiften finns inte, eller så ligger den utanför din behörighet. Gå tillbaka och sök igen.")
 
 
 def _system_actions(actor: Actor) -> frozenset[Action]:

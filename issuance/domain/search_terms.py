@@ -39,7 +39,7 @@ class TermProblem(StrEnum):
     TOO_LONG = "Texten är för lång. Ett tjänste-id har högst 31 tecken."
     DATE = "Datumet i person-id:t finns inte. Kontrollera de sex eller åtta första siffrorna."
     CHECK_DIGIT = "Kontrollsiffran stämmer inte. Kontrollera siffrorna i person-id:t."
-    PERSON_ID_LENGTH = "Ett person-id har 10 eller 12 siffror, och du har skrivit 11."
+    PERSON_ID_LENGTH = "Skriv person-id:t med 10 eller 12 siffror. Nu är de 11."
     SERIAL_LENGTH = "Ett kortserienummer har 19 siffror. Kontrollera att alla är med."
     CHARACTERS = "Ett tjänste-id har bara bokstäverna A till Z, siffror och bindestreck."
     NAME_SHORT = "Skriv minst två bokstäver av efternamnet."

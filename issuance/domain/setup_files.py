@@ -68,7 +68,7 @@ SHAPES: Mapping[Kind, Shape] = {
             Column("parent", "Tillhör organisation", "HSA-id för organisationen ovanför. Tomt för en som ligger överst."),
             Column("country", "Land", "Två bokstäver. Tomt betyder SE."),
             Column("county", "Län", "Länets namn, till exempel Västra Götalands län. Frivilligt."),
-            Column("issuing", "Utgivande", "Ja eller tomt. En organisation i varje utgivningsområde, överst."),
+            Column("issuing", "Utgivande", "Skriv Ja för områdets utgivande organisation, som ligger överst. Lämna annars tomt."),
             Column("charged", "Abonnemangsavgift", "Ja eller Nej för en organisation som ligger överst, tomt för övriga."),
             Column("customisation", "Kortanpassning", f"{GENERIC}, eller tomt för samma som organisationen ovanför."),
         ),

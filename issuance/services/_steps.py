@@ -20,7 +20,7 @@ _TABLES: Mapping[type, tuple[str, type[StrEnum], _Table]] = {
     CardOrder: ("order", order_states.OrderState, order_states.TRANSITIONS),
     EidAppTransaction: ("transaction", transaction_states.TransactionState, transaction_states.TRANSITIONS),
 }
-_SWEDISH = {"carrier": "Bäraren", "eid": "E-legitimationen", "order": "Beställningen", "transaction": "Ärendet"}
+_SWEDISH = {"carrier": "Kortet", "eid": "SITHS eID:t", "order": "Beställningen", "transaction": "Aktiveringen"}
 
 
 def begin(
@@ -55,7 +55,7 @@ def step(
         try:
             after[row.pk] = table[states(row.state), action]
         except KeyError:
-            message = f"{_SWEDISH[name]} är i ett läge där åtgärden inte går att utföra. Läs in sidan på nytt."
+            message = f"{_SWEDISH[name]} har fått en annan status. Ladda om sidan och se vad du kan göra nu."
             raise IllegalTransition(f"{name}-{row.state.replace('_', '-')}", message) from None
     for row in rows:
         row.state, row.seq = after[row.pk].value, row.seq + 1

@@ -32,7 +32,7 @@ _ACTION = Action.ACTIVATE_ORDINARY_CARD
 _OBSTACLES = {
     Obstacle.DECEASED: "Personen är avliden enligt personregistret. Kortet kan inte aktiveras.",
     Obstacle.NOT_PERSONNUMMER: "Personen saknar personnummer. Kort på tillitsnivå 3 kräver personnummer.",
-    Obstacle.TOO_YOUNG: "Personen är för ung för kort på denna tillitsnivå. Kortet kan inte aktiveras.",
+    Obstacle.TOO_YOUNG: "Kortet kan inte aktiveras. Personen måste ha fyllt {age} år för tillitsnivå {level}.",
 }
 
 
@@ -93,7 +93,7 @@ def identify(*, actor: Actor, carrier_id: UUID, identity_document: str) -> Opene
     (role, own matter), Invalid (identity document), Conflict (what stands against it), Unavailable (outside systems, PDF).
     """
     if identity_document not in IDENTITY_DOCUMENTS:
-        message = "Välj den identitetshandling som innehavaren visade."
+        message = "Välj den id-handling som innehavaren visade."
         raise Invalid("identity-document", message, fields={"identity_document": [message]})
     card = _ready(policy.get(actor, _ACTION, _carriers(), carrier_id))
     if again := _second_click(actor, carrier_id, identity_document):
@@ -146,7 +146,7 @@ def cancel(*, actor: Actor, transaction_id: UUID) -> EidAppTransaction:
     row = _transactions.locked(seen.id)
     current = _transactions.state_now(row)
     if row.officer_ref != actor.ref and current in OPEN and current is not TransactionState.CREATED:
-        message = "Innehavaren är mitt i aktiveringen hos en annan ID-administratör, som kan avbryta den."
+        message = "En annan ID-administratör aktiverar kortet just nu. Vänta, eller be ID-administratören avbryta."
         raise Forbidden("other-clerk", message)
     if TransactionState(row.state) in OPEN:
         _transactions.end(row, TransactionAction.CANCEL, actor_ref=actor.ref, facts={"by": "clerk"})
@@ -196,12 +196,13 @@ def _ready(carrier: Carrier) -> _Card:
         raise Conflict("order-not-sent", "Kortleverantören har inte rapporterat kortet som skickat. Kortet kan inte aktiveras.")
     certificates = {view.profile: view for view in pki.certificates(_certificate_ids(carrier))}
     if not carrier.card_key_spki or set(certificates) != set(PROFILES):
-        raise Conflict("card-without-key", "Kortet har inte portalens nycklar och kan inte aktiveras här.")
+        message = "Kortet är inte tillverkat för den här portalen och kan inte aktiveras. Beställ ett nytt kort."
+        raise Conflict("card-without-key", message)
     now = clock.now()
     if any(view.status != "issued" or view.der is None or view.not_after <= now for view in certificates.values()):
         raise Conflict("certificates-not-in-force", "Alla certifikat på kortet är inte giltiga. Kortet kan inte aktiveras.")
     if kind is TransactionKind.ACTIVATE and not _puk_is_sealed(carrier):
-        raise Conflict("puk-missing", "Kortets PUK är inte mottagen ännu. Försök igen om en stund.")
+        raise Conflict("puk-missing", "Portalen har inte fått kortets upplåsningskod (PUK) än. Försök igen om en stund.")
     eids = list(Eid.objects.filter(carrier=carrier).select_related("organisation").order_by("id"))
     return _Card(carrier, order, eids, certificates, kind)
 
@@ -226,10 +227,12 @@ def _check_holder(card: _Card, live: people.Live) -> None:
     post = card.order.eid.post
     post.refresh_from_db()
     order_checks.require_current(post)
-    found = order_checks.obstacles(live, assurance_level=card.carrier.assurance_level)
+    level = card.carrier.assurance_level
+    age = order_checks.age_limits().for_level(level)
+    found = order_checks.obstacles(live, assurance_level=level)
     for obstacle in found:
         if obstacle in _OBSTACLES:
-            raise Conflict(obstacle.value, _OBSTACLES[obstacle])
+            raise Conflict(obstacle.value, _OBSTACLES[obstacle].format(age=age, level=level))
 
 
 def _second_click(actor: Actor, carrier_id: UUID, identity_document: str) -> Opened | None:

@@ -363,7 +363,7 @@ def _not_delivered(failure: str) -> Conflict:
         message = "Kortets PUK kunde inte hämtas just nu. Be ID-administratören öppna appen på nytt om en stund."
         return Conflict(failure, message)
     if failure == "seal-key-lost":
-        message = "Kortets PUK kan inte lämnas ut: nyckeln som den är förseglad med saknas. Kontakta driften. Spärra inte kortet."
+        message = "Kortet kan inte låsas upp nu. Spärra inte kortet. Be ID-administratören kontakta supporten."
         return Conflict(failure, message)
     if failure.startswith("proof-"):
         return Conflict(

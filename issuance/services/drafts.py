@@ -57,7 +57,7 @@ class StepMissing(Conflict):
     """An earlier step has no answer that holds; `step` is the first such one."""
 
     def __init__(self, step: Step) -> None:
-        super().__init__("draft-incomplete", "Ett tidigare steg behöver besvaras först.")
+        super().__init__("draft-incomplete", "Ett tidigare steg är inte klart. Fyll i det först.")
         self.step = step
 
 

@@ -36,7 +36,7 @@ _FOR_PERSONS = ("ordinary", "student", "company")
 _OBSTACLES = {
     rules.Obstacle.DECEASED: "Personen är avliden enligt personregistret. Kort kan inte beställas.",
     rules.Obstacle.NOT_PERSONNUMMER: "Personen saknar personnummer. Ordinarie kort på tillitsnivå 3 kräver personnummer.",
-    rules.Obstacle.TOO_YOUNG: "Personen är för ung för kort på denna tillitsnivå.",
+    rules.Obstacle.TOO_YOUNG: "Kort kan inte beställas. Personen måste ha fyllt {age} år för tillitsnivå {level}.",
     rules.Obstacle.NO_ADDRESS: "Personen saknar folkbokföringsadress, dit kortet ska skickas.",
 }
 
@@ -141,7 +141,8 @@ def ready_customisation(organisation: Organisation, customisation: CardCustomisa
         message = "Organisationen är avslutad i portalen. Kort kan inte beställas för uppdraget."
         raise Conflict("organisation-ended", message)
     if organisation.area.issuing_organisation_id is None:
-        raise Conflict("area-without-issuer", "Utgivningsområdet saknar utgivande organisation.")
+        message = "Kort kan inte beställas: utgivningsområdet har ingen utgivande organisation. Be SITHS-förvaltningen välja en."
+        raise Conflict("area-without-issuer", message)
     if customisation is not None and not customisation.supplier_ref:
         message = "Kortanpassningen saknar kortleverantör. Be SITHS-förvaltningen välja en innan kort kan beställas."
         raise Conflict("customisation-without-supplier", message)
@@ -151,8 +152,14 @@ def ready_customisation(organisation: Organisation, customisation: CardCustomisa
     return customisation
 
 
+def age_limits() -> rules.AgeLimits:
+    """Returns the completed years that a holder must have, as the settings say."""
+    return rules.AgeLimits(settings.MINIMUM_AGE_LOA3, settings.MINIMUM_AGE_LOA2)
+
+
 def obstacles(live: people.Live, *, assurance_level: int) -> dict[rules.Obstacle, str]:
     """What stands against a card of this level for the person as the register has him now, each with its sentence."""
+    limits = age_limits()
     found = rules.obstacles(
         live.person_id,
         assurance_level=assurance_level,
@@ -160,9 +167,10 @@ def obstacles(live: people.Live, *, assurance_level: int) -> dict[rules.Obstacle
         is_protected=live.register.is_protected,
         has_address=live.register.registered_address is not None,
         today=clock.today(),
-        limits=rules.AgeLimits(settings.MINIMUM_AGE_LOA3, settings.MINIMUM_AGE_LOA2),
+        limits=limits,
     )
-    return {name: _OBSTACLES[name] for name in found}
+    age = limits.for_level(assurance_level)
+    return {name: _OBSTACLES[name].format(age=age, level=assurance_level) for name in found}
 
 
 def require_person(live: people.Live, article: Article) -> None:

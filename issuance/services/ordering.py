@@ -68,7 +68,7 @@ def submit_order(
     """
     request = _Request(actor, post_id, article_code, office_id, idempotency_key, photo_id, placed)
     if not _KEY.fullmatch(idempotency_key):
-        raise Invalid("idempotency-key", "Beställningen saknar en giltig idempotensnyckel.")
+        raise Invalid("idempotency-key", "Beställningen skickades inte. Ladda om sidan och försök igen.")
     if earlier := _earlier(request):
         return earlier
     post = policy.get(actor, Action.ORDER_ORDINARY_CARD, Post.objects.select_related("person"), post_id)

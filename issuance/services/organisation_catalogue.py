@@ -56,7 +56,7 @@ class Differs(Invalid):
     """
 
     def __init__(self, answer: str, differences: dict[str, str]) -> None:
-        message = "Det du skrev stämmer inte med katalogen. Rätta det, eller kryssa i rutan längst ner för att spara ändå."
+        message = "Uppgifterna stämmer inte med HSA-katalogen. Rätta dem, eller kryssa i rutan längst ner för att spara ändå."
         super().__init__("catalogue-differs", message, fields={name: [text] for name, text in differences.items()})
         self.answer = answer
 

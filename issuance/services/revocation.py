@@ -227,7 +227,7 @@ def _faults_of_time(received_at: dt.datetime | None, since: dt.datetime | None) 
     elif received_at < now - _OLDEST_REQUEST:
         yield "received-too-early", "received_at", "Tiden när begäran kom in får vara högst ett år tillbaka."
     elif since is not None and received_at < since:
-        yield "received-before-carrier", "received_at", "Tiden när begäran kom in är före den dag då bäraren beställdes."
+        yield "received-before-carrier", "received_at", "Ange en tid efter att kortet beställdes."
 
 
 def _revoke_locked_eids(eids: Sequence[Eid], *, actor: Actor, request: RevocationRequest) -> None:

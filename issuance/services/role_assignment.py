@@ -384,7 +384,10 @@ def _wrong_last_day() -> Invalid:
 
 
 def _wrong_reach() -> Invalid:
-    message = "Rollen gäller ett annat slags omfång."
+    message = (
+        "Rollen kan inte ges här. Ansvarig utgivare ges för ett utgivningsområde, globala roller för hela portalen och andra "
+        "roller för en organisation."
+    )
     return Invalid("role-reach", message, fields={"role": [message]})
 
 

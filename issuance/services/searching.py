@@ -280,8 +280,8 @@ def _spend(actor: Actor, term: Term, *, extended: bool, now: dt.datetime) -> Tal
 def _too_many(name: str) -> str:
     return {
         "all": "Du har gjort så många sökningar som tillåts på en timme. Vänta en stund och sök igen.",
-        "ending": "Du har sökt så många gånger med namn eller slutet av ett tjänste-id som tillåts på en timme. Sök med hela "
-        "person-id:t eller kortets serienummer, eller vänta en stund.",
+        "ending": "Gränsen för sökningar på namn och slutet av tjänste-id är nådd. Sök på hela person-id:t eller "
+        "kortserienumret, eller vänta en stund.",
         "wide": "Du har gjort så många sökningar med utökat sökomfång som tillåts på en timme. Vänta en stund och sök igen.",
     }[name]
 

@@ -17,5 +17,5 @@ def spend(actor: Actor) -> None:
     if not _FILES.take(settings.UPLOADS_PER_MINUTE, key=actor.ref, most_of_key=settings.UPLOADS_PER_MINUTE_BY_PERSON):
         wait = int(_FILES.left()) + 1
         seconds = "en sekund" if wait == 1 else f"{wait} sekunder"
-        message = f"Så många filer tas inte emot på en minut. Inget har ändrats. Försök igen om {seconds}."
+        message = f"Portalen tar emot ett begränsat antal filer i minuten. Försök igen om {seconds}. Inget har ändrats."
         raise TooManyRequests("upload-budget", message, retry_after=wait, fields={"file": [message]})

@@ -216,6 +216,7 @@ def test_what_stands_against_it(world: Any, settings: Any, happens: Callable[...
     with pytest.raises(Conflict, match=code) as refused:
         identify(world, made)
     assert refused.value.message.endswith((".", "?"))
+    assert "{" not in refused.value.message
     assert not Identification.objects.exists()
     assert not EidAppTransaction.objects.exists()
 

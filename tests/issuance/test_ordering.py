@@ -18,14 +18,15 @@ from siths_portal.lib.errors import Conflict, DomainError, Forbidden, Invalid, N
 from tests.issuance.world import LOGOTYPE, SETUP, person_number, years_ago
 
 
-def refused(world: Any, kind: type[DomainError], code: str, **arguments: Any) -> None:
-    """The order is refused with this code, and nothing is left behind."""
+def refused(world: Any, kind: type[DomainError], code: str, **arguments: Any) -> str:
+    """The order is refused with this code, and nothing is left behind. Returns the message."""
     with pytest.raises(kind) as error:
         world.order(**arguments)
     assert error.value.code == code
     assert not CardOrder.objects.exists()
     assert not Carrier.objects.exists()
     assert not Event.objects.filter(subject_type__in=["carrier", "eid", "order"]).exists()
+    return error.value.message
 
 
 def test_an_order_is_a_carrier_an_eid_a_queued_row_and_three_events(world: Any) -> None:
@@ -73,7 +74,8 @@ class TestPerson:
             if allowed:
                 assert world.order(post).state == "queued"
             else:
-                refused(world, Invalid, "person-too-young", post=post)
+                message = refused(world, Invalid, "person-too-young", post=post)
+                assert message == "Kort kan inte beställas. Personen måste ha fyllt 18 år för tillitsnivå 3."
 
     def test_the_day_is_stockholms(self, world: Any) -> None:
         """22:30 UTC on the eve is half past midnight on the birthday in Stockholm."""

@@ -160,7 +160,7 @@ class TestCarryingOut:
         finally:
             with superuser.cursor() as cursor:
                 cursor.execute("DROP TRIGGER taken ON issuance_office; DROP FUNCTION taken()")
-        assert refused.value.message == "Inget har lästs in. I bladet Kontor, rad 2: Kontorsid är upptaget. Försök igen."
+        assert refused.value.message == "Inget har lästs in. I bladet Kontor, rad 2: Kontoret skapades inte. Försök igen."
         assert not Organisation.objects.filter(name__in=["Vårdcentralen", "Mottagningen"]).exists()
         assert (Event.objects.count(), RoleGrant.objects.filter(person=post.person).exists()) == (before, False)
         setup_import.carry_out(actor=actor, import_id=row.pk, sha256=plan.sha256)
@@ -289,7 +289,7 @@ class TestRows:
         assert [text[:31] for _, _, text in errors(plan)] == ["Organisationen ligger under sig"] * 3
         deep = [{**_SUB, "hsa_id": f"TST2321000131-4{n:03}", "parent": f"TST2321000131-4{n - 1:03}"} for n in range(1, 90)]
         plan = kept(actor, csv(Kind.ORGANISATIONS, *reversed(deep), {**_SUB, "hsa_id": "TST2321000131-4000"}))[1]
-        assert "Så många nivåer" in " ".join(text for _, _, text in errors(plan))
+        assert "Organisationen skulle ligga för långt ner." in " ".join(text for _, _, text in errors(plan))
 
     def test_offices(self, world: Any) -> None:
         actor = issuer(world)
@@ -402,6 +402,7 @@ class TestRows:
         with pytest.raises(TooManyRequests) as refused:
             sent("TST2321000131-ZZ03")
         assert (world.outside.calls, 3500 < (refused.value.retry_after or 0) <= 3601) == ([], True)
+        assert "Om 60 minuter tar portalen emot fler filer" in refused.value.message
         sent(found.hsa_id)
         with clock.moved_to(clock.now() + dt.timedelta(minutes=61)):
             sent("TST2321000131-ZZ03")

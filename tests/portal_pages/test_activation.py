@@ -176,7 +176,7 @@ def test_nothing_is_chosen_beforehand_and_a_choice_is_demanded(world: Any, clerk
     for document in ("", "library_card"):
         answer = begin(clerk, made, document)
         assert answer.status_code == 422
-        assert "Välj den identitetshandling som innehavaren visade" in text_of(answer)
+        assert "Välj den id-handling som innehavaren visade" in text_of(answer)
     assert not Identification.objects.exists()
 
 

@@ -16,7 +16,7 @@ PROVIDER = DirectoryOrganisation("TST5566778899-1000", "Ost Privat Vård", "5566
 TYPED = {
     "name": "Ost Privat Vård", "hsa_id": PROVIDER.hsa_id, "organisation_number": "556677-8899", "country": "SE", "charged": "no",
 }  # fmt: skip
-FIRST_TOLD = "Det du skrev stämmer inte med katalogen. Rätta det, eller kryssa i rutan längst ner för att spara ändå."
+FIRST_TOLD = "Uppgifterna stämmer inte med HSA-katalogen. Rätta dem, eller kryssa i rutan längst ner för att spara ändå."
 SILENT = "Katalogen svarar inte just nu, så HSA-id, organisationsnummer och namn är inte kontrollerade mot den."
 
 

@@ -171,7 +171,7 @@ def test_no_request_is_older_than_the_card(world: Any, card: Carrier, step: str)
     before = (card.valid_from - dt.timedelta(minutes=1)).astimezone(clock.STOCKHOLM)
     answer = revoke(client_of(world.officer()), card, received_at=f"{before:%Y-%m-%dT%H:%M}", step=step)
     assert answer.status_code == 422
-    assert text_of(answer).count("Tiden när begäran kom in är före den dag då bäraren beställdes.") >= 2
+    assert text_of(answer).count("Ange en tid efter att kortet beställdes.") >= 2
     assert state_of(card) == "active"
 
 

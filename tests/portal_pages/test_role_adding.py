@@ -261,7 +261,7 @@ class TestWhoWasFound:
         client = client_of(world.officer(role=Role.RESPONSIBLE_ISSUER))
         assert search(client, address, "Sällsynt").status_code == 200
         answer = client.post(address, {"role": "reader", "text": "Ovanlig", "valid_to": "2030-01-31", "lagg_till": "1"})
-        assert (answer.status_code, "som tillåts på en timme" in text_of(answer)) == (429, True)
+        assert (answer.status_code, "Gränsen för sökningar på namn" in text_of(answer)) == (429, True)
         assert all(kept in answer.content.decode() for kept in ("Ovanlig", "2030-01-31"))
 
     def test_another_log_in_keeps_what_was_typed_and_searches_anew(self, world: Any, address: str) -> None:

@@ -172,9 +172,7 @@ class TestBudget:
             wait = int(answer["Retry-After"])
             assert answer.status_code == 429
             assert 1 <= wait <= 61
-            told = re.search(
-                r"Så många filer tas inte emot på en minut. Inget har ändrats. Försök igen om (\S+)", text_of(answer)
-            )
+            told = re.search(r"Portalen tar emot ett begränsat antal filer i minuten. Försök igen om (\S+)", text_of(answer))
             assert told
             assert told[1] in (str(wait), "en")
             assert SetupImport.objects.count() == 1

@@ -25,7 +25,7 @@ def top_path(path: str) -> str:
 def require_room(length: int) -> None:
     """Passes if a scope path of this length can be kept. Raises Conflict."""
     if length > (Organisation._meta.get_field("scope_path").max_length or 0):
-        raise Conflict("tree-too-deep", "Så många nivåer av underorganisationer går inte att ha. Välj en plats högre upp.")
+        raise Conflict("tree-too-deep", "Organisationen skulle ligga för långt ner. Välj en organisation högre upp i trädet.")
 
 
 def lock_tree() -> None:

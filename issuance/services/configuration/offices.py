@@ -112,7 +112,7 @@ def make_office(*, actor: Actor, area_id: UUID, data: OfficeData, office_number:
     _require_free_name(area.id, data.name)
     number = office_number or str(secrets.randbelow(9 * 10**9) + 10**9)
     office = Office(area=area, office_number=number, **data.columns)
-    insert(office, "office-number-taken", "Kontorsid är upptaget. Försök igen.")
+    insert(office, "office-number-taken", "Kontoret skapades inte. Försök igen.")
     record(actor, "office.created", office, **{name: value for name, value in data.columns.items() if value})
     return office
 
@@ -214,7 +214,8 @@ def _link(actor: Actor, office: Office, organisation_ids: Iterable[UUID]) -> int
     rows = Organisation.objects.visible_to(actor, Action.LINK_OFFICE).filter(pk__in=wanted, area=office.area_id)
     found = list(rows.order_by("pk").values_list("pk", flat=True))
     if not wanted or len(found) < len(wanted):
-        raise _wrong("organisation", "Markera organisationer." if not wanted else "Organisationen kan inte väljas.")
+        gone = "En av organisationerna går inte längre att koppla. Ladda om sidan och välj igen."
+        raise _wrong("organisation", gone if wanted else "Markera organisationer.")
     return _connect(actor, [(office, pk) for pk in found])
 
 

@@ -5,6 +5,7 @@ misses of searches are (S14, S47), those out of sight like those who are not the
 """
 
 import datetime as dt
+import math
 from collections.abc import Sequence
 
 from django.conf import settings
@@ -59,9 +60,11 @@ def _require_room(actor: Actor) -> None:
     spent = _of_the_hour(actor).aggregate(missed=Sum(_missed()), since=Min("at"))
     if (spent["missed"] or 0) >= settings.SETUP_IMPORT_MISSES_PER_HOUR:
         wait: dt.timedelta = (spent["since"] or clock.now()) + HOUR - clock.now()
+        minutes = max(1, math.ceil(wait.total_seconds() / 60))
+        later = "1 minut" if minutes == 1 else f"{minutes} minuter"
         message = (
-            "Dina filer har nämnt så många tjänste-id som inte finns att inga fler filer med okända personer tas emot den "
-            "här timmen. Kontrollera tjänste-id:na mot katalogen så länge."
+            f"Många tjänste-id i filerna finns inte i HSA-katalogen. Kontrollera dem. Om {later} tar portalen emot fler filer "
+            "med okända personer."
         )
         raise TooManyRequests(
             "unknown-budget", message, retry_after=max(1, int(wait.total_seconds()) + 1), fields={FIELD: [message]}

@@ -19,7 +19,7 @@ class IdentificationForm(Form):
         field: Any = self.fields["identity_document"]
         field.label = _("Identifiering med")
         field.choices = [(code, words.said(words.IDENTITY_DOCUMENT, code)) for code in words.IDENTITY_DOCUMENT]
-        missing = _("Välj den identitetshandling som innehavaren visade.")
+        missing = _("Välj den id-handling som innehavaren visade.")
         field.error_messages |= {"required": missing, "invalid_choice": missing}
 
     @property
