@@ -133,7 +133,7 @@ def _why_no_receipt(carrier: Carrier) -> str:
     if carrier.receipt_id is not None:
         return ""
     if carrier.origin == "migrated":
-        return _("Kortet lämnades ut före den här portalen. Kvittensen finns i det tidigare arkivet.")
+        return _("Kortet är från den tidigare portalen. Kvittensen finns i den portalens arkiv.")
     if carrier.state in carrier_states.INVALID:
         return _("Kortet kvitterades aldrig.")
     return _("Kvittensen finns när innehavaren har skrivit under vid aktiveringen.")

@@ -14,7 +14,7 @@ def new_code() -> str:
 
 def activate(handle: str, serial: str, code: str) -> Page:
     """Goes through the app's windows to the end, as with a handle that was copied from the clerk's page."""
-    page = Browser().open(settings.EID_APP_URL).form("Fortsätt").fill("Ärendekod", handle).send()
+    page = Browser().open(settings.EID_APP_URL).form("Fortsätt").fill("Startkod", handle).send()
     page = page.form("Fortsätt").choose(f"slutar på {serial[-4:]}").send()
     page = page.form("Legitimera").fill("Legitimeringskod", code).fill("Bekräfta legitimeringskod", code).send()
     page = page.form("Skriv under").fill("Legitimeringskod", code).send()

@@ -19,7 +19,11 @@ _RETRIABLE = (Unavailable.http_status, TooManyRequests.http_status)
 
 _ERRORS = {
     400: ("Begäran går inte att tolka", "Adressen eller det som skickades är inte rätt utformat. Gå tillbaka och försök igen."),
-    403: ("Du får inte göra detta", "Din behörighet räcker inte, eller så har sidan legat öppen för länge. Ladda om sidan."),
+    403: (
+        "Åtgärden gick inte att göra",
+        "Sidan kan ha varit öppen för länge: ladda om den. Hjälper det inte saknar din roll rätt till åtgärden. "
+        "Kontakta din utgivare.",
+    ),
     404: ("Sidan finns inte", "Kontrollera adressen, eller börja om från startsidan."),
     405: ("Så går det inte att göra här", "Gå tillbaka och använd sidans egna knappar och länkar."),
     409: ("Något har hunnit ändras", "Ladda om sidan, kontrollera vad som gäller nu och försök igen."),

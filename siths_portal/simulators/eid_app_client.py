@@ -45,7 +45,7 @@ class BadHandle(EidAppError):
     """What was pasted is no handle."""
 
     def __init__(self) -> None:
-        super().__init__("bad-handle", "Det där är inte en hel ärendekod. Kopiera den på nytt från portalens sida.")
+        super().__init__("bad-handle", "Det där är inte en hel startkod. Kopiera den på nytt från portalens sida.")
 
 
 class PortalAway(EidAppError):

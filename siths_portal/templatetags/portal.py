@@ -31,7 +31,7 @@ _TAGS = {
     "expired": ("hourglass", _("Utgången")),
     "cancelled": ("cross", _("Avbruten")),
     "failed": ("cross", _("Misslyckades")),
-    "returned": ("cross", _("Åter i retur")),
+    "returned": ("cross", _("I retur")),
     "protected": ("shield", _("Skyddade personuppgifter")),
     "missing": ("warning", _("Saknas")),
 }

@@ -108,7 +108,7 @@ def test_every_field_of_an_active_card_and_its_eid(world: Any) -> None:
     assert (eid.organisation, eid.upn, eid.mail) == ("Regionen", "prov@upn.example.org", "prov@example.org")
     assert eid.valid_from == made.astimezone(clock.STOCKHOLM).date()
     assert eid.has_signature_certificate
-    assert functions(seen)["Visa elektronisk kvittens"].startswith("Kortet lämnades ut före")
+    assert functions(seen)["Visa elektronisk kvittens"].startswith("Kortet är från den tidigare portalen")
     assert "Aktivera kort" not in functions(seen)
 
 

@@ -105,7 +105,7 @@ def test_every_answer_carries_the_security_headers(
 def test_a_form_without_its_token_is_refused_with_a_page(faces: Faces, face: str) -> None:
     answer = requests.post(faces[face] + "/", data={"a": "b"}, timeout=60)
     assert answer.status_code == 403
-    assert "<h1>Du får inte göra detta</h1>" in answer.text
+    assert "<h1>Åtgärden gick inte att göra</h1>" in answer.text
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ class Urls:
         ("/upptaget", 409, "Kortet är redan skickat."),
         ("/databas", 503, "Tjänsten svarar inte just nu"),
         ("/konstigt", 400, "Begäran går inte att tolka"),
-        ("/nekad", 403, "Du får inte göra detta"),
+        ("/nekad", 403, "Åtgärden gick inte att göra"),
         ("/saknas", 404, "Sidan finns inte"),
         ("/x", 404, "Sidan finns inte"),
     ],

@@ -352,7 +352,7 @@ def test_the_whole_line_without_script(scene: Scene, browser: Browser) -> None:
         handle = page.locator("[data-copy-text]").inner_text()
         app = page.context.new_page()
         app.goto(scene.stage.app)
-        app.get_by_label("Ärendekod").fill(handle)
+        app.get_by_label("Startkod").fill(handle)
         app.get_by_role("button", name="Fortsätt").click()
         put_card_in(app, scene)
         heading(app, "Välj legitimeringskod")  # the portal knows: this page does not ask again by itself

@@ -160,9 +160,9 @@ class TestOrganisation:
             text = text_of(client.get(address))
         assert len(queries) <= MOST_QUERIES
         assert "Kort för Kliniken beställs nu med kortanpassningen Kort (från Regionen)." in text
-        assert "Detsamma gäller under organisationen för Avdelningen." in text
+        assert "Det gäller också underorganisationen Avdelningen." in text
         verified_customisation(ward, "7837803906")
-        assert "under organisationen" not in text_of(client.get(address))
+        assert "Det gäller också" not in text_of(client.get(address))
         Organisation.objects.filter(pk=world.clinic.pk).update(customisation=generic(world))
         put_logotype(generic_ := CardCustomisation.objects.get(generic=True))
         assert "beställs nu" not in text_of(client.get(address))

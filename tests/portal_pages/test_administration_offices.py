@@ -281,13 +281,13 @@ class TestClosing:
         client = issuer(world)
         page = client.get(at("office_close", world.office))
         assert page.context["left_without"].names == ("Kliniken", "Staden")
-        assert "Blir utan kontor De här organisationerna har inget annat öppet kontor." in text_of(page)
+        assert "Organisationer som blir utan kontor De här organisationerna har inget annat öppet kontor." in text_of(page)
         client.post(at("office_close", world.office))
         for organisation, lacks in ((world.city, True), (world.region, False)):
             page = client.get(at("organisation", organisation))
             assert ("Koppla kontor" in [step.text for step in page.context["steps"]]) is lacks, "there is another to connect"
             assert ("Alla kopplade kontor är stängda" in text_of(page)) is lacks
-        assert "Blir utan kontor" not in text_of(client.get(at("office_close", world.office)))
+        assert "Organisationer som blir utan kontor" not in text_of(client.get(at("office_close", world.office)))
 
     def test_an_area_without_an_open_one_leads_to_making_one_or_tells_who_does(self, world: Any) -> None:
         configuration.close_office(actor=SETUP, office_id=world.office.id)

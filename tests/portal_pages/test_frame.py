@@ -191,7 +191,7 @@ def test_an_error_is_a_page_that_says_what_to_do(world: Any, status: int) -> Non
         assert answer.status_code == status
         assert body.count("<h1") == 1
         assert getattr(error, "message", "Försök" if status == 503 else "") in body
-        assert re.search(r"ärendekoden <code>[0-9a-f]{32}</code>", body)
+        assert re.search(r"felkoden <code>[0-9a-f]{32}</code>", body)
         assert ("Logga ut" in body) == inside
         assert "hemligt" not in body
         assert "Till startsidan" in body

@@ -78,7 +78,7 @@ def test_invalid_carriers_come_on_demand(world: Any) -> None:
     revocation.revoke_carrier(actor=actor, carrier_id=carrier.id, reason=RevocationReason.REPLACED)
     client, address = client_of(actor), reverse("person", args=[post.person_id])
     hidden = client.get(address)
-    assert "Inga giltiga bärare" in text_of(hidden)
+    assert "Inget giltigt kort" in text_of(hidden)
     assert f'href="{address}?ogiltiga=1"' in hidden.content.decode()
     shown = client.get(f"{address}?ogiltiga=1")
     assert "Ersatt av nytt kort" in text_of(shown)
@@ -94,7 +94,7 @@ def test_who_has_no_carrier_is_told_how_to_get_one(world: Any) -> None:
     mine = text_of(orders.get(reverse("person", args=[own])))
     assert "Be en annan ID-administratör beställa ett åt dig." in mine
     for told in (mine, text_of(reads.get(other))):
-        assert "Inga giltiga bärare" in told
+        assert "Inget giltigt kort" in told
         assert "Beställ ett med" not in told
 
 

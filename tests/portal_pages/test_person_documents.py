@@ -163,7 +163,7 @@ def test_the_whole_life_is_told_in_words(world: Any, made: Made) -> None:
     text = text_of(client.get(reverse("carrier_history", args=[made.carrier.id])))
     for expected in (
         "Kortet beställdes", "Kortleverantören tog emot beställningen", "Kortet tillverkades", "Kortet skickades",
-        "Innehavaren identifierades vid besök", "Identifiering med: ", "Innehavaren satte kortets kod", "kortet aktiverades",
+        "Innehavaren identifierades vid besök", "Identifiering med: ", "Innehavaren valde legitimeringskod", "kortet aktiverades",
         "Kortet spärrades",
     ):  # fmt: skip
         assert text.count(expected) == 1, expected

@@ -175,7 +175,7 @@ def test_without_script_the_handle_is_pasted(app: Running, browser: Browser) -> 
     with page_at(browser, app.url, java_script_enabled=False) as (page, _said):
         page.get_by_role("button", name="Fortsätt").click()
         expect(page.get_by_role("alert")).to_contain_text("Kopiera den på nytt från portalens sida")
-        page.get_by_label("Ärendekod").fill(f"  {app.handle('sig')} ")
+        page.get_by_label("Startkod").fill(f"  {app.handle('sig')} ")
         page.get_by_role("button", name="Fortsätt").click()
         insert_card(page)
         heading(page, "Skriv under")

@@ -233,7 +233,7 @@ def test_the_portals_refusals_keep_their_words(app: EidAppClient, portal: LyingP
         app.start(HANDLE)
     assert (refusal.value.code, refusal.value.message) == ("wrong-card", "Sätt i det kort som ska aktiveras.")
     assert not refusal.value.final
-    portal.lies.refuse_at = {"start": (401, "handle-unknown", "Ärendekoden gäller inte.")}
+    portal.lies.refuse_at = {"start": (401, "handle-unknown", "Startkoden gäller inte.")}
     with pytest.raises(PortalRefused) as refusal:
         app.start(HANDLE)
     assert refusal.value.final

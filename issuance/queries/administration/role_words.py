@@ -13,7 +13,7 @@ from issuance.queries.event_words import ROLE
 
 GROUPS: Mapping[str, Mapping[Action, str]] = {
     _("Se"): {
-        Action.VIEW: _("Söka och se person, bärare och certifikat"),
+        Action.VIEW: _("Söka efter personer och se deras kort och certifikat"),
         Action.EXTENDED_SEARCH: _("Söka med utökat sökomfång, med skäl"),
         Action.VIEW_HISTORY: _("Se historik"),
         Action.VIEW_RECEIPT: _("Visa elektronisk kvittens"),
@@ -21,7 +21,7 @@ GROUPS: Mapping[str, Mapping[Action, str]] = {
         Action.VIEW_INVOICE: _("Se fakturor"),
         Action.VIEW_CONFIGURATION: _("Se utgivningsområden, organisationer och kontor"),
     },
-    _("Utge och spärra"): {
+    _("Utfärda och spärra"): {
         Action.ORDER_ORDINARY_CARD: _("Beställa ordinarie kort"),
         Action.REMOVE_ORDER: _("Ta bort beställning"),
         Action.WITHDRAW_IDENTIFICATION: _("Ta tillbaka en egen identifiering"),
@@ -53,7 +53,7 @@ GROUPS: Mapping[str, Mapping[Action, str]] = {
 """Everything that some role may do, as the table's rows."""
 
 MISSED: Mapping[str, tuple[str, str]] = {
-    _("Utge och spärra"): (_("Beställa och lämna ut reservkort"), _("Ingen: det görs inte i portalen i dag")),
+    _("Utfärda och spärra"): (_("Beställa och lämna ut reservkort"), _("Ingen: det görs inte i portalen i dag")),
 }
 """By group what roles are named after and the portal does not do, for whom such a role could be given."""
 

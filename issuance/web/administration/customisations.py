@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from authn import service as authn
@@ -354,7 +354,12 @@ def _stopping(head: OrganisationHead, found: Replaced | None) -> list[str]:
     if found.below:
         names = ", ".join(found.below)
         listed = _("{names} och {more} till").format(names=names, more=found.more) if found.more else names
-        told.append(_("Detsamma gäller under organisationen för {names}.").format(names=listed))
+        sentence = ngettext(
+            "Det gäller också underorganisationen {names}.",
+            "Det gäller också underorganisationerna {names}.",
+            len(found.below) + found.more,
+        )
+        told.append(sentence.format(names=listed))
     told.append(
         _(
             "Beställningar som redan är gjorda påverkas inte. Kom överens med leverantören och utgivaren om dagen, så blir "

@@ -44,7 +44,7 @@ class AreaForm(EditForm):
     issuing_organisation = forms.ChoiceField(
         label=_("Utgivande organisation"),
         help_text=_(
-            "Direktansluten. Den står som utgivare och får samlingsfakturan för allt i området, från och med nu. "
+            "Välj en direktansluten organisation. Den blir utgivare och får samlingsfakturan för hela området från och med nu. "
             "Månader som är slut faktureras som förut."
         ),
         required=False,
@@ -117,7 +117,7 @@ class OrganisationForm(EditForm):
         required=False,
     )
 
-    same_articles = forms.BooleanField(help_text=_("De som den kan beställa nu. Kan ändras senare."), required=False)
+    same_articles = forms.BooleanField(required=False)
 
     def __init__(
         self, *args: Any, asked: frozenset[str] = frozenset(), above: str = "", maker: Actor | None = None, **kwargs: Any
@@ -129,6 +129,9 @@ class OrganisationForm(EditForm):
         super().__init__(*args, **kwargs)
         self._maker = maker
         self.fields["same_articles"].label = _("Samma artiklar som {name}").format(name=above)
+        self.fields["same_articles"].help_text = _(
+            "Organisationen får beställa samma artiklar som {name} har nu. Du kan ändra det senare."
+        ).format(name=above)
         if above:
             self.fields["organisation_number"].help_text = _(
                 "Tio siffror, med eller utan bindestreck. Numret för {name} är ifyllt. Ändra det om organisationen är en privat "

@@ -240,8 +240,8 @@ def sub_organisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRes
         **_form_context(request, form, catalogue),
         "cancel_url": reverse("organisation", args=[organisation_id]),
         "lead": _(
-            "Med en underorganisation kan en handläggares behörighet begränsas till en del av användarna, eller kort få en annan "
-            "logotyp. För att få buntar med kort till en annan adress räcker det med ett kontor."
+            "Skapa en underorganisation om en ID-administratör bara ska ha behörighet till en del av personerna, eller om korten "
+            "ska ha en annan logotyp. Ska buntar med kort skickas till en annan adress räcker det med ett kontor."
         ),
     }
     step = _("Skapa underorganisation")

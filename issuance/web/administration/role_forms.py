@@ -136,8 +136,8 @@ class AddHolderForm(RoleForm):
     text = forms.CharField(
         label=_("Sök person"),
         help_text=_(
-            "Efternamn, förnamn (i dina egna organisationer), person-id som ååååmmdd-xxxx, eller minst de tre sista tecknen i "
-            "tjänste-id:t, varav minst en siffra. Den som är ny i portalen hittas bara med hela sitt person-id."
+            "Skriv efternamn och förnamn, person-id (ååååmmdd-xxxx) eller minst de 3 sista tecknen i tjänste-id:t, varav en "
+            "siffra. Är personen ny i portalen behövs hela person-id:t eller hela tjänste-id:t."
         ),
         required=False,
         max_length=100,

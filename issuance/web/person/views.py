@@ -66,7 +66,7 @@ def person(request: HttpRequest, person_id: UUID) -> HttpResponse:
 def _why_no_carriers(page: person_view.PersonView, *, own: bool) -> str:
     """What is told where no carrier is shown: to order a card only to those who may order it, for oneself never."""
     if page.invalid_count:
-        return _("Personens ogiltiga bärare visas med funktionen Visa ogiltiga bärare.")
+        return _("Välj Visa ogiltiga bärare för att se personens spärrade och utgångna kort.")
     if own:
         return _("Du har inget kort som du kan se här. Be en annan ID-administratör beställa ett åt dig.")
     told = _("Personen har inget kort som du kan se.")
