@@ -36,9 +36,7 @@ class ActorMiddleware:
         if not getattr(view, "login_required", True) or request.actor.grants:  # type: ignore[attr-defined]
             return None
         authn.end_sessions(request.user.subject_ref, reason=authn.ROLE_ENDED)  # type: ignore[union-attr]
-        return pages.error_page(
-            request, 403, heading="Du har ingen roll i portalen", message="Vänd dig till den som delar ut roller hos er."
-        )
+        return pages.error_page(request, 403, heading="Du har ingen roll i portalen", message="Kontakta din utgivare.")
 
 
 def _actor(request: HttpRequest) -> Actor:

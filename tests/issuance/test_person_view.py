@@ -21,6 +21,7 @@ from siths_portal.lib.errors import NotFound
 from tests import superuser
 from tests.issuance.authorities import card
 from tests.issuance.migrated import CA, migrated_card
+from tests.issuance.world import SUPPLIER
 
 pytestmark = pytest.mark.usefixtures("authorities")
 
@@ -81,10 +82,10 @@ def test_an_ordered_card_tells_how_its_order_stands(world: Any) -> None:
     assert (eid.state, eid.hsa_id, eid.has_signature_certificate) == ("ordered", order.eid.hsa_id, False)
     assert functions(eid) == {"Spärra SITHS eID": ""}
 
-    supplier_intake.accept(client_ref="supplier-a", order_id=order.id)
+    supplier_intake.accept(client_ref=SUPPLIER, order_id=order.id)
     made = card(1)
     supplier_intake.request_certificates(
-        client_ref="supplier-a", order_id=order.id, card_serial=made.serial, card_key_spki=made.key, csrs=made.csrs
+        client_ref=SUPPLIER, order_id=order.id, card_serial=made.serial, card_key_spki=made.key, csrs=made.csrs
     )
     carrier = only(actor, person_id)
     assert carrier.order
@@ -302,14 +303,14 @@ class TestHistory:
     def test_a_card_from_order_to_revocation(self, world: Any) -> None:
         actor = world.officer()
         order = world.order(actor=actor)
-        supplier_intake.accept(client_ref="supplier-a", order_id=order.id)
+        supplier_intake.accept(client_ref=SUPPLIER, order_id=order.id)
         revocation.revoke_carrier(actor=actor, carrier_id=order.carrier_id, reason=RevocationReason.WRONGLY_ISSUED)
         page = history.carrier_history(actor=world.officer(role=Role.READER), carrier_id=order.carrier_id)
         clerk = Person.objects.get(pk=actor.person_id)
         told = [(entry.what, entry.who) for entry in page.entries]
         name = f"{clerk.given_name_in_use} {clerk.surname}"
         assert told == [
-            ("Kortet spärrades", name), ("Kortleverantören tog emot beställningen", "Kortleverantören supplier-a"),
+            ("Kortet spärrades", name), ("Kortleverantören tog emot beställningen", f"Kortleverantören {SUPPLIER}"),
             ("Kortet beställdes", name),
         ]  # fmt: skip
         assert page.entries[0].facts.count(("Orsak", "Felaktigt utfärdat")) == 1

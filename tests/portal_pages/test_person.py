@@ -17,6 +17,7 @@ from issuance.models.events import Document
 from issuance.services import migration, revocation, supplier_intake
 from siths_portal.lib import clock
 from tests.issuance.migrated import CA, migrated_card
+from tests.issuance.world import SUPPLIER
 from tests.portal import portal_client
 
 pytestmark = pytest.mark.usefixtures("authorities")
@@ -280,7 +281,7 @@ def test_history_pages_lead_on_and_back(world: Any, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(history, "PAGE", 1)
     monkeypatch.setitem(history.carrier_history.__kwdefaults__, "limit", 1)
     order = world.order()
-    supplier_intake.accept(client_ref="supplier-a", order_id=order.id)
+    supplier_intake.accept(client_ref=SUPPLIER, order_id=order.id)
     client, address = client_of(world.officer()), reverse("carrier_history", args=[order.carrier_id])
     first = client.get(address)
     assert "Kortet beställdes" not in text_of(first)
