@@ -40,6 +40,7 @@ class TestGivingUp:
     """What comes of it is told before; what changed meanwhile is told anew."""
 
     def test_told_then_done_then_in_both_histories(self, world: Any) -> None:
+        ServiceClient.objects.create(client_ref="bureau", kind="supplier", name="Tryckeriet")
         row, client = verified_customisation(world.clinic, NUMBER), admin(world)
         CardCustomisation.objects.filter(pk=row.pk).update(name="Klinikens")
         world.organisation("Avdelningen", "TST2321000131-1007", "2321000131", area=world.area, parent=world.clinic)

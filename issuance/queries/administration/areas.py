@@ -15,6 +15,7 @@ from issuance.queries import officers
 from issuance.queries.administration import paging
 from issuance.queries.administration.change_words import organisation_number
 from issuance.queries.administration.paging import Order
+from issuance.queries.administration.places import RIGHTS, AreaHead, head_of
 from issuance.queries.administration.role_reach import may_get_roles
 from issuance.services.actors import in_force, with_post
 from issuance.services.role_assignment import last_day_of
@@ -142,7 +143,17 @@ def granted_organisations(*, actor: Actor) -> tuple[OrganisationLine, ...]:
 
 def area_facts(*, actor: Actor, area_id: UUID) -> AreaFacts:
     """What is set on an area that the actor sees. Raises NotFound, Forbidden."""
-    row = policy.get(actor, Action.VIEW_CONFIGURATION, IssuingArea.objects.select_related("issuing_organisation"), area_id)
+    return area_with_head(actor=actor, area_id=area_id)[1]
+
+
+def area_with_head(*, actor: Actor, area_id: UUID) -> tuple[AreaHead, AreaFacts]:
+    """Returns the head and the facts of an area by one query for both. Raises NotFound, Forbidden."""
+    rows = IssuingArea.objects.with_rights(actor, RIGHTS).select_related("issuing_organisation")
+    row = policy.get(actor, Action.VIEW_CONFIGURATION, rows, area_id)
+    return head_of(actor, row), _facts(actor, row)
+
+
+def _facts(actor: Actor, row: IssuingArea) -> AreaFacts:
     issuers = _issuers(actor, row)
     return AreaFacts(
         version=row.version,

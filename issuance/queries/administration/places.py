@@ -65,7 +65,11 @@ class OrganisationHead:
 
 def area_head(*, actor: Actor, area_id: UUID | str) -> AreaHead:
     """An issuing area for the top of its pages. Raises NotFound, Forbidden."""
-    row = policy.get(actor, Action.VIEW_CONFIGURATION, IssuingArea.objects.with_rights(actor, RIGHTS), area_id)
+    return head_of(actor, policy.get(actor, Action.VIEW_CONFIGURATION, IssuingArea.objects.with_rights(actor, RIGHTS), area_id))
+
+
+def head_of(actor: Actor, row: IssuingArea) -> AreaHead:
+    """Returns the head of an area that was read with `with_rights`."""
     gives_roles = bool(policy.assignable(actor, row.scope_path) & ORGANISATION_ROLES)
     return AreaHead(row.id, row.name, rights_on(row), gives_roles)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import Exists, OuterRef, Q
 
 from issuance.authz import Action, Actor, Role
@@ -13,7 +14,6 @@ from issuance.authz.roles import ALLOWED, ISSUING, ORGANISATION_ROLES
 from issuance.models import CardCustomisation, CustomisationRequest, Office, Organisation
 from issuance.ports import InvoiceReadiness
 from issuance.queries.administration.places import paths_above
-from issuance.queries.billing_facts import offered_articles
 from issuance.services import order_checks
 from issuance.services.actors import issuing_in
 from issuance.services.configuration import missing
@@ -48,7 +48,8 @@ class Unready:
 class AreaLacks:
     """What organisations of an area lack for orders to be taken (`services.order_checks`). A card customisation and people who
     order are there from above too; `unready` are the customisations that hold and are not ready. `wished`: one that lacks a
-    customisation has a wish for one, which the administration has not answered."""
+    customisation has a wish for one, which the administration has not answered. `offered`: the codes of the articles that some of
+    them may order today."""
 
     offices: Lacking
     articles: Lacking
@@ -56,6 +57,7 @@ class AreaLacks:
     unready: tuple[Unready, ...]
     clerks: Lacking
     wished: bool
+    offered: frozenset[str]
 
 
 def of_area(*, actor: Actor, area_id: UUID) -> AreaLacks:
@@ -67,7 +69,8 @@ def of_area(*, actor: Actor, area_id: UUID) -> AreaLacks:
     offered = order_checks.offers().filter(organisation=OuterRef("pk"))
     connected = order_checks.open_connections().filter(organisation=OuterRef("pk"))
     wishes = CustomisationRequest.objects.filter(organisation=OuterRef("pk"), answered_at=None)
-    asked = rows.annotate(has_articles=Exists(offered), has_offices=Exists(connected), has_wish=Exists(wishes)).order_by()
+    codes = ArraySubquery(offered.order_by().values("article"))
+    asked = rows.annotate(offered_codes=codes, has_offices=Exists(connected), has_wish=Exists(wishes)).order_by()
     drawing = [f"customisation__{name}" for name in _DRAWING]
     found = []
     drawn: dict[str, CardCustomisation] = {}
@@ -84,11 +87,12 @@ def of_area(*, actor: Actor, area_id: UUID) -> AreaLacks:
     served = issuing_in(Q(organisation__area=area_id, role__in=_CLERKS)) if found else set()
     return AreaLacks(
         offices=_lacking(row for row in found if not row.has_offices),
-        articles=_lacking(row for row in found if not row.has_articles),
+        articles=_lacking(row for row in found if not row.offered_codes),
         customisations=_lacking(without),
         unready=_unready(found, drawn),
         clerks=_lacking(row for row in found if not is_under(row.path, served)),
         wished=any(row.has_wish for row in without),
+        offered=frozenset(code for row in found for code in row.offered_codes),
     )
 
 
@@ -97,14 +101,14 @@ def is_under(path: str, places: Collection[str]) -> bool:
     return path in places or any(above in places for above in paths_above(path))
 
 
-_PLACE = ("pk", "scope_path", "has_articles", "has_offices", "has_wish")
+_PLACE = ("pk", "scope_path", "offered_codes", "has_offices", "has_wish")
 _DRAWING = ("id", "generic", "verified_at", "issuer_number", "back_text", "logotype_id", "supplier_ref")
 
 
 class _Row(NamedTuple):
     id: UUID
     path: str
-    has_articles: bool
+    offered_codes: list[str]
     has_offices: bool
     has_wish: bool
 
@@ -166,6 +170,6 @@ def has_clerks(organisation_id: UUID) -> bool:
     return bool(issuing_in(Q(organisation__scope_path__in=[path, *paths_above(path)], role__in=_CLERKS)))
 
 
-def invoice_obstacles(party_id: UUID) -> tuple[str, ...]:
-    """Returns what stops the invoice of a party, for the articles that may be ordered today in the areas where it issues."""
-    return tuple(ports.get(InvoiceReadiness).invoice_obstacles(party_id, offered_articles(party_id)))
+def invoice_obstacles(party_id: UUID, article_codes: Collection[str]) -> tuple[str, ...]:
+    """Returns what stops the invoice of a party today, if these articles are ordered."""
+    return tuple(ports.get(InvoiceReadiness).invoice_obstacles(party_id, article_codes))

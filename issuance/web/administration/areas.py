@@ -39,8 +39,7 @@ _FORM = "administration/form.html"
 def area(request: HttpRequest, area_id: UUID) -> HttpResponse:
     """An area with its organisations and offices. Raises NotFound, Forbidden."""
     actor = actor_of(request)
-    head = places.area_head(actor=actor, area_id=area_id)
-    facts = areas.area_facts(actor=actor, area_id=area_id)
+    head, facts = areas.area_with_head(actor=actor, area_id=area_id)
     order = paging.order_of(request.GET.get("ordning", ""), areas.ORGANISATION_COLUMNS, "namn")
     found = areas.organisations_in(actor=actor, area_id=area_id, order=order, after=cursor(request))
     offices = areas.offices_in(actor=actor, area_id=area_id, after=cursor(request, "kontor_efter"))

@@ -65,10 +65,10 @@ def of_area(actor: Actor, head: AreaHead, outline: AreaOutline) -> Iterator[Next
     if outline.organisations and head.rights & {Action.LINK_OFFICE, Action.CHOOSE_ARTICLES}:
         lacks = readiness.of_area(actor=actor, area_id=head.id)
         yield from _of_places(head, lacks, offices=outline.offices, gives_clerks=_gives_clerks(actor, head))
+        if outline.issuing and sets_up(head):
+            yield from _of_invoicing(outline.issuing, lacks.offered)
     if Action.ASSIGN_ROLE in head.rights:
         yield from _of_holders(actor, head)
-    if sets_up(head) and outline.issuing and outline.organisations:
-        yield from _of_invoicing(outline.issuing)
 
 
 def has_any(actor: Actor, area_id: UUID) -> bool:
@@ -116,9 +116,9 @@ def _of_the_administration(head: AreaHead, outline: AreaOutline) -> Iterator[Nex
         yield NextStep(_("Utse ansvarig utgivare"), reverse("area_issuer_add", args=[head.id]), why)
 
 
-def _of_invoicing(party_id: UUID) -> Iterator[NextStep]:
+def _of_invoicing(party_id: UUID, offered: frozenset[str]) -> Iterator[NextStep]:
     """Says what stops the area's invoice. The administration fills it in where customers and prices are kept."""
-    if obstacles := readiness.invoice_obstacles(party_id):
+    if obstacles := readiness.invoice_obstacles(party_id, offered):
         why = _("{obstacles} Månaden kan inte faktureras förrän SITHS-förvaltningen har rättat det.")
         text = why.format(obstacles=" ".join(obstacles))
         yield NextStep(_("Faktureringen är inte klar"), "", text, awaits=frozenset({Party.ADMINISTRATION}))
