@@ -183,7 +183,8 @@ def _house(place: Path) -> StageHouse:
     else:
         raise RuntimeError("no free range of ports")
     runtime = place / "run"
-    (runtime / "api").mkdir(parents=True, mode=0o700)
+    runtime.mkdir()
+    home.make_socket_folder(runtime / "api")
     house = StageHouse(ROOT, secrets.token_hex(4), base, runtime, place / "pg", held, place)
     allow_house(house)
     return house
@@ -203,6 +204,7 @@ def _fill(made: Stage) -> None:
     ceremony.write_bytes(demo_file())
     approvers.approve(ceremony, house.var / "ceremony")
     for arguments in (
+        ["collectstatic", "--no-input", "-v", "0"],
         ["migrate", "--no-input", "-v", "0"],
         ["pki_ceremony", str(ceremony)],
         ["demo_load"],
