@@ -63,7 +63,7 @@ ROWS: list[Row] = [
     Row("accessibility", "GET", PUBLIC),
     Row("csp_report", "POST", PUBLIC, ok=204),
     # log-in and sessions
-    Row("login", "GET", PUBLIC, in_session=302),
+    Row("login", "GET", PUBLIC),
     Row("login", "POST", PUBLIC, ok=302),
     Row("login_callback", "GET", PUBLIC, ok=400),
     Row("login_post", "GET", PUBLIC, ok=302),

@@ -53,6 +53,7 @@ from issuance.models import (
 from issuance.services import configuration, supplier_intake
 from pki.models import Certificate, CertificateBlob
 from siths_portal.lib import clock
+from siths_portal.lib.canonical import canonical_json, sha256_hex
 from tests.billing.invoices import BUYER, SELLER
 from tests.issuance import authorities
 from tests.issuance.world import SETUP, World, verified_customisation
@@ -217,7 +218,8 @@ class AccessWorld:
         receipt = Receipt.objects.create(
             document=Document.store(f"%PDF {carrier.pk}".encode(), "application/pdf"), terms=terms, terms_version="1",
             identity_document="driving_licence", officer_ref=f"user:{carrier.person_id}",
-            signature_certificate_id=certificate.certificate_id, signed_at=now, content=content, content_sha256="0" * 64,
+            signature_certificate_id=certificate.certificate_id, signed_at=now, content=content,
+            content_sha256=sha256_hex(canonical_json(content)),
         )  # fmt: skip
         Carrier.objects.filter(pk=carrier.pk).update(state="active", activated_at=now, code_set_at=now, receipt=receipt)
         Eid.objects.filter(carrier=carrier).update(state="active", activated_at=now)
