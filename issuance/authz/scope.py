@@ -5,6 +5,8 @@ Scope flows downward only: a grant reaches every row whose organisation's `scope
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import or_
 from typing import Any, ClassVar, Protocol, Self, TypeVar, cast
 from uuid import UUID
 
@@ -25,14 +27,14 @@ _ROW = OuterRef("pk")
 class ScopeRule:
     """How a model's rows hang on the tree of organisations. Each model declares one as `scope`.
 
-    `path` looks up a `scope_path`; `through` names a reverse relation that has it instead (a person's organisations).
+    `path` looks up a `scope_path`; `through` names reverse relations that have it instead (a person's organisations).
     `shown_by` is a reverse relation whose rows in scope show this row, for reading only. `protected` looks up the flag of a
     protected person, `person` the attribute path to a person's id; `supplier` the column with the owning client's reference.
     `ended` is the column that tells when a place was ended: nobody sets anything up there.
     """
 
     path: str
-    through: str = ""
+    through: tuple[str, ...] = ()
     shown_by: str = ""
     protected: str = ""
     person: str = ""
@@ -125,7 +127,9 @@ class ScopedQuerySet(models.QuerySet[_Model]):
         if paths == ["/"]:
             return _EVERYTHING
         own = _below(rule.path, paths)
-        condition = self._exists(rule.through, own, row) if rule.through else own
+        condition = own
+        if rule.through:
+            condition = reduce(or_, (self._exists(relation, own, row) for relation in rule.through))
         if rule.shown_by and action in READING:
             if isinstance(row, UUID):  # asked before the row is looked for, so that both are asked whether or not it is there
                 condition = Q(Exists(self.model._base_manager.filter(condition, pk=row)))

@@ -50,7 +50,7 @@ class CardCustomisation(models.Model):
     version = models.PositiveIntegerField(default=1, db_default=1)
 
     objects: ClassVar[ScopedManager["CardCustomisation"]] = ScopedManager()
-    scope = ScopeRule(path="scope_path", through="organisations", supplier="supplier_ref")
+    scope = ScopeRule(path="scope_path", through=("organisations", "pending_at"), supplier="supplier_ref")
 
     class Meta:
         constraints = [
@@ -86,7 +86,8 @@ class CustomisationRequest(models.Model):
 class Organisation(models.Model):
     """Organisation, or sub-organisation if it has a parent. `scope_path` is written by create and move alone.
 
-    Without a card customisation of its own the nearest one above holds. One that is ended (`closed_at`) is in its place, and
+    Without a card customisation of its own the nearest one above holds. `pending_customisation` becomes its own when it is
+    verified for the first time; until then the present one holds (ADR 0323). One that is ended (`closed_at`) is in its place, and
     nothing new comes there.
     """
 
@@ -99,6 +100,9 @@ class Organisation(models.Model):
     country = models.CharField(max_length=2, default="SE")
     county = models.CharField(max_length=60, default="")
     customisation = models.ForeignKey(CardCustomisation, null=True, on_delete=models.PROTECT, related_name="organisations")
+    pending_customisation = models.OneToOneField(
+        CardCustomisation, null=True, on_delete=models.PROTECT, related_name="pending_at"
+    )
     scope_path = models.CharField(max_length=1000, unique=True)
     created_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)

@@ -36,7 +36,7 @@ class Person(models.Model):
     created_at = models.DateTimeField()
 
     objects: ClassVar[ScopedManager["Person"]] = ScopedManager()
-    scope = ScopeRule(path="organisation__scope_path", through="scopes", protected="is_protected", person="id")
+    scope = ScopeRule(path="organisation__scope_path", through=("scopes",), protected="is_protected", person="id")
 
     class Meta:
         constraints = [

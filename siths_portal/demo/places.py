@@ -3,6 +3,8 @@
 import datetime as dt
 from dataclasses import dataclass, field
 
+from django.db.models import Q
+
 from issuance.authz import Role, system
 from issuance.models import Article, CardCustomisation, IssuingArea, Office, Organisation, SubscriptionFee
 from issuance.services import configuration
@@ -240,7 +242,8 @@ def _load_place(area_row: IssuingArea, area: Area, place: Place) -> None:
         configuration.set_subscription_fee(
             actor=SETUP, organisation_id=organisation.id, charged=place.charged, valid_from=FEE_SINCE
         )
-    if place.customisation and not CardCustomisation.objects.filter(organisations=organisation).exists():
+    made = CardCustomisation.objects.filter(Q(organisations=organisation) | Q(pending_at=organisation))
+    if place.customisation and not made.exists():
         configuration.register_customisation(actor=SETUP, organisation_id=organisation.id, **vars(place.customisation))
     configuration.set_receipt_text(
         actor=SETUP,

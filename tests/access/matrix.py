@@ -253,6 +253,7 @@ ROWS: list[Row] = [
         Row(name, "POST", right, organisation, ok=302, places=ORGANISATIONS)
         for name, right in (
             ("customisation_request_close", Action.CREATE_ORGANISATION),
+            ("customisation_withdraw", Action.CREATE_ORGANISATION),
             ("customisation_use_generic", Action.VERIFY_CUSTOMISATION),
         )
     ),

@@ -237,7 +237,8 @@ class TestOrganisations:
                     actor=SETUP, organisation_id=world.clinic.id, version=version, data=data_of(world.clinic),
                     generic_customisation=choice,
                 )  # fmt: skip
-            assert [(change.field, change.after) for change in told.value.changes] == [("customisation_id", str(own.id))]
+            after = {change.field: change.after for change in told.value.changes}
+            assert after == {"customisation_id": str(own.id), "pending_customisation_id": None}
         world.clinic.refresh_from_db()
         assert world.clinic.customisation_id == own.id
 

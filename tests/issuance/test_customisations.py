@@ -137,7 +137,7 @@ class TestEdits:
             configuration.register_customisation(**given, organisation_id=world.clinic.id, customisation_id="7837803902")
         assert list(taken.value.fields) == ["customisation_id"]
         configuration.register_customisation(**given, organisation_id=world.clinic.id, customisation_id="7837803999")
-        with pytest.raises(Conflict, match="own-customisation"):
+        with pytest.raises(Conflict, match="pending-customisation"):
             configuration.register_customisation(**given, organisation_id=world.clinic.id, customisation_id="7837803998")
 
 

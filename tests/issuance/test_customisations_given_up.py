@@ -16,10 +16,15 @@ from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
 from tests.issuance.world import SETUP, verified_customisation
 
 NUMBER = "7837803905"
+_PENDING = "pending_customisation_id"
 
 
 def own(organisation: Organisation) -> CardCustomisation | None:
     return Organisation.objects.select_related("customisation").get(pk=organisation.pk).customisation
+
+
+def pending(organisation: Organisation) -> CardCustomisation | None:
+    return Organisation.objects.select_related("pending_customisation").get(pk=organisation.pk).pending_customisation
 
 
 def given_up(world: Any, **more: Any) -> None:
@@ -50,11 +55,16 @@ class TestGivingUp:
         first = Organisation.objects.get(pk=world.clinic.pk).version
         row = verified_customisation(world.clinic, NUMBER)
         given_up(world)
-        assert Organisation.objects.get(pk=world.clinic.pk).version == first + 2
+        assert Organisation.objects.get(pk=world.clinic.pk).version == first + 3
         events = Event.objects.filter(action="organisation.changed", subject_ref=str(world.clinic.pk)).order_by("id")
         assert [event.facts for event in events] == [
-            {"version": first + 1, "before": {"customisation_id": None}, "after": {"customisation_id": str(row.id)}},
-            {"version": first + 2, "before": {"customisation_id": str(row.id)}, "after": {"customisation_id": None}},
+            {"version": first + 1, "before": {_PENDING: None}, "after": {_PENDING: str(row.id)}},
+            {
+                "version": first + 2,
+                "before": {"customisation_id": None, _PENDING: str(row.id)},
+                "after": {"customisation_id": str(row.id), _PENDING: None},
+            },
+            {"version": first + 3, "before": {"customisation_id": str(row.id)}, "after": {"customisation_id": None}},
         ]
 
     def test_what_is_not_as_it_was_seen_is_left(self, world: Any) -> None:
@@ -88,7 +98,7 @@ class TestGivingUp:
         Organisation.objects.filter(pk=world.clinic.pk).update(customisation=generic)
         with pytest.raises(Conflict, match="no-own-customisation"):
             given_up(world)
-        with pytest.raises(Conflict, match="customisation-of-top-organisation"):
+        with pytest.raises(Conflict, match="generic-not-ready"):
             given_up(world, organisation=world.region)
         assert (own(world.clinic), Event.objects.filter(action="customisation.given_up").exists()) == (generic, False)
 
@@ -118,11 +128,14 @@ class TestTakenUpAgain:
         again.refresh_from_db()
         assert (again.pk, again.version, again.logotype_id) == (row.pk, 2, row.logotype_id)
         assert (again.name, again.issuer_number, again.back_text, again.verified_at) == ("Åter", "1550", "Box 2", None)
-        assert own(world.clinic) == row
+        assert (own(world.clinic), pending(world.clinic)) == (None, row)
+        with pytest.raises(Conflict, match="orders-wait-for-customisation"):
+            configuration.withdraw_pending_customisation(actor=SETUP, organisation_id=world.clinic.id)
         assert supplier_intake.queued_orders(client_ref="bureau") == []
         issuer = world.officer(role=Role.RESPONSIBLE_ISSUER)
         configuration.verify_customisation(actor=issuer, customisation_id=row.id)
         assert supplier_intake.queued_orders(client_ref="bureau") == [order]
+        assert own(world.clinic) == row
 
     def test_with_what_it_was_before(self, world: Any) -> None:
         row = verified_customisation(world.clinic, NUMBER)
@@ -140,7 +153,7 @@ class TestTakenUpAgain:
         assert {name: again["after"][name] for name in new} == new
         assert again["before"]["verified_at"]
         assert (again["after"]["verified_at"], again["version"], again["organisation"]) == (None, 2, str(world.clinic.id))
-        given_up(world)
+        configuration.withdraw_pending_customisation(actor=SETUP, organisation_id=world.clinic.id)
         self.register(world.clinic, supplier_ref="press")
         same = Event.objects.filter(action="customisation.registered", subject_ref=str(row.id)).latest("id").facts
         assert same == {**place, **new}
@@ -160,7 +173,7 @@ class TestTakenUpAgain:
             **told,
         )
         assert (taken, taken.name, taken.verified_at) == (row, "Nya staden", None)
-        assert (own(world.clinic), own(world.city)) == (row, None)
+        assert (pending(world.clinic), own(world.city)) == (row, None)
         ended = Event.objects.filter(action="organisation.changed", subject_ref=str(world.city.pk)).latest("id")
         assert ended.facts["before"] == {"customisation_id": str(row.id)}
         configuration.reopen_organisation(actor=SETUP, organisation_id=world.city.id)
@@ -207,7 +220,7 @@ class TestSupplier:
             with pytest.raises(Invalid) as refused:
                 act(world, ref)
             assert list(refused.value.fields) == ["supplier_ref"]
-            Organisation.objects.filter(pk=world.clinic.pk).update(customisation=None)
+            Organisation.objects.filter(pk=world.clinic.pk).update(customisation=None, pending_customisation=None)
         assert act(world, "press").supplier_ref == "press"
 
     def test_another_one_gets_the_orders_that_come_and_ends_no_verification(self, world: Any) -> None:

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from issuance.authz import Role
 from issuance.models import Article, CardCustomisation, CardOrder, Carrier, Eid, Event, Person, Post, SupplierEvent
-from issuance.services import configuration, ordering, supplier_intake
+from issuance.services import configuration, order_checks, ordering, supplier_intake
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict, DomainError, Forbidden, Invalid, NotFound, Unavailable
@@ -182,7 +182,7 @@ class TestConfiguration:
             actor=SETUP, organisation_id=world.clinic.id, customisation_id="1234567890", name="Generell",
             issuer_number="5874", back_text="Box 1", supplier_ref="bureau",
         )  # fmt: skip
-        refused(world, Conflict, "customisation-not-verified", post=world.post(world.clinic))
+        assert order_checks.require_customisation(world.clinic) != row
         supplier_intake.put_logotype(
             client_ref="bureau", customisation_id="1234567890", png=LOGOTYPE, sha256=sha256_hex(LOGOTYPE), check=lambda _row: None
         )

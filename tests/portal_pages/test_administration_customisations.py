@@ -145,11 +145,11 @@ class TestOrganisation:
         made = admin(world).post(
             at("customisation_new", world.clinic), sent | {"issuer_number": "", "customisation_id": "7837803999"}
         )
-        row = CardCustomisation.objects.get(organisations=world.clinic)
+        row = CardCustomisation.objects.get(pending_at=world.clinic)
         assert made.url == at("customisation", row)
         assert "Ofullständig" in text_of(admin(world).get(made.url))
 
-    def test_before_an_own_one_stops_orders_the_form_says_for_whom(self, world: Any) -> None:
+    def test_before_an_own_one_is_registered_the_form_says_what_holds_until_it_is_verified(self, world: Any) -> None:
         ward, ended = (
             world.organisation(name, f"TST2321000131-{number}", "2321000131", area=world.area, parent=world.clinic)
             for name, number in (("Avdelningen", 7001), ("Den nedlagda", 7002))
@@ -160,9 +160,10 @@ class TestOrganisation:
             text = text_of(client.get(address))
         assert len(queries) <= MOST_QUERIES
         assert "Kort för Kliniken beställs nu med kortanpassningen Kort (från Regionen)." in text
-        assert "Det gäller också underorganisationen Avdelningen." in text
+        assert "Den fortsätter att gälla tills" in text
+        assert "När den nya är verifierad gäller den också för Avdelningen." in text
         verified_customisation(ward, "7837803906")
-        assert "Det gäller också" not in text_of(client.get(address))
+        assert "gäller den också" not in text_of(client.get(address))
         Organisation.objects.filter(pk=world.clinic.pk).update(customisation=generic(world))
         put_logotype(generic_ := CardCustomisation.objects.get(generic=True))
         assert "beställs nu" not in text_of(client.get(address))
@@ -289,6 +290,8 @@ def walk(page: Page, portal: str, see: Any, world: Any) -> None:
     told(page, "Kortanpassningen är sparad.")
     mouse.press(page.get_by_role("navigation", name="DU ÄR HÄR").get_by_role("link", name="Kortanpassningar"))
     see.look(page, "list")
+    page.goto(f"{portal}/administrera/organisation/{world.clinic.id}/kortanpassning/")
+    see.look(page, "pending")
     mouse.press(page.get_by_role("navigation", name="DU ÄR HÄR").get_by_role("link", name="Administrera"))
     mouse.press(page.get_by_role("link", name="Artiklar"))
     see.look(page, "catalogue")
@@ -311,7 +314,7 @@ def verify(page: Page, portal: str, see: Any, row: CardCustomisation) -> None:
     page.goto(f"{portal}/administrera/kortanpassning/{row.id}/")
     see.look(page, "whole")
     keys.press(button(page, "Verifiera"))
-    told(page, "Kortanpassningen är verifierad.")
+    told(page, "Kortanpassningen är verifierad och gäller nu för nya kort för Kliniken.")
     see.look(page, "verified")
     keys.press(page.get_by_role("link", name="Historik"))
     heading(page, "Kortanpassning: Kliniken")
@@ -320,11 +323,12 @@ def verify(page: Page, portal: str, see: Any, row: CardCustomisation) -> None:
 
 
 def test_in_a_browser(world: Any, portal: str, browser: Browser) -> None:
+    ServiceClient.objects.create(client_ref="bureau", kind="supplier", name="Tryckeriet")
     eye = Looker("administration-customisations")
     with desk(browser, portal, world.officer(role=Role.MASTER_DATA_ADMIN)) as page:
         eye.follow(page.context)
         walk(page, portal, eye, world)
-    row = CardCustomisation.objects.get(organisations=world.clinic)
+    row = CardCustomisation.objects.get(pending_at=world.clinic)
     put_logotype(row)
     with desk(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
         eye.follow(page.context)

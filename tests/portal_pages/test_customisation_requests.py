@@ -213,7 +213,7 @@ class TestGenericMeanwhile:
             back_text="", supplier_ref="bureau",
         )  # fmt: skip
         world.region.refresh_from_db()
-        assert world.region.customisation_id == own.id
+        assert (world.region.customisation_id, world.region.pending_customisation_id) == (row.id, own.id)
 
     def test_not_where_one_holds_or_where_it_is_not_verified(self, world: Any) -> None:
         client = issuer(world)

@@ -103,7 +103,7 @@ class TestGivingUp:
 
     def test_where_it_cannot_be_the_page_says_why_and_has_no_way_to_it(self, world: Any) -> None:
         client = admin(world)
-        for place, why in ((world.clinic, "ingen egen kortanpassning"), (world.region, "överst i sitt utgivningsområde")):
+        for place, why in ((world.clinic, "ingen egen kortanpassning"), (world.region, "när den generella är verifierad")):
             address, back = at("customisation_give_up", place), at("organisation_customisation", place)
             assert address not in client.get(back).content.decode()
             for answer in (client.get(address, follow=True), client.post(address, follow=True)):

@@ -57,6 +57,7 @@ FIELDS: Mapping[str, str] = {
     "parent_id": _("Tillhör organisation"),
     "area_id": _("Utgivningsområde"),
     "customisation_id": _("Kortanpassning"),
+    "pending_customisation_id": _("Kortanpassning som väntar på verifiering"),
     "customisation": _("Kortanpassning"),
     "customisation_number": _("Kortanpassnings-id"),
     "charged": _("Abonnemangsavgift"),
@@ -102,6 +103,7 @@ _REFERENCES: Mapping[str, str] = {
     "area_id": _AREA,
     "office": _OFFICE,
     "customisation_id": _CUSTOMISATION,
+    "pending_customisation_id": _CUSTOMISATION,
     "customisation": _CUSTOMISATION,
 }
 _SEEN: Mapping[str, Callable[[Actor], QuerySet[Any]]] = {

@@ -112,12 +112,14 @@ class Holding:
     """The customisation that holds for an organisation, None where there is none; whose it is, and whether the actor may open it.
 
     `own` where it is the organisation's; `above` the place further up that it comes from, None where it is its own or generic.
+    `pending` is the organisation's own that holds once it is verified.
     """
 
     facts: CustomisationFacts | None
     own: bool
     above: Above | None
     opens: bool
+    pending: CustomisationFacts | None = None
 
 
 @dataclass(frozen=True)
@@ -139,10 +141,10 @@ class GivingUp:
 
 @dataclass(frozen=True)
 class Replaced:
-    """The customisation by which an organisation orders cards now, and no longer once it has its own (ADR 0189).
+    """The customisation by which an organisation orders cards now, and until its own is verified (ADR 0323).
 
     `above` is the place that it comes from, None for the generic one. `below` are those under it that order by the same and
-    would stop too, by name and at most `NAMED`; `more` how many others.
+    get the new one too, by name and at most `NAMED`; `more` how many others.
     """
 
     name: str
@@ -160,8 +162,11 @@ def customisations(
     rows = CardCustomisation.objects.filter(Q(pk__in=seen) | Q(generic=True), _IN_STATE.get(state, Q()))
     rows = rows.annotate(sort_name=Collate("name", "sv-x-icu"))
     found, further = paging.page(rows, column=COLUMNS[order.key], descending=order.descending, after=after, limit=limit)
-    owners = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(customisation__in=found)
-    names = dict(owners.order_by("-scope_path").values_list("customisation_id", "name"))
+    owners = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION)
+    owners = owners.filter(Q(customisation__in=found) | Q(pending_customisation__in=found)).order_by("-scope_path")
+    names: dict[UUID | None, str] = {}
+    for own, pending, name in owners.values_list("customisation_id", "pending_customisation_id", "name"):
+        names |= dict.fromkeys((own, pending), name)
     return CustomisationPage(
         tuple(
             CustomisationLine(
@@ -199,6 +204,13 @@ def organisations_with(
     return OrganisationPage(tuple(organisation_line(row) for row in found), further)
 
 
+def pending_at(*, actor: Actor, customisation_id: UUID) -> Above | None:
+    """Returns the organisation in sight whose own the customisation becomes once it is verified, None if it is not pending."""
+    rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(pending_customisation=customisation_id)
+    row = rows.first()
+    return Above(row.id, row.name, seen=True) if row else None
+
+
 def holding(*, actor: Actor, organisation_id: UUID) -> Holding:
     """Which customisation holds for an organisation that the actor sees; how it looks is shown also where it comes from above.
 
@@ -206,13 +218,15 @@ def holding(*, actor: Actor, organisation_id: UUID) -> Holding:
     """
     organisation = policy.get(actor, Action.VIEW_CONFIGURATION, Organisation.objects.all(), organisation_id)
     found = effective_customisations([organisation]).get(organisation.id)
+    rows: ScopedQuerySet[CardCustomisation] = CardCustomisation.objects.with_rights(actor, _RIGHTS).select_related("logotype")
+    waits = rows.filter(pk=organisation.pending_customisation_id).first() if organisation.pending_customisation_id else None
+    pending = _facts(actor, waits) if waits else None
     if found is None:
-        return Holding(None, own=False, above=None, opens=False)
-    rows: ScopedQuerySet[CardCustomisation] = CardCustomisation.objects.with_rights(actor, _RIGHTS)
-    facts = _facts(actor, rows.select_related("logotype").get(pk=found.pk))
+        return Holding(None, own=False, above=None, opens=False, pending=pending)
+    facts = _facts(actor, rows.get(pk=found.pk))
     own = organisation.customisation_id == found.pk
     above = None if own else _above(actor, organisation, found)
-    return Holding(facts, own and not found.generic, above, found.generic or own or (above is not None and above.seen))
+    return Holding(facts, own and not found.generic, above, found.generic or own or (above is not None and above.seen), pending)
 
 
 def giving_up(*, actor: Actor, organisation_id: UUID) -> GivingUp:
@@ -238,8 +252,8 @@ def giving_up(*, actor: Actor, organisation_id: UUID) -> GivingUp:
 
 
 def replaced_by_own(*, actor: Actor, organisation_id: UUID) -> Replaced | None:
-    """What registering a customisation of its own would take from an organisation; None where it cannot order cards by one now,
-    or has an own already.
+    """The customisation that an own one would replace at an organisation; None if it cannot order cards by one now, or has an
+    own already.
 
     Raises NotFound, Forbidden.
     """

@@ -34,7 +34,8 @@ class Customisation:
 class OrganisationFacts:
     """What is set on an organisation. `charged` is None where no fee was ever set; `next_fee` is one that is still to come.
 
-    `party` is the organisation that issues in the area and pays; empty where there is none.
+    `party` is the organisation that issues in the area and pays; empty where there is none. `pending` is its own customisation
+    that is not verified yet, while another one holds.
     """
 
     version: int
@@ -48,6 +49,7 @@ class OrganisationFacts:
     party: str
     customisation_id: UUID | None
     customisation: Customisation
+    pending: Unready | None
     charged: bool | None
     charged_since: dt.date | None
     next_fee: "Fee | None"
@@ -64,7 +66,7 @@ class Fee:
 
 def organisation_facts(*, actor: Actor, organisation_id: UUID) -> OrganisationFacts:
     """What is set on an organisation that the actor sees. Raises NotFound, Forbidden."""
-    rows = Organisation.objects.select_related("area__issuing_organisation", "customisation")
+    rows = Organisation.objects.select_related("area__issuing_organisation", "customisation", "pending_customisation")
     row = policy.get(actor, Action.VIEW_CONFIGURATION, rows, organisation_id)
     fees = fees_of(row.id)
     now, coming = _changes_of(fees)
@@ -81,6 +83,7 @@ def organisation_facts(*, actor: Actor, organisation_id: UUID) -> OrganisationFa
         party=issuer.name if issuer else "",
         customisation_id=row.customisation_id,
         customisation=customisation_of(row),
+        pending=unready(row.pending_customisation, pending=True) if row.pending_customisation else None,
         charged=now.charged if now else None,
         charged_since=now.valid_from if now else None,
         next_fee=coming,

@@ -1,9 +1,10 @@
 """What an organisation, or the organisations of an area, still lack before cards can be ordered in them."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import batched
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.contrib.postgres.expressions import ArraySubquery
@@ -35,26 +36,29 @@ class Lacking:
 class Unready:
     """A card customisation that holds for so many `organisations`, by which no card can be made yet.
 
-    `missing` are the parts that it lacks (`services.configuration.PARTS`); none where it waits for its verification.
+    `missing` are the parts that it lacks (`services.configuration.PARTS`); none where it waits for its verification. A `pending`
+    one stops no cards: the present one holds until it is verified (ADR 0323).
     """
 
     id: UUID
     generic: bool
     missing: tuple[str, ...]
     organisations: int
+    pending: bool = False
 
 
 @dataclass(frozen=True)
 class AreaLacks:
     """What organisations of an area lack for orders to be taken (`services.order_checks`). A card customisation and people who
-    order are there from above too; `unready` are the customisations that hold and are not ready. `wished`: one that lacks a
-    customisation has a wish for one, which the administration has not answered. `offered`: the codes of the articles that some of
-    them may order today."""
+    order are there from above too; `unready` are the customisations that hold and are not ready, `pending` those that wait to
+    replace the present one. `wished`: one that lacks a customisation has a wish for one, which the administration has not
+    answered. `offered`: the codes of the articles that some of them may order today."""
 
     offices: Lacking
     articles: Lacking
     customisations: Lacking
     unready: tuple[Unready, ...]
+    pending: tuple[Unready, ...]
     clerks: Lacking
     wished: bool
     offered: frozenset[str]
@@ -71,18 +75,18 @@ def of_area(*, actor: Actor, area_id: UUID) -> AreaLacks:
     wishes = CustomisationRequest.objects.filter(organisation=OuterRef("pk"), answered_at=None)
     codes = ArraySubquery(offered.order_by().values("article"))
     asked = rows.annotate(offered_codes=codes, has_offices=Exists(connected), has_wish=Exists(wishes)).order_by()
-    drawing = [f"customisation__{name}" for name in _DRAWING]
+    columns = [f"{relation}__{name}" for relation in ("customisation", "pending_customisation") for name in _DRAWING]
     found = []
+    waits = []
     drawn: dict[str, CardCustomisation] = {}
-    rows_read = asked.values_list(*_PLACE, *drawing)
-    for *plain, card_id, generic, verified_at, issuer_number, back_text, logotype, supplier in rows_read:
-        row = _Row(*plain)
+    for read in asked.values_list(*_PLACE, *columns):
+        row = _Row(*read[: len(_PLACE)])
+        present, pending = (_card(each) for each in batched(read[len(_PLACE) :], len(_DRAWING)))
         found.append(row)
-        if card_id is not None:
-            drawn[row.path] = CardCustomisation(
-                pk=card_id, generic=generic, verified_at=verified_at, issuer_number=issuer_number, back_text=back_text,
-                logotype_id=logotype, supplier_ref=supplier,
-            )  # fmt: skip
+        if present is not None:
+            drawn[row.path] = present
+        if pending is not None:
+            waits.append(pending)
     without = [row for row in found if not is_under(row.path, drawn)]
     served = issuing_in(Q(organisation__area=area_id, role__in=_CLERKS)) if found else set()
     return AreaLacks(
@@ -90,6 +94,7 @@ def of_area(*, actor: Actor, area_id: UUID) -> AreaLacks:
         articles=_lacking(row for row in found if not row.offered_codes),
         customisations=_lacking(without),
         unready=_unready(found, drawn),
+        pending=tuple(unready(card, pending=True) for card in waits),
         clerks=_lacking(row for row in found if not is_under(row.path, served)),
         wished=any(row.has_wish for row in without),
         offered=frozenset(code for row in found for code in row.offered_codes),
@@ -103,6 +108,11 @@ def is_under(path: str, places: Collection[str]) -> bool:
 
 _PLACE = ("pk", "scope_path", "offered_codes", "has_offices", "has_wish")
 _DRAWING = ("id", "generic", "verified_at", "issuer_number", "back_text", "logotype_id", "supplier_ref")
+
+
+def _card(values: Sequence[Any]) -> CardCustomisation | None:
+    """The customisation with these values of `_DRAWING`, None for a row without one."""
+    return CardCustomisation(**dict(zip(_DRAWING, values, strict=True))) if values[0] is not None else None
 
 
 class _Row(NamedTuple):
@@ -129,9 +139,9 @@ def _unready(rows: Iterable[_Row], drawn: Mapping[str, CardCustomisation]) -> tu
     return tuple(unready(cards[pk], count) for pk, count in held.most_common() if not order_checks.prints(cards[pk]))
 
 
-def unready(card: CardCustomisation, organisations: int = 1) -> Unready:
+def unready(card: CardCustomisation, organisations: int = 1, *, pending: bool = False) -> Unready:
     """What a customisation lacks that is not ready."""
-    return Unready(card.pk, card.generic, missing(card), organisations)
+    return Unready(card.pk, card.generic, missing(card), organisations, pending)
 
 
 def may_verify(*, actor: Actor, customisation_id: UUID) -> bool:
@@ -142,7 +152,7 @@ def may_verify(*, actor: Actor, customisation_id: UUID) -> bool:
 
 def to_verify(*, actor: Actor) -> int:
     """How many customisations of organisations that are not ended are whole and wait for the actor to verify them."""
-    has = Organisation.objects.filter(customisation=OuterRef("pk"), closed_at=None)
+    has = Organisation.objects.filter(Q(customisation=OuterRef("pk")) | Q(pending_customisation=OuterRef("pk")), closed_at=None)
     rows = CardCustomisation.objects.visible_to(actor, Action.VERIFY_CUSTOMISATION).filter(verified_at=None, generic=False)
     return sum(
         not missing(row) for row in rows.filter(Exists(has)).only("logotype_id", "issuer_number", "back_text", "supplier_ref")

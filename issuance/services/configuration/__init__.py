@@ -41,7 +41,13 @@ from issuance.services.configuration.ending import (
     require_place,
 )
 from issuance.services.configuration.fees import fee_version, set_subscription_fee
-from issuance.services.configuration.giving_up import Replacing, give_up_customisation, queued_with, replacing
+from issuance.services.configuration.giving_up import (
+    Replacing,
+    give_up_customisation,
+    queued_with,
+    replacing,
+    withdraw_pending_customisation,
+)
 from issuance.services.configuration.moving import move_organisation, require_movable
 from issuance.services.configuration.offices import (
     OfficeAddress,
@@ -136,4 +142,5 @@ __all__ = [
     "verify_customisation",
     "wish_version",
     "withdraw_customisation_request",
+    "withdraw_pending_customisation",
 ]

@@ -10,12 +10,14 @@ from dataclasses import asdict, dataclass
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 
 from authn import service as authn
 from issuance.authz import Action, Actor, policy
 from issuance.models import CardCustomisation, CardOrder, CustomisationRequest, Organisation
 from issuance.services.configuration._editing import edit, insert, line, lines, record, refuse
 from issuance.services.configuration._wishing import CLOSED, require_seen
+from issuance.services.order_checks import effective_customisations, prints
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
 
@@ -96,19 +98,23 @@ def register_customisation(
     supplier_ref: str,
     wish_version: int | None = None,
 ) -> CardCustomisation:
-    """Gives an organisation a card customisation of its own, not yet verified. One that was given up, and that no living
-    organisation has any more, is taken up again by its id, with what is told now (ADR 0207, 0233).
+    """Gives an organisation a card customisation of its own, not yet verified. If another one is ready for the organisation's
+    cards, the new one is pending until its first verification, and the other one holds until then (ADR 0323). One that was given
+    up, and that no living organisation has any more, is taken up again by its id, with what is told now (ADR 0207, 0233).
 
     What the organisation wished is done by it (ADR 0223), as it was read at `wish_version`; left out it is not compared.
 
-    Raises NotFound, Forbidden, Invalid by field, Conflict (id taken, or it has one of its own already), Outdated if the wish
-    was written anew or ended since.
+    Raises NotFound, Forbidden, Invalid by field, Conflict (id taken, or it has one of its own already, also a pending one),
+    Outdated if the wish was written anew or ended since.
     """
     policy.require_global(actor, Action.CREATE_ORGANISATION)
     rows = Organisation.objects.select_for_update(of=("self",), no_key=True).select_related("customisation")
     organisation = policy.get(actor, Action.VIEW, rows, organisation_id)
     if organisation.customisation is not None and not organisation.customisation.generic:
         raise Conflict("own-customisation", "Organisationen har redan en egen kortanpassning. Redigera den i stället.")
+    if organisation.pending_customisation_id is not None:
+        message = "En egen kortanpassning väntar redan på verifiering. Redigera den, eller ta bort den först."
+        raise Conflict("pending-customisation", message)
     require_seen(organisation, wish_version)
     told = _new(actor, customisation_id, CustomisationData(name, issuer_number, back_text, supplier_ref))
     where = {"organisation": str(organisation.id)}
@@ -117,7 +123,11 @@ def register_customisation(
         row = told
         insert(row, *_TAKEN, field="customisation_id")
         record(actor, _REGISTERED, row, **_told_of(row), **where)
-    have_customisation(actor, organisation, row)
+    present = effective_customisations([organisation]).get(organisation.id)
+    if present is not None and prints(present):
+        set_customisations(actor, organisation, pending_customisation_id=row.id)
+    else:
+        set_customisations(actor, organisation, customisation_id=row.id)
     answer_request(actor, organisation)
     return row
 
@@ -162,7 +172,7 @@ def edit_customisation(*, actor: Actor, customisation_id: UUID, version: int, da
 @transaction.atomic(durable=True)
 def verify_customisation(*, actor: Actor, customisation_id: UUID, seen: Seen | None = None) -> CardCustomisation:
     """Confirms that logotype, issuer number and back text are right: the issuer's of the organisation; the generic one's are the
-    administration's to confirm, for every area. A verified one stays as it is.
+    administration's to confirm, for every area. A verified one stays as it is. A pending one becomes its organisation's own.
 
     `seen` is what was on the page; left out, what stands now is meant. Raises NotFound, Forbidden, Conflict if something of it is
     missing, or was changed since it was seen.
@@ -180,15 +190,23 @@ def verify_customisation(*, actor: Actor, customisation_id: UUID, seen: Seen | N
         row.save(update_fields=["verified_at", "verified_by_ref"])
         facts = {"issuer_number": row.issuer_number, "logotype_sha256": row.logotype_id, **organisation_fact(row)}
         record(actor, "customisation.verified", row, **facts)
+        _replace_present(actor, row)
     return row
 
 
-def have_customisation(actor: Actor, organisation: Organisation, row: CardCustomisation | None) -> None:
-    """Gives a locked organisation this customisation, or none of its own, in the caller's transaction.
+def _replace_present(actor: Actor, row: CardCustomisation) -> None:
+    """Makes a locked and verified customisation its organisation's own if it is pending there."""
+    rows = Organisation.objects.select_for_update(of=("self",), no_key=True)
+    organisation = rows.filter(pending_customisation=row).first()
+    if organisation is not None:
+        set_customisations(actor, organisation, customisation_id=row.id, pending_customisation_id=None)
+
+
+def set_customisations(actor: Actor, organisation: Organisation, **changes: UUID | None) -> None:
+    """Sets `customisation_id`, `pending_customisation_id` or both of a locked organisation in the caller's transaction.
 
     It is an edit of the organisation: who has its form open is told (ADR 0180).
     """
-    changes = {"customisation_id": row.id if row else None}
     edit(organisation, version=organisation.version, changes=changes, actor=actor, action="organisation.changed")
 
 
@@ -202,8 +220,9 @@ def answer_request(actor: Actor, organisation: Organisation) -> bool:
 
 
 def organisation_fact(row: CardCustomisation) -> dict[str, str]:
-    """The organisation whose own it is, as events tell it; none for the generic one."""
-    first = None if row.generic else Organisation.objects.filter(customisation=row).order_by("scope_path").first()
+    """The organisation whose own it is or becomes, as events name it; none for the generic one."""
+    having = Organisation.objects.filter(Q(customisation=row) | Q(pending_customisation=row))
+    first = None if row.generic else having.order_by("scope_path").first()
     return {"organisation": str(first.id)} if first else {}
 
 
@@ -224,11 +243,13 @@ def _taken_up(told: CardCustomisation, actor: Actor, where: Mapping[str, str]) -
     before; None where there is no such row. Ended organisations that have it give it up (ADR 0233)."""
     rows = CardCustomisation.objects.select_for_update(of=("self",), no_key=True)
     row = rows.filter(customisation_id=told.customisation_id, generic=False).first()
-    if row is None or Organisation.objects.filter(customisation=row, closed_at=None).exists():
+    having = Q(customisation=row) | Q(pending_customisation=row)
+    if row is None or Organisation.objects.filter(having, closed_at=None).exists():
         return None
-    ended = Organisation.objects.select_for_update(of=("self",), no_key=True).filter(customisation=row).order_by("pk")
+    ended = Organisation.objects.select_for_update(of=("self",), no_key=True).filter(having).order_by("pk")
     for each in list(ended):
-        have_customisation(actor, each, None)
+        had = [name for name in ("customisation_id", "pending_customisation_id") if getattr(each, name) == row.id]
+        set_customisations(actor, each, **dict.fromkeys(had))
     changes = {name: getattr(told, name) for name in (*CustomisationData.__dataclass_fields__, "verified_at", "verified_by_ref")}
     facts = {**_told_of(told), **where}
     if not edit(row, version=row.version, changes=changes, actor=actor, action=_REGISTERED, facts=facts):

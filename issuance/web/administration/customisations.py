@@ -12,8 +12,8 @@ from django.urls import reverse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
-from django.views.decorators.http import require_http_methods, require_safe
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from authn import service as authn
 from issuance.authz import Action, policy
@@ -96,6 +96,7 @@ def customisation(request: HttpRequest, customisation_id: UUID) -> HttpResponse:
     """A card customisation from both sides, and its verification. Raises NotFound, Forbidden."""
     actor = actor_of(request)
     found = query.customisation(actor=actor, customisation_id=customisation_id)
+    pending = query.pending_at(actor=actor, customisation_id=customisation_id)
     refusal, status = "", 200
     if request.method == "POST":
         demand(found.may_verify)
@@ -106,13 +107,17 @@ def customisation(request: HttpRequest, customisation_id: UUID) -> HttpResponse:
             refusal, status = error.message, error.http_status
             found = query.customisation(actor=actor, customisation_id=customisation_id)
         else:
-            messages.success(request, _("Kortanpassningen är verifierad."))
+            text = _("Kortanpassningen är verifierad.")
+            if pending:
+                text = _("Kortanpassningen är verifierad och gäller nu för nya kort för {name}.").format(name=pending.name)
+            messages.success(request, text)
             return redirect("customisation", customisation_id)
     having = query.organisations_with(actor=actor, customisation_id=customisation_id, after=cursor(request))
     context = {
         **_shown(found),
         "refusal": refusal,
         "edit_url": reverse("customisation_edit", args=[customisation_id]) if found.may_edit else "",
+        "pending": pending,
         "organisations": having.rows,
         "next_url": next_url(request, having.after, fragment="organisationer"),
         "first_url": first_url(request, fragment="organisationer"),
@@ -220,20 +225,24 @@ def customisation_history(request: HttpRequest, customisation_id: UUID) -> HttpR
 
 @require_safe
 def organisation_customisation(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
-    """How an organisation's cards look: its own customisation, the one from above, or the generic. Raises NotFound, Forbidden."""
+    """How an organisation's cards look: its own customisation, the one from above, or the generic, and its own that is pending.
+
+    Raises NotFound, Forbidden.
+    """
     actor = actor_of(request)
     head = places.organisation_head(actor=actor, organisation_id=organisation_id)
     holds = query.holding(actor=actor, organisation_id=organisation_id)
+    administers = Action.CREATE_ORGANISATION in head.rights
+    gives_up = administers and holds.own and (head.is_sub_organisation or wishes.generic_is_ready())
     context = {
         "holds": holds,
         **wish_context(request, head, holds),
         **(_shown(holds.facts) if holds.facts else {}),
         "new_url": reverse("customisation_new", args=[organisation_id])
-        if Action.CREATE_ORGANISATION in head.rights and not holds.own
+        if administers and not holds.own and not holds.pending
         else "",
-        "give_up_url": reverse("customisation_give_up", args=[organisation_id])
-        if Action.CREATE_ORGANISATION in head.rights and holds.own and head.is_sub_organisation
-        else "",
+        "give_up_url": reverse("customisation_give_up", args=[organisation_id]) if gives_up else "",
+        "withdraw_url": reverse("customisation_withdraw", args=[organisation_id]) if administers and holds.pending else "",
     }
     template = "administration/organisation_customisation.html"
     return organisation_page(request, template, head, context, here="organisation_customisation")
@@ -274,7 +283,7 @@ def customisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRespon
         "submit": _("Lägg upp"),
         "cancel_url": reverse("organisation_customisation", args=[organisation_id]),
         "lead": _lead(wish),
-        "consequences": _stopping(head, query.replaced_by_own(actor=actor, organisation_id=organisation_id)),
+        "consequences": _until_verified(head, query.replaced_by_own(actor=actor, organisation_id=organisation_id)),
     }
     step = _("Lägg upp kortanpassning")
     return organisation_page(request, _FORM, head, context, here="organisation_customisation", step=step, status=status)
@@ -312,6 +321,19 @@ def customisation_give_up(request: HttpRequest, organisation_id: UUID) -> HttpRe
     return organisation_page(request, template, head, context, here="organisation_customisation", step=step, status=status)
 
 
+@require_POST
+def customisation_withdraw(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
+    """Takes the pending customisation that the page showed from an organisation. Raises NotFound, Forbidden."""
+    seen = id_of(request.POST.get("kortanpassning", "")) or _NONE
+    try:
+        configuration.withdraw_pending_customisation(actor=actor_of(request), organisation_id=organisation_id, seen=seen)
+    except Conflict as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, _("Den nya kortanpassningen är borttagen från organisationen. Den nuvarande gäller som förut."))
+    return redirect("organisation_customisation", organisation_id)
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 def generic_new(request: HttpRequest) -> HttpResponse:
     """Makes the card customisation that is nobody's own. Raises Forbidden."""
@@ -340,32 +362,22 @@ def _only(suppliers: Mapping[str, str]) -> str:
     return next(iter(suppliers)) if len(suppliers) == 1 else ""
 
 
-def _stopping(head: OrganisationHead, found: Replaced | None) -> list[str]:
-    """That cards cannot be ordered from when an own one is registered until it is verified, for whom, and how to be quick."""
+def _until_verified(head: OrganisationHead, found: Replaced | None) -> list[str]:
+    """Says that the present customisation holds until the new one is verified, and whose cards get the new one then."""
     if found is None:
         return []
     whose = _("från {name}").format(name=found.above.name) if found.above else _("den generella")
     told = [
         _(
-            "Kort för {place} beställs nu med kortanpassningen {name} ({whose}). När du lägger upp en egen kan kort inte "
-            "beställas förrän leverantören har lagt in logotypen och ansvarig eller biträdande utgivare har verifierat den."
+            "Kort för {place} beställs nu med kortanpassningen {name} ({whose}). Den fortsätter att gälla tills ansvarig eller "
+            "biträdande utgivare har verifierat den nya. Den nya kan tas bort innan dess."
         ).format(place=head.name, name=found.name, whose=whose)
     ]
     if found.below:
         names = ", ".join(found.below)
         listed = _("{names} och {more} till").format(names=names, more=found.more) if found.more else names
-        sentence = ngettext(
-            "Det gäller också underorganisationen {names}.",
-            "Det gäller också underorganisationerna {names}.",
-            len(found.below) + found.more,
-        )
-        told.append(sentence.format(names=listed))
-    told.append(
-        _(
-            "Beställningar som redan är gjorda påverkas inte. Kom överens med leverantören och utgivaren om dagen, så blir "
-            "uppehållet kort."
-        )
-    )
+        told.append(_("När den nya är verifierad gäller den också för {names}.").format(names=listed))
+    told.append(_("Beställningar som redan är gjorda påverkas inte."))
     return [_in_lines(told)]
 
 

@@ -37,6 +37,7 @@ class NextStep:
     """Something to do: `text` leads to `url`; `why` says what for, or who does it. `now`: nothing else can be done before it.
 
     Without `url` it is for another to do (ADR 0240). `awaits`: for whom, where there is nothing that the reader must do first.
+    `blocks` is False if orders are taken without it.
     """
 
     text: str
@@ -44,6 +45,7 @@ class NextStep:
     why: str
     now: bool = False
     awaits: frozenset[Party] = frozenset()
+    blocks: bool = True
 
 
 def sets_up(head: AreaHead | OrganisationHead) -> bool:
@@ -175,7 +177,8 @@ def _of_places(head: AreaHead, lacks: readiness.AreaLacks, *, offices: bool, giv
         text = ngettext("{n} organisation saknar kortanpassning", "{n} organisationer saknar kortanpassning", count)
         yield _of_none(head, text.format(n=count), wished=lacks.wished)
     if Action.CHOOSE_ARTICLES in head.rights:
-        yield from _of_unready(head, lacks.unready, verifies=Action.VERIFY_CUSTOMISATION in head.rights)
+        for unready in (lacks.unready, lacks.pending):
+            yield from _of_unready(head, unready, verifies=Action.VERIFY_CUSTOMISATION in head.rights)
     if lacks.clerks.count:
         count = lacks.clerks.count
         text = ngettext("{n} organisation saknar någon som beställer", "{n} organisationer saknar någon som beställer", count)
@@ -195,6 +198,9 @@ def of_organisation(
     that is open is connected; `below`: whether it has sub-organisations."""
     lacks = list(_lacked_by(actor, head, found, offices=offices))
     yield from lacks
+    if Action.CHOOSE_ARTICLES in head.rights and found.pending:
+        for step in _of_unready(head, [found.pending], verifies=Action.VERIFY_CUSTOMISATION in head.rights):
+            yield replace(step, blocks=False)
     if lacks and not below and not head.is_sub_organisation and Action.CREATE_SUB_ORGANISATION in head.rights:
         why = _("Frivilligt: för en del av organisationen med egen behörighet eller egen logotyp på korten.")
         yield NextStep(_("Skapa underorganisation"), reverse("sub_organisation_new", args=[head.id]), why)
@@ -203,7 +209,7 @@ def of_organisation(
 def takes_orders(head: OrganisationHead, found: OrganisationFacts, steps: Collection[NextStep]) -> bool:
     """Whether nothing stands against orders in an organisation, for a reader whose `steps` would tell of all that may lack."""
     asked = {Action.LINK_OFFICE, Action.CHOOSE_ARTICLES} <= head.rights and sets_up(head)
-    return asked and not steps and bool(found.party)
+    return asked and not any(step.blocks for step in steps) and bool(found.party)
 
 
 def _lacked_by(actor: Actor, head: OrganisationHead, found: OrganisationFacts, *, offices: bool) -> Iterator[NextStep]:
@@ -240,7 +246,7 @@ def _of_no_office(head: OrganisationHead) -> NextStep:
 
 
 def _of_unready(head: AreaHead | OrganisationHead, unready: Sequence[Unready], *, verifies: bool) -> Iterator[NextStep]:
-    """Card customisations that hold and by which no card can be made: what each waits for, and whose it is to do."""
+    """Card customisations that hold, or are pending, and by which no card can be made: what each waits for, and who does it."""
     administers = Action.CREATE_ORGANISATION in head.rights
     waiting = [one for one in unready if not one.missing and not one.generic]
     if waiting:
@@ -281,7 +287,13 @@ def _way_to(unready: Sequence[Unready], state: str) -> str:
 
 
 def _stopped(head: AreaHead | OrganisationHead, unready: Sequence[Unready]) -> str:
-    """What comes of it that they are not ready."""
+    """What comes of it that they are not ready; either all of them are pending or none."""
+    if unready[0].pending:
+        return ngettext(
+            "Den nuvarande kortanpassningen gäller tills den nya är verifierad.",
+            "De nuvarande kortanpassningarna gäller tills de nya är verifierade.",
+            len(unready),
+        )
     if isinstance(head, OrganisationHead):
         return _("Kort kan inte beställas för organisationens användare förrän kortanpassningen är verifierad.")
     count = sum(one.organisations for one in unready)

@@ -71,6 +71,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{_ORGANISATION}kortanpassning/", customisations.organisation_customisation, name="organisation_customisation"),
     path(f"{_ORGANISATION}ny-kortanpassning/", customisations.customisation_new, name="customisation_new"),
     path(f"{_ORGANISATION}ta-bort-kortanpassning/", customisations.customisation_give_up, name="customisation_give_up"),
+    path(f"{_ORGANISATION}kortanpassning/ta-bort-ny/", customisations.customisation_withdraw, name="customisation_withdraw"),
     path(_WISH, customisation_requests.customisation_request, name="customisation_request"),
     path(f"{_WISH}klart/", customisation_requests.customisation_request_close, name="customisation_request_close"),
     path(
