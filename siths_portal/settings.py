@@ -1,5 +1,6 @@
 """Settings of every face and worker, from environment variables (`docs/settings.md`)."""
 
+import sys
 from pathlib import Path
 
 import environ
@@ -15,6 +16,10 @@ environ.Env.read_env(VAR_DIR / "portal.env")
 
 DEBUG = env.bool("DEBUG", default=False)
 FACE = env.str("SITHS_FACE", default="portal")
+_FACES = sorted(path.stem.removeprefix("urls_") for path in Path(__file__).parent.glob("urls_*.py"))
+if FACE not in _FACES:
+    sys.stderr.write(f"SITHS_FACE is {FACE!r}. Use one of {', '.join(_FACES)}.\n")
+    raise SystemExit(2)
 PORT_BASE = env.int("PORT_BASE", default=8000)
 
 
