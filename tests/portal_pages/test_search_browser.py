@@ -163,8 +163,9 @@ def test_all_of_it_works_without_script(world: Any, portal: str, browser: Browse
     post = world.post(world.stranger)
     with desk(browser, portal, world.officer(), java_script_enabled=False) as page:
         page.goto(portal)
-        search(page, number_of(post))
+        search(page, "qqqq")
         expect(page.get_by_role("heading", level=2)).to_have_text("Inga träffar")
+        page.locator("#id_text").fill(number_of(post))
         page.get_by_label("Utökat sökomfång", exact=True).check()
         page.get_by_label("Skäl till utökat sökomfång").fill("Innehavaren har ringt och vill spärra")
         page.get_by_label("Skäl till utökat sökomfång").press("Enter")
