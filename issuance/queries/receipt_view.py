@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from issuance.authz import Action, Actor, policy
 from issuance.models import Carrier, Receipt
 from issuance.queries import officers, words
-from siths_portal.lib.canonical import canonical_json, sha256_hex
+from issuance.services.receipt_integrity import content_holds
 from siths_portal.lib.errors import Conflict, Forbidden, NotFound
 
 log = structlog.get_logger(__name__)
@@ -105,7 +105,7 @@ def _receipt(actor: Actor, carrier_id: UUID | str, rows: QuerySet[Carrier]) -> t
     carrier = policy.get(actor, Action.VIEW_RECEIPT, rows.defer("card_key_spki"), carrier_id)
     if carrier.receipt is None:
         raise NotFound("receipt-none", "Det finns ingen elektronisk kvittens för kortet.")
-    if sha256_hex(canonical_json(carrier.receipt.content)) != carrier.receipt.content_sha256:
+    if not content_holds(carrier.receipt):
         log.error("receipt.altered", receipt=str(carrier.receipt.pk))
         raise Conflict("receipt-altered", "Kvittensen visas inte: den är inte den som skrevs under. Kontakta supporten.")
     return carrier, carrier.receipt

@@ -20,26 +20,13 @@ from issuance.models import Carrier, CarrierCertificate, Eid, EidAppTransaction,
 from issuance.services import _holds, _steps, _transactions, card_reports, receipt_content, receipts
 from issuance.services.actors import actor_of_person
 from issuance.services.card_certificates import PROFILES
+from issuance.services.card_proofs import Proof, card_proof, own_certificates, proof_fault
 from issuance.services.revocation import carrier_ref
 from issuance.services.subjects import person_of
 from pki import service as pki
 from siths_portal.lib import clock, faults
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict, DomainError, Invalid, TooManyRequests, Unauthenticated
-
-
-@dataclass(frozen=True)
-class Proof:
-    """What the app proves the card with: its certificates (DER, by profile), and the card key's signature (ECDSA-Sig-Value).
-
-    Signed with SHA-256 is the canonical JSON of card_serial, ephemeral_key, handle, kind and origin.
-    """
-
-    card_serial: str = field(repr=False)
-    certificates: Mapping[str, bytes] = field(repr=False)
-    ephemeral_key: Mapping[str, str] = field(repr=False)
-    origin: str
-    signature: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -74,7 +61,7 @@ def start(*, handle: str, proof: Proof) -> Started | None:
     and TooManyRequests if the PUK was delivered too often today.
     """
     seen = _by_handle(handle)
-    theirs = _own_certificates(seen.carrier)
+    theirs = own_certificates(seen.carrier)
     try:
         refusal = _try_to_start(seen, handle, proof, theirs)
     except TooManyRequests:
@@ -253,19 +240,13 @@ def _unknown_handle() -> Unauthenticated:
     return Unauthenticated("handle-unknown", "Ärendet är okänt eller har ersatts. Öppna appen på nytt från portalen.")
 
 
-def _own_certificates(carrier: Carrier) -> dict[str, bytes]:
-    """The DER of the card's four certificates by profile."""
-    rows = CarrierCertificate.objects.filter(carrier=carrier, profile__in=PROFILES)
-    return {view.profile: view.der or b"" for view in pki.certificates(rows.values_list("certificate_id", flat=True))}
-
-
 @database.atomic(durable=True)
 def _try_to_start(seen: EidAppTransaction, handle: str, proof: Proof, certificates: Mapping[str, bytes]) -> DomainError | None:
     """Starts the transaction, or finds it started for the same key. What refuses a proof is returned, so that it is counted."""
     carrier, row = _transactions.locked_with_carrier(seen)
     _require_same_handle(row, handle)
     _transactions.require_open(row)
-    if fault := _proof_fault(row, carrier, handle, proof, certificates):
+    if fault := proof_fault(row, carrier, handle, proof, certificates):
         # A thief of the handle has no card: neither the refusals nor their events may end or fill anything.
         return _count(row, fault) if row.wrong_proofs < settings.ACTIVATION_WRONG_PROOFS else fault
     _require_officer(row, carrier)
@@ -278,7 +259,7 @@ def _try_to_start(seen: EidAppTransaction, handle: str, proof: Proof, certificat
         raise Conflict("card-not-waiting", "Kortet kan inte aktiveras längre. Kontrollera kortets läge i portalen.")
     delivery_id = pki.plan_delivery(
         secret_id=carrier.puk_secret_id,
-        proof=_card_proof(row, handle, proof),
+        proof=card_proof(row, handle, proof),
         header={"transaction": str(row.pk), "card_serial": carrier.card_serial},
         owner_ref=carrier_ref(carrier.pk),
         actor_ref=_transactions.holder_ref(carrier),
@@ -296,26 +277,6 @@ def _try_to_start(seen: EidAppTransaction, handle: str, proof: Proof, certificat
         card_report="",
     )
     return None
-
-
-def _proof_fault(
-    row: EidAppTransaction, carrier: Carrier, handle: str, proof: Proof, certificates: Mapping[str, bytes]
-) -> DomainError | None:
-    if not hmac.compare_digest(proof.card_serial.encode(), carrier.card_serial.encode()) or proof.certificates != certificates:
-        return Conflict("wrong-card", "Kortet i läsaren är inte det kort som ska aktiveras. Byt kort och försök igen.")
-    if not _card_proof(row, handle, proof).is_by(bytes(carrier.card_key_spki)):
-        return Conflict("proof-refused", "Kortet kunde inte visa att det är rätt kort. Sätt i kortet igen och försök på nytt.")
-    if not hmac.compare_digest(proof.origin.encode(), row.origin.encode()):
-        return Conflict("wrong-origin", "Ärendet öppnades från en annan adress än portalens. Öppna appen från portalen.")
-    return None
-
-
-def _card_proof(row: EidAppTransaction, handle: str, proof: Proof) -> pki.CardProof:
-    """Returns the message that the card must have signed for this transaction, and the signature that came."""
-    claims = pki.CardClaims(
-        card_serial=proof.card_serial, ephemeral_key=proof.ephemeral_key, handle=handle, kind=row.kind, origin=proof.origin
-    )
-    return pki.CardProof(claims.message(), proof.signature)
 
 
 def _require_card_waits(row: EidAppTransaction, carrier: Carrier) -> None:

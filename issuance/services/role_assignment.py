@@ -5,7 +5,6 @@ Whoever writes a person's roles locks the person first, so that of two who do it
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
 
@@ -20,22 +19,22 @@ from issuance.services import _transactions
 from issuance.services._holding import hold_organisations
 from issuance.services.actors import actor_of_person, current, scope_path_of, valid_posts, with_post
 from issuance.services.configuration import Change, Outdated
+from issuance.services.role_periods import (
+    ALWAYS,
+    Period,
+    end_of,
+    is_over,
+    last_day,
+    last_day_of,
+    moments,
+    overlap,
+    wrong_last_day,
+)
 from issuance.services.subjects import subject_ref
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
 from siths_portal.lib.rows import the_only
 
-
-@dataclass(frozen=True)
-class Period:
-    """The days in Stockholm on which a role holds, both included; from now on without a first one, for good without a last or
-    with 9999-12-31, which is written for it."""
-
-    first: dt.date | None = None
-    last: dt.date | None = None
-
-
-ALWAYS = Period()
 _NOBODY = UUID(int=0)
 
 
@@ -154,11 +153,11 @@ def change_role(*, actor: Actor, grant_id: UUID, version: int, protected_persons
     """
     grant = _locked(actor, [grant_id])[0]
     policy.require_assignable(actor, Role(grant.role), scope_path_of(grant), protected_persons=protected_persons)
-    if _is_over(grant):
+    if is_over(grant):
         raise Conflict("role-ended", "Rollen är redan avslutad.")
-    end = _end_of(last)
+    end = end_of(last)
     if end is not None and end <= max(grant.valid_from, clock.now()):
-        raise _wrong_last_day()
+        raise wrong_last_day()
     _require_narrower(actor, grant, protected_persons=protected_persons, end=end)
     before = _held(grant)
     changed = [
@@ -199,7 +198,7 @@ def _changes_since(grant: RoleGrant, version: int) -> list[Change]:
         before, after = event.facts["before"], event.facts["after"]
         for name in ("protected_persons", "valid_to"):
             if before[name] != after[name]:
-                values = [_day(_last_day(each[name])) if name == "valid_to" else each[name] for each in (before, after)]
+                values = [_day(last_day(each[name])) if name == "valid_to" else each[name] for each in (before, after)]
                 found.append(Change(event.at, event.actor_ref, name, *values))
     return found
 
@@ -223,7 +222,7 @@ def end_roles(*, actor: Actor, grant_ids: Sequence[UUID]) -> list[RoleGrant]:
     Roles of one who has left the actor's scope, and which rest for that, are ended too: nobody else could (ADR 0235).
     """
     grants = _locked(actor, grant_ids, to_end=True)
-    going = [grant for grant in grants if not _is_over(grant)]
+    going = [grant for grant in grants if not is_over(grant)]
     now = clock.now()
     in_force = any(grant.valid_from <= now for grant in going)
     for grant in going:
@@ -236,19 +235,6 @@ def end_roles(*, actor: Actor, grant_ids: Sequence[UUID]) -> list[RoleGrant]:
     for grant in going:
         _record(actor, "role.ended", grant, **_held(grant))
     return grants
-
-
-def last_day_of(grant: RoleGrant) -> dt.date | None:
-    """The last day, in Stockholm, on which the role holds for a part at least; None without one."""
-    return _last_day(grant.valid_to)
-
-
-def _last_day(end: dt.datetime | str | None) -> dt.date | None:
-    """The last day before a moment, as a row or an event holds it."""
-    if end is None:
-        return None
-    moment = dt.datetime.fromisoformat(end) if isinstance(end, str) else end
-    return (moment - dt.timedelta(microseconds=1)).astimezone(clock.STOCKHOLM).date()
 
 
 def _locked(actor: Actor, grant_ids: Sequence[UUID], *, to_end: bool = False) -> list[RoleGrant]:
@@ -347,40 +333,6 @@ def _require_not_held(person: Person, role: Role, grants: Sequence[RoleGrant]) -
                 place = grant.organisation or grant.area
                 where = f"i {place.name}" if place else "i hela portalen"
                 raise Conflict("role-exists", f"Personen har redan rollen {where} under samma tid.")
-
-
-def overlap(one: RoleGrant, other: RoleGrant) -> bool:
-    """True if both hold at some moment."""
-    return (other.valid_to is None or one.valid_from < other.valid_to) and (
-        one.valid_to is None or other.valid_from < one.valid_to
-    )
-
-
-def _is_over(grant: RoleGrant) -> bool:
-    return grant.valid_to is not None and grant.valid_to <= clock.now()
-
-
-def moments(period: Period) -> tuple[dt.datetime, dt.datetime | None]:
-    """When a period begins and ends. Raises Invalid for one that lies in the past or the wrong way round."""
-    now, today = clock.now(), clock.today()
-    if period.first is not None and period.first < today:
-        message = "Rollen kan inte börja gälla före i dag."
-        raise Invalid("role-period", message, fields={"valid_from": [message]})
-    begin = clock.start_of_day(period.first) if period.first is not None and period.first > today else now
-    end = _end_of(period.last)
-    if end is not None and end <= begin:
-        raise _wrong_last_day()
-    return begin, end
-
-
-def _end_of(day: dt.date | None) -> dt.datetime | None:
-    """The moment after a last day; None for no end."""
-    return clock.end_of_day(day) if day is not None else None
-
-
-def _wrong_last_day() -> Invalid:
-    message = "Ange en sista dag som inte har passerat och som inte ligger före den första."
-    return Invalid("role-period", message, fields={"valid_to": [message]})
 
 
 def _wrong_reach() -> Invalid:

@@ -14,7 +14,7 @@ from issuance.authz import Action, Actor, Role, policy
 from issuance.authz.roles import GLOBAL_ROLES
 from issuance.models import Event, Person, RoleRequest, RoleRequestState
 from issuance.services import role_assignment, two_persons
-from issuance.services.role_assignment import ALWAYS, Period
+from issuance.services.role_periods import ALWAYS, Period
 from issuance.services.subjects import subject_ref
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid

@@ -20,7 +20,8 @@ from issuance.domain.supplier_reports import Produced, Sent
 from issuance.models import CardOrder, Carrier, EidAppTransaction, Post
 from issuance.services import activation, activation_app, supplier_intake
 from issuance.services.activation import Opened
-from issuance.services.activation_app import Proof, Started
+from issuance.services.activation_app import Started
+from issuance.services.card_proofs import Proof
 from pki import delivering, issuing, releasing, sealing
 from pki import service as pki
 from siths_portal.lib import clock

@@ -12,7 +12,7 @@ from joserfc.jwk import ECKey
 from issuance.authz import Role
 from issuance.models import Document, Eid, EidAppTransaction, Event, Post, PreparedReceipt, Receipt, RoleGrant
 from issuance.services import activation, activation_app, revocation, role_assignment
-from issuance.services.activation_app import Proof
+from issuance.services.card_proofs import Proof
 from pki import delivering, issuing
 from pki import service as pki
 from pki.models import Event as PkiEvent

@@ -7,10 +7,10 @@ import pytest
 
 from issuance.authz import Action, Role, policy
 from issuance.models import Event, Person, PersonScope, Post, RoleGrant
-from issuance.services import role_assignment
+from issuance.services import role_assignment, role_periods
 from issuance.services.actors import actor_of_person
 from issuance.services.configuration import Outdated
-from issuance.services.role_assignment import Period
+from issuance.services.role_periods import Period
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
 from tests.issuance.test_activation import run_at_once
@@ -115,7 +115,7 @@ class TestTime:
     def test_a_role_holds_from_its_first_day_to_its_last(self, world: Any) -> None:
         person, today = world.post().person, clock.today()
         grant = give(world, person, period=Period(today + 2 * DAY, today + 4 * DAY))
-        assert (grant.valid_from, role_assignment.last_day_of(grant)) == (clock.start_of_day(today + 2 * DAY), today + 4 * DAY)
+        assert (grant.valid_from, role_periods.last_day_of(grant)) == (clock.start_of_day(today + 2 * DAY), today + 4 * DAY)
         for days, holds in ((0, False), (1, False), (2, True), (4, True), (5, False)):
             with clock.moved_to(clock.start_of_day(today + days * DAY) + dt.timedelta(hours=12)):
                 assert bool(actor_of_person(person.id).grants) is holds, days

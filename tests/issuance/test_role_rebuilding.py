@@ -13,7 +13,7 @@ from issuance.authz import Role
 from issuance.domain.qualifications import QualificationKind
 from issuance.models import Organisation, Person, Qualification, RoleGrant
 from issuance.services import qualifications, role_assignment
-from issuance.services.role_assignment import Period
+from issuance.services.role_periods import Period
 from issuance.services.role_rebuilding import verify_roles
 from siths_portal.lib import clock
 from tests import superuser

@@ -9,9 +9,9 @@ from django.db import DatabaseError, transaction
 from issuance.authz import Action, Actor, Role
 from issuance.authz.roles import GLOBAL_ROLES
 from issuance.models import Event, Person, RoleGrant, RoleRequest
-from issuance.services import housekeeping, role_assignment, role_requests, two_persons
+from issuance.services import housekeeping, role_assignment, role_periods, role_requests, two_persons
 from issuance.services.actors import actor_of_person
-from issuance.services.role_assignment import Period
+from issuance.services.role_periods import Period
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
 from tests.issuance.world import SETUP
@@ -59,7 +59,7 @@ class TestTwoPersons:
         row = requested(two[0], person, protected_persons=True, period=Period(None, last))
         grant = decide(two[1], row).grant
         assert grant is not None
-        assert (grant.role, grant.protected_persons, role_assignment.last_day_of(grant)) == ("pki_operator", True, last)
+        assert (grant.role, grant.protected_persons, role_periods.last_day_of(grant)) == ("pki_operator", True, last)
         assert actions()[before:] == ["role_request.made", "role.assigned", "role_request.approved"]
         event = Event.objects.get(action="role.assigned", subject_ref=str(person.pk))
         assert (event.actor_ref, event.facts["role_request"]) == (two[1].ref, str(row.pk))

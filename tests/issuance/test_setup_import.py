@@ -15,7 +15,7 @@ from issuance.domain.setup_files import SHAPES, Kind
 from issuance.models import Event, Office, Organisation, Person, Post, RoleGrant, SetupImport, SubscriptionFee
 from issuance.queries.administration import setup_files
 from issuance.queries.administration.setup_files import Part
-from issuance.services import configuration, role_assignment, setup_import
+from issuance.services import configuration, role_assignment, role_periods, setup_import
 from issuance.services.actors import actor_of_person
 from issuance.services.configuration import OfficeAddress
 from issuance.services.setup_import import Outcome, Plan, Stale
@@ -111,7 +111,7 @@ class TestCarryingOut:
         assert set(office.organisations.all()) == {lower, world.city}
         assert (office.postal_code, office.area) == ("501 80", world.area)
         grant = RoleGrant.objects.get(person=post.person)
-        assert (grant.role, grant.organisation, role_assignment.last_day_of(grant)) == (
+        assert (grant.role, grant.organisation, role_periods.last_day_of(grant)) == (
             "id_administrator",
             upper,
             dt.date(2099, 12, 31),

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from issuance.authz import Role
 from issuance.models import Person, Post, RoleGrant
-from issuance.services import role_assignment
+from issuance.services import role_assignment, role_periods
 from siths_portal.lib import clock
 from tests.issuance.world import SETUP
 from tests.portal_pages.test_administration import MOST_QUERIES, admin, at, client_of
@@ -52,7 +52,7 @@ def test_one_who_does_not_hold_the_role_now_is_no_other(world: Any) -> None:
     coming = world.post(surname="Senare").person
     role_assignment.assign_role(
         actor=SETUP, person_id=coming.id, role=Role.RESPONSIBLE_ISSUER, area_id=world.area.id,
-        period=role_assignment.Period(clock.today() + dt.timedelta(days=1), None),
+        period=role_periods.Period(clock.today() + dt.timedelta(days=1), None),
     )  # fmt: skip
     client = admin(world)
     assert WARNED in text_of(client.get(reverse("role_end", args=[last.id])))

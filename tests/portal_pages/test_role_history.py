@@ -13,7 +13,7 @@ from issuance.authz import Actor, Role
 from issuance.models import Event, Person, RoleGrant
 from issuance.models.events import ROLE_ACTIONS
 from issuance.services import role_assignment
-from issuance.services.role_assignment import Period
+from issuance.services.role_periods import Period
 from siths_portal.lib import clock
 from tests import superuser
 from tests.issuance.world import SETUP

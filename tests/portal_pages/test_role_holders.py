@@ -13,7 +13,7 @@ from issuance.domain.qualifications import QualificationKind
 from issuance.models import Event, Person, PersonScope, Post, Qualification, RoleGrant
 from issuance.queries.administration import holders_to_train, paging, role_holders
 from issuance.queries.administration.role_holders import Choice, RoleTold, Shown
-from issuance.services import qualifications, role_assignment
+from issuance.services import qualifications, role_assignment, role_periods
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Forbidden, NotFound
 from tests.issuance.world import SETUP
@@ -369,7 +369,7 @@ class TestResting:
 
     def test_a_role_to_come_and_one_with_another_post_in_the_area_do_not_rest(self, world: Any) -> None:
         later, moved, elsewhere = world.post(surname="Sen"), world.post(surname="Flyttad"), world.post(surname="Annan")
-        assign(world, later.person, Role.READER, period=role_assignment.Period(clock.today() + DAY))
+        assign(world, later.person, Role.READER, period=role_periods.Period(clock.today() + DAY))
         assign(world, moved.person, Role.READER)
         assign(world, elsewhere.person, Role.READER)
         Post.objects.filter(pk__in=[later.pk, elsewhere.pk]).update(ended_at=clock.now())

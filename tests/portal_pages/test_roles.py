@@ -13,7 +13,7 @@ from issuance.authz.roles import ALLOWED, ASSIGNABLE
 from issuance.domain.qualifications import QualificationKind
 from issuance.models import Organisation, Person, PersonScope, RoleGrant, RoleRequest, Search
 from issuance.queries.administration import paging, role_words, roles
-from issuance.services import qualifications, role_assignment
+from issuance.services import qualifications, role_assignment, role_periods
 from issuance.services.actors import actor_of_person
 from siths_portal.lib import clock
 from tests.issuance.world import SETUP
@@ -204,7 +204,7 @@ class TestFromTheOrganisation:
             ("Dahl", Role.REVOKER, world.region, day + DAY),
         ):
             person = world.post(surname=surname).person
-            assign(world, person, role, organisation_id=place.id, period=role_assignment.Period(None, last))
+            assign(world, person, role, organisation_id=place.id, period=role_periods.Period(None, last))
         Organisation.objects.filter(pk=world.city.pk).update(scope_path=f"{world.region.scope_path}ort/")
         order = paging.order_of(asked, roles.COLUMNS, roles.USUAL.key)
         actor, found, after = issuer_of(world), [], None
@@ -320,7 +320,7 @@ class TestFromThePerson:
         last = clock.today() + 3 * DAY
         assert client.post(change, {"version": "1", "valid_to": f"{last}", "protected_persons": "on"}).status_code == 302
         elsewhere.refresh_from_db()
-        assert (elsewhere.protected_persons, role_assignment.last_day_of(elsewhere)) == (False, last)
+        assert (elsewhere.protected_persons, role_periods.last_day_of(elsewhere)) == (False, last)
 
     def test_the_administration_gives_issuers_their_area_and_requests_global_roles(self, world: Any) -> None:
         person = world.post().person
@@ -357,7 +357,7 @@ class TestFromThePerson:
         assert re.search(r'name="version" value="2"', page)
         assert client.post(address, {**sent, "version": "2"}).status_code == 302
         grant.refresh_from_db()
-        assert (grant.protected_persons, role_assignment.last_day_of(grant)) == (True, clock.today() + 9 * DAY)
+        assert (grant.protected_persons, role_periods.last_day_of(grant)) == (True, clock.today() + 9 * DAY)
 
     def test_what_another_did_to_a_field_that_was_not_touched_stays(self, world: Any) -> None:
         grant = assign(world, world.post().person)
@@ -370,7 +370,7 @@ class TestFromThePerson:
         assert re.search(r'name="protected_persons"[^>]* checked', told.content.decode()), "the box was not touched"
         assert client.post(address, {**sent, "version": "2", "protected_persons": "on"}).status_code == 302
         grant.refresh_from_db()
-        assert (grant.protected_persons, role_assignment.last_day_of(grant)) == (True, clock.today() + 9 * DAY)
+        assert (grant.protected_persons, role_periods.last_day_of(grant)) == (True, clock.today() + 9 * DAY)
 
     def test_a_role_that_another_ended_meanwhile_says_by_whom_and_when(self, world: Any) -> None:
         grant = assign(world, world.post().person)
@@ -392,7 +392,7 @@ class TestFromThePerson:
         assert "efter sin sista dag" in text_of(told)
 
     def test_a_role_that_has_not_begun_ends_without_a_word_of_log_ins(self, world: Any) -> None:
-        period = role_assignment.Period(clock.today() + 5 * DAY, None)
+        period = role_periods.Period(clock.today() + 5 * DAY, None)
         grant = assign(world, world.post().person, period=period)
         client, address = client_of(issuer_of(world)), reverse("role_end", args=[grant.id])
         assert "Rollen har inte börjat gälla" in text_of(client.get(address))

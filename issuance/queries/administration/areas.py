@@ -18,7 +18,7 @@ from issuance.queries.administration.paging import Order
 from issuance.queries.administration.places import RIGHTS, AreaHead, head_of
 from issuance.queries.administration.role_reach import may_get_roles
 from issuance.services.actors import in_force, with_post
-from issuance.services.role_assignment import last_day_of
+from issuance.services.role_periods import last_day_of
 
 AREA_COLUMNS = {"namn": "name", "utgivare": "issuer"}
 ORGANISATION_COLUMNS = {"namn": "name", "nummer": "organisation_number", "id": "hsa_id"}

@@ -13,7 +13,7 @@ from issuance.queries.administration import paging, role_reach, role_words
 from issuance.queries.history import names_of
 from issuance.queries.role_places import place_of
 from issuance.services.actors import scope_path_of
-from issuance.services.role_assignment import last_day_of
+from issuance.services.role_periods import last_day_of
 from siths_portal.lib import clock
 from siths_portal.lib.errors import NotFound
 from siths_portal.lib.rows import the_only

@@ -21,7 +21,7 @@ from issuance.queries.administration.qualifications import QualificationsView
 from issuance.queries.person_view import PersonHead
 from issuance.queries.role_places import place_of
 from issuance.services.actors import current, scope_path_of, with_post
-from issuance.services.role_assignment import last_day_of
+from issuance.services.role_periods import last_day_of
 from siths_portal.lib import clock
 from siths_portal.lib.ids import ids_of
 

@@ -14,7 +14,7 @@ from issuance.queries.administration import role_reach
 from issuance.queries.event_words import ROLE
 from issuance.services.actors import current
 from issuance.services.configuration import offices_to_connect
-from issuance.services.role_assignment import last_day_of
+from issuance.services.role_periods import last_day_of
 from issuance.services.setup_import import customisation_word
 from siths_portal.lib import clock
 

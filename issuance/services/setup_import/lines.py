@@ -11,7 +11,7 @@ from issuance.authz import Role
 from issuance.domain.setup_files import NO, SHAPES, YES, Kind
 from issuance.services.configuration import Making, OfficeData, OrganisationData
 from issuance.services.organisation_catalogue import Said
-from issuance.services.role_assignment import Period
+from issuance.services.role_periods import Period
 from issuance.services.setup_import.reading import Row
 from siths_portal.lib.errors import DomainError
 

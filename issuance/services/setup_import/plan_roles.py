@@ -8,7 +8,7 @@ from issuance.authz import Action, Actor, Role, policy
 from issuance.authz.roles import AREA_ROLES, GLOBAL_ROLES, RETIRED_ROLES
 from issuance.models import Person, RoleGrant
 from issuance.queries.event_words import ROLE
-from issuance.services.role_assignment import Period, moments, overlap
+from issuance.services.role_periods import Period, moments, overlap
 from issuance.services.setup_import.known import Known, Place
 from issuance.services.setup_import.lines import ENDED, MISSING, Line, Outcome, Ref, RoleStep
 from siths_portal.lib import clock

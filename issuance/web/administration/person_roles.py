@@ -20,7 +20,7 @@ from issuance.domain.qualifications import QualificationKind
 from issuance.queries.administration import ended_roles, role_tree, role_words, roles
 from issuance.queries.person_view import PersonHead
 from issuance.services import qualifications, role_assignment, role_requests
-from issuance.services.role_assignment import Period
+from issuance.services.role_periods import Period
 from issuance.web.administration import role_given
 from issuance.web.administration.around import Link, actor_of, cursor, demand, first_url, next_url
 from issuance.web.administration.role_forms import PickRoleForm, PlacedRoleForm, QualificationForm, RequestRoleForm, RoleForm

@@ -20,7 +20,7 @@ from issuance.authz.roles import AREA_ROLES, ORGANISATION_ROLES
 from issuance.models import IssuingArea, RoleGrant
 from issuance.queries.administration import places, role_tree, role_words, roles
 from issuance.services import role_assignment
-from issuance.services.role_assignment import Period
+from issuance.services.role_periods import Period
 from issuance.web.administration import holder_finding, role_given
 from issuance.web.administration.around import Crumb, actor_of, page, way_to_area, way_to_organisation
 from issuance.web.administration.holder_finding import Found

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from issuance.api.eidapp.v1 import serializers as forms
 from issuance.api.eidapp.v1.bearer import AddressThrottle, BearerAuthentication
 from issuance.domain.card_reports import CardReport
-from issuance.services import activation_app, card_reports
+from issuance.services import activation_app, card_proofs, card_reports
 from siths_portal.lib import openapi
 from siths_portal.lib.api import JsonView, valid
 from siths_portal.lib.strict_json import StrictJSONParser
@@ -83,7 +83,7 @@ class Start(AppView):
     def post(self, request: Request) -> Response:
         """The same body gets the same answer. Wrong proofs are counted, and too many end the transaction."""
         given = valid(forms.StartRequest, request.data)
-        proof = activation_app.Proof(
+        proof = card_proofs.Proof(
             card_serial=given["card_serial"],
             certificates=dict(given["certificates"]),
             ephemeral_key=dict(given["ephemeral_key"]),
