@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models.functions import Upper
 
-from issuance.authz import system
+from issuance.authz import Action, system
 from issuance.authz.roles import GLOBAL_ROLES
 from issuance.models import IssuingArea, Organisation, PersonIdentifier, RoleGrant
 from issuance.services import catalogue_reading, configuration, qualifications, role_assignment
@@ -47,7 +47,7 @@ def appoint(content: bytes, *, dry_run: bool = False) -> Appointed:
     if file.organisation is not None:
         _make(file.organisation)
     for one in (each for each in file.administrators if _known(each) is None):
-        catalogue_reading.read_person(actor=SETUP, person_id=one.person_id)
+        catalogue_reading.read_person(actor=SETUP, person_id=one.person_id, action=Action.ASSIGN_ROLE)
     with transaction.atomic(durable=True):
         lock_until_commit(_LOCK)
         _require_fresh()
