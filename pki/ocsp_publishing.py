@@ -17,7 +17,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from pki import ocsp_feed, ocsp_unknown
 from pki.ocspd import layout, routing, wishing
 from pki.ocspd.writing import Writer
-from siths_portal.lib import clock, jobs, metrics
+from siths_portal.lib import clock, jobs, metrics, plans
 from siths_portal.lib.files import write_atomically
 
 log = structlog.get_logger(__name__)
@@ -77,8 +77,9 @@ class Publisher:
             if whole:
                 self.writer.grow(ocsp_feed.count())
             # What is no longer true goes first.
-            pending, walk = ocsp_feed.pending(self._walk)
-            on_hold, held = ocsp_feed.held(answered, {} if whole else self._held)
+            with plans.only_indexed():
+                pending, walk = ocsp_feed.pending(self._walk)
+                on_hold, held = ocsp_feed.held(answered, {} if whole else self._held)
             changed = sum([self.writer.put(record) for record in [*pending, *on_hold]])
             changed += sum([self.writer.put(record) for record in ocsp_feed.answers(since)])
             for record in ocsp_feed.unknown(since):

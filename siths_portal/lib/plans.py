@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 from django.db import DatabaseError, connection, transaction
 
+_INDEXED = "_reads_only_indexes"  # on the connection: the block is open
+
 
 @contextlib.contextmanager
 def walking_indexes() -> Iterator[None]:
@@ -24,12 +26,20 @@ def only_indexed() -> Iterator[None]:
     """Inside the block, which must lie in a transaction, an index that holds what is asked for, in its order, is what is read.
 
     For conditions that compare two columns, of which the planner knows nothing: it expects every row, and as soon as the index is
-    a little larger than it need be (after many changes, before a vacuum) it reads all rows to find none.
+    a little larger than it need be (after many changes, before a vacuum) it reads all rows to find none. A block inside another
+    sends nothing.
     """
+    if getattr(connection, _INDEXED, False):
+        yield
+        return
     ways = ("seqscan", "sort", "incremental_sort")
     with connection.cursor() as cursor:
         cursor.execute("; ".join(f"SET LOCAL enable_{way} = off" for way in ways) + "; SET LOCAL jit = off")
-    yield
+    setattr(connection, _INDEXED, True)
+    try:
+        yield
+    finally:
+        setattr(connection, _INDEXED, False)
     with connection.cursor() as cursor:
         cursor.execute("; ".join(f"SET LOCAL enable_{way} TO DEFAULT" for way in ways) + "; SET LOCAL jit TO DEFAULT")
 
