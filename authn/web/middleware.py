@@ -125,9 +125,11 @@ class LoginRequiredMiddleware:
         self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> HttpResponse | None:
         """The answer instead of the view's, unless somebody is logged in or the view is public."""
-        if request.user.is_authenticated and request.method == "GET" and getattr(view, "session_activity", True):
-            step_up.restore(request)
-        if not getattr(view, "login_required", True) or request.user.is_authenticated:
+        if not getattr(view, "login_required", True):  # the eID app's API among them, to which a session is nothing
+            return None
+        if request.user.is_authenticated:
+            if request.method == "GET" and getattr(view, "session_activity", True):
+                step_up.restore(request)
             return None
         if getattr(request, "sessions_unavailable", False):
             return pages.error_page(request, 503)

@@ -234,6 +234,7 @@ def proof() -> dict[str, Any]:
 EIDAPP_BODIES: dict[str, Callable[[], dict[str, Any]]] = {
     "start_transaction": proof,
     "report_code_set": dict,
+    "report_card": lambda: {"report": "code-blocked"},
     "complete_transaction": lambda: {"signature": base64.b64encode(b"x" * 256).decode()},
     "cancel_transaction": dict,
 }

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from pki.clients import RIGHTS
+from pki.domain.client_names import ANY_NAME
 from pki.models import CaState, Certificate, CertificateAuthority, ClientPermission
 from siths_portal.lib import clock
 from tests.access.faces import face
@@ -42,7 +43,7 @@ def perform(operation: str, access: AccessWorld, *, unknown: bool = False, grant
         root = CertificateAuthority.objects.get(slug="root")
         authorities.make_authority("function", "DEMO SITHS e-id Function CA v1", CaState.ACTIVE, root)
         if granted:
-            rights = {f"may_{right}": True for right in RIGHTS}
+            rights = {f"may_{right}": True for right in RIGHTS} | {"names": [ANY_NAME]}
             for ca, profile in ((CA, PROFILE), ("function", "function")):
                 ClientPermission.objects.create(client_ref=granted, ca=ca, profile=profile, changed_at=access.moment, **rights)
         row = Certificate.objects.filter(ca__slug=CA, profile_version__name=PROFILE, status="issued").first()
