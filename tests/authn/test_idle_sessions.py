@@ -113,7 +113,7 @@ def test_only_a_small_form_from_our_own_page_is_kept(browser: Browser) -> None:
     browser.log_in()
     idle(minutes=16)
     send(browser.client, more="x" * kept_forms.LONGEST)
-    browser.client.post("/farskt/", {"text": TYPED})  # as a form with files is sent
+    browser.client.post("/farskt/", {"text": TYPED} | MAIN)  # as a form with files is sent
     strict = Client(enforce_csrf_checks=True)
     strict.cookies = browser.client.cookies
     send(strict)

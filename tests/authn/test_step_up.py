@@ -23,6 +23,7 @@ from siths_portal.lib import clock
 from tests.authn.hostile import Provider
 from tests.authn.test_hostile_provider import FORM, Browser, browser, op
 from tests.portal import portal_client, sign_in
+from tests.pressing import MAIN
 
 __all__ = ["browser", "op"]
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -156,7 +157,7 @@ def test_at_once_means_within_minutes(browser: Browser) -> None:
 def test_a_form_sent_after_the_session_ended_changes_nothing_and_says_what_to_do(browser: Browser) -> None:
     browser.log_in()
     Session.objects.update(last_seen_at=clock.now() - dt.timedelta(minutes=16))
-    answer = browser.client.post("/farskt/", {"text": "x"})
+    answer = browser.client.post("/farskt/", {"text": "x"} | MAIN)  # as a form with files is sent, which is not kept
     assert (answer.status_code, answer["Location"], DONE) == (302, "/logga-in/?next=%2Ffarskt%2F&skickat=1", [])
     page = browser.client.get(answer["Location"]).content.decode()
     assert "inte hade använts" in page
