@@ -568,7 +568,7 @@ class TestReports:
         issue(ids[:3])
         outcomes = [report(order, produced(order)), report(order, Sent(clock.today()))] if parked_first else []
         revoked = {"revoked_at": clock.now(), "reason": "unspecified"} if end == "revoked" else {}
-        Certificate.objects.filter(pk=ids[3]).update(status=end, **revoked)
+        Certificate.objects.filter(pk=ids[3]).update(status=end, held=False, **revoked)
         if parked_first:
             assert outcomes == [Outcome.PARKED] * 2
             assert supplier_events.replay_all() == 1

@@ -150,6 +150,12 @@ def test_no_statement_of_the_application_ends_a_hold_without_a_proof(on_hold):
     assert held(on_hold) == {True}
 
 
+def test_a_release_is_a_new_status_version(on_hold):
+    ask(on_hold, proven())
+    with pytest.raises(ProgrammingError, match="new status version"), transaction.atomic():
+        Certificate.objects.filter(id=on_hold[0].id).update(held=False)
+
+
 def test_requests_are_append_only(on_hold):
     ask(on_hold, proven())
     for change in (lambda: HoldRelease.objects.update(actor_ref="x"), lambda: HoldRelease.objects.all()._raw_delete("default")):
