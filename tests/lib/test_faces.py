@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -20,10 +21,12 @@ from django.test import Client, override_settings
 from django.urls import path
 
 from siths_portal.dev.checks import PRODUCTION
+from siths_portal.dev.private_services import APP_ROLE
 from siths_portal.dev.tokens import new_client_key
 from siths_portal.lib import pages
 from siths_portal.lib.errors import Conflict, Unavailable
 from tests.chance import without_chance
+from tests.database_roles import TEST_ROLE
 from tests.lib.faces import serving
 
 FACES = ("portal", "minasidor", "status", "api")
@@ -186,7 +189,8 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.mark.parametrize("face", FACES)
 def test_production_speaks_tls_and_says_so(face: str, deployed: dict[str, str], django_db_setup: None, tmp_path: Path) -> None:
-    with serving(face, tmp_path / "log", **deployed) as url:
+    as_app = {"DATABASE_URL": os.environ["DATABASE_URL"].replace(TEST_ROLE, APP_ROLE, 1)}
+    with serving(face, tmp_path / "log", **deployed, **as_app) as url:
         host = {"Host": f"{face}.example.org"}
         plain = requests.get(f"{url}/", headers=host, timeout=60, allow_redirects=False)
         if face == "status":
