@@ -877,7 +877,7 @@ class TestMoving:
             "faktureras Annan region, inte Regionen", "månader som är slut faktureras som förut",
             "1 koppling till ett kontor försvinner",
             "så kort kan inte beställas förrän organisationen har fått en. Nu gäller Kort (samma som organisationen ovanför).",
-            "egen organisation i området",
+            "hamnar överst i området, och dess namn skrivs i nya certifikat",
         ):  # fmt: skip
             assert expected in text, expected
 
