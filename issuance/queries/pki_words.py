@@ -187,6 +187,7 @@ SYSTEM: Mapping[str, str] = {
     "system:kek-rotation": _("Systemet: byte av förseglingsnyckel"),
     "system:approvals": _("Systemet: tiden gick ut"),
     "system:key-inventory": _("Systemet: nyckelinventering"),
+    "system:card-reconciliation": _("Systemet: jämförelsen av certifikat med beställningar"),
     "system:pki": _("Systemet"),
 }
 CEREMONY_STATE: Mapping[str, str] = {

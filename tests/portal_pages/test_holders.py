@@ -282,7 +282,7 @@ class TestPages:
                 holders.holders(
                     actor=issuer_of(world), organisation_id=world.region.id, choice=Choice(), order=Order(key), after=cursor
                 )
-            (sql,) = (each["sql"] for each in queries if "UNNEST" in each["sql"])
+            (sql,) = (each["sql"] for each in queries if "UNNEST" in each["sql"] and not each["sql"].startswith("INSERT"))
             assert "OFFSET" not in sql
             assert sql.count("LIMIT 8") == 1
             assert first in sql
