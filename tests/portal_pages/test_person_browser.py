@@ -140,8 +140,7 @@ def test_a_row_opens_by_keyboard_alone(world: Any, portal: str, browser: Browser
 
 def test_the_certificate_and_the_receipt(world: Any, portal: str, demo_pki: Any, browser: Browser) -> None:
     """Of a card that its holder signed for. The PDF is read in place, and "Skriv ut" leads to it."""
-    with ThreadPoolExecutor(1) as elsewhere:  # signing runs a loop of its own, as the browser's driver does here
-        made = elsewhere.submit(_activated, world).result()
+    made = activated(world)
     with logged_in(browser, portal, world.officer()) as page:
         page.goto(portal + reverse("person", args=[made.carrier.person_id]))
         look(page, "person-active")
@@ -160,6 +159,12 @@ def test_the_certificate_and_the_receipt(world: Any, portal: str, demo_pki: Any,
         answer = page.context.request.get(f"{portal}{address}")
         assert answer.headers["content-type"] == "application/pdf"
         assert answer.body().startswith(b"%PDF-")
+
+
+def activated(world: Any) -> Made:
+    """A card in ACTIVE, made in a thread: signing runs a loop of its own, as the browser's driver does here."""
+    with ThreadPoolExecutor(1) as elsewhere:
+        return elsewhere.submit(_activated, world).result()
 
 
 def _activated(world: Any) -> Made:

@@ -28,7 +28,7 @@ from siths_portal.lib import clock
 from tests.browser import look
 from tests.issuance.activated import Made, sent_card
 from tests.lib.faces import serving
-from tests.portal_pages.test_person_browser import logged_in
+from tests.portal_pages.test_person_browser import activated, logged_in
 from tests.waiting import wait_for
 
 PROMISED = 5
@@ -136,7 +136,7 @@ def test_relying_parties_see_it_within_five_seconds_of_the_click(
     start_worker()
     actor, took = world.officer(), []
     for _ in range(TRIES):
-        made = sent_card(world)
+        made = activated(world)
         ocsp.presign_due()
         wait_for(partial(is_told, "good", status, made, tmp_path))  # what the worker has in hand it answers for itself
         with logged_in(browser, portal, actor) as page:
