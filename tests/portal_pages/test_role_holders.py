@@ -234,7 +234,7 @@ class TestHolders:
         listed = role_holders.holders(actor=issuer, choice=Choice(Shown.FOLLOW_UP)).rows
         client, address = client_of(issuer), reverse("administration")
         sees_two = client_of(world.officer(role=Role.MASTER_DATA_ADMIN))
-        with django_assert_max_num_queries(6):
+        with django_assert_max_num_queries(7):  # one of them for requested roles
             assert "behöver följas upp" in text_of(sees_two.get(address))
         with django_assert_max_num_queries(11):  # an only area tells also whether steps are left
             told = client.get(address)

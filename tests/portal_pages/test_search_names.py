@@ -78,7 +78,7 @@ def test_in_a_browser_by_keyboard(world: Any, browser: Browser, portal: str) -> 
     with logged_in(browser, portal, world.officer()) as page:
         page.goto(f"{portal}/sok/")
         page.get_by_label("Namn", exact=True).focus()
-        page.keyboard.type("eklund")
+        page.keyboard.type("eklund", delay=60)  # slower than a scanner
         page.keyboard.press("Enter")
         page.wait_for_url("**/sok/traffar/**")
         assert "eklund" not in page.url
