@@ -40,3 +40,10 @@ class SearchForm(Form):
         error_messages={"max_length": _("Skälet får ha högst %(limit_value)d tecken.")},
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
+
+    def clean(self) -> dict[str, object]:
+        """Lets a name in its own field win over one that an earlier search left in the first field."""
+        data: dict[str, object] = super().clean() or self.cleaned_data
+        if data.get("name") and not any(letter.isdigit() for letter in str(data.get("text", ""))):
+            data["text"] = ""
+        return data
