@@ -103,7 +103,7 @@ def test_the_site_says_that_a_body_is_too_large_and_gets_nothing_of_it(front: Ho
     assert ask(front, "POST", "/sok/", b"a=b", **{REFUSED_HEADER: "too-large"})[0] == 200
     assert Site.seen == [("POST", "/sok/", 0), ("POST", "/sok/", 3)]
     refused, forged = Site.headers_seen
-    assert refused[REFUSED_HEADER] == "too-large"
+    assert refused[REFUSED_HEADER].startswith("too-large")
     assert REFUSED_HEADER not in forged
 
 
