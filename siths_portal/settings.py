@@ -57,9 +57,8 @@ INSTALLED_APPS = [
 _PEOPLE = FACE in ("portal", "minasidor")
 _LOG_IN = FACE == "portal"
 MIDDLEWARE = [
-    *(
-        ["siths_portal.lib.answer_times.AnswerTimeMiddleware"] if FACE != "status" else []
-    ),  # all that the status face has is public
+    # All that the status face has is public.
+    *(["siths_portal.lib.answer_times.AnswerTimeMiddleware"] if FACE != "status" else []),
     "siths_portal.lib.logging.RequestIdMiddleware",
     "siths_portal.lib.headers.SecurityHeadersMiddleware",
     *(["siths_portal.lib.compression.CompressionMiddleware"] if _PEOPLE else []),
@@ -71,14 +70,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     *(["authn.web.middleware.LoginRequiredMiddleware"] if _LOG_IN else []),
     *(["django.middleware.csrf.CsrfViewMiddleware", "siths_portal.lib.acting.NamedButtonMiddleware"] if _PEOPLE else []),
-    *(
-        [
-            "django.contrib.messages.middleware.MessageMiddleware",
-            "issuance.web.middleware.ActorMiddleware",
-        ]
-        if _LOG_IN
-        else []
-    ),
+    *(["django.contrib.messages.middleware.MessageMiddleware", "issuance.web.middleware.ActorMiddleware"] if _LOG_IN else []),
     # The log-in and the form's token, which is in the body, are checked after all of these: `process_view` comes later.
     *(["siths_portal.lib.uploads.UploadLimitMiddleware"] if _PEOPLE else []),
     *(["siths_portal.lib.pages.ErrorPageMiddleware"] if FACE != "api" else []),

@@ -60,7 +60,7 @@ def test_a_sub_organisation_goes_back_to_the_text_from_above(world: Any) -> None
     assert 'name="samma"' not in client.get(address).content.decode()
     configuration.set_receipt_text(actor=SETUP, organisation_id=world.clinic.id, regional_addition="Klinikens")
     page = client.get(address)
-    assert "ha den från Regionen, nu och när den ändras: Regionens text" in text_of(page)
+    assert "Då gäller texten från Regionen, även när den ändras: Regionens text" in text_of(page)
     assert "Tills den får en" not in text_of(page)
     stale = client.post(address, {"samma": "1", "version": "7"}, follow=True)
     assert "Kvittenstexten ändrades sedan du öppnade sidan" in text_of(stale)

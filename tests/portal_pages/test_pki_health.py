@@ -70,7 +70,7 @@ def test_an_old_report_is_not_taken_for_health(world: Any) -> None:
     text = text_of(client_of(operator(world)).get(ADDRESS))
     assert "Läget är okänt" in text
     assert "för 43 minuter sedan" in text
-    assert "se efter att den och beat går" in text
+    assert "Kontrollera att processerna pki-worker och beat är igång" in text
     assert "Allt är som det ska" not in text
 
 
