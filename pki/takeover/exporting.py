@@ -45,16 +45,17 @@ def export(ca: CertificateAuthority, folder: Path, *, actor_ref: str) -> dict[st
     A certificate on hold is written as OCSP tells it: revoked, certificateHold. The import refuses it, or revokes it if the
     manifest says so (ADR 0214), so it never becomes good by the move.
 
-    Keys stay where they are. Raises Conflict for a folder that is not empty, for a CA without a certificate, and while
+    Keys stay where they are. Raises Conflict for a folder that is missing or not empty, for a CA without a certificate, and while
     certificates are under way, which may be signed already.
     """
     if not ca.certificate_der or ca.state == CaState.PLANNED:
         raise Conflict("ca-without-certificate", "Utfärdaren har inget certifikat i bruk.")
-    if folder.exists() and any(folder.iterdir()):
+    if not folder.is_dir():
+        raise Conflict("export-folder", "Mappen finns inte.")
+    if any(folder.iterdir()):
         raise Conflict("export-folder", "Mappen är inte tom.")
     if Certificate.objects.filter(ca=ca, status=CertificateStatus.RESERVED).exists():
         raise Conflict("export-under-way", "Certifikat håller på att utfärdas. Vänta tills de är klara.")
-    folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "ca.cer", bytes(ca.certificate_der))
     counts, digest = _certificates(ca, folder / "certificates.jsonl")
     numbers = _lists(ca, folder / "crls")

@@ -148,7 +148,7 @@ def test_a_missing_file_is_refused(tmp_path: Path, settings) -> None:
         service.sync_clients(tmp_path / "none.yaml")
     settings.SUPPLIERS_FILE = ""
     with pytest.raises(CommandError) as refusal:
-        call_command("authn_sync_clients", "")
+        call_command("authn_sync_clients")
     assert refusal.value.returncode == 2
 
 

@@ -101,9 +101,8 @@ def test_export(one, shell, tmp_path):
     shell("billing_run", "--month", "2023-04", "--issue")
     code, out, _ = shell("billing_export", "--month", "2023-04", "--format", "pdf", "--to", str(tmp_path))
     assert (code, out) == (0, f"{tmp_path}/2023-000001.pdf\n")
-    blocked = tmp_path / "file"
-    blocked.touch()
-    code, _, error = shell("billing_export", "--month", "2023-04", "--format", "pdf", "--to", str(blocked))
+    (tmp_path / "blocked" / "2023-000001.pdf").mkdir(parents=True)
+    code, _, error = shell("billing_export", "--month", "2023-04", "--format", "pdf", "--to", str(tmp_path / "blocked"))
     assert (code, "går inte att skriva i" in error) == (2, True)
 
 

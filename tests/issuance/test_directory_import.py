@@ -526,9 +526,8 @@ class TestRefusals:
 
     def test_wrong_use_exits_2_and_a_file_of_another_kind_1(self, importing: Importing, tmp_path: Path) -> None:
         for given in (tmp_path / "none.csv", tmp_path):
-            with pytest.raises(CommandError) as refused:
+            with pytest.raises(CommandError, match=r"finns inte|är en mapp"):
                 call_command("issuance_import_directory", str(given))
-            assert refused.value.returncode == 2
         with pytest.raises(CommandError) as refused:
             call_command("issuance_import_directory", str(importing.write()), "--as-of", "i går")
         assert "2026-11-28T01:30" in str(refused.value)

@@ -115,11 +115,6 @@ class TestRefused:
         path.write_bytes(content)
         assert refused(str(path))
 
-    def test_a_file_that_is_not_there_is_wrong_use(self, db: None) -> None:
-        with pytest.raises(CommandError) as error:
-            run("/nowhere.yaml")
-        assert error.value.returncode == 2
-
     def test_the_second_who_fails_leaves_the_first_without(self, world: Any, two: list[dict[str, Any]], tmp_path: Path) -> None:
         dead = Person.objects.order_by("id").last()
         Person.objects.filter(pk=dead.pk).update(deceased=True)

@@ -55,6 +55,12 @@ def state() -> tuple[list, list]:
     )
 
 
+def export(folder) -> None:
+    """Writes the CA `function` into `folder`."""
+    folder.mkdir(exist_ok=True)
+    call_command("pki_export", str(folder), ca="function")
+
+
 def emptied() -> None:
     """The database as it is before anything has happened."""
     from django.apps import apps
@@ -67,7 +73,7 @@ def emptied() -> None:
 def test_a_round_trip_gives_the_same_certificates_statuses_times_and_reasons(ca, tmp_path):
     before, number = state(), ca.last_crl_number or CertificateAuthority.objects.get().last_crl_number
     listed = {(entry.serial_number, entry.revocation_date_utc) for entry in x509.load_der_x509_crl(crl.crl_path(ca).read_bytes())}
-    call_command("pki_export", str(tmp_path / "out"), ca="function")
+    export(tmp_path / "out")
     emptied()
     assert not Certificate.objects.exists()
     world.approve(tmp_path / "out")
@@ -97,7 +103,7 @@ def test_a_ca_whose_certificates_name_lists_of_shards_goes_on_publishing_them(tm
     world.approve(folder)
     world.run(folder)
     crl.publish_all(CertificateAuthority.objects.get(slug="function"))
-    call_command("pki_export", str(tmp_path / "out"), ca="function")
+    export(tmp_path / "out")
     emptied()
     world.approve(tmp_path / "out")
     world.run(tmp_path / "out")
@@ -113,7 +119,7 @@ def test_a_ca_whose_certificates_name_lists_of_shards_goes_on_publishing_them(tm
 
 def test_counts_and_hashes_are_told_and_stand_in_the_chain(ca, tmp_path, capsys):
     capsys.readouterr()
-    call_command("pki_export", str(tmp_path / "out"), ca="function")
+    export(tmp_path / "out")
     told = json.loads(capsys.readouterr().out)
     assert (told["counts"]["revoked"], told["counts"]["serial_only"]) == (3, 1)
     lines = (tmp_path / "out" / "certificates.jsonl").read_text().splitlines()
@@ -127,10 +133,10 @@ def test_a_folder_with_files_and_a_ca_that_is_issuing_are_refused(ca, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "x").touch()
     with pytest.raises(CommandError, match="inte tom"):
-        call_command("pki_export", str(tmp_path / "full"), ca="function")
+        export(tmp_path / "full")
     now = clock.now()
     Certificate.objects.create(ca=ca, serial="7E", not_before=now, not_after=now, created_at=now)
     with pytest.raises(CommandError, match="håller på att utfärdas"):
-        call_command("pki_export", str(tmp_path / "out"), ca="function")
+        export(tmp_path / "out")
     with pytest.raises(CommandError, match="ingen utfärdare"):
         call_command("pki_export", str(tmp_path / "out"), ca="nobody")

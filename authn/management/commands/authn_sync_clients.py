@@ -1,7 +1,6 @@
 """`authn_sync_clients`: machine clients and their certificates from file to table."""
 
 from argparse import ArgumentParser
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -9,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from authn import service
 from siths_portal.lib.errors import DomainError
+from siths_portal.lib.path_arguments import readable_file
 
 
 class Command(BaseCommand):
@@ -18,14 +18,21 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declares the file."""
-        parser.add_argument("file", nargs="?", default=settings.SUPPLIERS_FILE, help="default: the setting SUPPLIERS_FILE")
+        parser.add_argument(
+            "file",
+            nargs="?",
+            type=readable_file,
+            default=settings.SUPPLIERS_FILE or None,
+            metavar="FILE",
+            help="default: the setting SUPPLIERS_FILE",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Prints one line. Exit 2 without a file, 1 if the file is refused; then nothing is changed."""
         if not options["file"]:
             raise CommandError("Ange en fil, eller inställningen SUPPLIERS_FILE.", returncode=2)
         try:
-            result = service.sync_clients(Path(options["file"]))
+            result = service.sync_clients(options["file"])
         except DomainError as error:
             raise CommandError(error.message) from None
         self.stdout.write(

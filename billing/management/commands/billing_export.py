@@ -1,6 +1,5 @@
 """`billing_export --month YYYY-MM --format peppol|pdf|sie|csv --to DIR`: a month's issued invoices as files."""
 
-from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -8,6 +7,7 @@ from django.core.management.base import CommandParser
 from billing import service
 from billing.domain.periods import Month
 from billing.management.base import BillingCommand
+from siths_portal.lib.path_arguments import writable_folder
 
 
 class Command(BillingCommand):
@@ -19,13 +19,15 @@ class Command(BillingCommand):
         """Adds `--format` and `--to`."""
         super().add_arguments(parser)
         parser.add_argument("--format", required=True, choices=service.FORMATS, help="vilket slags filer")
-        parser.add_argument("--to", required=True, type=Path, metavar="DIR", help="katalog som filerna skrivs i")
+        parser.add_argument(
+            "--to", required=True, type=writable_folder, metavar="MAPP", help="mapp som filerna skrivs i; den ska finnas"
+        )
 
     def act(self, month: Month, options: dict[str, Any]) -> None:
         """Exports the month."""
         try:
             paths = service.export(month, options["format"], options["to"])
         except OSError as error:
-            self.refuse(f"Katalogen går inte att skriva i: {error.strerror}.", code=2)
+            self.refuse(f"Mappen går inte att skriva i: {error.strerror}.", code=2)
         for path in paths:
             self.stdout.write(str(path))

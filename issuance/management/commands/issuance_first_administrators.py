@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from issuance.services import first_administrators
 from issuance.services.administrators_file import LONGEST
 from siths_portal.lib.errors import DomainError
+from siths_portal.lib.path_arguments import readable_file
 
 
 class Command(BaseCommand):
@@ -17,14 +18,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """The file, and whether to check it only."""
-        parser.add_argument("file", type=Path, metavar="FIL", help="YAML-fil, se docs/first-administrators.md")
+        parser.add_argument("file", type=readable_file, metavar="FIL", help="YAML-fil, se docs/first-administrators.md")
         parser.add_argument("--dry-run", action="store_true", help="kontrollera allt, ändra inget")
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
         """Exit 1 if the file or the appointment is refused, 2 for a file that cannot be read."""
         path: Path = options["file"]
-        if not path.is_file():
-            raise CommandError(f"ange en fil som finns: {path}", returncode=2)
         try:
             with path.open("rb") as file:
                 content = file.read(LONGEST + 1)

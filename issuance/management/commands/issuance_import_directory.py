@@ -13,6 +13,7 @@ from issuance.services.directory_import import Options, Outcome
 from issuance.services.directory_import_rows import PROBLEMS
 from siths_portal.lib import clock
 from siths_portal.lib.errors import DomainError
+from siths_portal.lib.path_arguments import readable_file
 
 _SHOWN = 1000
 
@@ -24,7 +25,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """The file and how it is to be read."""
-        parser.add_argument("file", type=Path, metavar="FIL", help="export ur katalogen, LDIF eller CSV")
+        parser.add_argument("file", type=readable_file, metavar="FIL", help="export ur katalogen, LDIF eller CSV")
         parser.add_argument("--dry-run", action="store_true", help="kontrollera allt och räkna, ändra inget")
         parser.add_argument("--full", action="store_true", help="filen är hela katalogen: uppdrag som inte finns i den avslutas")
         parser.add_argument("--accept-losses", action="store_true", help="avsluta uppdrag hur många de än är")
@@ -45,8 +46,6 @@ class Command(BaseCommand):
             as_of=options["as_of"],
         )
         path: Path = options["file"]
-        if not path.is_file():
-            raise CommandError(f"ange en fil som finns: {path}", returncode=2)
         size = max(1, path.stat().st_size)
         try:
             outcome = directory_import.run(path, how, say=lambda octets, rows: self._progress(octets / size, rows), shown=_SHOWN)

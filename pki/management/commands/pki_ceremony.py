@@ -15,6 +15,7 @@ from pki.domain.ceremony_file import CeremonyFile, CeremonyFileError, parse
 from pki.hsm import HsmError
 from pki.issuing import NotIssuable
 from siths_portal.lib.errors import DomainError
+from siths_portal.lib.path_arguments import readable_file
 
 
 class Command(BaseCommand):
@@ -24,10 +25,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """`file`, `--approval`, and what to do with them."""
-        parser.add_argument("file", type=Path, metavar="FIL", help="ceremonifilen (YAML)")
+        parser.add_argument("file", type=readable_file, metavar="FIL", help="ceremonifilen (YAML)")
         parser.add_argument(
             "--approval",
-            type=Path,
+            type=readable_file,
             action="append",
             metavar="FIL",
             help="ett godkännande: en godkännares underskrift av filen (CMS); kan upprepas. Utan: de som ligger i ceremonimappen",

@@ -1,7 +1,6 @@
 """`pki_export DIR --ca NAME`: a CA's certificates, statuses and CRLs as `pki_import` reads them."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -10,6 +9,7 @@ from pki.management import arguments
 from pki.models import CertificateAuthority
 from pki.takeover import exporting
 from siths_portal.lib.errors import DomainError
+from siths_portal.lib.path_arguments import writable_folder
 
 
 class Command(BaseCommand):
@@ -19,7 +19,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """The folder and the CA."""
-        parser.add_argument("folder", type=Path, metavar="MAPP", help="en tom mapp, eller en som inte finns")
+        parser.add_argument("folder", type=writable_folder, metavar="MAPP", help="en tom mapp")
         parser.add_argument("--ca", required=True, metavar="NAMN", help="utfärdaren, till exempel person-hsaid-3")
         parser.add_argument("--generation", type=int, help="utan: den senaste")
 

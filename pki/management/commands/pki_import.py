@@ -11,6 +11,7 @@ from pki.management import arguments
 from pki.takeover import comparing, findings, manifest, running, signatures
 from pki.takeover.findings import Ledger
 from siths_portal.lib.errors import DomainError
+from siths_portal.lib.path_arguments import readable_folder, writable_folder
 
 _SHOWN = 1000
 
@@ -22,24 +23,22 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """The folder and what to do with it."""
-        parser.add_argument("folder", type=Path, metavar="MAPP", help="mappen med import.yaml")
+        parser.add_argument("folder", type=readable_folder, metavar="MAPP", help="mappen med import.yaml")
         act = parser.add_mutually_exclusive_group()
         act.add_argument("--dry-run", action="store_true", help="kontrollera allt, ändra inget, skriv rapporten")
         act.add_argument("--request", action="store_true", help="begär godkännande av importen av just dessa filer")
         act.add_argument("--compare", action="store_true", help="jämför gamla tjänstens spärrlista i crls/ med det som finns här")
         act.add_argument("--verify", action="store_true", help="kontrollera underskrifterna på rapporter i mappen")
-        parser.add_argument("--report", type=Path, metavar="MAPP", help="dit rapporten skrivs, som JSON och text")
+        parser.add_argument("--report", type=writable_folder, metavar="MAPP", help="dit rapporten skrivs, som JSON och text")
         parser.add_argument(
             "--workers", type=int, default=os.process_cpu_count() or 1, metavar="ANTAL", help="processer som kontrollerar"
         )
         parser.add_argument("--json", action="store_true", help="skriv resultatet som JSON")
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
-        """Exit 1 for what is refused, for rows that were not taken as they stand, lists that differ and signatures that do not
-        hold; 2 for no folder.
-        """
-        if not options["folder"].is_dir() or options["workers"] < 1:
-            raise CommandError("ange en mapp som finns och minst en process", returncode=2)
+        """Exit 1 for refused imports, for findings, lists that differ and invalid signatures; 2 for wrong use."""
+        if options["workers"] < 1:
+            raise CommandError("ange minst en process", returncode=2)
         try:
             if options["verify"]:
                 self._verify(options)

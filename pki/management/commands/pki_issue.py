@@ -20,6 +20,7 @@ from pki.management import arguments
 from siths_portal.lib import clock
 from siths_portal.lib.errors import DomainError
 from siths_portal.lib.files import write_atomically
+from siths_portal.lib.path_arguments import output_file, readable_file
 from siths_portal.lib.unreadable import UNREADABLE
 
 
@@ -34,7 +35,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Declares the arguments."""
         parser.add_argument("--profile", required=True, choices=sorted(PROFILES), help="certifikatprofil")
-        parser.add_argument("--csr", required=True, type=Path, metavar="FIL", help="certifikatbegäran")
+        parser.add_argument("--csr", required=True, type=readable_file, metavar="FIL", help="certifikatbegäran")
         parser.add_argument("--ca", metavar="NAMN", help="utfärdaren, om profilen har flera")
         parser.add_argument(
             "--subject", action="append", default=[], metavar="NAMN=VÄRDE", help="till exempel commonName=api.example"
@@ -42,7 +43,9 @@ class Command(BaseCommand):
         parser.add_argument("--san", action="append", default=[], metavar="SLAG=VÄRDE", help="till exempel dNSName=api.example")
         parser.add_argument("--days", type=int, metavar="N", help="giltighetstid; annars profilens längsta")
         parser.add_argument("--subject-ref", metavar="REF", help="vems nyckeln är; annars function:<commonName>")
-        parser.add_argument("--out", type=Path, metavar="FIL", help="skriv certifikatet (PEM) dit i stället för på skärmen")
+        parser.add_argument(
+            "--out", type=output_file, metavar="FIL", help="skriv certifikatet (PEM) dit i stället för på skärmen"
+        )
         parser.add_argument("--chain", action="store_true", help="ta med utfärdarnas certifikat utom roten")
 
     def handle(self, *_arguments: Any, **options: Any) -> None:

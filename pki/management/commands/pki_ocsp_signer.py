@@ -1,6 +1,5 @@
 """`pki_ocsp_signer CA`: the OCSP responder of a CA whose key is elsewhere."""
 
-from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -9,6 +8,7 @@ from pki import foreign_responders
 from pki.management import arguments
 from pki.models import CertificateAuthority
 from siths_portal.lib.errors import DomainError
+from siths_portal.lib.path_arguments import output_file, readable_file
 
 
 class Command(BaseCommand):
@@ -20,8 +20,8 @@ class Command(BaseCommand):
         """The CA and what to do."""
         parser.add_argument("ca", metavar="NAMN", help="den externa utfärdaren, till exempel root")
         act = parser.add_mutually_exclusive_group(required=True)
-        act.add_argument("--request", type=Path, metavar="FIL", help="gör en nyckel i modulen och skriv begäran hit (PEM)")
-        act.add_argument("--certificate", type=Path, metavar="FIL", help="certifikatet från utfärdaren (DER eller PEM)")
+        act.add_argument("--request", type=output_file, metavar="FIL", help="gör en nyckel i modulen och skriv begäran hit (PEM)")
+        act.add_argument("--certificate", type=readable_file, metavar="FIL", help="certifikatet från utfärdaren (DER eller PEM)")
         parser.add_argument("--token", default="", metavar="ETIKETT", help="modulens token, om nyckeln flyttades in")
         parser.add_argument("--key-id", default="", metavar="HEX", help="nyckelns CKA_ID, om nyckeln flyttades in")
 

@@ -9,6 +9,7 @@ from pki import crl, foreign_lists
 from pki.management import arguments
 from pki.models import CertificateAuthority
 from siths_portal.lib.errors import DomainError
+from siths_portal.lib.path_arguments import readable_file
 
 
 class Command(BaseCommand):
@@ -23,7 +24,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Declares --ca, --file and --hold."""
         parser.add_argument("--ca", action="append", metavar="NAMN", help="bara denna utfärdare; kan upprepas")
-        parser.add_argument("--file", type=Path, metavar="FIL", help="en extern utfärdares lista, gjord på annat håll")
+        parser.add_argument("--file", type=readable_file, metavar="FIL", help="en extern utfärdares lista, gjord på annat håll")
         parser.add_argument(
             "--hold",
             choices=("refuse", "revoke"),

@@ -2,7 +2,6 @@
 
 import datetime as dt
 from argparse import ArgumentParser
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -12,6 +11,7 @@ from billing.domain.periods import Month
 from siths_portal.demo.artefacts import Artefacts
 from siths_portal.demo.walk import Walk
 from siths_portal.lib import clock
+from siths_portal.lib.path_arguments import result_folder
 
 
 class Command(BaseCommand):
@@ -21,7 +21,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declares where the artefacts go and which month is invoiced (default: the last one that is over)."""
-        parser.add_argument("--out", type=Path, default=settings.VAR_DIR / "demo")
+        parser.add_argument("--out", type=result_folder, metavar="FOLDER", default=settings.VAR_DIR / "demo")
         parser.add_argument("--month", metavar="YYYY-MM")
 
     def handle(self, *args: Any, **options: Any) -> None:
