@@ -78,6 +78,28 @@ class TestQualifications:
         (blocked,) = role_holders.holders(actor=issuer, choice=Choice(Shown.BLOCKED)).rows
         assert blocked.person_id == person.id
 
+    def test_a_role_that_begins_later_is_not_shown_as_current(self, world: Any) -> None:
+        """It has a status of its own on the person's page, in the list of holders and on the area's page."""
+        person, day = world.post(surname="Framtid").person, clock.today() + 5 * DAY
+        later = {"person": person, "valid_from": clock.start_of_day(day)}
+        RoleGrant.objects.create(role="id_administrator", organisation=world.region, **later)
+        RoleGrant.objects.create(role="responsible_issuer", area=world.area, **later)
+        for kind in QualificationKind:
+            qualifications.record(actor=SETUP, person_id=person.id, kind=kind, passed_on=clock.today())
+        client = client_of(world.officer(role=Role.MASTER_DATA_ADMIN))
+        page = text_of(client.get(reverse("person_roles", args=[person.id])))
+        present, coming = page.split("Behörighetsroller som börjar senare")
+        assert "Personen har ingen roll som gäller nu" in present.split("Aktuella behörighetsroller")[1]
+        assert f"Börjar {day}" in coming
+        assert "Vilar" not in coming
+        (row,) = [row for row in rows_of(client.get(reverse("role_holders"))) if row[0].startswith("Framtid")]
+        assert f"Ansvarig utgivare (börjar {day})" in row[1]
+        assert f"ID-administratör (börjar {day})" in row[1]
+        assert row[4] == f"Har inte börjat Rollen börjar {day}"
+        area = text_of(client.get(reverse("area", args=[world.area.id])))
+        assert "Ingen är ansvarig utgivare nu." in area
+        assert f"Prov Framtid : behörighetsroller : rollen börjar {day}" in area
+
     def test_whoever_gives_a_role_sees_at_once_that_training_has_run_out(self, world: Any) -> None:
         """Whether the role holds now or begins later (ADR 0294)."""
         world.qualifies = True

@@ -11,14 +11,15 @@ from django.db.models.functions import Coalesce
 
 from issuance.authz import Action, Actor, Role, policy
 from issuance.models import CardOrder, IssuingArea, Office, Organisation, RoleGrant
-from issuance.queries import officers
+from issuance.queries import officers, words
 from issuance.queries.administration import paging
 from issuance.queries.administration.change_words import organisation_number
 from issuance.queries.administration.paging import Order
 from issuance.queries.administration.places import RIGHTS, AreaHead, head_of
 from issuance.queries.administration.role_reach import may_get_roles
-from issuance.services.actors import in_force, with_post
+from issuance.services.actors import current, in_force, with_post
 from issuance.services.role_periods import last_day_of
+from siths_portal.lib import clock
 
 AREA_COLUMNS = {"namn": "name", "utgivare": "issuer"}
 ORGANISATION_COLUMNS = {"namn": "name", "nummer": "organisation_number", "id": "hsa_id"}
@@ -46,7 +47,8 @@ class AreaPage:
 class Issuer:
     """A responsible issuer, named as the actor may read it; `opens` tells whether the actor may open his roles.
 
-    `last` is the role's last day, if it has one; `rests`: he has no valid post in the area, so that the role does not hold.
+    `last` is the role's last day, if it has one, and `begins` its first, if that is to come; `rests`: the issuer has no valid
+    post in the area, so that the role does not hold.
     """
 
     person_id: UUID
@@ -54,11 +56,12 @@ class Issuer:
     opens: bool
     last: dt.date | None
     rests: bool
+    begins: dt.date | None
 
 
 @dataclass(frozen=True)
 class AreaFacts:
-    """What is set on an area. `resting_issuers` have the role of a responsible issuer, which does not hold."""
+    """What is set on an area. The role of `resting_issuers` does not hold, the role of `coming_issuers` has not begun."""
 
     version: int
     name: str
@@ -67,6 +70,7 @@ class AreaFacts:
     issuing_organisation: str
     responsible_issuers: tuple[Issuer, ...]
     resting_issuers: tuple[Issuer, ...]
+    coming_issuers: tuple[Issuer, ...]
 
 
 @dataclass(frozen=True)
@@ -161,8 +165,9 @@ def _facts(actor: Actor, row: IssuingArea) -> AreaFacts:
         invoice_reference=row.invoice_reference,
         issuing_organisation_id=row.issuing_organisation_id,
         issuing_organisation=_name(row.issuing_organisation),
-        responsible_issuers=tuple(one for one in issuers if not one.rests),
+        responsible_issuers=tuple(one for one in issuers if not one.rests and one.begins is None),
         resting_issuers=tuple(one for one in issuers if one.rests),
+        coming_issuers=tuple(one for one in issuers if one.begins is not None),
     )
 
 
@@ -193,27 +198,38 @@ def _has_issuers() -> Exists:
 
 
 def _issuers(actor: Actor, row: IssuingArea) -> tuple[Issuer, ...]:
-    """Those who have the role of a responsible issuer in the area now, by name."""
-    grants = {f"user:{grant.person_id}": grant for grant in _holding(row.pk)}
+    """Those who have the role of a responsible issuer in the area, or will, by name; who has it now and later counts as now."""
+    now = clock.now()
+    grants = {f"user:{grant.person_id}": grant for grant in _holding(row.pk).order_by("-valid_from")}
     people = {ref: grant.person_id for ref, grant in grants.items()}
     asked = people.values() if policy.holds(actor, Action.ASSIGN_ROLE) else ()
     opened = may_get_roles(actor=actor, person_ids=asked) - {actor.person_id}
     named = officers.names(actor, people).items()
-    found = (
-        Issuer(people[ref], name, people[ref] in opened, last_day_of(grants[ref]), not grants[ref].awake)  # type: ignore[attr-defined]
-        for ref, name in named
-    )
+    found = (_issuer(grants[ref], name, opens=people[ref] in opened, now=now) for ref, name in named)
     return tuple(sorted(found, key=lambda one: one.name))
+
+
+def _issuer(grant: RoleGrant, name: str, *, opens: bool, now: dt.datetime) -> Issuer:
+    coming = grant.valid_from > now
+    return Issuer(
+        grant.person_id,
+        name,
+        opens,
+        last_day_of(grant),
+        rests=not (coming or grant.awake),  # type: ignore[attr-defined]
+        begins=words.day(grant.valid_from) if coming else None,
+    )
 
 
 def issuer_names(*, actor: Actor, area_id: UUID) -> tuple[str, ...]:
     """The names of an area's responsible issuers, as far as the actor may read them; for pages of what lies in the area."""
-    return tuple(sorted(officers.names(actor, [f"user:{one.person_id}" for one in _holding(area_id) if one.awake]).values()))  # type: ignore[attr-defined]
+    refs = [f"user:{one.person_id}" for one in in_force(_holding(area_id)) if one.awake]  # type: ignore[attr-defined]
+    return tuple(sorted(officers.names(actor, refs).values()))
 
 
 def _holding(area_id: UUID) -> QuerySet[RoleGrant]:
-    """The roles of responsible issuers in an area that are in force, with `awake`: their holder has a valid post there."""
-    rows = in_force(RoleGrant.objects.filter(area=area_id, role=Role.RESPONSIBLE_ISSUER.value))
+    """The roles of responsible issuers in an area that have not ended, with `awake`: their holder has a valid post there."""
+    rows = current(RoleGrant.objects.filter(area=area_id, role=Role.RESPONSIBLE_ISSUER.value))
     return rows.annotate(awake=Exists(with_post(RoleGrant.objects.filter(pk=OuterRef("pk")))))
 
 

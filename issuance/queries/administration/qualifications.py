@@ -27,6 +27,7 @@ STANDING: Mapping[Standing, tuple[str, str]] = {
     Standing.BLOCKED: ("revoked", _("Får inte utfärda")),
 }
 """A tag's kind and text for how somebody stands."""
+_COMING = ("new", _("Har inte börjat"))
 
 _NO_END = dt.date(9999, 12, 31)
 _MISSING = dt.date(1, 1, 1)
@@ -132,16 +133,18 @@ def standing(held: Sequence[Held], grants: Sequence[RoleGrant]) -> StandingView 
     begins = min((grant.valid_from for grant in grants if Role(grant.role) in QUALIFIED_ROLES), default=None)
     if begins is None:
         return None
-    code = rules.standing(held, today=clock.today(), soon_days=settings.QUALIFICATION_SOON_DAYS)
-    kind, text = STANDING[code]
-    last_day = rules.last_day(held)
     first_day = begins.astimezone(clock.STOCKHOLM).date()
+    coming = begins > clock.now()
+    code = rules.standing(held, today=clock.today(), soon_days=settings.QUALIFICATION_SOON_DAYS)
+    # A role that has not begun does not hold, whatever training its holder has.
+    kind, text = _COMING if coming and code == Standing.HOLDS else STANDING[code]
+    last_day = rules.last_day(held)
     return StandingView(
         kind=kind,
         text=gettext(text),
         code=code.value,
         last_day=None if last_day == rules.NEVER else last_day,
-        begins=first_day if first_day > clock.today() else None,
+        begins=first_day if coming else None,
     )
 
 

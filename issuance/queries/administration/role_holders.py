@@ -18,6 +18,7 @@ from issuance.authz.roles import QUALIFIED_ROLES
 from issuance.domain.qualifications import QualificationKind
 from issuance.domain.search_names import beginnings
 from issuance.models import Person, Qualification, RoleGrant
+from issuance.queries import words
 from issuance.queries.administration import paging, qualifications, role_reach, role_words
 from issuance.queries.administration.paging import Order
 from issuance.queries.administration.qualifications import KindLine, StandingView
@@ -36,11 +37,15 @@ _QUALIFIED = [role.value for role in QUALIFIED_ROLES]
 
 @dataclass(frozen=True)
 class RoleTold:
-    """A role in the actor's scope: what it is called, the first places where it holds by name, and how many more there are."""
+    """A role in the actor's scope: its name, the first places where it holds by name, and how many more places there are.
+
+    `begins` is its first day, if that is to come.
+    """
 
     name: str
     places: tuple[str, ...]
     more: int
+    begins: dt.date | None = None
 
 
 @dataclass(frozen=True)
@@ -198,16 +203,19 @@ def _resting_among(actor: Actor, ids: Sequence[UUID], awake: Sequence[UUID]) -> 
 
 
 def roles_told(reach: Q, ids: Sequence[UUID]) -> dict[UUID, list[RoleTold]]:
-    """By person the roles in the actor's scope with their places, each once, from the widest."""
-    places: dict[tuple[UUID, str], set[str]] = {}
+    """By person the roles in the actor's scope with their places, each once, from the widest; a coming one by its first day."""
+    places: dict[tuple[UUID, str, dt.date | None], set[str]] = {}
+    now = clock.now()
     for grant in current(RoleGrant.objects.filter(reach, person__in=ids)).select_related("area", "organisation"):
-        places.setdefault((grant.person_id, grant.role), set()).add(place_of(grant))
+        begins = words.day(grant.valid_from) if grant.valid_from > now else None
+        places.setdefault((grant.person_id, grant.role, begins), set()).add(place_of(grant))
+    order = [role.value for role in Role]
     found: dict[UUID, list[RoleTold]] = {}
-    for role in Role:
-        for (person_id, code), names in places.items():
-            if code == role.value:
-                first = tuple(sorted(names)[:_PLACES])
-                found.setdefault(person_id, []).append(RoleTold(role_words.name(code), first, len(names) - len(first)))
+    for (person_id, code, begins), names in sorted(
+        places.items(), key=lambda item: (order.index(item[0][1]), item[0][2] or dt.date.min)
+    ):
+        first = tuple(sorted(names)[:_PLACES])
+        found.setdefault(person_id, []).append(RoleTold(role_words.name(code), first, len(names) - len(first), begins))
     return found
 
 

@@ -28,7 +28,9 @@ from siths_portal.lib.ids import ids_of
 
 @dataclass(frozen=True)
 class GrantLine:
-    """A role of a person in one place. `last` is its last day; `begins` its first if that is to come; `rests` without a post.
+    """A role of a person in one place. `last` is its last day; `begins` its first if that is to come.
+
+    `rests`: it has begun, and its holder has no valid post in the area.
 
     `holder`: his name as lists have it, by whose surname they are ordered.
     `may_protect`: the actor may give it the add-on.
@@ -79,7 +81,7 @@ class GrantPage:
 
 @dataclass(frozen=True)
 class RoleGroup:
-    """A person's role of one kind, with all the places in which it holds. `key` names it on the page."""
+    """A person's role of one kind, with all the places in which it holds, or will if `coming`. `key` names it on the page."""
 
     key: str
     code: str
@@ -87,6 +89,7 @@ class RoleGroup:
     protected_persons: bool
     reach: str
     grants: tuple[GrantLine, ...]
+    coming: bool
 
     @property
     def ends(self) -> tuple[GrantLine, ...]:
@@ -101,10 +104,14 @@ class RoleGroup:
 
 @dataclass(frozen=True)
 class PersonRoles:
-    """The roles of a person in the actor's scope, and how he stands with training and person check."""
+    """The roles of a person in the actor's scope, and how the person stands with training and person check.
+
+    `coming` are the roles that have not begun.
+    """
 
     head: PersonHead
     groups: tuple[RoleGroup, ...]
+    coming: tuple[RoleGroup, ...]
     qualifications: QualificationsView
 
 
@@ -141,13 +148,9 @@ def of_person(*, actor: Actor, person_id: UUID | str) -> PersonRoles:
     """The roles of a person. Raises NotFound, Forbidden, also for oneself."""
     head = person(actor=actor, person_id=person_id)
     lines = [_line(actor, row) for row in _grants(actor).filter(person=head.id).order_by("valid_from", "pk")]
-    groups: dict[tuple[str, bool], list[GrantLine]] = {}
-    for line in lines:
-        groups.setdefault((line.role, line.protected_persons), []).append(line)
-    order = list(Role)
-    ordered = sorted(groups.items(), key=lambda item: (order.index(Role(item[0][0])), item[0][1]))
-    made = tuple(_group(code, protected, found) for (code, protected), found in ordered)
-    return PersonRoles(head, made, qualifications.of_person(actor=actor, person_id=head.id))
+    present = _groups([line for line in lines if line.begins is None], coming=False)
+    coming = _groups([line for line in lines if line.begins is not None], coming=True)
+    return PersonRoles(head, present, coming, qualifications.of_person(actor=actor, person_id=head.id))
 
 
 def grant(*, actor: Actor, grant_id: UUID | str, to_end: bool = False) -> GrantLine:
@@ -233,7 +236,7 @@ def _line(actor: Actor, row: RoleGrant) -> GrantLine:
         place_number=row.organisation.hsa_id if row.organisation else "",
         begins=first if row.valid_from > clock.now() else None,
         last=last_day_of(row),
-        rests=not row.awake,  # type: ignore[attr-defined]
+        rests=not row.awake and row.valid_from <= clock.now(),  # type: ignore[attr-defined]
         opens_person=opens,
         may_change=opens and policy.may_assign(actor, role, path, protected_persons=row.protected_persons),
         may_protect=opens and policy.may_assign(actor, role, path, protected_persons=True),
@@ -249,14 +252,24 @@ def _has_left(actor: Actor, row: RoleGrant) -> bool:
     return out_of_sight and takes and row.person_id != actor.person_id
 
 
-def _group(code: str, protected: bool, found: Sequence[GrantLine]) -> RoleGroup:
+def _groups(lines: Sequence[GrantLine], *, coming: bool) -> tuple[RoleGroup, ...]:
+    groups: dict[tuple[str, bool], list[GrantLine]] = {}
+    for line in lines:
+        groups.setdefault((line.role, line.protected_persons), []).append(line)
+    order = list(Role)
+    ordered = sorted(groups.items(), key=lambda item: (order.index(Role(item[0][0])), item[0][1]))
+    return tuple(_group(code, protected, found, coming) for (code, protected), found in ordered)
+
+
+def _group(code: str, protected: bool, found: Sequence[GrantLine], coming: bool) -> RoleGroup:
     role = Role(code)
     reach = "global" if role in GLOBAL_ROLES else "area" if role in AREA_ROLES else "organisation"
     return RoleGroup(
-        key=f"{code}-{'1' if protected else '0'}".replace("_", "-"),
+        key=f"{code}-{'1' if protected else '0'}{'-coming' if coming else ''}".replace("_", "-"),
         code=code,
         role=role_words.name(code),
         protected_persons=protected,
         reach=reach,
         grants=tuple(sorted(found, key=lambda line: line.place)),
+        coming=coming,
     )

@@ -66,6 +66,7 @@ def area(request: HttpRequest, area_id: UUID) -> HttpResponse:
         "ready": not steps and found.rows and next_steps.sets_up(head),
         "issuers": facts.responsible_issuers,
         "resting_issuers": facts.resting_issuers,
+        "coming_issuers": facts.coming_issuers,
         "leaderless": not facts.responsible_issuers and not next_steps.sets_up(head),
         "head": head,
         "organisations": found.rows,
