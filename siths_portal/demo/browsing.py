@@ -55,6 +55,10 @@ class Browser:
                 method, data, files = "GET", None, None
         raise PageFault(f"{urlsplit(url).path}: too many redirects")
 
+    def cookies(self, url: str) -> dict[str, str]:
+        """The cookies of the origin of `url`."""
+        return self._session(url).cookies.get_dict()
+
     def _session(self, url: str) -> requests.Session:
         origin = _origin(url)
         if origin not in self._sessions:

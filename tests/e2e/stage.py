@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -190,8 +190,8 @@ def _house(place: Path) -> StageHouse:
     return house
 
 
-def _fill(made: Stage) -> None:
-    """Everything that comes before the faces and workers."""
+def _fill(made: Stage, *, ceremony: bool) -> None:
+    """Everything that comes before the faces and workers. Without a ceremony nothing can be issued."""
     house = made.house
     (house.var / "log").mkdir(parents=True)
     tokens.write_settings(house)
@@ -199,38 +199,56 @@ def _fill(made: Stage) -> None:
     house.redis.folder.mkdir()
     made.start(*programs.data_services(house))
     house.postgres.provision()
-    ceremony = house.place / "ceremony.yaml"
-    tokens.initialise_tokens(house)
-    ceremony.write_bytes(demo_file())
-    approvers.approve(ceremony, house.var / "ceremony")
-    for arguments in (
-        ["collectstatic", "--no-input", "-v", "0"],
-        ["migrate", "--no-input", "-v", "0"],
-        ["pki_ceremony", str(ceremony)],
-        ["demo_load"],
-        ["billing_demo_prices"],
-    ):
+    for arguments in (["collectstatic", "--no-input", "-v", "0"], ["migrate", "--no-input", "-v", "0"]):
         steps.manage(arguments[0], *arguments).work(house)
+    if ceremony:
+        _ceremony(house)
+    for command in ("demo_load", "billing_demo_prices"):
+        steps.manage(command, command).work(house)
+
+
+def _ceremony(house: StageHouse) -> None:
+    """Makes the tokens and the CAs."""
+    file = house.place / "ceremony.yaml"
+    tokens.initialise_tokens(house)
+    file.write_bytes(demo_file())
+    approvers.approve(file, house.var / "ceremony")
+    steps.manage("pki_ceremony", "pki_ceremony", str(file)).work(house)
+
+
+def _serve(made: Stage) -> None:
+    """Starts everything that the line needs, with last month's cards and cards in every state."""
+    house = made.house
+    nginx.write_status(house)
+    made.start(*(p for p in programs.application_programs(house) if p.name not in LEFT_OUT))
+    steps.manage("TLS", "demo_tls").work(house)
+    nginx.write(house)
+    made.start(*programs.outer_programs(house))
+    for command in ("demo_history", "demo_states"):
+        steps.manage(command, command).work(house)
+
+
+def stage() -> contextlib.AbstractContextManager[Stage]:
+    """The house with demo data and last month's cards, serving. Afterwards none of its processes is left."""
+    return _running(_serve, ceremony=True)
+
+
+def started(wanted: Callable[[House], Iterable[programs.Program]]) -> contextlib.AbstractContextManager[Stage]:
+    """The house with demo people and only the `wanted` programs beside the data services, without a CA."""
+    return _running(lambda made: made.start(*wanted(made.house)), ceremony=False)
 
 
 @contextlib.contextmanager
-def stage() -> Iterator[Stage]:
-    """The house with demo data and last month's cards, serving. Afterwards none of its processes is left."""
+def _running(serve: Callable[[Stage], None], *, ceremony: bool) -> Iterator[Stage]:
     place = Path(tempfile.mkdtemp(prefix="siths-e2e-", dir="/tmp"))
     place.chmod(0o711)  # PostgreSQL's user walks through
     house = _house(place)
     made = Stage(house)
     try:
-        _fill(made)
+        _fill(made, ceremony=ceremony)
         house.release_ports()
-        nginx.write_status(house)
         nginx.write_people(house)
-        made.start(*(p for p in programs.application_programs(house) if p.name not in LEFT_OUT))
-        steps.manage("TLS", "demo_tls").work(house)
-        nginx.write(house)
-        made.start(*programs.outer_programs(house))
-        for command in ("demo_history", "demo_states"):
-            steps.manage(command, command).work(house)
+        serve(made)
         yield made
     finally:
         made.close()
