@@ -22,6 +22,7 @@ from tests.house.test_nginx import UnixServer
 from tests.waiting import wait_for
 
 SLOW = 500
+UPLOADS = 64  # more than one address may have
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -96,6 +97,20 @@ def test_clients_that_never_finish_their_request_do_not_stop_others(front: House
             assert ask(front, "GET", "/sok/")[0] == 200
         assert ask(front, "POST", "/sok/", b"a=b")[0] == 200
     assert {path for _, path, _ in Site.seen} == {"/sok/"}, "the site heard of an unfinished request"
+
+
+def test_unfinished_uploads_do_not_close_the_pages_that_take_files(front: House) -> None:
+    photo = reverse("order_photo", args=["00000000-0000-7000-8000-000000000000"])
+    large = f"POST {photo} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\nx".encode()
+    chunked = f"POST {photo} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx".encode()
+    with contextlib.ExitStack() as stack:
+        for number in range(UPLOADS):
+            slow = stack.enter_context(socket.create_connection(("127.0.0.1", front.port("portal")), timeout=60))
+            slow.sendall(chunked if number % 2 else large)
+        wait_for(lambda: ask(front, "POST", photo, b"x" * 1_000_000)[0] == 503, "the limit")
+        assert ask(front, "GET", photo)[0] == 200
+        assert ask(front, "POST", photo, b"a=b")[0] == 200
+    assert {length for _, _, length in Site.seen} <= {0, 3, 1_000_000}, "the site heard of an unfinished upload"
 
 
 def test_the_site_says_that_a_body_is_too_large_and_gets_nothing_of_it(front: House) -> None:
