@@ -18,7 +18,7 @@ RUN apt-get update \
     && useradd --system --uid 10001 --home-dir /srv/siths --shell /usr/sbin/nologin siths
 WORKDIR /srv/siths
 COPY --from=build /srv/siths /srv/siths
-RUN install -d -o siths -g siths var var/status var/ocsp var/metrics
+RUN install -d -o siths -g siths var var/status var/ocsp var/metrics var/tokens /run/api
 USER siths
 ENV PYTHONUNBUFFERED=1 PATH=/srv/siths/.venv/bin:/usr/bin:/bin
 EXPOSE 8000

@@ -1,4 +1,4 @@
-"""What `docker-compose.yml` says: whoever counts has a folder to count in, and a server that sees its processes (ADR 0216)."""
+"""What `docker-compose.yml` says: users without rights, folders to count in, and who sees whose processes (ADR 0216)."""
 
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 COUNTING = {"ocspd", "ocsp-publisher", "pki-worker", "status", "worker"}
 """Whose numbers the alarm rules speak of: the responder, its publisher, what stands in for it, and both workers."""
+OWNED = "RUN install -d -o siths"
+FIRST_FREE_PORT = 1024
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 SERVERS = {name for name, each in SERVICES.items() if "metrics" in each.get("command", [])}
 
@@ -69,8 +71,23 @@ def test_nobody_but_servers_of_numbers_sees_anothers_processes() -> None:
         assert "pin" not in SERVICES[name]["secrets"]
 
 
-def test_the_image_has_the_folder_and_its_user_owns_it() -> None:
-    """A named volume begins with the rights of the image's folder; without one it is root's, and nobody can count."""
-    folder = SERVICES["ocspd"]["environment"][FOLDER].removeprefix("/srv/siths/")
-    made = [line.split() for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith("RUN install -d -o siths")]
-    assert any(folder in words for words in made)
+def test_no_service_runs_as_root() -> None:
+    users = {name: str(each.get("user", "")) for name, each in SERVICES.items()}
+    assert [name for name, user in users.items() if user.split(":")[0] in ("", "0", "root")] == []
+
+
+def test_no_service_needs_a_port_that_only_root_may_take() -> None:
+    targets = {name: int(port.split(":")[-1]) for name, each in SERVICES.items() for port in each.get("ports", [])}
+    assert {name for name, target in targets.items() if target < FIRST_FREE_PORT} == set()
+
+
+def test_the_image_has_each_folder_that_is_a_volume_and_its_user_owns_it() -> None:
+    """A named volume begins with the rights of the image's folder; without one it is root's, and nobody can write to it."""
+    made = {word for line in (ROOT / "Dockerfile").read_text().splitlines() if line.startswith(OWNED) for word in line.split()}
+    wanted = set()
+    for each in SERVICES.values():
+        if each["image"] == "siths-portal":
+            mounts = (volume.split(":") for volume in each["volumes"])
+            wanted |= {parts[1].removeprefix("/srv/siths/") for parts in mounts if parts[0] in COMPOSE["volumes"]}
+    assert wanted <= made
+    assert {"var/metrics", "var/tokens", "/run/api"} <= wanted
