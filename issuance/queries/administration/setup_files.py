@@ -51,8 +51,8 @@ def _organisations(actor: Actor, part: Part) -> Iterator[Cells]:
     reach = tuple(policy.reach(actor, Action.VIEW_CONFIGURATION))
     for row in listed:
         issuing = YES if row.area.issuing_organisation_id == row.pk else ""
-        # A sub-organisation has one of the time when it lay at the top; no file tells any of it.
-        fee = "" if row.parent_id or row.pk not in charged else YES if charged[row.pk] else NO
+        # A sub-organisation may have a fee from the time when it was at the top; no file has it. Without a fee, none is charged.
+        fee = "" if row.parent_id else YES if charged.get(row.pk) else NO
         above = row.parent.hsa_id if row.parent and row.parent.scope_path.startswith(reach) else ""
         own = (row.name, row.hsa_id, row.organisation_number, row.area.name, above, row.country, row.county)
         yield (*own, issuing, fee, customisation_word(row))

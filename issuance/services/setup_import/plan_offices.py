@@ -23,15 +23,17 @@ def plan(lines: list[Line], known: Known) -> None:
     seen: set[tuple[UUID, str]] = set()
     for line in lines:
         data = _checked(line)
-        number = line.row.get("office_number")
-        area = None if number else known.area(line.row.get("area"))
+        there = numbered.get(line.row.get("office_number"))
+        area = known.area(line.row.get("area"))
         _require_area(line, area)
         if data is None or line.wrong:
             continue
-        if number:
-            _numbered(line, numbered.get(number), data, known)
+        if there is not None:
+            _numbered(line, there, data, known)
             continue
-        if area is None or area.pk is None:
+        if line.row.get("office_number") and (area is None or Action.EDIT_OFFICE not in area.rights):
+            line.refuse("office_number", f"Kontoret {MISSING} Lämna cellen tom för ett nytt kontor.")
+        if area is None or area.pk is None or line.wrong:
             continue
         key = (area.pk, data.name.upper())
         if key in seen:
@@ -65,11 +67,8 @@ def _checked(line: Line) -> OfficeData | None:
         return None
 
 
-def _numbered(line: Line, there: Office | None, data: OfficeData, known: Known) -> None:
-    """Compares the line with the office of its number. The address is told to those alone who see the office's page."""
-    if there is None:
-        line.refuse("office_number", f"Kontoret {MISSING} Lämna cellen tom för ett nytt kontor.")
-        return
+def _numbered(line: Line, there: Office, data: OfficeData, known: Known) -> None:
+    """Compares the line with the office of its number. Only who sees the office's page is shown another address."""
     for name, value in data.columns.items():
         kept = getattr(there, name)
         line.differs(name, value, kept, None if name in _ADDRESS and there.pk in known.beyond else kept)
@@ -115,4 +114,6 @@ def _plan(line: Line, outcome: Outcome, area_id: UUID, data: OfficeData, there: 
         return
     line.outcome, line.step = outcome, OfficeStep(area_id, data, there.pk if there else None, tuple(wanted))
     connected = f"kopplas till {len(wanted)} organisation{'er' if len(wanted) != 1 else ''}" if wanted else ""
-    line.told = ("Nytt kontor" + (f", {connected}" if connected else "")) if there is None else f"Finns redan, {connected}"
+    # The portal gives the numbers: a file that was exported elsewhere names others.
+    new = "Nytt kontor, som får ett nytt Kontorsid" if line.row.get("office_number") else "Nytt kontor"
+    line.told = ", ".join(part for part in (new if there is None else "Finns redan", connected) if part)

@@ -84,9 +84,13 @@ def _there(line: Line, there: Organisation, known: Known) -> None:
     line.differs("area", line.row.get("area").upper(), there.area.name.upper(), there.area.name)
     above = there.parent.hsa_id if there.parent else ""
     line.differs("parent", _above(line), above.upper(), above)
-    issuing, charged = there.area.issuing_organisation_id == there.pk, known.charged.get(there.pk)
+    issuing = there.area.issuing_organisation_id == there.pk
     line.differs("issuing", line.yes("issuing"), issuing, YES if issuing else NO)
-    line.differs("charged", line.yes("charged"), charged, "" if charged is None else YES if charged else NO)
+    if there.parent_id is None:  # without a decided fee, none is charged
+        charged = known.charged.get(there.pk, False)
+        line.differs("charged", line.yes("charged"), charged, YES if charged else NO)
+    elif line.yes("charged") is not None:
+        line.refuse("charged", _OF_SUB)
     line.differs("customisation", line.row.get("customisation"), customisation_word(there), customisation_word(there))
     if there.closed_at is not None:
         line.refuse("hsa_id", f"Organisationen {ENDED}")
@@ -117,7 +121,8 @@ def _new(line: Line, known: Known) -> None:
     above = _place(line, known)
     issuing, charged = line.yes("issuing") or False, line.yes("charged")
     _require_consistent(line, known, issuing=issuing, charged=charged)
-    generic = line.row.get("customisation").casefold() == GENERIC.casefold()
+    word = line.row.get("customisation").casefold()
+    generic = word == GENERIC.casefold() and bool(_above(line))
     if above is None or data is None or line.wrong:
         return
     if issuing and known.issuers.get(above.pk) is not None:  # type: ignore[arg-type]  # an area, since no sub-organisation issues
@@ -138,6 +143,8 @@ def _new(line: Line, known: Known) -> None:
     line.outcome = Outcome.MAKE
     line.step = OrganisationStep(key, above.area_id, ref, data, making, line.row.catalogue)
     line.told = f"Ny organisation under {above.name}" if parent else f"Ny organisation i {above.area_name}"
+    if word not in ("", SAME_AS_ABOVE.casefold()) and not generic:
+        line.told += ". Kortanpassningen läses inte in: den väljs på organisationens sida"
     line.bound = (str(above.pk or parent),)
 
 
@@ -167,8 +174,8 @@ def _place(line: Line, known: Known) -> Place | None:
 def _require_consistent(line: Line, known: Known, *, issuing: bool, charged: bool | None) -> None:
     """Notes what does not go with where a new organisation lies."""
     customisation = line.row.get("customisation").casefold()
-    if customisation not in ("", SAME_AS_ABOVE.casefold(), GENERIC.casefold()):
-        line.refuse("customisation", f"Skriv {GENERIC} eller lämna cellen tom. Egna kortanpassningar läggs upp av förvaltningen.")
+    if customisation not in ("", SAME_AS_ABOVE.casefold(), GENERIC.casefold(), OWN.casefold()):
+        line.refuse("customisation", f"Skriv {GENERIC} eller lämna cellen tom. SITHS-förvaltningen skapar egna kortanpassningar.")
     if _above(line):
         if issuing:
             line.refuse("issuing", "En underorganisation kan inte vara utgivande organisation.")
@@ -179,5 +186,3 @@ def _require_consistent(line: Line, known: Known, *, issuing: bool, charged: boo
         return
     if charged is None and "charged" not in line.wrong:
         line.refuse("charged", "Skriv Ja eller Nej.")
-    if customisation == GENERIC.casefold():
-        line.refuse("customisation", "Bara underorganisationer kan ha den generella kortanpassningen.")

@@ -21,7 +21,7 @@ _NO_RIGHT = "Din behörighetsroll tillåter inte att du ger rollen här."
 
 def plan(lines: list[Line], known: Known, actor: Actor) -> None:
     """Says what becomes of the lines; organisations have been planned."""
-    given: dict[tuple[UUID, Role, str], Line] = {}
+    given: dict[tuple[UUID, Role, str], list[Period]] = {}
     for line in lines:
         role = _role(line)
         period = _period(line)
@@ -31,10 +31,11 @@ def plan(lines: list[Line], known: Known, actor: Actor) -> None:
         if line.wrong or role is None or person is None or (place is None and role not in GLOBAL_ROLES):
             continue
         key = (person.pk, role, _key(line, place))
-        if key in given:
+        periods = given.setdefault(key, [])
+        if any(_meet(period, other) for other in periods):
             line.refuse("role", "Rollen står på flera rader. Ta bort den ena.")
             continue
-        given[key] = line
+        periods.append(period)
         line.person_id = person.pk
         _plan(line, known, actor, RoleStep(person.pk, role, *_reach(line, role, place), protected, period), person, place)
 
@@ -91,7 +92,15 @@ def _place(line: Line, known: Known, role: Role) -> Place | None:
 
 
 def _period(line: Line) -> Period:
-    return Period(_day(line, "valid_from"), _day(line, "valid_to"))
+    """The row's days. A first day that has passed says that the role holds now: files of roles in force have such days."""
+    first = _day(line, "valid_from")
+    return Period(None if first is not None and first <= clock.today() else first, _day(line, "valid_to"))
+
+
+def _meet(one: Period, other: Period) -> bool:
+    """Returns whether the periods share a day."""
+    latest_first = max(one.first or dt.date.min, other.first or dt.date.min)
+    return latest_first <= min(one.last or dt.date.max, other.last or dt.date.max)
 
 
 def _day(line: Line, field: str) -> dt.date | None:
@@ -151,9 +160,10 @@ def _is_in(grant: RoleGrant, role: Role, place: Place | None) -> bool:
 
 
 def _same(grant: RoleGrant, step: RoleStep) -> bool:
+    """Whether the role is as the row has it: in force, or to begin on the row's first day."""
     first = grant.valid_from.astimezone(clock.STOCKHOLM).date()
     return (
         grant.protected_persons == step.protected_persons
         and grant.valid_to == (clock.end_of_day(step.period.last) if step.period.last else None)
-        and step.period.first in (None, first)
+        and (step.period.first == first if step.period.first else grant.valid_from <= clock.now())
     )
