@@ -14,6 +14,7 @@ from pki.models import (
     CardReconciliation,
     CaState,
     Certificate,
+    CertificateAuthority,
     CertificateStatus,
     Event,
     EventMacs,
@@ -60,13 +61,15 @@ def measure() -> list[Finding]:
 
 
 def token() -> Finding:
-    """The issuing token signs with the key that is there for this, and the signature verifies."""
+    """The issuing token signs with its probe key, and the signature verifies. The first ceremony makes the key."""
     subject = f"token {settings.PKCS11_TOKEN}"
     row = HsmKey.objects.filter(purpose=KeyPurpose.HEALTH, token_label=settings.PKCS11_TOKEN, retired_at=None).first()
     hsm = hsm_for(settings.PKCS11_TOKEN)
     try:
         if row is None:
             hsm.health()
+            if not CertificateAuthority.objects.exists():
+                return finding(subject, True, "svarar; den första ceremonin gör provnyckeln")
             return Finding(subject, Severity.WARNING, "svarar, men provnyckeln saknas; kör pki_ceremony")
         hsm.prove(KeyRef(row.key_id, row.label, Algorithm(row.algorithm), bytes(row.public_key_der)))
     except HsmError as error:
@@ -90,10 +93,11 @@ def signing() -> Finding:
 
 
 def keys() -> Iterator[Finding]:
-    """What the newest inventory of keys found."""
+    """What the newest inventory of keys found; before the first, whether it is late."""
     report = inventory.latest()
     if report is None:
-        yield Finding("nyckelinventering", Severity.WARNING, "ingen är gjord ännu")
+        first = HsmKey.objects.aggregate(first=Min("created_at"))["first"]
+        yield Finding("nyckelinventering", _first_is_late(first, INVENTORY_AGE), "ingen är gjord än")
         return
     age = clock.now() - report.ended_at
     text = f"{len(report.problems)} avvikelser för {age.total_seconds() // 3600:.0f} timmar sedan"
@@ -125,16 +129,25 @@ def audit_chain() -> Iterator[Finding]:
 
 
 def verified_chains() -> Iterator[Finding]:
-    """What the last walk over each application's chain and over the signed heads found. A walk of a part mends no whole one."""
+    """What the last walk over each application's chain and over the signed heads found. A walk of a part mends no whole one.
+
+    Before the first walk, whether it is late.
+    """
     whole, newest = ({each.chain: each for each in health_reports.audit_checks(whole=part)} for part in (True, False))
     if not newest:
-        yield Finding("händelsekedja", Severity.WARNING, "ingen kedja är genomgången ännu")
+        first = Event.objects.order_by("id").values_list("at", flat=True).first()
+        yield Finding("händelsekedja", _first_is_late(first, VERIFIED_AGE), "ingen kedja är genomgången än")
     for chain, last in newest.items():
         told = next((each for each in (last, whole.get(chain)) if each is not None and not each.ok), last)
         walked = whole.get(chain)
         days = (clock.now() - walked.at).days if walked else 0
         severity = Severity.WARNING if walked is None or clock.now() - walked.at > VERIFIED_AGE else Severity.OK
         yield Finding(f"händelsekedja {chain}", severity if told.ok else Severity.ERROR, told.text, "days", days)
+
+
+def _first_is_late(since: dt.datetime | None, limit: dt.timedelta) -> Severity:
+    """Judges a job that has never run: it is late if it has had something to look at since more than `limit` ago."""
+    return Severity.WARNING if since is not None and clock.now() - since > limit else Severity.OK
 
 
 def _lag(subject: str, oldest: dt.datetime | None, limit: dt.timedelta, nothing: str) -> Finding:

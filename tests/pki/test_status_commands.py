@@ -154,7 +154,8 @@ def test_pki_check_warns_before_an_offline_cas_answers_end(working):
         assert "ok  ocsp-svar root:1: det första går ut om " in run("pki_check")[0]
 
 
-def test_pki_check_of_an_empty_house(transactional_db):
+def test_pki_check_of_a_system_whose_only_ca_is_planned(working):
+    CertificateAuthority.objects.update(state="planned")
     out, _, code = run("pki_check")
     assert (code, "FEL ca: ingen utfärdare finns" in out) == (1, True)
 
