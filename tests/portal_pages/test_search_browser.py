@@ -73,6 +73,29 @@ def search(page: Page, text: str) -> None:
     page.wait_for_load_state("load")
 
 
+def test_back_after_a_corrected_error_shows_the_page(world: Any, portal: str, browser: Browser) -> None:
+    """Nothing is stored (S20), so Chromium would ask to send the form again (ERR_CACHE_MISS)."""
+    post = world.post()
+    with desk(browser, portal, world.officer()) as page:
+        page.goto(f"{portal}/hjalp/")
+        page.goto(f"{portal}/sok/")
+        search(page, "18900101-9803")
+        expect(page.get_by_role("alert")).to_be_focused()
+        search(page, number_of(post))
+        page.wait_for_url(f"{portal}/sok/person/{post.person_id}/")
+        page.go_back()
+        expect(page).to_have_url(f"{portal}/sok/")
+        expect(page.locator("#id_text")).to_have_value("")
+        page.locator("form[action='/logga-ut/'] [name=csrfmiddlewaretoken]").evaluate(
+            "field => { field.value = 'x'.repeat(64); }"
+        )
+        page.get_by_role("button", name="Logga ut").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Åtgärden gick inte att göra")
+        expect(page).to_have_url(f"{portal}/sok/")  # of an error page that of the page with the form: it may only take forms
+        page.reload()
+        expect(page.locator("#id_text")).to_be_visible()
+
+
 def test_the_frames_other_pages_are_looked_at(world: Any, portal: str, browser: Browser) -> None:
     eye = Looker("frame")
     with desk(browser, portal, None) as page:
