@@ -56,6 +56,8 @@ def invoice_series(request: HttpRequest) -> HttpResponse:
                 messages.success(request, _("Din begäran är sparad. En annan person måste godkänna den här."))
                 return redirect("invoice_series")
             status = 422
+            if not state.locked or state.waiting:
+                form.refuse(_("Nummerserien behöver inte gå tillbaka, eller så väntar redan en begäran om det."))
         except DomainError as error:
             form = form if form.is_bound else ReasonForm({"reason": ""})
             form.errors.clear()

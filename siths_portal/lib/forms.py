@@ -6,14 +6,20 @@ from contextvars import ContextVar
 from typing import Any
 
 from django import forms
+from django.core.validators import MaxLengthValidator
 from django.forms.utils import ErrorDict
 from django.http import QueryDict
+from django.utils.translation import gettext_lazy as _
 
 from siths_portal.lib.errors import DomainError
 
 LAST_DAY = "9999-12-31"
 """The last day of a calendar with years of four figures: without one a browser takes six figures for a year."""
+LONGEST_TEXT = 8000
+"""Characters of a text field that sets no limit: above every limit of the services, which they judge by themselves."""
 _OTHER_CLASS = (forms.HiddenInput, forms.RadioSelect)
+_TOO_LONG = _("Texten är för lång. Skriv högst %(limit_value)d tecken. Nu är de %(show_value)d.")
+_NOT_LISTED = _("Välj ett alternativ i listan.")
 
 
 _typed: ContextVar[QueryDict | None] = ContextVar("typed", default=None)
@@ -33,6 +39,23 @@ def showing_typed() -> Iterator[None]:
 def show_typed(typed: QueryDict) -> None:
     """Lets the request's forms show `typed`."""
     _typed.set(typed)
+
+
+def _limit(field: forms.Field) -> None:
+    """Limits what `field` takes, on the server alone, with errors that do not repeat what was sent.
+
+    A `maxlength` in the page would make browsers cut a pasted text without a word (docs/adr/0324).
+    """
+    field.widget.attrs.pop("maxlength", None)
+    if isinstance(field, forms.ChoiceField) and "%(value)s" in str(field.error_messages["invalid_choice"]):
+        field.error_messages["invalid_choice"] = _NOT_LISTED
+    if not isinstance(field, forms.CharField) or isinstance(field, forms.UUIDField | forms.JSONField):
+        return  # of these two, validators get no text
+    limits = [validator for validator in field.validators if isinstance(validator, MaxLengthValidator)]
+    if not limits:
+        field.validators.append(MaxLengthValidator(LONGEST_TEXT, _TOO_LONG))
+    elif "max_length" not in field.error_messages and limits[0].message == MaxLengthValidator.message:
+        field.error_messages["max_length"] = _TOO_LONG
 
 
 class DayInput(forms.DateInput):
@@ -59,6 +82,7 @@ class Form(forms.Form):
         for field in self.fields.values():
             if not isinstance(field.widget, _OTHER_CLASS):
                 field.widget.attrs.setdefault("class", "ds-input")
+            _limit(field)
         typed = _typed.get()
         self._shown_again = (
             typed is not None and not self.is_bound and any(self.add_prefix(name) in typed for name in self.fields)
@@ -80,6 +104,11 @@ class Form(forms.Form):
                 self.add_error(name, message)
         if not known:
             self.add_error(None, error.message)
+
+    def refuse(self, message: Any) -> None:
+        """Puts `message` in the place of all errors: for a page that has nothing to correct, since it shows no fields."""
+        self.errors.clear()
+        self.add_error(None, message)
 
     def take_beside(self, error: DomainError) -> None:
         """Puts the refusals of the domain at fields that are not wrong already, so that all that is wrong is seen at once."""

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from django import template
-from django.forms import BoundField
+from django.forms import BaseForm, BoundField
 from django.template import Context
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -73,6 +74,40 @@ def widget(context: Context, field: BoundField) -> SafeString:
         described_by.append(f"{field.auto_id}_error")
     attributes: dict[str, Any] = {"aria-describedby": " ".join(described_by)} if described_by else {}
     return field.as_widget(attrs=attributes)
+
+
+@dataclass(frozen=True)
+class ErrorLine:
+    """A line of the error summary: the field's label and the id of its first input, both empty for the form as a whole."""
+
+    text: str
+    name: str = ""
+    target: str = ""
+
+
+@register.simple_tag
+def error_lines(form: BaseForm) -> list[ErrorLine]:
+    """Returns what is wrong with `form`: first with the form as a whole, then field by field.
+
+    A hidden field without a label is the page's own: what is wrong with it nobody can correct, so one line says what to do.
+    """
+    lines = [ErrorLine(str(error)) for error in form.non_field_errors()]
+    for field in form:
+        if field.is_hidden and field.field.label is None:
+            lines += [ErrorLine(gettext("Sidan är inte hel. Ladda om den och försök igen.")) for _error in field.errors[:1]]
+        else:
+            lines += [ErrorLine(str(error), _before_error(str(field.label)), _first_input(field)) for error in field.errors]
+    return list(dict.fromkeys(lines))
+
+
+def _before_error(label: str) -> str:
+    """The label as it introduces an error: with a colon, unless it ends a sentence by itself."""
+    return label if label.endswith(("?", ".", "!", ":")) else f"{label}:"
+
+
+def _first_input(field: BoundField) -> str:
+    """The id that a link to the field leads to: of a group, its first choice's."""
+    return f"{field.auto_id}_0" if field.use_fieldset else field.id_for_label
 
 
 @register.simple_tag(takes_context=True)

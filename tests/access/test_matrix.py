@@ -9,7 +9,10 @@ from django.urls import reverse
 from issuance.authz import Action, Role
 from issuance.authz.roles import ALLOWED
 from siths_portal.lib import clock
-from tests.access.asking import Browser, statements
+from tests import pressing
+from tests.access import form_pages
+from tests.access.asking import Browser, statements, untold
+from tests.access.form_pages import parsed
 from tests.access.matrix import ORDER, ROWS
 from tests.access.row import METHODS, PUBLIC, Row
 from tests.access.walker import (
@@ -26,12 +29,20 @@ from tests.access.walker import (
     walk_all,
     written,
 )
-from tests.access.world import CALLERS, RELATIONS, Who, undone
+from tests.access.world import CALLERS, RELATIONS, AccessWorld, Who, undone
 
 EIDAPP = "eidapp-"
 NAMES = sorted(name for name in addresses(PORTAL) if not name.startswith((EIDAPP, "^api/eidapp")))
 BUNDLES = bundles(ROWS)
 LEAST = Who(Role.RESPONSIBLE_ISSUER, True)
+FORMS = list({row.name: row for row in reversed(ROWS) if row.method == "POST" and row.name != "csp_report"}.values())
+"""One row for each address that takes a form."""
+PARAMETERS = (
+    "alla", "avslutade", "barare", "bestallning", "efter", "fler", "fore", "fortsatt", "fran", "inom", "katalog", "kontor",
+    "kund", "lage", "leverans", "manad", "next", "ogiltiga", "ordning", "organisation", "roll", "sedan", "sekretess",
+    "skickat", "slag", "sokning", "som", "status", "under", "utfardare", "visa",
+)  # fmt: skip
+"""What pages read of an address's query."""
 
 
 def test_s08_every_address_has_a_row_and_every_row_an_address() -> None:
@@ -90,13 +101,16 @@ def test_a_form_without_its_token_is_refused(access: Any, row: Row) -> None:
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.method == "GET"], ids=str)
 def test_a_get_writes_what_was_seen_and_nothing_else(access: Any, row: Row) -> None:
-    with undone(), clock.moved_to(access.moment):
-        arguments = arguments_of(row, access, LEAST, relations(row, access)[0])
-        arguments = (*arguments, *row.more) if arguments else ()
-        client = Browser({settings.SESSION_COOKIE_NAME: access.sessions[LEAST]})
+    """Nor does a very long text in its query flood the page."""
+    with undone(), clock.moved_to(access.moment), untold():
+        client, path = _allowed(access, row)
         with statements() as asked:
-            client.get(reverse(row.name, args=arguments) if not row.name.startswith("healthz") else f"/{row.name}")
+            client.get(path)
+            answer = client.get(path, dict.fromkeys(PARAMETERS, form_pages.LONG))
+        page = parsed(answer)
     assert written(asked) == set()
+    assert answer.status_code < 500
+    assert page is None or list(form_pages.faults(page)) == []
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.method == "POST" and row.name != REPORTS], ids=str)
@@ -110,6 +124,37 @@ def test_enter_in_a_form_changes_nothing(access: Any, row: Row) -> None:
             answer = client.post(reverse(row.name, args=(*arguments, *row.more) if arguments else ()), row.form_by_enter)
     assert written(asked) == set()
     assert answer.status_code in (200, 302, 409), answer.status_code
+
+
+@pytest.mark.parametrize("row", FORMS, ids=str)
+def test_errors_name_their_fields_and_a_long_text_floods_no_page(access: Any, row: Row) -> None:
+    """The form is sent empty, with a long text in each field that one types into, and with one in every field."""
+    wrong = []
+    with undone(), clock.moved_to(access.moment), untold():
+        client, path = _allowed(access, row)
+        shown = parsed(client.get(path))
+        typed, others = form_pages.fields_sent_to(row.name, shown, path) if shown is not None else (set(), set())
+        hidden = others | set(row.data) - pressing.NAMED
+        for case, names in (("empty", set()), ("typed", typed), ("every field", typed | hidden if hidden else set())):
+            if not names and case != "empty":
+                continue
+            with undone():
+                answer = client.post(path, row.form | dict.fromkeys(names, form_pages.LONG))
+                assert answer.status_code < 500, case
+                if (page := parsed(answer)) is not None:
+                    lost = form_pages.lost(page, names) if case == "typed" and answer.status_code == 422 else ()
+                    wrong += [f"{case}: {answer.status_code}: {fault}" for fault in (*form_pages.faults(page), *lost)]
+    assert not wrong, "\n".join(wrong)
+
+
+def _allowed(access: AccessWorld, row: Row) -> tuple[Browser, str]:
+    """The browser of somebody for whom all is well with the row, and the row's address."""
+    who = next((who for who in CALLERS if expected(row, who, relations(row, access, who)[0]) == row.ok), LEAST)
+    arguments = arguments_of(row, access, who, relations(row, access, who)[0])
+    path = (
+        f"/{row.name}" if row.name.startswith("healthz") else reverse(row.name, args=(*arguments, *row.more) if arguments else ())
+    )
+    return Browser({settings.SESSION_COOKIE_NAME: access.sessions[who]}), path
 
 
 class TestTheWalkerItself:

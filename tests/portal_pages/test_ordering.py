@@ -111,9 +111,9 @@ class TestWholeOrder:
         configuration.connect_office(actor=SETUP, organisation_id=world.region.id, office_id=office.id)
         clerk.start()
         for message, given in (
-            ("Välj organisation.", {"post": clerk.post.id}),
-            ("Välj artikel.", {"article": "631"}),
-            ("Välj kontor.", {"office": office.id}),
+            ("Personens uppdrag: Välj organisation.", {"post": clerk.post.id}),
+            ("Vilket kort ska beställas? Välj artikel.", {"article": "631"}),
+            ("Kontor som organisationen kan välja: Välj kontor.", {"office": office.id}),
         ):
             step = clerk.step
             clerk.send()
@@ -515,7 +515,7 @@ class TestPhotoStep:
         clerk = Clerk(world).until("foto", "610")
         clerk.send()
         assert (clerk.page.status_code, clerk.step) == (422, "foto")
-        assert 'href="#id_file">Hämta ett fotografi, eller gå tillbaka' in clerk.page.content.decode()
+        assert 'href="#id_file">Fil med fotografiet: Hämta ett fotografi, eller gå tillbaka' in clerk.page.content.decode()
 
     def test_the_stored_photo_is_offered_with_its_age(self, world: Any) -> None:
         clerk = Clerk(world)

@@ -66,7 +66,7 @@ class TestInTheArea:
             assert (answer.status_code, told in text_of(answer)) == (status, True), wrong
             if "plats" in wrong and status == 422:  # at the boxes too, where the summary leads
                 page = answer.content.decode()
-                assert f'<a class="ds-link" href="#plats_{world.region.id}">{told}' in page
+                assert f'<a class="ds-link" href="#plats_{world.region.id}">Organisationer: {told}' in page
                 assert f'id="plats_{world.region.id}"' in page
                 assert told in page.partition('id="platser_error"')[2].partition("</div>")[0]
         assert person.role_grants.count() == 1

@@ -291,7 +291,7 @@ class TestFromThePerson:
         answer = client.post(address, {"role": "reader", "valid_to": f"{clock.today()}"})
         body = answer.content.decode()
         assert (answer.status_code, text_of(answer).count("Välj minst en organisation")) == (422, 2)
-        leads_to = re.search(r'<li><a[^>]*href="#([^"]+)">Välj minst en organisation', body)
+        leads_to = re.search(r'<li><a[^>]*href="#([^"]+)">Omfång: Välj minst en organisation', body)
         assert leads_to is not None
         assert re.search(rf'<input[^>]*type="checkbox"[^>]*id="{leads_to[1]}"(?![^>]* disabled)', body)
         assert f"{clock.today()}" in body

@@ -105,8 +105,11 @@ class TestPage:
             assert (answer.status_code, told in text_of(answer)) == (422, True), told
             assert answer.context["picked"] == ({person.id} if form["person"] else set())
         empty = text_of(client.post(address_of(world.area), {}))
-        assert re.search(r"försök igen Välj minst en person\. Välj personkontroll, utbildning eller båda\. Ange ett datum", empty)
-        assert '<a class="ds-link" href="#person_1">Välj minst en person.</a>' in client.post(address_of(), {}).content.decode()
+        assert re.search(r"försök igen Rollinnehavare: Välj minst en person\. Vad ska registreras\? Välj personkontroll", empty)
+        assert (
+            '<a class="ds-link" href="#person_1">Rollinnehavare: Välj minst en person.</a>'
+            in client.post(address_of(), {}).content.decode()
+        )
         assert not Qualification.objects.exists()
 
     def test_an_area_out_of_sight_is_as_one_that_is_not(self, world: Any) -> None:

@@ -22,8 +22,11 @@ from siths_portal.lib.errors import Invalid
 from siths_portal.lib.forms import Form
 from siths_portal.lib.ids import ids_of
 
-_AT: Mapping[str, str] = {"article": "artiklar", "organisation": "organisationer"}
-"""Where on the page a field's refusal leads."""
+_AT = {
+    "article": ("artiklar", gettext_lazy("Artiklar")),
+    "organisation": ("organisationer", gettext_lazy("Organisationer")),
+}
+"""Where on the page a field's refusal leads, and what the place is called."""
 
 
 class PlaceSearchForm(Form):
@@ -54,7 +57,7 @@ def area_articles(request: HttpRequest, area_id: UUID) -> HttpResponse:
                 actor=actor, area_id=area_id, organisation_ids=None if every else picked, codes=codes
             )
         except Invalid as error:
-            refusals = [(text, _AT.get(name, "")) for name, texts in error.fields.items() for text in texts]
+            refusals = [(text, *_AT[name]) for name, texts in error.fields.items() for text in texts]
             status = error.http_status
         else:
             _tell(request, added, len(set(codes)))

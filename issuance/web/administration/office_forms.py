@@ -12,6 +12,8 @@ from issuance.web.administration.editing import EditForm
 from issuance.web.administration.forms import text_line
 from siths_portal.lib.errors import Invalid
 
+LONGEST_COMMENT = 100
+"""Characters of an invoice comment."""
 ADDRESS = ("recipient_organisation", "internal_recipient", "street_address", "postal_code", "city")
 
 
@@ -31,7 +33,7 @@ class OfficeForm(EditForm):
     )
     invoice_comment = text_line(
         _("Fakturakommentar"),
-        100,
+        LONGEST_COMMENT,
         required=_("Skriv den text som ska stå på fakturan."),
         help_text=_("Skrivs efter artikelns nummer på fakturaraden för de kort som beställs genom kontoret."),
     )

@@ -25,7 +25,7 @@ from issuance.web.administration.around import actor_of, cursor, demand, demand_
 from issuance.web.administration.editing import another_asked, at_first_field, initial, saved
 from issuance.web.administration.frames import area_page, office_page, organisation_page
 from issuance.web.administration.history import TEMPLATE, history_context
-from issuance.web.administration.office_forms import OfficeForm
+from issuance.web.administration.office_forms import LONGEST_COMMENT, OfficeForm
 from siths_portal.lib.errors import Conflict, Invalid
 from siths_portal.lib.ids import ids_of
 
@@ -183,9 +183,9 @@ class _Example:
     area_id: UUID
 
     def of(self, comment: object) -> str:
-        """The line for a comment as it stands in the field; empty without one."""
+        """The line for a comment as it stands in the field; empty without one, and for one that is too long for an invoice."""
         words = " ".join(str(comment or "").split())
-        if not words:
+        if not 0 < len(words) <= LONGEST_COMMENT:
             return ""
         number = offices.example_article(actor=self.actor, area_id=self.area_id)
         return invoice_line(number or _("Artikelns nummer"), words)

@@ -137,6 +137,7 @@ def _reach(request: HttpRequest) -> list[UUID]:
 def _placing(
     request: HttpRequest, head: PersonHead, role: Role, form: RoleForm, *, picked: Sequence[str] = (), status: int = 200
 ) -> HttpResponse:
+    form.settle_role()
     places = []
     if role not in GLOBAL_ROLES:
         held = roles.places_held(person_id=head.id, role=role)

@@ -199,6 +199,10 @@ def _adding(
     tree = _tree(request, place.area_id, given) if place.area_id and place.assignable else {}
     if tree:
         form.fields["plats"].widget.attrs["id"] = _first_of(tree["area_places"])
+    if place.only:
+        form.settle_role()
+    if form.errors and not place.assignable:
+        form.refuse(_("Du kan inte ge några roller här."))
     context = {
         "form": form,
         "place": place,

@@ -48,6 +48,7 @@ class RoleHoldersForm(Form):
     name = forms.CharField(
         label=_("Namn, eller början av det"),
         required=False,
+        max_length=100,
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "words", "spellcheck": "false"}),
     )
 
@@ -59,9 +60,9 @@ class RoleHoldersForm(Form):
             del self.fields["omrade"]
 
 
-def ticked_places() -> forms.Field:
+def ticked_places(label: Any) -> forms.Field:
     """Which places are ticked stands in the page's tree; the field carries what is wrong with them, and leads there."""
-    return forms.Field(required=False, widget=forms.HiddenInput(attrs={"id": "platser"}))
+    return forms.Field(label=label, required=False, widget=forms.HiddenInput(attrs={"id": "platser"}))
 
 
 def role_field() -> forms.ChoiceField:
@@ -107,11 +108,15 @@ class RoleForm(Form):
         if not may_protect:
             del self.fields["protected_persons"]
 
+    def settle_role(self) -> None:
+        """Makes the role the page's own: it is settled by the page's address, and no field asks for it."""
+        self.fields["role"].widget, self.fields["role"].label = forms.HiddenInput(), None
+
 
 class PlacedRoleForm(RoleForm):
     """A role for a person whose page it is."""
 
-    plats = ticked_places()
+    plats = ticked_places(_("Omfång"))
 
 
 class RequestRoleForm(RoleForm):
@@ -144,7 +149,7 @@ class AddHolderForm(RoleForm):
         error_messages={"max_length": _("Texten är för lång. Skriv högst %(limit_value)d tecken.")},
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "data-searched": ""}),
     )
-    plats = ticked_places()
+    plats = ticked_places(_("Organisationer"))
 
 
 class ChangeRoleForm(EditForm):
@@ -194,5 +199,5 @@ class SeveralForm(QualificationForm):
 
     field_order = ("person",)
 
-    person = forms.CharField(required=False, widget=forms.HiddenInput(attrs={"id": "person_1"}))
+    person = forms.CharField(label=_("Rollinnehavare"), required=False, widget=forms.HiddenInput(attrs={"id": "person_1"}))
     """Whom is picked stands in the page's table; the field carries what is wrong with it, and leads to the first box there."""

@@ -160,6 +160,8 @@ def holders_training(request: HttpRequest) -> HttpResponse:
         form = SeveralForm(initial={name: typed[name] for name in typed})
         picked = set(ids_of(typed.getlist("person")))
     found = holders_to_train.to_train(actor=actor, area_id=head.id if head else None, after=cursor(request))
+    if form.errors and not found.rows:
+        form.refuse(_("Ingen rollinnehavare behöver registreras här."))
     if request.method != "POST" and len(found.rows) == 1:
         picked = {found.rows[0].person_id}
     context: dict[str, Any] = {

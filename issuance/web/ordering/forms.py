@@ -16,14 +16,20 @@ class StepForm(Form):
 class OrganisationForm(StepForm):
     """Val av organisation. `filter` narrows what is shown and is never kept."""
 
-    post = forms.UUIDField(error_messages={"required": _("Välj organisation."), "invalid": _("Välj organisation.")})
+    post = forms.UUIDField(
+        label=_("Personens uppdrag"), error_messages={"required": _("Välj organisation."), "invalid": _("Välj organisation.")}
+    )
     filter = forms.CharField(required=False, max_length=100, label=_("Filtrera"))
 
 
 class ArticleForm(StepForm):
     """Välj artikel."""
 
-    article = forms.CharField(max_length=12, error_messages={"required": _("Välj artikel.")})
+    article = forms.CharField(
+        label=_("Vilket kort ska beställas?"),
+        max_length=12,
+        error_messages={"required": _("Välj artikel."), "max_length": _("Välj artikel.")},
+    )
 
 
 class PhotoForm(StepForm):
@@ -53,4 +59,7 @@ class ReviewForm(StepForm):
 class OfficeForm(StepForm):
     """Välj kontor."""
 
-    office = forms.UUIDField(error_messages={"required": _("Välj kontor."), "invalid": _("Välj kontor.")})
+    office = forms.UUIDField(
+        label=_("Kontor som organisationen kan välja"),
+        error_messages={"required": _("Välj kontor."), "invalid": _("Välj kontor.")},
+    )

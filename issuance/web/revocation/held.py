@@ -6,7 +6,8 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
 from issuance.authz import Action, Actor, policy
@@ -21,15 +22,15 @@ from siths_portal.lib.ids import ids_of
 class HeldForm(Form):
     """The decision on the revocations that are ticked in the page's table."""
 
-    held = forms.CharField(required=False, widget=forms.HiddenInput(attrs={"id": "sparr_1"}))
+    held = forms.CharField(label=_("Spärrar som väntar"), required=False, widget=forms.HiddenInput(attrs={"id": "sparr_1"}))
     """Carries what is wrong with the ticks, and leads to the first of them."""
     decision = forms.ChoiceField(
-        label=gettext_lazy("Ditt beslut"),
-        choices=[("approve", gettext_lazy("Godkänn, så spärras de valda genast")), ("reject", gettext_lazy("Avslå"))],
+        label=_("Ditt beslut"),
+        choices=[("approve", _("Godkänn, så spärras de valda genast")), ("reject", _("Avslå"))],
         widget=forms.RadioSelect,
         error_messages={
-            "required": gettext_lazy("Välj om du godkänner eller avslår."),
-            "invalid_choice": gettext_lazy("Välj om du godkänner eller avslår."),
+            "required": _("Välj om du godkänner eller avslår."),
+            "invalid_choice": _("Välj om du godkänner eller avslår."),
         },
     )
 
@@ -63,10 +64,8 @@ def _shown(request: HttpRequest, actor: Actor, form: HeldForm, *, status: int = 
     rows = query.waiting(actor=actor)
     for person_id in {row.person_id for row in rows}:
         disclosures.record(actor=actor, person_id=person_id, shown=Shown.REVOCATION)
-    context = {
-        "rows": rows,
-        "form": form,
-        "picked": request.POST.getlist("sparr"),
-        "decides": any(not row.refusal for row in rows),
-    }
+    decides = any(not row.refusal for row in rows)
+    if form.errors and not decides:
+        form.refuse(_("Ingen spärr väntar på ditt beslut."))
+    context = {"rows": rows, "form": form, "picked": request.POST.getlist("sparr"), "decides": decides}
     return render(request, "revocation/held.html", context, status=status)
