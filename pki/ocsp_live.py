@@ -195,7 +195,7 @@ class Taken(Exception):
 
 
 class Desk:
-    """Where questions come in: a unix socket of packets that its owner alone may use."""
+    """A unix socket of packets for requests, which only its owner and the group of its folder may use."""
 
     def __init__(self, folder: Path, signer: Signer) -> None:
         """Raises OSError, Taken."""
@@ -210,7 +210,7 @@ class Desk:
         path = folder / NAME
         path.unlink(missing_ok=True)  # of one that was killed
         self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        os.fchmod(self._listening.fileno(), 0o600)  # what `bind` makes has this mode
+        os.fchmod(self._listening.fileno(), 0o660)  # what `bind` makes has this mode
         self._listening.bind(str(path))
         self._listening.listen(BATCH)
         self._listening.setblocking(False)

@@ -1,5 +1,6 @@
 """One card of the demo from order to signed receipt: at the portal's pages, by the supplier, in the eID app."""
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -83,6 +84,8 @@ class CardLine:
         """The supplier, a process of its own, pulls the order over mTLS and reports the card sent."""
         order_id = str(self.card_order.id)
         command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "supplier_simulator", "--once", "--order", order_id]
+        if user := os.environ.get("SITHS_SIMULATORS_USER"):  # whose cards the simulators can read
+            command = ["runuser", "-u", user, "--", *command]
         done = subprocess.run(
             command, cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=SUPPLIER_SECONDS, check=False
         )

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from siths_portal.dev import users
 from siths_portal.dev.private_services import (
     API_ROLE,
     APP_ROLE,
@@ -43,13 +44,16 @@ OFFSETS = {
 FIRST_BASE = 8000
 BASE_STEP = 100
 LAST_BASE = 30000  # below the ephemeral range, which starts at 32768
-PROXY_USER = "www-data"  # Debian's user for nginx's workers
+PROXY_USER = users.PROXY_USER
 SOCKET_PATH_MAX = 107  # sun_path holds 108 bytes with its closing NUL (unix(7))
 
 
 @dataclass(frozen=True)
 class House:
-    """One clone's places. `held` are listening sockets that keep a newly chosen base's ports until the processes start."""
+    """One clone's places. `held` are listening sockets that keep a newly chosen base's ports until the processes start.
+
+    `separated` if processes run as system users of their own (`users`).
+    """
 
     root: Path
     id: str
@@ -57,6 +61,9 @@ class House:
     runtime: Path
     postgres_home: Path
     held: list[socket.socket] = field(default_factory=list, compare=False, repr=False)
+    separated: bool = False
+
+    socket_names = ("portal", "minasidor", "api", "status", "redis")
 
     @property
     def var(self) -> Path:
@@ -71,26 +78,34 @@ class House:
     @property
     def postgres(self) -> PrivatePostgres:
         """The clone's durable cluster."""
-        return PrivatePostgres(self.postgres_home / "data", self.runtime / "pg")
+        return PrivatePostgres(
+            self.postgres_home / "data", self.runtime / "pg", users=users.DATABASE_ROLES if self.separated else ()
+        )
 
     @property
     def redis(self) -> PrivateRedis:
         """The clone's Redis."""
-        return PrivateRedis(self.var / "redis", self.runtime / "redis.sock")
+        return PrivateRedis(self.var / "redis", self.socket("redis"), mode="770" if self.separated else "700")
 
     @property
     def api_socket(self) -> Path:
-        """Where the API process listens: in a folder that only the starting user and nginx enter."""
-        return self.runtime / "api" / "api.sock"
+        """Where the API process listens: in a folder that only its user and nginx enter."""
+        return self.socket("api")
 
     @property
     def status_socket(self) -> Path:
         """Where the status services listen, behind their proxy."""
-        return self.runtime / "api" / "status.sock"
+        return self.socket("status")
 
     def site_socket(self, site: str) -> Path:
         """Where the portal or Mina sidor listens, behind the proxy of the people's sites."""
-        return self.runtime / "api" / f"{site}.sock"
+        return self.socket(site)
+
+    def socket(self, name: str) -> Path:
+        """The socket of one of `socket_names`, in a folder of its own if its user is not that of the others."""
+        if self.separated:
+            return self.runtime / name / f"{name}.sock"
+        return self.runtime / "redis.sock" if name == "redis" else self.runtime / "api" / f"{name}.sock"
 
     @property
     def proxy_user(self) -> str:
@@ -135,7 +150,8 @@ class House:
 
     def command_env(self) -> dict[str, str]:
         """The environment of a management command: nothing of the caller's shell but where programs and the user's home are."""
-        return base_env() | self.settings()
+        own = {"SITHS_SIMULATORS_USER": users.SIMULATORS} if self.separated else {}
+        return base_env() | self.settings() | own
 
 
 def base_env() -> dict[str, str]:

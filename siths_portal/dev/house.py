@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from siths_portal.dev import users
 from siths_portal.dev.checks import run_audit, run_checks
 from siths_portal.dev.home import locked, open_house
 from siths_portal.dev.progress import HouseError, run_steps, seconds_since_start, warn
@@ -45,7 +46,7 @@ def _has_walked() -> bool:
 def _serve(*, walk: bool) -> None:
     with locked(ROOT):
         run_steps(INSTALL_STEPS, ROOT)
-        house = open_house(ROOT)
+        house = users.separate(open_house(ROOT))
         run_steps((*SERVE_STEPS, *(WALK_STEPS if walk else ())), house)
     print(f"\nFrom the first line to now: {seconds_since_start():.1f} s")
     print(f"Portal     http://localhost:{house.port('portal')}")

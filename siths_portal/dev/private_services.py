@@ -57,6 +57,7 @@ class PrivatePostgres:
     socket_dir: Path
     fsync: bool = True
     roles: tuple[str, ...] = ()  # more roles that the starting user may connect as
+    users: tuple[tuple[str, str], ...] = ()  # more system users, and the one role that each may connect as
 
     @property
     def user(self) -> str:
@@ -104,10 +105,9 @@ class PrivatePostgres:
 
     def _write_ident(self) -> None:
         """Maps the starting user and the server's own to each role. Read at the server's start and by pg_reload_conf."""
-        users = {self.user, pwd.getpwuid(os.geteuid()).pw_name}
-        self._write(
-            "pg_ident.conf", [f"siths {user} {role}" for user in sorted(users) for role in ("postgres", *ROLES, *self.roles)]
-        )
+        own = sorted({self.user, pwd.getpwuid(os.geteuid()).pw_name})
+        pairs = [(user, role) for user in own for role in ("postgres", *ROLES, *self.roles)]
+        self._write("pg_ident.conf", [f"siths {user} {role}" for user, role in (*pairs, *self.users)])
 
     def _write(self, name: str, lines: list[str], *, append: bool = False) -> None:
         path = self.data / name
@@ -155,12 +155,13 @@ class PrivateRedis:
     folder: Path
     socket: Path
     database: int = 0
+    mode: str = "700"
 
     def server_command(self) -> list[str]:
         """The server's command line, in the foreground."""
         return [
             shutil.which("redis-server") or "/usr/bin/redis-server", "--port", "0", "--unixsocket", str(self.socket),
-            "--unixsocketperm", "700", "--dir", str(self.folder), "--save", "", "--appendonly", "no",
+            "--unixsocketperm", self.mode, "--dir", str(self.folder), "--save", "", "--appendonly", "no",
         ]  # fmt: skip
 
     def url(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from siths_portal.dev import nginx
+from siths_portal.dev import nginx, users
 from siths_portal.dev.home import House, base_env
 from siths_portal.dev.launch import HOUSE, PROGRAM
 from siths_portal.dev.probes import accepts, api_is_ready, is_ready, postgres_answers, redis_answers
@@ -191,7 +191,11 @@ def _environment(values: dict[str, str]) -> str:
 
 
 def _section(house: House, program: Program, fingerprint: str) -> str:
+    user = users.OF_PROGRAM.get(program.name, program.user) if house.separated else program.user
     values = base_env() | house.settings() | program.env | {HOUSE: house.id, PROGRAM: program.name}
+    if house.separated:
+        values |= users.environment(house, user)
+        values.pop("TMPDIR", None)  # the starting user's
     if program.code:
         values["SITHS_CODE"] = fingerprint
     launch = [str(house.python), "-m", "siths_portal.dev.launch"] if program.code or program.pid_file else []
@@ -218,8 +222,10 @@ def _section(house: House, program: Program, fingerprint: str) -> str:
         f"stdout_logfile_maxbytes={LOG_BYTES}",
         f"stdout_logfile_backups={LOG_FILES}",
     ]
-    if program.user and program.user != "root":
-        lines.append(f"user={program.user}")
+    if user and user != "root":
+        lines.append(f"user={user}")
+    if house.separated:
+        lines.append("umask=002")  # what users share lies in folders of a group
     return "\n".join(lines)
 
 

@@ -3,7 +3,7 @@
 import datetime as dt
 from pathlib import Path
 
-from siths_portal.dev import approvers, programs, tokens
+from siths_portal.dev import approvers, programs, tokens, users
 from siths_portal.dev.home import House
 from siths_portal.dev.probes import is_ready
 from siths_portal.dev.progress import HouseError, Step, run_logged, seconds_since_start
@@ -16,6 +16,7 @@ def manage(name: str, *arguments: str) -> Step:
     def work(house: House) -> None:
         command = [str(house.python), "manage.py", *arguments]
         run_logged(command, house.var / "log" / "commands.log", cwd=house.root, env=house.command_env())
+        users.hand_over(house)
 
     return Step(name, work)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from siths_portal.dev import nginx, processes, programs
+from siths_portal.dev import nginx, processes, programs, users
 from siths_portal.dev.home import House, base_env, taken_ports
 from siths_portal.dev.launch import HOUSE
 from siths_portal.dev.probes import UnixConnection
@@ -113,6 +113,7 @@ class Supervisor:
     def bring_up(self, wanted: Iterable[Program]) -> None:
         """Starts those of `wanted` that do not run, all at once, and waits until each can be used."""
         wanted = list(wanted)
+        users.hand_over(self.house)
         states = self.states()
         for program in wanted:
             if states[program.name] in DEAD:
@@ -169,7 +170,7 @@ def _leftovers(house: House) -> tuple[set[int], set[int]]:
     postmasters: set[int] = set()
     for pid_file, sign, kind in (
         (house.postgres.data / "postmaster.pid", house.postgres.data, postmasters),
-        (house.redis.folder / "redis.pid", house.redis.socket, set()),
+        (house.redis.folder / "redis.pid", house.runtime, set()),
     ):
         pid = processes.read(pid_file).split(b"\n")[0].strip()
         if pid.isdigit() and str(sign).encode() in processes.read(Path(f"/proc/{int(pid)}/cmdline")):

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from siths_portal.dev import users
 from siths_portal.dev.home import House
 from siths_portal.dev.progress import HouseError
 
@@ -40,13 +41,18 @@ def write_settings(house: House) -> None:
         (house.var / name).mkdir(mode=0o700, exist_ok=True)
         (house.var / name).chmod(0o700)
     folder = house.var / "secrets"
-    for name, new in (("secret_key", secrets.token_urlsafe(64)), ("pin", _digits(8)), ("so_pin", _digits(12))):
+    for name, new in (("secret_key", secrets.token_urlsafe(64)), ("pin", _digits(8)), ("so_pin", _digits(12)), *_keys(house)):
         if not (folder / name).exists():
             write_private(folder / name, new)
     _register_with_provider(house)
     tokens = house.var / "tokens"
     write_private(house.var / "softhsm2.conf", SOFTHSM_CONF.format(folder=tokens))
     write_private(house.var / "portal.env", "".join(f"{name}={value}\n" for name, value in house.settings().items()))
+
+
+def _keys(house: House) -> list[tuple[str, str]]:
+    """A secret key for each user of processes, if they have users."""
+    return [(name, secrets.token_urlsafe(64)) for name in users.SECRET_KEYS.values()] if house.separated else []
 
 
 def _register_with_provider(house: House) -> None:

@@ -53,8 +53,9 @@ def read(name: str) -> Anchor | None:
 
 
 def _note(name: str, seq: int, digest: bytes) -> None:
+    # The worker seals and the process with the token adds MACs: both may have users of their own, with a folder of their group.
     content = {"seq": seq, "digest": digest.hex(), "at": clock.now().isoformat()}
-    write_atomically(file(f"{name}.json"), json.dumps(content).encode(), mode=0o600)
+    write_atomically(file(f"{name}.json"), json.dumps(content).encode(), mode=0o660)
 
 
 def note(app: str, seal_model: Any) -> None:

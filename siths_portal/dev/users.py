@@ -1,0 +1,167 @@
+"""System users of the processes of `make run`, and what each may read and write (ADR 0328). Standard library only.
+
+They are made once on a machine and shared by its clones. Where they cannot be made or cannot read the clone, all processes run as
+the starting user, and `separate` says that roles are separated in the database only.
+"""
+
+import dataclasses
+import grp
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from siths_portal.dev.private_services import API_ROLE, APP_ROLE, PKI_ROLE, WORKER_ROLE
+
+if TYPE_CHECKING:
+    from siths_portal.dev.home import House
+
+PROXY_USER = "www-data"  # Debian's user for nginx's workers
+GROUP = "siths"
+WORKERS = "siths-workers"
+STATUS = "siths-status"
+PORTAL, API, PKI, WORKER = "siths-portal", "siths-api", "siths-pki", "siths-worker"
+OCSPD, SIMULATORS, REDIS = "siths-ocspd", "siths-simulators", "siths-redis"
+
+GROUPS = (GROUP, WORKERS, STATUS)
+USERS: dict[str, tuple[str, ...]] = {
+    PORTAL: (), API: (), PKI: (WORKERS, STATUS), WORKER: (WORKERS, STATUS), OCSPD: (STATUS,), SIMULATORS: (), REDIS: (),
+}  # fmt: skip
+"""Each user's groups beside its first one, which is GROUP."""
+
+OF_PROGRAM = {
+    "redis": REDIS, "portal": PORTAL, "minasidor": PORTAL, "api": API, "pki-worker": PKI,
+    "worker": WORKER, "beat": WORKER, "status": WORKER, "ocsp-publisher": WORKER, "ocspd": OCSPD, "metrics": OCSPD,
+    "directory": SIMULATORS, "idp": SIMULATORS, "eid-app": SIMULATORS, "supplier": SIMULATORS,
+    "people-front": PROXY_USER, "status-front": PROXY_USER, "nginx": PROXY_USER,
+}  # fmt: skip
+DATABASE_ROLES = ((PORTAL, APP_ROLE), (API, API_ROLE), (PKI, PKI_ROLE), (WORKER, WORKER_ROLE))
+"""The one database role that PostgreSQL lets a user connect as."""
+SECRET_KEYS = {PORTAL: "secret_key", API: "secret_key_api", PKI: "secret_key_pki", WORKER: "secret_key_worker"}
+"""The file of each user's own secret key of Django in `var/secrets/`. Other users have none."""
+
+
+class Place(NamedTuple):
+    """A file or folder below `var/`, its owner and group, and the rights that they and others have there."""
+
+    path: str
+    user: str
+    group: str
+    folder: int
+    file: int
+    whole: bool = True  # with everything in it
+
+
+PLACES = (
+    Place("portal.env", "root", GROUP, 0, 0o640),
+    Place("softhsm2.conf", PKI, GROUP, 0, 0o600),
+    Place("secrets", "root", GROUP, 0o710, 0o600, whole=False),
+    Place("secrets/pin", PKI, GROUP, 0, 0o600),
+    Place("secrets/oidc_client_key", PORTAL, GROUP, 0, 0o600),
+    *(Place(f"secrets/{name}", user, GROUP, 0, 0o600) for user, name in SECRET_KEYS.items()),
+    Place("tokens", PKI, GROUP, 0o700, 0o600),
+    Place("ceremony", PKI, GROUP, 0o2750, 0o640),
+    Place("audit", PKI, WORKERS, 0o2770, 0o660),
+    Place("status", PKI, WORKERS, 0o2775, 0o664),
+    Place("ocsp", WORKER, STATUS, 0o2770, 0o660),
+    Place("metrics", "root", GROUP, 0o2770, 0o664),
+    Place("simulators", SIMULATORS, GROUP, 0o700, 0o600),
+    Place("tls", PROXY_USER, PROXY_USER, 0o700, 0o600),
+    Place("static", "root", GROUP, 0o2750, 0o640),
+    Place("redis", REDIS, GROUP, 0o700, 0o600),
+    *(Place(name, PROXY_USER, PROXY_USER, 0o755, 0o644) for name in ("nginx", "nginx-people", "nginx-status")),
+)
+
+
+def separate(house: "House") -> "House":
+    """Returns the house with a system user for each group of its processes, or as it is after it has said why not."""
+    if why := _why_shared(house.root):
+        print(f"All processes run as one user, so roles are separated in the database only: {why}.")
+        return house
+    return dataclasses.replace(house, separated=True)
+
+
+def _why_shared(root: Path) -> str:
+    """Makes the users. Returns the reason if the processes of the clone in `root` cannot run as them, otherwise ''."""
+    if os.geteuid() != 0:
+        return "only root can start processes as other users"
+    if why := make():
+        return why
+    probe = [str(root / ".venv" / "bin" / "python"), "-B", "-c", "import django, os, siths_portal; os.chdir('var')"]
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(root)}
+    done = subprocess.run(["runuser", "-u", API, "--", *probe], cwd=root, env=env, capture_output=True, check=False)
+    return f"user {API} cannot read {root}" if done.returncode else ""
+
+
+def make() -> str:
+    """Makes the groups and users that are missing. Returns the reason if the machine cannot, otherwise ''."""
+    for name in ("groupadd", "useradd", "runuser"):
+        if not shutil.which(name):
+            return f"{name} is not installed"
+    options = ["--system", "--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin", "--gid", GROUP]
+    commands = [["groupadd", "--system", "--force", group] for group in GROUPS]
+    commands += [["useradd", *options, "--groups", ",".join(groups), user] for user, groups in USERS.items() if not _exists(user)]
+    for command in commands:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if done.returncode:
+            return f"{command[0]} {command[-1]}: {done.stderr.strip()}"
+    return "" if _exists(PROXY_USER) else f"user {PROXY_USER} is missing"
+
+
+def _exists(user: str) -> bool:
+    try:
+        pwd.getpwnam(user)
+    except KeyError:
+        return False
+    return True
+
+
+def environment(house: "House", user: str) -> dict[str, str]:
+    """Returns what differs in the environment of a process that runs as `user`."""
+    key = str(house.var / "secrets" / SECRET_KEYS[user]) if user in SECRET_KEYS else ""
+    return {"SECRET_KEY_FILE": key, "HOME": "/nonexistent", "USER": user}
+
+
+def hand_over(house: "House") -> None:
+    """Gives each user what the starting user made for it since the last time. Does nothing if processes share a user."""
+    if not house.separated:
+        return
+    for name in ("audit", "ocsp", "metrics", "redis", "tls"):
+        (house.var / name).mkdir(exist_ok=True)
+    for place in PLACES:
+        top = house.var / place.path
+        for path in _within(top, whole=place.whole):
+            _give(path, place, always=path == top)
+    for name in house.socket_names:
+        folder = house.socket(name).parent
+        folder.mkdir(mode=0o710, exist_ok=True)
+        shutil.chown(folder, OF_PROGRAM[name], GROUP if name == "redis" else PROXY_USER)
+        folder.chmod(0o2710)
+
+
+def _within(path: Path, *, whole: bool) -> Iterator[Path]:
+    yield path
+    if whole:
+        for folder, folders, files in os.walk(path):
+            yield from (Path(folder) / name for name in (*folders, *files))
+
+
+def _give(path: Path, place: Place, *, always: bool) -> None:
+    """Gives a file or folder that the starting user made. By its descriptor, since others may write to the folder that it is in:
+    neither a link nor a further name of another's file is followed."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:  # a link, a socket, or replaced by a running process
+        return
+    try:
+        status = os.fstat(descriptor)
+        is_folder = stat.S_ISDIR(status.st_mode)
+        if always or (status.st_uid == os.geteuid() and (is_folder or status.st_nlink == 1)):
+            os.fchown(descriptor, pwd.getpwnam(place.user).pw_uid, grp.getgrnam(place.group).gr_gid)
+            os.fchmod(descriptor, place.folder if is_folder else place.file)
+    finally:
+        os.close(descriptor)
