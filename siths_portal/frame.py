@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -14,6 +15,7 @@ from django.views.decorators.http import require_safe
 
 from authn.web import with_login_form
 from issuance.authz import Action, policy
+from issuance.queries.administration.role_holders import RoleTold, roles_told
 from pki import service as pki
 
 _TABS = (
@@ -55,6 +57,12 @@ class Frame:
             return []
         return [Tab(name, str(text), reverse(name)) for name, text, action in _TABS if policy.holds(actor, action)]
 
+    @cached_property
+    def own_roles(self) -> list[RoleTold]:
+        """The person's own roles that hold or will, with their places. One query."""
+        person_id = self._request.actor.person_id  # type: ignore[attr-defined]
+        return roles_told(Q(), [person_id]).get(person_id, [])
+
     @property
     def may_search(self) -> bool:
         """Whether the page has the hidden form that a scan is searched for with."""
@@ -81,6 +89,40 @@ def start(request: HttpRequest) -> HttpResponse:
     if frame.user:
         return redirect(frame.tabs[0].url if frame.tabs else "search")
     return render(request, "portal/start.html", {"tab": ""})
+
+
+@login_not_required
+@require_safe
+def about(request: HttpRequest) -> HttpResponse:
+    """Om verktyget: what the tool is, its version and environment, who runs it, contacts, what is logged, and licences."""
+    version = f"{settings.PROGRAM_VERSION} ({settings.PROGRAM_BUILD})" if settings.PROGRAM_BUILD else settings.PROGRAM_VERSION
+    facts = (
+        (_("Ansvarig"), settings.OPERATOR_NAME),
+        (_("Version"), version),
+        (_("Miljö"), settings.ENVIRONMENT_NAME),
+        (_("Adress"), settings.PORTAL_BASE_URL),
+    )
+    context = {
+        "tab": "",
+        "facts": [{"label": label, "value": value} for label, value in facts],
+        "operator": settings.OPERATOR_NAME,
+        "support": settings.SUPPORT_CONTACT,
+        "accessibility": settings.ACCESSIBILITY_CONTACT,
+        "licences": _LICENCES,
+    }
+    return render(request, "portal/about.html", context)
+
+
+_LICENCES = (
+    ("Designsystemet", "MIT"),
+    ("htmx", "0BSD"),
+    ("Django, Django REST framework", "BSD"),
+    ("cryptography", "Apache 2.0, BSD"),
+    ("pyHanko", "MIT"),
+    ("WeasyPrint", "BSD"),
+    ("Celery, Granian", "BSD"),
+)
+"""The open source that the pages and documents are made with, and its licences."""
 
 
 @login_not_required

@@ -376,8 +376,11 @@ IDEMPOTENCY_KEEP_DAYS = env.int("IDEMPOTENCY_KEEP_DAYS", default=30)
 # How long an API request waits for its certificates before it answers 202.
 CERTIFICATE_WAIT_SECONDS = env.float("CERTIFICATE_WAIT_SECONDS", default=5.0)
 
-# --- accessibility statement -----------------------------------------------------------------------------------------------
+# --- who runs this, as pages tell it --------------------------------------------------------------------------------------------
 OPERATOR_NAME = env.str("OPERATOR_NAME", default="Demo e-legitimationer AB")
+SUPPORT_CONTACT = env.str("SUPPORT_CONTACT", default="support@demo-e-legitimationer.example")
+ENVIRONMENT_NAME = env.str("ENVIRONMENT_NAME", default="Utveckling, med påhittade personer" if DEBUG else "Produktion")
+PROGRAM_BUILD = env.str("PROGRAM_BUILD", default="")
 ACCESSIBILITY_CONTACT = env.str("ACCESSIBILITY_CONTACT", default="tillganglighet@demo-e-legitimationer.example")
 
 # --- billing: the seller, an invented company with numbers that pass their checks -------------------------------------------

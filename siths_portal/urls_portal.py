@@ -22,6 +22,7 @@ urlpatterns = [
     *csp.urls(),
     path("", frame.start, name="start"),
     path("hjalp/", frame.help_page, name="help"),
+    path("om-verktyget/", frame.about, name="about"),
     path(
         "tillganglighet/",
         login_not_required(

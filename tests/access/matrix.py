@@ -60,6 +60,7 @@ ROWS: list[Row] = [
     Row("healthz/ready", "GET", PUBLIC),
     Row("start", "GET", PUBLIC, in_session=302),
     Row("help", "GET", PUBLIC),
+    Row("about", "GET", PUBLIC),
     Row("accessibility", "GET", PUBLIC),
     Row("csp_report", "POST", PUBLIC, ok=204),
     # log-in and sessions

@@ -100,6 +100,21 @@ def test_the_help_page_is_open_to_those_who_cannot_log_in(world: Any, django_ass
     assert "Logga ut" not in outside.content.decode()
 
 
+def test_about_tells_what_the_tool_is_and_settings_hold_what_is_ones_own(world: Any) -> None:
+    with override_settings(PROGRAM_VERSION="7.8.9", PROGRAM_BUILD="abc123", ENVIRONMENT_NAME="Provmiljön"):
+        body = Client().get("/om-verktyget/").content.decode()
+    assert '<a class="ds-link" href="/om-verktyget/">Om verktyget</a>' in body
+    assert "<h1>Om verktyget</h1>" in body
+    told = ("7.8.9 (abc123)", "Provmiljön", settings.OPERATOR_NAME, settings.SUPPORT_CONTACT, settings.ACCESSIBILITY_CONTACT)
+    assert [words for words in told if words not in body] == []
+    for heading in ("Kontakt", "Det här loggas", "Kakor", "Tillgänglighet", "Licenser"):
+        assert re.search(rf"<h2[^>]*>{heading}</h2>", body)
+    own = client_of(world.officer(role=Role.READER)).get("/installningar/").content.decode()
+    for words in ("Handläggare Provsson", "Dina roller", "Regionen", "Här är du inloggad"):
+        assert words in own
+    assert "<li>Läs: Regionen</li>" in own
+
+
 def test_help_opens_where_it_tells_of_the_page(world: Any) -> None:
     issuer = client_of(world.officer(role=Role.RESPONSIBLE_ISSUER))
     assert 'href="/hjalp/#administrera"' in issuer.get("/administrera/").content.decode()

@@ -100,7 +100,12 @@ def test_the_frames_other_pages_are_looked_at(world: Any, portal: str, browser: 
     eye = Looker("frame")
     with desk(browser, portal, None) as page:
         eye.follow(page.context)
-        for address, name in (("/", "start"), ("/hjalp/", "help"), ("/tillganglighet/", "accessibility")):
+        for address, name in (
+            ("/", "start"),
+            ("/hjalp/", "help"),
+            ("/om-verktyget/", "about"),
+            ("/tillganglighet/", "accessibility"),
+        ):
             page.goto(portal + address)
             eye.look(page, name)
         page.goto(f"{portal}/finns/inte/")
