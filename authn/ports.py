@@ -1,11 +1,12 @@
 """What `authn` needs from outside itself."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from authn.domain.principal import Subject
 
-__all__ = ["CertificateStatusChecker", "Subject", "SubjectDirectory", "SubjectUnknown"]
+__all__ = ["Advice", "CertificateStatusChecker", "Subject", "SubjectDirectory", "SubjectUnknown"]
 
 
 class CertificateStatusChecker(Protocol):
@@ -19,12 +20,25 @@ class CertificateStatusChecker(Protocol):
         ...
 
 
-class SubjectUnknown(Exception):
-    """The log-in means nobody who may use the portal; `reason` is a code for the audit event, never shown."""
+@dataclass(frozen=True)
+class Advice:
+    """What a person who cannot use the portal may read of it: a heading, and what to do."""
 
-    def __init__(self, reason: str) -> None:
+    heading: str
+    message: str
+
+
+class SubjectUnknown(Exception):
+    """The log-in means nobody who may use the portal.
+
+    `reason` is a code for the audit event, never shown. `advice` is for the person who logged in; None if the facts of the log-in
+    do not agree, which is nobody's to read.
+    """
+
+    def __init__(self, reason: str, advice: Advice | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.advice = advice
 
 
 class SubjectDirectory(Protocol):
@@ -32,6 +46,10 @@ class SubjectDirectory(Protocol):
 
     def find(self, hsa_id: str, person_id: str) -> Subject:
         """The subject of the chosen HSA-id and the person's number (twelve digits). Raises SubjectUnknown."""
+        ...
+
+    def no_post(self) -> Advice:
+        """What to tell a person none of whose HSA-ids is known."""
         ...
 
     def choices(self, hsa_ids: Sequence[str], person_id: str) -> list[Subject]:

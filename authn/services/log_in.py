@@ -1,4 +1,4 @@
-"""A log-in from the press of the button to the session: each way it can be refused has a reason in the audit, and one page."""
+"""A log-in from the press of the button to the session: each refusal has a reason in the audit, and nearly all have one page."""
 
 import datetime as dt
 import hashlib
@@ -15,7 +15,7 @@ from authn.domain import id_token
 from authn.domain.id_token import Accepted, Expected, Identity, TokenRefused
 from authn.domain.principal import Subject
 from authn.models import Event, LogInAttempt, UsedToken
-from authn.ports import SubjectDirectory, SubjectUnknown
+from authn.ports import Advice, SubjectDirectory, SubjectUnknown
 from authn.services import provider, sessions
 from siths_portal.lib import budgets, clock, ports
 from siths_portal.lib.errors import Refused
@@ -30,12 +30,16 @@ _stray, _told = budgets.MinuteBudget(), budgets.MinuteBudget()
 
 
 class LogInRefused(Exception):
-    """The log-in is refused; the audit event is written, of stray answers so many a minute. `status` is the page's."""
+    """The log-in is refused; the audit event is written, of stray answers so many a minute. `status` is the page's.
 
-    def __init__(self, reason: str, *, status: int = 400) -> None:
+    `advice` is what the person may read, if who it is was proven and the portal is not open to them.
+    """
+
+    def __init__(self, reason: str, *, status: int = 400, advice: Advice | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
         self.status = status
+        self.advice = advice
 
 
 class LogInCancelled(Exception):
@@ -111,24 +115,32 @@ def subject_of(hsa_id: str, person_id: str, session_id: UUID | None) -> Subject:
     try:
         return ports.get(SubjectDirectory).find(hsa_id, person_id)
     except SubjectUnknown as unknown:
-        raise refused(unknown.reason, None, session_id=session_id, status=403, hsa_id=hsa_id) from None
+        raise refused(unknown.reason, None, session_id=session_id, status=403, advice=unknown.advice, hsa_id=hsa_id) from None
 
 
 def choices(identity: Identity, session_id: UUID | None) -> list[Subject]:
     """The person's own among the HSA-ids to choose from. Raises LogInRefused if there is none."""
-    found = ports.get(SubjectDirectory).choices(identity.hsa_ids, identity.person_id)
+    directory = ports.get(SubjectDirectory)
+    found = directory.choices(identity.hsa_ids, identity.person_id)
     if not found:
-        raise refused("hsa-id-unknown", None, session_id=session_id, status=403, hsa_ids=list(identity.hsa_ids))
+        advice, hsa_ids = directory.no_post(), list(identity.hsa_ids)
+        raise refused("hsa-id-unknown", None, session_id=session_id, status=403, advice=advice, hsa_ids=hsa_ids)
     return found
 
 
 def refused(
-    reason: str, attempt: LogInAttempt | None, *, session_id: UUID | None = None, status: int = 400, **facts: object
+    reason: str,
+    attempt: LogInAttempt | None,
+    *,
+    session_id: UUID | None = None,
+    status: int = 400,
+    advice: Advice | None = None,
+    **facts: object,
 ) -> LogInRefused:
     """Writes the audit event of a refusal and gives the exception to raise."""
     _record("login.refused", attempt, {"reason": reason, **facts}, session_id=session_id)
     log.warning("authn.login_refused", reason=reason)
-    return LogInRefused(reason, status=status)
+    return LogInRefused(reason, status=status, advice=advice)
 
 
 def _record(action: str, attempt: LogInAttempt | None, facts: dict[str, object], *, session_id: UUID | None = None) -> None:

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from authn.domain.id_token import Identity
 from authn.domain.principal import Anonymous, Subject
+from authn.ports import Advice
 from authn.services import kept_forms, log_in, provider, sessions
 from authn.services.log_in import LogInCancelled, LogInRefused
 from authn.sessions import SessionStore
@@ -115,8 +116,10 @@ def callback(request: HttpRequest) -> HttpResponse:
     store: SessionStore = request.session  # type: ignore[assignment]
     row = store.live_row
     session_id = row.id if row else None
+    id_token = ""
     try:
         answered = log_in.answer(session_id, request.GET.dict())
+        id_token = answered.log_in.id_token
         identity = answered.identity
         hsa_id = identity.hsa_id
         if answered.step_up and not hsa_id:
@@ -132,7 +135,7 @@ def callback(request: HttpRequest) -> HttpResponse:
     except LogInCancelled as cancelled:
         return _login_page(request, own_path(cancelled.next_path), CANCELLED)
     except LogInRefused as refused:
-        return refusal(request, refused)
+        return refusal(request, refused, id_token)
 
 
 def _keep_choice(store: SessionStore, answered: log_in.Answered) -> None:
@@ -165,7 +168,7 @@ def choose_post(request: HttpRequest) -> HttpResponse:
             subject = log_in.subject_of(form.cleaned_data["post"], kept["person_id"], session_id)
             return _enter(request, subject, accepted, kept["next"], step_up=False)
     except LogInRefused as refused:
-        return refusal(request, refused)
+        return refusal(request, refused, kept["id_token"])
     context = {"form": form, "tab": ""}
     return render(request, "authn/choose_post.html", context, status=422 if form.errors else 200)
 
@@ -200,9 +203,34 @@ def _enter(request: HttpRequest, subject: Subject, accepted: sessions.LogIn, nex
     return HttpResponseRedirect(own_path(next_path))
 
 
-def refusal(request: HttpRequest, refused: LogInRefused) -> HttpResponse:
-    """One and the same page for every refusal: what to do, and nothing about why."""
+def refusal(request: HttpRequest, refused: LogInRefused, id_token: str = "") -> HttpResponse:
+    """What to do, and nothing about why: one and the same page for every refusal, but for who is proven and has no access."""
+    if refused.advice is not None:
+        return no_access(request, refused.advice, id_token)
     return let_forms_leave(render(request, "authn/refused.html", {"tab": ""}, status=refused.status))
+
+
+def no_access(request: HttpRequest, advice: Advice, id_token: str = "") -> HttpResponse:
+    """403: what a person without access can do, and the way out of the identity provider if the log-in's token is known."""
+    request.user = Anonymous()  # type: ignore[assignment]  # the frame shows nobody as logged in
+    context = {
+        **_log_out_there(id_token),
+        "heading": advice.heading,
+        "message": advice.message,
+        "support": settings.SUPPORT_CONTACT,
+        "tab": "",
+    }
+    return let_forms_leave(render(request, "authn/no_access.html", context, status=403))
+
+
+def _log_out_there(id_token: str) -> dict[str, str]:
+    """What the form of a log-out at the identity provider needs; without an endpoint there is none."""
+    return {
+        "endpoint": provider.end_session_endpoint() if id_token else "",
+        "id_token": id_token,
+        "client_id": settings.OIDC_CLIENT_ID,
+        "logged_out_uri": provider.logged_out_uri(),
+    }
 
 
 @login_not_required
@@ -215,17 +243,9 @@ def logout(request: HttpRequest) -> HttpResponse:
         id_token = sessions.end(user.session_id, reason=sessions.LOGGED_OUT, actor_ref=user.subject_ref)
     elif user.is_authenticated:
         return HttpResponseRedirect("/")
-    endpoint = provider.end_session_endpoint() if id_token else ""
     request.session = SessionStore()
     request.user = Anonymous()  # type: ignore[assignment]
-    context = {
-        "endpoint": endpoint,
-        "id_token": id_token,
-        "client_id": settings.OIDC_CLIENT_ID,
-        "logged_out_uri": provider.logged_out_uri(),
-        "tab": "",
-    }
-    response = let_forms_leave(render(request, "authn/logged_out.html", context))
+    response = let_forms_leave(render(request, "authn/logged_out.html", {**_log_out_there(id_token), "tab": ""}))
     if request.method == "POST":
         drop_cookie(response)
         # Not "cookies": browsers apply it to the whole registrable domain, with other services' cookies.

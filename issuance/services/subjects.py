@@ -5,8 +5,9 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from authn.ports import Subject, SubjectUnknown
+from authn.ports import Advice, Subject, SubjectUnknown
 from issuance.models import PersonIdentifier, Post
+from issuance.services import no_access
 from issuance.services.actors import actor_of_person
 from siths_portal.lib import clock
 
@@ -24,15 +25,19 @@ class Subjects:
         """
         post = _posts().filter(hsa_id__iexact=hsa_id).first()
         if post is None:
-            raise SubjectUnknown("hsa-id-unknown")
+            raise SubjectUnknown("hsa-id-unknown", no_access.no_post())
         number = PersonIdentifier.objects.filter(kind__in=_NUMBERS, value=person_id, valid_to=None).first()
         if number is None:
-            raise SubjectUnknown("person-unknown")
+            raise SubjectUnknown("person-unknown", no_access.no_post())
         if number.person_id != post.person_id:
             raise SubjectUnknown("person-mismatch")
         if post.person.deceased or not actor_of_person(post.person_id).grants:
-            raise SubjectUnknown("no-role")
+            raise SubjectUnknown("no-role", no_access.advice(post.person_id))
         return _subject(post)
+
+    def no_post(self) -> Advice:
+        """What to tell a person none of whose HSA-ids is a valid post here."""
+        return no_access.no_post()
 
     def choices(self, hsa_ids: Sequence[str], person_id: str) -> list[Subject]:
         """Those of the HSA-ids that are valid posts of the person with the number, by the unit's name."""

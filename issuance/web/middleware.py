@@ -7,10 +7,11 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.functional import SimpleLazyObject
 
 from authn import service as authn
+from authn.web import no_access_page
 from issuance.authz import Actor
+from issuance.services import no_access
 from issuance.services.actors import actor_of_person
 from issuance.services.subjects import person_of
-from siths_portal.lib import pages
 
 NOBODY = Actor("", "user")
 
@@ -36,7 +37,7 @@ class ActorMiddleware:
         if not getattr(view, "login_required", True) or request.actor.grants:  # type: ignore[attr-defined]
             return None
         authn.end_sessions(request.user.subject_ref, reason=authn.ROLE_ENDED)  # type: ignore[union-attr]
-        return pages.error_page(request, 403, heading="Du har ingen roll i portalen", message="Kontakta din utgivare.")
+        return no_access_page(request, no_access.advice(person_of(request.user.subject_ref)))  # type: ignore[union-attr]
 
 
 def _actor(request: HttpRequest) -> Actor:

@@ -1,4 +1,7 @@
-"""S02-S04: whatever a provider, a thief or a middleman hands us, each fault has its own audit reason and all have one page."""
+"""S02-S04: whatever a provider, a thief or a middleman hands us, each fault has its own audit reason and all have one page.
+
+Only a person whose log-in is proven and who has no access is told why.
+"""
 
 import datetime as dt
 import hashlib
@@ -20,7 +23,7 @@ from authn.models import Event, LogInAttempt, Session
 from authn.services import log_in
 from authn.services import provider as relying_party
 from authn.web import login
-from issuance.models import Person
+from issuance.models import IssuingArea, Person, RoleGrant
 from siths_portal.lib import clock
 from siths_portal.lib.budgets import MinuteBudget
 from tests.authn.hostile import EC, LOA3, RSA, STRANGER, WEAK, Provider
@@ -81,10 +84,10 @@ def reasons() -> list[str]:
     return list(Event.objects.filter(action="login.refused").order_by("id").values_list("facts__reason", flat=True))
 
 
-def assert_refused(answer: Any, reason: str, status: int = 400) -> None:
+def assert_refused(answer: Any, reason: str, status: int = 400, heading: str = "Inloggningen gick inte att slutföra") -> None:
     assert answer.status_code == status
     page = re.sub(r"<code>[0-9a-f]+</code>|value=\"[A-Za-z0-9]{64}\"", "", answer.content.decode())
-    assert "<h1>Inloggningen gick inte att slutföra</h1>" in page
+    assert f"<h1>{heading}</h1>" in page
     assert reason not in page
     assert reasons() == [reason]
     assert not Session.objects.exclude(subject_ref="").exists()
@@ -380,13 +383,16 @@ def test_who_cancels_comes_back_to_the_log_in_page(browser: Browser) -> None:
     assert reasons() == []
 
 
+NO_POST = "Portalen känner inte till ditt uppdrag"
+
+
 # --- who it is (security.md 1.6) -------------------------------------------------------------------------------------------
 
 
 def test_an_unknown_hsa_id_is_refused_and_nobody_is_made(browser: Browser) -> None:
     people = Person.objects.count()
     browser.hsa_id = "TST2321000131-NOBODY"
-    assert_refused(browser.log_in(), "hsa-id-unknown", 403)
+    assert_refused(browser.log_in(), "hsa-id-unknown", 403, NO_POST)
     assert Person.objects.count() == people
 
 
@@ -407,7 +413,7 @@ def test_what_a_transport_certificate_says_logs_nobody_in(
     asked = browser.begin()
     said = {"employeeHsaId": CARD, "allEmployeeHsaIds": [CARD], "credentialPersonalIdentityNumber": None} | claims
     op.claims = {name: value for name, value in (op.claims | said).items() if value is not None}
-    assert_refused(browser.back(asked), reason, status)
+    assert_refused(browser.back(asked), reason, status, *([NO_POST] if status == 403 else []))
 
 
 def test_an_hsa_id_and_a_number_of_two_people_are_refused(browser: Browser, world: Any) -> None:
@@ -418,13 +424,38 @@ def test_an_hsa_id_and_a_number_of_two_people_are_refused(browser: Browser, worl
 
 def test_a_number_that_nobody_has_is_refused(browser: Browser) -> None:
     browser.number = "189912319998"
-    assert_refused(browser.log_in(), "person-unknown", 403)
+    assert_refused(browser.log_in(), "person-unknown", 403, NO_POST)
 
 
-def test_a_person_without_a_role_is_refused(browser: Browser, world: Any) -> None:
-    post = world.post()
+@pytest.mark.parametrize(
+    ("role", "heading", "advice"),
+    [
+        ("none", "Du har ingen roll i portalen", "Kontakta en utgivare i Region Prov."),
+        ("ended", "Din roll har upphört", "Kontakta en utgivare i Region Prov."),
+        ("later", "Din roll har inte börjat gälla", "Rollen gäller från och med 2199-01-01. Logga in då."),
+        ("rests", "Din roll är vilande", "Kontakta er HSA-administratör, eller en utgivare i Annan region."),
+    ],
+)
+def test_a_person_without_a_role_is_told_what_to_do(browser: Browser, world: Any, role: str, heading: str, advice: str) -> None:
+    post, now = world.post(), clock.now()
     browser.hsa_id, browser.number = post.hsa_id, post.person.identifiers.get(valid_to=None).value
-    assert_refused(browser.log_in(), "no-role", 403)
+    for organisation, name in ((world.region, "Region Prov"), (world.stranger, "Annan region")):
+        IssuingArea.objects.filter(pk=organisation.area_id).update(name=name)
+    begins, ends, place = now - dt.timedelta(days=9), None, world.region
+    if role == "ended":
+        ends = now - dt.timedelta(days=1)
+    elif role == "later":
+        begins = dt.datetime(2199, 1, 1, 12, tzinfo=dt.UTC)
+    elif role == "rests":
+        place = world.stranger
+    if role != "none":
+        RoleGrant.objects.create(person=post.person, role="reader", organisation=place, valid_from=begins, valid_to=ends)
+    answer = browser.log_in()
+    assert_refused(answer, "no-role", 403, heading)
+    page = answer.content.decode()
+    assert advice in page
+    assert "Vem ger roller?" in page
+    assert "Logga in igen" in page
 
 
 def test_hsa_ids_compare_without_regard_to_case(browser: Browser) -> None:

@@ -108,7 +108,9 @@ def test_a_person_without_a_role_is_refused(stage: Stage, world: Any) -> None:
     nobody = world.post().person
     stage.know(nobody)
     page = to_provider(stage).press("Logga in", within=nobody.surname)
-    assert (page.status, page.heading) == (403, "Inloggningen gick inte att slutföra")
+    assert (page.status, page.heading) == (403, "Du har ingen roll i portalen")
+    assert page.has_button("Logga in igen")
+    assert page.has_button("Logga ut hos inloggningstjänsten")
     assert Event.objects.get(action="login.refused").facts["reason"] == "no-role"
 
 
