@@ -135,7 +135,6 @@ def pytest_collection(session: pytest.Session) -> None:
 
 def pytest_collection_finish() -> None:
     """What is loaded stays until the end: the collector looks past it from here on, and seldom at what comes and goes quickly."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 10)
     gc.enable()

@@ -15,7 +15,7 @@ from issuance.authz import Role
 from siths_portal.lib import clock
 from tests.billing.page_world import PageWorld
 from tests.billing.world import APRIL, REGION
-from tests.browser import browser, collect_faults, run_axe
+from tests.browser import PICTURES, browser, collect_faults, run_axe
 from tests.lib.faces import serving
 from tests.portal import session_cookie
 
@@ -54,7 +54,7 @@ def shown(page_world: PageWorld, sketches: Any, browser: Browser, tmp_path: Path
         yield url, page
 
 
-def test_every_page_is_clean_and_fits(shown: tuple[str, Any], tmp_path: Path) -> None:
+def test_every_page_is_clean_and_fits(shown: tuple[str, Any]) -> None:
     url, make = shown
     for width in WIDTHS:
         page = make(width)
@@ -69,7 +69,8 @@ def test_every_page_is_clean_and_fits(shown: tuple[str, Any], tmp_path: Path) ->
             if width == 1440:
                 frames = page.locator(".table-frame").evaluate_all("all => all.map(e => e.scrollWidth - e.clientWidth)")
                 assert not any(frames), f"{name}: a column is hidden at full width"
-            page.screenshot(path=str(tmp_path / f"{name}-{width}.png"), full_page=True)
+            if PICTURES:
+                page.screenshot(path=f"{PICTURES}/invoices-{name}-{width}.png", full_page=True)
         assert [line for line in said if "422" not in line and "404" not in line] == []
         page.context.close()
 
@@ -99,7 +100,7 @@ def test_by_keyboard_from_the_list_to_an_event_and_back(shown: tuple[str, Any]) 
     expect(page.get_by_role("heading", level=1)).to_have_text("Faktura 2023-000002")
 
 
-def test_an_invoice_prints_whole_without_what_is_for_the_screen(shown: tuple[str, Any], tmp_path: Path) -> None:
+def test_an_invoice_prints_whole_without_what_is_for_the_screen(shown: tuple[str, Any]) -> None:
     url, make = shown
     page = make(1440)
     page.goto(f"{url}/fakturor/2023-000002/")
@@ -110,4 +111,3 @@ def test_an_invoice_prints_whole_without_what_is_for_the_screen(shown: tuple[str
     page.set_viewport_size({"width": 718, "height": 1000})  # A4 less its margins
     frame = page.locator(".table-frame").first.evaluate("e => [e.scrollWidth, e.clientWidth]")
     assert frame[0] <= frame[1], "no column is cut off"
-    page.screenshot(path=str(tmp_path / "print.png"), full_page=True)

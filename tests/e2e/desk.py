@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.e2e.hands import Hands, Keyboard
+from tests.e2e.hands import Hands
 from tests.e2e.looking import HEIGHT, WIDE, Looker
 from tests.e2e.stage import Stage
 from tests.lib.traffic import Traffic
@@ -67,8 +67,7 @@ def desk(stage: Stage, browser: Browser, hands: Hands, series: str) -> Iterator[
     """A desk with an empty browser at the portal's first page."""
     context = browser.new_context(viewport={"width": WIDE, "height": HEIGHT}, locale="sv-SE", accept_downloads=True)
     context.set_default_timeout(SECONDS * 1000)
-    # A second walk through the same pages, by other hands, is held to the same rules and needs no second set of pictures.
-    eye, traffic = Looker(series, pictures=not isinstance(hands, Keyboard)), Traffic().watch(context)
+    eye, traffic = Looker(series), Traffic().watch(context)
     eye.follow(context)
     page = context.new_page()
     made = Desk(stage, hands, eye, traffic, page)
@@ -77,5 +76,5 @@ def desk(stage: Stage, browser: Browser, hands: Hands, series: str) -> Iterator[
         yield made
     finally:
         if not page.is_closed():
-            page.screenshot(path=eye.folder / "last.png", full_page=True)
+            eye.keep(page, "last.png")
         context.close()

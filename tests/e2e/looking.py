@@ -1,4 +1,4 @@
-"""A look at a page in some state: axe, screenshots at two widths as artefacts, reflow, one h1, no word in the console."""
+"""A look at a page in some state: axe, reflow, one h1, no word in the console; pictures at two widths where they are wanted."""
 
 import hashlib
 import os
@@ -8,10 +8,9 @@ from pathlib import Path
 from django.conf import settings
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page
 
-from tests.browser import run_axe
+from tests.browser import PICTURES, run_axe
 
 WIDE, NARROW, HEIGHT = 1440, 390, 900
-KEPT = Path(settings.BASE_DIR) / "var" / "e2e"
 TOUR = Path(settings.BASE_DIR) / "docs" / "tour"
 
 # All that axe's rules go by: elements with their attributes and states, which words are the same, and how they are drawn. What
@@ -55,14 +54,14 @@ _passed: set[str] = set()
 
 
 class Looker:
-    """Looks at the pages of one walk. `series` names its folder under `var/e2e/`; without `pictures` it keeps none there."""
+    """Looks at the pages of one walk. `series` names the folder of its pictures in the folder PAGE_PICTURES."""
 
-    def __init__(self, series: str, *, pictures: bool = True) -> None:
-        self.pictures = pictures
-        self.folder = KEPT / series
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for earlier in self.folder.glob("*.png"):
-            earlier.unlink(missing_ok=True)
+    def __init__(self, series: str) -> None:
+        self.folder = Path(PICTURES) / series if PICTURES else None
+        if self.folder is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for earlier in self.folder.glob("*.png"):
+                earlier.unlink(missing_ok=True)
         self.count = 0
         self.said: list[str] = []
 
@@ -78,24 +77,25 @@ class Looker:
         self.said.append(f"{message.type}: {message.text}")
 
     def look(self, page: Page, name: str, *, tour: str = "") -> None:
-        """Checks the page as it stands and keeps two pictures. `tour` names a picture of the README's tour (SITHS_TOUR=1)."""
+        """Checks the page as it stands. `tour` names a picture of the README's tour (SITHS_TOUR=1)."""
         self.count += 1
         page.wait_for_load_state("load")
         ask_axe(page, name)
         assert page.locator("h1").count() == 1, f"{name}: {page.locator('h1').all_inner_texts()}"
         stem = f"{self.count:02}-{re.sub(r'[^a-zåäö0-9]+', '-', name.lower())}"
-        self._keep(page, f"{stem}-{WIDE}.png")
+        self.keep(page, f"{stem}-{WIDE}.png")
         if tour and os.environ.get("SITHS_TOUR"):
             keep_for_tour(page, tour)
         page.set_viewport_size({"width": NARROW, "height": HEIGHT})
         width = page.evaluate("document.documentElement.scrollWidth")
-        self._keep(page, f"{stem}-{NARROW}.png")
+        self.keep(page, f"{stem}-{NARROW}.png")
         page.set_viewport_size({"width": WIDE, "height": HEIGHT})
         assert width <= NARROW, f"{name}: {width} pixels wide on a screen of {NARROW}"
         assert self.said == [], f"{name}: {self.said}"
 
-    def _keep(self, page: Page, name: str) -> None:
-        if self.pictures:
+    def keep(self, page: Page, name: str) -> None:
+        """Keeps a picture of the page as it stands, if pictures are wanted."""
+        if self.folder is not None:
             page.screenshot(path=self.folder / name, full_page=True)
 
 

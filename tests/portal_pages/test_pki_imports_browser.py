@@ -66,7 +66,7 @@ def test_an_import_is_followed_to_its_report(world: Any, demo_pki: Any, portal: 
         page.emulate_media(media="print")
         expect(page.get_by_role("navigation", name="PKI")).not_to_be_visible()
         expect(page.get_by_role("heading", name="Rapport", exact=True)).to_be_visible()
-        page.screenshot(path=eye.folder / "print.png", full_page=True)
+        eye.keep(page, "print.png")
 
 
 def test_without_script_it_is_followed_by_a_link(world: Any, demo_pki: Any, portal: str, browser: Browser) -> None:
