@@ -61,7 +61,7 @@ class House:
     runtime: Path
     postgres_home: Path
     held: list[socket.socket] = field(default_factory=list, compare=False, repr=False)
-    separated: bool = False
+    separated: bool = field(default=False, kw_only=True)
 
     socket_names = ("portal", "minasidor", "api", "status", "redis")
 

@@ -185,7 +185,7 @@ def _house(place: Path) -> StageHouse:
     runtime = place / "run"
     runtime.mkdir()
     home.make_socket_folder(runtime / "api")
-    house = StageHouse(ROOT, secrets.token_hex(4), base, runtime, place / "pg", held, place)
+    house = StageHouse(ROOT, secrets.token_hex(4), base, runtime, place / "pg", held, place=place)
     allow_house(house)
     return house
 
