@@ -286,7 +286,7 @@ def members(id_: UUID) -> tuple[int, str]:
 def _summary(row: MassRevocation) -> str:
     cas = sorted({f"{group['ca']}:{group['generation']}" for group in row.groups})
     named = ", ".join(cas) if len(cas) <= _NAMED_CAS else f"{len(cas)} utfärdare"
-    return f"Spärra {row.total} certifikat ({row.reason}) från {named}"
+    return f"Spärra {row.revocable} certifikat ({row.reason}) från {named}"
 
 
 def _locked(mass_revocation_id: UUID) -> MassRevocation:

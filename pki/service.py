@@ -56,7 +56,14 @@ from pki.operators.approvals import (
     waiting_approvals,
     waiting_count,
 )
-from pki.operators.authorities import AuthorityLine, AuthorityRecord, authority_certificate, authority_lines, authority_record
+from pki.operators.authorities import (
+    AuthorityLine,
+    AuthorityRecord,
+    authority_certificate,
+    authority_lines,
+    authority_names,
+    authority_record,
+)
 from pki.operators.ceremonies import (
     CeremonyEvent,
     Protocol,
@@ -173,6 +180,7 @@ __all__ = [
     "authorities",
     "authority_certificate",
     "authority_lines",
+    "authority_names",
     "authority_record",
     "ca_state_is_final",
     "ca_state_matter",

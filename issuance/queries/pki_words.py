@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping
+from typing import Any
 
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_noop as _
@@ -9,6 +10,8 @@ from django.utils.translation import gettext_noop as _
 from issuance.queries import words
 from pki import service as pki
 from siths_portal.lib import clock
+
+_NAMED_CAS = 4
 
 CA_STATE: Mapping[str, str] = {
     "planned": _("Planerad"),
@@ -273,13 +276,37 @@ def shown_status(each: pki.CertificateLine | pki.CertificateRecord) -> str:
     return "expired" if each.not_after <= clock.now() else "held" if each.held else "issued"
 
 
-def matter(action: str, summary: str, document: Mapping[str, object]) -> str:
-    """What a matter is about: its summary, or for a change of a CA's state the same in the pages' own words."""
+def matter(names: Mapping[str, str], action: str, summary: str, document: Mapping[str, Any]) -> str:
+    """What a matter is about, in the pages' own words; `names` are those of CAs."""
+    if action == "mass-revocation" and "groups" in document:
+        return mass(names, document)
+    if action == "import" and "slug" in document:
+        name = imported(names, document["slug"], document["generation"], document.get("common_name", ""))
+        return gettext("Import av {name}").format(name=name)
     before, after = document.get("from"), document.get("to")
     if action == "ca-state" and before in CA_STATE and after in CA_STATE:
         states = {"before": gettext(CA_STATE[str(before)]).lower(), "after": gettext(CA_STATE[str(after)]).lower()}
         return gettext("{name}: från {before} till {after}").format(name=document.get("common_name", ""), **states)
     return summary
+
+
+def mass(names: Mapping[str, str], document: Mapping[str, Any]) -> str:
+    """What a mass revocation revokes: how many certificates, and of which CAs if they are few."""
+    cas = sorted({ca(names, each["ca"], each["generation"]) for each in document["groups"]})
+    if len(cas) > _NAMED_CAS:
+        cas = [gettext("{n} utfärdare").format(n=len(cas))]
+    count = f"{document['revocable']:,}".replace(",", "\u00a0")
+    return gettext("Spärra {n} certifikat från {names}").format(n=count, names=", ".join(cas))
+
+
+def ca(names: Mapping[str, str], slug: str, generation: int) -> str:
+    """The common name of a CA, or its short name and generation if it is not here."""
+    return names.get(f"{slug}:{generation}") or f"{slug} {generation}"
+
+
+def imported(names: Mapping[str, str], slug: str, generation: int, common_name: str) -> str:
+    """The name of a CA that an import brings: of its certificate, since it may not be here yet."""
+    return common_name or ca(names, slug, generation)
 
 
 def who(names: Mapping[str, str], ref: str) -> str:

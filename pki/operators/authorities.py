@@ -115,6 +115,12 @@ def authority_lines() -> list[AuthorityLine]:
     return sorted(lines, key=lambda line: (bool(line.parent), line.common_name, line.generation))
 
 
+def authority_names() -> dict[str, str]:
+    """The common name of every CA by `<slug>:<generation>`, as documents and mass revocations refer to it."""
+    rows = CertificateAuthority.objects.values_list("slug", "generation", "common_name")
+    return {f"{slug}:{generation}": name for slug, generation, name in rows}
+
+
 def authority_record(slug: str, generation: int) -> AuthorityRecord:
     """Everything on the CA. Raises NotFound."""
     row = CertificateAuthority.objects.filter(slug=slug, generation=generation).select_related("parent").first()

@@ -32,12 +32,17 @@ _PLANNED = ("rows", "new", "new_revoked", "revoked", "papers", "findings")
 
 @dataclass(frozen=True)
 class ImportLine:
-    """An import in a list. `state` is `open`, `approved`, `rejected`, `withdrawn` or `expired` until it begins, then
-    `certificates`, `lists` or `finished`. `position` rows of the source are stored, of `rows` that the dry run counted."""
+    """An import in a list.
+
+    `state` is `open`, `approved`, `rejected`, `withdrawn` or `expired` until it begins, then `certificates`, `lists` or
+    `finished`. `position` rows of the source are stored, of `rows` that the dry run counted. `common_name` is the CA's, empty in
+    requests of older versions.
+    """
 
     id: UUID
     slug: str
     generation: int
+    common_name: str
     state: str
     requester_ref: str
     created_at: dt.datetime
@@ -235,6 +240,7 @@ def _line(request: ApprovalRequest) -> ImportLine:
         id=request.id,
         slug=request.document["slug"],
         generation=request.document["generation"],
+        common_name=request.document.get("common_name", ""),
         state=row.state if row else "expired" if late else request.state,
         requester_ref=request.requester_ref,
         created_at=request.created_at,

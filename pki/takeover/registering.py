@@ -56,11 +56,11 @@ def check(manifest: Manifest) -> CertificateAuthority:
     row = CertificateAuthority(
         slug=manifest.slug,
         generation=manifest.generation,
-        common_name=_common_name(certificate),
+        common_name=common_name(certificate),
         state=CaState.PLANNED,
         parent=parent,
         definition_sha256=manifest.sha256,
-        file_stem=names.file_stem(_common_name(certificate)),
+        file_stem=names.file_stem(common_name(certificate)),
         token_label=manifest.token,
         key_id=manifest.key_id,
         crl_period=manifest.crl_period,
@@ -95,7 +95,8 @@ def _ca_certificate(manifest: Manifest) -> x509.Certificate:
     return certificate
 
 
-def _common_name(certificate: x509.Certificate) -> str:
+def common_name(certificate: x509.Certificate) -> str:
+    """Returns the common name of the subject."""
     found = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
     if len(found) != 1 or len(str(found[0].value)) > 64:
         raise Invalid("ca-certificate", "Utfärdarens namn ska ha ett CN på högst 64 tecken.")

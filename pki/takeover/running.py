@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from django.db import transaction
 
@@ -101,11 +102,11 @@ def request(what: Asked, *, requester_ref: str, workers: int, say: Say) -> Appro
     if held := report.findings.get("on-hold"):
         raise holds.undecided(held)
     found = {name: report.values["counts"].get(name, 0) for name in ("rows", "new", "new_revoked", "revoked", "papers")}
-    name = f"{what.manifest.slug} {what.manifest.generation}"
+    name = registering.common_name(x509.load_der_x509_certificate(what.manifest.certificate))
     return approvals.request(
         action=ApprovalAction.IMPORT,
         summary=f"{name}: import av certifikat och spärrlistor",
-        document=what.document | found | {"findings": sum(report.findings.values())},
+        document=what.document | found | {"findings": sum(report.findings.values()), "common_name": name},
         requester_ref=requester_ref,
     )
 

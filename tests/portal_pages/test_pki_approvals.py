@@ -75,7 +75,7 @@ def test_the_matter_shows_the_whole_document_its_hash_and_who_decided(world: Any
     )  # fmt: skip
     text = text_of(client_of(operator(world)).get(reverse("pki_approval", args=[row.id])))
     for expected in (
-        row.document_sha256, "DEMO SITHS e-id Function CA v1", "Utfärdar (active)", "Avvecklad (retired)",
+        row.document_sha256, "DEMO SITHS e-id Function CA v1", "Tillstånd nu Utfärdar", "Nytt tillstånd Avvecklad",
         "Ersätts av generation 2", "nested: list a, b", "nested: things 1: Namn x", "nested: flag ja",
         "Nanna Förvaltarsson", "Kontrollerat mot protokollet",
         "1 av 2", "1 godkännande saknas.", "Besluta",

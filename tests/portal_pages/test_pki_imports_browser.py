@@ -41,7 +41,7 @@ def test_an_import_is_followed_to_its_report(world: Any, demo_pki: Any, portal: 
         imports.asked("person-id-3", inputs="ab" * 32)
         page.reload()
         eye.look(page, "list")
-        page.get_by_role("link", name="person-hsaid-3 1").click()
+        page.get_by_role("link", name="DEMO SITHS e-id Person HSA-id 3 CA v1").click()
         eye.look(page, "approved")
         row = imports.begun(request)
         page.reload()

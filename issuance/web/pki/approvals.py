@@ -13,11 +13,24 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from authn.web import kept_form, require_recent_login
 from issuance.authz import Action
-from issuance.queries import officers, pki_consequences, pki_words, words
+from issuance.queries import pki_consequences, pki_words, words
 from issuance.queries.pki_words import minute, moment
 from issuance.services import pki_operations
-from issuance.web.pki.around import AT_ONCE, DONE, Link, actor_of, cursor, first_url, next_url, operators, page, row, tried
-from issuance.web.pki.documents import rows_of
+from issuance.web.pki.around import (
+    AT_ONCE,
+    DONE,
+    Link,
+    actor_of,
+    cursor,
+    first_url,
+    names_of,
+    next_url,
+    operators,
+    page,
+    row,
+    tried,
+)
+from issuance.web.pki.documents import refs_of, rows_of
 from issuance.web.pki.forms import DecisionForm
 from pki import service as pki
 from siths_portal.lib.errors import Conflict
@@ -29,7 +42,7 @@ def approval_list(request: HttpRequest) -> HttpResponse:
     """What waits, and what came to an end."""
     closed = pki.closed_approvals(after=cursor(request))
     waiting = [] if cursor(request) else pki.waiting_approvals()
-    names = officers.names(actor_of(request), [each.requester_ref for each in (*waiting, *closed.rows)])
+    names = names_of(request, [each.requester_ref for each in (*waiting, *closed.rows)])
     context = {
         "waiting": [_line(each, names) for each in waiting],
         "closed": [_line(each, names) for each in closed.rows],
@@ -95,7 +108,7 @@ def approval_withdraw(request: HttpRequest, request_id: UUID) -> HttpResponse:
 def _line(found: pki.ApprovalView, names: Mapping[str, str]) -> dict[str, Any]:
     return {
         "request": found,
-        "title": pki_words.matter(found.action, found.summary, found.document),
+        "title": pki_words.matter(names, found.action, found.summary, found.document),
         "action": words.said(pki_words.APPROVAL_ACTION, found.action),
         "tag": pki_words.tagged(pki_words.APPROVAL_TAG, pki_words.APPROVAL_STATE, found.state),
         "requester": pki_words.who(names, found.requester_ref),
@@ -103,11 +116,12 @@ def _line(found: pki.ApprovalView, names: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def matter_head(found: pki.ApprovalView) -> dict[str, Any]:
+def matter_head(found: pki.ApprovalView, names: Mapping[str, str] | None = None) -> dict[str, Any]:
     """What a page that asks whether to go on shows of the matter."""
+    names = pki.authority_names() if names is None else names
     return {
         "found": found,
-        "title": pki_words.matter(found.action, found.summary, found.document),
+        "title": pki_words.matter(names, found.action, found.summary, found.document),
         "action": words.said(pki_words.APPROVAL_ACTION, found.action),
     }
 
@@ -115,11 +129,12 @@ def matter_head(found: pki.ApprovalView) -> dict[str, Any]:
 def matter_context(request: HttpRequest, found: pki.ApprovalView) -> dict[str, Any]:
     """What the pages of one matter show."""
     actor = actor_of(request)
-    names = officers.names(actor, [found.requester_ref, *(each.approver_ref for each in found.decisions)])
-    return matter_head(found) | {
+    refs = [found.requester_ref, *(each.approver_ref for each in found.decisions), *refs_of(found.document)]
+    names = names_of(request, refs)
+    return matter_head(found, names) | {
         "state": pki_words.tagged(pki_words.APPROVAL_TAG, pki_words.APPROVAL_STATE, found.state),
         "facts": list(_facts(found, names)),
-        "document": rows_of(found.document, found.action),
+        "document": rows_of(found.document, names, found.action),
         "decisions": [_decision(each, names) for each in found.decisions],
         "consequences": pki_consequences.of_matter(found),
         "missing": max(found.required - found.approved_by, 0),

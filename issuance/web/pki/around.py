@@ -1,7 +1,7 @@
 """What the operators' pages share: who may open them, the room's own menu, and how values become rows."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, cast
@@ -15,6 +15,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from issuance.authz import Action, Actor, policy
+from issuance.queries import officers
+from pki import service as pki
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, TooManyRequests
 from siths_portal.lib.forms import Form
 
@@ -46,6 +48,11 @@ class Link:
     allowed: bool = True
     reason: str = ""
     post: bool = False
+
+
+def names_of(request: HttpRequest, refs: Iterable[str]) -> Mapping[str, str]:
+    """The names of the people behind these references, as the actor may read them, and of every CA by `<slug>:<generation>`."""
+    return officers.names(actor_of(request), refs) | pki.authority_names()
 
 
 def operators(action: Action) -> Callable[[View], View]:

@@ -79,42 +79,57 @@ _CODED: Mapping[str, Mapping[str, str]] = {
     "hold": pki_words.HOLD,
     "channel": pki_words.REVOCATION_CHANNEL,
 }
+_PEOPLE = ("requester", "registered_by")
+_CAS = frozenset({"ca", "cas"})
 _MOMENTS = frozenset({"as_of", "issued_from", "issued_until", "invalidity_date", "received_at"})
 
 
-def rows_of(document: Mapping[str, Any], action: str = "") -> list[dict[str, Any]]:
-    """The values with their names in documents of `action`, in the order of the names here; what holds others has the way to it
-    written.
+def refs_of(document: Mapping[str, Any]) -> list[str]:
+    """The references of people that a document may name."""
+    return [document[name] for name in _PEOPLE if isinstance(document.get(name), str)]
+
+
+def rows_of(document: Mapping[str, Any], names: Mapping[str, str], action: str = "") -> list[dict[str, Any]]:
+    """The values with their labels in documents of `action`, in the order of the labels here. The label of a value inside others
+    begins with theirs. `names` are the names of CAs (`authority_names`) and people by reference, which are shown instead.
     """
     own = _NAMES_OF.get(action, {})
-    return list(_rows({name: text for name, text in _NAMES.items() if name not in own} | dict(own), "", document))
+    labels = {name: text for name, text in _NAMES.items() if name not in own} | dict(own)
+    return list(_rows(labels, names, "", document))
 
 
-def _rows(names: Mapping[str, str], path: str, value: Any, name: str = "") -> Iterator[dict[str, Any]]:
+def _rows(labels: Mapping[str, str], names: Mapping[str, str], path: str, value: Any, name: str = "") -> Iterator[dict[str, Any]]:
     if isinstance(value, Mapping):
+        if "ca" in value and "generation" in value:  # a CA by both, whose common name has the generation
+            both = f"{value['ca']}:{value['generation']}"
+            value = {key: each for key, each in value.items() if both not in names or key != "generation"} | {"ca": both}
         # The database keeps no order of a document's own.
-        places = {key: place for place, key in enumerate(names)}
+        places = {key: place for place, key in enumerate(labels)}
         for key, inner in sorted(value.items(), key=lambda item: places.get(item[0], len(places))):
-            yield from _rows(names, _joined(path, gettext(names.get(key, key))), inner, key)
+            yield from _rows(labels, names, _joined(path, gettext(labels.get(key, key))), inner, key)
     elif isinstance(value, Sequence) and not isinstance(value, str):
         if not any(isinstance(inner, Mapping) for inner in value):
-            yield {"label": path, "value": ", ".join(str(inner) for inner in value)}
+            yield {"label": path, "value": ", ".join(_text(names, name, inner) for inner in value)}
             return
         for number, inner in enumerate(value, start=1):
-            yield from _rows(names, f"{path} {number}", inner, name)
+            yield from _rows(labels, names, f"{path} {number}", inner, name)
     else:
-        yield {"label": path, "value": _text(name, value), "code": name.endswith("sha256") or name == "key_id"}
+        yield {"label": path, "value": _text(names, name, value), "code": name.endswith("sha256") or name == "key_id"}
 
 
 def _joined(path: str, name: str) -> str:
     return f"{path}: {name}" if path else name
 
 
-def _text(name: str, value: Any) -> str:
+def _text(names: Mapping[str, str], name: str, value: Any) -> str:
     if isinstance(value, bool):
         return gettext("ja") if value else gettext("nej")
     if name in _CODED and value in _CODED[name]:
-        return f"{words.said(_CODED[name], value)} ({value})"
+        return words.said(_CODED[name], value)
+    if name in _PEOPLE and isinstance(value, str):
+        return pki_words.who(names, value)
+    if name in _CAS and isinstance(value, str):
+        return names.get(value, value)
     if name in _MOMENTS and isinstance(value, str):
         try:
             return f"{pki_words.moment(dt.datetime.fromisoformat(value))} ({value})"

@@ -19,7 +19,7 @@ def line(found: pki.ImportLine, names: Mapping[str, str]) -> dict[str, Any]:
     """One of the list."""
     return {
         "found": found,
-        "name": f"{found.slug} {found.generation}",
+        "name": pki_words.imported(names, found.slug, found.generation, found.common_name),
         "tag": _tag(found.state),
         "requester": pki_words.who(names, found.requester_ref),
         "created_at": moment(found.created_at)[:16],
@@ -64,10 +64,10 @@ def _pace(found: pki.ImportRecord) -> str:
 
 def body(found: pki.ImportRecord, names: Mapping[str, str]) -> dict[str, Any]:
     """What is below: facts, plan beside outcome, differences, findings, files, the old lists and what was noted."""
-    arguments = [found.line.id]
+    own, arguments = found.line, [found.line.id]
     listed = {each.kind for each in found.differences()}
     return {
-        "title": _("Import av {name}").format(name=f"{found.line.slug} {found.line.generation}"),
+        "title": _("Import av {name}").format(name=pki_words.imported(names, own.slug, own.generation, own.common_name)),
         "facts": list(_facts(found, names)),
         "outcome": _outcome(found),
         "differences": [_finding(each, arguments) for each in found.differences()] if found.line.has_begun else [],

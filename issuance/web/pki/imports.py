@@ -13,9 +13,8 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from authn.web import made_by_the_page
 from issuance.authz import Action
-from issuance.queries import officers
 from issuance.web.pki import import_rows
-from issuance.web.pki.around import actor_of, cursor, first_url, next_url, operators, page
+from issuance.web.pki.around import cursor, first_url, names_of, next_url, operators, page
 from issuance.web.refreshing import refreshing
 from pki import service as pki
 from siths_portal.lib.downloads import attachment
@@ -35,7 +34,7 @@ _MEDIA_TYPES = {
 def import_list(request: HttpRequest) -> HttpResponse:
     """Imports that were asked for, the newest first."""
     found = pki.imports(after=cursor(request), limit=PAGE + 1)
-    names = officers.names(actor_of(request), [each.requester_ref for each in found])
+    names = names_of(request, [each.requester_ref for each in found])
     context = {
         "rows": [import_rows.line(each, names) for each in found[:PAGE]],
         "next_url": next_url(request, found[PAGE - 1].id if len(found) > PAGE else None),
@@ -57,7 +56,7 @@ def import_one(request: HttpRequest, import_id: UUID) -> HttpResponse:
         return render(request, "operators/import_progress.html", shown)
     refs = {found.line.requester_ref, *(each.approver_ref for each in found.approval.decisions)}
     refs |= {each.actor_ref for each in found.steps} | {each.actor_ref for each in found.comparisons}
-    names = officers.names(actor_of(request), refs)
+    names = names_of(request, refs)
     context = shown | import_rows.body(found, names)
     context |= {"address": reverse("pki_import", args=[import_id])} | refreshing(request, live=shown["follows"])
     return page(request, "operators/import.html", SECTION, context)

@@ -113,9 +113,7 @@ class MassGroundsForm(Form):
     reason = forms.ChoiceField(
         label=_("Spärrorsak"),
         widget=forms.RadioSelect,
-        choices=[
-            (code, f"{text} ({code})") for code, text in pki_words.REASON.items() if code != pki.RevocationReason.CA_COMPROMISE
-        ],
+        choices=[(code, text) for code, text in pki_words.REASON.items() if code != pki.RevocationReason.CA_COMPROMISE],
         error_messages={"required": _("Välj en spärrorsak."), "invalid_choice": _("Välj en spärrorsak i listan.")},
     )
     justification = justification_field(

@@ -12,10 +12,22 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from authn.web import kept_form, made_by_the_page, require_recent_login
 from issuance.authz import Action
-from issuance.queries import officers, operator_certificates
+from issuance.queries import operator_certificates, pki_words
 from issuance.services import mass_revoking
 from issuance.web.pki import mass_rows
-from issuance.web.pki.around import AT_ONCE, DONE, actor_of, cursor, first_url, next_url, operators, page, session_id_of, tried
+from issuance.web.pki.around import (
+    AT_ONCE,
+    DONE,
+    actor_of,
+    cursor,
+    first_url,
+    names_of,
+    next_url,
+    operators,
+    page,
+    session_id_of,
+    tried,
+)
 from issuance.web.pki.mass_forms import MassGroundsForm, MassSelectionForm, MassStopForm, as_typed, empty_grounds
 from issuance.web.refreshing import refreshing
 from pki import service as pki
@@ -31,7 +43,7 @@ def mass_list(request: HttpRequest) -> HttpResponse:
     """Mass revocations, the newest first."""
     found = pki.mass_revocations(after=cursor(request), limit=PAGE + 1)
     actor = actor_of(request)
-    names = officers.names(actor, [each.requested_by_ref for each in found])
+    names = names_of(request, [each.requested_by_ref for each in found])
     context = {
         "rows": [mass_rows.line(each, names) for each in found[:PAGE]],
         "functions": list(mass_rows.list_functions(actor)),
@@ -79,7 +91,7 @@ def mass_trial(request: HttpRequest, trial_id: UUID) -> HttpResponse:
             return redirect("pki_mass_revocation", made)
     elif typed := kept_form(request):
         form = MassGroundsForm(initial=typed.dict() | {"publish_crls": "publish_crls" in typed})
-    context = mass_rows.trial(trial) | {
+    context = mass_rows.trial(trial, pki.authority_names()) | {
         "form": form,
         "others": pki.APPROVALS_REQUIRED[pki.ApprovalAction.MASS_REVOCATION],
         "samples": [mass_rows.sample(each) for each in operator_certificates.mass_samples(actor=actor, trial=trial)],
@@ -99,7 +111,7 @@ def mass_revocation(request: HttpRequest, mass_revocation_id: UUID) -> HttpRespo
         made_by_the_page(request)
         if request.GET.get("lage") != found.state:
             return HttpResponseClientRefresh()
-        return render(request, "operators/mass_progress.html", mass_rows.progress(found))
+        return render(request, "operators/mass_progress.html", mass_rows.progress(found, pki.authority_names()))
     return _shown(request, found)
 
 
@@ -140,7 +152,12 @@ def mass_stop(request: HttpRequest, mass_revocation_id: UUID) -> HttpResponse:
         if status == DONE:
             messages.success(request, _("Masspärren är stoppad."))
             return redirect("pki_mass_revocation", mass_revocation_id)
-    context = {"found": found, "address": _address(found), "form": form}
+    context = {
+        "found": found,
+        "title": pki_words.mass(pki.authority_names(), found.document),
+        "address": _address(found),
+        "form": form,
+    }
     return page(request, "operators/mass_stop.html", SECTION, context, status=status)
 
 
@@ -168,7 +185,7 @@ def _shown(request: HttpRequest, found: pki.MassRevocationView, *, status: int =
 def _context(request: HttpRequest, found: pki.MassRevocationView) -> dict[str, object]:
     actor = actor_of(request)
     refs = {found.requested_by_ref, found.started_by_ref, found.document["requester"], *found.approver_refs}
-    return mass_rows.whole(actor, found, officers.names(actor, refs)) | {"address": _address(found)}
+    return mass_rows.whole(actor, found, names_of(request, refs)) | {"address": _address(found)}
 
 
 def _address(found: pki.MassRevocationView) -> str:

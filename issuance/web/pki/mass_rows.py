@@ -1,6 +1,7 @@
 """What the pages of mass revocation show, as rows and links."""
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -21,12 +22,15 @@ LIVE = ("running", "publishing")
 """States that change by themselves."""
 
 _LONGEST_SHOWN = 20
+_CA = re.compile(r"[\w-]+:\d+")
+"""How a failure names a CA."""
 
 
 def line(found: pki.MassRevocationView, names: Mapping[str, str]) -> dict[str, Any]:
     """One of the list."""
     return {
         "found": found,
+        "title": pki_words.mass(names, found.document),
         "tag": _tag(found),
         "requester": pki_words.who(names, found.requested_by_ref),
         "created_at": minute(found.created_at),
@@ -40,18 +44,18 @@ def list_functions(actor: Actor) -> Iterator[Link]:
     yield Link(_("Ny masspärr"), reverse("pki_mass_new"), allowed, _("Din behörighetsroll tillåter inte masspärr."))
 
 
-def trial(found: MassTrial) -> dict[str, Any]:
+def trial(found: MassTrial, names: Mapping[str, str]) -> dict[str, Any]:
     """A trial count: numbers by CA and profile, what of the lists hit nothing, and the criteria."""
     counted = found.counted
     groups = [pki.MassRevocationGroup(**each) for each in counted["groups"]]
     return {
         "trial": found,
-        "criteria": rows_of(_shown(found.selection)),
+        "criteria": rows_of(_shown(found.selection), names),
         "total": number(counted["total"]),
         "revocable": number(counted["revocable"]),
         "already": number(counted["total"] - counted["revocable"]),
         "as_of": moment(found.as_of),
-        "groups": groups_of(groups),
+        "groups": groups_of(groups, names),
         "unmatched": list(_unmatched(counted)),
         "examples": counted["unmatched_examples"],
     }
@@ -74,11 +78,11 @@ def _unmatched(counted: Mapping[str, Any]) -> Iterator[str]:
         yield ngettext("{n} nyckel träffar inget.", "{n} nycklar träffar inget.", n).format(n=number(n))
 
 
-def groups_of(groups: Any) -> list[dict[str, str]]:
+def groups_of(groups: Any, names: Mapping[str, str]) -> list[dict[str, str]]:
     """Numbers by CA and profile, and their sum last if there are several."""
     rows = [
         {
-            "ca": f"{each.ca} ({each.generation})",
+            "ca": pki_words.ca(names, each.ca, each.generation),
             "profile": each.profile or _("bara serienummer"),
             "reserved": number(each.reserved),
             "issued": number(each.issued),
@@ -88,8 +92,8 @@ def groups_of(groups: Any) -> list[dict[str, str]]:
         for each in groups
     ]
     if len(rows) > 1:
-        names = ("reserved", "issued", "revoked", "total")
-        rows.append({"sum": "1"} | {name: number(sum(getattr(each, name) for each in groups)) for name in names})
+        counts = ("reserved", "issued", "revoked", "total")
+        rows.append({"sum": "1"} | {name: number(sum(getattr(each, name) for each in groups)) for name in counts})
     return rows
 
 
@@ -104,7 +108,7 @@ def sample(each: pki.CertificateLine) -> dict[str, Any]:
     }
 
 
-def progress(found: pki.MassRevocationView) -> dict[str, Any]:
+def progress(found: pki.MassRevocationView, names: Mapping[str, str]) -> dict[str, Any]:
     """The part of the page that changes while it is carried out."""
     return {
         "found": found,
@@ -125,8 +129,9 @@ def progress(found: pki.MassRevocationView) -> dict[str, Any]:
                 (_("Återstår"), max(found.total - found.done, 0)),
             )
         ],
+        "failure": _CA.sub(lambda ref: names.get(ref[0], ref[0]), found.failure),
         "pace": _pace(found),
-        "report": list(_report(found.report)) if found.report else [],
+        "report": list(_report(found.report, names)) if found.report else [],
         "differs": any(found.report["differences"].values()) if found.report else False,
     }
 
@@ -140,10 +145,10 @@ def _pace(found: pki.MassRevocationView) -> str:
     return _("{rate} certifikat i sekunden, {left}.").format(rate=number(int(found.rate)), left=left)
 
 
-def _report(report: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _report(report: Mapping[str, Any], names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     for ca, crl_number in report["crl_numbers"].items():
         said = _("nummer {n}").format(n=crl_number) if crl_number is not None else _("ges inte ut härifrån")
-        yield row(_("Spärrlista, {ca}").format(ca=ca), said)
+        yield row(_("Spärrlista, {ca}").format(ca=names.get(ca, ca)), said)
     yield row(_("OCSP-svar som väntar"), number(report["ocsp_waiting"]))
     yield row(_("Certifikatens SHA-256"), report["members_sha256"], code=True, copy=True)
     differences = report["differences"]
@@ -158,10 +163,11 @@ def _report(report: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def whole(actor: Actor, found: pki.MassRevocationView, names: Mapping[str, str]) -> dict[str, Any]:
     """The whole page."""
-    return progress(found) | {
+    return progress(found, names) | {
         "facts": list(_facts(found, names)),
-        "groups": groups_of(found.groups),
-        "criteria": rows_of(found.document["selection"]),
+        "title": pki_words.mass(names, found.document),
+        "groups": groups_of(found.groups, names),
+        "criteria": rows_of(found.document["selection"], names),
         "functions": list(_functions(actor, found)),
     }
 
@@ -173,7 +179,7 @@ def _facts(found: pki.MassRevocationView, names: Mapping[str, str]) -> Iterator[
     who = ", ".join(pki_words.who(names, ref) for ref in found.approver_refs)
     yield row(_("Godkännanden"), f"{approved}: {who}" if who else approved, url=matter, action=_("Visa ärendet"))
     told = ("reason", "justification", "invalidity_date", "received_at", "channel", "source_record", "publish_crls")
-    yield from rows_of({name: document[name] for name in told if document[name] is not None})
+    yield from rows_of({name: document[name] for name in told if document[name] is not None}, names)
     yield row(_("Begärd av"), pki_words.who(names, document["requester"]))
     yield row(_("Inlagd av"), pki_words.who(names, found.requested_by_ref))
     yield row(_("Inlagd"), moment(found.created_at))
