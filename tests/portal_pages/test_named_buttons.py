@@ -20,8 +20,8 @@ from tests.pressing import ENTER
 TEMPLATES = Path(settings.BASE_DIR) / "templates"
 FORM = re.compile(r"<form\b[^>]*>.*?(?=</form>|\Z)", re.DOTALL)
 SUBMIT = re.compile(r"<button\b(?![^>]*type=\"button\")[^>]*>")
-SENT_ELSEWHERE = "authn/logged_out.html"
-"""Its first form goes to the identity provider, which knows no button of ours."""
+SENT_ELSEWHERE = "authn/log_out_there.html"
+"""Its form goes to the identity provider, which knows no button of ours."""
 
 
 def templates() -> Iterator[tuple[str, str]]:
