@@ -90,7 +90,7 @@ def decide(
     row = _locked(request_id)
     now = clock.now()
     if row.state != ApprovalState.OPEN or row.expires_at <= now:
-        raise Conflict("approval-closed", "Ärendet väntar inte på godkännande längre. Läs in sidan på nytt.")
+        raise Conflict("approval-closed", "Ärendet väntar inte på godkännande längre. Ladda om sidan.")
     if approver_ref in (row.requester_ref, row.document.get("requester")):
         raise Forbidden("approval-own-request", "Du kan inte godkänna det du själv har begärt. Be en kollega.")
     if row.approvals.filter(approver_ref=approver_ref).exists():

@@ -259,7 +259,7 @@ def _locked(proposal_id: UUID) -> CeremonyProposal:
     if row is None:
         raise NotFound("ceremony-unknown", "Ceremonin finns inte.")
     if row.withdrawn_at is not None or KeyCeremony.objects.filter(file_sha256=row.file_sha256).exists():
-        raise Conflict("ceremony-closed", "Ceremonin är genomförd eller återtagen. Läs in sidan på nytt.")
+        raise Conflict("ceremony-closed", "Ceremonin är genomförd eller återtagen. Ladda om sidan.")
     return row
 
 

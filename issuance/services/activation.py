@@ -320,7 +320,7 @@ def _begin(actor: Actor, transaction_id: UUID, card: _Card, identification: Iden
     carrier = policy.get(actor, _ACTION, rows, card.carrier.pk)
     now_ready = _ready(carrier)
     if now_ready.printed() != card.printed():
-        raise Conflict("carrier-changed", "Kortet har ändrats under tiden. Läs in sidan på nytt.")
+        raise Conflict("carrier-changed", "Kortet har ändrats under tiden. Ladda om sidan.")
     if again := _first_of_two_clicks(actor, carrier, identification):
         return _give_handle(actor, again)
     if not identification._state.adding:

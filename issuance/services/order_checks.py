@@ -44,7 +44,7 @@ _OBSTACLES = {
 def require_current(post: Post) -> None:
     """Passes if the post is one of today's; its last day counts. Raises Conflict."""
     if post.ended_at is not None or (post.valid_to is not None and post.valid_to < clock.today()):
-        raise Conflict("post-ended", "Uppdraget är avslutat i katalogen. Välj ett annat uppdrag eller kontakta katalogansvarig.")
+        raise Conflict("post-ended", "Uppdraget är avslutat i katalogen. Välj ett annat uppdrag eller kontakta er HSA-administratör.")
 
 
 def offers() -> QuerySet[OrganisationArticle]:
@@ -195,10 +195,10 @@ def require_complete(post: Post) -> None:
             "organisation-not-certifiable", "Organisationens namn är längre än 64 tecken och ryms inte i ett certifikat."
         )
     if post.mail and not (post.mail.isascii() and _ADDRESS.fullmatch(post.mail)):
-        message = "E-postadressen i katalogen kan inte skrivas i ett certifikat. Låt katalogansvarig rätta den."
+        message = "E-postadressen i katalogen kan inte skrivas i ett certifikat. Be er HSA-administratör rätta den."
         raise Invalid("mail-not-certifiable", message, fields={"post": [message]})
     if post.upn and not _ADDRESS.fullmatch(post.upn):
-        message = "UPN i katalogen kan inte skrivas i ett certifikat. Låt katalogansvarig rätta det."
+        message = "UPN i katalogen kan inte skrivas i ett certifikat. Be er HSA-administratör rätta det."
         raise Invalid("upn-not-certifiable", message, fields={"post": [message]})
 
 

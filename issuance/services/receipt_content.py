@@ -160,7 +160,7 @@ def build(subject: Subject, addition: ReceiptText | None) -> dict[str, Any]:
         "certificates": [_certificate(subject.certificates[profile]) for profile in sorted(subject.certificates)],
         "identification": {
             "document": identification.identity_document,
-            "rule": "Giltig och hel svensk identitetshandling jämförd med innehavaren vid personligt besök",
+            "rule": "Giltig och hel svensk id-handling jämförd med innehavaren vid personligt besök",
             "officer": _officer(subject.officer, organisation),
             "place": order.office.name,
             "at": _moment(identification.at),

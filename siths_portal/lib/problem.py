@@ -62,7 +62,7 @@ def _from_framework(error: Exception) -> DomainError | None:
 _DETAILS = {
     400: "Begäran går inte att tolka.",
     401: "Anslut med ett registrerat klientcertifikat.",
-    403: "Du får inte göra detta.",
+    403: "Klienten saknar rätt till åtgärden.",
     404: "Det du söker finns inte.",
     405: "Metoden finns inte på denna adress.",
     406: "Svar kan bara ges som JSON.",

@@ -71,6 +71,7 @@ def test_a_blocked_code_leads_on_to_a_new_code(clerk: Client, signing: Any) -> N
     assert "läser villkoren och skriver under" not in said
     assert "Låt innehavaren välja en ny kod" in said
     assert "Spärra kortet och beställ ett nytt" in said
+    assert "välj Öppna på nytt" not in said  # the page has no such button now
     assert "Koden är spärrad" in person_page(clerk, made)
     assert "Koden är spärrad" in text_of(clerk.get(reverse("activate", args=[made.carrier.pk])))
     second = clerk.post(page, follow=True)
