@@ -9,7 +9,7 @@ from billing.models import Counter, Event, SeriesCorrection
 from issuance import service as issuance
 from issuance.authz import Action, Actor, policy
 from siths_portal.lib import clock
-from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
+from siths_portal.lib.errors import Conflict, Invalid, NotFound
 
 ACTION = Action.CORRECT_INVOICE_SERIES
 LONGEST_REASON = 500
@@ -77,10 +77,7 @@ def approve_correction(*, actor: Actor, correction_id: UUID) -> None:
         correction = SeriesCorrection.objects.select_for_update().filter(pk=correction_id).first()
         if correction is None:
             raise NotFound("correction-unknown", "Begäran finns inte. Ladda om sidan.")
-        if correction.requested_by == actor.ref:
-            raise Forbidden("own-request", "Du har själv begärt det här. En annan person måste godkänna.")
-        if not issuance.held_everywhere_at(actor, ACTION, correction.requested_at):
-            raise Forbidden("right-too-new", "Din behörighet är nyare än begäran. Någon som hade rätten tidigare måste godkänna.")
+        issuance.require_second(actor, ACTION, asked_by=correction.requested_by, asked_at=correction.requested_at)
         counter = Counter.objects.select_for_update().get(series=correction.series)
         if correction.approved_at is not None or counter.last != correction.after_sequence:
             raise Conflict("correction-done", "Begäran gäller inte längre. Ladda om sidan.")

@@ -7,14 +7,13 @@ from typing import Any, Literal
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery, UUIDField
+from django.db.models import F, OuterRef, QuerySet, Subquery, UUIDField
 from django.db.models.functions import Coalesce
 
 from issuance.authz import Action, Actor, policy
-from issuance.authz.roles import ALLOWED, GLOBAL_ROLES
-from issuance.models import Article, CardOrder, Event, FormerIssuer, FormerPlace, IssuingArea, Office, Organisation, RoleGrant
+from issuance.models import Article, CardOrder, Event, FormerIssuer, FormerPlace, IssuingArea, Office, Organisation
 from issuance.services import order_checks
-from siths_portal.lib import clock, feeds
+from siths_portal.lib import feeds
 
 _SUBSCRIPTIONS = """
     WITH fee AS (
@@ -213,15 +212,6 @@ def parties_visible_to(actor: Actor) -> VisibleParties:
     # Only top organisations are connected directly; one that was a party before it moved on keeps its old invoices.
     top = Organisation.objects.visible_to(actor, Action.VIEW_INVOICE).filter(parent=None)
     return VisibleParties(False, frozenset(top.values_list("id", flat=True)))
-
-
-def held_everywhere_at(actor: Actor, action: Action, moment: dt.datetime) -> bool:
-    """Returns whether the actor's person held a global role with `action` at `moment` and holds it still."""
-    if actor.person_id is None:
-        return False
-    roles = [role for role in GLOBAL_ROLES if action in ALLOWED[role]]
-    grants = RoleGrant.objects.filter(person_id=actor.person_id, role__in=roles, valid_from__lte=moment)
-    return grants.filter(Q(valid_to=None) | Q(valid_to__gt=clock.now())).exists()
 
 
 def offices(ids: Iterable[UUID]) -> dict[UUID, OfficeView]:

@@ -44,7 +44,8 @@ _OBSTACLES = {
 def require_current(post: Post) -> None:
     """Passes if the post is one of today's; its last day counts. Raises Conflict."""
     if post.ended_at is not None or (post.valid_to is not None and post.valid_to < clock.today()):
-        raise Conflict("post-ended", "Uppdraget är avslutat i katalogen. Välj ett annat uppdrag eller kontakta er HSA-administratör.")
+        message = "Uppdraget är avslutat i katalogen. Välj ett annat uppdrag eller kontakta er HSA-administratör."
+        raise Conflict("post-ended", message)
 
 
 def offers() -> QuerySet[OrganisationArticle]:

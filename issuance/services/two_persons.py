@@ -1,6 +1,6 @@
 """The rule for what one person asks for and a second decides, in one place for every such act (ADR 0296).
 
-Used for global roles, matters of the PKI, revocations above the limit, and the release of an invoice run.
+Used for global roles, matters of the PKI, revocations above the limit, the release of an invoice run and a number series.
 """
 
 import datetime as dt
