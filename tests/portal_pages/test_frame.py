@@ -24,6 +24,7 @@ from siths_portal import urls_portal
 from siths_portal.lib import pages
 from siths_portal.lib.errors import Conflict, Gone, Invalid, NotFound, TooManyRequests, Unavailable
 from siths_portal.lib.forms import Form
+from tests.access import form_pages
 from tests.portal import portal_client
 
 CONFIGURATION = {Role.MASTER_DATA_ADMIN, Role.GLOBAL_READER, Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER, Role.READER}
@@ -148,6 +149,15 @@ def test_no_page_asks_the_browser_for_an_exception_from_the_policy(world: Any, a
         assert "unsafe" not in policy
         assert "object-src 'none'" in policy
         assert (answer["Cross-Origin-Opener-Policy"], answer["Cache-Control"]) == ("same-origin", "no-store")
+
+
+def test_a_very_long_address_floods_no_page(world: Any) -> None:
+    """`tests/access/test_matrix.py` does the same with forms and queries."""
+    client = client_of(world.officer(role=Role.FINANCE_ADMIN))
+    for address in ("/{}/", "/fakturor/{}/", "/sok/person/{}/", "/administrera/artiklar/{}/", "/hjalp/?next={}"):
+        answer = client.get(address.format(form_pages.LONG))
+        assert answer.status_code < 500
+        assert list(form_pages.faults(form_pages.parsed(answer))) == []
 
 
 def test_own_scripts_are_short_and_htmx_is_told_to_need_no_exception() -> None:
