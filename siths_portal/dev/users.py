@@ -24,12 +24,14 @@ PROXY_USER = "www-data"  # Debian's user for nginx's workers
 GROUP = "siths"
 WORKERS = "siths-workers"
 STATUS = "siths-status"
+QUEUE = "siths-queue"
 PORTAL, API, PKI, WORKER = "siths-portal", "siths-api", "siths-pki", "siths-worker"
 OCSPD, SIMULATORS, REDIS = "siths-ocspd", "siths-simulators", "siths-redis"
 
-GROUPS = (GROUP, WORKERS, STATUS)
+GROUPS = (GROUP, WORKERS, STATUS, QUEUE)
 USERS: dict[str, tuple[str, ...]] = {
-    PORTAL: (), API: (), PKI: (WORKERS, STATUS), WORKER: (WORKERS, STATUS), OCSPD: (STATUS,), SIMULATORS: (), REDIS: (),
+    PORTAL: (QUEUE,), API: (QUEUE,), PKI: (WORKERS, STATUS, QUEUE), WORKER: (WORKERS, STATUS, QUEUE), OCSPD: (STATUS,),
+    SIMULATORS: (), REDIS: (QUEUE,),
 }  # fmt: skip
 """Each user's groups beside its first one, which is GROUP."""
 
@@ -99,17 +101,26 @@ def _why_shared(root: Path) -> str:
 
 def make() -> str:
     """Makes the groups and users that are missing. Returns the reason if the machine cannot, otherwise ''."""
-    for name in ("groupadd", "useradd", "runuser"):
+    for name in ("groupadd", "useradd", "usermod", "runuser"):
         if not shutil.which(name):
             return f"{name} is not installed"
     options = ["--system", "--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin", "--gid", GROUP]
-    commands = [["groupadd", "--system", "--force", group] for group in GROUPS]
-    commands += [["useradd", *options, "--groups", ",".join(groups), user] for user, groups in USERS.items() if not _exists(user)]
+    commands = [["groupadd", "--system", group] for group in GROUPS if group not in {each.gr_name for each in grp.getgrall()}]
+    commands += [["useradd", *options, user] for user in USERS if not _exists(user)]
     for command in commands:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-        if done.returncode:
-            return f"{command[0]} {command[-1]}: {done.stderr.strip()}"
+        if why := _run(command):
+            return why
+    for user, groups in USERS.items():
+        present = {group.gr_name for group in grp.getgrall() if user in group.gr_mem}
+        if present != set(groups) and (why := _run(["usermod", "--groups", ",".join(groups), user])):
+            return why
     return "" if _exists(PROXY_USER) else f"user {PROXY_USER} is missing"
+
+
+def _run(command: list[str]) -> str:
+    """Returns what the command complains about, or '' if it ends well."""
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    return f"{command[0]} {command[-1]}: {done.stderr.strip()}" if done.returncode else ""
 
 
 def _exists(user: str) -> bool:
@@ -139,7 +150,7 @@ def hand_over(house: "House") -> None:
     for name in house.socket_names:
         folder = house.socket(name).parent
         folder.mkdir(mode=0o710, exist_ok=True)
-        shutil.chown(folder, OF_PROGRAM[name], GROUP if name == "redis" else PROXY_USER)
+        shutil.chown(folder, OF_PROGRAM[name], QUEUE if name == "redis" else PROXY_USER)
         folder.chmod(0o2710)
 
 
