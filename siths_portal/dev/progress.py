@@ -62,14 +62,18 @@ def run_logged(command: Sequence[str], log: Path, *, cwd: Path, env: Mapping[str
 
 
 def wait_for(ready: Callable[[], bool], what: str, *, seconds: float = 60, alive: Callable[[], None] | None = None) -> None:
-    """Polls `ready` until it is true. `alive` may raise when waiting is in vain. Raises HouseError after `seconds`."""
-    deadline = time.monotonic() + seconds
+    """Polls `ready` until it is true, less often the longer it takes, since what is asked is a load for what is awaited.
+
+    `alive` may raise when waiting is in vain. Raises HouseError after `seconds`.
+    """
+    start = time.monotonic()
     while not ready():
         if alive:
             alive()
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - start
+        if waited > seconds:
             raise HouseError(f"{what} did not answer within {seconds:.0f} s")
-        time.sleep(0.05)
+        time.sleep(min(0.05 + waited / 20, 0.3))
 
 
 def seconds_since_start() -> float:
