@@ -82,7 +82,7 @@ def count_and_ask(page: Page, portal: str) -> None:
     page.locator("label", has_text="Nyckeln kan vara röjd").click()
     page.get_by_label("Motivering").fill("Kortens nycklar gjordes med en svag generator")
     press(page, "Begär masspärren")
-    asked = "Spärra 1\u00a0203 certifikat från DEMO SITHS e-id Person HSA-id 3 CA v1"
+    asked = "Spärra 1\u00a0200 certifikat från DEMO SITHS e-id Person HSA-id 3 CA v1"
     expect(page.get_by_role("heading", level=1)).to_have_text(asked)
     look(page, "mass-requested")
 
