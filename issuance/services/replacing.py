@@ -1,7 +1,6 @@
 """Spärra och beställ nytt: a card that cannot be activated is revoked, and its order is proposed again as a draft (ADR 0290)."""
 
-import datetime as dt
-from typing import Any
+from typing import Any, Unpack
 from uuid import UUID
 
 from django.db import transaction
@@ -9,7 +8,7 @@ from django.db import transaction
 from issuance.authz import Action, Actor, policy
 from issuance.models import CardOrder, Carrier, HeldRevocation, OrderDraft, Person, Photo, Post
 from issuance.services import drafts, revocation
-from issuance.services.revocation import RevocationRequest
+from issuance.services.revocation import RequestFields, RevocationRequest
 
 
 @transaction.atomic(durable=True)
@@ -17,12 +16,7 @@ def revoke_and_draft(
     *,
     actor: Actor,
     carrier_id: UUID,
-    reason: str,
-    justification: str = "",
-    received_at: dt.datetime | None = None,
-    requester: str = "",
-    requester_name: str = "",
-    channel: str = "",
+    **fields: Unpack[RequestFields],
 ) -> OrderDraft | HeldRevocation:
     """Revokes a carrier and fills the clerk's draft for its person with what the card was ordered by, both or neither.
 
@@ -30,10 +24,9 @@ def revoke_and_draft(
     left out with what depends on it. A revocation that waits for a second officer is returned, and fills nothing. Raises what
     `revocation.revoke_carrier` and `drafts.start` raise.
     """
-    request = RevocationRequest(reason, justification, received_at, requester, requester_name, channel)
     seen = policy.get(actor, Action.REVOKE_CARRIER, Carrier.objects.defer("card_key_spki"), carrier_id)
     policy.get(actor, Action.ORDER_ORDINARY_CARD, Person.objects.all(), seen.person_id)
-    done = revocation.revoke(actor=actor, carrier_id=carrier_id, request=request)
+    done = revocation.revoke(actor=actor, carrier_id=carrier_id, request=RevocationRequest(**fields))
     if isinstance(done, HeldRevocation):
         return done
     return drafts.propose(actor=actor, person_id=seen.person_id, answers=_answers(actor, carrier_id), carrier_id=carrier_id)

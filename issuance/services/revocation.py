@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 from uuid import UUID
 
 from django.db import transaction
@@ -34,6 +34,17 @@ _LIVE = [EidState.ORDERED.value, EidState.ACTIVE.value]
 _JUSTIFICATION_LIMIT = 1000
 _NAME_LIMIT = 200
 _OLDEST_REQUEST = dt.timedelta(days=366)
+
+
+class RequestFields(TypedDict, total=False):
+    """What those who ask for a revocation say, as arguments: fields of `RevocationRequest`."""
+
+    reason: Required[str]
+    justification: str
+    received_at: dt.datetime | None
+    requester: str
+    requester_name: str
+    channel: str
 
 
 @dataclass(frozen=True)
@@ -78,12 +89,7 @@ def revoke_carrier(
     *,
     actor: Actor,
     carrier_id: UUID,
-    reason: str,
-    justification: str = "",
-    received_at: dt.datetime | None = None,
-    requester: str = "",
-    requester_name: str = "",
-    channel: str = "",
+    **fields: Unpack[RequestFields],
 ) -> Carrier | HeldRevocation:
     """Revokes a carrier, its eIDs and all certificates on it, and destroys its PUK. A revoked carrier stays as it is.
 
@@ -94,7 +100,7 @@ def revoke_carrier(
     return revoke(
         actor=actor,
         carrier_id=carrier_id,
-        request=RevocationRequest(reason, justification, received_at, requester, requester_name, channel),
+        request=RevocationRequest(**fields),
     )
 
 
@@ -116,18 +122,13 @@ def revoke_eid(
     *,
     actor: Actor,
     eid_id: UUID,
-    reason: str,
-    justification: str = "",
-    received_at: dt.datetime | None = None,
-    requester: str = "",
-    requester_name: str = "",
-    channel: str = "",
+    **fields: Unpack[RequestFields],
 ) -> Eid | HeldRevocation:
     """Revokes one eID and its certificates; the carrier and its other eIDs stay, an activation under way ends.
 
     A revoked eID stays as it is. Arguments and refusals are those of `revoke_carrier`.
     """
-    request = RevocationRequest(reason, justification, received_at, requester, requester_name, channel)
+    request = RevocationRequest(**fields)
     check(actor=actor, request=request)
     seen = policy.get(actor, Action.REVOKE_EID, Eid.objects.all(), eid_id)
     carrier = Carrier.objects.select_for_update(no_key=True).get(pk=seen.carrier_id)

@@ -27,7 +27,7 @@ STANDING: Mapping[Standing, tuple[str, str]] = {
     Standing.BLOCKED: ("revoked", _("Får inte utfärda")),
 }
 """A tag's kind and text for how somebody stands."""
-_COMING = ("new", _("Har inte börjat"))
+_COMING = ("ordered", _("Har inte börjat"))
 
 _NO_END = dt.date(9999, 12, 31)
 _MISSING = dt.date(1, 1, 1)

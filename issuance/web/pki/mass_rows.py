@@ -181,8 +181,8 @@ def _facts(found: pki.MassRevocationView, names: Mapping[str, str]) -> Iterator[
     told = ("reason", "justification", "invalidity_date", "received_at", "channel", "source_record", "publish_crls")
     yield from rows_of({name: document[name] for name in told if document[name] is not None}, names)
     yield row(_("Begärd av"), pki_words.who(names, document["requester"]))
-    yield row(_("Inlagd av"), pki_words.who(names, found.requested_by_ref))
-    yield row(_("Inlagd"), moment(found.created_at))
+    yield row(_("Registrerad av"), pki_words.who(names, found.requested_by_ref))
+    yield row(_("Registrerad"), moment(found.created_at))
     if found.started_at:
         yield row(_("Startad"), f"{moment(found.started_at)}, {pki_words.who(names, found.started_by_ref)}")
     if found.finished_at:
