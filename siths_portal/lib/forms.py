@@ -108,6 +108,7 @@ class Form(forms.Form):
     def refuse(self, message: Any) -> None:
         """Puts `message` in the place of all errors: for a page that has nothing to correct, since it shows no fields."""
         self.errors.clear()
+        self.cleaned_data = {}  # which a form that was not sent has not
         self.add_error(None, message)
 
     def take_beside(self, error: DomainError) -> None:

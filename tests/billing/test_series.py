@@ -136,5 +136,8 @@ def test_the_page_leads_two_people_through(locked):
     assert second.post(ADDRESS, {"godkann": str(correction.pk)}).status_code == 302
     shown = plain(first.get(ADDRESS).content)
     assert "Nästa faktura kan utfärdas." in shown
+    for nothing in ({"godkann": "x"}, {"reason": ""}):
+        told = first.post(ADDRESS, nothing)
+        assert (told.status_code, "behöver inte gå tillbaka" in plain(told.content)) == (422, True)
     assert "från 2023-09-01 till 2023-05-02" in shown
     assert issue() == 1
