@@ -47,6 +47,12 @@ def codes() -> set[str]:
     return (values | slugs) - {"", *SWEDISH, *PROFILES}
 
 
+def codes_in(text: str) -> set[str]:
+    """The codes in a page's text."""
+    known = re.compile(rf"(?<![\w.-])(?:{'|'.join(map(re.escape, codes()))})(?![\w.-])")
+    return set(known.findall(LABELLED.sub("", text)))
+
+
 def matters(client: Client) -> Iterator[tuple[str, str]]:
     """The lists, and every page of every matter."""
     for name in LISTS:
@@ -68,7 +74,6 @@ def mass(client: Client) -> Iterator[tuple[str, str]]:
 @pytest.mark.usefixtures("demo_pki")
 def test_no_page_of_approvals_shows_a_code_and_all_agree_on_names_and_numbers(world: Any) -> None:
     client, wrong = client_of(operator(world)), set()
-    known = re.compile(rf"(?<![\w.-])(?:{'|'.join(map(re.escape, codes()))})(?![\w.-])")
     version = profile()
     certificates(2, profile_version=version)
     certificates(1, profile_version=version, status="revoked", revoked_at=clock.now(), reason="superseded")
@@ -78,7 +83,7 @@ def test_no_page_of_approvals_shows_a_code_and_all_agree_on_names_and_numbers(wo
 
     def look(pages: Iterator[tuple[str, str]]) -> None:
         for name, text in pages:
-            wrong.update((code, name) for code in known.findall(LABELLED.sub("", text)))
+            wrong.update((code, name) for code in codes_in(text))
             if "Spärra " in text:
                 assert "mass" not in name or f"Spärra 2 certifikat från {NAME}" in text, name
 

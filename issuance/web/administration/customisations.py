@@ -138,7 +138,7 @@ def _shown(found: CustomisationFacts) -> dict[str, Any]:
             row(_("Kortanpassning"), found.name),
             row(_("Kortanpassnings-id"), found.customisation_id, copy=True),
             row(_("Utfärdarnummer"), found.issuer_number or _("Saknas")),
-            row(_("Organisationslogotyp"), _("Inlagd av kortleverantören") if found.logotype else _("Saknas")),
+            row(_("Organisationslogotyp"), _("Uppladdad av kortleverantören") if found.logotype else _("Saknas")),
             row(_("Baksidestext"), _in_lines(found.back_text.splitlines()) or _("Saknas")),
             row(_("Kortleverantör"), found.supplier or _("Saknas")),
             row(_("Verifierad"), verified),

@@ -128,8 +128,8 @@ def _facts(found: pki.ProposalRecord, names: Mapping[str, str]) -> Iterator[dict
     yield row(_("Begärs av"), found.requester)
     for each in found.participants:
         yield row(each.role, each.name)
-    yield row(_("Inlagd av"), pki_words.who(names, found.view.proposed_by_ref))
-    yield row(_("Inlagd"), moment(found.view.proposed_at))
+    yield row(_("Registrerad av"), pki_words.who(names, found.view.proposed_by_ref))
+    yield row(_("Registrerad"), moment(found.view.proposed_at))
     if found.withdrawn_at:
         yield row(_("Återtagen"), moment(found.withdrawn_at))
     yield row(_("Filens SHA-256"), found.view.file_sha256, code=True, copy=True)
