@@ -32,7 +32,7 @@ def test_without_a_report_the_page_says_so(world: Any) -> None:
     text = text_of(client.get(ADDRESS))
     for expected in ("Ingen kontroll är gjord", "Ingen genomgång är sparad.", "Ingen är gjord än.", "inget än"):
         assert expected in text, expected
-    assert "Driftläget är okänt" in text_of(client.get("/pki/"))
+    assert "Ingen kontroll av driften är gjord än" in text_of(client.get("/pki/"))
 
 
 def test_what_is_wrong_stands_first_with_what_to_do(world: Any) -> None:
@@ -172,7 +172,7 @@ def test_a_broken_chain_is_told_on_the_rooms_first_page(world: Any) -> None:
     health_reports.keep([LATE])
     assert f"{told} Kontrollen visar 1 fel." in text_of(client.get("/pki/"))
     HealthReport.objects.all().delete()
-    assert f"{told} Driftläget är okänt: ingen kontroll har gjorts på 15 minuter." in text_of(client.get("/pki/"))
+    assert f"{told} Ingen kontroll av driften är gjord än." in text_of(client.get("/pki/"))
 
 
 def test_a_database_that_takes_no_rows_changes_no_result(world: Any) -> None:

@@ -59,7 +59,9 @@ def headline() -> str:
     said = []
     if any(not each.ok for each in pki.audit_checks()):
         said.append(_("Händelseloggens kedja stämmer inte."))
-    if report is None or clock.now() - report.seen_at > LATE:
+    if report is None:
+        said.append(_("Ingen kontroll av driften är gjord än. Den görs var femte minut."))
+    elif clock.now() - report.seen_at > LATE:
         minutes = int(LATE.total_seconds() // 60)
         said.append(_("Driftläget är okänt: ingen kontroll har gjorts på {n} minuter.").format(n=minutes))
     elif wrong := sum(each.severity == pki.Severity.ERROR for each in report.findings):
