@@ -24,6 +24,7 @@ from authn.web.forms import PostForm, let_forms_leave
 from authn.web.middleware import IN_VAIN, IS_KEPT, RESUBMIT, drop_cookie, not_activity
 from authn.web.step_up import KEPT, STEP_UP
 from siths_portal.lib import budgets, clock, pages
+from siths_portal.lib.logging import current_request_id
 
 _STARTS = budgets.MinuteBudget()
 _CHOICE = "choice"
@@ -207,7 +208,8 @@ def refusal(request: HttpRequest, refused: LogInRefused, id_token: str = "") -> 
     """What to do, and nothing about why: one and the same page for every refusal, but for who is proven and has no access."""
     if refused.advice is not None:
         return no_access(request, refused.advice, id_token)
-    return let_forms_leave(render(request, "authn/refused.html", {"tab": ""}, status=refused.status))
+    context = {"tab": "", "request_id": current_request_id()}
+    return let_forms_leave(render(request, "authn/refused.html", context, status=refused.status))
 
 
 def no_access(request: HttpRequest, advice: Advice, id_token: str = "") -> HttpResponse:

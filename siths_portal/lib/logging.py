@@ -155,6 +155,11 @@ def configure(*, debug: bool) -> None:
     logging.captureWarnings(True)
 
 
+def current_request_id() -> str:
+    """Returns the id under which the log has the request that is being answered, or '' outside a request."""
+    return str(structlog.contextvars.get_contextvars().get("request_id", ""))
+
+
 def begin_task(name: str, task_id: str) -> None:
     """Names the task in each log line that it writes."""
     structlog.contextvars.clear_contextvars()

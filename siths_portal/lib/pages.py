@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from siths_portal.lib.errors import DomainError, TooManyRequests, Unavailable
+from siths_portal.lib.logging import current_request_id
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +57,7 @@ def error_page(request: HttpRequest, status: int, *, heading: str = "", message:
     context = {
         "heading": heading or default_heading,
         "message": message or default_message,
-        "request_id": structlog.contextvars.get_contextvars().get("request_id", ""),
+        "request_id": current_request_id(),
     }
     response = _in_its_frame(request, status, context)
     if status in _RETRIABLE:

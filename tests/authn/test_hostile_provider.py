@@ -84,9 +84,15 @@ def reasons() -> list[str]:
     return list(Event.objects.filter(action="login.refused").order_by("id").values_list("facts__reason", flat=True))
 
 
-def assert_refused(answer: Any, reason: str, status: int = 400, heading: str = "Inloggningen gick inte att slutföra") -> None:
+NOT_COMPLETED = "Inloggningen gick inte att slutföra"
+
+
+def assert_refused(answer: Any, reason: str, status: int = 400, heading: str = NOT_COMPLETED) -> None:
     assert answer.status_code == status
     page = re.sub(r"<code>[0-9a-f]+</code>|value=\"[A-Za-z0-9]{64}\"", "", answer.content.decode())
+    assert f"<code>{answer['X-Request-Id']}</code>" in answer.content.decode() or status == 403, "the support finds it in the log"
+    if heading == NOT_COMPLETED:
+        assert f"<code>{answer['X-Request-Id']}</code>" in answer.content.decode(), "the support finds it in the log"
     assert f"<h1>{heading}</h1>" in page
     assert reason not in page
     assert reasons() == [reason]
