@@ -54,7 +54,7 @@ def faces(request: HttpRequest) -> dict[str, object]:
 def error_page(request: HttpRequest, status: int, *, heading: str = "", message: str = "") -> HttpResponse:
     """The error page for `status`. Needs neither database nor session, so that it also works when those do not."""
     default_heading, default_message = _ERRORS.get(status, _ERRORS[400 if status < 500 else 500])
-    context = {
+    context: dict[str, object] = {
         "heading": heading or default_heading,
         "message": message or default_message,
         "request_id": current_request_id(),
