@@ -57,7 +57,7 @@ SWEDISH: Mapping[RevocationReason, str] = {
     RevocationReason.LOST_OR_STOLEN: "Förlorat eller stulet",
     RevocationReason.SUSPECTED_MISUSE: "Misstanke om obehörig användning",
     RevocationReason.ASSIGNMENT_ENDED: "Avslutad anställning eller uppdrag",
-    RevocationReason.CHANGED_DETAILS: "Ändrade uppgifter, t.ex. namnbyte",
+    RevocationReason.CHANGED_DETAILS: "Ändrade uppgifter, till exempel namnbyte",
     RevocationReason.DAMAGED: "Skadat eller ur funktion",
     RevocationReason.REPLACED: "Ersatt av nytt kort",
     RevocationReason.WRONGLY_ISSUED: "Felaktigt utfärdat",

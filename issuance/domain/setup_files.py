@@ -97,7 +97,7 @@ SHAPES: Mapping[Kind, Shape] = {
     Kind.ROLES: Shape(
         "Rollinnehavare",
         (
-            Column("hsa_id", "Tjänste-id", "Personens HSA-id, för ett uppdrag inom ditt omfång.", needed=True),
+            Column("hsa_id", "Tjänste-id", "Personens HSA-id, för ett uppdrag inom din behörighet.", needed=True),
             Column("person", "Namn", "Läses inte in. Till för den som läser filen."),
             Column("role", "Behörighetsroll", "Rollens namn som i portalen, till exempel ID-administratör.", needed=True),
             Column("organisation", "Organisation", "HSA-id för organisationen där rollen gäller. Tomt för ansvarig utgivare."),

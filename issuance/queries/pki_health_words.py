@@ -105,7 +105,7 @@ AREAS: Mapping[str, Area] = {
     "klocka": Area(
         _("Klockan"),
         _("Om pki-workerns klocka går rätt. Inget signeras av en klocka som har gått tillbaka."),
-        _("Rätta tidssynkroniseringen på datorn. Signeringen fortsätter av sig själv när klockan har kommit ifatt."),
+        _("Rätta tidssynkroniseringen på datorn. Väntar signeringen fortsätter den när klockan har kommit ifatt."),
     ),
 }
 UNKNOWN = Area("", "", _("Kör pki_check och se pki-workerns logg."))

@@ -173,6 +173,7 @@ EVENT: Mapping[str, str] = {
     "certificate.revoked": _("Spärrades"),
     "certificate.revocation_changed": _("Spärren skärptes"),
 }
+PARTICIPANT = "participant:"
 SYSTEM: Mapping[str, str] = {
     "system:pki-signer": _("Systemet: signeraren"),
     "system:pki-releaser": _("Systemet: frisläpparen av vilande certifikat"),
@@ -310,7 +311,9 @@ def imported(names: Mapping[str, str], slug: str, generation: int, common_name: 
 
 
 def who(names: Mapping[str, str], ref: str) -> str:
-    """Who stands behind a reference: a clerk by name, a rule of the system in words, others as they are."""
+    """Who stands behind a reference: a clerk or a participant of a ceremony by name, a rule of the system in words."""
+    if ref.startswith(PARTICIPANT):  # which has the name in small letters, as names are compared
+        return ref.removeprefix(PARTICIPANT).title()
     return names.get(ref) or words.said(SYSTEM, ref)
 
 

@@ -246,7 +246,7 @@ def _reason(actor: Actor, reason: str) -> str:
         raise Forbidden("extended-search", "Din behörighetsroll tillåter inte utökat sökomfång.")
     reason = " ".join(reason.split())
     if not SHORTEST_REASON <= len(reason) <= LONGEST_REASON:
-        message = "Skriv varför du behöver söka utanför ditt omfång. Skälet sparas i loggen."
+        message = "Skriv varför du behöver söka utanför din behörighet. Skälet sparas i loggen."
         if len(reason) > LONGEST_REASON:
             message = f"Skälet får ha högst {LONGEST_REASON} tecken."
         raise Invalid("search-reason", message, fields={"reason": [message]})

@@ -54,10 +54,9 @@ _ORDER = (
     "och registrerar utbildning och personkontroll för dem. Nästa steg på områdets sida visar vad som saknas.",
 )
 _CHECK = (
-    "Anställda där, utan roll, att beställa kort åt när allt är klart. Ingen beställer åt sig själv, och Sök person hittar bara",
-    "den som portalen känner. Den ansvariga utgivaren söker först på hela personnumret under Lägg till roller: då hämtas",
-    "personen ur katalogen, utan att få någon roll. Sedan beställer organisationens ID-administratör kortet från Sök person",
-    "(i Region Ost den biträdande utgivaren). Ett foto att ladda upp är portratt.jpg, bredvid den här filen:",
+    "Anställda där, utan roll, att beställa kort åt när allt är klart. Ingen beställer åt sig själv. Organisationens",
+    "ID-administratör (i Region Ost den biträdande utgivaren) söker på hela personnumret under Sök person: då hämtas personen",
+    "ur katalogen, och kortet kan beställas. Ett foto att ladda upp är portratt.jpg, bredvid den här filen:",
 )
 _NAMES = (
     (REGION, "Frida", "Ekblad", "Ansvarig utgivare"),

@@ -73,7 +73,7 @@ class App:
             wrong=dict(found),
             texts=opened.texts if opened else {},
             terms=sections(opened.texts.get("terms", "")) if opened else [],
-            until=opened.expires_at.astimezone(_STOCKHOLM).strftime("%H.%M") if opened else "",
+            until=opened.expires_at.astimezone(_STOCKHOLM).strftime("%H:%M") if opened else "",
             heading=HEADINGS.get(task.ended, ""),
         )
 

@@ -89,7 +89,7 @@ class CardRefused(EidAppError):
         texts = {
             "wrong-code": f"Fel kod. {'Ett försök' if tries_left == 1 else f'{tries_left} försök'} kvar innan koden spärras.",
             "code-blocked": "Koden är spärrad efter tre felaktiga försök.",
-            "bad-code": "Koden ska vara 6-8 siffror.",
+            "bad-code": "Koden ska vara 6–8 siffror.",
             "absent": "Kortet finns inte i läsaren. Sätt i kortet och försök igen.",
             "wrong-puk": f"Kortet tog inte emot upplåsningskoden (PUK). Avbryt. {_AGAIN}",
             "puk-blocked": "Kortet kan inte låsas upp mer. Be ID-administratören spärra kortet och beställa ett nytt.",

@@ -249,13 +249,13 @@ class Task:
 
 def _require_new_code(code: str, again: str) -> None:
     if not code:
-        raise Mistake(code="Välj en kod med 6-8 siffror.")
+        raise Mistake(code="Välj en kod med 6–8 siffror.")
     if not (code.isascii() and code.isdigit()):
         raise Mistake(code="Koden får bara ha siffror.")
     if len(code) < 6:
-        raise Mistake(code="Koden är för kort: välj 6-8 siffror.")
+        raise Mistake(code="Koden är för kort: välj 6–8 siffror.")
     if len(code) > 8:
-        raise Mistake(code="Koden är för lång: välj 6-8 siffror.")
+        raise Mistake(code="Koden är för lång: välj 6–8 siffror.")
     if code != again:
         raise Mistake(again="Koderna är inte lika. Skriv samma kod i båda fälten.")
 

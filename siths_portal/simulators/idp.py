@@ -115,7 +115,7 @@ class App:
     def enter_code(self, request: Request, code: str) -> None:
         """The card proves its holder with the code. Raises Mistake."""
         if not re.fullmatch(r"[0-9]{6,8}", code):
-            raise Mistake("Koden är 6-8 siffror.")
+            raise Mistake("Koden är 6–8 siffror.")
         try:
             seen = self.cards.prove(request.card, code)
         except CardError as error:

@@ -132,7 +132,7 @@ def test_the_providers_windows_with_cards(context: BrowserContext, stage: Stage,
     look(page)
     page.get_by_label("Ange pinkod").fill("1")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("alert")).to_contain_text("Koden är 6-8 siffror.")
+    expect(page.get_by_role("alert")).to_contain_text("Koden är 6–8 siffror.")
     look(page)
     page.get_by_label("Ange pinkod").fill(CODE)
     page.get_by_role("button", name="Legitimera").click()

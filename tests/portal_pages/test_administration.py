@@ -214,7 +214,7 @@ class TestNextSteps:
         assert {text: step.url for text, step in administers.items()} == {
             text: url for text, url in found.items() if text != gives_none.text
         }
-        assert (gives_none.url, "Områdets ansvariga utgivare delar ut rollerna." in gives_none.why) == ("", True)
+        assert (gives_none.url, "Områdets ansvariga utgivare ger rollerna." in gives_none.why) == ("", True)
 
     def test_who_sets_it_up_is_told_the_same_and_nothing_when_nothing_is_missing(self, world: Any) -> None:
         issues, administers, page = issuer(world), admin(world), at("area", world.area)

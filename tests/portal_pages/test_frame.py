@@ -1,5 +1,6 @@
 """The frame of the portal's pages: tabs by right, who is logged in, help, error pages in and out of it, and its components."""
 
+import datetime as dt
 import re
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,9 @@ from django.urls import path
 
 from issuance.authz import Action, Actor, Role
 from issuance.authz.roles import ALLOWED
-from issuance.models import Person
+from issuance.models import Person, RoleGrant
 from siths_portal import urls_portal
-from siths_portal.lib import pages
+from siths_portal.lib import clock, pages
 from siths_portal.lib.errors import Conflict, Gone, Invalid, NotFound, TooManyRequests, Unavailable
 from siths_portal.lib.forms import Form
 from tests.access import form_pages
@@ -66,7 +67,7 @@ def test_the_head_tells_who_is_logged_in_and_lets_out_by_post_alone(world: Any) 
     client = client_of(world.officer())
     body = client.get("/sok/").content.decode()
     assert '<span class="site-user-name">Handläggare Provsson</span><span class="site-user-unit">Regionen</span>' in body
-    for address in ("/installningar/", "/hjalp/"):
+    for address in ("/installningar/", "/hjalp/#sok"):
         assert f'href="{address}"' in body
     assert re.search(r'<form method="post" action="/logga-ut/">', body)
     assert 'aria-label="DU ÄR HÄR"' in body
@@ -110,10 +111,15 @@ def test_about_tells_what_the_tool_is_and_settings_hold_what_is_ones_own(world: 
     assert [words for words in told if words not in body] == []
     for heading in ("Kontakt", "Det här loggas", "Kakor", "Tillgänglighet", "Licenser"):
         assert re.search(rf"<h2[^>]*>{heading}</h2>", body)
-    own = client_of(world.officer(role=Role.READER)).get("/installningar/").content.decode()
+    reader, day = world.officer(role=Role.READER), clock.today() + dt.timedelta(days=5)
+    RoleGrant.objects.create(
+        role="revoker", organisation=world.clinic, person_id=reader.person_id, valid_from=clock.start_of_day(day)
+    )
+    own = client_of(reader).get("/installningar/").content.decode()
     for words in ("Handläggare Provsson", "Dina roller", "Regionen", "Här är du inloggad"):
         assert words in own
     assert "<li>Läs: Regionen</li>" in own
+    assert f"<li>Spärr (börjar {day}): Kliniken</li>" in own
 
 
 def test_help_opens_where_it_tells_of_the_page(world: Any) -> None:

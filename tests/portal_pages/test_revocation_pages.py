@@ -55,8 +55,8 @@ def test_the_form_tells_what_follows_and_offers_the_reasons_that_people_may_give
     for expected in (
         "Spärren är slutgiltig.", "klipp det genom chippet", "Dessa SITHS eID spärras samtidigt", card.eids.get().hsa_id,
         "Förlorat eller stulet", "Misstanke om obehörig användning", "Avslutad anställning eller uppdrag",
-        "Ändrade uppgifter, t.ex. namnbyte", "Skadat eller ur funktion", "Ersatt av nytt kort", "Felaktigt utfärdat", "Avliden",
-        "Annan orsak",
+        "Ändrade uppgifter, till exempel namnbyte", "Skadat eller ur funktion", "Ersatt av nytt kort", "Felaktigt utfärdat",
+        "Avliden", "Annan orsak",
     ):  # fmt: skip
         assert expected in text, expected
     assert "Ej aktiverat i tid" not in text

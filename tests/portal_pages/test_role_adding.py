@@ -415,7 +415,7 @@ class TestNextSteps:
         assert (told.url, told.why) == (
             "",
             "Ingen ID-administratör eller biträdande utgivare med uppdrag får beställa kort för organisationen nu. "
-            "Områdets ansvariga utgivare delar ut rollerna.",
+            "Områdets ansvariga utgivare ger rollerna.",
         )  # fmt: skip
         for role in ("reader", "revoker"):
             RoleGrant.objects.create(person=world.post().person, role=role, organisation=new, valid_from=clock.now())

@@ -94,7 +94,7 @@ class TestInTheArea:
         client = client_of(world.officer(role=Role.MASTER_DATA_ADMIN))
         assert "Inga roller att dela ut här" in text_of(client.get(at))
         page = client.get(reverse("area", args=[world.area.id]))
-        assert "Områdets ansvariga utgivare delar ut rollerna" in text_of(page)
+        assert "Områdets ansvariga utgivare ger rollerna" in text_of(page)
         assert f'href="{at}"' not in page.content.decode()
 
     def test_a_log_in_of_now_keeps_places_and_text(self, world: Any, at: str) -> None:

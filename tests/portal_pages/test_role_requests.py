@@ -1,5 +1,6 @@
 """Pages of requested global roles: who waits, the decision of a second person, and taking one's own back (ADR 0296)."""
 
+import datetime as dt
 import re
 from typing import Any
 
@@ -8,6 +9,8 @@ from django.urls import reverse
 
 from issuance.authz import Actor, Role
 from issuance.models import RoleRequest
+from issuance.services.role_periods import Period
+from siths_portal.lib import clock
 from tests.issuance.test_role_requests import administrator, requested
 from tests.portal_pages.test_person import text_of
 from tests.portal_pages.test_roles import client_of
@@ -60,6 +63,13 @@ def test_somebody_newer_reads_why_not(world: Any, two: tuple[Actor, Actor]) -> N
     newer = client_of(administrator(world))
     assert "Din behörighet är yngre än ärendet." in text_of(newer.get(reverse("role_request", args=[row.pk])))
     assert "väntar på ditt beslut" not in text_of(newer.get(reverse("administration")))
+
+
+def test_a_role_that_is_to_begin_is_not_told_as_given(world: Any, two: tuple[Actor, Actor]) -> None:
+    day = clock.today() + dt.timedelta(days=5)
+    row = requested(two[0], world.post(given_name="Bo", surname="Ny").person, period=Period(first=day))
+    told = client_of(two[1]).post(reverse("role_request", args=[row.pk]), {"decision": "approve"}, follow=True)
+    assert f"Ny, Bo får rollen Förvaltningsadmin PKI från och med {day}." in text_of(told)
 
 
 def test_a_list_costs_few_queries(world: Any, two: tuple[Actor, Actor], django_assert_max_num_queries: Any) -> None:

@@ -59,7 +59,7 @@ class TestFromTheOrganisation:
         address = reverse("organisation_roles", args=[world.region.id])
         adding = reverse("organisation_role_add", args=[world.region.id])
         told = client_of(world.officer(role=Role.MASTER_DATA_ADMIN)).get(address)
-        assert "Områdets ansvariga utgivare delar ut rollerna" in text_of(told)
+        assert "Områdets ansvariga utgivare ger rollerna" in text_of(told)
         assert f'href="{adding}"' not in told.content.decode()
         assert f'href="{adding}"' in client_of(issuer_of(world)).get(address).content.decode()
 

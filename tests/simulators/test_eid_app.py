@@ -192,7 +192,7 @@ def test_a_code_that_is_not_one_is_told_in_words(app: Running, browser: Browser)
     with page_at(browser, f"{app.url}/#{app.handle()}") as (page, _said):
         insert_card(page)
         for code, again, text in (
-            ("", "", "Välj en kod med 6-8 siffror"),
+            ("", "", "Välj en kod med 6–8 siffror"),
             ("12345", "12345", "Koden är för kort"),
             ("123456789", "123456789", "Koden är för lång"),
             ("abcdef", "abcdef", "bara ha siffror"),

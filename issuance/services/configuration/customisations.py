@@ -22,6 +22,7 @@ from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
 
 BACK_LINES, BACK_WIDTH = 8, 45
+BACK_TEXT_TOO_LONG = f"Kortets baksida rymmer {BACK_LINES} rader med högst {BACK_WIDTH} tecken i varje."
 """How much back text a card has room for: lines, and characters of a line."""
 
 PARTS = ("supplier", "logotype", "issuer_number", "back_text")
@@ -275,8 +276,7 @@ def checked_back_text(given: str) -> str:
     text = lines(given, "back_text", longest=BACK_LINES * (BACK_WIDTH + 1))
     each = text.split("\n")
     if len(each) > BACK_LINES or max(map(len, each)) > BACK_WIDTH:
-        message = f"Kortets baksida rymmer {BACK_LINES} rader med högst {BACK_WIDTH} tecken i varje."
-        raise Invalid("back-text", message, fields={"back_text": [message]})
+        raise Invalid("back-text", BACK_TEXT_TOO_LONG, fields={"back_text": [BACK_TEXT_TOO_LONG]})
     return text
 
 

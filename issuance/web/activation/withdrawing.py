@@ -21,12 +21,13 @@ from siths_portal.lib.forms import Form
 
 
 class WithdrawalForm(Form):
-    """Why the identification is withdrawn. The service judges the length."""
+    """Why the identification is withdrawn. The service judges what is too short."""
 
     reason = forms.CharField(
         label=gettext_lazy("Varför ska identifieringen tas tillbaka?"),
         help_text=gettext_lazy("Till exempel: fel kort skannades. Skriv inga uppgifter om hälsa. Texten visas i historiken."),
         required=False,
+        max_length=identifications.LONGEST_REASON,
         widget=forms.Textarea(attrs={"rows": 3}),
     )
 
@@ -42,9 +43,10 @@ def identification_withdraw(request: HttpRequest, identification_id: UUID) -> Ht
     form, status = WithdrawalForm(), 200
     if request.method == "POST":
         form = WithdrawalForm(request.POST)
-        form.is_valid()
+        if not form.is_valid():
+            return _page(request, found, form, carrier_page, status=Invalid.http_status)
         try:
-            reason = form.cleaned_data.get("reason", "")
+            reason = form.cleaned_data["reason"]
             identifications.withdraw(actor=actor_of(request), identification_id=identification_id, reason=reason)
         except Invalid as error:
             form.take(error)

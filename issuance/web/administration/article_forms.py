@@ -65,7 +65,10 @@ class ArticleForm(EditForm):
     assurance_level = _radios(_("Tillitsnivå"), [("3", "3"), ("2", "2")], required=_("Välj tillitsnivå."))
     generation = text_line(_("Produktgeneration"), 20, help_text=_("Som kortleverantören kallar den."))
     valid_from = _day(_("Gäller från och med"), required=_("Ange den första dagen."))
-    valid_to = _day(_("Gäller till och med"), help_text=_("Sista dagen som artikeln kan beställas. Tomt: tills vidare."))
+    valid_to = _day(
+        _("Gäller till och med"),
+        help_text=_("Sista dagen för beställning. Lämna tomt om artikeln ska gälla tills vidare."),
+    )
 
     def __init__(self, *args: Any, fixed: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

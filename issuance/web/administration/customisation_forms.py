@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
 from django import forms
+from django.core.validators import MaxLengthValidator
 from django.utils.translation import gettext_lazy as _
 
 from issuance.queries.administration.customisations import STATES
 from issuance.services.configuration import CustomisationData
+from issuance.services.configuration.customisations import BACK_LINES, BACK_TEXT_TOO_LONG, BACK_WIDTH
 from issuance.web.administration.editing import EditForm
 from issuance.web.administration.forms import text_line
 from siths_portal.lib.errors import Invalid
@@ -16,8 +18,11 @@ from siths_portal.lib.forms import Form
 
 def back_text_field(label: Any, help_text: Any) -> forms.CharField:
     """The text on a card's back, line by line as it is typed."""
-    widget = forms.Textarea(attrs={"rows": 8})
-    return forms.CharField(label=label, help_text=help_text, required=False, strip=False, widget=widget)
+    widget = forms.Textarea(attrs={"rows": BACK_LINES})
+    text = forms.CharField(label=label, help_text=help_text, required=False, strip=False, widget=widget)
+    # A browser sends two characters for the end of a line.
+    text.validators.append(MaxLengthValidator(BACK_LINES * (BACK_WIDTH + 2), BACK_TEXT_TOO_LONG))
+    return text
 
 
 class CustomisationForm(EditForm):

@@ -97,7 +97,7 @@ def training_url(head: AreaHead) -> str:
 def _roles(head: AreaHead) -> Iterator[Link]:
     """The ways to give roles and to record training, the first off for those whose own roles are above an area's (ADR 0188)."""
     if Action.ASSIGN_ROLE in head.rights:
-        reason = "" if head.gives_roles else str(_("Områdets ansvariga utgivare delar ut rollerna i organisationerna."))
+        reason = "" if head.gives_roles else str(_("Områdets ansvariga utgivare ger rollerna i organisationerna."))
         yield Link(str(_("Lägg till roller")), reverse("area_role_add", args=[head.id]), not reason, reason)
         yield Link(str(_("Registrera utbildning och personkontroll")), training_url(head))
 

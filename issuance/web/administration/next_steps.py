@@ -114,7 +114,7 @@ def _of_the_administration(head: AreaHead, outline: AreaOutline) -> Iterator[Nex
         else:
             yield NextStep(_("Skapa organisationen"), reverse("organisation_new", args=[head.id]), why, now=True)
     if not outline.issuers:
-        why = _("Området har ingen ansvarig utgivare, som delar ut rollerna i organisationerna.")
+        why = _("Området har ingen ansvarig utgivare som kan ge rollerna i organisationerna.")
         yield NextStep(_("Utse ansvarig utgivare"), reverse("area_issuer_add", args=[head.id]), why)
 
 
@@ -147,7 +147,7 @@ def _of_another(step: NextStep, party: Party, who: str = "") -> NextStep:
 
 
 def _of_who_gives_roles(step: NextStep) -> NextStep:
-    return _of_another(step, Party.ISSUER, _("Områdets ansvariga utgivare delar ut rollerna."))
+    return _of_another(step, Party.ISSUER, _("Områdets ansvariga utgivare ger rollerna."))
 
 
 def _of_holders(actor: Actor, head: AreaHead) -> Iterator[NextStep]:

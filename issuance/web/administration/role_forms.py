@@ -99,8 +99,8 @@ class RoleForm(Form):
         required=False,
         help_text=_("Tilläggsrollen Sekretess. Rollen omfattar då även personer med skyddade personuppgifter."),
     )
-    valid_from = day_field(_("Gäller från och med"), help_text=_("Tomt fält: från och med nu."))
-    valid_to = day_field(_("Gäller till och med"), help_text=_("Tomt fält: tills vidare."))
+    valid_from = day_field(_("Gäller från och med"), help_text=_("Lämna tomt om rollen ska gälla från och med nu."))
+    valid_to = day_field(_("Gäller till och med"), help_text=_("Lämna tomt om rollen ska gälla tills vidare."))
 
     def __init__(self, roles: Iterable[Role], *args: Any, may_protect: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -122,7 +122,7 @@ class PlacedRoleForm(RoleForm):
 class RequestRoleForm(RoleForm):
     """A global role that a second administrator is to approve."""
 
-    valid_from = day_field(_("Gäller från och med"), help_text=_("Tomt fält: från och med godkännandet."))
+    valid_from = day_field(_("Gäller från och med"), help_text=_("Lämna tomt om rollen ska gälla från godkännandet."))
     reason = forms.CharField(
         label=_("Skäl"),
         help_text=_("Varför personen behöver rollen. Den som godkänner läser det. Skriv inga personuppgifter."),
@@ -158,7 +158,7 @@ class ChangeRoleForm(EditForm):
     columns: ClassVar[Mapping[str, str]] = {name: name for name in ("protected_persons", "valid_to")}
 
     protected_persons = forms.BooleanField(label=_("Hantera skyddade personer"), required=False)
-    valid_to = day_field(_("Gäller till och med"), help_text=_("Tomt fält: tills vidare."))
+    valid_to = day_field(_("Gäller till och med"), help_text=_("Lämna tomt om rollen ska gälla tills vidare."))
 
     def __init__(self, *args: Any, may_protect: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -48,7 +48,7 @@ def _onward(grants: Sequence[RoleGrant]) -> str:
     """Who goes on where a new issuer takes over."""
     if grants[0].role != Role.RESPONSIBLE_ISSUER:
         return ""
-    return _("Den ansvariga utgivaren loggar nu in och delar ut rollerna i organisationerna.")
+    return _("Den ansvariga utgivaren loggar nu in och ger rollerna i organisationerna.")
 
 
 def _places(grants: Sequence[RoleGrant]) -> str:

@@ -250,5 +250,5 @@ def _filters() -> list[tuple[Shown, str]]:
         (Shown.ALL, _("Alla")),
         (Shown.FOLLOW_UP, _("Att följa upp")),
         (Shown.BLOCKED, _("Får inte utfärda")),
-        (Shown.RESTING, _("Rollen vilar")),
+        (Shown.RESTING, _("Vilande roll")),
     ]

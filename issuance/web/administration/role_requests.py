@@ -22,6 +22,7 @@ from issuance.services import disclosures, role_requests
 from issuance.services.disclosures import Shown
 from issuance.web.administration.around import Crumb, Link, actor_of, cursor, first_url, next_url, page, row
 from issuance.web.administration.role_frame import kept, recent_login
+from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
 from siths_portal.lib.forms import Form
 
@@ -86,8 +87,11 @@ def role_request(request: HttpRequest, request_id: UUID) -> HttpResponse:
     except (Conflict, Invalid) as error:
         form.take(error)
         return _shown(request, query.one(actor=actor_of(request), request_id=request_id), form, status=error.http_status)
-    facts = {"name": found.person, "role": found.role}
-    text = _("{name} har fått rollen {role}.") if approve else _("Begäran om rollen {role} för {name} är avslagen.")
+    facts = {"name": found.person, "role": found.role, "day": found.first_day}
+    text = _("Begäran om rollen {role} för {name} är avslagen.")
+    if approve:
+        later = found.first_day is not None and found.first_day > clock.today()
+        text = _("{name} får rollen {role} från och med {day}.") if later else _("{name} har fått rollen {role}.")
     messages.success(request, text.format(**facts))
     return redirect("role_requests")
 

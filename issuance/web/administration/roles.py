@@ -86,7 +86,7 @@ def _add_link(actor: Actor, organisation: Organisation) -> Link:
     name, address = _("Lägg till behörighetsroll"), reverse("organisation_role_add", args=[organisation.pk])
     if policy.assignable(actor, organisation.scope_path) & ORGANISATION_ROLES:
         return Link(name, address)
-    return Link(name, address, allowed=False, reason=_("Områdets ansvariga utgivare delar ut rollerna i organisationerna."))
+    return Link(name, address, allowed=False, reason=_("Områdets ansvariga utgivare ger rollerna i organisationerna."))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
