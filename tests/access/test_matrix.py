@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.conf import settings
+from django.db.models import F, Value
 from django.urls import reverse
 
 from issuance.authz import Action, Role
@@ -66,6 +68,27 @@ def test_every_action_that_people_have_on_pages_is_walked() -> None:
     }  # fmt: skip
     of_people = {action for actions in ALLOWED.values() for action in actions}
     assert {row.right for row in ROWS if isinstance(row.right, Action)} == of_people - without_page
+
+
+SCOPED = [model for model in apps.get_models() if hasattr(model, "scope")]
+
+
+@pytest.mark.parametrize("role", Role)
+def test_the_add_on_opens_protected_persons_and_nothing_else(access: Any, role: Role) -> None:
+    """So the walk asks callers with the add-on only where it can make a difference, and once outside their scope."""
+    plain, with_add_on = access.actors[Who(role)], access.actors[Who(role, True)]
+    themselves = [plain.person_id, with_add_on.person_id]
+    seen = 0
+    for model in SCOPED:
+        lookup, rows = model.scope.person.replace(".", "__"), model.objects.all()
+        rows = rows.exclude(**{f"{lookup}__in": themselves}) if lookup else rows
+        flags = rows.annotate(hides=F(model.scope.protected) if model.scope.protected else Value(False))
+        protected = dict(flags.values_list("pk", "hides"))
+        for action in ALLOWED[role]:
+            less, more = (set(rows.visible_to(actor, action).values_list("pk", flat=True)) for actor in (plain, with_add_on))
+            assert {pk for pk in more if not protected[pk]} == less, (model, action)
+            seen += len(less)
+    assert seen
 
 
 REPORTS = "csp_report"

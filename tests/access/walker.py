@@ -90,8 +90,9 @@ def expected(row: Row, who: Who | None, relation: str | None) -> int:
 def relations(row: Row, access: AccessWorld, who: Who | None = CALLERS[0]) -> list[str | None]:
     """Where the row's target can lie, as far as it is asked of `who`.
 
-    Who has no role is turned away before anything is looked up, so for him two places stand for all; and what the area's issuer
-    sees beside him, and what an extended search opened, is asked without the add-on alone.
+    A caller without a role is turned away before anything is looked up, so two places stand for all. Callers with the add-on are
+    asked where it can make a difference and once outside their scope: it opens protected persons and nothing else, as
+    `test_the_add_on_opens_protected_persons_and_nothing_else` proves of every scoped model.
     """
     if row.target is None:
         return [None]
@@ -107,7 +108,10 @@ def relations(row: Row, access: AccessWorld, who: Who | None = CALLERS[0]) -> li
         there = list(RELATIONS)
     if who is ANONYMOUS or who.role is None:
         return [there[0], "unknown"]
-    return [relation for relation in there if relation not in ("beside", "opened") or not who.add_on]
+    same_by_scope = [relation for relation in there if relation in ("parent", "child", "beside", "opened")]
+    if who.add_on and len(same_by_scope) < len(there):
+        return [relation for relation in there if relation not in same_by_scope]
+    return there
 
 
 def ask(row: Row, access: AccessWorld, who: Who | None, relation: str | None, *, method: str = "") -> Answer:
