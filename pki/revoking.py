@@ -21,7 +21,6 @@ from pki.models import (
     Revocation,
     RevocationChannel,
     RevocationReason,
-    draw_status_versions,
 )
 from pki.signals import certificate_revoked
 from siths_portal.lib import bulk, clock, faults, jobs
@@ -177,7 +176,6 @@ def revoke(ids: Iterable[UUID], request: RevocationRequest, *, approval_request_
     if changed:
         bulk.insert(_record(row, request, now, approval_request_id) for row in changed)
         # From here the CAs' rows are locked, and nobody issues.
-        _number(changed)
         _update(changed)
         bulk.insert(_event(row, actions[row.id], request, now) for row in changed)
     if any(row.subject_ref.startswith("ocsp:") for row in changed):
@@ -249,29 +247,23 @@ def _apply(row: _Row, request: RevocationRequest, now: dt.datetime) -> str:
     return changed
 
 
-def _number(rows: list[_Row]) -> None:
-    """Gives each row its CA's next status version; CAs are locked in the order of their ids."""
-    by_ca: dict[int, list[_Row]] = {}
-    for row in rows:
-        by_ca.setdefault(row.ca_id, []).append(row)
-    for ca_id in sorted(by_ca):
-        first = draw_status_versions(ca_id, len(by_ca[ca_id]))
-        for offset, row in enumerate(by_ca[ca_id]):
-            row.status_version = first + offset
-
-
 def _update(rows: list[_Row]) -> None:
-    """Writes what `_apply` and `_number` changed, all of it revoked now, in one statement.
+    """Writes what `_apply` changed, all of it revoked now, in one statement, and numbers the rows.
 
-    The database carries out what is recorded in `Revocation`: who revokes has no right to change a certificate (ADR 0311). A
-    hold ends with the revocation: relying parties then see its own time and reason.
+    The database carries out what is recorded in `Revocation` and gives each row its CA's next status version: who revokes has no
+    right to change a certificate (ADR 0311), and whoever chose the version could leave an outdated OCSP answer in use. A hold
+    ends with the revocation: relying parties then see its own time and reason.
     """
-    values = [(str(row.id), row.revoked_at, row.reason, row.invalidity_date, row.status_version) for row in rows]
+    values = [(str(row.id), row.revoked_at, row.reason, row.invalidity_date) for row in rows]
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pki_revoke_certificates(%s::uuid[], %s::timestamptz[], %s::text[], %s::timestamptz[], %s::bigint[])",
+            "SELECT certificate, version"
+            " FROM pki_revoke_certificates(%s::uuid[], %s::timestamptz[], %s::text[], %s::timestamptz[])",
             [list(column) for column in zip(*values, strict=True)],
         )
+        versions: dict[UUID, int] = dict(cursor.fetchall())
+    for row in rows:
+        row.status_version = versions[row.id]
 
 
 def _record(row: _Row, request: RevocationRequest, now: dt.datetime, approval_request_id: UUID | None) -> Revocation:

@@ -13,8 +13,9 @@ from django.db import ProgrammingError, connection
 
 from issuance.models import CardOrder, Carrier
 from issuance.services import activation, activation_app, revocation, supplier_intake
-from pki import delivering, issuing, releasing, sealing
+from pki import delivering, issuing, ocsp, releasing, sealing, status
 from pki import service as pki
+from pki.domain.ocsp_request import CertId
 from pki.models import Certificate, CertificateAuthority, HsmKey, Secret, SecretDelivery
 from siths_portal import privileges
 from siths_portal.lib import clock
@@ -211,6 +212,49 @@ def test_a_ca_gets_another_state_only_by_an_approval_that_was_used(demo_pki: Any
     ca = CertificateAuthority.objects.get(slug="function", generation=1)
     with pytest.raises(DENIED, match="no approval"), connected_as("portal") as cursor:
         cursor.execute("SELECT pki_set_ca_state(%s, %s)", [ca.id, str(uuid.uuid4())])
+
+
+def test_who_revokes_does_not_choose_the_status_version_nor_softens_a_revocation(demo_pki: Any) -> None:
+    """A caller that kept the version left the stored answer, which says good, in use."""
+    (id_,) = plan(order("function"))
+    demo_pki.settle()
+    row = Certificate.objects.select_related("ca").get(id=id_)
+    assert row.presigned_version == row.status_version
+    values = {"id": str(id_), "at": clock.now(), "reason": "keyCompromise", "version": row.presigned_version}
+    with pytest.raises(psycopg2.errors.UndefinedFunction):
+        _revoked_by_hand(values, ", ARRAY[%(version)s]::bigint[]")
+    version = _revoked_by_hand(values)
+    assert version > row.status_version
+    assert Certificate.objects.get(id=id_).status_version == version
+    assert ocsp.presign_due() == 1
+    asked = CertId("sha256", row.ca.name_sha256, row.ca.key_sha256, int(row.serial, 16))
+    assert status.answer(asked).status == "revoked"
+    for softer in (values | {"reason": "superseded"}, values | {"at": clock.now()}):
+        with pytest.raises(DENIED, match="final"):
+            _revoked_by_hand(softer)
+
+
+def _revoked_by_hand(values: dict[str, Any], more: str = "") -> int:
+    """Enters a record of a revocation and has it carried out, by SQL as the portal's role. Returns the status version."""
+    with connected_as("portal") as cursor:
+        cursor.execute(
+            "INSERT INTO pki_revocation (certificate_id, received_at, decided_at, effective_at, requester, actor_ref, channel,"
+            " reason, justification) VALUES (%(id)s, %(at)s, %(at)s, %(at)s, '', '', 'system', %(reason)s, '')",
+            values,
+        )
+        cursor.execute(
+            "SELECT * FROM pki_revoke_certificates(ARRAY[%(id)s]::uuid[], ARRAY[%(at)s]::timestamptz[],"
+            f" ARRAY[%(reason)s]::text[], ARRAY[NULL]::timestamptz[]{more})",
+            values,
+        )
+        return int(cursor.fetchone()[-1])
+
+
+def test_one_call_does_not_use_up_the_status_versions(demo_pki: Any) -> None:
+    ca = CertificateAuthority.objects.get(slug="function", generation=1)
+    for amount in (0, -1, 10**6 + 1, 2**63 - 1):
+        with pytest.raises(psycopg2.errors.NumericValueOutOfRange), connected_as("portal") as cursor:
+            cursor.execute("SELECT pki_draw_status_versions(%s, %s)", [ca.id, amount])
 
 
 def _produced(ordered: CardOrder, serial: str) -> Any:
