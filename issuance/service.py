@@ -18,6 +18,7 @@ from issuance.queries.billing_facts import (
 )
 from issuance.services.receipt_integrity import ReceiptCheck, verify_receipts
 from issuance.services.role_rebuilding import RoleCheck, verify_roles
+from issuance.services.state_integrity import StateCheck, verify_states
 from issuance.services.two_persons import require_second
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "OfficeView",
     "ReceiptCheck",
     "RoleCheck",
+    "StateCheck",
     "SubscriptionCount",
     "VisibleParties",
     "articles",
@@ -40,4 +42,5 @@ __all__ = [
     "subscription_counts",
     "verify_receipts",
     "verify_roles",
+    "verify_states",
 ]

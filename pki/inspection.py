@@ -28,6 +28,7 @@ from pki.models import (
     KeyPurpose,
     OcspResponse,
     OcspSigner,
+    Revocation,
     Secret,
     SecretState,
 )
@@ -198,11 +199,12 @@ def _is_asked(ca: CertificateAuthority) -> bool:
 
 
 def _sample(ca: CertificateAuthority, subject: str, signer: x509.Certificate) -> Finding:
-    """Asks, as a relying party would, for the newest issued and revoked certificates by both hashes, and compares."""
-    asked = 0
-    for state in ANSWERED:
-        live = Certificate.objects.filter(ca=ca, status=state, held=False, not_after__gt=clock.now())
-        for row in live.order_by("-id")[:SAMPLE]:
+    """Asks, as a relying party would, for the newest and the last revoked certificates by both hashes, and compares."""
+    asked, live = 0, Certificate.objects.filter(ca=ca, held=False, not_after__gt=clock.now())
+    last = list(Revocation.objects.order_by("-decided_at").values_list("certificate_id", flat=True)[:SAMPLE])
+    samples = [live.filter(status=state).order_by("-id")[:SAMPLE] for state in ANSWERED]
+    for sample in (*samples, live.filter(id__in=last, status=CertificateStatus.REVOKED)):
+        for row in sample:
             for name in CertIdHash.values:
                 asked += 1
                 fault = _differs(ca, row, name, signer)

@@ -13,7 +13,10 @@ from django.apps import apps
 
 from billing import service as billing
 from issuance import service as issuance
-from pki import health_reports
+from pki import health_reports, status_integrity
+from pki.clock_guard import ClockWentBack
+from pki.hsm import HsmError
+from pki.ocsp import SelfCheckFailed
 from siths_portal import chains, heads
 from siths_portal.lib import audit_heads, audit_verification, clock, documents
 
@@ -58,6 +61,23 @@ def _roles() -> Compared:
     return Compared.of(check.checked, check.wrong, "roller, personkontroller och utbildningar stämmer med händelserna")
 
 
+def _states() -> Compared:
+    check = issuance.verify_states()
+    return Compared.of(
+        check.checked, check.wrong, "kort, e-legitimationer, beställningar och aktiveringar stämmer med händelserna"
+    )
+
+
+def _statuses() -> Compared:
+    check = status_integrity.verify_statuses()
+    return Compared.of(check.checked, check.wrong, "certifikat har den status som händelserna säger")
+
+
+def _revocations() -> Compared:
+    check = status_integrity.verify_revocations()
+    return Compared.of(check.checked, check.wrong, "spärrade certifikat har en händelse och inget OCSP-svar som säger giltigt")
+
+
 def _documents(app: str) -> Compared:
     checked, wrong = 0, list[str]()
     for count, altered in documents.altered(apps.get_model(app, "Document")):
@@ -68,19 +88,28 @@ def _documents(app: str) -> Compared:
 
 @dataclass(frozen=True)
 class Walk:
-    """A walk beside the chains: the name under which its result is kept, its Swedish label, and the application it belongs to."""
+    """A walk beside the chains: the name under which its result is kept, its Swedish label, and the application it belongs to.
+
+    `each` is how often the worker walks it, and `mend` what the worker does about what differs, if it can do something.
+    """
 
     name: str
     label: str
     app: str
     compare: Callable[[], Compared]
+    each: dt.timedelta = EACH
+    mend: Callable[[], object] | None = None
 
 
 WALKS = (
+    Walk("certificates", "certifikat", "pki", _statuses),
+    # At each run of the task: relying parties are told the wrong status until then.
+    Walk("revocations", "spärrar", "pki", _revocations, dt.timedelta(minutes=30), status_integrity.sign_contradicted),
     Walk("invoices", "fakturor", "billing", _invoices),
     Walk("billing-documents", "dokument (billing)", "billing", partial(_documents, "billing")),
     Walk("receipts", "kvittenser", "issuance", _receipts),
     Walk("roles", "roller", "issuance", _roles),
+    Walk("states", "tillstånd", "issuance", _states),
     Walk("issuance-documents", "dokument (issuance)", "issuance", partial(_documents, "issuance")),
 )
 
@@ -91,12 +120,14 @@ def verify_due() -> list[str]:
     What does not agree is logged as an error and kept, and shows in `pki.health` until a later walk agrees.
     """
     newest = {each.chain: each.at for each in health_reports.audit_checks(whole=True)}
-    since = clock.now() - EACH
-    walks: dict[str, Callable[[], tuple[bool, str]]] = {chain.app: partial(_chain, chain) for chain in chains.all_chains()}
-    walks |= {health_reports.HEADS: _heads} | {walk.name: partial(_compare, walk) for walk in WALKS}
+    now = clock.now()
+    walks: dict[str, tuple[dt.timedelta, Callable[[], tuple[bool, str]]]] = {
+        chain.app: (EACH, partial(_chain, chain)) for chain in chains.all_chains()
+    }
+    walks |= {health_reports.HEADS: (EACH, _heads)} | {walk.name: (walk.each, partial(_compare, walk)) for walk in WALKS}
     bad = []
-    for name, walk in walks.items():
-        if name in newest and newest[name] > since:
+    for name, (each, walk) in walks.items():
+        if name in newest and newest[name] > now - each:
             continue
         ok, text = walk()
         if not ok:
@@ -122,7 +153,17 @@ def _heads() -> tuple[bool, str]:
 def _compare(walk: Walk) -> tuple[bool, str]:
     result = walk.compare()
     keep(walk.name, result.text, not result.wrong, result.checked, None, actor_ref=ACTOR)
+    if result.wrong and walk.mend is not None:
+        _mend(walk.name, walk.mend)
     return not result.wrong, result.text
+
+
+def _mend(name: str, mend: Callable[[], object]) -> None:
+    """Mends what can be mended. The next walk does what a token that does not answer kept from being done."""
+    try:
+        mend()
+    except (HsmError, SelfCheckFailed, ClockWentBack) as error:
+        log.error("audit.not_mended", chain=name, error=type(error).__name__)
 
 
 def keep(chain: str, text: str, ok: bool, checked: int, macs: int | None, *, actor_ref: str, whole: bool = True) -> None:
