@@ -45,7 +45,7 @@ class ClientCertificateAuthentication(BaseAuthentication):
         view = service.client_of_certificate(certificate.public_bytes(serialization.Encoding.DER))
         if view is None:
             raise AuthenticationFailed
-        return Caller(view.client_ref, view.kind, view.name), None
+        return Caller(view.client_ref, view.kind, view.name, view.certificate_subject), None
 
     def authenticate_header(self, request: Request) -> str:
         """RFC 9110 section 11.6.1 wants a challenge with each 401; the scheme's name is ours, as TLS has none."""

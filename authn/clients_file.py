@@ -8,6 +8,10 @@ clients:
       - file: kortleverantor-1.pem      # PEM, beside this file; its first certificate counts
       - thumbprint: 5f0c…               # SHA-256 over the DER, 64 hex digits
         revoked: true
+    certificate_subject:                # services that order certificates: what their subjects may say (ADR 0330)
+      countryName: SE                   # one value or a list; "*" allows every value
+      organizationName: Driftpartner AB
+      serialNumber: [SE2321000016-A1B2, SE2321000016-C3D4]
 """
 
 import hashlib
@@ -25,6 +29,9 @@ from siths_portal.lib.errors import Invalid
 _REF = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _HEX = re.compile(r"[0-9a-f]{64}")
 _ITEM = {"client_ref", "name", "kind", "certificates"}
+_SUBJECT = "certificate_subject"
+_ATTRIBUTES = ("countryName", "localityName", "organizationName", "organizationIdentifier", "serialNumber")
+"""Attributes of a subject that the file registers. The names that a client is granted bind commonName."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,7 @@ class ClientEntry:
     name: str
     kind: str
     certificates: list[CertificateEntry]
+    certificate_subject: dict[str, list[str]]
 
 
 def thumbprint(der: bytes) -> str:
@@ -75,8 +83,8 @@ def read(path: Path) -> list[ClientEntry]:
 
 def _client(number: int, item: Any, folder: Path) -> ClientEntry:
     place = f"klient {number}"
-    if not isinstance(item, dict) or set(item) != _ITEM:
-        raise _invalid(f"{place} ska ha fälten {', '.join(sorted(_ITEM))}")
+    if not isinstance(item, dict) or set(item) - {_SUBJECT} != _ITEM:
+        raise _invalid(f"{place} ska ha fälten {', '.join(sorted(_ITEM))}, och kan ha {_SUBJECT}")
     if not isinstance(item["client_ref"], str) or not _REF.fullmatch(item["client_ref"]):
         raise _invalid(f"{place}: client_ref ska vara gemener, siffror och bindestreck, högst 63 tecken")
     if not isinstance(item["name"], str) or not 0 < len(item["name"].strip()) <= 200:
@@ -86,7 +94,23 @@ def _client(number: int, item: Any, folder: Path) -> ClientEntry:
     if not isinstance(item["certificates"], list):
         raise _invalid(f"{place}: certificates ska vara en lista")
     certificates = [_certificate(f"{place}, certifikat {n}", value, folder) for n, value in enumerate(item["certificates"], 1)]
-    return ClientEntry(item["client_ref"], item["name"].strip(), item["kind"], certificates)
+    subject = _subject(place, item.get(_SUBJECT, {}))
+    if subject and item["kind"] != ClientKind.SERVICE:
+        raise _invalid(f"{place}: {_SUBJECT} hör till kind {ClientKind.SERVICE}")
+    return ClientEntry(item["client_ref"], item["name"].strip(), item["kind"], certificates, subject)
+
+
+def _subject(place: str, given: Any) -> dict[str, list[str]]:
+    """Returns the registered values of each attribute, sorted. Raises Invalid."""
+    if not isinstance(given, dict) or not set(given) <= set(_ATTRIBUTES):
+        raise _invalid(f"{place}: {_SUBJECT} kan ha {', '.join(_ATTRIBUTES)}")
+    found: dict[str, list[str]] = {}
+    for name, value in given.items():
+        values = value if isinstance(value, list) else [value]
+        if not values or not all(isinstance(each, str) and 0 < len(each.strip()) <= 128 for each in values):
+            raise _invalid(f"{place}: {_SUBJECT}.{name} ska vara en text på 1-128 tecken eller en lista av sådana")
+        found[name] = sorted({each.strip() for each in values})
+    return found
 
 
 def _certificate(place: str, item: Any, folder: Path) -> CertificateEntry:

@@ -16,12 +16,16 @@ class ClientKind(models.TextChoices):
 
 
 class ServiceClient(models.Model):
-    """A machine client. `client_ref` is its stable name towards the other applications; `seq` counts its events."""
+    """A machine client. `client_ref` is its stable name towards the other applications; `seq` counts its events.
+
+    `certificate_subject` holds by attribute the values that subjects of the certificates that it orders may have (ADR 0330).
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     client_ref = models.CharField(max_length=63, unique=True)
     kind = models.CharField(max_length=16, choices=ClientKind.choices)
     name = models.CharField(max_length=200)
+    certificate_subject = models.JSONField(default=dict)
     active = models.BooleanField(default=True)
     seq = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=clock.now)

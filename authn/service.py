@@ -1,7 +1,7 @@
 """The door of `authn`: people's sessions, whom a client certificate proves, and the register of machine clients."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,11 +41,12 @@ _LOCK = int.from_bytes(hashlib.sha256(b"authn.sync_clients").digest()[:8], "big"
 
 @dataclass(frozen=True)
 class ServiceClientView:
-    """A machine client as other applications see it."""
+    """A machine client as other applications see it. `certificate_subject` is by attribute what its certificates may say."""
 
     client_ref: str
     kind: str
     name: str
+    certificate_subject: Mapping[str, Sequence[str]] = field(default_factory=dict, hash=False)
 
 
 def client_of_certificate(der: bytes) -> ServiceClientView | None:
@@ -69,7 +70,8 @@ def client_of_certificate(der: bytes) -> ServiceClientView | None:
     if reason := ports.get(CertificateStatusChecker).refusal(der):
         log.warning("authn.client_refused", reason=reason)
         return None
-    return ServiceClientView(found.client.client_ref, found.client.kind, found.client.name)
+    client = found.client
+    return ServiceClientView(client.client_ref, client.kind, client.name, client.certificate_subject)
 
 
 def client_names(client_refs: Iterable[str]) -> dict[str, str]:
@@ -145,7 +147,7 @@ def sync_clients(path: Path, *, actor_ref: str = "system:authn_sync_clients") ->
 
 def _sync_one(client: ServiceClient | None, entry: ClientEntry, result: SyncResult, actor_ref: str) -> None:
     change = _Change()
-    wanted = {"kind": entry.kind, "name": entry.name, "active": True}
+    wanted = {"kind": entry.kind, "name": entry.name, "certificate_subject": entry.certificate_subject, "active": True}
     action = "client.changed"
     if client is None:
         client, action = ServiceClient(client_ref=entry.client_ref, **wanted), "client.registered"

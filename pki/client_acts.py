@@ -5,7 +5,7 @@ not do is Forbidden.
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -42,14 +42,18 @@ def longest(profile: str) -> dt.datetime:
     return clock.now() + dt.timedelta(days=known.max_days if known else 0) - _MARGIN
 
 
-def order_certificate(*, client_ref: str, key: str, request_sha256: str, order: CertificateOrder) -> UUID:
+def order_certificate(
+    *, client_ref: str, key: str, request_sha256: str, order: CertificateOrder, registered: Mapping[str, Collection[str]]
+) -> UUID:
     """Plans the certificate that is ordered under the client's idempotency key, or finds the one that was; returns its id.
 
-    The key is written in the transaction that reserves the serial, so one key never makes two certificates. Raises NotFound and
-    Forbidden as the permissions say, Invalid for a key that was used for another request, and as `plan_certificates`.
+    The key is written in the transaction that reserves the serial, so one key never makes two certificates. `registered` holds
+    by attribute the values that are registered with the client. Raises NotFound and Forbidden as the permissions say and for an
+    attribute that is not registered, Invalid for a key that was used for another request, and as `plan_certificates`.
     """
     names = client_names.ordered(order.subject, order.subject_alternative)
     Reach.of(client_ref).require_issue(order.ca, order.profile, names)
+    _require_registered(client_names.unregistered(order.subject, registered))
     if (known := _ordered(client_ref, key, request_sha256)) is not None:
         return known
     try:
@@ -69,6 +73,14 @@ def order_certificate(*, client_ref: str, key: str, request_sha256: str, order: 
         return known
     faults.point("pki.client.after-commit")
     return planned
+
+
+def _require_registered(refused: list[str]) -> None:
+    if refused:
+        message = f"Klienten har inte rätt till dessa värden i certifikatets subject: {', '.join(refused)}."
+        reason = "Värdet är inte registrerat för klienten. Ange ett registrerat värde, eller be driften registrera det."
+        fields = {f"subject.{name}": [reason] for name in refused}
+        raise Forbidden("client-may-not-use-attribute", message, fields=fields)
 
 
 def _ordered(client_ref: str, key: str, request_sha256: str) -> UUID | None:

@@ -1,7 +1,7 @@
 """What machine clients may do with certificates, per CA, profile and name (ADR 0138, 0321). `authn` knows who a client is."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -93,8 +93,8 @@ class Reach:
         versions = ProfileVersion.objects.filter(name__in={row.profile for row in rows}).only("id", "name")
         return cls(client_ref, rows, tuple(cas), tuple(versions))
 
-    def require_issue(self, ca: str, profile: str, names: Iterable[str]) -> None:
-        """Checks that the client may order a certificate for `names`.
+    def require_issue(self, ca: str, profile: str, names: Mapping[str, Iterable[str]]) -> None:
+        """Checks that the client may order a certificate for `names`, given by the order's field.
 
         Raises NotFound if the client has no right at all there, as for a CA that does not exist, and Forbidden without `issue` or
         for a name that it was not granted.
@@ -106,8 +106,10 @@ class Reach:
         if not held.may_issue or (profile in PROFILES and PROFILES[profile].is_on_carrier):
             raise Forbidden("client-may-not-issue", "Klienten har inte rätt att beställa certifikat med profilen.")
         if refused := client_names.outside(names, held.names):
-            message = f"Klienten har inte rätt att beställa certifikat för {', '.join(refused)}."
-            raise Forbidden("client-may-not-use-name", message)
+            texts = dict.fromkeys(name for held_names in refused.values() for name in held_names)
+            message = f"Klienten har inte rätt att beställa certifikat för {', '.join(texts)}."
+            reasons = {field: [f"Klienten har inte rätt till {', '.join(each)}."] for field, each in refused.items()}
+            raise Forbidden("client-may-not-use-name", message, fields=reasons)
 
     def readable(self) -> Q:
         """Certificates that the client may read: all of a CA and profile, or those that it ordered itself."""

@@ -1,14 +1,16 @@
-"""The names that a machine client may order certificates for.
+"""What a machine client may have in the certificates that it orders: names that it was granted, and registered attributes.
 
 A granted name is a DNS name, an IP address, a common name, a DNS name that begins with "*." for every name directly or deeper
-below it, or ANY_NAME. Names compare case-insensitively.
+below it, or ANY_NAME. Names compare case-insensitively. Values of the subject's other attributes are registered with the client
+(ADR 0330) and compare exactly.
 """
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 ANY_NAME = "*"
 _ALTERNATIVES = ("dNSName", "iPAddress")
+_COMMON_NAME = "commonName"
 
 
 def normal(name: str) -> str:
@@ -20,24 +22,36 @@ def normal(name: str) -> str:
     return text
 
 
-def ordered(subject: Mapping[str, str], subject_alternative: Mapping[str, str]) -> list[str]:
-    """Returns the names that an order is for: its alternative names, and its common name unless that is a mere label.
+def ordered(subject: Mapping[str, str], subject_alternative: Mapping[str, str]) -> dict[str, list[str]]:
+    """Returns the names that an order is for, its alternative names and its common name, by the order's field."""
+    names = {
+        f"subject_alternative.{kind}": [name for name in subject_alternative.get(kind, "").split(",") if name]
+        for kind in _ALTERNATIVES
+    }
+    return names | {f"subject.{_COMMON_NAME}": [common] if (common := subject.get(_COMMON_NAME)) else []}
 
-    A common name is a label if the certificate has alternative names and it contains no dot: relying parties that check names
-    never compare such a text with a host.
+
+def unregistered(subject: Mapping[str, str], registered: Mapping[str, Collection[str]]) -> list[str]:
+    """Returns the attributes of `subject` whose value is not registered; commonName is a name and not among them.
+
+    `registered` holds values by attribute, and ANY_NAME for every value. An attribute without a registered value may not occur.
     """
-    names = [name for kind in _ALTERNATIVES for name in subject_alternative.get(kind, "").split(",") if name]
-    common = subject.get("commonName", "")
-    return [*names, common] if common and (not names or "." in common) else names
+    return [
+        name for name, value in subject.items() if name != _COMMON_NAME and not {value, ANY_NAME} & set(registered.get(name, ()))
+    ]
 
 
-def outside(names: Iterable[str], granted: Iterable[str]) -> list[str]:
-    """Returns those of `names` that no granted name allows."""
+def outside(names: Mapping[str, Iterable[str]], granted: Iterable[str]) -> dict[str, list[str]]:
+    """Returns those of `names` that no granted name allows, by field; fields without one are left out."""
     allowed = set(granted)
     if ANY_NAME in allowed:
-        return []
+        return {}
     below = tuple(name.removeprefix("*") for name in allowed if name.startswith("*."))
-    return [name for name in names if _comparable(name) not in allowed and not (below and name.lower().endswith(below))]
+    refused = {
+        field: [name for name in held if _comparable(name) not in allowed and not (below and name.lower().endswith(below))]
+        for field, held in names.items()
+    }
+    return {field: held for field, held in refused.items() if held}
 
 
 def _comparable(name: str) -> str:

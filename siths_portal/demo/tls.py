@@ -102,7 +102,9 @@ def provide() -> int:
         write_atomically(one.folder / "root.pem", chain[-1].public_bytes(Encoding.PEM))
         write_atomically(front.folder / f"{ref}.pem", one.certificate_file.read_bytes())
         name = one.subject["organizationName"]
-        entries.append({"client_ref": ref, "name": name, "kind": kind, "certificates": [{"file": f"{ref}.pem"}]})
+        entry = {"client_ref": ref, "name": name, "kind": kind, "certificates": [{"file": f"{ref}.pem"}]}
+        subject = {attribute: value for attribute, value in one.subject.items() if attribute != "commonName"}
+        entries.append(entry | ({"certificate_subject": subject} if kind == "service" else {}))
     file = front.folder / "clients.yaml"
     write_atomically(file, json.dumps({"clients": entries}, ensure_ascii=False, indent=1).encode() + b"\n")
     authn.sync_clients(file)

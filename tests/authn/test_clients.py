@@ -115,6 +115,23 @@ def test_a_certificate_belongs_to_one_client_for_ever(tmp_path: Path, ca: SmallC
     assert ServiceClient.objects.count() == 1
 
 
+def _with_subject(subject: object, *, kind: str = "service") -> str:
+    return json.dumps({"clients": [entry("a", kind=kind, certificate_subject=subject)]})
+
+
+def test_a_services_subject_is_registered_and_a_change_is_an_event(tmp_path: Path, ca: SmallCa, revocations: Revocations) -> None:
+    identity = ca.issue("a")
+    value = {"thumbprint": service.thumbprint(identity.der)}
+    subject = {"countryName": "SE", "serialNumber": ["SE2321000016-B", "SE2321000016-A"]}
+    sync(tmp_path, entry("service-a", value, kind="service", certificate_subject=subject))
+    client = service.client_of_certificate(identity.der)
+    assert client is not None
+    assert client.certificate_subject == {"countryName": ["SE"], "serialNumber": ["SE2321000016-A", "SE2321000016-B"]}
+    sync(tmp_path, entry("service-a", value, kind="service"))
+    assert service.client_of_certificate(identity.der).certificate_subject == {}
+    assert Event.objects.latest("id").facts == {"certificate_subject": {}}
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -125,6 +142,11 @@ def test_a_certificate_belongs_to_one_client_for_ever(tmp_path: Path, ca: SmallC
         ('{"clients": [{"client_ref": "a", "name": "", "kind": "supplier", "certificates": []}]}', "name"),
         ('{"clients": [{"client_ref": "a", "name": "x", "kind": "robot", "certificates": []}]}', "kind"),
         ('{"clients": [{"client_ref": "a", "name": "x", "kind": "supplier", "certificates": [{"file": "no.pem"}]}]}', "PEM"),
+        (_with_subject({"organizationName": "x"}, kind="supplier"), "hör till kind service"),
+        (_with_subject({"commonName": "x"}), "kan ha countryName"),
+        (_with_subject([]), "kan ha countryName"),
+        (_with_subject({"serialNumber": []}), "serialNumber ska vara"),
+        (_with_subject({"serialNumber": [1]}), "serialNumber ska vara"),
         ('{"clients": [{"client_ref": "a", "name": "x", "kind": "supplier", "certificates": [{"thumbprint": "ab"}]}]}', "64"),
         (
             '{"clients": [{"client_ref": "a", "name": "x", "kind": "supplier", "certificates": []},'

@@ -15,6 +15,8 @@ from django.test import Client
 
 from authn.models import ClientCertificate, ServiceClient
 from pki.clients import RIGHTS, grant_client
+from pki.domain.client_names import ANY_NAME
+from pki.domain.names import OIDS
 from pki.domain.possession import PURPOSE
 from pki.models import Certificate
 from tests.tls import Identity, SmallCa
@@ -60,8 +62,8 @@ class Service:
         return self("POST", "certificates/search", body=body)
 
 
-NAMES = ("*",)
-"""Services of tests may order function certificates for every name, unless a test says otherwise."""
+NAMES = (ANY_NAME,)
+"""Services of tests may order function certificates for every name and subject, unless a test says otherwise."""
 
 
 @dataclass
@@ -74,7 +76,8 @@ class Api:
     def service(self, ref: str, kind: str = "service", **granted: str) -> Service:
         """A registered client with its rights on profiles of CAs: `function="read"`, `person_id_auth="issue read"`."""
         identity = _CA.issue(ref)
-        client = ServiceClient.objects.create(client_ref=ref, kind=kind, name=ref)
+        subject = {attribute: [ANY_NAME] for attribute in OIDS}
+        client = ServiceClient.objects.create(client_ref=ref, kind=kind, name=ref, certificate_subject=subject)
         ClientCertificate.objects.create(client=client, thumbprint=identity.certificate.fingerprint(hashes.SHA256()).hex())
         for name, rights in granted.items():
             profile = name.replace("_", "-")

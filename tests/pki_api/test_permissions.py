@@ -9,17 +9,19 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from authn.models import ServiceClient
 from pki import clients, planning
 from pki.models import Certificate, ClientPermission, Event
 from pki.orders import CertificateOrder
 from siths_portal.lib.errors import Invalid, NotFound
 from tests.pki.orders import csr as csr_der
 from tests.pki.orders import order as certificate_order
-from tests.pki_api.service import code, csr, issued, order
+from tests.pki_api.service import SUBJECT, code, csr, issued, names, order
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SUBSETS = [" ".join(each) for count in range(4) for each in itertools.combinations(clients.RIGHTS, count)]
 PERSON = "person-id-auth"
+ALLOWED = {"dNSName": ["api.demo.example.com"]}
 
 
 def planned(wanted: CertificateOrder, client_ref: str) -> Certificate:
@@ -210,7 +212,36 @@ class TestNames:
             client_ref="x", ca="function", profile="function", rights=["issue", "revoke"],
             names=["api.demo.example.com", "*.Units.Example.com", "192.0.2.1"], actor_ref="operator:o",
         )  # fmt: skip
+        registered = {"countryName": ["SE"], "organizationName": ["Demoregionen"], "serialNumber": ["SE2321000016-F001"]}
+        ServiceClient.objects.filter(client_ref="x").update(certificate_subject=registered)
         return service
+
+    @pytest.mark.parametrize("changes", [{}, {"serialNumber": "SE2321000016-F001"}, {"commonName": "a.Units.example.com"}])
+    def test_registered_attributes_are_ordered(self, x, changes) -> None:
+        assert x.order(subject=SUBJECT | changes, subject_alternative=ALLOWED).status_code == 202
+
+    @pytest.mark.parametrize(
+        ("changes", "wrong"),
+        [
+            ({"organizationName": "Demo Kort AB"}, "client-may-not-use-attribute"),
+            ({"serialNumber": "SE2321000016-1003"}, "client-may-not-use-attribute"),
+            ({"localityName": "Ort"}, "client-may-not-use-attribute"),
+            ({"organizationIdentifier": "NTRSE-5560160680"}, "client-may-not-use-attribute"),
+            ({"countryName": "NO"}, "client-may-not-use-attribute"),
+            ({"commonName": "localhost"}, "client-may-not-use-name"),
+            ({"commonName": "Demo Kort AB"}, "client-may-not-use-name"),
+        ],
+    )
+    def test_other_attributes_are_refused_by_name(self, x, changes, wrong: str) -> None:
+        answer = x.order(subject=SUBJECT | changes, subject_alternative=ALLOWED)
+        assert (answer.status_code, code(answer)) == (403, wrong)
+        assert names(answer) == [f"subject.{name}" for name in changes]
+        assert not Certificate.objects.filter(client_ref="x").exists()
+
+    def test_a_client_without_a_registered_subject_orders_nothing(self, x) -> None:
+        ServiceClient.objects.filter(client_ref="x").update(certificate_subject={})
+        answer = x.order(subject_alternative=ALLOWED)
+        assert (answer.status_code, names(answer)) == (403, ["subject.countryName", "subject.organizationName"])
 
     @pytest.mark.parametrize(
         "alternative",

@@ -132,7 +132,9 @@ class Stage:
 
     def entry(self, ref: str, *names: str, kind: str = "supplier") -> dict[str, Any]:
         prints = [{"file": f"{name}.pem"} for name in names]
-        return {"client_ref": ref, "name": f"Leverantör {ref}", "kind": kind, "certificates": prints}
+        entry = {"client_ref": ref, "name": f"Leverantör {ref}", "kind": kind, "certificates": prints}
+        every = dict.fromkeys(("countryName", "localityName", "organizationName", "organizationIdentifier", "serialNumber"), "*")
+        return entry | ({"certificate_subject": every} if kind == "service" else {})
 
     def need_api(self, **env: str) -> None:
         """Starts the API unless it runs with this environment."""

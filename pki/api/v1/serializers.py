@@ -34,7 +34,10 @@ _KEYS_TEXT = "The keys that each profile takes: {}.".format(
 
 @extend_schema_serializer(extensions=CLOSED)
 class Subject(Closed):
-    """The subject's name, by RFC 4519 attribute; the profile says which it has."""
+    """The subject's name, by RFC 4519 attribute; the profile says which it has.
+
+    commonName must be a name that the client was granted, and each other attribute a value that is registered with the client.
+    """
 
     def get_fields(self) -> dict[str, Any]:
         """One for each attribute that any profile has."""

@@ -95,9 +95,16 @@ class Certificates(PkiView):
             key=key,
             request_sha256=idempotency.request_hash("POST", request.path, request.body),
             order=_certificate_order(given, request.data, key),
+            registered=_registered(request),
         )
         lookup.wait_until_settled([planned], seconds=settings.CERTIFICATE_WAIT_SECONDS)
         return _ordered(client_acts.ordered_certificate(client_ref=caller, key=key))
+
+
+def _registered(request: Request) -> dict[str, list[str]]:
+    """What is registered with the client that the request was authenticated as, by attribute of a subject."""
+    caller: Any = request.user
+    return dict(caller.certificate_subject)
 
 
 def _certificate_order(given: dict[str, Any], body: Any, key: str) -> CertificateOrder:
