@@ -58,7 +58,8 @@ class Carrier(Stateful):
 
     `valid_from` and `valid_to` (exclusive) are the card's. `origin` is `migrated` for cards made before this portal, which
     have no receipt of ours. `puk_secret_id` is `pki`'s. `card_key_spki` is the key without code that proves the card (DER).
-    `code_blocked_at` is set while the holder has locked the code and not signed the receipt yet.
+    `code_blocked_at` is set when the holder locks the code before the receipt is signed; ask `is_code_blocked`, since a card that
+    is revoked then keeps it.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id)
@@ -123,6 +124,11 @@ class Carrier(Stateful):
                 fields=["valid_to", "id"], condition=Q(state=CarrierState.ACTIVE.value), name="issuance_carrier_expiring"
             ),
         ]
+
+    @property
+    def is_code_blocked(self) -> bool:
+        """True while the card waits for its signature with a blocked code."""
+        return self.state == CarrierState.ACTIVATED_UNSIGNED and self.code_blocked_at is not None
 
 
 class Eid(Stateful):

@@ -12,6 +12,7 @@ from issuance.domain import carrier_states
 from issuance.domain.card_reports import BEYOND_HELP, CardReport
 from issuance.domain.transaction_states import OPEN, TransactionKind
 from issuance.models import Carrier, EidAppTransaction
+from siths_portal.lib import clock
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,12 @@ class CardHelp:
 
 
 def card_help(transaction: EidAppTransaction, carrier: Carrier) -> CardHelp | None:
-    """What the clerk needs to know of the card; None if nothing was reported and the code is not blocked."""
-    report = CardReport(transaction.card_report) if transaction.card_report else None
-    app_has_puk = transaction.kind == TransactionKind.ACTIVATE and transaction.state in OPEN
-    blocked = carrier.code_blocked_at is not None and not app_has_puk
+    """What the clerk needs to know of a card that is being activated, and that still holds; None if there is nothing."""
+    if not may_be_replaced(carrier):
+        return None
+    is_open = transaction.state in OPEN and transaction.expires_at > clock.now()
+    report = _current_report(transaction, is_open=is_open)
+    blocked = carrier.is_code_blocked and not (is_open and transaction.kind == TransactionKind.ACTIVATE)  # the app has the PUK
     if blocked and report not in BEYOND_HELP:
         text = _("Koden är spärrad efter tre felaktiga försök. Innehavaren kan inte skriva under.")
         return CardHelp(text, carrier.code_blocked_at, is_blocked=True, is_beyond_help=False)
@@ -60,8 +63,23 @@ def may_be_replaced(carrier: Carrier) -> bool:
     return carrier.kind == "ordinary_card" and carrier.state in _REPLACEABLE
 
 
-_REPORT = ("card_report", "card_tries_left", "card_reported_at")
+_REPORT = ("card_report", "card_tries_left", "card_reported_at", "expires_at")
 _REPLACEABLE = (carrier_states.CarrierState.SENT, carrier_states.CarrierState.ACTIVATED_UNSIGNED)
+
+
+def _current_report(transaction: EidAppTransaction, *, is_open: bool) -> CardReport | None:
+    """The latest report, if it says something of now: of an ended transaction only that the PUK does not help."""
+    if not transaction.card_report:
+        return None
+    report = CardReport(transaction.card_report)
+    if is_open:
+        return report
+    over = report is CardReport.PUK_LIMIT and not _is_within_a_day(transaction.card_reported_at)
+    return report if report in BEYOND_HELP and not over else None
+
+
+def _is_within_a_day(at: dt.datetime | None) -> bool:
+    return at is not None and clock.now() - at < dt.timedelta(days=1)
 
 
 def _told(report: CardReport, tries_left: int | None) -> str:

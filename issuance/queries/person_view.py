@@ -291,7 +291,7 @@ def _carrier(
         activation_days=_days_to(activate_by),
         sign_by=sign_by,
         signing_days=_days_to(sign_by),
-        code_blocked=row.code_blocked_at is not None,
+        code_blocked=row.is_code_blocked,
         help=card_help.card_help(transaction, row) if transaction else None,
         revocation_reason=words.revocation_reason(row.revocation_reason),
         ended_at=row.ended_at,

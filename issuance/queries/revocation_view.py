@@ -22,8 +22,8 @@ class RevocationSubject:
 
     `eids` are the valid eIDs that end with it, as organisation and Tjänste-id, where the actor sees them; `hidden_eids` counts
     the others. No request came before `known_since`. `possible` is False where it has ended otherwise than by revocation.
-    `revoked_at` and `reason` are there once it is revoked. `replaced`: a new card is ordered in the same errand. `has_eid`: some
-    eID on the carrier is ordered or valid.
+    `revoked_at` and `reason` are there once it is revoked. `replaced`: a new card is ordered in the same errand. `code_blocked`:
+    the holder has locked the code at the activation. `has_eid`: some eID on the carrier is ordered or valid.
     """
 
     kind: Literal["carrier", "eid"]
@@ -42,6 +42,7 @@ class RevocationSubject:
     revoked_at: dt.datetime | None
     reason: str
     replaced: bool = False
+    code_blocked: bool = False
     has_eid: bool = True
 
 
@@ -105,7 +106,8 @@ def carrier_to_replace(*, actor: Actor, carrier_id: UUID | str) -> RevocationSub
     subject = carrier_to_revoke(actor=actor, carrier_id=carrier_id)
     policy.get(actor, Action.ORDER_ORDINARY_CARD, Person.objects.all(), subject.person_id)
     carrier = Carrier.objects.defer("card_key_spki").get(pk=subject.id)
-    return replace(subject, replaced=True, possible=card_help.may_be_replaced(carrier))
+    possible = card_help.may_be_replaced(carrier)
+    return replace(subject, replaced=True, possible=possible, code_blocked=carrier.is_code_blocked)
 
 
 def eid_to_revoke(*, actor: Actor, eid_id: UUID | str) -> RevocationSubject:

@@ -109,7 +109,7 @@ def kind_for(carrier: Carrier) -> TransactionKind | None:
     if carrier.state == CarrierState.SENT:
         return TransactionKind.ACTIVATE
     if carrier.state == CarrierState.ACTIVATED_UNSIGNED:
-        return TransactionKind.SIGN if carrier.code_blocked_at is None else TransactionKind.ACTIVATE
+        return TransactionKind.ACTIVATE if carrier.is_code_blocked else TransactionKind.SIGN
     return None
 
 

@@ -12,7 +12,7 @@ from siths_portal.lib.forms import Form
 
 
 class RevocationForm(Form):
-    """Reason, and who asked, how and when. Where a card is only revoked, the clerk makes each choice; the time is filled in."""
+    """Reason, and who asked, how and when. The clerk makes each choice, unless the portal knows it; the time is filled in."""
 
     reason = forms.ChoiceField(
         label=_("Spärrorsak"),

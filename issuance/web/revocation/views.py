@@ -42,7 +42,7 @@ _PROPOSED = {
     "requester": Requester.HOLDER.value,
     "channel": RequestChannel.VISIT.value,
 }
-"""What is filled in where a card is replaced at the desk. The page says so, and the question shows it again."""
+"""What is filled in, and the page says so, where a card with a blocked code is replaced. Of other cards nothing is known."""
 
 QUESTION, EDIT = "fraga", "andra"
 """What an address asks for: the question before the revocation, and the form as it was filled in."""
@@ -123,7 +123,7 @@ def _shown(request: HttpRequest, subject: RevocationSubject) -> HttpResponse:
     """The empty form, or, by `?fraga` and `?andra`, the question about what the session keeps, or the form with it."""
     kept = request.session.get(_key(subject))
     if kept is None or not (QUESTION in request.GET or EDIT in request.GET):
-        return _form(request, subject, empty_form(_PROPOSED if subject.replaced else None))
+        return _form(request, subject, empty_form(_PROPOSED if subject.code_blocked else None))
     if EDIT in request.GET:
         return _form(request, subject, RevocationForm(initial=kept))
     form = RevocationForm(kept)
