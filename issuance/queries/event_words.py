@@ -10,7 +10,7 @@ from django.utils.translation import gettext_noop as _
 from issuance.domain.card_reports import CardReport
 from issuance.domain.qualifications import SWEDISH as QUALIFICATION
 from issuance.domain.revocation import SWEDISH, RevocationReason
-from issuance.queries import words
+from issuance.queries import transaction_ends, words
 from siths_portal.lib import clock
 
 WHAT: Mapping[str, str] = {
@@ -184,7 +184,9 @@ _REPORT: Mapping[str, str] = {
 def _reason(code: str) -> str:
     if code in RevocationReason:
         return gettext(SWEDISH[RevocationReason(code)])
-    return gettext(_REPORT[code]) if code in _REPORT else gettext("kod {code}").format(code=code)
+    if code in _REPORT:
+        return gettext(_REPORT[code])
+    return transaction_ends.failure(code) or gettext("kod {code}").format(code=code)
 
 
 def _yes_or_no(value: Any) -> str:
@@ -218,6 +220,7 @@ _FACTS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "report": (_("Vad"), _from(_REPORT)),
     "tries_left": (_("Försök kvar"), str),
     "justification": (_("Beskrivning"), str),
+    "withdrawal_reason": (_("Skäl"), str),
     "requester": (_("Begärd av"), _from(words.REQUESTER)),
     "requester_name": (_("Namn på den som begärde"), str),
     "request_channel": (_("Begäran kom genom"), _from(words.REQUEST_CHANNEL)),

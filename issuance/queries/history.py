@@ -127,7 +127,7 @@ def _page(actor: Actor, subjects: Subjects, before: int | None, limit: int) -> t
             subject=subjects[row.subject_type, row.subject_ref],
             who=who[row.actor_ref],
             facts=event_words.facts_of(
-                {**row.facts, "role_place": places.get(str(row.facts.get("grant")))}, further.get(row.id, [])
+                {**_facts(row), "role_place": places.get(str(row.facts.get("grant")))}, further.get(row.id, [])
             ),
             is_withdrawn=row.action == "holder.identified" and UUID(row.subject_ref) in withdrawn,
             withdraws=UUID(row.subject_ref) if row.action == "holder.identified" and UUID(row.subject_ref) in offered else None,
@@ -135,6 +135,15 @@ def _page(actor: Actor, subjects: Subjects, before: int | None, limit: int) -> t
         for row in shown
     )
     return entries, shown[-1].id if len(rows) > limit else None
+
+
+def _facts(row: Event) -> dict[str, Any]:
+    """The event's facts. The page that withdraws an identification asks for a reason, not for a description."""
+    if row.action != "holder.identification_withdrawn":
+        return dict(row.facts)
+    return {name: value for name, value in row.facts.items() if name != "justification"} | {
+        "withdrawal_reason": row.facts.get("justification")
+    }
 
 
 def _told_by_others(concerned: Q) -> Q:

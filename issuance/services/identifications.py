@@ -15,12 +15,17 @@ SHORTEST_REASON, LONGEST_REASON = 5, 300
 _ROWS = Identification.objects.select_related("carrier__person", "withdrawal")
 
 
+def seen(*, actor: Actor, identification_id: UUID) -> Identification:
+    """Returns an identification of a kind that `actor` may withdraw, with its carrier. Raises NotFound, Forbidden (role)."""
+    return policy.get(actor, Action.WITHDRAW_IDENTIFICATION, _ROWS.all(), identification_id)
+
+
 def to_withdraw(*, actor: Actor, identification_id: UUID) -> Identification:
     """Returns the identification that `actor` may withdraw, with its carrier; `withdrawal` is set if that is done already.
 
     Raises NotFound, Forbidden (role, another officer's), Conflict if the holder has chosen a code since.
     """
-    found = policy.get(actor, Action.WITHDRAW_IDENTIFICATION, _ROWS.all(), identification_id)
+    found = seen(actor=actor, identification_id=identification_id)
     if found.officer_ref != actor.ref and not policy.may(actor, Action.WITHDRAW_ANOTHERS_IDENTIFICATION, found):
         message = "Bara den som registrerade identifieringen, eller en ansvarig utgivare, kan ta tillbaka den."
         raise Forbidden("other-clerk", message)
@@ -41,12 +46,12 @@ def withdraw(*, actor: Actor, identification_id: UUID, reason: str) -> Identific
 
     A repetition changes nothing. Raises NotFound, Forbidden, Invalid (field reason), Conflict as `to_withdraw`.
     """
-    seen = to_withdraw(actor=actor, identification_id=identification_id)
+    carrier_id = to_withdraw(actor=actor, identification_id=identification_id).carrier_id
     reason = " ".join(reason.split())
     if not SHORTEST_REASON <= len(reason) <= LONGEST_REASON:
         message = f"Skriv varför identifieringen ska tas tillbaka, med {SHORTEST_REASON}–{LONGEST_REASON} tecken."
         raise Invalid("withdrawal-reason", message, fields={"reason": [message]})
-    Carrier.objects.select_for_update(no_key=True).get(pk=seen.carrier_id)
+    Carrier.objects.select_for_update(no_key=True).get(pk=carrier_id)
     found = to_withdraw(actor=actor, identification_id=identification_id)
     if is_withdrawn(found):
         return found

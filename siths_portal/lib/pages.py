@@ -51,6 +51,11 @@ def faces(request: HttpRequest) -> dict[str, object]:
     }
 
 
+def leads_back(request: HttpRequest, url: str, text: str) -> None:
+    """Lets an error page of this request lead to `url` first: to the thing that the user was about to change."""
+    request.error_page_link = {"url": url, "text": text}  # type: ignore[attr-defined]
+
+
 def error_page(request: HttpRequest, status: int, *, heading: str = "", message: str = "") -> HttpResponse:
     """The error page for `status`. Needs neither database nor session, so that it also works when those do not."""
     default_heading, default_message = _ERRORS.get(status, _ERRORS[400 if status < 500 else 500])
@@ -58,6 +63,7 @@ def error_page(request: HttpRequest, status: int, *, heading: str = "", message:
         "heading": heading or default_heading,
         "message": message or default_message,
         "request_id": current_request_id(),
+        "back": getattr(request, "error_page_link", None),
     }
     response = _in_its_frame(request, status, context)
     if status in _RETRIABLE:

@@ -1,5 +1,6 @@
 """What the clerk sees of the card in the app, on the live page and the person page, and the two ways on from a blocked code."""
 
+import datetime as dt
 import re
 from typing import Any
 
@@ -10,8 +11,10 @@ from django.urls import reverse
 from issuance.authz import Role
 from issuance.domain.card_reports import CardReport
 from issuance.models import Carrier, EidAppTransaction, OrderDraft, Person
-from issuance.services import activation, card_reports
-from tests.issuance.activated import App, Made, reopened, unsigned_card
+from issuance.queries.card_help import card_help
+from issuance.services import activation, activation_app, card_reports, identifications, revocation
+from siths_portal.lib import clock
+from tests.issuance.activated import App, Made, identify, reopened, sent_card, unsigned_card
 from tests.portal import portal_client
 
 pytestmark = pytest.mark.usefixtures("demo_pki")
@@ -109,3 +112,119 @@ def test_who_may_not_order_may_not_replace(world: Any, signing: Any) -> None:
     assert client.get(reverse("carrier_replace", args=[made.carrier.pk])).status_code == 403
     assert "Din behörighetsroll tillåter inte åtgärden här" in person_page(client, made)
     assert made.fresh().state == "activated_unsigned"
+
+
+def opened_card(client: Client, made: Made) -> str:
+    return text_of(client.get(reverse("person", args=[made.carrier.person_id]), {"barare": str(made.carrier.pk)}))
+
+
+def revoke(world: Any, made: Made) -> None:
+    revocation.revoke_carrier(actor=world.officer(), carrier_id=made.carrier.pk, reason="lost_or_stolen")
+
+
+def test_answers_are_filled_in_only_for_a_blocked_code(clerk: Client, signing: Any) -> None:
+    made, _opened, app = signing
+    address, said = reverse("carrier_replace", args=[made.carrier.pk]), "Svaren nedan är ifyllda"
+    page = clerk.get(address)
+    assert (set(page.context["form"].initial), said in text_of(page)) == ({"received_at"}, False)
+    assert clerk.post(address, {"step": "check"}).status_code == 422
+    card_reports.record(step_token=app.token, report=CardReport.CODE_BLOCKED)
+    page = clerk.get(address)
+    assert (page.context["form"].initial["reason"], said in text_of(page)) == ("damaged", True)
+
+
+def test_a_revoked_card_promises_no_new_code(world: Any, clerk: Client, signing: Any) -> None:
+    made, opened, app = signing
+    card_reports.record(step_token=app.token, report=CardReport.CODE_BLOCKED)
+    assert "kan välja en ny kod vid aktiveringen" in opened_card(clerk, made)
+    revoke(world, made)
+    for said in (opened_card(clerk, made), text_of(clerk.get(reverse("activation_sign", args=[opened.transaction.pk])))):
+        assert "ny kod" not in said
+        assert "Koden är spärrad" not in said
+    answer = clerk.post(reverse("activation_cancel", args=[opened.transaction.pk]), follow=True)
+    assert "Aktiveringen är avbruten. Kortet är spärrat." in text_of(answer)
+
+
+def test_at_the_limit_of_the_puk_the_pages_lead_to_a_new_card(clerk: Client, signing: Any) -> None:
+    made, opened, app = signing
+    card_reports.record(step_token=app.token, report=CardReport.CODE_BLOCKED)
+    clerk.post(reverse("activation_sign", args=[opened.transaction.pk]))
+    again = EidAppTransaction.objects.latest("created_at")
+    page = reverse("activation_sign", args=[again.pk])
+    assert 'id="lage-app"' in clerk.get(page).content.decode()
+    card_reports.note_limit(again)
+    answer = clerk.get(page)
+    assert "har lämnats ut för många gånger" in text_of(answer)
+    assert 'id="lage-app"' not in answer.content.decode()
+    assert 'id="lage-ersatt" href' in answer.content.decode(), "the filled button"
+    said = opened_card(clerk, made)
+    assert "kan välja en ny kod" not in said
+    assert "Är kvittensen inte underskriven senast" in said
+    assert "väljer innehavaren en ny kod" not in text_of(clerk.get(reverse("activate", args=[made.carrier.pk])))
+    again.refresh_from_db()
+    with clock.moved_to(clock.now() + dt.timedelta(days=1, minutes=1)):
+        told = card_help(again, made.fresh())
+        assert told is not None
+        assert (told.is_blocked, told.is_beyond_help) == (True, False), "the limit is of a day"
+
+
+def test_the_way_to_withdraw_goes_when_a_code_is_chosen(world: Any, clerk: Client) -> None:
+    made = sent_card(world)
+    opened = identify(world, made)
+    row, link = opened.transaction, "Ta tillbaka identifieringen"
+    live = reverse("activation_state", args=[row.pk])
+    assert link in text_of(clerk.get(live))
+    app = App(made)
+    app.start(opened)
+    app.set_code()
+    assert link not in text_of(clerk.get(live)), "the poll"
+    refused = clerk.get(reverse("identification_withdraw", args=[row.identification_id]))
+    assert refused.status_code == 409
+    card_page = f"{reverse('person', args=[made.carrier.person_id])}?barare={made.carrier.pk}"
+    assert f'href="{card_page}">Till kortet' in refused.content.decode()
+
+
+def test_a_card_that_is_revoked_during_its_activation_says_so(world: Any, clerk: Client) -> None:
+    made = sent_card(world)
+    row = identify(world, made).transaction
+    revoke(world, made)
+    said = text_of(clerk.get(reverse("activation_sign", args=[row.pk])))
+    assert "Kortet spärrades under aktiveringen." in said
+    assert "för många gånger" not in said
+    assert "Ta tillbaka identifieringen" not in said
+    history = text_of(clerk.get(reverse("carrier_history", args=[made.carrier.pk])))
+    assert "carrier-revoked" not in history
+
+
+def test_a_withdrawn_identification_is_no_step_that_is_done(world: Any, clerk: Client) -> None:
+    made = sent_card(world)
+    row = identify(world, made).transaction
+    identifications.withdraw(actor=world.officer(), identification_id=row.identification_id, reason="Fel kort skannades.")
+    said = text_of(clerk.get(reverse("activation_sign", args=[row.pk])))
+    assert "Steg 1 av 3" in said
+    assert "Klart:" not in said
+    history = text_of(clerk.get(reverse("carrier_history", args=[made.carrier.pk])))
+    assert re.search(r"Skäl:? ?Fel kort skannades", history)
+    assert "Beskrivning" not in history
+
+
+def test_a_report_is_told_while_the_activation_is_open(clerk: Client, signing: Any) -> None:
+    made, _opened, app = signing
+    card_reports.record(step_token=app.token, report=CardReport.WRONG_CODE, tries_left=2)
+    assert "Innehavaren skrev fel kod" in opened_card(clerk, made)
+    activation_app.cancel(step_token=app.token)
+    said = opened_card(clerk, made)
+    assert "Innehavaren skrev fel kod" not in said
+    assert "har valt legitimeringskod men inte skrivit under" in said
+
+
+def test_the_page_does_not_tell_to_sign_with_a_blocked_code(clerk: Client, signing: Any) -> None:
+    _made, opened, app = signing
+    page, live = (reverse(name, args=[opened.transaction.pk]) for name in ("activation_sign", "activation_state"))
+    told = "skriver under med den kod som redan är vald"
+    assert told in text_of(clerk.get(page))
+    card_reports.record(step_token=app.token, report=CardReport.CODE_BLOCKED)
+    for address in (page, live):
+        said = text_of(clerk.get(address))
+        assert told not in said
+        assert "Innehavaren kan skriva under först när en ny kod är vald." in said

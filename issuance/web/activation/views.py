@@ -24,7 +24,7 @@ from authn.web import kept_form, not_activity, require_recent_login
 from issuance.domain.carrier_states import CarrierState
 from issuance.domain.transaction_states import TransactionState
 from issuance.models import Carrier
-from issuance.queries import activation_view, card_help, person_view, receipt_view
+from issuance.queries import activation_view, card_help, person_view, receipt_view, transaction_ends
 from issuance.services import activation, disclosures, identifications, receipts
 from issuance.services.activation import TransactionView
 from issuance.services.disclosures import Shown
@@ -34,6 +34,7 @@ from issuance.web.person.views import actor_of, photo_url
 from issuance.web.refreshing import refreshing
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid, Unavailable
+from siths_portal.lib.pages import leads_back
 
 
 def _steps() -> list[str]:
@@ -89,11 +90,11 @@ def sign(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         "steps": _steps(),
         "receipt": receipts.preview(view.transaction) if view.is_open else None,
         "signing_days": activation_view.signing_days(carrier),
-        "withdraws": identifications.withdrawable_of(actor_of(request), [view.transaction.identification_id]),
+        "failure": transaction_ends.why_failed(view.transaction),
         "is_withdrawn": identifications.is_withdrawn(view.transaction.identification),
     }
     context |= refreshing(request, live=view.is_open)
-    return render(request, "activation/sign.html", context | _live(request, view))
+    return render(request, "activation/sign.html", context | _live(request, view) | _withdrawal(request, view))
 
 
 def _reopen(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
@@ -119,7 +120,14 @@ def state(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     context = _live(request, view)
     if request.GET.get("sedan") == context["version"]:
         return HttpResponse(status=204)
-    return render(request, "activation/live.html", context)
+    return render(request, "activation/poll.html", context | _withdrawal(request, view))
+
+
+def _withdrawal(request: HttpRequest, view: TransactionView) -> dict[str, Any]:
+    """Whether the page offers to withdraw the identification: while the card may still be activated by it."""
+    transaction = view.transaction
+    offered = transaction.carrier.state == CarrierState.SENT
+    return {"withdraws": offered and identifications.withdrawable_of(actor_of(request), [transaction.identification_id])}
 
 
 def _live(request: HttpRequest, view: TransactionView) -> dict[str, Any]:
@@ -143,7 +151,7 @@ def _live(request: HttpRequest, view: TransactionView) -> dict[str, Any]:
 def _report_mark(view: TransactionView) -> str:
     """Changes with each report from the card."""
     row = view.transaction
-    return f"{row.card_report}-{row.card_tries_left}-{row.carrier.code_blocked_at is not None}"
+    return f"{row.card_report}-{row.card_tries_left}-{row.carrier.is_code_blocked}"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -169,6 +177,7 @@ def cancel(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     """Ends the transaction and leads back to the person; by GET (after a lost log-in) to step 2, which asks again."""
     if request.method != "POST":
         return redirect("activation_sign", transaction_id)
+    leads_back(request, reverse("activation_sign", args=[transaction_id]), _("Till aktiveringen"))
     row = activation.cancel(actor=actor_of(request), transaction_id=transaction_id)
     handles.forget(request, transaction_id)
     if row.state == TransactionState.COMPLETED:
@@ -178,7 +187,9 @@ def cancel(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
 
 
 def _said_of_cancelled(carrier: Carrier) -> str:
-    if carrier.code_blocked_at is not None:
+    if carrier.state == CarrierState.REVOKED:
+        return _("Aktiveringen är avbruten. Kortet är spärrat.")
+    if carrier.is_code_blocked:
         return _("Aktiveringen är avbruten. Koden på kortet är spärrad, och kvittensen är inte underskriven.")
     if carrier.state == CarrierState.ACTIVATED_UNSIGNED:
         return _("Aktiveringen är avbruten. Koden på kortet är vald, men kvittensen är inte underskriven.")

@@ -11,13 +11,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
-from issuance.models import Identification
+from issuance.models import Carrier, Identification
 from issuance.queries import history, person_view, words
+from issuance.queries.activation_view import READY
 from issuance.services import disclosures, identifications
 from issuance.services.disclosures import Shown
 from issuance.web.person.views import actor_of, photo_url
 from siths_portal.lib.errors import Invalid
 from siths_portal.lib.forms import Form
+from siths_portal.lib.pages import leads_back
 
 
 class WithdrawalForm(Form):
@@ -35,8 +37,10 @@ class WithdrawalForm(Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 def identification_withdraw(request: HttpRequest, identification_id: UUID) -> HttpResponse:
     """Asks for the reason; when posted, withdraws. Raises NotFound, Forbidden, Conflict."""
+    carrier = identifications.seen(actor=actor_of(request), identification_id=identification_id).carrier
+    carrier_page = f"{reverse('person', args=[carrier.person_id])}?barare={carrier.pk}"
+    leads_back(request, carrier_page, _("Till kortet"))
     found = identifications.to_withdraw(actor=actor_of(request), identification_id=identification_id)
-    carrier_page = f"{reverse('person', args=[found.carrier.person_id])}?barare={found.carrier_id}"
     if identifications.is_withdrawn(found):
         messages.info(request, _("Identifieringen är redan återtagen."))
         return redirect(carrier_page)
@@ -52,9 +56,15 @@ def identification_withdraw(request: HttpRequest, identification_id: UUID) -> Ht
             form.take(error)
             status = error.http_status
         else:
-            messages.success(request, _("Identifieringen är återtagen. Identifiera innehavaren igen innan kortet aktiveras."))
+            messages.success(request, _said_of_withdrawn(found.carrier))
             return redirect(carrier_page)
     return _page(request, found, form, carrier_page, status=status)
+
+
+def _said_of_withdrawn(carrier: Carrier) -> str:
+    if carrier.state in READY:
+        return _("Identifieringen är återtagen. Identifiera innehavaren igen innan kortet aktiveras.")
+    return _("Identifieringen är återtagen.")
 
 
 def _page(request: HttpRequest, found: Identification, form: WithdrawalForm, back: str, *, status: int) -> HttpResponse:
@@ -70,5 +80,6 @@ def _page(request: HttpRequest, found: Identification, form: WithdrawalForm, bac
         "serial": words.card_serial(found.carrier.card_serial),
         "officer": history.names_of(actor, [found.officer_ref])[found.officer_ref],
         "back_url": back,
+        "goes_on": found.carrier.state in READY,
     }
     return render(request, "activation/withdraw.html", context, status=status)

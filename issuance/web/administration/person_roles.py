@@ -28,6 +28,7 @@ from issuance.web.administration.role_frame import kept, person_page, recent_log
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid
 from siths_portal.lib.ids import ids_of
 
+from siths_portal.lib.pages import leads_back
 
 @require_safe
 def person_roles(request: HttpRequest, person_id: UUID) -> HttpResponse:
@@ -192,6 +193,7 @@ def qualification_withdraw(request: HttpRequest, qualification_id: UUID) -> Http
     person_id = qualifications.holder_of(actor=actor, qualification_id=qualification_id)
     if request.method != "POST":
         return redirect("person_roles", person_id)
+    leads_back(request, reverse("person_roles", args=[person_id]), _("Till personens roller"))
     if step_up := recent_login(request):
         return step_up
     qualifications.withdraw(actor=actor, qualification_id=qualification_id)

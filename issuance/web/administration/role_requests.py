@@ -25,6 +25,7 @@ from issuance.web.administration.role_frame import kept, recent_login
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
 from siths_portal.lib.forms import Form
+from siths_portal.lib.pages import leads_back
 
 
 class RoleDecisionForm(Form):
@@ -100,6 +101,7 @@ def role_request(request: HttpRequest, request_id: UUID) -> HttpResponse:
 def role_request_withdraw(request: HttpRequest, request_id: UUID) -> HttpResponse:
     """Takes one's own request back; not posted, leads to the request. Raises NotFound, Forbidden, Conflict."""
     found = query.one(actor=actor_of(request), request_id=request_id)
+    leads_back(request, reverse("role_request", args=[request_id]), _("Till begäran"))
     if request.method == "POST":
         role_requests.withdraw(actor=actor_of(request), request_id=request_id)
         messages.success(request, _("Begäran om rollen {role} är återtagen.").format(role=found.role))
