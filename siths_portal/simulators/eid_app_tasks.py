@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from cryptography import x509
@@ -158,7 +159,7 @@ class Task:
             except CardRefused as error:
                 self._tell(error)
                 raise
-            self.code_on_card, self.code_blocked = True, False
+            self.code_on_card, self.code_blocked, self.notice = True, False, ""
             self.report_code()
 
     def report_code(self) -> None:
@@ -197,7 +198,7 @@ class Task:
         with self.lock:
             if self.ended:
                 return
-            kept = "Kortet behåller koden du valde. " if self.code_on_card else "Inget har ändrats på kortet. "
+            kept = self._kept_on_card()
             if self._opened is None:
                 how = "Kod på sidan går att använda igen tills tiden går ut; annars väljer ID-administratören Öppna på nytt."
                 self._end("cancelled", f"{kept}{how}")
@@ -216,11 +217,15 @@ class Task:
 
     def _code_is_blocked(self, opened: Opened) -> None:
         """With the PUK still here the holder chooses a new code; without it only the clerk can help."""
+        self.code_blocked = True
         if opened.puk:
             self.code_on_card = self.code_reported = False
             self.notice = "Koden spärrades efter tre felaktiga försök. Välj en ny kod."
-        else:
-            self.code_blocked = True
+
+    def _kept_on_card(self) -> str:
+        if self.code_blocked:
+            return "Koden på kortet är spärrad. "
+        return "Kortet behåller koden du valde. " if self.code_on_card else "Inget har ändrats på kortet. "
 
     def _tell(self, error: CardRefused) -> None:
         """Reports to the portal what the card refused, so that the clerk can help; a lost report stops nobody here."""
@@ -256,8 +261,17 @@ def _require_new_code(code: str, again: str) -> None:
         raise Mistake(code="Koden är för kort: välj 6–8 siffror.")
     if len(code) > 8:
         raise Mistake(code="Koden är för lång: välj 6–8 siffror.")
+    if _is_easy(code):
+        raise Mistake(code="Koden är lätt att gissa: välj en annan än siffror i följd eller siffror som upprepas.")
     if code != again:
         raise Mistake(again="Koderna är inte lika. Skriv samma kod i båda fälten.")
+
+
+def _is_easy(code: str) -> bool:
+    """True for digits at an even distance (111111, 123456, 135791) and for up to three digits repeated (121212, 123123)."""
+    distances = {(int(after) - int(before)) % 10 for before, after in pairwise(code)}
+    repeats = any(code == (code[:length] * len(code))[: len(code)] for length in (2, 3))
+    return len(distances) == 1 or repeats
 
 
 @dataclass

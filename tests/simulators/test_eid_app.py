@@ -195,6 +195,8 @@ def test_a_code_that_is_not_one_is_told_in_words(app: Running, browser: Browser)
             ("", "", "Välj en kod med 6–8 siffror"),
             ("12345", "12345", "Koden är för kort"),
             ("123456789", "123456789", "Koden är för lång"),
+            ("123456", "123456", "Koden är lätt att gissa"),
+            ("12121212", "12121212", "Koden är lätt att gissa"),
             ("abcdef", "abcdef", "bara ha siffror"),
             ("135790", "135799", "Koderna är inte lika"),
         ):
@@ -222,6 +224,8 @@ def test_a_wrong_code_says_how_many_tries_are_left_and_a_blocked_one_is_chosen_a
         heading(page, "Välj legitimeringskod")
         expect(page.get_by_text("Koden spärrades efter tre felaktiga försök. Välj en ny kod.")).to_be_visible()
         choose(page, "24682468")
+        heading(page, "Skriv under")
+        expect(page.get_by_text("Välj en ny kod.")).to_be_hidden()
         sign(page, "24682468")
         heading(page, "Klart. Du kan stänga fönstret.")
     steps = app.portal.steps()
@@ -251,6 +255,7 @@ def test_a_blocked_code_without_a_puk_sends_the_holder_to_the_clerk(app: Running
         assert reports(app)[-1] == {"report": "code-blocked"}
         page.get_by_role("button", name="Avbryt").click()
         heading(page, "Avbrutet")
+        expect(page.get_by_role("status").first).to_contain_text("Koden på kortet är spärrad.")
     assert app.portal.state == "cancelled"
 
 
