@@ -1,7 +1,8 @@
-/* A card scanner is a keyboard that is quicker than people and ends with Enter. What it reads is searched for; it carries
+/* A card scanner is a keyboard that is quicker than people and ends with Enter or Tab. What it reads is searched for; it carries
    nothing out (docs/adr/0284). */
 const GAP = 50; // milliseconds between two keys of a scanner
 const LEAST = 8;
+const ENDS = ["Enter", "Tab"];
 const CHOICE = 300;
 
 let burst = "";
@@ -32,9 +33,21 @@ function search() {
   form.requestSubmit();
 }
 
-function take(event) {
+/* A field that takes serials gets the scan in place of what it holds. */
+function fill(field) {
+  field.value = burst;
+  burst = "";
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+function take(event, field) {
   burst += event.key;
   if (burst.length < LEAST) return;
+  if (field) {
+    clearTimeout(ending);
+    ending = setTimeout(fill, 3 * GAP, field);
+    return;
+  }
   if (burst.length === LEAST) before();
   event.preventDefault();
   clearTimeout(ending);
@@ -63,22 +76,30 @@ function press(target) {
 function key(event) {
   if (event.key === "Shift") return;
   clearTimeout(choosing);
+  const field = event.target.closest("[data-scan]");
   const scanned = burst.length >= LEAST;
   const quick = !event.repeat && event.timeStamp - last <= (scanned ? 3 * GAP : GAP);
   last = event.timeStamp;
-  if (searching || (scanned && event.key === "Enter")) {
+  if (searching || (scanned && ENDS.includes(event.key))) {
+    clearTimeout(ending);
+    if (field && !searching) {
+      fill(field);
+      if (event.key === "Enter") return;
+      event.preventDefault();
+      field.form.requestSubmit(field.form.querySelector("[type=submit]"));
+      return;
+    }
     event.preventDefault();
     event.stopImmediatePropagation();
-    clearTimeout(ending);
     if (!searching) search();
     return;
   }
   if (!quick) burst = "";
   if (event.ctrlKey && event.key === "Enter") press(event.target);
-  if (event.ctrlKey || event.metaKey || event.altKey || event.key.length > 1 || event.target.closest("[data-scan]")) burst = "";
+  if (event.ctrlKey || event.metaKey || event.altKey || event.key.length > 1) burst = "";
   else {
     if (!burst) before = remember(event.target);
-    take(event);
+    take(event, field);
     if (burst.length === 1) choose(event);
   }
 }

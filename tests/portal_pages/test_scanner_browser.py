@@ -133,6 +133,15 @@ def test_the_next_scan_after_a_search_by_name(world: Any, portal: str, browser: 
         opens(page, portal, cards[0])
 
 
+def test_a_scan_replaces_what_the_search_field_holds(world: Any, portal: str, browser: Browser, cards: list[Carrier]) -> None:
+    for end in ("Enter", "Tab"):
+        with standing_still(browser, portal, world, reverse("search")) as page:
+            page.locator("#id_text").fill("OLSSON")
+            page.keyboard.type(SERIALS[0])
+            page.keyboard.press(end)
+            opens(page, portal, cards[0])
+
+
 def test_without_script_enter_shows_the_page_again(world: Any, portal: str, browser: Browser, cards: list[Carrier]) -> None:
     with desk(browser, portal, world.officer(), java_script_enabled=False) as page:
         page.goto(portal + reverse("activate", args=[cards[0].pk]))
