@@ -78,3 +78,13 @@ def test_a_list_costs_few_queries(world: Any, two: tuple[Actor, Actor], django_a
     client = client_of(two[1])
     with django_assert_max_num_queries(12):
         assert text_of(client.get(reverse("role_requests"))).count("Väntar på dig") == 4
+
+
+def test_the_persons_roles_show_what_is_requested(world: Any, two: tuple[Actor, Actor]) -> None:
+    row = requested(two[0], world.post(given_name="Bo", surname="Ny").person)
+    address = reverse("person_roles", args=[row.person_id])
+    page = client_of(two[1]).get(address)
+    assert "Roller som väntar på beslut" in text_of(page)
+    assert reverse("role_request", args=[row.pk]) in page.content.decode()
+    issuer = client_of(world.officer(role=Role.RESPONSIBLE_ISSUER)).get(address)
+    assert (issuer.status_code, "Roller som väntar på beslut" in text_of(issuer)) == (200, False)

@@ -76,6 +76,13 @@ def closed(*, actor: Actor, after: UUID | None, limit: int = paging.PAGE) -> Req
     return RequestPage(_views(actor, found), further)
 
 
+def of_person(*, actor: Actor, person_id: UUID) -> tuple[RequestView, ...]:
+    """Returns the open requests for a person, the oldest first; none to those who may not see requests."""
+    if not policy.holds(actor, Action.ASSIGN_GLOBAL_ROLE):
+        return ()
+    return _views(actor, _seen(actor).filter(**_open(), person=person_id).order_by("created_at", "pk"))
+
+
 def one(*, actor: Actor, request_id: UUID) -> RequestView:
     """Returns one request. Raises NotFound also for a person whom the actor may not see, and Forbidden."""
     row = the_only(_seen(actor).filter(pk=request_id))

@@ -18,6 +18,7 @@ from issuance.authz import Actor, Role, policy
 from issuance.authz.roles import GLOBAL_ROLES
 from issuance.domain.qualifications import QualificationKind
 from issuance.queries.administration import ended_roles, role_tree, role_words, roles
+from issuance.queries.administration import role_requests as role_request_query
 from issuance.queries.person_view import PersonHead
 from issuance.services import qualifications, role_assignment, role_requests
 from issuance.services.role_periods import Period
@@ -27,8 +28,8 @@ from issuance.web.administration.role_forms import PickRoleForm, PlacedRoleForm,
 from issuance.web.administration.role_frame import kept, person_page, recent_login
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid
 from siths_portal.lib.ids import ids_of
-
 from siths_portal.lib.pages import leads_back
+
 
 @require_safe
 def person_roles(request: HttpRequest, person_id: UUID) -> HttpResponse:
@@ -52,7 +53,8 @@ def person_roles(request: HttpRequest, person_id: UUID) -> HttpResponse:
         Link(_("Vad får rollen göra?"), reverse("role_rights")),
         Link(_("Personens historik"), reverse("person_history", args=[person_id])),
     ]
-    context = {"found": found, "functions": functions, **_ended(request, found.head)}
+    requested = role_request_query.of_person(actor=actor, person_id=person_id)
+    context = {"found": found, "requested": requested, "functions": functions, **_ended(request, found.head)}
     return person_page(request, "administration/roles/person.html", found.head, context)
 
 
@@ -191,9 +193,9 @@ def qualification_withdraw(request: HttpRequest, qualification_id: UUID) -> Http
     """Takes a wrong record back; not posted, shows the page that it stands on. Raises NotFound, Forbidden, Conflict."""
     actor = actor_of(request)
     person_id = qualifications.holder_of(actor=actor, qualification_id=qualification_id)
+    leads_back(request, reverse("person_roles", args=[person_id]), _("Till personens roller"))
     if request.method != "POST":
         return redirect("person_roles", person_id)
-    leads_back(request, reverse("person_roles", args=[person_id]), _("Till personens roller"))
     if step_up := recent_login(request):
         return step_up
     qualifications.withdraw(actor=actor, qualification_id=qualification_id)
