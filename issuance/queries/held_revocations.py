@@ -1,11 +1,15 @@
 """Revocations that wait for a second officer, as the page shows them (ADR 0297)."""
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.db.models import Q
+
 from issuance.authz import Action, Actor, policy
 from issuance.domain.revocation import SWEDISH, RevocationReason
+from issuance.models import HeldRevocation, HeldRevocationState
 from issuance.queries import words
 from issuance.queries.history import names_of
 from issuance.services import revocation_limit
@@ -51,6 +55,38 @@ def waiting(*, actor: Actor) -> tuple[HeldView, ...]:
         )
         for row in rows
     )
+
+
+@dataclass(frozen=True)
+class HeldNotice:
+    """That a revocation waits: of the carrier, or of an eID on it if `eid_id` is set; who requested it, and when."""
+
+    carrier_id: UUID
+    eid_id: UUID | None
+    requested_by: str
+    requested_at: dt.datetime
+
+
+def notices(*, actor: Actor, carrier_ids: Collection[UUID], eid_ids: Collection[UUID]) -> dict[UUID, list[HeldNotice]]:
+    """Returns what waits for these carriers and eIDs, which the actor sees, by carrier, the oldest first."""
+    if not carrier_ids:
+        return {}
+    concerned = Q(eid=None) | Q(eid__in=eid_ids)
+    rows = HeldRevocation.objects.filter(concerned, carrier__in=carrier_ids, state=HeldRevocationState.OPEN)
+    found = list(rows.order_by("requested_at", "pk"))
+    names = names_of(actor, {row.requested_by_ref for row in found}) if found else {}
+    by_carrier: dict[UUID, list[HeldNotice]] = {}
+    for row in found:
+        notice = HeldNotice(row.carrier_id, row.eid_id, names[row.requested_by_ref], row.requested_at)
+        by_carrier.setdefault(row.carrier_id, []).append(notice)
+    return by_carrier
+
+
+def repeated(*, actor: Actor, carrier_id: UUID, eid_id: UUID | None) -> HeldNotice | None:
+    """Returns the open request for just this revocation if the actor could only make the same one again; else None."""
+    found = notices(actor=actor, carrier_ids=[carrier_id], eid_ids=[eid_id] if eid_id else [])
+    same = next((each for each in found.get(carrier_id, []) if each.eid_id == eid_id), None)
+    return same if same and revocation_limit.exceeds(actor, carrier_id) else None
 
 
 def count_to_decide(*, actor: Actor) -> int:

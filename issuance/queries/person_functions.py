@@ -71,12 +71,15 @@ def _why_no_order(actor: Actor, person: Person, posts: list[Post]) -> str:
     return ""
 
 
-def of_carrier(actor: Actor, carrier: Carrier, order: CardOrder | None, *, may_remove: bool) -> list[Function]:
+def of_carrier(
+    actor: Actor, carrier: Carrier, order: CardOrder | None, *, may_remove: bool, revocation_waits: bool
+) -> list[Function]:
     """The functions of a carrier that was read with the rights of `CARRIER_RIGHTS`."""
     found = []
     if carrier.kind == "ordinary_card" and carrier.state in _TO_ACTIVATE:
         name = _("Aktivera kort") if carrier.state != CarrierState.ACTIVATED_UNSIGNED else _("Fortsätt aktiveringen")
-        found.append(_unless(Function(name, "activate", carrier.id, primary=True), _why_not_activated(actor, carrier)))
+        activate = Function(name, "activate", carrier.id, primary=True)
+        found.append(_unless(activate, _why_not_activated(actor, carrier, revocation_waits=revocation_waits)))
     if carrier.state not in carrier_states.INVALID:
         revoke = Function(_("Spärra kort"), "carrier_revoke", carrier.id)
         found.append(_unless(revoke, _why_no_right(carrier, Action.REVOKE_CARRIER)))
@@ -101,14 +104,14 @@ def of_eid(eid: Eid) -> list[Function]:
 _TO_ACTIVATE = (CarrierState.ORDERED, CarrierState.SENT, CarrierState.ACTIVATED_UNSIGNED)
 
 
-def _why_not_activated(actor: Actor, carrier: Carrier) -> str:
+def _why_not_activated(actor: Actor, carrier: Carrier, *, revocation_waits: bool) -> str:
     if reason := _why_no_right(carrier, Action.ACTIVATE_ORDINARY_CARD):
         return _rests(actor, Action.ACTIVATE_ORDINARY_CARD) or reason
     if policy.is_own_matter(actor, Action.ACTIVATE_ORDINARY_CARD, carrier.person_id):
         return _own_matter()
     if carrier.state == CarrierState.ORDERED:
         return _("Kortet kan aktiveras när det har status Skickat.")
-    return ""
+    return _("En spärr väntar på beslut. Avslås den kan kortet aktiveras.") if revocation_waits else ""
 
 
 def _why_not_replaced(actor: Actor, carrier: Carrier) -> str:

@@ -26,13 +26,16 @@ from issuance.models import (
     CarrierCertificate,
     Eid,
     EidAppTransaction,
+    HeldRevocation,
+    HeldRevocationState,
     OrderDraft,
     Person,
     Photo,
     Post,
 )
-from issuance.queries import card_help, person_functions, words
+from issuance.queries import card_help, held_revocations, person_functions, words
 from issuance.queries.card_help import CardHelp
+from issuance.queries.held_revocations import HeldNotice
 from issuance.queries.person_functions import Function
 from pki import service as pki
 from siths_portal.lib import clock
@@ -117,6 +120,7 @@ class CarrierView:
     `has_eid` is False where none on it is ordered or valid. `held`: its certificates are on hold until the holder has chosen the
     code. `activate_by` and `sign_by` are the last days before the system revokes it, with the whole days that are left;
     `expires_in` are the days to its last. `help` is what the eID app last reported of a card that is being activated.
+    `waiting_revocations` wait for a second officer; `may_decide_revocations`: the actor may open the page where they do.
     """
 
     id: UUID
@@ -144,6 +148,8 @@ class CarrierView:
     read_only: bool
     other_eids: int
     has_eid: bool
+    waiting_revocations: tuple[HeldNotice, ...]
+    may_decide_revocations: bool
     order: OrderView | None
     certificates: tuple[CertificateLink, ...]
     eids: tuple[EidView, ...]
@@ -230,7 +236,8 @@ def _carriers(actor: Actor, person: Person) -> Iterable[Carrier]:
     total = valid.values("carrier").annotate(total=Count("pk")).values("total")
     rows = Carrier.objects.with_rights(actor, person_functions.CARRIER_RIGHTS).with_own_scope(actor).visible_to(actor)
     rows = rows.filter(person=person).select_related("organisation", "article")
-    rows = rows.annotate(valid_eids=Coalesce(Subquery(total, output_field=IntegerField()), 0))
+    waiting = HeldRevocation.objects.filter(carrier=OuterRef("pk"), state=HeldRevocationState.OPEN)
+    rows = rows.annotate(valid_eids=Coalesce(Subquery(total, output_field=IntegerField()), 0), waits=Exists(waiting))
     return rows.defer("card_key_spki").order_by("-created_at", "-id")
 
 
@@ -252,10 +259,14 @@ def _assemble(actor: Actor, rows: list[Carrier]) -> Iterable[CarrierView]:
     on_hold = pki.held_certificates(each.certificate_id for each in links) if links else set()
     held = {each.carrier_id for each in links if each.certificate_id in on_hold}
     transactions = card_help.latest_of([row.id for row in rows if card_help.may_be_replaced(row)])
+    shown_eids = [eid.id for found in eids.values() for eid in found]
+    waits = [row.id for row in rows if row.waits and row.state not in carrier_states.INVALID]  # type: ignore[attr-defined]
+    waiting_revocations = held_revocations.notices(actor=actor, carrier_ids=waits, eid_ids=shown_eids)
     for row in rows:
         on_it = [_eid(eid, row, certificates.get((row.id, eid.id), [])) for eid in eids.get(row.id, [])]
         own = certificates.get((row.id, None), [])
-        yield _carrier(actor, row, orders.get(row.id), own, on_it, transactions.get(row.id), held=row.id in held)
+        notices = waiting_revocations.get(row.id, [])
+        yield _carrier(actor, row, orders.get(row.id), own, on_it, transactions.get(row.id), notices, held=row.id in held)
 
 
 def _carrier(
@@ -265,6 +276,7 @@ def _carrier(
     certificates: list[CarrierCertificate],
     eids: list[EidView],
     transaction: EidAppTransaction | None,
+    notices: list[HeldNotice],
     *,
     held: bool,
 ) -> CarrierView:
@@ -299,10 +311,12 @@ def _carrier(
         read_only=not row.in_own_scope,  # type: ignore[attr-defined]
         other_eids=row.valid_eids - seen,  # type: ignore[attr-defined]
         has_eid=row.valid_eids > 0,  # type: ignore[attr-defined]
+        waiting_revocations=tuple(notices),
+        may_decide_revocations=getattr(row, f"may_{Action.REVOKE_CARRIER}"),
         order=_order(order) if order else None,
         certificates=_links(certificates),
         eids=tuple(eids),
-        functions=tuple(person_functions.of_carrier(actor, row, order, may_remove=may_remove)),
+        functions=tuple(person_functions.of_carrier(actor, row, order, may_remove=may_remove, revocation_waits=bool(notices))),
     )
 
 

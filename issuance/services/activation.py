@@ -18,7 +18,7 @@ from issuance.domain.rules import Obstacle
 from issuance.domain.transaction_states import OPEN, TransactionAction, TransactionKind, TransactionState
 from issuance.models import CardOrder, Carrier, Eid, EidAppTransaction, Event, Identification
 from issuance.models.carriers import IDENTITY_DOCUMENTS
-from issuance.services import _steps, _transactions, identifications, order_checks, people, receipts
+from issuance.services import _steps, _transactions, identifications, order_checks, people, receipts, revocation_limit
 from issuance.services.card_certificates import PROFILES
 from pki import service as pki
 from siths_portal.lib import clock
@@ -132,7 +132,10 @@ def state(*, actor: Actor, transaction_id: UUID) -> TransactionView:
         may_reopen = False
     else:
         may_reopen = _transactions.kind_for(seen.carrier) is not None
-    return TransactionView(seen, _transactions.state_now(seen), may_reopen, _reopen_until(seen))
+    current = _transactions.state_now(seen)
+    if may_reopen and current not in OPEN:  # a request for a revocation ends what is open
+        may_reopen = not revocation_limit.waits_for(seen.carrier_id)
+    return TransactionView(seen, current, may_reopen, _reopen_until(seen))
 
 
 @database.atomic(durable=True)
@@ -190,6 +193,9 @@ def _ready(carrier: Carrier) -> _Card:
     kind = _transactions.kind_for(carrier)
     if kind is None:
         raise Conflict(f"carrier-{carrier.state.replace('_', '-')}", _NOT_READY.get(carrier.state, _NOT_READY["revoked"]))
+    if revocation_limit.waits_for(carrier.pk):
+        message = "En spärr av kortet väntar på beslut. Kortet kan inte aktiveras innan en kollega har beslutat."
+        raise Conflict(revocation_limit.WAITS, message)
     orders = CardOrder.objects.select_related("eid__post__organisation", "office", "article").filter(carrier=carrier)
     order = orders.first()
     if order is None or order.state != OrderState.SENT:

@@ -95,7 +95,7 @@ def revoke_carrier(
 
     Above the officer's limit of an hour nothing is revoked: the held request is returned, for a second officer (ADR 0297).
     The other arguments are those of `RevocationRequest`. Raises NotFound, Forbidden, Invalid (by field), IllegalTransition if
-    the carrier has expired or was cancelled.
+    the carrier has expired or was cancelled, Conflict if a request for the same waits already.
     """
     return revoke(
         actor=actor,

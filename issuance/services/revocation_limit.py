@@ -17,14 +17,17 @@ from django.db.models import Q, QuerySet
 from issuance.authz import Action, Actor, policy
 from issuance.domain.carrier_states import CarrierState
 from issuance.domain.eid_states import EidState
+from issuance.domain.transaction_states import TransactionAction
 from issuance.models import Carrier, Eid, Event, HeldRevocation, HeldRevocationState
 from issuance.models.events import REVOKING_ACTIONS
-from issuance.services import two_persons
+from issuance.services import _transactions, two_persons
 from siths_portal.lib import clock, metrics
-from siths_portal.lib.errors import Invalid
+from siths_portal.lib.errors import Conflict, Invalid
 from siths_portal.lib.locks import lock_until_commit
 
 HOUR = dt.timedelta(hours=1)
+WAITS = "revocation-waits"
+"""The code of what is refused, and the reason of what ends, because a revocation waits."""
 _RELATED = ("carrier__organisation", "eid__organisation")
 _HELD = metrics.counter("revocations_held", "Revocations above an officer's limit, which wait for a second officer")
 
@@ -42,16 +45,21 @@ class Asked:
 
 
 def is_above(actor: Actor, carrier: Carrier) -> bool:
+    """Returns `exceeds`. Locks the officer until the transaction ends, so that of many at once no more than the limit pass."""
+    if actor.kind == "user":
+        lock_until_commit(f"revocations:{actor.ref}")
+    return exceeds(actor, carrier.pk)
+
+
+def exceeds(actor: Actor, carrier_id: UUID) -> bool:
     """Returns True if the revocation of this carrier would exceed the officer's limit of an hour.
 
-    Counts distinct carriers that the officer revoked, or one of their eIDs; approvals of others' requests do not count. Holds a
-    lock of the officer until the transaction ends, so that of many at once no more than the limit pass.
+    Counts distinct carriers that the officer revoked, or one of their eIDs; approvals of others' requests do not count.
     """
     if actor.kind != "user":
         return False
-    lock_until_commit(f"revocations:{actor.ref}")
     most: int = settings.REVOCATIONS_PER_HOUR
-    return len(_carriers_of_hour(actor) - {carrier.pk}) >= most
+    return len(_carriers_of_hour(actor) - {carrier_id}) >= most
 
 
 def _carriers_of_hour(actor: Actor) -> set[UUID]:
@@ -70,7 +78,8 @@ def _carriers_of_hour(actor: Actor) -> set[UUID]:
 def hold(actor: Actor, asked: Asked, carrier: Carrier, eid: Eid | None = None) -> HeldRevocation:
     """Keeps the revocation for a second officer, in the caller's transaction, and counts it for the alarm.
 
-    A request for the same that waits already stays as it is.
+    Ends the carrier's open activation: a card is not put into use while its revocation waits (ADR 0335). Raises Conflict if a
+    request for the same waits already.
     """
     now = clock.now()
     values = {
@@ -84,11 +93,18 @@ def hold(actor: Actor, asked: Asked, carrier: Carrier, eid: Eid | None = None) -
         "requested_at": now,
     }
     row, made = HeldRevocation.objects.get_or_create(carrier=carrier, eid=eid, state=HeldRevocationState.OPEN, defaults=values)
-    if made:
-        received = row.received_at.astimezone(dt.UTC).isoformat()
-        _record(actor, "revocation.held", row, held_revocation=str(row.pk), reason=row.reason, received_at=received)
-        transaction.on_commit(_HELD.inc)
+    if not made:
+        raise Conflict(WAITS, "En begäran om samma spärr väntar redan på beslut. Be en kollega att besluta den.")
+    received = row.received_at.astimezone(dt.UTC).isoformat()
+    _record(actor, "revocation.held", row, held_revocation=str(row.pk), reason=row.reason, received_at=received)
+    _transactions.end_of_carriers([carrier.pk], TransactionAction.FAIL, actor_ref=actor.ref, facts={"reason": WAITS})
+    transaction.on_commit(_HELD.inc)
     return row
+
+
+def waits_for(carrier_id: UUID) -> bool:
+    """Returns True if a revocation of the carrier, or of an eID on it, waits for a second officer."""
+    return HeldRevocation.objects.filter(carrier=carrier_id, state=HeldRevocationState.OPEN).exists()
 
 
 def locked_open(actor: Actor, ids: Sequence[UUID]) -> list[HeldRevocation]:

@@ -8,10 +8,10 @@ from django.db import DatabaseError, transaction
 from django.urls import reverse
 
 from issuance.authz import Actor, Role
-from issuance.models import Carrier, Event, HeldRevocation
-from issuance.services import revocation, revocation_limit, two_persons
+from issuance.models import Carrier, EidAppTransaction, Event, HeldRevocation, Identification
+from issuance.services import activation, revocation, revocation_limit, two_persons
 from siths_portal.lib import clock
-from siths_portal.lib.errors import Forbidden, NotFound
+from siths_portal.lib.errors import Conflict, Forbidden, NotFound
 from tests.issuance.test_activation import run_at_once
 from tests.portal_pages.test_person import text_of
 from tests.portal_pages.test_roles import client_of
@@ -56,7 +56,9 @@ class TestTheLimit:
         assert isinstance(row, HeldRevocation)
         assert (row.received_at, row.requested_by_ref, row.justification) == (received, officer.ref, "Stulna väskor")
         assert held_metric() == before + 1
-        assert revoke(officer, cards[LIMIT]) == row, "the same again is the same request"
+        with pytest.raises(Conflict, match=revocation_limit.WAITS):
+            revoke(officer, cards[LIMIT])
+        assert HeldRevocation.objects.get() == row, "the same again is no second request"
         assert states(cards) == ["revoked", "revoked", "ordered", "ordered"]
         assert Event.objects.filter(action="revocation.held").count() == 1
         assert revoke(second, cards[-1]).state == "revoked", "another officer has a limit of their own"
@@ -147,6 +149,10 @@ class TestThePages:
         told = first.post(reverse("carrier_revoke", args=[cards[LIMIT].pk]), sent, follow=True)
         assert "Spärren är inte gjord." in text_of(told)
         address = reverse("held_revocations")
+        assert f'href="{address}">Visa spärrar som väntar' in told.content.decode()
+        again = first.post(reverse("carrier_revoke", args=[cards[LIMIT].pk]), sent, follow=True)
+        assert "Begäran skickades inte." in text_of(again)
+        assert text_of(again).count("begärde samma spärr") == 1
         assert "Du har begärt ärendet själv." in text_of(first.get(address))
         assert "1 spärr väntar på ditt beslut." in text_of(other.get(reverse("search")))
         row = HeldRevocation.objects.get()
@@ -157,3 +163,33 @@ class TestThePages:
         assert "1 spärr är godkänd och gjord." in text_of(done)
         assert "Ingen spärr väntar" in text_of(done)
         assert states(cards)[LIMIT] == "revoked"
+
+    def test_a_card_whose_revocation_waits_is_not_activated(self, world: Any, cards: list[Carrier], second: Actor) -> None:
+        officer, card = world.officer(), cards[LIMIT]
+        Carrier.objects.filter(pk=card.pk).update(state="sent", sent_at=clock.now(), card_serial="9752100000000001123")
+        begun = EidAppTransaction.objects.create(
+            carrier=card, kind="activate", state="created", seq=1, officer_ref=officer.ref, created_at=clock.now(),
+            expires_at=clock.now() + dt.timedelta(minutes=5),
+            identification=Identification.objects.create(
+                carrier=card, officer_ref=officer.ref, identity_document="passport", at=clock.now()
+            ),
+        )  # fmt: skip
+        client, activate = client_of(officer), reverse("activate", args=[card.pk])
+        page = reverse("person", args=[card.person_id])
+        assert f'class="ds-button" href="{activate}"' in client.get(page).content.decode()
+        for each in cards[:LIMIT]:
+            revoke(officer, each)
+        row = revoke(officer, card)
+        begun.refresh_from_db()
+        assert begun.state == "failed"
+        shown = client.get(page)
+        assert "En spärr av kortet väntar på beslut." in text_of(shown)
+        assert f"begärde spärren {row.requested_at.astimezone(clock.STOCKHOLM):%Y-%m-%d %H:%M}" in text_of(shown)
+        assert reverse("held_revocations") in shown.content.decode()
+        assert f'href="{activate}"' not in shown.content.decode()
+        assert "Kortet kan inte aktiveras så länge spärren väntar." in text_of(client.get(activate))
+        with pytest.raises(Conflict, match=revocation_limit.WAITS):
+            activation.identify(actor=officer, carrier_id=card.pk, identity_document="passport")
+        assert "En spärr begärdes under aktiveringen" in text_of(client.get(reverse("activation_sign", args=[begun.pk])))
+        revocation.decide_held(actor=second, held_ids=[row.pk], approve=False)
+        assert f'class="ds-button" href="{activate}"' in client.get(page).content.decode()

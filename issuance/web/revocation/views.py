@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
@@ -18,7 +19,8 @@ from issuance.authz import Actor
 from issuance.domain.carrier_states import CarrierState
 from issuance.domain.revocation import SWEDISH, RequestChannel, Requester, RevocationReason
 from issuance.models import HeldRevocation, OrderDraft
-from issuance.queries import person_view, revocation_view, words
+from issuance.queries import held_revocations, person_view, revocation_view, words
+from issuance.queries.held_revocations import HeldNotice
 from issuance.queries.revocation_view import RevocationSubject
 from issuance.services import disclosures, drafts, replacing, revocation
 from issuance.services.disclosures import Shown
@@ -27,13 +29,14 @@ from issuance.web.person.views import photo_url
 from issuance.web.revocation.forms import RevocationForm, empty_form
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.pages import leads_back
 
 FOLLOWED_FOR = dt.timedelta(minutes=2)
 """How long after a revocation its page asks again by itself whether the answers are signed."""
 
 _HELD = gettext_lazy(
-    "Spärren är inte gjord. Du har spärrat så många kort den senaste timmen att en andra handläggare måste godkänna den. "
-    "Begäran är sparad med sin tid och väntar under Spärrar som väntar. Är det bråttom: ring en kollega nu."
+    "Spärren är inte gjord. Du har spärrat så många kort den senaste timmen att en kollega måste godkänna den. "
+    "Begäran är sparad med sin tid. Är det bråttom: ring en kollega nu."
 )
 _RESULT = {"carrier": "carrier_revoked", "eid": "eid_revoked"}
 _FORM = {("carrier", False): "carrier_revoke", ("carrier", True): "carrier_replace", ("eid", False): "eid_revoke"}
@@ -93,10 +96,15 @@ def _actor(request: HttpRequest) -> Actor:
 
 
 def _revoke(request: HttpRequest, subject: RevocationSubject, act: Callable[[Mapping[str, Any]], object]) -> HttpResponse:
+    leads_back(request, _card_page(subject), _("Till kortet"))
     if subject.revoked_at is not None:
         return redirect(_RESULT[subject.kind], subject.id)  # the first one's result, also for a second click
     if not subject.possible:
         return render(request, "revocation/not_possible.html", {"subject": subject}, status=Conflict.http_status)
+    eid_id = subject.id if subject.kind == "eid" else None
+    if notice := held_revocations.repeated(actor=_actor(request), carrier_id=subject.carrier_id, eid_id=eid_id):
+        messages.warning(request, _waits_already(notice))
+        return redirect(_card_page(subject))
     if request.method != "POST":
         disclosures.record(actor=_actor(request), person_id=subject.person_id, shown=Shown.REVOCATION, subject=subject.id)
         return _shown(request, subject)
@@ -111,12 +119,28 @@ def _revoke(request: HttpRequest, subject: RevocationSubject, act: Callable[[Map
     done = act(fields)
     request.session.pop(_key(subject), None)
     if isinstance(done, HeldRevocation):
-        messages.warning(request, _HELD)
-        return redirect("person", subject.person_id)
+        messages.warning(request, _with_link(_HELD))
+        return redirect(_card_page(subject))
     if isinstance(done, OrderDraft):
         messages.success(request, _("Kortet är spärrat. Kontrollera beställningen av det nya kortet och välj Beställ."))
         return redirect("order_review", done.pk)
     return redirect(_RESULT[subject.kind], subject.id)
+
+
+def _card_page(subject: RevocationSubject) -> str:
+    return f"{reverse('person', args=[subject.person_id])}?barare={subject.carrier_id}"
+
+
+def _with_link(text: object) -> str:
+    """The text with a link to what waits."""
+    return format_html('{} <a class="ds-link" href="{}">{}</a>', text, reverse("held_revocations"), _("Visa spärrar som väntar"))
+
+
+def _waits_already(notice: HeldNotice) -> str:
+    """Why the same request is not made again: who made it, and when."""
+    at = f"{notice.requested_at.astimezone(clock.STOCKHOLM):%Y-%m-%d %H:%M}"
+    text = _("Begäran skickades inte. {who} begärde samma spärr {at}, och den väntar på en kollegas beslut.")
+    return _with_link(text.format(who=notice.requested_by, at=at))
 
 
 def _shown(request: HttpRequest, subject: RevocationSubject) -> HttpResponse:
