@@ -10,6 +10,7 @@ urlpatterns = [
     path("logga-in/uppdrag/", login.choose_post, name="login_post"),
     path("logga-in/tid/", own_sessions.session_state, name="session_state"),
     path("logga-in/fortsatt/", own_sessions.session_continue, name="session_continue"),
+    path("logga-in/uppladdning/", own_sessions.upload_session, name="upload_session"),
     path("logga-ut/", login.logout, name="logout"),
     path("installningar/", own_sessions.own_settings, name="settings"),
 ]

@@ -2,17 +2,22 @@
 
 import math
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from authn.services import sessions
-from authn.web.middleware import not_activity
-from siths_portal.lib import clock
+from authn.web.middleware import IN_VAIN, RESUBMIT, not_activity
+from siths_portal.lib import clock, pages
+
+ORIGINAL_URI_HEADER = "X-Original-URI"
+"""Set by the reverse proxy: the address that an upload is sent to."""
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -50,6 +55,23 @@ def session_continue(request: HttpRequest) -> HttpResponse:
     store: Any = request.session
     sessions.touch(store.row)
     return _state(request)
+
+
+@login_not_required
+@not_activity
+@require_safe
+def upload_session(request: HttpRequest) -> HttpResponse:
+    """Tells the reverse proxy, before it reads an upload, whether the sender has a live session (ADR 0334).
+
+    204 with a session, else 401 with the address of the log-in that leads back to the page in `X-Original-URI`. The proxy lets
+    nobody else ask. Not activity of the session. 503 if the database does not answer.
+    """
+    if request.user.is_authenticated:
+        return HttpResponse(status=204)
+    if getattr(request, "sessions_unavailable", False):
+        return pages.error_page(request, 503)
+    query = urlencode({"next": request.headers.get(ORIGINAL_URI_HEADER, "/"), RESUBMIT: IN_VAIN})
+    return HttpResponse(status=401, headers={"Location": f"{reverse('login')}?{query}", "Cache-Control": "no-store"})
 
 
 def _state(request: HttpRequest) -> JsonResponse:

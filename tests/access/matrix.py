@@ -71,6 +71,7 @@ ROWS: list[Row] = [
     Row("login_post", "POST", PUBLIC, ok=302),
     Row("session_state", "GET", LOGGED_IN),
     Row("session_continue", "POST", LOGGED_IN),
+    Row("upload_session", "GET", PUBLIC, ok=401, in_session=204),
     Row("logout", "GET", PUBLIC, in_session=302),
     Row("logout", "POST", PUBLIC),
     Row("settings", "GET", LOGGED_IN),

@@ -109,6 +109,17 @@ def test_what_a_page_asks_by_itself_keeps_nobody_logged_in(clerk: Person) -> Non
         assert client.get("/fraga/").status_code == 302
 
 
+def test_the_proxys_question_before_an_upload_is_answered_by_the_live_session_and_is_no_activity(clerk: Person) -> None:
+    client = portal_client(clerk)
+    for minutes in (5, 10, 14):
+        with later(minutes):
+            assert client.get("/logga-in/uppladdning/").status_code == 204
+    with later(16):
+        answer = client.get("/logga-in/uppladdning/", headers={"X-Original-URI": "/administrera/import/?a=b"})
+        assert answer.status_code == 401
+        assert answer["Location"] == client.post("/administrera/import/?a=b", {"text": "x" * 100_000})["Location"]
+
+
 def test_a_new_log_in_ends_the_older_and_its_browser_is_told_why(clerk: Person) -> None:
     older, newer = portal_client(clerk), portal_client(clerk)
     assert older.get("/jag/").status_code == 302

@@ -23,6 +23,8 @@ from tests.waiting import wait_for
 
 SLOW = 500
 UPLOADS = 64  # more than one address may have
+ALL_UPLOADS = 160  # more than a site may have
+SESSION = {"Cookie": "session=live"}
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -45,6 +47,15 @@ class Site(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def do_GET(self) -> None:
+        if self.path == reverse("upload_session"):
+            has_session = SESSION["Cookie"] in (self.headers.get("Cookie") or "")
+            self.send_response(204 if has_session else 401)
+            self.send_header("Location", f"/logga-in/?next={self.headers['X-Original-URI']}")
+            self.send_header("Content-Length", "0")
+            self.send_header("Connection", "close")
+            self.end_headers()
+            self.close_connection = True
+            return
         self.do_POST()
 
     def address_string(self) -> str:
@@ -56,6 +67,8 @@ class Site(BaseHTTPRequestHandler):
 
 class OneThread(UnixServer):
     """Serves one request after the other, so that one unfinished request would stop all others."""
+
+    request_queue_size = 2 * ALL_UPLOADS
 
     def process_request(self, request: socket.socket, client_address: object) -> None:  # type: ignore[override]
         self.process_request_thread(request, client_address)
@@ -101,16 +114,37 @@ def test_clients_that_never_finish_their_request_do_not_stop_others(front: House
 
 def test_unfinished_uploads_do_not_close_the_pages_that_take_files(front: House) -> None:
     photo = reverse("order_photo", args=["00000000-0000-7000-8000-000000000000"])
-    large = f"POST {photo} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\nx".encode()
-    chunked = f"POST {photo} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx".encode()
+    head = f"POST {photo} HTTP/1.1\r\nHost: localhost\r\nCookie: {SESSION['Cookie']}\r\n"
+    large = f"{head}Content-Length: 1000000\r\n\r\nx".encode()
+    chunked = f"{head}Transfer-Encoding: chunked\r\n\r\n1\r\nx".encode()
     with contextlib.ExitStack() as stack:
         for number in range(UPLOADS):
             slow = stack.enter_context(socket.create_connection(("127.0.0.1", front.port("portal")), timeout=60))
             slow.sendall(chunked if number % 2 else large)
-        wait_for(lambda: ask(front, "POST", photo, b"x" * 1_000_000)[0] == 503, "the limit")
+        wait_for(lambda: ask(front, "POST", photo, b"x" * 1_000_000, **SESSION)[0] == 503, "the limit")
         assert ask(front, "GET", photo)[0] == 200
         assert ask(front, "POST", photo, b"a=b")[0] == 200
     assert {length for _, _, length in Site.seen} <= {0, 3, 1_000_000}, "the site heard of an unfinished upload"
+
+
+def test_uploads_without_a_session_hold_no_place_and_lead_to_the_log_in(front: House) -> None:
+    page = reverse("setup_import")
+    slow = f"POST {page}?a=b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4000000\r\n\r\nx".encode()
+    with contextlib.ExitStack() as stack:
+        strangers = []
+        for number in range(ALL_UPLOADS):
+            source = (f"127.0.0.{2 + number % 5}", 0)
+            address = ("127.0.0.1", front.port("portal"))
+            stranger = stack.enter_context(socket.create_connection(address, timeout=60, source_address=source))
+            stranger.sendall(slow)
+            strangers.append(stranger)
+        assert ask(front, "POST", page, b"x" * 150_000, **SESSION)[0] == 200
+        answer = strangers[0].recv(4096).decode()
+        assert answer.startswith("HTTP/1.1 302 ")
+        assert f"Location: /logga-in/?next={page}?a=b\r\n" in answer
+    assert Site.seen == [("POST", page, 150_000)]
+    assert ask(front, "POST", page, b"a=b")[0] == 200, "a small form is the site's to judge"
+    assert ask(front, "GET", reverse("upload_session"))[0] == 404
 
 
 def test_the_site_says_that_a_body_is_too_large_and_gets_nothing_of_it(front: House) -> None:
@@ -136,7 +170,7 @@ def test_pages_with_files_accept_large_bodies(front: House) -> None:
     taking = {str(page.relative_to(folder)) for page in folder.rglob("*.html") if "multipart/form-data" in page.read_text()}
     assert taking == set(pages), "add the new page here and its address to people.conf.template"
     assert all(address.match(each) for addresses in pages.values() for each in addresses)
-    assert ask(front, "POST", pages["ordering/photo.html"][0], b"x" * 6_000_000)[0] == 200
+    assert ask(front, "POST", pages["ordering/photo.html"][0], b"x" * 6_000_000, **SESSION)[0] == 200
     assert Site.seen[-1][2] == 6_000_000
 
 
