@@ -55,8 +55,12 @@ def step(
         try:
             after[row.pk] = table[states(row.state), action]
         except KeyError:
-            message = f"{_SWEDISH[name]} har fått en annan status. Ladda om sidan och se vad du kan göra nu."
-            raise IllegalTransition(f"{name}-{row.state.replace('_', '-')}", message) from None
+            changed = f"{_SWEDISH[name]} har fått en annan status"
+            raise IllegalTransition(
+                f"{name}-{row.state.replace('_', '-')}",
+                f"{changed}. Ladda om sidan och se vad du kan göra nu.",
+                api_message=f"{changed}, så åtgärden gick inte att göra.",
+            ) from None
     for row in rows:
         row.state, row.seq = after[row.pk].value, row.seq + 1
         row._state_as_loaded = row.state

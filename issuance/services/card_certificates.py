@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 
 from issuance.authz import Action, client
 from issuance.domain import rules
-from issuance.domain.carrier_states import CarrierAction
+from issuance.domain.carrier_states import CarrierAction, CarrierState
 from issuance.domain.eid_states import EidAction
 from issuance.domain.ids import PersonId, parse_card_serial
 from issuance.domain.order_states import OrderAction
@@ -28,6 +28,14 @@ from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict, Invalid
 
+_ENDED = {
+    CarrierState.REVOKED: (
+        "carrier-revoked",
+        "Kortet är spärrat. Tillverka inget kort och rapportera beställningen som misslyckad.",
+    ),
+    CarrierState.CANCELLED: ("order-closed", "Beställningen är avslutad. Inga certifikat utfärdas för den."),
+}
+"""What the supplier is told of a card that ended before it was certified."""
 HSA_PROFILES = ("person-hsaid-auth", "person-hsaid-sign")
 PERSON_ID_PROFILES = ("person-id-auth", "person-id-sign")
 PROFILES = HSA_PROFILES + PERSON_ID_PROFILES
@@ -40,8 +48,8 @@ def request_certificates(
 
     `csrs` has a DER request for each of `PROFILES`, in whose order the ids are returned, for four keys of one type; an error
     names the request (`csrs.person-hsaid-auth`). `card_key_spki` is the DER of a P-256 key. The same call gives the same ids.
-    Raises NotFound, Invalid, Conflict (an order that is not accepted or was withdrawn, other content, a card or key that is
-    bound).
+    Raises NotFound, Invalid, Conflict (an order that is not accepted, was withdrawn or failed, a revoked card, other content, a
+    card or key that is bound).
     """
     try:
         serial = parse_card_serial(card_serial)
@@ -82,6 +90,8 @@ def _bind(client_ref: str, order_id: UUID, card: _Card) -> list[UUID]:
     rows = locked(actor, Action.SUPPLY, order_id)
     require_accepted(rows.order)
     carrier, card_order = rows.carrier, rows.order
+    if not carrier.card_serial and (refusal := _ENDED.get(CarrierState(carrier.state))):
+        raise Conflict(*refusal)
     if carrier.card_serial:
         ids = _same_again(carrier, card)
         replay_parked(actor, rows)
@@ -220,7 +230,7 @@ def _check_card_key(spki: bytes, csrs: Mapping[str, bytes]) -> None:
     except (ValueError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        message = "Kortnyckeln ska vara en publik nyckel på P-256 i DER-form (SubjectPublicKeyInfo)."
+        message = "Kortnyckeln ska vara en publik nyckel på P-256 (SubjectPublicKeyInfo)."
         raise Invalid("card-key", message, fields={"card_key": [message]})
     if any(spki in csr for csr in csrs.values()):
         message = "Kortnyckeln ska vara en egen nyckel, inte en av dem som certifieras."

@@ -174,6 +174,8 @@ def replay_all() -> int:
 def _outcome(rows: OrderRows, kind: str) -> Outcome:
     """What the report leads to now: by the order's state and, on the way to a sent card, by its certificates and its PUK."""
     outcome = outcome_of(kind, OrderState(rows.order.state))
+    if outcome is Outcome.APPLIED and kind == Returned.kind and rows.carrier.code_set_at is not None:
+        return Outcome.NOTED  # the holder has the card: a supplier neither revokes it nor ends its order (ADR 0333)
     if outcome is Outcome.APPLIED and kind == Sent.kind and puks.blocks_sending(rows.order):
         # A card that ended before its PUK was good is nothing that was delivered, and nobody pays for it.
         return Outcome.PARKED if rows.carrier.state == CarrierState.ORDERED else Outcome.NOTED
@@ -284,7 +286,7 @@ def _failed(actor: Actor, rows: OrderRows, event: Failed) -> None:
 
 
 def _returned(actor: Actor, rows: OrderRows, event: Returned) -> None:
-    """Revokes a card that came back before anybody activated it."""
+    """Ends the order and revokes the card, which nobody has activated."""
     facts = {"reason": event.reason, "carrier": rows.carrier.state}
     _steps.step([rows.order], OrderAction.RETURN, actor_ref=actor.ref, facts=facts)
     if rows.carrier.state == CarrierState.SENT:

@@ -97,6 +97,14 @@ def order(*, client_ref: str, order_id: UUID) -> CardOrder:
     return found
 
 
+def is_being_made(card_order: CardOrder) -> bool:
+    """Returns True while the supplier works on the card: accepted, not sent, and not revoked.
+
+    Only then does the supplier get the name, the photo and the address. Afterwards it still reads the order's state.
+    """
+    return card_order.state in _OPEN and card_order.carrier.state == CarrierState.ORDERED
+
+
 def certificate_ids(*, client_ref: str, order_id: UUID) -> dict[str, UUID]:
     """The ids of the certificates that were requested for the supplier's order, by profile. Raises NotFound, Conflict."""
     found = policy.get(client(client_ref), Action.SUPPLY, CardOrder.objects.all(), order_id)
@@ -129,7 +137,7 @@ def delivery(*, client_ref: str, order_id: UUID) -> Delivery:
     actor = client(client_ref)
     found = policy.get(actor, Action.SUPPLY, CardOrder.objects.select_related("carrier", "article"), order_id)
     require_accepted(found)
-    if found.state not in _OPEN or found.carrier.state != CarrierState.ORDERED:
+    if not is_being_made(found):
         raise Conflict("order-closed", "Adressen lämnas bara ut medan kortet är under tillverkning.")
     person_id = people.person_id_of(found.carrier.person_id)
     register = people.read_register(PersonKey(person_id.kind.value, person_id.value))
@@ -153,15 +161,15 @@ def photo(*, client_ref: str, order_id: UUID) -> Document:
     """The photo (JPEG) for the card of the supplier's own order until the card is produced, with an event.
 
     Raises NotFound for another's order or one without photo, Conflict for one that is not accepted or was withdrawn, Gone once
-    the card is produced or given up.
+    the card is produced, given up or revoked.
     """
     actor = client(client_ref)
-    found = policy.get(actor, Action.SUPPLY, CardOrder.objects.select_related("photo__document"), order_id)
+    found = policy.get(actor, Action.SUPPLY, CardOrder.objects.select_related("carrier", "photo__document"), order_id)
     require_accepted(found)
     if found.photo is None or found.photo.document is None:
         raise NotFound("photo-none", "Beställningen har inget foto.")
-    if found.state not in _UNFINISHED:
-        raise Gone("photo-gone", "Fotot lämnas bara ut tills kortet är tillverkat.")
+    if found.state not in _UNFINISHED or not is_being_made(found):
+        raise Gone("photo-gone", "Fotot lämnas bara ut tills kortet är tillverkat, och inte om kortet är spärrat.")
     Event.record(actor_ref=actor.ref, action="order.photo_read", subject_type="order", subject_ref=str(found.id))
     return found.photo.document
 

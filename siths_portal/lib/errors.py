@@ -51,7 +51,11 @@ class Conflict(DomainError):
 
 
 class IllegalTransition(Conflict):
-    """A transition table has no row for this state and action."""
+    """A transition table has no row for this state and action. APIs show `api_message`, if given, in place of the page's text."""
+
+    def __init__(self, code: str, message: str, *, api_message: str = "") -> None:
+        super().__init__(code, message)
+        self.api_message = api_message or message
 
 
 class Gone(DomainError):

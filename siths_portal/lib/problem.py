@@ -11,7 +11,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from siths_portal.lib.errors import DomainError, Invalid, NotFound, TooManyRequests, Unavailable
+from siths_portal.lib.errors import DomainError, IllegalTransition, Invalid, NotFound, TooManyRequests, Unavailable
 from siths_portal.lib.idempotency import UnderWay
 
 log = structlog.get_logger(__name__)
@@ -25,7 +25,7 @@ def body(error: DomainError) -> dict[str, Any]:
         "type": f"urn:siths-portal:problem:{error.code}",
         "title": error.code,
         "status": error.http_status,
-        "detail": error.message,
+        "detail": error.api_message if isinstance(error, IllegalTransition) else error.message,
         "code": error.code,
     }
     if error.fields:

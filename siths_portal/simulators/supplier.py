@@ -178,6 +178,8 @@ class Supplier:
 
     def _make_card(self, job: Job) -> None:
         order = self.api.get(f"orders/{job.order_id}").body  # what is printed and where the card goes; neither is kept here
+        if order["print"] is None:
+            raise BadDelivery("the card is not to be made: it is revoked, or its order has ended")
         if not job.serial:
             job.serial = new_serial()
             job.puk = "".join(secrets.choice("0123456789") for _ in range(8))

@@ -55,6 +55,7 @@ RAISED: dict[str, tuple[Exception, int, str]] = {
     "unauthenticated": (errors.Unauthenticated("unknown-client", "Okänd klient."), 401, "unknown-client"),
     "conflict": (errors.Conflict("already-sent", "Redan skickat."), 409, "already-sent"),
     "transition": (errors.IllegalTransition("not-from-here", "Går inte härifrån."), 409, "not-from-here"),
+    "step": (errors.IllegalTransition("moved", "Ladda om sidan, Provsson.", api_message="Har en annan status."), 409, "moved"),
     "gone": (errors.Gone("photo-removed", "Fotot är borttaget."), 410, "photo-removed"),
     "precondition": (errors.PreconditionFailed("changed", "Ändrad sedan du läste."), 412, "changed"),
     "required": (errors.PreconditionRequired("which-version", "Ange version."), 428, "which-version"),
@@ -108,7 +109,7 @@ def test_an_error_becomes_a_problem(name: str, capfd: pytest.CaptureFixture[str]
     body = assert_problem(answer, status, code)
     assert "invalid-parameters" not in body
     if isinstance(error, errors.DomainError):
-        assert body["detail"] == error.message
+        assert body["detail"] == getattr(error, "api_message", error.message)
     assert answer.has_header("Retry-After") == (status in (429, 503))
     log = capfd.readouterr().err
     assert "Provsson" not in log

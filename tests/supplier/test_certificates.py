@@ -137,6 +137,7 @@ def test_another_card_for_the_order_or_the_same_card_for_another_is_409(worker, 
         ("card-key", "card-key", ["card_key"]),
         ("serial", "invalid", ["card_serial"]),
         ("missing", "invalid", ["csrs.person-id-auth"]),
+        ("unknown", "invalid", ["csrs.mobile-auth"]),
     ],
 )
 def test_what_must_not_be_certified_is_refused_by_name_and_nothing_is_bound(
@@ -157,6 +158,7 @@ def test_what_must_not_be_certified_is_refused_by_name_and_nothing_is_bound(
         "elliptic": {"card_key": spki(card.keys[profile])},
         "card-key": {"card_key": spki(ec.generate_private_key(ec.SECP384R1()))},
         "serial": {"card_serial": "975226990000000001"},
+        "unknown": {"csrs": good["csrs"] | {"mobile-auth": csr(card.keys[profile])}},
         "missing": {"csrs": {name: value for name, value in good["csrs"].items() if name != profile}},
     }[fault]
     before = Certificate.objects.count()

@@ -120,6 +120,31 @@ def test_a_withdrawn_order_says_so_in_every_call(world: World, a) -> None:
     assert {(answer.status_code, code(answer)) for answer in answers} == {(409, "order-withdrawn")}
 
 
+def test_a_card_revoked_in_production_is_readable_without_personal_data(world: World, a) -> None:
+    from issuance.models import CardOrder
+    from issuance.services import revocation
+
+    order = world.order(1, article="677")
+    accept(a, order)
+    assert a("GET", f"orders/{order}").json()["card_revoked"] is False
+    carrier = CardOrder.objects.get(pk=order).carrier_id
+    revocation.revoke_carrier(actor=world.clerk, carrier_id=carrier, reason="replaced")
+    response = a("GET", f"orders/{order}")
+    detail = response.json()
+    assert response.status_code == 200
+    assert (detail["status"], detail["card_revoked"], detail["puk"]) == ("accepted", True, None)
+    assert (detail["print"], detail["delivery"]) == (None, None)
+    (listed,) = a("GET", "orders?status=accepted").json()["orders"]
+    assert listed["card_revoked"] is True
+    photo = a("GET", f"orders/{order}/photo")
+    assert (photo.status_code, code(photo)) == (410, "photo-gone")
+    refused = a("POST", f"orders/{order}/certificates", key=uuid4().hex, json=PaperCard(keys=p256_keys()).request())
+    assert (refused.status_code, code(refused)) == (409, "carrier-revoked")
+    assert "rapportera beställningen som misslyckad" in refused.json()["detail"]
+    failed = a("POST", f"orders/{order}/events", key=uuid4().hex, json={"type": "failed", "reason": "card-revoked"})
+    assert failed.json() == {"outcome": "applied"}
+
+
 def test_four_accepts_at_once_are_one_and_another_supplier_finds_no_order(world: World, a, b) -> None:
     from issuance.models import Event
 

@@ -5,14 +5,16 @@ import binascii
 import datetime as dt
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
+from issuance.domain.carrier_states import CarrierState
 from issuance.domain.order_states import OrderState
 from issuance.domain.puk_states import REFUSALS, PukState
 from issuance.domain.supplier_reports import Outcome
 from pki import service as pki
-from siths_portal.lib.api_fields import CsrField, Flag, PublicKeyField, Text
+from siths_portal.lib.api_fields import Closed, CsrField, Flag, PublicKeyField, Text
+from siths_portal.lib.openapi import CLOSED
 
 PROFILES = ("person-hsaid-auth", "person-hsaid-sign", "person-id-auth", "person-id-sign")
 STATUSES = [state.value for state in OrderState]
@@ -85,6 +87,11 @@ class OrderSerializer(serializers.Serializer[Any]):
     customisation_id = serializers.CharField(source="customisation.customisation_id", help_text="Kortanpassnings-id, 10 digits.")
     puk = PukField()
     puk_refusal = PukRefusalField()
+    card_revoked = serializers.SerializerMethodField()
+
+    def get_card_revoked(self, row: Any) -> bool:
+        """True if the card is revoked. Make or send no such card; report it failed if it is not sent."""
+        return bool(row.carrier.state == CarrierState.REVOKED)
 
 
 class OrderPage(serializers.Serializer[Any]):
@@ -132,7 +139,10 @@ class DeliverySerializer(serializers.Serializer[Any]):
 
 
 class OrderDetail(OrderSerializer):
-    """An order with what is printed and where the card goes, which are null until it is accepted and again once it is sent."""
+    """An order with what is printed and where the card goes.
+
+    Both are null until the order is accepted, again once the card is sent, and if the card is revoked.
+    """
 
     print = PrintSerializer(allow_null=True)
     delivery = DeliverySerializer(allow_null=True)
@@ -148,7 +158,8 @@ class ProfileMap(serializers.Serializer[Any]):
         return {profile: self.child() for profile in PROFILES}
 
 
-class Csrs(ProfileMap):
+@extend_schema_serializer(extensions=CLOSED)
+class Csrs(ProfileMap, Closed):
     """Four certificate requests, each signed by its key on the card: all RSA-2048 or all P-256. Their subject is not used."""
 
     child = CsrField
@@ -202,14 +213,20 @@ class SentReport(serializers.Serializer[Any]):
 
 
 class FailedReport(serializers.Serializer[Any]):
-    """The card cannot be made or is spoilt; its certificates are revoked."""
+    """The card cannot be made or is spoilt; the order ends and its certificates are revoked.
+
+    Counts until the card is sent. Afterwards the report is noted and changes nothing.
+    """
 
     type = serializers.ChoiceField(choices=["failed"])
     reason = Text(pattern=_REASON, help_text="The supplier's code.")
 
 
 class ReturnedReport(serializers.Serializer[Any]):
-    """The consignment came back; the card is revoked."""
+    """The consignment came back; the order ends and the card is revoked.
+
+    If the holder has chosen the card's code, the report is noted and changes nothing: the issuer revokes a card in use.
+    """
 
     type = serializers.ChoiceField(choices=["returned"])
     reason = Text(pattern=_REASON, required=False, help_text="The supplier's code.")

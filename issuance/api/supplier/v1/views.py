@@ -42,11 +42,9 @@ from siths_portal.lib.api import (
 from siths_portal.lib.canonical import canonical_json
 from siths_portal.lib.errors import Conflict, NotFound
 
-_WORKED_ON = frozenset({OrderState.ACCEPTED, OrderState.IN_PRODUCTION, OrderState.PRODUCED})
-
 _MEANINGS = {
     409: "The order's state does not admit the call. `code` says why: order-withdrawn (the customer withdrew the order; make no "
-    "card), order-not-accepted (accept it first), or another reason.",
+    "card), order-not-accepted (accept it first), carrier-revoked (the card is revoked; make no card), or another reason.",
 }
 
 
@@ -104,16 +102,19 @@ class Order(SupplierView):
 
     @extend_schema(
         operation_id="read_order",
-        summary="One order; with print and live delivery address while this supplier works on it",
+        summary="One order; with print and live delivery address while this supplier makes the card",
         parameters=[openapi.IF_NONE_MATCH, openapi.ETAG],
         responses={200: forms.OrderDetail, **openapi.not_modified(), **openapi.problems(404, 409, 503)},
     )
     def get(self, request: Request, order_id: UUID) -> Response:
-        """The order. 503 while the person register does not answer, 409 if the card may no longer be delivered."""
+        """The order. Print and delivery are null before it is accepted, once the card is sent, and if the card is revoked.
+
+        503 while the person register does not answer. 409 if the person is deceased or has no address.
+        """
         caller = client_ref(request)
         order = supplier_intake.order(client_ref=caller, order_id=order_id)
         data = dict(forms.OrderSerializer(order).data) | {"print": None, "delivery": None}
-        if order.state in _WORKED_ON:
+        if supplier_intake.is_being_made(order):
             delivery = supplier_intake.delivery(client_ref=caller, order_id=order_id)
             data |= {"print": forms.PrintSerializer(order).data, "delivery": forms.DeliverySerializer(delivery).data}
         return tagged(request, data)
