@@ -25,7 +25,7 @@ class Role(StrEnum):
 
 
 class Action(StrEnum):
-    """What an actor may want to do. SUPPLY is the card suppliers'."""
+    """What an actor may want to do. SUPPLY is the card suppliers', and READ_SUPPLIED too: what they read to make their orders."""
 
     VIEW = "view"
     EXTENDED_SEARCH = "extended_search"
@@ -58,6 +58,7 @@ class Action(StrEnum):
     CHANGE_CA_STATE = "change_ca_state"
     MASS_REVOKE = "mass_revoke"
     SUPPLY = "supply"
+    READ_SUPPLIED = "read_supplied"
 
 
 ADMINISTRATION = (Role.MASTER_DATA_ADMIN, Role.PKI_OPERATOR, Role.FINANCE_ADMIN)

@@ -15,6 +15,7 @@ from django.db.models import BooleanField, Case, Exists, OuterRef, Q, When
 
 from issuance.authz.actor import Actor, Grant
 from issuance.authz.roles import CONFIGURING, EXTENDED_REACH, READING, SYSTEM_ALLOWED, Action
+from issuance.domain.order_states import UNDER_WAY
 
 _Model = TypeVar("_Model", bound=models.Model, covariant=True)
 
@@ -30,6 +31,7 @@ class ScopeRule:
     `path` looks up a `scope_path`; `through` names reverse relations that have it instead (a person's organisations).
     `shown_by` is a reverse relation whose rows in scope show this row, for reading only. `protected` looks up the flag of a
     protected person, `person` the attribute path to a person's id; `supplier` the column with the owning client's reference.
+    `supplied_for` is a reverse relation to orders: their supplier reads this row until the cards are sent.
     `ended` is the column that tells when a place was ended: nobody sets anything up there.
     """
 
@@ -39,6 +41,7 @@ class ScopeRule:
     protected: str = ""
     person: str = ""
     supplier: str = ""
+    supplied_for: str = ""
     ended: str = ""
 
 
@@ -65,7 +68,7 @@ class ScopedQuerySet(models.QuerySet[_Model]):
         if actor.kind == "system":
             return self.filter(_living(rule, action)) if action in SYSTEM_ALLOWED[actor.ref] else self.none()
         if actor.kind == "client":
-            return self._supplied_by(actor, action, rule)
+            return self._supplied_by(actor, action, rule, row)
         if not any(grant.allows(action) for grant in actor.grants):
             return self.none()
         return self.filter(self._for_person(actor, action, rule, row))
@@ -87,11 +90,14 @@ class ScopedQuerySet(models.QuerySet[_Model]):
         condition = self._for_person(actor, Action.VIEW, replace(cast(Scoped, self.model).scope, shown_by=""))
         return self.annotate(in_own_scope=Case(When(condition, then=True), default=False, output_field=BooleanField()))
 
-    def _supplied_by(self, actor: Actor, action: Action, rule: ScopeRule) -> Self:
-        """A supplier's own rows. Nothing else in the portal is visible to a client (S29)."""
-        if action is not Action.SUPPLY or not rule.supplier:
+    def _supplied_by(self, actor: Actor, action: Action, rule: ScopeRule, row: OuterRef | UUID) -> Self:
+        """A supplier's own rows, and to read what its orders are made by. A client sees nothing else in the portal (S29)."""
+        if action not in (Action.SUPPLY, Action.READ_SUPPLIED) or not rule.supplier:
             return self.none()
-        return self.filter(**{rule.supplier: actor.client_ref})
+        condition = Q(**{rule.supplier: actor.client_ref})
+        if action is Action.READ_SUPPLIED and rule.supplied_for:
+            condition |= self._exists(rule.supplied_for, Q(supplier_ref=actor.client_ref, state__in=UNDER_WAY), row)
+        return self.filter(condition)
 
     def _for_person(self, actor: Actor, action: Action, rule: ScopeRule, row: OuterRef | UUID = _ROW) -> Q:
         """Rows that a person's roles reach, and those of the persons whom he found by an extended search.

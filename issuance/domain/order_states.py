@@ -17,6 +17,10 @@ class OrderState(StrEnum):
     CANCELLED = "cancelled"
 
 
+UNDER_WAY = [state.value for state in (OrderState.QUEUED, OrderState.ACCEPTED, OrderState.IN_PRODUCTION, OrderState.PRODUCED)]
+"""States of orders that are neither sent nor ended."""
+
+
 class OrderAction(StrEnum):
     """What may be done to a card order; all but CANCEL are the supplier's."""
 

@@ -7,7 +7,7 @@ from issuance.models.events import Document, Event, EventMacs, EventSeal
 from issuance.models.held_revocations import HeldRevocation, HeldRevocationState
 from issuance.models.imports import SetupImport
 from issuance.models.mass_trials import MassTrial
-from issuance.models.orders import UNDER_WAY, CardOrder, SupplierEvent
+from issuance.models.orders import CardOrder, SupplierEvent
 from issuance.models.organisations import (
     Article,
     CardCustomisation,
@@ -30,7 +30,6 @@ from issuance.models.role_requests import RoleRequest, RoleRequestState
 from issuance.models.searches import CertificateSearch, ExtendedReach, Search
 
 __all__ = [
-    "UNDER_WAY",
     "Article",
     "CardCustomisation",
     "CardOrder",

@@ -6,16 +6,13 @@ from django.db import models
 from django.db.models import Q
 
 from issuance.authz.scope import ScopedManager, ScopeRule
-from issuance.domain.order_states import OrderState
+from issuance.domain.order_states import UNDER_WAY, OrderState
 from issuance.domain.puk_states import PukState
 from issuance.models._stateful import Stateful
 from issuance.models.carriers import Carrier, Eid
 from issuance.models.organisations import Article, CardCustomisation, Office, Organisation
 from issuance.models.photos import Photo
 from siths_portal.lib.ids import new_id
-
-UNDER_WAY = [state.value for state in (OrderState.QUEUED, OrderState.ACCEPTED, OrderState.IN_PRODUCTION, OrderState.PRODUCED)]
-"""Orders that are neither sent nor ended."""
 
 WAITING_PUKS = [PukState.PENDING.value, PukState.REFUSED.value]
 """PUKs that the portal does not have yet."""
@@ -38,7 +35,7 @@ class CardOrder(Stateful):
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="card_orders")
     article = models.ForeignKey(Article, on_delete=models.PROTECT, related_name="+")
     office = models.ForeignKey(Office, on_delete=models.PROTECT, related_name="card_orders")
-    customisation = models.ForeignKey(CardCustomisation, on_delete=models.PROTECT, related_name="+")
+    customisation = models.ForeignKey(CardCustomisation, on_delete=models.PROTECT, related_name="orders")
     photo = models.ForeignKey(Photo, null=True, on_delete=models.PROTECT, related_name="orders")
     supplier_ref = models.CharField(max_length=100, default="")
     ordered_by_ref = models.CharField(max_length=200)
@@ -80,6 +77,10 @@ class CardOrder(Stateful):
             # What an office is used for.
             models.Index(fields=["office", "-ordered_at"], name="issuance_order_office"),
             models.Index(fields=["office"], condition=Q(state__in=UNDER_WAY), name="issuance_order_office_underway"),
+            # What a supplier still reads of a customisation that another supplier has now.
+            models.Index(
+                fields=["customisation", "supplier_ref"], condition=Q(state__in=UNDER_WAY), name="issuance_order_custom_underway"
+            ),
             # What waits for a PUK: what the sweeper looks at, and what is counted for alarms.
             models.Index(fields=["puk", "id"], condition=Q(puk__in=WAITING_PUKS), name="issuance_order_puk_waits"),
             models.Index(fields=["sent_at"], condition=Q(sent_at__isnull=False), name="issuance_order_sent"),

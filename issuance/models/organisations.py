@@ -50,7 +50,7 @@ class CardCustomisation(models.Model):
     version = models.PositiveIntegerField(default=1, db_default=1)
 
     objects: ClassVar[ScopedManager["CardCustomisation"]] = ScopedManager()
-    scope = ScopeRule(path="scope_path", through=("organisations", "pending_at"), supplier="supplier_ref")
+    scope = ScopeRule(path="scope_path", through=("organisations", "pending_at"), supplier="supplier_ref", supplied_for="orders")
 
     class Meta:
         constraints = [

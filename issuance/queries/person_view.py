@@ -19,8 +19,8 @@ from issuance.domain import carrier_states
 from issuance.domain.carrier_states import CarrierState
 from issuance.domain.drafts import DraftState
 from issuance.domain.eid_states import EidState
+from issuance.domain.order_states import UNDER_WAY
 from issuance.models import (
-    UNDER_WAY,
     CardOrder,
     Carrier,
     CarrierCertificate,

@@ -2,10 +2,10 @@
 
 from django.db.models import Min
 
-from issuance.domain.order_states import OrderState
+from issuance.domain.order_states import UNDER_WAY, OrderState
 from issuance.domain.puk_states import PukState
 from issuance.domain.supplier_reports import Outcome, Sent
-from issuance.models import UNDER_WAY, CardOrder, SupplierEvent
+from issuance.models import CardOrder, SupplierEvent
 from siths_portal.lib import clock, metrics
 
 _REFUSED = metrics.gauge("card_orders_puk_refused", "Card orders under way whose PUK was refused", mode="mostrecent")

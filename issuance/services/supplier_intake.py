@@ -30,7 +30,7 @@ from issuance.services.supplier_events import (
 )
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
-from siths_portal.lib.errors import Conflict, Gone, Invalid, NotFound
+from siths_portal.lib.errors import Conflict, Forbidden, Gone, Invalid, NotFound
 from siths_portal.lib.images import check_png
 
 __all__ = [
@@ -181,8 +181,8 @@ def put_logotype(
     """Stores the logotype of a card customisation; the same bytes again change nothing.
 
     `check` is called with the locked row before it is changed, and raises if the caller meant an older version. A new logotype
-    must be verified, the first one too, before cards can be ordered (ADR 0189). Raises NotFound, Invalid (not a PNG, too
-    large, hash differs).
+    must be verified, the first one too, before cards can be ordered (ADR 0189). Raises NotFound, Forbidden if another supplier
+    has the customisation now, Invalid (not a PNG, too large, hash differs).
     """
     check_png(png, field="logotype", max_bytes=LOGOTYPE_LIMIT, max_side=LOGOTYPE_SIDE)
     if sha256_hex(png) != sha256:
@@ -190,8 +190,10 @@ def put_logotype(
         raise Invalid("logotype-hash", message, fields={"sha256": [message]})
     actor = client(client_ref)
     # Locked and seen in one: another supplier may get the customisation meanwhile.
-    rows = CardCustomisation.objects.visible_to(actor, Action.SUPPLY).select_for_update(no_key=True)
+    rows = CardCustomisation.objects.visible_to(actor, Action.READ_SUPPLIED).select_for_update(no_key=True)
     row = _customisation(rows, customisation_id)
+    if not CardCustomisation.objects.visible_to(actor, Action.SUPPLY).filter(pk=row.pk).exists():
+        raise Forbidden("customisation-of-another", "Kortanpassningen har en annan kortleverantör nu. Du kan bara läsa den.")
     if row.logotype_id == sha256:
         return row
     check(row)
@@ -210,8 +212,11 @@ def put_logotype(
 
 
 def customisation(*, client_ref: str, customisation_id: str) -> CardCustomisation:
-    """The card customisation with this ten-digit id, if the supplier makes such cards. Raises NotFound."""
-    return _customisation(CardCustomisation.objects.visible_to(client(client_ref), Action.SUPPLY), customisation_id)
+    """The card customisation with this ten-digit id, if the supplier makes such cards or has orders of it left.
+
+    Raises NotFound.
+    """
+    return _customisation(CardCustomisation.objects.visible_to(client(client_ref), Action.READ_SUPPLIED), customisation_id)
 
 
 def _customisation(rows: QuerySet[CardCustomisation], customisation_id: str) -> CardCustomisation:

@@ -9,13 +9,15 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from authn.models import ServiceClient
 from issuance.authz import Actor, Role
-from issuance.models import Article, CardCustomisation, Event, Organisation
-from issuance.services import configuration, order_checks
+from issuance.models import Article, CardCustomisation, CardOrder, Event, Organisation
+from issuance.services import configuration, order_checks, supplier_intake
 from issuance.services.configuration import ArticleData, CustomisationData, Outdated, Seen
 from siths_portal.lib import clock
+from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
-from tests.issuance.world import SETUP
+from tests.issuance.world import LOGOTYPE, SETUP
 
 
 def own(world: Any) -> CardCustomisation:
@@ -103,6 +105,21 @@ class TestEdits:
                 order_checks.require_customisation(world.region)
         else:
             assert order_checks.require_customisation(world.region) == row
+
+    def test_another_supplier_ends_the_verification_and_the_first_reads_it_until_its_cards_are_sent(self, world: Any) -> None:
+        ServiceClient.objects.create(client_ref="press", kind="supplier", name="Tryckeriet")
+        order, number = world.order(), own(world).customisation_id
+        edit(world, supplier_ref="press")
+        assert own(world).verified_at is None
+        for supplier in ("bureau", "press"):
+            assert supplier_intake.customisation(client_ref=supplier, customisation_id=number) == own(world)
+        with pytest.raises(Forbidden, match="customisation-of-another"):
+            supplier_intake.put_logotype(
+                client_ref="bureau", customisation_id=number, png=LOGOTYPE, sha256=sha256_hex(LOGOTYPE), check=lambda _row: None
+            )
+        CardOrder.objects.filter(pk=order.pk).update(state="sent")
+        with pytest.raises(NotFound):
+            supplier_intake.customisation(client_ref="bureau", customisation_id=number)
 
     def test_the_same_again_changes_nothing_and_a_stale_edit_is_told(self, world: Any) -> None:
         edit(world)

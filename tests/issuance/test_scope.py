@@ -60,6 +60,7 @@ MATRIX = {
     Action.MASS_REVOKE: "-Y----------",
     Action.EXPIRE_CARRIER: "------------",
     Action.SUPPLY: "------------",
+    Action.READ_SUPPLIED: "------------",
 }
 
 

@@ -332,7 +332,7 @@ class TestExtended:
         actor = extended_actor(world, role, post)
         rows, strangers = things(order), things(other)
         everywhere = any(grant.scope_path == "/" for grant in actor.grants)
-        actions = set(Action) - {Action.EXTENDED_SEARCH, Action.SUPPLY}
+        actions = set(Action) - {Action.EXTENDED_SEARCH, Action.SUPPLY, Action.READ_SUPPLIED}
         for action, (model, pk) in itertools.product(actions, rows.items()):
             by_reach = action in EXTENDED_REACH and action in ALLOWED[role]
             wanted = action in ALLOWED[role] if everywhere else by_reach

@@ -8,8 +8,8 @@ from uuid import UUID
 from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q
 
 from issuance.authz import Action, Actor, policy
+from issuance.domain.order_states import UNDER_WAY
 from issuance.models import Article, CardOrder, Office, OrderDraft, Organisation, OrganisationArticle, OrganisationOffice
-from issuance.models.orders import UNDER_WAY
 from issuance.queries import words
 from issuance.queries.administration import paging
 from issuance.queries.administration.areas import OfficeLine, office_line

@@ -1,7 +1,7 @@
 """Card customisations (domain.md 7.6): registered and changed by the administration, verified by the area's issuer (ADR 0189).
 
-What is verified is what is printed: logotype, issuer number and back text. Whatever changes one of them ends the verification,
-and cards wait for a new one (`order_checks.ready_customisation`).
+What is verified is what is printed: logotype, issuer number and back text. Whatever changes one of them, or the supplier that
+prints them, ends the verification, and cards wait for a new one (`order_checks.ready_customisation`).
 """
 
 import re
@@ -153,15 +153,18 @@ def register_generic_customisation(
 
 @transaction.atomic(durable=True)
 def edit_customisation(*, actor: Actor, customisation_id: UUID, version: int, data: CustomisationData) -> CardCustomisation:
-    """Changes a customisation that was read at `version`. Another issuer number or back text ends its verification; another
-    supplier gets the orders that come. The first supplier of a customisation that had none also gets the queued orders.
+    """Changes a customisation that was read at `version`. Another issuer number, back text or supplier ends its verification.
+
+    Another supplier gets the orders that come; the one before still reads the customisation while it has orders to make. The
+    first supplier of a customisation that had none also gets the queued orders.
 
     Raises NotFound, Forbidden, Invalid by field, Outdated.
     """
     row = _locked(actor, Action.CREATE_ORGANISATION, customisation_id)
     changes: dict[str, object] = asdict(data.checked())
     refuse(_wrong_supplier(actor, data.supplier_ref, now=row.supplier_ref))
-    if row.verified_at is not None and any(getattr(row, name) != changes[name] for name in _PRINTED):
+    another_supplier = row.supplier_ref not in ("", changes["supplier_ref"])
+    if row.verified_at is not None and (another_supplier or any(getattr(row, name) != changes[name] for name in _PRINTED)):
         changes |= {"verified_at": None, "verified_by_ref": ""}
     orphaned = not row.supplier_ref
     edit(row, version=version, changes=changes, actor=actor, action="customisation.changed", facts=organisation_fact(row))

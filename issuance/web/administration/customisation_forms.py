@@ -50,7 +50,10 @@ class CustomisationForm(EditForm):
     )
     supplier_ref = forms.ChoiceField(
         label=_("Kortleverantör"),
-        help_text=_("Bara den leverantör du väljer får tillverka korten. Ett byte gäller nya beställningar."),
+        help_text=_(
+            "Bara den leverantör du väljer får tillverka korten. Ett byte gäller nya beställningar. "
+            "Kortanpassningen ska sedan verifieras igen."
+        ),
         error_messages={"invalid_choice": _("Välj en kortleverantör i listan."), "required": _("Välj kortleverantör.")},
     )
 
