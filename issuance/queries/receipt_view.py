@@ -12,7 +12,7 @@ from issuance.authz import Action, Actor, policy
 from issuance.models import Carrier, Receipt
 from issuance.queries import officers, words
 from issuance.services.receipt_integrity import content_holds
-from siths_portal.lib.errors import Conflict, Forbidden, NotFound
+from siths_portal.lib.errors import Altered, Forbidden, NotFound
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +52,7 @@ class ReceiptDocument:
 
 
 def receipt_view(*, actor: Actor, carrier_id: UUID | str) -> ReceiptView:
-    """Returns the key facts of a carrier's receipt. Raises NotFound, also if it has no receipt yet, Forbidden, and Conflict if
+    """Returns the key facts of a carrier's receipt. Raises NotFound, also if it has no receipt yet, Forbidden, and Altered if
     the stored receipt is not the one that was signed.
     """
     carrier, receipt = _receipt(actor, carrier_id, Carrier.objects.select_related("receipt"))
@@ -82,7 +82,7 @@ def receipt_view(*, actor: Actor, carrier_id: UUID | str) -> ReceiptView:
 
 
 def receipt_document(*, actor: Actor, carrier_id: UUID | str) -> ReceiptDocument:
-    """Returns the signed PDF of a carrier's receipt. Raises as `receipt_view`, and Conflict if the bytes do not match.
+    """Returns the signed PDF of a carrier's receipt. Raises as `receipt_view`, and Altered if the bytes do not match.
 
     Forbidden also where it names a clerk who got protected identity after it was signed and whom the actor may not see.
     """
@@ -107,5 +107,5 @@ def _receipt(actor: Actor, carrier_id: UUID | str, rows: QuerySet[Carrier]) -> t
         raise NotFound("receipt-none", "Det finns ingen elektronisk kvittens för kortet.")
     if not content_holds(carrier.receipt):
         log.error("receipt.altered", receipt=str(carrier.receipt.pk))
-        raise Conflict("receipt-altered", "Kvittensen visas inte: den är inte den som skrevs under. Kontakta supporten.")
+        raise Altered("receipt-altered", "Kvittensen visas inte: den är inte den som skrevs under. Kontakta supporten.")
     return carrier, carrier.receipt

@@ -8,7 +8,7 @@ from django.db import connection, models
 
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
-from siths_portal.lib.errors import Conflict
+from siths_portal.lib.errors import Altered
 
 log = structlog.get_logger(__name__)
 _CHUNK = 500
@@ -39,11 +39,11 @@ class Document(models.Model):
         return stored
 
     def read(self) -> bytes:
-        """Returns the stored bytes. Raises Conflict `document-altered`, and logs an error, if they do not match their hash."""
+        """Returns the stored bytes. Raises Altered, and logs an error, if they do not match their hash."""
         content = bytes(self.content)
         if sha256_hex(content) != self.pk:
             log.error("document.altered", table=self._meta.db_table, sha256=self.pk)
-            raise Conflict("document-altered", "Dokumentet visas inte: det är inte det som sparades. Kontakta supporten.")
+            raise Altered("document-altered", "Dokumentet visas inte: det är inte det som sparades. Kontakta supporten.")
         return content
 
 

@@ -58,6 +58,10 @@ class IllegalTransition(Conflict):
         self.api_message = api_message or message
 
 
+class Altered(Conflict):
+    """What is stored is not what was stored, so it is not shown. Nobody who reads it can do anything about it."""
+
+
 class Gone(DomainError):
     """The thing was here and is not any more (RFC 9110 section 15.5.11)."""
 

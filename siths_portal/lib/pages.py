@@ -9,13 +9,15 @@ from django.db import Error, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from siths_portal.lib.errors import DomainError, TooManyRequests, Unavailable
+from siths_portal.lib.errors import Altered, DomainError, TooManyRequests, Unavailable
 from siths_portal.lib.logging import current_request_id
 
 log = structlog.get_logger(__name__)
 
 FACE_NAMES = {"portal": "SITHS eID Portal", "minasidor": "Mina sidor", "status": "Statustjänst", "api": "SITHS eID Portal"}
 RETRY_AFTER = 30  # seconds
+ALTERED = "Uppgifterna har skadats"
+"""Heading of the page for what the portal does not show, since it is not what was stored."""
 _RETRIABLE = (Unavailable.http_status, TooManyRequests.http_status)
 
 _ERRORS = {
@@ -134,7 +136,8 @@ class ErrorPageMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """The page of `exception`, or None for what nobody foresaw, which Django logs and answers with 500."""
         if isinstance(exception, DomainError):
-            response = error_page(request, exception.http_status, message=exception.message)
+            heading = ALTERED if isinstance(exception, Altered) else ""
+            response = error_page(request, exception.http_status, heading=heading, message=exception.message)
             return told_when(response, exception.retry_after if isinstance(exception, TooManyRequests) else None)
         if isinstance(exception, Http404):
             return error_page(request, 404)

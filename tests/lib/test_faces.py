@@ -24,7 +24,7 @@ from siths_portal.dev.checks import PRODUCTION
 from siths_portal.dev.private_services import APP_ROLE
 from siths_portal.dev.tokens import new_client_key
 from siths_portal.lib import pages
-from siths_portal.lib.errors import Conflict, Unavailable
+from siths_portal.lib.errors import Altered, Conflict, Unavailable
 from tests.chance import without_chance
 from tests.database_roles import TEST_ROLE
 from tests.lib.faces import serving
@@ -245,6 +245,7 @@ class Urls:
         path("fel", raising(ValueError("Provsson"))),
         path("borta", raising(Unavailable("hsm-away", "Korttjänsten svarar inte. Försök igen om en stund."))),
         path("upptaget", raising(Conflict("already-sent", "Kortet är redan skickat."))),
+        path("skadat", raising(Altered("document-altered", "Dokumentet visas inte."))),
         path("databas", raising(OperationalError("Provsson"))),
         path("saknas", raising(Http404("Provsson"))),
         path("konstigt", raising(BadRequest("Provsson"))),
@@ -259,6 +260,8 @@ class Urls:
         ("/fel", 500, "Något gick fel hos oss"),
         ("/borta", 503, "Korttjänsten svarar inte. Försök igen om en stund."),
         ("/upptaget", 409, "Kortet är redan skickat."),
+        ("/upptaget", 409, "<h1>Något har hunnit ändras</h1>"),
+        ("/skadat", 409, "<h1>Uppgifterna har skadats</h1>"),
         ("/databas", 503, "Tjänsten svarar inte just nu"),
         ("/konstigt", 400, "Begäran går inte att tolka"),
         ("/nekad", 403, "Åtgärden gick inte att göra"),
