@@ -22,7 +22,7 @@ DEFAULTS: Mapping[str, Rights] = {
     "pki_": READ | {PKI: "SIU"},
     "issuance_": READ | {PORTAL: "SIU", WORKER: "SIU"},
     "authn_": READ | {PORTAL: "SIUD", WORKER: "SIUD"},
-    "billing_": {PORTAL: "SIUD", WORKER: "SIUD", PKI: "S"},
+    "billing_": {PORTAL: "SIU", WORKER: "SIU", PKI: "S"},
     "django_": READ,
     "auth_": READ,
 }
@@ -108,6 +108,11 @@ TABLES: Mapping[str, Rights] = {
         ),
         READ | {PORTAL: "SIUD", WORKER: "SIUD"},
     ),
+    # --- billing: drafts are made again, and facts leave the queue that waits for a price. A trigger keeps the counter.
+    **{
+        f"billing_{name}": {PORTAL: "SIUD", WORKER: "SIUD", PKI: "S"}
+        for name in ("invoice", "invoiceline", "lineevent", "unpricedfact")
+    },
     # --- authn: machine clients are registered by a command.
     "authn_idempotencyrecord": READ | {API: "SIUD", WORKER: "SIUD"},
     "authn_serviceclient": READ | {WORKER: "SIU"},

@@ -234,6 +234,14 @@ FORBIDDEN = [
     "TRUNCATE billing_lineevent",
     "DELETE FROM billing_event",
     "DELETE FROM billing_subscriptionsnapshot",
+    "UPDATE billing_counter SET last = last + 1",
+    "UPDATE billing_counter SET last = 0",
+    "UPDATE billing_counter SET last_date = last_date + 1",
+    "UPDATE billing_counter SET last_hash = repeat('0', 64)",
+    "UPDATE billing_counter SET series = '2024'",
+    "INSERT INTO billing_counter SELECT '2024', 7, last_date, last_hash FROM billing_counter",
+    "INSERT INTO billing_counter SELECT '2024', 0, NULL, last_hash FROM billing_counter",
+    "DELETE FROM billing_counter",
 ]
 
 

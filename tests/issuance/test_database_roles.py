@@ -77,6 +77,10 @@ NOBODYS = [
     "INSERT INTO pki_clientpermission SELECT * FROM pki_clientpermission",
     "DELETE FROM pki_revocation",
     "DELETE FROM issuance_rolegrant",
+    "DELETE FROM billing_counter",
+    "DELETE FROM billing_invoicerun",
+    "DELETE FROM billing_runitem",
+    "DELETE FROM billing_feedposition",
     "CREATE TABLE public.mine (id int)",
     "ALTER TABLE pki_event DISABLE TRIGGER ALL",
 ]
