@@ -42,7 +42,7 @@ def _r002(document: Node) -> bool:
     return len(document.all("cbc:Note")) > 1
 
 
-@rule("PEPPOL-EN16931-R003", "Fakturareferens (BT-10) eller ordernummer (BT-13) saknas.")
+@rule("PEPPOL-EN16931-R003", "Kundens referens (BT-10) eller ordernummer (BT-13) saknas.")
 def _r003(document: Node) -> bool:
     return not (document.at("cbc:BuyerReference") or document.at("cac:OrderReference/cbc:ID"))
 

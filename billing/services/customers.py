@@ -13,7 +13,10 @@ from billing.models import BillingCustomer, CustomerState, Event
 from billing.services.fitting import require_fit
 from billing.ubl import ORGANISATION_NUMBER_SCHEME
 from siths_portal.lib import clock
+from siths_portal.lib.errors import Invalid
 
+LONGEST_TERMS = 120
+"""Days to pay that a customer may have at most. A larger number is a slip: invoices would fall due years later."""
 # A version lasts at least this long, so that two changes within one tick of the clock are two versions.
 _AN_INSTANT = dt.timedelta(microseconds=1)
 
@@ -74,10 +77,13 @@ _LABELS = {
 def put_customer(*, actor_ref: str, party_id: UUID, terms: CustomerTerms) -> BillingCustomer:
     """Makes `terms` the party's terms from now on. Without a difference nothing changes and the version in force is returned.
 
-    Raises Invalid, with the fields, for what the table cannot hold.
+    Raises Invalid, with the fields, for what the table cannot hold, and for days to pay outside 1 to LONGEST_TERMS.
     """
     values = terms.cleaned()
     require_fit(BillingCustomer(party_id=party_id, valid_from=clock.now(), **values), _LABELS)
+    if not 1 <= terms.payment_terms_days <= LONGEST_TERMS:
+        message = f"{_LABELS['payment_terms_days']} ska vara 1–{LONGEST_TERMS}."
+        raise Invalid("payment-terms", message, fields={"payment_terms_days": [message]})
     with transaction.atomic(durable=True):
         current = BillingCustomer.objects.select_for_update(no_key=True).filter(party_id=party_id, valid_until=None).first()
         if current and all(getattr(current, name) == value for name, value in values.items()):

@@ -174,15 +174,19 @@ def labels_of(groups: Sequence[Group], articles: dict[str, str], subscribers: di
     return Labels({key: office.invoice_comment for key, office in offices.items()}, articles, subscribers)
 
 
+def stand_in(content: InvoiceContent) -> bytes:
+    """Returns the UBL document of an invoice that is not issued, under a number and dates of today."""
+    today = clock.today()
+    return ubl.build(NumberedInvoice("0", today, today, identifiers.ocr_reference(today.year, 1), content))
+
+
 def pass_gate(content: InvoiceContent) -> None:
     """Judges the invoice as it will be sent, under a stand-in number of today.
 
     Raises Blocked with every rule it breaks, or because the official rules could not be run.
     """
-    today = clock.today()
-    stand_in = NumberedInvoice("0", today, today, identifiers.ocr_reference(today.year, 1), content)
     try:
-        findings = gate.check(ubl.build(stand_in))
+        findings = gate.check(stand_in(content))
     except Unavailable as error:
         raise Blocked([(error.code, error.message)]) from error
     if findings:

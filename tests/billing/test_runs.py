@@ -399,6 +399,8 @@ def test_an_organisation_number_is_stored_without_hyphen(facts, number):
         ({"name": "x" * 201}, "Kundens namn får ha högst 200 tecken."),
         ({"payment_terms_days": -1}, "Antalet dagar att betala har ett värde som inte går att använda."),
         ({"payment_terms_days": 99999}, "Antalet dagar att betala har ett värde som inte går att använda."),
+        ({"payment_terms_days": 9999}, "Antalet dagar att betala ska vara 1–120."),
+        ({"payment_terms_days": 0}, "Antalet dagar att betala ska vara 1–120."),
     ],
 )
 def test_what_the_table_cannot_hold_is_refused_with_a_line(facts, changes, message):

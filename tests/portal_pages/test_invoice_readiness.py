@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -52,11 +53,33 @@ def test_each_obstacle_is_a_sentence_and_none_is_left_at_the_end(world: Any) -> 
     unpriced = [f"Pris saknas för artikel {', '.join(codes)}.", "Pris saknas för abonnemanget."]
     assert invoice_obstacles(world.region.pk, codes) == ["Kunduppgifter för fakturering saknas.", *unpriced]
     customer(world, CustomerTerms("Regionen", "2321000131", "123 45", "Staden"))
-    assert invoice_obstacles(world.region.pk, codes) == ["Kundens fakturareferens eller ordernummer saknas.", *unpriced]
+    (reference, *others) = invoice_obstacles(world.region.pk, codes)
+    assert reference.startswith("Kundens egen referens eller ordernummer saknas i kunduppgifterna. Områdets och kontorens")
+    assert others == unpriced
     customer(world, TERMS)
     for code in [*codes, SUBSCRIPTION]:
         price(code)
     assert invoice_obstacles(world.region.pk, codes) == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "text"),
+    [
+        ({"country": "XX"}, "Landskoden ska vara två stora bokstäver enligt ISO 3166-1"),
+        ({"endpoint_scheme": "0208", "endpoint_id": "0123456780"}, "En identitet av typ 0208 är inte ett giltigt belgiskt"),
+        ({"organisation_number": "2321000132"}, "En identitet av typ 0007 är inte ett giltigt svenskt organisationsnummer"),
+        ({"endpoint_scheme": "9901", "endpoint_id": "1"}, "Okänd typ av elektronisk adress"),
+        ({"city": ""}, "namn eller adress saknas"),
+    ],
+)
+def test_wrong_customer_data_is_an_obstacle_before_the_month_has_anything(world: Any, wrong: dict[str, Any], text: str) -> None:
+    customer(world, replace(TERMS, **wrong))
+    codes = sorted(issuance.offered_articles(world.region.pk))
+    for code in [*codes, SUBSCRIPTION]:
+        price(code)
+    (obstacle,) = invoice_obstacles(world.region.pk, codes)
+    assert obstacle.startswith("Kunduppgifterna behöver rättas: ")
+    assert text in obstacle
 
 
 def test_the_next_steps_of_an_area_and_the_running_month_name_them(world: Any) -> None:
