@@ -141,6 +141,16 @@ def test_what_is_refused_is_said_on_one_line(demo_pki, request_file, options, co
     assert "\n" not in str(refused.value)
 
 
+def test_the_help_offers_the_profiles_that_are_issued_here(capsys):
+    with pytest.raises(SystemExit):
+        call_command("pki_issue", "--help")
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "certifikatprofil: function, seal, time-stamp" in shown
+    assert "person-" not in shown
+    with pytest.raises(CommandError, match="okänd certifikatprofil; välj bland function, seal, time-stamp"):
+        call_command("pki_issue", "--profile", "nothing", "--csr", "x")
+
+
 @pytest.mark.parametrize("profile", [*orders.PERSON_PROFILES, "mobile-auth", "mobile-sign", "transport"])
 def test_no_operator_makes_a_persons_eid_alone(demo_pki, key, tmp_path, profile):
     ca, subject, alternative = orders.BY_PROFILE[profile]

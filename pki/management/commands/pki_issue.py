@@ -1,6 +1,7 @@
 """`pki_issue --profile P --csr F`: one certificate, for operators, by the same service as everyone else's."""
 
 import datetime as dt
+from argparse import ArgumentTypeError
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,15 @@ from siths_portal.lib.files import write_atomically
 from siths_portal.lib.path_arguments import output_file, readable_file
 from siths_portal.lib.unreadable import UNREADABLE
 
+_OFFERED = sorted(name for name, profile in PROFILES.items() if profile.orderable and not profile.is_on_carrier)
+
+
+def _profile(name: str) -> str:
+    """Returns the name of a profile. Raises ArgumentTypeError if there is none; the service refuses what is not offered."""
+    if name not in PROFILES:
+        raise ArgumentTypeError(f"okänd certifikatprofil; välj bland {', '.join(_OFFERED)}")
+    return name
+
 
 class Command(BaseCommand):
     """Plans and signs here, so the process needs the token's PIN. Names not given as options are taken from the request.
@@ -34,7 +44,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declares the arguments."""
-        parser.add_argument("--profile", required=True, choices=sorted(PROFILES), help="certifikatprofil")
+        offered = ", ".join(_OFFERED)
+        parser.add_argument("--profile", required=True, type=_profile, metavar="PROFIL", help=f"certifikatprofil: {offered}")
         parser.add_argument("--csr", required=True, type=readable_file, metavar="FIL", help="certifikatbegäran")
         parser.add_argument("--ca", metavar="NAMN", help="utfärdaren, om profilen har flera")
         parser.add_argument(
