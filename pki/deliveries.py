@@ -119,7 +119,7 @@ def _check_secret(secret_id: UUID, owner_ref: str, *, opens: bool) -> None:
     if secret is None or secret.owner_ref != owner_ref:
         raise NotFound("secret-unknown", "Koden finns inte.")
     if secret.state != SecretState.SEALED:
-        raise Conflict("secret-not-sealed", "Kortets PUK är inte mottagen ännu, eller är förstörd.")
+        raise Conflict("secret-not-sealed", "Kortets PUK är inte mottagen än, eller är förstörd.")
     since = clock.now() - dt.timedelta(days=1)
     opened = SecretDelivery.objects.filter(secret=secret, created_at__gt=since).exclude(kind=ProofKind.SIGN)
     if opens and opened.count() >= settings.SECRET_DELIVERIES_PER_DAY:

@@ -198,7 +198,7 @@ def describe_heads(report: audit_heads.Report) -> str:
     if report.fault:
         return f"FEL: {report.fault} ({report.count} stämmer)"
     if report.last is None:
-        return "inga undertecknade ännu"
+        return "inga undertecknade än"
     return f"{report.count} undertecknade stämmer, nr {report.last.number} från {_time(report.last.at, '')}"
 
 

@@ -74,6 +74,14 @@ def test_templates_hold_neither_styles_nor_scripts_of_their_own() -> None:
     assert found == []
 
 
+def test_no_text_for_people_has_words_that_the_style_sheet_replaced() -> None:
+    """Things are created (skapa), and what has not happened has not happened yet (än)."""
+    texts = {template: (ROOT / "templates" / template).read_text() for template in TEMPLATES}
+    texts |= {name(path): text for path, text in SOURCES.items()}
+    replaced = re.compile(r"\b(lägg(a|er|s|as)? upp|lagts? upp|ännu)\b", re.IGNORECASE)
+    assert {where: found[0] for where, text in texts.items() if (found := replaced.search(text))} == {}
+
+
 def test_no_template_turns_escaping_off() -> None:
     assert engines["django"].engine.autoescape  # type: ignore[attr-defined]
     found = [t for t in TEMPLATES if re.search(r"\|safe\b|autoescape off", (ROOT / "templates" / t).read_text())]

@@ -39,7 +39,7 @@ ORDER_STATE: Mapping[str, str] = {
     OrderState.QUEUED: _("I kö till kortleverantören"),
     OrderState.ACCEPTED: _("Mottagen av kortleverantören"),
     OrderState.IN_PRODUCTION: _("I produktion hos kortleverantören"),
-    OrderState.PRODUCED: _("Tillverkad, ännu inte skickad"),
+    OrderState.PRODUCED: _("Tillverkad, inte skickad än"),
     OrderState.SENT: _("Skickad till innehavaren"),
     OrderState.FAILED: _("Produktionen misslyckades"),
     OrderState.RETURNED: _("Försändelsen kom i retur"),

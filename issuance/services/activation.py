@@ -214,7 +214,7 @@ def _ready(carrier: Carrier) -> _Card:
 
 
 _NOT_READY = {
-    "ordered": "Kortet är beställt men inte skickat ännu. Det kan inte aktiveras.",
+    "ordered": "Kortet är beställt men inte skickat än. Det kan inte aktiveras.",
     "active": "Kortet är redan aktiverat.",
     "revoked": "Kortet är ogiltigt och kan inte aktiveras. Beställ ett nytt kort.",
 }

@@ -119,7 +119,7 @@ def complete(*, step_token: str, signature: bytes) -> Carrier:
         return _same_signature(seen, signature)
     _transactions.require_open(seen)
     if seen.kind == TransactionKind.ACTIVATE and seen.state == TransactionState.STARTED:
-        raise Conflict("code-not-set", "Kortets kod är inte vald ännu. Välj kod innan du skriver under.")
+        raise Conflict("code-not-set", "Kortets kod är inte vald än. Välj kod innan du skriver under.")
     _holds.await_release(seen.carrier)
     prepared = PreparedReceipt.objects.select_related("receipt_text").filter(transaction=seen).first()
     if prepared is None:  # it has ended since it was read, perhaps by this same call

@@ -138,7 +138,7 @@ def health(path: str, store: Store) -> tuple[int, str, bytes]:
     try:
         age = clock.now().timestamp() - store.index().followed_at
     except StoreMissing:
-        return _problem("det finns inga svar att lämna ut ännu")
+        return _problem("det finns inga svar att lämna ut än")
     if age > GIVEN_UP:
         return _problem(f"svaren har inte följt databasen på {age / 3600:.0f} timmar")
     late = f"svaren är från {age:.0f} s tillbaka; databasen eller publiceringen svarar inte"

@@ -378,7 +378,7 @@ def test_a_card_revoked_meanwhile_says_so(world: Any, clerk: Client) -> None:
 def test_what_the_card_is_not_ready_for(world: Any, clerk: Client) -> None:
     order = world.order()
     page = clerk.get(reverse("activate", args=[order.carrier_id]))
-    assert "beställt men inte skickat ännu" in text_of(page)
+    assert "beställt men inte skickat än" in text_of(page)
     assert "identity_document" not in page.content.decode()
     done = activated_card(world)
     assert "Kortet är redan aktiverat" in text_of(clerk.get(reverse("activate", args=[done.carrier.pk])))

@@ -117,7 +117,7 @@ def test_beside_the_functions_each_list_is_whole(world: Any, browser: Browser, p
         assert page.get_by_role("cell", name="TST2321000131-").first.evaluate(_LINES) == 1
     with logged_in(browser, portal, world.officer(role=Role.MASTER_DATA_ADMIN)) as page:
         page.goto(portal + reverse("articles"))
-        expect(page.get_by_role("link", name="Lägg upp artikel")).to_be_visible()
+        expect(page.get_by_role("link", name="Skapa artikel")).to_be_visible()
         assert page.evaluate(_OVERFLOWS) == []
 
 

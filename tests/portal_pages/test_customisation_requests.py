@@ -66,7 +66,7 @@ class TestWish:
         issues, administers = issuer(world), admin(world)
         page = text_of(issues.get(at(PAGE, world.region)))
         assert "Önska en egen kortanpassning" in page
-        assert "Lägg upp kortanpassning" not in page
+        assert "Skapa kortanpassning" not in page
         response = issues.post(at(WISH, world.region), SENT, follow=True)
         assert "Önskemålet är sparat." in text_of(response)
         assert "Box 7" in text_of(response)
@@ -266,7 +266,7 @@ class TestAllOfAnArea:
         client = issuer(world)
         assert "Det finns ingen generell kortanpassning än" in text_of(client.get(at("area", world.area)))
         page = text_of(client.get(at(AREA, world.area)))
-        assert "Förvaltningen lägger upp och verifierar den." in page
+        assert "Förvaltningen skapar och verifierar den." in page
         assert "Använd den generella" not in page
         refused = client.post(at(AREA, world.area), follow=True)
         assert "Det finns ingen verifierad generell kortanpassning än." in text_of(refused)
@@ -275,7 +275,7 @@ class TestAllOfAnArea:
         without(world)
         client = admin(world)
         nothing = client.get(at(AREA, world.area))
-        assert "Lägg upp eller verifiera den" in text_of(nothing)
+        assert "Skapa eller verifiera den" in text_of(nothing)
         assert reverse("customisations") in nothing.content.decode()
         generic()
         step = next(each for each in client.get(at("area", world.area)).context["steps"] if "kortanpassning" in each.text)

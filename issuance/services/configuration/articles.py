@@ -114,7 +114,7 @@ def edit_article(*, actor: Actor, code: str, version: int, article: ArticleData)
     touched = [name for name in _MADE if changes[name] != getattr(row, name)]
     later = article.valid_from > row.valid_from
     if (touched or later) and is_ordered(row.code):
-        message = "Artikeln har beställts. Ge den en sista dag och lägg upp en ny artikel i stället."
+        message = "Artikeln har beställts. Ge den en sista dag och skapa en ny artikel i stället."
         if not touched:
             message = f"Artikeln har beställts. Den första dagen kan inte vara senare än {row.valid_from}."
         raise Conflict("article-ordered", message, fields={touched[0] if touched else "valid_from": [message]})

@@ -295,7 +295,7 @@ def _generic(parent: Organisation | None) -> CardCustomisation:
     if parent is None:
         message = "Bara underorganisationer kan ha den generella kortanpassningen."
     elif generic is None:
-        message = "Det finns ingen generell kortanpassning än. Förvaltningen lägger upp den."
+        message = "Det finns ingen generell kortanpassning än. Förvaltningen skapar den."
     if message or generic is None:
         raise Invalid("customisation", message, fields={"customisation": [message]})
     return generic

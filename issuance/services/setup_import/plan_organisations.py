@@ -182,7 +182,7 @@ def _require_consistent(line: Line, known: Known, *, issuing: bool, charged: boo
         if charged is not None:
             line.refuse("charged", _OF_SUB)
         if customisation == GENERIC.casefold() and not known.generic:
-            line.refuse("customisation", "Det finns ingen generell kortanpassning än. Förvaltningen lägger upp den.")
+            line.refuse("customisation", "Det finns ingen generell kortanpassning än. Förvaltningen skapar den.")
         return
     if charged is None and "charged" not in line.wrong:
         line.refuse("charged", "Skriv Ja eller Nej.")

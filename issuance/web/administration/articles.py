@@ -63,7 +63,7 @@ def catalogue(request: HttpRequest) -> HttpResponse:
         context,
         heading=_("Artiklar"),
         crumbs=[Crumb(_("Artiklar"))],
-        configuration=[Link(_("Lägg upp artikel"), reverse("article_new"))] if may_add else [],
+        configuration=[Link(_("Skapa artikel"), reverse("article_new"))] if may_add else [],
         status=Invalid.http_status if form.errors else 200,
     )
 
@@ -147,9 +147,9 @@ def article_new(request: HttpRequest) -> HttpResponse:
     if made is not None:
         messages.success(request, _("Artikeln är upplagd. Den kan beställas när den är vald för en organisation."))
         return redirect("article", made.code)
-    crumbs = [Crumb(_("Artiklar"), reverse("articles")), Crumb(_("Lägg upp artikel"))]
-    context = {"form": form, "submit": _("Lägg upp"), "cancel_url": reverse("articles")}
-    return page(request, _FORM, context, heading=_("Lägg upp artikel"), crumbs=crumbs, status=status)
+    crumbs = [Crumb(_("Artiklar"), reverse("articles")), Crumb(_("Skapa artikel"))]
+    context = {"form": form, "submit": _("Skapa"), "cancel_url": reverse("articles")}
+    return page(request, _FORM, context, heading=_("Skapa artikel"), crumbs=crumbs, status=status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -177,7 +177,7 @@ def _held(found: ArticleFacts) -> str:
     if found.ordered:
         return _(
             "Artikeln har beställts. Slag, utförande, foto och tillitsnivå ligger därför fast, och den första dagen kan inte "
-            "flyttas framåt. Lägg upp en ny artikel i stället."
+            "flyttas framåt. Skapa en ny artikel i stället."
         )
     if not found.orderable_in:
         return ""

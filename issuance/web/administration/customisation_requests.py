@@ -74,7 +74,7 @@ def customisation_request(request: HttpRequest, organisation_id: UUID) -> HttpRe
         "submit": _("Spara önskemålet"),
         "cancel_url": reverse(_HERE, args=[organisation_id]),
         "lead": _(
-            "Förvaltningen ser önskemålet i portalen och låter kortleverantören lägga upp kortanpassningen. Leverantören ger den "
+            "Förvaltningen ser önskemålet i portalen och låter kortleverantören skapa kortanpassningen. Leverantören ger den "
             "kortanpassnings-id och utfärdarnummer; dem behöver du inte ha."
         ),
     }

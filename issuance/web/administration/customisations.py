@@ -52,7 +52,7 @@ from siths_portal.lib.ids import id_of
 _FORM = "administration/form.html"
 _NONE = UUID(int=0)
 _LEAD = gettext_lazy(
-    "Be först kortleverantören lägga upp kortanpassningen. Det görs utanför portalen. Leverantören svarar med kortanpassnings-id "
+    "Be först kortleverantören skapa kortanpassningen. Det görs utanför portalen. Leverantören svarar med kortanpassnings-id "
     "och utfärdarnummer, som du för in här, och lägger sedan själv in logotypen i portalen."
 )
 
@@ -79,7 +79,7 @@ def customisations(request: HttpRequest) -> HttpResponse:
         "first_url": first_url(request, order, chosen=chosen),
     }
     may_add = policy.holds(actor, Action.CREATE_ORGANISATION) and not organisations.generic_exists()
-    link = Link(_("Lägg upp den generella kortanpassningen"), reverse("customisation_new_generic"))
+    link = Link(_("Skapa den generella kortanpassningen"), reverse("customisation_new_generic"))
     return page(
         request,
         "administration/customisations.html",
@@ -202,8 +202,8 @@ def customisation_edit(request: HttpRequest, customisation_id: UUID) -> HttpResp
     if found.standing.verified_on:
         consequences.append(
             _(
-                "Om utfärdarnumret eller baksidestexten ändras upphör verifieringen. Kort kan då inte beställas förrän "
-                "kortanpassningen har verifierats på nytt."
+                "Ändrar du utfärdarnumret, baksidestexten eller kortleverantören upphör verifieringen. Kort kan då inte "
+                "beställas förrän kortanpassningen har verifierats igen."
             )
         )
     context = {
@@ -280,12 +280,12 @@ def customisation_new(request: HttpRequest, organisation_id: UUID) -> HttpRespon
         return redirect("customisation", made.id)
     context = {
         "form": form,
-        "submit": _("Lägg upp"),
+        "submit": _("Skapa"),
         "cancel_url": reverse("organisation_customisation", args=[organisation_id]),
         "lead": _lead(wish),
         "consequences": _until_verified(head, query.replaced_by_own(actor=actor, organisation_id=organisation_id)),
     }
-    step = _("Lägg upp kortanpassning")
+    step = _("Skapa kortanpassning")
     return organisation_page(request, _FORM, head, context, here="organisation_customisation", step=step, status=status)
 
 
@@ -351,8 +351,8 @@ def generic_new(request: HttpRequest) -> HttpResponse:
     if made is not None:
         messages.success(request, _("Kortanpassningen är upplagd."))
         return redirect("customisation", made.id)
-    step = _("Lägg upp den generella kortanpassningen")
-    context = {"form": form, "submit": _("Lägg upp"), "cancel_url": reverse("customisations"), "lead": _LEAD}
+    step = _("Skapa den generella kortanpassningen")
+    context = {"form": form, "submit": _("Skapa"), "cancel_url": reverse("customisations"), "lead": _LEAD}
     crumbs = [Crumb(_("Kortanpassningar"), reverse("customisations")), Crumb(step)]
     return page(request, _FORM, context, heading=step, crumbs=crumbs, status=status)
 

@@ -330,7 +330,7 @@ def _way_to_customisation(head: OrganisationHead) -> str:
     if Action.VERIFY_CUSTOMISATION in head.rights:
         return _("Önska en egen kortanpassning av förvaltningen. Den generella kan användas så länge, om den finns.")
     return _(
-        "Be kortleverantören lägga upp den, och för in de nummer som du får. Ansvarig utgivare verifierar den, och kan låta den "
+        "Be kortleverantören skapa den, och för in de nummer som du får. Ansvarig utgivare verifierar den, och kan låta den "
         "generella kortanpassningen gälla så länge."
     )
 
