@@ -50,7 +50,8 @@ class EidAppTransaction(Stateful):
 
     `handle_sha256` and `step_token_sha256` are all that is kept of the two secrets. `expires_at` is the handle's end until the
     app starts, and the whole transaction's after that. `content_sha256` is the hash of the receipt's canonical JSON.
-    `ephemeral_key` is the app's JWK; `delivery_id` is `pki`'s. `wrong_proofs` counts refused proofs.
+    `ephemeral_key` is the app's JWK; `delivery_id` is `pki`'s. `wrong_proofs` counts refused proofs
+    of a card, up to a bound; `wrong_signatures` refused signatures of the card that proved itself.
     `card_report` is the latest `CardReport`, empty for none, with the tries that the card has left where it counts them;
     `card_reports` counts those of the app.
     """
@@ -69,6 +70,7 @@ class EidAppTransaction(Stateful):
     step_token_sha256 = models.CharField(max_length=64, default="")
     signature_sha256 = models.CharField(max_length=64, default="")
     wrong_proofs = models.PositiveSmallIntegerField(default=0)
+    wrong_signatures = models.PositiveSmallIntegerField(default=0)
     card_report = models.CharField(max_length=20, default="")
     card_tries_left = models.PositiveSmallIntegerField(null=True)
     card_reported_at = models.DateTimeField(null=True)

@@ -20,7 +20,7 @@ from issuance.models import Carrier, CarrierCertificate, Eid, EidAppTransaction,
 from issuance.services import _holds, _steps, _transactions, card_reports, receipt_content, receipts
 from issuance.services.actors import actor_of_person
 from issuance.services.card_certificates import PROFILES
-from issuance.services.card_proofs import Proof, card_proof, own_certificates, proof_fault
+from issuance.services.card_proofs import Proof, card_proof, is_by_another_card, own_certificates, proof_fault
 from issuance.services.revocation import carrier_ref
 from issuance.services.subjects import person_of
 from pki import service as pki
@@ -56,9 +56,9 @@ class Started:
 def start(*, handle: str, proof: Proof) -> Started | None:
     """Starts the transaction of `handle` for the card that is proven; None while the worker has not made the JWE yet.
 
-    Raises Unauthenticated for an unknown handle, and Conflict: `wrong-card` and `proof-refused`, which end the transaction when
-    they come too often, `key-mismatch` for another ephemeral key than the first, `officer-not-allowed`, `transaction-ended`;
-    and TooManyRequests if the PUK was delivered too often today.
+    Raises Unauthenticated for an unknown handle, and Conflict: `wrong-card`, `wrong-origin` and `proof-refused`, which end
+    nothing however often they come, `key-mismatch` for another ephemeral key than the first, `officer-not-allowed`,
+    `transaction-ended`; and TooManyRequests if the PUK was delivered too often today.
     """
     seen = _by_handle(handle)
     theirs = own_certificates(seen.carrier)
@@ -247,8 +247,7 @@ def _try_to_start(seen: EidAppTransaction, handle: str, proof: Proof, certificat
     _require_same_handle(row, handle)
     _transactions.require_open(row)
     if fault := proof_fault(row, carrier, handle, proof, certificates):
-        # A thief of the handle has no card: neither the refusals nor their events may end or fill anything.
-        return _count(row, fault) if row.wrong_proofs < settings.ACTIVATION_WRONG_PROOFS else fault
+        return _refuse_proof(row, handle, proof, fault)
     _require_officer(row, carrier)
     if row.state != TransactionState.CREATED:
         if row.ephemeral_key != dict(proof.ephemeral_key):
@@ -284,20 +283,28 @@ def _require_card_waits(row: EidAppTransaction, carrier: Carrier) -> None:
         raise Conflict("card-not-waiting", "Kortet kan inte aktiveras längre. Kontrollera kortets läge i portalen.")
 
 
-def _count(row: EidAppTransaction, fault: DomainError) -> DomainError:
-    """Counts a refused proof on the locked row and records it."""
-    row.wrong_proofs += 1
-    row.save(update_fields=["wrong_proofs"])
-    if fault.code == CardReport.WRONG_CARD and row.state == TransactionState.CREATED:
+def _refuse_proof(row: EidAppTransaction, handle: str, proof: Proof, fault: DomainError) -> DomainError:
+    """Records a refused proof on the locked row, up to a bound: a thief of the handle has no card, and ends and fills nothing.
+
+    The clerk is told of a wrong card only if another card of the portal proved itself (ADR 0332).
+    """
+    if row.wrong_proofs < settings.ACTIVATION_WRONG_PROOFS:
+        row.wrong_proofs += 1
+        row.save(update_fields=["wrong_proofs"])
+        _record_refusal(row, fault, row.wrong_proofs)
+    if row.state == TransactionState.CREATED and is_by_another_card(row, handle, proof):
         _transactions.note_report(row, CardReport.WRONG_CARD)
+    return fault
+
+
+def _record_refusal(row: EidAppTransaction, fault: DomainError, count: int) -> None:
     Event.record(
         actor_ref="system:eid-app",
         action="transaction.proof_refused",
         subject_type="transaction",
         subject_ref=str(row.pk),
-        facts={"reason": fault.code, "count": row.wrong_proofs},
+        facts={"reason": fault.code, "count": count},
     )
-    return fault
 
 
 @database.atomic(durable=True)
@@ -305,9 +312,11 @@ def _refuse(seen: EidAppTransaction, fault: DomainError) -> DomainError:
     """Counts a refused signature. The app that proved the card sent it, so too many of them end the transaction."""
     _, row = _transactions.locked_with_carrier(seen)
     _transactions.require_open(row)
-    _count(row, fault)
-    if row.wrong_proofs >= settings.ACTIVATION_WRONG_PROOFS:
-        facts = {"reason": fault.code, "wrong_proofs": row.wrong_proofs}
+    row.wrong_signatures += 1
+    row.save(update_fields=["wrong_signatures"])
+    _record_refusal(row, fault, row.wrong_signatures)
+    if row.wrong_signatures >= settings.ACTIVATION_WRONG_PROOFS:
+        facts = {"reason": fault.code, "wrong_signatures": row.wrong_signatures}
         _transactions.end(row, TransactionAction.FAIL, actor_ref="system:wrong-proofs", facts=facts)
     return fault
 

@@ -43,6 +43,15 @@ def proof_fault(
     return None
 
 
+def is_by_another_card(row: EidAppTransaction, handle: str, proof: Proof) -> bool:
+    """Returns whether another card that the portal made gave the proof, for this handle and origin."""
+    if not hmac.compare_digest(proof.origin.encode(), row.origin.encode()):
+        return False
+    others = Carrier.objects.exclude(pk=row.carrier_id).exclude(card_serial="").filter(card_serial=proof.card_serial)
+    key = others.values_list("card_key_spki", flat=True).first()
+    return key is not None and card_proof(row, handle, proof).is_by(bytes(key))
+
+
 def card_proof(row: EidAppTransaction, handle: str, proof: Proof) -> pki.CardProof:
     """Returns the message that the card must have signed for this transaction, and the signature that came."""
     claims = pki.CardClaims(

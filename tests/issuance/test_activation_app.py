@@ -171,6 +171,11 @@ def test_a_thief_of_the_handle_cannot_end_the_transaction(world: Any, settings: 
     assert activated.transaction(opened).state == "created"
     assert Event.objects.filter(action="transaction.proof_refused").count() == settings.ACTIVATION_WRONG_PROOFS
     app.start(opened)  # the right card goes on
+    app.set_code()
+    for _ in range(settings.ACTIVATION_WRONG_PROOFS - 1):
+        with pytest.raises(Invalid, match="signature-invalid"):
+            activation_app.complete(step_token=app.token, signature=b"\1" * 256)
+    assert app.complete().state == "active"  # the thief used up none of the holder's tries
 
 
 def test_handles_that_are_none(world: Any, subtests: pytest.Subtests) -> None:
@@ -310,7 +315,7 @@ def test_signatures_that_are_not_the_holders(world: Any, sign: Callable[[App], b
         activation_app.complete(step_token=app.token, signature=sign(app))
     assert made.fresh().state == "activated_unsigned"
     assert not Receipt.objects.exists()
-    assert EidAppTransaction.objects.get().wrong_proofs == 1
+    assert EidAppTransaction.objects.get().wrong_signatures == 1
     assert app.complete().state == "active"
 
 

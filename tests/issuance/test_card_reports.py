@@ -1,5 +1,6 @@
 """What the eID app reports from the card reader, and how a code that the holder locked before signing is chosen again."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -33,12 +34,18 @@ def actions(*prefixes: str) -> list[str]:
     return [name for name in Event.objects.order_by("id").values_list("action", flat=True) if name.startswith(prefixes)]
 
 
-def test_a_wrong_card_shows_until_the_right_one_comes(world: Any) -> None:
-    made = sent_card(world)
+def test_a_wrong_card_shows_until_the_right_one_comes(world: Any, settings: Any) -> None:
+    made, other = sent_card(world), sent_card(world)
     opened, app = identify(world, made), App(made)
-    wrong = App(Made(activated.Keys(), made.carrier, made.order)).proof(opened)
+    unknown = App(Made(activated.Keys(), made.carrier, made.order)).proof(opened)
+    foreign = App(other).proof(opened, origin="https://evil.example.org")
+    forged = replace(App(other).proof(opened), signature=unknown.signature)
+    for proof in (unknown, foreign, forged) * settings.ACTIVATION_WRONG_PROOFS:
+        with pytest.raises(Conflict, match="wrong-card"):
+            activation_app.start(handle=opened.handle, proof=proof)
+    assert activated.transaction(opened).card_report == ""  # anyone with the handle could send these
     with pytest.raises(Conflict, match="wrong-card"):
-        activation_app.start(handle=opened.handle, proof=wrong)
+        activation_app.start(handle=opened.handle, proof=App(other).proof(opened))
     row = activated.transaction(opened)
     assert (row.card_report, row.card_tries_left, row.card_reported_at is not None) == ("wrong-card", None, True)
     app.start(opened)

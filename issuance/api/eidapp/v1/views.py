@@ -81,7 +81,7 @@ class Start(AppView):
         },
     )
     def post(self, request: Request) -> Response:
-        """The same body gets the same answer. Wrong proofs are counted, and too many end the transaction."""
+        """The same body gets the same answer. Wrong proofs are refused, and end nothing: the right card may still come."""
         given = valid(forms.StartRequest, request.data)
         proof = card_proofs.Proof(
             card_serial=given["card_serial"],
@@ -145,7 +145,7 @@ class Complete(AppView):
         responses={200: forms.CompleteAnswer, **_problems()},
     )
     def post(self, request: Request) -> Response:
-        """The same signature again gets the same answer."""
+        """The same signature again gets the same answer. Wrong signatures are counted, and too many end the transaction."""
         given = valid(forms.CompleteRequest, request.data)
         carrier = activation_app.complete(step_token=str(request.auth), signature=given["signature"])
         return Response({"state": "completed", "card_serial_ending": carrier.card_serial[-4:]})
