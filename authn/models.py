@@ -48,8 +48,10 @@ class IdempotencyRecord(idempotency.Record):
 class Session(models.Model):
     """A browser's session: somebody's, or nobody's while a log-in is under way (`subject_ref` empty).
 
-    The cookie's key is stored as its SHA-256 only, so that who reads the table cannot use a session. `expires_at` is the
-    absolute end; the idle end follows from `last_seen_at`. An ended row stays a while, to tell its browser why, without content.
+    The cookie's key is stored as its SHA-256 only, so that who reads the table cannot use a session. `binding` is a MAC over key
+    and person by a key outside the database, so that who writes the table cannot make a session another person's. `expires_at` is
+    the absolute end; the idle end follows from `last_seen_at`. An ended row stays a while, to tell its browser why, without
+    content.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -57,6 +59,7 @@ class Session(models.Model):
     data = models.TextField(default="")
     subject_ref = models.CharField(max_length=80, default="")
     hsa_id = models.CharField(max_length=31, default="")
+    binding = models.CharField(max_length=64, default="")
     display_name = models.CharField(max_length=210, default="")
     unit_name = models.CharField(max_length=200, default="")
     id_token = models.TextField(default="")

@@ -7,15 +7,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+import structlog
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
+from django.utils.crypto import constant_time_compare, salted_hmac
 
 from authn.domain.principal import Subject
 from authn.models import Event, LastLogIn, LogInAttempt, Session
 from authn.services import kept_forms
 from siths_portal.lib import clock
 from siths_portal.lib.rows import the_only
+
+log = structlog.get_logger(__name__)
 
 IDLE, ABSOLUTE, LOGGED_OUT, REPLACED, ENDED_ELSEWHERE, ROLE_ENDED = (
     "idle", "absolute", "logged-out", "replaced", "ended-elsewhere", "role-ended",
@@ -47,8 +51,28 @@ def key_hash(key: str) -> str:
 
 
 def find(key: str) -> Session | None:
-    """The session of a cookie's key, ended ones too."""
-    return the_only(Session.objects.filter(key_hash=key_hash(key)))
+    """The session of a cookie's key, ended ones too; None for a row that the portal did not bind to the key and the person."""
+    session = the_only(Session.objects.filter(key_hash=key_hash(key)))
+    if session is not None and not _is_bound(session):
+        log.error("session.altered", session=str(session.pk))
+        return None
+    return session
+
+
+def bind(session: Session) -> None:
+    """Binds a row that is not saved yet to its key and its person."""
+    session.binding = _binding(session)
+
+
+def _binding(session: Session) -> str:
+    """A MAC over key, person and assignment, by the secret key that the portal's processes alone have (ADR 0331)."""
+    value = "|".join((str(session.pk), session.key_hash, session.subject_ref, session.hsa_id))
+    return salted_hmac("authn.session", value, algorithm="sha256").hexdigest()
+
+
+def _is_bound(session: Session) -> bool:
+    """Returns whether nothing but the portal said whose session this is. One of nobody has no rights to bind."""
+    return not session.subject_ref or constant_time_compare(session.binding, _binding(session))
 
 
 def why_ended(session: Session) -> str:
@@ -100,7 +124,7 @@ def start(subject: Subject, log_in: LogIn, *, instead_of: UUID | None = None) ->
     others = list(live().filter(subject_ref=subject.subject_ref).order_by("-created_at").select_for_update())
     _end(others[settings.SESSIONS_PER_SUBJECT - 1 :], REPLACED, actor_ref=subject.subject_ref)
     key = new_key()
-    session = Session.objects.create(
+    session = Session(
         key_hash=key_hash(key),
         subject_ref=subject.subject_ref,
         hsa_id=subject.hsa_id,
@@ -112,6 +136,8 @@ def start(subject: Subject, log_in: LogIn, *, instead_of: UUID | None = None) ->
         last_seen_at=now,
         expires_at=now + dt.timedelta(seconds=settings.SESSION_ABSOLUTE_SECONDS),
     )
+    bind(session)
+    session.save(force_insert=True)
     if before is not None and not before.subject_ref:
         # A log-in that the same browser began in another tab may still come back.
         LogInAttempt.objects.filter(session_id=before.pk, used_at=None).update(session_id=session.pk)
@@ -125,14 +151,15 @@ def start(subject: Subject, log_in: LogIn, *, instead_of: UUID | None = None) ->
 def renew(session_id: UUID, log_in: LogIn) -> tuple[Session, str] | None:
     """After a step-up: the same session under a new key, the old key is dead (S01). None if it ended meanwhile."""
     session = live().select_for_update().filter(pk=session_id).first()
-    if session is None:
+    if session is None or not _is_bound(session):
         return None
     key = new_key()
     session.key_hash = key_hash(key)
+    bind(session)
     session.authenticated_at = log_in.authenticated_at
     session.id_token = log_in.id_token
     session.last_seen_at = clock.now()
-    session.save(update_fields=["key_hash", "authenticated_at", "id_token", "last_seen_at"])
+    session.save(update_fields=["key_hash", "binding", "authenticated_at", "id_token", "last_seen_at"])
     _record(session, "session.renewed", session.subject_ref, log_in.facts)
     return session, key
 

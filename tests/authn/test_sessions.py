@@ -1,6 +1,7 @@
 """A person's session in the portal: whose a request is, how a session ends, and what its browser is told."""
 
 import datetime as dt
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,23 @@ def test_a_key_that_somebody_else_chose_is_not_taken_over(clerk: Person) -> None
     assert client.get("/jag/").status_code == 302
     client.post("/jag/", {"a": "b"})
     assert client.cookies[settings.SESSION_COOKIE_NAME].value != "0123456789abcdef0123456789abcdef"
+
+
+@pytest.mark.parametrize("name", ["subject_ref", "hsa_id"])
+def test_who_writes_the_table_does_not_become_another_person(clerk: Person, name: str) -> None:
+    client, other = portal_client(clerk), "user:0192a0b0-0000-7000-8000-000000000000"
+    assert client.get("/jag/").status_code == 200
+    Session.objects.update(**{name: other[:31] if name == "hsa_id" else other})
+    answer = client.get("/jag/")
+    assert (answer.status_code, answer["Location"].startswith("/logga-in/")) == (302, True)
+
+
+def test_a_copied_session_opens_nothing_under_another_key(clerk: Person) -> None:
+    signed_in, key = session_key(clerk), sessions.new_key()
+    row = Session.objects.get()
+    values = {"key_hash": sessions.key_hash(key), "id": uuid.uuid4()}
+    Session.objects.create(**{field.attname: getattr(row, field.attname) for field in Session._meta.fields} | values)
+    assert (sessions.find(signed_in), sessions.find(key)) == (row, None)  # another row's binding does not fit
 
 
 def test_the_table_holds_no_key_that_opens_a_session(clerk: Person) -> None:

@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from authn.models import Session
+from authn.services import sessions
 from issuance.authz import Actor, Role, system
 from issuance.domain.ids import PersonId, PersonIdKind
 from issuance.domain.revocation import RevocationReason
@@ -449,7 +450,10 @@ def test_a_poll_does_not_undo_the_link_that_was_made_beside_it(world: Any, clerk
 def test_the_post_that_the_clerk_logged_in_by_stands_on_the_receipt(world: Any, clerk: Client) -> None:
     key = world.key_of(Person.objects.get(pk=world.officer().person_id))
     aside = world.post(world.city, person_id=PersonId(PersonIdKind(key.kind), key.value), given_name="Handläggare")
-    Session.objects.update(hsa_id=aside.hsa_id)
+    session = Session.objects.exclude(subject_ref="").get()
+    session.hsa_id = aside.hsa_id
+    sessions.bind(session)
+    session.save()
     assert begin(clerk, sent_card(world)).status_code == 302
     assert PreparedReceipt.objects.get().content["identification"]["officer"]["hsa_id"] == aside.hsa_id
 
