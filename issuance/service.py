@@ -16,8 +16,11 @@ from issuance.queries.billing_facts import (
     sent_card_count,
     subscription_counts,
 )
-from issuance.services.receipt_integrity import ReceiptCheck, verify_receipts
-from issuance.services.role_rebuilding import RoleCheck, verify_roles
+from issuance.services._comparing import Check
+from issuance.services.identification_integrity import verify_identifications
+from issuance.services.people_integrity import verify_people
+from issuance.services.receipt_integrity import verify_receipts
+from issuance.services.role_rebuilding import verify_roles
 from issuance.services.state_integrity import StateCheck, verify_states
 from issuance.services.two_persons import require_second
 
@@ -25,9 +28,8 @@ __all__ = [
     "ArticleView",
     "BillableFact",
     "BillingParty",
+    "Check",
     "OfficeView",
-    "ReceiptCheck",
-    "RoleCheck",
     "StateCheck",
     "SubscriptionCount",
     "VisibleParties",
@@ -40,6 +42,8 @@ __all__ = [
     "require_second",
     "sent_card_count",
     "subscription_counts",
+    "verify_identifications",
+    "verify_people",
     "verify_receipts",
     "verify_roles",
     "verify_states",

@@ -56,6 +56,16 @@ def _receipts() -> Compared:
     return Compared.of(check.checked, check.wrong, "kvittenser stämmer med händelser")
 
 
+def _identifications() -> Compared:
+    check = issuance.verify_identifications()
+    return Compared.of(check.checked, check.wrong, "identifieringar stämmer med händelserna")
+
+
+def _people() -> Compared:
+    check = issuance.verify_people()
+    return Compared.of(check.checked, check.wrong, "personers nummer och uppdrag stämmer med händelserna")
+
+
 def _roles() -> Compared:
     check = issuance.verify_roles()
     return Compared.of(check.checked, check.wrong, "roller, personkontroller och utbildningar stämmer med händelserna")
@@ -108,6 +118,8 @@ WALKS = (
     Walk("invoices", "fakturor", "billing", _invoices),
     Walk("billing-documents", "dokument (billing)", "billing", partial(_documents, "billing")),
     Walk("receipts", "kvittenser", "issuance", _receipts),
+    Walk("identifications", "identifieringar", "issuance", _identifications),
+    Walk("people", "personer", "issuance", _people),
     Walk("roles", "roller", "issuance", _roles),
     Walk("states", "tillstånd", "issuance", _states),
     Walk("issuance-documents", "dokument (issuance)", "issuance", partial(_documents, "issuance")),

@@ -20,10 +20,15 @@ def names(actor: Actor, refs: Iterable[str]) -> dict[str, str]:
         return {}
     rows = list(Person.objects.filter(pk__in=list(ids)).values_list("id", "given_name_in_use", "surname", "is_protected"))
     secret = hidden(actor, [pk for pk, _given_name, _surname, is_protected in rows if is_protected])
-    found = {ref: _("Okänd handläggare") for ref in ids.values()}
+    found = dict.fromkeys(ids.values(), unknown())
     for pk, given_name, surname, _is_protected in rows:
         found[ids[str(pk)]] = _("Handläggare med skyddade personuppgifter") if pk in secret else f"{given_name} {surname}"
     return found
+
+
+def unknown() -> str:
+    """What a clerk is called whose reference names no person."""
+    return _("Okänd handläggare")
 
 
 def hidden(actor: Actor, protected: Iterable[UUID]) -> set[UUID]:
@@ -35,7 +40,9 @@ def hidden(actor: Actor, protected: Iterable[UUID]) -> set[UUID]:
 
 
 def is_hidden(actor: Actor, ref: str) -> bool:
-    """True if `ref` is a clerk with protected identity whom `actor` may not see."""
+    """True if `ref` is a clerk with protected identity whom `actor` may not see, or cannot be read."""
+    if not _USER.fullmatch(ref):
+        return True
     protected = Person.objects.filter(pk=ref.removeprefix("user:"), is_protected=True).values_list("pk", flat=True)
     return bool(hidden(actor, protected))
 

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from issuance.authz import Action, Actor, policy
 from issuance.models import Carrier, Receipt
 from issuance.queries import officers, words
-from issuance.services.receipt_integrity import content_holds
+from issuance.services.receipt_integrity import Signature, signature_of
 from siths_portal.lib.errors import Altered, Forbidden, NotFound
 
 log = structlog.get_logger(__name__)
@@ -55,7 +55,7 @@ def receipt_view(*, actor: Actor, carrier_id: UUID | str) -> ReceiptView:
     """Returns the key facts of a carrier's receipt. Raises NotFound, also if it has no receipt yet, Forbidden, and Altered if
     the stored receipt is not the one that was signed.
     """
-    carrier, receipt = _receipt(actor, carrier_id, Carrier.objects.select_related("receipt"))
+    carrier, receipt, signature = _receipt(actor, carrier_id, Carrier.objects.select_related("receipt"))
     content: dict[str, Any] = receipt.content
     number = content["holder"]["person_id"]
     return ReceiptView(
@@ -71,12 +71,12 @@ def receipt_view(*, actor: Actor, carrier_id: UUID | str) -> ReceiptView:
         summary=tuple(content["terms"]["summary"]),
         sign_message=content["signature"]["sign_message"],
         regional_addition=(content["regional_addition"] or {}).get("text", ""),
-        identity_document=words.said(words.IDENTITY_DOCUMENT, receipt.identity_document),
-        officer=_officer(actor, receipt),
+        identity_document=words.said(words.IDENTITY_DOCUMENT, content["identification"]["document"]),
+        officer=_officer(actor, receipt, signature),
         identified_at=dt.datetime.fromisoformat(content["identification"]["at"]),
-        signed_at=receipt.signed_at,
-        terms_version=receipt.terms_version,
-        terms_sha256=receipt.terms_sha256,
+        signed_at=signature.at,
+        terms_version=content["terms"]["version"],
+        terms_sha256=content["terms"]["sha256"],
         document_sha256=receipt.document_id,
     )
 
@@ -86,26 +86,27 @@ def receipt_document(*, actor: Actor, carrier_id: UUID | str) -> ReceiptDocument
 
     Forbidden also where it names a clerk who got protected identity after it was signed and whom the actor may not see.
     """
-    carrier, receipt = _receipt(actor, carrier_id, Carrier.objects.select_related("receipt__document"))
-    if receipt.content["identification"]["officer"]["name"] and officers.is_hidden(actor, receipt.officer_ref):
+    carrier, receipt, signature = _receipt(actor, carrier_id, Carrier.objects.select_related("receipt__document"))
+    if receipt.content["identification"]["officer"]["name"] and officers.is_hidden(actor, signature.officer_ref):
         message = "Kvittensen namnger en handläggare med skyddade personuppgifter. Be någon med behörighet för dem att läsa den."
         raise Forbidden("receipt-names-protected", message)
     return ReceiptDocument(carrier.id, carrier.person_id, receipt.document.read())
 
 
-def _officer(actor: Actor, receipt: Receipt) -> str:
+def _officer(actor: Actor, receipt: Receipt, signature: Signature) -> str:
     """The clerk as the receipt names him; one with protected identity is named to those alone who may see him."""
     signed: str = receipt.content["identification"]["officer"]["name"]
-    if signed and not officers.is_hidden(actor, receipt.officer_ref):
+    if signed and not officers.is_hidden(actor, signature.officer_ref):
         return signed
-    return officers.names(actor, [receipt.officer_ref])[receipt.officer_ref]
+    return officers.names(actor, [signature.officer_ref]).get(signature.officer_ref, officers.unknown())
 
 
-def _receipt(actor: Actor, carrier_id: UUID | str, rows: QuerySet[Carrier]) -> tuple[Carrier, Receipt]:
+def _receipt(actor: Actor, carrier_id: UUID | str, rows: QuerySet[Carrier]) -> tuple[Carrier, Receipt, Signature]:
     carrier = policy.get(actor, Action.VIEW_RECEIPT, rows.defer("card_key_spki"), carrier_id)
     if carrier.receipt is None:
         raise NotFound("receipt-none", "Det finns ingen elektronisk kvittens för kortet.")
-    if not content_holds(carrier.receipt):
+    signature = signature_of(carrier.pk, carrier.receipt)
+    if signature is None:
         log.error("receipt.altered", receipt=str(carrier.receipt.pk))
         raise Altered("receipt-altered", "Kvittensen visas inte: den är inte den som skrevs under. Kontakta supporten.")
-    return carrier, carrier.receipt
+    return carrier, carrier.receipt, signature

@@ -386,5 +386,9 @@ def _note_identification(actor: Actor, identification: Identification) -> None:
         action="holder.identified",
         subject_type="identification",
         subject_ref=str(identification.pk),
-        facts={"carrier": str(identification.carrier_id), "identity_document": identification.identity_document},
+        facts={
+            "carrier": str(identification.carrier_id),
+            "identity_document": identification.identity_document,
+            "identified_at": identification.at.isoformat(),
+        },
     )

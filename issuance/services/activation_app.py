@@ -177,6 +177,9 @@ def _activate(seen: EidAppTransaction, prepared: PreparedReceipt, signature: byt
         "document_sha256": str(receipt.document_id),
         "content_sha256": receipt.content_sha256,
         "signature_certificate": str(receipt.signature_certificate_id),
+        "signed_at": receipt.signed_at.isoformat(),
+        "officer": receipt.officer_ref,
+        "identification": str(row.identification_id),
     }
     signed_now = {"activated_at": now, "receipt": receipt, "code_blocked_at": None}
     _steps.step([carrier], CarrierAction.SIGN_RECEIPT, actor_ref=actor_ref, facts=facts, **signed_now)

@@ -1,7 +1,9 @@
 """People and posts from the catalogue into the local mirror, many at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models.functions import Upper
@@ -11,6 +13,7 @@ from issuance.domain.ids import PersonId
 from issuance.models import Event, Organisation, Person, PersonIdentifier, PersonScope, Post
 from issuance.ports import DirectoryPost, RegisterPerson
 from issuance.services.people import new_post, sort_name
+from issuance.services.people_integrity import post_facts, registered_facts
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid
 
@@ -63,14 +66,27 @@ def register_people(*, actor: Actor, people: Sequence[CataloguePerson]) -> Regis
     ]
     Post.objects.bulk_create(posts, batch_size=_BATCH)
     PersonScope.objects.refresh({post.person_id for post in posts} | {row.id for row in persons.values()})
-    Event.objects.bulk_create(
-        [
-            Event(at=now, actor_ref=actor.ref, action="person.registered", subject_type="person", subject_ref=str(row.id))
-            for row in persons.values()
-        ],
-        batch_size=_BATCH,
-    )
+    Event.objects.bulk_create(_events(actor, persons, posts), batch_size=_BATCH)
     return Registered(len(persons), len(posts))
+
+
+def _events(actor: Actor, persons: Mapping[PersonId, Person], posts: Sequence[Post]) -> Iterator[Event]:
+    """An event of each new person, which tells of the posts that came too, and of each new post of somebody known."""
+    now = clock.now()
+    came: dict[UUID, dict[str, Any]] = {row.id: {} for row in persons.values()}
+    for post in posts:
+        facts = post_facts(post)
+        if post.person_id in came:
+            came[post.person_id][str(post.pk)] = facts
+        else:
+            yield Event(
+                at=now, actor_ref=actor.ref, action="post.registered", subject_type="post", subject_ref=str(post.pk), facts=facts
+            )
+    for key, row in persons.items():
+        facts = registered_facts(row.id, [(key.kind.value, key.value)], came[row.id])
+        yield Event(
+            at=now, actor_ref=actor.ref, action="person.registered", subject_type="person", subject_ref=str(row.id), facts=facts
+        )
 
 
 def _known_persons(people: Sequence[CataloguePerson]) -> dict[PersonId, Person]:

@@ -40,8 +40,18 @@ _IDENTIFIERS = """
 INSERT INTO issuance_personidentifier (person_id, kind, value, valid_from)
 SELECT person_id, kind, value, %(now)s FROM import_new ORDER BY person_id
 """
-_REGISTERED = f"""{_EVENT}
-SELECT %(now)s, %(rule)s, 'person.registered', 'person', person_id::text, '{{}}'::jsonb FROM import_new ORDER BY person_id
+# What the events tell of numbers and posts is what `people_integrity` compares the rows with.
+_TOLD = "jsonb_build_object('person', person_id, 'hsa_id', hsa_id, 'organisation', organisation_id, 'valid_to', valid_to)"
+_DIGEST = "encode(sha256(convert_to(concat_ws('|', person_id, kind, value), 'UTF8')), 'hex')"
+_REGISTERED = f"""
+WITH came AS (
+    SELECT person_id, jsonb_object_agg(new_post_id, {_TOLD}) AS posts FROM import_post
+    WHERE is_new AND act IN ('add', 'move') GROUP BY person_id
+)
+{_EVENT}
+SELECT %(now)s, %(rule)s, 'person.registered', 'person', person_id::text,
+       jsonb_build_object('identifiers', jsonb_build_array({_DIGEST}), 'posts', coalesce(posts, '{{}}'::jsonb))
+FROM import_new LEFT JOIN came USING (person_id) ORDER BY person_id
 """  # noqa: S608  (only our own text goes into these statements)
 
 _RENAME = f"""
@@ -77,10 +87,11 @@ WITH done AS (
     UPDATE issuance_post p SET title = i.title, mail = i.mail, upn = i.upn, valid_to = i.valid_to, synced_at = %(as_of)s
     FROM import_post i
     WHERE i.act IN ('change', 'lapse') AND i.post_id = p.id AND p.ended_at IS NULL AND p.synced_at <= %(as_of)s
-    RETURNING p.id, i.fields
+    RETURNING p.id, i.fields, p.valid_to
 )
 {_EVENT}
-SELECT %(now)s, %(rule)s, 'post.changed', 'post', id::text, jsonb_build_object('fields', fields) FROM done ORDER BY id
+SELECT %(now)s, %(rule)s, 'post.changed', 'post', id::text,
+       jsonb_build_object('fields', fields, 'valid_to', valid_to) FROM done ORDER BY id
 """  # noqa: S608
 
 _ADD = """
@@ -90,7 +101,7 @@ FROM import_post WHERE act IN ('add', 'move') ORDER BY new_post_id
 """
 # The posts that a new person comes with are told by his own event, as where people are registered otherwise.
 _ADDED = f"""{_EVENT}
-SELECT %(now)s, %(rule)s, 'post.registered', 'post', new_post_id::text, '{{}}'::jsonb
+SELECT %(now)s, %(rule)s, 'post.registered', 'post', new_post_id::text, {_TOLD}
 FROM import_post WHERE act IN ('add', 'move') AND NOT is_new ORDER BY new_post_id
 """  # noqa: S608
 

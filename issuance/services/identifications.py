@@ -55,7 +55,8 @@ def withdraw(*, actor: Actor, identification_id: UUID, reason: str) -> Identific
     found = to_withdraw(actor=actor, identification_id=identification_id)
     if is_withdrawn(found):
         return found
-    IdentificationWithdrawal.objects.create(identification=found, officer_ref=actor.ref, reason=reason, at=clock.now())
+    now = clock.now()
+    IdentificationWithdrawal.objects.create(identification=found, officer_ref=actor.ref, reason=reason, at=now)
     Event.record(
         actor_ref=actor.ref,
         action="holder.identification_withdrawn",
@@ -65,6 +66,7 @@ def withdraw(*, actor: Actor, identification_id: UUID, reason: str) -> Identific
             "carrier": str(found.carrier_id),
             "identity_document": found.identity_document,
             "identified_at": found.at.isoformat(),
+            "withdrawn_at": now.isoformat(),
             "justification": reason,
         },
     )

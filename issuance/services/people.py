@@ -148,7 +148,7 @@ def remember_post(post: Post, found: DirectoryPost | None) -> bool:
             action="post.changed",
             subject_type="post",
             subject_ref=str(post.id),
-            facts={"fields": changed},
+            facts={"fields": changed, "valid_to": found.valid_to.isoformat() if found.valid_to else None},
         )
     return False
 

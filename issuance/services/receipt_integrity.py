@@ -1,8 +1,11 @@
 """What proves that a stored receipt is the one that its holder signed: its hashes and the sealed event of the signature."""
 
-from collections.abc import Iterator, Sequence
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import batched
+from typing import Any
+from uuid import UUID
 
 from django.db.models import Exists, OuterRef, UUIDField
 from django.db.models.fields.json import KeyTextTransform
@@ -10,6 +13,7 @@ from django.db.models.functions import Cast
 
 from issuance.domain.carrier_states import CarrierAction
 from issuance.models import Carrier, Event, EventSeal, Receipt
+from issuance.services._comparing import Check
 from siths_portal.lib import audit
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 
@@ -18,28 +22,41 @@ _SIGNED = f"carrier.{CarrierAction.SIGN_RECEIPT}"
 
 
 @dataclass(frozen=True)
-class ReceiptCheck:
-    """What a walk over all receipts found: how many were compared, and the ids of those that differ or are gone."""
+class Signature:
+    """What was recorded when the holder signed: the moment, and the clerk who had identified the holder."""
 
-    checked: int
-    wrong: tuple[str, ...]
-
-
-def content_holds(receipt: Receipt) -> bool:
-    """Returns whether the receipt's fields are those that were signed."""
-    return sha256_hex(canonical_json(receipt.content)) == receipt.content_sha256
+    at: dt.datetime
+    officer_ref: str
 
 
-def verify_receipts() -> ReceiptCheck:
+def signature_of(carrier_id: UUID, receipt: Receipt) -> Signature | None:
+    """Returns what the event of the receipt's signature says; None unless the receipt is the one that was signed.
+
+    An event of an older version names neither moment nor clerk: its own moment and the receipt's column stand in.
+    """
+    events = Event.objects.filter(
+        subject_type="carrier", subject_ref=str(carrier_id), action=_SIGNED, facts__receipt=str(receipt.pk)
+    )
+    event = events.order_by("id").first()
+    if event is None or not _is_signed(receipt, event.facts):
+        return None
+    told = event.facts.get("signed_at")
+    at = dt.datetime.fromisoformat(told) if told else event.at
+    return Signature(at, event.facts.get("officer", receipt.officer_ref))
+
+
+def verify_receipts() -> Check:
     """Compares each receipt with its own hashes and with the sealed event that recorded its signature, in flat memory.
 
-    A receipt without an event and an event whose receipt is gone differ too. `documents.altered` compares the bytes.
+    Columns that repeat what was signed are compared too. A receipt without an event and an event whose receipt is gone differ.
+    `documents.altered` compares the bytes.
     """
     checked, wrong = 0, list[str]()
-    for chunk in batched(Receipt.objects.order_by("id").iterator(chunk_size=_CHUNK), _CHUNK, strict=False):
+    rows = Receipt.objects.select_related("receipt_text").order_by("id").iterator(chunk_size=_CHUNK)
+    for chunk in batched(rows, _CHUNK, strict=False):
         checked += len(chunk)
         wrong += _wrong(chunk)
-    return ReceiptCheck(checked, (*wrong, *_gone()))
+    return Check(checked, (*wrong, *_gone()))
 
 
 def _wrong(receipts: Sequence[Receipt]) -> Iterator[str]:
@@ -50,10 +67,28 @@ def _wrong(receipts: Sequence[Receipt]) -> Iterator[str]:
     facts = {(event.subject_ref, event.facts.get("receipt")): event.facts for event in events if event.id not in broken}
     for receipt in receipts:
         signed = facts.get((str(carriers.get(receipt.pk)), str(receipt.pk)), {})
-        hashes = (receipt.document_id, receipt.content_sha256, str(receipt.signature_certificate_id))
-        recorded = tuple(signed.get(name) for name in ("document_sha256", "content_sha256", "signature_certificate"))
-        if hashes != recorded or not content_holds(receipt):
+        if not _is_signed(receipt, signed) or not _columns_hold(receipt, signed):
             yield str(receipt.pk)
+
+
+def _is_signed(receipt: Receipt, facts: Mapping[str, Any]) -> bool:
+    """Returns whether the receipt's hashes are those of the event, and its fields those that were hashed."""
+    hashes = (receipt.document_id, receipt.content_sha256, str(receipt.signature_certificate_id))
+    recorded = tuple(facts.get(name) for name in ("document_sha256", "content_sha256", "signature_certificate"))
+    return hashes == recorded and sha256_hex(canonical_json(receipt.content)) == receipt.content_sha256
+
+
+def _columns_hold(receipt: Receipt, facts: Mapping[str, Any]) -> bool:
+    """Returns whether the columns of a signed receipt say what its fields and its event say."""
+    content, text = receipt.content, receipt.receipt_text
+    terms, addition = content["terms"], content["regional_addition"]
+    return (
+        receipt.identity_document == content["identification"]["document"]
+        and (receipt.terms_version, receipt.terms_sha256) == (terms["version"], terms["sha256"])
+        and (addition["version"] if addition else None) == (text.version if text and text.regional_addition.strip() else None)
+        and facts.get("officer", receipt.officer_ref) == receipt.officer_ref
+        and facts.get("signed_at", receipt.signed_at.isoformat()) == receipt.signed_at.isoformat()
+    )
 
 
 def _gone() -> Iterator[str]:

@@ -19,6 +19,7 @@ from issuance.ports import DirectoryPost, PersonKey, StaffDirectory
 from issuance.services import ended_roles
 from issuance.services.actors import current
 from issuance.services.people import new_post, remember_post
+from issuance.services.people_integrity import post_facts
 from siths_portal.lib import clock, metrics, ports
 from siths_portal.lib.errors import Refused, Unavailable
 
@@ -251,5 +252,5 @@ def _add(person: Person, found: DirectoryPost, organisations: dict[str, UUID]) -
         return False
     post = new_post(found, person=person, organisation_id=organisation_id)
     post.save(force_insert=True)
-    Event.record(actor_ref=_RULE, action="post.registered", subject_type="post", subject_ref=str(post.pk))
+    Event.record(actor_ref=_RULE, action="post.registered", subject_type="post", subject_ref=str(post.pk), facts=post_facts(post))
     return True

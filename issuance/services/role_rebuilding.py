@@ -6,45 +6,46 @@ a row that differs from its events or is gone.
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from itertools import starmap
 from typing import Any
 
 from issuance.models import Event, Qualification, RoleGrant
 from issuance.models.events import QUALIFICATION_ACTIONS, ROLE_ACTIONS
+from issuance.services._comparing import Check
+from issuance.services.role_givers import REQUEST_ACTIONS, Givers, Told
 
 _Values = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class RoleCheck:
-    """How many rows were compared, and what does not agree: one line each, with ids and without a name."""
-
-    checked: int
-    wrong: tuple[str, ...]
-
-
-def verify_roles() -> RoleCheck:
+def verify_roles() -> Check:
     """Compares every role grant and qualification with what the events say of it."""
-    grants, qualifications = _rebuilt()
     wrong: list[str] = []
+    grants, qualifications = _rebuilt(wrong)
     rows = RoleGrant.objects.order_by("pk").iterator(chunk_size=2000)
     checked = _compare("roll", grants, ((str(row.pk), _of_grant(row)) for row in rows), wrong)
     records = Qualification.objects.order_by("pk").iterator(chunk_size=2000)
     checked += _compare("kompetens", qualifications, ((str(row.pk), _of_record(row)) for row in records), wrong)
-    return RoleCheck(checked, tuple(wrong))
+    return Check(checked, tuple(wrong))
 
 
-def _rebuilt() -> tuple[dict[str, _Values], dict[str, _Values]]:
-    """Grants and qualifications by id, as the events leave them. A field that old events do not tell is left out."""
+def _rebuilt(wrong: list[str]) -> tuple[dict[str, _Values], dict[str, _Values]]:
+    """Grants and qualifications by id, as the events leave them. A field that old events do not tell is left out.
+
+    Adds to `wrong` what an event says that no service does (`role_givers`).
+    """
     grants: dict[str, _Values] = {}
     records: dict[str, _Values] = {}
-    events = Event.objects.filter(subject_type="person", action__in=[*ROLE_ACTIONS, *QUALIFICATION_ACTIONS]).order_by("id")
-    read = ("action", "subject_ref", "actor_ref", "facts")
-    for action, person, actor, facts in events.values_list(*read).iterator(chunk_size=2000):
-        if action in ROLE_ACTIONS:
-            _apply_role(grants, action, person, facts)
-        else:
-            _apply_record(records, action, person, actor, facts)
+    givers = Givers(grants)
+    actions = [*ROLE_ACTIONS, *QUALIFICATION_ACTIONS, *REQUEST_ACTIONS]
+    events = Event.objects.filter(subject_type="person", action__in=actions).order_by("id")
+    read = ("xid", "at", "action", "subject_ref", "actor_ref", "facts")
+    for told in starmap(Told, events.values_list(*read).iterator(chunk_size=2000)):
+        givers.see(told)
+        if told.action in ROLE_ACTIONS:
+            _apply_role(grants, told.action, told.person, told.facts)
+        elif told.action in QUALIFICATION_ACTIONS:
+            _apply_record(records, told.action, told.person, told.actor, told.facts)
+    wrong += [*givers.wrong, *givers.undecided()]
     return grants, records
 
 

@@ -10,12 +10,12 @@ import yaml
 from django.conf import settings
 from django.db.models import Q
 
-from issuance.authz import Role
+from issuance.authz import Actor, Role
 from issuance.authz.roles import AREA_ROLES, GLOBAL_ROLES, QUALIFIED_ROLES
 from issuance.domain.ids import PersonId
 from issuance.domain.qualifications import QualificationKind
 from issuance.models import CardCustomisation, Organisation, Person, PersonIdentifier, Qualification, RoleGrant
-from issuance.services import catalogue, configuration, first_administrators, qualifications, role_assignment
+from issuance.services import catalogue, configuration, first_administrators, qualifications, role_assignment, role_requests
 from issuance.services.actors import actor_of_person
 from siths_portal.demo import idp_people, newcomers, photos
 from siths_portal.demo.logotypes import put_logotype
@@ -96,36 +96,59 @@ def _appoint_administrators(numbers: Sequence[PersonId]) -> None:
 
 
 def _assign_roles() -> None:
-    """The first people of each place hold its roles."""
+    """The first people of each place hold its roles, given by those who may: audit_verify compares that."""
     holders = iter(range(LEAST))
     roles = [role for place in PLACES for role, _protected in place.roles]
-    _appoint_administrators([person(index).person_id for index, role in enumerate(roles) if role is Role.MASTER_DATA_ADMIN])
+    numbers = [person(index).person_id for index, role in enumerate(roles) if role is Role.MASTER_DATA_ADMIN]
+    _appoint_administrators(numbers)
+    first, second = (actor_of_person(_person_of(number)) for number in numbers[:2])
+    narrowed = []
     for place in PLACES:
         organisation = Organisation.objects.get(hsa_id=place.hsa_id)
         for role, protected in place.roles:
-            number = person(next(holders)).person_id
-            holder = PersonIdentifier.objects.get(kind=number.kind.value, value=number.value, valid_to=None).person_id
+            holder = _person_of(person(next(holders)).person_id)
+            giver = first if role in AREA_ROLES | GLOBAL_ROLES else _issuer_of(organisation)
             if role in QUALIFIED_ROLES:
-                _qualify(holder)
+                _qualify(giver, holder)
             if RoleGrant.objects.filter(person_id=holder, role=role.value).exists():
                 continue  # an administrator, or there from an earlier run
-            role_assignment.assign_role(
-                actor=SETUP,
-                person_id=holder,
-                role=role,
-                protected_persons=protected,
-                area_id=organisation.area_id if role in AREA_ROLES else None,
-                organisation_id=None if role in AREA_ROLES | GLOBAL_ROLES else organisation.id,
-            )
+            if role in GLOBAL_ROLES:
+                _give_global(first, second, holder, role, protected=protected)
+            elif role in AREA_ROLES:
+                # With the add-on at first, without which the issuer could give it to nobody.
+                grant = role_assignment.assign_role(
+                    actor=first, person_id=holder, role=role, protected_persons=True, area_id=organisation.area_id
+                )
+                narrowed += [] if protected else [grant]
+            else:
+                role_assignment.assign_role(
+                    actor=giver, person_id=holder, role=role, protected_persons=protected, organisation_id=organisation.id
+                )
+    for grant in narrowed:
+        role_assignment.change_role(actor=first, grant_id=grant.pk, version=grant.version, protected_persons=False, last=None)
 
 
-def _qualify(person_id: UUID) -> None:
+def _give_global(first: Actor, second: Actor, holder: UUID, role: Role, *, protected: bool) -> None:
+    request = role_requests.request_role(actor=first, person_id=holder, role=role, reason="Demo", protected_persons=protected)
+    role_requests.decide(actor=second, request_id=request.pk, approve=True)
+
+
+def _person_of(number: PersonId) -> UUID:
+    return PersonIdentifier.objects.get(kind=number.kind.value, value=number.value, valid_to=None).person_id
+
+
+def _issuer_of(organisation: Organisation) -> Actor:
+    grants = RoleGrant.objects.filter(role=Role.RESPONSIBLE_ISSUER.value, area=organisation.area_id, valid_to=None)
+    return actor_of_person(grants.earliest("valid_from").person_id)
+
+
+def _qualify(giver: Actor, person_id: UUID) -> None:
     """Records a person check and a training of today, unless they hold for a good while yet."""
     soon = clock.today() + dt.timedelta(days=settings.QUALIFICATION_SOON_DAYS)
     for kind in QualificationKind:
         records = Qualification.objects.filter(person_id=person_id, kind=kind.value, withdrawn_at=None)
         if not records.filter(Q(due_on=None) | Q(due_on__gt=soon)).exists():
-            qualifications.record(actor=SETUP, person_id=person_id, kind=kind, passed_on=clock.today())
+            qualifications.record(actor=giver, person_id=person_id, kind=kind, passed_on=clock.today())
 
 
 def _verify_customisations() -> None:
@@ -133,6 +156,5 @@ def _verify_customisations() -> None:
     ids = [place.customisation.customisation_id for place in PLACES if place.customisation]
     for row in CardCustomisation.objects.filter(logotype=None, customisation_id__in=ids).order_by("customisation_id"):
         organisation = Organisation.objects.get(customisation=row)
-        grant = RoleGrant.objects.get(role=Role.RESPONSIBLE_ISSUER.value, area=organisation.area_id, valid_to=None)
         put_logotype(row)
-        configuration.verify_customisation(actor=actor_of_person(grant.person_id), customisation_id=row.id)
+        configuration.verify_customisation(actor=_issuer_of(organisation), customisation_id=row.id)

@@ -50,6 +50,7 @@ from issuance.models import (
     Receipt,
     RoleGrant,
 )
+from issuance.models import Event as IssuanceEvent
 from issuance.services import configuration, supplier_intake
 from pki.models import Certificate, CertificateBlob
 from siths_portal.lib import clock
@@ -210,9 +211,12 @@ class AccessWorld:
             "receipt": {"heading": "Kvittens"}, "organisation": {"name": organisation.name}, "office": {"name": "Kontor A"},
             "carrier": {"card_serial": carrier.card_serial, "article": {"code": "631", "name": "Kort"}},
             "holder": {"name": "Prov Provsson", "person_id": {"kind": "personnummer", "value": "185001019802"}},
-            "terms": {"summary": ["Skydda din kod."]}, "signature": {"sign_message": "Jag skriver under."},
+            "terms": {"summary": ["Skydda din kod."], "version": "1", "sha256": terms.sha256},
+            "signature": {"sign_message": "Jag skriver under."},
             "regional_addition": None,
-            "identification": {"officer": {"name": "Handläggare Provsson"}, "at": now.isoformat()},
+            "identification": {
+                "document": "driving_licence", "officer": {"name": "Handläggare Provsson"}, "at": now.isoformat(),
+            },
         }  # fmt: skip
         certificate = CarrierCertificate.objects.get(carrier=carrier, profile="person-id-sign")
         receipt = Receipt.objects.create(
@@ -221,6 +225,13 @@ class AccessWorld:
             signature_certificate_id=certificate.certificate_id, signed_at=now, content=content,
             content_sha256=sha256_hex(canonical_json(content)),
         )  # fmt: skip
+        signed = {
+            "receipt": str(receipt.pk), "document_sha256": receipt.document_id, "content_sha256": receipt.content_sha256,
+            "signature_certificate": str(receipt.signature_certificate_id),
+        }  # fmt: skip
+        IssuanceEvent.record(
+            actor_ref="holder:x", action="carrier.activated", subject_type="carrier", subject_ref=str(carrier.pk), facts=signed
+        )
         Carrier.objects.filter(pk=carrier.pk).update(state="active", activated_at=now, code_set_at=now, receipt=receipt)
         Eid.objects.filter(carrier=carrier).update(state="active", activated_at=now)
 

@@ -28,6 +28,8 @@ from issuance.models import (
 from issuance.queries.scope_check import scope_faults
 from issuance.services import configuration
 from issuance.services.actors import actor_of_person
+from issuance.services.people_integrity import verify_people
+from issuance.services.role_rebuilding import verify_roles
 from siths_portal.demo import idp_people, loading, places
 from siths_portal.demo.newcomers import PLACES as NEW_PLACES
 from siths_portal.demo.newcomers import employees, newcomers
@@ -76,6 +78,7 @@ def test_loading_twice_is_loading_once(transactional_db: None, capsys: pytest.Ca
     call_command("demo_load", persons=150)
     assert Person.objects.count() == 150
     assert scope_faults().ok
+    assert (verify_roles().wrong, verify_people().wrong) == ((), ())
     assert "150" in capsys.readouterr().out
 
 

@@ -26,6 +26,7 @@ from issuance.models import (
 )
 from issuance.queries.scope_check import scope_faults
 from issuance.services import housekeeping
+from issuance.services.people_integrity import verify_people
 from pki.models import Certificate
 from siths_portal.demo.people import FIRST_OF_THE_COUNTRY as FIRST
 from siths_portal.demo.people import person
@@ -78,6 +79,7 @@ def test_what_is_loaded_agrees_with_the_rules(country: None) -> None:
     assert Organisation.objects.count() == len(places()) + len(PLACES)
     assert Carrier.objects.count() == 2 * COUNT == Person.objects.count() * 2
     assert scope_faults().ok
+    assert verify_people().wrong == ()
     assert {row.state for row in Carrier.objects.all()} >= {"active", "expired", "revoked", "sent", "ordered", "cancelled"}
     protected = Person.objects.filter(is_protected=True).count()
     assert COUNT * 0.02 < protected < COUNT * 0.06

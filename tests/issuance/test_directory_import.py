@@ -17,6 +17,7 @@ from issuance.queries.scope_check import scope_faults
 from issuance.services import directory_import, drafts, people
 from issuance.services.actors import actor_of_person
 from issuance.services.directory_import import Options
+from issuance.services.people_integrity import verify_people
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid
 from tests.issuance.directory_world import Importing, codes, everything, new_events
@@ -75,6 +76,7 @@ class TestWhoIsNew:
         outcome = importing.run(full=False)
         person = Person.objects.get(identifiers__value=nova["person_id"])
         assert new_events(before) == [("person.registered", str(person.pk)), ("catalogue.imported", "import")]
+        assert verify_people().wrong == ()
         told = Event.objects.get(action="catalogue.imported")
         assert told.actor_ref == "system:directory-import"
         assert (told.facts["sha256"], told.facts["people_new"], told.facts["refused"]) == (outcome.sha256, 1, 0)
@@ -140,7 +142,8 @@ class TestWhoIsThere:
         second = Post.objects.get(hsa_id="TST2321000131-SECOND")
         told = [("post.changed", str(post.pk)), ("post.registered", str(second.pk)), ("catalogue.imported", "import")]
         assert new_events(before) == told
-        assert Event.objects.filter(action="post.changed").latest("id").facts == {"fields": ["title", "mail", "valid_to"]}
+        assert Event.objects.filter(action="post.changed").latest("id").facts["fields"] == ["title", "mail", "valid_to"]
+        assert verify_people().wrong == ()
         assert PersonScope.objects.filter(person=post.person, organisation=importing.world.city).exists()
         assert scope_faults().ok
 

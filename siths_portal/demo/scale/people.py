@@ -5,10 +5,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from issuance.authz import Role
 from issuance.authz.roles import AREA_ROLES, QUALIFIED_ROLES
 from issuance.domain.qualifications import QualificationKind
 from issuance.models import Event, Person, PersonIdentifier, PersonScope, Post, Qualification, RoleGrant
 from issuance.services.people import sort_name
+from issuance.services.people_integrity import registered_facts
+from issuance.services.subjects import subject_ref
 from siths_portal.demo.people import FIRST_OF_THE_COUNTRY, DemoPerson, person
 from siths_portal.demo.places import SETUP
 from siths_portal.demo.scale.ids import place_id, row_id
@@ -56,6 +59,7 @@ class Loaded:
 class _Rows:
     """Rows of one run of people, by table."""
 
+    giver: str = SETUP.ref
     persons: list[Any] = field(default_factory=list)
     identifiers: list[Any] = field(default_factory=list)
     posts: list[Any] = field(default_factory=list)
@@ -68,6 +72,7 @@ class _Rows:
 def write_people(indexes: Iterable[int], now: dt.datetime) -> list[Loaded]:
     """Inserts the people with these numbers, who are not there, in the caller's transaction."""
     rows = _Rows()
+    rows.giver = _administrator()
     loaded = [_add(rows, person(index), now.isoformat(), now) for index in indexes]
     for model, names, values in (
         (Person, _PERSON, rows.persons),
@@ -82,6 +87,13 @@ def write_people(indexes: Iterable[int], now: dt.datetime) -> list[Loaded]:
     return loaded
 
 
+def _administrator() -> str:
+    """Who gives the roles: the first administrator, or the set-up where there is none."""
+    grants = RoleGrant.objects.filter(role=Role.MASTER_DATA_ADMIN.value, valid_to=None).order_by("valid_from", "pk")
+    found = grants.values_list("person_id", flat=True).first()
+    return subject_ref(found) if found else SETUP.ref
+
+
 def _add(rows: _Rows, one: DemoPerson, now: str, moment: dt.datetime) -> Loaded:
     register = one.register
     id_, name = row_id("person", one.index), sort_name(register.surname, register.given_name_in_use)
@@ -90,7 +102,7 @@ def _add(rows: _Rows, one: DemoPerson, now: str, moment: dt.datetime) -> Loaded:
         register.protected_population_record, register.is_protected, register.deceased, True, now, now,
     ))  # fmt: skip
     rows.identifiers.append((id_, one.person_id.kind.value, one.person_id.value, now, None))
-    placed = []
+    placed, told = [], {}
     for number, post in enumerate(one.posts):
         place = by_hsa_id(post.organisation_hsa_id)
         at = Placed(row_id(f"post {number}", one.index), place, post.hsa_id, post.title, post.mail, post.upn)
@@ -99,7 +111,9 @@ def _add(rows: _Rows, one: DemoPerson, now: str, moment: dt.datetime) -> Loaded:
             (at.id, at.hsa_id, id_, organisation_id(place), at.title, at.mail, at.upn, None, None, now)
         )  # fmt: skip
         rows.scopes.append((organisation_id(place), name, id_))
-    rows.events.append((now, SETUP.ref, "person.registered", "person", id_, None, {}))
+        told[at.id] = {"person": id_, "hsa_id": at.hsa_id, "organisation": organisation_id(place), "valid_to": None}
+    facts = registered_facts(id_, [(one.person_id.kind.value, one.person_id.value)], told)
+    rows.events.append((now, SETUP.ref, "person.registered", "person", id_, None, facts))
     _add_role(rows, one.index, id_, placed[0].place, moment)
     return Loaded(one.index, id_, tuple(placed))
 
@@ -123,7 +137,7 @@ def _add_role(rows: _Rows, index: int, person_id: str, place: ScalePlace, now: d
         "valid_from": since.isoformat(),
         "valid_to": None,
     }
-    rows.events.append((now, SETUP.ref, "role.assigned", "person", person_id, None, facts))
+    rows.events.append((now, rows.giver, "role.assigned", "person", person_id, None, facts))
     if role not in QUALIFIED_ROLES:
         return
     trained = clock.today() - dt.timedelta(days=index % 380)
@@ -132,11 +146,11 @@ def _add_role(rows: _Rows, index: int, person_id: str, place: ScalePlace, now: d
         (QualificationKind.TRAINING, trained, trained + _YEAR),
     ):
         record = row_id(kind.value, index)
-        rows.qualifications.append((record, person_id, kind.value, passed, due, now, SETUP.ref, None))
+        rows.qualifications.append((record, person_id, kind.value, passed, due, now, rows.giver, None))
         facts = {
             "qualification": record,
             "qualification_kind": kind.value,
             "passed_on": passed.isoformat(),
             "due_on": due.isoformat() if due else None,
         }
-        rows.events.append((now, SETUP.ref, "qualification.recorded", "person", person_id, None, facts))
+        rows.events.append((now, rows.giver, "qualification.recorded", "person", person_id, None, facts))
