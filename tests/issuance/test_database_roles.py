@@ -13,7 +13,8 @@ from django.db import ProgrammingError, connection
 
 from issuance.models import CardOrder, Carrier
 from issuance.services import activation, activation_app, revocation, supplier_intake
-from pki import delivering, issuing, ocsp, releasing, sealing, status
+from issuance.services.state_integrity import verify_states
+from pki import delivering, issuing, ocsp, releasing, sealing, status, status_integrity
 from pki import service as pki
 from pki.domain.ocsp_request import CertId
 from pki.models import Certificate, CertificateAuthority, HsmKey, Secret, SecretDelivery
@@ -207,6 +208,7 @@ def test_one_cards_life_with_each_step_by_its_own_process(world: Any, demo_pki: 
         app.complete()
         revocation.revoke_carrier(actor=world.officer(), carrier_id=made.carrier.pk, reason="lost_or_stolen")
     assert {view.status for view in pki.certificates(ids)} == {"revoked"}
+    assert verify_states().wrong == status_integrity.verify_statuses().wrong == status_integrity.verify_revocations().wrong == ()
     assert SecretDelivery.objects.get().state == Secret.objects.get().state == "destroyed"
     with acting_as("pki"):
         demo_pki.settle()
