@@ -220,6 +220,7 @@ def test_our_own_checks_refuse_a_certificate_on_hold(world):
 
 def test_an_export_calls_a_certificate_on_hold_what_ocsp_calls_it(world, tmp_path):
     row, good = world.hold(), world.issue()
+    (tmp_path / "out").mkdir()
     summary = exporting.export(world.first, tmp_path / "out", actor_ref="operator:test")
     lines = [json.loads(line) for line in (tmp_path / "out" / "certificates.jsonl").read_text().splitlines()]
     by_serial = {line["serial"]: line for line in lines}
