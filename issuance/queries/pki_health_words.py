@@ -99,7 +99,7 @@ AREAS: Mapping[str, Area] = {
     ),
     "händelsekedja": Area(
         _("Händelseloggens kedja"),
-        _("Vad den senaste genomgången av kedjan fann. Den görs en gång om dygnet."),
+        _("Vad den senaste genomgången fann. Den görs en gång om dygnet, och av spärrade certifikat varje timme."),
         _("Stämmer den inte: ändra inget, spara databasen och mappen audit, och anmäl det. Är den gammal: se att beat går."),
     ),
     "klocka": Area(
@@ -116,8 +116,16 @@ CHAIN: Mapping[str, str] = {
     "issuance": _("Kort och SITHS eID"),
     "pki": _("PKI"),
     "heads": _("Filen med undertecknade huvuden"),
+    "certificates": _("Certifikatens status"),
+    "revocations": _("Spärrade certifikat och deras OCSP-svar"),
     "invoices": _("Utfärdade fakturor"),
+    "billing-documents": _("Dokument, fakturering"),
+    "receipts": _("Kvittenser"),
+    "identifications": _("Identifieringar"),
+    "people": _("Personer"),
     "roles": _("Roller, personkontroller och utbildningar"),
+    "states": _("Status för kort, SITHS eID, beställningar och aktiveringar"),
+    "issuance-documents": _("Dokument, kort och SITHS eID"),
 }
 
 SEVERITY: Mapping[int, str] = {0: _("Som det ska"), 1: _("Se över"), 2: _("Fel")}

@@ -5,6 +5,7 @@ import datetime as dt
 import pytest
 import structlog
 
+from issuance.queries.pki_health_words import CHAIN
 from pki import health
 from pki.findings import Severity
 from pki.models import AuditCheck
@@ -51,6 +52,7 @@ def test_every_chain_and_the_heads_are_walked_once_a_day_with_macs(chain):
     with clock.moved_to(clock.now() + dt.timedelta(hours=25)):
         tasks.verify()
     assert AuditCheck.objects.exclude(chain="revocations").count() == 2 * len(rows) - 2
+    assert set(rows) == set(CHAIN), "each has its words on Driftläge"
     assert SCHEDULE["audit.verify"] == ("audit.verify", 3600, "pki")
 
 

@@ -155,7 +155,7 @@ def test_the_last_verification_of_each_chain_is_shown(world: Any) -> None:
     assert text.index("Att göra") < text.index("Händelseloggens kedja, PKI") < text.index("anmäl det som en säkerhetshändelse")
     for expected in ("PKI Stämmer inte", "FEL vid sigill 4: ändrad", "bara en del av kedjan", "Fakturering Stämmer"):
         assert expected in text, expected
-    assert AuditCheck.objects.count() == 4
+    assert AuditCheck.objects.count() == 6
     with clock.moved_to(clock.now() + dt.timedelta(days=32)):
         assert "Gammal kontroll" in text_of(client_of(operator(world, "Sigrid")).get(ADDRESS))
 
