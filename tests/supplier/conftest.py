@@ -22,8 +22,9 @@ def stage(running_stage, transactional_db):
     from issuance.adapters.directory_json import JsonDirectory
     from issuance.adapters.person_register_json import JsonPersonRegister
     from issuance.ports import PersonRegister, StaffDirectory
-    from siths_portal import wiring
     from siths_portal.lib import ports
+
+    before = {port: ports.get(port) for port in (StaffDirectory, PersonRegister)}
 
     if "s" not in running_stage.certificates:
         running_stage.give("s", running_stage.clients_ca.issue("s"))
@@ -37,7 +38,8 @@ def stage(running_stage, transactional_db):
     ports.connect(StaffDirectory, JsonDirectory(url))
     ports.connect(PersonRegister, JsonPersonRegister(url))
     yield running_stage
-    wiring.connect()
+    for port, adapter in before.items():
+        ports.connect(port, adapter)
 
 
 @pytest.fixture
