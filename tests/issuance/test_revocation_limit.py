@@ -190,6 +190,9 @@ class TestThePages:
         assert "Kortet kan inte aktiveras så länge spärren väntar." in text_of(client.get(activate))
         with pytest.raises(Conflict, match=revocation_limit.WAITS):
             activation.identify(actor=officer, carrier_id=card.pk, identity_document="passport")
-        assert "En spärr begärdes under aktiveringen" in text_of(client.get(reverse("activation_sign", args=[begun.pk])))
+        ended = text_of(client.get(reverse("activation_sign", args=[begun.pk])))
+        assert "En spärr begärdes under aktiveringen." in ended
+        assert "Avslås den kan kortet aktiveras." in ended
+        assert "Identifiera på nytt" not in ended
         revocation.decide_held(actor=second, held_ids=[row.pk], approve=False)
         assert f'class="ds-button" href="{activate}"' in client.get(page).content.decode()

@@ -25,7 +25,7 @@ from issuance.domain.carrier_states import CarrierState
 from issuance.domain.transaction_states import TransactionState
 from issuance.models import Carrier
 from issuance.queries import activation_view, card_help, person_view, receipt_view, transaction_ends
-from issuance.services import activation, disclosures, identifications, receipts
+from issuance.services import activation, disclosures, identifications, receipts, revocation_limit
 from issuance.services.activation import TransactionView
 from issuance.services.disclosures import Shown
 from issuance.web.activation import handles
@@ -91,6 +91,7 @@ def sign(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         "receipt": receipts.preview(view.transaction) if view.is_open else None,
         "signing_days": activation_view.signing_days(carrier),
         "failure": transaction_ends.why_failed(view.transaction),
+        "revocation_waits": not view.is_open and revocation_limit.waits_for(carrier.pk),
         "is_withdrawn": identifications.is_withdrawn(view.transaction.identification),
     }
     context |= refreshing(request, live=view.is_open)
