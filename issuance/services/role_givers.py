@@ -112,13 +112,9 @@ class Givers:
     def _roles(self, reference: str, at: dt.datetime) -> Iterable[Role]:
         """The roles that a person held at a moment, as far as the events have been seen; rested ones too."""
         for key in self._of_person.get(reference.removeprefix("user:"), ()) if reference.startswith("user:") else ():
-            grant = self.grants[key]
+            grant = self.grants.get(key, {"role": ""})
             begin, end = grant.get("valid_from"), grant.get("valid_to")
-            if (
-                grant["role"] not in RETIRED_ROLES
-                and (begin is None or begin <= at + _SLACK)
-                and (end is None or end >= at - _SLACK)
-            ):
+            if grant["role"] in set(Role) and (begin is None or begin <= at + _SLACK) and (end is None or end >= at - _SLACK):
                 yield Role(grant["role"])
 
     def _is_fresh(self, told: Told) -> bool:
@@ -133,7 +129,7 @@ class Givers:
     def _ends_of_others(self, told: Told, roles: frozenset[Role]) -> Iterator[dt.datetime | None]:
         for key, given in self._global.items():
             if given.xid != told.xid and given.facts["role"] in roles:
-                yield self.grants[key].get("valid_to")
+                yield self.grants.get(key, {}).get("valid_to")
 
     def _widens(self, key: str, after: Mapping[str, Any]) -> bool:
         grant = self.grants.get(key, {})

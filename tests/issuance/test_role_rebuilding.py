@@ -192,6 +192,16 @@ def _trained_by_setup(person: Person) -> str:
     return f"kompetens {row.pk} är registrerad av system:setup"
 
 
+def test_an_event_that_cannot_be_read_does_not_stop_the_walk(person: Person) -> None:
+    for facts in ({"grant": str(uuid.uuid4())}, ["x"]):
+        Event.record(
+            actor_ref="system:setup", action="role.assigned", subject_type="person", subject_ref=str(person.pk), facts=facts
+        )
+    expected = f"en händelse role.assigned om person {person.pk} går inte att läsa"
+    forged = _forged(person)
+    assert verify_roles().wrong == (expected, expected, forged)
+
+
 FORGED = [
     _by_setup, _in_an_organisation_by_setup, _by_nobody_above, _by_one_administrator, _by_a_forged_request,
     _widened_with_an_event, _trained_by_setup,
