@@ -4,6 +4,7 @@ It runs no script, so what it does shows that the pages work without any. Each o
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlencode, urljoin, urlsplit
 
@@ -176,10 +177,9 @@ class Form:
         return self
 
     def choose(self, part: str) -> "Form":
-        """Picks the first radio button whose label contains `part`."""
-        for label in self.element.xpath(".//label"):
-            control = self._of(label)
-            if control is not None and control.get("type") == "radio" and part in _words(label):
+        """Picks the first radio button whose label, or what is told beside it, contains `part`."""
+        for text, control in self._choices():
+            if part in text:
                 for other in self.element.xpath(".//input[@type='radio'][@name=$name]", name=control.get("name")):
                     other.checked = False
                 control.checked = True
@@ -187,8 +187,17 @@ class Form:
         raise self.page.fault("no choice with this label")
 
     def offers(self, part: str) -> bool:
-        """Whether a label of the form contains `part`."""
-        return any(part in _words(label) for label in self.element.xpath(".//label"))
+        """Whether `choose` finds a radio button."""
+        return any(part in text for text, _ in self._choices())
+
+    def _choices(self) -> Iterator[tuple[str, html.HtmlElement]]:
+        for label in self.element.xpath(".//label"):
+            control = self._of(label)
+            if control is None or control.get("type") != "radio":
+                continue
+            beside = (control.get("aria-describedby") or "").split()
+            told = [one for name in beside for one in self.page.tree.xpath("//*[@id=$id]", id=name)]
+            yield " ".join(map(_words, (label, *told))), control
 
     def attach(self, label: str, name: str, content: bytes, content_type: str) -> "Form":
         """Puts a file into the field that the label names."""

@@ -12,7 +12,7 @@ START = """<!doctype html><title>T</title><h1>Start  här</h1><a href="/nasta?x=
 <form method="post" action="/svar"><input type="hidden" name="token" value="t1">
 <label for="n">Namn *</label><input id="n" name="namn" value="förut">
 <fieldset><label><input type="radio" name="val" value="a" checked> Alfa</label>
-<input type="radio" name="val" value="b" id="b"><label for="b">Beta två</label></fieldset>
+<input type="radio" name="val" value="b" id="b" aria-describedby="b2"><label for="b">Beta två</label><i id="b2">B-2</i></fieldset>
 <label for="f">Fil</label><input type="file" id="f" name="fil">
 <button name="steg" value="2">Skicka</button><button name="steg" value="9" disabled>Av</button></form>
 <table><tr><td>Ett</td><td><form method="post" action="/rad/1"><button>Välj</button></form></td></tr>
@@ -79,7 +79,9 @@ def test_it_fills_in_by_label_and_presses_by_text(site) -> None:
     assert page.has_button("Skicka")
     assert not page.has_button("Av"), "a button that is off is none"
     assert not page.has_button("Kvar"), "a dialog is closed until script opens it"
-    page.form("Skicka").fill("Namn", "Åsa").choose("Beta två").send()
+    form = page.form("Skicka").fill("Namn", "Åsa")
+    assert [form.offers(part) for part in ("Beta två", "B-2", "Gamma")] == [True, True, False]
+    form.choose("B-2").send()
     assert seen[-1][:3] == ("POST", "/svar", b"token=t1&namn=%C3%85sa&val=b&steg=2")
     page.form("Skicka").attach("Fil", "a.jpg", b"\xff\xd8", "image/jpeg").send()
     assert b'filename="a.jpg"' in seen[-1][2]
