@@ -124,6 +124,7 @@ def get(*, actor: Actor, draft_id: UUID) -> OrderDraft:
     if draft is None:
         raise policy.not_found()
     policy.require(actor, Action.ORDER_ORDINARY_CARD, draft.person)
+    order_draft.fetch_post(draft)
     return draft
 
 

@@ -22,6 +22,8 @@ from django.test import override_settings
 from authn.models import ClientCertificate, ServiceClient
 from issuance.models import CardOrder, Photo
 from issuance.services import supplier_intake
+from pki.domain.client_names import ANY_NAME
+from pki.domain.names import OIDS
 from siths_portal.lib import clock
 from tests.access.asking import Browser, content, statements
 from tests.access.faces import face, settings_of
@@ -43,7 +45,8 @@ def machines(access: AccessWorld) -> dict[str, Identity]:
     identities = {name: ca.issue(name) for name in MACHINES}
     for name, kind in MACHINES.items():
         if kind:
-            client = ServiceClient.objects.create(client_ref=name, kind=kind, name=name)
+            subject = {attribute: [ANY_NAME] for attribute in OIDS} if kind == "service" else {}
+            client = ServiceClient.objects.create(client_ref=name, kind=kind, name=name, certificate_subject=subject)
             thumbprint = identities[name].certificate.fingerprint(_SHA256).hex()
             ClientCertificate.objects.create(client=client, thumbprint=thumbprint)
     return identities

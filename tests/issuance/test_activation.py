@@ -70,7 +70,8 @@ def test_identification_is_noted_with_clerk_document_and_time(world: Any) -> Non
     assert (seen.officer_ref, seen.identity_document, seen.carrier) == (world.officer().ref, "tax_agency_id", made.carrier)
     event = Event.objects.get(action="holder.identified")
     assert (event.actor_ref, event.subject_ref) == (world.officer().ref, str(seen.pk))
-    assert event.facts == {"carrier": str(made.carrier.pk), "identity_document": "tax_agency_id"}
+    told = {"carrier": str(made.carrier.pk), "identity_document": "tax_agency_id", "identified_at": seen.at.isoformat()}
+    assert event.facts == told
     row = opened.transaction
     assert (row.kind, row.state, row.identification_id) == ("activate", "created", seen.pk)
     assert row.expires_at - row.created_at == 5 * MINUTE

@@ -223,15 +223,18 @@ class TestSupplier:
             Organisation.objects.filter(pk=world.clinic.pk).update(customisation=None, pending_customisation=None)
         assert act(world, "press").supplier_ref == "press"
 
-    def test_another_one_gets_the_orders_that_come_and_ends_no_verification(self, world: Any) -> None:
+    def test_another_one_gets_the_orders_that_come_after_a_new_verification(self, world: Any) -> None:
         ServiceClient.objects.create(client_ref="press", kind="supplier", name="Tryckeriet")
         row = verified_customisation(world.clinic, NUMBER)
         before = world.order(world.post(world.clinic))
         data = CustomisationData(row.name, row.issuer_number, row.back_text, "press")
         admin = world.officer(role=Role.MASTER_DATA_ADMIN)
         edited = configuration.edit_customisation(actor=admin, customisation_id=row.id, version=1, data=data)
+        with pytest.raises(Conflict, match="customisation-not-verified"):
+            world.order(world.post(world.clinic))
+        CardCustomisation.objects.filter(pk=row.pk).update(verified_at=row.verified_at, verified_by_ref=row.verified_by_ref)
         after = world.order(world.post(world.clinic))
-        assert (edited.verified_at, before.supplier_ref, after.supplier_ref) == (row.verified_at, "bureau", "press")
+        assert (edited.verified_at, before.supplier_ref, after.supplier_ref) == (None, "bureau", "press")
         assert supplier_intake.queued_orders(client_ref="bureau") == [before]
         ServiceClient.objects.update(active=False)
         kept = configuration.edit_customisation(
