@@ -29,7 +29,7 @@ class Advice:
 
 
 class SubjectUnknown(Exception):
-    """The log-in means nobody who may use the portal.
+    """The person who logged in may not use the portal.
 
     `reason` is a code for the audit event, never shown. `advice` is for the person who logged in; None if the facts of the log-in
     do not agree, which is nobody's to read.

@@ -71,7 +71,7 @@ def _binding(session: Session) -> str:
 
 
 def _is_bound(session: Session) -> bool:
-    """Returns whether nothing but the portal said whose session this is. One of nobody has no rights to bind."""
+    """Returns whether the portal itself wrote whose session this is. An anonymous session has no rights, so it needs no MAC."""
     return not session.subject_ref or constant_time_compare(session.binding, _binding(session))
 
 

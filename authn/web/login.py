@@ -214,7 +214,7 @@ def refusal(request: HttpRequest, refused: LogInRefused, id_token: str = "") -> 
 
 def no_access(request: HttpRequest, advice: Advice, id_token: str = "") -> HttpResponse:
     """403: what a person without access can do, and the way out of the identity provider if the log-in's token is known."""
-    request.user = Anonymous()  # type: ignore[assignment]  # the frame shows nobody as logged in
+    request.user = Anonymous()  # type: ignore[assignment]  # the frame shows the page as to an anonymous visitor
     context = {
         **_log_out_there(id_token),
         "heading": advice.heading,
@@ -226,7 +226,7 @@ def no_access(request: HttpRequest, advice: Advice, id_token: str = "") -> HttpR
 
 
 def _log_out_there(id_token: str) -> dict[str, str]:
-    """What the form of a log-out at the identity provider needs; without an endpoint there is none."""
+    """Returns what the form for a log-out at the identity provider needs. With an empty `endpoint` there is no form."""
     return {
         "endpoint": provider.end_session_endpoint() if id_token else "",
         "id_token": id_token,
