@@ -21,7 +21,7 @@ from issuance.services.identification_integrity import verify_identifications
 from issuance.services.people_integrity import verify_people
 from issuance.services.receipt_integrity import verify_receipts
 from issuance.services.role_rebuilding import verify_roles
-from issuance.services.state_integrity import StateCheck, verify_states
+from issuance.services.state_integrity import verify_states
 from issuance.services.two_persons import require_second
 
 __all__ = [
@@ -30,7 +30,6 @@ __all__ = [
     "BillingParty",
     "Check",
     "OfficeView",
-    "StateCheck",
     "SubscriptionCount",
     "VisibleParties",
     "articles",

@@ -1,12 +1,12 @@
 """Comparing the states of carriers, eIDs, orders and transactions with the events of their steps (ADR 0329)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import connection, models
 
 from issuance.models import CardOrder, Carrier, Eid, EidAppTransaction
+from issuance.services._comparing import Check
 
 _BATCH = 5000
 _FIRST = UUID(int=0)
@@ -18,15 +18,7 @@ _MODELS: dict[type[models.Model], tuple[str, str]] = {
 }
 
 
-@dataclass(frozen=True)
-class StateCheck:
-    """How many rows were compared, and what does not agree: one line each, in Swedish, with the row's id."""
-
-    checked: int
-    wrong: tuple[str, ...]
-
-
-def verify_states() -> StateCheck:
+def verify_states() -> Check:
     """Compares each row's state and number of steps with its newest step's event, a batch at a time.
 
     A row without an event and an event whose row is gone differ too.
@@ -41,7 +33,7 @@ def verify_states() -> StateCheck:
             elif (state, seq) != (told_state, told_seq):
                 wrong.append(f"{word} {id_} är {state} och enligt händelserna {told_state}")
         wrong += [f"{word} {id_} finns i händelserna men inte i tabellen" for id_ in _gone(table, subject)]
-    return StateCheck(checked, tuple(wrong))
+    return Check(checked, tuple(wrong))
 
 
 def _rows(table: str, subject: str) -> Iterator[tuple[UUID, str, int, str | None, int | None]]:
