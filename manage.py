@@ -30,7 +30,9 @@ def main() -> None:
         os.environ["SITHS_DATABASE_ROLE"] = _role(command)
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    from siths_portal.lib.call_stack import with_room
+
+    with_room(lambda: execute_from_command_line(sys.argv))
 
 
 def _role(command: str) -> str:

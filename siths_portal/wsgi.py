@@ -2,7 +2,9 @@
 
 import os
 from importlib import import_module
+from typing import Any
 
+from siths_portal.lib.call_stack import with_room
 from siths_portal.lib.loading import uncollected, without
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "siths_portal.settings")
@@ -11,7 +13,7 @@ with uncollected():
     from django.conf import settings
     from django.core.wsgi import get_wsgi_application
 
-    application = get_wsgi_application()
+    _handler = get_wsgi_application()
 
     from siths_portal.lib import checks, ports  # needs the loaded applications
 
@@ -22,3 +24,8 @@ with uncollected():
         with without("requests"), without("yaml"), without("pygments"):
             import_module("rest_framework.compat")
     import_module(settings.ROOT_URLCONF)  # a face whose addresses cannot be loaded must not start
+
+
+def application(environ: dict[str, Any], start_response: Any) -> Any:
+    """Answers one request."""
+    return with_room(lambda: _handler(environ, start_response))

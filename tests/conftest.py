@@ -22,6 +22,7 @@ from pathlib import Path
 import pytest
 
 from siths_portal.dev.private_services import API_ROLE, PrivatePostgres, PrivateRedis
+from siths_portal.lib.call_stack import with_room
 from tests import midnight, ports, pressing, superuser, template
 from tests.database_roles import TEST_ROLE
 
@@ -131,6 +132,13 @@ def pytest_collection(session: pytest.Session) -> None:
     for file in files[first:] + files[:first]:
         with contextlib.suppress(Exception):
             importlib.import_module(".".join(file.relative_to(session.config.rootpath).with_suffix("").parts))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> object:
+    """Runs the tests with room for the frames of their calls."""
+    others = session.config.pluginmanager.subset_hook_caller("pytest_runtestloop", remove_plugins=[sys.modules[__name__]])
+    return with_room(lambda: others(session=session))
 
 
 def pytest_collection_finish() -> None:

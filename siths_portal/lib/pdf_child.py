@@ -3,6 +3,7 @@
 Reads one JSON job a line on standard input, writes the PDF to a file, answers `done`. Knows neither Django nor the database.
 """
 
+import ctypes.util
 import datetime as dt
 import json
 import os
@@ -10,11 +11,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from weasyprint import HTML, Attachment
-from weasyprint.urls import URLFetcher, URLFetcherResponse
+# WeasyPrint asks for each library by several names. For each that the loader does not know, cffi would start ldconfig, gcc and
+# ld, which finds nothing more and takes half of the time that the import takes.
+ctypes.util.find_library = lambda name: None
 
-from siths_portal.lib.memory import limit_memory
-from siths_portal.lib.pdf_glyphs import printable
+from weasyprint import HTML, Attachment  # noqa: E402
+from weasyprint.urls import URLFetcher, URLFetcherResponse  # noqa: E402
+
+from siths_portal.lib.memory import limit_memory  # noqa: E402
+from siths_portal.lib.pdf_glyphs import printable  # noqa: E402
 
 MEMORY = 768 * 1024 * 1024
 """A table of 1,000 lines needs about a third of it."""
