@@ -23,7 +23,7 @@ import pytest
 
 from siths_portal.dev.private_services import API_ROLE, PrivatePostgres, PrivateRedis
 from siths_portal.lib.call_stack import with_room
-from tests import midnight, ports, pressing, superuser, template
+from tests import first_rows, midnight, ports, pressing, superuser, template
 from tests.database_roles import TEST_ROLE
 
 pytest_plugins = ["tests.pki_fixtures"]
@@ -209,7 +209,7 @@ def flush_database() -> None:
     from django.conf import settings
     from django.db import connection
 
-    superuser.empty_tables(but={"django_migrations", "django_content_type", "auth_permission"})
+    superuser.empty_tables(but=first_rows.FRAMEWORK)
     if "pki.clock_guard" in sys.modules:
         sys.modules["pki.clock_guard"]._checked = None  # type: ignore[attr-defined]  # the next test's database: nothing signed
     for anchor in Path(settings.AUDIT_ANCHOR_DIR).glob(f"{connection.settings_dict['NAME']}.*"):

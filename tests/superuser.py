@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import psycopg2
@@ -24,11 +24,11 @@ def analyze() -> None:
         opened.execute("ANALYZE")
 
 
-def empty_tables(but: set[str]) -> None:
+def empty_tables(but: Collection[str]) -> None:
     """Deletes all rows of every table of the application but some, by a function of the connection, which keeps their plans."""
     with cursor() as opened:
         opened.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-        tables = sorted({name for (name,) in opened.fetchall()} - but)
+        tables = sorted({name for (name,) in opened.fetchall()}.difference(but))
         function = f"pg_temp.empty_{hashlib.sha256(','.join(tables).encode()).hexdigest()[:32]}()"
         opened.execute("SELECT to_regprocedure(%s)", [function])
         if opened.fetchone() == (None,):  # another connection, or tables that a test of migrations made or dropped

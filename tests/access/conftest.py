@@ -1,4 +1,4 @@
-"""The world of the access matrix, made once for a module: building it takes longer than asking all its questions."""
+"""The world of the access matrix, made once a process: building it takes longer than asking a thousand questions."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,16 +13,26 @@ def access(django_db_setup: None, django_db_blocker: Any) -> Iterator[Any]:
     from siths_portal.lib import ports
     from tests.access.world import AccessWorld
     from tests.conftest import flush_database
+    from tests.first_rows import first_rows
     from tests.issuance.outside import Outside
     from tests.issuance.world import World
 
     before = {port: ports.get(port) for port in (StaffDirectory, PersonRegister)}
-    outside = Outside()
-    with django_db_blocker.unblock():
+
+    def connect(outside: Outside) -> None:
         for port in before:
             ports.connect(port, outside)
+
+    def make() -> dict[str, Any]:
+        outside = Outside()
+        connect(outside)
+        return {"access": AccessWorld(World(outside))}
+
+    with django_db_blocker.unblock():
         try:
-            yield AccessWorld(World(outside))
+            world = first_rows("access", "", make)["access"]
+            connect(world.world.outside)
+            yield world
         finally:
             for port, adapter in before.items():
                 ports.connect(port, adapter)

@@ -14,6 +14,8 @@ from tests.access.asking import content
 
 LONG = "Å1" * 5000
 """10,000 characters that no field takes."""
+LONG_IN_QUERY = "Å1" * 1170
+"""The same in a query: by one such parameter a request line is as long as a front takes, 8 KiB."""
 MOST = 120
 """Characters of LONG that a page may show in a row, outside of fields."""
 _TYPED = frozenset({"text", "search", "email", "tel", "url", "number", "date", "datetime-local"})

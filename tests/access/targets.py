@@ -39,18 +39,20 @@ def own_search(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
 def transaction(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """An eID app transaction that the caller opened for the card that was sent to somebody there."""
     carrier = access.things[relation].sent
-    if relation == "unknown":
-        return (carrier,)
+    return (carrier if relation == "unknown" else open_transaction(carrier, access.actors[who].ref).pk,)
+
+
+def open_transaction(carrier: UUID, officer_ref: str) -> EidAppTransaction:
+    """An eID app transaction for a card, on the ground of an identification."""
     now = clock.now()
     identification = Identification.objects.create(
-        carrier_id=carrier, officer_ref=access.actors[who].ref, identity_document="passport", at=now
+        carrier_id=carrier, officer_ref=officer_ref, identity_document="passport", at=now
     )
-    row = EidAppTransaction.objects.create(
-        carrier_id=carrier, identification=identification, kind="activate", state="created", officer_ref=access.actors[who].ref,
+    return EidAppTransaction.objects.create(
+        carrier_id=carrier, identification=identification, kind="activate", state="created", officer_ref=officer_ref,
         origin="http://testserver", handle_sha256=uuid4().hex, terms_sha256="0" * 64, content_sha256="0" * 64, created_at=now,
         expires_at=now + dt.timedelta(minutes=5),
     )  # fmt: skip
-    return (row.pk,)
 
 
 def identification(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
@@ -234,21 +236,21 @@ def area(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     return (UUID(int=1) if relation == "unknown" else access.places[relation].area_id,)
 
 
-def office(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+def office(access: AccessWorld, who: Who, relation: str, *, number: str = "1000000001") -> tuple[Any, ...]:
     """An office that one organisation may choose."""
     if relation == "unknown":
         return (UUID(int=1),)
     place = access.places[relation]
-    row = Office.objects.create(area_id=place.area_id, name="Prov", invoice_comment="Prov", office_number="1000000001")
+    row = Office.objects.create(area_id=place.area_id, name="Prov", invoice_comment="Prov", office_number=number)
     row.organisations.add(place)
     return (row.pk,)
 
 
-def customisation(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+def customisation(access: AccessWorld, who: Who, relation: str, *, number: str = "1000000001") -> tuple[Any, ...]:
     """A card customisation of one organisation's own."""
     if relation == "unknown":
         return (UUID(int=1),)
-    row = CardCustomisation.objects.create(supplier_ref="bureau", customisation_id="1000000001", name="Prov")
+    row = CardCustomisation.objects.create(supplier_ref="bureau", customisation_id=number, name="Prov")
     Organisation.objects.filter(pk=access.places[relation].pk).update(customisation=row)
     return (row.pk,)
 

@@ -51,7 +51,7 @@ def test_s09_ids_of_another_organisation_are_answered_as_unknown_ones(access: An
             unknown = ask(row, access, who, "unknown")
             assert unknown.status == 404 or (unknown.status, row.right in ALLOWED[who.role or Role.READER]) == (row.unseen, False)
             for place in places:
-                if place not in relations(row, access, who):
+                if place not in relations(row, who):
                     continue
                 hidden = ask(row, access, who, place)
                 asked.add(row.name)
@@ -74,7 +74,7 @@ def test_s10_a_sub_organisations_clerk_acts_on_nobody_of_the_parent_and_the_pare
     """Every act that a clerk's role gives: refused above without a trace in what is kept, done below."""
     wrong, done = [], set()
     for row in (row for row in NAMED if row.method == "POST" and row.right in ALLOWED[Role.ID_ADMINISTRATOR]):
-        places = relations(row, access, CLERK)
+        places = relations(row, CLERK)
         if not {"parent", "child"} <= set(places):
             continue
         above, below = ask(row, access, CLERK, "parent"), ask(row, access, CLERK, "child")
@@ -106,7 +106,7 @@ class Outputs:
     @untold()
     def _ask(self, who: Who) -> Iterator[tuple[str, bytes, bytes]]:
         for row in (row for row in ROWS if row.method == "GET"):
-            for place in (place for place in relations(row, self.access, who) if place in (None, "inside", "protected")):
+            for place in (place for place in relations(row, who) if place in (None, "inside", "protected")):
                 yield row.name, *self._output(row, who, place)
 
     def _output(self, row: Row, who: Who, place: str | None) -> tuple[bytes, bytes]:

@@ -1,11 +1,10 @@
 """Every address of the portal is walked with every role, inside and outside its scope (S08, S09, S10)."""
 
+import os
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.conf import settings
-from django.db.models import F, Value
 from django.urls import reverse
 
 from issuance.authz import Action, Role
@@ -17,6 +16,7 @@ from tests.access.asking import Browser, statements, untold
 from tests.access.form_pages import parsed
 from tests.access.matrix import ORDER, ROWS
 from tests.access.row import METHODS, PUBLIC, Row
+from tests.access.selection import select
 from tests.access.walker import (
     ANONYMOUS,
     PORTAL,
@@ -25,6 +25,7 @@ from tests.access.walker import (
     ask,
     bundles,
     expected,
+    in_full,
     relations,
     sees,
     walk,
@@ -36,6 +37,8 @@ from tests.access.world import CALLERS, RELATIONS, AccessWorld, Who, undone
 EIDAPP = "eidapp-"
 NAMES = sorted(name for name in addresses(PORTAL) if not name.startswith((EIDAPP, "^api/eidapp")))
 BUNDLES = bundles(ROWS)
+QUESTIONS = {row.key: in_full(row) for row in ROWS} if os.environ.get("SITHS_LONG") else select(BUNDLES)
+"""Whom the walk asks about what: a selection, or with SITHS_LONG=1 everybody about everything."""
 LEAST = Who(Role.RESPONSIBLE_ISSUER, True)
 FORMS = list({row.name: row for row in reversed(ROWS) if row.method == "POST" and row.name != "csp_report"}.values())
 """One row for each address that takes a form."""
@@ -70,34 +73,14 @@ def test_every_action_that_people_have_on_pages_is_walked() -> None:
     assert {row.right for row in ROWS if isinstance(row.right, Action)} == of_people - without_page
 
 
-SCOPED = [model for model in apps.get_models() if hasattr(model, "scope")]
-
-
-@pytest.mark.parametrize("role", Role)
-def test_the_add_on_opens_protected_persons_and_nothing_else(access: Any, role: Role) -> None:
-    """So the walk asks callers with the add-on only where it can make a difference, and once outside their scope."""
-    plain, with_add_on = access.actors[Who(role)], access.actors[Who(role, True)]
-    themselves = [plain.person_id, with_add_on.person_id]
-    seen = 0
-    for model in SCOPED:
-        lookup, rows = model.scope.person.replace(".", "__"), model.objects.all()
-        rows = rows.exclude(**{f"{lookup}__in": themselves}) if lookup else rows
-        flags = rows.annotate(hides=F(model.scope.protected) if model.scope.protected else Value(False))
-        protected = dict(flags.values_list("pk", "hides"))
-        for action in ALLOWED[role]:
-            less, more = (set(rows.visible_to(actor, action).values_list("pk", flat=True)) for actor in (plain, with_add_on))
-            assert {pk for pk in more if not protected[pk]} == less, (model, action)
-            seen += len(less)
-    assert seen
-
-
 REPORTS = "csp_report"
 """Browsers send these by themselves, without a token; they change nothing."""
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("rows", BUNDLES, ids=lambda rows: ", ".join(map(str, rows)))
 def test_walk(access: Any, rows: tuple[Row, ...]) -> None:
-    assert walk_all(rows, access) == []
+    assert walk_all(rows, access, QUESTIONS) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -105,7 +88,7 @@ def test_a_method_that_no_row_names_does_not_exist(access: Any, name: str) -> No
     row = next(row for row in ROWS if row.name == name)
     for method in METHODS:
         if method not in {other.method for other in ROWS if other.name == name}:
-            answer = ask(row, access, LEAST, relations(row, access)[0], method=method)
+            answer = ask(row, access, LEAST, relations(row)[0], method=method)
             assert answer.status == 405, f"{method} {name} answers {answer.status}"
 
 
@@ -129,7 +112,7 @@ def test_a_get_writes_what_was_seen_and_nothing_else(access: Any, row: Row) -> N
         client, path = _allowed(access, row)
         with statements() as asked:
             client.get(path)
-            answer = client.get(path, dict.fromkeys(PARAMETERS, form_pages.LONG))
+            answer = client.get(path, dict.fromkeys(PARAMETERS, form_pages.LONG_IN_QUERY))
         page = parsed(answer)
     assert written(asked) == set()
     assert answer.status_code < 500
@@ -139,9 +122,9 @@ def test_a_get_writes_what_was_seen_and_nothing_else(access: Any, row: Row) -> N
 @pytest.mark.parametrize("row", [row for row in ROWS if row.method == "POST" and row.name != REPORTS], ids=str)
 def test_enter_in_a_form_changes_nothing(access: Any, row: Row) -> None:
     """Enter in a field or choice of a form, as a card scanner sends it, shows a page (docs/adr/0284)."""
-    who = next((who for who in CALLERS if expected(row, who, relations(row, access, who)[0]) == row.ok), LEAST)
+    who = next((who for who in CALLERS if expected(row, who, relations(row, who)[0]) == row.ok), LEAST)
     with undone(), clock.moved_to(access.moment):
-        arguments = arguments_of(row, access, who, relations(row, access, who)[0])
+        arguments = arguments_of(row, access, who, relations(row, who)[0])
         client = Browser({settings.SESSION_COOKIE_NAME: access.sessions[who]})
         with statements() as asked:
             answer = client.post(reverse(row.name, args=(*arguments, *row.more) if arguments else ()), row.form_by_enter)
@@ -172,8 +155,8 @@ def test_errors_name_their_fields_and_a_long_text_floods_no_page(access: Any, ro
 
 def _allowed(access: AccessWorld, row: Row) -> tuple[Browser, str]:
     """The browser of somebody for whom all is well with the row, and the row's address."""
-    who = next((who for who in CALLERS if expected(row, who, relations(row, access, who)[0]) == row.ok), LEAST)
-    arguments = arguments_of(row, access, who, relations(row, access, who)[0])
+    who = next((who for who in CALLERS if expected(row, who, relations(row, who)[0]) == row.ok), LEAST)
+    arguments = arguments_of(row, access, who, relations(row, who)[0])
     path = (
         f"/{row.name}" if row.name.startswith("healthz") else reverse(row.name, args=(*arguments, *row.more) if arguments else ())
     )

@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import batched
 from typing import Any
@@ -15,10 +15,13 @@ from issuance.authz.roles import ALLOWED, AREA_ROLES, EXTENDED_REACH, GLOBAL_ROL
 from siths_portal.lib import clock
 from tests.access.asking import Browser, content, statements, untold
 from tests.access.row import PUBLIC, Gate, Key, Row
-from tests.access.world import CALLERS, RELATIONS, AccessWorld, Who, undone
+from tests.access.world import CALLERS, INVOICED, RELATIONS, AccessWorld, Who, undone
 
 ANONYMOUS = None
 PORTAL = "siths_portal.urls_portal"
+
+Questions = dict[Who | None, list[str | None]]
+"""About which places each caller is asked, in this order."""
 
 
 @dataclass(frozen=True)
@@ -87,25 +90,29 @@ def expected(row: Row, who: Who | None, relation: str | None) -> int:
     return 403 if sees(who, relation, Action.VIEW) else 404
 
 
-def relations(row: Row, access: AccessWorld, who: Who | None = CALLERS[0]) -> list[str | None]:
-    """Where the row's target can lie, as far as it is asked of `who`.
-
-    A caller without a role is turned away before anything is looked up, so two places stand for all. Callers with the add-on are
-    asked where it can make a difference and once outside their scope: it opens protected persons and nothing else, as
-    `test_the_add_on_opens_protected_persons_and_nothing_else` proves of every scoped model.
-    """
+def places(row: Row) -> list[str | None]:
+    """Where the row's target can lie, "unknown" last; None alone without a target."""
     if row.target is None:
         return [None]
     if row.nowhere:
-        there: list[str | None] = ["inside", "unknown"]
-    elif row.places:
-        there = list(row.places)
-    elif row.own:
-        there = ["inside", "outside", "unknown"]
-    elif row.target == "invoice":
-        there = [relation for relation in RELATIONS if access.things[relation].invoice and relation != "opened"]
-    else:
-        there = list(RELATIONS)
+        return ["inside", "unknown"]
+    if row.own:
+        return ["inside", "outside", "unknown"]
+    if row.target == "invoice":
+        return [*INVOICED, "unknown"]
+    return list(row.places or RELATIONS)
+
+
+def relations(row: Row, who: Who | None = CALLERS[0]) -> list[str | None]:
+    """The places about which the full walk asks `who`.
+
+    A caller without a role is turned away before anything is looked up, so two places stand for all. Callers with the add-on are
+    asked where it can make a difference and once outside their scope: it opens protected persons and nothing else, as
+    `test_rules.py` proves of every scoped model.
+    """
+    there = places(row)
+    if row.target is None:
+        return there
     if who is ANONYMOUS or who.role is None:
         return [there[0], "unknown"]
     same_by_scope = [relation for relation in there if relation in ("parent", "child", "beside", "opened")]
@@ -196,25 +203,30 @@ def bundles(rows: Sequence[Row]) -> list[tuple[Row, ...]]:
     return [bundle for same in made.values() for bundle in batched(same, MOST, strict=False)]
 
 
-def walk(row: Row, access: AccessWorld, callers: Sequence[Who | None] = (ANONYMOUS, *CALLERS)) -> list[str]:
-    """What is wrong with one row."""
-    return walk_all([row], access, callers)
+def in_full(row: Row, callers: Iterable[Who | None] = (ANONYMOUS, *CALLERS)) -> Questions:
+    """The full walk's questions about a row: every caller about every place."""
+    return {who: relations(row, who) for who in callers}
+
+
+def walk(row: Row, access: AccessWorld, callers: Sequence[Who | None]) -> list[str]:
+    """What is wrong with one row, of everything that these callers can ask about it."""
+    return walk_all([row], access, {row.key: in_full(row, callers)})
 
 
 @untold()
-def walk_all(rows: Sequence[Row], access: AccessWorld, callers: Sequence[Who | None] = (ANONYMOUS, *CALLERS)) -> list[str]:
-    """Every caller about every place: where the status is another than `expected`, where a log-in is not asked for, and where
-    hidden can be told from unknown by body, headers or queries (S08-S10)."""
+def walk_all(rows: Sequence[Row], access: AccessWorld, questions: Mapping[Key, Questions]) -> list[str]:
+    """What is wrong with rows of one target: where the status is another than `expected`, where a log-in is not asked for, and
+    where hidden can be told from unknown by body, headers or queries (S08-S10)."""
     wrong = []
-    for who in callers:
+    for who in dict.fromkeys(who for row in rows for who in questions[row.key]):
         answers: dict[Key, dict[str | None, Answer]] = {row.key: {} for row in rows}
-        places = {row.key: relations(row, access, who) for row in rows}
-        for relation in dict.fromkeys(place for row in rows for place in places[row.key]):
-            there = [row for row in rows if relation in places[row.key]]
-            for key, answer in ask_all(there, access, who, relation).items():
-                answers[key][relation] = answer
+        places_of = {row.key: questions[row.key].get(who, []) for row in rows}
+        for place in dict.fromkeys(place for row in rows for place in places_of[row.key]):
+            there = [row for row in rows if place in places_of[row.key]]
+            for key, answer in ask_all(there, access, who, place).items():
+                answers[key][place] = answer
         for row in rows:
-            assert set(answers[row.key]) == set(places[row.key])
+            assert set(answers[row.key]) == set(places_of[row.key])
             wrong += [f"{row}: {name_of(who)} {said}" for said in _faults(row, who, answers[row.key])]
     return wrong
 

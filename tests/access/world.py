@@ -64,6 +64,9 @@ RELATIONS = ("inside", "parent", "child", "beside", "outside", "opened", "protec
 """Where a thing lies, seen from the clerk's clinic: in it, in the region above, in the ward below, in a city of the same area, in
 another area, there too but opened by an extended search, in the clinic but of a protected person, or nowhere."""
 
+INVOICED = ("parent", "beside", "outside")
+"""Where a party to invoices lies: the region above the clinic, the city beside it, and the other area's."""
+
 SUPPLIER = "bureau"
 
 
@@ -169,7 +172,8 @@ class AccessWorld:
         for code in ("631", "610"):
             configuration.offer_article(actor=SETUP, organisation_id=organisation.id, article_code=code, orderable=True)
 
-    def _order(self, organisation: Organisation, *, protected: bool) -> CardOrder:
+    def order(self, organisation: Organisation, *, protected: bool) -> CardOrder:
+        """An order of the organisation's own clerk for a new person there."""
         clerk = self.world.officer(organisation, Role.ID_ADMINISTRATOR, protected=protected)
         post = self.world.post(organisation, protected=protected)
         office = self.far_office if organisation == self.world.stranger else self.world.office
@@ -177,7 +181,7 @@ class AccessWorld:
 
     def _sent(self, organisation: Organisation, *, protected: bool) -> CardOrder:
         """A card in SENT by the suppliers' services; the signer's part is done by rows."""
-        order = self._order(organisation, protected=protected)
+        order = self.order(organisation, protected=protected)
         self.cards += 1
         card = authorities.card(self.cards)
         supplier_intake.accept(client_ref=SUPPLIER, order_id=order.id)
@@ -200,7 +204,7 @@ class AccessWorld:
         certificate = CarrierCertificate.objects.get(eid=used.eid, profile="person-hsaid-auth")
         return Things(
             person=used.carrier.person_id, active=used.carrier_id, eid=used.eid_id, certificate=certificate.certificate_id,
-            sent=sent.carrier_id, queued=self._order(organisation, protected=protected).id, orderable=new.person_id, post=new.id,
+            sent=sent.carrier_id, queued=self.order(organisation, protected=protected).id, orderable=new.person_id, post=new.id,
         )  # fmt: skip
 
     def _activate(self, carrier: Carrier, organisation: Organisation) -> None:
@@ -243,12 +247,12 @@ class AccessWorld:
         )
 
     def _invoices(self) -> None:
-        """One for each party that is: the region above the clinic, the city beside it, and the other area's."""
+        """One for each party."""
         run = InvoiceRun.objects.create(period=dt.date(2023, 4, 1), opened_at=clock.now(), program_version="test")
         price = PriceItem.objects.create(
             article_code="631", unit_price=Decimal(75), vat_rate=Decimal(25), valid_from=dt.date(2020, 1, 1)
         )
-        for sequence, relation in enumerate(("parent", "beside", "outside"), start=1):
+        for sequence, relation in enumerate(INVOICED, start=1):
             number = _invoice(run, price, self.places[relation], sequence)
             kept = self.things[relation]
             self.things[relation] = Things(**{**kept.__dict__, "invoice": number})
