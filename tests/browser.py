@@ -1,13 +1,15 @@
-"""Chromium for tests: the fixture `browser`, pages in fresh contexts, and the rules that axe is asked for."""
+"""Chromium for tests: the fixture `browser`, and pages in fresh contexts."""
 
+import asyncio
 import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT, AxeResults
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
+
+from tests.axe import ask_axe
 
 FLAGS = [
     "--no-sandbox",
@@ -31,46 +33,52 @@ FLAGS = [
     "--host-resolver-rules=MAP localhost:8??? ~NOTFOUND,MAP 127.0.0.1:8??? ~NOTFOUND,"
     "MAP localhost 127.0.0.1,MAP 127.0.0.1 127.0.0.1,MAP * ~NOTFOUND",
 ]
-# Of the findings every place is told, of what was passed one: nobody reads the rest.
-AXE = {
-    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]},
-    "resultTypes": ["violations"],
-}
-# axe reads the words of a colour anew for each layer under each text. The same words are the same colour (ADR 0205).
-_COLOURS_READ_ONCE = """
-;(() => {
-  const colour = axe.commons.color.Color.prototype;
-  const read = colour.parseString;
-  const known = new Map();
-  colour.parseString = function (words) {
-    if (!known.has(words)) {
-      read.call(this, words);
-      known.set(words, [this.r, this.g, this.b, this.alpha]);
-    }
-    [this.r, this.g, this.b, this.alpha] = known.get(words);
-    return this;
-  };
-})();
-"""
-
-# But for what moves without end, as what waits does.
-_MOVES_END = """() => Promise.allSettled(
-  document.getAnimations()
-    .filter(each => each.playState === "running" && each.effect.getComputedTiming().endTime < Infinity)
-    .map(each => each.finished)
-)"""
-
 expect.set_options(timeout=30_000)  # as long as Playwright's acts wait; its five seconds are few where much else runs
 
 PICTURES = os.environ.get("PAGE_PICTURES", "")  # a folder for pictures of what `look` looks at
 
 
+class _Chromium:
+    """The Chromium of this test process. It starts for the first module that asks, and stays for those that follow."""
+
+    def __init__(self) -> None:
+        self._playwright: Playwright | None = None
+        self._browser: Browser | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def take(self, config: pytest.Config) -> Browser:
+        """A browser without contexts; a new one if the last one crashed."""
+        asyncio._set_running_loop(self._loop)
+        if self._playwright is None:
+            self._playwright = sync_playwright().start()
+            self._loop = asyncio.get_running_loop()
+            config.add_cleanup(self._stop)
+        if self._browser is None or not self._browser.is_connected():
+            launch = self._playwright.chromium.launch
+            self._browser = launch(executable_path="/usr/bin/chromium-headless-shell", args=FLAGS, timeout=120_000)
+        return self._browser
+
+    def give_back(self) -> None:
+        """Closes what the module left open, and hides Playwright's event loop from modules that run a loop of their own."""
+        for context in self._browser.contexts if self._browser else []:
+            context.close()
+        asyncio._set_running_loop(None)
+
+    def _stop(self) -> None:
+        asyncio._set_running_loop(self._loop)
+        if self._browser is not None:
+            self._browser.close()
+        if self._playwright is not None:
+            self._playwright.stop()
+
+
+_chromium = _Chromium()
+
+
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium-headless-shell", args=FLAGS, timeout=120_000)
-        yield chromium
-        chromium.close()
+def browser(request: pytest.FixtureRequest) -> Iterator[Browser]:
+    yield _chromium.take(request.config)
+    _chromium.give_back()
 
 
 def collect_faults(context: BrowserContext) -> list[str]:
@@ -92,14 +100,6 @@ def page_at(browser: Browser, url: str, *, width: int = 1440, **options: object)
     context.close()
 
 
-def run_axe(page: Page) -> AxeResults:
-    """What axe finds on the page as it stands when all that fades has faded; it is brought once to each document."""
-    page.evaluate(_MOVES_END)
-    if page.evaluate("window.axe?.run === undefined"):
-        page.evaluate(AXE_SCRIPT + _COLOURS_READ_ONCE)
-    return AxeResults(page.evaluate("options => axe.run(options)", AXE))
-
-
 def look(page: Page, name: str) -> None:
     """No finding of axe, one h1, no sideways scroll; at the slide's width, on a phone, and at 320 pixels."""
     page.wait_for_load_state("load")  # with its styles
@@ -109,6 +109,5 @@ def look(page: Page, name: str) -> None:
             page.screenshot(path=Path(PICTURES) / f"{name}-{width}.png", full_page=True)
         assert page.evaluate("document.documentElement.scrollWidth") == width, (name, width)
     page.set_viewport_size({"width": 1440, "height": 900})
-    results = run_axe(page)
-    assert results.violations_count == 0, (name, results.generate_report())
+    ask_axe(page, name)
     assert page.locator("h1").count() == 1

@@ -13,9 +13,10 @@ from billing.service import run_month
 from billing.services import issuing
 from issuance.authz import Role
 from siths_portal.lib import clock
+from tests.axe import run_axe
 from tests.billing.page_world import PageWorld
 from tests.billing.world import APRIL, REGION
-from tests.browser import PICTURES, browser, collect_faults, run_axe
+from tests.browser import PICTURES, browser, collect_faults
 from tests.lib.faces import serving
 from tests.portal import session_cookie
 

@@ -1,6 +1,5 @@
 """A look at a page in some state: axe, reflow, one h1, no word in the console; pictures at two widths where they are wanted."""
 
-import hashlib
 import os
 import re
 from pathlib import Path
@@ -8,49 +7,11 @@ from pathlib import Path
 from django.conf import settings
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page
 
-from tests.browser import PICTURES, run_axe
+from tests.axe import ask_axe
+from tests.browser import PICTURES
 
 WIDE, NARROW, HEIGHT = 1440, 390, 900
 TOUR = Path(settings.BASE_DIR) / "docs" / "tour"
-
-# All that axe's rules go by: elements with their attributes and states, which words are the same, and how they are drawn. What
-# persons, numbers and dates stand there is left out: words are counted in the order in which they are first met.
-_STATE = r"""() => {
-  const met = new Map();
-  const count = (word) => met.get(word) ?? (met.set(word, met.size), met.size - 1);
-  const words = (text) =>
-    text.replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[\p{L}\p{N}_]+/gu, count).replace(/\s+/g, " ");
-  const counted = new RegExp("^(alt|title|value|placeholder|id|for|name|href|action|formaction|src|form|list|headers|datetime"
-    + "|nonce|hx-.*|data-.*"
-    + "|aria-(label|description|controls|labelledby|describedby|owns|activedescendant|details|errormessage))$");
-  const drawn = ["color", "background-color", "background-image", "display", "visibility", "opacity", "font-size",
-                 "font-weight", "text-decoration-line", "text-shadow", "position"];
-  const state = (e) => [e.disabled, e.checked, e.open, e.required, e.readOnly, e.indeterminate, Boolean(e.value)].map(Number);
-  const scrolls = (e) => [e.scrollWidth > e.clientWidth, e.scrollHeight > e.clientHeight].map(Number);
-  const place = (e) => {  // of a target: how large, and where it stands if it is small
-    if (!e.matches("a, button, input, select, textarea, summary, label, [tabindex], [role]")) return [];
-    const box = e.getBoundingClientRect(), large = Math.min(box.width, box.height) >= 24;
-    return large ? ["large"] : [box.x, box.y, box.width, box.height].map(Math.round);
-  };
-  const parts = [];
-  const add = (node) => {
-    if (node.nodeType === Node.TEXT_NODE) parts.push(words(node.data));
-    if (node.nodeType !== Node.ELEMENT_NODE && node.nodeType !== Node.DOCUMENT_FRAGMENT_NODE) return;
-    if (["SCRIPT", "STYLE"].includes(node.tagName)) return;
-    if (node.tagName) {
-      const style = getComputedStyle(node);
-      parts.push("<", node.tagName, ...[...node.attributes].map((a) =>
-        `${a.name}=${counted.test(a.name) ? words(a.value) : a.value}`),
-        ...state(node), ...scrolls(node), ...place(node), ...drawn.map((name) => style.getPropertyValue(name)));
-    }
-    if (node.shadowRoot) add(node.shadowRoot);
-    node.childNodes.forEach(add);
-    parts.push(">");
-  };
-  add(document.documentElement);
-  return parts.join(" ");
-}"""
-_passed: set[str] = set()
 
 
 class Looker:
@@ -97,17 +58,6 @@ class Looker:
         """Keeps a picture of the page as it stands, if pictures are wanted."""
         if self.folder is not None:
             page.screenshot(path=self.folder / name, full_page=True)
-
-
-def ask_axe(page: Page, name: str) -> None:
-    """No finding of axe. A state that passed in this process is not asked about again (ADR 0202); one with frames always is."""
-    state = hashlib.sha256(page.evaluate(_STATE).encode()).hexdigest()
-    if state in _passed and len(page.frames) == 1:
-        return
-    results = run_axe(page)
-    assert results.violations_count == 0, f"{name}: {results.generate_report()}"
-    assert results.response["passes"], "axe ran no rule"
-    _passed.add(state)
 
 
 def keep_for_tour(page: Page, name: str) -> None:

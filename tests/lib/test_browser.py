@@ -7,7 +7,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 
-from tests.browser import AXE, browser, page_at, run_axe
+from tests.axe import AXE, run_axe
+from tests.browser import browser, page_at
 from tests.lib.faces import serving
 
 __all__ = ["browser"]  # a fixture

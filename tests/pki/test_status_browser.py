@@ -3,7 +3,8 @@
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser import browser, page_at, run_axe
+from tests.axe import run_axe
+from tests.browser import browser, page_at
 from tests.lib.faces import serving
 
 __all__ = ["browser"]  # a fixture

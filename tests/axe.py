@@ -1,0 +1,96 @@
+"""The rules that axe is asked for on a page, and the states of pages that passed them in this process."""
+
+import hashlib
+
+from axe_playwright_python.base import AXE_SCRIPT, AxeResults
+from playwright.sync_api import Page
+
+# Of the findings every place is told, of what was passed one: nobody reads the rest.
+AXE = {
+    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]},
+    "resultTypes": ["violations"],
+}
+# axe reads the words of a colour anew for each layer under each text. The same words are the same colour (ADR 0205).
+_COLOURS_READ_ONCE = """
+;(() => {
+  const colour = axe.commons.color.Color.prototype;
+  const read = colour.parseString;
+  const known = new Map();
+  colour.parseString = function (words) {
+    if (!known.has(words)) {
+      read.call(this, words);
+      known.set(words, [this.r, this.g, this.b, this.alpha]);
+    }
+    [this.r, this.g, this.b, this.alpha] = known.get(words);
+    return this;
+  };
+})();
+"""
+
+# But for what moves without end, as what waits does.
+_MOVES_END = """() => Promise.allSettled(
+  document.getAnimations()
+    .filter(each => each.playState === "running" && each.effect.getComputedTiming().endTime < Infinity)
+    .map(each => each.finished)
+)"""
+
+# All that axe's rules go by: elements with their attributes and states, which words are the same, and how they are drawn. What
+# persons, numbers and dates stand there is left out: words are counted in the order in which they are first met.
+_STATE = r"""() => {
+  const met = new Map();
+  const count = (word) => met.get(word) ?? (met.set(word, met.size), met.size - 1);
+  const words = (text) =>
+    text.replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[\p{L}\p{N}_]+/gu, count).replace(/\s+/g, " ");
+  const counted = new RegExp("^(alt|title|value|placeholder|id|for|name|href|action|formaction|src|form|list|headers|datetime"
+    + "|nonce|hx-.*|data-.*"
+    + "|aria-(label|description|controls|labelledby|describedby|owns|activedescendant|details|errormessage))$");
+  const drawn = ["color", "background-color", "background-image", "display", "visibility", "opacity", "font-size",
+                 "font-weight", "text-decoration-line", "text-shadow", "position"];
+  const state = (e) => [e.disabled, e.checked, e.open, e.required, e.readOnly, e.indeterminate, Boolean(e.value)].map(Number);
+  const scrolls = (e) => [e.scrollWidth > e.clientWidth, e.scrollHeight > e.clientHeight].map(Number);
+  const place = (e) => {  // of a target: how large, and where it stands if it is small
+    if (!e.matches("a, button, input, select, textarea, summary, label, [tabindex], [role]")) return [];
+    const box = e.getBoundingClientRect(), large = Math.min(box.width, box.height) >= 24;
+    return large ? ["large"] : [box.x, box.y, box.width, box.height].map(Math.round);
+  };
+  const parts = [innerWidth];
+  const add = (node) => {
+    if (node.nodeType === Node.TEXT_NODE) parts.push(words(node.data));
+    if (node.nodeType !== Node.ELEMENT_NODE && node.nodeType !== Node.DOCUMENT_FRAGMENT_NODE) return;
+    if (["SCRIPT", "STYLE"].includes(node.tagName)) return;
+    if (node.tagName) {
+      const style = getComputedStyle(node);
+      parts.push("<", node.tagName, ...[...node.attributes].map((a) =>
+        `${a.name}=${counted.test(a.name) ? words(a.value) : a.value}`),
+        ...state(node), ...scrolls(node), ...place(node), ...drawn.map((name) => style.getPropertyValue(name)));
+    }
+    if (node.shadowRoot) add(node.shadowRoot);
+    node.childNodes.forEach(add);
+    parts.push(">");
+  };
+  add(document.documentElement);
+  return parts.join(" ");
+}"""
+_passed: set[str] = set()
+
+
+def run_axe(page: Page) -> AxeResults:
+    """What axe finds on the page as it stands when all that fades has faded; it is brought once to each document."""
+    page.evaluate(_MOVES_END)
+    if page.evaluate("window.axe?.run === undefined"):
+        page.evaluate(AXE_SCRIPT + _COLOURS_READ_ONCE)
+    return AxeResults(page.evaluate("options => axe.run(options)", AXE))
+
+
+def ask_axe(page: Page, name: str) -> None:
+    """No finding of axe. A state that passed in this process at this width is not asked about again (ADR 0202).
+
+    A page with frames is always asked about.
+    """
+    state = hashlib.sha256(page.evaluate(_STATE).encode()).hexdigest()
+    if state in _passed and len(page.frames) == 1:
+        return
+    results = run_axe(page)
+    assert results.violations_count == 0, f"{name}: {results.generate_report()}"
+    assert results.response["passes"], "axe ran no rule"
+    _passed.add(state)
