@@ -23,7 +23,7 @@ import pytest
 
 from siths_portal.dev.private_services import API_ROLE, PrivatePostgres, PrivateRedis
 from siths_portal.lib.call_stack import with_room
-from tests import first_rows, midnight, ports, pressing, superuser, template
+from tests import first_rows, fork_server, midnight, ports, pressing, superuser, template
 from tests.database_roles import TEST_ROLE
 
 pytest_plugins = ["tests.pki_fixtures"]
@@ -86,6 +86,7 @@ def pytest_configure(config: pytest.Config) -> None:
         _reach_nobody_else(root)
         gc.disable()  # until the tests are collected: little of what is loaded is garbage, and to search it takes long
         _running["redis"] = _redis(root).start()
+        fork_server.use()
         _let_examples_take_their_time()
     os.environ["DJANGO_SETTINGS_MODULE"] = "siths_portal.settings"
     import django

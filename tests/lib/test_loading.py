@@ -13,6 +13,7 @@ from django.conf import settings
 
 from siths_portal.lib import ports
 from siths_portal.lib.loading import without
+from tests import fork_server
 
 FACES = ("portal", "minasidor", "api", "status")
 NEVER = ("rich", "pygments", "weasyprint", "openpyxl", "pyhanko", "yaml")
@@ -32,7 +33,8 @@ def loaded(code: str, **environment: str) -> set[str]:
 
 def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-W", "ignore", "-c", code]
-    return subprocess.run(command, cwd=settings.BASE_DIR, env=os.environ | environment, capture_output=True, text=True)
+    with fork_server.anew():
+        return subprocess.run(command, cwd=settings.BASE_DIR, env=os.environ | environment, capture_output=True, text=True)
 
 
 @pytest.mark.parametrize("face", FACES)

@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings
 
 from pki.models import CertificateAuthority, HsmKey, OcspSigner
+from tests import fork_server
 from tests.pki_fixtures import TEST_PIN
 
 FACE = """
@@ -24,9 +25,15 @@ print(sorted(name for name in sys.modules if name == "pkcs11" or name.startswith
 @pytest.mark.parametrize("face", ["portal", "minasidor", "api", "status"])
 def test_a_face_does_not_even_load_the_token_library(face):
     environment = os.environ | {"SITHS_FACE": face, "PKCS11_PIN_FILE": "", "PYTHONPATH": str(settings.BASE_DIR)}
-    done = subprocess.run(
-        [sys.executable, "-c", FACE, face], env=environment, cwd=settings.BASE_DIR, capture_output=True, text=True, check=False
-    )
+    with fork_server.anew():
+        done = subprocess.run(
+            [sys.executable, "-c", FACE, face],
+            env=environment,
+            cwd=settings.BASE_DIR,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().splitlines()[-1] == "[]"
 

@@ -14,6 +14,7 @@ from pki.ocspd import layout, wishing, writing
 from pki.ocspd.layout import ANSWER, PENDING, UNKNOWN, UNKNOWN_VERSION, Record
 from pki.ocspd.reading import Store, StoreMissing
 from pki.ocspd.writing import Taken, Writer
+from tests import fork_server
 
 NOW = int(time.time())
 
@@ -272,5 +273,6 @@ def test_the_responder_loads_neither_django_nor_the_token():
     program = (
         "import sys; import pki.ocspd.app; print([n for n in sys.modules if n.split('.')[0] in ('django', 'pkcs11', 'celery')])"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    with fork_server.anew():
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("[]\n", "")

@@ -24,6 +24,7 @@ from pki import crl, ocsp
 from pki.models import OcspResponse
 from pki.revoking import plan_revocation
 from siths_portal.lib import clock
+from tests import fork_server
 from tests.pki.crl_world import sharded
 
 Status = x509_ocsp.OCSPResponseStatus
@@ -103,7 +104,8 @@ def test_the_status_face_loads_no_token_library():
         "any(name == 'pkcs11' or name.startswith('pki.hsm') for name in sys.modules) else 0)"
     )
     environment = os.environ | {"SITHS_FACE": "status", "PKCS11_PIN_FILE": ""}
-    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    with fork_server.anew():
+        done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from django.core.management import get_commands
 
+from tests import fork_server
+
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = ROOT / "siths_portal" / "simulators" / "management" / "commands"
 NAMES = sorted(path.stem for path in COMMANDS.glob("*_simulator.py"))
@@ -21,9 +23,16 @@ NOT_THEIRS = {"authn", "billing", "celery", "issuance", "pki", "psycopg2", "rest
 
 def run(code: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     kept = {name: value for name, value in os.environ.items() if name not in PORTALS}
-    return subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=kept | environment, capture_output=True, text=True, timeout=150, check=True
-    )
+    with fork_server.anew():
+        return subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env=kept | environment,
+            capture_output=True,
+            text=True,
+            timeout=150,
+            check=True,
+        )
 
 
 def inside(code: str, folder: Path) -> "subprocess.CompletedProcess[str]":

@@ -1,0 +1,88 @@
+"""`tests/fork_server.py`: a forked process is to its starter and to itself what a started one is."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import fork_server
+
+SAY = """
+import json, os, signal, sys
+print(json.dumps({
+    "argv": sys.argv, "path": sys.path, "name": __name__, "main": sys.modules["__main__"].__dict__ is globals(),
+    "folder": os.getcwd(), "parent": os.getppid(), "session": os.getsid(0) == os.getpid(), "input": sys.stdin.read(),
+    "variables": dict(os.environ), "thread": __import__("threading").get_native_id() == os.getpid(),
+    "open": sorted(os.listdir("/proc/self/fd"))[:3], "interrupt": signal.getsignal(signal.SIGINT).__name__,
+}))
+"""
+
+
+def told(folder: Path, command: list[str], **options: object) -> dict[str, object]:
+    done = subprocess.run(  # type: ignore[call-overload]
+        [sys.executable, *command], input="in", capture_output=True, text=True, cwd=folder, check=True, **options
+    )
+    return dict(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize("way", ["-c", "-m", "file"])
+@pytest.mark.parametrize("own_session", [False, True])
+def test_a_process_finds_what_it_would_find(tmp_path: Path, way: str, own_session: bool) -> None:
+    (tmp_path / "say.py").write_text(SAY)
+    command = {"-c": ["-c", SAY, "one"], "-m": ["-m", "say", "one"], "file": ["say.py", "one"]}[way]
+    options = {"env": os.environ | {"OTHER": "ä"}, "start_new_session": own_session}
+    forked = told(tmp_path, command, **options)
+    with fork_server.anew():
+        assert told(tmp_path, command, **options) == forked
+    assert forked["parent"] == os.getpid()
+    assert forked["session"] is own_session
+
+
+def test_starts_are_forked_but_where_a_test_wants_a_new_one() -> None:
+    code = "import sys; sys.exit('celery' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 1
+    with fork_server.anew():
+        assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], env=os.environ | {"PYTHONHASHSEED": "1"}, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "said"),
+    [
+        ("raise SystemExit(3)", 3, ""),
+        ("raise SystemExit('no')", 1, "no\n"),
+        ("import atexit; atexit.register(print, 'last'); print('first')", 0, "first\nlast\n"),
+        ("import os; os.abort()", -signal.SIGABRT, ""),
+        ("import threading, time; threading.Thread(target=lambda: (time.sleep(0.1), print('end'))).start()", 0, "end\n"),
+    ],
+)
+def test_ends_are_told(code: str, status: int, said: str) -> None:
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert (done.returncode, done.stdout) == (status, said)
+
+
+def test_an_error_is_told() -> None:
+    done = subprocess.run([sys.executable, "-c", "1 // 0"], stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.endswith("ZeroDivisionError: integer division or modulo by zero\n")
+
+
+def test_a_process_is_killed_and_waited_for() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", "import time; print(1, flush=True); time.sleep(60)"], stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"1\n"
+    assert process.poll() is None
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    process.stdout.close()
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        subprocess.run([sys.executable, "-c", "pass"], cwd=tmp_path / "none", check=False)
