@@ -43,12 +43,21 @@ def select(bundles: Sequence[Sequence[Row]]) -> dict[Key, Questions]:
     selected = {}
     for turn, bundle in enumerate(bundles):
         for row in bundle:
+            first = row.name not in next_turn
             by_turns = next_turn.get(row.name, turn)
             next_turn[row.name] = by_turns + 1
             both = of_address[row.name] == 1 and opens_by_add_on(row)
             callers = [who for who in WITH_ROLE if both or (_number(who) + by_turns) % 2 == who.add_on]
             selected[row.key] = _Selection(row, turn).of(callers)
+            selected[row.key][Who(None)] = _without_role(places(row), turn, compare=first)
     return selected
+
+
+def _without_role(there: list[Place], turn: int, *, compare: bool) -> list[Place]:
+    """Whoever has no role is turned away before anything is looked up: one place stands for all, and with unknown once."""
+    if not compare or "unknown" not in there:
+        return _rotated(there, turn)[:1]
+    return [*_rotated(there[:-1], turn)[:1], "unknown"]
 
 
 def opens_by_add_on(row: Row) -> bool:
@@ -74,7 +83,6 @@ class _Selection:
     def of(self, callers: Sequence[Who]) -> Questions:
         """Each of `callers` about one place, and whoever is needed about more."""
         self.asked[ANONYMOUS] = _rotated(self.places, self.turn)[:1]
-        self.asked[Who(None)] = [*_rotated(self.known, self.turn)[:1], *(place for place in self.places if place == "unknown")]
         wanted = self._wanted()
         for who in _rotated(callers, self.turn):
             self._ask(who, [self._first_place(who, self._missing(wanted))])

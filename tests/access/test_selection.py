@@ -31,6 +31,11 @@ def test_every_address_where_the_add_on_tells_is_asked_by_every_caller() -> None
     assert all(by_address[name] == {ANONYMOUS, *CALLERS} for name in told)
 
 
+def test_at_every_address_it_is_compared_what_who_has_no_role_gets() -> None:
+    compared = {row.name for row in ROWS if len(SELECTED[row.key][Who(None)]) > 1}
+    assert compared == {row.name for row in ROWS if "unknown" in places(row)}
+
+
 @pytest.mark.parametrize("who", [ANONYMOUS, *CALLERS], ids=str)
 def test_every_caller_is_asked_about_every_place(who: Who | None) -> None:
     everywhere = {place for row in ROWS for place in places(row)}
