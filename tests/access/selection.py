@@ -20,6 +20,8 @@ Need = tuple[Place, int, str]
 """A place, the status that is expected there, and the kind of caller; "either" of those who act and who look."""
 
 SELDOM = 12
+"""In one of so many turns a caller who has something in sight is asked about a hidden place instead."""
+
 ROLES = list(Role)
 WITH_ROLE = [who for who in CALLERS if who.role is not None]
 
