@@ -21,14 +21,33 @@ TEST_PIN = "648219"
 DEMO_FILE = Path(__file__).parent.parent / "siths_portal" / "dev" / "demo_ceremony.yaml"
 
 
-def make_token(label: str, pin: str = TEST_PIN) -> None:
-    """Makes an empty SoftHSM token. A process that has the module open sees it after its next initialisation."""
+def make_token(label: str, pin: str = TEST_PIN) -> list[Path]:
+    """Makes an empty SoftHSM token and returns its folder, alone in a list.
+
+    A process that has the module open sees it after its next initialisation.
+    """
+    tokens = Path(os.environ["SITHS_TEST_ROOT"]) / "tokens"
+    others = set(tokens.iterdir())
     subprocess.run(
         ["softhsm2-util", "--init-token", "--free", "--label", label, "--pin", pin, "--so-pin", SO_PIN],
         check=True,
         capture_output=True,
         env=os.environ,
     )
+    return sorted(set(tokens.iterdir()) - others)
+
+
+def remove_tokens(folders: list[Path]) -> None:
+    """Removes tokens and lets this process forget them. SoftHSM reads all tokens there are at each of its starts."""
+    from django.conf import settings
+
+    from pki.hsm.module import module
+
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+    ours = module(settings.PKCS11_MODULE, settings.HSM_LOCKING)
+    if ours.generation:
+        ours.restart(ours.generation)
 
 
 def demo_file(key: str = "rsa-2048") -> bytes:
@@ -76,13 +95,11 @@ class _Snapshot:
         self.status, self._files = folder / "status", folder / "status-after-ceremony"
         self._tables: dict[str, bytes] = {}
         self._tokens = {"PKCS11_TOKEN": f"demo-issuing-{worker}", "PKCS11_ROOT_TOKEN": f"demo-root-{worker}"}
-        folder_of_tokens = Path(os.environ["SITHS_TEST_ROOT"]) / "tokens"
-        others = set(folder_of_tokens.iterdir())
+        self._token_folders: set[Path] = set()
         for name, label in self._tokens.items():
-            make_token(label)
+            self._token_folders.update(make_token(label))
             setattr(settings, name, label)
             os.environ[name] = label  # for processes that a test starts
-        self._token_folders = set(folder_of_tokens.iterdir()) - others
         self._objects: set[Path] = set()
         for name, path in (("PKI_STATUS_DIR", self.status), ("PKI_CEREMONY_DIR", folder / "ceremony")):
             setattr(settings, name, path)

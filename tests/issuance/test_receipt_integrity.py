@@ -48,7 +48,8 @@ CHANGES = {
 
 
 @pytest.fixture
-def made(world: Any) -> Made:
+def made(world: Any, settings: Any) -> Made:
+    settings.EID_APP_WAIT_SECONDS = 0  # the fixture does the worker's part itself
     made = activated_card(world)
     chains.seal_all()
     return made

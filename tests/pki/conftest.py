@@ -34,16 +34,19 @@ def armed(tmp_path):
 @pytest.fixture
 def own_tokens(request, monkeypatch, settings, tmp_path):
     """Empty tokens and folders of the test's own, in its settings and in the environment of processes that it starts."""
-    from tests.pki_fixtures import make_token
+    from tests.pki_fixtures import make_token, remove_tokens
 
     name = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:16]
+    made = []
     for variable, label in (("PKCS11_TOKEN", f"{name}-i"), ("PKCS11_ROOT_TOKEN", f"{name}-r")):
-        make_token(label)
+        made += make_token(label)
         monkeypatch.setenv(variable, label)
         setattr(settings, variable, label)
     for variable in ("PKI_STATUS_DIR", "PKI_CEREMONY_DIR"):
         monkeypatch.setenv(variable, str(tmp_path / variable))
         setattr(settings, variable, tmp_path / variable)
+    yield
+    remove_tokens(made)
 
 
 @pytest.fixture
