@@ -18,9 +18,15 @@ SHORTEST_NUMBER = 8
 _HEADERS = ("referer", "location", "content-disposition", "hx-redirect", "hx-push-url", "hx-replace-url", "hx-current-url")
 
 # Runs in each page before its own scripts, outside the page's Content-Security-Policy.
-_REPORT_TITLES = """
+_REPORT_TITLES = r"""
 (() => {
-  const report = () => window.reportTitle(document.title, document.referrer, location.href);
+  let last = "";
+  const report = () => {  // few mutations change what is reported, and each report passes through two processes
+    const now = [document.title, document.referrer, location.href];
+    if (now.join("\n") === last) return;
+    last = now.join("\n");
+    window.reportTitle(...now);
+  };
   const follow = () => {
     report();
     new MutationObserver(report).observe(document.documentElement, {childList: true, subtree: true, characterData: true});
