@@ -382,18 +382,22 @@ def test_back_reload_and_a_lost_log_in_lose_nothing(world: Any, portal: Portal, 
 
 
 def resident(portal: Portal) -> int:
-    """Bytes of memory that the portal's processes hold."""
-    port = str(urlsplit(portal.url).port)
-    total = 0
+    """Bytes of memory that the portal's processes hold: the group of the one that listens at its port."""
+    socket = f"socket:[{_listening(urlsplit(portal.url).port or 0)}]"
     for folder in Path("/proc").iterdir():
         try:
-            if folder.name.isdigit() and port in (folder / "cmdline").read_text().split("\0"):
+            if folder.name.isdigit() and any(str(each.readlink()) == socket for each in (folder / "fd").iterdir()):
                 group = (folder / "stat").read_text().rsplit(")", 1)[1].split()[2]
-                total += sum(_held(other, group) for other in Path("/proc").iterdir() if other.name.isdigit())
-                return total
+                return sum(_held(other, group) for other in Path("/proc").iterdir() if other.name.isdigit())
         except OSError:
             continue
     raise AssertionError("the portal's process is not there")
+
+
+def _listening(port: int) -> str:
+    """The inode of the socket that listens at `port` (proc_pid_net(5))."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return next(row[9] for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "0A")
 
 
 def _held(folder: Path, group: str) -> int:
