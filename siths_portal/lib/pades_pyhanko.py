@@ -30,6 +30,8 @@ HASH = "sha256"
 _MECHANISMS = {"rsa": (f"{HASH}_rsa", 256), "ec": (f"{HASH}_ecdsa", 72)}
 # Room for the CMS in hexadecimal: three certificates of at most 2 kB, a signature and the attributes.
 _RESERVED = 2 * 10_000
+# asn1crypto indexes the names of attributes at their first use, which may come before pyHanko adds names of its own.
+cms.CMSAttributeType._reverse_map = {name: oid for oid, name in cms.CMSAttributeType._map.items()}
 _COMMITMENT = CAdESSignedAttrSpec(commitment_type=GenericCommitment.PROOF_OF_RECEIPT.asn1)
 
 

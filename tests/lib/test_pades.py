@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 import subprocess
+import sys
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
@@ -218,3 +219,10 @@ def test_what_is_no_pdf_is_not_valid(content: bytes) -> None:
 def test_an_unsigned_file_is_not_valid() -> None:
     with pytest.raises(pades.NotValid, match="not one signature"):
         check(plain())
+
+
+def test_attributes_of_cms_may_be_used_before_the_first_signature() -> None:
+    """asn1crypto then knows the attribute's names already, without those that pyHanko adds."""
+    use = "from asn1crypto.cms import CMSAttributeType as T; T('content_type')"
+    ours = "import siths_portal.lib.pades_pyhanko; T('commitment_type')"
+    subprocess.run([sys.executable, "-c", f"{use}; {ours}"], check=True)
