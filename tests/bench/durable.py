@@ -14,7 +14,7 @@ import yaml
 
 from siths_portal.dev.private_services import OWNER_ROLE, PrivatePostgres
 from tests.database_roles import TEST_ROLE, TEST_ROLE_SQL
-from tests.pki_fixtures import DEMO_FILE, make_token
+from tests.pki_fixtures import DEMO_FILE, make_token, remove_tokens
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PYTHON = [sys.executable, "-W", "ignore"]
@@ -49,6 +49,7 @@ def durable() -> Iterator[House]:
     postgres = PrivatePostgres(folder / "pg" / "data", folder / "pg", fsync=True, roles=(TEST_ROLE,))
     postgres.create()
     postgres.start()
+    tokens: list[Path] = []
     try:
         postgres.provision()
         postgres.psql(TEST_ROLE_SQL)
@@ -61,10 +62,11 @@ def durable() -> Iterator[House]:
             "PKI_CEREMONY_DIR": str(folder / "ceremony"),
         }
         for label in ("bench-issuing", "bench-root"):
-            make_token(label)
+            tokens += make_token(label)
         house = House(folder, postgres, environ)
         house.run("manage.py", "migrate", "-v", "0")
         yield house
     finally:
+        remove_tokens(tokens)  # the next house has some of the same labels
         postgres.stop()
         shutil.rmtree(folder, ignore_errors=True)
