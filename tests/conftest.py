@@ -86,7 +86,7 @@ def pytest_configure(config: pytest.Config) -> None:
         _reach_nobody_else(root)
         gc.disable()  # until the tests are collected: little of what is loaded is garbage, and to search it takes long
         _running["redis"] = _redis(root).start()
-        if not any("bench" in argument for argument in config.args):  # which measure what a process takes from its start
+        if not any(Path(argument).name.startswith("bench_") for argument in config.args):  # they measure whole processes
             fork_server.use()
         _let_examples_take_their_time()
     os.environ["DJANGO_SETTINGS_MODULE"] = "siths_portal.settings"

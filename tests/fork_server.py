@@ -46,7 +46,7 @@ PIL.ImageChops authlib.oauth2.rfc7523 csv inflection personnummer requests segno
 """.split()  # noqa: SIM905
 """Libraries that read neither settings nor variables of the environment while they are loaded."""
 
-_CLONE = {"x86_64": 56, "aarch64": 220}.get(platform.machine())
+_CLONE = 56  # of Linux on x86-64; elsewhere nothing is forked here
 _PARENT, _SET_TID, _CLEAR_TID, _GET_TID_ADDRESS = 0x8000, 0x01000000, 0x00200000, 40  # linux/sched.h, linux/prctl.h
 _LARGEST = 1 << 20
 QUIETLY = ["-W", "ignore"]
@@ -129,7 +129,7 @@ def anew() -> Iterator[None]:
 
 def use() -> None:
     """Lets `subprocess` start plain Python processes by the server from now on, in this process."""
-    if _CLONE is None or sys.platform != "linux":
+    if (sys.platform, platform.machine()) != ("linux", "x86_64"):
         return
     server = _Server()
     start_anew = subprocess.Popen._execute_child  # type: ignore[attr-defined]
@@ -161,9 +161,8 @@ def _fork_for_my_parent() -> int:
     libc.prctl(_GET_TID_ADDRESS, ctypes.byref(address))  # where the C library keeps the thread's number, as its own fork sets it
     flags = ctypes.c_ulong(_PARENT | _SET_TID | _CLEAR_TID | signal.SIGCHLD)
     nothing = ctypes.c_ulong(0)
-    last = (address, nothing) if platform.machine() == "x86_64" else (nothing, address)
     python.PyOS_BeforeFork()
-    pid = int(libc.syscall(_CLONE, flags, nothing, nothing, *last))
+    pid = int(libc.syscall(_CLONE, flags, nothing, nothing, address, nothing))
     if pid == 0:
         python.PyOS_AfterFork_Child()
     else:
