@@ -5,12 +5,12 @@ import hashlib
 from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from playwright.sync_api import Page
 
-# Of the findings every place is told, of what was passed one: nobody reads the rest.
+# axe lists every element that violates a rule, and one element for each rule that passes. Nobody reads the passes.
 AXE = {
     "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]},
     "resultTypes": ["violations"],
 }
-# axe reads the words of a colour anew for each layer under each text. The same words are the same colour (ADR 0205).
+# axe parses a colour again for each layer behind each text. This patch keeps the result for each colour text (ADR 0205).
 _COLOURS_READ_ONCE = """
 ;(() => {
   const colour = axe.commons.color.Color.prototype;

@@ -177,7 +177,7 @@ class Form:
         return self
 
     def choose(self, part: str) -> "Form":
-        """Picks the first radio button whose label, or what is told beside it, contains `part`."""
+        """Selects the first radio button whose label or description contains `part`."""
         for text, control in self._choices():
             if part in text:
                 for other in self.element.xpath(".//input[@type='radio'][@name=$name]", name=control.get("name")):

@@ -83,7 +83,7 @@ class _Selection:
         self.met: dict[Need, set[Role | None]] = defaultdict(set)
 
     def of(self, callers: Sequence[Who]) -> Questions:
-        """Each of `callers` about one place, and whoever is needed about more."""
+        """Selects one place for each of `callers`, and more places for callers that a promise still needs."""
         self.asked[ANONYMOUS] = _rotated(self.places, self.turn)[:1]
         wanted = self._wanted()
         for who in _rotated(callers, self.turn):

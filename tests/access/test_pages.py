@@ -102,7 +102,7 @@ def test_errors_name_their_fields_and_a_long_text_floods_no_page(access: Any, ro
 
 
 def _allowed(access: AccessWorld, row: Row) -> tuple[Browser, str]:
-    """The browser of somebody for whom all is well with the row, and the row's address."""
+    """Returns the browser of a caller whom the row allows, and the row's address."""
     who = next((who for who in CALLERS if expected(row, who, relations(row, who)[0]) == row.ok), LEAST)
     arguments = arguments_of(row, access, who, relations(row, who)[0])
     path = (

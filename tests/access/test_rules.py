@@ -1,7 +1,7 @@
-"""What the database gives to whom is what the rules give: every scoped model, caller and action, at every place.
+"""Queries return the rows that the rules allow: for every scoped model, caller, action and place.
 
-The rules are `walker.sees`, written down apart from `issuance.authz`; where a row lies is told by its own organisations, not by
-the scope rule of its model. So the walk of the pages need not ask every caller about every place at every address.
+`walker.sees` states the rules independently of `issuance.authz`. Each row's place comes from its own organisations, not from the
+scope rule of its model. Because of this proof, the walk of the pages can ask fewer questions.
 """
 
 import datetime as dt
@@ -185,7 +185,7 @@ def test_one_row_is_given_forbidden_or_unknown_by_the_rules(everything: Everythi
     wrong = []
     with undone():
         actor = everything.actor(who)
-        for model in (model for model in everything.rows if model is not PersonScope):  # which nobody asks for by its key
+        for model in (model for model in everything.rows if model is not PersonScope):  # no page looks it up by its key
             for pk, row in everything.unlike(model, besides=actor.person_id):
                 action = next(actions)
                 wanted = "given" if everything.gives(who, action, row) else "unknown"
