@@ -20,12 +20,12 @@ class IssuanceConfig(AppConfig):
 
 
 def _revoked(**signal: Any) -> None:
-    from issuance.services import certificate_revocation  # loads the services, which most commands never need
+    from issuance.revocation.services import certificate_revocation  # loads the services, which most commands never need
 
     certificate_revocation.heard(**signal)
 
 
 def _settled(**signal: Any) -> None:
-    from issuance.services import supplier_events
+    from issuance.suppliers.services import supplier_events
 
     supplier_events.puks_settled(**signal)

@@ -1,6 +1,8 @@
 """The public interface of issuance for billing and the wiring: facts in frozen dataclasses, never rows, and checks."""
 
-from issuance.queries.billing_facts import (
+from issuance.activation.services.identification_integrity import verify_identifications
+from issuance.activation.services.receipt_integrity import verify_receipts
+from issuance.billing_facts import (
     ArticleView,
     BillableFact,
     BillingParty,
@@ -16,13 +18,11 @@ from issuance.queries.billing_facts import (
     sent_card_count,
     subscription_counts,
 )
-from issuance.services._comparing import Check
-from issuance.services.identification_integrity import verify_identifications
-from issuance.services.people_integrity import verify_people
-from issuance.services.receipt_integrity import verify_receipts
-from issuance.services.role_rebuilding import verify_roles
-from issuance.services.state_integrity import verify_states
-from issuance.services.two_persons import require_second
+from issuance.housekeeping.services.state_integrity import verify_states
+from issuance.people.services.people_integrity import verify_people
+from issuance.records.services.comparing import Check
+from issuance.records.services.two_persons import require_second
+from issuance.roles.services.role_rebuilding import verify_roles
 
 __all__ = [
     "ArticleView",

@@ -1,13 +1,13 @@
 """Addresses of the issuing pages on the portal, room by room."""
 
-from issuance.web.activation.urls import urlpatterns as activation
-from issuance.web.administration.import_urls import urlpatterns as imports
-from issuance.web.administration.role_urls import urlpatterns as roles
-from issuance.web.administration.urls import urlpatterns as administration
-from issuance.web.ordering.urls import urlpatterns as ordering
-from issuance.web.person.urls import urlpatterns as person
-from issuance.web.pki.urls import urlpatterns as pki
-from issuance.web.revocation.urls import urlpatterns as revocation
-from issuance.web.search.urls import urlpatterns as search
+from issuance.activation.web.urls import urlpatterns as activation
+from issuance.administration.web.urls import urlpatterns as administration
+from issuance.imports.web.urls import urlpatterns as imports
+from issuance.operators.web.urls import urlpatterns as pki
+from issuance.orders.web.urls import urlpatterns as ordering
+from issuance.person_page.web.urls import urlpatterns as person
+from issuance.revocation.web.urls import urlpatterns as revocation
+from issuance.roles.web.urls import urlpatterns as roles
+from issuance.search.web.urls import urlpatterns as search
 
 urlpatterns = [*search, *person, *ordering, *activation, *revocation, *administration, *roles, *imports, *pki]

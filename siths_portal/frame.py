@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 
 from authn.web import with_login_form
 from issuance.authz import Action, policy
-from issuance.queries.administration.role_holders import RoleTold, roles_told
+from issuance.roles.queries.role_holders import RoleTold, roles_told
 from pki import service as pki
 
 _TABS = (

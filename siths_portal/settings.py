@@ -70,7 +70,11 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     *(["authn.web.middleware.LoginRequiredMiddleware"] if _LOG_IN else []),
     *(["django.middleware.csrf.CsrfViewMiddleware", "siths_portal.lib.acting.NamedButtonMiddleware"] if _PEOPLE else []),
-    *(["django.contrib.messages.middleware.MessageMiddleware", "issuance.web.middleware.ActorMiddleware"] if _LOG_IN else []),
+    *(
+        ["django.contrib.messages.middleware.MessageMiddleware", "issuance.roles.web.middleware.ActorMiddleware"]
+        if _LOG_IN
+        else []
+    ),
     # The log-in and the form's token, which is in the body, are checked after all of these: `process_view` comes later.
     *(["siths_portal.lib.uploads.UploadLimitMiddleware"] if _PEOPLE else []),
     *(["siths_portal.lib.pages.ErrorPageMiddleware"] if FACE != "api" else []),
@@ -220,9 +224,9 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SORT_OPERATIONS": False,
     "ENUM_NAME_OVERRIDES": {
-        "OrderStatus": "issuance.api.supplier.v1.serializers.STATUSES",
-        "IssuedStatus": "issuance.api.supplier.v1.serializers.ISSUED",
-        "PendingStatus": "issuance.api.supplier.v1.serializers.PENDING",
+        "OrderStatus": "issuance.suppliers.api.v1.serializers.STATUSES",
+        "IssuedStatus": "issuance.suppliers.api.v1.serializers.ISSUED",
+        "PendingStatus": "issuance.suppliers.api.v1.serializers.PENDING",
         "CertificateStatus": "pki.api.v1.serializers.STATUSES",
         "RevocationReason": "pki.api.v1.serializers.REASONS",
     },
@@ -288,7 +292,7 @@ PKI_REPLAY_MODULE = env.str("PKI_REPLAY_MODULE", default="/usr/lib/softhsm/libso
 KEK_SEALS_LIMIT = min(env.int("KEK_SEALS_LIMIT", default=2**32), 2**32)
 PKI_CEREMONY_DIR = Path(env.str("PKI_CEREMONY_DIR", default=str(VAR_DIR / "ceremony")))
 # Who knows the orders of certificates on cards (pki.ports.IssuanceCheck). Only tests of the PKI itself name another.
-ISSUANCE_CHECK_BACKEND = env.str("ISSUANCE_CHECK_BACKEND", default="issuance.services.issuance_check.OrderedCards")
+ISSUANCE_CHECK_BACKEND = env.str("ISSUANCE_CHECK_BACKEND", default="issuance.suppliers.services.issuance_check.OrderedCards")
 # Calls of the PKI API that one client may make in a minute with one process, by operation.
 PKI_API_ORDERS_PER_MINUTE = env.int("PKI_API_ORDERS_PER_MINUTE", default=300)
 PKI_API_REVOCATIONS_PER_MINUTE = env.int("PKI_API_REVOCATIONS_PER_MINUTE", default=300)
@@ -342,9 +346,11 @@ SEARCH_KEEP_HOURS = env.int("SEARCH_KEEP_HOURS", default=24)
 SETUP_IMPORT_HOURS = env.int("SETUP_IMPORT_HOURS", default=24)
 SETUP_IMPORT_MISSES_PER_HOUR = env.int("SETUP_IMPORT_MISSES_PER_HOUR", default=250)
 EXTENDED_REACH_MINUTES = env.int("EXTENDED_REACH_MINUTES", default=30)
-DIRECTORY_BACKEND = env.str("DIRECTORY_BACKEND", default="issuance.adapters.directory_json.JsonDirectory")
+DIRECTORY_BACKEND = env.str("DIRECTORY_BACKEND", default="issuance.people.adapters.directory_json.JsonDirectory")
 DIRECTORY_URL = env.str("DIRECTORY_URL", default=f"http://127.0.0.1:{PORT_BASE + 13}")
-PERSON_REGISTER_BACKEND = env.str("PERSON_REGISTER_BACKEND", default="issuance.adapters.person_register_json.JsonPersonRegister")
+PERSON_REGISTER_BACKEND = env.str(
+    "PERSON_REGISTER_BACKEND", default="issuance.people.adapters.person_register_json.JsonPersonRegister"
+)
 PERSON_REGISTER_URL = env.str("PERSON_REGISTER_URL", default=DIRECTORY_URL)
 
 # --- authn: people's log-in (security.md 1.4-1.5); lengths are seconds ------------------------------------------------------

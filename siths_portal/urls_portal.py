@@ -8,7 +8,7 @@ from django.views.generic import TemplateView
 from authn import urls as authn
 from billing import urls as billing
 from issuance import urls as issuance
-from issuance.api.eidapp.v1 import urls as eidapp_v1
+from issuance.activation.api.v1 import urls as eidapp_v1
 from siths_portal import frame
 from siths_portal.lib import csp, health, pages
 

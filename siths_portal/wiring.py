@@ -10,11 +10,11 @@ from authn import service as authn
 from authn.ports import CertificateStatusChecker, SubjectDirectory
 from billing.ports import IssuanceFacts
 from issuance import service as issuance
-from issuance.adapters.directory_file import FilesOfTheCatalogue
-from issuance.ports import InvoiceReadiness, PersonRegister, StaffDirectory
-from issuance.ports_files import DirectoryFiles
-from issuance.services.card_codes import CardCodes as CodesOfCards
-from issuance.services.subjects import Subjects
+from issuance.activation.services.card_codes import CardCodes as CodesOfCards
+from issuance.people.adapters.directory_file import FilesOfTheCatalogue
+from issuance.people.ports import InvoiceReadiness, PersonRegister, StaffDirectory
+from issuance.people.ports_files import DirectoryFiles
+from issuance.roles.services.subjects import Subjects
 from pki import status as pki_status
 from pki.audit_keys import TokenAuditKeys
 from pki.holds import CardCodes

@@ -8,8 +8,8 @@ from django.test import Client
 
 from authn.ports import Subject
 from authn.services import sessions
-from issuance.models import Person
-from issuance.services.subjects import subject_ref
+from issuance.people.models.persons import Person
+from issuance.roles.services.subjects import subject_ref
 from siths_portal.lib import clock
 
 

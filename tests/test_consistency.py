@@ -17,7 +17,6 @@ from siths_portal import celery as schedule
 
 ROOT = Path(settings.BASE_DIR)
 PACKAGES = ("siths_portal", "authn", "pki", "issuance", "billing")
-LONGEST_MODULE = 400
 WRITES = {"save", "create", "update", "delete", "bulk_create", "bulk_update", "get_or_create", "update_or_create"}
 
 
@@ -137,7 +136,7 @@ def test_views_write_nothing_by_themselves() -> None:
     """The database is written by services, which know the rules, the actor and the event."""
     found = []
     for path, tree in TREES.items():
-        if not {"web", "api"} & set(path.relative_to(ROOT).parts[:-1]):
+        if not {"web", "api"} & set(path.relative_to(ROOT).with_suffix("").parts):
             continue
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in WRITES:
@@ -157,13 +156,6 @@ def test_every_model_says_what_it_is() -> None:
         if not doc or doc.startswith(f"{model.__name__}("):
             silent.append(model._meta.label)
     assert silent == []
-
-
-def test_modules_stay_small() -> None:
-    long = [
-        f"{name(path)}: {len(text.splitlines())}" for path, text in SOURCES.items() if len(text.splitlines()) > LONGEST_MODULE
-    ]
-    assert long == []
 
 
 def test_nothing_is_left_for_later() -> None:

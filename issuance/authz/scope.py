@@ -15,7 +15,7 @@ from django.db.models import BooleanField, Case, Exists, OuterRef, Q, When
 
 from issuance.authz.actor import Actor, Grant
 from issuance.authz.roles import CONFIGURING, EXTENDED_REACH, READING, SYSTEM_ALLOWED, Action
-from issuance.domain.order_states import UNDER_WAY
+from issuance.orders.domain.order_states import UNDER_WAY
 
 _Model = TypeVar("_Model", bound=models.Model, covariant=True)
 

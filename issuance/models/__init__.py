@@ -1,33 +1,26 @@
 """Tables of issuance: the tree and its configuration, people, carriers with their eIDs, orders, and the audit."""
 
-from issuance.models.activation import EidAppTransaction, Identification, IdentificationWithdrawal, PreparedReceipt
-from issuance.models.carriers import Carrier, CarrierCertificate, Eid, Receipt
-from issuance.models.drafts import OrderDraft
-from issuance.models.events import Document, Event, EventMacs, EventSeal
-from issuance.models.held_revocations import HeldRevocation, HeldRevocationState
-from issuance.models.imports import SetupImport
-from issuance.models.mass_trials import MassTrial
-from issuance.models.orders import CardOrder, SupplierEvent
-from issuance.models.organisations import (
-    Article,
-    CardCustomisation,
-    CustomisationRequest,
-    FormerIssuer,
-    FormerPlace,
-    IssuingArea,
-    Office,
-    Organisation,
-    OrganisationArticle,
-    OrganisationOffice,
-    ReceiptText,
-    SubscriptionFee,
-)
-from issuance.models.person_scope import PersonScope
-from issuance.models.persons import Person, PersonIdentifier, Post, RoleGrant
-from issuance.models.photos import Photo
-from issuance.models.qualifications import Qualification
-from issuance.models.role_requests import RoleRequest, RoleRequestState
-from issuance.models.searches import CertificateSearch, ExtendedReach, Search
+from issuance.activation.models import EidAppTransaction, Identification, IdentificationWithdrawal, PreparedReceipt
+from issuance.articles.models import Article, OrganisationArticle, SubscriptionFee
+from issuance.carriers.models import Carrier, CarrierCertificate, Eid, Receipt
+from issuance.customisations.models import CardCustomisation, CustomisationRequest
+from issuance.imports.models import SetupImport
+from issuance.offices.models import Office, OrganisationOffice
+from issuance.operators.models import CertificateSearch, MassTrial
+from issuance.orders.models.drafts import OrderDraft
+from issuance.orders.models.orders import CardOrder
+from issuance.organisations.models import FormerIssuer, FormerPlace, IssuingArea, Organisation
+from issuance.people.models.person_scope import PersonScope
+from issuance.people.models.persons import Person, PersonIdentifier, Post
+from issuance.people.models.photos import Photo
+from issuance.receipt_texts.models import ReceiptText
+from issuance.records.models.events import Document, Event, EventMacs, EventSeal
+from issuance.revocation.models import HeldRevocation, HeldRevocationState
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.models.qualifications import Qualification
+from issuance.roles.models.role_requests import RoleRequest, RoleRequestState
+from issuance.search.models import ExtendedReach, Search
+from issuance.suppliers.models import SupplierEvent
 
 __all__ = [
     "Article",

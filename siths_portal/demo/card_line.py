@@ -10,8 +10,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from django.conf import settings
 
-from issuance.domain.order_states import OrderState
-from issuance.models import CardOrder
+from issuance.orders.domain.order_states import OrderState
+from issuance.orders.models.orders import CardOrder
 from pki import service as pki
 from siths_portal.demo import holder, ordering, portraits, receipts
 from siths_portal.demo.artefacts import Artefacts

@@ -13,11 +13,18 @@ from django.db.models import QuerySet
 
 from billing.domain.periods import Month
 from issuance.authz import Action, Actor, Role, system
-from issuance.domain.order_states import OrderState
-from issuance.models import CardOrder, Carrier, Office, Organisation, Post, RoleGrant
-from issuance.services import migration, ordering, supplier_intake
-from issuance.services.actors import actor_of_person
-from issuance.services.supplier_intake import PROFILES, Produced, Sent
+from issuance.carriers.models import Carrier
+from issuance.imports.services import migration
+from issuance.offices.models import Office
+from issuance.orders.domain.order_states import OrderState
+from issuance.orders.models.orders import CardOrder
+from issuance.orders.services import ordering
+from issuance.organisations.models import Organisation
+from issuance.people.models.persons import Post
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.services.actors import actor_of_person
+from issuance.suppliers.services import supplier_intake
+from issuance.suppliers.services.supplier_intake import PROFILES, Produced, Sent
 from siths_portal.demo.logotypes import SUPPLIER
 from siths_portal.demo.places import PLACES, Place
 from siths_portal.lib import clock

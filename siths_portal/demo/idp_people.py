@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 
 from issuance.authz import Role
-from issuance.queries import event_words
+from issuance.records.queries import event_words
 from siths_portal.demo import newcomers
 from siths_portal.demo.people import DemoPerson, person
 from siths_portal.demo.places import PLACES

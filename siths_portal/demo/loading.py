@@ -12,11 +12,17 @@ from django.db.models import Q
 
 from issuance.authz import Actor, Role
 from issuance.authz.roles import AREA_ROLES, GLOBAL_ROLES, QUALIFIED_ROLES
-from issuance.domain.ids import PersonId
-from issuance.domain.qualifications import QualificationKind
-from issuance.models import CardCustomisation, Organisation, Person, PersonIdentifier, Qualification, RoleGrant
-from issuance.services import catalogue, configuration, first_administrators, qualifications, role_assignment, role_requests
-from issuance.services.actors import actor_of_person
+from issuance.customisations.models import CardCustomisation
+from issuance.customisations.services.customisations import verify_customisation
+from issuance.organisations.models import Organisation
+from issuance.people.models.persons import Person, PersonIdentifier
+from issuance.people.services import catalogue
+from issuance.records.domain.ids import PersonId
+from issuance.roles.domain import QualificationKind
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.models.qualifications import Qualification
+from issuance.roles.services import first_administrators, qualifications, role_assignment, role_requests
+from issuance.roles.services.actors import actor_of_person
 from siths_portal.demo import idp_people, newcomers, photos
 from siths_portal.demo.logotypes import put_logotype
 from siths_portal.demo.newcomers import NewPlace
@@ -157,4 +163,4 @@ def _verify_customisations() -> None:
     for row in CardCustomisation.objects.filter(logotype=None, customisation_id__in=ids).order_by("customisation_id"):
         organisation = Organisation.objects.get(customisation=row)
         put_logotype(row)
-        configuration.verify_customisation(actor=_issuer_of(organisation), customisation_id=row.id)
+        verify_customisation(actor=_issuer_of(organisation), customisation_id=row.id)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from django.conf import settings
 
-from issuance.models import Carrier, Person, PersonIdentifier, Post
+from issuance.carriers.models import Carrier
+from issuance.people.models.persons import Person, PersonIdentifier, Post
 
 # Shorter names are words of their own, such as "Ek" or "Bo".
 SHORTEST_NAME = 4

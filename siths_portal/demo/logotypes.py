@@ -5,8 +5,8 @@ import io
 
 from PIL import Image, ImageDraw, ImageFont
 
-from issuance.models import CardCustomisation
-from issuance.services import supplier_intake
+from issuance.customisations.models import CardCustomisation
+from issuance.suppliers.services import supplier_intake
 
 SUPPLIER = "kortleverantor-1"
 _COLOURS = ("#0b5c8a", "#7a2e5d", "#2f6b3a", "#8a4b0b")

@@ -5,7 +5,7 @@ The portal learns of a person when somebody is to give him a role (ADR 0196). Sy
 
 from dataclasses import dataclass
 
-from issuance.ports import DirectoryPost, PersonKey, RegisteredAddress, RegisterPerson
+from issuance.people.ports import DirectoryPost, PersonKey, RegisteredAddress, RegisterPerson
 from siths_portal.demo.people import MOST, DemoPerson, _person_id
 
 AREA = "Region Ost"

@@ -3,11 +3,16 @@
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from issuance.articles.models import OrganisationArticle
 from issuance.authz import Action, Actor, Role
-from issuance.domain.carrier_states import CarrierState
-from issuance.models import CardOrder, Carrier, Office, OrganisationArticle, OrganisationOffice, Post, RoleGrant
-from issuance.services import role_assignment
-from issuance.services.actors import actor_of_person
+from issuance.carriers.domain.carrier_states import CarrierState
+from issuance.carriers.models import Carrier
+from issuance.offices.models import Office, OrganisationOffice
+from issuance.orders.models.orders import CardOrder
+from issuance.people.models.persons import Post
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.services import role_assignment
+from issuance.roles.services.actors import actor_of_person
 
 ARTICLE = "677"  # with photo
 ARTICLE_P256 = "610"  # with photo; the demo's supplier makes these cards with P-256 keys

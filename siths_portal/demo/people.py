@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from issuance.domain.ids import PersonId, PersonIdKind, luhn_check_digit
-from issuance.ports import DirectoryPost, PersonKey, RegisteredAddress, RegisterPerson
-from issuance.services.catalogue import CataloguePerson
+from issuance.people.ports import DirectoryPost, PersonKey, RegisteredAddress, RegisterPerson
+from issuance.people.services.catalogue import CataloguePerson
+from issuance.records.domain.ids import PersonId, PersonIdKind, luhn_check_digit
 from siths_portal.demo.places import PLACES, Place
 from siths_portal.demo.scale.places import ScalePlace, other_place, place_of
 from siths_portal.lib.files import write_atomically

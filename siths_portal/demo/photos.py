@@ -5,9 +5,11 @@ import datetime as dt
 from django.conf import settings
 
 from issuance.authz import Action, Role, policy
-from issuance.models import Person, PersonIdentifier, Photo, RoleGrant
-from issuance.services import photos
-from issuance.services.actors import actor_of_person
+from issuance.people.models.persons import Person, PersonIdentifier
+from issuance.people.models.photos import Photo
+from issuance.people.services import photos
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.services.actors import actor_of_person
 from siths_portal.demo.people import person
 from siths_portal.demo.portraits import portrait_of
 from siths_portal.lib import clock

@@ -5,10 +5,22 @@ from dataclasses import dataclass, field
 
 from django.db.models import Q
 
+from issuance.articles.models import Article, SubscriptionFee
+from issuance.articles.services.articles import ArticleData, offer_article, register_article
+from issuance.articles.services.fees import set_subscription_fee
 from issuance.authz import Role, system
-from issuance.models import Article, CardCustomisation, IssuingArea, Office, Organisation, SubscriptionFee
-from issuance.services import configuration
-from issuance.services.configuration import ArticleData, OfficeAddress
+from issuance.customisations.models import CardCustomisation
+from issuance.customisations.services.customisations import (
+    register_customisation,
+    register_generic_customisation,
+    verify_customisation,
+)
+from issuance.offices.models import Office
+from issuance.offices.services import OfficeAddress, connect_office, create_office
+from issuance.organisations.models import IssuingArea, Organisation
+from issuance.organisations.services.areas import create_area
+from issuance.organisations.services.organisations import create_organisation
+from issuance.receipt_texts.services import set_receipt_text
 from siths_portal.demo.logotypes import SUPPLIER, put_logotype
 
 SETUP = system("setup")
@@ -190,16 +202,16 @@ def load_places() -> None:
     sold = set(Article.objects.values_list("code", flat=True))
     for article in ARTICLES:
         if article.code not in sold:
-            configuration.register_article(actor=SETUP, article=article)
+            register_article(actor=SETUP, article=article)
     if not CardCustomisation.objects.filter(generic=True).exists():
-        configuration.register_generic_customisation(actor=SETUP, **vars(GENERIC))
+        register_generic_customisation(actor=SETUP, **vars(GENERIC))
     for generic in CardCustomisation.objects.filter(generic=True, logotype=None):
         put_logotype(generic)
-        configuration.verify_customisation(actor=SETUP, customisation_id=generic.id)
+        verify_customisation(actor=SETUP, customisation_id=generic.id)
     for area in AREAS:
         there = Organisation.objects.select_related("area").filter(hsa_id=area.places[0].hsa_id).first()
         row = there.area if there else IssuingArea.objects.filter(name__iexact=area.name).first()
-        row = row or configuration.create_area(actor=SETUP, name=area.name, invoice_reference=area.invoice_reference)
+        row = row or create_area(actor=SETUP, name=area.name, invoice_reference=area.invoice_reference)
         _load_offices(row, area)
         for place in area.places:
             _load_place(row, area, place)
@@ -209,14 +221,12 @@ def _load_offices(row: IssuingArea, area: Area) -> None:
     known = set(Office.objects.filter(office_number__in=area.offices).values_list("office_number", flat=True))
     for number, (name, comment, address) in area.offices.items():
         if number not in known:
-            configuration.create_office(
-                actor=SETUP, area_id=row.id, name=name, invoice_comment=comment, address=address, office_number=number
-            )
+            create_office(actor=SETUP, area_id=row.id, name=name, invoice_comment=comment, address=address, office_number=number)
 
 
 def _load_place(area_row: IssuingArea, area: Area, place: Place) -> None:
     parent = Organisation.objects.get(hsa_id=place.parent) if place.parent else None
-    organisation = Organisation.objects.filter(hsa_id=place.hsa_id).first() or configuration.create_organisation(
+    organisation = Organisation.objects.filter(hsa_id=place.hsa_id).first() or create_organisation(
         actor=SETUP,
         area_id=area_row.id,
         name=place.name,
@@ -231,21 +241,17 @@ def _load_place(area_row: IssuingArea, area: Area, place: Place) -> None:
         return  # its last part, below
     for number in place.offices:
         office = Office.objects.get(office_number=number)
-        configuration.connect_office(actor=SETUP, organisation_id=organisation.id, office_id=office.id)
+        connect_office(actor=SETUP, organisation_id=organisation.id, office_id=office.id)
     if not organisation.articles.exists():
         for article in ARTICLES:
             orderable = article.code in ORDERABLE
-            configuration.offer_article(
-                actor=SETUP, organisation_id=organisation.id, article_code=article.code, orderable=orderable
-            )
+            offer_article(actor=SETUP, organisation_id=organisation.id, article_code=article.code, orderable=orderable)
     if parent is None and not SubscriptionFee.objects.filter(organisation=organisation).exists():
-        configuration.set_subscription_fee(
-            actor=SETUP, organisation_id=organisation.id, charged=place.charged, valid_from=FEE_SINCE
-        )
+        set_subscription_fee(actor=SETUP, organisation_id=organisation.id, charged=place.charged, valid_from=FEE_SINCE)
     made = CardCustomisation.objects.filter(Q(organisations=organisation) | Q(pending_at=organisation))
     if place.customisation and not made.exists():
-        configuration.register_customisation(actor=SETUP, organisation_id=organisation.id, **vars(place.customisation))
-    configuration.set_receipt_text(
+        register_customisation(actor=SETUP, organisation_id=organisation.id, **vars(place.customisation))
+    set_receipt_text(
         actor=SETUP,
         organisation_id=organisation.id,
         regional_addition=f"Kortet tillhör {place.name} och lämnas tillbaka när uppdraget upphör.",

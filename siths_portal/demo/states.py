@@ -10,10 +10,18 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from issuance.authz import Actor, system
-from issuance.domain.order_states import OrderState
-from issuance.domain.revocation import RevocationReason
-from issuance.models import CardOrder, Carrier, Organisation, OrganisationOffice, Person, Post
-from issuance.services import housekeeping, migration, ordering, revocation, supplier_intake
+from issuance.carriers.models import Carrier
+from issuance.housekeeping.services import housekeeping
+from issuance.imports.services import migration
+from issuance.offices.models import OrganisationOffice
+from issuance.orders.domain.order_states import OrderState
+from issuance.orders.models.orders import CardOrder
+from issuance.orders.services import ordering
+from issuance.organisations.models import Organisation
+from issuance.people.models.persons import Person, Post
+from issuance.revocation.domain import RevocationReason
+from issuance.revocation.services import revocation
+from issuance.suppliers.services import supplier_intake
 from siths_portal.demo import newcomers
 from siths_portal.demo.history import BULK_CA, DAY, YEAR, new_serials, officer, without_card
 from siths_portal.demo.logotypes import SUPPLIER

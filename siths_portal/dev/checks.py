@@ -130,7 +130,7 @@ PRODUCTION = {
 
 def openapi(root: Path) -> str | None:
     """Each committed `openapi.yaml` is what its application's urls say."""
-    for committed in sorted(root.glob("*/api/**/openapi.yaml")):
+    for committed in sorted(path for app in ("issuance", "pki") for path in (root / app).rglob("openapi.yaml")):
         with _settings(DEBUG="1", SITHS_FACE="api") as env:
             fresh = Path(env["SITHS_VAR_DIR"]) / "openapi.yaml"
             urls = ".".join(committed.relative_to(root).parent.parts) + ".urls"

@@ -30,7 +30,7 @@ _OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
 # Where outside systems are reached: in development simulators on this machine, in production never.
 OUTSIDE_URLS = ("DIRECTORY_URL", "PERSON_REGISTER_URL", "EID_APP_URL", "OIDC_ISSUER")
 BACKENDS = ("DIRECTORY_BACKEND", "PERSON_REGISTER_BACKEND", "SIGNATURE_BACKEND")
-ISSUANCE_CHECK = "issuance.services.issuance_check.OrderedCards"
+ISSUANCE_CHECK = "issuance.suppliers.services.issuance_check.OrderedCards"
 DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
 # Level 3 or higher in the two frameworks that Swedish work e-IDs use (security.md 1.2, S04).
 LOA3_VALUES = frozenset(

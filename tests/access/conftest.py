@@ -9,7 +9,7 @@ import pytest
 @pytest.fixture(scope="module")
 def access(django_db_setup: None, django_db_blocker: Any) -> Iterator[Any]:
     """The world, committed; the database is emptied after the module."""
-    from issuance.ports import PersonRegister, StaffDirectory
+    from issuance.people.ports import PersonRegister, StaffDirectory
     from siths_portal.lib import ports
     from tests.access.world import AccessWorld
     from tests.conftest import flush_database

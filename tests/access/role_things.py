@@ -5,7 +5,9 @@ from typing import Any
 from uuid import UUID
 
 from issuance.authz import Role
-from issuance.models import Qualification, RoleGrant, RoleRequest
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.models.qualifications import Qualification
+from issuance.roles.models.role_requests import RoleRequest
 from siths_portal.lib import clock
 from tests.access.world import AccessWorld, Who
 

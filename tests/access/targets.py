@@ -4,20 +4,16 @@ import datetime as dt
 from typing import Any
 from uuid import UUID, uuid4
 
-from issuance.models import (
-    CardCustomisation,
-    CertificateSearch,
-    EidAppTransaction,
-    Identification,
-    MassTrial,
-    Office,
-    OrderDraft,
-    Organisation,
-    Photo,
-    Post,
-    Search,
-    SetupImport,
-)
+from issuance.activation.models import EidAppTransaction, Identification
+from issuance.customisations.models import CardCustomisation
+from issuance.imports.models import SetupImport
+from issuance.offices.models import Office
+from issuance.operators.models import CertificateSearch, MassTrial
+from issuance.orders.models.drafts import OrderDraft
+from issuance.organisations.models import Organisation
+from issuance.people.models.persons import Post
+from issuance.people.models.photos import Photo
+from issuance.search.models import Search
 from pki import approvals, mass_revocation
 from pki.models import ApprovalAction, Decision, MassRevocation
 from siths_portal.lib import clock

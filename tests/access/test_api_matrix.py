@@ -20,8 +20,9 @@ from django.conf import settings
 from django.test import override_settings
 
 from authn.models import ClientCertificate, ServiceClient
-from issuance.models import CardOrder, Photo
-from issuance.services import supplier_intake
+from issuance.orders.models.orders import CardOrder
+from issuance.people.models.photos import Photo
+from issuance.suppliers.services import supplier_intake
 from pki.domain.client_names import ANY_NAME
 from pki.domain.names import OIDS
 from siths_portal.lib import clock
@@ -134,7 +135,7 @@ def described(room: str) -> dict[str, tuple[str, str]]:
     }
 
 
-SUPPLIER_API, EIDAPP_API = described("issuance/api/supplier"), described("issuance/api/eidapp")
+SUPPLIER_API, EIDAPP_API = described("issuance/suppliers/api"), described("issuance/activation/api")
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ from django.views.generic import RedirectView
 
 from issuance.authz import Action, Role
 from issuance.authz.roles import ALLOWED
-from issuance.models import Carrier, Eid, Person
+from issuance.carriers.models import Carrier, Eid
+from issuance.people.models.persons import Person
 from siths_portal.lib import clock
 from tests.access.asking import Browser, untold
 from tests.access.matrix import ROWS

@@ -15,24 +15,18 @@ import pytest
 from django.apps import apps
 from django.db.models import Model
 
+from issuance.activation.models import EidAppTransaction, Identification
 from issuance.authz import Action, Role, policy
 from issuance.authz.roles import ALLOWED, GLOBAL_ROLES, READING
-from issuance.models import (
-    CardCustomisation,
-    CardOrder,
-    Carrier,
-    Eid,
-    EidAppTransaction,
-    ExtendedReach,
-    Identification,
-    IssuingArea,
-    Office,
-    Organisation,
-    Person,
-    PersonScope,
-    Post,
-)
-from issuance.services.actors import actor_of_person
+from issuance.carriers.models import Carrier, Eid
+from issuance.customisations.models import CardCustomisation
+from issuance.offices.models import Office
+from issuance.orders.models.orders import CardOrder
+from issuance.organisations.models import IssuingArea, Organisation
+from issuance.people.models.person_scope import PersonScope
+from issuance.people.models.persons import Person, Post
+from issuance.roles.services.actors import actor_of_person
+from issuance.search.models import ExtendedReach
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Forbidden, NotFound
 from tests.access import targets

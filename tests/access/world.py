@@ -33,25 +33,22 @@ from billing.models import (
     PriceItem,
 )
 from billing.models import Document as InvoiceDocument
+from issuance.articles.services.articles import offer_article
 from issuance.authz import Actor, Role
-from issuance.domain.supplier_reports import Produced, Sent
-from issuance.models import (
-    CardCustomisation,
-    CardOrder,
-    Carrier,
-    CarrierCertificate,
-    Document,
-    Eid,
-    ExtendedReach,
-    Organisation,
-    Person,
-    PersonScope,
-    Photo,
-    Receipt,
-    RoleGrant,
-)
-from issuance.models import Event as IssuanceEvent
-from issuance.services import configuration, supplier_intake
+from issuance.carriers.models import Carrier, CarrierCertificate, Eid, Receipt
+from issuance.customisations.models import CardCustomisation
+from issuance.offices.services import connect_office, create_office
+from issuance.orders.models.orders import CardOrder
+from issuance.organisations.models import Organisation
+from issuance.people.models.person_scope import PersonScope
+from issuance.people.models.persons import Person
+from issuance.people.models.photos import Photo
+from issuance.records.models.events import Document
+from issuance.records.models.events import Event as IssuanceEvent
+from issuance.roles.models.grants import RoleGrant
+from issuance.search.models import ExtendedReach
+from issuance.suppliers.domain import Produced, Sent
+from issuance.suppliers.services import supplier_intake
 from pki.models import Certificate, CertificateBlob
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import canonical_json, sha256_hex
@@ -164,13 +161,11 @@ class AccessWorld:
         """Gives an organisation what an order needs."""
         if new_area:
             verified_customisation(organisation, "7837803999")
-            self.far_office = configuration.create_office(
-                actor=SETUP, area_id=organisation.area_id, name="Kontor Ö", invoice_comment="Ö"
-            )
+            self.far_office = create_office(actor=SETUP, area_id=organisation.area_id, name="Kontor Ö", invoice_comment="Ö")
         office = self.far_office if new_area else self.world.office
-        configuration.connect_office(actor=SETUP, organisation_id=organisation.id, office_id=office.id)
+        connect_office(actor=SETUP, organisation_id=organisation.id, office_id=office.id)
         for code in ("631", "610"):
-            configuration.offer_article(actor=SETUP, organisation_id=organisation.id, article_code=code, orderable=True)
+            offer_article(actor=SETUP, organisation_id=organisation.id, article_code=code, orderable=True)
 
     def order(self, organisation: Organisation, *, protected: bool) -> CardOrder:
         """An order of the organisation's own clerk for a new person there."""

@@ -22,6 +22,6 @@ def stage(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> It
 @pytest.fixture
 def clerk(world: Any) -> Any:
     """An ID-administrator of the region."""
-    from issuance.models import Person
+    from issuance.people.models.persons import Person
 
     return Person.objects.get(pk=world.officer().person_id)

@@ -22,7 +22,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 from django.conf import settings
 
-from issuance.models import Person
+from issuance.people.models.persons import Person
 from siths_portal.dev.tokens import new_client_key
 from siths_portal.simulators.card import Card, new_serial
 from tests.lib.faces import serving

@@ -23,7 +23,9 @@ from authn.models import Event, LogInAttempt, Session
 from authn.services import log_in
 from authn.services import provider as relying_party
 from authn.web import login
-from issuance.models import IssuingArea, Person, RoleGrant
+from issuance.organisations.models import IssuingArea
+from issuance.people.models.persons import Person
+from issuance.roles.models.grants import RoleGrant
 from siths_portal.lib import clock
 from siths_portal.lib.budgets import MinuteBudget
 from tests.authn.hostile import EC, LOA3, RSA, STRANGER, WEAK, Provider

@@ -11,7 +11,7 @@ from django.test import Client, override_settings
 
 from authn.models import KeptForm, Session
 from authn.services import kept_forms, sessions
-from issuance.models import Person
+from issuance.people.models.persons import Person
 from siths_portal.lib import clock
 from tests.authn.test_hostile_provider import FORM, Browser, browser, op
 from tests.authn.test_step_up import DONE, Urls

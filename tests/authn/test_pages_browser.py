@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 
-from issuance.models import Person
+from issuance.people.models.persons import Person
 from tests.authn.stage import CODE, Authority, Stage
 from tests.axe import ask_axe
 from tests.browser import browser

@@ -7,8 +7,9 @@ from django.test import Client
 
 from authn.models import Event
 from issuance.authz import system
-from issuance.models import Person, RoleGrant
-from issuance.services import role_assignment
+from issuance.people.models.persons import Person
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.services import role_assignment
 from tests.portal import portal_client
 
 pytestmark = pytest.mark.django_db(transaction=True)

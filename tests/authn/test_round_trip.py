@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from authn.models import Event, Session
-from issuance.models import Person
+from issuance.people.models.persons import Person
 from siths_portal.demo.browsing import Browser, Page
 from tests.authn.stage import CODE, Authority, Stage
 from tests.chance import without_chance
@@ -63,7 +63,7 @@ def test_who_has_two_posts_chooses_at_the_provider(stage: Stage, clerk: Person, 
 
 
 def person_id(person: Person) -> Any:
-    from issuance.domain.ids import PersonId, PersonIdKind
+    from issuance.records.domain.ids import PersonId, PersonIdKind
 
     row = person.identifiers.get(valid_to=None)
     return PersonId(PersonIdKind(row.kind), row.value)

@@ -19,7 +19,7 @@ from django.urls import path
 from authn.models import Event, Session
 from authn.services import sessions
 from authn.web.middleware import not_activity
-from issuance.models import Person
+from issuance.people.models.persons import Person
 from siths_portal import urls_portal
 from siths_portal.lib import clock
 from tests.lib.faces import serving

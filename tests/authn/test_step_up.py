@@ -17,7 +17,7 @@ from django.urls import path
 
 from authn.models import Event, Session
 from authn.web import kept_form, require_recent_login
-from issuance.models import Person
+from issuance.people.models.persons import Person
 from siths_portal import urls_portal
 from siths_portal.lib import clock
 from tests.authn.hostile import Provider

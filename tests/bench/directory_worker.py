@@ -12,9 +12,9 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "siths_portal.settings")
 django.setup()
 
-from issuance.domain.ids import luhn_check_digit  # noqa: E402
-from issuance.queries.scope_check import scope_faults  # noqa: E402
-from issuance.services import directory_import  # noqa: E402
+from issuance.people.queries.scope_check import scope_faults  # noqa: E402
+from issuance.people.services import directory_import  # noqa: E402
+from issuance.records.domain.ids import luhn_check_digit  # noqa: E402
 from siths_portal.demo.places import PLACES, load_places  # noqa: E402
 from siths_portal.lib import ports  # noqa: E402
 from tests.bench.crl_worker import peak  # noqa: E402

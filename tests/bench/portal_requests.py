@@ -9,20 +9,17 @@ from uuid import UUID
 from django.test import Client
 from django.urls import reverse
 
-from issuance.models import (
-    Article,
-    CardCustomisation,
-    Carrier,
-    Eid,
-    IssuingArea,
-    Office,
-    Organisation,
-    PersonIdentifier,
-    Post,
-    Qualification,
-    RoleGrant,
-)
-from issuance.web.administration import import_urls, role_urls, urls
+from issuance.administration.web import urls
+from issuance.articles.models import Article
+from issuance.carriers.models import Carrier, Eid
+from issuance.customisations.models import CardCustomisation
+from issuance.imports.web import urls as import_urls
+from issuance.offices.models import Office
+from issuance.organisations.models import IssuingArea, Organisation
+from issuance.people.models.persons import PersonIdentifier, Post
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.models.qualifications import Qualification
+from issuance.roles.web import urls as role_urls
 from siths_portal.demo.people import FIRST_OF_THE_COUNTRY, MOST, _person_id
 from tests.portal import portal_client
 

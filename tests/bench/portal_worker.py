@@ -25,11 +25,12 @@ from django.db import connection  # noqa: E402
 from django.test.utils import CaptureQueriesContext  # noqa: E402
 from django.urls import reverse  # noqa: E402
 
-from issuance.models import Organisation, RoleGrant  # noqa: E402
-from issuance.queries.administration import holders  # noqa: E402
-from issuance.queries.administration.holders import Choice  # noqa: E402
-from issuance.queries.administration.paging import Order  # noqa: E402
-from issuance.services.actors import actor_of_person  # noqa: E402
+from issuance.organisations.models import Organisation  # noqa: E402
+from issuance.records.queries.paging import Order  # noqa: E402
+from issuance.roles.models.grants import RoleGrant  # noqa: E402
+from issuance.roles.services.actors import actor_of_person  # noqa: E402
+from issuance.search.queries import holders  # noqa: E402
+from issuance.search.queries.holders import Choice  # noqa: E402
 from tests.bench.portal_requests import Country, Pairs, Request, names, pairs  # noqa: E402
 from tests.portal import portal_client  # noqa: E402
 

@@ -48,7 +48,7 @@ def sketches(facts, prices):
 @pytest.fixture
 def page_world(facts):
     """The parties as organisations of the portal, with people who are logged in; the outside is in memory."""
-    from issuance.ports import PersonRegister, StaffDirectory
+    from issuance.people.ports import PersonRegister, StaffDirectory
     from siths_portal.lib import ports
     from tests.billing.page_world import PageWorld
     from tests.issuance.outside import Outside

@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 from django.test import Client
 
 from issuance.authz import Role
-from issuance.models import IssuingArea, Organisation, Person
+from issuance.organisations.models import IssuingArea, Organisation
+from issuance.people.models.persons import Person
 from siths_portal.lib import clock
 from tests.billing.world import MUNICIPALITY, REGION
 from tests.issuance.world import World

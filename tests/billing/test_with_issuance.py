@@ -8,7 +8,7 @@ from django.core.management import call_command
 from billing.domain.periods import Month
 from billing.models import Document, Event, Invoice, LedgerEntry
 from billing.service import load_demo_prices, previewed_line, reconcile, run_month
-from issuance.ports import PersonRegister, StaffDirectory
+from issuance.people.ports import PersonRegister, StaffDirectory
 from siths_portal.lib import clock, ports
 from tests.issuance.outside import Outside
 from tests.issuance.test_billing_facts import active, charge, move, sent

@@ -4,7 +4,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from issuance.ports import DirectoryOrganisation, DirectoryPost, PersonKey, RegisteredAddress, RegisterPerson
+from issuance.people.ports import DirectoryOrganisation, DirectoryPost, PersonKey, RegisteredAddress, RegisterPerson
 from siths_portal.lib.errors import NotFound
 
 ANNA = PersonKey("personnummer", "189001019802")

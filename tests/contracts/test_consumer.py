@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from issuance.adapters.directory_json import JsonDirectory
-from issuance.adapters.person_register_json import JsonPersonRegister
-from issuance.ports import PersonRegister, StaffDirectory
+from issuance.people.adapters.directory_json import JsonDirectory
+from issuance.people.adapters.person_register_json import JsonPersonRegister
+from issuance.people.ports import PersonRegister, StaffDirectory
 from siths_portal.lib.errors import DomainError, NotFound, Refused, Unavailable
 from tests.contracts import cases
 from tests.contracts.cases import ANNA, DIRECTORY, ORGANISATIONS, PEOPLE, PLACES, REGISTER, Case

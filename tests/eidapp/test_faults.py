@@ -10,7 +10,8 @@ import requests
 from celery import current_app
 from django.db import connections
 
-from issuance.models import Event, Receipt
+from issuance.carriers.models import Receipt
+from issuance.records.models.events import Event
 from pki.models import SecretDelivery
 from siths_portal.dev.private_services import PrivatePostgres
 from tests.eidapp.wire import Wire

@@ -17,7 +17,7 @@ from tests.issuance.activated import identify, sent_card
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-DESCRIPTION = Path(__file__).resolve().parents[2] / "issuance" / "api" / "eidapp" / "v1" / "openapi.yaml"
+DESCRIPTION = Path(__file__).resolve().parents[2] / "issuance" / "activation" / "api" / "v1" / "openapi.yaml"
 
 
 schema = schemathesis.openapi.from_path(DESCRIPTION)

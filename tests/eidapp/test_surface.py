@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import requests
 
-from issuance.api.eidapp.v1.views import BODY_LIMIT
-from issuance.models import EidAppTransaction
+from issuance.activation.api.v1.views import BODY_LIMIT
+from issuance.activation.models import EidAppTransaction
 from tests.eidapp.wire import Wire
 from tests.issuance.activated import identify, sent_card
 

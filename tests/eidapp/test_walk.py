@@ -10,7 +10,9 @@ import pytest
 import requests
 from django.apps import apps
 
-from issuance.models import EidAppTransaction, Event, Receipt
+from issuance.activation.models import EidAppTransaction
+from issuance.carriers.models import Receipt
+from issuance.records.models.events import Event
 from pki import service as pki
 from pki.models import Event as PkiEvent
 from siths_portal.simulators.card import Card, new_serial

@@ -15,13 +15,17 @@ from joserfc import jwe
 from joserfc.jwk import ECKey
 from joserfc.registry import HeaderParameter
 
+from issuance.activation.models import EidAppTransaction
+from issuance.activation.services import activation, activation_app
+from issuance.activation.services.activation import Opened
+from issuance.activation.services.activation_app import Started
+from issuance.activation.services.card_proofs import Proof
 from issuance.authz import Actor
-from issuance.domain.supplier_reports import Produced, Sent
-from issuance.models import CardOrder, Carrier, EidAppTransaction, Post
-from issuance.services import activation, activation_app, supplier_intake
-from issuance.services.activation import Opened
-from issuance.services.activation_app import Started
-from issuance.services.card_proofs import Proof
+from issuance.carriers.models import Carrier
+from issuance.orders.models.orders import CardOrder
+from issuance.people.models.persons import Post
+from issuance.suppliers.domain import Produced, Sent
+from issuance.suppliers.services import supplier_intake
 from pki import delivering, issuing, releasing, sealing
 from pki import service as pki
 from siths_portal.lib import clock

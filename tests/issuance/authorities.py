@@ -13,7 +13,7 @@ from joserfc import jwe
 from joserfc.jwk import ECKey
 from joserfc.registry import HeaderParameter
 
-from issuance.services.supplier_intake import PROFILES
+from issuance.suppliers.services.supplier_intake import PROFILES
 from pki import service as pki
 from pki.models import (
     CaState,

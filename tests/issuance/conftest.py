@@ -9,7 +9,7 @@ import pytest
 @pytest.fixture
 def outside() -> Iterator[Any]:
     """Both outside systems, connected instead of the adapters."""
-    from issuance.ports import PersonRegister, StaffDirectory
+    from issuance.people.ports import PersonRegister, StaffDirectory
     from siths_portal.lib import ports
     from tests.issuance.outside import Outside
 

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from issuance.models import Event, Person, PersonIdentifier, PersonScope, Post
-from issuance.services import directory_import, people
-from issuance.services.directory_import import Options, Outcome
+from issuance.people.models.person_scope import PersonScope
+from issuance.people.models.persons import Person, PersonIdentifier, Post
+from issuance.people.services import directory_import, people
+from issuance.people.services.directory_import import Options, Outcome
+from issuance.records.models.events import Event
 from siths_portal.lib import clock
 from tests.issuance.world import person_number
 

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
-from issuance.ports import DirectoryOrganisation, DirectoryPost, PersonKey, RegisterPerson
+from issuance.people.ports import DirectoryOrganisation, DirectoryPost, PersonKey, RegisterPerson
 from siths_portal.lib.errors import NotFound, Unavailable
 
 

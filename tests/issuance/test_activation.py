@@ -8,9 +8,15 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
+from issuance.activation.models import EidAppTransaction, Identification, PreparedReceipt
+from issuance.activation.services import activation, receipts
 from issuance.authz import Role, user
-from issuance.models import CardOrder, Eid, EidAppTransaction, Event, Identification, PreparedReceipt, Receipt
-from issuance.services import activation, configuration, housekeeping, receipts, revocation
+from issuance.carriers.models import Eid, Receipt
+from issuance.housekeeping.services import housekeeping
+from issuance.offices.services import create_office
+from issuance.orders.models.orders import CardOrder
+from issuance.records.models.events import Event
+from issuance.revocation.services import revocation
 from pki import service as pki
 from pki.models import SecretDelivery
 from siths_portal.lib import clock
@@ -486,7 +492,7 @@ def test_another_clerk_cancels_what_nobody_has_started(world: Any) -> None:
 
 
 def _moved_to_another_office(world: Any, made: Made) -> None:
-    other = configuration.create_office(actor=SETUP, area_id=world.area.id, name="Kontor B", invoice_comment="B")
+    other = create_office(actor=SETUP, area_id=world.area.id, name="Kontor B", invoice_comment="B")
     CardOrder.objects.filter(pk=made.order.pk).update(office=other)
 
 

@@ -9,10 +9,16 @@ import pytest
 from django.db import transaction as database
 from joserfc.jwk import ECKey
 
+from issuance.activation.models import EidAppTransaction, PreparedReceipt
+from issuance.activation.services import activation, activation_app
+from issuance.activation.services.card_proofs import Proof
 from issuance.authz import Role
-from issuance.models import Document, Eid, EidAppTransaction, Event, Post, PreparedReceipt, Receipt, RoleGrant
-from issuance.services import activation, activation_app, revocation, role_assignment
-from issuance.services.card_proofs import Proof
+from issuance.carriers.models import Eid, Receipt
+from issuance.people.models.persons import Post
+from issuance.records.models.events import Document, Event
+from issuance.revocation.services import revocation
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.services import role_assignment
 from pki import delivering, issuing
 from pki import service as pki
 from pki.models import Event as PkiEvent

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from issuance.adapters.directory_json import JsonDirectory
-from issuance.adapters.person_register_json import JsonPersonRegister
-from issuance.ports import PersonKey, PersonRegister, RegisteredAddress, StaffDirectory
+from issuance.people.adapters.directory_json import JsonDirectory
+from issuance.people.adapters.person_register_json import JsonPersonRegister
+from issuance.people.ports import PersonKey, PersonRegister, RegisteredAddress, StaffDirectory
 from siths_portal.demo.people import people, write_directory
 from siths_portal.lib import ports
 from siths_portal.lib.errors import Unavailable

@@ -3,7 +3,7 @@
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from issuance.models import Document, Event
+from issuance.records.models.events import Document, Event
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

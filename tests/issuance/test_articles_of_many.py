@@ -9,9 +9,12 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from issuance.articles.models import Article, OrganisationArticle
+from issuance.articles.services.articles import add_articles, choose_articles, copy_articles, offer_article
 from issuance.authz import Actor, Role
-from issuance.models import Article, Event, Organisation, OrganisationArticle
-from issuance.services import configuration
+from issuance.organisations.models import Organisation
+from issuance.organisations.services.organisations import create_organisation
+from issuance.records.models.events import Event
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Forbidden, Invalid, NotFound
 from siths_portal.lib.ids import new_id
@@ -25,7 +28,7 @@ def orderable(organisation: Organisation) -> list[str]:
 
 def take(organisation: Organisation, *codes: str) -> None:
     for code in codes:
-        configuration.offer_article(actor=SETUP, organisation_id=organisation.id, article_code=code, orderable=False)
+        offer_article(actor=SETUP, organisation_id=organisation.id, article_code=code, orderable=False)
 
 
 def ended(code: str) -> None:
@@ -34,11 +37,11 @@ def ended(code: str) -> None:
 
 def add(world: Any, picked: Collection[UUID] | None, *codes: str, actor: Actor | None = None) -> dict[UUID, int]:
     actor = actor or world.officer(role=Role.RESPONSIBLE_ISSUER)
-    return configuration.add_articles(actor=actor, area_id=world.area.id, organisation_ids=picked, codes=codes)
+    return add_articles(actor=actor, area_id=world.area.id, organisation_ids=picked, codes=codes)
 
 
 def ward(world: Any, actor: Actor = SETUP) -> Organisation:
-    return configuration.create_organisation(
+    return create_organisation(
         actor=actor, area_id=world.area.id, name="Avdelningen", hsa_id="TST2321000131-2000", organisation_number="2321000131",
         parent_id=world.clinic.id, same_articles=True,
     )  # fmt: skip
@@ -93,7 +96,7 @@ class TestAdd:
             assert list(refused.value.fields) == [field]
         for shown, picked in (([], ["631\0"]), (["631\0"], [])):
             with pytest.raises(Invalid):
-                configuration.choose_articles(actor=SETUP, organisation_id=world.city.id, shown=shown, picked=picked)
+                choose_articles(actor=SETUP, organisation_id=world.city.id, shown=shown, picked=picked)
         ended("610")
         with pytest.raises(Invalid) as refused:
             add(world, [world.city.id], "610", "631")
@@ -118,17 +121,17 @@ class TestSame:
         take(world.clinic, "631", "610", "631-REK")
         ended("610")
         actor = world.officer(role=Role.RESPONSIBLE_ISSUER)
-        assert configuration.copy_articles(actor=actor, from_id=world.region.id, to_id=world.clinic.id) == 2
+        assert copy_articles(actor=actor, from_id=world.region.id, to_id=world.clinic.id) == 2
         assert orderable(world.clinic) == ["631", "631-REK"]
         take(world.region, "631")
-        assert configuration.copy_articles(actor=actor, from_id=world.region.id, to_id=world.clinic.id) == 0
+        assert copy_articles(actor=actor, from_id=world.region.id, to_id=world.clinic.id) == 0
         assert orderable(world.clinic) == ["631", "631-REK"]
 
     def test_who_does_not_see_the_one_or_may_not_choose_for_the_other_is_refused(self, world: Any) -> None:
         deputy = world.officer(world.clinic, Role.DEPUTY_ISSUER)
         for actor, error in ((deputy, NotFound), (world.officer(role=Role.GLOBAL_READER), Forbidden)):
             with pytest.raises(error):
-                configuration.copy_articles(actor=actor, from_id=world.region.id, to_id=world.clinic.id)
+                copy_articles(actor=actor, from_id=world.region.id, to_id=world.clinic.id)
 
     def test_a_new_one_may_order_what_its_parent_may(self, world: Any) -> None:
         take(world.clinic, "610")
@@ -138,7 +141,7 @@ class TestSame:
         assert sorted(event.facts["article"] for event in told) == ["631", "631-REK"]
 
     def test_one_at_the_top_has_no_parent_to_be_like(self, world: Any) -> None:
-        made = configuration.create_organisation(
+        made = create_organisation(
             actor=SETUP, area_id=world.area.id, name="Ny", hsa_id="TST2321000131-3000", organisation_number="2321000131",
             same_articles=True,
         )  # fmt: skip

@@ -11,20 +11,17 @@ from django.apps import apps
 from django.db import connection
 
 from issuance import service
-from issuance.models import (
-    CardOrder,
-    Carrier,
-    Eid,
-    Event,
-    FormerIssuer,
-    FormerPlace,
-    IssuingArea,
-    Organisation,
-    Post,
-    SubscriptionFee,
-)
-from issuance.services import _steps, configuration
-from issuance.services.people import PersonScope
+from issuance.articles.models import SubscriptionFee
+from issuance.articles.services.fees import set_subscription_fee
+from issuance.carriers.models import Carrier, Eid
+from issuance.orders.models.orders import CardOrder
+from issuance.organisations.models import FormerIssuer, FormerPlace, IssuingArea, Organisation
+from issuance.organisations.services.areas import edit_area
+from issuance.organisations.services.moving import move_organisation
+from issuance.people.models.persons import Post
+from issuance.people.services.people import PersonScope
+from issuance.records.models.events import Event
+from issuance.records.services import steps
 from siths_portal.lib import clock, feeds
 from tests import superuser
 from tests.issuance.world import SETUP
@@ -47,11 +44,11 @@ def sent(order: CardOrder) -> None:
         ("produced", {}),
         ("sent", {"sent_at": clock.now()}),
     ):
-        _steps.step([order], order_action(action), actor_ref="client:bureau", **changes)
+        steps.step([order], order_action(action), actor_ref="client:bureau", **changes)
 
 
 def order_action(value: str) -> Any:
-    from issuance.domain.order_states import OrderAction
+    from issuance.orders.domain.order_states import OrderAction
 
     return OrderAction(value)
 
@@ -67,25 +64,23 @@ def active(post: Post, *, organisation: Organisation | None = None, **changes: A
     eid = Eid(carrier=carrier, post=post, organisation=organisation or post.organisation, hsa_id=post.hsa_id, created_at=LONG_AGO)
     for name, value in {**values, **changes}.items():
         setattr(eid, name, value)
-    _steps.begin([carrier], "migrated", actor_ref="system:migration", facts={})
-    _steps.begin([eid], "migrated", actor_ref="system:migration", facts={})
+    steps.begin([carrier], "migrated", actor_ref="system:migration", facts={})
+    steps.begin([eid], "migrated", actor_ref="system:migration", facts={})
     return eid
 
 
 def charge(organisation: Organisation, *, charged: bool = True, since: dt.datetime = LONG_AGO) -> None:
-    configuration.set_subscription_fee(actor=SETUP, organisation_id=organisation.id, charged=charged, valid_from=since)
+    set_subscription_fee(actor=SETUP, organisation_id=organisation.id, charged=charged, valid_from=since)
 
 
 def move(organisation: Organisation, *, parent: Organisation | None = None, area: UUID | None = None) -> None:
-    configuration.move_organisation(
-        actor=SETUP, organisation_id=organisation.id, parent_id=parent.id if parent else None, area_id=area
-    )
+    move_organisation(actor=SETUP, organisation_id=organisation.id, parent_id=parent.id if parent else None, area_id=area)
 
 
 def issue(organisation: Organisation) -> None:
     """Makes the organisation its area's issuer."""
     area = IssuingArea.objects.get(pk=organisation.area_id)
-    configuration.edit_area(
+    edit_area(
         actor=SETUP, area_id=area.pk, version=area.version, name=area.name, invoice_reference=area.invoice_reference,
         issuing_organisation_id=organisation.id,
     )  # fmt: skip
@@ -144,9 +139,9 @@ class TestFeed:
         """The event is written a moment after `sent_at` is read: midnight may lie between them."""
         order = world.order()
         for action, changes in (("accepted", {"supplier_ref": "bureau"}), ("production_started", {}), ("produced", {})):
-            _steps.step([order], order_action(action), actor_ref="client:bureau", **changes)
+            steps.step([order], order_action(action), actor_ref="client:bureau", **changes)
         with clock.moved_to(T):
-            _steps.step([order], order_action("sent"), actor_ref="client:bureau", sent_at=T - dt.timedelta(microseconds=1))
+            steps.step([order], order_action("sent"), actor_ref="client:bureau", sent_at=T - dt.timedelta(microseconds=1))
         (fact,) = service.billable_facts(feeds.START, limit=10)
         starts = [clock.start_of_day(dt.date(2026, month, 1)) for month in (10, 11, 12)]
         october, november = starts[:2], starts[1:]

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from issuance.domain.card_reports import MOST_REPORTS, CardReport
-from issuance.models import EidAppTransaction, Event
-from issuance.services import activation, activation_app, card_reports
+from issuance.activation.domain.card_reports import MOST_REPORTS, CardReport
+from issuance.activation.models import EidAppTransaction
+from issuance.activation.services import activation, activation_app, card_reports
+from issuance.records.models.events import Event
 from pki.models import SecretDelivery
 from siths_portal.lib.errors import Conflict, Invalid, TooManyRequests, Unauthenticated
 from tests.issuance import activated

@@ -8,10 +8,15 @@ from django.test.utils import CaptureQueriesContext
 
 from issuance import service
 from issuance.authz import system
-from issuance.domain.revocation import RevocationReason
-from issuance.models import CardOrder, Carrier, Eid, Event
-from issuance.services import certificate_revocation, housekeeping, migration, revocation, supplier_intake
-from issuance.services.supplier_intake import HSA_PROFILES, PERSON_ID_PROFILES, PROFILES, Outcome, Produced, Sent
+from issuance.carriers.models import Carrier, Eid
+from issuance.housekeeping.services import housekeeping
+from issuance.imports.services import migration
+from issuance.orders.models.orders import CardOrder
+from issuance.records.models.events import Event
+from issuance.revocation.domain import RevocationReason
+from issuance.revocation.services import certificate_revocation, revocation
+from issuance.suppliers.services import supplier_intake
+from issuance.suppliers.services.supplier_intake import HSA_PROFILES, PERSON_ID_PROFILES, PROFILES, Outcome, Produced, Sent
 from pki.models import Certificate, Revocation, Secret, SecretState
 from pki.revoking import RevocationRequest, revoke_serial
 from pki.signals import certificate_revoked

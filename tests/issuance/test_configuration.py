@@ -8,11 +8,20 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
+from issuance.articles.models import SubscriptionFee
+from issuance.articles.services.fees import set_subscription_fee
 from issuance.authz import Action, Role
-from issuance.models import Event, Office, Organisation, PersonScope, Post, SubscriptionFee
-from issuance.queries.scope_check import scope_faults
-from issuance.services import configuration
-from issuance.services.configuration import OfficeData
+from issuance.offices.models import Office
+from issuance.offices.services import OfficeData, close_office, connect_office, create_office, edit_office
+from issuance.organisations.models import Organisation
+from issuance.organisations.services.areas import create_area, edit_area
+from issuance.organisations.services.moving import move_organisation
+from issuance.organisations.services.organisations import create_organisation
+from issuance.people.models.person_scope import PersonScope
+from issuance.people.models.persons import Post
+from issuance.people.queries.scope_check import scope_faults
+from issuance.receipt_texts.services import set_receipt_text
+from issuance.records.models.events import Event
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
 from tests.issuance.test_activation import run_at_once
@@ -23,7 +32,7 @@ def test_paths_follow_the_tree_after_create_and_move(world: Any) -> None:
     ward = World.below(world.clinic, world)
     assert ward.scope_path.startswith(world.clinic.scope_path)
     before = world.clinic.scope_path
-    configuration.move_organisation(actor=SETUP, organisation_id=world.clinic.id, parent_id=world.stranger.id)
+    move_organisation(actor=SETUP, organisation_id=world.clinic.id, parent_id=world.stranger.id)
     for row in (world.clinic, ward):
         row.refresh_from_db()
         assert row.scope_path.startswith(world.stranger.scope_path)
@@ -44,10 +53,10 @@ class World:
 def test_moving_takes_people_out_of_one_scope_and_into_another(world: Any) -> None:
     post = world.post(world.clinic)
     regional, strange = world.officer(world.region), world.officer(world.stranger)
-    configuration.move_organisation(actor=SETUP, organisation_id=world.clinic.id, parent_id=world.stranger.id)
+    move_organisation(actor=SETUP, organisation_id=world.clinic.id, parent_id=world.stranger.id)
     assert not Post.objects.visible_to(regional).filter(pk=post.pk).exists()
     assert Post.objects.visible_to(strange).filter(pk=post.pk).exists()
-    configuration.move_organisation(actor=SETUP, organisation_id=world.clinic.id, parent_id=None, area_id=world.area.id)
+    move_organisation(actor=SETUP, organisation_id=world.clinic.id, parent_id=None, area_id=world.area.id)
     assert not Post.objects.visible_to(regional).filter(pk=post.pk).exists()  # beside the region now, not below it
     assert Post.objects.visible_to(world.officer(world.region, Role.RESPONSIBLE_ISSUER)).filter(pk=post.pk).exists()
 
@@ -55,7 +64,7 @@ def test_moving_takes_people_out_of_one_scope_and_into_another(world: Any) -> No
 def test_an_organisation_cannot_come_below_itself(world: Any) -> None:
     for target in (world.clinic, world.region):
         with pytest.raises(Conflict, match="organisation-below-itself"):
-            configuration.move_organisation(actor=SETUP, organisation_id=world.region.id, parent_id=target.id)
+            move_organisation(actor=SETUP, organisation_id=world.region.id, parent_id=target.id)
     assert scope_faults().ok
 
 
@@ -63,38 +72,38 @@ def test_who_makes_what(world: Any) -> None:
     issuer, deputy = world.officer(role=Role.RESPONSIBLE_ISSUER), world.officer(role=Role.DEPUTY_ISSUER)
     arguments = {"area_id": world.area.id, "name": "Ny", "hsa_id": "TST2321000131-3000", "organisation_number": "2321000131"}
     with pytest.raises(Forbidden):
-        configuration.create_organisation(actor=issuer, **arguments)
+        create_organisation(actor=issuer, **arguments)
     with pytest.raises(Forbidden):
-        configuration.create_organisation(actor=deputy, parent_id=world.region.id, **arguments)
+        create_organisation(actor=deputy, parent_id=world.region.id, **arguments)
     with pytest.raises(NotFound):
-        configuration.create_organisation(actor=issuer, parent_id=world.stranger.id, **arguments)
-    made = configuration.create_organisation(actor=issuer, parent_id=world.region.id, **arguments)
+        create_organisation(actor=issuer, parent_id=world.stranger.id, **arguments)
+    made = create_organisation(actor=issuer, parent_id=world.region.id, **arguments)
     assert made.parent == world.region
     with pytest.raises(NotFound):  # the area lies above the deputy's scope
-        configuration.create_office(actor=deputy, area_id=world.area.id, name="B", invoice_comment="B")
-    office = configuration.create_office(actor=issuer, area_id=world.area.id, name="B", invoice_comment="B")
-    configuration.connect_office(actor=deputy, organisation_id=world.region.id, office_id=office.id)
-    configuration.connect_office(actor=deputy, organisation_id=world.region.id, office_id=office.id)
+        create_office(actor=deputy, area_id=world.area.id, name="B", invoice_comment="B")
+    office = create_office(actor=issuer, area_id=world.area.id, name="B", invoice_comment="B")
+    connect_office(actor=deputy, organisation_id=world.region.id, office_id=office.id)
+    connect_office(actor=deputy, organisation_id=world.region.id, office_id=office.id)
     assert Event.objects.filter(action="office.connected", subject_ref=str(office.id)).count() == 1
 
 
 def test_bad_numbers_and_taken_ids_are_told_by_field(world: Any) -> None:
     arguments: dict[str, Any] = {"actor": SETUP, "area_id": world.area.id, "name": "Ny"}
     with pytest.raises(Invalid) as refused:
-        configuration.create_organisation(hsa_id="SE12", organisation_number="2321000131", **arguments)
+        create_organisation(hsa_id="SE12", organisation_number="2321000131", **arguments)
     assert list(refused.value.fields) == ["hsa_id"]
     with pytest.raises(Invalid) as refused:
-        configuration.create_organisation(hsa_id="SE2321000131-1", organisation_number="2321000132", **arguments)
+        create_organisation(hsa_id="SE2321000131-1", organisation_number="2321000132", **arguments)
     assert list(refused.value.fields) == ["organisation_number"]
     with pytest.raises(Conflict, match="organisation-exists"):
-        configuration.create_organisation(hsa_id=world.region.hsa_id.lower(), organisation_number="2321000131", **arguments)
+        create_organisation(hsa_id=world.region.hsa_id.lower(), organisation_number="2321000131", **arguments)
     with pytest.raises(Conflict, match="area-exists"):
-        configuration.create_area(actor=SETUP, name="Regionen")
+        create_area(actor=SETUP, name="Regionen")
 
 
 def test_an_office_stays_in_its_area(world: Any) -> None:
     with pytest.raises(Invalid, match="office-of-another-area"):
-        configuration.connect_office(actor=SETUP, organisation_id=world.stranger.id, office_id=world.office.id)
+        connect_office(actor=SETUP, organisation_id=world.stranger.id, office_id=world.office.id)
 
 
 def test_an_office_is_made_with_its_organisations_or_not_at_all(world: Any) -> None:
@@ -103,12 +112,12 @@ def test_an_office_is_made_with_its_organisations_or_not_at_all(world: Any) -> N
     before = Event.objects.count()
     for actor in (SETUP, issuer):
         with pytest.raises(Invalid, match="organisation-not-connectable") as refused:
-            configuration.create_office(actor=actor, organisation_ids=[world.city.id, world.stranger.id], **told)
+            create_office(actor=actor, organisation_ids=[world.city.id, world.stranger.id], **told)
         assert list(refused.value.fields) == ["organisation"]
     assert Event.objects.count() == before
     assert not Office.objects.filter(name="B").exists()
     wanted = [world.city.id, world.clinic.id, world.city.id]
-    office = configuration.create_office(actor=issuer, organisation_ids=wanted, **told)
+    office = create_office(actor=issuer, organisation_ids=wanted, **told)
     assert set(office.organisations.all()) == {world.city, world.clinic}
     events = Event.objects.filter(subject_ref=str(office.id)).order_by("id").values_list("action", "facts__organisation")
     first, *connected = events
@@ -122,41 +131,39 @@ def test_a_form_that_is_sent_twice_makes_one_office(world: Any) -> None:
         "area_id": world.area.id,
         "invoice_comment": "B",
     }
-    refused = run_at_once(4, lambda: configuration.create_office(name="B", **told))
+    refused = run_at_once(4, lambda: create_office(name="B", **told))
     assert [(type(error), list(error.fields)) for error in refused if isinstance(error, Conflict)] == [(Conflict, ["name"])] * 3
     office = Office.objects.get(name="B")
-    other = configuration.create_office(name="C", **told)
+    other = create_office(name="C", **told)
     data = OfficeData("B", "B")
     with pytest.raises(Conflict, match="office-exists"):
-        configuration.edit_office(actor=SETUP, office_id=other.id, version=1, data=data)
-    assert configuration.edit_office(actor=SETUP, office_id=office.id, version=1, data=data).version == 1
-    configuration.close_office(actor=SETUP, office_id=office.id)
-    assert configuration.create_office(name="B", **told) != office
+        edit_office(actor=SETUP, office_id=other.id, version=1, data=data)
+    assert edit_office(actor=SETUP, office_id=office.id, version=1, data=data).version == 1
+    close_office(actor=SETUP, office_id=office.id)
+    assert create_office(name="B", **told) != office
 
 
 def test_names_of_offices_and_areas_that_differ_in_capital_letters_alone_are_one(world: Any) -> None:
     """Nobody tells them apart in a list; one's own may be written anew."""
-    office = configuration.create_office(actor=SETUP, area_id=world.area.id, name="Ås (15)", invoice_comment="B")
+    office = create_office(actor=SETUP, area_id=world.area.id, name="Ås (15)", invoice_comment="B")
     with pytest.raises(Conflict, match="office-exists"):
-        configuration.create_office(actor=SETUP, area_id=world.area.id, name="ÅS (15)", invoice_comment="B")
+        create_office(actor=SETUP, area_id=world.area.id, name="ÅS (15)", invoice_comment="B")
     data = OfficeData("ÅS (15)", "B")
-    assert configuration.edit_office(actor=SETUP, office_id=office.id, version=1, data=data).name == "ÅS (15)"
+    assert edit_office(actor=SETUP, office_id=office.id, version=1, data=data).name == "ÅS (15)"
     with pytest.raises(Conflict, match="area-exists"):
-        configuration.create_area(actor=SETUP, name="REGIONEN")
+        create_area(actor=SETUP, name="REGIONEN")
     own = {"actor": SETUP, "area_id": world.area.id, "invoice_reference": "", "issuing_organisation_id": world.region.id}
     world.area.refresh_from_db()
-    assert configuration.edit_area(version=world.area.version, name="REGIONEN", **own).name == "REGIONEN"
+    assert edit_area(version=world.area.version, name="REGIONEN", **own).name == "REGIONEN"
     with pytest.raises(Conflict, match="area-exists"):
-        configuration.edit_area(version=world.area.version + 1, name="annan region", **own)
+        edit_area(version=world.area.version + 1, name="annan region", **own)
 
 
 def test_of_two_offices_that_are_renamed_to_one_name_at_once_one_is_refused(world: Any) -> None:
     actor = world.officer(role=Role.RESPONSIBLE_ISSUER)
-    made = [configuration.create_office(actor=actor, area_id=world.area.id, name=name, invoice_comment="B").id for name in "BCDE"]
+    made = [create_office(actor=actor, area_id=world.area.id, name=name, invoice_comment="B").id for name in "BCDE"]
     waiting = iter(made)
-    refused = run_at_once(
-        4, lambda: configuration.edit_office(actor=actor, office_id=next(waiting), version=1, data=OfficeData("F", "B"))
-    )
+    refused = run_at_once(4, lambda: edit_office(actor=actor, office_id=next(waiting), version=1, data=OfficeData("F", "B")))
     assert [(type(error), list(error.fields)) for error in refused if isinstance(error, Conflict)] == [(Conflict, ["name"])] * 3
     assert Office.objects.filter(name="F").count() == 1
 
@@ -164,16 +171,16 @@ def test_of_two_offices_that_are_renamed_to_one_name_at_once_one_is_refused(worl
 def test_the_fee_is_a_dated_value(world: Any) -> None:
     moment = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
     for _ in range(2):
-        configuration.set_subscription_fee(actor=SETUP, organisation_id=world.city.id, charged=True, valid_from=moment)
+        set_subscription_fee(actor=SETUP, organisation_id=world.city.id, charged=True, valid_from=moment)
     with pytest.raises(Conflict, match="fee-already-set"):
-        configuration.set_subscription_fee(actor=SETUP, organisation_id=world.city.id, charged=False, valid_from=moment)
+        set_subscription_fee(actor=SETUP, organisation_id=world.city.id, charged=False, valid_from=moment)
     assert SubscriptionFee.objects.count() == 1
     assert Event.objects.filter(action="organisation.fee_set").count() == 1
 
 
 def test_receipt_texts_have_versions(world: Any) -> None:
     for text in ("Ett", "Ett", "Två"):
-        row = configuration.set_receipt_text(actor=SETUP, organisation_id=world.city.id, regional_addition=text)
+        row = set_receipt_text(actor=SETUP, organisation_id=world.city.id, regional_addition=text)
     assert (row.version, row.regional_addition) == (2, "Två")
 
 

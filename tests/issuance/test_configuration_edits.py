@@ -9,12 +9,20 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from authn.models import ServiceClient
+from issuance.articles.models import SubscriptionFee
+from issuance.articles.services.fees import set_subscription_fee
 from issuance.authz import Action, Actor, Role
-from issuance.models import CardCustomisation, Document, Event, IssuingArea, Organisation, OrganisationOffice, SubscriptionFee
-from issuance.queries.administration.moving import consequences
-from issuance.queries.scope_check import scope_faults
-from issuance.services import configuration
-from issuance.services.configuration import OrganisationData, Outdated
+from issuance.customisations.models import CardCustomisation
+from issuance.customisations.services.customisations import register_generic_customisation, verify_customisation
+from issuance.offices.models import OrganisationOffice
+from issuance.organisations.models import IssuingArea, Organisation
+from issuance.organisations.queries.moving import consequences
+from issuance.organisations.services.areas import edit_area
+from issuance.organisations.services.moving import move_organisation
+from issuance.organisations.services.organisations import OrganisationData, create_organisation, edit_organisation
+from issuance.people.queries.scope_check import scope_faults
+from issuance.records.models.events import Document, Event
+from issuance.records.services.editing import Outdated
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
 from tests.issuance.world import LOGOTYPE, SETUP, verified_customisation
@@ -26,9 +34,7 @@ def data_of(row: Organisation, **changes: str) -> OrganisationData:
 
 
 def edit(row: Organisation, *, actor: Actor = SETUP, version: int | None = None, **changes: str) -> Organisation:
-    return configuration.edit_organisation(
-        actor=actor, organisation_id=row.id, version=version or row.version, data=data_of(row, **changes)
-    )
+    return edit_organisation(actor=actor, organisation_id=row.id, version=version or row.version, data=data_of(row, **changes))
 
 
 def admin(world: Any) -> Actor:
@@ -58,9 +64,9 @@ class TestVersions:
         IssuingArea.objects.filter(pk=world.area.pk).update(issuing_organisation=None)
         read = IssuingArea.objects.get(pk=world.area.pk).version
         told = {"actor": SETUP, "area_id": world.area.id, "invoice_reference": "", "version": read}
-        configuration.edit_area(name="Regionen", issuing_organisation_id=world.city.id, **told)
+        edit_area(name="Regionen", issuing_organisation_id=world.city.id, **told)
         with pytest.raises(Outdated) as refused:
-            configuration.edit_area(name="Ny", issuing_organisation_id=None, **told)
+            edit_area(name="Ny", issuing_organisation_id=None, **told)
         assert refused.value.now["issuing_organisation_id"] == world.city.id
 
     def test_nothing_changed_is_no_event_and_no_version(self, world: Any) -> None:
@@ -118,7 +124,7 @@ class TestAreas:
             "version": area.version, "name": area.name, "invoice_reference": area.invoice_reference,
             "issuing_organisation_id": area.issuing_organisation_id,
         }  # fmt: skip
-        return configuration.edit_area(actor=actor, area_id=area.id, **{**values, **changes})
+        return edit_area(actor=actor, area_id=area.id, **{**values, **changes})
 
     def test_the_administration_alone_edits_it(self, world: Any) -> None:
         for actor, refusal in ((issuer(world), Forbidden), (world.officer(role=Role.DEPUTY_ISSUER), NotFound)):
@@ -192,9 +198,9 @@ class TestOrganisations:
             "organisation_number": "2321000131", "issuing": True,
         }  # fmt: skip
         with pytest.raises(Conflict, match="area-has-issuer"):
-            configuration.create_organisation(**arguments)
+            create_organisation(**arguments)
         with pytest.raises(Invalid, match="issuing"):
-            configuration.create_organisation(**arguments, parent_id=world.region.id)
+            create_organisation(**arguments, parent_id=world.region.id)
         assert not Organisation.objects.filter(name="Ny").exists()
 
     def test_the_generic_card_customisation_is_chosen_for_sub_organisations(self, world: Any) -> None:
@@ -203,26 +209,26 @@ class TestOrganisations:
             "organisation_number": "2321000131", "parent_id": world.region.id, "generic_customisation": True,
         }  # fmt: skip
         with pytest.raises(Invalid) as refused:  # there is none yet
-            configuration.create_organisation(**arguments)
+            create_organisation(**arguments)
         assert list(refused.value.fields) == ["customisation"]
         generic = CardCustomisation.objects.create(
             supplier_ref="bureau", customisation_id="1000000000", name="SITHS eID", generic=True
         )
-        made = configuration.create_organisation(**arguments)
+        made = create_organisation(**arguments)
         assert made.customisation == generic
         chosen = {"actor": issuer(world), "organisation_id": made.id, "data": data_of(made)}
-        back = configuration.edit_organisation(**chosen, version=1, generic_customisation=False)
+        back = edit_organisation(**chosen, version=1, generic_customisation=False)
         assert back.customisation_id is None
-        again = configuration.edit_organisation(**chosen, version=2, generic_customisation=True)
+        again = edit_organisation(**chosen, version=2, generic_customisation=True)
         assert again.customisation_id == generic.id
         with pytest.raises(Invalid):
-            configuration.edit_organisation(
+            edit_organisation(
                 actor=SETUP, organisation_id=world.stranger.id, version=1, data=data_of(world.stranger),
                 generic_customisation=True,
             )  # fmt: skip
 
     def test_who_chose_before_another_gave_an_own_is_told_and_not_obeyed(self, world: Any) -> None:
-        configuration.register_generic_customisation(
+        register_generic_customisation(
             actor=SETUP,
             customisation_id="1000000000",
             name="Generell",
@@ -233,7 +239,7 @@ class TestOrganisations:
         version, own = world.clinic.version, verified_customisation(world.clinic, "7837803905")
         for choice in (True, False):
             with pytest.raises(Outdated) as told:
-                configuration.edit_organisation(
+                edit_organisation(
                     actor=SETUP, organisation_id=world.clinic.id, version=version, data=data_of(world.clinic),
                     generic_customisation=choice,
                 )  # fmt: skip
@@ -249,23 +255,23 @@ class TestOrganisations:
             "supplier_ref": "bureau",
         }  # fmt: skip
         with pytest.raises(Forbidden):
-            configuration.register_generic_customisation(actor=issuer(world), **given)
-        row = configuration.register_generic_customisation(actor=admin(world), **given)
+            register_generic_customisation(actor=issuer(world), **given)
+        row = register_generic_customisation(actor=admin(world), **given)
         with pytest.raises(Conflict, match="generic-exists"):
-            configuration.register_generic_customisation(actor=admin(world), **given | {"customisation_id": "1000000002"})
+            register_generic_customisation(actor=admin(world), **given | {"customisation_id": "1000000002"})
         with pytest.raises(IntegrityError), transaction.atomic():
             CardCustomisation.objects.create(supplier_ref="bureau", customisation_id="1000000002", name="En till", generic=True)
         Organisation.objects.filter(pk=world.clinic.pk).update(customisation=row)
         CardCustomisation.objects.filter(pk=row.pk).update(logotype=Document.store(LOGOTYPE, "image/png"))
         with pytest.raises(Forbidden):
-            configuration.verify_customisation(actor=issuer(world), customisation_id=row.id)
-        assert configuration.verify_customisation(actor=admin(world), customisation_id=row.id).verified_at is not None
+            verify_customisation(actor=issuer(world), customisation_id=row.id)
+        assert verify_customisation(actor=admin(world), customisation_id=row.id).verified_at is not None
 
     def test_an_organisation_with_a_customisation_of_its_own_keeps_it(self, world: Any) -> None:
         own = CardCustomisation.objects.create(supplier_ref="bureau", customisation_id="1000000001", name="Egen")
         Organisation.objects.filter(pk=world.clinic.pk).update(customisation=own)
         with pytest.raises(Conflict, match="own-customisation"):
-            configuration.edit_organisation(
+            edit_organisation(
                 actor=SETUP, organisation_id=world.clinic.id, version=1, data=data_of(world.clinic), generic_customisation=False
             )
 
@@ -275,9 +281,7 @@ class TestFees:
 
     def fee(self, organisation: Organisation, actor: Actor, day: dt.date, *, charged: bool = True) -> SubscriptionFee:
         moment = dt.datetime.combine(day, dt.time(), clock.STOCKHOLM)
-        return configuration.set_subscription_fee(
-            actor=actor, organisation_id=organisation.id, charged=charged, valid_from=moment
-        )
+        return set_subscription_fee(actor=actor, organisation_id=organisation.id, charged=charged, valid_from=moment)
 
     def test_a_month_that_is_over_stays_as_it_was(self, world: Any) -> None:
         first = clock.today().replace(day=1)
@@ -296,7 +300,7 @@ class TestFees:
             self.fee(world.clinic, admin(world), clock.today())
 
     def test_a_new_organisation_has_its_fee_from_the_start(self, world: Any) -> None:
-        made = configuration.create_organisation(
+        made = create_organisation(
             actor=admin(world), area_id=world.area.id, name="Ny", hsa_id="TST2321000131-3000",
             organisation_number="2321000131", charged=True,
         )  # fmt: skip
@@ -309,7 +313,7 @@ class TestMoves:
 
     def test_the_issuer_moves_sub_organisations_within_the_area_and_nothing_else(self, world: Any) -> None:
         actor = issuer(world)
-        moved = configuration.move_organisation(actor=actor, organisation_id=world.clinic.id, parent_id=world.city.id, version=1)
+        moved = move_organisation(actor=actor, organisation_id=world.clinic.id, parent_id=world.city.id, version=1)
         assert (moved.parent_id, moved.version) == (world.city.id, 2)
         for arguments, refusal in (
             ({"organisation_id": world.clinic.id, "parent_id": world.stranger.id}, NotFound),
@@ -317,7 +321,7 @@ class TestMoves:
             ({"organisation_id": world.city.id, "parent_id": world.region.id}, Forbidden),
         ):
             with pytest.raises(refusal):
-                configuration.move_organisation(actor=actor, **arguments)
+                move_organisation(actor=actor, **arguments)
         assert scope_faults().ok
 
     def test_an_issuer_of_two_areas_moves_nothing_between_them(self, world: Any) -> None:
@@ -325,7 +329,7 @@ class TestMoves:
             "user:x", "user", None, (*issuer(world).grants, *world.officer(world.stranger, Role.RESPONSIBLE_ISSUER).grants)
         )
         with pytest.raises(Forbidden):
-            configuration.move_organisation(actor=two, organisation_id=world.clinic.id, parent_id=world.stranger.id)
+            move_organisation(actor=two, organisation_id=world.clinic.id, parent_id=world.stranger.id)
 
     def test_people_are_counted_as_far_as_the_reader_sees_them(self, world: Any) -> None:
         world.post(world.clinic)
@@ -335,22 +339,22 @@ class TestMoves:
         assert [consequences(actor=actor, **told).persons for actor in (issuer(world), trusted)] == [1, 2]
 
     def test_the_event_tells_both_places(self, world: Any) -> None:
-        configuration.move_organisation(actor=SETUP, organisation_id=world.clinic.id, parent_id=world.stranger.id)
+        move_organisation(actor=SETUP, organisation_id=world.clinic.id, parent_id=world.stranger.id)
         facts = Event.objects.get(action="organisation.moved").facts
         assert facts["version"] == 2
         assert facts["before"]["parent_id"] == str(world.region.id)
         assert facts["after"]["area_id"] == str(world.stranger.area_id)
 
     def test_the_event_of_a_move_within_an_area_tells_of_no_other(self, world: Any) -> None:
-        configuration.move_organisation(actor=SETUP, organisation_id=world.clinic.id, parent_id=world.city.id)
+        move_organisation(actor=SETUP, organisation_id=world.clinic.id, parent_id=world.city.id)
         facts = Event.objects.get(action="organisation.moved").facts
         assert set(facts["before"]) == set(facts["after"]) == {"parent_id", "scope_path"}
 
     def test_offices_of_the_old_area_are_left_behind(self, world: Any) -> None:
         assert OrganisationOffice.objects.filter(organisation=world.clinic).exists()
-        configuration.move_organisation(actor=SETUP, organisation_id=world.clinic.id, parent_id=world.city.id)
+        move_organisation(actor=SETUP, organisation_id=world.clinic.id, parent_id=world.city.id)
         assert OrganisationOffice.objects.filter(organisation=world.clinic).exists()  # the same area
-        configuration.move_organisation(actor=SETUP, organisation_id=world.clinic.id, parent_id=world.stranger.id)
+        move_organisation(actor=SETUP, organisation_id=world.clinic.id, parent_id=world.stranger.id)
         assert not OrganisationOffice.objects.filter(organisation=world.clinic).exists()
         event = Event.objects.get(action="office.disconnected")
         assert (event.subject_ref, event.facts) == (str(world.office.id), {"organisation": str(world.clinic.id)})
@@ -358,17 +362,15 @@ class TestMoves:
     def test_who_issues_in_an_area_stays_there(self, world: Any) -> None:
         for target in ({"parent_id": world.city.id}, {"parent_id": None, "area_id": world.stranger.area_id}):
             with pytest.raises(Conflict, match="issuing-organisation-moves"):
-                configuration.move_organisation(actor=SETUP, organisation_id=world.region.id, **target)
+                move_organisation(actor=SETUP, organisation_id=world.region.id, **target)
 
     def test_a_stale_move_is_told_and_the_same_place_again_changes_nothing(self, world: Any) -> None:
         edit(world.clinic, name="Omdöpt")
         with pytest.raises(Outdated) as refused:
-            configuration.move_organisation(actor=SETUP, organisation_id=world.clinic.id, parent_id=world.city.id, version=1)
+            move_organisation(actor=SETUP, organisation_id=world.clinic.id, parent_id=world.city.id, version=1)
         assert [change.after for change in refused.value.changes] == ["Omdöpt"]
         for _ in range(2):
-            moved = configuration.move_organisation(
-                actor=SETUP, organisation_id=world.clinic.id, parent_id=world.city.id, version=2
-            )
+            moved = move_organisation(actor=SETUP, organisation_id=world.clinic.id, parent_id=world.city.id, version=2)
             assert moved.version == 3
         assert Event.objects.filter(action="organisation.moved").count() == 1
 
@@ -384,7 +386,7 @@ class TestMoves:
         assert deep is not None
         tall = world.organisation("Hög", "TST2321000131-5000", "2321000131", area=world.area, parent=world.city)
         with pytest.raises(Conflict, match="tree-too-deep"):
-            configuration.move_organisation(actor=SETUP, organisation_id=deep.id, parent_id=tall.id)
+            move_organisation(actor=SETUP, organisation_id=deep.id, parent_id=tall.id)
 
     def test_who_is_chosen_as_issuer_while_it_moves_away_is_one_or_the_other(self, world: Any) -> None:
         start, said = threading.Barrier(2, timeout=150), []
@@ -401,13 +403,13 @@ class TestMoves:
 
         def choose() -> object:
             area = IssuingArea.objects.get(pk=world.area.pk)
-            return configuration.edit_area(
+            return edit_area(
                 actor=SETUP, area_id=area.pk, version=area.version, name=area.name, invoice_reference="",
                 issuing_organisation_id=world.city.id,
             )  # fmt: skip
 
         def move() -> object:
-            return configuration.move_organisation(actor=SETUP, organisation_id=world.city.id, parent_id=world.stranger.id)
+            return move_organisation(actor=SETUP, organisation_id=world.city.id, parent_id=world.stranger.id)
 
         threads = [threading.Thread(target=act, args=each) for each in (("chosen", choose), ("moved", move))]
         for thread in threads:
@@ -425,5 +427,5 @@ class TestMoves:
         deputy = world.officer(world.city, Role.DEPUTY_ISSUER)
         seen = Organisation.objects.visible_to(deputy, Action.VIEW_CONFIGURATION)
         assert not seen.filter(pk=world.clinic.pk).exists()
-        configuration.move_organisation(actor=SETUP, organisation_id=world.clinic.id, parent_id=world.city.id)
+        move_organisation(actor=SETUP, organisation_id=world.clinic.id, parent_id=world.city.id)
         assert seen.all().filter(pk=world.clinic.pk).exists()

@@ -8,11 +8,13 @@ import psycopg2
 import pytest
 
 from authn.models import ServiceClient
+from issuance.administration.queries import readiness
 from issuance.authz import Role
-from issuance.models import CardCustomisation, CardOrder, Event
-from issuance.queries.administration import readiness
-from issuance.services import configuration, supplier_intake
-from issuance.services.configuration import CustomisationData
+from issuance.customisations.models import CardCustomisation
+from issuance.customisations.services.customisations import CustomisationData, edit_customisation, missing, register_customisation
+from issuance.orders.models.orders import CardOrder
+from issuance.records.models.events import Event
+from issuance.suppliers.services import supplier_intake
 from siths_portal.lib.errors import Conflict, Invalid
 from tests import superuser
 from tests.issuance.world import SETUP
@@ -49,7 +51,7 @@ def test_one_without_a_supplier_stops_orders_until_it_has_one(world: Any, withou
     ServiceClient.objects.create(client_ref="press", kind="supplier", name="Tryckeriet")
     row = without_supplier.customisation
     row.refresh_from_db()
-    assert configuration.missing(row) == ("supplier",)
+    assert missing(row) == ("supplier",)
     admin = world.officer(role=Role.MASTER_DATA_ADMIN)
     lacks = readiness.of_area(actor=admin, area_id=world.area.id)
     assert {one.missing for one in lacks.unready} == {("supplier",)}
@@ -57,9 +59,9 @@ def test_one_without_a_supplier_stops_orders_until_it_has_one(world: Any, withou
         world.order()
     assert supplier_intake.queued_orders(client_ref="press") == []
     with pytest.raises(Invalid) as refused:
-        configuration.edit_customisation(actor=admin, customisation_id=row.id, version=row.version, data=data(row, ""))
+        edit_customisation(actor=admin, customisation_id=row.id, version=row.version, data=data(row, ""))
     assert list(refused.value.fields) == ["supplier_ref"]
-    configuration.edit_customisation(actor=admin, customisation_id=row.id, version=row.version, data=data(row, "press"))
+    edit_customisation(actor=admin, customisation_id=row.id, version=row.version, data=data(row, "press"))
     assert supplier_intake.queued_orders(client_ref="press") == [without_supplier]
     assert world.order().supplier_ref == "press"
 
@@ -91,7 +93,7 @@ def test_the_migration_assigns_the_only_supplier(world: Any, suppliers: list[str
 
 def test_a_new_one_has_a_supplier_in_the_service_and_in_the_database(world: Any) -> None:
     with pytest.raises(Invalid) as refused:
-        configuration.register_customisation(
+        register_customisation(
             actor=SETUP, organisation_id=world.clinic.id, customisation_id="1234567890", name="Egen", issuer_number="",
             back_text="", supplier_ref="",
         )  # fmt: skip

@@ -10,10 +10,25 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from authn.models import ServiceClient
+from issuance.articles.models import Article
+from issuance.articles.services.articles import ArticleData, edit_article, register_article
 from issuance.authz import Actor, Role
-from issuance.models import Article, CardCustomisation, CardOrder, Event, Organisation
-from issuance.services import configuration, order_checks, supplier_intake
-from issuance.services.configuration import ArticleData, CustomisationData, Outdated, Seen
+from issuance.customisations.models import CardCustomisation
+from issuance.customisations.services.customisation_requests import use_generic_customisation_in_area
+from issuance.customisations.services.customisations import (
+    CustomisationData,
+    Seen,
+    edit_customisation,
+    missing,
+    register_customisation,
+    verify_customisation,
+)
+from issuance.orders.models.orders import CardOrder
+from issuance.orders.services import order_checks
+from issuance.organisations.models import Organisation
+from issuance.records.models.events import Event
+from issuance.records.services.editing import Outdated
+from issuance.suppliers.services import supplier_intake
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
@@ -43,7 +58,7 @@ def generic() -> CardCustomisation:
 def edit(world: Any, *, version: int = 1, **changes: str) -> CardCustomisation:
     row = own(world)
     data = CustomisationData(**{name: getattr(row, name) for name in CustomisationData.__dataclass_fields__} | changes)
-    return configuration.edit_customisation(
+    return edit_customisation(
         actor=world.officer(role=Role.MASTER_DATA_ADMIN), customisation_id=row.id, version=version, data=data
     )
 
@@ -54,9 +69,7 @@ class TestVerification:
     def test_with_date_and_name_and_one_event(self, world: Any) -> None:
         issuer, row = world.officer(role=Role.RESPONSIBLE_ISSUER), unverified(world)
         for _ in range(2):
-            row = configuration.verify_customisation(
-                actor=issuer, customisation_id=row.id, seen=Seen(row.version, row.logotype_id or "")
-            )
+            row = verify_customisation(actor=issuer, customisation_id=row.id, seen=Seen(row.version, row.logotype_id or ""))
         assert row.verified_by_ref == issuer.ref
         event = Event.objects.get(action="customisation.verified", actor_ref=issuer.ref)
         assert event.facts["organisation"] == str(world.region.id)
@@ -65,27 +78,27 @@ class TestVerification:
     @pytest.mark.parametrize("part", ["logotype", "issuer_number", "back_text"])
     def test_not_what_lacks_something(self, world: Any, part: str) -> None:
         row = unverified(world, **{part: None if part == "logotype" else ""})
-        assert configuration.missing(row) == (part,)
+        assert missing(row) == (part,)
         with pytest.raises(Conflict, match="customisation-incomplete"):
-            configuration.verify_customisation(actor=SETUP, customisation_id=row.id)
+            verify_customisation(actor=SETUP, customisation_id=row.id)
 
     def test_not_what_was_changed_since_it_was_seen(self, world: Any) -> None:
         row = unverified(world)
         for seen in (Seen(row.version + 1, row.logotype_id or ""), Seen(row.version, "0" * 64)):
             with pytest.raises(Conflict, match="changed-meanwhile"):
-                configuration.verify_customisation(actor=SETUP, customisation_id=row.id, seen=seen)
+                verify_customisation(actor=SETUP, customisation_id=row.id, seen=seen)
         assert own(world).verified_at is None
 
     def test_by_the_issuer_and_the_deputy_alone(self, world: Any) -> None:
         row = unverified(world)
         for role in (Role.MASTER_DATA_ADMIN, Role.GLOBAL_READER, Role.ID_ADMINISTRATOR, Role.READER):
             with pytest.raises(Forbidden):
-                configuration.verify_customisation(actor=world.officer(role=role), customisation_id=row.id)
+                verify_customisation(actor=world.officer(role=role), customisation_id=row.id)
         stranger = world.officer(world.stranger, Role.RESPONSIBLE_ISSUER)
         with pytest.raises(NotFound):
-            configuration.verify_customisation(actor=stranger, customisation_id=row.id)
+            verify_customisation(actor=stranger, customisation_id=row.id)
         deputy = world.officer(role=Role.DEPUTY_ISSUER)
-        assert configuration.verify_customisation(actor=deputy, customisation_id=row.id).verified_at is not None
+        assert verify_customisation(actor=deputy, customisation_id=row.id).verified_at is not None
 
 
 class TestEdits:
@@ -141,21 +154,21 @@ class TestEdits:
     def test_by_the_administration_alone(self, world: Any) -> None:
         for role in (Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER, Role.GLOBAL_READER):
             with pytest.raises(Forbidden):
-                configuration.edit_customisation(
+                edit_customisation(
                     actor=world.officer(role=role), customisation_id=own(world).id, version=1, data=CustomisationData("Min")
                 )
 
     def test_a_new_one_is_asked_for_whole_and_only_once(self, world: Any) -> None:
         given = {"actor": SETUP, "name": "Kliniken", "issuer_number": "", "back_text": "", "supplier_ref": "bureau"}
         with pytest.raises(Invalid) as wrong:
-            configuration.register_customisation(**given | {"name": ""}, organisation_id=world.clinic.id, customisation_id="123")
+            register_customisation(**given | {"name": ""}, organisation_id=world.clinic.id, customisation_id="123")
         assert set(wrong.value.fields) == {"customisation_id", "name"}
         with pytest.raises(Conflict) as taken:
-            configuration.register_customisation(**given, organisation_id=world.clinic.id, customisation_id="7837803902")
+            register_customisation(**given, organisation_id=world.clinic.id, customisation_id="7837803902")
         assert list(taken.value.fields) == ["customisation_id"]
-        configuration.register_customisation(**given, organisation_id=world.clinic.id, customisation_id="7837803999")
+        register_customisation(**given, organisation_id=world.clinic.id, customisation_id="7837803999")
         with pytest.raises(Conflict, match="pending-customisation"):
-            configuration.register_customisation(**given, organisation_id=world.clinic.id, customisation_id="7837803998")
+            register_customisation(**given, organisation_id=world.clinic.id, customisation_id="7837803998")
 
 
 class TestGenericInAnArea:
@@ -164,7 +177,7 @@ class TestGenericInAnArea:
     @staticmethod
     def use(world: Any, actor: Actor | None = None) -> list[UUID]:
         actor = actor or world.officer(role=Role.RESPONSIBLE_ISSUER)
-        return configuration.use_generic_customisation_in_area(actor=actor, area_id=world.area.id)
+        return use_generic_customisation_in_area(actor=actor, area_id=world.area.id)
 
     def test_at_the_top_where_none_holds_with_an_event_each(self, world: Any) -> None:
         row = generic()
@@ -230,20 +243,20 @@ class TestArticles:
     def edit(self, world: Any, code: str, *, version: int = 1, **changes: Any) -> Article:
         row = Article.objects.get(pk=code)
         values = {name: getattr(row, name) for name in ArticleData.__dataclass_fields__} | changes
-        return configuration.edit_article(
+        return edit_article(
             actor=world.officer(role=Role.MASTER_DATA_ADMIN), code=code, version=version, article=ArticleData(**values)
         )
 
     def test_a_new_one_in_normal_form_and_once(self, world: Any) -> None:
         admin = world.officer(role=Role.MASTER_DATA_ADMIN)
-        row = configuration.register_article(actor=admin, article=self.NEW)
+        row = register_article(actor=admin, article=self.NEW)
         assert (row.code, row.name, row.generation) == ("777", "Liggande kort", "7")
-        assert configuration.register_article(actor=admin, article=self.NEW) == row
+        assert register_article(actor=admin, article=self.NEW) == row
         assert Event.objects.filter(action="article.registered").count() == 1
         with pytest.raises(Conflict) as taken:
-            configuration.register_article(actor=admin, article=replace(self.NEW, photo=False))
+            register_article(actor=admin, article=replace(self.NEW, photo=False))
         assert list(taken.value.fields) == ["number"]
-        variant = configuration.register_article(actor=admin, article=replace(self.NEW, registered_mail=True))
+        variant = register_article(actor=admin, article=replace(self.NEW, registered_mail=True))
         assert variant.code == "777-REK"
 
     @pytest.mark.parametrize(
@@ -254,7 +267,7 @@ class TestArticles:
     )  # fmt: skip
     def test_what_is_wrong_is_told_at_its_field(self, world: Any, field: str, value: Any) -> None:
         with pytest.raises(Invalid) as refused:
-            configuration.register_article(actor=SETUP, article=replace(self.NEW, **{field: value}))
+            register_article(actor=SETUP, article=replace(self.NEW, **{field: value}))
         assert list(refused.value.fields) == [field]
 
     def test_a_slip_of_a_day_is_refused_when_it_is_made_and_never_after(self, world: Any) -> None:
@@ -299,8 +312,8 @@ class TestArticles:
                 self.edit(world, "610", **change)
         issuer = world.officer(role=Role.RESPONSIBLE_ISSUER)
         with pytest.raises(Forbidden):
-            configuration.register_article(actor=issuer, article=self.NEW)
+            register_article(actor=issuer, article=self.NEW)
         with pytest.raises(Forbidden):
-            configuration.edit_article(actor=issuer, code="610", version=1, article=self.NEW)
+            edit_article(actor=issuer, code="610", version=1, article=self.NEW)
         with pytest.raises(NotFound):
-            configuration.edit_article(actor=SETUP, code="999", version=1, article=self.NEW)
+            edit_article(actor=SETUP, code="999", version=1, article=self.NEW)

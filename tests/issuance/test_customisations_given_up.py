@@ -8,9 +8,21 @@ import pytest
 
 from authn.models import ServiceClient
 from issuance.authz import Role
-from issuance.models import CardCustomisation, Event, Organisation, RoleGrant
-from issuance.services import configuration, order_checks, supplier_intake
-from issuance.services.configuration import CustomisationData, Replacing
+from issuance.customisations.models import CardCustomisation
+from issuance.customisations.services.customisations import (
+    CustomisationData,
+    edit_customisation,
+    register_customisation,
+    register_generic_customisation,
+    verify_customisation,
+)
+from issuance.customisations.services.giving_up import Replacing, give_up_customisation, withdraw_pending_customisation
+from issuance.orders.services import order_checks
+from issuance.organisations.models import Organisation
+from issuance.organisations.services.ending import end_organisation, reopen_organisation
+from issuance.records.models.events import Event
+from issuance.roles.models.grants import RoleGrant
+from issuance.suppliers.services import supplier_intake
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
 from tests.issuance.world import SETUP, verified_customisation
@@ -29,7 +41,7 @@ def pending(organisation: Organisation) -> CardCustomisation | None:
 
 def given_up(world: Any, **more: Any) -> None:
     admin = world.officer(role=Role.MASTER_DATA_ADMIN)
-    configuration.give_up_customisation(actor=admin, organisation_id=more.pop("organisation", world.clinic).id, **more)
+    give_up_customisation(actor=admin, organisation_id=more.pop("organisation", world.clinic).id, **more)
 
 
 class TestGivingUp:
@@ -80,14 +92,14 @@ class TestGivingUp:
         CardCustomisation.objects.filter(pk=row.pk).update(verified_at=None)
         with pytest.raises(Conflict, match="orders-wait-for-customisation"):
             given_up(world)
-        configuration.verify_customisation(actor=SETUP, customisation_id=row.id)
+        verify_customisation(actor=SETUP, customisation_id=row.id)
         given_up(world)
         assert own(world.clinic) is None
 
     def test_only_one_of_its_own_and_below_another(self, world: Any) -> None:
         with pytest.raises(Conflict, match="no-own-customisation"):
             given_up(world)
-        generic = configuration.register_generic_customisation(
+        generic = register_generic_customisation(
             actor=SETUP,
             customisation_id="1000000000",
             name="Generell",
@@ -106,9 +118,9 @@ class TestGivingUp:
         verified_customisation(world.clinic, NUMBER)
         for role in (Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER, Role.GLOBAL_REVOKER, Role.GLOBAL_READER):
             with pytest.raises(Forbidden):
-                configuration.give_up_customisation(actor=world.officer(role=role), organisation_id=world.clinic.id)
+                give_up_customisation(actor=world.officer(role=role), organisation_id=world.clinic.id)
         with pytest.raises(NotFound):
-            configuration.give_up_customisation(actor=world.officer(role=Role.MASTER_DATA_ADMIN), organisation_id=UUID(int=1))
+            give_up_customisation(actor=world.officer(role=Role.MASTER_DATA_ADMIN), organisation_id=UUID(int=1))
 
 
 class TestTakenUpAgain:
@@ -116,7 +128,7 @@ class TestTakenUpAgain:
 
     def register(self, organisation: Organisation, **more: str) -> CardCustomisation:
         told = {"name": "Åter", "issuer_number": "1550", "back_text": "Box 2", "supplier_ref": "bureau"} | more
-        return configuration.register_customisation(
+        return register_customisation(
             actor=SETUP, organisation_id=organisation.id, customisation_id=NUMBER, **told
         )  # fmt: skip
 
@@ -130,10 +142,10 @@ class TestTakenUpAgain:
         assert (again.name, again.issuer_number, again.back_text, again.verified_at) == ("Åter", "1550", "Box 2", None)
         assert (own(world.clinic), pending(world.clinic)) == (None, row)
         with pytest.raises(Conflict, match="orders-wait-for-customisation"):
-            configuration.withdraw_pending_customisation(actor=SETUP, organisation_id=world.clinic.id)
+            withdraw_pending_customisation(actor=SETUP, organisation_id=world.clinic.id)
         assert supplier_intake.queued_orders(client_ref="bureau") == []
         issuer = world.officer(role=Role.RESPONSIBLE_ISSUER)
-        configuration.verify_customisation(actor=issuer, customisation_id=row.id)
+        verify_customisation(actor=issuer, customisation_id=row.id)
         assert supplier_intake.queued_orders(client_ref="bureau") == [order]
         assert own(world.clinic) == row
 
@@ -153,7 +165,7 @@ class TestTakenUpAgain:
         assert {name: again["after"][name] for name in new} == new
         assert again["before"]["verified_at"]
         assert (again["after"]["verified_at"], again["version"], again["organisation"]) == (None, 2, str(world.clinic.id))
-        configuration.withdraw_pending_customisation(actor=SETUP, organisation_id=world.clinic.id)
+        withdraw_pending_customisation(actor=SETUP, organisation_id=world.clinic.id)
         self.register(world.clinic, supplier_ref="press")
         same = Event.objects.filter(action="customisation.registered", subject_ref=str(row.id)).latest("id").facts
         assert same == {**place, **new}
@@ -163,10 +175,10 @@ class TestTakenUpAgain:
         row = own(world.city)
         assert row is not None
         RoleGrant.objects.filter(organisation=world.city).update(valid_to=clock.now())
-        configuration.end_organisation(actor=SETUP, organisation_id=world.city.id, reason="Sammanslagen")
+        end_organisation(actor=SETUP, organisation_id=world.city.id, reason="Sammanslagen")
         ServiceClient.objects.create(client_ref="bureau", kind="supplier", name="Tryckeriet")
         told = {"name": "Nya staden", "issuer_number": "1549", "back_text": "Box 2", "supplier_ref": "bureau"}
-        taken = configuration.register_customisation(
+        taken = register_customisation(
             actor=world.officer(role=Role.MASTER_DATA_ADMIN),
             organisation_id=world.clinic.id,
             customisation_id="7837803903",
@@ -176,11 +188,9 @@ class TestTakenUpAgain:
         assert (pending(world.clinic), own(world.city)) == (row, None)
         ended = Event.objects.filter(action="organisation.changed", subject_ref=str(world.city.pk)).latest("id")
         assert ended.facts["before"] == {"customisation_id": str(row.id)}
-        configuration.reopen_organisation(actor=SETUP, organisation_id=world.city.id)
+        reopen_organisation(actor=SETUP, organisation_id=world.city.id)
         with pytest.raises(Conflict, match="customisation-exists"):
-            configuration.register_customisation(
-                actor=SETUP, organisation_id=world.city.id, customisation_id="7837803903", **told
-            )
+            register_customisation(actor=SETUP, organisation_id=world.city.id, customisation_id="7837803903", **told)
 
     def test_not_while_it_is_anothers_nor_the_generic_one(self, world: Any) -> None:
         ward = world.organisation("Avdelningen", "TST2321000131-1007", "2321000131", area=world.area, parent=world.clinic)
@@ -194,7 +204,7 @@ class TestTakenUpAgain:
 
 
 def registered(world: Any, ref: str) -> CardCustomisation:
-    return configuration.register_customisation(
+    return register_customisation(
         actor=world.officer(role=Role.MASTER_DATA_ADMIN), organisation_id=world.clinic.id, customisation_id=NUMBER, name="Kort",
         issuer_number="1549", back_text="Box 1", supplier_ref=ref,
     )  # fmt: skip
@@ -203,7 +213,7 @@ def registered(world: Any, ref: str) -> CardCustomisation:
 def edited(world: Any, ref: str) -> CardCustomisation:
     ServiceClient.objects.get_or_create(client_ref="first", defaults={"kind": "supplier", "name": "Första"})
     row = registered(world, "first")
-    return configuration.edit_customisation(
+    return edit_customisation(
         actor=world.officer(role=Role.MASTER_DATA_ADMIN), customisation_id=row.id, version=row.version,
         data=CustomisationData("Kort", "1549", "Box 1", ref),
     )  # fmt: skip
@@ -229,7 +239,7 @@ class TestSupplier:
         before = world.order(world.post(world.clinic))
         data = CustomisationData(row.name, row.issuer_number, row.back_text, "press")
         admin = world.officer(role=Role.MASTER_DATA_ADMIN)
-        edited = configuration.edit_customisation(actor=admin, customisation_id=row.id, version=1, data=data)
+        edited = edit_customisation(actor=admin, customisation_id=row.id, version=1, data=data)
         with pytest.raises(Conflict, match="customisation-not-verified"):
             world.order(world.post(world.clinic))
         CardCustomisation.objects.filter(pk=row.pk).update(verified_at=row.verified_at, verified_by_ref=row.verified_by_ref)
@@ -237,7 +247,7 @@ class TestSupplier:
         assert (edited.verified_at, before.supplier_ref, after.supplier_ref) == (None, "bureau", "press")
         assert supplier_intake.queued_orders(client_ref="bureau") == [before]
         ServiceClient.objects.update(active=False)
-        kept = configuration.edit_customisation(
+        kept = edit_customisation(
             actor=admin, customisation_id=row.id, version=2, data=CustomisationData("Nytt namn", "1549", row.back_text, "press")
         )
         assert (kept.name, kept.supplier_ref) == ("Nytt namn", "press")

@@ -11,9 +11,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from django.conf import settings
 from django.db import ProgrammingError, connection
 
-from issuance.models import CardOrder, Carrier
-from issuance.services import activation, activation_app, revocation, supplier_intake
-from issuance.services.state_integrity import verify_states
+from issuance.activation.services import activation, activation_app
+from issuance.carriers.models import Carrier
+from issuance.housekeeping.services.state_integrity import verify_states
+from issuance.orders.models.orders import CardOrder
+from issuance.revocation.services import revocation
+from issuance.suppliers.services import supplier_intake
 from pki import delivering, issuing, ocsp, releasing, sealing, status, status_integrity
 from pki import service as pki
 from pki.domain.ocsp_request import CertId

@@ -12,12 +12,15 @@ from django.core.management import CommandError, call_command
 
 from billing.domain.periods import Month
 from issuance import service
-from issuance.adapters.directory_json import JsonDirectory
-from issuance.adapters.person_register_json import JsonPersonRegister
-from issuance.models import CardOrder, Carrier, Event, Post
-from issuance.ports import PersonRegister, StaffDirectory
-from issuance.queries.scope_check import scope_faults
-from issuance.services.actors import actor_of_person
+from issuance.carriers.models import Carrier
+from issuance.orders.models.orders import CardOrder
+from issuance.people.adapters.directory_json import JsonDirectory
+from issuance.people.adapters.person_register_json import JsonPersonRegister
+from issuance.people.models.persons import Post
+from issuance.people.ports import PersonRegister, StaffDirectory
+from issuance.people.queries.scope_check import scope_faults
+from issuance.records.models.events import Event
+from issuance.roles.services.actors import actor_of_person
 from pki.models import Certificate
 from siths_portal.demo import history, loading
 from siths_portal.demo.ordering import find_case

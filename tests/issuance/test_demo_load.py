@@ -8,28 +8,25 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from issuance.articles.models import Article
 from issuance.authz import Role
 from issuance.authz.roles import ADMINISTRATION, QUALIFIED_ROLES
-from issuance.domain.ids import luhn_valid, parse_swedish_number
-from issuance.models import (
-    Article,
-    CardCustomisation,
-    Event,
-    IssuingArea,
-    Office,
-    Organisation,
-    Person,
-    PersonIdentifier,
-    Photo,
-    Post,
-    Qualification,
-    RoleGrant,
-)
-from issuance.queries.scope_check import scope_faults
-from issuance.services import configuration
-from issuance.services.actors import actor_of_person
-from issuance.services.people_integrity import verify_people
-from issuance.services.role_rebuilding import verify_roles
+from issuance.customisations.models import CardCustomisation
+from issuance.offices.models import Office
+from issuance.offices.services import close_office, disconnect_office
+from issuance.organisations.models import IssuingArea, Organisation
+from issuance.organisations.services.areas import edit_area
+from issuance.people.models.persons import Person, PersonIdentifier, Post
+from issuance.people.models.photos import Photo
+from issuance.people.queries.scope_check import scope_faults
+from issuance.people.services.people_integrity import verify_people
+from issuance.receipt_texts.services import set_receipt_text
+from issuance.records.domain.ids import luhn_valid, parse_swedish_number
+from issuance.records.models.events import Event
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.models.qualifications import Qualification
+from issuance.roles.services.actors import actor_of_person
+from issuance.roles.services.role_rebuilding import verify_roles
 from siths_portal.demo import idp_people, loading, places
 from siths_portal.demo.newcomers import PLACES as NEW_PLACES
 from siths_portal.demo.newcomers import employees, newcomers
@@ -87,14 +84,14 @@ def test_what_people_changed_of_the_places_stays(transactional_db: None) -> None
     places.load_places()
     area = IssuingArea.objects.get(name="Region Stockholm")
     org = {"actor": places.SETUP, "organisation_id": area.issuing_organisation_id}
-    configuration.edit_area(
+    edit_area(
         actor=places.SETUP, area_id=area.id, version=area.version, name="Stockholm", invoice_reference="1",
         issuing_organisation_id=area.issuing_organisation_id,
     )  # fmt: skip
     for office in Office.objects.filter(organisations=area.issuing_organisation_id):
-        configuration.disconnect_office(office_id=office.id, **org)
-        configuration.close_office(actor=places.SETUP, office_id=office.id)
-    configuration.set_receipt_text(regional_addition="Vår egen", **org)
+        disconnect_office(office_id=office.id, **org)
+        close_office(actor=places.SETUP, office_id=office.id)
+    set_receipt_text(regional_addition="Vår egen", **org)
     events = Event.objects.count()
     places.load_places()
     assert Event.objects.count() == events

@@ -9,24 +9,18 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db.models import Count, F, Q
 
-from issuance.domain.ids import luhn_valid, parse_hsa_id
-from issuance.models import (
-    CardOrder,
-    Carrier,
-    CarrierCertificate,
-    Eid,
-    Event,
-    Office,
-    Organisation,
-    Person,
-    PersonIdentifier,
-    Post,
-    Qualification,
-    RoleGrant,
-)
-from issuance.queries.scope_check import scope_faults
-from issuance.services import housekeeping
-from issuance.services.people_integrity import verify_people
+from issuance.carriers.models import Carrier, CarrierCertificate, Eid
+from issuance.housekeeping.services import housekeeping
+from issuance.offices.models import Office
+from issuance.orders.models.orders import CardOrder
+from issuance.organisations.models import Organisation
+from issuance.people.models.persons import Person, PersonIdentifier, Post
+from issuance.people.queries.scope_check import scope_faults
+from issuance.people.services.people_integrity import verify_people
+from issuance.records.domain.ids import luhn_valid, parse_hsa_id
+from issuance.records.models.events import Event
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.models.qualifications import Qualification
 from pki.models import Certificate
 from siths_portal.demo.people import FIRST_OF_THE_COUNTRY as FIRST
 from siths_portal.demo.people import person

@@ -8,8 +8,9 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command
 
-from issuance.models import Carrier, Eid, Event
-from issuance.queries.scope_check import scope_faults
+from issuance.carriers.models import Carrier, Eid
+from issuance.people.queries.scope_check import scope_faults
+from issuance.records.models.events import Event
 from siths_portal.demo import newcomers, states
 from tests.issuance.test_demo_history import neighbours
 
@@ -44,7 +45,8 @@ def test_every_state_is_there_once(neighbours: Any) -> None:
 
 
 def test_a_supplier_that_was_first_is_no_fault(neighbours: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from issuance.services import ordering, supplier_intake
+    from issuance.orders.services import ordering
+    from issuance.suppliers.services import supplier_intake
 
     submit = ordering.submit_order
 

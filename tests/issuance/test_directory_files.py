@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from issuance.adapters import directory_file_ldif, directory_file_lines
-from issuance.adapters.directory_file import FilesOfTheCatalogue
-from issuance.ports_files import FileRow
-from issuance.services.directory_import_rows import COLUMNS, PROBLEMS, Stager
+from issuance.people.adapters import directory_file_ldif, directory_file_lines
+from issuance.people.adapters.directory_file import FilesOfTheCatalogue
+from issuance.people.ports_files import FileRow
+from issuance.people.services.directory_import_rows import COLUMNS, PROBLEMS, Stager
 from siths_portal.lib.errors import Invalid
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -11,13 +11,17 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from issuance.authz import Action, Actor
-from issuance.models import Event, OrderDraft, Person, PersonIdentifier, PersonScope, Post
-from issuance.ports import DirectoryPost, PersonKey, RegisterPerson
-from issuance.queries.scope_check import scope_faults
-from issuance.services import directory_import, drafts, people
-from issuance.services.actors import actor_of_person
-from issuance.services.directory_import import Options
-from issuance.services.people_integrity import verify_people
+from issuance.orders.models.drafts import OrderDraft
+from issuance.orders.services import drafts
+from issuance.people.models.person_scope import PersonScope
+from issuance.people.models.persons import Person, PersonIdentifier, Post
+from issuance.people.ports import DirectoryPost, PersonKey, RegisterPerson
+from issuance.people.queries.scope_check import scope_faults
+from issuance.people.services import directory_import, people
+from issuance.people.services.directory_import import Options
+from issuance.people.services.people_integrity import verify_people
+from issuance.records.models.events import Event
+from issuance.roles.services.actors import actor_of_person
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid
 from tests.issuance.directory_world import Importing, codes, everything, new_events

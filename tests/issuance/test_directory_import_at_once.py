@@ -14,12 +14,13 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from issuance.domain.ids import PersonId, PersonIdKind
-from issuance.models import Event, Person, Post
-from issuance.ports_files import DirectoryFiles, FileRow
-from issuance.queries.scope_check import scope_faults
-from issuance.services import directory_import, directory_import_apply, people
-from issuance.services.directory_import import Options
+from issuance.people.models.persons import Person, Post
+from issuance.people.ports_files import DirectoryFiles, FileRow
+from issuance.people.queries.scope_check import scope_faults
+from issuance.people.services import directory_import, directory_import_apply, people
+from issuance.people.services.directory_import import Options
+from issuance.records.domain.ids import PersonId, PersonIdKind
+from issuance.records.models.events import Event
 from siths_portal.lib import bulk, ports
 from siths_portal.lib.errors import Conflict, Unavailable
 from tests import superuser
@@ -166,7 +167,7 @@ class TestAtOnce:
         program = (
             "import os, signal, sys, manage\n"
             "import django; os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'siths_portal.settings'); django.setup()\n"
-            "from issuance.services import ended_roles\n"
+            "from issuance.roles.services import ended_roles\n"
             # the last step but the commit
             "ended_roles.with_something_under_way = lambda: os.kill(os.getpid(), signal.SIGKILL)\n"
             "sys.argv = ['manage.py', 'issuance_import_directory', sys.argv[1]]\n"

@@ -10,11 +10,21 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from issuance.articles.models import Article
+from issuance.articles.services.articles import offer_article
 from issuance.authz import Role
-from issuance.domain.drafts import DraftState, Step, first_unanswered, may_show, next_step, previous_step, steps
-from issuance.models import Article, CardOrder, Event, Office, OrderDraft, Person, Photo
-from issuance.queries import order_draft
-from issuance.services import configuration, draft_reading, drafts, housekeeping, photos
+from issuance.housekeeping.services import housekeeping
+from issuance.offices.models import Office
+from issuance.offices.services import close_office, connect_office, create_office
+from issuance.orders.domain.drafts import DraftState, Step, first_unanswered, may_show, next_step, previous_step, steps
+from issuance.orders.models.drafts import OrderDraft
+from issuance.orders.models.orders import CardOrder
+from issuance.orders.queries import order_draft
+from issuance.orders.services import draft_reading, drafts
+from issuance.people.models.persons import Person
+from issuance.people.models.photos import Photo
+from issuance.people.services import photos
+from issuance.records.models.events import Event
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from tests.issuance.pictures import picture
@@ -389,7 +399,7 @@ class TestWhatNoLongerHolds:
 
     def test_an_article_that_was_withdrawn(self, world: Any) -> None:
         clerk = Clerk(world).choose()
-        configuration.offer_article(actor=SETUP, organisation_id=world.region.id, article_code="631", orderable=False)
+        offer_article(actor=SETUP, organisation_id=world.region.id, article_code="631", orderable=False)
         self.check(clerk, Step.ARTICLE)
         with pytest.raises(Invalid, match="article-not-orderable"):
             clerk.do(drafts.choose_article, article_code="631")
@@ -401,7 +411,7 @@ class TestWhatNoLongerHolds:
 
     def test_an_office_that_was_closed(self, world: Any) -> None:
         clerk = Clerk(world).choose()
-        configuration.close_office(actor=SETUP, office_id=world.office.id)
+        close_office(actor=SETUP, office_id=world.office.id)
         self.check(clerk, Step.OFFICE)
         with pytest.raises(Invalid, match="office-not-connected"):
             clerk.do(drafts.choose_office, office_id=world.office.id)
@@ -446,7 +456,7 @@ class TestWhatNoLongerHolds:
         post = world.post(world.clinic)
         post.person = clerk.person
         post.save(update_fields=["person"])
-        configuration.offer_article(actor=SETUP, organisation_id=world.clinic.id, article_code="631", orderable=False)
+        offer_article(actor=SETUP, organisation_id=world.clinic.id, article_code="631", orderable=False)
         clerk.do(drafts.choose_post, post_id=post.id)
         assert clerk.answers().first_unanswered is Step.ARTICLE
         assert "Kliniken" in clerk.answers().problems[Step.ARTICLE]
@@ -618,7 +628,7 @@ def test_the_number_of_queries_does_not_grow_with_what_is_offered(world: Any) ->
         post = world.post(world.clinic if number % 2 else world.region)
         post.person = clerk.person
         post.save(update_fields=["person"])
-        office = configuration.create_office(actor=SETUP, area_id=world.area.id, name=f"Kontor {number}", invoice_comment="x")
-        configuration.connect_office(actor=SETUP, organisation_id=world.region.id, office_id=office.id)
+        office = create_office(actor=SETUP, area_id=world.area.id, name=f"Kontor {number}", invoice_comment="x")
+        connect_office(actor=SETUP, organisation_id=world.region.id, office_id=office.id)
     assert Office.objects.count() == 6
     assert count() == before <= 10

@@ -8,12 +8,25 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from issuance.articles.models import SubscriptionFee
+from issuance.articles.services.articles import offer_article
+from issuance.articles.services.fees import set_subscription_fee
 from issuance.authz import Action, Actor, Role
-from issuance.models import CardOrder, Event, Office, Organisation, OrganisationOffice, RoleGrant, SubscriptionFee
-from issuance.queries.billing_facts import subscription_counts
-from issuance.queries.scope_check import scope_faults
-from issuance.services import configuration, order_checks, role_assignment
-from issuance.services.configuration import Hindrances, ending
+from issuance.billing_facts import subscription_counts
+from issuance.offices.models import Office, OrganisationOffice
+from issuance.offices.services import connect_office
+from issuance.orders.models.orders import CardOrder
+from issuance.orders.services import order_checks
+from issuance.organisations.models import Organisation
+from issuance.organisations.services import ending
+from issuance.organisations.services.areas import edit_area
+from issuance.organisations.services.ending import Hindrances, end_organisation, hindrances, reopen_organisation
+from issuance.organisations.services.moving import move_organisation
+from issuance.organisations.services.organisations import OrganisationData, edit_organisation
+from issuance.people.queries.scope_check import scope_faults
+from issuance.records.models.events import Event
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.services import role_assignment
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
 from tests import superuser
@@ -24,11 +37,11 @@ NONE = Hindrances(issuing=False, sub_organisations=False, orders=False, cards=Fa
 
 
 def end(row: Organisation, actor: Actor = SETUP, reason: str = "Upplagd av misstag") -> Organisation:
-    return configuration.end_organisation(actor=actor, organisation_id=row.id, reason=reason)
+    return end_organisation(actor=actor, organisation_id=row.id, reason=reason)
 
 
 def reopen(row: Organisation, actor: Actor = SETUP) -> Organisation:
-    return configuration.reopen_organisation(actor=actor, organisation_id=row.id)
+    return reopen_organisation(actor=actor, organisation_id=row.id)
 
 
 def admin(world: Any) -> Actor:
@@ -101,26 +114,24 @@ class TestEnd:
         assert end(world.city, admin(world)).closed_at
 
     def test_what_lives_on_it_hinders(self, world: Any) -> None:
-        assert configuration.hindrances(world.clinic.id) == NONE
+        assert hindrances(world.clinic.id) == NONE
         below = ward(world)
         order = world.order(world.post(world.clinic))
         world.officer(world.clinic)
-        found = configuration.hindrances(world.clinic.id)
+        found = hindrances(world.clinic.id)
         assert found == Hindrances(issuing=False, sub_organisations=True, orders=True, cards=True, roles=True)
-        assert configuration.hindrances(world.region.id).issuing
+        assert hindrances(world.region.id).issuing
         with pytest.raises(Conflict, match="organisation-in-use"):
             end(world.clinic)
         end(below)
         superuser.remove(CardOrder.objects.filter(pk=order.pk))
-        assert not configuration.hindrances(world.clinic.id).sub_organisations
+        assert not hindrances(world.clinic.id).sub_organisations
 
     def test_the_fee_ends_today_and_so_does_what_was_to_come(self, world: Any) -> None:
         today = clock.today()
         actor = admin(world)
         for charged, day in ((True, today), (False, today + dt.timedelta(days=40)), (True, today + dt.timedelta(days=80))):
-            configuration.set_subscription_fee(
-                actor=actor, organisation_id=world.city.id, charged=charged, valid_from=clock.start_of_day(day)
-            )
+            set_subscription_fee(actor=actor, organisation_id=world.city.id, charged=charged, valid_from=clock.start_of_day(day))
         end(world.city, actor)
         assert not SubscriptionFee.objects.filter(organisation=world.city, charged=True).exists()
         assert Event.objects.filter(action="organisation.fee_set", facts__charged=False).count() == 3
@@ -134,22 +145,22 @@ class TestWhatFollows:
         "act",
         [
             ward,
-            lambda world: configuration.connect_office(
+            lambda world: connect_office(
                 actor=issuer(world), organisation_id=world.clinic.id, office_id=Office.objects.get().id
             ),
-            lambda world: configuration.offer_article(
+            lambda world: offer_article(
                 actor=issuer(world), organisation_id=world.clinic.id, article_code="631", orderable=False
             ),
             lambda world: role_assignment.assign_role(
                 actor=issuer(world), person_id=world.post(world.clinic).person_id, role=Role.READER,
                 organisation_id=world.clinic.id,
             ),
-            lambda world: configuration.move_organisation(
+            lambda world: move_organisation(
                 actor=issuer(world), organisation_id=world.clinic.id, parent_id=world.city.id
             ),
-            lambda world: configuration.edit_organisation(
+            lambda world: edit_organisation(
                 actor=issuer(world), organisation_id=world.clinic.id, version=2,
-                data=configuration.OrganisationData("Ny", "TST2321000131-1004", "2321000131"),
+                data=OrganisationData("Ny", "TST2321000131-1004", "2321000131"),
             ),
         ],
         ids=["below", "office", "article", "role", "move", "edit"],
@@ -191,7 +202,7 @@ class TestWhatFollows:
     def test_an_area_does_not_issue_by_it(self, world: Any) -> None:
         end(world.city)
         with pytest.raises(Invalid):
-            configuration.edit_area(
+            edit_area(
                 actor=SETUP, area_id=world.area.id, version=2, name="Regionen", invoice_reference="",
                 issuing_organisation_id=world.city.id,
             )  # fmt: skip

@@ -6,10 +6,14 @@ from typing import Any
 import pytest
 
 from issuance import tasks
+from issuance.activation.models import EidAppTransaction
 from issuance.authz import Role
-from issuance.models import EidAppTransaction, Event, OrderDraft, RoleGrant
-from issuance.services import drafts, housekeeping
-from issuance.services.actors import actor_of_person
+from issuance.housekeeping.services import housekeeping
+from issuance.orders.models.drafts import OrderDraft
+from issuance.orders.services import drafts
+from issuance.records.models.events import Event
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.services.actors import actor_of_person
 from siths_portal.lib import clock
 from tests.issuance.activated import identify, sent_card
 

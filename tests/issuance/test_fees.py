@@ -8,11 +8,14 @@ import pytest
 from django.db import connection
 
 from issuance import service
+from issuance.articles.models import SubscriptionFee
+from issuance.articles.services.fees import fee_version, set_subscription_fee
 from issuance.authz import Actor, Role
-from issuance.models import Event, Organisation, SubscriptionFee
-from issuance.queries.administration.organisations import fees_of, organisation_facts
-from issuance.services import configuration
-from issuance.services.configuration import Outdated
+from issuance.organisations.models import Organisation
+from issuance.organisations.queries.organisations import fees_of, organisation_facts
+from issuance.organisations.services.organisations import create_organisation
+from issuance.records.models.events import Event
+from issuance.records.services.editing import Outdated
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid
 from tests.issuance.test_billing_facts import active
@@ -28,7 +31,7 @@ def admin(world: Any) -> Actor:
 
 
 def make(world: Any, *, charged: bool) -> Organisation:
-    return configuration.create_organisation(
+    return create_organisation(
         actor=admin(world), area_id=world.area.id, name="Ny", hsa_id="TST2321000131-3000", organisation_number="2321000131",
         charged=charged,
     )  # fmt: skip
@@ -37,7 +40,7 @@ def make(world: Any, *, charged: bool) -> Organisation:
 def put(
     world: Any, organisation: Organisation, *, charged: bool, day: dt.date = TODAY, version: int | None = None
 ) -> SubscriptionFee:
-    return configuration.set_subscription_fee(
+    return set_subscription_fee(
         actor=admin(world), organisation_id=organisation.id, charged=charged, valid_from=clock.start_of_day(day), version=version
     )
 
@@ -130,7 +133,7 @@ def test_a_day_to_come_is_set_anew_and_the_same_value_changes_nothing(world: Any
 
 def test_who_sets_a_day_that_another_set_meanwhile_is_told(world: Any) -> None:
     with clock.moved_to(NOON):
-        seen = configuration.fee_version(world.city.id)
+        seen = fee_version(world.city.id)
         other = put(world, world.city, charged=True, version=seen)
         with pytest.raises(Outdated) as refused:
             put(world, world.city, charged=False, version=seen)
@@ -150,9 +153,7 @@ def test_of_two_at_once_one_sets_the_day_and_the_other_is_told(world: Any) -> No
     def act(*, charged: bool) -> None:
         try:
             start.wait()
-            configuration.set_subscription_fee(
-                actor=actor, organisation_id=world.city.id, charged=charged, valid_from=clock.now(), version=0
-            )
+            set_subscription_fee(actor=actor, organisation_id=world.city.id, charged=charged, valid_from=clock.now(), version=0)
             said.append(charged)
         except Outdated:
             said.append(None)

@@ -9,9 +9,13 @@ from django.core.management import CommandError, call_command
 
 from issuance.authz import Role
 from issuance.authz.roles import ADMINISTRATION
-from issuance.models import Event, Organisation, Person, Qualification, RoleGrant
-from issuance.ports import DirectoryPost, PersonKey
-from issuance.services.actors import actor_of_person
+from issuance.organisations.models import Organisation
+from issuance.people.models.persons import Person
+from issuance.people.ports import DirectoryPost, PersonKey
+from issuance.records.models.events import Event
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.models.qualifications import Qualification
+from issuance.roles.services.actors import actor_of_person
 from siths_portal.lib import clock
 from tests.issuance.world import SETUP, person_number
 

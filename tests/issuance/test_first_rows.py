@@ -1,6 +1,6 @@
 """The small region that a test has as a copy is the one that the services make."""
 
-from issuance.models import IssuingArea
+from issuance.organisations.models import IssuingArea
 from siths_portal.lib import clock
 from tests import first_rows
 from tests.conftest import flush_database

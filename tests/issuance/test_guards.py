@@ -7,8 +7,10 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from issuance.authz import system
-from issuance.models import Carrier, Document, Eid, Receipt
-from issuance.services import configuration, migration
+from issuance.carriers.models import Carrier, Eid, Receipt
+from issuance.imports.services import migration
+from issuance.receipt_texts.services import set_receipt_text
+from issuance.records.models.events import Document
 from siths_portal.lib import clock
 from tests.issuance.migrated import CA, migrated_card
 from tests.issuance.world import SETUP
@@ -58,7 +60,7 @@ def test_a_card_keeps_its_serial(world: Any) -> None:
     ],
 )
 def test_what_was_signed_stays(world: Any, statement: str) -> None:
-    text = configuration.set_receipt_text(actor=SETUP, organisation_id=world.region.id, regional_addition="Tillägg")
+    text = set_receipt_text(actor=SETUP, organisation_id=world.region.id, regional_addition="Tillägg")
     Receipt.objects.create(
         document=Document.store(b"receipt", "text/plain"), receipt_text=text, terms_version="1", identity_document="passport",
         officer_ref="user:1", signature_certificate_id=uuid.uuid4(), signed_at=clock.now(), content={}, content_sha256="0" * 64,

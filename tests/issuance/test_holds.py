@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
-from issuance.models import Carrier, EidAppTransaction
-from issuance.services import activation_app, revocation
-from issuance.services.card_certificates import PROFILES
+from issuance.activation.models import EidAppTransaction
+from issuance.activation.services import activation_app
+from issuance.carriers.models import Carrier
+from issuance.revocation.services import revocation
+from issuance.suppliers.services.card_certificates import PROFILES
 from pki import ocsp_live, releasing, status
 from pki.domain.ocsp_request import CertId
 from pki.models import Certificate, HoldRelease, SecretDelivery

@@ -10,10 +10,14 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from issuance.authz import system
-from issuance.domain.carrier_states import CarrierAction
-from issuance.models import Carrier, Eid, Event
-from issuance.services import _steps, housekeeping, migration, supplier_intake
-from issuance.services.supplier_intake import Produced, Sent
+from issuance.carriers.domain.carrier_states import CarrierAction
+from issuance.carriers.models import Carrier, Eid
+from issuance.housekeeping.services import housekeeping
+from issuance.imports.services import migration
+from issuance.records.models.events import Event
+from issuance.records.services import steps
+from issuance.suppliers.services import supplier_intake
+from issuance.suppliers.services.supplier_intake import Produced, Sent
 from pki.models import Certificate, Secret, SecretState
 from siths_portal.lib import clock
 from tests.issuance.authorities import card, issue, open_puks, puk_jwe
@@ -63,7 +67,7 @@ def test_five_days_for_the_signature(world: Any) -> None:
     carrier = sent_card(world)
     code_set = SENT + dt.timedelta(days=1)
     with clock.moved_to(code_set), transaction.atomic():
-        _steps.step([carrier], CarrierAction.SET_CODE, actor_ref="system:setup", code_set_at=code_set)
+        steps.step([carrier], CarrierAction.SET_CODE, actor_ref="system:setup", code_set_at=code_set)
     last = dt.datetime(2026, 1, 16, 23, tzinfo=dt.UTC)
     assert run_at(last - SECOND) == NOTHING
     assert run_at(last) == housekeeping.Housekeeping(0, 1, 0, 0)

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, transaction
 
+from issuance.activation.models import EidAppTransaction, Identification, IdentificationWithdrawal
+from issuance.activation.services import activation, identifications
 from issuance.authz import Role
-from issuance.models import EidAppTransaction, Event, Identification, IdentificationWithdrawal
-from issuance.queries import history
-from issuance.services import activation, identifications
+from issuance.records.models.events import Event
+from issuance.records.queries import history
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
 from tests.issuance.activated import App, Made, sent_card
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issuance.domain import ids
-from issuance.domain.ids import PersonId, PersonIdKind
+from issuance.records.domain import ids
+from issuance.records.domain.ids import PersonId, PersonIdKind
 
 TODAY = dt.date(2026, 11, 25)
 dates = st.dates(dt.date(1800, 1, 1), TODAY - dt.timedelta(days=1))

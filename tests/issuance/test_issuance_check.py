@@ -11,9 +11,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from issuance.models import CardOrder, Carrier, CarrierCertificate, Eid, Person
-from issuance.services import supplier_intake
-from issuance.services.issuance_check import OrderedCards
+from issuance.carriers.models import Carrier, CarrierCertificate, Eid
+from issuance.orders.models.orders import CardOrder
+from issuance.people.models.persons import Person
+from issuance.suppliers.services import supplier_intake
+from issuance.suppliers.services.issuance_check import OrderedCards
 from pki import issuing
 from pki import service as pki
 from pki.models import Certificate, Event

@@ -8,10 +8,12 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from issuance.authz import Role, system
-from issuance.models import Carrier, CarrierCertificate, Eid, Event
-from issuance.queries.scope_check import scope_faults
-from issuance.services import migration, supplier_intake
-from issuance.services.supplier_intake import Outcome, Produced, Sent
+from issuance.carriers.models import Carrier, CarrierCertificate, Eid
+from issuance.imports.services import migration
+from issuance.people.queries.scope_check import scope_faults
+from issuance.records.models.events import Event
+from issuance.suppliers.services import supplier_intake
+from issuance.suppliers.services.supplier_intake import Outcome, Produced, Sent
 from pki.models import Certificate
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound

@@ -9,9 +9,19 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from issuance.articles.models import Article
+from issuance.articles.services.articles import offer_article
 from issuance.authz import Role
-from issuance.models import Article, CardCustomisation, CardOrder, Carrier, Eid, Event, Person, Post, SupplierEvent
-from issuance.services import configuration, order_checks, ordering, supplier_intake
+from issuance.carriers.models import Carrier, Eid
+from issuance.customisations.models import CardCustomisation
+from issuance.customisations.services.customisations import register_customisation, verify_customisation
+from issuance.offices.services import close_office, create_office
+from issuance.orders.models.orders import CardOrder
+from issuance.orders.services import order_checks, ordering
+from issuance.people.models.persons import Person, Post
+from issuance.records.models.events import Event
+from issuance.suppliers.models import SupplierEvent
+from issuance.suppliers.services import supplier_intake
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict, DomainError, Forbidden, Invalid, NotFound, Unavailable
@@ -153,7 +163,7 @@ class TestConfiguration:
 
     @pytest.mark.parametrize("article", ["631", "999"])
     def test_an_article_must_be_orderable_there(self, world: Any, article: str) -> None:
-        configuration.offer_article(actor=SETUP, organisation_id=world.region.id, article_code="631", orderable=False)
+        offer_article(actor=SETUP, organisation_id=world.region.id, article_code="631", orderable=False)
         refused(world, Invalid, "article-not-orderable", article=article)
 
     def test_an_article_out_of_its_time(self, world: Any) -> None:
@@ -166,9 +176,9 @@ class TestConfiguration:
         refused(world, Invalid, "article-not-orderable")
 
     def test_the_office_must_be_connected_and_open(self, world: Any) -> None:
-        other = configuration.create_office(actor=SETUP, area_id=world.area.id, name="Kontor B", invoice_comment="B")
+        other = create_office(actor=SETUP, area_id=world.area.id, name="Kontor B", invoice_comment="B")
         refused(world, Invalid, "office-not-connected", office=other)
-        configuration.close_office(actor=SETUP, office_id=world.office.id)
+        close_office(actor=SETUP, office_id=world.office.id)
         refused(world, Invalid, "office-not-connected")
 
     def test_the_customisation_must_be_verified_and_numbered(self, world: Any) -> None:
@@ -178,7 +188,7 @@ class TestConfiguration:
         refused(world, Conflict, "customisation-not-verified")
 
     def test_a_sub_organisation_may_have_its_own(self, world: Any) -> None:
-        row = configuration.register_customisation(
+        row = register_customisation(
             actor=SETUP, organisation_id=world.clinic.id, customisation_id="1234567890", name="Generell",
             issuer_number="5874", back_text="Box 1", supplier_ref="bureau",
         )  # fmt: skip
@@ -186,7 +196,7 @@ class TestConfiguration:
         supplier_intake.put_logotype(
             client_ref="bureau", customisation_id="1234567890", png=LOGOTYPE, sha256=sha256_hex(LOGOTYPE), check=lambda _row: None
         )
-        configuration.verify_customisation(actor=world.officer(role=Role.RESPONSIBLE_ISSUER), customisation_id=row.id)
+        verify_customisation(actor=world.officer(role=Role.RESPONSIBLE_ISSUER), customisation_id=row.id)
         order = world.order(world.post(world.clinic))
         assert (order.customisation.issuer_number, order.supplier_ref) == ("5874", "bureau")
         assert supplier_intake.queued_orders(client_ref="another") == []

@@ -6,11 +6,21 @@ from uuid import UUID
 
 import pytest
 
+from issuance.administration.queries import readiness
 from issuance.authz import Role
-from issuance.models import CardCustomisation, Document, Event, Organisation
-from issuance.queries.administration import customisations as query
-from issuance.queries.administration import readiness
-from issuance.services import configuration, order_checks, supplier_intake
+from issuance.customisations.models import CardCustomisation
+from issuance.customisations.queries import customisations as query
+from issuance.customisations.services.customisations import (
+    register_customisation,
+    register_generic_customisation,
+    verify_customisation,
+)
+from issuance.customisations.services.giving_up import give_up_customisation, withdraw_pending_customisation
+from issuance.orders.services import order_checks
+from issuance.organisations.models import Organisation
+from issuance.organisations.services.ending import end_organisation
+from issuance.records.models.events import Document, Event
+from issuance.suppliers.services import supplier_intake
 from siths_portal.lib.errors import Conflict, Forbidden, NotFound
 from tests.issuance.world import LOGOTYPE, SETUP
 
@@ -18,18 +28,18 @@ NUMBER = "7837803905"
 
 
 def generic(*, verified: bool = True) -> CardCustomisation:
-    row = configuration.register_generic_customisation(
+    row = register_generic_customisation(
         actor=SETUP, customisation_id="1000000000", name="SITHS eID", issuer_number="1000", back_text="Box 1",
         supplier_ref="bureau",
     )  # fmt: skip
     if verified:
         complete(row)
-        configuration.verify_customisation(actor=SETUP, customisation_id=row.id)
+        verify_customisation(actor=SETUP, customisation_id=row.id)
     return row
 
 
 def register(organisation: Organisation, number: str = NUMBER) -> CardCustomisation:
-    return configuration.register_customisation(
+    return register_customisation(
         actor=SETUP, organisation_id=organisation.id, customisation_id=number, name="Egen", issuer_number="1550",
         back_text="Box 2", supplier_ref="bureau",
     )  # fmt: skip
@@ -62,7 +72,7 @@ class TestRegistering:
         world.order(world.post(world.region))
 
         complete(row)
-        configuration.verify_customisation(actor=SETUP, customisation_id=row.id)
+        verify_customisation(actor=SETUP, customisation_id=row.id)
         assert held(region) == (row.id, None)
         event = Event.objects.filter(action="organisation.changed", subject_ref=str(region.pk)).latest("id")
         assert event.facts["before"] == {"customisation_id": str(present.id), "pending_customisation_id": str(row.id)}
@@ -93,10 +103,10 @@ class TestRegistering:
         """One that was verified before, and lost its verification by an edit, is the organisation's own already."""
         row = register(world.clinic)
         complete(row)
-        configuration.verify_customisation(actor=SETUP, customisation_id=row.id)
+        verify_customisation(actor=SETUP, customisation_id=row.id)
         version = Organisation.objects.get(pk=world.clinic.pk).version
         CardCustomisation.objects.filter(pk=row.pk).update(verified_at=None)
-        configuration.verify_customisation(actor=SETUP, customisation_id=row.id)
+        verify_customisation(actor=SETUP, customisation_id=row.id)
         assert Organisation.objects.get(pk=world.clinic.pk).version == version
 
 
@@ -117,7 +127,7 @@ class TestWhilePending:
         holding = query.holding(actor=issuer, organisation_id=world.clinic.id)
         assert holding.pending is not None
         assert (holding.pending.id, holding.own) == (row.id, False)
-        configuration.verify_customisation(actor=issuer, customisation_id=row.id)
+        verify_customisation(actor=issuer, customisation_id=row.id)
         assert held(world.clinic) == (row.id, None)
 
     def test_an_issuer_of_another_area_does_not_see_it(self, world: Any) -> None:
@@ -126,14 +136,14 @@ class TestWhilePending:
         with pytest.raises(NotFound):
             query.customisation(actor=other, customisation_id=row.id)
         with pytest.raises(NotFound):
-            configuration.verify_customisation(actor=other, customisation_id=row.id)
+            verify_customisation(actor=other, customisation_id=row.id)
 
     def test_it_can_be_withdrawn_and_registered_again(self, world: Any) -> None:
         row = register(world.clinic)
         admin = world.officer(role=Role.MASTER_DATA_ADMIN)
         with pytest.raises(Conflict, match="no-pending-customisation"):
-            configuration.withdraw_pending_customisation(actor=admin, organisation_id=world.clinic.id, seen=UUID(int=1))
-        configuration.withdraw_pending_customisation(actor=admin, organisation_id=world.clinic.id, seen=row.id)
+            withdraw_pending_customisation(actor=admin, organisation_id=world.clinic.id, seen=UUID(int=1))
+        withdraw_pending_customisation(actor=admin, organisation_id=world.clinic.id, seen=row.id)
         assert held(world.clinic) == (None, None)
         event = Event.objects.get(action="customisation.given_up")
         assert event.facts == {"customisation_id": NUMBER, "organisation": str(world.clinic.id)}
@@ -143,12 +153,12 @@ class TestWhilePending:
         register(world.clinic)
         for role in (Role.RESPONSIBLE_ISSUER, Role.DEPUTY_ISSUER):
             with pytest.raises(Forbidden):
-                configuration.withdraw_pending_customisation(actor=world.officer(role=role), organisation_id=world.clinic.id)
+                withdraw_pending_customisation(actor=world.officer(role=role), organisation_id=world.clinic.id)
 
     def test_one_of_an_ended_organisation_passes_on(self, world: Any) -> None:
         place = world.organisation("Mottagning", "TST2321000016-1077", "2321000016", area=world.area, parent=world.clinic)
         row = register(place)
-        configuration.end_organisation(actor=SETUP, organisation_id=place.id, reason="Nedlagd")
+        end_organisation(actor=SETUP, organisation_id=place.id, reason="Nedlagd")
         assert register(world.clinic) == row
         assert (held(place), held(world.clinic)) == ((None, None), (None, row.id))
 
@@ -158,7 +168,7 @@ class TestTheWayBack:
 
     def test_of_a_top_organisation(self, world: Any) -> None:
         present = generic()
-        configuration.give_up_customisation(actor=SETUP, organisation_id=world.region.id)
+        give_up_customisation(actor=SETUP, organisation_id=world.region.id)
         assert held(world.region) == (present.id, None)
         assert order_checks.require_customisation(Organisation.objects.get(pk=world.region.pk)) == present
 
@@ -167,4 +177,4 @@ class TestTheWayBack:
         if exists:
             generic(verified=False)
         with pytest.raises(Conflict, match="generic-not-ready"):
-            configuration.give_up_customisation(actor=SETUP, organisation_id=world.region.id)
+            give_up_customisation(actor=SETUP, organisation_id=world.region.id)

@@ -7,8 +7,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import transaction
 
-from issuance.models import PersonIdentifier, Post
-from issuance.services.people_integrity import verify_people
+from issuance.people.models.persons import PersonIdentifier, Post
+from issuance.people.services.people_integrity import verify_people
 from siths_portal.lib import clock
 
 

@@ -10,12 +10,20 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from issuance.authz import Actor, Role, system
-from issuance.domain.revocation import RevocationReason
-from issuance.models import CardOrder, Carrier, CarrierCertificate, Eid, Event, OrderDraft, Person, Photo, Post
-from issuance.models.events import Document
-from issuance.queries import history, person_view
-from issuance.queries.person_view import CarrierView, PersonView
-from issuance.services import migration, ordering, revocation, supplier_intake
+from issuance.carriers.models import Carrier, CarrierCertificate, Eid
+from issuance.imports.services import migration
+from issuance.orders.models.drafts import OrderDraft
+from issuance.orders.models.orders import CardOrder
+from issuance.orders.services import ordering
+from issuance.people.models.persons import Person, Post
+from issuance.people.models.photos import Photo
+from issuance.person_page.queries import person_view
+from issuance.person_page.queries.person_view import CarrierView, PersonView
+from issuance.records.models.events import Document, Event
+from issuance.records.queries import history
+from issuance.revocation.domain import RevocationReason
+from issuance.revocation.services import revocation
+from issuance.suppliers.services import supplier_intake
 from siths_portal.lib import clock
 from siths_portal.lib.errors import NotFound
 from tests import superuser
@@ -136,7 +144,7 @@ def test_what_ends_soon_says_so(world: Any, days: int, warned: int | None) -> No
 @pytest.mark.parametrize(("ago", "left"), [(0, 90), (89, 1), (90, 0)])
 def test_days_left_agree_with_the_rule_that_revokes(world: Any, ago: int, left: int) -> None:
     """On the last day the card can still be activated; the day after the rule takes it."""
-    from issuance.services import housekeeping
+    from issuance.housekeeping.services import housekeeping
 
     order = world.order()
     sent = clock.start_of_day(clock.today() - dt.timedelta(days=ago)) + dt.timedelta(hours=13)
@@ -224,7 +232,7 @@ class TestScope:
     def extra_eid(self, world: Any, carrier: Carrier, organisation: Any) -> Eid:
         """An eID of another organisation on the carrier, with its post."""
         identifier = carrier.person.identifiers.get(valid_to=None)
-        from issuance.domain.ids import PersonId, PersonIdKind
+        from issuance.records.domain.ids import PersonId, PersonIdKind
 
         post = world.post(organisation, person_id=PersonId(PersonIdKind(identifier.kind), identifier.value))
         return Eid.objects.create(
@@ -254,7 +262,7 @@ class TestScope:
     def test_carriers_of_other_organisations_stay_hidden(self, world: Any) -> None:
         carrier = migrated(world.post())
         identifier = carrier.person.identifiers.get(valid_to=None)
-        from issuance.domain.ids import PersonId, PersonIdKind
+        from issuance.records.domain.ids import PersonId, PersonIdKind
 
         world.post(world.city, person_id=PersonId(PersonIdKind(identifier.kind), identifier.value))
         assert view(world.officer(world.city), carrier.person_id, with_invalid=True).carriers == ()
@@ -329,8 +337,10 @@ class TestHistory:
 
     def test_every_event_of_the_life_has_words(self, world: Any) -> None:
         """Whatever issuance records on carriers, eIDs, orders, people and posts is told in Swedish."""
-        from issuance.domain import carrier_states, eid_states, order_states, transaction_states
-        from issuance.queries.event_words import WHAT
+        from issuance.activation.domain import transaction_states
+        from issuance.carriers.domain import carrier_states, eid_states
+        from issuance.orders.domain import order_states
+        from issuance.records.queries.event_words import WHAT
 
         steps = {
             "carrier": carrier_states, "eid": eid_states, "order": order_states, "transaction": transaction_states,

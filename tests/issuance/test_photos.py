@@ -7,9 +7,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from issuance.authz import Role
-from issuance.models import Document, Event, Photo
-from issuance.queries.person_photo import person_photo
-from issuance.services import photos
+from issuance.people.models.photos import Photo
+from issuance.people.queries.person_photo import person_photo
+from issuance.people.services import photos
+from issuance.records.models.events import Document, Event
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Forbidden, Invalid, NotFound
 from siths_portal.lib.images import portrait

@@ -10,11 +10,16 @@ from django.db.models import Q
 
 from issuance.authz import Action, Actor, Role, policy
 from issuance.authz.roles import ALLOWED, ISSUING, QUALIFIED_ROLES
-from issuance.domain import qualifications as rules
-from issuance.domain.qualifications import Held, QualificationKind, Standing
-from issuance.models import CardOrder, Carrier, Event, Post, Qualification, RoleGrant
-from issuance.services import qualifications, role_assignment
-from issuance.services.actors import actor_of_person, issuing_in
+from issuance.carriers.models import Carrier
+from issuance.orders.models.orders import CardOrder
+from issuance.people.models.persons import Post
+from issuance.records.models.events import Event
+from issuance.roles import domain as rules
+from issuance.roles.domain import Held, QualificationKind, Standing
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.models.qualifications import Qualification
+from issuance.roles.services import qualifications, role_assignment
+from issuance.roles.services.actors import actor_of_person, issuing_in
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
 from tests.issuance.test_activation import run_at_once

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from issuance.models import Receipt
-from issuance.queries import receipt_view
+from issuance.activation.queries import receipt_view
+from issuance.carriers.models import Receipt
 from siths_portal import chains
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 from siths_portal.lib.errors import Conflict

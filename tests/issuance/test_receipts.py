@@ -15,12 +15,18 @@ import pikepdf
 import pytest
 from django.db import IntegrityError, transaction
 
+from issuance.activation.models import EidAppTransaction, PreparedReceipt
+from issuance.activation.queries import receipt_view
+from issuance.activation.services import activation, receipt_content, receipts
 from issuance.authz import Actor, Role
-from issuance.domain.ids import PersonId, PersonIdKind
-from issuance.models import Carrier, Document, EidAppTransaction, Person, Post, PreparedReceipt, Receipt
-from issuance.queries import history, receipt_view
-from issuance.services import activation, configuration, receipt_content, receipts, role_assignment
-from issuance.services.actors import actor_of_person
+from issuance.carriers.models import Carrier, Receipt
+from issuance.people.models.persons import Person, Post
+from issuance.receipt_texts.services import set_receipt_text, use_receipt_text_from_above
+from issuance.records.domain.ids import PersonId, PersonIdKind
+from issuance.records.models.events import Document
+from issuance.records.queries import history
+from issuance.roles.services import role_assignment
+from issuance.roles.services.actors import actor_of_person
 from pki import service as pki
 from siths_portal.lib import clock, pades, pdf
 from siths_portal.lib.canonical import canonical_json, sha256_hex
@@ -53,7 +59,7 @@ def poppler(tool: str, content: bytes, tmp_path: Path, *options: str) -> str:
 
 
 def addition(world: Any, text: str, organisation: Any = None) -> None:
-    configuration.set_receipt_text(actor=SETUP, organisation_id=(organisation or world.region).id, regional_addition=text)
+    set_receipt_text(actor=SETUP, organisation_id=(organisation or world.region).id, regional_addition=text)
 
 
 def printed(world: Any, made: Made) -> str:
@@ -191,7 +197,7 @@ def test_the_newest_addition_of_the_nearest_organisation_holds(world: Any) -> No
     addition(world, "Regionens tredje")
     assert receipt_content.regional_addition(world.clinic).regional_addition == "Klinikens"
     assert receipt_content.regional_addition(world.region).regional_addition == "Regionens tredje"
-    configuration.use_receipt_text_from_above(actor=SETUP, organisation_id=world.clinic.id)
+    use_receipt_text_from_above(actor=SETUP, organisation_id=world.clinic.id)
     assert receipt_content.regional_addition(world.clinic).regional_addition == "Regionens tredje"
     ward = world.organisation("Avdelningen", "TST2321000131-1007", "2321000131", area=world.area, parent=world.clinic)
     assert receipt_content.regional_addition(ward).regional_addition == "Regionens tredje"

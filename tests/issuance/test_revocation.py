@@ -9,9 +9,13 @@ import pytest
 from django.db import connection
 
 from issuance.authz import Role, system
-from issuance.domain.revocation import RFC_5280, SWEDISH, SYSTEM_REASONS, RevocationReason
-from issuance.models import CardOrder, Carrier, Eid, Event, Post
-from issuance.services import migration, revocation
+from issuance.carriers.models import Carrier, Eid
+from issuance.imports.services import migration
+from issuance.orders.models.orders import CardOrder
+from issuance.people.models.persons import Post
+from issuance.records.models.events import Event
+from issuance.revocation.domain import RFC_5280, SWEDISH, SYSTEM_REASONS, RevocationReason
+from issuance.revocation.services import revocation
 from pki.models import Certificate, Revocation
 from pki.models import RevocationReason as Rfc5280
 from siths_portal.lib import clock
@@ -219,7 +223,7 @@ def test_eight_threads_revoke_once(world: Any) -> None:
 
 def test_revoking_and_expiring_at_once_has_one_winner(world: Any) -> None:
     """Two transitions that exclude each other, four threads each, by services alone."""
-    from issuance.services import housekeeping
+    from issuance.housekeeping.services import housekeeping
 
     carrier, actor = active(world), world.officer()
     Carrier.objects.update(valid_to=clock.now())

@@ -7,9 +7,14 @@ import pytest
 from django.db import DatabaseError, transaction
 from django.urls import reverse
 
+from issuance.activation.models import EidAppTransaction, Identification
+from issuance.activation.services import activation
 from issuance.authz import Actor, Role
-from issuance.models import Carrier, EidAppTransaction, Event, HeldRevocation, Identification
-from issuance.services import activation, revocation, revocation_limit, two_persons
+from issuance.carriers.models import Carrier
+from issuance.records.models.events import Event
+from issuance.records.services import two_persons
+from issuance.revocation.models import HeldRevocation
+from issuance.revocation.services import revocation, revocation_limit
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, NotFound
 from tests.issuance.test_activation import run_at_once

@@ -6,11 +6,14 @@ from typing import Any
 import pytest
 
 from issuance.authz import Action, Role, policy
-from issuance.models import Event, Person, PersonScope, Post, RoleGrant
-from issuance.services import role_assignment, role_periods
-from issuance.services.actors import actor_of_person
-from issuance.services.configuration import Outdated
-from issuance.services.role_periods import Period
+from issuance.people.models.person_scope import PersonScope
+from issuance.people.models.persons import Person, Post
+from issuance.records.models.events import Event
+from issuance.records.services.editing import Outdated
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.services import role_assignment, role_periods
+from issuance.roles.services.actors import actor_of_person
+from issuance.roles.services.role_periods import Period
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
 from tests.issuance.test_activation import run_at_once

@@ -12,9 +12,13 @@ from prometheus_client import REGISTRY
 
 from issuance import tasks
 from issuance.authz import Action, Actor, Role, policy
-from issuance.models import Event, OrderDraft, Person, PersonScope, Post
-from issuance.services import drafts, role_holder_reading
-from issuance.services.actors import actor_of_person
+from issuance.orders.models.drafts import OrderDraft
+from issuance.orders.services import drafts
+from issuance.people.models.person_scope import PersonScope
+from issuance.people.models.persons import Person, Post
+from issuance.records.models.events import Event
+from issuance.roles.services import role_holder_reading
+from issuance.roles.services.actors import actor_of_person
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Unavailable
 

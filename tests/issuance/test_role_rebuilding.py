@@ -12,12 +12,17 @@ from django.db import DatabaseError, connection, transaction
 
 from issuance.authz import Actor, Role
 from issuance.authz.roles import GLOBAL_ROLES
-from issuance.domain.qualifications import QualificationKind
-from issuance.models import Event, Organisation, Person, Qualification, RoleGrant, RoleRequest
-from issuance.services import qualifications, role_assignment
-from issuance.services.actors import actor_of_person
-from issuance.services.role_periods import Period
-from issuance.services.role_rebuilding import verify_roles
+from issuance.organisations.models import Organisation
+from issuance.people.models.persons import Person
+from issuance.records.models.events import Event
+from issuance.roles.domain import QualificationKind
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.models.qualifications import Qualification
+from issuance.roles.models.role_requests import RoleRequest
+from issuance.roles.services import qualifications, role_assignment
+from issuance.roles.services.actors import actor_of_person
+from issuance.roles.services.role_periods import Period
+from issuance.roles.services.role_rebuilding import verify_roles
 from siths_portal.lib import clock
 from tests import superuser
 from tests.issuance.test_role_requests import decide, requested

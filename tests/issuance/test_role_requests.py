@@ -8,10 +8,15 @@ from django.db import DatabaseError, transaction
 
 from issuance.authz import Action, Actor, Role
 from issuance.authz.roles import GLOBAL_ROLES
-from issuance.models import Event, Person, RoleGrant, RoleRequest
-from issuance.services import housekeeping, role_assignment, role_periods, role_requests, two_persons
-from issuance.services.actors import actor_of_person
-from issuance.services.role_periods import Period
+from issuance.housekeeping.services import housekeeping
+from issuance.people.models.persons import Person
+from issuance.records.models.events import Event
+from issuance.records.services import two_persons
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.models.role_requests import RoleRequest
+from issuance.roles.services import role_assignment, role_periods, role_requests
+from issuance.roles.services.actors import actor_of_person
+from issuance.roles.services.role_periods import Period
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
 from tests.issuance.world import SETUP

@@ -10,9 +10,13 @@ from django.test.utils import CaptureQueriesContext
 
 from issuance.authz import Action, Role, client, policy, system
 from issuance.authz.roles import ALLOWED
-from issuance.models import CardOrder, Carrier, Eid, IssuingArea, Office, Organisation, Person, Post
-from issuance.services import role_assignment
-from issuance.services.actors import actor_of_person
+from issuance.carriers.models import Carrier, Eid
+from issuance.offices.models import Office
+from issuance.orders.models.orders import CardOrder
+from issuance.organisations.models import IssuingArea, Organisation
+from issuance.people.models.persons import Person, Post
+from issuance.roles.services import role_assignment
+from issuance.roles.services.actors import actor_of_person
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Forbidden, NotFound
 from tests.issuance.world import SETUP, qualify

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from issuance.authz import Action, Actor, Role
-from issuance.domain.search_names import beginnings, parse_name
-from issuance.domain.search_terms import Term, TermError, TermKind, TermProblem
-from issuance.models import Event, ExtendedReach, Search
-from issuance.services import searching
+from issuance.records.models.events import Event
+from issuance.search.domain.search_names import beginnings, parse_name
+from issuance.search.domain.search_terms import Term, TermError, TermKind, TermProblem
+from issuance.search.models import ExtendedReach, Search
+from issuance.search.services import searching
 from siths_portal.lib.errors import DomainError, Invalid, TooManyRequests
 from tests.issuance.test_searching import REASON, answer_and_queries, fill, names, number_of
 from tests.issuance.test_searching import look as look_for

@@ -12,10 +12,16 @@ from django.test.utils import CaptureQueriesContext
 
 from issuance.authz import Action, Actor, Role, policy
 from issuance.authz.roles import ALLOWED, EXTENDED_REACH
-from issuance.domain.search_terms import Term, TermError, TermKind, TermProblem, parse_term
-from issuance.models import CardOrder, Carrier, Eid, Event, ExtendedReach, Organisation, Person, PersonScope, Post, Search
-from issuance.services import searching
-from issuance.services.actors import actor_of_person
+from issuance.carriers.models import Carrier, Eid
+from issuance.orders.models.orders import CardOrder
+from issuance.organisations.models import Organisation
+from issuance.people.models.person_scope import PersonScope
+from issuance.people.models.persons import Person, Post
+from issuance.records.models.events import Event
+from issuance.roles.services.actors import actor_of_person
+from issuance.search.domain.search_terms import Term, TermError, TermKind, TermProblem, parse_term
+from issuance.search.models import ExtendedReach, Search
+from issuance.search.services import searching
 from siths_portal.lib import clock
 from siths_portal.lib.errors import DomainError, Forbidden, Invalid, NotFound, TooManyRequests
 from tests import superuser

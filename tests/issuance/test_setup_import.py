@@ -10,26 +10,27 @@ from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
 from issuance import tasks
+from issuance.articles.models import SubscriptionFee
+from issuance.articles.services.fees import set_subscription_fee
 from issuance.authz import Actor, Role
-from issuance.domain.setup_files import SHAPES, Kind
-from issuance.models import (
-    CardCustomisation,
-    Event,
-    IssuingArea,
-    Office,
-    Organisation,
-    Person,
-    Post,
-    RoleGrant,
-    SetupImport,
-    SubscriptionFee,
-)
-from issuance.queries.administration import setup_files
-from issuance.queries.administration.setup_files import Part
-from issuance.services import configuration, role_assignment, role_periods, setup_import
-from issuance.services.actors import actor_of_person
-from issuance.services.configuration import OfficeAddress
-from issuance.services.setup_import import Outcome, Plan, Stale
+from issuance.customisations.models import CardCustomisation
+from issuance.imports import queries as setup_files
+from issuance.imports import services as setup_import
+from issuance.imports.domain import SHAPES, Kind
+from issuance.imports.models import SetupImport
+from issuance.imports.queries import Part
+from issuance.imports.services import Outcome, Plan, Stale
+from issuance.offices.models import Office
+from issuance.offices.services import OfficeAddress, close_office, connect_office, create_office
+from issuance.organisations.models import IssuingArea, Organisation
+from issuance.organisations.services.areas import create_area
+from issuance.organisations.services.ending import end_organisation
+from issuance.organisations.services.moving import move_organisation
+from issuance.people.models.persons import Person, Post
+from issuance.records.models.events import Event
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.services import role_assignment, role_periods
+from issuance.roles.services.actors import actor_of_person
 from siths_portal.lib import clock, csv_files, workbooks
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound, TooManyRequests
 from siths_portal.lib.workbooks import Sheet
@@ -143,7 +144,7 @@ class TestCarryingOut:
             setup_import.carry_out(actor=actor, import_id=again.pk, sha256=plan.sha256)
 
     def test_the_administration_sets_up_an_area_with_its_issuer(self, world: Any) -> None:
-        configuration.create_area(actor=SETUP, name="Nytt område")
+        create_area(actor=SETUP, name="Nytt område")
         top = {
             "name": "Nya regionen", "hsa_id": "TST5561234567-1000", "organisation_number": "5561234567", "area": "Nytt område",
             "issuing": "Ja", "charged": "Nej",
@@ -221,7 +222,7 @@ class TestCarryingOut:
     def test_what_changed_since_the_preview_is_looked_at_again(self, world: Any) -> None:
         actor = issuer(world)
         row, plan = kept(actor, csv(Kind.OFFICES, OFFICE))
-        configuration.create_office(actor=SETUP, area_id=world.area.id, name="Kontor B", invoice_comment="B")
+        create_office(actor=SETUP, area_id=world.area.id, name="Kontor B", invoice_comment="B")
         with pytest.raises(Stale):
             setup_import.carry_out(actor=actor, import_id=row.pk, sha256=plan.sha256)
         assert Office.objects.filter(name="Kontor B").count() == 1
@@ -357,7 +358,7 @@ class TestRows:
         assert [text[:20] for _, _, text in errors(plan)] == ["Personen är avliden "]
 
     def test_an_organisation_that_is_ended_is_told_as_such(self, world: Any) -> None:
-        configuration.end_organisation(actor=SETUP, organisation_id=world.clinic.id, reason="Upplagd av misstag")
+        end_organisation(actor=SETUP, organisation_id=world.clinic.id, reason="Upplagd av misstag")
         ended, told = "TST2321000131-1004", "Organisationen är avslutad."
         itself = {"name": "Kliniken", "hsa_id": ended, "organisation_number": "2321000131"}
         role = {"hsa_id": world.post().hsa_id, "role": "Läs", "organisation": ended}
@@ -498,10 +499,10 @@ class TestRows:
         )
         assert (refused.value.code, refused.value.fields) == ("too-many-new", {"file": [said]})
         assert not SetupImport.objects.exists()
-        there = configuration.create_office(actor=SETUP, area_id=world.area.id, name="Kontor 0", invoice_comment="B")
+        there = create_office(actor=SETUP, area_id=world.area.id, name="Kontor 0", invoice_comment="B")
         row, plan = kept(actor, csv(Kind.OFFICES, *rows))  # what is there already is not counted
         assert (plan.counts["offices"], plan.counts["same"], plan.too_long, plan.wrong) == (1000, 1, "", False)
-        configuration.close_office(actor=SETUP, office_id=there.pk)
+        close_office(actor=SETUP, office_id=there.pk)
         plan = setup_import.planned(actor=actor, row=row)
         assert (plan.too_long, errors(plan)) == (said, [])
         with pytest.raises(Invalid, match="too-many-new"):
@@ -562,11 +563,11 @@ class TestExport:
         actor = issuer(world)
         content, _ = whole(world)
         carried_out(actor, content)
-        configuration.set_subscription_fee(actor=SETUP, organisation_id=world.city.id, charged=True, valid_from=clock.now())
+        set_subscription_fee(actor=SETUP, organisation_id=world.city.id, charged=True, valid_from=clock.now())
         address = OfficeAddress("Borås", "Enhet", "Gatan 1", "501 80", "Borås")
-        configuration.create_office(actor=SETUP, area_id=world.area.id, name="-Kontor", invoice_comment="=B", address=address)
+        create_office(actor=SETUP, area_id=world.area.id, name="-Kontor", invoice_comment="=B", address=address)
         for name, comment in (("#1 Mottagningen", "# 1"), ("'-Kontor", "''=B"), ("# Kontor", "'=B")):
-            configuration.create_office(actor=SETUP, area_id=world.area.id, name=name, invoice_comment=comment)
+            create_office(actor=SETUP, area_id=world.area.id, name=name, invoice_comment=comment)
         world.officer(world.clinic, Role.DEPUTY_ISSUER)
         found = {kind: setup_files.rows(actor=actor, part=Part(world.area.id), kind=kind) for kind in Kind}
         assert {kind.value: len(rows) for kind, rows in found.items()} == {
@@ -587,7 +588,7 @@ class TestExport:
             for file in files:
                 plan = kept(actor, file)[1]
                 assert (errors(plan), plan.nothing) == ([], True)
-        empty = configuration.create_area(actor=SETUP, name="Tomma området")
+        empty = create_area(actor=SETUP, name="Tomma området")
         elsewhere = {kind: _elsewhere(kind, rows) for kind, rows in found.items()}
         organisations, offices, roles = _both_forms(elsewhere)[1]
         for file in (organisations, offices):  # a role takes a post, which no file of the set-up makes
@@ -602,8 +603,8 @@ class TestExport:
 
     def test_a_sub_organisation_tells_no_fee_of_when_it_lay_at_the_top(self, world: Any) -> None:
         """No file may tell one of it, so that this one could be filled in for another place too."""
-        configuration.set_subscription_fee(actor=SETUP, organisation_id=world.city.id, charged=True, valid_from=clock.now())
-        configuration.move_organisation(actor=SETUP, organisation_id=world.city.id, parent_id=world.region.id)
+        set_subscription_fee(actor=SETUP, organisation_id=world.city.id, charged=True, valid_from=clock.now())
+        move_organisation(actor=SETUP, organisation_id=world.city.id, parent_id=world.region.id)
         rows = setup_files.rows(actor=issuer(world), part=Part(world.area.id), kind=Kind.ORGANISATIONS)
         columns = [column.field for column in SHAPES[Kind.ORGANISATIONS].columns]
         assert {row[0]: row[columns.index("charged")] for row in rows} == {"Kliniken": "", "Regionen": "Nej", "Staden": ""}
@@ -647,14 +648,12 @@ def _awkward(world: Any) -> None:
     ):
         world.organisation(name, f"TST2321000131-00{number}0", "2321000131", area=world.area, parent=world.region)
     address = OfficeAddress("=Borås", "'Enhet", "-Gatan 1", "501 80", "@Borås")
-    office = configuration.create_office(
-        actor=SETUP, area_id=world.area.id, name='"Kontor"; 1', invoice_comment="=0071\n2", address=address
-    )
-    configuration.connect_office(actor=SETUP, organisation_id=world.clinic.id, office_id=office.id)
-    closed = configuration.create_office(actor=SETUP, area_id=world.area.id, name="Stängt", invoice_comment="S")
-    configuration.close_office(actor=SETUP, office_id=closed.pk)
+    office = create_office(actor=SETUP, area_id=world.area.id, name='"Kontor"; 1', invoice_comment="=0071\n2", address=address)
+    connect_office(actor=SETUP, organisation_id=world.clinic.id, office_id=office.id)
+    closed = create_office(actor=SETUP, area_id=world.area.id, name="Stängt", invoice_comment="S")
+    close_office(actor=SETUP, office_id=closed.pk)
     for charged, moment in ((True, clock.now()), (False, clock.start_of_day(today + 40 * day))):
-        configuration.set_subscription_fee(actor=SETUP, organisation_id=world.city.id, charged=charged, valid_from=moment)
+        set_subscription_fee(actor=SETUP, organisation_id=world.city.id, charged=charged, valid_from=moment)
     CardCustomisation.objects.filter(pk=Organisation.objects.get(pk=world.city.pk).customisation_id).update(generic=True)
     person = world.post(world.clinic, surname='=Öster "af"').person
     hidden = world.post(world.clinic, protected=True, surname="Hemlig").person
@@ -710,7 +709,7 @@ class TestADeputy:
     @staticmethod
     def office(world: Any, name: str = "Kontor B") -> Office:
         address = OfficeAddress("Borås", "Enhet", "Hemliga gatan 1", "501 80", "Borås")
-        return configuration.create_office(actor=SETUP, area_id=world.area.id, name=name, invoice_comment="B", address=address)
+        return create_office(actor=SETUP, area_id=world.area.id, name=name, invoice_comment="B", address=address)
 
     def test_connects_an_office_by_its_number(self, world: Any) -> None:
         deputy, office = world.officer(world.clinic, Role.DEPUTY_ISSUER), self.office(world)
@@ -725,8 +724,8 @@ class TestADeputy:
 
     def test_and_no_other_than_the_pages_offer_nor_what_they_do_not_tell(self, world: Any) -> None:
         deputy, office, closed = world.officer(world.clinic, Role.DEPUTY_ISSUER), self.office(world), self.office(world, "C")
-        configuration.close_office(actor=SETUP, office_id=closed.pk)
-        other = configuration.create_office(actor=SETUP, area_id=world.stranger.area_id, name="Kontor B", invoice_comment="B")
+        close_office(actor=SETUP, office_id=closed.pk)
+        other = create_office(actor=SETUP, area_id=world.stranger.area_id, name="Kontor B", invoice_comment="B")
         row = {**OFFICE, "office_number": office.office_number}
         missing = "finns inte, eller så ligger det utanför din behörighet. Kontrollera värdet."
         for cells, field, message in (

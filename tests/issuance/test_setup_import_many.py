@@ -6,9 +6,13 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from issuance.domain.setup_files import Kind
-from issuance.models import Event, IssuingArea, Organisation, SubscriptionFee
-from issuance.services import configuration, setup_import
+from issuance.articles.models import SubscriptionFee
+from issuance.imports import services as setup_import
+from issuance.imports.domain import Kind
+from issuance.organisations.models import IssuingArea, Organisation
+from issuance.organisations.services.areas import create_area
+from issuance.organisations.services.tree import child_path
+from issuance.records.models.events import Event
 from siths_portal.lib.errors import Conflict
 from tests import superuser
 from tests.issuance.test_setup_import import ORGANISATION, admin, carried_out, csv, issuer, kept
@@ -52,7 +56,7 @@ def test_each_has_its_place_and_its_event(world: Any) -> None:
         row = rows[told["hsa_id"]]
         assert row.parent is not None
         assert (row.parent.hsa_id, row.name, row.area_id) == (told["parent"], told["name"], world.area.id)
-        assert row.scope_path == configuration.child_path(row.parent, row)
+        assert row.scope_path == child_path(row.parent, row)
     events = {event.subject_ref: event for event in Event.objects.filter(action="organisation.created", actor_ref=actor.ref)}
     assert set(events) == {str(pk) for pk in made}
     row = rows["TST2321000131-3001"]
@@ -64,7 +68,7 @@ def test_each_has_its_place_and_its_event(world: Any) -> None:
 
 
 def test_those_at_the_top_get_their_fees_and_their_area_its_issuer(world: Any) -> None:
-    area = configuration.create_area(actor=SETUP, name="Nytt område")
+    area = create_area(actor=SETUP, name="Nytt område")
     tops = [
         {**ORGANISATION, "name": name, "hsa_id": f"TST2321000131-{3000 + number}", "area": area.name, "charged": charged}
         for number, (name, charged) in enumerate((("Ett", "Ja"), ("Två", "Nej")))

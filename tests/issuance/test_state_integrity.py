@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from issuance.services.state_integrity import verify_states
+from issuance.housekeeping.services.state_integrity import verify_states
 from siths_portal import verifying
 from tests import superuser
 from tests.issuance.activated import sent_card

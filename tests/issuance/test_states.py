@@ -11,11 +11,13 @@ from django.db import IntegrityError, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issuance.domain import carrier_states, eid_states, order_states
-from issuance.domain.carrier_states import CarrierAction, CarrierState
-from issuance.domain.supplier_reports import Outcome, outcome_of
-from issuance.models import Carrier, Event
-from issuance.services import _steps
+from issuance.carriers.domain import carrier_states, eid_states
+from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
+from issuance.carriers.models import Carrier
+from issuance.orders.domain import order_states
+from issuance.records.models.events import Event
+from issuance.records.services import steps
+from issuance.suppliers.domain import Outcome, outcome_of
 from siths_portal.lib import clock
 from siths_portal.lib.errors import IllegalTransition
 
@@ -98,7 +100,7 @@ def carrier_in(world: Any, state: CarrierState) -> Carrier:
         origin="migrated", person=post.person, organisation=post.organisation, article_id="631", state=state.value,
         valid_from=now, valid_to=now + dt.timedelta(days=1000), created_at=now,
     )  # fmt: skip
-    _steps.begin([carrier], "migrated", actor_ref="system:migration", facts={})
+    steps.begin([carrier], "migrated", actor_ref="system:migration", facts={})
     return carrier
 
 
@@ -109,10 +111,10 @@ def test_a_step_follows_the_table_or_changes_nothing(world: Any, state: CarrierS
     wanted = carrier_states.TRANSITIONS.get((state, action))
     if wanted is None:
         with pytest.raises(IllegalTransition) as refused:
-            _steps.step([carrier], action, actor_ref="system:setup")
+            steps.step([carrier], action, actor_ref="system:setup")
         assert refused.value.code == f"carrier-{state.value.replace('_', '-')}"
     else:
-        _steps.step([carrier], action, actor_ref="system:setup", facts={"why": "test"})
+        steps.step([carrier], action, actor_ref="system:setup", facts={"why": "test"})
     stored = Carrier.objects.get(pk=carrier.pk)
     events = Event.objects.filter(subject_type="carrier", subject_ref=str(carrier.pk)).order_by("subject_seq")
     assert stored.state == (wanted or state).value
@@ -125,7 +127,7 @@ def test_a_step_follows_the_table_or_changes_nothing(world: Any, state: CarrierS
 def test_all_rows_of_a_step_move_or_none(world: Any) -> None:
     ready, done = carrier_in(world, CarrierState.ACTIVE), carrier_in(world, CarrierState.EXPIRED)
     with pytest.raises(IllegalTransition):
-        _steps.step([ready, done], CarrierAction.REVOKE, actor_ref="system:setup")
+        steps.step([ready, done], CarrierAction.REVOKE, actor_ref="system:setup")
     assert {row.state for row in Carrier.objects.all()} == {"active", "expired"}
     assert Event.objects.filter(action="carrier.revoked").count() == 0
 

@@ -15,13 +15,21 @@ from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
 from issuance import service
-from issuance.domain.order_states import OrderState
-from issuance.domain.revocation import RevocationReason
-from issuance.domain.rules import DeliveryMethod
-from issuance.models import CardCustomisation, CardOrder, Carrier, CarrierCertificate, Eid, Event, Person, Post, SupplierEvent
-from issuance.queries.supplier_orders import own_orders
-from issuance.services import configuration, order_measures, ordering, revocation, supplier_events, supplier_intake
-from issuance.services.supplier_intake import PROFILES, Failed, Outcome, Produced, Returned, Sent
+from issuance.carriers.models import Carrier, CarrierCertificate, Eid
+from issuance.customisations.models import CardCustomisation
+from issuance.customisations.services.customisations import verify_customisation
+from issuance.orders.domain.order_states import OrderState
+from issuance.orders.domain.rules import DeliveryMethod
+from issuance.orders.models.orders import CardOrder
+from issuance.orders.services import order_measures, ordering
+from issuance.people.models.persons import Person, Post
+from issuance.records.models.events import Event
+from issuance.revocation.domain import RevocationReason
+from issuance.revocation.services import revocation
+from issuance.suppliers.models import SupplierEvent
+from issuance.suppliers.queries import own_orders
+from issuance.suppliers.services import supplier_events, supplier_intake
+from issuance.suppliers.services.supplier_intake import PROFILES, Failed, Outcome, Produced, Returned, Sent
 from pki.models import Certificate, Secret, SecretState
 from siths_portal.lib import clock, feeds
 from siths_portal.lib.errors import Conflict, DomainError, Invalid, NotFound, Unavailable
@@ -783,7 +791,7 @@ class TestCustomisation:
         assert Event.objects.get(action="customisation.logotype_changed").facts["organisation"] == str(world.region.id)
         with pytest.raises(Conflict, match="customisation-not-verified"):
             world.order()
-        configuration.verify_customisation(actor=SETUP, customisation_id=changed.id)
+        verify_customisation(actor=SETUP, customisation_id=changed.id)
         assert world.order().state == "queued"
 
     def test_orders_wait_until_it_is_verified_again(self, world: Any) -> None:
@@ -792,12 +800,12 @@ class TestCustomisation:
         assert supplier_intake.queued_orders(client_ref=ME) == []
         with pytest.raises(Conflict, match="customisation-not-verified"):
             supplier_intake.accept(client_ref=ME, order_id=order.id)
-        configuration.verify_customisation(actor=SETUP, customisation_id=row.id)
+        verify_customisation(actor=SETUP, customisation_id=row.id)
         assert supplier_intake.queued_orders(client_ref=ME) == [order]
         self.put(world, LOGOTYPE)
         with pytest.raises(Conflict):
             supplier_intake.accept(client_ref=ME, order_id=order.id)
-        configuration.verify_customisation(actor=SETUP, customisation_id=row.id)
+        verify_customisation(actor=SETUP, customisation_id=row.id)
         assert supplier_intake.accept(client_ref=ME, order_id=order.id).state == "accepted"
         self.put(world, other_png())  # what a supplier has is not taken back
         assert supplier_intake.accept(client_ref=ME, order_id=order.id).state == "accepted"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from issuance.domain.transaction_states import OPEN, TRANSITIONS, TransactionAction, TransactionState
+from issuance.activation.domain.transaction_states import OPEN, TRANSITIONS, TransactionAction, TransactionState
 
 
 @pytest.mark.parametrize("state", TransactionState)

@@ -6,25 +6,28 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
+from issuance.articles.models import Article
+from issuance.articles.services.articles import offer_article
 from issuance.authz import Action, Actor, Role, system
 from issuance.authz.roles import GLOBAL_ROLES, QUALIFIED_ROLES
-from issuance.domain.ids import PersonId, PersonIdKind, luhn_check_digit
-from issuance.domain.qualifications import QualificationKind
-from issuance.models import (
-    Article,
-    CardCustomisation,
-    CardOrder,
-    Document,
-    IssuingArea,
-    Office,
-    Organisation,
-    Person,
-    Post,
-    RoleGrant,
-)
-from issuance.ports import DirectoryPost, PersonKey, RegisteredAddress, RegisterPerson
-from issuance.services import catalogue, configuration, ordering, qualifications, role_assignment
-from issuance.services.actors import actor_of_person
+from issuance.customisations.models import CardCustomisation
+from issuance.customisations.services.customisations import register_customisation, verify_customisation
+from issuance.offices.models import Office
+from issuance.offices.services import connect_office, create_office
+from issuance.orders.models.orders import CardOrder
+from issuance.orders.services import ordering
+from issuance.organisations.models import IssuingArea, Organisation
+from issuance.organisations.services.areas import create_area
+from issuance.organisations.services.organisations import create_organisation
+from issuance.people.models.persons import Person, Post
+from issuance.people.ports import DirectoryPost, PersonKey, RegisteredAddress, RegisterPerson
+from issuance.people.services import catalogue
+from issuance.records.domain.ids import PersonId, PersonIdKind, luhn_check_digit
+from issuance.records.models.events import Document
+from issuance.roles.domain import QualificationKind
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.services import qualifications, role_assignment
+from issuance.roles.services.actors import actor_of_person
 from siths_portal.lib import clock
 from tests.first_rows import first_rows
 from tests.issuance.outside import Outside
@@ -69,26 +72,26 @@ class World:
                 code=code, number=code[:3], name="Kort", kind="ordinary", orientation="landscape", photo=photo,
                 registered_mail=registered, valid_from=dt.date(2020, 1, 1),
             )  # fmt: skip
-        self.area = configuration.create_area(actor=SETUP, name="Regionen", invoice_reference="9200101")
+        self.area = create_area(actor=SETUP, name="Regionen", invoice_reference="9200101")
         self.region = self.organisation("Regionen", "TST2321000131-1000", "2321000131", area=self.area, issuing=True)
         self.clinic = self.organisation("Kliniken", "TST2321000131-1004", "2321000131", area=self.area, parent=self.region)
         self.city = self.organisation("Staden", "TST2120001561-1000", "2120001561", area=self.area)
-        other = configuration.create_area(actor=SETUP, name="Annan region")
+        other = create_area(actor=SETUP, name="Annan region")
         self.stranger = self.organisation("Annan region", "TST2321000016-1000", "2321000016", area=other, issuing=True)
-        self.office = configuration.create_office(actor=SETUP, area_id=self.area.id, name="Kontor A", invoice_comment="A")
+        self.office = create_office(actor=SETUP, area_id=self.area.id, name="Kontor A", invoice_comment="A")
         for organisation, number in ((self.region, "7837803902"), (self.city, "7837803903")):
             verified_customisation(organisation, number)
         for organisation in (self.region, self.clinic, self.city):
-            configuration.connect_office(actor=SETUP, organisation_id=organisation.id, office_id=self.office.id)
+            connect_office(actor=SETUP, organisation_id=organisation.id, office_id=self.office.id)
             for code in ("631", "631-REK", "610"):
-                configuration.offer_article(actor=SETUP, organisation_id=organisation.id, article_code=code, orderable=True)
+                offer_article(actor=SETUP, organisation_id=organisation.id, article_code=code, orderable=True)
         return {name: getattr(self, name) for name in ("area", "region", "clinic", "city", "stranger", "office")}
 
     @staticmethod
     def organisation(
         name: str, hsa_id: str, number: str, *, area: IssuingArea, parent: Organisation | None = None, issuing: bool = False
     ) -> Organisation:
-        return configuration.create_organisation(
+        return create_organisation(
             actor=SETUP, area_id=area.id, name=name, hsa_id=hsa_id, organisation_number=number,
             parent_id=parent.id if parent else None, issuing=issuing,
         )  # fmt: skip
@@ -192,13 +195,13 @@ LOGOTYPE = bytes.fromhex(
 
 def verified_customisation(organisation: Organisation, number: str) -> CardCustomisation:
     """A card customisation of the organisation's own, whole and verified."""
-    row = configuration.register_customisation(
+    row = register_customisation(
         actor=SETUP, organisation_id=organisation.id, customisation_id=number, name="Kort", issuer_number="1549",
         back_text="Upphittat kort skickas till Box 1", supplier_ref=SUPPLIER,
     )  # fmt: skip
     organisation.refresh_from_db(fields=["version"])
     CardCustomisation.objects.filter(pk=row.pk).update(logotype=Document.store(LOGOTYPE, "image/png"))
-    return configuration.verify_customisation(actor=SETUP, customisation_id=row.id)
+    return verify_customisation(actor=SETUP, customisation_id=row.id)
 
 
 def qualify(person_id: uuid.UUID, *, on: dt.date | None = None) -> None:

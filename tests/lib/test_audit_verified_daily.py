@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 import structlog
 
-from issuance.queries.pki_health_words import CHAIN
+from issuance.operators.queries.pki_health_words import CHAIN
 from pki import health
 from pki.findings import Severity
 from pki.models import AuditCheck

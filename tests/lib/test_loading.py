@@ -61,9 +61,9 @@ def test_a_worker_and_the_scheduler_start_without_what_they_rarely_need() -> Non
 @pytest.mark.parametrize("start", ["import siths_portal.wsgi", "from siths_portal import celery; celery.refuse_unsafe()"])
 def test_nobody_serves_with_an_adapter_that_is_not_there(start: str) -> None:
     code = f"import django; django.setup()\n{start}"
-    done = run(code, DIRECTORY_BACKEND="issuance.adapters.nowhere.Directory", SITHS_FACE="api")
+    done = run(code, DIRECTORY_BACKEND="issuance.people.adapters.nowhere.Directory", SITHS_FACE="api")
     assert done.returncode == 1
-    assert "ModuleNotFoundError: No module named 'issuance.adapters.nowhere'" in done.stderr
+    assert "ModuleNotFoundError: No module named 'issuance.people.adapters.nowhere'" in done.stderr
 
 
 @pytest.fixture

@@ -12,7 +12,9 @@ from django.db import transaction
 from django.db.models import F
 from prometheus_client import REGISTRY
 
-from issuance.services import order_measures, role_holder_reading, search_watch
+from issuance.orders.services import order_measures
+from issuance.roles.services import role_holder_reading
+from issuance.search.services import search_watch
 from pki import crl, crl_scopes, health, ocsp, ocsp_publishing, responders, status_measures, tasks
 from pki.hsm import HsmUnavailable
 from pki.hsm import metrics as hsm_metrics

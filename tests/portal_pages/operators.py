@@ -6,9 +6,10 @@ from typing import Any
 from django.test import Client
 
 from issuance.authz import Actor, Role
-from issuance.models import Person, RoleGrant
-from issuance.services import role_assignment
-from issuance.services.actors import actor_of_person
+from issuance.people.models.persons import Person
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.services import role_assignment
+from issuance.roles.services.actors import actor_of_person
 from siths_portal.lib import clock
 from tests.issuance.world import SETUP
 from tests.portal import portal_client

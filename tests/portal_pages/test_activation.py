@@ -16,11 +16,16 @@ from django.urls import reverse
 
 from authn.models import Session
 from authn.services import sessions
+from issuance.activation.models import EidAppTransaction, Identification, PreparedReceipt
+from issuance.activation.services import activation
 from issuance.authz import Actor, Role, system
-from issuance.domain.ids import PersonId, PersonIdKind
-from issuance.domain.revocation import RevocationReason
-from issuance.models import EidAppTransaction, Event, Identification, Person, PreparedReceipt
-from issuance.services import activation, configuration, migration, revocation
+from issuance.imports.services import migration
+from issuance.people.models.persons import Person
+from issuance.receipt_texts.services import set_receipt_text
+from issuance.records.domain.ids import PersonId, PersonIdKind
+from issuance.records.models.events import Event
+from issuance.revocation.domain import RevocationReason
+from issuance.revocation.services import revocation
 from siths_portal.lib import clock, session_secrets
 from tests.issuance.activated import App, Made, activated_card, sent_card, transaction, unsigned_card
 from tests.issuance.migrated import CA, migrated_card
@@ -84,7 +89,7 @@ def last(made: Made) -> EidAppTransaction:
 
 
 def test_the_three_steps(world: Any, clerk: Client) -> None:
-    configuration.set_receipt_text(actor=system("setup"), organisation_id=world.region.id, regional_addition=ADDITION)
+    set_receipt_text(actor=system("setup"), organisation_id=world.region.id, regional_addition=ADDITION)
     made = sent_card(world)
     page = clerk.get(reverse("activate", args=[made.carrier.pk]))
     said = text_of(page)
@@ -416,7 +421,7 @@ def test_the_poll_tells_what_changed_and_leads_on(world: Any, clerk: Client) -> 
 
 
 def test_the_poll_reads_the_page_anew_when_the_holder_cancels(world: Any, clerk: Client) -> None:
-    from issuance.services import activation_app
+    from issuance.activation.services import activation_app
 
     made = sent_card(world)
     address, page = step_two(clerk, made)

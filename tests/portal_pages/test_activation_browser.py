@@ -20,9 +20,11 @@ from django.conf import settings
 from django.urls import reverse
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
+from issuance.activation.models import EidAppTransaction
 from issuance.authz import Actor, Role, system
-from issuance.models import Carrier, EidAppTransaction, Person
-from issuance.services import configuration
+from issuance.carriers.models import Carrier
+from issuance.people.models.persons import Person
+from issuance.receipt_texts.services import set_receipt_text
 from pki import service as pki
 from siths_portal.simulators.card import Card
 from siths_portal.simulators.eid_app_client import EidAppClient, PortalRefused
@@ -142,9 +144,7 @@ class Scene:
 @pytest.fixture
 def scene(stage: Stage, world: Any, settings: Any) -> Scene:
     settings.EID_APP_WAIT_SECONDS = 0
-    configuration.set_receipt_text(
-        actor=system("setup"), organisation_id=world.region.id, regional_addition="Dörrkort hämtas i receptionen."
-    )
+    set_receipt_text(actor=system("setup"), organisation_id=world.region.id, regional_addition="Dörrkort hämtas i receptionen.")
     post = world.post(given_name="Elva", surname="Tolvansson")
     made = sent_card(world, post, keys=stage.card(0))
     _write_people(world, stage.people)

@@ -13,27 +13,27 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from issuance.administration.web.urls import urlpatterns as administration_urls
+from issuance.articles.models import Article, SubscriptionFee
+from issuance.articles.services.articles import offer_article
+from issuance.articles.services.fees import set_subscription_fee
 from issuance.authz import Action, Actor, Role
-from issuance.models import (
-    Article,
-    CardCustomisation,
-    CardOrder,
-    Event,
-    IssuingArea,
-    Organisation,
-    Person,
-    Post,
-    Qualification,
-    RoleGrant,
-    SubscriptionFee,
-)
-from issuance.models.events import NAMING_AN_ORGANISATION
-from issuance.services import configuration, order_checks
-from issuance.services.actors import actor_of_person, with_post
-from issuance.services.configuration import OrganisationData
-from issuance.web.administration.import_urls import urlpatterns as import_urls
-from issuance.web.administration.role_urls import urlpatterns as role_urls
-from issuance.web.administration.urls import urlpatterns as administration_urls
+from issuance.customisations.models import CardCustomisation
+from issuance.imports.web.urls import urlpatterns as import_urls
+from issuance.offices.services import close_office, connect_office
+from issuance.orders.models.orders import CardOrder
+from issuance.orders.services import order_checks
+from issuance.organisations.models import IssuingArea, Organisation
+from issuance.organisations.services.areas import create_area
+from issuance.organisations.services.moving import move_organisation
+from issuance.organisations.services.organisations import OrganisationData, create_organisation, edit_organisation
+from issuance.people.models.persons import Person, Post
+from issuance.receipt_texts.services import set_receipt_text
+from issuance.records.models.events import NAMING_AN_ORGANISATION, Event
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.models.qualifications import Qualification
+from issuance.roles.services.actors import actor_of_person, with_post
+from issuance.roles.web.urls import urlpatterns as role_urls
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict
 from tests import superuser
@@ -181,7 +181,7 @@ class TestAreaPage:
         assert client.get(f"{address}?ordning=vad&efter=vad").context["organisations"][0].name == "Ort 000"
 
     def test_an_area_without_issuer_says_what_to_do(self, world: Any) -> None:
-        area = configuration.create_area(actor=SETUP, name="Nytt område")
+        area = create_area(actor=SETUP, name="Nytt område")
         page = admin(world).get(at("area", area))
         assert "kort kan inte beställas" in text_of(page)
         assert at("organisation_new", area) in page.content.decode()
@@ -271,13 +271,13 @@ class TestNextSteps:
             world.clerk_of(place)
         card = CardCustomisation.objects.create(supplier_ref="bureau", customisation_id="1000000001", name="Ek")
         Organisation.objects.filter(pk=oak.pk).update(customisation=card)
-        configuration.connect_office(actor=SETUP, organisation_id=oak.id, office_id=world.office.id)
-        configuration.offer_article(actor=SETUP, organisation_id=oak.id, article_code="610", orderable=True)
+        connect_office(actor=SETUP, organisation_id=oak.id, office_id=world.office.id)
+        offer_article(actor=SETUP, organisation_id=oak.id, article_code="610", orderable=True)
         texts = [step.text for step in self.steps(issuer(world), world.area)]
         lacking = [f"1 organisation saknar {what}" for what in ("kontor", "artiklar", "någon som beställer")]
         lacking.insert(2, "1 kortanpassning är inte klar")
         assert texts == lacking
-        configuration.close_office(actor=SETUP, office_id=world.office.id)
+        close_office(actor=SETUP, office_id=world.office.id)
         assert self.steps(issuer(world), world.area)[0].text == "5 organisationer saknar kontor"
         Organisation.objects.filter(pk=world.clinic.pk).update(closed_at=clock.now())
         assert self.steps(issuer(world), world.area)[0].text == "4 organisationer saknar kontor"
@@ -398,7 +398,7 @@ class TestNextSteps:
         assert "Välj beställningsbara artiklar" not in [step.text for step in self.steps(client, world.city)]
 
     def test_a_new_area_has_one_thing_to_press(self, world: Any) -> None:
-        area = configuration.create_area(actor=SETUP, name="Nytt område")
+        area = create_area(actor=SETUP, name="Nytt område")
         client = admin(world)
         assert [step.text for step in self.steps(client, area) if step.now] == ["Skapa organisationen"]
         button = f'<a class="ds-button" href="{at("organisation_new", area)}">Skapa organisationen</a>'
@@ -474,7 +474,7 @@ class TestOrganisationPage:
     def test_the_fees_dates_stand_there(self, world: Any) -> None:
         day = clock.today() + dt.timedelta(days=40)
         for moment, charged in ((dt.date(2020, 1, 1), True), (day, False)):
-            configuration.set_subscription_fee(
+            set_subscription_fee(
                 actor=SETUP, organisation_id=world.city.id, charged=charged,
                 valid_from=dt.datetime.combine(moment, dt.time(), clock.STOCKHOLM),
             )  # fmt: skip
@@ -695,7 +695,7 @@ class TestEditing:
 
 class TestRemovingAnArea:
     def test_one_made_by_mistake_is_taken_away_after_a_question(self, world: Any) -> None:
-        client, area = admin(world), configuration.create_area(actor=SETUP, name="Fel område")
+        client, area = admin(world), create_area(actor=SETUP, name="Fel område")
         address, button = at("area_remove", area), "Ta bort utgivningsområdet"
         assert f'href="{address}"' in client.get(at("area", area)).content.decode()
         asked = client.get(address)
@@ -736,7 +736,7 @@ class TestFee:
         assert set(wrong.context["form"].errors) == {"charged", "valid_from"}
 
     def test_the_fee_of_a_new_organisation_is_corrected_on_its_first_day(self, world: Any) -> None:
-        made = configuration.create_organisation(
+        made = create_organisation(
             actor=world.officer(role=Role.MASTER_DATA_ADMIN), area_id=world.area.id, name="Ny", hsa_id="TST2321000131-3000",
             organisation_number="2321000131", charged=True,
         )  # fmt: skip
@@ -834,7 +834,7 @@ class TestMoving:
         assert "Prov Vilar-i-gammal ID-administratör Staden" in text.split("Roller som börjar vila")[1]
         assert "Dold" not in text
         assert "en roll i organisationen själv, eller" not in text
-        configuration.move_organisation(actor=SETUP, organisation_id=clinic.id, parent_id=stranger.id)
+        move_organisation(actor=SETUP, organisation_id=clinic.id, parent_id=stranger.id)
         awake = set(with_post(RoleGrant.objects.all()).values_list("person__surname", flat=True))
         assert {"Vilar-i-flyttad", "Vilar-i-gammal", "Dold", "Vilar-alltid"}.isdisjoint(awake)
         assert {"Vaknar", "Vilade-redan", "Foljer-med", "Kvar-av-uppdrag-i-ny", "Kvar-av-uppdrag-i-gammal"} <= awake
@@ -849,7 +849,7 @@ class TestMoving:
         client, to_city = admin(world), f"organisation:{world.city.id}"
 
         def write(organisation: Organisation) -> None:
-            configuration.set_receipt_text(actor=SETUP, organisation_id=organisation.id, regional_addition="Tillägg")
+            set_receipt_text(actor=SETUP, organisation_id=organisation.id, regional_addition="Tillägg")
 
         def said(target: str) -> str:
             return text_of(self.consequences(client, world.clinic, target))
@@ -885,7 +885,7 @@ class TestMoving:
         fee = {"actor": SETUP, "organisation_id": world.city.id, "valid_from": clock.now()}
         target = f"organisation:{world.region.id}"
         assert "avgift upphör" not in text_of(self.consequences(admin(world), world.city, target))
-        configuration.set_subscription_fee(**fee, charged=True)
+        set_subscription_fee(**fee, charged=True)
         assert "Dess egen abonnemangsavgift upphör i dag" in text_of(self.consequences(admin(world), world.city, target))
 
     def test_places_out_of_reach_are_neither_found_nor_taken(self, world: Any) -> None:
@@ -902,7 +902,7 @@ class TestMoving:
         client, address, target = issuer(world), at("organisation_move", world.clinic), f"organisation:{world.city.id}"
         shown = self.consequences(client, world.clinic, target)
         data = OrganisationData("Omdöpt", world.clinic.hsa_id, "2321000131")
-        configuration.edit_organisation(actor=SETUP, organisation_id=world.clinic.id, version=1, data=data)
+        edit_organisation(actor=SETUP, organisation_id=world.clinic.id, version=1, data=data)
         confirm = {"target": target, "version": shown.context["brings"].version, "bekrafta": "1"}
         refused = client.post(address, confirm)
         assert refused.status_code == 409
@@ -973,8 +973,8 @@ class TestHistory:
         client, actor = issuer(world), world.officer(role=Role.RESPONSIBLE_ISSUER)
         address = at("organisation_edit", world.clinic)
         client.post(address, fields_of(client.get(address)) | {"name": "Ny klinik"})
-        configuration.move_organisation(actor=SETUP, organisation_id=world.clinic.id, parent_id=world.stranger.id)
-        configuration.move_organisation(actor=SETUP, organisation_id=world.clinic.id, parent_id=world.city.id)
+        move_organisation(actor=SETUP, organisation_id=world.clinic.id, parent_id=world.stranger.id)
+        move_organisation(actor=SETUP, organisation_id=world.clinic.id, parent_id=world.city.id)
         page = client.get(at("organisation_history", world.clinic))
         text = text_of(page)
         hsa_id = Person.objects.get(pk=actor.person_id).posts.get().hsa_id
@@ -1008,7 +1008,7 @@ class TestHistory:
     def test_long_histories_are_paged_at_the_same_cost(self, world: Any) -> None:
         for number in range(1, 61):
             data = OrganisationData(f"Namn {number}", world.clinic.hsa_id, "2321000131")
-            configuration.edit_organisation(actor=SETUP, organisation_id=world.clinic.id, version=number, data=data)
+            edit_organisation(actor=SETUP, organisation_id=world.clinic.id, version=number, data=data)
         client = issuer(world)
         with CaptureQueriesContext(connection) as first_queries:
             first = client.get(at("organisation_history", world.clinic))

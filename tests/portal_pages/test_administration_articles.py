@@ -11,10 +11,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from playwright.sync_api import Browser, Page
 
+from issuance.articles.models import Article, OrganisationArticle
+from issuance.articles.services.articles import ArticleData, edit_article, offer_article
 from issuance.authz import Role
-from issuance.models import Article, Event, Organisation, OrganisationArticle
-from issuance.services import configuration
-from issuance.services.configuration import ArticleData
+from issuance.organisations.models import Organisation
+from issuance.records.models.events import Event
 from siths_portal.lib import clock
 from tests.e2e.hands import Hands, Keyboard, Mouse
 from tests.e2e.looking import Looker
@@ -53,12 +54,12 @@ def test_ticks_are_set_and_stand_in_the_history(world: Any) -> None:
     )
     text = text_of(client.get(at("organisation_history", world.city)))
     assert "Beställningsbar artikel ändrades Artikel: 631-REK Beställningsbar: från Ja → till Nej" in text
-    configuration.offer_article(actor=SETUP, organisation_id=world.stranger.id, article_code="610", orderable=False)
+    offer_article(actor=SETUP, organisation_id=world.stranger.id, article_code="610", orderable=False)
     assert not Event.objects.filter(action="organisation.article_set", subject_ref=str(world.stranger.id)).exists()
 
 
 def test_what_others_set_meanwhile_stays(world: Any) -> None:
-    configuration.offer_article(actor=SETUP, organisation_id=world.city.id, article_code="610", orderable=False)
+    offer_article(actor=SETUP, organisation_id=world.city.id, article_code="610", orderable=False)
     sent = {"shown": ["610", "631", "631-REK"], "article": ["610", "631"]}
     issuer(world).post(at(NAME, world.city), sent)
     assert orderable(world.city) == ["631"]
@@ -66,7 +67,7 @@ def test_what_others_set_meanwhile_stays(world: Any) -> None:
 
 @pytest.mark.parametrize("code", ["610", "nej"])
 def test_what_is_not_sold_cannot_be_ticked(world: Any, code: str) -> None:
-    configuration.offer_article(actor=SETUP, organisation_id=world.city.id, article_code="610", orderable=False)
+    offer_article(actor=SETUP, organisation_id=world.city.id, article_code="610", orderable=False)
     ended("610")
     response = issuer(world).post(at(NAME, world.city), {"shown": ["631"], "article": ["631", code]})
     assert (response.status_code, "Artikeln säljs inte längre" in text_of(response)) == (422, True)
@@ -76,7 +77,7 @@ def test_what_is_not_sold_cannot_be_ticked(world: Any, code: str) -> None:
 
 def test_what_was_ticked_beside_it_stays_ticked(world: Any) -> None:
     """Also in what is sent again: what the page showed ticked at first, and what is ticked now."""
-    configuration.offer_article(actor=SETUP, organisation_id=world.city.id, article_code="631-REK", orderable=False)
+    offer_article(actor=SETUP, organisation_id=world.city.id, article_code="631-REK", orderable=False)
     told = issuer(world).post(at(NAME, world.city), {"shown": ["631", "610"], "article": ["631", "631-REK", "nej"]})
     assert told.status_code == 422
     page = told.content.decode()
@@ -91,7 +92,7 @@ def test_what_has_ended_is_shown_while_it_is_ticked(world: Any) -> None:
 
 def test_the_organisations_page_tells_what_may_be_ordered_there(world: Any) -> None:
     ended("610")
-    configuration.offer_article(actor=SETUP, organisation_id=world.city.id, article_code="631-REK", orderable=False)
+    offer_article(actor=SETUP, organisation_id=world.city.id, article_code="631-REK", orderable=False)
     client = issuer(world)
     with CaptureQueriesContext(connection) as queries:
         page = client.get(at("organisation", world.city))
@@ -159,7 +160,7 @@ def test_an_edit_is_told_to_the_second_and_stands_in_the_history(world: Any) -> 
     sent = {**fields_of(client.get(address)), "name": "Mitt", "orientation": "portrait"}
     row = Article.objects.get(pk="610")
     data = {name: getattr(row, name) for name in ArticleData.__dataclass_fields__}
-    configuration.edit_article(actor=SETUP, code="610", version=1, article=ArticleData(**data | {"name": "Deras"}))
+    edit_article(actor=SETUP, code="610", version=1, article=ArticleData(**data | {"name": "Deras"}))
     again = client.post(address, sent)
     assert again.status_code == 409
     assert "Namn: Kort → Deras" in text_of(again)

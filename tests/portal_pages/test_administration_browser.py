@@ -8,9 +8,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from issuance.authz import Role
-from issuance.models import CardCustomisation, IssuingArea, Organisation
-from issuance.services import configuration
-from issuance.services.configuration import OrganisationData
+from issuance.customisations.models import CardCustomisation
+from issuance.organisations.models import IssuingArea, Organisation
+from issuance.organisations.services.organisations import OrganisationData, edit_organisation
 from tests.e2e.hands import Hands, Keyboard, Mouse
 from tests.e2e.looking import Looker
 from tests.issuance.world import SETUP
@@ -175,7 +175,7 @@ def test_the_second_of_two_is_told_and_decides(world: Any, portal: str, browser:
         page.goto(f"{portal}/administrera/organisation/{world.clinic.id}/redigera/")
         eye.look(page, "edit")
         data = OrganisationData("Deras namn", world.clinic.hsa_id, "2321000131", county="Skåne län")
-        configuration.edit_organisation(actor=SETUP, organisation_id=world.clinic.id, version=1, data=data)
+        edit_organisation(actor=SETUP, organisation_id=world.clinic.id, version=1, data=data)
         page.get_by_label("Organisationsnamn").fill("Mitt namn")
         button(page, "Spara").click()
         expect(page.get_by_role("alert")).to_be_focused()

@@ -12,9 +12,15 @@ from playwright.sync_api import Browser, Page, expect
 
 from authn.models import ServiceClient
 from issuance.authz import Role
-from issuance.models import CardCustomisation, Organisation
-from issuance.services import configuration
-from issuance.services.configuration import CustomisationData
+from issuance.customisations.models import CardCustomisation
+from issuance.customisations.services.customisations import (
+    CustomisationData,
+    edit_customisation,
+    register_generic_customisation,
+    verify_customisation,
+)
+from issuance.organisations.models import Organisation
+from issuance.organisations.services.ending import end_organisation
 from siths_portal.demo.logotypes import put_logotype
 from tests.e2e.hands import Keyboard, Mouse
 from tests.e2e.looking import Looker
@@ -37,7 +43,7 @@ def unverified(world: Any, **values: Any) -> CardCustomisation:
 
 
 def generic(world: Any) -> CardCustomisation:
-    row = configuration.register_generic_customisation(
+    row = register_generic_customisation(
         actor=SETUP,
         customisation_id="1000000000",
         name="Generell",
@@ -89,7 +95,7 @@ class TestPage:
     def test_what_changed_meanwhile_is_shown_again_and_not_verified(self, world: Any) -> None:
         row, client = unverified(world), issuer(world)
         sent = seen(client.get(at("customisation", row)))
-        configuration.edit_customisation(
+        edit_customisation(
             actor=SETUP, customisation_id=row.id, version=1, data=CustomisationData("Kort", "1550", "Box 2", "bureau")
         )
         page = client.post(at("customisation", row), sent)
@@ -154,7 +160,7 @@ class TestOrganisation:
             world.organisation(name, f"TST2321000131-{number}", "2321000131", area=world.area, parent=world.clinic)
             for name, number in (("Avdelningen", 7001), ("Den nedlagda", 7002))
         )
-        configuration.end_organisation(actor=SETUP, organisation_id=ended.id, reason="Fel")
+        end_organisation(actor=SETUP, organisation_id=ended.id, reason="Fel")
         client, address = admin(world), at("customisation_new", world.clinic)
         with CaptureQueriesContext(connection) as queries:
             text = text_of(client.get(address))
@@ -167,7 +173,7 @@ class TestOrganisation:
         Organisation.objects.filter(pk=world.clinic.pk).update(customisation=generic(world))
         put_logotype(generic_ := CardCustomisation.objects.get(generic=True))
         assert "beställs nu" not in text_of(client.get(address))
-        configuration.verify_customisation(actor=SETUP, customisation_id=generic_.id)
+        verify_customisation(actor=SETUP, customisation_id=generic_.id)
         assert "med kortanpassningen Generell (den generella)." in text_of(client.get(address))
         Organisation.objects.update(customisation=None)
         assert "beställs nu" not in text_of(client.get(address))
@@ -207,9 +213,7 @@ def test_the_second_of_two_who_edit_is_told_and_loses_nothing_typed(world: Any) 
     page = client.get(at("customisation_edit", row))
     assert "verifieringen" in text_of(page)
     sent = {**fields_of(page), "back_text": "Mitt"}
-    configuration.edit_customisation(
-        actor=SETUP, customisation_id=row.id, version=1, data=CustomisationData("Kort", "1549", "Deras", "bureau")
-    )
+    edit_customisation(actor=SETUP, customisation_id=row.id, version=1, data=CustomisationData("Kort", "1549", "Deras", "bureau"))
     again = client.post(at("customisation_edit", row), sent)
     assert again.status_code == 409
     assert "Baksidestext: Upphittat kort skickas till Box 1 → Deras" in text_of(again)
@@ -219,7 +223,7 @@ def test_the_second_of_two_who_edit_is_told_and_loses_nothing_typed(world: Any) 
 
 
 def test_who_chose_the_generic_one_before_another_gave_an_own_is_told(world: Any) -> None:
-    configuration.register_generic_customisation(
+    register_generic_customisation(
         actor=SETUP,
         customisation_id="1000000000",
         name="Generell",

@@ -8,7 +8,9 @@ from django.urls import reverse
 from playwright.sync_api import Browser, Page, expect
 
 from issuance.authz import Role
-from issuance.models import IssuingArea, Office, RoleGrant
+from issuance.offices.models import Office
+from issuance.organisations.models import IssuingArea
+from issuance.roles.models.grants import RoleGrant
 from siths_portal.lib import clock
 from tests.browser import look
 from tests.lib.faces import serving

@@ -13,11 +13,24 @@ from django.urls import reverse
 
 from billing.domain.composition import Group, Labels, compose
 from billing.domain.periods import Month
+from issuance.articles.models import Article, OrganisationArticle
+from issuance.articles.services.articles import ArticleData, register_article
 from issuance.authz import Role
-from issuance.models import Article, Event, IssuingArea, Office, Organisation, OrganisationArticle, OrganisationOffice
-from issuance.services import configuration
-from issuance.services.configuration import ArticleData, OfficeData
-from issuance.web.administration.offices import invoice_line
+from issuance.offices.models import Office, OrganisationOffice
+from issuance.offices.services import (
+    OfficeData,
+    close_office,
+    connect_office,
+    connect_offices,
+    connect_organisations,
+    create_office,
+    disconnect_office,
+    edit_office,
+)
+from issuance.offices.web.offices import invoice_line
+from issuance.organisations.models import IssuingArea, Organisation
+from issuance.organisations.services.areas import create_area
+from issuance.records.models.events import Event
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
 from tests.billing.invoices import BUYER, SELLER
 from tests.issuance.world import SETUP
@@ -31,7 +44,7 @@ ADDRESS = {
 
 
 def another(world: Any, name: str = "Kontor B") -> Office:
-    return configuration.create_office(actor=SETUP, area_id=world.area.id, name=name, invoice_comment="B")
+    return create_office(actor=SETUP, area_id=world.area.id, name=name, invoice_comment="B")
 
 
 def names(rows: Any) -> list[str]:
@@ -134,7 +147,7 @@ class TestMaking:
     def test_the_second_of_two_is_told_and_loses_nothing_typed(self, world: Any) -> None:
         client = issuer(world)
         data = {**fields_of(client.get(at("office_edit", world.office))), "name": "Mitt", "city": ""}
-        configuration.edit_office(actor=SETUP, office_id=world.office.id, version=1, data=OfficeData("Deras", "Deras"))
+        edit_office(actor=SETUP, office_id=world.office.id, version=1, data=OfficeData("Deras", "Deras"))
         response = client.post(at("office_edit", world.office), data)
         assert response.status_code == 409
         assert "Kontor A → Deras" in text_of(response)
@@ -187,7 +200,7 @@ class TestMakingConnected:
         assert Office.objects.count() == 1
 
     def test_the_only_organisation_is_ticked_and_none_has_no_boxes(self, world: Any) -> None:
-        client, area = admin(world), configuration.create_area(actor=SETUP, name="Nytt")
+        client, area = admin(world), create_area(actor=SETUP, name="Nytt")
         address, why = at("office_new", area), "Området har ingen organisation än, så kontoret kopplas inte till någon."
         told = text_of(client.get(address))
         assert ("Organisationer som ska kunna välja" in told, why in told) == (False, True)
@@ -207,9 +220,9 @@ class TestMakingConnected:
         assert again.redirect_chain == [(f"{address}?fler=1", 302)]
         assert "Kontoret Kontor Ö är skapat. Koppla det nu" in text_of(again)
         assert set(fields_of(again).values()) == {"", "[]"} or not any(fields_of(again).values())
-        configuration.disconnect_office(actor=SETUP, organisation_id=world.city.id, office_id=world.office.id)
+        disconnect_office(actor=SETUP, organisation_id=world.city.id, office_id=world.office.id)
         for office in Office.objects.all():
-            configuration.close_office(actor=SETUP, office_id=office.id)
+            close_office(actor=SETUP, office_id=office.id)
         page = client.get(at("organisation_offices", world.city))
         assert client.get(page.context["new_url"]).context["form"].picked == [str(world.city.id)]
 
@@ -241,7 +254,7 @@ class TestInvoiceLine:
         assert line() == "610, Ost"
         for number, kind in (("500", "ordinary"), ("400", "ordinary"), ("300", "company")):
             article = ArticleData(number, "Kort", kind, "portrait", True, False, dt.date(2020, 1, 1))
-            configuration.register_article(actor=SETUP, article=article)
+            register_article(actor=SETUP, article=article)
         assert line() == "610, Ost"  # the region may order it
         OrganisationArticle.objects.all().delete()
         assert line() == "400, Ost"
@@ -277,7 +290,7 @@ class TestClosing:
 
     def test_who_is_left_without_is_told_before_and_to_connect_another_after(self, world: Any) -> None:
         office = another(world)
-        configuration.connect_office(actor=SETUP, organisation_id=world.region.id, office_id=office.id)
+        connect_office(actor=SETUP, organisation_id=world.region.id, office_id=office.id)
         client = issuer(world)
         page = client.get(at("office_close", world.office))
         assert page.context["left_without"].names == ("Kliniken", "Staden")
@@ -290,7 +303,7 @@ class TestClosing:
         assert "Organisationer som blir utan kontor" not in text_of(client.get(at("office_close", world.office)))
 
     def test_an_area_without_an_open_one_leads_to_making_one_or_tells_who_does(self, world: Any) -> None:
-        configuration.close_office(actor=SETUP, office_id=world.office.id)
+        close_office(actor=SETUP, office_id=world.office.id)
         address = f"{at('office_new', world.area)}?organisation={world.region.id}"
         steps = issuer(world).get(at("organisation", world.region)).context["steps"]
         made = next(step for step in steps if step.text == "Skapa kontor")
@@ -306,14 +319,14 @@ class TestClosing:
 
     def test_a_closed_one_is_neither_offered_nor_connected(self, world: Any) -> None:
         office = another(world)
-        configuration.close_office(actor=SETUP, office_id=office.id)
+        close_office(actor=SETUP, office_id=office.id)
         client = issuer(world)
         page = client.get(at("organisation_offices", world.city))
         assert page.context["choices"] == ()
         response = client.post(at("organisation_offices", world.city), {"office": str(office.id)})
         assert (response.status_code, "Kontoret är stängt" in text_of(response)) == (409, True)
         with pytest.raises(Conflict, match="office-closed"):
-            configuration.connect_organisations(actor=SETUP, office_id=office.id, organisation_ids=[world.city.id])
+            connect_organisations(actor=SETUP, office_id=office.id, organisation_ids=[world.city.id])
 
     def test_one_that_was_closed_by_mistake_is_opened_again_as_it_was(self, world: Any) -> None:
         client = issuer(world)
@@ -396,13 +409,13 @@ class TestConnecting:
         deputy = world.officer(world.city, Role.DEPUTY_ISSUER)
         for actor, pks in ((SETUP, [world.city.id, world.stranger.id]), (deputy, [world.city.id, world.region.id])):
             with pytest.raises((Invalid, NotFound)):
-                configuration.connect_organisations(actor=actor, office_id=office.id, organisation_ids=pks)
+                connect_organisations(actor=actor, office_id=office.id, organisation_ids=pks)
         with pytest.raises(Forbidden):
-            configuration.connect_organisations(
+            connect_organisations(
                 actor=world.officer(world.city, Role.READER), office_id=world.office.id, organisation_ids=[world.city.id]
             )
         with pytest.raises(NotFound):
-            configuration.disconnect_office(actor=deputy, organisation_id=world.region.id, office_id=world.office.id)
+            disconnect_office(actor=deputy, organisation_id=world.region.id, office_id=world.office.id)
         assert not OrganisationOffice.objects.filter(office=office).exists()
 
     def test_a_deputy_is_offered_the_areas_offices_and_his_own_organisations(self, world: Any) -> None:
@@ -415,8 +428,8 @@ class TestConnecting:
 
     def test_again_changes_nothing(self, world: Any) -> None:
         before = Event.objects.count()
-        made = configuration.connect_offices(actor=SETUP, organisation_id=world.city.id, office_ids=[world.office.id])
-        again = configuration.disconnect_office(actor=SETUP, organisation_id=world.city.id, office_id=another(world).id)
+        made = connect_offices(actor=SETUP, organisation_id=world.city.id, office_ids=[world.office.id])
+        again = disconnect_office(actor=SETUP, organisation_id=world.city.id, office_id=another(world).id)
         assert (made, again, Event.objects.count()) == (0, None, before + 1)  # the other office was made
 
 
@@ -436,7 +449,7 @@ class TestQueries:
         for number in range(20):
             row = world.organisation(f"Ort {number}", f"TST2321000131-{7000 + number}", "2321000131", area=world.area)
             if number % 2:
-                configuration.connect_office(actor=SETUP, organisation_id=row.id, office_id=world.office.id)
+                connect_office(actor=SETUP, organisation_id=row.id, office_id=world.office.id)
         assert self._count(client, at(name, world.office)) == few <= MOST_QUERIES
 
     def test_of_an_organisations_offices(self, world: Any) -> None:
@@ -446,7 +459,7 @@ class TestQueries:
         for number in range(20):
             row = another(world, f"Kontor {number}")
             if number % 2:
-                configuration.connect_office(actor=SETUP, organisation_id=world.city.id, office_id=row.id)
+                connect_office(actor=SETUP, organisation_id=world.city.id, office_id=row.id)
         assert self._count(client, address) == few <= MOST_QUERIES
 
     @staticmethod
@@ -474,7 +487,7 @@ def test_one_name_of_several_kinds_is_told_and_the_kind_stands_before_it(world: 
     assert "Samma namn har också utgivningsområdet och en organisation." in text_of(told)
     other = client.post(at("office_new", world.area), {"name": "Annan region", "invoice_comment": "A"}, follow=True)
     assert "Samma namn" not in text_of(other), "what is out of sight is not told of"
-    new = configuration.create_area(actor=SETUP, name="Region Ny")
+    new = create_area(actor=SETUP, name="Region Ny")
     sent = {
         "name": "Region Ny",
         "hsa_id": "TST2321000172-1000",

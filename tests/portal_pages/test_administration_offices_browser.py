@@ -7,8 +7,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from issuance.authz import Role
-from issuance.models import Office, ReceiptText
-from issuance.services import configuration
+from issuance.offices.models import Office
+from issuance.receipt_texts.models import ReceiptText
+from issuance.receipt_texts.services import set_receipt_text
 from tests.e2e.hands import Hands, Keyboard, Mouse
 from tests.e2e.looking import Looker
 from tests.issuance.world import SETUP
@@ -128,7 +129,7 @@ def write(page: Page, portal: str, hands: Hands, see: Any, world: Any) -> None:
     texts = ReceiptText.objects.filter(organisation=world.region).order_by("version")
     assert [row.regional_addition for row in texts] == ["Ett", "Frågor: kundservice"]
     long = "Kundservice svarar på frågor om kort, koder och e-legitimation.\n" * 6
-    configuration.set_receipt_text(actor=SETUP, organisation_id=world.region.id, regional_addition=long)
+    set_receipt_text(actor=SETUP, organisation_id=world.region.id, regional_addition=long)
     page.goto(f"{portal}/administrera/organisation/{world.region.id}/historik/")
     hands.press(page.locator("summary", has_text="Regionalt tillägg: visa före och efter"))
     expect(page.get_by_text("Kundservice svarar")).to_be_visible()

@@ -7,8 +7,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from issuance.authz import Role
-from issuance.models import ReceiptText
-from issuance.services import configuration
+from issuance.receipt_texts.models import ReceiptText
+from issuance.receipt_texts.services import set_receipt_text
 from tests.issuance.world import SETUP
 from tests.portal_pages.test_administration import MOST_QUERIES, at, client_of, fields_of, issuer
 from tests.portal_pages.test_person import text_of
@@ -18,7 +18,7 @@ READ = "organisation_receipt_texts"
 
 
 def write(world: Any, text: str) -> ReceiptText:
-    return configuration.set_receipt_text(actor=SETUP, organisation_id=world.region.id, regional_addition=text)
+    return set_receipt_text(actor=SETUP, organisation_id=world.region.id, regional_addition=text)
 
 
 def test_each_text_is_a_version_with_who_and_when(world: Any) -> None:
@@ -58,7 +58,7 @@ def test_a_sub_organisation_goes_back_to_the_text_from_above(world: Any) -> None
     client, address = issuer(world), at(NAME, world.clinic)
     write(world, "Regionens text")
     assert 'name="samma"' not in client.get(address).content.decode()
-    configuration.set_receipt_text(actor=SETUP, organisation_id=world.clinic.id, regional_addition="Klinikens")
+    set_receipt_text(actor=SETUP, organisation_id=world.clinic.id, regional_addition="Klinikens")
     page = client.get(address)
     assert "Då gäller texten från Regionen, även när den ändras: Regionens text" in text_of(page)
     assert "Tills den får en" not in text_of(page)

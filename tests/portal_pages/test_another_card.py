@@ -7,9 +7,12 @@ import pytest
 from django.urls import reverse
 
 from issuance.authz import system
-from issuance.domain.revocation import RevocationReason
-from issuance.models import Carrier, Eid, Event
-from issuance.services import drafts, migration, revocation
+from issuance.carriers.models import Carrier, Eid
+from issuance.imports.services import migration
+from issuance.orders.services import drafts
+from issuance.records.models.events import Event
+from issuance.revocation.domain import RevocationReason
+from issuance.revocation.services import revocation
 from tests.issuance.migrated import CA, migrated_card
 from tests.portal_pages.wizard import Clerk, text_of
 

@@ -7,8 +7,8 @@ import pytest
 from django.test import Client
 from playwright.sync_api import Browser, Page
 
+from issuance.articles.queries import area_articles
 from issuance.authz import Role
-from issuance.queries.administration import area_articles
 from tests.e2e.hands import Hands, Keyboard, Mouse
 from tests.e2e.looking import Looker
 from tests.issuance.test_articles_of_many import ended, orderable, take

@@ -10,9 +10,16 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from issuance.authz import Role
-from issuance.models import CardCustomisation, Office, Organisation, Person
-from issuance.services import configuration, role_assignment
-from issuance.services.configuration import OrganisationData
+from issuance.customisations.models import CardCustomisation
+from issuance.offices.models import Office
+from issuance.offices.services import close_office, create_office
+from issuance.organisations.models import Organisation
+from issuance.organisations.services.areas import create_area
+from issuance.organisations.services.moving import move_organisation
+from issuance.organisations.services.organisations import OrganisationData, edit_organisation
+from issuance.people.models.persons import Person
+from issuance.receipt_texts.services import set_receipt_text
+from issuance.roles.services import role_assignment
 from siths_portal.lib import clock
 from tests import superuser
 from tests.issuance.world import SETUP
@@ -40,13 +47,13 @@ def busy(world: Any) -> None:
     """One of each thing that is done in an area."""
     region = world.region
     data = OrganisationData("Kliniken i väst", world.clinic.hsa_id, "2321000131")
-    configuration.edit_organisation(actor=SETUP, organisation_id=world.clinic.id, version=1, data=data)
+    edit_organisation(actor=SETUP, organisation_id=world.clinic.id, version=1, data=data)
     for organisation in (region, world.clinic):
         for text in ("Ett", "Två"):
             words = f"{text} {organisation.name[0]}"
-            configuration.set_receipt_text(actor=SETUP, organisation_id=organisation.id, regional_addition=words)
-    office = configuration.create_office(actor=SETUP, area_id=world.area.id, name="Kontor B", invoice_comment="B")
-    configuration.close_office(actor=SETUP, office_id=office.id)
+            set_receipt_text(actor=SETUP, organisation_id=organisation.id, regional_addition=words)
+    office = create_office(actor=SETUP, area_id=world.area.id, name="Kontor B", invoice_comment="B")
+    close_office(actor=SETUP, office_id=office.id)
     grant = assign(world, world.post(given_name="Bengt", surname="Persson").person)
     role_assignment.end_role(actor=SETUP, grant_id=grant.id)
     assign(world, world.post(surname="Underson").person, organisation_id=world.clinic.id)
@@ -108,7 +115,7 @@ def test_the_switch_leads_there_and_back(world: Any) -> None:
 
 
 def test_an_area_without_anything_in_it(world: Any) -> None:
-    empty = configuration.create_area(actor=SETUP, name="Tomt")
+    empty = create_area(actor=SETUP, name="Tomt")
     (entry,) = all_pages(admin(world), everything(empty))
     assert (entry.what, entry.subject.name) == ("Utgivningsområdet skapades", "Tomt")
 
@@ -119,7 +126,7 @@ def test_others_areas_are_unknown(world: Any) -> None:
 
 
 def test_what_is_moved_takes_its_history_along(world: Any) -> None:
-    configuration.move_organisation(
+    move_organisation(
         actor=world.officer(role=Role.MASTER_DATA_ADMIN),
         organisation_id=world.city.id,
         parent_id=None,
@@ -158,7 +165,7 @@ def test_a_protected_holder_makes_no_difference_to_who_may_not_see_him(world: An
 
 def test_a_protected_clerk_is_not_named(world: Any) -> None:
     clerk = world.officer(world.city, Role.DEPUTY_ISSUER, protected=True)
-    configuration.set_receipt_text(actor=clerk, organisation_id=world.city.id, regional_addition="Text")
+    set_receipt_text(actor=clerk, organisation_id=world.city.id, regional_addition="Text")
     Person.objects.filter(pk=clerk.person_id).update(is_protected=True, protected_person_indicator=True)
     (entry,) = (each for each in all_pages(issuer(world), everything(world.area)) if each.what == "Kvittenstext ändrades")
     assert (entry.who, entry.hsa_id) == ("Handläggare med skyddade personuppgifter", "")
@@ -171,7 +178,7 @@ def test_long_ones_are_paged_at_the_same_cost(world: Any) -> None:
         for organisation, number_of_it in ((world.clinic, "2321000131"), (world.city, "2120001561")):
             data = OrganisationData(f"{organisation.name} {number}", organisation.hsa_id, number_of_it)
             version = Organisation.objects.get(pk=organisation.pk).version
-            configuration.edit_organisation(actor=SETUP, organisation_id=organisation.pk, version=version, data=data)
+            edit_organisation(actor=SETUP, organisation_id=organisation.pk, version=version, data=data)
     with CaptureQueriesContext(connection) as first_queries:
         first = client.get(everything(world.area))
     with CaptureQueriesContext(connection) as second_queries:

@@ -9,8 +9,8 @@ from django.test import Client
 from playwright.sync_api import Browser, Page
 
 from issuance.authz import Role
-from issuance.models import Organisation
-from issuance.services import configuration
+from issuance.organisations.models import Organisation
+from issuance.organisations.services.areas import create_area
 from tests.e2e.hands import Hands, Keyboard, Mouse
 from tests.e2e.looking import Looker
 from tests.issuance.world import SETUP
@@ -75,7 +75,7 @@ def test_what_is_too_long_comes_back(world: Any) -> None:
 
 
 def test_an_area_without_organisations_says_who_makes_them(world: Any) -> None:
-    empty = configuration.create_area(actor=SETUP, name="Tomt")
+    empty = create_area(actor=SETUP, name="Tomt")
     client = client_of(world.officer(role=Role.MASTER_DATA_ADMIN))
     assert "Ingen organisation än" in text_of(client.get(at(NAME, empty)))
 

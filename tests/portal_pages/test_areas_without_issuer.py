@@ -8,8 +8,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from issuance.authz import Role
-from issuance.models import Person, Post, RoleGrant
-from issuance.services import role_assignment, role_periods
+from issuance.people.models.persons import Person, Post
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.services import role_assignment, role_periods
 from siths_portal.lib import clock
 from tests.issuance.world import SETUP
 from tests.portal_pages.test_administration import MOST_QUERIES, admin, at, client_of

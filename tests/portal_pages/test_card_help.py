@@ -8,11 +8,15 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from issuance.activation.domain.card_reports import CardReport
+from issuance.activation.models import EidAppTransaction
+from issuance.activation.queries.card_help import card_help
+from issuance.activation.services import activation, activation_app, card_reports, identifications
 from issuance.authz import Role
-from issuance.domain.card_reports import CardReport
-from issuance.models import Carrier, EidAppTransaction, OrderDraft, Person
-from issuance.queries.card_help import card_help
-from issuance.services import activation, activation_app, card_reports, identifications, revocation
+from issuance.carriers.models import Carrier
+from issuance.orders.models.drafts import OrderDraft
+from issuance.people.models.persons import Person
+from issuance.revocation.services import revocation
 from siths_portal.lib import clock
 from tests.issuance.activated import App, Made, identify, reopened, sent_card, unsigned_card
 from tests.portal import portal_client

@@ -9,9 +9,24 @@ from playwright.sync_api import Browser, Page
 
 from authn.models import ServiceClient
 from issuance.authz import Role
-from issuance.models import CardCustomisation, CustomisationRequest, Event, Organisation, Person
-from issuance.queries.administration import area_customisations
-from issuance.services import configuration
+from issuance.customisations.models import CardCustomisation, CustomisationRequest
+from issuance.customisations.queries import area_customisations
+from issuance.customisations.services.customisation_requests import (
+    close_customisation_request,
+    request_customisation,
+    use_generic_customisation,
+    use_generic_customisation_in_area,
+)
+from issuance.customisations.services.customisations import (
+    register_customisation,
+    register_generic_customisation,
+    verify_customisation,
+)
+from issuance.offices.services import close_office
+from issuance.organisations.models import Organisation
+from issuance.organisations.services.ending import end_organisation
+from issuance.people.models.persons import Person
+from issuance.records.models.events import Event
 from siths_portal.demo.logotypes import put_logotype
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden
@@ -38,7 +53,7 @@ def without(world: Any) -> None:
 
 
 def generic(*, verified: bool = True) -> CardCustomisation:
-    row = configuration.register_generic_customisation(
+    row = register_generic_customisation(
         actor=SETUP,
         customisation_id="1000000000",
         name="SITHS eID",
@@ -48,7 +63,7 @@ def generic(*, verified: bool = True) -> CardCustomisation:
     )
     if verified:
         put_logotype(row)
-        configuration.verify_customisation(actor=SETUP, customisation_id=row.id)
+        verify_customisation(actor=SETUP, customisation_id=row.id)
     return row
 
 
@@ -114,19 +129,17 @@ class TestWish:
 
     def test_who_may(self, world: Any) -> None:
         with pytest.raises(Forbidden):
-            configuration.request_customisation(
+            request_customisation(
                 actor=world.officer(role=Role.GLOBAL_READER), organisation_id=world.region.id, back_text="A", logotype_note=""
             )
         with pytest.raises(Forbidden):
-            configuration.close_customisation_request(
-                actor=world.officer(role=Role.RESPONSIBLE_ISSUER), organisation_id=world.region.id
-            )
+            close_customisation_request(actor=world.officer(role=Role.RESPONSIBLE_ISSUER), organisation_id=world.region.id)
         reader = client_of(world.officer(role=Role.GLOBAL_READER))
         assert at(WISH, world.region) not in reader.get(at(PAGE, world.region)).content.decode()
 
     def test_an_organisation_that_ends_wishes_nothing(self, world: Any) -> None:
         issuer(world).post(at(WISH, world.clinic), SENT)
-        configuration.end_organisation(actor=SETUP, organisation_id=world.clinic.id, reason="Fel")
+        end_organisation(actor=SETUP, organisation_id=world.clinic.id, reason="Fel")
         assert not CustomisationRequest.objects.filter(answered_at=None).exists()
 
 
@@ -208,7 +221,7 @@ class TestGenericMeanwhile:
         world.region.refresh_from_db()
         assert world.region.customisation_id == row.id
         world.order()
-        own = configuration.register_customisation(
+        own = register_customisation(
             actor=SETUP, organisation_id=world.region.id, customisation_id="1234567890", name="Egen", issuer_number="",
             back_text="", supplier_ref="bureau",
         )  # fmt: skip
@@ -222,9 +235,7 @@ class TestGenericMeanwhile:
         without(world)
         assert "Använd den generella" not in text_of(client.get(at(PAGE, world.region)))
         with pytest.raises(Conflict, match="no-generic"):
-            configuration.use_generic_customisation(
-                actor=world.officer(role=Role.RESPONSIBLE_ISSUER), organisation_id=world.region.id
-            )
+            use_generic_customisation(actor=world.officer(role=Role.RESPONSIBLE_ISSUER), organisation_id=world.region.id)
 
 
 class TestAllOfAnArea:
@@ -309,11 +320,11 @@ class TestAllOfAnArea:
         assert left() == ""  # a wish waits for the administration
         assert "En egen kortanpassning är önskad." in text_of(client.get(at("area", world.area)))
         CustomisationRequest.objects.filter(pk=wish.pk).update(answered_at=clock.now())
-        configuration.use_generic_customisation_in_area(actor=world.officer(role=Role.RESPONSIBLE_ISSUER), area_id=world.area.id)
+        use_generic_customisation_in_area(actor=world.officer(role=Role.RESPONSIBLE_ISSUER), area_id=world.area.id)
         for person in Person.objects.all():
             qualify(person.id)
         assert left() == "Det som är kvar görs av ansvarig utgivare."  # the clerks
-        configuration.close_office(actor=SETUP, office_id=world.office.id)
+        close_office(actor=SETUP, office_id=world.office.id)
         assert left() == ""
 
     def test_more_than_it_lists_are_served_too(self, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:

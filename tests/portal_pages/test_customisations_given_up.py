@@ -12,8 +12,10 @@ from playwright.sync_api import Browser
 
 from authn.models import ServiceClient
 from issuance.authz import Role
-from issuance.models import CardCustomisation, Organisation
-from issuance.services import configuration
+from issuance.customisations.models import CardCustomisation
+from issuance.customisations.services.customisations import register_customisation, register_generic_customisation
+from issuance.customisations.services.giving_up import give_up_customisation
+from issuance.organisations.models import Organisation
 from tests.e2e.hands import Keyboard
 from tests.e2e.looking import Looker
 from tests.issuance.world import SETUP, verified_customisation
@@ -128,8 +130,8 @@ class TestHistory:
     def test_the_issuer_reads_which_ones_the_organisation_had(self, world: Any) -> None:
         row = verified_customisation(world.clinic, NUMBER)
         CardCustomisation.objects.filter(pk=row.pk).update(name="Klinikens")
-        configuration.give_up_customisation(actor=SETUP, organisation_id=world.clinic.id)
-        configuration.register_generic_customisation(
+        give_up_customisation(actor=SETUP, organisation_id=world.clinic.id)
+        register_generic_customisation(
             actor=SETUP,
             customisation_id="1000000000",
             name="Generell",
@@ -156,12 +158,12 @@ class TestHistory:
 
     def test_what_another_out_of_sight_made_of_it_is_not_named(self, world: Any) -> None:
         verified_customisation(world.clinic, NUMBER)
-        configuration.give_up_customisation(actor=SETUP, organisation_id=world.clinic.id)
+        give_up_customisation(actor=SETUP, organisation_id=world.clinic.id)
         other = world.organisation(
             "Annan klinik", "TST2321000016-1004", "2321000016", area=world.stranger.area, parent=world.stranger
         )
         told_ = {"name": "Hemlig", "issuer_number": "", "back_text": "", "supplier_ref": "bureau"}
-        configuration.register_customisation(actor=SETUP, organisation_id=other.id, customisation_id=NUMBER, **told_)
+        register_customisation(actor=SETUP, organisation_id=other.id, customisation_id=NUMBER, **told_)
         theirs = client_of(world.officer(world.stranger, Role.RESPONSIBLE_ISSUER))
         for last in (False, True):
             history = text_of(issuer(world).get(at("organisation_history", world.clinic)))
@@ -169,7 +171,7 @@ class TestHistory:
             assert "Hemlig" not in history
             assert "Kortanpassning: från ingen egen → till Hemlig" in text_of(theirs.get(at("organisation_history", other)))
             if not last:
-                configuration.give_up_customisation(actor=SETUP, organisation_id=other.id)
+                give_up_customisation(actor=SETUP, organisation_id=other.id)
 
 
 class TestSupplier:

@@ -7,9 +7,10 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from issuance.authz import Role
-from issuance.models import Organisation, RoleGrant
-from issuance.services import configuration
-from issuance.services.configuration import OrganisationData
+from issuance.organisations.models import Organisation
+from issuance.organisations.services.organisations import OrganisationData, edit_organisation
+from issuance.receipt_texts.services import set_receipt_text
+from issuance.roles.models.grants import RoleGrant
 from siths_portal.lib import clock
 from tests.e2e.hands import Hands, Keyboard, Mouse
 from tests.e2e.looking import Looker
@@ -163,10 +164,10 @@ def test_by_mouse_and_looked_at(world: Any, portal: str, browser: Browser) -> No
         eye.follow(page.context)
         walk(page, portal, Mouse(), eye, world)
         for place in (world.region, world.clinic):
-            configuration.set_receipt_text(actor=SETUP, organisation_id=place.id, regional_addition=f"Läs {LONG}")
+            set_receipt_text(actor=SETUP, organisation_id=place.id, regional_addition=f"Läs {LONG}")
         data = OrganisationData("Å" * 60, world.clinic.hsa_id, world.clinic.organisation_number)
         world.clinic.refresh_from_db()
-        configuration.edit_organisation(actor=SETUP, organisation_id=world.clinic.id, version=world.clinic.version, data=data)
+        edit_organisation(actor=SETUP, organisation_id=world.clinic.id, version=world.clinic.version, data=data)
         page.set_viewport_size({"width": 320, "height": 900})
         for name, place in (("organisation_receipt_texts", world.region), ("organisation_history", world.region),
                             ("organisation", world.clinic)):  # fmt: skip

@@ -10,10 +10,11 @@ from django.urls import reverse
 from playwright.sync_api import Browser
 
 from issuance.authz import Actor, Role
-from issuance.models import RoleGrant
-from issuance.queries.administration import extended_searches
-from issuance.services import role_assignment, searching
-from issuance.services.actors import actor_of_person
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.services import role_assignment
+from issuance.roles.services.actors import actor_of_person
+from issuance.search.queries import extended_searches
+from issuance.search.services import searching
 from siths_portal.lib import clock
 from tests.browser import look
 from tests.issuance.world import SETUP

@@ -20,7 +20,8 @@ from django.urls import path
 
 from issuance.authz import Action, Actor, Role
 from issuance.authz.roles import ALLOWED
-from issuance.models import Person, RoleGrant
+from issuance.people.models.persons import Person
+from issuance.roles.models.grants import RoleGrant
 from siths_portal import urls_portal
 from siths_portal.lib import clock, pages
 from siths_portal.lib.errors import Conflict, Gone, Invalid, NotFound, TooManyRequests, Unavailable

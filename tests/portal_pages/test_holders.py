@@ -13,12 +13,17 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from issuance.authz import Actor, Role
-from issuance.models import Eid, Event, Office, Organisation, Person, PersonScope, Post
-from issuance.queries.administration import holders
-from issuance.queries.administration.holders import STATUSES, Choice
-from issuance.queries.administration.paging import Order
-from issuance.queries.words import STATE
-from issuance.services import configuration
+from issuance.carriers.models import Eid
+from issuance.offices.models import Office
+from issuance.offices.services import connect_office, create_office
+from issuance.organisations.models import Organisation
+from issuance.people.models.person_scope import PersonScope
+from issuance.people.models.persons import Person, Post
+from issuance.records.models.events import Event
+from issuance.records.queries.paging import Order
+from issuance.records.queries.words import STATE
+from issuance.search.queries import holders
+from issuance.search.queries.holders import STATUSES, Choice
 from siths_portal.lib import clock
 from tests.issuance.world import SETUP
 from tests.portal import portal_client
@@ -174,8 +179,8 @@ class TestFilters:
         assert set(STATE) == set(STATUSES)
 
     def test_office(self, world: Any) -> None:
-        other: Office = configuration.create_office(actor=SETUP, area_id=world.area.id, name="Kontor B", invoice_comment="B")
-        configuration.connect_office(actor=SETUP, organisation_id=world.region.id, office_id=other.id)
+        other: Office = create_office(actor=SETUP, area_id=world.area.id, name="Kontor B", invoice_comment="B")
+        connect_office(actor=SETUP, organisation_id=world.region.id, office_id=other.id)
         world.order(world.post(surname="Alm"))
         world.order(world.post(surname="Björk"), office=other)
         client = client_of(issuer_of(world))

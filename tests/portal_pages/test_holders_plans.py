@@ -8,10 +8,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from issuance.authz import Role
-from issuance.models import Eid
-from issuance.queries.administration import holders
-from issuance.queries.administration.holders import Choice
-from issuance.queries.administration.paging import Order
+from issuance.carriers.models import Eid
+from issuance.records.queries.paging import Order
+from issuance.search.queries import holders
+from issuance.search.queries.holders import Choice
 from siths_portal.lib import plans
 from tests import superuser
 from tests.issuance.test_searching import fill

@@ -15,8 +15,8 @@ from billing.services.prices import set_price
 from billing.services.readiness import invoice_obstacles
 from issuance import service as issuance
 from issuance.authz import Role
-from issuance.models import Person
-from issuance.ports import InvoiceReadiness
+from issuance.people.models.persons import Person
+from issuance.people.ports import InvoiceReadiness
 from siths_portal.lib import ports
 from siths_portal.wiring import OwnInvoicing
 from tests.portal import portal_client

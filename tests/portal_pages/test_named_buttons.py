@@ -10,8 +10,8 @@ from django.conf import settings
 from django.http import QueryDict
 from django.urls import reverse
 
+from issuance.activation.models import Identification
 from issuance.authz import Role
-from issuance.models import Identification
 from siths_portal.lib import acting
 from tests.issuance.activated import sent_card
 from tests.portal_pages.test_administration import client_of

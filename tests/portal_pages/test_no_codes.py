@@ -8,8 +8,11 @@ from django.test import Client
 from django.urls import reverse
 
 from issuance.authz import Role
-from issuance.models import Organisation, RoleRequest
-from issuance.services import configuration, revocation, role_requests
+from issuance.customisations.services.customisations import register_customisation
+from issuance.organisations.models import Organisation
+from issuance.revocation.services import revocation
+from issuance.roles.models.role_requests import RoleRequest
+from issuance.roles.services import role_requests
 from siths_portal.lib import clock
 from tests.issuance.test_role_requests import administrator, decide, requested
 from tests.issuance.test_setup_import import issuer, kept, whole
@@ -54,7 +57,7 @@ def test_requested_roles(world: Any) -> None:
 def test_files_customisations_and_histories(world: Any) -> None:
     actor = issuer(world)
     row, _plan = kept(actor, whole(world)[0])
-    configuration.register_customisation(
+    register_customisation(
         actor=SETUP, organisation_id=world.clinic.id, customisation_id="7837803999", name="Ny", issuer_number="1549",
         back_text="Box 1", supplier_ref="supplier:demo",
     )  # fmt: skip

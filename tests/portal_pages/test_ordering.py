@@ -12,9 +12,20 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from issuance.articles.models import Article
+from issuance.articles.services.articles import offer_article
 from issuance.authz import Role
-from issuance.models import Article, CardOrder, Event, Office, OrderDraft, Organisation, Person, Photo, Post
-from issuance.services import configuration, ordering, photos, supplier_intake
+from issuance.offices.models import Office
+from issuance.offices.services import close_office, connect_office, create_office
+from issuance.orders.models.drafts import OrderDraft
+from issuance.orders.models.orders import CardOrder
+from issuance.orders.services import ordering
+from issuance.organisations.models import Organisation
+from issuance.people.models.persons import Person, Post
+from issuance.people.models.photos import Photo
+from issuance.people.services import photos
+from issuance.records.models.events import Event
+from issuance.suppliers.services import supplier_intake
 from siths_portal.lib import clock
 from tests.issuance.pictures import picture
 from tests.issuance.world import SETUP
@@ -107,8 +118,8 @@ class TestWholeOrder:
     def test_nothing_chosen_is_told_at_the_field(self, world: Any) -> None:
         clerk = Clerk(world)
         second_post(world, clerk, world.clinic)
-        office = configuration.create_office(actor=SETUP, area_id=world.area.id, name="Kontor B", invoice_comment="B")
-        configuration.connect_office(actor=SETUP, organisation_id=world.region.id, office_id=office.id)
+        office = create_office(actor=SETUP, area_id=world.area.id, name="Kontor B", invoice_comment="B")
+        connect_office(actor=SETUP, organisation_id=world.region.id, office_id=office.id)
         clerk.start()
         for message, given in (
             ("Personens uppdrag: Välj organisation.", {"post": clerk.post.id}),
@@ -237,7 +248,7 @@ class TestSteps:
 
     def test_without_posts_articles_or_offices_the_step_says_whom_to_ask(self, world: Any) -> None:
         clerk = Clerk(world).until("kontor")
-        configuration.close_office(actor=SETUP, office_id=world.office.id)
+        close_office(actor=SETUP, office_id=world.office.id)
         assert "Inget kontor att välja" in text_of(clerk.open("order_office"))
         Article.objects.update(valid_to=clock.today() - dt.timedelta(days=1))
         assert "Ingen artikel att beställa" in text_of(clerk.open("order_article"))
@@ -361,7 +372,7 @@ class TestWhatNoLongerHolds:
     def test_article(self, world: Any) -> None:
         clerk = Clerk(world).until("granska")
         review = clerk.page
-        configuration.offer_article(actor=SETUP, organisation_id=world.region.id, article_code="631", orderable=False)
+        offer_article(actor=SETUP, organisation_id=world.region.id, article_code="631", orderable=False)
         for act in (lambda: clerk.open("order_office"), lambda: clerk.open("order_review"), lambda: again(clerk, review)):
             act()
             assert clerk.step == "artikel"
@@ -373,7 +384,7 @@ class TestWhatNoLongerHolds:
 
     def test_office(self, world: Any) -> None:
         clerk = Clerk(world).until("granska")
-        configuration.close_office(actor=SETUP, office_id=world.office.id)
+        close_office(actor=SETUP, office_id=world.office.id)
         clerk.send()
         assert clerk.step == "kontor"
         assert "Kontoret Kontor A är stängt" in text_of(clerk.page)
@@ -681,8 +692,8 @@ def test_the_number_of_queries_of_each_page(world: Any) -> None:
     before = {name: cost(name) for name in (*STEPS, "order_photo_image")}
     for number in range(4):
         second_post(world, clerk, world.clinic)
-        office = configuration.create_office(actor=SETUP, area_id=world.area.id, name=f"Kontor {number}", invoice_comment="x")
-        configuration.connect_office(actor=SETUP, organisation_id=world.region.id, office_id=office.id)
+        office = create_office(actor=SETUP, area_id=world.area.id, name=f"Kontor {number}", invoice_comment="x")
+        connect_office(actor=SETUP, organisation_id=world.region.id, office_id=office.id)
     assert {name: cost(name) for name in before} == before
     assert max(before.values()) <= 20, before
 

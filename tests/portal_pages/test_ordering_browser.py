@@ -14,8 +14,13 @@ import pytest
 import requests
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from issuance.models import Article, CardOrder, OrderDraft, Person, Photo, Post
-from issuance.services import configuration, photos
+from issuance.articles.models import Article
+from issuance.offices.services import close_office, connect_office, create_office
+from issuance.orders.models.drafts import OrderDraft
+from issuance.orders.models.orders import CardOrder
+from issuance.people.models.persons import Person, Post
+from issuance.people.models.photos import Photo
+from issuance.people.services import photos
 from siths_portal.demo.portraits import portrait_of
 from siths_portal.lib import clock
 from tests.e2e.hands import Keyboard
@@ -72,10 +77,8 @@ def person_with_two_posts(world: Any) -> Post:
     Article.objects.filter(code="631").update(name="Liggande kort utan foto")
     Article.objects.filter(code="631-REK").update(name="Liggande kort utan foto")
     Article.objects.filter(code="610").update(name="Stående kort med foto", orientation="portrait")
-    office = configuration.create_office(
-        actor=SETUP, area_id=world.area.id, name="Kortkontor Ost (12)", invoice_comment="Kommun Ost"
-    )
-    configuration.connect_office(actor=SETUP, organisation_id=world.region.id, office_id=office.id)
+    office = create_office(actor=SETUP, area_id=world.area.id, name="Kortkontor Ost (12)", invoice_comment="Kommun Ost")
+    connect_office(actor=SETUP, organisation_id=world.region.id, office_id=office.id)
     post = world.post(given_name="Elva", surname="Tolvansson")
     other = world.post(world.clinic)
     world.outside.change_post(other.hsa_id, person=world.key_of(post.person))
@@ -172,7 +175,7 @@ def test_every_step_and_state_is_looked_at(world: Any, portal: Portal, browser: 
         heading(page, "Förhandsgranska")
         expect(page.get_by_text("Du fortsätter på beställningen")).to_be_visible()
         eye.look(page, "resumed")
-        configuration.close_office(actor=SETUP, office_id=OrderDraft.objects.get().office_id)
+        close_office(actor=SETUP, office_id=OrderDraft.objects.get().office_id)
         press(page, "Beställ")
         heading(page, "Välj kontor")
         expect(page.get_by_role("alert")).to_contain_text("stängt")

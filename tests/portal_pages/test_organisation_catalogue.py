@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
-from issuance.domain.setup_files import Kind
-from issuance.models import Event, Organisation
-from issuance.ports import DirectoryOrganisation
+from issuance.imports.domain import Kind
+from issuance.organisations.models import Organisation
+from issuance.people.ports import DirectoryOrganisation
+from issuance.records.models.events import Event
 from tests.issuance.test_setup_import import csv
 from tests.portal_pages.test_administration import admin, at, fields_of, issuer
 from tests.portal_pages.test_person import text_of

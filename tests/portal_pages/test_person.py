@@ -11,10 +11,15 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from issuance.authz import Actor, Role, system
-from issuance.domain.revocation import RevocationReason
-from issuance.models import Carrier, CarrierCertificate, Eid, Event, OrderDraft, Person, Photo, Post
-from issuance.models.events import Document
-from issuance.services import migration, revocation, supplier_intake
+from issuance.carriers.models import Carrier, CarrierCertificate, Eid
+from issuance.imports.services import migration
+from issuance.orders.models.drafts import OrderDraft
+from issuance.people.models.persons import Person, Post
+from issuance.people.models.photos import Photo
+from issuance.records.models.events import Document, Event
+from issuance.revocation.domain import RevocationReason
+from issuance.revocation.services import revocation
+from issuance.suppliers.services import supplier_intake
 from siths_portal.lib import clock
 from tests.issuance.migrated import CA, migrated_card
 from tests.issuance.world import SUPPLIER
@@ -276,7 +281,7 @@ class TestCost:
 
 
 def test_history_pages_lead_on_and_back(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from issuance.queries import history
+    from issuance.records.queries import history
 
     monkeypatch.setattr(history, "PAGE", 1)
     monkeypatch.setitem(history.carrier_history.__kwdefaults__, "limit", 1)
@@ -297,7 +302,7 @@ def test_history_pages_lead_on_and_back(world: Any, monkeypatch: pytest.MonkeyPa
 def test_a_card_seen_by_its_eid_alone_offers_nothing_that_changes_it(world: Any) -> None:
     carrier = migrated(world.post())
     identifier = carrier.person.identifiers.get(valid_to=None)
-    from issuance.domain.ids import PersonId, PersonIdKind
+    from issuance.records.domain.ids import PersonId, PersonIdKind
 
     post = world.post(world.city, person_id=PersonId(PersonIdKind(identifier.kind), identifier.value))
     Eid.objects.create(

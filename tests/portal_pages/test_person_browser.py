@@ -13,9 +13,12 @@ from django.urls import reverse
 from playwright.sync_api import Browser, Page, expect
 
 from issuance.authz import Actor, system
-from issuance.domain.revocation import RevocationReason
-from issuance.models import Carrier, CarrierCertificate, Eid, OrderDraft, Person, Post
-from issuance.services import migration, revocation
+from issuance.carriers.models import Carrier, CarrierCertificate, Eid
+from issuance.imports.services import migration
+from issuance.orders.models.drafts import OrderDraft
+from issuance.people.models.persons import Person, Post
+from issuance.revocation.domain import RevocationReason
+from issuance.revocation.services import revocation
 from siths_portal.lib import clock
 from tests.browser import collect_faults, look
 from tests.issuance.activated import Made, activated_card

@@ -11,8 +11,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from issuance.authz import Role, system
-from issuance.models import CarrierCertificate, Event, Person
-from issuance.services import configuration, revocation
+from issuance.carriers.models import CarrierCertificate
+from issuance.people.models.persons import Person
+from issuance.receipt_texts.services import set_receipt_text
+from issuance.records.models.events import Event
+from issuance.revocation.services import revocation
 from siths_portal.lib import clock
 from tests.issuance.activated import Made, activated_card, sent_card
 from tests.portal_pages.test_person import client_of, text_of
@@ -24,7 +27,7 @@ ADDITION = "Detta är <b>ett</b> regionalt {{ tillägg }}."
 @pytest.fixture
 def made(world: Any) -> Made:
     """A card in the holder's hands, with its receipt."""
-    configuration.set_receipt_text(actor=system("setup"), organisation_id=world.region.id, regional_addition=ADDITION)
+    set_receipt_text(actor=system("setup"), organisation_id=world.region.id, regional_addition=ADDITION)
     return activated_card(world)
 
 

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from issuance.services import pki_operations
+from issuance.operators.services import pki_operations
 from pki import approvals
 from pki import service as pki
 from pki.models import Approval, ApprovalAction, ApprovalRequest, ApprovalState, Decision, Event
@@ -182,7 +182,7 @@ def test_somebody_who_decided_meanwhile_is_told_of_and_what_was_typed_is_kept(
     world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the look at the matter and the decision another person rejects it."""
-    from issuance.services import pki_operations
+    from issuance.operators.services import pki_operations
 
     row, client = asked(), client_of(operator(world))
     decide = pki_operations.decide

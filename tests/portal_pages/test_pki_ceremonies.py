@@ -246,7 +246,7 @@ def test_a_proposal_that_is_followed_leads_to_the_ceremony(world: Any, file: Pat
 
 
 def test_the_list_goes_on_page_by_page(world: Any, people: list[Person], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from issuance.web.pki import ceremonies
+    from issuance.operators.web import ceremonies
 
     monkeypatch.setattr(ceremonies, "PAGE", 2)
     file = tmp_path / "many.yaml"

@@ -15,9 +15,11 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from issuance.models import CarrierCertificate, CertificateSearch, Event
-from issuance.queries import pki_words
-from issuance.services import searching
+from issuance.carriers.models import CarrierCertificate
+from issuance.operators.models import CertificateSearch
+from issuance.operators.queries import pki_words
+from issuance.records.models.events import Event
+from issuance.search.services import searching
 from pki import crl
 from pki import service as pki
 from pki.models import Certificate, CertificateBlob, RevocationChannel

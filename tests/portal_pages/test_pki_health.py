@@ -10,9 +10,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from issuance.authz import Role
-from issuance.models import Post
-from issuance.queries import pki_health_words
-from issuance.services import role_holder_reading
+from issuance.operators.queries import pki_health_words
+from issuance.people.models.persons import Post
+from issuance.roles.services import role_holder_reading
 from pki import health, health_reports, inventory
 from pki.findings import Finding, Severity
 from pki.models import AuditCheck, ClockMark, HealthReport, KeyInventory

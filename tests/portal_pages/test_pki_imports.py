@@ -170,7 +170,7 @@ class TestPages:
         assert client.get(address(request)).status_code == 404
 
     def test_the_list_goes_on_page_by_page_the_newest_first(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-        from issuance.web.pki import imports as pages
+        from issuance.operators.web import imports as pages
 
         monkeypatch.setattr(pages, "PAGE", 2)
         ids = [imports.asked(inputs=f"{number:064x}").id for number in range(5)]

@@ -11,9 +11,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from issuance.models import CarrierCertificate, Event, MassTrial
-from issuance.services import searching
-from issuance.web.pki.mass_forms import LONGEST_LIST
+from issuance.carriers.models import CarrierCertificate
+from issuance.operators.models import MassTrial
+from issuance.operators.web.mass_forms import LONGEST_LIST
+from issuance.records.models.events import Event
+from issuance.search.services import searching
 from pki import mass_running
 from pki import models as pki_models
 from pki import service as pki
@@ -405,7 +407,7 @@ class TestList:
         assert f'href="{NEW}"' in answer.content.decode()
 
     def test_it_goes_on_page_by_page_the_newest_first(self, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        from issuance.web.pki import mass_revocations
+        from issuance.operators.web import mass_revocations
 
         monkeypatch.setattr(mass_revocations, "PAGE", 2)
         certificates(1)

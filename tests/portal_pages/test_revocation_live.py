@@ -21,7 +21,7 @@ from django.conf import settings
 from django.urls import reverse
 from playwright.sync_api import Browser, Page, expect
 
-from issuance.models import Carrier, CarrierCertificate
+from issuance.carriers.models import Carrier, CarrierCertificate
 from pki import crl, ocsp
 from pki import service as pki
 from siths_portal.lib import clock

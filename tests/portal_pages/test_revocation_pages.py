@@ -13,10 +13,12 @@ from django.urls import reverse
 
 from authn.models import Session
 from issuance.authz import Role, system
-from issuance.models import Carrier, Eid, Event, Person, Photo
-from issuance.models.events import Document
-from issuance.services import migration
-from issuance.web.revocation.forms import RevocationForm, empty_form
+from issuance.carriers.models import Carrier, Eid
+from issuance.imports.services import migration
+from issuance.people.models.persons import Person
+from issuance.people.models.photos import Photo
+from issuance.records.models.events import Document, Event
+from issuance.revocation.web.forms import RevocationForm, empty_form
 from pki.models import Revocation
 from siths_portal.lib import clock
 from tests.issuance.migrated import CA, migrated_card

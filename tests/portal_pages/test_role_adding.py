@@ -11,10 +11,14 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from issuance.authz import Actor, Role
-from issuance.domain.ids import PersonId, PersonIdKind
-from issuance.models import Event, Organisation, Person, PersonIdentifier, RoleGrant, Search
-from issuance.ports import DirectoryPost, PersonKey, RegisterPerson
-from issuance.services import role_assignment
+from issuance.organisations.models import Organisation
+from issuance.people.models.persons import Person, PersonIdentifier
+from issuance.people.ports import DirectoryPost, PersonKey, RegisterPerson
+from issuance.records.domain.ids import PersonId, PersonIdKind
+from issuance.records.models.events import Event
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.services import role_assignment
+from issuance.search.models import Search
 from siths_portal.lib import clock
 from tests.issuance.world import ADDRESS, person_number
 from tests.portal import portal_client

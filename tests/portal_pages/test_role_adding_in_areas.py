@@ -11,9 +11,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from issuance.authz import Role
-from issuance.models import Person, RoleGrant, Search
-from issuance.queries.administration import role_tree
-from issuance.services import role_assignment
+from issuance.people.models.persons import Person
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.queries import role_tree
+from issuance.roles.services import role_assignment
+from issuance.search.models import Search
 from siths_portal.lib import clock
 from tests.issuance.world import SETUP
 from tests.portal_pages.test_person import text_of

@@ -10,10 +10,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from issuance.authz import Actor, Role
-from issuance.models import Event, Person, RoleGrant
-from issuance.models.events import ROLE_ACTIONS
-from issuance.services import role_assignment
-from issuance.services.role_periods import Period
+from issuance.people.models.persons import Person
+from issuance.records.models.events import ROLE_ACTIONS, Event
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.services import role_assignment
+from issuance.roles.services.role_periods import Period
 from siths_portal.lib import clock
 from tests import superuser
 from tests.issuance.world import SETUP

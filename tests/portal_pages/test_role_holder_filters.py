@@ -10,8 +10,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from issuance.authz import Role
-from issuance.models import Event, Post, RoleGrant, Search
-from issuance.queries.administration.paging import PAGE
+from issuance.people.models.persons import Post
+from issuance.records.models.events import Event
+from issuance.records.queries.paging import PAGE
+from issuance.roles.models.grants import RoleGrant
+from issuance.search.models import Search
 from siths_portal.lib import clock
 from tests.portal_pages.test_person import text_of
 from tests.portal_pages.test_roles import assign, client_of, issuer_of, rows_of

@@ -9,11 +9,16 @@ from django.urls import reverse
 
 from issuance import tasks
 from issuance.authz import Role
-from issuance.domain.qualifications import QualificationKind
-from issuance.models import Event, Person, PersonScope, Post, Qualification, RoleGrant
-from issuance.queries.administration import holders_to_train, paging, role_holders
-from issuance.queries.administration.role_holders import Choice, RoleTold, Shown
-from issuance.services import qualifications, role_assignment, role_periods
+from issuance.people.models.person_scope import PersonScope
+from issuance.people.models.persons import Person, Post
+from issuance.records.models.events import Event
+from issuance.records.queries import paging
+from issuance.roles.domain import QualificationKind
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.models.qualifications import Qualification
+from issuance.roles.queries import holders_to_train, role_holders
+from issuance.roles.queries.role_holders import Choice, RoleTold, Shown
+from issuance.roles.services import qualifications, role_assignment, role_periods
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Forbidden, NotFound
 from tests.issuance.world import SETUP

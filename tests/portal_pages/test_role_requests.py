@@ -8,8 +8,8 @@ import pytest
 from django.urls import reverse
 
 from issuance.authz import Actor, Role
-from issuance.models import RoleRequest
-from issuance.services.role_periods import Period
+from issuance.roles.models.role_requests import RoleRequest
+from issuance.roles.services.role_periods import Period
 from siths_portal.lib import clock
 from tests.issuance.test_role_requests import administrator, requested
 from tests.portal_pages.test_person import text_of

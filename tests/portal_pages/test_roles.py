@@ -10,11 +10,17 @@ from django.urls import reverse
 
 from issuance.authz import Actor, Role
 from issuance.authz.roles import ALLOWED, ASSIGNABLE
-from issuance.domain.qualifications import QualificationKind
-from issuance.models import Organisation, Person, PersonScope, RoleGrant, RoleRequest, Search
-from issuance.queries.administration import paging, role_words, roles
-from issuance.services import qualifications, role_assignment, role_periods
-from issuance.services.actors import actor_of_person
+from issuance.organisations.models import Organisation
+from issuance.people.models.person_scope import PersonScope
+from issuance.people.models.persons import Person
+from issuance.records.queries import paging
+from issuance.roles.domain import QualificationKind
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.models.role_requests import RoleRequest
+from issuance.roles.queries import role_words, roles
+from issuance.roles.services import qualifications, role_assignment, role_periods
+from issuance.roles.services.actors import actor_of_person
+from issuance.search.models import Search
 from siths_portal.lib import clock
 from tests.issuance.world import SETUP
 from tests.portal import portal_client

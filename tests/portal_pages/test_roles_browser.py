@@ -10,10 +10,13 @@ from django.urls import reverse
 from playwright.sync_api import Browser, expect
 
 from issuance.authz import Role
-from issuance.domain.qualifications import QualificationKind
-from issuance.models import Organisation, PersonScope, Post, RoleGrant
-from issuance.queries.administration import role_tree
-from issuance.services import qualifications, role_assignment
+from issuance.organisations.models import Organisation
+from issuance.people.models.person_scope import PersonScope
+from issuance.people.models.persons import Post
+from issuance.roles.domain import QualificationKind
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.queries import role_tree
+from issuance.roles.services import qualifications, role_assignment
 from siths_portal.lib import clock
 from tests.browser import look
 from tests.e2e.hands import Keyboard

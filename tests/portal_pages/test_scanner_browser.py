@@ -11,7 +11,8 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Browser, Page, expect
 
-from issuance.models import Carrier, Identification
+from issuance.activation.models import Identification
+from issuance.carriers.models import Carrier
 from siths_portal.lib import clock
 from tests.browser import look
 from tests.lib.faces import serving

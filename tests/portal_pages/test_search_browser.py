@@ -9,7 +9,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from issuance.authz import Actor, Role
-from issuance.models import Carrier, Person, Post, Search
+from issuance.carriers.models import Carrier
+from issuance.people.models.persons import Person, Post
+from issuance.search.models import Search
 from tests.e2e.looking import Looker
 from tests.lib.faces import serving
 from tests.lib.traffic import Traffic, findings

@@ -10,8 +10,10 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from issuance.authz import Actor, Role
-from issuance.domain.ids import PersonId
-from issuance.models import Event, Person, PersonIdentifier, Search
+from issuance.people.models.persons import Person, PersonIdentifier
+from issuance.records.domain.ids import PersonId
+from issuance.records.models.events import Event
+from issuance.search.models import Search
 from tests.issuance.world import person_number
 from tests.portal import portal_client
 from tests.portal_pages.test_person import text_of

@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Browser
 
-from issuance.models import Search
+from issuance.search.models import Search
 from tests.browser import look
 from tests.lib.faces import serving
 from tests.portal_pages.test_person import text_of

@@ -11,9 +11,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from issuance.authz import Actor, Role
-from issuance.domain.revocation import RevocationReason
-from issuance.models import Carrier, Person, Post, Search
-from issuance.services import revocation
+from issuance.carriers.models import Carrier
+from issuance.people.models.persons import Person, Post
+from issuance.revocation.domain import RevocationReason
+from issuance.revocation.services import revocation
+from issuance.search.models import Search
 from tests.issuance.world import person_number
 from tests.portal import portal_client, sign_in
 
@@ -112,7 +114,7 @@ def test_no_hit_keeps_the_field_and_says_what_to_try(world: Any, django_assert_m
 
 
 def test_several_hits_are_a_list_with_pages(world: Any, monkeypatch: Any, django_assert_max_num_queries: Any) -> None:
-    monkeypatch.setattr("issuance.services.searching.PAGE", 2)
+    monkeypatch.setattr("issuance.search.services.searching.PAGE", 2)
     for index, surname in enumerate(("Öberg", "Ek", "Åberg")):
         post = world.post(surname=surname)
         Post.objects.filter(pk=post.pk).update(hsa_id=f"TST2321000131-{index}XQZ")

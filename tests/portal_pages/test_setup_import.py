@@ -14,9 +14,14 @@ from django.urls import reverse
 from openpyxl import load_workbook
 
 from issuance.authz import Role
-from issuance.domain.setup_files import SHAPES, Kind
-from issuance.models import Event, IssuingArea, Office, Organisation, RoleGrant, SetupImport
-from issuance.services import configuration
+from issuance.imports.domain import SHAPES, Kind
+from issuance.imports.models import SetupImport
+from issuance.offices.models import Office
+from issuance.offices.services import close_office, create_office
+from issuance.organisations.models import IssuingArea, Organisation
+from issuance.organisations.services.areas import create_area
+from issuance.records.models.events import Event
+from issuance.roles.models.grants import RoleGrant
 from siths_portal.lib import clock, tables, workbooks
 from tests.issuance.test_setup_import import OFFICE, ORGANISATION, csv, table, whole
 from tests.issuance.world import SETUP
@@ -91,7 +96,7 @@ class TestTheWalk:
     def test_a_preview_that_no_longer_holds_is_shown_anew(self, world: Any) -> None:
         client = issuer(world)
         page = preview_of(client, csv(Kind.OFFICES, OFFICE, {**OFFICE, "name": "Kontor C"}))
-        configuration.create_office(actor=SETUP, area_id=world.area.id, name="Kontor B", invoice_comment="B")
+        create_office(actor=SETUP, area_id=world.area.id, name="Kontor B", invoice_comment="B")
         answer = client.post(page.request["PATH_INFO"], {"plan": page.context["plan"].sha256})
         assert answer.status_code == 409
         assert "har ändrats sedan förhandsgranskningen" in text_of(answer)
@@ -133,9 +138,9 @@ class TestTheWalk:
         answer = send(client, csv(Kind.OFFICES, *rows))
         assert answer.status_code == 422
         assert "Filen har 1 001 nya rader." in text_of(answer)
-        there = configuration.create_office(actor=SETUP, area_id=world.area.id, name="Kontor 0", invoice_comment="B")
+        there = create_office(actor=SETUP, area_id=world.area.id, name="Kontor 0", invoice_comment="B")
         address = send(client, csv(Kind.OFFICES, *rows))["Location"]
-        configuration.close_office(actor=SETUP, office_id=there.pk)
+        close_office(actor=SETUP, office_id=there.pk)
         page = client.get(address)
         assert "Filen har 1 001 nya rader." in text_of(page)
         assert ">Läs in</button>" not in page.content.decode()
@@ -230,7 +235,7 @@ class TestFiles:
 
     def test_more_areas_than_a_page_holds_can_all_be_exported(self, world: Any) -> None:
         for number in range(60):
-            configuration.create_area(actor=SETUP, name=f"Område {number:02}")
+            create_area(actor=SETUP, name=f"Område {number:02}")
         client = client_of(world.officer(role=Role.MASTER_DATA_ADMIN))
         first = client.get(reverse("setup_import"))
         following = re.search(r'href="([^"]+efter=[^"#]+)#export"', first.content.decode())

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from issuance.authz import Role
-from issuance.domain.setup_files import Kind
-from issuance.models import Organisation
+from issuance.imports.domain import Kind
+from issuance.organisations.models import Organisation
 from siths_portal.lib import workbooks
 from tests.e2e.hands import Hands, Keyboard, Mouse
 from tests.e2e.looking import Looker

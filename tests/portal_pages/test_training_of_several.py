@@ -8,11 +8,14 @@ import pytest
 from django.urls import reverse
 
 from issuance.authz import Action, Actor, Role, policy
-from issuance.domain.qualifications import QualificationKind
-from issuance.models import Event, Person, Post, Qualification, RoleGrant
-from issuance.queries.administration import holders_to_train
-from issuance.services import qualifications
-from issuance.services.actors import scope_path_of
+from issuance.people.models.persons import Person, Post
+from issuance.records.models.events import Event
+from issuance.roles.domain import QualificationKind
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.models.qualifications import Qualification
+from issuance.roles.queries import holders_to_train
+from issuance.roles.services import qualifications
+from issuance.roles.services.actors import scope_path_of
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Forbidden, Invalid, NotFound
 from tests.issuance.world import SETUP

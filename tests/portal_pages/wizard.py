@@ -8,7 +8,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpResponse
 from django.urls import reverse
 
-from issuance.models import OrderDraft, Person, Post
+from issuance.orders.models.drafts import OrderDraft
+from issuance.people.models.persons import Person, Post
 from tests.portal import portal_client
 
 

@@ -19,9 +19,9 @@ def running_stage(django_db_setup):
 @pytest.fixture
 def stage(running_stage, transactional_db):
     """The running face, with two registered suppliers, `a` and `b`, and a service `s`, each with a certificate."""
-    from issuance.adapters.directory_json import JsonDirectory
-    from issuance.adapters.person_register_json import JsonPersonRegister
-    from issuance.ports import PersonRegister, StaffDirectory
+    from issuance.people.adapters.directory_json import JsonDirectory
+    from issuance.people.adapters.person_register_json import JsonPersonRegister
+    from issuance.people.ports import PersonRegister, StaffDirectory
     from siths_portal.lib import ports
 
     before = {port: ports.get(port) for port in (StaffDirectory, PersonRegister)}

@@ -38,13 +38,13 @@ def report(client, order: str, body: dict, key: str | None = None):
 
 
 def events(subject_type: str, action: str) -> int:
-    from issuance.models import Event
+    from issuance.records.models.events import Event
 
     return Event.objects.filter(subject_type=subject_type, action=action).count()
 
 
 def state(order: str) -> str:
-    from issuance.models import CardOrder
+    from issuance.orders.models.orders import CardOrder
 
     return CardOrder.objects.get(pk=order).state
 
@@ -84,8 +84,8 @@ def test_certificates_are_not_kept_with_the_answer_and_a_repeat_tells_what_holds
     worker, world: World, a, order: str, paper_card
 ) -> None:
     from authn.models import IdempotencyRecord
-    from issuance.models import CardOrder
-    from issuance.services.revocation import revoke_carrier
+    from issuance.orders.models.orders import CardOrder
+    from issuance.revocation.services.revocation import revoke_carrier
 
     body = paper_card().request()
     assert request(a, order, body, "k").status_code == 201
@@ -143,7 +143,7 @@ def test_another_card_for_the_order_or_the_same_card_for_another_is_409(worker, 
 def test_what_must_not_be_certified_is_refused_by_name_and_nothing_is_bound(
     worker, a, order: str, card: PaperCard, fault: str, refusal: str, names: list[str]
 ) -> None:
-    from issuance.models import Carrier
+    from issuance.carriers.models import Carrier
     from pki.models import Certificate
 
     good = card.request()
@@ -179,7 +179,7 @@ def test_a_card_with_p256_keys_is_certified(worker, a, order: str) -> None:
 
 
 def test_reports_in_disorder_and_twice_end_as_in_order(worker, a, order: str, card: PaperCard) -> None:
-    from issuance.models import Carrier
+    from issuance.carriers.models import Carrier
 
     key = a("GET", "keys").json()["keys"][0]
     sent = {"type": "sent", "sent_on": today()}
@@ -213,7 +213,7 @@ def test_a_card_that_failed_has_its_certificates_revoked(worker, a, order: str, 
 
 
 def test_a_card_that_came_back_is_revoked_and_stays_so(worker, a, order: str, card: PaperCard) -> None:
-    from issuance.models import Carrier
+    from issuance.carriers.models import Carrier
 
     key = a("GET", "keys").json()["keys"][0]
     assert report(a, order, {"type": "returned"}).json() == {"outcome": "parked"}

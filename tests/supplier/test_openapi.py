@@ -15,7 +15,7 @@ from tests.supplier.world import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-DESCRIPTION = Path(__file__).resolve().parents[2] / "issuance" / "api" / "supplier" / "v1" / "openapi.yaml"
+DESCRIPTION = Path(__file__).resolve().parents[2] / "issuance" / "suppliers" / "api" / "v1" / "openapi.yaml"
 schema = schemathesis.openapi.from_path(DESCRIPTION)
 
 

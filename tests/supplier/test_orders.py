@@ -105,7 +105,7 @@ def test_an_order_is_of_its_customisations_supplier_and_hidden_from_others_from_
 
 
 def test_a_withdrawn_order_says_so_in_every_call(world: World, a) -> None:
-    from issuance.services import ordering
+    from issuance.orders.services import ordering
 
     order = world.order(1)
     early = a("GET", f"orders/{order}/photo")
@@ -121,8 +121,8 @@ def test_a_withdrawn_order_says_so_in_every_call(world: World, a) -> None:
 
 
 def test_a_card_revoked_in_production_is_readable_without_personal_data(world: World, a) -> None:
-    from issuance.models import CardOrder
-    from issuance.services import revocation
+    from issuance.orders.models.orders import CardOrder
+    from issuance.revocation.services import revocation
 
     order = world.order(1, article="677")
     accept(a, order)
@@ -146,7 +146,7 @@ def test_a_card_revoked_in_production_is_readable_without_personal_data(world: W
 
 
 def test_four_accepts_at_once_are_one_and_another_supplier_finds_no_order(world: World, a, b) -> None:
-    from issuance.models import Event
+    from issuance.records.models.events import Event
 
     order = world.order(1)
     gate = threading.Barrier(4)
@@ -227,7 +227,8 @@ def test_an_article_without_photo_has_none(world: World, a) -> None:
 def test_the_photo_is_read_by_its_supplier_until_the_card_is_produced(world: World, a, b) -> None:
     from hashlib import sha256
 
-    from issuance.models import CardOrder, Event
+    from issuance.orders.models.orders import CardOrder
+    from issuance.records.models.events import Event
 
     order = world.order(1, article="677")
     for client, answer in ((a, (409, "order-not-accepted")), (b, (404, "not-found"))):
@@ -259,7 +260,7 @@ def test_the_photo_is_read_by_its_supplier_until_the_card_is_produced(world: Wor
 
 
 def test_idempotency_key_rules_on_the_wire(world: World, a, b) -> None:
-    from issuance.models import CardCustomisation
+    from issuance.customisations.models import CardCustomisation
 
     order, other = world.order(1), world.order(2)
     CardCustomisation.objects.update(supplier_ref="b")
@@ -279,7 +280,7 @@ def test_idempotency_key_rules_on_the_wire(world: World, a, b) -> None:
 
 
 def test_eight_at_once_with_one_key_get_one_answer(world: World, a) -> None:
-    from issuance.models import Event
+    from issuance.records.models.events import Event
 
     order = world.order(1)
     gate = threading.Barrier(8)

@@ -131,7 +131,7 @@ def test_a_serial_as_number_is_refused(world: World, a) -> None:
 def test_the_description_is_served_as_committed(a) -> None:
     response = a("GET", "openapi.yaml")
     assert response.status_code == 200
-    committed = Path(__file__).resolve().parents[2] / "issuance" / "api" / "supplier" / "v1" / "openapi.yaml"
+    committed = Path(__file__).resolve().parents[2] / "issuance" / "suppliers" / "api" / "v1" / "openapi.yaml"
     assert response.content == committed.read_bytes()
     assert response.text.startswith("openapi: 3.1")
 
@@ -139,7 +139,7 @@ def test_the_description_is_served_as_committed(a) -> None:
 def test_an_unforeseen_error_is_a_problem_without_its_text(client, stage, settings, monkeypatch, capsys) -> None:
     from urllib.parse import quote
 
-    from issuance.services import supplier_intake
+    from issuance.suppliers.services import supplier_intake
 
     settings.ROOT_URLCONF = "siths_portal.urls_api"
     settings.MTLS_CERTIFICATE_HEADER = "X-SSL-Client-Cert"
@@ -160,7 +160,8 @@ def test_an_unforeseen_error_is_a_problem_without_its_text(client, stage, settin
 
 
 def test_logotype_needs_the_version_that_is_replaced(world: World, a) -> None:
-    from issuance.models import CardCustomisation, Event
+    from issuance.customisations.models import CardCustomisation
+    from issuance.records.models.events import Event
 
     path = "card-customisations/7837803902"
     before = a("GET", path)

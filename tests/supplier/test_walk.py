@@ -68,7 +68,9 @@ def bureau(stage, tmp_path: Path) -> Bureau:
 
 def check_one_card(bureau: Bureau, order: str) -> Card:
     """One card, its four certificates, one event a step, and the PUK sealed in the portal."""
-    from issuance.models import CardOrder, CarrierCertificate, Event
+    from issuance.carriers.models import CarrierCertificate
+    from issuance.orders.models.orders import CardOrder
+    from issuance.records.models.events import Event
     from pki import service as pki
     from pki.models import Certificate
 
@@ -106,7 +108,7 @@ def test_a_card_from_the_queue_to_the_post(worker, world: World, bureau: Bureau,
     assert '"transport_code": ""' in kept
     assert "CERTIFICATE" not in kept
     told = done.stdout + done.stderr + stage.log("api") + worker.read_text() + stage.log("directory")
-    from issuance.models import Carrier
+    from issuance.carriers.models import Carrier
 
     for private in ("Demosson", "TST2321000131-P", "Storgatan", card.serial, Carrier.objects.get().mifare_id):
         assert private not in told
@@ -114,7 +116,7 @@ def test_a_card_from_the_queue_to_the_post(worker, world: World, bureau: Bureau,
 
 
 def test_registered_mail_and_a_protected_person(worker, world: World, bureau: Bureau) -> None:
-    from issuance.models import CardOrder
+    from issuance.orders.models.orders import CardOrder
 
     order = world.order(1, article="631-REK", protected_person_indicator=True)
     assert bureau.once("--order", order).returncode == 0
@@ -123,7 +125,7 @@ def test_registered_mail_and_a_protected_person(worker, world: World, bureau: Bu
 
 
 def test_the_ordered_photo_and_no_other_comes_onto_a_card_with_p256_keys(worker, world: World, bureau: Bureau, stage, a) -> None:
-    from issuance.models import CardOrder
+    from issuance.orders.models.orders import CardOrder
     from siths_portal.simulators.supplier import BadDelivery, Job, Records, Supplier
     from siths_portal.simulators.supplier_client import Api
 
@@ -169,7 +171,7 @@ def test_the_card_signs_with_what_it_was_given(start_worker, world: World, burea
 
 
 def test_one_order_alone_and_an_order_that_is_not_there(worker, world: World, bureau: Bureau) -> None:
-    from issuance.models import CardOrder
+    from issuance.orders.models.orders import CardOrder
 
     first, second = world.order(1), world.order(2)
     assert bureau.once("--order", second).returncode == 0
@@ -180,7 +182,8 @@ def test_one_order_alone_and_an_order_that_is_not_there(worker, world: World, bu
 
 
 def test_two_bureaus_make_the_cards_of_their_own_customisations(worker, world: World, stage, tmp_path: Path) -> None:
-    from issuance.models import CardCustomisation, CardOrder
+    from issuance.customisations.models import CardCustomisation
+    from issuance.orders.models.orders import CardOrder
 
     orders = []
     for number in range(4):
@@ -229,7 +232,8 @@ def test_a_supplier_killed_at_any_moment_makes_one_card(worker, world: World, bu
 @pytest.mark.faults
 @pytest.mark.parametrize("point", API_POINTS)
 def test_an_api_killed_at_a_named_point_loses_and_doubles_nothing(worker, world: World, stage, a, point: str) -> None:
-    from issuance.models import CardOrder, Event
+    from issuance.orders.models.orders import CardOrder
+    from issuance.records.models.events import Event
     from pki.models import Certificate
 
     armed = stage.faults

@@ -33,8 +33,11 @@ class World:
     outside: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        from issuance.articles.models import Article, OrganisationArticle
         from issuance.authz import Grant, Role, user
-        from issuance.models import Article, CardCustomisation, IssuingArea, Office, Organisation, OrganisationArticle
+        from issuance.customisations.models import CardCustomisation
+        from issuance.offices.models import Office
+        from issuance.organisations.models import IssuingArea, Organisation
 
         now = clock.now()
         self.area = IssuingArea.objects.create(name="Västra", scope_path="/a1/", created_at=now)
@@ -60,7 +63,7 @@ class World:
 
     def person(self, number: int, **register: Any) -> UUID:
         """A person with a post, here and outside; returns the post's id."""
-        from issuance.models import Person, Post
+        from issuance.people.models.persons import Person, Post
 
         now = clock.now()
         value, hsa_id = personnummer(number), f"TST2321000131-P{number:03}"
@@ -90,8 +93,10 @@ class World:
         """Orders a card for a new person, with a photo if the article has one; returns the order's id."""
         from django.db import transaction
 
-        from issuance.models import Person, PersonScope
-        from issuance.services import ordering, photos
+        from issuance.orders.services import ordering
+        from issuance.people.models.person_scope import PersonScope
+        from issuance.people.models.persons import Person
+        from issuance.people.services import photos
         from tests.issuance.pictures import picture
 
         post_id, photo = self.person(number, **register), None

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from issuance.queries.scope_check import scope_faults
+from issuance.people.queries.scope_check import scope_faults
 
 
 class Command(BaseCommand):

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from issuance.services import first_administrators
-from issuance.services.administrators_file import LONGEST
+from issuance.roles.services import first_administrators
+from issuance.roles.services.administrators_file import LONGEST
 from siths_portal.lib.errors import DomainError
 from siths_portal.lib.path_arguments import readable_file
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from issuance.services import housekeeping
+from issuance.housekeeping.services import housekeeping
 
 
 class Command(BaseCommand):

@@ -8,9 +8,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError
 
-from issuance.services import directory_import
-from issuance.services.directory_import import Options, Outcome
-from issuance.services.directory_import_rows import PROBLEMS
+from issuance.people.services import directory_import
+from issuance.people.services.directory_import import Options, Outcome
+from issuance.people.services.directory_import_rows import PROBLEMS
 from siths_portal.lib import clock
 from siths_portal.lib.errors import DomainError
 from siths_portal.lib.path_arguments import readable_file

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from issuance.services import role_holder_reading
+from issuance.roles.services import role_holder_reading
 from siths_portal.lib import clock
 
 

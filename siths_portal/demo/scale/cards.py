@@ -13,14 +13,16 @@ from uuid import UUID
 
 from django.db import connection
 
-from issuance.domain.carrier_states import CarrierState
-from issuance.domain.eid_states import EidState
-from issuance.domain.order_states import OrderState
-from issuance.domain.puk_states import PukState
-from issuance.domain.revocation import RFC_5280, RevocationReason
-from issuance.models import CardOrder, Carrier, CarrierCertificate, Eid, Event
-from issuance.services.card_certificates import HSA_PROFILES, PERSON_ID_PROFILES
-from issuance.services.revocation import carrier_ref
+from issuance.carriers.domain.carrier_states import CarrierState
+from issuance.carriers.domain.eid_states import EidState
+from issuance.carriers.models import Carrier, CarrierCertificate, Eid
+from issuance.orders.domain.order_states import OrderState
+from issuance.orders.domain.puk_states import PukState
+from issuance.orders.models.orders import CardOrder
+from issuance.records.models.events import Event
+from issuance.revocation.domain import RFC_5280, RevocationReason
+from issuance.revocation.services.revocation import carrier_ref
+from issuance.suppliers.services.card_certificates import HSA_PROFILES, PERSON_ID_PROFILES
 from pki import service as pki
 from siths_portal.demo.history import BULK_CA
 from siths_portal.demo.logotypes import SUPPLIER

@@ -12,7 +12,7 @@ from contextlib import closing
 import psycopg2  # type: ignore[import-untyped]
 from django.db import IntegrityError, connection, connections, transaction
 
-from issuance.models import Person
+from issuance.people.models.persons import Person
 from pki import service as pki
 from siths_portal.demo.history import BULK_CA
 from siths_portal.demo.people import FIRST_OF_THE_COUNTRY

@@ -7,11 +7,15 @@ from typing import Any
 
 from issuance.authz import Role
 from issuance.authz.roles import AREA_ROLES, QUALIFIED_ROLES
-from issuance.domain.qualifications import QualificationKind
-from issuance.models import Event, Person, PersonIdentifier, PersonScope, Post, Qualification, RoleGrant
-from issuance.services.people import sort_name
-from issuance.services.people_integrity import registered_facts
-from issuance.services.subjects import subject_ref
+from issuance.people.models.person_scope import PersonScope
+from issuance.people.models.persons import Person, PersonIdentifier, Post
+from issuance.people.services.people import sort_name
+from issuance.people.services.people_integrity import registered_facts
+from issuance.records.models.events import Event
+from issuance.roles.domain import QualificationKind
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.models.qualifications import Qualification
+from issuance.roles.services.subjects import subject_ref
 from siths_portal.demo.people import FIRST_OF_THE_COUNTRY, DemoPerson, person
 from siths_portal.demo.places import SETUP
 from siths_portal.demo.scale.ids import place_id, row_id

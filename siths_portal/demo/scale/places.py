@@ -6,8 +6,8 @@ from functools import cache, cached_property
 from itertools import accumulate
 
 from issuance.authz import Role
-from issuance.domain.counties import COUNTIES
-from issuance.domain.ids import luhn_check_digit
+from issuance.organisations.domain.counties import COUNTIES
+from issuance.records.domain.ids import luhn_check_digit
 
 REGIONS, MUNICIPALITIES, OTHERS = 19, 289, 1998
 TOP = REGIONS + MUNICIPALITIES

@@ -4,17 +4,12 @@ from uuid import UUID
 
 from django.db import transaction
 
-from issuance.models import (
-    CardCustomisation,
-    Event,
-    IssuingArea,
-    Office,
-    Organisation,
-    OrganisationArticle,
-    OrganisationOffice,
-    SubscriptionFee,
-)
-from issuance.services.configuration._tree import child_path, lock_tree, segment
+from issuance.articles.models import OrganisationArticle, SubscriptionFee
+from issuance.customisations.models import CardCustomisation
+from issuance.offices.models import Office, OrganisationOffice
+from issuance.organisations.models import IssuingArea, Organisation
+from issuance.organisations.services.tree import child_path, lock_tree, segment
+from issuance.records.models.events import Event
 from siths_portal.demo.logotypes import SUPPLIER
 from siths_portal.demo.places import ARTICLES, FEE_SINCE, ORDERABLE, SETUP
 from siths_portal.demo.scale.ids import place_id

@@ -1,0 +1,150 @@
+"""The JSON forms of the eID app API. Serials are strings; bytes are Base64 in the standard alphabet."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_serializer
+from rest_framework import serializers
+
+from issuance.activation.domain.card_reports import REPORTED, CardReport
+from issuance.activation.domain.transaction_states import TransactionKind, TransactionState
+from siths_portal.lib.api_fields import Base64Field, CertificateField, Closed, Text
+from siths_portal.lib.openapi import CLOSED
+from siths_portal.lib.signatures import CARD_FORMAT
+
+KINDS = [kind.value for kind in TransactionKind]
+PENDING = ["pending"]
+REPORTS = [report.value for report in REPORTED]
+STARTED = [TransactionState.STARTED.value, TransactionState.CODE_SET.value]
+CODE_SET = [TransactionState.CODE_SET.value]
+COMPLETED = [TransactionState.COMPLETED.value]
+CANCELLED = [TransactionState.CANCELLED.value]
+_COORDINATE = r"^[A-Za-z0-9_-]{43}$"
+
+
+@extend_schema_serializer(extensions=CLOSED)
+class EphemeralKey(Closed):
+    """The public JWK of a P-256 key that the app made for this transaction alone (RFC 7518 section 6.2)."""
+
+    kty = serializers.ChoiceField(choices=["EC"])
+    crv = serializers.ChoiceField(choices=["P-256"])
+    x = Text(pattern=_COORDINATE, max_length=43)
+    y = Text(pattern=_COORDINATE, max_length=43)
+
+
+@extend_schema_serializer(extensions=CLOSED)
+class CardCertificates(Closed):
+    """The four certificates on the card, as PEM."""
+
+    def get_fields(self) -> dict[str, Any]:
+        """One for each profile; profiles' names are no Python names."""
+        profiles = ("person-hsaid-auth", "person-hsaid-sign", "person-id-auth", "person-id-sign")
+        return {profile: CertificateField() for profile in profiles}
+
+
+@extend_schema_serializer(extensions=CLOSED)
+class StartRequest(Closed):
+    """What the app proves the card with."""
+
+    card_serial = Text(pattern=r"^[0-9]{19}$", max_length=19, help_text="The 19 digits of the card in the reader.")
+    certificates = CardCertificates()
+    ephemeral_key = EphemeralKey()
+    origin = Text(max_length=200, help_text="The portal's origin, as the app was told it.")
+    signature = Base64Field(
+        max_length=120,
+        help_text=(
+            "ECDSA-Sig-Value (RFC 3279) by the card key, with SHA-256, over the UTF-8 bytes of the canonical JSON (sorted names, "
+            "no white space) of card_serial, ephemeral_key, handle, kind and origin."
+        ),
+    )
+
+
+@extend_schema_serializer(extensions=CLOSED)
+class CompleteRequest(Closed):
+    """The holder's signature."""
+
+    signature = Base64Field(
+        max_length=700,
+        help_text=f"Over signed_attributes, by the card's key for signatures on person id: {CARD_FORMAT}",
+    )
+
+
+@extend_schema_serializer(extensions=CLOSED)
+class CardReportRequest(Closed):
+    """What happened at the card. A code that was chosen again after `code-blocked` is reported by code-set."""
+
+    report = serializers.ChoiceField(choices=REPORTS)
+    tries_left = serializers.IntegerField(
+        min_value=1, max_value=10, required=False, help_text="With wrong-code alone, and always there: the tries left."
+    )
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Requires the tries with a wrong code, and refuses them with anything else."""
+        if (attrs["report"] == CardReport.WRONG_CODE) != ("tries_left" in attrs):
+            raise serializers.ValidationError({"tries_left": ["Ange återstående försök för wrong-code, och bara där."]})
+        return attrs
+
+
+class TextsSerializer(serializers.Serializer[Any]):
+    """What the holder is to read. Plain text; an empty line parts paragraphs."""
+
+    heading = serializers.CharField()
+    summary = serializers.CharField()
+    terms = serializers.CharField(help_text="The general terms verbatim.")
+    regional_addition = serializers.CharField(allow_blank=True)
+    sign_message = serializers.CharField(help_text="To be shown where the code for the signature is asked for.")
+
+
+class StartAnswer(serializers.Serializer[Any]):
+    """A proven card's answer: what to show, what to sign, and what only the app's ephemeral key opens."""
+
+    kind = serializers.ChoiceField(choices=KINDS)
+    expires_at = serializers.DateTimeField()
+    texts = TextsSerializer()
+    pdf = Base64Field(help_text="The receipt with room for the signature.")
+    byte_range = serializers.ListField(
+        child=serializers.IntegerField(min_value=0),
+        min_length=4,
+        max_length=4,
+        help_text="What is signed of the PDF: two pairs of offset and length.",
+    )
+    signed_attributes = Base64Field(
+        help_text="DER of the CMS SignedAttrs (RFC 5652 section 5.4): check messageDigest against the PDF before signing."
+    )
+    digest_algorithm = serializers.ChoiceField(choices=["sha256"])
+    encrypted = serializers.CharField(
+        help_text=(
+            "JWE, compact, ECDH-ES and A256GCM, with transaction and card_serial in the protected header. Holds JSON with "
+            "step_token and, for the kind activate, puk."
+        )
+    )
+
+
+class PendingAnswer(serializers.Serializer[Any]):
+    """The answer is being made."""
+
+    status = serializers.ChoiceField(choices=PENDING)
+
+
+class CodeSetAnswer(serializers.Serializer[Any]):
+    """The code is noted."""
+
+    state = serializers.ChoiceField(choices=CODE_SET)
+
+
+class CardReportAnswer(serializers.Serializer[Any]):
+    """The report is kept for the clerk."""
+
+    state = serializers.ChoiceField(choices=STARTED)
+
+
+class CompleteAnswer(serializers.Serializer[Any]):
+    """The card is active."""
+
+    state = serializers.ChoiceField(choices=COMPLETED)
+    card_serial_ending = serializers.CharField(help_text="The last four digits, for the holder to recognise the card.")
+
+
+class CancelAnswer(serializers.Serializer[Any]):
+    """The transaction is cancelled."""
+
+    state = serializers.ChoiceField(choices=CANCELLED)

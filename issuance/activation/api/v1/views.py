@@ -1,0 +1,166 @@
+"""The eID app API, version 1: one call a step of a transaction, each one service function. No session and no cookie."""
+
+from io import BytesIO
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from issuance.activation.api.v1 import serializers as forms
+from issuance.activation.api.v1.bearer import AddressThrottle, BearerAuthentication
+from issuance.activation.domain.card_reports import CardReport
+from issuance.activation.services import activation_app, card_proofs, card_reports
+from siths_portal.lib import openapi
+from siths_portal.lib.api import JsonView, valid
+from siths_portal.lib.strict_json import StrictJSONParser
+
+BODY_LIMIT = 40_000
+"""Bytes: four certificates of at most 8 kB, and the rest."""
+
+_MEANINGS = {
+    401: "The handle or step token is unknown, or was replaced.",
+    409: "The transaction has ended, belongs to another card or key, or is not at this step. `code` says which.",
+    422: "A value does not meet a rule (see invalid-parameters).",
+    429: "Too many calls from this address, or the card's PUK was delivered too often.",
+}
+_BODY: Any = {"application/json": {"type": "object", "additionalProperties": False}}
+
+
+def _problems(*statuses: int) -> Any:
+    return openapi.problems(409, 413, 415, 422, 429, *statuses, meanings=_MEANINGS, always=(400, 401, 406))
+
+
+class SmallJSONParser(StrictJSONParser):
+    """Strict JSON that is refused unread beyond BODY_LIMIT."""
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        """The value. Raises RequestDataTooBig."""
+        content = stream.read(BODY_LIMIT + 1)
+        if len(content) > BODY_LIMIT:
+            raise RequestDataTooBig
+        return super().parse(BytesIO(content), media_type, parser_context)
+
+
+class AppView(JsonView):
+    """Base of the views: the bearer token is all that a caller is known by, and the service judges it."""
+
+    http_method_names = ["post"]
+    authentication_classes = [BearerAuthentication]
+    permission_classes = []
+    parser_classes = [SmallJSONParser]
+    throttle_classes = [AddressThrottle]
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """The problem, with the challenge that belongs to each 401."""
+        response = super().handle_exception(exc)
+        if response.status_code == 401:
+            response["WWW-Authenticate"] = self.get_authenticate_header(self.request)
+        return response
+
+
+def _require_nothing(data: Any) -> None:
+    if data != {}:
+        raise serializers.ValidationError({"body": ["Skicka ett tomt JSON-objekt."]})
+
+
+class Start(AppView):
+    """Beginning a transaction."""
+
+    @extend_schema(
+        operation_id="start_transaction",
+        summary="Prove the card and get what to show, what to sign, and step token and PUK for the app's key alone",
+        parameters=[openapi.RETRY_AFTER],
+        request=forms.StartRequest,
+        responses={
+            200: forms.StartAnswer,
+            202: OpenApiResponse(forms.PendingAnswer, description="The answer is being made; ask again with the same body."),
+            **_problems(),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        """The same body gets the same answer. Wrong proofs are refused, and end nothing: the right card may still come."""
+        given = valid(forms.StartRequest, request.data)
+        proof = card_proofs.Proof(
+            card_serial=given["card_serial"],
+            certificates=dict(given["certificates"]),
+            ephemeral_key=dict(given["ephemeral_key"]),
+            origin=given["origin"],
+            signature=given["signature"],
+        )
+        started = activation_app.start(handle=str(request.auth), proof=proof)
+        if started is None:
+            return Response({"status": "pending"}, status=202, headers={"Retry-After": "1"})
+        data = {name: getattr(started, name) for name in started.__dataclass_fields__} | {"digest_algorithm": "sha256"}
+        return Response(forms.StartAnswer(data).data)
+
+
+class CodeSet(AppView):
+    """The holder's code."""
+
+    @extend_schema(
+        operation_id="report_code_set",
+        summary="Report that the holder has set the card's code",
+        request=_BODY,
+        responses={200: forms.CodeSetAnswer, **_problems()},
+    )
+    def post(self, request: Request) -> Response:
+        """Again changes nothing, unless the code was reported blocked since: then it was reset."""
+        _require_nothing(request.data)
+        return Response({"state": activation_app.set_code(step_token=str(request.auth))})
+
+
+class CardReports(AppView):
+    """What happened at the card, for the clerk's page."""
+
+    @extend_schema(
+        operation_id="report_card",
+        summary="Report a wrong card, a wrong or blocked code, or a PUK that the card refuses",
+        description=(
+            "The clerk sees the report. After code-blocked in a transaction of the kind sign the clerk opens the app again, with "
+            "a transaction of the kind activate: the holder chooses a new code. With the PUK at hand, choose the new code at "
+            "once and report code-set again."
+        ),
+        request=forms.CardReportRequest,
+        responses={200: forms.CardReportAnswer, **_problems()},
+    )
+    def post(self, request: Request) -> Response:
+        """The same report again changes nothing."""
+        given = valid(forms.CardReportRequest, request.data)
+        state = card_reports.record(
+            step_token=str(request.auth), report=CardReport(given["report"]), tries_left=given.get("tries_left")
+        )
+        return Response({"state": state})
+
+
+class Complete(AppView):
+    """The holder's signature."""
+
+    @extend_schema(
+        operation_id="complete_transaction",
+        summary="Hand in the holder's signature; the card becomes active",
+        request=forms.CompleteRequest,
+        responses={200: forms.CompleteAnswer, **_problems()},
+    )
+    def post(self, request: Request) -> Response:
+        """The same signature again gets the same answer. Wrong signatures are counted, and too many end the transaction."""
+        given = valid(forms.CompleteRequest, request.data)
+        carrier = activation_app.complete(step_token=str(request.auth), signature=given["signature"])
+        return Response({"state": "completed", "card_serial_ending": carrier.card_serial[-4:]})
+
+
+class Cancel(AppView):
+    """Giving up."""
+
+    @extend_schema(
+        operation_id="cancel_transaction",
+        summary="Cancel the transaction",
+        request=_BODY,
+        responses={200: forms.CancelAnswer, **_problems()},
+    )
+    def post(self, request: Request) -> Response:
+        """Again changes nothing."""
+        _require_nothing(request.data)
+        return Response({"state": activation_app.cancel(step_token=str(request.auth))})

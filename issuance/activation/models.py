@@ -1,0 +1,126 @@
+"""Activation: how the holder was identified, and the eID app transactions by which he sets the code and signs."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from issuance.activation.domain.card_reports import CardReport
+from issuance.activation.domain.transaction_states import OPEN, TransactionKind, TransactionState
+from issuance.authz.scope import ScopedManager, ScopeRule
+from issuance.carriers.models import IDENTITY_DOCUMENTS, Carrier
+from issuance.receipt_texts.models import ReceiptText
+from issuance.records.models.stateful import Stateful
+from siths_portal.lib.ids import new_id
+
+
+class Identification(models.Model):
+    """A visit at which a clerk checked the holder's identity document against him (domain.md 4.3). Never changed."""
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    carrier = models.ForeignKey(Carrier, on_delete=models.PROTECT, related_name="identifications")
+    officer_ref = models.CharField(max_length=200)
+    identity_document = models.CharField(max_length=20)
+    at = models.DateTimeField()
+
+    objects: ClassVar[ScopedManager["Identification"]] = ScopedManager()
+    scope = ScopeRule(
+        path="carrier__organisation__scope_path", protected="carrier__person__is_protected", person="carrier.person_id"
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(identity_document__in=IDENTITY_DOCUMENTS), name="issuance_identification_document"
+            ),
+        ]
+
+
+class IdentificationWithdrawal(models.Model):
+    """An officer's statement that an identification never took place or was wrong. Never changed; the identification stays."""
+
+    identification = models.OneToOneField(Identification, primary_key=True, on_delete=models.PROTECT, related_name="withdrawal")
+    officer_ref = models.CharField(max_length=200)
+    reason = models.CharField(max_length=300)
+    at = models.DateTimeField()
+
+
+class EidAppTransaction(Stateful):
+    """A single use of the eID app for one carrier: bound to the handle, the card, the texts' hashes and the portal's origin.
+
+    `handle_sha256` and `step_token_sha256` are all that is kept of the two secrets. `expires_at` is the handle's end until the
+    app starts, and the whole transaction's after that. `content_sha256` is the hash of the receipt's canonical JSON.
+    `ephemeral_key` is the app's JWK; `delivery_id` is `pki`'s. `wrong_proofs` counts refused proofs
+    of a card, up to a bound; `wrong_signatures` refused signatures of the card that proved itself.
+    `card_report` is the latest `CardReport`, empty for none, with the tries that the card has left where it counts them;
+    `card_reports` counts those of the app.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    carrier = models.ForeignKey(Carrier, on_delete=models.PROTECT, related_name="transactions")
+    identification = models.ForeignKey(Identification, on_delete=models.PROTECT, related_name="transactions")
+    kind = models.CharField(max_length=10)
+    officer_ref = models.CharField(max_length=200)
+    origin = models.CharField(max_length=200)
+    handle_sha256 = models.CharField(max_length=64, unique=True)
+    terms_sha256 = models.CharField(max_length=64)
+    content_sha256 = models.CharField(max_length=64)
+    ephemeral_key = models.JSONField(null=True)
+    delivery_id = models.UUIDField(null=True)
+    step_token_sha256 = models.CharField(max_length=64, default="")
+    signature_sha256 = models.CharField(max_length=64, default="")
+    wrong_proofs = models.PositiveSmallIntegerField(default=0)
+    wrong_signatures = models.PositiveSmallIntegerField(default=0)
+    card_report = models.CharField(max_length=20, default="")
+    card_tries_left = models.PositiveSmallIntegerField(null=True)
+    card_reported_at = models.DateTimeField(null=True)
+    card_reports = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True)
+    code_set_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    objects: ClassVar[ScopedManager["EidAppTransaction"]] = ScopedManager()
+    scope = ScopeRule(
+        path="carrier__organisation__scope_path", protected="carrier__person__is_protected", person="carrier.person_id"
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=[s.value for s in TransactionState]), name="issuance_transaction_state"),
+            models.CheckConstraint(condition=Q(kind__in=[k.value for k in TransactionKind]), name="issuance_transaction_kind"),
+            models.CheckConstraint(
+                condition=Q(card_report__in=["", *(each.value for each in CardReport)]), name="issuance_transaction_card_report"
+            ),
+            models.UniqueConstraint(
+                fields=["carrier"], condition=Q(state__in=[s.value for s in OPEN]), name="issuance_one_open_transaction"
+            ),
+            models.UniqueConstraint(
+                fields=["step_token_sha256"], condition=~Q(step_token_sha256=""), name="issuance_step_token_once"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["expires_at", "id"], condition=Q(state__in=[s.value for s in OPEN]), name="issuance_transaction_open"
+            ),
+        ]
+
+
+class PreparedReceipt(models.Model):
+    """The receipt of an open transaction, ready for the holder's signature; removed when the transaction ends.
+
+    `pdf` is whole but for the signature, whose room `byte_range` leaves out; `signed_attributes` is the DER SET OF that the
+    card signs (RFC 5652 section 5.4). `content` is what stands in the PDF and, as canonical JSON, is attached to it.
+    """
+
+    transaction = models.OneToOneField(
+        EidAppTransaction, primary_key=True, on_delete=models.PROTECT, related_name="prepared_receipt"
+    )
+    pdf = models.BinaryField()
+    byte_range = models.JSONField()
+    signed_attributes = models.BinaryField()
+    document_digest = models.BinaryField()
+    content = models.JSONField()
+    receipt_text = models.ForeignKey(ReceiptText, null=True, on_delete=models.PROTECT, related_name="+")
+    signature_certificate_id = models.UUIDField()

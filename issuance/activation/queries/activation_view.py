@@ -1,0 +1,75 @@
+"""The pages of an activation (domain.md 4.1): the card that is to be activated, and how far the holder has come in the app."""
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.conf import settings
+
+from issuance.activation.domain.transaction_states import OPEN, TransactionState
+from issuance.activation.models import EidAppTransaction
+from issuance.authz import Action, Actor, policy
+from issuance.carriers.domain.carrier_states import CarrierState
+from issuance.carriers.models import Carrier
+from issuance.person_page.queries import person_view
+from issuance.person_page.queries.person_view import CarrierView, PersonHead
+from siths_portal.lib import clock
+from siths_portal.lib.errors import NotFound
+
+READY = (CarrierState.SENT, CarrierState.ACTIVATED_UNSIGNED)
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """A transaction that is open for the card now. `is_started`: the holder has put the card in the app's reader."""
+
+    transaction_id: UUID
+    is_own: bool
+    is_started: bool
+
+
+@dataclass(frozen=True)
+class ActivationView:
+    """The first step's page: whom and what it is about. `is_ready`: the card's state admits an activation."""
+
+    head: PersonHead
+    carrier: CarrierView
+    is_ready: bool
+    under_way: UnderWay | None
+
+
+def activation_view(*, actor: Actor, carrier_id: UUID | str) -> ActivationView:
+    """The card that `actor` may activate, whatever its state. Raises NotFound, Forbidden (role, own matter)."""
+    rows = Carrier.objects.filter(kind="ordinary_card").defer("card_key_spki")
+    row = policy.get(actor, Action.ACTIVATE_ORDINARY_CARD, rows, carrier_id)
+    page = person_view.person_view(actor=actor, person_id=row.person_id, with_invalid=True)
+    carrier = next((each for each in page.carriers if each.id == row.id), None)
+    if carrier is None:
+        raise NotFound("not-found", "Kortet finns inte.")
+    return ActivationView(page.head, carrier, carrier.state in READY, _under_way(actor, row))
+
+
+def waiting(transaction_ids: Iterable[str]) -> dict[str, str]:
+    """The SHA-256 of the handle of those of the transactions that still wait for the app, by id. For a session's own alone."""
+    ids = list(transaction_ids)
+    rows = EidAppTransaction.objects.filter(pk__in=ids, state=TransactionState.CREATED.value, expires_at__gt=clock.now())
+    return {str(pk): digest for pk, digest in rows.values_list("pk", "handle_sha256")} if ids else {}
+
+
+def signing_days(carrier: Carrier) -> int | None:
+    """Whole days left to sign in before the system revokes a card whose code is set; None for other cards."""
+    if carrier.state != CarrierState.ACTIVATED_UNSIGNED or carrier.code_set_at is None:
+        return None
+    day = carrier.code_set_at.astimezone(clock.STOCKHOLM).date()
+    return (day + dt.timedelta(days=settings.NOT_SIGNED_DAYS) - clock.today()).days
+
+
+def _under_way(actor: Actor, carrier: Carrier) -> UnderWay | None:
+    rows = EidAppTransaction.objects.filter(
+        carrier=carrier, state__in=[state.value for state in OPEN], expires_at__gt=clock.now()
+    )
+    row = rows.only("id", "officer_ref", "state").first()
+    if row is None:
+        return None
+    return UnderWay(row.id, row.officer_ref == actor.ref, row.state != TransactionState.CREATED)

@@ -1,0 +1,113 @@
+"""Kvittens shown again (domain.md 4.2): what the holder signed, and the signed document itself."""
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.db.models import QuerySet
+
+from issuance.activation.services.receipt_integrity import Signature, signature_of
+from issuance.authz import Action, Actor, policy
+from issuance.carriers.models import Carrier, Receipt
+from issuance.people.queries import officers
+from issuance.records.queries import words
+from siths_portal.lib.errors import Altered, Forbidden, NotFound
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class ReceiptView:
+    """Key facts of a receipt, as they stand in what was signed. The two hashes are those of the PDF and of the terms."""
+
+    carrier_id: UUID
+    person_id: UUID
+    heading: str
+    serial: str
+    article: str
+    organisation: str
+    office: str
+    holder: str
+    holder_id: str
+    summary: tuple[str, ...]
+    sign_message: str
+    regional_addition: str
+    identity_document: str
+    officer: str
+    identified_at: dt.datetime
+    signed_at: dt.datetime
+    terms_version: str
+    terms_sha256: str
+    document_sha256: str
+
+
+@dataclass(frozen=True)
+class ReceiptDocument:
+    """The signed PDF."""
+
+    carrier_id: UUID
+    person_id: UUID
+    content: bytes = field(repr=False)
+
+
+def receipt_view(*, actor: Actor, carrier_id: UUID | str) -> ReceiptView:
+    """Returns the key facts of a carrier's receipt. Raises NotFound, also if it has no receipt yet, Forbidden, and Altered if
+    the stored receipt is not the one that was signed.
+    """
+    carrier, receipt, signature = _receipt(actor, carrier_id, Carrier.objects.select_related("receipt"))
+    content: dict[str, Any] = receipt.content
+    number = content["holder"]["person_id"]
+    return ReceiptView(
+        carrier_id=carrier.id,
+        person_id=carrier.person_id,
+        heading=content["receipt"]["heading"],
+        serial=words.card_serial(content["carrier"]["card_serial"]),
+        article=f"{content['carrier']['article']['code']} {content['carrier']['article']['name']}",
+        organisation=content["organisation"]["name"],
+        office=content["office"]["name"],
+        holder=content["holder"]["name"],
+        holder_id=words.person_number(number["kind"], number["value"]),
+        summary=tuple(content["terms"]["summary"]),
+        sign_message=content["signature"]["sign_message"],
+        regional_addition=(content["regional_addition"] or {}).get("text", ""),
+        identity_document=words.said(words.IDENTITY_DOCUMENT, content["identification"]["document"]),
+        officer=_officer(actor, receipt, signature),
+        identified_at=dt.datetime.fromisoformat(content["identification"]["at"]),
+        signed_at=signature.at,
+        terms_version=content["terms"]["version"],
+        terms_sha256=content["terms"]["sha256"],
+        document_sha256=receipt.document_id,
+    )
+
+
+def receipt_document(*, actor: Actor, carrier_id: UUID | str) -> ReceiptDocument:
+    """Returns the signed PDF of a carrier's receipt. Raises as `receipt_view`, and Altered if the bytes do not match.
+
+    Forbidden also where it names a clerk who got protected identity after it was signed and whom the actor may not see.
+    """
+    carrier, receipt, signature = _receipt(actor, carrier_id, Carrier.objects.select_related("receipt__document"))
+    if receipt.content["identification"]["officer"]["name"] and officers.is_hidden(actor, signature.officer_ref):
+        message = "Kvittensen namnger en handläggare med skyddade personuppgifter. Be någon med behörighet för dem att läsa den."
+        raise Forbidden("receipt-names-protected", message)
+    return ReceiptDocument(carrier.id, carrier.person_id, receipt.document.read())
+
+
+def _officer(actor: Actor, receipt: Receipt, signature: Signature) -> str:
+    """The clerk as the receipt names him; one with protected identity is named to those alone who may see him."""
+    signed: str = receipt.content["identification"]["officer"]["name"]
+    if signed and not officers.is_hidden(actor, signature.officer_ref):
+        return signed
+    return officers.names(actor, [signature.officer_ref]).get(signature.officer_ref, officers.unknown())
+
+
+def _receipt(actor: Actor, carrier_id: UUID | str, rows: QuerySet[Carrier]) -> tuple[Carrier, Receipt, Signature]:
+    carrier = policy.get(actor, Action.VIEW_RECEIPT, rows.defer("card_key_spki"), carrier_id)
+    if carrier.receipt is None:
+        raise NotFound("receipt-none", "Det finns ingen elektronisk kvittens för kortet.")
+    signature = signature_of(carrier.pk, carrier.receipt)
+    if signature is None:
+        log.error("receipt.altered", receipt=str(carrier.receipt.pk))
+        raise Altered("receipt-altered", "Kvittensen visas inte: den är inte den som skrevs under. Kontakta supporten.")
+    return carrier, carrier.receipt, signature

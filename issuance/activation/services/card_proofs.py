@@ -1,0 +1,61 @@
+"""The proof that the eID app has the transaction's card in its reader: the card's certificates and a signature by its own key."""
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from issuance.activation.models import EidAppTransaction
+from issuance.carriers.models import Carrier, CarrierCertificate
+from issuance.suppliers.services.card_certificates import PROFILES
+from pki import service as pki
+from siths_portal.lib.errors import Conflict, DomainError
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What the app proves the card with: its certificates (DER, by profile), and the card key's signature (ECDSA-Sig-Value).
+
+    Signed with SHA-256 is the canonical JSON of card_serial, ephemeral_key, handle, kind and origin.
+    """
+
+    card_serial: str = field(repr=False)
+    certificates: Mapping[str, bytes] = field(repr=False)
+    ephemeral_key: Mapping[str, str] = field(repr=False)
+    origin: str
+    signature: bytes = field(repr=False)
+
+
+def own_certificates(carrier: Carrier) -> dict[str, bytes]:
+    """The DER of the card's four certificates by profile."""
+    rows = CarrierCertificate.objects.filter(carrier=carrier, profile__in=PROFILES)
+    return {view.profile: view.der or b"" for view in pki.certificates(rows.values_list("certificate_id", flat=True))}
+
+
+def proof_fault(
+    row: EidAppTransaction, carrier: Carrier, handle: str, proof: Proof, certificates: Mapping[str, bytes]
+) -> DomainError | None:
+    """Returns why the proof is refused; None if the transaction's own card gave it for this handle and origin."""
+    if not hmac.compare_digest(proof.card_serial.encode(), carrier.card_serial.encode()) or proof.certificates != certificates:
+        return Conflict("wrong-card", "Kortet i läsaren är inte det kort som ska aktiveras. Byt kort och försök igen.")
+    if not card_proof(row, handle, proof).is_by(bytes(carrier.card_key_spki)):
+        return Conflict("proof-refused", "Kortet kunde inte visa att det är rätt kort. Sätt i kortet igen och försök på nytt.")
+    if not hmac.compare_digest(proof.origin.encode(), row.origin.encode()):
+        return Conflict("wrong-origin", "Ärendet öppnades från en annan adress än portalens. Öppna appen från portalen.")
+    return None
+
+
+def is_by_another_card(row: EidAppTransaction, handle: str, proof: Proof) -> bool:
+    """Returns whether another card that the portal made gave the proof, for this handle and origin."""
+    if not hmac.compare_digest(proof.origin.encode(), row.origin.encode()):
+        return False
+    others = Carrier.objects.exclude(pk=row.carrier_id).exclude(card_serial="").filter(card_serial=proof.card_serial)
+    key = others.values_list("card_key_spki", flat=True).first()
+    return key is not None and card_proof(row, handle, proof).is_by(bytes(key))
+
+
+def card_proof(row: EidAppTransaction, handle: str, proof: Proof) -> pki.CardProof:
+    """Returns the message that the card must have signed for this transaction, and the signature that came."""
+    claims = pki.CardClaims(
+        card_serial=proof.card_serial, ephemeral_key=proof.ephemeral_key, handle=handle, kind=row.kind, origin=proof.origin
+    )
+    return pki.CardProof(claims.message(), proof.signature)

@@ -1,0 +1,155 @@
+"""What the clerk's side and the app's side of an eID app transaction share: its secrets, its time, its end."""
+
+import datetime as dt
+import re
+import secrets
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from issuance.activation.domain.card_reports import CardReport
+from issuance.activation.domain.transaction_states import OPEN, TransactionAction, TransactionKind, TransactionState
+from issuance.activation.models import EidAppTransaction, PreparedReceipt
+from issuance.authz import Action, Actor
+from issuance.carriers.domain.carrier_states import CarrierState
+from issuance.carriers.models import Carrier
+from issuance.records.services import steps
+from pki import service as pki
+from siths_portal.lib import clock
+from siths_portal.lib.canonical import sha256_hex
+from siths_portal.lib.errors import Conflict, Unauthenticated
+
+type Facts = dict[str, Any] | None
+
+_PREFIX = {TransactionKind.ACTIVATE: "act", TransactionKind.SIGN: "sig"}
+_HANDLE = re.compile(r"(?:act|sig)\.[A-Za-z0-9_-]{22}")
+_OPEN = [state.value for state in OPEN]
+_ENDED = {
+    TransactionState.COMPLETED: "Ärendet är redan slutfört.",
+    TransactionState.CANCELLED: "Ärendet är avbrutet. Be ID-administratören öppna appen på nytt.",
+    TransactionState.EXPIRED: "Tiden för ärendet har gått ut. Be ID-administratören öppna appen på nytt.",
+    TransactionState.FAILED: "Ärendet har stoppats. Be ID-administratören börja om.",
+    TransactionState.SUPERSEDED: "Ärendet har ersatts av ett nyare. Använd länken som visas i portalen nu.",
+}
+
+
+def new_handle(kind: TransactionKind) -> str:
+    """A handle of 128 random bits; its prefix tells the app what it is for."""
+    return f"{_PREFIX[kind]}.{secrets.token_urlsafe(16)}"
+
+
+def is_handle(text: str) -> bool:
+    """True for a text that may be a handle."""
+    return _HANDLE.fullmatch(text) is not None
+
+
+def digest(secret: str) -> str:
+    """What is kept of a handle or a step token."""
+    return sha256_hex(secret.encode())
+
+
+def handle_end() -> dt.datetime:
+    """When a handle that is given now ends."""
+    return clock.now() + dt.timedelta(seconds=settings.ACTIVATION_HANDLE_SECONDS)
+
+
+def state_now(transaction: EidAppTransaction) -> TransactionState:
+    """The transaction's state; EXPIRED from the moment its time is out, whether the sweeper has come or not."""
+    state = TransactionState(transaction.state)
+    return TransactionState.EXPIRED if state in OPEN and transaction.expires_at <= clock.now() else state
+
+
+def require_open(transaction: EidAppTransaction) -> None:
+    """Passes if the transaction goes on. Raises Conflict with what to do instead."""
+    state = state_now(transaction)
+    if state not in OPEN:
+        raise Conflict("transaction-ended", _ENDED[state])
+
+
+def ended() -> Conflict:
+    """The refusal where the transaction has ended since it was read."""
+    return Conflict("transaction-ended", "Ärendet är avslutat. Be ID-administratören öppna appen på nytt.")
+
+
+def delivery_of(transaction: EidAppTransaction) -> UUID:
+    """The delivery that the worker makes for its start. Raises Conflict if it has ended."""
+    if transaction.delivery_id is None:
+        raise ended()
+    return transaction.delivery_id
+
+
+def locked(transaction_id: UUID) -> EidAppTransaction:
+    """The transaction's row, locked. Callers lock its carrier before."""
+    return EidAppTransaction.objects.select_for_update(no_key=True).get(pk=transaction_id)
+
+
+def by_token(step_token: str) -> EidAppTransaction:
+    """The transaction of a step token, with its carrier. Raises Unauthenticated."""
+    rows = EidAppTransaction.objects.select_related("carrier", "identification")
+    row = rows.filter(step_token_sha256=digest(step_token)).first()
+    if row is None:
+        raise Unauthenticated("step-token-unknown", "Ärendet är okänt. Be ID-administratören öppna appen på nytt.")
+    return row
+
+
+def locked_with_carrier(seen: EidAppTransaction) -> tuple[Carrier, EidAppTransaction]:
+    """The transaction and its carrier, both locked: the carrier first, as everywhere."""
+    carrier = Carrier.objects.select_for_update(of=("self",), no_key=True).get(pk=seen.carrier_id)
+    return carrier, locked(seen.pk)
+
+
+def holder_ref(carrier: Carrier) -> str:
+    """Who acts in events when the card has proven itself."""
+    return f"holder:{carrier.person_id}"
+
+
+def kind_for(carrier: Carrier) -> TransactionKind | None:
+    """What the app does next with the carrier: a blocked code is chosen again with the PUK. None if nothing is left to do."""
+    if carrier.state == CarrierState.SENT:
+        return TransactionKind.ACTIVATE
+    if carrier.state == CarrierState.ACTIVATED_UNSIGNED:
+        return TransactionKind.ACTIVATE if carrier.is_code_blocked else TransactionKind.SIGN
+    return None
+
+
+def note_report(transaction: EidAppTransaction, report: CardReport, tries_left: int | None = None) -> None:
+    """Keeps the latest report on a locked transaction, for the clerk to see. Writes no event."""
+    transaction.card_report, transaction.card_tries_left = report.value, tries_left
+    transaction.card_reported_at = clock.now()
+    transaction.save(update_fields=["card_report", "card_tries_left", "card_reported_at"])
+
+
+def end(transaction: EidAppTransaction, action: TransactionAction, *, actor_ref: str, facts: Facts = None) -> None:
+    """Ends a locked transaction and removes what only it needed: the unsigned receipt, and the PUK on its way to the app."""
+    steps.step([transaction], action, actor_ref=actor_ref, facts=facts, ended_at=clock.now())
+    PreparedReceipt.objects.filter(transaction=transaction).delete()
+    if transaction.delivery_id is not None:
+        pki.destroy_delivery(transaction.delivery_id)
+
+
+def end_of_carriers(carrier_ids: Sequence[UUID], action: TransactionAction, *, actor_ref: str, facts: Facts = None) -> None:
+    """Ends every open transaction of locked carriers, in the caller's transaction."""
+    rows = EidAppTransaction.objects.select_for_update(no_key=True).filter(carrier__in=carrier_ids, state__in=_OPEN)
+    for row in rows.order_by("id"):
+        end(row, action, actor_ref=actor_ref, facts=facts)
+
+
+def end_of_officer(officer: Actor, *, actor_ref: str) -> int:
+    """Ends the open transactions of a clerk whose roles, as they are in `officer`, no longer reach their cards (S06).
+
+    In the caller's transaction; locks the cards first. Returns how many it ended.
+    """
+    opened = EidAppTransaction.objects.filter(officer_ref=officer.ref, state__in=_OPEN)
+    carrier_ids = list(opened.order_by("carrier_id").values_list("carrier_id", flat=True))
+    if not carrier_ids:
+        return 0
+    reached = Carrier.objects.visible_to(officer, Action.ACTIVATE_ORDINARY_CARD).filter(pk__in=carrier_ids)
+    lost = sorted(set(carrier_ids) - set(reached.values_list("pk", flat=True)))
+    list(Carrier.objects.select_for_update(no_key=True).filter(pk__in=lost).order_by("id").values_list("pk"))
+    rows = EidAppTransaction.objects.select_for_update(no_key=True).filter(carrier__in=lost, officer_ref=officer.ref)
+    ended_now = list(rows.filter(state__in=_OPEN).order_by("id"))
+    for row in ended_now:
+        end(row, TransactionAction.FAIL, actor_ref=actor_ref, facts={"reason": "role-ended"})
+    return len(ended_now)

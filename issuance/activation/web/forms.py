@@ -1,0 +1,31 @@
+"""The form of an activation's first step."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _
+
+from issuance.records.queries import words
+from siths_portal.lib.forms import Form
+
+
+class IdentificationForm(Form):
+    """Which identity document the clerk compared with the holder (domain.md 4.3)."""
+
+    identity_document = forms.ChoiceField(widget=forms.RadioSelect)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field: Any = self.fields["identity_document"]
+        field.label = _("Identifiering med")
+        field.choices = [(code, words.said(words.IDENTITY_DOCUMENT, code)) for code in words.IDENTITY_DOCUMENT]
+        missing = _("Välj den id-handling som innehavaren visade.")
+        field.error_messages |= {"required": missing, "invalid_choice": missing}
+
+    @property
+    def options(self) -> list[dict[str, str]]:
+        """The choices, each with the digit that picks it."""
+        choices = enumerate(words.IDENTITY_DOCUMENT, 1)
+        return [
+            {"value": code, "label": words.said(words.IDENTITY_DOCUMENT, code), "key": str(number)} for number, code in choices
+        ]

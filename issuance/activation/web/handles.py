@@ -1,0 +1,68 @@
+"""Where the handle of an eID app transaction is kept between the act that made it and the page that shows it: the session.
+
+The transaction's table holds only its hash, the session only a ciphertext that the browser's cookie opens. No address of the
+portal contains it. Only the clerk's acts write the session, never a page or poll, so no poll undoes an act (ADR 0096).
+"""
+
+import hashlib
+import hmac
+from typing import Any, cast
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from issuance.activation.domain.transaction_states import TransactionState
+from issuance.activation.queries import activation_view
+from issuance.activation.services.activation import Opened, TransactionView
+from siths_portal.lib import session_secrets
+from siths_portal.lib.compression import leave_uncompressed
+
+_KEY = "eid_app_handles"
+_MOST = 5
+
+
+def keep(request: HttpRequest, opened: Opened) -> None:
+    """Keeps the handle of what was just opened; of the others only the latest few that still wait for the app."""
+    kept = _handles(request)
+    waiting = activation_view.waiting(set(kept) - {str(opened.transaction.pk)})
+    others = {key: handle for key, handle in kept.items() if waiting.get(key) == _digest(handle)}
+    _store(request, dict([*others.items(), (str(opened.transaction.pk), opened.handle)][-_MOST:]))
+
+
+def forget(request: HttpRequest, transaction_id: UUID) -> None:
+    """Forgets the handle of a transaction that the clerk has ended."""
+    handles = _handles(request)
+    if handles.pop(str(transaction_id), None):
+        _store(request, handles)
+
+
+def find(request: HttpRequest, view: TransactionView) -> str:
+    """Returns the handle if the app can still be opened with it, else "". Writes nothing. Keeps the page uncompressed."""
+    leave_uncompressed(request)
+    handle = _handles(request).get(str(view.transaction.pk), "")
+    usable = view.state is TransactionState.CREATED and hmac.compare_digest(_digest(handle), view.transaction.handle_sha256)
+    return handle if usable else ""
+
+
+def link(handle: str) -> str:
+    """The app's address with the handle behind `#`, which browsers send to nobody."""
+    return f"{cast(Any, settings).EID_APP_URL}#{handle}"
+
+
+def _handles(request: HttpRequest) -> dict[str, str]:
+    sealed = request.session.get(_KEY, {})
+    handles = {key: session_secrets.unseal(_cookie(request), _KEY, text) for key, text in sealed.items()}
+    return {key: handle for key, handle in handles.items() if handle}
+
+
+def _store(request: HttpRequest, handles: dict[str, str]) -> None:
+    request.session[_KEY] = {key: session_secrets.seal(_cookie(request), _KEY, handle) for key, handle in handles.items()}
+
+
+def _cookie(request: HttpRequest) -> str:
+    return request.session.session_key or ""
+
+
+def _digest(handle: str) -> str:
+    return hashlib.sha256(handle.encode()).hexdigest()

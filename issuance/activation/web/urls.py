@@ -1,0 +1,20 @@
+"""Addresses of the room activation."""
+
+from django.urls import URLPattern, path
+
+from issuance.activation.web import views, withdrawing
+
+urlpatterns: list[URLPattern] = [
+    path("sok/barare/<uuid:carrier_id>/aktivera/", views.activate, name="activate"),
+    path("aktivering/<uuid:transaction_id>/underteckna/", views.sign, name="activation_sign"),
+    path("aktivering/<uuid:transaction_id>/lage/", views.state, name="activation_state"),
+    path("aktivering/<uuid:transaction_id>/klar/", views.done, name="activation_done"),
+    path("aktivering/<uuid:transaction_id>/avbryt/", views.cancel, name="activation_cancel"),
+    path(
+        "identifiering/<uuid:identification_id>/ta-tillbaka/",
+        withdrawing.identification_withdraw,
+        name="identification_withdraw",
+    ),
+    path("hjalp/identifiering/", views.identification_help, name="identification_help"),
+    path("villkor/", views.terms, name="terms"),
+]

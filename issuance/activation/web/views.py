@@ -1,0 +1,213 @@
+"""The three steps of an activation at the clerk's desk, and the texts beside them (domain.md 4.1).
+
+The holder's own steps are the eID app's, in a window of another origin that shares nothing with the clerk's session.
+"""
+
+import datetime as dt
+import hashlib
+import math
+from typing import Any
+from uuid import UUID
+
+import segno
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh
+
+from authn.web import kept_form, not_activity, require_recent_login
+from issuance.activation.domain.transaction_states import TransactionState
+from issuance.activation.queries import activation_view, card_help, receipt_view, transaction_ends
+from issuance.activation.services import activation, identifications, receipts
+from issuance.activation.services.activation import TransactionView
+from issuance.activation.web import handles
+from issuance.activation.web.forms import IdentificationForm
+from issuance.carriers.domain.carrier_states import CarrierState
+from issuance.carriers.models import Carrier
+from issuance.people.services import disclosures
+from issuance.people.services.disclosures import Shown
+from issuance.person_page.queries import person_view
+from issuance.person_page.web.views import actor_of, photo_url
+from issuance.records.web.refreshing import refreshing
+from issuance.revocation.services import revocation_limit
+from siths_portal.lib import clock
+from siths_portal.lib.errors import Conflict, Invalid, Unavailable
+from siths_portal.lib.pages import leads_back
+
+
+def _steps() -> list[str]:
+    return [_("Identifiering"), _("Underteckna"), _("Aktivering lyckades")]
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def activate(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
+    """Step 1: the card, and by which document the holder was identified. Raises NotFound, Forbidden."""
+    if request.method != "POST":
+        kept = kept_form(request)
+        return _identification(request, carrier_id, IdentificationForm(initial=kept.dict() if kept else None))
+    form = IdentificationForm(request.POST)
+    if not form.is_valid():
+        return _identification(request, carrier_id, form, status=Invalid.http_status)
+    activation_view.activation_view(actor=actor_of(request), carrier_id=carrier_id)  # before a log-in is asked for in vain
+    if step_up := require_recent_login(request, dt.timedelta(seconds=settings.ACTIVATION_LOGIN_MAX_AGE)):
+        return step_up
+    try:
+        opened = activation.identify(actor=actor_of(request), carrier_id=carrier_id, **form.cleaned_data)
+    except Invalid as error:
+        form.take(error)
+        return _identification(request, carrier_id, form, status=error.http_status)
+    except (Conflict, Unavailable) as error:
+        return _identification(request, carrier_id, form, status=error.http_status, refusal=error.message)
+    handles.keep(request, opened)
+    return redirect("activation_sign", opened.transaction.pk)
+
+
+def _identification(
+    request: HttpRequest, carrier_id: UUID, form: IdentificationForm, *, status: int = 200, refusal: str = ""
+) -> HttpResponse:
+    page = activation_view.activation_view(actor=actor_of(request), carrier_id=carrier_id)
+    disclosures.record(actor=actor_of(request), person_id=page.head.id, shown=Shown.PERSON, subject=carrier_id)
+    context = {"page": page, "form": form, "steps": _steps(), "refusal": refusal, "photo_url": photo_url(page.head)}
+    return render(request, "activation/identify.html", context, status=status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def sign(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
+    """Step 2: what the holder reads and does in the app, and how far he has come. A POST opens the app anew."""
+    if request.method == "POST":
+        return _reopen(request, transaction_id)
+    view = activation.state(actor=actor_of(request), transaction_id=transaction_id)
+    if view.state is TransactionState.COMPLETED:
+        return redirect("activation_done", transaction_id)
+    carrier = view.transaction.carrier
+    head = person_view.person_head(actor=actor_of(request), person_id=carrier.person_id)
+    disclosures.record(actor=actor_of(request), person_id=head.id, shown=Shown.PERSON, subject=carrier.pk)
+    context = {
+        "head": head,
+        "photo_url": photo_url(head),
+        "steps": _steps(),
+        "receipt": receipts.preview(view.transaction) if view.is_open else None,
+        "signing_days": activation_view.signing_days(carrier),
+        "failure": transaction_ends.why_failed(view.transaction),
+        "revocation_waits": not view.is_open and revocation_limit.waits_for(carrier.pk),
+        "is_withdrawn": identifications.is_withdrawn(view.transaction.identification),
+    }
+    context |= refreshing(request, live=view.is_open)
+    return render(request, "activation/sign.html", context | _live(request, view) | _withdrawal(request, view))
+
+
+def _reopen(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
+    try:
+        opened = activation.reopen(actor=actor_of(request), transaction_id=transaction_id)
+    except (Conflict, Unavailable) as error:
+        messages.error(request, error.message)
+        return redirect("activation_sign", transaction_id)
+    handles.keep(request, opened)
+    messages.info(request, _("En ny länk till appen finns nedan. Den förra gäller inte längre."))
+    return redirect("activation_sign", opened.transaction.pk)
+
+
+@not_activity
+@require_safe
+def state(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
+    """What has changed since the page (or its last poll) was drawn: nothing, the new state, or where to go instead."""
+    view = activation.state(actor=actor_of(request), transaction_id=transaction_id)
+    if view.state is TransactionState.COMPLETED:
+        return HttpResponseClientRedirect(reverse("activation_done", args=[transaction_id]))
+    if not view.is_open:
+        return HttpResponseClientRefresh()
+    context = _live(request, view)
+    if request.GET.get("sedan") == context["version"]:
+        return HttpResponse(status=204)
+    return render(request, "activation/poll.html", context | _withdrawal(request, view))
+
+
+def _withdrawal(request: HttpRequest, view: TransactionView) -> dict[str, Any]:
+    """Whether the page offers to withdraw the identification: while the card may still be activated by it."""
+    transaction = view.transaction
+    offered = transaction.carrier.state == CarrierState.SENT
+    return {"withdraws": offered and identifications.withdrawable_of(actor_of(request), [transaction.identification_id])}
+
+
+def _live(request: HttpRequest, view: TransactionView) -> dict[str, Any]:
+    """What the live part of step 2 shows. `version` changes when any of it does, and tells nothing."""
+    handle = handles.find(request, view)
+    minutes = max(0, math.ceil((view.transaction.expires_at - clock.now()).total_seconds() / 60))
+    mark = hashlib.sha256(handle.encode()).hexdigest()[:12]
+    return {
+        "view": view,
+        "transaction": view.transaction,
+        "card_help": card_help.card_help(view.transaction, view.transaction.carrier),
+        "is_own": view.transaction.officer_ref == actor_of(request).ref,
+        "minutes": minutes,
+        "handle": handle,
+        "link": handles.link(handle) if handle else "",
+        "qr": segno.make(handle, error="m").svg_data_uri(scale=5, border=3, light="#fff") if handle else "",
+        "version": f"{view.state}-{minutes}-{view.may_reopen}-{mark}-{_report_mark(view)}",
+    }
+
+
+def _report_mark(view: TransactionView) -> str:
+    """Changes with each report from the card."""
+    row = view.transaction
+    return f"{row.card_report}-{row.card_tries_left}-{row.carrier.is_code_blocked}"
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def done(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
+    """Step 3: what was activated. A POST (Avsluta) leads back to the person with the good news."""
+    view = activation.state(actor=actor_of(request), transaction_id=transaction_id)
+    carrier = view.transaction.carrier
+    if view.state is not TransactionState.COMPLETED:
+        return redirect("activation_sign", transaction_id)
+    if request.method == "POST":
+        handles.forget(request, transaction_id)
+        messages.success(request, _("Aktivering lyckades! Ordinarie kort aktiverat"))
+        return redirect("person", carrier.person_id)
+    page = receipt_view.receipt_view(actor=actor_of(request), carrier_id=carrier.pk)
+    head = person_view.person_head(actor=actor_of(request), person_id=carrier.person_id)
+    disclosures.record(actor=actor_of(request), person_id=head.id, shown=Shown.RECEIPT, subject=carrier.pk)
+    context = {"page": page, "head": head, "photo_url": photo_url(head), "steps": _steps(), "transaction": view.transaction}
+    return render(request, "activation/done.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def cancel(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
+    """Ends the transaction and leads back to the person; by GET (after a lost log-in) to step 2, which asks again."""
+    if request.method != "POST":
+        return redirect("activation_sign", transaction_id)
+    leads_back(request, reverse("activation_sign", args=[transaction_id]), _("Till aktiveringen"))
+    row = activation.cancel(actor=actor_of(request), transaction_id=transaction_id)
+    handles.forget(request, transaction_id)
+    if row.state == TransactionState.COMPLETED:
+        return redirect("activation_done", transaction_id)
+    messages.info(request, _said_of_cancelled(row.carrier))
+    return redirect("person", row.carrier.person_id)
+
+
+def _said_of_cancelled(carrier: Carrier) -> str:
+    if carrier.state == CarrierState.REVOKED:
+        return _("Aktiveringen är avbruten. Kortet är spärrat.")
+    if carrier.is_code_blocked:
+        return _("Aktiveringen är avbruten. Koden på kortet är spärrad, och kvittensen är inte underskriven.")
+    if carrier.state == CarrierState.ACTIVATED_UNSIGNED:
+        return _("Aktiveringen är avbruten. Koden på kortet är vald, men kvittensen är inte underskriven.")
+    return _("Aktiveringen är avbruten. Kortet är inte aktiverat.")
+
+
+@require_safe
+def identification_help(request: HttpRequest) -> HttpResponse:
+    """How a holder is identified: the seven steps in our own words (domain.md 4.3)."""
+    return render(request, "activation/identification_help.html")
+
+
+@login_not_required
+@require_safe
+def terms(request: HttpRequest) -> HttpResponse:
+    """The general terms in force, for everybody: holders read them without a log-in."""
+    return render(request, "activation/terms.html", {"terms": receipts.current_terms(), "tab": ""})

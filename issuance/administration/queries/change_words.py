@@ -1,0 +1,207 @@
+"""Changes of configuration in words: what was done, to which field, and values as people read them."""
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+from django.db.models import CharField, QuerySet, Value
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
+
+from authn import service as authn
+from issuance.articles.queries import articles
+from issuance.authz import Action, Actor
+from issuance.customisations.queries import customisation_names
+from issuance.offices.models import Office
+from issuance.organisations.models import IssuingArea, Organisation
+from issuance.records.queries import words
+from siths_portal.lib import clock
+
+WHAT: Mapping[str, str] = {
+    "area.created": _("Utgivningsområdet skapades"),
+    "area.changed": _("Uppgifter ändrades"),
+    "organisation.created": _("Organisationen skapades"),
+    "organisation.changed": _("Uppgifter ändrades"),
+    "organisation.moved": _("Organisationen flyttades"),
+    "organisation.closed": _("Organisationen avslutades"),
+    "organisation.reopened": _("Organisationen återupptogs"),
+    "organisation.customisation_requested": _("Kortanpassning önskades"),
+    "organisation.customisation_request_closed": _("Önskemålet om kortanpassning avslutades"),
+    "organisation.fee_set": _("Abonnemangsavgift bestämdes"),
+    "organisation.article_set": _("Beställningsbar artikel ändrades"),
+    "organisation.receipt_text_set": _("Kvittenstext ändrades"),
+    "office.created": _("Kontoret skapades"),
+    "office.changed": _("Uppgifter ändrades"),
+    "office.connected": _("Kontoret kopplades till en organisation"),
+    "office.disconnected": _("Kontoret kopplades bort från en organisation"),
+    "office.closed": _("Kontoret stängdes"),
+    "office.reopened": _("Kontoret öppnades igen"),
+    "article.registered": _("Artikeln lades upp"),
+    "article.changed": _("Uppgifter ändrades"),
+    "customisation.registered": _("Kortanpassningen lades upp"),
+    "customisation.changed": _("Uppgifter ändrades"),
+    "customisation.verified": _("Kortanpassningen verifierades"),
+    "customisation.given_up": _("Kortanpassningen togs bort från organisationen"),
+    "customisation.logotype_changed": _("Logotypen byttes av kortleverantören"),
+}
+"""What was done, by the event's action."""
+
+FIELDS: Mapping[str, str] = {
+    "name": _("Namn"),
+    "invoice_reference": _("Fakturareferens"),
+    "issuing_organisation_id": _("Utgivande organisation"),
+    "issuing": _("Utgivande organisation"),
+    "hsa_id": _("HSA-id"),
+    "organisation_number": _("Organisationsnummer"),
+    "country": _("Land"),
+    "county": _("Län"),
+    "parent_id": _("Tillhör organisation"),
+    "area_id": _("Utgivningsområde"),
+    "customisation_id": _("Kortanpassning"),
+    "pending_customisation_id": _("Kortanpassning som väntar på verifiering"),
+    "customisation": _("Kortanpassning"),
+    "customisation_number": _("Kortanpassnings-id"),
+    "charged": _("Abonnemangsavgift"),
+    "valid_from": _("Gäller från"),
+    "organisation": _("Organisation"),
+    "office": _("Kontor"),
+    "article": _("Artikel"),
+    "orderable": _("Beställningsbar"),
+    "invoice_comment": _("Fakturakommentar"),
+    "recipient_organisation": _("Mottagande organisation"),
+    "internal_recipient": _("Intern mottagare"),
+    "street_address": _("Gatuadress"),
+    "postal_code": _("Postnummer"),
+    "city": _("Postort"),
+    "issuer_number": _("Utfärdarnummer"),
+    "back_text": _("Baksidestext"),
+    "logotype_note": _("Önskad logotyp"),
+    "wish_ended_at": _("Önskemålet avslutat"),
+    "supplier_ref": _("Kortleverantör"),
+    "regional_addition": _("Regionalt tillägg"),
+    "receipt_text_version": _("Version"),
+    "number": _("Artikelnummer"),
+    "kind": _("Slag"),
+    "orientation": _("Utförande"),
+    "photo": _("Foto"),
+    "registered_mail": _("REK"),
+    "assurance_level": _("Tillitsnivå"),
+    "generation": _("Produktgeneration"),
+    "valid_to": _("Gäller till"),
+    "verified_at": _("Verifierad"),
+    "closed_at": _("Avslutad"),
+    "reason": _("Skäl"),
+    "protected_persons": _("Sekretess"),
+    "catalogue": _("Katalogen"),
+}
+"""Names of fields and facts. What is not here stands in the log and is not shown."""
+
+_ORGANISATION, _AREA, _OFFICE, _CUSTOMISATION, _SUPPLIER = "organisation", "area", "office", "customisation", "supplier"
+_REFERENCES: Mapping[str, str] = {
+    "issuing_organisation_id": _ORGANISATION,
+    "parent_id": _ORGANISATION,
+    "organisation": _ORGANISATION,
+    "area_id": _AREA,
+    "office": _OFFICE,
+    "customisation_id": _CUSTOMISATION,
+    "pending_customisation_id": _CUSTOMISATION,
+    "customisation": _CUSTOMISATION,
+}
+_SEEN: Mapping[str, Callable[[Actor], QuerySet[Any]]] = {
+    _ORGANISATION: lambda actor: Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION),
+    _AREA: lambda actor: IssuingArea.objects.visible_to(actor, Action.VIEW_CONFIGURATION),
+    _OFFICE: lambda actor: Office.objects.visible_to(actor, Action.VIEW_CONFIGURATION),
+    _CUSTOMISATION: customisation_names.named_to,
+}
+
+_CATALOGUE: Mapping[str, str] = {
+    "agrees": _("stämmer"),
+    "differs": _("säger något annat, sparades ändå"),
+    "unknown": _("har inte HSA-id, sparades ändå"),
+    "silent": _("svarade inte, okontrollerat"),
+}
+_CODES: Mapping[str, Mapping[str, str]] = {
+    "kind": articles.KINDS,
+    "orientation": articles.ORIENTATIONS,
+    "catalogue": _CATALOGUE,
+}
+
+type Names = Mapping[tuple[str, str], str]
+"""The names of rows that events refer to, by kind and id."""
+
+
+def what(action: str) -> str:
+    """What was done."""
+    return words.said(WHAT, action)
+
+
+def label(field: str) -> str:
+    """A field's name; empty for what is not shown."""
+    return gettext(FIELDS[field]) if field in FIELDS else ""
+
+
+def kind(subject_type: str) -> str:
+    """What a subject of events is."""
+    return label("area_id" if subject_type == _AREA else subject_type)
+
+
+def names_in(actor: Actor, values: Iterable[tuple[str, Any]], things: Iterable[tuple[str, str]] = ()) -> Names:
+    """The names of what these fields' values refer to, and of `things` by kind and id, as far as `actor` sees them: one query,
+    and one of suppliers."""
+    wanted: dict[str, set[str]] = {}
+    for kind, ref in things:
+        wanted.setdefault(kind, set()).add(ref)
+    for field, value in values:
+        if field in _REFERENCES and _is_id(value):
+            wanted.setdefault(_REFERENCES[field], set()).add(str(value))
+        elif field == "supplier_ref" and value:
+            wanted.setdefault(_SUPPLIER, set()).add(str(value))
+    suppliers = wanted.pop(_SUPPLIER, None)
+    found = {(_SUPPLIER, ref): name for ref, name in authn.client_names(suppliers).items()} if suppliers else {}
+    asked = [
+        _SEEN[kind](actor).filter(pk__in=ids).values_list(Value(kind, CharField()), "pk", "name")
+        for kind, ids in sorted(wanted.items())
+    ]
+    rows = asked[0].union(*asked[1:], all=True) if asked else ()
+    return found | {(kind, str(pk)): name for kind, pk, name in rows}
+
+
+def value(field: str, given: Any, names: Names) -> str:
+    """A field's value as people read it; – for none, but where none means that another holds."""
+    if field == "supplier_ref":
+        return names.get((_SUPPLIER, str(given)), str(given)) if given else gettext("Ingen")
+    if given is None or given == "":
+        return gettext("ingen egen") if field == "customisation_id" else "–"
+    if isinstance(given, bool):
+        return gettext("Ja") if given else gettext("Nej")
+    if field in _REFERENCES and _is_id(given):
+        return names.get((_REFERENCES[field], str(given)), gettext("utanför din behörighet"))
+    if field == "organisation_number":
+        return organisation_number(str(given))
+    if field in ("valid_from", "valid_to", "verified_at", "closed_at", "wish_ended_at"):
+        return _moment(str(given))
+    if field in _CODES:
+        return words.said(_CODES[field], str(given))
+    return str(given)
+
+
+def organisation_number(number: str) -> str:
+    """An organisation number as people read it, with a hyphen before the last four."""
+    return f"{number[:6]}-{number[6:]}"
+
+
+def _is_id(given: Any) -> bool:
+    try:
+        UUID(str(given))
+    except ValueError:
+        return False
+    return True
+
+
+def _moment(text: str) -> str:
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return f"{moment.astimezone(clock.STOCKHOLM) if moment.tzinfo else moment:%Y-%m-%d}"

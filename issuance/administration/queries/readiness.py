@@ -1,0 +1,187 @@
+"""What an organisation, or the organisations of an area, still lack before cards can be ordered in them."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import batched
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Exists, OuterRef, Q
+
+from issuance.authz import Action, Actor, Role
+from issuance.authz.roles import ALLOWED, ISSUING, ORGANISATION_ROLES
+from issuance.customisations.models import CardCustomisation, CustomisationRequest
+from issuance.customisations.services.customisations import missing
+from issuance.offices.models import Office
+from issuance.orders.services import order_checks
+from issuance.organisations.models import Organisation
+from issuance.organisations.queries.places import paths_above
+from issuance.people.ports import InvoiceReadiness
+from issuance.roles.services.actors import issuing_in
+from siths_portal.lib import ports
+
+_CLERKS = [role.value for role in Role if role in ORGANISATION_ROLES and ALLOWED[role] & ISSUING]
+
+
+@dataclass(frozen=True)
+class Lacking:
+    """How many organisations lack a thing, and the one of them that lies highest, the one made first of several; None where none
+    does."""
+
+    count: int = 0
+    first: UUID | None = None
+
+
+@dataclass(frozen=True)
+class Unready:
+    """A card customisation that holds for so many `organisations`, by which no card can be made yet.
+
+    `missing` are the parts that it lacks (`services.configuration.PARTS`); none where it waits for its verification. A `pending`
+    one stops no cards: the present one holds until it is verified (ADR 0323).
+    """
+
+    id: UUID
+    generic: bool
+    missing: tuple[str, ...]
+    organisations: int
+    pending: bool = False
+
+
+@dataclass(frozen=True)
+class AreaLacks:
+    """What organisations of an area lack for orders to be taken (`orders.services.order_checks`). A card customisation and people
+    who order are there from above too; `unready` are the customisations that hold and are not ready, `pending` those that wait to
+    replace the present one. `wished`: one that lacks a customisation has a wish for one, which the administration has not
+    answered. `offered`: the codes of the articles that some of them may order today."""
+
+    offices: Lacking
+    articles: Lacking
+    customisations: Lacking
+    unready: tuple[Unready, ...]
+    pending: tuple[Unready, ...]
+    clerks: Lacking
+    wished: bool
+    offered: frozenset[str]
+
+
+def of_area(*, actor: Actor, area_id: UUID) -> AreaLacks:
+    """What the organisations of an area that the actor sees lack, but for ended ones. Two queries, however many they are.
+
+    Whether people order in them is asked of roles over all of them, whatever the actor may see of the people.
+    """
+    rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id, closed_at=None)
+    offered = order_checks.offers().filter(organisation=OuterRef("pk"))
+    connected = order_checks.open_connections().filter(organisation=OuterRef("pk"))
+    wishes = CustomisationRequest.objects.filter(organisation=OuterRef("pk"), answered_at=None)
+    codes = ArraySubquery(offered.order_by().values("article"))
+    asked = rows.annotate(offered_codes=codes, has_offices=Exists(connected), has_wish=Exists(wishes)).order_by()
+    columns = [f"{relation}__{name}" for relation in ("customisation", "pending_customisation") for name in _DRAWING]
+    found = []
+    waits = []
+    drawn: dict[str, CardCustomisation] = {}
+    for read in asked.values_list(*_PLACE, *columns):
+        row = _Row(*read[: len(_PLACE)])
+        present, pending = (_card(each) for each in batched(read[len(_PLACE) :], len(_DRAWING)))
+        found.append(row)
+        if present is not None:
+            drawn[row.path] = present
+        if pending is not None:
+            waits.append(pending)
+    without = [row for row in found if not is_under(row.path, drawn)]
+    served = issuing_in(Q(organisation__area=area_id, role__in=_CLERKS)) if found else set()
+    return AreaLacks(
+        offices=_lacking(row for row in found if not row.has_offices),
+        articles=_lacking(row for row in found if not row.offered_codes),
+        customisations=_lacking(without),
+        unready=_unready(found, drawn),
+        pending=tuple(unready(card, pending=True) for card in waits),
+        clerks=_lacking(row for row in found if not is_under(row.path, served)),
+        wished=any(row.has_wish for row in without),
+        offered=frozenset(code for row in found for code in row.offered_codes),
+    )
+
+
+def is_under(path: str, places: Collection[str]) -> bool:
+    """Whether the organisation with this path, or one above it, is among `places`, which are paths too."""
+    return path in places or any(above in places for above in paths_above(path))
+
+
+_PLACE = ("pk", "scope_path", "offered_codes", "has_offices", "has_wish")
+_DRAWING = ("id", "generic", "verified_at", "issuer_number", "back_text", "logotype_id", "supplier_ref")
+
+
+def _card(values: Sequence[Any]) -> CardCustomisation | None:
+    """The customisation with these values of `_DRAWING`, None for a row without one."""
+    return CardCustomisation(**dict(zip(_DRAWING, values, strict=True))) if values[0] is not None else None
+
+
+class _Row(NamedTuple):
+    id: UUID
+    path: str
+    offered_codes: list[str]
+    has_offices: bool
+    has_wish: bool
+
+
+def _lacking(rows: Iterable[_Row]) -> Lacking:
+    found = [(row.path.count("/"), row.id) for row in rows]
+    return Lacking(len(found), min(found)[1] if found else None)
+
+
+def _unready(rows: Iterable[_Row], drawn: Mapping[str, CardCustomisation]) -> tuple[Unready, ...]:
+    """Those that are nearest to some of the rows, at or above them, and not ready; the one of most organisations first."""
+    held: Counter[UUID] = Counter()
+    cards = {card.pk: card for card in drawn.values()}
+    for row in rows:
+        nearest = next((path for path in (row.path, *reversed(paths_above(row.path))) if path in drawn), None)
+        if nearest is not None:
+            held[drawn[nearest].pk] += 1
+    return tuple(unready(cards[pk], count) for pk, count in held.most_common() if not order_checks.prints(cards[pk]))
+
+
+def unready(card: CardCustomisation, organisations: int = 1, *, pending: bool = False) -> Unready:
+    """What a customisation lacks that is not ready."""
+    return Unready(card.pk, card.generic, missing(card), organisations, pending)
+
+
+def may_verify(*, actor: Actor, customisation_id: UUID) -> bool:
+    """Whether the actor may verify the customisation of some organisation: his own, or one above that he sets up."""
+    rows = CardCustomisation.objects.visible_to(actor, Action.VERIFY_CUSTOMISATION, pk=customisation_id)
+    return rows.filter(generic=False).exists()
+
+
+def to_verify(*, actor: Actor) -> int:
+    """How many customisations of organisations that are not ended are whole and wait for the actor to verify them."""
+    has = Organisation.objects.filter(Q(customisation=OuterRef("pk")) | Q(pending_customisation=OuterRef("pk")), closed_at=None)
+    rows = CardCustomisation.objects.visible_to(actor, Action.VERIFY_CUSTOMISATION).filter(verified_at=None, generic=False)
+    return sum(
+        not missing(row) for row in rows.filter(Exists(has)).only("logotype_id", "issuer_number", "back_text", "supplier_ref")
+    )
+
+
+def has_offices(organisation_id: UUID) -> bool:
+    """Whether it may choose an office that is open."""
+    return order_checks.open_connections().filter(organisation=organisation_id).exists()
+
+
+def area_has_offices(area_id: UUID) -> bool:
+    """Whether it has an office that is open, for those who connect its offices (ADR 0183)."""
+    return Office.objects.filter(area=area_id, closed_at=None).exists()
+
+
+def has_articles(organisation_id: UUID) -> bool:
+    """Whether some article may be ordered in it today."""
+    return order_checks.offers().filter(organisation=organisation_id).exists()
+
+
+def has_clerks(organisation_id: UUID) -> bool:
+    """Whether somebody below the issuer may order cards in it now: by a role in it, or in an organisation above."""
+    path = Organisation.objects.values_list("scope_path", flat=True).get(pk=organisation_id)
+    return bool(issuing_in(Q(organisation__scope_path__in=[path, *paths_above(path)], role__in=_CLERKS)))
+
+
+def invoice_obstacles(party_id: UUID, article_codes: Collection[str]) -> tuple[str, ...]:
+    """Returns what stops the invoice of a party today, if these articles are ordered."""
+    return tuple(ports.get(InvoiceReadiness).invoice_obstacles(party_id, article_codes))

@@ -1,0 +1,342 @@
+"""Nästa steg: what an area or an organisation still lacks before cards can be ordered there, for those who set it up."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from uuid import UUID
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from issuance.administration.queries import readiness
+from issuance.administration.queries.readiness import Unready
+from issuance.administration.web.frames import training_url
+from issuance.authz import Action, Actor, Role, policy
+from issuance.authz.roles import ASSIGNABLE
+from issuance.customisations.queries.customisation_requests import generic_is_ready
+from issuance.organisations.queries import areas, places
+from issuance.organisations.queries.areas import AreaLine, AreaOutline, AreaPage
+from issuance.organisations.queries.organisations import OrganisationFacts
+from issuance.organisations.queries.places import AreaHead, OrganisationHead
+from issuance.records.queries.paging import Order
+from issuance.roles.queries import holders_to_train
+
+_OF_THE_ADMINISTRATION = {"supplier", "issuer_number", "back_text"}
+"""Parts of a card customisation that the administration fills in; the card supplier does the rest."""
+
+
+class Party(Enum):
+    """Another than the reader, whom a step waits for."""
+
+    ADMINISTRATION = "administration"
+    ISSUER = "issuer"
+    SUPPLIER = "supplier"
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """Something to do: `text` leads to `url`; `why` says what for, or who does it. `now`: nothing else can be done before it.
+
+    Without `url` it is for another to do (ADR 0240). `awaits`: for whom, where there is nothing that the reader must do first.
+    `blocks` is False if orders are taken without it.
+    """
+
+    text: str
+    url: str
+    why: str
+    now: bool = False
+    awaits: frozenset[Party] = frozenset()
+    blocks: bool = True
+
+
+def sets_up(head: AreaHead | OrganisationHead) -> bool:
+    """Whether its reader is told of all that a place may lack: the administration, and who verifies card customisations there,
+    as the area's responsible issuers do."""
+    return bool(head.rights & {Action.CREATE_ORGANISATION, Action.VERIFY_CUSTOMISATION})
+
+
+def of_area(actor: Actor, head: AreaHead, outline: AreaOutline) -> Iterator[NextStep]:
+    """The steps of an area, of its organisations one for each thing that some lack: the same for all who set it up, those of
+    another told without a link (ADR 0240)."""
+    if sets_up(head):
+        administers = Action.CREATE_ORGANISATION in head.rights
+        for step in _of_the_administration(head, outline):
+            yield step if administers else _of_another(step, Party.ADMINISTRATION)
+    if Action.EDIT_OFFICE in head.rights and outline.organisations and not outline.offices:
+        why = _("Ett kontor väljs vid varje beställning och styr fakturaraden.")
+        yield NextStep(_("Skapa kontor"), reverse("office_new", args=[head.id]), why)
+    if outline.organisations and head.rights & {Action.LINK_OFFICE, Action.CHOOSE_ARTICLES}:
+        lacks = readiness.of_area(actor=actor, area_id=head.id)
+        yield from _of_places(head, lacks, offices=outline.offices, gives_clerks=_gives_clerks(actor, head))
+        if outline.issuing and sets_up(head):
+            yield from _of_invoicing(outline.issuing, lacks.offered)
+    if Action.ASSIGN_ROLE in head.rights:
+        yield from _of_holders(actor, head)
+
+
+def has_any(actor: Actor, area_id: UUID) -> bool:
+    """Whether the page of an area has steps for the actor, who sets it up; False for one who only looks at it.
+
+    Asks no further than to the first step, so most where there is none.
+
+    Raises NotFound, Forbidden.
+    """
+    head = places.area_head(actor=actor, area_id=area_id)
+    if not sets_up(head):
+        return False
+    return any(True for _step in of_area(actor, head, areas.area_outline(actor=actor, area_id=area_id)))
+
+
+def unfinished(actor: Actor, found: AreaPage) -> AreaLine | None:
+    """The only area that the actor sees, while nobody has ordered in it, where he sets it up and steps are left.
+
+    Of several, and of one that is in use, whose own page tells what has come to be missing, nothing is asked.
+    """
+    if found.after is not None or len(found.rows) != 1:
+        return None
+    (area,) = found.rows
+    return area if not areas.is_in_use(area_id=area.id) and has_any(actor, area.id) else None
+
+
+def unfinished_of_issuer(actor: Actor) -> AreaLine | None:
+    """The same for a page that nobody opens for its sake: of responsible issuers alone, for whom it asks two queries once the
+    area is in use; for others none."""
+    if not policy.holds(actor, Action.VERIFY_CUSTOMISATION):
+        return None
+    return unfinished(actor, areas.areas(actor=actor, order=Order("namn"), limit=1))
+
+
+def _of_the_administration(head: AreaHead, outline: AreaOutline) -> Iterator[NextStep]:
+    """What an area lacks itself, and the administration alone chooses."""
+    if not outline.issuing:
+        why = _("Området har ingen utgivande organisation, så kort kan inte beställas.")
+        if outline.organisations:
+            yield NextStep(_("Välj utgivande organisation"), reverse("area_edit", args=[head.id]), why)
+        else:
+            yield NextStep(_("Skapa organisationen"), reverse("organisation_new", args=[head.id]), why, now=True)
+    if not outline.issuers:
+        why = _("Området har ingen ansvarig utgivare som kan ge rollerna i organisationerna.")
+        yield NextStep(_("Utse ansvarig utgivare"), reverse("area_issuer_add", args=[head.id]), why)
+
+
+def _of_invoicing(party_id: UUID, offered: frozenset[str]) -> Iterator[NextStep]:
+    """Says what stops the area's invoice. The administration fills it in where customers and prices are kept."""
+    if obstacles := readiness.invoice_obstacles(party_id, offered):
+        why = _("{obstacles} Månaden kan inte faktureras förrän SITHS-förvaltningen har rättat det.")
+        text = why.format(obstacles=" ".join(obstacles))
+        yield NextStep(_("Faktureringen är inte klar"), "", text, awaits=frozenset({Party.ADMINISTRATION}))
+
+
+def left_to(steps: Collection[NextStep]) -> str:
+    """Whose all that is left is to do, where none of the steps is the reader's own; else empty."""
+    if not all(step.awaits for step in steps):
+        return ""
+    parties = {party for step in steps for party in step.awaits}
+    named = {
+        Party.ADMINISTRATION: _("förvaltningen"),
+        Party.ISSUER: _("ansvarig utgivare"),
+        Party.SUPPLIER: _("kortleverantören"),
+    }
+    whose = _(" och ").join(name for party, name in named.items() if party in parties)
+    return _("Det som är kvar görs av {whose}.").format(whose=whose) if whose else ""
+
+
+def _of_another(step: NextStep, party: Party, who: str = "") -> NextStep:
+    """The step as it is told to one who may not do it; `who` says who does, where it is not the administration."""
+    whose = who or _("Steget görs av förvaltningen.")
+    return replace(step, url="", why=f"{step.why} {whose}", now=False, awaits=frozenset({party}))
+
+
+def _of_who_gives_roles(step: NextStep) -> NextStep:
+    return _of_another(step, Party.ISSUER, _("Områdets ansvariga utgivare ger rollerna."))
+
+
+def _of_holders(actor: Actor, head: AreaHead) -> Iterator[NextStep]:
+    """How many of an area's role holders lack what lets them issue, of those for whom the actor may record it."""
+    if count := holders_to_train.count_lacking(actor=actor, area_id=head.id):
+        text = ngettext(
+            "{n} rollinnehavare saknar utbildning eller personkontroll",
+            "{n} rollinnehavare saknar utbildning eller personkontroll",
+            count,
+        )
+        why = _("De får inte beställa eller aktivera kort förrän utbildning och personkontroll är registrerade.")
+        yield NextStep(text.format(n=count), training_url(head), why)
+
+
+def _of_places(head: AreaHead, lacks: readiness.AreaLacks, *, offices: bool, gives_clerks: bool) -> Iterator[NextStep]:
+    """What some of an area's organisations lack, each with how many they are."""
+    if Action.LINK_OFFICE in head.rights and offices and (first := lacks.offices.first):
+        text = ngettext("{n} organisation saknar kontor", "{n} organisationer saknar kontor", lacks.offices.count)
+        why = _("Utan ett kopplat kontor kan inga kort beställas.")
+        yield NextStep(text.format(n=lacks.offices.count), reverse("organisation_offices", args=[first]), why)
+    if Action.CHOOSE_ARTICLES in head.rights and lacks.articles.count:
+        text = ngettext("{n} organisation saknar artiklar", "{n} organisationer saknar artiklar", lacks.articles.count)
+        why = _("Ingen artikel som säljs nu är vald, så det finns inget kort att beställa.")
+        yield NextStep(text.format(n=lacks.articles.count), reverse("area_articles", args=[head.id]), why)
+    if Action.CHOOSE_ARTICLES in head.rights and lacks.customisations.count:
+        count = lacks.customisations.count
+        text = ngettext("{n} organisation saknar kortanpassning", "{n} organisationer saknar kortanpassning", count)
+        yield _of_none(head, text.format(n=count), wished=lacks.wished)
+    if Action.CHOOSE_ARTICLES in head.rights:
+        for unready in (lacks.unready, lacks.pending):
+            yield from _of_unready(head, unready, verifies=Action.VERIFY_CUSTOMISATION in head.rights)
+    if lacks.clerks.count:
+        count = lacks.clerks.count
+        text = ngettext("{n} organisation saknar någon som beställer", "{n} organisationer saknar någon som beställer", count)
+        why = ngettext(
+            "Ingen ID-administratör eller biträdande utgivare med uppdrag får beställa kort för den nu.",
+            "Ingen ID-administratör eller biträdande utgivare med uppdrag får beställa kort för dem nu.",
+            count,
+        )
+        step = NextStep(text.format(n=count), reverse("area_role_add", args=[head.id]), why)
+        yield step if gives_clerks else _of_who_gives_roles(step)
+
+
+def of_organisation(
+    actor: Actor, head: OrganisationHead, found: OrganisationFacts, *, offices: bool, below: bool
+) -> Iterator[NextStep]:
+    """The steps of an organisation, the same for the administration as for who gives its roles (ADR 0240). `offices`: whether one
+    that is open is connected; `below`: whether it has sub-organisations."""
+    lacks = list(_lacked_by(actor, head, found, offices=offices))
+    yield from lacks
+    if Action.CHOOSE_ARTICLES in head.rights and found.pending:
+        for step in _of_unready(head, [found.pending], verifies=Action.VERIFY_CUSTOMISATION in head.rights):
+            yield replace(step, blocks=False)
+    if lacks and not below and not head.is_sub_organisation and Action.CREATE_SUB_ORGANISATION in head.rights:
+        why = _("Frivilligt: för en del av organisationen med egen behörighet eller egen logotyp på korten.")
+        yield NextStep(_("Skapa underorganisation"), reverse("sub_organisation_new", args=[head.id]), why)
+
+
+def takes_orders(head: OrganisationHead, found: OrganisationFacts, steps: Collection[NextStep]) -> bool:
+    """Whether nothing stands against orders in an organisation, for a reader whose `steps` would tell of all that may lack."""
+    asked = {Action.LINK_OFFICE, Action.CHOOSE_ARTICLES} <= head.rights and sets_up(head)
+    return asked and not any(step.blocks for step in steps) and bool(found.party)
+
+
+def _lacked_by(actor: Actor, head: OrganisationHead, found: OrganisationFacts, *, offices: bool) -> Iterator[NextStep]:
+    if Action.LINK_OFFICE in head.rights and not offices:
+        yield _of_no_office(head)
+    if Action.CHOOSE_ARTICLES in head.rights and not readiness.has_articles(head.id):
+        why = _("Ingen artikel som säljs nu är vald, så det finns inget kort att beställa.")
+        yield NextStep(_("Välj beställningsbara artiklar"), reverse("organisation_articles", args=[head.id]), why)
+    if Action.CHOOSE_ARTICLES in head.rights and not found.customisation.name:
+        why = _way_to_customisation(head)
+        yield NextStep(_("Kortanpassning saknas"), reverse("organisation_customisation", args=[head.id]), why)
+    if Action.CHOOSE_ARTICLES in head.rights and (unready := found.customisation.unready):
+        verifies = Action.VERIFY_CUSTOMISATION in head.rights
+        if not found.customisation.own and not unready.missing:
+            verifies = readiness.may_verify(actor=actor, customisation_id=unready.id)
+        yield from _of_unready(head, [unready], verifies=verifies)
+    gives_clerks = _gives_clerks(actor, head)
+    if (gives_clerks or sets_up(head)) and not readiness.has_clerks(head.id):
+        why = _("Ingen ID-administratör eller biträdande utgivare med uppdrag får beställa kort för organisationen nu.")
+        step = NextStep(_("Lägg till behörighetsroll"), reverse("organisation_role_add", args=[head.id]), why)
+        yield step if gives_clerks else _of_who_gives_roles(step)
+
+
+def _of_no_office(head: OrganisationHead) -> NextStep:
+    """That an organisation has no office: one of its area is connected, or one is made where the area has none."""
+    if readiness.area_has_offices(head.area.id):
+        why = _("Utan ett kopplat kontor kan inga kort beställas för organisationens användare.")
+        return NextStep(_("Koppla kontor"), reverse("organisation_offices", args=[head.id]), why)
+    why = _("Utgivningsområdet har inget öppet kontor. Utan ett kopplat kontor kan inga kort beställas.")
+    url = f"{reverse('office_new', args=[head.area.id])}?organisation={head.id}"
+    if Action.EDIT_OFFICE in head.rights:
+        return NextStep(_("Skapa kontor"), url, why)
+    return _of_another(NextStep(_("Skapa kontor"), url, why), Party.ISSUER, _("Områdets ansvariga utgivare skapar kontor."))
+
+
+def _of_unready(head: AreaHead | OrganisationHead, unready: Sequence[Unready], *, verifies: bool) -> Iterator[NextStep]:
+    """Card customisations that hold, or are pending, and by which no card can be made: what each waits for, and who does it."""
+    administers = Action.CREATE_ORGANISATION in head.rights
+    waiting = [one for one in unready if not one.missing and not one.generic]
+    if waiting:
+        text = ngettext("Verifiera kortanpassningen", "Verifiera {n} kortanpassningar", len(waiting))
+        step = NextStep(text.format(n=len(waiting)), _way_to(waiting, "waiting"), _stopped(head, waiting))
+        yield step if verifies else _of_another(step, Party.ISSUER, _("Steget görs av ansvarig eller biträdande utgivare."))
+    for one in unready:
+        if one.generic and not one.missing:
+            url = reverse("customisation", args=[one.id])
+            step = NextStep(_("Verifiera den generella kortanpassningen"), url, _stopped(head, [one]))
+            yield step if administers else _of_another(step, Party.ADMINISTRATION)
+    incomplete = [one for one in unready if one.missing]
+    if incomplete:
+        text = _("Kortanpassningen är inte klar")
+        if isinstance(head, AreaHead):
+            text = ngettext("{n} kortanpassning är inte klar", "{n} kortanpassningar är inte klara", len(incomplete))
+        why = _stopped(head, incomplete)
+        missing = {part for one in incomplete for part in one.missing}
+        if "logotype" in missing:
+            why += " " + _("Väntar på logotyp från kortleverantören.")
+        if "supplier" in missing:
+            why += " " + _("SITHS-förvaltningen väljer kortleverantör.")
+        if missing & {"issuer_number", "back_text"}:
+            why += " " + _("Förvaltningen för in utfärdarnummer och baksidestext.")
+        own = administers and bool(missing & _OF_THE_ADMINISTRATION)
+        awaits = {Party.SUPPLIER} if "logotype" in missing else set()
+        if missing & _OF_THE_ADMINISTRATION:
+            awaits.add(Party.ADMINISTRATION)
+        url = _way_to(incomplete, "incomplete") if own else ""
+        yield NextStep(text.format(n=len(incomplete)), url, why, awaits=frozenset() if own else frozenset(awaits))
+
+
+def _way_to(unready: Sequence[Unready], state: str) -> str:
+    """The page of the only one, else the list of those in this state."""
+    if len(unready) == 1:
+        return reverse("customisation", args=[unready[0].id])
+    return f"{reverse('customisations')}?status={state}"
+
+
+def _stopped(head: AreaHead | OrganisationHead, unready: Sequence[Unready]) -> str:
+    """What comes of it that they are not ready; either all of them are pending or none."""
+    if unready[0].pending:
+        return ngettext(
+            "Den nuvarande kortanpassningen gäller tills den nya är verifierad.",
+            "De nuvarande kortanpassningarna gäller tills de nya är verifierade.",
+            len(unready),
+        )
+    if isinstance(head, OrganisationHead):
+        return _("Kort kan inte beställas för organisationens användare förrän kortanpassningen är verifierad.")
+    count = sum(one.organisations for one in unready)
+    text = ngettext("{n} organisation kan inte beställa kort än.", "{n} organisationer kan inte beställa kort än.", count)
+    return text.format(n=count)
+
+
+def _of_none(head: AreaHead, text: str, *, wished: bool) -> NextStep:
+    """That organisations of an area have no card customisation, and how that is mended.
+
+    Where the generic one is ready the issuer chooses: that one, or to wait for an own. The administration has then nothing to do
+    until the supplier has answered, unless an own one is `wished`.
+    """
+    url = reverse("area_customisations", args=[head.id])
+    if not generic_is_ready():
+        why = _("Kort kan inte beställas. Det finns ingen generell kortanpassning än som kan gälla så länge.")
+    elif Action.VERIFY_CUSTOMISATION in head.rights:
+        why = _("Kort kan inte beställas. Välj den generella kortanpassningen, som kan gälla direkt, eller vänta på en egen.")
+    elif wished:
+        why = _(
+            "Kort kan inte beställas. En egen kortanpassning är önskad. Områdets ansvariga utgivare kan välja den generella så "
+            "länge."
+        )
+    else:
+        why = _(
+            "Kort kan inte beställas. Områdets ansvariga utgivare väljer den generella kortanpassningen eller väntar på en egen."
+        )
+        return NextStep(text, "", why, awaits=frozenset({Party.ISSUER, Party.SUPPLIER}))
+    return NextStep(text, url, why)
+
+
+def _way_to_customisation(head: OrganisationHead) -> str:
+    """What its reader does first where there is no card customisation (ADR 0223)."""
+    if Action.VERIFY_CUSTOMISATION in head.rights:
+        return _("Önska en egen kortanpassning av förvaltningen. Den generella kan användas så länge, om den finns.")
+    return _(
+        "Be kortleverantören skapa den, och för in de nummer som du får. Ansvarig utgivare verifierar den, och kan låta den "
+        "generella kortanpassningen gälla så länge."
+    )
+
+
+def _gives_clerks(actor: Actor, head: AreaHead | OrganisationHead) -> bool:
+    given = (ASSIGNABLE.get(grant.role, frozenset()) for grant in actor.grants)
+    return Action.ASSIGN_ROLE in head.rights and any(Role.ID_ADMINISTRATOR in roles for roles in given)

@@ -1,0 +1,268 @@
+"""Articles and who may order them (domain.md 7.7)."""
+
+import datetime as dt
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, replace
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from issuance.articles.models import Article, OrganisationArticle
+from issuance.authz import Action, Actor, policy
+from issuance.carriers.models import Carrier
+from issuance.orders.models.orders import CardOrder
+from issuance.organisations.models import IssuingArea, Organisation
+from issuance.records.models.events import Event
+from issuance.records.services.editing import as_fact, edit, line, record, refuse
+from siths_portal.lib import clock
+from siths_portal.lib.errors import Conflict, Invalid
+
+KINDS = ("ordinary", "student", "company", "reserve", "test")
+ORIENTATIONS = ("portrait", "landscape")
+LEVELS = (3, 2)
+
+EARLIEST = dt.date(2000, 1, 1)
+LATEST_DAYS = 10 * 365
+"""A day before the one, or in more days than the other, is refused as a slip of the keyboard."""
+
+_NUMBER = re.compile(r"\d{3,8}", re.ASCII)
+_BATCH = 2000
+"""Rows of a statement."""
+_MADE = ("kind", "orientation", "photo", "assurance_level")
+"""What a card is made by: an article that was ordered keeps it."""
+
+
+@dataclass(frozen=True)
+class ArticleData:
+    """An article as it is typed; its code is the number, with `-REK` for the registered-mail variant. Both days count."""
+
+    number: str
+    name: str
+    kind: str
+    orientation: str
+    photo: bool
+    registered_mail: bool
+    valid_from: dt.date
+    valid_to: dt.date | None = None
+    assurance_level: int = 3
+    generation: str = ""
+
+    @property
+    def code(self) -> str:
+        """The article's code."""
+        return f"{self.number}-REK" if self.registered_mail else self.number
+
+    def checked(self) -> "ArticleData":
+        """The same in normal form. Raises Invalid with every field that is wrong."""
+        wrong: dict[str, list[str]] = {}
+        texts = {"name": self.name, "generation": self.generation}
+        for field, longest, needed in (("name", 100, "Ange artikelns namn."), ("generation", 20, "")):
+            try:
+                texts[field] = line(texts[field], field, longest=longest, missing=needed)
+            except Invalid as error:
+                wrong |= error.fields
+        number = self.number.strip()
+        if not _NUMBER.fullmatch(number):
+            wrong["number"] = ["Skriv artikelnumret med 3 till 8 siffror."]
+        for field, allowed in (("kind", KINDS), ("orientation", ORIENTATIONS), ("assurance_level", LEVELS)):
+            if getattr(self, field) not in allowed:
+                wrong[field] = ["Välj ett värde i listan."]
+        if self.valid_to is not None and self.valid_to < self.valid_from:
+            wrong["valid_to"] = ["Sista dagen kan inte ligga före den första."]
+        refuse(wrong)
+        return replace(self, number=number, name=texts["name"], generation=texts["generation"])
+
+
+@transaction.atomic(durable=True)
+def register_article(*, actor: Actor, article: ArticleData) -> Article:
+    """Adds an article; the same again changes nothing.
+
+    Raises Forbidden, Invalid by field, Conflict if the code is another article's.
+    """
+    policy.require_global(actor, Action.CREATE_ORGANISATION)
+    article = article.checked()
+    refuse(_slips(valid_from=article.valid_from, valid_to=article.valid_to))
+    values = asdict(article)
+    row, made = Article.objects.get_or_create(code=article.code, defaults=values)
+    if any(getattr(row, name) != value for name, value in values.items()):
+        message = "Artikelnumret finns redan med andra uppgifter. Redigera den artikeln, eller skriv ett annat nummer."
+        raise Conflict("article-exists", message, fields={"number": [message]})
+    if made:
+        record(actor, "article.registered", row, **{name: as_fact(value) for name, value in values.items()})
+    return row
+
+
+@transaction.atomic(durable=True)
+def edit_article(*, actor: Actor, code: str, version: int, article: ArticleData) -> Article:
+    """Changes an article that was read at `version`. Its number and delivery are what it is; what a card is made by stays once a
+    card was ordered by it, and its first day moves no later than it was.
+
+    Raises Forbidden, NotFound, Invalid by field, Outdated, Conflict (ordered already).
+    """
+    policy.require_global(actor, Action.CREATE_ORGANISATION)
+    # For update, not less: an order that is being placed holds its article's key.
+    row = Article.objects.select_for_update().filter(pk=code).first()
+    if row is None:
+        raise policy.not_found()
+    article = article.checked()
+    changes = {name: value for name, value in asdict(article).items() if name not in ("number", "registered_mail")}
+    if article.code != row.code:
+        raise Invalid("number", "Numret kan inte ändras.", fields={"number": ["Numret kan inte ändras."]})
+    if article.valid_to is not None and article.valid_to != row.valid_to and article.valid_to < clock.today():
+        message = "Sista dagen kan tidigast vara i dag."
+        raise Invalid("valid-to", message, fields={"valid_to": [message]})
+    refuse(_slips(**{name: changes[name] for name in ("valid_from", "valid_to") if changes[name] != getattr(row, name)}))
+    touched = [name for name in _MADE if changes[name] != getattr(row, name)]
+    later = article.valid_from > row.valid_from
+    if (touched or later) and is_ordered(row.code):
+        message = "Artikeln har beställts. Ge den en sista dag och skapa en ny artikel i stället."
+        if not touched:
+            message = f"Artikeln har beställts. Den första dagen kan inte vara senare än {row.valid_from}."
+        raise Conflict("article-ordered", message, fields={touched[0] if touched else "valid_from": [message]})
+    edit(row, version=version, changes=changes, actor=actor, action="article.changed")
+    return row
+
+
+def _slips(**days: dt.date | None) -> dict[str, list[str]]:
+    """What is said of days, by field, that nobody means."""
+    latest, wrong = clock.today() + dt.timedelta(days=LATEST_DAYS), {}
+    for field, day in days.items():
+        if day is not None and day < EARLIEST:
+            wrong[field] = ["Dagen ligger för långt bak. Kontrollera årtalet."]
+        elif day is not None and day > latest:
+            emptied = ", eller lämna fältet tomt" if field == "valid_to" else ""
+            wrong[field] = [f"Dagen ligger för långt fram. Välj en dag inom tio år{emptied}."]
+    return wrong
+
+
+def is_ordered(code: str) -> bool:
+    """Whether a card was ever ordered by the article, also one that was taken over."""
+    return CardOrder.objects.filter(article=code).exists() or Carrier.objects.filter(article=code).exists()
+
+
+@transaction.atomic(durable=True)
+def offer_article(*, actor: Actor, organisation_id: UUID, article_code: str, orderable: bool) -> None:
+    """Sets whether an organisation may order an article (Beställningsbar). Raises NotFound, Forbidden, Invalid."""
+    offer({_locked(actor, organisation_id).id: {article_code: orderable}}, actor=actor)
+
+
+@transaction.atomic(durable=True)
+def choose_articles(*, actor: Actor, organisation_id: UUID, shown: Collection[str], picked: Collection[str]) -> int:
+    """Makes the orderable articles `picked` of `shown`, those that the actor saw ticked; returns how many changed.
+
+    What he did not touch stays as others may have set it meanwhile. Raises NotFound, Forbidden, Invalid for one that is unknown
+    or no longer sold.
+    """
+    organisation = _locked(actor, organisation_id)
+    added, removed = set(picked) - set(shown), set(shown) - set(picked)
+    if not _are_sold(added):
+        message = "Artikeln säljs inte längre. Välj en annan."
+        raise Invalid("article-ended", message, fields={"article": [message]})
+    wanted = {**dict.fromkeys(added, True), **dict.fromkeys(removed, False)}
+    return sum(offer({organisation.id: wanted}, actor=actor).values())
+
+
+@transaction.atomic(durable=True)
+def add_articles(
+    *, actor: Actor, area_id: UUID, organisation_ids: Collection[UUID] | None, codes: Collection[str]
+) -> dict[UUID, int]:
+    """Makes articles orderable for organisations of an area, all or none, and takes none away; None means every organisation
+    there that the actor may choose for. Returns how many were added for each that got one.
+
+    Raises NotFound, Forbidden, Invalid (none picked, an article unknown or no longer sold, an organisation elsewhere or out of
+    reach).
+    """
+    area = policy.get(actor, Action.VIEW_CONFIGURATION, IssuingArea.objects.all(), area_id)
+    policy.require(actor, Action.CHOOSE_ARTICLES, area)
+    rows = Organisation.objects.visible_to(actor, Action.CHOOSE_ARTICLES).filter(area=area).order_by("pk")
+    rows = rows.select_for_update(of=("self",), no_key=True)
+    if organisation_ids is not None:
+        rows = rows.filter(pk__in=set(organisation_ids))
+    found = list(rows.values_list("pk", flat=True))
+    wanted = set(codes)
+    wrong = {} if wanted else {"article": ["Markera minst en artikel."]}
+    if not _are_sold(wanted):
+        wrong["article"] = ["En av artiklarna säljs inte längre. Välj andra."]
+    if not found:
+        wrong["organisation"] = ["Markera minst en organisation."]
+    elif organisation_ids is not None and len(found) < len(set(organisation_ids)):
+        wrong["organisation"] = ["En av organisationerna hör inte längre till utgivningsområdet. Välj på nytt."]
+    refuse(wrong)
+    return offer(dict.fromkeys(found, dict.fromkeys(wanted, True)), actor=actor)
+
+
+@transaction.atomic(durable=True)
+def copy_articles(*, actor: Actor, from_id: UUID, to_id: UUID) -> int:
+    """Adds to what an organisation may order what another may that the actor sees, but for what is no longer sold; returns how
+    many were added. Raises NotFound, Forbidden.
+    """
+    source = policy.get(actor, Action.VIEW_CONFIGURATION, Organisation.objects.all(), from_id)
+    target = _locked(actor, to_id)
+    return sum(offer({target.id: dict.fromkeys(offered_to([source.id])[source.id], True)}, actor=actor).values())
+
+
+def offered_to(organisation_ids: Collection[UUID]) -> dict[UUID, list[str]]:
+    """By organisation what it may order of what is still sold, or comes to be."""
+    found: dict[UUID, list[str]] = {pk: [] for pk in organisation_ids}
+    rows = OrganisationArticle.objects.filter(organisation__in=found, orderable=True, article__in=_sold()).order_by("article")
+    for pk, code in rows.values_list("organisation_id", "article_id"):
+        found[pk].append(code)
+    return found
+
+
+def _are_sold(codes: Collection[str]) -> bool:
+    """Whether each of the codes, which are told once, is of an article that is sold or comes to be."""
+    return _are_there(_sold(), codes)
+
+
+def _are_there(articles: QuerySet[Article], codes: Collection[str]) -> bool:
+    """Whether each of the codes is there; one with a NUL, which no text of the database has, is not even asked for."""
+    return not any("\0" in code for code in codes) and articles.filter(pk__in=codes).count() == len(codes)
+
+
+def _sold() -> QuerySet[Article]:
+    return Article.objects.filter(Q(valid_to=None) | Q(valid_to__gte=clock.today()))
+
+
+def _locked(actor: Actor, organisation_id: UUID) -> Organisation:
+    rows = Organisation.objects.select_for_update(of=("self",), no_key=True)
+    return policy.get(actor, Action.CHOOSE_ARTICLES, rows, organisation_id)
+
+
+def offer(wanted: Mapping[UUID, Mapping[str, bool]], *, actor: Actor) -> dict[UUID, int]:
+    """Sets by organisation the ticks that differ, each with its event, in the caller's transaction; those that were changed, and
+    how many. The organisations are locked, and the actor may choose for them. Raises Invalid for an unknown article.
+    """
+    codes = {code for ticks in wanted.values() for code in ticks}
+    if not _are_there(Article.objects.all(), codes):
+        message = "Artikeln finns inte."
+        raise Invalid("unknown-article", message, fields={"article": [message]})
+    there = OrganisationArticle.objects.filter(organisation__in=wanted, article__in=codes)
+    standing = {(pk, code): on for pk, code, on in there.values_list("organisation_id", "article_id", "orderable")}
+    changed = [
+        (pk, code, orderable)
+        for pk, ticks in wanted.items()
+        for code, orderable in sorted(ticks.items())
+        if standing.get((pk, code), False) is not orderable
+    ]
+    OrganisationArticle.objects.bulk_create(
+        (OrganisationArticle(organisation_id=pk, article_id=code, orderable=on) for pk, code, on in changed),
+        update_conflicts=True,
+        unique_fields=["organisation", "article"],
+        update_fields=["orderable"],
+        batch_size=_BATCH,
+    )
+    Event.record_each(
+        (
+            (str(pk), {"article": code, "orderable": on, "before": {"orderable": not on}, "after": {"orderable": on}})
+            for pk, code, on in changed
+        ),
+        at=clock.now(),
+        actor_ref=actor.ref,
+        action="organisation.article_set",
+        subject_type="organisation",
+    )
+    return dict(Counter(pk for pk, _, _ in changed))

@@ -1,0 +1,92 @@
+"""Välj artiklar för flera organisationer: articles are added to what organisations of an area may order (domain.md 7.7)."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_http_methods
+
+from issuance.administration.web.frames import area_page
+from issuance.articles.queries import area_articles as query
+from issuance.articles.services.articles import add_articles
+from issuance.authz import Action
+from issuance.organisations.queries import places
+from issuance.organisations.web.forms import text_line
+from issuance.records.web.administration_frame import actor_of, demand
+from siths_portal.lib.errors import Invalid
+from siths_portal.lib.forms import Form
+from siths_portal.lib.ids import ids_of
+
+_AT = {
+    "article": ("artiklar", gettext_lazy("Artiklar")),
+    "organisation": ("organisationer", gettext_lazy("Organisationer")),
+}
+"""Where on the page a field's refusal leads, and what the place is called."""
+
+
+class PlaceSearchForm(Form):
+    """Which organisations are listed where there are many; empty lists the first."""
+
+    text = text_line(
+        gettext_lazy("Sök organisation"),
+        100,
+        help_text=gettext_lazy(
+            "En del av namnet eller organisationsnumret, eller början av HSA-id:t. Det som är ikryssat följer med."
+        ),
+        spellcheck="false",
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def area_articles(request: HttpRequest, area_id: UUID) -> HttpResponse:
+    """Adds the articles picked to the organisations picked, or lists others when a search is sent. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = places.area_head(actor=actor, area_id=area_id)
+    demand(Action.CHOOSE_ARTICLES in head.rights)
+    codes, picked, every = request.POST.getlist("article"), ids_of(request.POST.getlist("organisation")), "alla" in request.POST
+    refusals, status = [], 200
+    form = PlaceSearchForm(request.POST) if request.method == "POST" else PlaceSearchForm()
+    if request.method == "POST" and "sok" not in request.POST:
+        try:
+            added = add_articles(actor=actor, area_id=area_id, organisation_ids=None if every else picked, codes=codes)
+        except Invalid as error:
+            refusals = [(text, *_AT[name]) for name, texts in error.fields.items() for text in texts]
+            status = error.http_status
+        else:
+            _tell(request, added, len(set(codes)))
+            return redirect("area", area_id)
+    elif request.method == "POST" and not form.is_valid():
+        status = Invalid.http_status
+    text = form.cleaned_data["text"] if request.method == "POST" and form.is_valid() else ""
+    found = query.area_articles(actor=actor, area_id=area_id, text=text, picked=picked)
+    if request.method != "POST" and found.total == 1:
+        picked = [place.id for place in found.places]
+    context = {
+        "form": form,
+        "found": found,
+        "text": text.strip(),
+        "codes": codes,
+        "picked": picked,
+        "every": every,
+        "refusals": refusals,
+        "cancel_url": reverse("area", args=[area_id]),
+    }
+    step = _("Välj artiklar för flera organisationer")
+    return area_page(request, "administration/area_articles.html", head, context, here="area", step=step, status=status)
+
+
+def _tell(request: HttpRequest, added: Mapping[UUID, int], picked: int) -> None:
+    """What was added: how many articles, where each organisation that got any got all that were `picked`."""
+    if not added:
+        messages.info(request, _("Inget ändrades. Organisationerna kunde redan beställa artiklarna."))
+        return
+    what = _("Artiklarna är tillagda")
+    if set(added.values()) == {picked}:
+        what = ngettext("{n} artikel är tillagd", "{n} artiklar är tillagda", picked).format(n=picked)
+    where = ngettext("för {count} organisation.", "för {count} organisationer.", len(added)).format(count=len(added))
+    messages.success(request, f"{what} {where}")

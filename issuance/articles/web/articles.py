@@ -1,0 +1,250 @@
+"""Administrera artiklar: the catalogue, and what an organisation may order (domain.md 7.7)."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any, cast
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods, require_safe
+
+from issuance.administration.queries import readiness
+from issuance.administration.web.frames import organisation_page
+from issuance.administration.web.history import TEMPLATE as HISTORY
+from issuance.administration.web.history import history_context
+from issuance.articles.queries import articles
+from issuance.articles.queries.articles import ArticleFacts
+from issuance.articles.services.articles import choose_articles, copy_articles, edit_article, register_article
+from issuance.articles.web.article_forms import MADE, NUMBERED, ArticleChoiceForm, ArticleForm
+from issuance.authz import Action, policy
+from issuance.organisations.queries import places
+from issuance.organisations.queries.places import Above, OrganisationHead
+from issuance.records.queries import paging
+from issuance.records.web.administration_frame import (
+    Crumb,
+    Link,
+    Tab,
+    actor_of,
+    columns,
+    configuration_page,
+    demand,
+    demand_there,
+    page,
+    row,
+)
+from issuance.records.web.editing import answered, initial
+from siths_portal.lib import clock
+from siths_portal.lib.errors import Invalid
+
+_FORM = "administration/form.html"
+
+
+@require_safe
+@configuration_page
+def catalogue(request: HttpRequest) -> HttpResponse:
+    """The articles, those of a kind, delivery or status if it is chosen. Raises Forbidden."""
+    actor, form = actor_of(request), ArticleChoiceForm(request.GET)
+    chosen = form.chosen
+    order = paging.order_of(request.GET.get("ordning", ""), articles.COLUMNS, "artikel")
+    headings = [("artikel", _("Nummer")), ("namn", _("Namn")), *(("", text) for text in _unsorted()), ("galler", _("Gäller"))]
+    context = {
+        "form": form,
+        "articles": articles.catalogue(actor=actor, order=order, choice=form.choice),
+        "narrowed": bool(chosen),
+        "columns": columns(request, order, [*headings, ("", _("Status"))], chosen=chosen),
+    }
+    may_add = policy.holds(actor, Action.CREATE_ORGANISATION)
+    return page(
+        request,
+        "administration/articles.html",
+        context,
+        heading=_("Artiklar"),
+        crumbs=[Crumb(_("Artiklar"))],
+        configuration=[Link(_("Skapa artikel"), reverse("article_new"))] if may_add else [],
+        status=Invalid.http_status if form.errors else 200,
+    )
+
+
+def _unsorted() -> list[str]:
+    return [_("Slag"), _("Utförande"), _("Generation")]
+
+
+@require_safe
+@configuration_page
+def article(request: HttpRequest, code: str) -> HttpResponse:
+    """One article of the catalogue. Raises Forbidden, NotFound."""
+    found = articles.article(actor=actor_of(request), code=code)
+    context = {
+        "facts": list(_facts(found)),
+        "found": found,
+        "edit_url": reverse("article_edit", args=[code]) if found.may_edit else "",
+    }
+    return _page(request, "administration/article.html", found, context, here="article")
+
+
+def _facts(found: ArticleFacts) -> Iterator[dict[str, Any]]:
+    line = found.line
+    yield row(_("Artikelnummer"), found.number)
+    yield row(_("Namn"), found.name)
+    yield row(_("Slag"), line.kind)
+    yield from _made(found)
+    yield row(_("Leverans"), _("REK") if found.registered_mail else _("Ordinarie"))
+    yield row(_("Produktgeneration"), found.generation)
+    lasting = _("{first} till {last}") if found.valid_to else _("från {first}, tills vidare")
+    yield row(_("Gäller"), lasting.format(first=found.valid_from, last=found.valid_to))
+    used = ngettext("{count} organisation", "{count} organisationer", found.orderable_in).format(count=found.orderable_in)
+    yield row(_("Beställningsbar för"), used)
+
+
+def _made(found: ArticleFacts) -> Iterator[dict[str, Any]]:
+    yield row(_("Utförande"), found.line.orientation)
+    yield row(_("Foto på kortet"), _("Ja") if found.photo else _("Nej"))
+    yield row(_("Tillitsnivå"), str(found.assurance_level))
+
+
+def _page(
+    request: HttpRequest,
+    template: str,
+    found: ArticleFacts,
+    context: dict[str, Any],
+    *,
+    here: str = "",
+    step: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    code, title = found.line.code, found.line.title
+    names = (("article", _("Uppgifter")), ("article_history", _("Historik")))
+    return page(
+        request,
+        template,
+        context,
+        heading=step or title,
+        kind=title if step else _("Artikel"),
+        crumbs=[
+            Crumb(_("Artiklar"), reverse("articles")),
+            Crumb(title, reverse("article", args=[code])),
+            *([Crumb(step)] if step else []),
+        ],
+        tabs=[] if step else [Tab(text, reverse(name, args=[code]), name == here) for name, text in names],
+        status=status,
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def article_new(request: HttpRequest) -> HttpResponse:
+    """Adds an article to the catalogue. Raises Forbidden."""
+    actor = actor_of(request)
+    policy.require_global(actor, Action.CREATE_ORGANISATION)
+    form, made, status = answered(
+        request,
+        ArticleForm,
+        lambda given: register_article(actor=actor, article=given["article"]),
+        first=lambda: {"valid_from": clock.today(), "assurance_level": "3", "registered_mail": "no"},
+    )
+    if made is not None:
+        messages.success(request, _("Artikeln är upplagd. Den kan beställas när den är vald för en organisation."))
+        return redirect("article", made.code)
+    crumbs = [Crumb(_("Artiklar"), reverse("articles")), Crumb(_("Skapa artikel"))]
+    context = {"form": form, "submit": _("Skapa"), "cancel_url": reverse("articles")}
+    return page(request, _FORM, context, heading=_("Skapa artikel"), crumbs=crumbs, status=status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def article_edit(request: HttpRequest, code: str) -> HttpResponse:
+    """Changes an article. Raises Forbidden, NotFound."""
+    actor = actor_of(request)
+    policy.require_global(actor, Action.CREATE_ORGANISATION)
+    found = articles.article(actor=actor, code=code)
+    fixed = {name: getattr(found, name) for name in (*NUMBERED, *(MADE if found.ordered else ()))}
+    form, made, status = answered(
+        request,
+        partial(ArticleForm, fixed=fixed),
+        lambda given: edit_article(actor=actor, code=code, version=given["version"], article=given["article"]),
+        first=lambda: initial(ArticleForm, found),
+    )
+    if made is not None:
+        messages.success(request, _("Artikeln är sparad."))
+        return redirect("article", code)
+    context = {"form": form, "submit": _("Spara"), "cancel_url": reverse("article", args=[code]), "lead": _held(found)}
+    return _page(request, _FORM, found, context, step=_("Redigera artikeln"), status=status)
+
+
+def _held(found: ArticleFacts) -> str:
+    """What orders, or those who may place them, hold an article to."""
+    if found.ordered:
+        return _(
+            "Artikeln har beställts. Slag, utförande, foto och tillitsnivå ligger därför fast, och den första dagen kan inte "
+            "flyttas framåt. Skapa en ny artikel i stället."
+        )
+    if not found.orderable_in:
+        return ""
+    chosen = ngettext(
+        "Artikeln är beställningsbar för {count} organisation. Får den en senare första dag kan den inte beställas förrän då.",
+        "Artikeln är beställningsbar för {count} organisationer. Får den en senare första dag kan den inte beställas förrän då.",
+        found.orderable_in,
+    )
+    return chosen.format(count=found.orderable_in)
+
+
+@require_safe
+@configuration_page
+def article_history(request: HttpRequest, code: str) -> HttpResponse:
+    """What was done to an article. Raises Forbidden, NotFound."""
+    found = articles.article(actor=actor_of(request), code=code)
+    return _page(request, HISTORY, found, history_context(request, "article", code), here="article_history")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def organisation_articles(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
+    """Which articles an organisation may order. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = places.organisation_head(actor=actor, organisation_id=organisation_id)
+    demand_there(head, Action.CHOOSE_ARTICLES in head.rights)
+    refusal, status = "", 200
+    parent = head.above[-1] if head.above and head.above[-1].seen else None
+    if "samma" in request.POST:
+        demand(parent is not None)
+        return _same(request, head, cast(Above, parent))
+    lines = articles.offered(actor=actor, organisation_id=organisation_id)
+    shown = [line.article.code for line in lines if line.orderable]
+    if request.method == "POST":
+        shown, picked = request.POST.getlist("shown"), request.POST.getlist("article")
+        try:
+            choose_articles(actor=actor, organisation_id=organisation_id, shown=shown, picked=picked)
+        except Invalid as error:
+            refusal, status = error.message, error.http_status
+            lines = tuple(replace(line, orderable=line.article.code in picked) for line in lines)
+        else:
+            if readiness.has_articles(organisation_id):
+                messages.success(request, _("Beställningsbara artiklar är sparade."))
+            else:
+                told = _("Beställningsbara artiklar är sparade. Ingen säljs nu, så inga kort kan beställas i organisationen.")
+                messages.warning(request, told)
+            return redirect("organisation_articles", organisation_id)
+    context = {
+        "lines": lines,
+        "shown": shown,
+        "refusal": refusal,
+        "parent": parent,
+        "cancel_url": reverse("organisation", args=[organisation_id]),
+    }
+    template, step = "administration/organisation_articles.html", _("Administrera artiklar")
+    return organisation_page(request, template, head, context, here="organisation", step=step, status=status)
+
+
+def _same(request: HttpRequest, head: OrganisationHead, parent: Above) -> HttpResponse:
+    """Adds what the organisation above may order."""
+    added = copy_articles(actor=actor_of(request), from_id=parent.id, to_id=head.id)
+    if added:
+        text = ngettext("{count} artikel är tillagd.", "{count} artiklar är tillagda.", added)
+        messages.success(request, text.format(count=added))
+    else:
+        text = _("Inget ändrades. {name} har redan alla artiklar som {above} kan beställa.")
+        messages.info(request, text.format(name=head.name, above=parent.name))
+    return redirect("organisation_articles", head.id)

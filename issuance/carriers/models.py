@@ -1,0 +1,208 @@
+"""Carriers, the eIDs and certificates on them, and the receipts that holders signed."""
+
+import datetime as dt
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+
+from issuance.articles.models import Article
+from issuance.authz.scope import ScopedManager, ScopeRule
+from issuance.carriers.domain.carrier_states import CarrierState
+from issuance.carriers.domain.eid_states import EidState
+from issuance.organisations.models import Organisation
+from issuance.people.models.persons import Person, Post
+from issuance.receipt_texts.models import ReceiptText
+from issuance.records.models.events import Document
+from issuance.records.models.stateful import Stateful
+from siths_portal.lib.ids import new_id
+
+IDENTITY_DOCUMENTS = ("driving_licence", "passport", "tax_agency_id", "sis_id", "national_id")
+"""The five full Swedish identity documents (domain.md 4.3)."""
+
+FIVE_YEARS = dt.timedelta(days=1827)
+"""Five calendar years with two leap days: what Digg K6.5 allows an e-legitimation at most."""
+
+
+class Receipt(models.Model):
+    """Kvittens: what the holder signed, with the texts' versions and how he was identified. Never changed.
+
+    `document` is the signed PDF and `terms` the terms as they read then, both verbatim, so that the two foreign keys are the
+    SHA-256 of their bytes. `content` is what stands in the PDF; `content_sha256` is that of its canonical JSON, which is
+    attached to the PDF.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    document = models.ForeignKey(Document, on_delete=models.PROTECT, related_name="+")
+    receipt_text = models.ForeignKey(ReceiptText, null=True, on_delete=models.PROTECT, related_name="+")
+    terms_version = models.CharField(max_length=20)
+    identity_document = models.CharField(max_length=20)
+    officer_ref = models.CharField(max_length=200)
+    signature_certificate_id = models.UUIDField()
+    signed_at = models.DateTimeField()
+    terms = models.ForeignKey(Document, on_delete=models.PROTECT, related_name="+", db_column="terms_sha256")
+    content = models.JSONField()
+    content_sha256 = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(identity_document__in=IDENTITY_DOCUMENTS), name="issuance_receipt_identity"),
+        ]
+
+    @property
+    def terms_sha256(self) -> str:
+        """SHA-256 of the terms that the holder accepted."""
+        return str(self.terms_id)
+
+
+class Carrier(Stateful):
+    """Bärare: a card (or later a mobile) of one person, issued by the organisation of the post that it was ordered for.
+
+    `valid_from` and `valid_to` (exclusive) are the card's. `origin` is `migrated` for cards made before this portal, which
+    have no receipt of ours. `puk_secret_id` is `pki`'s. `card_key_spki` is the key without code that proves the card (DER).
+    `code_blocked_at` is set when the holder locks the code before the receipt is signed; ask `is_code_blocked`, since a card that
+    is revoked then keeps it.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    kind = models.CharField(max_length=20, default="ordinary_card")
+    origin = models.CharField(max_length=10, default="portal")
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="carriers")
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="carriers")
+    article = models.ForeignKey(Article, on_delete=models.PROTECT, related_name="+")
+    assurance_level = models.PositiveSmallIntegerField(default=3)
+    card_serial = models.CharField(max_length=19, default="")
+    card_key_spki = models.BinaryField(default=bytes)
+    card_key_sha256 = models.CharField(max_length=64, default="")
+    mifare_id = models.CharField(max_length=10, default="")
+    puk_secret_id = models.UUIDField(null=True)
+    valid_from = models.DateTimeField()
+    valid_to = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+    code_set_at = models.DateTimeField(null=True)
+    code_blocked_at = models.DateTimeField(null=True)
+    activated_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    revocation_reason = models.CharField(max_length=40, default="")
+    receipt = models.OneToOneField(Receipt, null=True, on_delete=models.PROTECT, related_name="carrier")
+    created_at = models.DateTimeField()
+
+    objects: ClassVar[ScopedManager["Carrier"]] = ScopedManager()
+    scope = ScopeRule(path="organisation__scope_path", shown_by="eids", protected="person__is_protected", person="person_id")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=[s.value for s in CarrierState]), name="issuance_carrier_state"),
+            models.CheckConstraint(
+                condition=Q(kind__in=["ordinary_card", "reserve_card", "mobile_eid", "test_card"]), name="issuance_carrier_kind"
+            ),
+            models.CheckConstraint(condition=Q(origin__in=["portal", "migrated"]), name="issuance_carrier_origin"),
+            models.CheckConstraint(
+                condition=~Q(state=CarrierState.ACTIVE.value) | Q(receipt__isnull=False) | Q(origin="migrated"),
+                name="issuance_active_has_receipt",
+            ),
+            models.CheckConstraint(
+                condition=Q(valid_to__gt=F("valid_from")) & Q(valid_to__lte=F("valid_from") + FIVE_YEARS),
+                name="issuance_carrier_five_years",
+            ),
+            models.CheckConstraint(condition=Q(card_serial__regex=r"^(\d{19})?$"), name="issuance_serial_19_digits"),
+            models.UniqueConstraint(fields=["card_serial"], condition=~Q(card_serial=""), name="issuance_one_carrier_per_serial"),
+            models.UniqueConstraint(
+                fields=["card_key_sha256"], condition=~Q(card_key_sha256=""), name="issuance_one_carrier_per_key"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["person", "state"], name="issuance_carrier_person"),
+            models.Index(fields=["puk_secret_id"], condition=Q(puk_secret_id__isnull=False), name="issuance_carrier_puk"),
+            models.Index(
+                fields=["sent_at", "id"], condition=Q(state=CarrierState.SENT.value), name="issuance_carrier_not_activated"
+            ),
+            models.Index(
+                fields=["code_set_at", "id"],
+                condition=Q(state=CarrierState.ACTIVATED_UNSIGNED.value),
+                name="issuance_carrier_not_signed",
+            ),
+            models.Index(
+                fields=["valid_to", "id"], condition=Q(state=CarrierState.ACTIVE.value), name="issuance_carrier_expiring"
+            ),
+        ]
+
+    @property
+    def is_code_blocked(self) -> bool:
+        """True while the card waits for its signature with a blocked code."""
+        return self.state == CarrierState.ACTIVATED_UNSIGNED and self.code_blocked_at is not None
+
+
+class Eid(Stateful):
+    """SITHS eID: the certificate pair of one post on a carrier, with the post's values as they went into the certificates.
+
+    `valid_to` (exclusive) is never past the carrier's. Scoped by its post's organisation.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    carrier = models.ForeignKey(Carrier, on_delete=models.PROTECT, related_name="eids")
+    post = models.ForeignKey(Post, on_delete=models.PROTECT, related_name="eids")
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="eids")
+    hsa_id = models.CharField(max_length=31)
+    mail = models.CharField(max_length=254, default="")
+    upn = models.CharField(max_length=254, default="")
+    title = models.CharField(max_length=128, default="")
+    assurance_level = models.PositiveSmallIntegerField(default=3)
+    valid_from = models.DateTimeField(null=True)
+    valid_to = models.DateTimeField(null=True)
+    activated_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    revocation_reason = models.CharField(max_length=40, default="")
+    created_at = models.DateTimeField()
+
+    objects: ClassVar[ScopedManager["Eid"]] = ScopedManager()
+    scope = ScopeRule(path="organisation__scope_path", protected="carrier__person__is_protected", person="carrier.person_id")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=[s.value for s in EidState]), name="issuance_eid_state"),
+            models.CheckConstraint(
+                condition=Q(valid_from=None, valid_to=None)
+                | (Q(valid_to__gt=F("valid_from")) & Q(valid_to__lte=F("valid_from") + FIVE_YEARS)),
+                name="issuance_eid_five_years",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state=EidState.ACTIVE.value) | Q(activated_at__isnull=False, valid_to__isnull=False),
+                name="issuance_eid_active_since",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["valid_to", "id"], condition=Q(state=EidState.ACTIVE.value), name="issuance_eid_expiring"),
+            models.Index(
+                fields=["organisation", "carrier"], condition=Q(activated_at__isnull=False), name="issuance_eid_subscribed"
+            ),
+            # The list of an organisation's holders: by HSA-id, those of a state that few are in, and those that end soon.
+            models.Index(fields=["organisation", "hsa_id", "id"], name="issuance_eid_page"),
+            models.Index(
+                fields=["organisation", "state"],
+                condition=Q(state__in=[EidState.ORDERED.value, EidState.REVOKED.value, EidState.CANCELLED.value]),
+                name="issuance_eid_rare_state",
+            ),
+            models.Index(
+                fields=["organisation", "valid_to", "id"],
+                condition=Q(state=EidState.ACTIVE.value),
+                name="issuance_eid_ending_page",
+            ),
+        ]
+
+
+class CarrierCertificate(models.Model):
+    """A certificate of `pki` on a carrier. The person-id pair is the carrier's own, the HSA-id pair an eID's."""
+
+    certificate_id = models.UUIDField(primary_key=True)
+    carrier = models.ForeignKey(Carrier, on_delete=models.PROTECT, related_name="certificates")
+    eid = models.ForeignKey(Eid, null=True, on_delete=models.PROTECT, related_name="certificates")
+    profile = models.CharField(max_length=40)
+    csr_sha256 = models.CharField(max_length=64, default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["carrier", "eid", "profile"], nulls_distinct=False, name="issuance_one_certificate_per_profile"
+            ),
+        ]

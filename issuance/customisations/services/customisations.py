@@ -1,0 +1,290 @@
+"""Card customisations (domain.md 7.6): registered and changed by the administration, verified by the area's issuer (ADR 0189).
+
+What is verified is what is printed: logotype, issuer number and back text. Whatever changes one of them, or the supplier that
+prints them, ends the verification, and cards wait for a new one (`order_checks.ready_customisation`).
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+
+from authn import service as authn
+from issuance.authz import Action, Actor, policy
+from issuance.customisations.models import CardCustomisation, CustomisationRequest
+from issuance.customisations.services.wishing import CLOSED, require_seen
+from issuance.orders.models.orders import CardOrder
+from issuance.orders.services.order_checks import effective_customisations, prints
+from issuance.organisations.models import Organisation
+from issuance.records.services.editing import edit, insert, line, lines, record, refuse
+from siths_portal.lib import clock
+from siths_portal.lib.errors import Conflict, Invalid
+
+BACK_LINES, BACK_WIDTH = 8, 45
+BACK_TEXT_TOO_LONG = f"Kortets baksida rymmer {BACK_LINES} rader med högst {BACK_WIDTH} tecken i varje."
+"""How much back text a card has room for: lines, and characters of a line."""
+
+PARTS = ("supplier", "logotype", "issuer_number", "back_text")
+"""What a customisation must have before it can be verified, in the order in which it is told."""
+
+_REGISTERED = "customisation.registered"
+_ID = re.compile(r"\d{10}", re.ASCII)
+_ISSUER_NUMBER = re.compile(r"\d{4}", re.ASCII)
+_PRINTED = ("issuer_number", "back_text")
+_TAKEN = ("customisation-exists", "Det finns redan en kortanpassning med detta kortanpassnings-id.")
+
+
+@dataclass(frozen=True)
+class CustomisationData:
+    """What people tell of a customisation, as it is typed. Issuer number and back text may come later.
+
+    `supplier_ref` is the supplier that alone makes such cards; each customisation has one.
+    """
+
+    name: str
+    issuer_number: str = ""
+    back_text: str = ""
+    supplier_ref: str = ""
+
+    def checked(self) -> "CustomisationData":
+        """The same in normal form: lines composed. Raises Invalid with every field that is wrong."""
+        found = {"issuer_number": self.issuer_number.strip(), "supplier_ref": self.supplier_ref.strip()}
+        wrong: dict[str, list[str]] = {}
+        if not found["supplier_ref"]:
+            wrong["supplier_ref"] = ["Välj kortleverantör."]
+        if found["issuer_number"] and not _ISSUER_NUMBER.fullmatch(found["issuer_number"]):
+            wrong["issuer_number"] = ["Skriv utfärdarnumret med fyra siffror."]
+        checks: dict[str, Callable[[], str]] = {
+            "name": lambda: line(self.name, "name", longest=100, missing="Ange kortanpassningens namn."),
+            "back_text": lambda: checked_back_text(self.back_text),
+        }
+        for field, check in checks.items():
+            try:
+                found[field] = check()
+            except Invalid as error:
+                wrong |= error.fields
+        refuse(wrong)
+        return CustomisationData(**found)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the one who verifies saw: the row's version, and the SHA-256 of the logotype, empty for none."""
+
+    version: int
+    logotype_sha256: str
+
+
+def missing(row: CardCustomisation) -> tuple[str, ...]:
+    """Those of PARTS that the customisation does not have."""
+    has = {
+        "supplier": row.supplier_ref,
+        "logotype": row.logotype_id is not None,
+        "issuer_number": row.issuer_number,
+        "back_text": row.back_text,
+    }
+    return tuple(part for part in PARTS if not has[part])
+
+
+@transaction.atomic(durable=True)
+def register_customisation(
+    *,
+    actor: Actor,
+    organisation_id: UUID,
+    customisation_id: str,
+    name: str,
+    issuer_number: str,
+    back_text: str,
+    supplier_ref: str,
+    wish_version: int | None = None,
+) -> CardCustomisation:
+    """Gives an organisation a card customisation of its own, not yet verified. If another one is ready for the organisation's
+    cards, the new one is pending until its first verification, and the other one holds until then (ADR 0323). One that was given
+    up, and that no living organisation has any more, is taken up again by its id, with what is told now (ADR 0207, 0233).
+
+    What the organisation wished is done by it (ADR 0223), as it was read at `wish_version`; left out it is not compared.
+
+    Raises NotFound, Forbidden, Invalid by field, Conflict (id taken, or it has one of its own already, also a pending one),
+    Outdated if the wish was written anew or ended since.
+    """
+    policy.require_global(actor, Action.CREATE_ORGANISATION)
+    rows = Organisation.objects.select_for_update(of=("self",), no_key=True).select_related("customisation")
+    organisation = policy.get(actor, Action.VIEW, rows, organisation_id)
+    if organisation.customisation is not None and not organisation.customisation.generic:
+        raise Conflict("own-customisation", "Organisationen har redan en egen kortanpassning. Redigera den i stället.")
+    if organisation.pending_customisation_id is not None:
+        message = "En egen kortanpassning väntar redan på verifiering. Redigera den, eller ta bort den först."
+        raise Conflict("pending-customisation", message)
+    require_seen(organisation, wish_version)
+    told = _new(actor, customisation_id, CustomisationData(name, issuer_number, back_text, supplier_ref))
+    where = {"organisation": str(organisation.id)}
+    row = _taken_up(told, actor, where)
+    if row is None:
+        row = told
+        insert(row, *_TAKEN, field="customisation_id")
+        record(actor, _REGISTERED, row, **_told_of(row), **where)
+    present = effective_customisations([organisation]).get(organisation.id)
+    if present is not None and prints(present):
+        set_customisations(actor, organisation, pending_customisation_id=row.id)
+    else:
+        set_customisations(actor, organisation, customisation_id=row.id)
+    answer_request(actor, organisation)
+    return row
+
+
+@transaction.atomic(durable=True)
+def register_generic_customisation(
+    *, actor: Actor, customisation_id: str, name: str, issuer_number: str, back_text: str, supplier_ref: str
+) -> CardCustomisation:
+    """Makes the card customisation that is nobody's own, not yet verified (ADR 0182).
+
+    Raises Forbidden, Invalid by field, Conflict (id taken, or there is a generic one already).
+    """
+    policy.require_global(actor, Action.CREATE_ORGANISATION)
+    if CardCustomisation.objects.filter(generic=True).exists():
+        raise Conflict("generic-exists", "Den generella kortanpassningen finns redan.")
+    row = _new(actor, customisation_id, CustomisationData(name, issuer_number, back_text, supplier_ref))
+    row.generic = True
+    insert(row, *_TAKEN, field="customisation_id")
+    record(actor, _REGISTERED, row, **_told_of(row))
+    return row
+
+
+@transaction.atomic(durable=True)
+def edit_customisation(*, actor: Actor, customisation_id: UUID, version: int, data: CustomisationData) -> CardCustomisation:
+    """Changes a customisation that was read at `version`. Another issuer number, back text or supplier ends its verification.
+
+    Another supplier gets the orders that come; the one before still reads the customisation while it has orders to make. The
+    first supplier of a customisation that had none also gets the queued orders.
+
+    Raises NotFound, Forbidden, Invalid by field, Outdated.
+    """
+    row = _locked(actor, Action.CREATE_ORGANISATION, customisation_id)
+    changes: dict[str, object] = asdict(data.checked())
+    refuse(_wrong_supplier(actor, data.supplier_ref, now=row.supplier_ref))
+    another_supplier = row.supplier_ref not in ("", changes["supplier_ref"])
+    if row.verified_at is not None and (another_supplier or any(getattr(row, name) != changes[name] for name in _PRINTED)):
+        changes |= {"verified_at": None, "verified_by_ref": ""}
+    orphaned = not row.supplier_ref
+    edit(row, version=version, changes=changes, actor=actor, action="customisation.changed", facts=organisation_fact(row))
+    if orphaned:
+        CardOrder.objects.filter(customisation=row, supplier_ref="").update(supplier_ref=row.supplier_ref)
+    return row
+
+
+@transaction.atomic(durable=True)
+def verify_customisation(*, actor: Actor, customisation_id: UUID, seen: Seen | None = None) -> CardCustomisation:
+    """Confirms that logotype, issuer number and back text are right: the issuer's of the organisation; the generic one's are the
+    administration's to confirm, for every area. A verified one stays as it is. A pending one becomes its organisation's own.
+
+    `seen` is what was on the page; left out, what stands now is meant. Raises NotFound, Forbidden, Conflict if something of it is
+    missing, or was changed since it was seen.
+    """
+    generic = CardCustomisation.objects.filter(pk=customisation_id, generic=True).exists()
+    if generic:
+        policy.require_global(actor, Action.CREATE_ORGANISATION)
+    row = _locked(actor, Action.CREATE_ORGANISATION if generic else Action.VERIFY_CUSTOMISATION, customisation_id)
+    if seen is not None and seen != Seen(row.version, row.logotype_id or ""):
+        raise Conflict("changed-meanwhile", "Kortanpassningen ändrades sedan du öppnade sidan. Granska den en gång till.")
+    if missing(row):
+        raise Conflict("customisation-incomplete", "Kortanpassningen är inte hel. Den kan verifieras när inget saknas.")
+    if row.verified_at is None:
+        row.verified_at, row.verified_by_ref = clock.now(), actor.ref
+        row.save(update_fields=["verified_at", "verified_by_ref"])
+        facts = {"issuer_number": row.issuer_number, "logotype_sha256": row.logotype_id, **organisation_fact(row)}
+        record(actor, "customisation.verified", row, **facts)
+        _replace_present(actor, row)
+    return row
+
+
+def _replace_present(actor: Actor, row: CardCustomisation) -> None:
+    """Makes a locked and verified customisation its organisation's own if it is pending there."""
+    rows = Organisation.objects.select_for_update(of=("self",), no_key=True)
+    organisation = rows.filter(pending_customisation=row).first()
+    if organisation is not None:
+        set_customisations(actor, organisation, customisation_id=row.id, pending_customisation_id=None)
+
+
+def set_customisations(actor: Actor, organisation: Organisation, **changes: UUID | None) -> None:
+    """Sets `customisation_id`, `pending_customisation_id` or both of a locked organisation in the caller's transaction.
+
+    It is an edit of the organisation: who has its form open is told (ADR 0180).
+    """
+    edit(organisation, version=organisation.version, changes=changes, actor=actor, action="organisation.changed")
+
+
+def answer_request(actor: Actor, organisation: Organisation) -> bool:
+    """Ends what an organisation wishes in the caller's transaction, with an event; True if there was something (ADR 0223)."""
+    rows = CustomisationRequest.objects.filter(organisation=organisation, answered_at=None)
+    if not rows.update(answered_at=clock.now()):
+        return False
+    record(actor, CLOSED, organisation)
+    return True
+
+
+def organisation_fact(row: CardCustomisation) -> dict[str, str]:
+    """The organisation whose own it is or becomes, as events name it; none for the generic one."""
+    having = Organisation.objects.filter(Q(customisation=row) | Q(pending_customisation=row))
+    first = None if row.generic else having.order_by("scope_path").first()
+    return {"organisation": str(first.id)} if first else {}
+
+
+def _new(actor: Actor, customisation_id: str, data: CustomisationData) -> CardCustomisation:
+    """An unsaved row. Raises Invalid with every field that is wrong."""
+    wrong = {} if _ID.fullmatch(customisation_id.strip()) else {"customisation_id": ["Skriv kortanpassnings-id, tio siffror."]}
+    wrong |= _wrong_supplier(actor, data.supplier_ref)
+    try:
+        data = data.checked()
+    except Invalid as error:
+        wrong |= error.fields
+    refuse(wrong)
+    return CardCustomisation(customisation_id=customisation_id.strip(), **asdict(data))
+
+
+def _taken_up(told: CardCustomisation, actor: Actor, where: Mapping[str, str]) -> CardCustomisation | None:
+    """The row of the same id that no living organisation has any more, now as it is `told`, with an event that says what it was
+    before; None where there is no such row. Ended organisations that have it give it up (ADR 0233)."""
+    rows = CardCustomisation.objects.select_for_update(of=("self",), no_key=True)
+    row = rows.filter(customisation_id=told.customisation_id, generic=False).first()
+    having = Q(customisation=row) | Q(pending_customisation=row)
+    if row is None or Organisation.objects.filter(having, closed_at=None).exists():
+        return None
+    ended = Organisation.objects.select_for_update(of=("self",), no_key=True).filter(having).order_by("pk")
+    for each in list(ended):
+        had = [name for name in ("customisation_id", "pending_customisation_id") if getattr(each, name) == row.id]
+        set_customisations(actor, each, **dict.fromkeys(had))
+    changes = {name: getattr(told, name) for name in (*CustomisationData.__dataclass_fields__, "verified_at", "verified_by_ref")}
+    facts = {**_told_of(told), **where}
+    if not edit(row, version=row.version, changes=changes, actor=actor, action=_REGISTERED, facts=facts):
+        record(actor, _REGISTERED, row, **facts)
+    return row
+
+
+def _told_of(row: CardCustomisation) -> dict[str, str]:
+    """All that people told of a new customisation, for its first event; what is empty was not told."""
+    told = {name: getattr(row, name) for name in ("customisation_id", *CustomisationData.__dataclass_fields__)}
+    return {name: value for name, value in told.items() if value}
+
+
+def _wrong_supplier(actor: Actor, supplier_ref: str, *, now: str = "") -> dict[str, list[str]]:
+    """What is wrong, by field, where a person names a supplier that is not registered and was not there before."""
+    if actor.kind != "user" or supplier_ref in ("", now) or supplier_ref in authn.suppliers():
+        return {}
+    return {"supplier_ref": ["Välj en kortleverantör i listan."]}
+
+
+def checked_back_text(given: str) -> str:
+    """A back text in normal form. Raises Invalid at `back_text` if a card has no room for it, or it cannot be printed."""
+    text = lines(given, "back_text", longest=BACK_LINES * (BACK_WIDTH + 1))
+    each = text.split("\n")
+    if len(each) > BACK_LINES or max(map(len, each)) > BACK_WIDTH:
+        raise Invalid("back-text", BACK_TEXT_TOO_LONG, fields={"back_text": [BACK_TEXT_TOO_LONG]})
+    return text
+
+
+def _locked(actor: Actor, action: Action, customisation_id: UUID) -> CardCustomisation:
+    rows = CardCustomisation.objects.select_for_update(of=("self",), no_key=True)
+    return policy.get(actor, action, rows, customisation_id)

@@ -1,0 +1,99 @@
+"""An organisation gives its own card customisation up (ADR 0207), or one that is pending (ADR 0323)."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from issuance.authz import Action, Actor, policy
+from issuance.customisations.models import CardCustomisation
+from issuance.customisations.services.customisations import set_customisations
+from issuance.orders.domain.order_states import OrderState
+from issuance.orders.models.orders import CardOrder
+from issuance.orders.services.order_checks import effective_customisations, prints
+from issuance.organisations.models import Organisation
+from issuance.records.services.editing import record
+from siths_portal.lib.errors import Conflict
+
+
+@dataclass(frozen=True)
+class Replacing:
+    """The customisation that is given up, and the one that holds in its place: for a sub-organisation the one from above, None if
+    there is none; for a top organisation the generic one."""
+
+    own: UUID
+    above: UUID | None
+
+
+def replacing(organisation: Organisation) -> Replacing:
+    """What giving up brings. `customisation` and `parent` of the organisation are read.
+
+    Raises Conflict if the organisation has none of its own, if it is a top organisation and the generic one is not ready, and
+    while orders wait for the verification of its own, since nobody could verify it any more.
+    """
+    own = organisation.customisation
+    if own is None or own.generic:
+        raise Conflict("no-own-customisation", "Organisationen har ingen egen kortanpassning.")
+    if organisation.parent is None:
+        after = CardCustomisation.objects.filter(generic=True).first()
+        if after is None or not prints(after):
+            message = "Den egna kortanpassningen kan tas bort när den generella är verifierad. Det görs av förvaltningen."
+            raise Conflict("generic-not-ready", message)
+    else:
+        after = effective_customisations([organisation.parent]).get(organisation.parent.id)
+    _require_none_waiting(own)
+    return Replacing(own.id, after.id if after else None)
+
+
+def _require_none_waiting(row: CardCustomisation) -> None:
+    if row.verified_at is None and queued_with(row).exists():
+        message = (
+            "Beställningar väntar på att kortanpassningen verifieras. Låt den verifieras, eller ta bort beställningarna, "
+            "innan den tas bort från organisationen."
+        )
+        raise Conflict("orders-wait-for-customisation", message)
+
+
+def queued_with(row: CardCustomisation) -> QuerySet[CardOrder]:
+    """The orders with a customisation that no supplier has accepted."""
+    return CardOrder.objects.filter(customisation=row, state=OrderState.QUEUED.value)
+
+
+@transaction.atomic(durable=True)
+def give_up_customisation(*, actor: Actor, organisation_id: UUID, seen: Replacing | None = None) -> None:
+    """Ends that an organisation has a card customisation of its own; the administration's to do, as registering it was.
+
+    Orders that are made keep theirs, and so the row stays. `seen` is what the page told; left out, what stands now is meant.
+    Raises NotFound, Forbidden, Conflict as `replacing`, or if the one or the other changed since it was seen.
+    """
+    policy.require_global(actor, Action.CREATE_ORGANISATION)
+    rows = Organisation.objects.select_for_update(of=("self",), no_key=True).select_related("customisation", "parent")
+    organisation = policy.get(actor, Action.VIEW, rows, organisation_id)
+    found = replacing(organisation)
+    if seen is not None and seen != found:
+        raise Conflict("changed-meanwhile", "Kortanpassningarna ändrades sedan du öppnade sidan. Granska en gång till.")
+    own = CardCustomisation.objects.get(pk=found.own)
+    set_customisations(actor, organisation, customisation_id=found.above if organisation.parent is None else None)
+    _record_given_up(actor, organisation, own)
+
+
+@transaction.atomic(durable=True)
+def withdraw_pending_customisation(*, actor: Actor, organisation_id: UUID, seen: UUID | None = None) -> None:
+    """Takes a pending customisation from its organisation; the present one holds as before, and the row stays.
+
+    `seen` is the one that the page showed; left out, whichever is pending. Raises NotFound, Forbidden, Conflict if none is
+    pending, or another one than `seen`, and while orders from before it was given up wait for its verification.
+    """
+    rows = Organisation.objects.select_for_update(of=("self",), no_key=True).select_related("pending_customisation")
+    organisation = policy.get(actor, Action.CREATE_ORGANISATION, rows, organisation_id)
+    if organisation.pending_customisation is None or seen not in (None, organisation.pending_customisation.pk):
+        raise Conflict("no-pending-customisation", "Kortanpassningen väntar inte längre. Ladda om sidan och se vad som gäller.")
+    pending = organisation.pending_customisation
+    _require_none_waiting(pending)
+    set_customisations(actor, organisation, pending_customisation_id=None)
+    _record_given_up(actor, organisation, pending)
+
+
+def _record_given_up(actor: Actor, organisation: Organisation, row: CardCustomisation) -> None:
+    record(actor, "customisation.given_up", row, customisation_id=row.customisation_id, organisation=str(organisation.id))

@@ -1,0 +1,53 @@
+"""Who acts on what an organisation wishes of its card customisation says which wish he read (ADR 0223, 0180)."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from issuance.customisations.models import CustomisationRequest
+from issuance.organisations.models import Organisation
+from issuance.records.models.events import Event
+from issuance.records.services.editing import Change, Outdated
+
+REQUESTED, CLOSED = "organisation.customisation_requested", "organisation.customisation_request_closed"
+WISHED = ("back_text", "logotype_note")
+"""What is wished, by column; events tell those that are not empty."""
+
+
+def wish_version(organisation_id: UUID) -> int:
+    """How often the organisation's wish was written or ended: a form carries it, so that of two the second is told."""
+    return _events(organisation_id).count()
+
+
+def require_seen(organisation: Organisation, version: int | None) -> None:
+    """Passes if nobody wrote or ended the wish since `version`, or that is None. The organisation is locked.
+
+    Raises Outdated with what was done since; `now` is empty where nothing is wished any more.
+    """
+    newest = wish_version(organisation.pk)
+    if version is None or version == newest:
+        return
+    wish = CustomisationRequest.objects.filter(organisation=organisation, answered_at=None).first()
+    now = {name: getattr(wish, name) for name in WISHED} if wish else {}
+    raise Outdated(newest, _changes_since(organisation.pk, version), now)
+
+
+def _changes_since(organisation_id: UUID, version: int) -> Iterator[Change]:
+    """What was done to the wish after `version`, oldest first: texts that were written, and the moment of each end."""
+    stood: dict[str, Any] = {}
+    for number, event in enumerate(_events(organisation_id).order_by("id"), start=1):
+        written = {name: event.facts.get(name, "") for name in WISHED} if event.action == REQUESTED else {}
+        if number > version:
+            for name in written:
+                before = stood.get(name, "")
+                if written[name] != before:
+                    yield Change(event.at, event.actor_ref, name, before, written[name])
+            if not written:
+                yield Change(event.at, event.actor_ref, "wish_ended_at", None, event.at.isoformat())
+        stood = written
+
+
+def _events(organisation_id: UUID) -> QuerySet[Event]:
+    return Event.objects.filter(subject_type="organisation", subject_ref=str(organisation_id), action__in=(REQUESTED, CLOSED))

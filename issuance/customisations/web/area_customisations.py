@@ -1,0 +1,64 @@
+"""Organisationer utan kortanpassning: the generic one meanwhile, in all of an area where none holds (ADR 0223)."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods
+
+from issuance.administration.web.frames import area_page
+from issuance.authz import Action
+from issuance.customisations.queries import area_customisations as query
+from issuance.customisations.queries.customisation_requests import generic_is_ready
+from issuance.customisations.services.customisation_requests import use_generic_customisation_in_area
+from issuance.organisations.queries import places
+from issuance.records.web.administration_frame import actor_of, demand
+from siths_portal.lib.errors import Conflict
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def area_customisations(request: HttpRequest, area_id: UUID) -> HttpResponse:
+    """Lists where no card customisation holds, for all who set the area up, or lets the generic one hold there, for who verifies.
+
+    Raises NotFound, Forbidden.
+    """
+    actor = actor_of(request)
+    head = places.area_head(actor=actor, area_id=area_id)
+    verifies = Action.VERIFY_CUSTOMISATION in head.rights
+    demand(verifies or (request.method != "POST" and Action.CHOOSE_ARTICLES in head.rights))
+    found = query.without_customisation(actor=actor, area_id=area_id)
+    if request.method == "POST":
+        return _let_hold(request, area_id, found)
+    context = {
+        "found": found,
+        "ready": generic_is_ready(),
+        "verifies": verifies,
+        "cancel_url": reverse("area", args=[area_id]),
+        "generic_url": reverse("customisations") if Action.CREATE_ORGANISATION in head.rights else "",
+    }
+    step = _("Organisationer utan kortanpassning")
+    return area_page(request, "administration/area_customisations.html", head, context, here="area", step=step)
+
+
+def _let_hold(request: HttpRequest, area_id: UUID, found: query.AreaWithout) -> HttpResponse:
+    """Does it, and tells for how many of those that were found it holds now, with those below them."""
+    try:
+        changed = set(use_generic_customisation_in_area(actor=actor_of(request), area_id=area_id))
+    except Conflict as error:
+        messages.error(request, error.message)
+        return redirect("area_customisations", area_id)
+    if not changed:
+        messages.info(request, _("Inget ändrades. Alla organisationer har redan en kortanpassning."))
+        return redirect("area", area_id)
+    count = len(changed) + sum(place.below for place in found.places if place.id in changed)
+    text = ngettext(
+        "Den generella kortanpassningen gäller nu för {count} organisation, tills den har en egen.",
+        "Den generella kortanpassningen gäller nu för {count} organisationer, tills de har egna.",
+        count,
+    )
+    messages.success(request, text.format(count=count))
+    return redirect("area", area_id)

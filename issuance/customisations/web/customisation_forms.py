@@ -1,0 +1,92 @@
+"""Forms of card customisations. What they must hold is checked by the services' rules."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, cast
+
+from django import forms
+from django.core.validators import MaxLengthValidator
+from django.utils.translation import gettext_lazy as _
+
+from issuance.customisations.queries.customisations import STATES
+from issuance.customisations.services.customisations import BACK_LINES, BACK_TEXT_TOO_LONG, BACK_WIDTH, CustomisationData
+from issuance.organisations.web.forms import text_line
+from issuance.records.web.editing import EditForm
+from siths_portal.lib.errors import Invalid
+from siths_portal.lib.forms import Form
+
+
+def back_text_field(label: Any, help_text: Any) -> forms.CharField:
+    """The text on a card's back, line by line as it is typed."""
+    widget = forms.Textarea(attrs={"rows": BACK_LINES})
+    text = forms.CharField(label=label, help_text=help_text, required=False, strip=False, widget=widget)
+    # A browser sends two characters for the end of a line.
+    text.validators.append(MaxLengthValidator(BACK_LINES * (BACK_WIDTH + 2), BACK_TEXT_TOO_LONG))
+    return text
+
+
+class CustomisationForm(EditForm):
+    """A card customisation; its id is asked for where it is new and never changed."""
+
+    columns: ClassVar[Mapping[str, str]] = {name: name for name in ("name", "issuer_number", "back_text", "supplier_ref")}
+
+    name = text_line(
+        _("Kortanpassning"),
+        100,
+        required=_("Ange kortanpassningens namn."),
+        help_text=_("Namnet trycks inte på kortet. Oftast organisationens namn."),
+    )
+    customisation_id = text_line(
+        _("Kortanpassnings-id"),
+        10,
+        required=_("Ange kortanpassnings-id."),
+        help_text=_("Tio siffror, samma som hos kortleverantören. Kan inte ändras senare."),
+        inputmode="numeric",
+    )
+    issuer_number = text_line(_("Utfärdarnummer"), 4, help_text=_("Fyra siffror. Trycks på kortet."), inputmode="numeric")
+    back_text = back_text_field(
+        _("Baksidestext"),
+        _("Vart ett upphittat kort skickas, och numret till kundservice. Högst 8 rader med 45 tecken i varje."),
+    )
+    supplier_ref = forms.ChoiceField(
+        label=_("Kortleverantör"),
+        help_text=_(
+            "Bara den leverantör du väljer får tillverka korten. Ett byte gäller nya beställningar. "
+            "Kortanpassningen ska sedan verifieras igen."
+        ),
+        error_messages={"invalid_choice": _("Välj en kortleverantör i listan."), "required": _("Välj kortleverantör.")},
+    )
+
+    def __init__(self, *args: Any, suppliers: Mapping[str, str], new: bool = False, **kwargs: Any) -> None:
+        """`suppliers` are the names of those that may be chosen, by reference."""
+        super().__init__(*args, **kwargs)
+        field = cast(forms.ChoiceField, self.fields["supplier_ref"])
+        field.choices = [("", _("Välj kortleverantör")), *suppliers.items()]
+        if not suppliers:
+            field.help_text = _("Ingen kortleverantör är registrerad. Driften registrerar en först.")
+        if not new:
+            del self.fields["customisation_id"]
+
+    def clean(self) -> dict[str, Any]:
+        """Tells also what the service would refuse, so that all that is wrong is seen at once."""
+        given = super().clean() or {}
+        try:
+            self.data_of(given).checked()
+        except Invalid as error:
+            self.take_beside(error)
+        return self.cleaned_data
+
+    @staticmethod
+    def data_of(given: Mapping[str, Any]) -> CustomisationData:
+        """The form's values as the service takes them."""
+        return CustomisationData(**{name: given.get(name, "") for name in CustomisationForm.columns})
+
+
+class CustomisationChoiceForm(Form):
+    """Which customisations are listed."""
+
+    status = forms.ChoiceField(
+        label=_("Status"),
+        required=False,
+        choices=[("", _("Alla")), *((code, _(text)) for code, text in STATES.items())],
+        error_messages={"invalid_choice": _("Välj en status i listan.")},
+    )

@@ -1,0 +1,152 @@
+"""Önska kortanpassning: what the issuer wishes, what is done with it, and the generic one meanwhile (ADR 0223)."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_POST
+
+from issuance.administration.web.frames import organisation_page
+from issuance.authz import Action
+from issuance.customisations.queries import customisation_requests as query
+from issuance.customisations.queries import customisations
+from issuance.customisations.queries.customisations import Holding
+from issuance.customisations.services.customisation_requests import (
+    close_customisation_request,
+    request_customisation,
+    use_generic_customisation,
+    withdraw_customisation_request,
+)
+from issuance.customisations.services.wishing import wish_version
+from issuance.customisations.web.customisation_forms import back_text_field
+from issuance.organisations.queries import places
+from issuance.organisations.queries.places import OrganisationHead
+from issuance.records.services.editing import Outdated
+from issuance.records.web.administration_frame import actor_of, demand_there
+from issuance.records.web.editing import EditForm, answered, version_sent
+from siths_portal.lib.errors import Conflict
+
+_HERE = "organisation_customisation"
+
+
+class WishForm(EditForm):
+    """What is wished, against the wish that was read. What must hold is checked by the service."""
+
+    columns: ClassVar[Mapping[str, str]] = {name: name for name in ("back_text", "logotype_note")}
+
+    back_text = back_text_field(
+        gettext_lazy("Önskad baksidestext"),
+        gettext_lazy("Vart ett upphittat kort skickas, och numret till er kundservice. Högst 8 rader med 45 tecken i varje."),
+    )
+    logotype_note = forms.CharField(
+        label=gettext_lazy("Önskad logotyp"),
+        help_text=gettext_lazy("Vilken logotyp, och vilken funktionsbrevlåda hos er som har bilden. Skriv inga personuppgifter."),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def customisation_request(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
+    """Writes what the organisation wishes, or takes it back. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = places.organisation_head(actor=actor, organisation_id=organisation_id)
+    demand_there(head, Action.VERIFY_CUSTOMISATION in head.rights)
+    if "ta_tillbaka" in request.POST:
+        return _ended(request, organisation_id, withdraw_customisation_request, _("Önskemålet är borttaget."))
+    form, made, status = answered(
+        request,
+        WishForm,
+        lambda given: request_customisation(
+            actor=actor,
+            organisation_id=organisation_id,
+            back_text=given["back_text"],
+            logotype_note=given["logotype_note"],
+            version=given["version"],
+        ),
+        first=lambda: _first(request, organisation_id),
+    )
+    if made is not None:
+        messages.success(request, _("Önskemålet är sparat. Förvaltningen ser det i sin lista här i portalen."))
+        return redirect(_HERE, organisation_id)
+    context = {
+        "form": form,
+        "submit": _("Spara önskemålet"),
+        "cancel_url": reverse(_HERE, args=[organisation_id]),
+        "lead": _(
+            "Förvaltningen ser önskemålet i portalen och låter kortleverantören skapa kortanpassningen. Leverantören ger den "
+            "kortanpassnings-id och utfärdarnummer; dem behöver du inte ha."
+        ),
+    }
+    step = _("Önska kortanpassning")
+    return organisation_page(request, "administration/form.html", head, context, here=_HERE, step=step, status=status)
+
+
+def _first(request: HttpRequest, organisation_id: UUID) -> dict[str, Any]:
+    """What is wished already, else the back text that the organisation has of its own."""
+    actor = actor_of(request)
+    # Read before the wish: who writes between the two is told of as later, never taken for seen.
+    version = wish_version(organisation_id)
+    wish = query.wish_of(actor=actor, organisation_id=organisation_id)
+    if wish is not None:
+        return {"back_text": wish.back_text, "logotype_note": wish.logotype_note, "version": version}
+    holds = customisations.holding(actor=actor, organisation_id=organisation_id)
+    return {"back_text": holds.facts.back_text if holds.facts and holds.own else "", "version": version}
+
+
+@require_POST
+def customisation_request_close(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
+    """Tells that the administration is done with a wish. Raises NotFound, Forbidden."""
+    done = _("Önskemålet är markerat som klart.")
+    return _ended(request, organisation_id, close_customisation_request, done)
+
+
+def _ended(request: HttpRequest, organisation_id: UUID, end: Callable[..., bool], done: str) -> HttpResponse:
+    """Ends the wish that the page showed, and says so; another one that is there now is shown, and stays."""
+    try:
+        ended = end(actor=actor_of(request), organisation_id=organisation_id, version=version_sent(request))
+    except Outdated:
+        messages.error(request, _("Önskemålet ändrades sedan du öppnade sidan, och är kvar. Läs det en gång till."))
+    else:
+        if ended:
+            messages.success(request, done)
+        else:
+            messages.info(request, _("Önskemålet var redan avslutat."))
+    return redirect(_HERE, organisation_id)
+
+
+@require_POST
+def customisation_use_generic(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
+    """Lets the generic customisation hold until there is an own one. Raises NotFound, Forbidden."""
+    try:
+        use_generic_customisation(actor=actor_of(request), organisation_id=organisation_id)
+    except Conflict as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, _("Den generella kortanpassningen gäller tills organisationen har en egen."))
+    return redirect(_HERE, organisation_id)
+
+
+def wish_context(request: HttpRequest, head: OrganisationHead, holds: Holding) -> dict[str, Any]:
+    """What `administration/customisation_wish.html` shows on an organisation's page."""
+    verifies, administers = Action.VERIFY_CUSTOMISATION in head.rights, Action.CREATE_ORGANISATION in head.rights
+    own = [head.id]
+    # Read before the wish, as where it is written.
+    version = wish_version(head.id)
+    return {
+        "wish_version": version,
+        "wish": query.wish_of(actor=actor_of(request), organisation_id=head.id),
+        "wish_url": reverse("customisation_request", args=own) if verifies else "",
+        "wish_close_url": reverse("customisation_request_close", args=own) if administers else "",
+        "generic_url": reverse("customisation_use_generic", args=own)
+        if verifies and holds.facts is None and query.generic_is_ready()
+        else "",
+        "administers": administers,
+    }

@@ -1,0 +1,399 @@
+"""Pages of card customisations (domain.md 7.6): how the card looks, what is missing, and the issuer's verification (ADR 0189)."""
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from authn import service as authn
+from issuance.administration.web.frames import organisation_page
+from issuance.administration.web.history import TEMPLATE as HISTORY
+from issuance.administration.web.history import history_context
+from issuance.authz import Action, policy
+from issuance.customisations.queries import customisation_requests as wishes
+from issuance.customisations.queries import customisations as query
+from issuance.customisations.queries.customisation_requests import Wish
+from issuance.customisations.queries.customisations import CustomisationFacts, Replaced
+from issuance.customisations.services.customisations import (
+    Seen,
+    edit_customisation,
+    register_customisation,
+    register_generic_customisation,
+    verify_customisation,
+)
+from issuance.customisations.services.giving_up import Replacing, give_up_customisation, withdraw_pending_customisation
+from issuance.customisations.services.wishing import wish_version
+from issuance.customisations.web.card_drawing import drawing
+from issuance.customisations.web.customisation_forms import CustomisationChoiceForm, CustomisationForm
+from issuance.customisations.web.customisation_requests import wish_context
+from issuance.organisations.queries import organisations, places
+from issuance.organisations.queries.places import OrganisationHead
+from issuance.records.queries import paging
+from issuance.records.web.administration_frame import (
+    Crumb,
+    Link,
+    Tab,
+    actor_of,
+    columns,
+    configuration_page,
+    cursor,
+    demand,
+    demand_there,
+    first_url,
+    next_url,
+    page,
+    row,
+)
+from issuance.records.web.editing import answered, initial, version_sent
+from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.ids import id_of
+
+_FORM = "administration/form.html"
+_NONE = UUID(int=0)
+_LEAD = gettext_lazy(
+    "Be först kortleverantören skapa kortanpassningen. Det görs utanför portalen. Leverantören svarar med kortanpassnings-id "
+    "och utfärdarnummer, som du för in här, och lägger sedan själv in logotypen i portalen."
+)
+
+
+@require_safe
+@configuration_page
+def customisations(request: HttpRequest) -> HttpResponse:
+    """The card customisations in sight, with how far each has come. Raises Forbidden."""
+    actor = actor_of(request)
+    form, status = CustomisationChoiceForm(request.GET), 200
+    chosen = {"status": form.cleaned_data["status"]} if form.is_valid() and form.cleaned_data["status"] else {}
+    if form.errors:
+        status = Invalid.http_status
+    order = paging.order_of(request.GET.get("ordning", ""), query.COLUMNS, "namn")
+    found = query.customisations(actor=actor, order=order, state=chosen.get("status", ""), after=cursor(request))
+    headings = [("namn", _("Kortanpassning")), ("id", _("Kortanpassnings-id")), ("nummer", _("Utfärdarnummer"))]
+    context = {
+        "form": form,
+        "rows": found.rows,
+        "wishes": wishes.wishes(actor=actor),
+        "narrowed": bool(chosen),
+        "columns": columns(request, order, [*headings, ("", _("Organisation")), ("", _("Status"))], chosen=chosen),
+        "next_url": next_url(request, found.after, order, chosen=chosen),
+        "first_url": first_url(request, order, chosen=chosen),
+    }
+    may_add = policy.holds(actor, Action.CREATE_ORGANISATION) and not organisations.generic_exists()
+    link = Link(_("Skapa den generella kortanpassningen"), reverse("customisation_new_generic"))
+    return page(
+        request,
+        "administration/customisations.html",
+        context,
+        heading=_("Kortanpassningar"),
+        crumbs=[Crumb(_("Kortanpassningar"))],
+        configuration=[link] if may_add else [],
+        status=status,
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def customisation(request: HttpRequest, customisation_id: UUID) -> HttpResponse:
+    """A card customisation from both sides, and its verification. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    found = query.customisation(actor=actor, customisation_id=customisation_id)
+    pending = query.pending_at(actor=actor, customisation_id=customisation_id)
+    refusal, status = "", 200
+    if request.method == "POST":
+        demand(found.may_verify)
+        seen = Seen(version_sent(request), request.POST.get("logotyp", ""))
+        try:
+            verify_customisation(actor=actor, customisation_id=customisation_id, seen=seen)
+        except Conflict as error:
+            refusal, status = error.message, error.http_status
+            found = query.customisation(actor=actor, customisation_id=customisation_id)
+        else:
+            text = _("Kortanpassningen är verifierad.")
+            if pending:
+                text = _("Kortanpassningen är verifierad och gäller nu för nya kort för {name}.").format(name=pending.name)
+            messages.success(request, text)
+            return redirect("customisation", customisation_id)
+    having = query.organisations_with(actor=actor, customisation_id=customisation_id, after=cursor(request))
+    context = {
+        **_shown(found),
+        "refusal": refusal,
+        "edit_url": reverse("customisation_edit", args=[customisation_id]) if found.may_edit else "",
+        "pending": pending,
+        "organisations": having.rows,
+        "next_url": next_url(request, having.after, fragment="organisationer"),
+        "first_url": first_url(request, fragment="organisationer"),
+    }
+    return _page(request, "administration/customisation.html", found, context, here="customisation", status=status)
+
+
+def _shown(found: CustomisationFacts) -> dict[str, Any]:
+    """What `administration/customisation_card.html` draws."""
+    standing = found.standing
+    verified = _("Nej")
+    if standing.verified_on:
+        verified = _("{day} av {who}").format(day=standing.verified_on, who=found.verified_by)
+    return {
+        "found": found,
+        "drawing": drawing(found),
+        "facts": [
+            row(_("Kortanpassning"), found.name),
+            row(_("Kortanpassnings-id"), found.customisation_id, copy=True),
+            row(_("Utfärdarnummer"), found.issuer_number or _("Saknas")),
+            row(_("Organisationslogotyp"), _("Uppladdad av kortleverantören") if found.logotype else _("Saknas")),
+            row(_("Baksidestext"), _in_lines(found.back_text.splitlines()) or _("Saknas")),
+            row(_("Kortleverantör"), found.supplier or _("Saknas")),
+            row(_("Verifierad"), verified),
+        ],
+    }
+
+
+def _in_lines(lines: Iterable[str]) -> SafeString:
+    return format_html_join(SafeString("<br>"), "{}", ((line,) for line in lines))
+
+
+def _page(
+    request: HttpRequest,
+    template: str,
+    found: CustomisationFacts,
+    context: dict[str, Any],
+    *,
+    here: str = "",
+    step: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    own = reverse("customisation", args=[found.id])
+    names = (("customisation", _("Uppgifter")), ("customisation_history", _("Historik")))
+    return page(
+        request,
+        template,
+        context,
+        heading=step or found.name,
+        kind=found.name if step else _("Generell kortanpassning") if found.generic else _("Kortanpassning"),
+        crumbs=[
+            Crumb(_("Kortanpassningar"), reverse("customisations")),
+            Crumb(found.name, own),
+            *([Crumb(step)] if step else []),
+        ],
+        tabs=[] if step else [Tab(text, reverse(name, args=[found.id]), name == here) for name, text in names],
+        status=status,
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def customisation_edit(request: HttpRequest, customisation_id: UUID) -> HttpResponse:
+    """Changes a card customisation. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    found = query.customisation(actor=actor, customisation_id=customisation_id)
+    demand(found.may_edit)
+    suppliers = authn.suppliers()
+    if found.supplier_ref:
+        suppliers.setdefault(found.supplier_ref, _("{name} (inte längre registrerad)").format(name=found.supplier))
+    form, made, status = answered(
+        request,
+        partial(CustomisationForm, suppliers=suppliers),
+        lambda given: edit_customisation(
+            actor=actor, customisation_id=customisation_id, version=given["version"], data=CustomisationForm.data_of(given)
+        ),
+        first=lambda: initial(CustomisationForm, found),
+    )
+    if made is not None:
+        messages.success(request, _("Kortanpassningen är sparad."))
+        return redirect("customisation", customisation_id)
+    consequences = []
+    if found.standing.verified_on:
+        consequences.append(
+            _(
+                "Ändrar du utfärdarnumret, baksidestexten eller kortleverantören upphör verifieringen. Kort kan då inte "
+                "beställas förrän kortanpassningen har verifierats igen."
+            )
+        )
+    context = {
+        "form": form,
+        "submit": _("Spara"),
+        "cancel_url": reverse("customisation", args=[customisation_id]),
+        "consequences": consequences,
+    }
+    return _page(request, _FORM, found, context, step=_("Redigera kortanpassningen"), status=status)
+
+
+@require_safe
+def customisation_history(request: HttpRequest, customisation_id: UUID) -> HttpResponse:
+    """What was done to a card customisation. Raises NotFound, Forbidden."""
+    found = query.customisation(actor=actor_of(request), customisation_id=customisation_id)
+    context = history_context(request, "customisation", customisation_id)
+    return _page(request, HISTORY, found, context, here="customisation_history")
+
+
+@require_safe
+def organisation_customisation(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
+    """How an organisation's cards look: its own customisation, the one from above, or the generic, and its own that is pending.
+
+    Raises NotFound, Forbidden.
+    """
+    actor = actor_of(request)
+    head = places.organisation_head(actor=actor, organisation_id=organisation_id)
+    holds = query.holding(actor=actor, organisation_id=organisation_id)
+    administers = Action.CREATE_ORGANISATION in head.rights
+    gives_up = administers and holds.own and (head.is_sub_organisation or wishes.generic_is_ready())
+    context = {
+        "holds": holds,
+        **wish_context(request, head, holds),
+        **(_shown(holds.facts) if holds.facts else {}),
+        "new_url": reverse("customisation_new", args=[organisation_id])
+        if administers and not holds.own and not holds.pending
+        else "",
+        "give_up_url": reverse("customisation_give_up", args=[organisation_id]) if gives_up else "",
+        "withdraw_url": reverse("customisation_withdraw", args=[organisation_id]) if administers and holds.pending else "",
+    }
+    template = "administration/organisation_customisation.html"
+    return organisation_page(request, template, head, context, here="organisation_customisation")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def customisation_new(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
+    """Gives an organisation a card customisation of its own. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = places.organisation_head(actor=actor, organisation_id=organisation_id)
+    demand_there(head, Action.CREATE_ORGANISATION in head.rights)
+    # Read before the wish: what is written between the two is told of as later, never taken for seen.
+    version = wish_version(organisation_id)
+    wish = wishes.wish_of(actor=actor, organisation_id=organisation_id)
+    suppliers = authn.suppliers()
+    form, made, status = answered(
+        request,
+        partial(CustomisationForm, suppliers=suppliers, new=True),
+        lambda given: register_customisation(
+            actor=actor,
+            organisation_id=organisation_id,
+            customisation_id=given["customisation_id"],
+            wish_version=given["version"],
+            **_data(given),
+        ),
+        first=lambda: {
+            "name": head.name,
+            "back_text": wish.back_text if wish else "",
+            "version": version,
+            "supplier_ref": _only(suppliers),
+        },
+    )
+    if made is not None:
+        messages.success(request, _("Kortanpassningen är upplagd."))
+        return redirect("customisation", made.id)
+    context = {
+        "form": form,
+        "submit": _("Skapa"),
+        "cancel_url": reverse("organisation_customisation", args=[organisation_id]),
+        "lead": _lead(wish),
+        "consequences": _until_verified(head, query.replaced_by_own(actor=actor, organisation_id=organisation_id)),
+    }
+    step = _("Skapa kortanpassning")
+    return organisation_page(request, _FORM, head, context, here="organisation_customisation", step=step, status=status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def customisation_give_up(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
+    """Takes an organisation's own card customisation from it, after what comes of it was told. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = places.organisation_head(actor=actor, organisation_id=organisation_id)
+    demand_there(head, Action.CREATE_ORGANISATION in head.rights)
+    refusal, status = "", 200
+    try:
+        if request.method == "POST":
+            own, above = (id_of(request.POST.get(name, "")) for name in ("egen", "ovanifran"))
+            seen = Replacing(own or _NONE, above)
+            try:
+                give_up_customisation(actor=actor, organisation_id=organisation_id, seen=seen)
+            except Conflict as error:
+                refusal, status = error.message, error.http_status
+            else:
+                messages.success(request, _("Den egna kortanpassningen är borttagen från organisationen."))
+                return redirect("organisation_customisation", organisation_id)
+        found = query.giving_up(actor=actor, organisation_id=organisation_id)
+    except Conflict as error:
+        messages.error(request, error.message)
+        return redirect("organisation_customisation", organisation_id)
+    context = {
+        "found": found,
+        "drawing": drawing(found.after) if found.after else None,
+        "refusal": refusal,
+        "cancel_url": reverse("organisation_customisation", args=[organisation_id]),
+    }
+    template, step = "administration/customisation_give_up.html", _("Ta bort den egna kortanpassningen")
+    return organisation_page(request, template, head, context, here="organisation_customisation", step=step, status=status)
+
+
+@require_POST
+def customisation_withdraw(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
+    """Takes the pending customisation that the page showed from an organisation. Raises NotFound, Forbidden."""
+    seen = id_of(request.POST.get("kortanpassning", "")) or _NONE
+    try:
+        withdraw_pending_customisation(actor=actor_of(request), organisation_id=organisation_id, seen=seen)
+    except Conflict as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, _("Den nya kortanpassningen är borttagen från organisationen. Den nuvarande gäller som förut."))
+    return redirect("organisation_customisation", organisation_id)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def generic_new(request: HttpRequest) -> HttpResponse:
+    """Makes the card customisation that is nobody's own. Raises Forbidden."""
+    actor = actor_of(request)
+    policy.require_global(actor, Action.CREATE_ORGANISATION)
+    suppliers = authn.suppliers()
+    form, made, status = answered(
+        request,
+        partial(CustomisationForm, suppliers=suppliers, new=True),
+        lambda given: register_generic_customisation(actor=actor, customisation_id=given["customisation_id"], **_data(given)),
+        first=lambda: {"name": "SITHS eID", "supplier_ref": _only(suppliers)},
+    )
+    if made is not None:
+        messages.success(request, _("Kortanpassningen är upplagd."))
+        return redirect("customisation", made.id)
+    step = _("Skapa den generella kortanpassningen")
+    context = {"form": form, "submit": _("Skapa"), "cancel_url": reverse("customisations"), "lead": _LEAD}
+    crumbs = [Crumb(_("Kortanpassningar"), reverse("customisations")), Crumb(step)]
+    return page(request, _FORM, context, heading=step, crumbs=crumbs, status=status)
+
+
+def _only(suppliers: Mapping[str, str]) -> str:
+    """The reference of the only supplier, which then needs no choice."""
+    return next(iter(suppliers)) if len(suppliers) == 1 else ""
+
+
+def _until_verified(head: OrganisationHead, found: Replaced | None) -> list[str]:
+    """Says that the present customisation holds until the new one is verified, and whose cards get the new one then."""
+    if found is None:
+        return []
+    whose = _("från {name}").format(name=found.above.name) if found.above else _("den generella")
+    told = [
+        _(
+            "Kort för {place} beställs nu med kortanpassningen {name} ({whose}). Den fortsätter att gälla tills ansvarig eller "
+            "biträdande utgivare har verifierat den nya. Den nya kan tas bort innan dess."
+        ).format(place=head.name, name=found.name, whose=whose)
+    ]
+    if found.below:
+        names = ", ".join(found.below)
+        listed = _("{names} och {more} till").format(names=names, more=found.more) if found.more else names
+        told.append(_("När den nya är verifierad gäller den också för {names}.").format(names=listed))
+    told.append(_("Beställningar som redan är gjorda påverkas inte."))
+    return [_in_lines(told)]
+
+
+def _lead(wish: Wish | None) -> str:
+    """What the administration does first, and what the issuer wishes of the logotype."""
+    if wish is None or not wish.logotype_note:
+        return str(_LEAD)
+    return _("{lead} Önskad logotyp: {note}").format(lead=_LEAD, note=wish.logotype_note)
+
+
+def _data(given: dict[str, Any]) -> dict[str, Any]:
+    return vars(CustomisationForm.data_of(given))

@@ -1,0 +1,140 @@
+"""Rules that time sets off: cards not activated or not signed for are revoked, and what has ended expires (domain.md 3.3)."""
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+
+from issuance.activation.services import activation
+from issuance.authz import Action, system
+from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
+from issuance.carriers.domain.eid_states import EidAction, EidState
+from issuance.carriers.models import Carrier, Eid
+from issuance.orders.services import drafts
+from issuance.records.services import steps
+from issuance.revocation.domain import RevocationReason
+from issuance.revocation.services import certificate_revocation
+from issuance.revocation.services.revocation import carrier_ref, revoke_locked
+from issuance.roles.services import ended_roles, role_requests
+from pki import service as pki
+from siths_portal.lib import clock
+
+BATCH = 200
+
+
+@dataclass(frozen=True)
+class Housekeeping:
+    """How many rows each rule took; `certificates_revoked` counts carriers that `pki` had revoked, and no dry run does.
+
+    `draft_photos` counts drafts of orders that lost their photo because nobody went on with them, `transactions_ended` eID app
+    transactions whose time is out, `roles_ended` activations and drafts of orders whose clerk's role has ended since,
+    `role_requests` requests for a role that nobody decided in time.
+    """
+
+    not_activated: int
+    not_signed: int
+    carriers_expired: int
+    eids_expired: int
+    certificates_revoked: int = 0
+    draft_photos: int = 0
+    transactions_ended: int = 0
+    roles_ended: int = 0
+    role_requests: int = 0
+
+
+def run(*, dry_run: bool = False, batch: int = BATCH) -> Housekeeping:
+    """Applies every rule, `batch` rows a transaction, or with `dry_run` only counts. A second run finds nothing.
+
+    Rows that somebody else holds are left to the next run.
+    """
+    if dry_run:
+        return Housekeeping(
+            Carrier.objects.filter(not_activated_in_time()).count(),
+            Carrier.objects.filter(_not_signed_in_time()).count(),
+            Carrier.objects.filter(_carrier_ended()).count(),
+            Eid.objects.filter(_eid_ended()).count(),
+            draft_photos=drafts.stale_count(),
+            transactions_ended=activation.overdue_count(),
+            roles_ended=ended_roles.sweep(dry_run=True),
+            role_requests=role_requests.expire(dry_run=True),
+        )
+    return Housekeeping(
+        not_activated=_until_empty(
+            lambda: _revoke("not-activated-in-time", RevocationReason.NOT_ACTIVATED, not_activated_in_time(), batch)
+        ),
+        not_signed=_until_empty(lambda: _revoke("receipt-not-signed", RevocationReason.NOT_SIGNED, _not_signed_in_time(), batch)),
+        carriers_expired=_until_empty(lambda: _expire_carriers(batch)),
+        eids_expired=_until_empty(lambda: _expire_eids(batch)),
+        certificates_revoked=certificate_revocation.sweep(),
+        draft_photos=drafts.forget_photos(batch=batch),
+        transactions_ended=_until_empty(lambda: activation.end_overdue(batch=batch)),
+        roles_ended=ended_roles.sweep(),
+        role_requests=role_requests.expire(),
+    )
+
+
+def not_activated_in_time() -> Q:
+    """Cards in SENT since more than the allowed calendar days, each to the end of its day in Stockholm."""
+    return Q(state=CarrierState.SENT.value, sent_at__lt=_days_back(settings.NOT_ACTIVATED_DAYS))
+
+
+def _not_signed_in_time() -> Q:
+    return Q(state=CarrierState.ACTIVATED_UNSIGNED.value, code_set_at__lt=_days_back(settings.NOT_SIGNED_DAYS))
+
+
+def _carrier_ended() -> Q:
+    return Q(state=CarrierState.ACTIVE.value, valid_to__lte=clock.now())
+
+
+def _eid_ended() -> Q:
+    return Q(state=EidState.ACTIVE.value, valid_to__lte=clock.now())
+
+
+def _days_back(days: int) -> dt.datetime:
+    """What happened before this moment has seen the end of its `days`th following day in Stockholm."""
+    return clock.start_of_day(clock.today() - dt.timedelta(days=days))
+
+
+def _until_empty(take: Callable[[], int]) -> int:
+    total = 0
+    while taken := take():
+        total += taken
+    return total
+
+
+@transaction.atomic(durable=True)
+def _revoke(rule: str, reason: RevocationReason, overdue: Q, batch: int) -> int:
+    actor = system(rule)
+    rows = Carrier.objects.visible_to(actor, Action.REVOKE_CARRIER).filter(overdue).order_by("id")
+    carriers = list(rows.select_for_update(skip_locked=True, no_key=True)[:batch])
+    if carriers:
+        revoke_locked(carriers, actor=actor, reason=reason)
+    return len(carriers)
+
+
+@transaction.atomic(durable=True)
+def _expire_carriers(batch: int) -> int:
+    actor = system("expiry")
+    rows = Carrier.objects.visible_to(actor, Action.EXPIRE_CARRIER).filter(_carrier_ended()).order_by("id")
+    carriers = list(rows.select_for_update(skip_locked=True, no_key=True)[:batch])
+    ids = [carrier.id for carrier in carriers]
+    eids = Eid.objects.select_for_update(no_key=True).filter(carrier__in=ids, state=EidState.ACTIVE.value).order_by("id")
+    with_secret = [carrier.id for carrier in carriers if carrier.puk_secret_id is not None]
+    now = clock.now()
+    steps.step(carriers, CarrierAction.EXPIRE, actor_ref=actor.ref, ended_at=now, puk_secret_id=None)
+    steps.step(list(eids), EidAction.EXPIRE, actor_ref=actor.ref, ended_at=now)
+    for carrier_id in with_secret:
+        pki.destroy_secrets(carrier_ref(carrier_id), actor_ref=actor.ref)
+    return len(carriers)
+
+
+@transaction.atomic(durable=True)
+def _expire_eids(batch: int) -> int:
+    actor = system("expiry")
+    rows = Eid.objects.visible_to(actor, Action.EXPIRE_CARRIER).filter(_eid_ended()).select_related("carrier").order_by("id")
+    eids = list(rows.select_for_update(of=("self", "carrier"), skip_locked=True, no_key=True)[:batch])
+    steps.step(eids, EidAction.EXPIRE, actor_ref=actor.ref, ended_at=clock.now())
+    return len(eids)

@@ -1,0 +1,185 @@
+"""What is there already of what a file names: read at once for all rows, as far as the actor sees it (S09, S11)."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Upper
+
+from issuance.articles.models import SubscriptionFee
+from issuance.authz import Action, Actor
+from issuance.customisations.models import CardCustomisation
+from issuance.imports.domain import Kind
+from issuance.imports.services.reading import Row
+from issuance.offices.models import Office, OrganisationOffice
+from issuance.offices.services import offices_to_connect
+from issuance.organisations.models import IssuingArea, Organisation
+from issuance.people.models.persons import Person, Post
+from issuance.records.domain.ids import parse_hsa_id
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.services.actors import current
+from siths_portal.lib import clock
+
+RIGHTS = (
+    Action.VIEW_CONFIGURATION,
+    Action.CREATE_ORGANISATION,
+    Action.CREATE_SUB_ORGANISATION,
+    Action.EDIT_OFFICE,
+    Action.LINK_OFFICE,
+    Action.ASSIGN_ROLE,
+)
+_SEPARATORS = re.compile(r"[,;\s]+")
+
+
+@dataclass(frozen=True)
+class Place:
+    """An area or an organisation in sight, or an organisation to be made, whose `pk` is None.
+
+    `scope_path` is that of the nearest place that is there: scope flows downward, so it decides what a new one's own would.
+    `length` is that of the path that it has or will have. In one that is `ended` nobody has a right to set anything up.
+    """
+
+    pk: UUID | None
+    name: str
+    area_id: UUID
+    area_name: str
+    scope_path: str
+    length: int
+    rights: frozenset[Action]
+    ended: bool = False
+
+
+@dataclass
+class Known:
+    """Keys of organisations, offices and posts are in upper case. `taken` are HSA-ids of organisations out of sight.
+
+    `beyond` are offices whose own pages the actor does not see, though he may connect them (ADR 0261).
+    """
+
+    areas: dict[str, Place] = field(default_factory=dict)
+    issuers: dict[UUID, UUID | None] = field(default_factory=dict)
+    organisations: dict[str, Organisation] = field(default_factory=dict)
+    places: dict[str, Place] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
+    charged: dict[UUID, bool] = field(default_factory=dict)
+    generic: bool = False
+    offices: list[Office] = field(default_factory=list)
+    beyond: set[UUID] = field(default_factory=set)
+    connected: set[tuple[UUID, UUID]] = field(default_factory=set)
+    people: dict[str, Person] = field(default_factory=dict)
+    post_areas: dict[UUID, set[UUID]] = field(default_factory=dict)
+    grants: dict[tuple[UUID, str], list[RoleGrant]] = field(default_factory=dict)
+
+    def area(self, name: str) -> Place | None:
+        """The area in sight with this name: written as it is, else the only one that differs in capital letters alone."""
+        if name in self.areas:
+            return self.areas[name]
+        alike = [place for place in self.areas.values() if place.name.upper() == name.upper()]
+        return alike[0] if len(alike) == 1 else None
+
+
+def known(actor: Actor, rows: Sequence[Row]) -> Known:
+    """What the rows name, in a number of queries that does not depend on how many they are."""
+    found = Known()
+    _areas(actor, rows, found)
+    _organisations(actor, rows, found)
+    if any(row.kind is Kind.OFFICES for row in rows):
+        _offices(actor, rows, found)
+    if any(row.kind is Kind.ROLES for row in rows):
+        _people(actor, rows, found)
+    return found
+
+
+def unseen_posts(actor: Actor, rows: Sequence[Row]) -> list[str]:
+    """The HSA-ids of role holders, as they are written, whom the actor does not find: those out of sight like those unknown."""
+    wanted = {row.get("hsa_id").upper(): row.get("hsa_id") for row in rows if row.kind is Kind.ROLES and row.get("hsa_id")}
+    if not wanted:
+        return []
+    seen = {hsa_id.upper() for hsa_id in _posts(actor, wanted).values_list("hsa_id", flat=True)}
+    return [text for key, text in wanted.items() if key not in seen and _is_hsa_id(text)]
+
+
+def _is_hsa_id(text: str) -> bool:
+    try:
+        return bool(parse_hsa_id(text))
+    except ValueError:
+        return False
+
+
+def ids_in(text: str) -> list[str]:
+    """The HSA-ids of a cell that holds several, in upper case, each once."""
+    return list(dict.fromkeys(part.upper() for part in _SEPARATORS.split(text) if part))
+
+
+def _rights(row: IssuingArea | Organisation) -> frozenset[Action]:
+    return frozenset(action for action in RIGHTS if getattr(row, f"may_{action}"))
+
+
+def _areas(actor: Actor, rows: Sequence[Row], found: Known) -> None:
+    names = {row.get("area").upper() for row in rows} - {""}
+    there = IssuingArea.objects.with_rights(actor, RIGHTS).alias(key=Upper("name"))
+    for area in there.filter(key__in=names) if names else ():
+        if Action.VIEW_CONFIGURATION in _rights(area):
+            path = area.scope_path
+            found.areas[area.name] = Place(area.pk, area.name, area.pk, area.name, path, len(path), _rights(area))
+            found.issuers[area.pk] = area.issuing_organisation_id
+
+
+def _organisations(actor: Actor, rows: Sequence[Row], found: Known) -> None:
+    wanted = {key for row in rows for key in _organisations_of(row)} - {""}
+    there = Organisation.objects.with_rights(actor, RIGHTS).alias(key=Upper("hsa_id")).filter(key__in=wanted)
+    for row in there.select_related("area", "parent", "customisation") if wanted else ():
+        key = row.hsa_id.upper()
+        if Action.VIEW_CONFIGURATION not in _rights(row):
+            found.taken.add(key)
+            continue
+        found.organisations[key] = row
+        path = row.scope_path
+        ended = row.closed_at is not None
+        found.places[key] = Place(row.pk, row.name, row.area_id, row.area.name, path, len(path), _rights(row), ended)
+    if any(row.kind is Kind.ORGANISATIONS for row in rows):
+        found.generic = CardCustomisation.objects.filter(generic=True).exists()
+        ids = [row.pk for row in found.organisations.values()]
+        fees = SubscriptionFee.objects.filter(organisation__in=ids, valid_from__lte=clock.now()).order_by("valid_from")
+        found.charged = dict(fees.values_list("organisation_id", "charged"))
+
+
+def _organisations_of(row: Row) -> Iterable[str]:
+    """The HSA-ids of organisations that a row names, in upper case."""
+    if row.kind is Kind.ORGANISATIONS:
+        return (row.get("hsa_id").upper(), row.get("parent").upper())
+    return ids_in(row.get("organisations")) if row.kind is Kind.OFFICES else (row.get("organisation").upper(),)
+
+
+def _offices(actor: Actor, rows: Sequence[Row], found: Known) -> None:
+    wanted = [row for row in rows if row.kind is Kind.OFFICES]
+    names, numbers = {row.get("name").upper() for row in wanted}, {row.get("office_number") for row in wanted} - {""}
+    areas = [place.pk for place in found.areas.values()]
+    there = offices_to_connect(actor).with_rights(actor, (Action.VIEW_CONFIGURATION,)).select_related("area")
+    there = there.alias(key=Upper("name"))
+    found.offices = list(there.filter(Q(area__in=areas, key__in=names) | Q(office_number__in=numbers)).order_by("pk"))
+    found.beyond = {office.pk for office in found.offices if not office.may_view_configuration}  # type: ignore[attr-defined]
+    pairs = OrganisationOffice.objects.filter(office__in=[office.pk for office in found.offices])
+    found.connected = set(pairs.values_list("office_id", "organisation_id"))
+
+
+def _people(actor: Actor, rows: Sequence[Row], found: Known) -> None:
+    """Holders of posts in sight to whom the actor may give roles, as the pages find them, with their posts' areas and roles."""
+    wanted = {row.get("hsa_id").upper() for row in rows if row.kind is Kind.ROLES}
+    found.people = {post.hsa_id.upper(): post.person for post in _posts(actor, wanted).select_related("person")}
+    ids = {person.pk for person in found.people.values()}
+    valid = Q(valid_to=None) | Q(valid_to__gte=clock.today())
+    pairs = Post.objects.filter(valid, person__in=ids, ended_at=None).values_list("person_id", "organisation__area_id")
+    for person_id, area_id in pairs:
+        found.post_areas.setdefault(person_id, set()).add(area_id)
+    for grant in current(RoleGrant.objects.filter(person__in=ids)):
+        found.grants.setdefault((grant.person_id, grant.role), []).append(grant)
+
+
+def _posts(actor: Actor, keys: Iterable[str]) -> QuerySet[Post]:
+    """The posts in sight with these HSA-ids, in upper case, of people to whom the actor may give roles."""
+    people = Person.objects.visible_to(actor, Action.ASSIGN_ROLE)
+    posts = Post.objects.visible_to(actor).alias(key=Upper("hsa_id"))
+    return posts.filter(key__in=list(keys), ended_at=None, person__in=people)

@@ -1,0 +1,199 @@
+"""Cards whose certificates were issued elsewhere: made before this portal, or by another CA. Recorded by their serials alone."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.db import transaction
+
+from issuance.articles.models import Article
+from issuance.authz import Action, Actor, client, policy
+from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
+from issuance.carriers.domain.eid_states import EidAction, EidState
+from issuance.carriers.models import Carrier, CarrierCertificate, Eid
+from issuance.orders.domain.order_states import OrderAction
+from issuance.orders.services.ordering import eid_of_post
+from issuance.people.models.person_scope import PersonScope
+from issuance.people.models.persons import Post
+from issuance.records.domain.ids import parse_card_serial
+from issuance.records.services import steps
+from issuance.revocation.services.revocation import carrier_ref
+from issuance.suppliers.services.card_certificates import HSA_PROFILES, PROFILES, eid_valid_to
+from issuance.suppliers.services.supplier_events import locked, replay_parked, require_accepted
+from pki import service as pki
+from siths_portal.lib import clock
+from siths_portal.lib.errors import Conflict, Invalid
+
+
+@dataclass(frozen=True)
+class MigratedCard:
+    """A card in use when the portal took over. `certificate_serials` has the hex serial of each of the four profiles."""
+
+    post_id: UUID
+    article_code: str
+    card_serial: str = field(repr=False)
+    valid_from: dt.datetime
+    valid_to: dt.datetime
+    eid_valid_from: dt.datetime
+    eid_valid_to: dt.datetime
+    activated_at: dt.datetime
+    certificate_serials: Mapping[str, str] = field(repr=False)
+    mifare_id: str = ""
+
+
+def register_migrated_card(*, actor: Actor, card: MigratedCard, ca: str) -> Carrier:
+    """Records one card as `register_migrated_cards` does, and returns its carrier, also if it was there."""
+    register_migrated_cards(actor=actor, cards=[card], ca=ca)
+    return Carrier.objects.get(card_serial=card.card_serial)
+
+
+@transaction.atomic(durable=True)
+def register_migrated_cards(*, actor: Actor, cards: Sequence[MigratedCard], ca: str) -> int:
+    """Records cards in use: carrier and eID ACTIVE, no receipt of ours, four serial-only certificates under `ca`.
+
+    All or none; a card whose serial is there for the same post is left as it is. Returns how many were new. Raises NotFound
+    if any post is outside the actor's scope, Invalid (serial, times), Conflict (serial of another person's card).
+    """
+    posts = _posts(actor, {card.post_id for card in cards})
+    for card in cards:
+        _check(card)
+    codes = {card.article_code for card in cards}
+    if Article.objects.filter(code__in=codes).count() != len(codes):
+        raise Invalid("unknown-article", "Artikeln finns inte.", fields={"article": ["Artikeln finns inte."]})
+    known = {row.card_serial: row for row in Carrier.objects.filter(card_serial__in=[card.card_serial for card in cards])}
+    for card in cards:
+        if (found := known.get(card.card_serial)) and found.person_id != posts[card.post_id].person_id:
+            raise Conflict("card-already-bound", "Kortserienumret hör redan till ett annat kort.")
+    new = {card.card_serial: card for card in cards if card.card_serial not in known}
+    pairs = [_rows(card, posts[card.post_id]) for card in new.values()]
+    steps.begin([carrier for carrier, _ in pairs], "migrated", actor_ref=actor.ref, facts=_carrier_facts)
+    steps.begin([eid for _, eid in pairs], "migrated", actor_ref=actor.ref, facts=_eid_facts)
+    _certify([(carrier, eid, new[carrier.card_serial].certificate_serials) for carrier, eid in pairs], ca=ca, actor_ref=actor.ref)
+    PersonScope.objects.refresh([carrier.person_id for carrier, _ in pairs])
+    return len(pairs)
+
+
+@transaction.atomic(durable=True)
+def bind_externally_certified_card(
+    *, client_ref: str, order_id: UUID, card_serial: str, certificate_serials: Mapping[str, str], ca: str
+) -> None:
+    """Binds a card that another CA has certified to the supplier's accepted order, which goes into production.
+
+    The same again changes nothing. Such a card has no card key and brings no PUK. Raises NotFound, Invalid, Conflict.
+    """
+    actor = client(client_ref)
+    serial = _serial(card_serial)
+    _check_profiles(certificate_serials)
+    rows = locked(actor, Action.SUPPLY, order_id)
+    require_accepted(rows.order)
+    carrier = rows.carrier
+    if carrier.card_serial == serial and not carrier.card_key_sha256:
+        return
+    if carrier.card_serial or Carrier.objects.filter(card_serial=serial).exists():
+        raise Conflict("card-already-bound", "Kortserienumret eller beställningen har redan ett annat kort.")
+    eid = Eid.objects.select_related("post").get(pk=rows.order.eid_id)
+    now = clock.now().replace(microsecond=0)
+    valid_to = eid_valid_to(carrier, eid.post, now)
+    facts = {"order": str(rows.order.id), "card_serial": serial}
+    steps.step([carrier], CarrierAction.BIND_SERIAL, actor_ref=actor.ref, facts=facts, card_serial=serial)
+    eids = [row for row in rows.eids if row.pk == eid.pk]
+    steps.step(eids, EidAction.PLAN_CERTIFICATES, actor_ref=actor.ref, facts={"ca": ca}, valid_from=now, valid_to=valid_to)
+    _certify([(carrier, eids[0], certificate_serials)], ca=ca, actor_ref=actor.ref)
+    steps.step([rows.order], OrderAction.START_PRODUCTION, actor_ref=actor.ref, facts={"card_serial": serial, "ca": ca})
+    replay_parked(actor, rows)
+
+
+def _posts(actor: Actor, ids: set[UUID]) -> dict[UUID, Post]:
+    """The posts, each checked for scope (S11). Raises NotFound if any is hidden or missing."""
+    rows = Post.objects.visible_to(actor, Action.REGISTER_MIGRATED_CARD).filter(pk__in=ids).select_related("organisation")
+    found = {row.id: row for row in rows}
+    if set(found) != ids:
+        raise policy.not_found()
+    return found
+
+
+def _check(card: MigratedCard) -> None:
+    _serial(card.card_serial)
+    _check_profiles(card.certificate_serials)
+    in_order = card.valid_from <= card.eid_valid_from <= card.activated_at < card.eid_valid_to <= card.valid_to
+    if not in_order or card.activated_at > clock.now():
+        message = "Kortets och e-legitimationens tider stämmer inte med varandra."
+        raise Invalid("migrated-times", message, fields={"activated_at": [message]})
+
+
+def _check_profiles(serials: Mapping[str, str]) -> None:
+    if set(serials) != set(PROFILES):
+        message = "Ange serienumret för vart och ett av de fyra certifikaten."
+        raise Invalid("certificate-serials", message, fields={"certificate_serials": [message]})
+
+
+def _serial(text: str) -> str:
+    try:
+        return parse_card_serial(text)
+    except ValueError:
+        message = "Kortserienumret ska vara 19 siffror."
+        raise Invalid("card-serial", message, fields={"card_serial": [message]}) from None
+
+
+def _rows(card: MigratedCard, post: Post) -> tuple[Carrier, Eid]:
+    now = clock.now()
+    carrier = Carrier(
+        origin="migrated",
+        person_id=post.person_id,
+        organisation=post.organisation,
+        article_id=card.article_code,
+        state=CarrierState.ACTIVE.value,
+        card_serial=card.card_serial,
+        mifare_id=card.mifare_id,
+        valid_from=card.valid_from,
+        valid_to=card.valid_to,
+        activated_at=card.activated_at,
+        created_at=now,
+    )
+    eid = eid_of_post(post, carrier)
+    eid.state, eid.created_at = EidState.ACTIVE.value, now
+    eid.valid_from, eid.valid_to, eid.activated_at = card.eid_valid_from, card.eid_valid_to, card.activated_at
+    return carrier, eid
+
+
+def _carrier_facts(carrier: Carrier) -> dict[str, str]:
+    return {"card_serial": carrier.card_serial, "person": str(carrier.person_id), "activated_at": _text(carrier.activated_at)}
+
+
+def _eid_facts(eid: Eid) -> dict[str, str]:
+    return {"hsa_id": eid.hsa_id, "carrier": str(eid.carrier_id), "activated_at": _text(eid.activated_at)}
+
+
+def _text(moment: dt.datetime | None) -> str:
+    return moment.isoformat() if moment else ""
+
+
+def _certify(cards: Sequence[tuple[Carrier, Eid, Mapping[str, str]]], *, ca: str, actor_ref: str) -> None:
+    """Enters the four certificates of each card with the CA that only publishes status."""
+    wanted = [(carrier, eid, profile, serials[profile]) for carrier, eid, serials in cards for profile in PROFILES]
+    ids = pki.plan_serial_only(
+        (
+            pki.SerialOnly(
+                serial=serial,
+                not_before=eid.valid_from,
+                not_after=eid.valid_to,
+                subject_ref=f"person:{carrier.person_id}",
+                carrier_ref=carrier_ref(carrier.id),
+                unit_ref=f"organisation:{eid.organisation_id}",
+            )
+            for carrier, eid, _, serial in wanted
+            if eid.valid_from is not None and eid.valid_to is not None
+        ),
+        ca=ca,
+        actor_ref=actor_ref,
+    )
+    CarrierCertificate.objects.bulk_create(
+        [
+            CarrierCertificate(
+                certificate_id=certificate_id, carrier=carrier, eid=eid if profile in HSA_PROFILES else None, profile=profile
+            )
+            for certificate_id, (carrier, eid, profile, _) in zip(ids, wanted, strict=True)
+        ],
+        batch_size=1000,
+    )

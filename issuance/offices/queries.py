@@ -1,0 +1,268 @@
+"""One office: what is set on it, who may choose it, and what it is used for (domain.md 7.5)."""
+
+import datetime as dt
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q
+
+from issuance.administration.queries.change_words import organisation_number
+from issuance.articles.models import Article, OrganisationArticle
+from issuance.articles.queries.articles import Choice
+from issuance.authz import Action, Actor, policy
+from issuance.offices.models import Office, OrganisationOffice
+from issuance.orders.domain.order_states import UNDER_WAY
+from issuance.orders.models.drafts import OrderDraft
+from issuance.orders.models.orders import CardOrder
+from issuance.orders.services import order_checks
+from issuance.organisations.models import Organisation
+from issuance.organisations.queries.areas import OfficeLine, office_line
+from issuance.organisations.queries.nesting import nested
+from issuance.organisations.queries.places import Above, is_seen
+from issuance.records.queries import paging, words
+
+
+@dataclass(frozen=True)
+class OfficeHead:
+    """An office for the top of its pages, with what the actor may do there."""
+
+    id: UUID
+    name: str
+    area: Above
+    closed: bool
+    may_edit: bool
+    may_link: bool
+
+
+@dataclass(frozen=True)
+class OfficeFacts:
+    """What is set on an office."""
+
+    version: int
+    name: str
+    office_number: str
+    invoice_comment: str
+    recipient_organisation: str
+    internal_recipient: str
+    street_address: str
+    postal_code: str
+    city: str
+    closed_on: dt.date | None
+    issuing_organisation: str
+    invoice_reference: str
+
+    @property
+    def address(self) -> tuple[str, ...]:
+        """The delivery address as lines; none for an office that receives nothing."""
+        if not self.street_address:
+            return ()
+        lines = (self.recipient_organisation, self.internal_recipient, self.street_address, f"{self.postal_code} {self.city}")
+        return tuple(line for line in lines if line.strip())
+
+
+@dataclass(frozen=True)
+class OfficeUse:
+    """What an office is used for, of what the actor sees: orders under way, drafts that chose it, and its last order's day."""
+
+    under_way: int
+    drafts: int
+    last_ordered: dt.date | None
+
+
+@dataclass(frozen=True)
+class ConnectedLine:
+    """An organisation that may choose the office, or could be let. `may_disconnect` by the actor."""
+
+    id: UUID
+    name: str
+    organisation_number: str
+    hsa_id: str
+    may_disconnect: bool = False
+
+
+@dataclass(frozen=True)
+class ConnectedPage:
+    """A page of organisations; `after` is where the next goes on, None on the last."""
+
+    rows: tuple[ConnectedLine, ...]
+    after: UUID | None
+
+
+@dataclass(frozen=True)
+class LeftWithout:
+    """Organisations without an open office: the names of the first, and how many `more` there are."""
+
+    names: tuple[str, ...]
+    more: int
+
+
+@dataclass(frozen=True)
+class ChoicePage:
+    """A page of offices that an organisation may be connected to; `after` is where the next goes on, None on the last."""
+
+    rows: tuple[OfficeLine, ...]
+    after: UUID | None
+
+
+MOST_CHOICES = 20
+"""Organisations that the form of a new office lists, where the others are connected on its page; and that closing one names."""
+
+
+@dataclass
+class OrganisationChoice:
+    """An organisation that a new office may be connected to. `number` is its place in the list, from 0."""
+
+    id: UUID
+    name: str
+    hsa_id: str
+    number: int = 0
+    children: list["OrganisationChoice"] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class OrganisationChoices:
+    """Organisations as a tree; by name without one where there are `more` than are listed."""
+
+    tops: tuple[OrganisationChoice, ...] = ()
+    more: bool = False
+
+    @property
+    def all(self) -> list[OrganisationChoice]:
+        """Each of them as they stand below each other."""
+        return list(_flat(self.tops))
+
+
+def office_head(*, actor: Actor, office_id: UUID | str) -> OfficeHead:
+    """An office that the actor sees. Raises NotFound, Forbidden."""
+    rows = Office.objects.with_rights(actor, (Action.EDIT_OFFICE,)).select_related("area")
+    row = policy.get(actor, Action.VIEW_CONFIGURATION, rows, office_id)
+    return OfficeHead(
+        id=row.id,
+        name=row.name,
+        area=Above(row.area_id, row.area.name, is_seen(actor, row.area.scope_path)),
+        closed=row.closed_at is not None,
+        may_edit=row.may_edit_office,  # type: ignore[attr-defined]
+        may_link=policy.holds(actor, Action.LINK_OFFICE),
+    )
+
+
+def office_facts(*, actor: Actor, office_id: UUID) -> OfficeFacts:
+    """What is set on an office that the actor sees. Raises NotFound, Forbidden."""
+    rows = Office.objects.select_related("area__issuing_organisation")
+    row = policy.get(actor, Action.VIEW_CONFIGURATION, rows, office_id)
+    issuer = row.area.issuing_organisation
+    return OfficeFacts(
+        version=row.version,
+        name=row.name,
+        office_number=row.office_number,
+        invoice_comment=row.invoice_comment,
+        recipient_organisation=row.recipient_organisation,
+        internal_recipient=row.internal_recipient,
+        street_address=row.street_address,
+        postal_code=row.postal_code,
+        city=row.city,
+        closed_on=words.day(row.closed_at) if row.closed_at else None,
+        issuing_organisation=issuer.name if issuer else "",
+        invoice_reference=row.area.invoice_reference,
+    )
+
+
+def use_of(*, actor: Actor, office_id: UUID) -> OfficeUse:
+    """What an office is used for. Orders and drafts for persons out of the actor's sight are counted nowhere (S13)."""
+    orders = CardOrder.objects.visible_to(actor, Action.VIEW).filter(office=office_id)
+    under_way = orders.filter(state__in=UNDER_WAY).count()
+    last = orders.order_by("-ordered_at").values_list("ordered_at", flat=True).first()
+    seen = Organisation.objects.visible_to(actor, Action.VIEW).values("pk")
+    drafts = OrderDraft.objects.filter(office=office_id, state="open", post__organisation__in=seen, person__is_protected=False)
+    return OfficeUse(under_way, drafts.count(), words.day(last) if last else None)
+
+
+def organisations_of(*, actor: Actor, office_id: UUID, after: UUID | None = None, limit: int = paging.PAGE) -> ConnectedPage:
+    """The organisations that may choose an office, by name, as far as the actor sees them."""
+    connected = OrganisationOffice.objects.filter(office=office_id).values("organisation")
+    rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(pk__in=connected)
+    allowed = Organisation.objects.visible_to(actor, Action.LINK_OFFICE).filter(pk=OuterRef("pk"))
+    found, further = paging.page(rows.annotate(linked=Exists(allowed)), column="name", after=after, limit=limit)
+    return ConnectedPage(tuple(_line(row, may_disconnect=row.linked) for row in found), further)  # type: ignore[attr-defined]
+
+
+def left_without(*, actor: Actor, office_id: UUID) -> LeftWithout:
+    """The organisations in sight that could choose no open office if this one were closed, by name; without ended ones."""
+    connected = OrganisationOffice.objects.filter(office=office_id).values("organisation")
+    others = order_checks.open_connections().filter(organisation=OuterRef("pk")).exclude(office=office_id)
+    rows = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(~Exists(others), pk__in=connected)
+    found = rows.filter(closed_at=None).order_by("name", "pk")
+    names = tuple(found.values_list("name", flat=True)[: MOST_CHOICES + 1])
+    more = found.count() - MOST_CHOICES if len(names) > MOST_CHOICES else 0
+    return LeftWithout(names[:MOST_CHOICES], more)
+
+
+def connectable_organisations(
+    *, actor: Actor, office_id: UUID, after: UUID | None = None, limit: int = paging.PAGE
+) -> ConnectedPage:
+    """The organisations of the office's area that the actor may let choose it and that cannot yet, by name."""
+    connected = OrganisationOffice.objects.filter(office=office_id).values("organisation")
+    area = Office.objects.filter(pk=office_id).values("area")
+    rows = Organisation.objects.visible_to(actor, Action.LINK_OFFICE).filter(area__in=area).exclude(pk__in=connected)
+    found, further = paging.page(rows, column="name", after=after, limit=limit)
+    return ConnectedPage(tuple(_line(row) for row in found), further)
+
+
+def choices_for_new_office(*, actor: Actor, area_id: UUID, wanted: Collection[UUID] = ()) -> OrganisationChoices:
+    """The organisations of an area that the actor may let choose an office that is to be made there, at most `MOST_CHOICES` by
+    name beside those `wanted`, which come first. At most two queries."""
+    rows = Organisation.objects.visible_to(actor, Action.LINK_OFFICE).filter(area=area_id).order_by("name", "pk")
+    listed = list(rows[: MOST_CHOICES + 1])
+    if len(listed) <= MOST_CHOICES:
+        return _numbered(nested((row.scope_path, _choice(row)) for row in listed), more=False)
+    del listed[MOST_CHOICES:]
+    missing = set(wanted) - {row.pk for row in listed}
+    first = rows.filter(pk__in=missing)[:MOST_CHOICES] if missing else ()
+    return _numbered([_choice(row) for row in (*first, *listed)], more=True)
+
+
+def example_article(*, actor: Actor, area_id: UUID) -> str:
+    """The number of an article sold today, as an example for an invoice: one that may be ordered in the area if there is one, as
+    far as the actor sees it, else of the catalogue; an ordinary card's before others. Empty where nothing is sold. One query."""
+    seen = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id)
+    ticked = OrganisationArticle.objects.filter(article=OuterRef("pk"), orderable=True, organisation__in=seen.values("pk"))
+    rows = Article.objects.filter(Choice(state="active").condition, registered_mail=False)
+    usual = ExpressionWrapper(Q(kind="ordinary"), output_field=BooleanField())
+    rows = rows.annotate(ticked=Exists(ticked), usual=usual).order_by("-ticked", "-usual", "number", "code")
+    return rows.values_list("number", flat=True).first() or ""
+
+
+def _choice(row: Organisation) -> OrganisationChoice:
+    return OrganisationChoice(row.id, row.name, row.hsa_id)
+
+
+def _numbered(tops: list[OrganisationChoice], *, more: bool) -> OrganisationChoices:
+    found = OrganisationChoices(tuple(tops), more)
+    for number, choice in enumerate(found.all):
+        choice.number = number
+    return found
+
+
+def _flat(choices: Iterable[OrganisationChoice]) -> Iterator[OrganisationChoice]:
+    for choice in choices:
+        yield choice
+        yield from _flat(choice.children)
+
+
+def connectable_offices(
+    *, organisation_id: UUID, area_id: UUID, after: UUID | None = None, limit: int = paging.PAGE
+) -> ChoicePage:
+    """The open offices of an area that an organisation in it cannot choose yet, by name.
+
+    Shown to those who connect offices there, also where their own scope does not reach the whole area (ADR 0183).
+    """
+    connected = OrganisationOffice.objects.filter(organisation=organisation_id).values("office")
+    rows = Office.objects.filter(area=area_id, closed_at=None).exclude(pk__in=connected)
+    found, further = paging.page(rows, column="name", after=after, limit=limit)
+    return ChoicePage(tuple(office_line(row) for row in found), further)
+
+
+def _line(row: Organisation, *, may_disconnect: bool = False) -> ConnectedLine:
+    number = organisation_number(row.organisation_number)
+    return ConnectedLine(row.id, row.name, number, row.hsa_id, may_disconnect)

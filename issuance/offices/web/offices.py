@@ -1,0 +1,363 @@
+"""Pages of offices (domain.md 7.5): made, changed, closed, and connected with organisations from both sides."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from authn.web import kept_form
+from issuance.administration.queries import readiness
+from issuance.administration.web.frames import area_page, office_page, organisation_page
+from issuance.administration.web.history import TEMPLATE, history_context
+from issuance.authz import Action, Actor
+from issuance.offices import queries as offices
+from issuance.offices.models import OrganisationOffice
+from issuance.offices.queries import OfficeFacts
+from issuance.offices.services import (
+    close_office,
+    connect_offices,
+    connect_organisations,
+    create_office,
+    disconnect_office,
+    edit_office,
+    reopen_office,
+)
+from issuance.offices.web.office_forms import LONGEST_COMMENT, OfficeForm
+from issuance.organisations.queries import areas, organisations, places
+from issuance.organisations.web import created
+from issuance.records.web.administration_frame import actor_of, cursor, demand, demand_there, first_url, next_url, row
+from issuance.records.web.editing import another_asked, at_first_field, initial, saved
+from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.ids import ids_of
+
+_FORM = "administration/office_form.html"
+_AFTER_ANOTHER = "fler"
+"""The parameter that tells that an office was made just before this form."""
+
+
+@require_safe
+def office(request: HttpRequest, office_id: UUID) -> HttpResponse:
+    """An office, the organisations that may choose it and what it is used for. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = offices.office_head(actor=actor, office_id=office_id)
+    found = offices.office_facts(actor=actor, office_id=office_id)
+    connected = offices.organisations_of(actor=actor, office_id=office_id, after=cursor(request))
+    connect_url = reverse("office_connect", args=[office_id]) if head.may_link and not head.closed else ""
+    context = {
+        "head": head,
+        "facts": _facts(head.area, found, areas.issuer_names(actor=actor, area_id=head.area.id)),
+        "organisations": connected.rows,
+        "next_url": next_url(request, connected.after, fragment="organisationer"),
+        "first_url": first_url(request),
+        "use": offices.use_of(actor=actor, office_id=office_id),
+        "edit_url": reverse("office_edit", args=[office_id]) if head.may_edit else "",
+        "reopen_url": reverse("office_reopen", args=[office_id]) if head.closed and head.may_edit else "",
+        "connect_url": connect_url,
+        "disconnect_url": connect_url if any(each.may_disconnect for each in connected.rows) else "",
+        "invoice_line": _Example(actor, head.area.id).of(found.invoice_comment),
+    }
+    return office_page(request, "administration/office.html", head, context, here="office")
+
+
+def _facts(area: places.Above, found: OfficeFacts, issuers: Sequence[str]) -> list[dict[str, Any]]:
+    rows = [
+        row(_("Utgivningsområde"), area.name, url=reverse("area", args=[area.id]) if area.seen else "", action=_("Visa")),
+        row(_("Utgivande organisation"), found.issuing_organisation),
+        row(_("Ansvarig utgivare"), ", ".join(issuers)),
+        row(_("Fakturareferens"), found.invoice_reference),
+        row(_("Fakturakommentar"), found.invoice_comment),
+        row(_("Kontorsid"), found.office_number, copy=True),
+        row(_("Leveransadress"), ", ".join(found.address)),
+    ]
+    if found.closed_on:
+        rows.append(row(_("Stängt"), str(found.closed_on)))
+    return rows
+
+
+def invoice_line(number: str, comment: str) -> str:
+    """How a line of an invoice reads for a card of an article with this number, ordered through an office with this comment."""
+    return f"{number}, {comment}"
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def office_new(request: HttpRequest, area_id: UUID) -> HttpResponse:
+    """Makes an office in an area, connected to organisations there. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = places.area_head(actor=actor, area_id=area_id)
+    demand(Action.EDIT_OFFICE in head.rights)
+    line = _Example(actor, area_id)
+    if _asks_for_line_alone(request):
+        return _line_alone(request, line)
+    found = areas.area_facts(actor=actor, area_id=area_id)
+    opened_from = ids_of([request.GET.get("organisation", "")])
+    back = reverse("organisation", args=opened_from) if opened_from else reverse("area", args=[area_id])
+    asked = _picked(request, "organisation") or opened_from
+    choices = offices.choices_for_new_office(actor=actor, area_id=area_id, wanted=asked)
+    make = partial(OfficeForm, organisations=choices)
+    form, made, status = _answered(
+        request,
+        make,
+        lambda given: create_office(actor=actor, area_id=area_id, **_new(given)),
+    )
+    if made is not None:
+        connected = _connected(len(_picked(request, "organisation")), any_there=bool(choices.tops))
+        created.tell(request, _("Kontoret {name} är skapat."), made, reverse("office", args=[made.id]), connected)
+        return redirect(f"{request.path}?{_AFTER_ANOTHER}=1" if another_asked(request) else back)
+    form = form or make(initial={"organisation": [str(pk) for pk in asked]} if asked else {})
+    following = _AFTER_ANOTHER in request.GET
+    context = {
+        **_form_context(request, form if "visa" in request.POST else at_first_field(form), line, back, _("Skapa")),
+        "another": True,
+        "cancel": _("Klar") if following else "",
+        "none_to_connect": not choices.tops,
+        "facts": [each for each in _area_facts(found) if each["value"]],
+    }
+    return area_page(request, _FORM, head, context, here="area", step=_("Skapa kontor"), status=status)
+
+
+def _area_facts(found: areas.AreaFacts) -> list[dict[str, Any]]:
+    return [
+        row(_("Namn på utgivningsområde"), found.name),
+        row(_("Utgivande organisation"), found.issuing_organisation),
+        row(_("Ansvarig utgivare"), ", ".join(one.name for one in found.responsible_issuers)),
+        row(_("Fakturareferens"), found.invoice_reference),
+    ]
+
+
+def _new(given: dict[str, Any]) -> dict[str, Any]:
+    return {**vars(OfficeForm.data_of(given)), "organisation_ids": [UUID(pk) for pk in given["organisation"]]}
+
+
+def _connected(count: int, *, any_there: bool) -> str:
+    """What is told of a new office's organisations; `any_there`: some could be chosen."""
+    if not any_there:
+        return _("Det är inte kopplat till någon organisation. Koppla det på kontorets sida när organisationerna finns.")
+    if not count:
+        return _("Koppla det nu till de organisationer som ska kunna välja det.")
+    told = ngettext("Det är kopplat till {n} organisation.", "Det är kopplat till {n} organisationer.", count)
+    return told.format(n=count)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def office_edit(request: HttpRequest, office_id: UUID) -> HttpResponse:
+    """Changes an office. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = offices.office_head(actor=actor, office_id=office_id)
+    demand(head.may_edit)
+    line = _Example(actor, head.area.id)
+    if _asks_for_line_alone(request):
+        return _line_alone(request, line)
+    form, made, status = _answered(
+        request,
+        OfficeForm,
+        lambda given: edit_office(actor=actor, office_id=office_id, version=given["version"], data=OfficeForm.data_of(given)),
+    )
+    if made is not None:
+        messages.success(request, _("Kontoret är sparat."))
+        return redirect("office", office_id)
+    form = form or OfficeForm(initial=initial(OfficeForm, offices.office_facts(actor=actor, office_id=office_id)))
+    context = _form_context(request, form, line, reverse("office", args=[office_id]), _("Spara"))
+    return office_page(request, _FORM, head, context, here="office", step=_("Redigera kontoret"), status=status)
+
+
+def _answered[T](
+    request: HttpRequest, make: Callable[..., OfficeForm], act: Callable[[dict[str, Any]], T]
+) -> tuple[OfficeForm | None, T | None, int]:
+    """The form as it was sent (None where it was not), what `act` made of it unless the line was only to be shown, the status."""
+    if request.method != "POST":
+        return None, None, 200
+    form = make(request.POST)
+    if "visa" in request.POST:
+        typed: dict[str, Any] = {name: request.POST.get(name, "") for name in form.fields}
+        return make(initial={**typed, "organisation": request.POST.getlist("organisation")}), None, 200
+    made, status = saved(form, actor_of(request), act)
+    return form, made, status
+
+
+@dataclass(frozen=True)
+class _Example:
+    """How a line of an invoice reads in an area, by an article that is read when it is asked for."""
+
+    actor: Actor
+    area_id: UUID
+
+    def of(self, comment: object) -> str:
+        """The line for a comment as it stands in the field; empty without one, and for one that is too long for an invoice."""
+        words = " ".join(str(comment or "").split())
+        if not 0 < len(words) <= LONGEST_COMMENT:
+            return ""
+        number = offices.example_article(actor=self.actor, area_id=self.area_id)
+        return invoice_line(number or _("Artikelns nummer"), words)
+
+
+def _asks_for_line_alone(request: HttpRequest) -> bool:
+    """Whether the form's script asks how the line reads now, which changes nothing."""
+    return request.method == "POST" and "visa" in request.POST and "HX-Request" in request.headers
+
+
+def _line_alone(request: HttpRequest, line: _Example) -> HttpResponse:
+    context = {"invoice_line": line.of(request.POST.get("invoice_comment")), "line_asked": True}
+    return render(request, "administration/invoice_line.html", context)
+
+
+def _form_context(request: HttpRequest, form: OfficeForm, line: _Example, cancel_url: str, submit: str) -> dict[str, Any]:
+    """What the form's page draws. A line that was asked for and has no words yet leads to the field that they are written in."""
+    shown, asked = line.of(form["invoice_comment"].value()), "visa" in request.POST
+    if asked and not shown:
+        form.fields["invoice_comment"].widget.attrs["autofocus"] = True
+    return {"form": form, "cancel_url": cancel_url, "submit": submit, "invoice_line": shown, "line_asked": asked}
+
+
+@require_safe
+def office_history(request: HttpRequest, office_id: UUID) -> HttpResponse:
+    """What was done to an office. Raises NotFound, Forbidden."""
+    head = offices.office_head(actor=actor_of(request), office_id=office_id)
+    return office_page(request, TEMPLATE, head, history_context(request, "office", office_id), here="office_history")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def office_close(request: HttpRequest, office_id: UUID) -> HttpResponse:
+    """Closes an office, after what it is used for was told. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = offices.office_head(actor=actor, office_id=office_id)
+    demand(head.may_edit)
+    if request.method == "POST":
+        close_office(actor=actor, office_id=office_id)
+        messages.success(request, _("Kontoret är stängt."))
+        return redirect("office", office_id)
+    connected = offices.organisations_of(actor=actor, office_id=office_id)
+    context = {
+        "head": head,
+        "use": offices.use_of(actor=actor, office_id=office_id),
+        "organisations": connected.rows,
+        "more": connected.after is not None,
+        "left_without": None if head.closed else offices.left_without(actor=actor, office_id=office_id),
+        "cancel_url": reverse("office", args=[office_id]),
+    }
+    return office_page(request, "administration/office_close.html", head, context, here="office", step=_("Stäng kontoret"))
+
+
+@require_POST
+def office_reopen(request: HttpRequest, office_id: UUID) -> HttpResponse:
+    """Opens a closed office again. Raises NotFound, Forbidden."""
+    try:
+        reopen_office(actor=actor_of(request), office_id=office_id)
+    except Conflict as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, _("Kontoret är öppet igen."))
+    return redirect("office", office_id)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def office_connect(request: HttpRequest, office_id: UUID) -> HttpResponse:
+    """Koppla organisation: lets organisations choose the office, or one no more. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = offices.office_head(actor=actor, office_id=office_id)
+    demand(head.may_link)
+    refusal, status = "", 200
+    if request.method == "POST":
+        if ended := ids_of([request.POST.get("koppla_bort", "")]):
+            link = disconnect_office(actor=actor, organisation_id=ended[0], office_id=office_id)
+            _tell_disconnected(request, link, ended[0])
+            return redirect("office", office_id)
+        refusal, status = _act(
+            lambda: connect_organisations(actor=actor, office_id=office_id, organisation_ids=_picked(request, "organisation"))
+        )
+        if not refusal:
+            messages.success(request, _("Organisationerna är kopplade."))
+            return redirect("office", office_id)
+    choices = offices.connectable_organisations(actor=actor, office_id=office_id, after=cursor(request))
+    context = {
+        "head": head,
+        "choices": choices.rows,
+        "picked": (kept_form(request) or request.POST).getlist("organisation"),
+        "refusal": refusal,
+        "next_url": next_url(request, choices.after),
+        "first_url": first_url(request),
+        "cancel_url": reverse("office", args=[office_id]),
+    }
+    step = _("Koppla organisation")
+    return office_page(request, "administration/office_connect.html", head, context, here="office", step=step, status=status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def organisation_offices(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
+    """Koppla kontor: which offices an organisation may choose. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = places.organisation_head(actor=actor, organisation_id=organisation_id)
+    demand_there(head, Action.LINK_OFFICE in head.rights)
+    refusal, status = "", 200
+    if request.method == "POST":
+        refusal, status = _change(request, actor, organisation_id)
+        if not refusal:
+            return redirect("organisation_offices", organisation_id)
+    connected = organisations.connected_offices(
+        actor=actor, organisation_id=organisation_id, after=cursor(request, "kontor_efter")
+    )
+    choices = offices.connectable_offices(organisation_id=organisation_id, area_id=head.area.id, after=cursor(request))
+    new_url = f"{reverse('office_new', args=[head.area.id])}?organisation={head.id}"
+    context = {
+        "head": head,
+        "offices": connected.rows,
+        "offices_next_url": next_url(request, connected.after, parameter="kontor_efter"),
+        "offices_first_url": first_url(request, parameter="kontor_efter"),
+        "choices": choices.rows,
+        "picked": (kept_form(request) or request.POST).getlist("office"),
+        "refusal": refusal,
+        "next_url": next_url(request, choices.after, fragment="koppla"),
+        "first_url": first_url(request, fragment="koppla"),
+        "cancel_url": reverse("organisation", args=[organisation_id]),
+        "new_url": new_url if Action.EDIT_OFFICE in head.rights else "",
+    }
+    template, step = "administration/organisation_offices.html", _("Koppla kontor")
+    return organisation_page(request, template, head, context, here="organisation", step=step, status=status)
+
+
+def _change(request: HttpRequest, actor: Actor, organisation_id: UUID) -> tuple[str, int]:
+    """Connects or disconnects what was asked for: what stands against it, and the status to answer with."""
+    if ended := ids_of([request.POST.get("koppla_bort", "")]):
+        link = disconnect_office(actor=actor, organisation_id=organisation_id, office_id=ended[0])
+        _tell_disconnected(request, link, organisation_id)
+        return "", 200
+    wanted = _picked(request, "office")
+    refusal, status = _act(lambda: connect_offices(actor=actor, organisation_id=organisation_id, office_ids=wanted))
+    if not refusal:
+        text = ngettext("Kontoret är kopplat.", "Kontoren är kopplade.", len(wanted))
+        messages.success(request, text)
+    return refusal, status
+
+
+def _tell_disconnected(request: HttpRequest, link: OrganisationOffice | None, organisation_id: UUID) -> None:
+    """Tells what is done, or was already, and what the organisation is left without."""
+    done = _("Kopplingen fanns inte längre.")
+    if link:
+        names = {"organisation": link.organisation.name, "office": link.office.name}
+        done = _("%(organisation)s är bortkopplad från %(office)s.") % names
+    if readiness.has_offices(organisation_id):
+        messages.success(request, done)
+        return
+    stops = _("Organisationen har inget öppet kontor kvar, så inga kort kan beställas i den förrän ett annat är kopplat.")
+    messages.warning(request, f"{done} {stops}")
+
+
+def _act(act: Callable[[], object]) -> tuple[str, int]:
+    """What the domain has against an act, empty if it was done, and the status to answer with."""
+    try:
+        act()
+    except (Invalid, Conflict) as error:
+        return error.message, error.http_status
+    return "", 200
+
+
+def _picked(request: HttpRequest, field: str) -> list[UUID]:
+    return ids_of(request.POST.getlist(field))

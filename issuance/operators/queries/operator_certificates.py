@@ -1,0 +1,63 @@
+"""Certificates for operators of the PKI. Those of protected persons are there for holders of the add-on alone (S10)."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef
+
+from issuance.authz import Action, Actor, policy
+from issuance.carriers.models import Carrier, CarrierCertificate
+from issuance.operators.models import CertificateSearch, MassTrial
+from pki import service as pki
+
+_NOBODY = UUID(int=0)
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whose certificate it is: a person on a carrier of the portal, or nobody whom it knows (both None)."""
+
+    person_id: UUID | None
+    carrier_id: UUID | None
+
+
+def hits(*, actor: Actor, search: CertificateSearch, after: UUID | None) -> pki.CertificatePage:
+    """A page of what the search finds now, without the certificates of persons whom the actor may not see."""
+    policy.require_global(actor, Action.VIEW_PKI)
+    wanted = pki.CertificateCriteria.from_json(search.criteria)
+    return pki.find_certificates(wanted, after=after, hidden=_hidden(actor))
+
+
+def mass_samples(*, actor: Actor, trial: MassTrial) -> tuple[pki.CertificateLine, ...]:
+    """Some of the certificates that were counted, without those of persons whom the actor may not see."""
+    policy.require_global(actor, Action.MASS_REVOKE)
+    selection = pki.MassSelection.from_plain(trial.selection)
+    return pki.mass_revocation_samples(selection, as_of=trial.as_of, hidden=_hidden(actor))
+
+
+def _hidden(actor: Actor) -> Exists:
+    seen = Carrier.objects.visible_to(actor, Action.VIEW_PKI).filter(pk=OuterRef("carrier_id"))
+    return Exists(CarrierCertificate.objects.filter(~Exists(seen), certificate_id=OuterRef("pk")))
+
+
+def record(*, actor: Actor, certificate_id: UUID) -> tuple[pki.CertificateRecord, Owner]:
+    """A certificate and whose it is. Raises NotFound, also for a person's whom the actor may not see, and Forbidden."""
+    owner = _owner(actor, certificate_id)
+    return pki.certificate_record(certificate_id if owner else _NOBODY), owner or Owner(None, None)
+
+
+def der(*, actor: Actor, certificate_id: UUID) -> tuple[bytes, Owner]:
+    """The certificate as DER, and whose it is. Raises as `record`."""
+    owner = _owner(actor, certificate_id)
+    return pki.certificate_der(certificate_id if owner else _NOBODY), owner or Owner(None, None)
+
+
+def _owner(actor: Actor, certificate_id: UUID) -> Owner | None:
+    """None for a certificate of a person whom the actor may not see. The same queries for that and for one that is not there."""
+    policy.require_global(actor, Action.VIEW_PKI)
+    link = CarrierCertificate.objects.select_related("carrier").filter(pk=certificate_id).first()
+    carrier_id = link.carrier_id if link else _NOBODY
+    seen = Carrier.objects.visible_to(actor, Action.VIEW_PKI).filter(pk=carrier_id).exists()
+    if link is None:
+        return Owner(None, None)
+    return Owner(link.carrier.person_id, link.carrier_id) if seen else None

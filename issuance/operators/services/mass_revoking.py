@@ -1,0 +1,104 @@
+"""What operators do with mass revocations: count on trial, ask, start or continue, stop.
+
+Two others approve in between; `pki.mass_revocation` sees to that, and records an event of each step.
+"""
+
+from dataclasses import asdict
+from uuid import UUID
+
+from django.db import transaction
+
+from issuance.authz import Action, Actor, policy
+from issuance.operators.models import MassTrial
+from issuance.records.models.events import Event
+from issuance.records.services import handles
+from pki import service as pki
+from siths_portal.lib import clock
+
+
+@transaction.atomic(durable=True)
+def count(*, actor: Actor, session_id: UUID, selection: pki.MassSelection) -> MassTrial:
+    """Counts what a selection takes and keeps the numbers as a handle of the actor's session. Raises Invalid, Forbidden.
+
+    The event says which criteria were used and how many certificates they took.
+    """
+    policy.require_global(actor, Action.MASS_REVOKE)
+    trial = pki.mass_revocation_dry_run(selection)
+    row = MassTrial.objects.create(
+        owner_ref=actor.ref,
+        session_id=session_id,
+        selection=trial.selection.plain(),
+        as_of=trial.as_of,
+        counted={
+            "total": trial.total,
+            "revocable": trial.revocable,
+            "groups": [asdict(group) for group in trial.groups],
+            "unmatched_serials": trial.unmatched_serials,
+            "unmatched_keys": trial.unmatched_keys,
+            "unmatched_examples": trial.unmatched_examples,
+        },
+        members_sha256=trial.members_sha256,
+        created_at=clock.now(),
+    )
+    Event.record(
+        actor_ref=actor.ref,
+        action="mass_revocation.counted",
+        subject_type="mass_trial",
+        subject_ref=str(row.id),
+        facts={"criteria": sorted(row.selection), "total": trial.total, "members_sha256": trial.members_sha256},
+    )
+    return row
+
+
+def own_trial(*, actor: Actor, session_id: UUID, trial_id: UUID) -> MassTrial:
+    """The actor's trial count of this session. Raises NotFound for any other, Forbidden."""
+    policy.require_global(actor, Action.MASS_REVOKE)
+    return handles.own(MassTrial.objects.all(), actor=actor, session_id=session_id, handle_id=trial_id)
+
+
+@transaction.atomic(durable=True)
+def request(*, actor: Actor, session_id: UUID, trial_id: UUID, grounds: pki.MassRevocationGrounds) -> UUID:
+    """Asks for the mass revocation of what was counted, once: the id of it, also when it is asked for again.
+
+    Raises as `own_trial` and `pki.service.request_mass_revocation`.
+    """
+    policy.require_global(actor, Action.MASS_REVOKE)
+    trial = handles.own(MassTrial.objects.select_for_update(), actor=actor, session_id=session_id, handle_id=trial_id)
+    if trial.mass_revocation_id is None:
+        made = pki.request_mass_revocation(
+            pki.MassSelection.from_plain(trial.selection),
+            grounds,
+            as_of=trial.as_of,
+            members_sha256=trial.members_sha256,
+            actor_ref=actor.ref,
+        )
+        trial.mass_revocation_id = made.id
+        trial.save(update_fields=["mass_revocation_id"])
+    return trial.mass_revocation_id
+
+
+def start(*, actor: Actor, mass_revocation_id: UUID) -> None:
+    """Starts an approved mass revocation, or continues a stopped one. Raises as `pki.service.start_mass_revocation`."""
+    policy.require_global(actor, Action.MASS_REVOKE)
+    with transaction.atomic(durable=True):
+        pki.start_mass_revocation(mass_revocation_id, actor_ref=actor.ref)
+
+
+def stop(*, actor: Actor, mass_revocation_id: UUID, justification: str) -> None:
+    """Stops a running mass revocation after its batch. Raises as `pki.service.stop_mass_revocation`."""
+    policy.require_global(actor, Action.MASS_REVOKE)
+    with transaction.atomic(durable=True):
+        pki.stop_mass_revocation(mass_revocation_id, actor_ref=actor.ref, justification=justification)
+
+
+def refusal(found: pki.MassRevocationView) -> str:
+    """Why it cannot be started or continued; empty if it can."""
+    return {
+        "requested": f"{found.required} andra personer ska godkänna först.",
+        "rejected": "Begäran är avslagen.",
+        "withdrawn": "Begäran är återtagen.",
+        "expired": "Tiden för begäran har gått ut. Gör en ny.",
+        "running": "Masspärren går redan.",
+        "publishing": "Alla certifikat är spärrade. Spärrlistor och svar görs nu.",
+        "finished": "Masspärren är klar.",
+    }.get(found.state, "")

@@ -1,0 +1,176 @@
+"""Pages of what waits for approval: the list, one matter with its document, the decision, and taking it back."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from authn.web import kept_form, require_recent_login
+from issuance.authz import Action
+from issuance.operators.queries import pki_consequences, pki_words
+from issuance.operators.queries.pki_words import minute, moment
+from issuance.operators.services import pki_operations
+from issuance.operators.web.around import (
+    AT_ONCE,
+    DONE,
+    Link,
+    actor_of,
+    cursor,
+    first_url,
+    names_of,
+    next_url,
+    operators,
+    page,
+    row,
+    tried,
+)
+from issuance.operators.web.documents import refs_of, rows_of
+from issuance.operators.web.forms import DecisionForm
+from issuance.records.queries import words
+from pki import service as pki
+from siths_portal.lib.errors import Conflict
+
+
+@require_safe
+@operators(Action.VIEW_PKI)
+def approval_list(request: HttpRequest) -> HttpResponse:
+    """What waits, and what came to an end."""
+    closed = pki.closed_approvals(after=cursor(request))
+    waiting = [] if cursor(request) else pki.waiting_approvals()
+    names = names_of(request, [each.requester_ref for each in (*waiting, *closed.rows)])
+    context = {
+        "waiting": [_line(each, names) for each in waiting],
+        "closed": [_line(each, names) for each in closed.rows],
+        "next_url": next_url(request, closed.after),
+        "first_url": first_url(request),
+    }
+    return page(request, "operators/approvals.html", "approvals", context)
+
+
+@require_safe
+@operators(Action.VIEW_PKI)
+def approval(request: HttpRequest, request_id: UUID) -> HttpResponse:
+    """One matter with the exact document and who has decided. Raises NotFound."""
+    found = pki.approval(request_id)
+    return page(request, "operators/approval.html", "approvals", matter_context(request, found))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@operators(Action.DECIDE_PKI)
+def approval_decide(request: HttpRequest, request_id: UUID) -> HttpResponse:
+    """The document again, with the decision. Demands a log-in made for it. Raises NotFound."""
+    found = pki.approval(request_id)
+    if pki_operations.refusal(actor_of(request), found):
+        status = Conflict.http_status if request.method == "POST" else 200
+        return page(request, "operators/approval.html", "approvals", matter_context(request, found), status=status)
+    if step_up := require_recent_login(request, AT_ONCE):
+        return step_up
+    if request.method != "POST":
+        typed = kept_form(request)
+        kept = {name: typed[name] for name in ("decision", "justification") if name in typed} if typed else {}
+        form = DecisionForm(initial=kept | {"document_sha256": found.document_sha256})
+        return page(request, "operators/decide.html", "approvals", matter_context(request, found) | {"form": form})
+    form = DecisionForm(request.POST)
+    _made, status = tried(
+        form,
+        lambda: pki_operations.decide(
+            actor=actor_of(request),
+            request_id=request_id,
+            approve=form.cleaned_data["decision"] == "approved",
+            document_sha256=form.cleaned_data["document_sha256"],
+            justification=form.cleaned_data["justification"],
+        ),
+    )
+    if status == DONE:
+        messages.success(request, _("Ditt beslut är sparat."))
+        return redirect("pki_approval", request_id)
+    now = pki.approval(request_id)
+    return page(request, "operators/decide.html", "approvals", matter_context(request, now) | {"form": form}, status=status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@operators(Action.DECIDE_PKI)
+def approval_withdraw(request: HttpRequest, request_id: UUID) -> HttpResponse:
+    """Asks whether one's own matter is to be taken back; when posted, takes it back. Raises NotFound, Forbidden, Conflict."""
+    found = pki.approval(request_id)
+    if request.method == "POST":
+        pki_operations.withdraw(actor=actor_of(request), request_id=request_id)
+        messages.success(request, _("Ärendet är återtaget."))
+        return redirect("pki_approval", request_id)
+    return page(request, "operators/withdraw.html", "approvals", matter_head(found))
+
+
+def _line(found: pki.ApprovalView, names: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "request": found,
+        "title": pki_words.matter(names, found.action, found.summary, found.document),
+        "action": words.said(pki_words.APPROVAL_ACTION, found.action),
+        "tag": pki_words.tagged(pki_words.APPROVAL_TAG, pki_words.APPROVAL_STATE, found.state),
+        "requester": pki_words.who(names, found.requester_ref),
+        "created_at": minute(found.created_at),
+    }
+
+
+def matter_head(found: pki.ApprovalView, names: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """What a page that asks whether to go on shows of the matter."""
+    names = pki.authority_names() if names is None else names
+    return {
+        "found": found,
+        "title": pki_words.matter(names, found.action, found.summary, found.document),
+        "action": words.said(pki_words.APPROVAL_ACTION, found.action),
+    }
+
+
+def matter_context(request: HttpRequest, found: pki.ApprovalView) -> dict[str, Any]:
+    """What the pages of one matter show."""
+    actor = actor_of(request)
+    refs = [found.requester_ref, *(each.approver_ref for each in found.decisions), *refs_of(found.document)]
+    names = names_of(request, refs)
+    return matter_head(found, names) | {
+        "state": pki_words.tagged(pki_words.APPROVAL_TAG, pki_words.APPROVAL_STATE, found.state),
+        "facts": list(_facts(found, names)),
+        "document": rows_of(found.document, names, found.action),
+        "decisions": [_decision(each, names) for each in found.decisions],
+        "consequences": pki_consequences.of_matter(found),
+        "missing": max(found.required - found.approved_by, 0),
+        "functions": list(_functions(actor, found)),
+    }
+
+
+def _facts(found: pki.ApprovalView, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    yield row(_("Begärt av"), pki_words.who(names, found.requester_ref))
+    yield row(_("Begärt"), moment(found.created_at))
+    yield row(_("Godkännanden"), _("{given} av {required}").format(given=found.approved_by, required=found.required))
+    yield row(_("Avslutat"), moment(found.closed_at)) if found.closed_at else row(_("Gäller till"), moment(found.expires_at))
+    yield row(_("Underlagets SHA-256"), found.document_sha256, code=True, copy=True)
+
+
+def _decision(each: pki.DecisionView, names: Mapping[str, str]) -> dict[str, Any]:
+    tag = {"kind": "active" if each.decision == pki.Decision.APPROVED else "failed"}
+    return {
+        "who": pki_words.who(names, each.approver_ref),
+        "tag": tag | {"text": words.said(pki_words.DECISION, each.decision)},
+        "at": moment(each.at),
+        "justification": each.justification,
+        "signed": each.signed,
+    }
+
+
+def _functions(actor: Any, found: pki.ApprovalView) -> Iterator[Link]:
+    why_not = pki_operations.refusal(actor, found)
+    if found.is_open:
+        yield Link(_("Besluta"), reverse("pki_approval_decide", args=[found.id]), not why_not, why_not)
+    if mass_revocation := found.document.get("mass_revocation"):
+        yield Link(_("Visa masspärren"), reverse("pki_mass_revocation", args=[mass_revocation]))
+    if found.action == pki.ApprovalAction.IMPORT:
+        yield Link(_("Visa importen"), reverse("pki_import", args=[found.id]))
+    if found.action == pki.ApprovalAction.CA_STATE and found.state == pki.ApprovalState.APPROVED:
+        yield Link(_("Genomför ändringen"), reverse("pki_approval_carry_out", args=[found.id]))
+    if found.requester_ref == actor.ref and found.is_waiting:
+        yield Link(_("Ta tillbaka ärendet"), reverse("pki_approval_withdraw", args=[found.id]))

@@ -1,0 +1,232 @@
+"""Pages of key ceremonies: what is prepared, what was followed, and one ceremony with its approvals, history and protocol.
+
+A ceremony is performed at the command line by people who have the root's token before them. Pages show and explain.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from issuance.authz import Action
+from issuance.operators.queries import pki_words
+from issuance.operators.queries.pki_words import minute, moment
+from issuance.operators.web.around import Link, actor_of, cursor, first_url, next_url, operators, page, row
+from issuance.people.queries import officers
+from issuance.records.queries import words
+from pki import service as pki
+from siths_portal.lib.downloads import attachment
+
+PAGE = 25
+SECTION = "ceremonies"
+SIGNED, PERFORMED, KEPT = 2, 3, 4
+"""The steps of a ceremony after its preparation, as `steps` counts them."""
+
+
+@require_safe
+@operators(Action.VIEW_PKI)
+def ceremony_list(request: HttpRequest) -> HttpResponse:
+    """Ceremonies that are prepared, and those that were begun, the newest first."""
+    after = cursor(request)
+    found = pki.ceremonies(after=after, limit=PAGE + 1)
+    prepared = [] if after else pki.proposals()
+    names = officers.names(actor_of(request), [each.proposed_by_ref for each in prepared])
+    context = {
+        "prepared": [_prepared(each, names) for each in prepared],
+        "rows": [_line(each) for each in found[:PAGE]],
+        "next_url": next_url(request, found[PAGE - 1].id if len(found) > PAGE else None),
+        "first_url": first_url(request),
+        "functions": [Link(_("Förbered en ceremoni"), reverse("pki_ceremony_propose"))],
+    }
+    return page(request, "operators/ceremonies.html", SECTION, context)
+
+
+@require_safe
+@operators(Action.VIEW_PKI)
+def ceremony(request: HttpRequest, ceremony_id: UUID) -> HttpResponse:
+    """One ceremony with everything that was noted of it. Raises NotFound."""
+    found = pki.ceremony(ceremony_id)
+    approval = pki.approval(found.approval_id)
+    events = pki.ceremony_events(found.view.file_sha256)
+    names = officers.names(actor_of(request), [each.actor_ref for each in events])
+    finished = bool(found.transcript)
+    content = pki.protocol_content(found.transcript) if finished else {}
+    context = {
+        "found": found,
+        "state": pki_words.tagged(pki_words.CEREMONY_TAG, pki_words.CEREMONY_STATE, found.view.state),
+        "means": words.said(pki_words.CEREMONY_MEANS, found.view.state),
+        "steps": steps(KEPT + 1 if finished else PERFORMED, failed=found.view.state == "failed"),
+        "facts": list(_facts(found)),
+        "approvals": list(_approvals(approval)),
+        "approval_facts": _approval_facts(approval),
+        "history": [event(each, names) for each in events],
+        "remaining": None if finished else pki.ceremony_remaining(found.file_text),
+        "made": list(_made(content)),
+        "outputs": [_output(each) for each in found.outputs],
+        "functions": list(_functions(found)),
+    }
+    return page(request, "operators/ceremony.html", SECTION, context)
+
+
+@require_safe
+@operators(Action.VIEW_PKI)
+def protocol_json(request: HttpRequest, ceremony_id: UUID) -> HttpResponse:
+    """The protocol, canonical JSON. Raises NotFound."""
+    found = pki.ceremony_protocol(ceremony_id)
+    return attachment(found.document, media_type="application/json", filename=found.name)
+
+
+@require_safe
+@operators(Action.VIEW_PKI)
+def protocol_text(request: HttpRequest, ceremony_id: UUID) -> HttpResponse:
+    """The protocol to read and sign. Raises NotFound."""
+    found = pki.ceremony_protocol(ceremony_id)
+    filename = found.name.removesuffix(".json") + ".txt"
+    return attachment(found.readable, media_type="text/plain; charset=utf-8", filename=filename)
+
+
+@require_safe
+@operators(Action.VIEW_PKI)
+def ceremony_file(request: HttpRequest, ceremony_id: UUID) -> HttpResponse:
+    """The file that was followed, byte for byte. Raises NotFound."""
+    found = pki.ceremony(ceremony_id)
+    return yaml_file(found.file_text, found.view.file_sha256)
+
+
+def yaml_file(text: str, sha256: str) -> HttpResponse:
+    """A ceremony file to save: its hash is the one that was signed."""
+    return attachment(text.encode(), media_type="application/yaml", filename=file_name(sha256))
+
+
+def file_name(sha256: str) -> str:
+    """What the file with this hash is called once it is saved."""
+    return f"ceremoni-{sha256[:12]}.yaml"
+
+
+def steps(now: int, *, failed: bool = False) -> list[dict[str, str]]:
+    """The way of a ceremony. Steps before `now` are done; the present one may have failed."""
+    texts = (
+        (_("Förberedd"), _("Filen är granskad och inlagd.")),
+        (_("Undertecknad"), _("Godkännarna har skrivit under filen, var och en med sin egen nyckel.")),
+        (_("Genomförd"), _("Kommandot pki_ceremony har följt filen, med rotens modul ansluten.")),
+        (_("Arkiverad"), _("Protokollet är skrivet och kan hämtas och undertecknas.")),
+    )
+    tags = {"done": ("active", _("Klart")), "now": ("queued", _("Nu")), "later": ("info", _("Återstår"))}
+    found = []
+    for number, (name, text) in enumerate(texts, start=1):
+        state = "done" if number < now else "now" if number == now else "later"
+        kind, word = ("failed", _("Avbruten")) if failed and number == now else tags[state]
+        found.append({"name": name, "text": text, "state": state, "kind": kind, "word": word})
+    return found
+
+
+def event(each: pki.CeremonyEvent, names: Mapping[str, str]) -> dict[str, str]:
+    """A line of the history. Ceremonies name themselves by their file."""
+    by = _("Kommandot pki_ceremony") if each.actor_ref.startswith("ceremony:") else pki_words.who(names, each.actor_ref)
+    what = words.said(pki_words.CEREMONY_EVENT, each.action)
+    return {"at": moment(each.at), "what": what, "who": by, "failure": str(each.facts.get("failure", ""))}
+
+
+def prepared_tag(view: pki.ProposalView) -> dict[str, str]:
+    """How far the signatures of a prepared ceremony have come."""
+    if view.faulty:
+        return {"kind": "missing", "text": _("Underskrift gäller inte längre")}
+    if view.is_signed:
+        return {"kind": "sent", "text": _("Undertecknad")}
+    return {"kind": "queued", "text": _("Väntar på underskrifter")}
+
+
+def _prepared(each: pki.ProposalView, names: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "proposal": each,
+        "tag": prepared_tag(each),
+        "by": pki_words.who(names, each.proposed_by_ref),
+        "at": minute(each.proposed_at),
+    }
+
+
+def _line(each: pki.CeremonyView) -> dict[str, Any]:
+    return {
+        "view": each,
+        "tag": pki_words.tagged(pki_words.CEREMONY_TAG, pki_words.CEREMONY_STATE, each.state),
+        "started_at": minute(each.started_at),
+        "finished_at": minute(each.finished_at),
+    }
+
+
+def _facts(found: pki.CeremonyRecord) -> Iterator[dict[str, Any]]:
+    yield row(_("Miljö"), found.view.environment, code=True)
+    yield row(_("Började"), moment(found.view.started_at))
+    yield row(_("Avslutades"), moment(found.view.finished_at) or _("inte än"))
+    if found.view.failure:
+        yield row(_("Felet som avbröt"), found.view.failure, code=True)
+    for each in found.participants:
+        yield row(each.role, each.name)
+    yield row(_("Filens SHA-256"), found.view.file_sha256, code=True, copy=True)
+    if found.view.transcript_sha256:
+        yield row(_("Protokollets SHA-256"), found.view.transcript_sha256, code=True, copy=True)
+
+
+def _approvals(approval: pki.ApprovalView) -> Iterator[dict[str, Any]]:
+    """Every approver whom the file names, and whether he approved."""
+    for each in approval.document.get("approvers", ()):
+        given = approval.decision_of(each["ref"])
+        yield {
+            "name": each["name"],
+            "certificate_sha256": each["certificate_sha256"],
+            "tag": {"kind": "active", "text": _("Skrev under")} if given else {"kind": "info", "text": _("Deltog inte")},
+            "at": moment(given.at) if given else "",
+        }
+
+
+def _approval_facts(approval: pki.ApprovalView) -> dict[str, Any]:
+    return {
+        "asked": approval.document.get("required", approval.required),
+        "given": approval.approved_by,
+        "until": minute(approval.expires_at),
+    }
+
+
+def _made(content: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The protocol's chapters, each with its lines; those without any are left out."""
+    chapters: Sequence[tuple[str, str, Any]] = (
+        (_("Nycklar"), "keys", lambda e: (words.said(pki_words.PURPOSE, e["purpose"]), f"{e['label']}, {e['algorithm']}")),
+        (_("Utfärdare"), "authorities", _authority),
+        (_("OCSP-svarare"), "ocsp_signers", lambda e: (e["ca"], _("serienummer {serial}").format(serial=e["serial"]))),
+        (_("Åtgärder"), "acts", _act),
+        (_("Spärrlistor"), "crls", lambda e: (e["ca"], _("nr {n}, {m} poster").format(n=e["number"], m=e["entries"]))),
+        (_("OCSP-svar"), "ocsp_answers", lambda e: (e["ca"], f"{e['of']}, {e['status']}, {e['cert_id_hash']}")),
+    )
+    for heading, key, told in chapters:
+        if content.get(key):
+            yield {"heading": heading, "rows": [row(*told(each)) for each in content[key]]}
+
+
+def _authority(entry: Mapping[str, Any]) -> tuple[str, str]:
+    state = words.said(pki_words.CA_STATE, entry["state"])
+    made = _("ny") if entry.get("made") else _("fanns redan")
+    return entry["common_name"], f"{made}, {state.lower()}, {_('serienummer')} {entry['serial']}"
+
+
+def _act(entry: Mapping[str, Any]) -> tuple[str, str]:
+    what = words.said(pki_words.CEREMONY_ACT, entry["act"])
+    value = words.said({**pki_words.CA_STATE, **pki_words.REASON}, entry["value"])
+    about = ", ".join(filter(None, (f"{entry['ca']} {entry['generation']}", value, entry.get("justification", ""))))
+    return what, about
+
+
+def _output(each: pki.OutputView) -> dict[str, str]:
+    return {"kind": words.said(pki_words.CEREMONY_OUTPUT, each.kind), "name": each.name, "sha256": each.sha256}
+
+
+def _functions(found: pki.CeremonyRecord) -> Iterator[Link]:
+    arguments = [found.view.id]
+    if found.transcript:
+        yield Link(_("Hämta protokollet (text)"), reverse("pki_ceremony_protocol_text", args=arguments))
+        yield Link(_("Hämta protokollet (JSON)"), reverse("pki_ceremony_protocol", args=arguments))
+    yield Link(_("Hämta ceremonifilen (YAML)"), reverse("pki_ceremony_file", args=arguments))
+    yield Link(_("Visa ärendet"), reverse("pki_approval", args=[found.approval_id]))

@@ -1,0 +1,156 @@
+"""Forms of the operators' pages. What they must hold is checked by the services."""
+
+import datetime as dt
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from issuance.operators.queries import pki_words
+from issuance.records.queries import words
+from pki import service as pki
+from siths_portal.lib import clock
+from siths_portal.lib.errors import DomainError
+from siths_portal.lib.forms import DayInput, Form
+
+_DAY = {"required": _("Ange en dag."), "invalid": _("Skriv dagen som ÅÅÅÅ-MM-DD.")}
+
+
+def ca_choices() -> list[tuple[str, str]]:
+    """Each generation of each CA, as the value `<slug>:<generation>`."""
+    return [(f"{line.slug}:{line.generation}", f"{line.common_name} ({line.generation})") for line in pki.authority_lines()]
+
+
+def justification_field(help_text: Any, *, required: Any = None) -> forms.CharField:
+    """Why something is done, for others and the log; `required` is what is said where it is missing, without which it may be."""
+    messages = {"max_length": _("Motiveringen får ha högst %(limit_value)d tecken.")}
+    return forms.CharField(
+        label=_("Motivering"),
+        help_text=help_text,
+        required=required is not None,
+        max_length=1000,
+        error_messages=messages | ({"required": required} if required is not None else {}),
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
+
+class CertificateSearchForm(Form):
+    """What certificates are looked for: one field that understands numbers, and filters."""
+
+    text = forms.CharField(
+        label=_("Serienummer, fingeravtryck eller referens"),
+        help_text=_(
+            "Serienummer hexadecimalt i båda byteordningarna, med eller utan mellanslag och kolon, eller decimalt. SHA-256 av "
+            "certifikatet eller nyckeln. Du kan också klistra in ett helt certifikat (PEM), ett certifikat-id eller en referens."
+        ),
+        required=False,
+        max_length=16_000,
+        error_messages={"max_length": _("Texten är för lång. Skriv högst %(limit_value)d tecken.")},
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false", "autofocus": True, "data-scan": True}
+        ),
+    )
+    ca = forms.ChoiceField(
+        label=_("Utfärdare"), required=False, error_messages={"invalid_choice": _("Välj en utfärdare i listan.")}
+    )
+    profile = forms.ChoiceField(
+        label=_("Profil"), required=False, error_messages={"invalid_choice": _("Välj en profil i listan.")}
+    )
+    status = forms.ChoiceField(
+        label=_("Status"),
+        required=False,
+        choices=[("", _("Alla")), *((code, _(text)) for code, text in pki_words.STATUS_COUNTED.items())],
+        error_messages={"invalid_choice": _("Välj en status i listan.")},
+    )
+    expires_from = forms.DateField(label=_("Går ut tidigast"), required=False, widget=DayInput(), error_messages=_DAY)
+    expires_to = forms.DateField(label=_("Går ut senast"), required=False, widget=DayInput(), error_messages=_DAY)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["ca"].choices = [("", _("Alla")), *ca_choices()]  # type: ignore[attr-defined]
+        self.fields["profile"].choices = [("", _("Alla")), *((name, name) for name in pki.profile_names())]  # type: ignore[attr-defined]
+
+    def criteria(self) -> dict[str, Any]:
+        """The valid form's values as `pki_operations.search_certificates` takes them; days are Stockholm's."""
+        given = self.cleaned_data
+        slug, _colon, generation = given["ca"].partition(":")
+        last = given["expires_to"]
+        return {
+            "text": given["text"],
+            "ca": (slug, int(generation)) if slug else None,
+            "profile": given["profile"],
+            "status": given["status"],
+            "expires_from": _start(given["expires_from"]) if given["expires_from"] else None,
+            "expires_before": clock.end_of_day(last) if last else None,
+        }
+
+
+def _start(day: dt.date) -> dt.datetime:
+    return dt.datetime.combine(day, dt.time(), clock.STOCKHOLM)
+
+
+class CaStateForm(Form):
+    """Another state for a CA, and why."""
+
+    state = forms.ChoiceField(
+        label=_("Nytt tillstånd"),
+        widget=forms.RadioSelect,
+        error_messages={"required": _("Välj det nya tillståndet."), "invalid_choice": _("Välj ett av tillstånden.")},
+    )
+    justification = justification_field(
+        _("För den som ska godkänna. Sparas i ärendet och i loggen. Skriv inga personuppgifter."),
+        required=_("Skriv varför utfärdaren ska få ett annat tillstånd."),
+    )
+
+    def __init__(self, state: str, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [(target, words.said(pki_words.CA_STATE, target)) for target in pki.ca_state_targets(state)]
+        self.fields["state"].choices = choices  # type: ignore[attr-defined]
+
+
+class FileForm(Form):
+    """A form with a file, at which every refusal stands."""
+
+    def content(self) -> bytes:
+        """The valid form's file, or so much of it that it is refused as too large."""
+        return bytes(self.cleaned_data["file"].read(pki.LONGEST_CEREMONY_FILE + 1))
+
+    def take(self, error: DomainError) -> None:
+        """Puts a refusal of the domain at the file."""
+        self.retry_after = getattr(error, "retry_after", None)
+        self.add_error("file", error.message)
+
+
+class CeremonyFileForm(FileForm):
+    """A ceremony file to be signed."""
+
+    file = forms.FileField(
+        label=_("Ceremonifil (YAML)"),
+        help_text=_("Filen som är granskad och ska skrivas under, exakt som den är. Godkännarnas certifikat ska stå i den."),
+        error_messages={"required": _("Välj ceremonifilen."), "empty": _("Filen är tom. Välj en annan.")},
+        widget=forms.FileInput(attrs={"accept": ".yaml,.yml"}),
+    )
+
+
+class SignatureForm(FileForm):
+    """An approver's signature over a ceremony file."""
+
+    file = forms.FileField(
+        label=_("Underskrift (.p7s)"),
+        help_text=_("Filen som openssl cms skrev. Den innehåller underskriften, aldrig nyckeln."),
+        error_messages={"required": _("Välj filen med underskriften."), "empty": _("Filen är tom. Välj en annan.")},
+        widget=forms.FileInput(attrs={"accept": ".p7s,.pem,.cms"}),
+    )
+
+
+class DecisionForm(Form):
+    """An approver's decision on a document that was shown with its hash."""
+
+    document_sha256 = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput())
+    decision = forms.ChoiceField(
+        label=_("Ditt beslut"),
+        choices=[("approved", _("Godkänn")), ("rejected", _("Avslå"))],
+        widget=forms.RadioSelect,
+        error_messages={"required": _("Välj om du godkänner eller avslår."), "invalid_choice": _("Välj godkänn eller avslå.")},
+    )
+    justification = justification_field(_("Krävs när du avslår. Sparas i loggen. Skriv inga personuppgifter."))

@@ -1,0 +1,189 @@
+"""The health page: what the `pki` worker found at its last look, and what to do. This process has no token."""
+
+import datetime as dt
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_safe
+
+from issuance.authz import Action
+from issuance.operators.queries import pki_health_words as health_words
+from issuance.operators.queries import pki_words
+from issuance.operators.queries.pki_words import minute, moment
+from issuance.operators.web.around import operators, page, row
+from issuance.records.queries import words
+from issuance.roles.services import role_holder_reading
+from pki import service as pki
+from siths_portal.lib import clock
+
+LATE = dt.timedelta(minutes=15)
+"""The worker looks every five minutes; a report older than this says little of now."""
+VERIFY_SOON = dt.timedelta(days=2)
+"""Chains are walked each day."""
+_HOURS = int(pki.OCSP_STORE_GIVEN_UP // 3600)
+
+
+@require_safe
+@operators(Action.VIEW_PKI)
+def health(request: HttpRequest) -> HttpResponse:
+    """How the PKI is: what is wrong first, then everything that was looked at."""
+    report = pki.health_report()
+    findings = [_finding(each) for each in report.findings] if report else []
+    checks = pki.audit_checks()
+    known = {each["title"] for each in findings if each["severity"]}
+    broken = [each for each in (_broken(check) for check in checks if not check.ok) if each["title"] not in known]
+    troubles = (
+        _held_losses() + broken + sorted((each for each in findings if each["severity"]), key=lambda each: -each["severity"])
+    )
+    age = clock.now() - report.seen_at if report else None
+    context = {
+        "seen_at": moment(report.seen_at) if report else "",
+        "ago": pki_words.ago(age) if age is not None else "",
+        "late": age is None or age > LATE,
+        "summary": _summary(troubles),
+        "worst": max((each["severity"] for each in troubles), default=0),
+        "troubles": troubles,
+        "findings": [each for each in findings if not each["severity"]],
+        "inventory": _inventory(pki.key_inventory()),
+        "clock": _clock(pki.clock_reading()),
+        "chains": [_chain(each) for each in checks],
+    }
+    return page(request, "operators/health.html", "health", context)
+
+
+def headline() -> str:
+    """What is wrong, for the room's first page; empty if nothing is."""
+    report = pki.health_report()
+    said = []
+    if any(not each.ok for each in pki.audit_checks()):
+        said.append(_("Händelseloggens kedja stämmer inte."))
+    if report is None:
+        said.append(_("Ingen kontroll av driften är gjord än. Den görs var femte minut."))
+    elif clock.now() - report.seen_at > LATE:
+        minutes = int(LATE.total_seconds() // 60)
+        said.append(_("Driftläget är okänt: ingen kontroll har gjorts på {n} minuter.").format(n=minutes))
+    elif wrong := sum(each.severity == pki.Severity.ERROR for each in report.findings):
+        said.append(_("Kontrollen visar {n} fel.").format(n=wrong))
+    if role_holder_reading.held_losses():
+        said.append(_("Läsningen av rollinnehavare avslutade inget: katalogen saknar för många."))
+    return " ".join(said)
+
+
+def _summary(troubles: list[dict[str, Any]]) -> str:
+    wrong = sum(each["severity"] == pki.Severity.ERROR for each in troubles)
+    look = len(troubles) - wrong
+    parts = []
+    if wrong:
+        parts.append(_("{n} fel").format(n=wrong))
+    if look:
+        parts.append(ngettext("{n} sak att se över", "{n} saker att se över", look).format(n=look))
+    return _(" och ").join(parts) if parts else _("Allt är som det ska")
+
+
+def _finding(each: pki.SeenFinding) -> dict[str, Any]:
+    area, _name = health_words.area_of(each.subject)
+    return {
+        "title": health_words.title_of(each.subject),
+        "looks_at": _(area.looks_at).format(days=pki.RESPONDER_RENEW_BEFORE.days, hours=_HOURS) if area.looks_at else "",
+        "remedy": _(area.remedy),
+        "severity": int(each.severity),
+        "tag": _severity(int(each.severity)),
+        "text": _told(each.text),
+        "since": minute(each.since),
+    }
+
+
+def _told(text: str) -> str:
+    """A finding's text as a sentence; a CA's state, with which some begin, in words."""
+    code, comma, rest = text.partition(",")
+    if code in pki_words.CA_STATE:
+        text = words.said(pki_words.CA_STATE, code) + comma + rest
+    return capfirst(text)
+
+
+def _broken(each: pki.AuditCheckView) -> dict[str, Any]:
+    """A chain that did not agree when it was last verified, as something to see to."""
+    return {
+        "title": _("Händelseloggens kedja, {chain}").format(chain=words.said(health_words.CHAIN, each.chain)),
+        "remedy": _("Ändra inget. Spara databasen och mappen audit, och anmäl det som en säkerhetshändelse."),
+        "severity": int(pki.Severity.ERROR),
+        "tag": _severity(int(pki.Severity.ERROR)),
+        "text": _told(each.text),
+        "since": minute(each.at),
+    }
+
+
+def _held_losses() -> list[dict[str, Any]]:
+    """That the catalogue had lost more role holders than it is believed, as something to see to (ADR 0234)."""
+    found = role_holder_reading.held_losses()
+    if found is None:
+        return []
+    text = _("Katalogen saknar uppdrag för {held} av {read} rollinnehavare: så många att inget avslutades")
+    return [
+        {
+            "title": _("Läsning av rollinnehavare"),
+            "remedy": _("Kontrollera att katalogen är hel. Stämmer det, kör issuance_read_role_holders --accept-losses."),
+            "severity": int(pki.Severity.ERROR),
+            "tag": _severity(int(pki.Severity.ERROR)),
+            "text": text.format(held=found.held, read=found.read),
+            "since": minute(found.at),
+        }
+    ]
+
+
+def _severity(severity: int) -> dict[str, str]:
+    return {"kind": health_words.SEVERITY_TAG[severity], "text": _(health_words.SEVERITY[severity])}
+
+
+def _inventory(report: pki.InventoryReport | None) -> dict[str, Any] | None:
+    if report is None:
+        return None
+    return {
+        "ended_at": moment(report.ended_at),
+        "ago": pki_words.ago(clock.now() - report.ended_at),
+        "tokens": [
+            {"token": each, "tag": pki_words.tagged(pki_words.TOKEN_TAG, pki_words.TOKEN_STATE, each.state)}
+            for each in report.tokens
+        ],
+        "problems": [
+            {
+                "problem": each,
+                "kind": words.said(pki_words.KEY_PROBLEM, each.kind),
+                "facts": ", ".join(f"{name}: {value}" for name, value in each.facts.items()),
+            }
+            for each in report.problems
+        ],
+    }
+
+
+def _clock(reading: pki.ClockReading) -> dict[str, Any]:
+    if reading.went_back:
+        tag = {"kind": "revoked", "text": _("Har gått tillbaka")}
+    elif reading.is_far_ahead:
+        tag = {"kind": "revoked", "text": _("Långt före databasen")}
+    else:
+        tag = {"kind": "active", "text": _("Släpper igenom signering")}
+    rows = [
+        row(_("Senast signerat"), moment(reading.produced_at) or _("inget än")),
+        row(_("Portalens klocka"), moment(reading.now)),
+        row(_("Databasens klocka"), moment(reading.database)),
+    ]
+    if reading.went_back:
+        rows.append(row(_("Signering väntar i"), _("{n} sekunder").format(n=int(reading.behind.total_seconds()) + 1)))
+    return {"tag": tag, "rows": rows}
+
+
+def _chain(each: pki.AuditCheckView) -> dict[str, Any]:
+    old = clock.now() - each.at > VERIFY_SOON
+    kind = "revoked" if not each.ok else "missing" if old else "active"
+    text = _("Stämmer inte") if not each.ok else _("Gammal kontroll") if old else _("Stämmer")
+    return {
+        "name": words.said(health_words.CHAIN, each.chain),
+        "check": each,
+        "tag": {"kind": kind, "text": text},
+        "at": minute(each.at),
+        "text": _told(each.text),
+    }

@@ -1,0 +1,192 @@
+"""Pages of mass revocation: the list, a selection counted on trial, the request, its start, progress and report (ADR 0149)."""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+from django_htmx.http import HttpResponseClientRefresh
+
+from authn.web import kept_form, made_by_the_page, require_recent_login
+from issuance.authz import Action
+from issuance.operators.queries import operator_certificates, pki_words
+from issuance.operators.services import mass_revoking
+from issuance.operators.web import mass_rows
+from issuance.operators.web.around import (
+    AT_ONCE,
+    DONE,
+    actor_of,
+    cursor,
+    first_url,
+    names_of,
+    next_url,
+    operators,
+    page,
+    session_id_of,
+    tried,
+)
+from issuance.operators.web.mass_forms import MassGroundsForm, MassSelectionForm, MassStopForm, as_typed, empty_grounds
+from issuance.records.web.refreshing import refreshing
+from pki import service as pki
+from siths_portal.lib.errors import Conflict
+
+SECTION = "mass"
+PAGE = 25
+
+
+@require_safe
+@operators(Action.VIEW_PKI)
+def mass_list(request: HttpRequest) -> HttpResponse:
+    """Mass revocations, the newest first."""
+    found = pki.mass_revocations(after=cursor(request), limit=PAGE + 1)
+    actor = actor_of(request)
+    names = names_of(request, [each.requested_by_ref for each in found])
+    context = {
+        "rows": [mass_rows.line(each, names) for each in found[:PAGE]],
+        "functions": list(mass_rows.list_functions(actor)),
+        "others": pki.APPROVALS_REQUIRED[pki.ApprovalAction.MASS_REVOCATION],
+        "next_url": next_url(request, found[PAGE - 1].id if len(found) > PAGE else None),
+        "first_url": first_url(request),
+    }
+    return page(request, "operators/mass_list.html", SECTION, context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@operators(Action.MASS_REVOKE)
+def mass_new(request: HttpRequest) -> HttpResponse:
+    """The criteria, filled in from an own trial count by `?fran=`; when posted, a redirect to what they take."""
+    actor, session_id = actor_of(request), session_id_of(request)
+    if request.method != "POST":
+        form = MassSelectionForm(initial=_selection_of(request))
+        return page(request, "operators/mass_new.html", SECTION, {"form": form})
+    form = MassSelectionForm(request.POST)
+    trial, status = tried(form, lambda: mass_revoking.count(actor=actor, session_id=session_id, selection=form.selection()))
+    if trial is not None:
+        return redirect("pki_mass_trial", trial.pk)
+    return page(request, "operators/mass_new.html", SECTION, {"form": form}, status=status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@operators(Action.MASS_REVOKE)
+def mass_trial(request: HttpRequest, trial_id: UUID) -> HttpResponse:
+    """What a trial count of one's own session gave, and the grounds; when posted, the request, once. Raises NotFound."""
+    actor, session_id = actor_of(request), session_id_of(request)
+    trial = mass_revoking.own_trial(actor=actor, session_id=session_id, trial_id=trial_id)
+    if trial.mass_revocation_id is not None:
+        return redirect("pki_mass_revocation", trial.mass_revocation_id)
+    form, status = MassGroundsForm(initial=empty_grounds()), 200
+    if request.method == "POST":
+        if step_up := require_recent_login(request, AT_ONCE):
+            return step_up
+        form = MassGroundsForm(request.POST)
+        made, status = tried(
+            form,
+            lambda: mass_revoking.request(actor=actor, session_id=session_id, trial_id=trial_id, grounds=form.grounds()),
+        )
+        if made is not None:
+            messages.success(request, _("Masspärren är begärd. Nu ska andra personer godkänna den."))
+            return redirect("pki_mass_revocation", made)
+    elif typed := kept_form(request):
+        form = MassGroundsForm(initial=typed.dict() | {"publish_crls": "publish_crls" in typed})
+    context = mass_rows.trial(trial, pki.authority_names()) | {
+        "form": form,
+        "others": pki.APPROVALS_REQUIRED[pki.ApprovalAction.MASS_REVOCATION],
+        "samples": [mass_rows.sample(each) for each in operator_certificates.mass_samples(actor=actor, trial=trial)],
+    }
+    return page(request, "operators/mass_trial.html", SECTION, context, status=status)
+
+
+@require_safe
+@operators(Action.VIEW_PKI)
+def mass_revocation(request: HttpRequest, mass_revocation_id: UUID) -> HttpResponse:
+    """One mass revocation as it stands. htmx fetches the part that changes, `?lage=` being the state the page shows.
+
+    Raises NotFound.
+    """
+    found = pki.mass_revocation(mass_revocation_id)
+    if request.headers.get("HX-Request"):
+        made_by_the_page(request)
+        if request.GET.get("lage") != found.state:
+            return HttpResponseClientRefresh()
+        return render(request, "operators/mass_progress.html", mass_rows.progress(found, pki.authority_names()))
+    return _shown(request, found)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@operators(Action.MASS_REVOKE)
+def mass_start(request: HttpRequest, mass_revocation_id: UUID) -> HttpResponse:
+    """Asks whether to start or continue; when posted, does. Demands a log-in made for it. Raises NotFound, Conflict."""
+    found = pki.mass_revocation(mass_revocation_id)
+    if mass_revoking.refusal(found):
+        return _refused(request, found)
+    if step_up := require_recent_login(request, AT_ONCE):
+        return step_up
+    if request.method != "POST":
+        return page(request, "operators/mass_start.html", SECTION, _context(request, found))
+    mass_revoking.start(actor=actor_of(request), mass_revocation_id=mass_revocation_id)
+    messages.success(request, _("Masspärren går."))
+    return redirect("pki_mass_revocation", mass_revocation_id)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@operators(Action.MASS_REVOKE)
+def mass_stop(request: HttpRequest, mass_revocation_id: UUID) -> HttpResponse:
+    """Asks why it is to be stopped; when posted, stops it. No new log-in: a wrong one must end fast. Raises NotFound."""
+    found = pki.mass_revocation(mass_revocation_id)
+    if found.state != "running":
+        return _refused(request, found)
+    form, status = MassStopForm(), 200
+    if request.method == "POST":
+        form = MassStopForm(request.POST)
+        _made, status = tried(
+            form,
+            lambda: mass_revoking.stop(
+                actor=actor_of(request),
+                mass_revocation_id=mass_revocation_id,
+                justification=form.cleaned_data["justification"],
+            ),
+        )
+        if status == DONE:
+            messages.success(request, _("Masspärren är stoppad."))
+            return redirect("pki_mass_revocation", mass_revocation_id)
+    context = {
+        "found": found,
+        "title": pki_words.mass(pki.authority_names(), found.document),
+        "address": _address(found),
+        "form": form,
+    }
+    return page(request, "operators/mass_stop.html", SECTION, context, status=status)
+
+
+def _selection_of(request: HttpRequest) -> dict[str, object]:
+    """What an own trial count was made of, to be changed; nothing for what is none."""
+    try:
+        trial_id = UUID(request.GET.get("fran", ""))
+    except ValueError:
+        return {}
+    trial = mass_revoking.own_trial(actor=actor_of(request), session_id=session_id_of(request), trial_id=trial_id)
+    return as_typed(pki.MassSelection.from_plain(trial.selection))
+
+
+def _refused(request: HttpRequest, found: pki.MassRevocationView) -> HttpResponse:
+    """The page, which shows why not."""
+    status = Conflict.http_status if request.method == "POST" else 200
+    return _shown(request, found, status=status)
+
+
+def _shown(request: HttpRequest, found: pki.MassRevocationView, *, status: int = 200) -> HttpResponse:
+    context = _context(request, found) | refreshing(request, live=found.state in mass_rows.LIVE)
+    return page(request, "operators/mass_revocation.html", SECTION, context, status=status)
+
+
+def _context(request: HttpRequest, found: pki.MassRevocationView) -> dict[str, object]:
+    actor = actor_of(request)
+    refs = {found.requested_by_ref, found.started_by_ref, found.document["requester"], *found.approver_refs}
+    return mass_rows.whole(actor, found, names_of(request, refs)) | {"address": _address(found)}
+
+
+def _address(found: pki.MassRevocationView) -> str:
+    return reverse("pki_mass_revocation", args=[found.id])

@@ -1,0 +1,162 @@
+"""Pages of ceremonies that are prepared: the file is laid in, signatures are handed in, and what is still needed is said.
+
+Approvers sign outside the browser, with keys that never come here. Who hands a signature in proves nothing: the signature does.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from authn.web import require_recent_login
+from issuance.authz import Action
+from issuance.operators.queries import pki_words
+from issuance.operators.queries.pki_words import minute, moment
+from issuance.operators.services import pki_operations
+from issuance.operators.web.around import AT_ONCE, Link, actor_of, operators, page, row, tried
+from issuance.operators.web.ceremonies import PERFORMED, SECTION, SIGNED, event, file_name, prepared_tag, steps, yaml_file
+from issuance.operators.web.forms import CeremonyFileForm, SignatureForm
+from issuance.people.queries import officers
+from issuance.records.queries import words
+from pki import service as pki
+from siths_portal.lib.pages import told_when
+from siths_portal.lib.uploads import takes_files
+
+
+@takes_files
+@require_http_methods(["GET", "HEAD", "POST"])
+@operators(Action.DECIDE_PKI)
+def propose(request: HttpRequest) -> HttpResponse:
+    """Takes a ceremony file."""
+    if step_up := require_recent_login(request, AT_ONCE):
+        return step_up
+    form, status = CeremonyFileForm(), 200
+    if request.method == "POST":
+        form = CeremonyFileForm(request.POST, request.FILES)
+        made, status = tried(form, lambda: pki_operations.propose_ceremony(actor=actor_of(request), content=form.content()))
+        if made is not None:
+            messages.success(request, _("Filen är inlagd. Nu kan godkännarna skriva under den."))
+            return redirect("pki_proposal", made)
+    return told_when(page(request, "operators/propose.html", SECTION, {"form": form}, status=status), form.retry_after)
+
+
+@require_safe
+@operators(Action.VIEW_PKI)
+def proposal(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    """What a prepared ceremony would do, who has signed, and what is still needed. Raises NotFound."""
+    found = pki.proposal(proposal_id)
+    if found.ceremony_id is not None:
+        return redirect("pki_ceremony", found.ceremony_id)
+    return page(request, "operators/proposal.html", SECTION, _context(request, found))
+
+
+@takes_files
+@require_http_methods(["GET", "HEAD", "POST"])
+@operators(Action.DECIDE_PKI)
+def sign(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    """Takes an approver's signature, which a closed proposal refuses. Raises NotFound."""
+    found = pki.proposal(proposal_id)
+    if not found.is_open and request.method != "POST":
+        return redirect("pki_proposal", proposal_id)
+    if step_up := require_recent_login(request, AT_ONCE):
+        return step_up
+    form, status = SignatureForm(), 200
+    if request.method == "POST":
+        form = SignatureForm(request.POST, request.FILES)
+        name, status = tried(
+            form,
+            lambda: pki_operations.sign_ceremony(actor=actor_of(request), proposal_id=proposal_id, signature=form.content()),
+        )
+        if name is not None:
+            messages.success(request, _("Underskriften av {name} stämmer och är sparad.").format(name=name))
+            return redirect("pki_proposal", proposal_id)
+    context = {"found": found, "form": form, "days": pki.APPROVAL_LIFETIME.days}
+    return told_when(page(request, "operators/sign.html", SECTION, context, status=status), form.retry_after)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@operators(Action.DECIDE_PKI)
+def withdraw(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    """Asks whether the prepared ceremony is to be taken back; when posted, takes it back. Raises NotFound, Conflict."""
+    found = pki.proposal(proposal_id)
+    if not found.is_open and request.method != "POST":
+        return redirect("pki_proposal", proposal_id)
+    if request.method == "POST":
+        pki_operations.withdraw_proposal(actor=actor_of(request), proposal_id=proposal_id)
+        messages.success(request, _("Den förberedda ceremonin är återtagen."))
+        return redirect("pki_ceremonies")
+    return page(request, "operators/proposal_withdraw.html", SECTION, {"found": found})
+
+
+@require_safe
+@operators(Action.VIEW_PKI)
+def proposal_file(request: HttpRequest, proposal_id: UUID) -> HttpResponse:
+    """The file to sign, byte for byte. Raises NotFound."""
+    found = pki.proposal(proposal_id)
+    return yaml_file(found.file_text, found.view.file_sha256)
+
+
+def _context(request: HttpRequest, found: pki.ProposalRecord) -> dict[str, Any]:
+    events = pki.ceremony_events(found.view.file_sha256)
+    refs = [*(each.actor_ref for each in events), *(each.registered_by_ref for each in found.approvers)]
+    names = officers.names(actor_of(request), [*refs, found.view.proposed_by_ref])
+    return {
+        "found": found,
+        "tag": _tag(found),
+        "steps": [] if found.withdrawn_at else steps(PERFORMED if found.view.is_signed else SIGNED),
+        "facts": list(_facts(found, names)),
+        "approvers": [_approver(each, names) for each in found.approvers],
+        "history": [event(each, names) for each in events],
+        "functions": list(_functions(found)),
+        "file_name": file_name(found.view.file_sha256),
+    }
+
+
+def _tag(found: pki.ProposalRecord) -> dict[str, str]:
+    if found.withdrawn_at:
+        return {"kind": "cancelled", "text": _("Återtagen")}
+    return {"kind": "sent", "text": _("Klar att genomföra")} if found.ready else prepared_tag(found.view)
+
+
+def _facts(found: pki.ProposalRecord, names: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    yield row(_("Miljö"), found.view.environment, code=True)
+    yield row(_("Begärs av"), found.requester)
+    for each in found.participants:
+        yield row(each.role, each.name)
+    yield row(_("Registrerad av"), pki_words.who(names, found.view.proposed_by_ref))
+    yield row(_("Registrerad"), moment(found.view.proposed_at))
+    if found.withdrawn_at:
+        yield row(_("Återtagen"), moment(found.withdrawn_at))
+    yield row(_("Filens SHA-256"), found.view.file_sha256, code=True, copy=True)
+
+
+def _approver(each: pki.ApproverView, names: Mapping[str, str]) -> dict[str, Any]:
+    if each.fault:
+        tag = {"kind": "missing", "text": capfirst(each.fault)}
+    elif each.counts:
+        tag = {"kind": "active", "text": _("Har skrivit under")}
+    else:
+        tag = {"kind": "queued", "text": _("Har inte skrivit under")}
+    return {
+        "approver": each,
+        "tag": tag,
+        "not_after": words.day(each.not_after),
+        "signed_at": minute(each.signed_at),
+        "registered": pki_words.who(names, each.registered_by_ref) if each.registered_at else "",
+    }
+
+
+def _functions(found: pki.ProposalRecord) -> Iterator[Link]:
+    arguments = [found.view.id]
+    if found.is_open:
+        yield Link(_("Lämna in en underskrift"), reverse("pki_proposal_sign", args=arguments))
+    yield Link(_("Hämta ceremonifilen (YAML)"), reverse("pki_proposal_file", args=arguments))
+    if found.is_open:
+        yield Link(_("Ta tillbaka"), reverse("pki_proposal_withdraw", args=arguments))

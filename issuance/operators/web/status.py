@@ -1,0 +1,158 @@
+"""The page of what relying parties are told: lists and their ages, OCSP answers, and the processes that answer (ADR 0177)."""
+
+import datetime as dt
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import formats
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from issuance.authz import Action
+from issuance.operators.queries import pki_import_words as import_words
+from issuance.operators.queries import pki_words
+from issuance.operators.queries.pki_words import moment
+from issuance.operators.web.around import bytes_of, number, operators, page, row
+from pki import service as pki
+from siths_portal.lib import clock
+
+SIGNER_SOON = dt.timedelta(days=10)
+"""A responder is renewed when 15 days are left; this few mean that the renewal does not work."""
+LOOKED_LATE = dt.timedelta(minutes=2)
+"""The worker looks each quarter of a minute; what it saw longer ago than this says little of now."""
+STORE_LATE = dt.timedelta(seconds=10)
+ANSWER_LATE = dt.timedelta(minutes=1)
+"""A new status is told within seconds; one that waits longer is a fault."""
+
+
+@require_safe
+@operators(Action.VIEW_PKI)
+def status(request: HttpRequest) -> HttpResponse:
+    """Lists, answers and processes of every CA that publishes status."""
+    now, store = clock.now(), pki.status_of_store()
+    authorities = pki.ca_statuses()
+    context = {
+        "now": moment(now),
+        "lists": [line for each in authorities for line in _lists(each, now)],
+        "shards": [line for each in authorities for line in _shards(each, now)],
+        "answers": [_answers(each, now) for each in authorities if each.has_answers],
+        "silent": [each.common_name for each in authorities if not each.has_answers],
+        "store": _store(store, now) if store else None,
+        "processes": [_process(each, now) for each in store.processes] if store else [],
+    }
+    return page(request, "operators/status.html", "status", context)
+
+
+def _authority(each: pki.CaStatus) -> dict[str, str]:
+    return {"name": each.common_name, "url": reverse("pki_authority", args=[each.slug, each.generation])}
+
+
+def _lists(each: pki.CaStatus, now: dt.datetime) -> list[dict[str, Any]]:
+    """The CA's list of all certificates, and one line for its shards together: the one that is worst off."""
+    whole = [_list(each, found, now) | {"scope": _("alla certifikat")} for found in each.lists if found.shard is None]
+    parts = [found for found in each.lists if found.shard is not None]
+    if not whole and each.has_key:
+        whole = [_authority(each) | {"scope": _("alla certifikat"), "state": _list_tag("missing")}]
+    if parts:
+        oldest = max(parts, key=lambda found: (found.failures, found.age(now)))
+        told = _("{n} delar, den äldsta").format(n=len(parts))
+        whole.append(
+            _list(each, oldest, now)
+            | {"scope": told, "entries": number(sum(f.entries for f in parts)), "size": bytes_of(sum(f.size for f in parts))}
+        )
+    return whole
+
+
+def _shards(each: pki.CaStatus, now: dt.datetime) -> list[dict[str, Any]]:
+    return [_list(each, found, now) | {"scope": str(found.shard)} for found in each.lists if found.shard is not None]
+
+
+def _list(each: pki.CaStatus, found: pki.ListStatus, now: dt.datetime) -> dict[str, Any]:
+    left = found.left(now)
+    return _authority(each) | {
+        "number": found.number or "",
+        "state": _list_tag(found.state(each.period, now)),
+        "this_update": moment(found.this_update)[:16],
+        "age": pki_words.ago(found.age(now)) if found.this_update else "",
+        "next_update": moment(found.next_update)[:16],
+        "left": _("om {span}").format(span=pki_words.span(left)) if left and left > dt.timedelta() else "",
+        "entries": number(found.entries) if found.number else "",
+        "size": bytes_of(found.size) if found.number else "",
+        "lacks": _counted(found.lacks),
+        "lacks_since": pki_words.ago(now - found.first_lacking) if found.first_lacking else "",
+        "leased_until": moment(found.leased_until)[11:],
+        "failures": found.failures,
+        "failure": found.failure,
+        "retry_at": moment(found.retry_at)[11:],
+    }
+
+
+def _list_tag(state: str) -> dict[str, str]:
+    return pki_words.tagged(import_words.LIST_TAG, import_words.LIST_STATE, state)
+
+
+def _counted(value: int) -> str:
+    """A number that was counted no further than `pki.STATUS_COUNTED`."""
+    return _("minst {n}").format(n=number(value)) if value >= pki.STATUS_COUNTED else number(value)
+
+
+def _decimal(value: float) -> str:
+    return str(formats.number_format(value, decimal_pos=1))
+
+
+def _answers(each: pki.CaStatus, now: dt.datetime) -> dict[str, Any]:
+    found = each.answers
+    left = found.signer_until - now if found.signer_until else None
+    coverage = found.coverage
+    lag = now - found.waiting_since if found.waiting_since else None
+    return _authority(each) | {
+        "itself": each.answers_itself and found.signer_until is None,
+        "signer_url": reverse("pki_certificate", args=[found.signer_certificate]) if found.signer_certificate else "",
+        "signer_days": left.days if left is not None else None,
+        "signer_soon": left is not None and left < SIGNER_SOON,
+        "stored": number(found.stored) if found.stored is not None else "–",
+        # Never rounded up to a whole while something is missing.
+        "coverage": f"{_decimal(int(coverage * 1000) / 10)} %" if coverage is not None else "–",
+        "oldest": pki_words.ago(now - found.oldest) if found.oldest else "–",
+        "first_end": moment(found.first_end)[:16],
+        "ending": each.answers_end_soon(now),
+        "held": _counted(found.held),
+        "waiting": _counted(found.waiting),
+        "lag": pki_words.ago(lag) if lag is not None else "",
+        "late": lag is not None and lag > ANSWER_LATE,
+    }
+
+
+def _store(found: pki.StoreStatus, now: dt.datetime) -> dict[str, Any]:
+    late = now - found.seen_at > LOOKED_LATE
+    lag = max(found.seen_at - found.followed_at, dt.timedelta()) if found.followed_at else None
+    if late:
+        tag = {"kind": "missing", "text": _("Läget är okänt")}
+    elif lag is None:
+        tag = {"kind": "info", "text": _("Inget lager finns")}
+    elif lag > STORE_LATE:
+        tag = {"kind": "missing", "text": _("Följer inte databasen")}
+    else:
+        tag = {"kind": "active", "text": _("Följer databasen")}
+    rows = [
+        row(_("pki-workern såg efter"), f"{moment(found.seen_at)}, {pki_words.ago(now - found.seen_at)}"),
+        row(_("Lagrets generation"), found.generation or _("inget lager"), code=True),
+        row(_("Följde databasen"), moment(found.followed_at) or _("aldrig")),
+        row(
+            _("Efter databasen"), _("{n} s").format(n=f"{lag.total_seconds():.1f}".replace(".", ",")) if lag is not None else "–"
+        ),
+        row(_("Svar räknade"), moment(found.counted_at) or _("inte än")),
+    ]
+    return {"tag": tag, "rows": rows, "late": late}
+
+
+def _process(each: pki.ResponderProcess, now: dt.datetime) -> dict[str, Any]:
+    return {
+        "process": each,
+        "started_at": moment(each.started_at)[:16],
+        "told_at": pki_words.ago(now - each.told_at),
+        "generation": each.generation or "–",
+        "answered": number(each.answered),
+        "errors": number(each.errors),
+    }

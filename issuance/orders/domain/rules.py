@@ -1,0 +1,91 @@
+"""Rules of issuing that need no table: age, level, delivery, validity (domain.md 2.1, 3.5, 5.1)."""
+
+import datetime as dt
+from dataclasses import dataclass
+from enum import StrEnum
+
+from issuance.records.domain.ids import PersonId, PersonIdKind
+
+LOA2 = 2
+LOA3 = 3
+
+
+class Obstacle(StrEnum):
+    """Why a card cannot be ordered for a person; each is an error code."""
+
+    NOT_PERSONNUMMER = "person-id-not-for-loa3"
+    TOO_YOUNG = "person-too-young"
+    DECEASED = "person-deceased"
+    NO_ADDRESS = "no-registered-address"
+
+
+class DeliveryMethod(StrEnum):
+    """How a card reaches its holder: by letter or registered mail to the registered address, or through the tax agency."""
+
+    LETTER = "letter"
+    REGISTERED_MAIL = "registered_mail"
+    TAX_AGENCY_FORWARDING = "tax_agency_forwarding"
+
+
+@dataclass(frozen=True)
+class AgeLimits:
+    """Completed years that a holder must have, by assurance level."""
+
+    loa3: int = 18
+    loa2: int = 15
+
+    def for_level(self, assurance_level: int) -> int:
+        """The limit of `assurance_level`."""
+        return self.loa3 if assurance_level >= LOA3 else self.loa2
+
+
+def obstacles(
+    person_id: PersonId,
+    *,
+    assurance_level: int,
+    deceased: bool,
+    is_protected: bool,
+    has_address: bool,
+    today: dt.date,
+    limits: AgeLimits,
+) -> list[Obstacle]:
+    """Everything that stands against a card of `assurance_level` for a person, in the order to tell it.
+
+    Level 3 needs a personnummer, since others have no full Swedish identity document; a protected person needs no address.
+    """
+    found = []
+    if deceased:
+        found.append(Obstacle.DECEASED)
+    if assurance_level >= LOA3 and person_id.kind is not PersonIdKind.PERSONNUMMER:
+        found.append(Obstacle.NOT_PERSONNUMMER)
+    age = person_id.age_on(today)
+    if age is not None and age < limits.for_level(assurance_level):
+        found.append(Obstacle.TOO_YOUNG)
+    if not (has_address or is_protected):
+        found.append(Obstacle.NO_ADDRESS)
+    return found
+
+
+def delivery_method(*, is_protected: bool, registered_mail: bool) -> DeliveryMethod:
+    """A protected person's card always goes through the tax agency's forwarding, for both kinds of protection."""
+    if is_protected:
+        return DeliveryMethod.TAX_AGENCY_FORWARDING
+    return DeliveryMethod.REGISTERED_MAIL if registered_mail else DeliveryMethod.LETTER
+
+
+def years_after(moment: dt.datetime, years: int) -> dt.datetime:
+    """The same calendar moment `years` later; 29 February becomes 28 February in common years."""
+    try:
+        return moment.replace(year=moment.year + years)
+    except ValueError:
+        return moment.replace(year=moment.year + years, day=28)
+
+
+def eid_valid_to(
+    *, issued_at: dt.datetime, policy_years: int, card_valid_to: dt.datetime, post_ends_at: dt.datetime | None
+) -> dt.datetime:
+    """End of an eID: the policy's years, never past the card, never past the post (domain.md 3.5)."""
+    ends = [years_after(issued_at, policy_years), card_valid_to]
+    if post_ends_at is not None:
+        ends.append(post_ends_at)
+    return min(ends)

@@ -1,0 +1,54 @@
+"""Drafts of card orders: the answers of the order wizard, kept until they are ordered or given up."""
+
+from django.db import models
+from django.db.models import Q
+
+from issuance.articles.models import Article
+from issuance.offices.models import Office
+from issuance.orders.domain.drafts import DraftState
+from issuance.orders.models.orders import CardOrder
+from issuance.people.models.persons import Person, Post
+from issuance.people.models.photos import Photo
+from siths_portal.lib.ids import new_id
+
+
+class OrderDraft(models.Model):
+    """Påbörjad beställning: what one clerk has chosen so far for one person. `id` is the order's idempotency key.
+
+    `version` counts the changes; a form that was drawn from another version is told so. An answer is kept as it was given and
+    checked again at each step and at the order, since articles, offices and posts come to an end.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="order_drafts")
+    owner_ref = models.CharField(max_length=200)
+    state = models.CharField(max_length=10, default=DraftState.OPEN.value)
+    version = models.PositiveIntegerField(default=1)
+    post = models.ForeignKey(Post, null=True, on_delete=models.PROTECT, related_name="+")
+    article = models.ForeignKey(Article, null=True, on_delete=models.PROTECT, related_name="+")
+    photo = models.ForeignKey(Photo, null=True, on_delete=models.PROTECT, related_name="drafts")
+    photo_approved = models.BooleanField(default=False)
+    office = models.ForeignKey(Office, null=True, on_delete=models.PROTECT, related_name="+")
+    order = models.OneToOneField(CardOrder, null=True, on_delete=models.PROTECT, related_name="draft")
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=[s.value for s in DraftState]), name="issuance_draft_state"),
+            models.CheckConstraint(
+                condition=Q(state="submitted", order__isnull=False) | (~Q(state="submitted") & Q(order=None)),
+                name="issuance_draft_submitted_has_order",
+            ),
+            models.CheckConstraint(
+                condition=Q(photo_approved=False) | Q(photo__isnull=False), name="issuance_draft_approved_has_photo"
+            ),
+            models.UniqueConstraint(
+                fields=["owner_ref", "person"], condition=Q(state="open"), name="issuance_one_open_draft_per_owner_and_person"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["updated_at"], condition=~Q(state="submitted") & Q(photo__isnull=False), name="issuance_draft_stale"
+            ),
+        ]

@@ -1,0 +1,72 @@
+"""The ordinary cards that a person has already, or that are on their way, as an order of one more needs to know (ADR 0291)."""
+
+import datetime as dt
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext as _
+
+from issuance.authz import Actor
+from issuance.carriers.domain import carrier_states
+from issuance.carriers.domain.eid_states import EidState
+from issuance.carriers.models import Carrier, Eid
+from issuance.orders.models.orders import CardOrder
+from issuance.people.queries import officers
+from issuance.records.queries import words
+
+
+@dataclass(frozen=True)
+class OtherCard:
+    """A card that is not invalid. `has_eid`: a SITHS eID on it is ordered or valid. `valid_to` is its last day.
+
+    `ordered_by` is empty for a card that was not ordered here.
+    """
+
+    id: UUID
+    name: str
+    state: str
+    has_eid: bool
+    organisation: str
+    ordered_at: dt.datetime
+    ordered_by: str
+    sent_at: dt.datetime | None
+    activated_at: dt.datetime | None
+    valid_to: dt.date | None
+
+
+def other_cards(*, actor: Actor, person_id: UUID) -> list[OtherCard]:
+    """Those that the actor sees, newest first; a card out of scope is not told of."""
+    eids = Eid.objects.filter(carrier=OuterRef("pk"), state__in=[EidState.ORDERED.value, EidState.ACTIVE.value])
+    rows = list(
+        Carrier.objects.visible_to(actor)
+        .filter(person=person_id, kind="ordinary_card")
+        .exclude(state__in=[state.value for state in carrier_states.INVALID])
+        .select_related("organisation")
+        .annotate(has_eid=Exists(eids))
+        .defer("card_key_spki")
+        .order_by("-created_at", "-id")
+    )
+    ordered = dict(CardOrder.objects.filter(carrier__in=rows).values_list("carrier", "ordered_by_ref"))
+    names = officers.names(actor, ordered.values())
+    return [
+        OtherCard(
+            id=row.id,
+            name=_name(row),
+            state=row.state,
+            has_eid=row.has_eid,
+            organisation=row.organisation.name,
+            ordered_at=row.created_at,
+            ordered_by=names.get(ordered.get(row.id, ""), ""),
+            sent_at=row.sent_at,
+            activated_at=row.activated_at,
+            valid_to=words.last_day(row.valid_to),
+        )
+        for row in rows
+    ]
+
+
+def _name(row: Carrier) -> str:
+    if not row.card_serial:
+        return _("Ordinarie kort utan serienummer än")
+    return _("Ordinarie kort som slutar på {ending}").format(ending=row.card_serial[-4:])

@@ -1,0 +1,210 @@
+"""What stands against an order (domain.md 2.1): rules on the post, article, photo, office, customisation, person and names.
+
+The order wizard asks them at each step, the order itself asks them all again.
+"""
+
+import re
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Q, QuerySet
+
+from issuance.articles.models import Article, OrganisationArticle
+from issuance.customisations.models import CardCustomisation
+from issuance.offices.models import Office, OrganisationOffice
+from issuance.orders.domain import rules
+from issuance.organisations.models import Organisation
+from issuance.people.models.persons import Person, Post
+from issuance.people.models.photos import Photo
+from issuance.people.services import people
+from siths_portal.lib import clock
+from siths_portal.lib.errors import Conflict, Invalid
+
+_ADDRESS = re.compile(r"[^@,\s]+@[^@,\s]+")
+_NAME_LIMIT = 64
+"""Upper bound of a name attribute in a certificate (RFC 5280 appendix A.1)."""
+
+_FOR_PERSONS = ("ordinary", "student", "company")
+"""Kinds of articles that are ordered for one person: reserve cards come in bundles, test cards are nobody's."""
+
+_OBSTACLES = {
+    rules.Obstacle.DECEASED: "Personen är avliden enligt personregistret. Kort kan inte beställas.",
+    rules.Obstacle.NOT_PERSONNUMMER: "Personen saknar personnummer. Ordinarie kort på tillitsnivå 3 kräver personnummer.",
+    rules.Obstacle.TOO_YOUNG: "Kort kan inte beställas. Personen måste ha fyllt {age} år för tillitsnivå {level}.",
+    rules.Obstacle.NO_ADDRESS: "Personen saknar folkbokföringsadress, dit kortet ska skickas.",
+}
+
+
+def require_current(post: Post) -> None:
+    """Passes if the post is one of today's; its last day counts. Raises Conflict."""
+    if post.ended_at is not None or (post.valid_to is not None and post.valid_to < clock.today()):
+        message = "Uppdraget är avslutat i katalogen. Välj ett annat uppdrag eller kontakta er HSA-administratör."
+        raise Conflict("post-ended", message)
+
+
+def offers() -> QuerySet[OrganisationArticle]:
+    """Which organisations may order which articles today: chosen there, sold now, and of a kind for persons."""
+    today = clock.today()
+    in_time = Q(article__valid_to=None) | Q(article__valid_to__gte=today)
+    return OrganisationArticle.objects.filter(
+        in_time, orderable=True, article__valid_from__lte=today, article__kind__in=_FOR_PERSONS
+    )
+
+
+def orderable_articles(organisation_id: UUID) -> list[Article]:
+    """What the organisation may order today, by code."""
+    offered = offers().filter(organisation=organisation_id).values("article")
+    return list(Article.objects.filter(pk__in=offered).order_by("number", "code"))
+
+
+def require_article(organisation: Organisation, code: str) -> Article:
+    """The article if the organisation may order it today. Raises Invalid."""
+    article = next((one for one in orderable_articles(organisation.id) if one.code == code), None)
+    if article is None:
+        message = "Organisationen kan inte beställa artikeln. Välj en beställningsbar artikel."
+        raise Invalid("article-not-orderable", message, fields={"article": [message]})
+    return article
+
+
+def require_photo(article: Article, person_id: UUID, photo_id: UUID | None) -> Photo | None:
+    """The approved photo of the person that the article needs; None for an article without photo. Raises Invalid."""
+    if not article.photo:
+        return None
+    photo = Photo.objects.filter(pk=photo_id, person_id=person_id, approved_at__isnull=False).first() if photo_id else None
+    if photo is None:
+        message = "Artikeln kräver ett foto. Hämta ett fotografi eller välj en artikel utan foto."
+        raise Invalid("photo-missing", message, fields={"photo": [message]})
+    return photo
+
+
+def open_connections() -> QuerySet[OrganisationOffice]:
+    """Which organisations may choose which offices: those that are open."""
+    return OrganisationOffice.objects.filter(office__closed_at=None)
+
+
+def open_offices(organisation_id: UUID) -> list[Office]:
+    """The open offices that the organisation may choose, by name."""
+    return list(_open_offices(organisation_id).order_by("name", "office_number"))
+
+
+def require_office(organisation: Organisation, office_id: UUID) -> Office:
+    """The office if it is open and the organisation's. Raises Invalid."""
+    office = _open_offices(organisation.pk).filter(pk=office_id).first()
+    if office is None:
+        message = "Kontoret är stängt eller inte kopplat till organisationen. Välj ett annat kontor."
+        raise Invalid("office-not-connected", message, fields={"office": [message]})
+    return office
+
+
+def _open_offices(organisation_id: UUID) -> QuerySet[Office]:
+    return Office.objects.filter(pk__in=open_connections().filter(organisation=organisation_id).values("office"))
+
+
+def effective_customisations(organisations: Iterable[Organisation]) -> dict[UUID, CardCustomisation]:
+    """By organisation its own card customisation, else the nearest one above it; absent where there is none."""
+    wanted = list(organisations)
+    paths = {path for organisation in wanted for path in _paths_upward(organisation.scope_path)}
+    rows = Organisation.objects.filter(scope_path__in=paths, customisation__isnull=False).select_related("customisation")
+    by_path = {row.scope_path: row.customisation for row in rows if row.customisation is not None}
+    found = {}
+    for organisation in wanted:
+        nearest = next((path for path in reversed(_paths_upward(organisation.scope_path)) if path in by_path), None)
+        if nearest is not None:
+            found[organisation.id] = by_path[nearest]
+    return found
+
+
+def _paths_upward(scope_path: str) -> list[str]:
+    parts = scope_path.strip("/").split("/")
+    return ["/" + "/".join(parts[:length]) + "/" for length in range(1, len(parts) + 1)]
+
+
+def prints(customisation: CardCustomisation) -> bool:
+    """Whether cards can be made by it: it has a supplier and its issuer number, and is verified."""
+    ready = customisation.verified_at is not None and bool(customisation.issuer_number)
+    return ready and bool(customisation.supplier_ref)
+
+
+def require_customisation(organisation: Organisation) -> CardCustomisation:
+    """The card customisation of the organisation, ready to print. `organisation.area` is read. Raises Conflict."""
+    return ready_customisation(organisation, effective_customisations([organisation]).get(organisation.id))
+
+
+def ready_customisation(organisation: Organisation, customisation: CardCustomisation | None) -> CardCustomisation:
+    """`customisation` if cards of the organisation can be made by it. Raises Conflict."""
+    if organisation.closed_at is not None:
+        message = "Organisationen är avslutad i portalen. Kort kan inte beställas för uppdraget."
+        raise Conflict("organisation-ended", message)
+    if organisation.area.issuing_organisation_id is None:
+        message = "Kort kan inte beställas: utgivningsområdet har ingen utgivande organisation. Be SITHS-förvaltningen välja en."
+        raise Conflict("area-without-issuer", message)
+    if customisation is not None and not customisation.supplier_ref:
+        message = "Kortanpassningen saknar kortleverantör. Be SITHS-förvaltningen välja en innan kort kan beställas."
+        raise Conflict("customisation-without-supplier", message)
+    if customisation is None or not prints(customisation):
+        message = "Organisationens kortanpassning ska ha utfärdarnummer och vara verifierad innan kort kan beställas."
+        raise Conflict("customisation-not-verified", message)
+    return customisation
+
+
+def age_limits() -> rules.AgeLimits:
+    """Returns the completed years that a holder must have, as the settings say."""
+    return rules.AgeLimits(settings.MINIMUM_AGE_LOA3, settings.MINIMUM_AGE_LOA2)
+
+
+def obstacles(live: people.Live, *, assurance_level: int) -> dict[rules.Obstacle, str]:
+    """What stands against a card of this level for the person as the register has him now, each with its sentence."""
+    limits = age_limits()
+    found = rules.obstacles(
+        live.person_id,
+        assurance_level=assurance_level,
+        deceased=live.register.deceased,
+        is_protected=live.register.is_protected,
+        has_address=live.register.registered_address is not None,
+        today=clock.today(),
+        limits=limits,
+    )
+    age = limits.for_level(assurance_level)
+    return {name: _OBSTACLES[name].format(age=age, level=assurance_level) for name in found}
+
+
+def require_person(live: people.Live, article: Article) -> None:
+    """Passes if nothing stands against the article for the person. Raises Invalid with all that does."""
+    found = obstacles(live, assurance_level=article.assurance_level)
+    if found:
+        name, message = next(iter(found.items()))
+        raise Invalid(name.value, message, fields={"person": list(found.values())})
+
+
+def require_complete(post: Post) -> None:
+    """Passes if what goes into certificates is there and fits (RFC 5280 appendix A.1). Raises Invalid or Conflict."""
+    name = common_name(post.person)
+    if not post.person.given_name_in_use or not post.person.surname or len(name) > _NAME_LIMIT:
+        message = "Namnet i personregistret saknas eller är längre än 64 tecken och ryms inte i ett certifikat."
+        raise Invalid("name-not-certifiable", message, fields={"person": [message]})
+    if len(post.title) > _NAME_LIMIT:
+        message = "Titeln i katalogen är längre än 64 tecken och ryms inte i ett certifikat."
+        raise Invalid("title-not-certifiable", message, fields={"post": [message]})
+    if len(top_organisation(post.organisation).name) > _NAME_LIMIT:
+        raise Conflict(
+            "organisation-not-certifiable", "Organisationens namn är längre än 64 tecken och ryms inte i ett certifikat."
+        )
+    if post.mail and not (post.mail.isascii() and _ADDRESS.fullmatch(post.mail)):
+        message = "E-postadressen i katalogen kan inte skrivas i ett certifikat. Be er HSA-administratör rätta den."
+        raise Invalid("mail-not-certifiable", message, fields={"post": [message]})
+    if post.upn and not _ADDRESS.fullmatch(post.upn):
+        message = "UPN i katalogen kan inte skrivas i ett certifikat. Be er HSA-administratör rätta det."
+        raise Invalid("upn-not-certifiable", message, fields={"post": [message]})
+
+
+def top_organisation(organisation: Organisation) -> Organisation:
+    """The organisation without a parent that this one lies under, or is."""
+    if organisation.parent_id is None:
+        return organisation
+    return Organisation.objects.get(scope_path="/".join(organisation.scope_path.split("/")[:3]) + "/")
+
+
+def common_name(person: Person) -> str:
+    """The name that certificates and cards bear: the given name in use and the surname."""
+    return f"{person.given_name_in_use} {person.surname}"

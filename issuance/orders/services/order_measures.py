@@ -1,0 +1,23 @@
+"""What operators see of card orders: PUKs that were refused, and sent cards that wait for theirs (docs/alarms.md)."""
+
+from django.db.models import Min
+
+from issuance.orders.domain.order_states import UNDER_WAY, OrderState
+from issuance.orders.domain.puk_states import PukState
+from issuance.orders.models.orders import CardOrder
+from issuance.suppliers.domain import Outcome, Sent
+from issuance.suppliers.models import SupplierEvent
+from siths_portal.lib import clock, metrics
+
+_REFUSED = metrics.gauge("card_orders_puk_refused", "Card orders under way whose PUK was refused", mode="mostrecent")
+_WAITING = metrics.gauge(
+    "card_orders_sent_waiting_seconds", "How long the oldest report of a sent card has waited for its PUK", mode="mostrecent"
+)
+
+
+def measure() -> None:
+    """Sets the numbers."""
+    _REFUSED.set(CardOrder.objects.filter(puk=PukState.REFUSED.value, state__in=UNDER_WAY).count())
+    parked = SupplierEvent.objects.filter(kind=Sent.kind, status=Outcome.PARKED.value, order__state=OrderState.PRODUCED.value)
+    oldest = parked.aggregate(oldest=Min("received_at"))["oldest"]
+    _WAITING.set((clock.now() - oldest).total_seconds() if oldest else 0)

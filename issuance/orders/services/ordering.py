@@ -1,0 +1,185 @@
+"""Ordering of ordinary cards (Nytt SITHS eID ordinarie kort, domain.md 2.1): checks, and the queued row that suppliers pull."""
+
+import datetime as dt
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from issuance.articles.models import Article
+from issuance.authz import Action, Actor, policy
+from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
+from issuance.carriers.domain.eid_states import EidAction, EidState
+from issuance.carriers.models import Carrier, Eid
+from issuance.orders.domain import rules
+from issuance.orders.domain.order_states import OrderAction, OrderState
+from issuance.orders.models.orders import CardOrder
+from issuance.orders.services import order_checks
+from issuance.organisations.services.holding import hold_organisations
+from issuance.people.models.person_scope import PersonScope
+from issuance.people.models.persons import Person, Post
+from issuance.people.services import people
+from issuance.records.services import steps
+from siths_portal.lib import clock
+from siths_portal.lib.canonical import canonical_json, sha256_hex
+from siths_portal.lib.errors import Conflict, Invalid
+
+_KEY = re.compile(r"[\x21-\x7e]{1,100}")
+
+
+@dataclass(frozen=True)
+class _Request:
+    actor: Actor
+    post_id: UUID
+    article_code: str
+    office_id: UUID
+    idempotency_key: str
+    photo_id: UUID | None
+    placed: Callable[[CardOrder], None]
+
+    @property
+    def content_sha256(self) -> str:
+        content = {"post": str(self.post_id), "article": self.article_code, "office": str(self.office_id)}
+        if self.photo_id is not None:
+            content["photo"] = str(self.photo_id)
+        return sha256_hex(canonical_json(content))
+
+
+def submit_order(
+    *,
+    actor: Actor,
+    post_id: UUID,
+    article_code: str,
+    office_id: UUID,
+    idempotency_key: str,
+    photo_id: UUID | None = None,
+    placed: Callable[[CardOrder], None] = lambda _order: None,
+) -> CardOrder:
+    """Orders a card for a post: carrier and eID ORDERED, order queued. Post and person are read live first.
+
+    `photo_id` is the approved photo of an article that has one. `placed` is called in the order's transaction and may refuse
+    it. The same key and content give the same order, another content is IdempotencyMismatch (Conflict). Raises NotFound,
+    Forbidden (role, own matter), Invalid (what stands against it, by field), Conflict, Unavailable (outside systems).
+    """
+    request = _Request(actor, post_id, article_code, office_id, idempotency_key, photo_id, placed)
+    if not _KEY.fullmatch(idempotency_key):
+        raise Invalid("idempotency-key", "Beställningen skickades inte. Ladda om sidan och försök igen.")
+    if earlier := _earlier(request):
+        return earlier
+    post = policy.get(actor, Action.ORDER_ORDINARY_CARD, Post.objects.select_related("person"), post_id)
+    live = people.read_live(post)
+    people.remember(post_id=post.id, live=live)
+    try:
+        return _place(request, live)
+    except IntegrityError as error:
+        if "issuance_order_once_per_key" in str(error) and (earlier := _earlier(request)):
+            return earlier
+        raise
+
+
+@transaction.atomic(durable=True)
+def cancel_order(*, actor: Actor, order_id: UUID) -> CardOrder:
+    """Removes an order that no supplier has accepted; a removed one stays as it is.
+
+    Raises NotFound, Forbidden, IllegalTransition if a supplier has it.
+    """
+    seen = policy.get(actor, Action.REMOVE_ORDER, CardOrder.objects.select_related("carrier"), order_id)
+    carrier = Carrier.objects.select_for_update(no_key=True).get(pk=seen.carrier_id)
+    eids = list(Eid.objects.select_for_update(no_key=True).filter(carrier=carrier).order_by("id"))
+    order = CardOrder.objects.select_for_update(no_key=True).get(pk=seen.pk)
+    if order.state != OrderState.CANCELLED:
+        now = clock.now()
+        steps.step([order], OrderAction.CANCEL, actor_ref=actor.ref)
+        steps.step([carrier], CarrierAction.CANCEL, actor_ref=actor.ref, ended_at=now)
+        steps.step(eids, EidAction.CANCEL, actor_ref=actor.ref, ended_at=now)
+    return order
+
+
+def _earlier(request: _Request) -> CardOrder | None:
+    order = (
+        CardOrder.objects.visible_to(request.actor)
+        .filter(ordered_by_ref=request.actor.ref, idempotency_key=request.idempotency_key)
+        .first()
+    )
+    if order is not None and order.content_sha256 != request.content_sha256:
+        raise Conflict("idempotency-mismatch", "Beställningen är redan skickad med andra uppgifter. Börja om från början.")
+    return order
+
+
+@transaction.atomic(durable=True)
+def _place(request: _Request, live: people.Live) -> CardOrder:
+    actor, now = request.actor, clock.now().replace(microsecond=0)
+    locked = Person.objects.select_for_update(no_key=True).filter(posts=request.post_id)
+    list(locked.values_list("id"))
+    hold_organisations(Post.objects.filter(pk=request.post_id).values_list("organisation_id", flat=True))
+    posts = Post.objects.select_related("person", "organisation__area")
+    post = policy.get(actor, Action.ORDER_ORDINARY_CARD, posts, request.post_id)
+    order_checks.require_current(post)
+    customisation = order_checks.require_customisation(post.organisation)
+    article = order_checks.require_article(post.organisation, request.article_code)
+    photo = order_checks.require_photo(article, post.person_id, request.photo_id)
+    office = order_checks.require_office(post.organisation, request.office_id)
+    order_checks.require_person(live, article)
+    order_checks.require_complete(post)
+    carrier, eid = _rows(post, article, now)
+    order = CardOrder(
+        carrier=carrier,
+        eid=eid,
+        organisation=post.organisation,
+        article=article,
+        office=office,
+        customisation=customisation,
+        photo=photo,
+        state=OrderState.QUEUED.value,
+        ordered_by_ref=actor.ref,
+        idempotency_key=request.idempotency_key,
+        content_sha256=request.content_sha256,
+        supplier_ref=customisation.supplier_ref,
+        ordered_at=now,
+    )
+    steps.begin([carrier], "ordered", actor_ref=actor.ref, facts={"person": str(post.person_id), "order": str(order.id)})
+    steps.begin([eid], "ordered", actor_ref=actor.ref, facts={"hsa_id": post.hsa_id, "carrier": str(carrier.id)})
+    facts = {"article": article.code, "office": str(office.id), "organisation": str(post.organisation_id)}
+    if photo is not None:
+        facts["photo"] = str(photo.id)
+    steps.begin([order], "submitted", actor_ref=actor.ref, facts={**facts, "carrier": str(carrier.id)})
+    PersonScope.objects.refresh([post.person_id])
+    request.placed(order)
+    return order
+
+
+def _rows(post: Post, article: Article, now: dt.datetime) -> tuple[Carrier, Eid]:
+    carrier = Carrier(
+        person=post.person,
+        organisation=post.organisation,
+        article=article,
+        assurance_level=article.assurance_level,
+        state=CarrierState.ORDERED.value,
+        valid_from=now,
+        valid_to=rules.years_after(now, settings.CARD_VALIDITY_YEARS),
+        created_at=now,
+    )
+    eid = eid_of_post(post, carrier)
+    eid.assurance_level, eid.state, eid.created_at = article.assurance_level, EidState.ORDERED.value, now
+    return carrier, eid
+
+
+def eid_of_post(post: Post, carrier: Carrier) -> Eid:
+    """An unsaved eID on the carrier with the post's values, which it keeps whatever becomes of the post."""
+    return Eid(
+        carrier=carrier,
+        post=post,
+        organisation=post.organisation,
+        hsa_id=post.hsa_id,
+        mail=post.mail,
+        upn=post.upn,
+        title=post.title,
+    )
+
+
+def post_ends_at(post: Post) -> dt.datetime | None:
+    """The moment at which the post's last day has ended in Stockholm; None if it has no end."""
+    return clock.end_of_day(post.valid_to) if post.valid_to else None

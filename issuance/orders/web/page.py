@@ -1,0 +1,153 @@
+"""What the pages of the wizard share: who asks, whether a step may be shown, and what stands around the question."""
+
+from dataclasses import dataclass
+from typing import Any, cast
+from uuid import UUID
+
+from django.contrib import messages
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from authn.web import kept_form
+from issuance.authz import Actor
+from issuance.orders.domain.drafts import DraftState, Step, may_show, previous_step, steps
+from issuance.orders.models.drafts import OrderDraft
+from issuance.orders.queries import order_draft, other_cards
+from issuance.orders.queries.order_draft import Answers
+from issuance.orders.services import draft_reading
+from issuance.orders.services.draft_reading import Outside
+from issuance.orders.services.drafts import DraftChanged
+from issuance.orders.web import summary
+from issuance.people.services import disclosures
+from issuance.person_page.queries import person_view
+
+FROM_REVIEW = "granska"
+TITLES = {
+    Step.ORGANISATION: gettext_lazy("Val av organisation"),
+    Step.ARTICLE: gettext_lazy("Välj artikel"),
+    Step.PHOTO: gettext_lazy("Granska foto"),
+    Step.OFFICE: gettext_lazy("Välj kontor"),
+    Step.REVIEW: gettext_lazy("Förhandsgranska"),
+}
+_NAMES = {
+    Step.ORGANISATION: "order_organisation",
+    Step.ARTICLE: "order_article",
+    Step.PHOTO: "order_photo",
+    Step.OFFICE: "order_office",
+    Step.REVIEW: "order_review",
+}
+
+_TEMPLATES = {
+    Step.ORGANISATION: "ordering/organisation.html",
+    Step.ARTICLE: "ordering/article.html",
+    Step.PHOTO: "ordering/photo.html",
+    Step.OFFICE: "ordering/office.html",
+    Step.REVIEW: "ordering/review.html",
+}
+
+
+_TELLS_OF_CARDS = (Step.ORGANISATION, Step.REVIEW)
+"""The first step, before anything is chosen, and the last, which asks for the answer."""
+
+
+@dataclass(frozen=True)
+class Open:
+    """An open draft with what its page needs, at a step that may be shown."""
+
+    actor: Actor
+    draft: OrderDraft
+    step: Step
+    answers: Answers
+    outside: Outside
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """Who asks."""
+    return cast(Actor, cast(Any, request).actor)
+
+
+def address(step: Step, draft_id: UUID) -> str:
+    """The address of a step of a draft."""
+    return reverse(_NAMES[step], args=[draft_id])
+
+
+def opened(request: HttpRequest, draft_id: UUID, step: Step) -> Open | HttpResponse:
+    """The draft at `step`, or the answer that leads to where it is: an earlier step, or the person if it is closed.
+
+    Raises NotFound, Forbidden.
+    """
+    actor = actor_of(request)
+    draft, outside = draft_reading.look(actor=actor, draft_id=draft_id)
+    if draft.state != DraftState.OPEN:
+        return closed(request, draft)
+    answers = order_draft.answers(actor=actor, draft=draft)
+    if not may_show(step, answers.answered, photo=answers.photo):
+        return redirect(address(answers.first_unanswered, draft.pk))
+    return Open(actor, draft, step, answers, outside)
+
+
+def closed(request: HttpRequest, draft: OrderDraft) -> HttpResponse:
+    """Back to the person, with what became of the draft."""
+    if draft.order is not None:
+        messages.info(request, _("Beställningen är redan skickad. Kortet visas här."))
+        return redirect(to_carrier(draft.person_id, draft.order.carrier_id))
+    messages.info(request, _("Beställningen är avbruten. Välj Nytt SITHS eID ordinarie kort för att fortsätta med den."))
+    return redirect("person", draft.person_id)
+
+
+def to_carrier(person_id: UUID, carrier_id: UUID) -> str:
+    """The person's page with one carrier opened."""
+    return f"{reverse('person', args=[person_id])}?barare={carrier_id}"
+
+
+def shown(request: HttpRequest, page: Open, form: Form | None, *, status: int = 200, **more: Any) -> HttpResponse:
+    """The step's page. That the person's data are shown is noted first (ADR 0080)."""
+    draft, step = page.draft, page.step
+    head = person_view.person_head(actor=page.actor, person_id=draft.person_id)
+    disclosures.record(actor=page.actor, person_id=draft.person_id, shown=disclosures.Shown.ORDER, subject=draft.pk)
+    order = steps(photo=page.answers.photo)
+    back = previous_step(step, photo=page.answers.photo)
+    asked = kept_form(request) or (request.POST if request.method == "POST" else request.GET)
+    from_review = asked.get("fran") == FROM_REVIEW
+    if from_review:
+        back = Step.REVIEW
+    context = {
+        "draft": draft,
+        "form": form,
+        "head": head,
+        "photo_url": reverse("person_photo", args=[head.id]) if head.has_photo else "",
+        "title": TITLES[step],
+        "steps": [{"text": TITLES[one], "url": address(one, draft.pk)} for one in order],
+        "current": order.index(step) + 1,
+        "back_url": address(back, draft.pk) if back else reverse("person", args=[draft.person_id]),
+        "fran": FROM_REVIEW if from_review else "",
+        "resumed": request.GET.get("fortsatt") == "1",
+        "problem": "" if form is not None and form.errors else page.answers.problems.get(step, ""),
+        "outside": page.outside,
+        "other_cards": other_cards.other_cards(actor=page.actor, person_id=draft.person_id) if step in _TELLS_OF_CARDS else [],
+        "sections": summary.sections(draft, page.answers, page.outside),
+        **more,
+    }
+    return render(request, _TEMPLATES[step], context, status=status)
+
+
+def changed_text(page: Open, error: DraftChanged) -> str:
+    """What another tab has changed, with the values that hold now."""
+    values = {
+        Step.ORGANISATION: page.draft.post.organisation.name if page.draft.post else "",
+        Step.ARTICLE: summary.article_name(page.draft.article) if page.draft.article else "",
+        Step.PHOTO: "",
+        Step.OFFICE: page.draft.office.name if page.draft.office else "",
+    }
+    names = {
+        Step.ORGANISATION: _("organisation"),
+        Step.ARTICLE: _("artikel"),
+        Step.PHOTO: _("foto"),
+        Step.OFFICE: _("kontor"),
+    }
+    listed = [f"{names[step]} ({values[step]})" if values[step] else names[step] for step in error.steps]
+    return _("Beställningen har ändrats i en annan flik: %(what)s.") % {"what": ", ".join(listed) or _("den har återupptagits")}

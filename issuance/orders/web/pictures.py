@@ -1,0 +1,46 @@
+"""Pictures that the wizard shows: data of a fixed type, in which nothing may run or load, for the draft's clerk alone (S34)."""
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+
+from issuance.authz import policy
+from issuance.orders.domain.drafts import DraftState
+from issuance.orders.models.drafts import OrderDraft
+from issuance.orders.queries import order_draft
+from issuance.orders.services import drafts
+from issuance.orders.web.page import actor_of
+from issuance.people.services import disclosures
+from siths_portal.lib.downloads import picture, serves_picture
+
+
+@serves_picture
+@require_safe
+def photo(request: HttpRequest, draft_id: UUID) -> HttpResponse:
+    """The photo that the photo step shows. Raises NotFound, Forbidden."""
+    draft = _open(request, draft_id)
+    found = order_draft.photo_choice(draft).photo
+    if found is None:
+        raise policy.not_found()
+    if draft.person.is_protected:
+        disclosures.record(actor=actor_of(request), person_id=draft.person_id, shown=disclosures.Shown.PHOTO, subject=found.pk)
+    return picture(found.content, media_type="image/jpeg")
+
+
+@serves_picture
+@require_safe
+def logotype(request: HttpRequest, draft_id: UUID) -> HttpResponse:
+    """The logotype that the card will bear. Raises NotFound, Forbidden."""
+    draft = _open(request, draft_id)
+    customisation = order_draft.answers(actor=actor_of(request), draft=draft).customisation
+    if customisation is None or customisation.logotype is None:
+        raise policy.not_found()
+    return picture(bytes(customisation.logotype.content), media_type="image/png")
+
+
+def _open(request: HttpRequest, draft_id: UUID) -> OrderDraft:
+    draft = drafts.get(actor=actor_of(request), draft_id=draft_id)
+    if draft.state != DraftState.OPEN:
+        raise policy.not_found()
+    return draft

@@ -1,0 +1,25 @@
+"""What else in an area bears a name: an area, its region and an office often do, and are told apart by their kind (ADR 0237)."""
+
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+
+from issuance.authz import Action, Actor
+from issuance.offices.models import Office
+from issuance.organisations.models import IssuingArea, Organisation
+
+
+def told(*, actor: Actor, area_id: UUID, made: Organisation | Office) -> str:
+    """What else of the area, as far as the actor sees it, bears the name of something just made there; empty if nothing.
+
+    The organisation that issues in the area usually bears the area's name, which is not told.
+    """
+    name = made.name
+    kinds = []
+    if IssuingArea.objects.filter(pk=area_id, name__iexact=name).exclude(issuing_organisation=made.pk).exists():
+        kinds.append(_("utgivningsområdet"))
+    for model, kind in ((Organisation, _("en organisation")), (Office, _("ett kontor"))):
+        seen = model.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(area=area_id, closed_at=None)
+        if seen.filter(name__iexact=name).exclude(pk=made.pk).exists():
+            kinds.append(kind)
+    return _("Samma namn har också {kinds}.").format(kinds=_(" och ").join(kinds)) if kinds else ""

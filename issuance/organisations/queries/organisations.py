@@ -1,0 +1,149 @@
+"""One organisation: what is set on it and what follows from where it lies (domain.md 7.3, 7.4)."""
+
+import datetime as dt
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import Q
+
+from issuance.administration.queries.readiness import Unready, unready
+from issuance.articles.models import SubscriptionFee
+from issuance.authz import Action, Actor, policy
+from issuance.customisations.models import CardCustomisation
+from issuance.offices.models import Office
+from issuance.orders.services.order_checks import effective_customisations, prints
+from issuance.organisations.models import Organisation
+from issuance.organisations.queries.areas import OfficePage, office_line
+from issuance.records.queries import paging, words
+from siths_portal.lib import clock
+
+
+@dataclass(frozen=True)
+class Customisation:
+    """The card customisation that holds: its own, everybody's, or the one from above. Empty where there is none.
+
+    `unready` tells what it lacks where no card can be made by it yet.
+    """
+
+    name: str = ""
+    issuer_number: str = ""
+    own: bool = False
+    generic: bool = False
+    unready: Unready | None = None
+
+
+@dataclass(frozen=True)
+class OrganisationFacts:
+    """What is set on an organisation. `charged` is None where no fee was ever set; `next_fee` is one that is still to come.
+
+    `party` is the organisation that issues in the area and pays; empty where there is none. `pending` is its own customisation
+    that is not verified yet, while another one holds.
+    """
+
+    version: int
+    name: str
+    hsa_id: str
+    organisation_number: str
+    country: str
+    county: str
+    parent_id: UUID | None
+    issuing: bool
+    party: str
+    customisation_id: UUID | None
+    customisation: Customisation
+    pending: Unready | None
+    charged: bool | None
+    charged_since: dt.date | None
+    next_fee: "Fee | None"
+
+
+@dataclass(frozen=True)
+class Fee:
+    """A dated value of Abonnemangsavgift. `state` is past, now or future."""
+
+    charged: bool
+    valid_from: dt.date | None
+    state: str
+
+
+def organisation_facts(*, actor: Actor, organisation_id: UUID) -> OrganisationFacts:
+    """What is set on an organisation that the actor sees. Raises NotFound, Forbidden."""
+    rows = Organisation.objects.select_related("area__issuing_organisation", "customisation", "pending_customisation")
+    row = policy.get(actor, Action.VIEW_CONFIGURATION, rows, organisation_id)
+    fees = fees_of(row.id)
+    now, coming = _changes_of(fees)
+    issuer = row.area.issuing_organisation
+    return OrganisationFacts(
+        version=row.version,
+        name=row.name,
+        hsa_id=row.hsa_id,
+        organisation_number=row.organisation_number,
+        country=row.country,
+        county=row.county,
+        parent_id=row.parent_id,
+        issuing=row.area.issuing_organisation_id == row.id,
+        party=issuer.name if issuer else "",
+        customisation_id=row.customisation_id,
+        customisation=customisation_of(row),
+        pending=unready(row.pending_customisation, pending=True) if row.pending_customisation else None,
+        charged=now.charged if now else None,
+        charged_since=now.valid_from if now else None,
+        next_fee=coming,
+    )
+
+
+def _changes_of(fees: list[Fee]) -> tuple[Fee | None, Fee | None]:
+    """Of an organisation's fees, the newest first, the one by which the present value began to hold, and the next that brings
+    another; a day may have been given the value that held already."""
+    oldest_first = list(reversed(fees))
+    changes = [
+        fee
+        for fee, before in zip(oldest_first, [None, *oldest_first], strict=False)
+        if not before or fee.charged != before.charged
+    ]
+    begun = [fee for fee in changes if fee.state != "future"]
+    return begun[-1] if begun else None, next((fee for fee in changes if fee.state == "future"), None)
+
+
+def customisation_of(row: Organisation) -> Customisation:
+    """The card customisation that holds for an organisation; its own is read."""
+    if row.customisation is not None:
+        return described(row.customisation, own=not row.customisation.generic)
+    return described(effective_customisations([row]).get(row.id))
+
+
+def described(customisation: CardCustomisation | None, *, own: bool = False) -> Customisation:
+    """A card customisation, or none."""
+    if customisation is None:
+        return Customisation()
+    lacks = None if prints(customisation) else unready(customisation)
+    return Customisation(customisation.name, customisation.issuer_number, own, customisation.generic, lacks)
+
+
+def fees_of(organisation_id: UUID) -> list[Fee]:
+    """Every value of Abonnemangsavgift, the newest first."""
+    now = clock.now()
+    rows = list(SubscriptionFee.objects.filter(organisation=organisation_id).order_by("-valid_from"))
+    holds = next((row.valid_from for row in rows if row.valid_from <= now), None)
+    return [
+        Fee(
+            row.charged,
+            words.day(row.valid_from),
+            "future" if row.valid_from > now else "now" if row.valid_from == holds else "past",
+        )
+        for row in rows
+    ]
+
+
+def connected_offices(*, actor: Actor, organisation_id: UUID, after: UUID | None = None, limit: int = paging.PAGE) -> OfficePage:
+    """The offices that an organisation may choose, by name, as far as the actor sees them."""
+    rows = Office.objects.visible_to(actor, Action.VIEW_CONFIGURATION).filter(
+        Q(pk__in=Office.organisations.through.objects.filter(organisation=organisation_id).values("office"))
+    )
+    found, further = paging.page(rows, column="name", after=after, limit=limit)
+    return OfficePage(tuple(office_line(row) for row in found), further)
+
+
+def generic_exists() -> bool:
+    """Whether there is a card customisation that is nobody's own."""
+    return CardCustomisation.objects.filter(generic=True).exists()

@@ -1,0 +1,115 @@
+"""What every page on an area or an organisation shows of it: its name, where it lies, and what the actor may do there."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from issuance.authz import Action, Actor, policy
+from issuance.authz.roles import ORGANISATION_ROLES
+from issuance.organisations.models import IssuingArea, Organisation
+
+RIGHTS = (
+    Action.CREATE_ORGANISATION,
+    Action.CREATE_SUB_ORGANISATION,
+    Action.EDIT_OFFICE,
+    Action.LINK_OFFICE,
+    Action.EDIT_RECEIPT_TEXT,
+    Action.CHOOSE_ARTICLES,
+    Action.VERIFY_CUSTOMISATION,
+    Action.ASSIGN_ROLE,
+)
+"""What may be offered on a place."""
+
+
+@dataclass(frozen=True)
+class Above:
+    """A place further up; `seen` tells whether the actor may open it."""
+
+    id: UUID
+    name: str
+    seen: bool
+
+
+@dataclass(frozen=True)
+class AreaHead:
+    """An issuing area, with the rights that the actor has in all of it; `gives_roles`: also those of its organisations."""
+
+    id: UUID
+    name: str
+    rights: frozenset[Action]
+    gives_roles: bool
+
+
+@dataclass(frozen=True)
+class OrganisationHead:
+    """An organisation, with the rights that the actor has in it; `above` are the organisations over it, the top one first;
+    `gives_roles`: the actor may give some role there.
+
+    In one that is `ended` nobody has a right to set anything up.
+    """
+
+    id: UUID
+    name: str
+    hsa_id: str
+    area: Above
+    above: tuple[Above, ...]
+    rights: frozenset[Action]
+    gives_roles: bool
+    ended: bool = False
+
+    @property
+    def is_sub_organisation(self) -> bool:
+        """Whether it lies below another organisation."""
+        return bool(self.above)
+
+
+def area_head(*, actor: Actor, area_id: UUID | str) -> AreaHead:
+    """An issuing area for the top of its pages. Raises NotFound, Forbidden."""
+    return head_of(actor, policy.get(actor, Action.VIEW_CONFIGURATION, IssuingArea.objects.with_rights(actor, RIGHTS), area_id))
+
+
+def head_of(actor: Actor, row: IssuingArea) -> AreaHead:
+    """Returns the head of an area that was read with `with_rights`."""
+    gives_roles = bool(policy.assignable(actor, row.scope_path) & ORGANISATION_ROLES)
+    return AreaHead(row.id, row.name, rights_on(row), gives_roles)
+
+
+def organisation_head(*, actor: Actor, organisation_id: UUID | str) -> OrganisationHead:
+    """An organisation for the top of its pages. Raises NotFound, Forbidden."""
+    rows = Organisation.objects.with_rights(actor, RIGHTS).select_related("area")
+    row = policy.get(actor, Action.VIEW_CONFIGURATION, rows, organisation_id)
+    above = organisations_above([row]).get(row.id, ())
+    return OrganisationHead(
+        id=row.id,
+        name=row.name,
+        hsa_id=row.hsa_id,
+        area=Above(row.area_id, row.area.name, is_seen(actor, row.area.scope_path)),
+        above=tuple(Above(each.id, each.name, is_seen(actor, each.scope_path)) for each in above),
+        rights=rights_on(row),
+        gives_roles=bool(policy.assignable(actor, row.scope_path) & ORGANISATION_ROLES),
+        ended=row.closed_at is not None,
+    )
+
+
+def rights_on(row: IssuingArea | Organisation) -> frozenset[Action]:
+    """The actions of `RIGHTS` that `with_rights` found allowed on the row."""
+    return frozenset(action for action in RIGHTS if getattr(row, f"may_{action}"))
+
+
+def is_seen(actor: Actor, scope_path: str) -> bool:
+    """Whether the actor's roles show the configuration of the place with this path."""
+    return any(scope_path.startswith(path) for path in policy.reach(actor, Action.VIEW_CONFIGURATION))
+
+
+def organisations_above(rows: Iterable[Organisation]) -> dict[UUID, tuple[Organisation, ...]]:
+    """By organisation those that it lies below, the top one first. One query, without regard to scope."""
+    paths = {row.id: paths_above(row.scope_path) for row in rows}
+    wanted = {path for each in paths.values() for path in each}
+    found = {row.scope_path: row for row in Organisation.objects.filter(scope_path__in=wanted)} if wanted else {}
+    return {pk: tuple(found[path] for path in each if path in found) for pk, each in paths.items()}
+
+
+def paths_above(scope_path: str) -> list[str]:
+    """The scope paths of the organisations over the one with this path, the top one first."""
+    _empty, area, *organisations, _end = scope_path.split("/")
+    return [f"/{area}/{'/'.join(organisations[:count])}/" for count in range(1, len(organisations))]

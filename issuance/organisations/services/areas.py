@@ -1,0 +1,109 @@
+"""Issuing areas (domain.md 7.2)."""
+
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import ProtectedError, Q
+
+from issuance.authz import Action, Actor, policy
+from issuance.offices.models import Office
+from issuance.organisations.models import FormerIssuer, FormerPlace, IssuingArea, Organisation
+from issuance.organisations.services.tree import lock_tree, segment
+from issuance.records.services.editing import edit, insert, line, record, refused_as
+from issuance.roles.models.grants import RoleGrant
+from siths_portal.lib import clock
+from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.locks import lock_until_commit
+
+_TAKEN = ("area-exists", "Det finns redan ett utgivningsområde med namnet. Välj ett annat namn.")
+
+
+@transaction.atomic(durable=True)
+def create_area(*, actor: Actor, name: str, invoice_reference: str = "") -> IssuingArea:
+    """Makes an issuing area, still without an issuing organisation. Raises Forbidden, Invalid, Conflict if the name is taken."""
+    policy.require_global(actor, Action.CREATE_ORGANISATION)
+    name, invoice_reference = _values(name, invoice_reference)
+    _require_free_name(name)
+    area = IssuingArea(name=name, invoice_reference=invoice_reference, created_at=clock.now())
+    area.scope_path = f"/{segment('a', area.id)}/"
+    insert(area, *_TAKEN, field="name")
+    record(actor, "area.created", area, name=name, invoice_reference=invoice_reference)
+    return area
+
+
+@transaction.atomic(durable=True)
+def edit_area(
+    *,
+    actor: Actor,
+    area_id: UUID,
+    version: int,
+    name: str,
+    invoice_reference: str,
+    issuing_organisation_id: UUID | None,
+) -> IssuingArea:
+    """Changes an area that was read at `version`. Its issuer is one of its own top organisations, and once chosen never none.
+
+    Who issued and paid until now is kept for the months that are over (ADR 0257).
+
+    Raises NotFound, Forbidden, Invalid, Outdated, Conflict if the name is taken.
+    """
+    rows = IssuingArea.objects.select_for_update(of=("self",), no_key=True)
+    area = policy.get(actor, Action.CREATE_ORGANISATION, rows, area_id)
+    name, invoice_reference = _values(name, invoice_reference)
+    changes = {"name": name, "invoice_reference": invoice_reference, "issuing_organisation_id": issuing_organisation_id}
+    issuer = area.issuing_organisation_id
+    if name != area.name:
+        _require_free_name(name, but=area.id)
+    if issuing_organisation_id != issuer and version == area.version:  # else others changed it, which the edit tells
+        _require_issuer(area, issuing_organisation_id)
+    with refused_as(*_TAKEN, field="name"):
+        edit(area, version=version, changes=changes, actor=actor, action="area.changed")
+    if issuer is not None and issuer != issuing_organisation_id:
+        FormerIssuer.objects.create(area=area, organisation_id=issuer, until=clock.now())
+    return area
+
+
+@transaction.atomic(durable=True)
+def remove_area(*, actor: Actor, area_id: UUID) -> None:
+    """Takes an area away in which nothing was ever set up, as one made by mistake; the event keeps what it was called.
+
+    Raises NotFound, Forbidden, Conflict where it has or had organisations or offices, ended and closed ones too.
+    """
+    lock_tree()  # so that no organisation and no office comes into it meanwhile
+    area = policy.get(actor, Action.CREATE_ORGANISATION, IssuingArea.objects.select_for_update(of=("self",)), area_id)
+    record(actor, "area.removed", area, name=area.name, invoice_reference=area.invoice_reference)
+    try:
+        area.delete()
+    except ProtectedError:
+        message = "Utgivningsområdet har eller har haft organisationer eller kontor och kan inte tas bort."
+        raise Conflict("area-in-use", message) from None
+
+
+def is_empty_area(area_id: UUID) -> bool:
+    """Whether `remove_area` would find nothing in the area, nor anything that was there once."""
+    all_of = (Organisation.objects, Office.objects, RoleGrant.objects, FormerPlace.objects, FormerIssuer.objects)
+    return not any(rows.filter(area=area_id).exists() for rows in all_of)
+
+
+def _require_free_name(name: str, *, but: UUID | None = None) -> None:
+    """Passes if no area, `but` this one, has the name in small or capital letters; areas that are named wait for each other.
+    Raises Conflict."""
+    lock_until_commit(f"{IssuingArea._meta.db_table}.name")
+    if IssuingArea.objects.filter(~Q(pk=but), name__iexact=name).exists():
+        code, message = _TAKEN
+        raise Conflict(code, message, fields={"name": [message]})
+
+
+def _require_issuer(area: IssuingArea, organisation_id: UUID | None) -> None:
+    """The organisation is locked, so that it is not moved away meanwhile."""
+    tops = Organisation.objects.select_for_update(of=("self",), no_key=True).filter(area=area, parent=None, closed_at=None)
+    if organisation_id is None or not tops.filter(pk=organisation_id).exists():
+        message = "Välj en av utgivningsområdets egna organisationer."
+        raise Invalid("issuing-organisation", message, fields={"issuing_organisation": [message]})
+
+
+def _values(name: str, invoice_reference: str) -> tuple[str, str]:
+    return (
+        line(name, "name", longest=100, missing="Ange utgivningsområdets namn."),
+        line(invoice_reference, "invoice_reference", longest=50),
+    )

@@ -1,0 +1,348 @@
+"""Organisations and sub-organisations (domain.md 7.3, 7.4)."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import cast
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+
+from issuance.articles.services.articles import offer, offered_to
+from issuance.articles.services.fees import set_first_fee
+from issuance.authz import Action, Actor, ScopedQuerySet, policy
+from issuance.customisations.models import CardCustomisation
+from issuance.organisations.domain.counties import COUNTIES
+from issuance.organisations.domain.countries import COUNTRIES
+from issuance.organisations.models import IssuingArea, Organisation
+from issuance.organisations.services.tree import child_path, lock_tree, require_room
+from issuance.records.domain.ids import parse_hsa_id, parse_organisation_number
+from issuance.records.models.events import Event
+from issuance.records.services.editing import as_fact, edit, line, parsed, refused_as
+from siths_portal.lib import clock
+from siths_portal.lib.errors import Conflict, Forbidden, Invalid
+from siths_portal.lib.ids import new_id
+
+NAME_LIMIT = 64
+"""Characters of organizationName in certificates (RFC 5280 appendix A.1), which any organisation may become the top of."""
+
+_TAKEN = ("organisation-exists", "HSA-id tillhör redan en annan organisation. Kontrollera HSA-id i katalogen.")
+
+
+@dataclass(frozen=True)
+class OrganisationData:
+    """What is told of an organisation itself, as it is typed."""
+
+    name: str
+    hsa_id: str
+    organisation_number: str
+    country: str = "SE"
+    county: str = ""
+
+    def checked(self) -> "OrganisationData":
+        """The same in normal form. Raises Invalid with every field that is wrong."""
+        wrong: dict[str, list[str]] = {}
+        found: dict[str, str] = {}
+        for field, check in _CHECKS.items():
+            try:
+                found[field] = check(getattr(self, field))
+            except Invalid as error:
+                wrong |= error.fields
+        if wrong:
+            code = next(iter(wrong)).replace("_", "-")
+            raise Invalid(code, next(iter(wrong.values()))[0], fields=wrong)
+        return OrganisationData(**found)
+
+
+def _hsa_id(text: str) -> str:
+    prefixes = frozenset(settings.HSA_ID_PREFIXES)
+    message = "HSA-id har fel form. Skriv det som i katalogen, till exempel {}2321000131-1000.".format(
+        "SE" if "SE" in prefixes or not prefixes else sorted(prefixes)[0]
+    )
+    return parsed(lambda given: parse_hsa_id(given, prefixes=prefixes), text, "hsa_id", message)
+
+
+def _number(text: str) -> str:
+    message = "Organisationsnumret är fel. Skriv tio siffror och kontrollera dem; den sista är en kontrollsiffra."
+    return parsed(parse_organisation_number, text, "organisation_number", message)
+
+
+def _country(text: str) -> str:
+    text = text.strip().upper()
+    if text not in COUNTRIES:
+        message = "Skriv landet som två bokstäver, till exempel SE."
+        if re.fullmatch(r"[A-Z]{2}", text):
+            message = "Det finns inget land med den koden. Skriv landets två bokstäver enligt ISO 3166, till exempel SE eller GB."
+        raise Invalid("country", message, fields={"country": [message]})
+    return text
+
+
+def _county(text: str) -> str:
+    if text not in ("", *COUNTIES):
+        message = "Välj ett län i listan."
+        raise Invalid("county", message, fields={"county": [message]})
+    return text
+
+
+_CHECKS = {
+    "name": lambda text: line(text, "name", longest=NAME_LIMIT, missing="Ange organisationens namn."),
+    "hsa_id": _hsa_id,
+    "organisation_number": _number,
+    "country": _country,
+    "county": _county,
+}
+
+
+def hsa_id_taken(text: str, *, actor: Actor) -> str:
+    """What is said where the HSA-id of a new organisation is another's already; empty if it is not, or is none at all.
+
+    Whose it is, is told to an actor who sees that organisation.
+    """
+    try:
+        hsa_id = _hsa_id(text)
+    except Invalid:
+        return ""
+    return _taken_by(actor, hsa_id) if Organisation.objects.filter(hsa_id__iexact=hsa_id).exists() else ""
+
+
+def _taken_by(actor: Actor, hsa_id: str) -> str:
+    seen = Organisation.objects.visible_to(actor, Action.VIEW_CONFIGURATION)
+    name = seen.filter(hsa_id__iexact=hsa_id).values_list("name", flat=True).first()
+    return f"HSA-id tillhör redan organisationen {name}. Kontrollera HSA-id i katalogen." if name else _TAKEN[1]
+
+
+@contextmanager
+def _refused_as_taken(actor: Actor, rows: Sequence[Organisation]) -> Iterator[None]:
+    """A block that writes these rows, of which one alone is told whose its HSA-id is. Raises Conflict if it is another's."""
+    try:
+        with refused_as(*_TAKEN, field="hsa_id"):
+            yield
+    except Conflict as error:
+        if error.code != _TAKEN[0] or len(rows) != 1:
+            raise
+        message = _taken_by(actor, rows[0].hsa_id)
+        raise Conflict(_TAKEN[0], message, fields={"hsa_id": [message]}) from None
+
+
+@dataclass(frozen=True)
+class Making:
+    """How a new organisation is set up: `issuing` makes it the area's issuer, `charged` sets its fee from this day on, with
+    `generic_customisation` its cards look like everybody's, and with `same_articles` it may order what its parent may."""
+
+    issuing: bool = False
+    charged: bool | None = None
+    generic_customisation: bool = False
+    same_articles: bool = False
+
+
+@transaction.atomic(durable=True)
+def create_organisation(
+    *,
+    actor: Actor,
+    area_id: UUID,
+    name: str,
+    hsa_id: str,
+    organisation_number: str,
+    country: str = "SE",
+    county: str = "",
+    parent_id: UUID | None = None,
+    issuing: bool = False,
+    charged: bool | None = None,
+    generic_customisation: bool = False,
+    same_articles: bool = False,
+    catalogue: str = "",
+) -> Organisation:
+    """Makes an organisation in an area, or a sub-organisation below `parent_id`, set up as `Making` tells.
+
+    `catalogue` is what the catalogue said of it (`organisation_catalogue.asked`), for the event.
+    Raises NotFound, Forbidden, Invalid by field, Conflict if the HSA-id is another organisation's or the area has an issuer.
+    """
+    data = OrganisationData(name, hsa_id, organisation_number, country, county)
+    making = Making(issuing, charged, generic_customisation, same_articles)
+    return make_organisations(actor=actor, wanted=[NewOrganisation(new_id(), area_id, parent_id, data, making, catalogue)])[0]
+
+
+@dataclass(frozen=True)
+class NewOrganisation:
+    """An organisation to be made with this id, in an area or below a parent, which may be another of those to be made."""
+
+    id: UUID
+    area_id: UUID
+    parent_id: UUID | None
+    data: OrganisationData
+    making: Making
+    catalogue: str = ""
+
+
+def make_organisations(*, actor: Actor, wanted: Sequence[NewOrganisation]) -> list[Organisation]:
+    """Makes organisations in the caller's transaction, all or none, in the order in which they are told, parents first.
+
+    Costs a number of queries for each level of the new ones, whatever their number, but for the fees and issuers of those at the
+    top. Raises NotFound, Forbidden, Invalid by field, Conflict if a HSA-id is another organisation's or an area has an issuer.
+    """
+    lock_tree()
+    made: list[Organisation] = []
+    for level in _levels(wanted):
+        places = _places(actor, level)
+        rows = [_row(new, *places[new.id]) for new in level]
+        with _refused_as_taken(actor, rows):
+            Organisation.objects.bulk_create(rows)
+        _record_created(actor, zip(level, rows, strict=True))
+        for new, row in zip(level, rows, strict=True):
+            if new.making.issuing:
+                _make_issuer(row.area, row, actor)
+            if new.making.charged is not None:
+                set_first_fee(actor=actor, organisation=row, charged=new.making.charged)
+        _take_over_articles(actor, level)
+        made += rows
+    return made
+
+
+def _take_over_articles(actor: Actor, level: Sequence[NewOrganisation]) -> None:
+    """Makes orderable for the new organisations that ask for it what their parents may order."""
+    parents = {new.id: new.parent_id for new in level if new.making.same_articles and new.parent_id is not None}
+    if not parents:
+        return
+    if Organisation.objects.visible_to(actor, Action.CHOOSE_ARTICLES).filter(pk__in=parents).count() < len(parents):
+        raise Forbidden("forbidden", "Din behörighetsroll tillåter inte att du väljer artiklar åt organisationen.")
+    theirs = offered_to(set(parents.values()))
+    offer({pk: dict.fromkeys(theirs[parent], True) for pk, parent in parents.items()}, actor=actor)
+
+
+def _levels(wanted: Sequence[NewOrganisation]) -> list[list[NewOrganisation]]:
+    """The organisations by how many of the others they lie below."""
+    depth: dict[UUID, int] = {}
+    levels: list[list[NewOrganisation]] = []
+    for new in wanted:
+        depth[new.id] = depth[new.parent_id] + 1 if new.parent_id in depth else 0
+        levels += [[]] if depth[new.id] == len(levels) else []
+        levels[depth[new.id]].append(new)
+    return levels
+
+
+def _row(new: NewOrganisation, area: IssuingArea, parent: Organisation | None) -> Organisation:
+    """The unsaved row at its place."""
+    row = Organisation(id=new.id, area=area, parent=parent, created_at=clock.now(), **vars(new.data.checked()))
+    row.scope_path = child_path(parent or area, row)
+    require_room(len(row.scope_path))
+    if new.making.generic_customisation:
+        row.customisation = _generic(parent)
+    return row
+
+
+def _record_created(actor: Actor, made: Iterable[tuple[NewOrganisation, Organisation]]) -> None:
+    told = [*OrganisationData.__dataclass_fields__, "area_id", "parent_id", "customisation_id"]
+    facts = (
+        (
+            str(row.id),
+            {name: as_fact(getattr(row, name)) for name in told} | {"issuing": new.making.issuing} | _catalogue(new.catalogue),
+        )
+        for new, row in made
+    )
+    action = "organisation.created"
+    Event.record_each(facts, at=clock.now(), actor_ref=actor.ref, action=action, subject_type="organisation")
+
+
+def _catalogue(said: str) -> dict[str, str]:
+    """What the catalogue said, as a fact of the event; none where it was not asked."""
+    return {"catalogue": said} if said else {}
+
+
+def _places(actor: Actor, level: Sequence[NewOrganisation]) -> dict[UUID, tuple[IssuingArea, Organisation | None]]:
+    """Where each new organisation comes, by its id; the actor may put it there. What it lies below is locked."""
+    tops = list(dict.fromkeys(new.area_id for new in level if new.parent_id is None))
+    above = list(dict.fromkeys(new.parent_id for new in level if new.parent_id is not None))
+    areas = _each(actor, Action.CREATE_ORGANISATION, IssuingArea.objects.all(), tops)
+    parents = _each(actor, Action.CREATE_SUB_ORGANISATION, Organisation.objects.all(), above)
+    theirs = IssuingArea.objects.in_bulk({parent.area_id for parent in parents.values()}) if parents else {}
+    return {
+        new.id: (areas[new.area_id], None)
+        if new.parent_id is None
+        else (theirs[parents[new.parent_id].area_id], parents[new.parent_id])
+        for new in level
+    }
+
+
+def _each[M: IssuingArea | Organisation](
+    actor: Actor, action: Action, rows: QuerySet[M], wanted: Sequence[UUID]
+) -> dict[UUID, M]:
+    """The locked rows of these ids, to each of which the actor may do this. Raises what `policy.get` does for the first other."""
+    locked = cast(ScopedQuerySet[M], rows.select_for_update(of=("self",), no_key=True))
+    found = {row.pk: row for row in locked.visible_to(actor, action).filter(pk__in=wanted).order_by("pk")} if wanted else {}
+    missing = next((pk for pk in wanted if pk not in found), None)
+    if missing is not None:
+        policy.get(actor, action, rows, missing)
+        raise policy.not_found()
+    return found
+
+
+def _make_issuer(area: IssuingArea, organisation: Organisation, actor: Actor) -> None:
+    if organisation.parent_id is not None:
+        message = "En underorganisation kan inte vara utgivande organisation."
+        raise Invalid("issuing", message, fields={"issuing": [message]})
+    if area.issuing_organisation_id is not None:
+        message = "Utgivningsområdet har redan en utgivande organisation. Byt den på utgivningsområdets sida."
+        raise Conflict("area-has-issuer", message, fields={"issuing": [message]})
+    changes = {"issuing_organisation_id": organisation.id}
+    edit(area, version=area.version, changes=changes, actor=actor, action="area.changed")
+
+
+def _generic(parent: Organisation | None) -> CardCustomisation:
+    """The card customisation that is nobody's own; for sub-organisations alone (domain.md 7.4)."""
+    generic = CardCustomisation.objects.filter(generic=True).first()
+    message = ""
+    if parent is None:
+        message = "Bara underorganisationer kan ha den generella kortanpassningen."
+    elif generic is None:
+        message = "Det finns ingen generell kortanpassning än. Förvaltningen skapar den."
+    if message or generic is None:
+        raise Invalid("customisation", message, fields={"customisation": [message]})
+    return generic
+
+
+@transaction.atomic(durable=True)
+def edit_organisation(
+    *,
+    actor: Actor,
+    organisation_id: UUID,
+    version: int,
+    data: OrganisationData,
+    generic_customisation: bool | None = None,
+    catalogue: str = "",
+) -> Organisation:
+    """Changes an organisation that was read at `version`. A top organisation is the administration's to change.
+
+    `generic_customisation` chooses for a sub-organisation without one of its own between everybody's and the one from above.
+    `catalogue` is what the catalogue said of it (`organisation_catalogue.asked`), for the event.
+
+    Raises NotFound, Forbidden, Invalid by field, Outdated, also where there is nothing to choose any more since `version`,
+    Conflict if the HSA-id is another organisation's, or one of its own stood there at `version` already.
+    """
+    row = _to_be_edited(actor, organisation_id)
+    changes = dict(vars(data.checked()))
+    if generic_customisation is not None:
+        changes["customisation_id"] = _chosen(row, generic=generic_customisation, current=version == row.version)
+    with _refused_as_taken(actor, [row]):
+        edit(row, version=version, changes=changes, actor=actor, action="organisation.changed", facts=_catalogue(catalogue))
+    return row
+
+
+def _to_be_edited(actor: Actor, organisation_id: UUID) -> Organisation:
+    """The locked row, which the actor may change: those who may make one there (domain.md 1.2)."""
+    rows = Organisation.objects.select_for_update(of=("self",), no_key=True)
+    row = policy.get(actor, Action.VIEW_CONFIGURATION, rows.select_related("customisation", "parent"), organisation_id)
+    policy.require(actor, Action.CREATE_SUB_ORGANISATION if row.parent_id else Action.CREATE_ORGANISATION, row)
+    return row
+
+
+def _chosen(row: Organisation, *, generic: bool, current: bool) -> UUID | None:
+    """What was chosen. Who read another version than the row's (not `current`) writes nothing by it, and is told by the edit."""
+    if not current:
+        return CardCustomisation.objects.filter(generic=True).values_list("pk", flat=True).first() if generic else None
+    if row.customisation is not None and not row.customisation.generic:
+        message = "Organisationen har en egen kortanpassning."
+        raise Conflict("own-customisation", message, fields={"customisation": [message]})
+    return _generic(row.parent).id if generic or row.parent is None else None

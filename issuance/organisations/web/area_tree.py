@@ -1,0 +1,49 @@
+"""Organisationsträd: an area's organisations under each other, and the way to find one (domain.md 7.2)."""
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_http_methods
+
+from issuance.administration.web.frames import area_page
+from issuance.organisations.queries import area_tree, places
+from issuance.organisations.web.forms import text_line
+from issuance.records.web.administration_frame import actor_of
+from siths_portal.lib.errors import Invalid
+from siths_portal.lib.forms import Form
+from siths_portal.lib.ids import id_of
+
+_OPEN_TREE = 30
+"""A tree of no more organisations than these is shown unfolded."""
+
+
+class TreeSearchForm(Form):
+    """What to look for; empty shows all."""
+
+    text = text_line(
+        _("Sök organisation"),
+        100,
+        help_text=_("En del av namnet eller organisationsnumret, eller början av HSA-id:t. Tomt fält visar alla."),
+        spellcheck="false",
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def tree(request: HttpRequest, area_id: UUID) -> HttpResponse:
+    """The tree; when posted, what a text finds in it: sent so, since people type persons' numbers into any field of search.
+    With `?under=` opened down to what lies below that organisation.
+
+    Raises NotFound, Forbidden.
+    """
+    actor = actor_of(request)
+    head = places.area_head(actor=actor, area_id=area_id)
+    form, text, status = TreeSearchForm(), "", 200
+    if request.method == "POST":
+        form = TreeSearchForm(request.POST)
+        text, status = (form.cleaned_data["text"].strip(), 200) if form.is_valid() else ("", Invalid.http_status)
+    under = id_of(request.GET.get("under", ""))
+    found = area_tree.tree(actor=actor, area_id=area_id, text=text, under=under)
+    context = {"form": form, "searched": text, "found": found, "under": under}
+    context["open"] = bool(text) or found.seen <= _OPEN_TREE
+    return area_page(request, "administration/area_tree.html", head, context, here="area_tree", status=status)

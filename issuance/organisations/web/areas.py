@@ -1,0 +1,152 @@
+"""Pages of issuing areas (domain.md 7.2)."""
+
+from functools import partial
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from issuance.administration.web import next_steps
+from issuance.administration.web.frames import area_page
+from issuance.authz import Action, policy
+from issuance.organisations.queries import areas, ending, places
+from issuance.organisations.queries.places import AreaHead
+from issuance.organisations.services.areas import create_area, edit_area, is_empty_area, remove_area
+from issuance.organisations.web.forms import AreaForm
+from issuance.records.queries import paging
+from issuance.records.web.administration_frame import (
+    Crumb,
+    Link,
+    actor_of,
+    columns,
+    cursor,
+    demand,
+    first_url,
+    next_url,
+    page,
+    row,
+)
+from issuance.records.web.editing import answered, at_first_field, initial
+from siths_portal.lib.errors import Conflict
+
+_FORM = "administration/form.html"
+
+
+@require_safe
+def area(request: HttpRequest, area_id: UUID) -> HttpResponse:
+    """An area with its organisations and offices. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head, facts = areas.area_with_head(actor=actor, area_id=area_id)
+    order = paging.order_of(request.GET.get("ordning", ""), areas.ORGANISATION_COLUMNS, "namn")
+    found = areas.organisations_in(actor=actor, area_id=area_id, order=order, after=cursor(request))
+    offices = areas.offices_in(actor=actor, area_id=area_id, after=cursor(request, "kontor_efter"))
+    headings = [("namn", _("Organisationsnamn")), ("nummer", _("Organisationsnummer")), ("id", _("Organisations-id"))]
+    issuer = facts.issuing_organisation_id
+    outline = areas.AreaOutline(
+        facts.issuing_organisation_id, bool(facts.responsible_issuers), bool(found.rows), bool(offices.rows)
+    )
+    steps = list(next_steps.of_area(actor, head, outline))
+    context = {
+        "facts": [
+            row(_("Namn på utgivningsområde"), facts.name),
+            row(
+                _("Utgivande organisation"),
+                facts.issuing_organisation,
+                url=reverse("organisation", args=[issuer]) if issuer else "",
+                action=_("Visa"),
+            ),
+            row(_("Fakturareferens"), facts.invoice_reference),
+        ],
+        "incomplete": not issuer and not next_steps.sets_up(head),
+        "steps": steps,
+        "left_to": next_steps.left_to(steps),
+        "ready": not steps and found.rows and next_steps.sets_up(head),
+        "issuers": facts.responsible_issuers,
+        "resting_issuers": facts.resting_issuers,
+        "coming_issuers": facts.coming_issuers,
+        "leaderless": not facts.responsible_issuers and not next_steps.sets_up(head),
+        "head": head,
+        "organisations": found.rows,
+        "below": found.below,
+        "columns": columns(request, order, [*headings, ("", _("Utgivningsområde"))]),
+        "next_url": next_url(request, found.after, order),
+        "first_url": first_url(request, order),
+        "ended": ending.ended_in(actor=actor, area_id=area_id),
+        "offices": offices.rows,
+        "offices_next_url": next_url(request, offices.after, parameter="kontor_efter", fragment="kontor"),
+        "offices_first_url": first_url(request, parameter="kontor_efter", fragment="kontor"),
+    }
+    removing = [Link(_("Ta bort utgivningsområdet"), reverse("area_remove", args=[area_id]))] if _is_removable(head) else []
+    return area_page(request, "administration/area.html", head, context, here="area", configuration=removing)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def area_new(request: HttpRequest) -> HttpResponse:
+    """Makes an area. Raises Forbidden."""
+    actor = actor_of(request)
+    policy.require_global(actor, Action.CREATE_ORGANISATION)
+    form, made, status = answered(
+        request,
+        AreaForm,
+        lambda given: create_area(actor=actor, name=given["name"], invoice_reference=given["invoice_reference"]),
+    )
+    if made is not None:
+        messages.success(request, _("Utgivningsområdet är skapat. Skapa nu den organisation som är utgivande."))
+        return redirect("area", made.id)
+    context = {"form": at_first_field(form), "submit": _("Skapa"), "cancel_url": reverse("administration")}
+    heading = _("Skapa utgivningsområde")
+    return page(request, _FORM, context, heading=heading, crumbs=[Crumb(heading)], status=status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def area_edit(request: HttpRequest, area_id: UUID) -> HttpResponse:
+    """Changes an area. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = places.area_head(actor=actor, area_id=area_id)
+    demand(Action.CREATE_ORGANISATION in head.rights)
+    form, made, status = answered(
+        request,
+        partial(AreaForm, issuers=areas.issuer_choices(area_id=area_id)),
+        lambda given: edit_area(
+            actor=actor,
+            area_id=area_id,
+            version=given["version"],
+            name=given["name"],
+            invoice_reference=given["invoice_reference"],
+            issuing_organisation_id=UUID(given["issuing_organisation"]) if given["issuing_organisation"] else None,
+        ),
+        first=lambda: initial(AreaForm, areas.area_facts(actor=actor, area_id=area_id)),
+    )
+    if made is not None:
+        messages.success(request, _("Utgivningsområdet är sparat."))
+        return redirect("area", area_id)
+    context = {"form": form, "submit": _("Spara"), "cancel_url": reverse("area", args=[area_id])}
+    return area_page(request, _FORM, head, context, here="area", step=_("Redigera utgivningsområdet"), status=status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def area_remove(request: HttpRequest, area_id: UUID) -> HttpResponse:
+    """Takes an area away in which nothing was ever set up, after a question. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = places.area_head(actor=actor, area_id=area_id)
+    demand(Action.CREATE_ORGANISATION in head.rights)
+    status = 200
+    if request.method == "POST":
+        try:
+            remove_area(actor=actor, area_id=area_id)
+        except Conflict as error:
+            status = error.http_status
+        else:
+            messages.success(request, _("Utgivningsområdet {name} är borttaget.").format(name=head.name))
+            return redirect("administration")
+    context = {"removable": _is_removable(head), "name": head.name, "cancel_url": reverse("area", args=[area_id])}
+    template, step = "administration/area_remove.html", _("Ta bort utgivningsområdet")
+    return area_page(request, template, head, context, here="area", step=step, status=status)
+
+
+def _is_removable(head: AreaHead) -> bool:
+    return Action.CREATE_ORGANISATION in head.rights and is_empty_area(head.id)

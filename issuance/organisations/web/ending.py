@@ -1,0 +1,124 @@
+"""Avsluta organisationen: what stands against it with the way to mend it, the reason, and taking it up again (ADR 0222)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_POST
+
+from issuance.administration.web.frames import may_change, organisation_page
+from issuance.authz import Action
+from issuance.organisations.queries import ending, organisations, places
+from issuance.organisations.queries.places import OrganisationHead
+from issuance.organisations.services.ending import Hindrances, end_organisation, hindrances, reopen_organisation
+from issuance.records.web.administration_frame import actor_of, demand
+from issuance.records.web.editing import answered
+from siths_portal.lib.errors import Conflict
+from siths_portal.lib.forms import Form
+
+
+class ReasonForm(Form):
+    """Why an organisation is ended. How long it may be the service tells, which counts a new line as one character."""
+
+    reason = forms.CharField(
+        label=gettext_lazy("Varför avslutas organisationen?"),
+        help_text=gettext_lazy("Sparas i historiken. Skriv inga personuppgifter."),
+        widget=forms.Textarea(attrs={"rows": 3}),
+        error_messages={
+            "required": gettext_lazy("Skriv varför organisationen avslutas."),
+        },
+    )
+
+
+@dataclass(frozen=True)
+class Hindrance:
+    """What stands against it, and the page where it is mended; without `url` the reader may not open that."""
+
+    text: str
+    link: str
+    url: str
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def organisation_end(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
+    """Ends an organisation with a reason, unless something lives on it. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = places.organisation_head(actor=actor, organisation_id=organisation_id)
+    if head.ended:
+        return redirect("organisation", organisation_id)
+    demand(may_change(head))
+    form, made, status = answered(
+        request,
+        ReasonForm,
+        lambda given: end_organisation(actor=actor, organisation_id=organisation_id, reason=given["reason"]),
+    )
+    if made is not None:
+        messages.success(request, _("Organisationen är avslutad."))
+        return redirect("organisation", organisation_id)
+    against = list(_against(head, hindrances(organisation_id)))
+    offices = organisations.connected_offices(actor=actor, organisation_id=organisation_id)
+    context = {
+        "form": None if against else form,
+        "against": against,
+        "consequences": [
+            _("Organisationen kan inte väljas någonstans, och inga kort kan beställas i den."),
+            _("Uppgifter, historik och fakturor finns kvar."),
+            *([_("Kontoren som är kopplade till den kopplas bort.")] if offices.rows else []),
+            *([] if head.is_sub_organisation else [_("Abonnemangsavgiften upphör i dag.")]),
+            _("Den kan återupptas senare."),
+        ],
+        "cancel_url": reverse("organisation", args=[organisation_id]),
+    }
+    template, step = "administration/organisation_end.html", _("Avsluta organisationen")
+    return organisation_page(request, template, head, context, here="organisation", step=step, status=status)
+
+
+def _against(head: OrganisationHead, found: Hindrances) -> Iterator[Hindrance]:
+    own = reverse("organisation", args=[head.id])
+    if found.issuing:
+        url = reverse("area_edit", args=[head.area.id]) if Action.CREATE_ORGANISATION in head.rights else ""
+        yield Hindrance(_("Den är utgivande organisation i området."), _("Välj en annan utgivande organisation"), url)
+    if found.sub_organisations:
+        text = _("Den har underorganisationer. Avsluta eller flytta dem först.")
+        yield Hindrance(text, _("Visa underorganisationerna"), f"{own}#underorganisationer")
+    if found.orders:
+        text = _(
+            "Det finns beställningar som inte är skickade. Ta bort dem på personernas sidor, eller vänta tills korten är klara."
+        )
+        yield Hindrance(text, _("Visa innehavarna"), reverse("organisation_holders", args=[head.id]))
+    if found.cards:
+        text = _("Det finns kort eller SITHS eID som gäller eller är på väg. Spärra dem, eller vänta tills de har gått ut.")
+        yield Hindrance(text, _("Visa innehavarna"), reverse("organisation_holders", args=[head.id]))
+    if found.roles:
+        url = reverse("organisation_roles", args=[head.id]) if Action.ASSIGN_ROLE in head.rights else ""
+        yield Hindrance(_("Någon har en roll i organisationen, nu eller framöver."), _("Ta bort rollerna"), url)
+
+
+@require_POST
+def organisation_reopen(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
+    """Takes an ended organisation up again. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    head = places.organisation_head(actor=actor, organisation_id=organisation_id)
+    demand(head.ended or may_change(head))
+    try:
+        reopen_organisation(actor=actor, organisation_id=organisation_id)
+    except Conflict as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, _("Organisationen är återupptagen. Koppla kontor och kontrollera dess uppgifter."))
+    return redirect("organisation", organisation_id)
+
+
+def ended_context(request: HttpRequest, head: OrganisationHead) -> dict[str, object]:
+    """What `administration/ended.html` shows; nothing for one that lives."""
+    if not head.ended:
+        return {}
+    found = ending.ended(actor=actor_of(request), organisation_id=head.id)
+    return {"ended": found, "reopen_url": reverse("organisation_reopen", args=[head.id])}

@@ -1,0 +1,90 @@
+"""The catalogue as CSV (RFC 4180): columns by the names in the first line, semicolons, commas or tabs between them."""
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from typing import BinaryIO
+
+from issuance.people.adapters.directory_file_lines import MAX_VALUE, lines, refuse
+from issuance.people.ports_files import FIELDS, FileRow
+
+REQUIRED = ("hsa_id", "organisation_hsa_id", "person_id", "given_name", "surname", "protected")
+_ALSO: Mapping[str, str] = {
+    "hsaidentity": "hsa_id", "hsapersonidentitynumber": "person_id", "givenname": "given_name", "sn": "surname",
+    "userprincipalname": "upn", "hsaenddate": "valid_to", "hsaprotectedperson": "protected",
+}  # fmt: skip
+_SEPARATORS = (";", "\t", ",")
+
+
+class _Text:
+    """The lines as text, and the number of the last one that was read."""
+
+    def __init__(self, stream: BinaryIO, encoding: str) -> None:
+        self._lines, self._encoding, self.number = lines(stream), encoding, 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.number += 1
+        try:
+            return line.decode(self._encoding) + "\n"
+        except UnicodeDecodeError:
+            refuse("not-utf-8", f"Rad {self.number} är inte {self._encoding}. Spara filen som UTF-8, eller ange --encoding.")
+
+
+def rows(stream: BinaryIO, encoding: str) -> Iterator[FileRow]:
+    """The rows below the header. A row that is not whole is a fault of its own; broken quoting makes the file unreadable."""
+    text = _Text(stream, encoding)
+    first = next(text, "")
+    while first and not first.strip():
+        first = next(text, "")
+    separator = max(_SEPARATORS, key=first.count)
+    columns = _columns(next(csv.reader([first], delimiter=separator), []))
+    reader = csv.reader(text, delimiter=separator, strict=True)
+    while True:
+        line = text.number + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error:
+            refuse("not-csv", f"Filen går inte att läsa från rad {line}: citattecknen stämmer inte. Exportera den på nytt.")
+        if cells is None:
+            return
+        if any(cell.strip() for cell in cells):
+            yield _joined(line, columns, cells, separator) or _row(line, columns, cells)
+
+
+def _columns(header: Sequence[str]) -> list[str]:
+    """Our names of the columns, empty for those that are of no interest. Raises Invalid."""
+    names = [name.strip().lower() for name in header]
+    columns = [name if name in FIELDS else _ALSO.get(name, "") for name in names]
+    known = [name for name in columns if name]
+    if twice := sorted({name for name in known if known.count(name) > 1}):
+        refuse("column-twice", f"Kolumnen {twice[0]} finns två gånger i filens första rad.")
+    if lacking := [name for name in REQUIRED if name not in known]:
+        refuse("column-missing", f"Filens första rad ska namnge kolumnerna; {', '.join(lacking)} saknas.")
+    return columns
+
+
+def _joined(line: int, columns: Sequence[str], cells: Sequence[str], separator: str) -> FileRow | None:
+    """The fault of a row that a stray quotation mark has made of several people's; None for any other.
+
+    Nothing that we want has several lines, and in any other cell the ends of two rows have the separators of one.
+    """
+    for name, cell in zip(columns, cells, strict=False):
+        if "\n" in cell.strip() and (name or cell.count(separator) >= len(columns) - 1):
+            return FileRow(line, {}, (), "line-break", name)
+    return None
+
+
+def _row(line: int, columns: Sequence[str], cells: Sequence[str]) -> FileRow:
+    values = {name: cell.strip() for name, cell in zip(columns, cells, strict=False) if name}
+    if len(cells) != len(columns):
+        # Which cell is which is not known, so nothing of the row is believed.
+        return FileRow(line, {}, fault="columns")
+    if long := [name for name, value in values.items() if len(value) > MAX_VALUE]:
+        return FileRow(line, {name: value for name, value in values.items() if name not in long}, (), "too-long", long[0])
+    organisations = (values["organisation_hsa_id"],) if values["organisation_hsa_id"] else ()
+    if not values["protected"]:
+        return FileRow(line, values, organisations, "missing", "protected")
+    return FileRow(line, values, organisations)

@@ -1,0 +1,45 @@
+"""The person register as JSON over HTTP (wire format: docs/architecture.md, Outside world over the wire)."""
+
+from typing import Any
+
+from django.conf import settings
+
+from issuance.people.adapters.wire import checked, listed, text, truth
+from issuance.people.ports import PersonKey, RegisteredAddress, RegisterPerson
+from siths_portal.lib.http import Client
+
+
+class JsonPersonRegister:
+    """`PersonRegister` over HTTP. A reply that is not of the wire format counts as no reply: Unavailable."""
+
+    def __init__(self, base_url: str = "") -> None:
+        self._client = Client(base_url or settings.PERSON_REGISTER_URL, max_bytes=256 * 1024)
+
+    def read_person(self, person: PersonKey) -> RegisterPerson:
+        """Name, protection flags and registered address as they are now. Raises NotFound if there is no such person."""
+        query = {"person_id": {"kind": person.kind, "value": person.value}}
+        reply = self._client.post("/person-register/v1/persons/query", body=query, retries=2, idempotent=True)
+        return checked(lambda: _person(reply.json()))
+
+
+def _person(entry: dict[str, Any]) -> RegisterPerson:
+    return RegisterPerson(
+        given_names=text(entry["given_names"]),
+        given_name_in_use=text(entry["given_name_in_use"]),
+        surname=text(entry["surname"]),
+        protected_person_indicator=truth(entry["protected_person_indicator"]),
+        protected_population_record=truth(entry["protected_population_record"]),
+        deceased=truth(entry["deceased"]),
+        registered_address=_address(entry["registered_address"]),
+    )
+
+
+def _address(entry: dict[str, Any] | None) -> RegisteredAddress | None:
+    if entry is None:
+        return None
+    return RegisteredAddress(
+        lines=tuple(text(line) for line in listed(entry["lines"])),
+        postal_code=text(entry["postal_code"]),
+        city=text(entry["city"]),
+        country=text(entry["country"]),
+    )

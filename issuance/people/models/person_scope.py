@@ -1,0 +1,98 @@
+"""Where a person is visible: a table that follows from posts, carriers and eIDs, kept in their transactions."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+from uuid import UUID
+
+from django.contrib.postgres.indexes import OpClass
+from django.db import connection, models
+from django.db.models import F
+from django.db.models.functions import Lower
+
+from issuance.authz.scope import ScopedManager, ScopeRule
+from issuance.organisations.models import Organisation
+from issuance.people.models.persons import Person
+
+_WANTED = """
+    SELECT organisation_id, person_id FROM issuance_post WHERE ended_at IS NULL {of_person}
+    UNION SELECT organisation_id, person_id FROM issuance_carrier WHERE true {of_person}
+    UNION SELECT e.organisation_id, c.person_id FROM issuance_eid e JOIN issuance_carrier c ON c.id = e.carrier_id
+          WHERE true {of_carriers_person}
+"""
+
+
+class PersonScopeManager(ScopedManager["PersonScope"]):
+    """Writes and checks the table, and knows whose people an actor sees."""
+
+    def refresh(self, person_ids: Iterable[UUID]) -> None:
+        """Makes the rows of these people follow from their posts, carriers and eIDs, in the caller's transaction.
+
+        Locks the people first, so that of two changes to one person the later sees what the earlier did.
+        """
+        ids = sorted(set(person_ids))
+        list(Person.objects.select_for_update(no_key=True).filter(id__in=ids).order_by("id").values_list("id"))
+        self._follow("= ANY(%(ids)s)", {"ids": ids})
+
+    def refresh_listed(self, table: str) -> None:
+        """The same for many: the people in `person_id` of a temporary table, whom the caller has locked or just made."""
+        self._follow(f"IN (SELECT person_id FROM pg_temp.{connection.ops.quote_name(table)})", {})  # noqa: S608
+
+    @staticmethod
+    def _follow(those: str, parameters: dict[str, list[UUID]]) -> None:
+        wanted = _WANTED.format(of_person=f"AND person_id {those}", of_carriers_person=f"AND c.person_id {those}")
+        with connection.cursor() as cursor:
+            cursor.execute(
+                # Only our own text goes into these statements.
+                f"""DELETE FROM issuance_personscope s WHERE s.person_id {those}
+                    AND NOT EXISTS (SELECT FROM ({wanted}) w
+                                    WHERE w.organisation_id = s.organisation_id AND w.person_id = s.person_id)""",  # noqa: S608
+                parameters,
+            )
+            cursor.execute(
+                f"""INSERT INTO issuance_personscope (organisation_id, person_id, sort_name)
+                    SELECT w.organisation_id, w.person_id, p.sort_name
+                    FROM ({wanted}) w JOIN issuance_person p ON p.id = w.person_id
+                    ON CONFLICT (organisation_id, person_id) DO UPDATE SET sort_name = excluded.sort_name
+                    WHERE issuance_personscope.sort_name IS DISTINCT FROM excluded.sort_name""",  # noqa: S608
+                parameters,
+            )
+
+    def differences(self) -> tuple[int, int, int]:
+        """How many rows are missing, are there without a reason, or have another name than their person's."""
+        wanted = _WANTED.format(of_person="", of_carriers_person="")
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"""WITH wanted AS ({wanted}),
+                         found AS (SELECT organisation_id, person_id FROM issuance_personscope)
+                    SELECT (SELECT count(*) FROM (SELECT * FROM wanted EXCEPT SELECT * FROM found) missing),
+                           (SELECT count(*) FROM (SELECT * FROM found EXCEPT SELECT * FROM wanted) surplus),
+                           (SELECT count(*) FROM issuance_personscope s JOIN issuance_person p ON p.id = s.person_id
+                            WHERE p.sort_name <> s.sort_name)"""  # noqa: S608
+            )
+            missing, surplus, misnamed = cursor.fetchone()
+        return missing, surplus, misnamed
+
+
+class PersonScope(models.Model):
+    """That a person is visible in an organisation, by a current post there or a carrier or eID of its.
+
+    It makes a page of people in one's scope a walk along one index. Written by `refresh` and `refresh_listed`
+    alone, checked by `issuance_check_scope`.
+    """
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="person_scopes")
+    sort_name = models.CharField(max_length=210, db_collation="sv-x-icu")
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="scopes")
+
+    objects: ClassVar[PersonScopeManager] = PersonScopeManager()
+    scope = ScopeRule(path="organisation__scope_path", protected="person__is_protected", person="person_id")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "person"], name="issuance_person_scope_once")]
+        indexes = [
+            models.Index(fields=["organisation", "sort_name", "person"], name="issuance_person_scope_page"),
+            # Search by the beginning of a name, in each organisation of a scope.
+            models.Index(
+                F("organisation"), OpClass(Lower("sort_name"), name="text_pattern_ops"), name="issuance_person_scope_name"
+            ),
+        ]

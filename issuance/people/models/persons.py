@@ -1,0 +1,101 @@
+"""People: their identifiers, and their posts from the catalogue."""
+
+from typing import ClassVar
+
+from django.contrib.postgres.indexes import OpClass
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower, Reverse, Upper
+
+from issuance.authz.scope import ScopedManager, ScopeRule
+from issuance.organisations.models import Organisation
+from siths_portal.lib.ids import new_id
+
+
+class Person(models.Model):
+    """A human being. Name and protection flags are the register's, read at `register_read_at`; an address is never kept.
+
+    `catalogue_read_at` is when all posts were read at once, which is done for role holders alone (ADR 0234).
+
+    `is_protected` covers both kinds, sekretessmarkering and skyddad folkbokföring. `sort_name` orders lists the Swedish way.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    given_names = models.CharField(max_length=100)
+    given_name_in_use = models.CharField(max_length=100)
+    surname = models.CharField(max_length=100)
+    sort_name = models.CharField(max_length=210, db_collation="sv-x-icu")
+    protected_person_indicator = models.BooleanField(default=False)
+    protected_population_record = models.BooleanField(default=False)
+    is_protected = models.BooleanField(default=False)
+    deceased = models.BooleanField(default=False)
+    synthetic = models.BooleanField(default=False)
+    register_read_at = models.DateTimeField(null=True)
+    catalogue_read_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField()
+
+    objects: ClassVar[ScopedManager["Person"]] = ScopedManager()
+    scope = ScopeRule(path="organisation__scope_path", through=("scopes",), protected="is_protected", person="id")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(is_protected=True) & (Q(protected_person_indicator=True) | Q(protected_population_record=True))
+                | Q(is_protected=False, protected_person_indicator=False, protected_population_record=False),
+                name="issuance_person_protected",
+            ),
+        ]
+        indexes = [
+            # Search by the beginning of a name.
+            models.Index(OpClass(Lower("sort_name"), name="text_pattern_ops"), name="issuance_person_name"),
+        ]
+
+
+class PersonIdentifier(models.Model):
+    """A number of a person, of one holder at a time. Kinds: personnummer, samordningsnummer, passport, reserve."""
+
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="identifiers")
+    kind = models.CharField(max_length=20)
+    value = models.CharField(max_length=40)
+    valid_from = models.DateTimeField()
+    valid_to = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind__in=["personnummer", "samordningsnummer", "passport", "reserve"]),
+                name="issuance_identifier_kind",
+            ),
+            models.UniqueConstraint(fields=["kind", "value"], condition=Q(valid_to=None), name="issuance_identifier_one_holder"),
+            models.UniqueConstraint(
+                fields=["person", "kind"], condition=Q(valid_to=None), name="issuance_identifier_one_of_kind"
+            ),
+        ]
+        indexes = [models.Index(fields=["value"], name="issuance_identifier_value")]
+
+
+class Post(models.Model):
+    """A HSA-id of one person in one organisation. `valid_to` is its last day; `ended_at` when the catalogue lost it."""
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    hsa_id = models.CharField(max_length=31)
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="posts")
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="posts")
+    title = models.CharField(max_length=128, default="")
+    mail = models.CharField(max_length=254, default="")
+    upn = models.CharField(max_length=254, default="")
+    valid_to = models.DateField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    synced_at = models.DateTimeField()
+
+    objects: ClassVar[ScopedManager["Post"]] = ScopedManager()
+    scope = ScopeRule(path="organisation__scope_path", protected="person__is_protected", person="person_id")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(Upper("hsa_id"), condition=Q(ended_at=None), name="issuance_post_hsa_id"),
+        ]
+        indexes = [
+            # Search by the ending of a HSA-id.
+            models.Index(OpClass(Reverse(Upper("hsa_id")), name="text_pattern_ops"), name="issuance_post_hsa_ending"),
+        ]

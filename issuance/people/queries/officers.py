@@ -1,0 +1,62 @@
+"""What clerks are called on pages: one with protected identity is named to those alone who may see him (S10, ADR 0113)."""
+
+import re
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db.models import F
+from django.utils.translation import gettext as _
+
+from issuance.authz import Actor
+from issuance.people.models.persons import Person, Post
+
+_USER = re.compile(r"user:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def names(actor: Actor, refs: Iterable[str]) -> dict[str, str]:
+    """The name of each `user:<uuid>` reference, as `actor` may read it."""
+    ids = {ref.removeprefix("user:"): ref for ref in refs if _USER.fullmatch(ref)}
+    if not ids:
+        return {}
+    rows = list(Person.objects.filter(pk__in=list(ids)).values_list("id", "given_name_in_use", "surname", "is_protected"))
+    secret = hidden(actor, [pk for pk, _given_name, _surname, is_protected in rows if is_protected])
+    found = dict.fromkeys(ids.values(), unknown())
+    for pk, given_name, surname, _is_protected in rows:
+        found[ids[str(pk)]] = _("Handläggare med skyddade personuppgifter") if pk in secret else f"{given_name} {surname}"
+    return found
+
+
+def unknown() -> str:
+    """What a clerk is called whose reference names no person."""
+    return _("Okänd handläggare")
+
+
+def hidden(actor: Actor, protected: Iterable[UUID]) -> set[UUID]:
+    """Those of the protected persons whom `actor` may not see, by scope and add-on."""
+    concerned = set(protected)
+    if not concerned:
+        return set()
+    return concerned - set(Person.objects.visible_to(actor).filter(pk__in=concerned).values_list("pk", flat=True))
+
+
+def is_hidden(actor: Actor, ref: str) -> bool:
+    """True if `ref` is a clerk with protected identity whom `actor` may not see, or cannot be read."""
+    if not _USER.fullmatch(ref):
+        return True
+    protected = Person.objects.filter(pk=ref.removeprefix("user:"), is_protected=True).values_list("pk", flat=True)
+    return bool(hidden(actor, protected))
+
+
+def hsa_ids(actor: Actor, refs: Iterable[str]) -> dict[str, str]:
+    """The HSA-id of the post that holds now, else of the last, of each `user:<uuid>` reference whom `actor` may read by name."""
+    ids = {ref.removeprefix("user:"): ref for ref in refs if _USER.fullmatch(ref)}
+    if not ids:
+        return {}
+    rows = list(
+        Post.objects.filter(person__in=list(ids))
+        .order_by("person_id", F("ended_at").desc(nulls_first=True), "hsa_id")
+        .distinct("person_id")
+        .values_list("person_id", "hsa_id", "person__is_protected")
+    )
+    secret = hidden(actor, [pk for pk, _hsa_id, is_protected in rows if is_protected])
+    return {ids[str(pk)]: hsa_id for pk, hsa_id, _is_protected in rows if pk not in secret}

@@ -1,0 +1,42 @@
+"""Whether the stored paths and scopes agree with what they follow from."""
+
+from dataclasses import dataclass
+
+from django.db import connection
+
+from issuance.people.models.person_scope import PersonScope
+
+_PATHS = """
+    SELECT 'area', id FROM issuance_issuingarea
+    WHERE scope_path <> '/a' || right(replace(id::text, '-', ''), 12) || '/'
+    UNION ALL
+    SELECT 'organisation', o.id FROM issuance_organisation o
+    JOIN issuance_issuingarea a ON a.id = o.area_id
+    LEFT JOIN issuance_organisation p ON p.id = o.parent_id
+    WHERE o.scope_path <> coalesce(p.scope_path, a.scope_path) || 'o' || right(replace(o.id::text, '-', ''), 12) || '/'
+       OR p.area_id <> o.area_id
+    ORDER BY 1, 2
+"""
+
+
+@dataclass(frozen=True)
+class ScopeFaults:
+    """What disagrees: rows of the tree with another path than their parents give, and rows of `PersonScope`."""
+
+    paths: list[str]
+    missing: int
+    surplus: int
+    misnamed: int
+
+    @property
+    def ok(self) -> bool:
+        """True if nothing disagrees."""
+        return not (self.paths or self.missing or self.surplus or self.misnamed)
+
+
+def scope_faults() -> ScopeFaults:
+    """Compares each path with its parent's, which proves all of them, and `PersonScope` with posts, carriers and eIDs."""
+    with connection.cursor() as cursor:
+        cursor.execute(_PATHS)
+        paths = [f"{kind} {row_id}" for kind, row_id in cursor.fetchall()]
+    return ScopeFaults(paths, *PersonScope.objects.differences())

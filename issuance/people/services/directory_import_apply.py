@@ -1,0 +1,145 @@
+"""Carries out what `directory_import_plan` worked out, in the caller's transaction: people first, in the order of their ids."""
+
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from issuance.people.models.person_scope import PersonScope
+from issuance.roles.services import ended_roles
+
+RULE = "system:directory-import"
+
+_EVENT = "INSERT INTO issuance_event (at, actor_ref, action, subject_type, subject_ref, facts)"
+
+# Whoever changes a person locks him first, and many in the order of their ids, so that no two wait for each other.
+_LOCK = """
+SELECT count(*) FROM (
+    SELECT id FROM issuance_person WHERE id IN (
+        SELECT person_id FROM import_changed
+        UNION SELECT person_id FROM import_lost
+        UNION SELECT person_id FROM import_post WHERE NOT is_new AND act IN ('add', 'change', 'move', 'end', 'lapse')
+    ) ORDER BY id FOR NO KEY UPDATE
+) locked
+"""
+
+# A post that somebody read away since the plan was made does not come back, nor elsewhere, by a file that is older.
+_OVERTAKEN = """
+UPDATE import_post i SET act = 'newer' FROM issuance_post p
+WHERE i.act IN ('add', 'move') AND NOT i.is_new AND upper(p.hsa_id) = i.hsa_upper AND p.ended_at > %(as_of)s
+"""
+
+_PEOPLE = """
+INSERT INTO issuance_person (id, given_names, given_name_in_use, surname, sort_name, protected_person_indicator,
+                             protected_population_record, is_protected, deceased, synthetic, created_at)
+SELECT person_id, given_name, given_name, surname, sort_name, protected, false, protected, false, synthetic, %(now)s
+FROM import_new ORDER BY person_id
+"""
+_IDENTIFIERS = """
+INSERT INTO issuance_personidentifier (person_id, kind, value, valid_from)
+SELECT person_id, kind, value, %(now)s FROM import_new ORDER BY person_id
+"""
+# What the events tell of numbers and posts is what `people_integrity` compares the rows with.
+_TOLD = "jsonb_build_object('person', person_id, 'hsa_id', hsa_id, 'organisation', organisation_id, 'valid_to', valid_to)"
+_DIGEST = "encode(sha256(convert_to(concat_ws('|', person_id, kind, value), 'UTF8')), 'hex')"
+_REGISTERED = f"""
+WITH came AS (
+    SELECT person_id, jsonb_object_agg(new_post_id, {_TOLD}) AS posts FROM import_post
+    WHERE is_new AND act IN ('add', 'move') GROUP BY person_id
+)
+{_EVENT}
+SELECT %(now)s, %(rule)s, 'person.registered', 'person', person_id::text,
+       jsonb_build_object('identifiers', jsonb_build_array({_DIGEST}), 'posts', coalesce(posts, '{{}}'::jsonb))
+FROM import_new LEFT JOIN came USING (person_id) ORDER BY person_id
+"""  # noqa: S608  (only our own text goes into these statements)
+
+_RENAME = f"""
+WITH done AS (
+    UPDATE issuance_person p
+    SET given_names = CASE WHEN c.renamed THEN c.given_name ELSE p.given_names END,
+        given_name_in_use = CASE WHEN c.renamed THEN c.given_name ELSE p.given_name_in_use END,
+        surname = CASE WHEN c.renamed THEN c.surname ELSE p.surname END,
+        sort_name = CASE WHEN c.renamed THEN c.sort_name ELSE p.sort_name END,
+        protected_person_indicator = p.protected_person_indicator OR c.shielded,
+        is_protected = p.is_protected OR c.shielded
+    FROM import_changed c
+    WHERE c.person_id = p.id AND (p.register_read_at IS NULL OR NOT c.renamed AND p.register_read_at <= %(as_of)s)
+    RETURNING p.id, c.fields
+)
+{_EVENT}
+SELECT %(now)s, %(rule)s, 'person.changed', 'person', id::text, jsonb_build_object('fields', fields) FROM done ORDER BY id
+"""  # noqa: S608
+
+_END = f"""
+WITH done AS (
+    UPDATE issuance_post p SET ended_at = %(as_of)s, synced_at = %(as_of)s
+    FROM (SELECT post_id FROM import_lost UNION SELECT post_id FROM import_post WHERE act IN ('move', 'end')) e
+    WHERE e.post_id = p.id AND p.ended_at IS NULL AND p.synced_at <= %(as_of)s
+    RETURNING p.id
+)
+{_EVENT}
+SELECT %(now)s, %(rule)s, 'post.ended', 'post', id::text, '{{}}'::jsonb FROM done ORDER BY id
+"""  # noqa: S608
+
+_CHANGE = f"""
+WITH done AS (
+    UPDATE issuance_post p SET title = i.title, mail = i.mail, upn = i.upn, valid_to = i.valid_to, synced_at = %(as_of)s
+    FROM import_post i
+    WHERE i.act IN ('change', 'lapse') AND i.post_id = p.id AND p.ended_at IS NULL AND p.synced_at <= %(as_of)s
+    RETURNING p.id, i.fields, p.valid_to
+)
+{_EVENT}
+SELECT %(now)s, %(rule)s, 'post.changed', 'post', id::text,
+       jsonb_build_object('fields', fields, 'valid_to', valid_to) FROM done ORDER BY id
+"""  # noqa: S608
+
+_ADD = """
+INSERT INTO issuance_post (id, hsa_id, person_id, organisation_id, title, mail, upn, valid_to, synced_at)
+SELECT new_post_id, hsa_id, person_id, organisation_id, title, mail, upn, valid_to, %(as_of)s
+FROM import_post WHERE act IN ('add', 'move') ORDER BY new_post_id
+"""
+# The posts that a new person comes with are told by his own event, as where people are registered otherwise.
+_ADDED = f"""{_EVENT}
+SELECT %(now)s, %(rule)s, 'post.registered', 'post', new_post_id::text, {_TOLD}
+FROM import_post WHERE act IN ('add', 'move') AND NOT is_new ORDER BY new_post_id
+"""  # noqa: S608
+
+_TOUCHED = """
+CREATE TEMPORARY TABLE import_touched ON COMMIT DROP AS
+SELECT person_id FROM import_new
+UNION SELECT person_id FROM import_changed WHERE renamed
+UNION SELECT person_id FROM import_lost
+UNION SELECT person_id FROM import_post WHERE act IN ('add', 'move', 'end')
+"""
+_LOSERS = """
+SELECT person_id FROM (
+    SELECT person_id FROM import_lost UNION SELECT person_id FROM import_post WHERE act IN ('move', 'end', 'lapse')
+) lost WHERE person_id = ANY(%(clerks)s) ORDER BY person_id
+"""
+
+
+def carry_out(*, now: dt.datetime, as_of: dt.datetime) -> None:
+    """Lets the mirror follow the plan, with an event for each change. What has become newer than the file meanwhile stays.
+
+    Raises IntegrityError where somebody else added one of the people or posts since the plan was made: plan anew.
+    """
+    values: dict[str, Any] = {"now": now, "as_of": as_of, "rule": RULE}
+    with connection.cursor() as cursor:
+        # Who waits for us is a page; so it is we who give up where two wait for each other, before PostgreSQL looks for such.
+        cursor.execute("SET LOCAL lock_timeout = '700ms'")
+        cursor.execute(_LOCK)
+        for statement in (_OVERTAKEN, _PEOPLE, _IDENTIFIERS, _REGISTERED, _RENAME, _END, _CHANGE, _ADD, _ADDED):
+            cursor.execute(statement, values)
+        cursor.execute(_TOUCHED)
+        cursor.execute("ANALYZE import_touched")
+    PersonScope.objects.refresh_listed("import_touched")
+    for person_id in _losers():
+        ended_roles.end_of_clerk(person_id)
+
+
+def _losers() -> list[UUID]:
+    """Clerks who lose a post and have something under way, which ends with what their roles reach; few, however many leave."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LOSERS, {"clerks": sorted(ended_roles.with_something_under_way())})
+        return [person_id for (person_id,) in cursor.fetchall()]

@@ -1,0 +1,177 @@
+"""Rows of a catalogue file as they are staged: checked one by one, with what is wrong in words that hold no personal data."""
+
+import datetime as dt
+import re
+import unicodedata
+import uuid
+from collections.abc import Mapping
+
+from issuance.people.ports_files import FileRow
+from issuance.people.services.people import sort_name
+from issuance.records.domain.ids import PersonId, PersonIdKind, parse_hsa_id, parse_swedish_number
+from siths_portal.lib import clock
+from siths_portal.lib.ids import new_id
+
+COLUMNS = (
+    "line", "problem", "field", "hsa_id", "hsa_upper", "kind", "value", "synthetic", "given_name", "surname", "sort_name",
+    "title", "mail", "upn", "valid_to", "protected", "protection_told", "organisation_id", "organisation_hsa", "new_person_id",
+    "new_post_id",
+)  # fmt: skip
+"""Columns of the staging table, in the order of what `staged` returns."""
+
+PROBLEMS: Mapping[str, str] = {
+    "malformed": "går inte att läsa",
+    "not-utf-8": "är inte UTF-8",
+    "url": "är en adress, och adresser hämtas inte",
+    "too-long": "är för lång",
+    "control": "innehåller styrtecken",
+    "columns": "raden har fel antal kolumner",
+    "line-break": "innehåller en radbrytning; ett citattecken kan ha slagit ihop flera rader",
+    "no-dn": "posten saknar dn",
+    "change-record": "är en ändringspost; bara katalogens innehåll läses",
+    "missing": "saknas",
+    "unit-unreadable": "går inte att avgöra, eftersom enheten ovanför inte går att läsa",
+    "not-hsa-id": "är inget HSA-id för den här miljön",
+    "not-person-id": "är inget giltigt person-id; kontrollera siffrorna och kontrollsiffran",
+    "not-kind": "ska vara personnummer, samordningsnummer, passport eller reserve",
+    "not-date": "ska vara ett datum, ÅÅÅÅ-MM-DD",
+    "not-yes-or-no": "ska vara ja eller nej",
+    "hsa-id-twice": "står i filen för flera personer eller organisationer; ingen av raderna togs",
+    "hsa-id-of-another": "tillhör en annan person i portalen; uppdraget flyttas aldrig av en fil",
+    "hsa-id-was-anothers": "har tillhört en annan person i portalen; uppdraget läggs inte upp av en fil",
+    "person-id-ended": "har slutat gälla för en person i portalen; personen läggs inte upp på nytt av en fil",
+}
+"""What is wrong with a row, by code. The field's name stands before."""
+
+_LIMITS: Mapping[str, int] = {"given_name": 100, "surname": 100, "title": 128, "mail": 254, "upn": 254}
+_NEEDED = ("given_name", "surname")
+_TRUE, _FALSE = frozenset({"ja", "j", "true", "1"}), frozenset({"nej", "n", "false", "0"})
+_TIME = re.compile(r"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?(?:[.,]\d+)?Z")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_NUMBER = re.compile(r"[A-Z0-9][A-Z0-9-]{2,39}")
+
+
+class _Wrong(Exception):
+    """What is wrong with a row, and with which field of it."""
+
+    def __init__(self, problem: str, field: str) -> None:
+        super().__init__(problem)
+        self.problem, self.field = problem, field
+
+
+class Stager:
+    """Checks rows against the organisations that the portal has, by HSA-id in capitals."""
+
+    def __init__(self, organisations: Mapping[str, uuid.UUID], *, prefixes: frozenset[str], today: dt.date) -> None:
+        self._organisations, self._prefixes, self._today = organisations, prefixes, today
+
+    def staged(self, row: FileRow) -> tuple[object, ...]:
+        """The row's values by COLUMNS. With a problem all but the line, the problem and a HSA-id that could be read are empty."""
+        values, hsa_id = row.values, ""
+        try:
+            hsa_id = self._hsa_id(values.get("hsa_id", "")) if "hsa_id" in values or not row.fault else ""
+            if row.fault:
+                raise _Wrong(row.fault, row.field)
+            person_id = self._person_id(values.get("person_id", ""), values.get("person_id_kind", ""))
+            texts = {name: _text(values.get(name, ""), name) for name in _LIMITS}
+            valid_to, protected = _last_day(values.get("valid_to", "")), _truth(values.get("protected", ""))
+            organisation_hsa, organisation = self._organisation(row.organisations)
+        except _Wrong as wrong:
+            return self._refused(row.line, wrong, hsa_id)
+        return (
+            row.line, "", "", hsa_id, hsa_id.upper(), person_id.kind.value, person_id.value, person_id.is_synthetic,
+            texts["given_name"], texts["surname"], sort_name(texts["surname"], texts["given_name"]),
+            texts["title"], texts["mail"], texts["upn"], valid_to, bool(protected), protected is not None,
+            organisation, organisation_hsa, new_id(), new_id(),
+        )  # fmt: skip
+
+    @staticmethod
+    def _refused(line: int, wrong: _Wrong, hsa_id: str) -> tuple[object, ...]:
+        return (
+            line, wrong.problem, wrong.field, hsa_id, hsa_id.upper(), "", "", False, "", "", "", "", "", "", None, False, False,
+            None, "", new_id(), new_id(),
+        )  # fmt: skip
+
+    def _hsa_id(self, text: str) -> str:
+        if not text:
+            raise _Wrong("missing", "hsa_id")
+        try:
+            return parse_hsa_id(text, prefixes=self._prefixes)
+        except ValueError:
+            raise _Wrong("not-hsa-id", "hsa_id") from None
+
+    def _person_id(self, text: str, kind: str) -> PersonId:
+        """The number in normal form. Swedish numbers tell their kind themselves, and must be of the kind that is told."""
+        if not text:
+            raise _Wrong("missing", "person_id")
+        if kind and kind not in PersonIdKind:
+            raise _Wrong("not-kind", "person_id_kind")
+        if kind in (PersonIdKind.PASSPORT, PersonIdKind.RESERVE):
+            number = text.upper()
+            if not _NUMBER.fullmatch(number):
+                raise _Wrong("not-person-id", "person_id")
+            return PersonId(PersonIdKind(kind), number)
+        try:
+            found = parse_swedish_number(text, today=self._today)
+        except ValueError:
+            raise _Wrong("not-person-id", "person_id") from None
+        if (kind and found.kind != kind) or not found.value.isascii():
+            raise _Wrong("not-person-id", "person_id")
+        return found
+
+    def _organisation(self, above: tuple[str, ...]) -> tuple[str, uuid.UUID | None]:
+        """The nearest organisation that the portal has; else the nearest, and None."""
+        if not above:
+            raise _Wrong("missing", "organisation_hsa_id")
+        for hsa_id in above:
+            if not hsa_id:
+                raise _Wrong("unit-unreadable", "organisation_hsa_id")
+            found = self._organisations.get(hsa_id.upper())
+            if found is not None:
+                return hsa_id.upper(), found
+        if len(above[0]) > 31:
+            raise _Wrong("too-long", "organisation_hsa_id")
+        if not above[0].isprintable():
+            raise _Wrong("control", "organisation_hsa_id")
+        return above[0].upper(), None
+
+
+def _text(text: str, name: str) -> str:
+    text = unicodedata.normalize("NFC", " ".join(text.split()))
+    if not text and name in _NEEDED:
+        raise _Wrong("missing", name)
+    if len(text) > _LIMITS[name]:
+        raise _Wrong("too-long", name)
+    if not text.isprintable():
+        raise _Wrong("control", name)
+    return text
+
+
+def _truth(text: str) -> bool | None:
+    """What is said of protection; None if nothing is."""
+    if not text:
+        return None
+    told = text.lower()
+    if told in _TRUE:
+        return True
+    if told in _FALSE:
+        return False
+    raise _Wrong("not-yes-or-no", "protected")
+
+
+def _last_day(text: str) -> dt.date | None:
+    """The last day of a date, or of a moment as LDAP writes it: who ends at midnight has the day before as his last."""
+    if not text:
+        return None
+    try:
+        if _DAY.fullmatch(text):
+            return dt.date.fromisoformat(text)
+        if match := _TIME.fullmatch(text):
+            year, month, day, hour, minute, second = (int(part or 0) for part in match.groups())
+            if year == dt.MAXYEAR:
+                return dt.date.max  # which catalogues write for no end
+            ends = dt.datetime(year, month, day, hour, minute, min(second, 59), tzinfo=dt.UTC)
+            return (ends - dt.timedelta(microseconds=1)).astimezone(clock.STOCKHOLM).date()
+    except (ValueError, OverflowError):
+        pass
+    raise _Wrong("not-date", "valid_to")

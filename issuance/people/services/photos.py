@@ -1,0 +1,69 @@
+"""Photographs of holders: made anew on arrival, kept as documents once somebody has looked at them (domain.md 2.1, S34)."""
+
+from uuid import UUID
+
+from django.db import transaction
+
+from issuance.authz import Action, Actor, policy
+from issuance.people.models.persons import Person
+from issuance.people.models.photos import Photo
+from issuance.records.models.events import Document, Event
+from siths_portal.lib import clock
+from siths_portal.lib.images import Portrait, portrait
+
+MEDIA_TYPE = "image/jpeg"
+
+
+def store(*, actor: Actor, person_id: UUID, content: bytes) -> Photo:
+    """Stores an approved photo of the person, as a card office does with pictures from its archive.
+
+    Raises NotFound, Forbidden (role, own matter), Invalid (see `lib.images.portrait`).
+    """
+    policy.get(actor, Action.ORDER_ORDINARY_CARD, Person.objects.all(), person_id)
+    made = portrait(content, field="photo")
+    with transaction.atomic(durable=True):
+        person = policy.get(actor, Action.ORDER_ORDINARY_CARD, Person.objects.all(), person_id)
+        photo = keep_pending(actor=actor, person=person, made=made)
+        approve(photo, actor=actor)
+    return photo
+
+
+def keep_pending(*, actor: Actor, person: Person, made: Portrait) -> Photo:
+    """A photo that nobody has approved yet, with its event, in the caller's transaction."""
+    photo = Photo.objects.create(
+        person=person,
+        pending=made.jpeg,
+        width=made.width,
+        height=made.height,
+        uploaded_at=clock.now(),
+        uploaded_by_ref=actor.ref,
+    )
+    _record("photo.uploaded", photo, actor.ref)
+    return photo
+
+
+def approve(photo: Photo, *, actor: Actor) -> None:
+    """Makes a pending photo the person's, in the caller's transaction; an approved one stays as it is."""
+    if photo.approved_at is not None:
+        return
+    photo.document = Document.store(photo.content, MEDIA_TYPE)
+    photo.pending, photo.approved_at = None, clock.now()
+    photo.save(update_fields=["document", "pending", "approved_at"])
+    _record("photo.approved", photo, actor.ref, sha256=photo.document.sha256)
+
+
+def discard(photo: Photo, *, actor_ref: str) -> None:
+    """Deletes a photo that was never approved, bytes and all, in the caller's transaction; an approved one stays."""
+    if photo.approved_at is None:
+        _record("photo.discarded", photo, actor_ref)
+        photo.delete()
+
+
+def _record(action: str, photo: Photo, actor_ref: str, **facts: str) -> None:
+    Event.record(
+        actor_ref=actor_ref,
+        action=action,
+        subject_type="photo",
+        subject_ref=str(photo.pk),
+        facts={"person": str(photo.person_id), **facts},
+    )

@@ -1,0 +1,164 @@
+"""What the person's page offers: each function by the state of its thing and the actor's right, or why it is off."""
+
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from issuance.activation.queries import card_help
+from issuance.authz import Action, Actor, policy
+from issuance.carriers.domain import carrier_states
+from issuance.carriers.domain.carrier_states import CarrierState
+from issuance.carriers.domain.eid_states import EidState
+from issuance.carriers.models import Carrier, Eid
+from issuance.orders.domain.order_states import OrderState
+from issuance.orders.models.orders import CardOrder
+from issuance.people.models.persons import Person, Post
+
+CARRIER_RIGHTS = (Action.ACTIVATE_ORDINARY_CARD, Action.REVOKE_CARRIER, Action.VIEW_RECEIPT, Action.VIEW_HISTORY)
+
+
+@dataclass(frozen=True)
+class Function:
+    """A link or, with `post`, a button, with a symbol of the components'. `reason` says why it is off if it is not `allowed`.
+
+    `primary`: what the thing waits for; the page draws it as its one primary button.
+    """
+
+    name: str
+    address: str
+    subject: UUID
+    allowed: bool = True
+    reason: str = ""
+    post: bool = False
+    icon: str = ""
+    primary: bool = False
+
+    @property
+    def url(self) -> str:
+        """Where it leads."""
+        return reverse(self.address, args=[self.subject])
+
+
+def of_person(actor: Actor, person: Person, posts: list[Post]) -> list[Function]:
+    """The page's own functions, for the person's current posts that the actor sees, each with `may_order_ordinary_card`."""
+    order = Function(_("Nytt SITHS eID ordinarie kort"), "order_start", person.id, post=True, icon="plus")
+    history = Function(_("Personens historik"), "person_history", person.id)
+    found = [_unless(order, _why_no_order(actor, person, posts)), history]
+    if policy.holds(actor, Action.ASSIGN_ROLE):
+        found.insert(
+            1, _unless(Function(_("Administrera behörighetsroller"), "person_roles", person.id), _why_no_roles(actor, person))
+        )
+    return found
+
+
+def _why_no_roles(actor: Actor, person: Person) -> str:
+    if policy.is_own_matter(actor, Action.ASSIGN_ROLE, person.id):
+        return _("Du kan inte ändra dina egna roller. Be den som delade ut dem.")
+    return "" if getattr(person, f"may_{Action.ASSIGN_ROLE}") else _no_right()
+
+
+def _why_no_order(actor: Actor, person: Person, posts: list[Post]) -> str:
+    if not policy.holds(actor, Action.ORDER_ORDINARY_CARD):
+        return _rests(actor, Action.ORDER_ORDINARY_CARD) or _no_right()
+    if policy.is_own_matter(actor, Action.ORDER_ORDINARY_CARD, person.id):
+        return _own_matter()
+    if person.deceased:
+        return _("Personen är avliden enligt personregistret.")
+    if not posts:
+        return _("Personen har inget aktuellt uppdrag i din organisation.")
+    if not any(getattr(post, f"may_{Action.ORDER_ORDINARY_CARD}") for post in posts):
+        return _("Din roll gäller inte i den organisation där personen har sitt uppdrag.")
+    return ""
+
+
+def of_carrier(
+    actor: Actor, carrier: Carrier, order: CardOrder | None, *, may_remove: bool, revocation_waits: bool
+) -> list[Function]:
+    """The functions of a carrier that was read with the rights of `CARRIER_RIGHTS`."""
+    found = []
+    if carrier.kind == "ordinary_card" and carrier.state in _TO_ACTIVATE:
+        name = _("Aktivera kort") if carrier.state != CarrierState.ACTIVATED_UNSIGNED else _("Fortsätt aktiveringen")
+        activate = Function(name, "activate", carrier.id, primary=True)
+        found.append(_unless(activate, _why_not_activated(actor, carrier, revocation_waits=revocation_waits)))
+    if carrier.state not in carrier_states.INVALID:
+        revoke = Function(_("Spärra kort"), "carrier_revoke", carrier.id)
+        found.append(_unless(revoke, _why_no_right(carrier, Action.REVOKE_CARRIER)))
+    if card_help.may_be_replaced(carrier):
+        replace_it = Function(_("Spärra och beställ nytt kort"), "carrier_replace", carrier.id)
+        found.append(_unless(replace_it, _why_not_replaced(actor, carrier)))
+    if carrier.state == CarrierState.ORDERED and order is not None:
+        remove = Function(_("Ta bort beställning"), "order_cancel", order.id)
+        found.append(_unless(remove, _why_not_removed(order, may_remove=may_remove)))
+    found.append(_unless(Function(_("Visa elektronisk kvittens"), "receipt", carrier.id), _why_no_receipt(carrier)))
+    found.append(Function(_("Historik"), "carrier_history", carrier.id))
+    return found
+
+
+def of_eid(eid: Eid) -> list[Function]:
+    """The functions of an eID that was read with the right to revoke it."""
+    if eid.state not in (EidState.ORDERED, EidState.ACTIVE):
+        return []
+    return [_unless(Function(_("Spärra SITHS eID"), "eid_revoke", eid.id), _why_no_right(eid, Action.REVOKE_EID))]
+
+
+_TO_ACTIVATE = (CarrierState.ORDERED, CarrierState.SENT, CarrierState.ACTIVATED_UNSIGNED)
+
+
+def _why_not_activated(actor: Actor, carrier: Carrier, *, revocation_waits: bool) -> str:
+    if reason := _why_no_right(carrier, Action.ACTIVATE_ORDINARY_CARD):
+        return _rests(actor, Action.ACTIVATE_ORDINARY_CARD) or reason
+    if policy.is_own_matter(actor, Action.ACTIVATE_ORDINARY_CARD, carrier.person_id):
+        return _own_matter()
+    if carrier.state == CarrierState.ORDERED:
+        return _("Kortet kan aktiveras när det har status Skickat.")
+    return _("En spärr väntar på beslut. Avslås den kan kortet aktiveras.") if revocation_waits else ""
+
+
+def _why_not_replaced(actor: Actor, carrier: Carrier) -> str:
+    if reason := _why_no_right(carrier, Action.REVOKE_CARRIER):
+        return reason
+    if not policy.holds(actor, Action.ORDER_ORDINARY_CARD):
+        return _rests(actor, Action.ORDER_ORDINARY_CARD) or _no_right()
+    return _own_matter() if policy.is_own_matter(actor, Action.ORDER_ORDINARY_CARD, carrier.person_id) else ""
+
+
+def _why_not_removed(order: CardOrder, *, may_remove: bool) -> str:
+    if not may_remove:
+        return _no_right()
+    if order.state != OrderState.QUEUED:
+        return _("Kortleverantören har tagit emot beställningen. Spärra kortet i stället.")
+    return ""
+
+
+def _why_no_receipt(carrier: Carrier) -> str:
+    if reason := _why_no_right(carrier, Action.VIEW_RECEIPT):
+        return reason
+    if carrier.receipt_id is not None:
+        return ""
+    if carrier.origin == "migrated":
+        return _("Kortet är från den tidigare portalen. Kvittensen finns i den portalens arkiv.")
+    if carrier.state in carrier_states.INVALID:
+        return _("Kortet kvitterades aldrig.")
+    return _("Kvittensen finns när innehavaren har skrivit under vid aktiveringen.")
+
+
+def _why_no_right(row: Carrier | Eid, action: Action) -> str:
+    return "" if getattr(row, f"may_{action}") else _no_right()
+
+
+def _no_right() -> str:
+    return _("Din behörighetsroll tillåter inte åtgärden här.")
+
+
+def _rests(actor: Actor, action: Action) -> str:
+    return _(policy.OVERDUE) if policy.rests(actor, action) else ""
+
+
+def _own_matter() -> str:
+    return _("Du kan inte utföra ärendet för dig själv. Be en annan ID-administratör.")
+
+
+def _unless(function: Function, reason: str) -> Function:
+    return replace(function, allowed=not reason, reason=reason)

@@ -1,0 +1,392 @@
+"""The person's page (domain.md 5, 5.2): head, carriers with eIDs and orders, drafts, and what may be done.
+
+Nothing is read live: name and protection flags are the register's as last read. The number of queries does not depend on how
+many carriers there are.
+"""
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Count, Exists, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
+
+from issuance.activation.models import EidAppTransaction
+from issuance.activation.queries import card_help
+from issuance.activation.queries.card_help import CardHelp
+from issuance.authz import Action, Actor, policy
+from issuance.carriers.domain import carrier_states
+from issuance.carriers.domain.carrier_states import CarrierState
+from issuance.carriers.domain.eid_states import EidState
+from issuance.carriers.models import Carrier, CarrierCertificate, Eid
+from issuance.orders.domain.drafts import DraftState
+from issuance.orders.domain.order_states import UNDER_WAY
+from issuance.orders.models.drafts import OrderDraft
+from issuance.orders.models.orders import CardOrder
+from issuance.people.models.persons import Person, Post
+from issuance.people.models.photos import Photo
+from issuance.person_page.queries import person_functions
+from issuance.person_page.queries.person_functions import Function
+from issuance.records.queries import words
+from issuance.revocation.models import HeldRevocation, HeldRevocationState
+from issuance.revocation.queries import held_revocations
+from issuance.revocation.queries.held_revocations import HeldNotice
+from pki import service as pki
+from siths_portal.lib import clock
+
+EXPIRY_WARNINGS = (30, 60, 90)
+"""Days before the end from which a card or an eID is said to end soon; each is a step of urgency (security.md 7.4)."""
+
+_CARRIER_INVALID = [state.value for state in carrier_states.INVALID]
+_EID_VALID = [EidState.ORDERED.value, EidState.ACTIVE.value]
+
+
+@dataclass(frozen=True)
+class PersonHead:
+    """Who the page is about. `register_read_at` is when name and flags were read from the person register."""
+
+    id: UUID
+    given_name_in_use: str
+    given_names: str
+    surname: str
+    person_id: str
+    person_id_kind: str
+    is_protected: bool
+    protection: tuple[str, ...]
+    deceased: bool
+    register_read_at: dt.datetime | None
+    has_photo: bool
+
+
+@dataclass(frozen=True)
+class CertificateLink:
+    """A certificate that the page leads to."""
+
+    id: UUID
+    use: str
+
+
+@dataclass(frozen=True)
+class EidView:
+    """A SITHS eID on a carrier. `valid_to` is its last day; `expires_in` the days to it where it ends soon."""
+
+    id: UUID
+    organisation: str
+    state: str
+    hsa_id: str
+    upn: str
+    mail: str
+    title: str
+    valid_from: dt.date | None
+    valid_to: dt.date | None
+    expires_in: int | None
+    assurance_level: int
+    has_signature_certificate: bool
+    revocation_reason: str
+    ended_at: dt.datetime | None
+    certificates: tuple[CertificateLink, ...]
+    functions: tuple[Function, ...]
+
+
+@dataclass(frozen=True)
+class OrderView:
+    """How a card's order stands at the supplier, in words. `id` is the Beställnings-id.
+
+    `puk_text` is empty until the card is produced; `puk_refused` says why the PUK was refused, so that the card cannot be used.
+    """
+
+    id: UUID
+    state: str
+    state_text: str
+    office: str
+    ordered_at: dt.datetime
+    sent_on: dt.date | None
+    registered_mail_id: str
+    puk_text: str
+    puk_refused: str
+
+
+@dataclass(frozen=True)
+class CarrierView:
+    """A carrier with what hangs on it.
+
+    `read_only` tells that the actor sees it by an eID alone, and `other_eids` counts valid eIDs on it that he does not see;
+    `has_eid` is False where none on it is ordered or valid. `held`: its certificates are on hold until the holder has chosen the
+    code. `activate_by` and `sign_by` are the last days before the system revokes it, with the whole days that are left;
+    `expires_in` are the days to its last. `help` is what the eID app last reported of a card that is being activated.
+    `waiting_revocations` wait for a second officer; `may_decide_revocations`: the actor may open the page where they do.
+    """
+
+    id: UUID
+    type: str
+    kind: str
+    organisation: str
+    state: str
+    is_new: bool
+    valid_to: dt.date | None
+    expires_in: int | None
+    assurance_level: int
+    serial: str
+    article: str
+    mifare_id: str
+    held: bool
+    activate_by: dt.date | None
+    activation_days: int | None
+    sign_by: dt.date | None
+    code_blocked: bool
+    help: CardHelp | None
+    signing_days: int | None
+    revocation_reason: str
+    ended_at: dt.datetime | None
+    activated_at: dt.datetime | None
+    read_only: bool
+    other_eids: int
+    has_eid: bool
+    waiting_revocations: tuple[HeldNotice, ...]
+    may_decide_revocations: bool
+    order: OrderView | None
+    certificates: tuple[CertificateLink, ...]
+    eids: tuple[EidView, ...]
+    functions: tuple[Function, ...]
+
+
+@dataclass(frozen=True)
+class DraftView:
+    """Påbörjad beställning: a card order that the actor has begun."""
+
+    id: UUID
+    organisation: str
+    article: str
+    updated_at: dt.datetime
+
+
+@dataclass(frozen=True)
+class PersonView:
+    """Everything on the person's page. `invalid_count` counts the invalid carriers, which are among `carriers` if asked for."""
+
+    head: PersonHead
+    carriers: tuple[CarrierView, ...]
+    drafts: tuple[DraftView, ...]
+    functions: tuple[Function, ...]
+    invalid_count: int
+    shows_invalid: bool
+
+
+def person_head(*, actor: Actor, person_id: UUID | str) -> PersonHead:
+    """Who a page is about, for the top of every page on a person. Raises NotFound."""
+    return _head(policy.get(actor, Action.VIEW, _people(actor), person_id))
+
+
+def person_view(*, actor: Actor, person_id: UUID | str, with_invalid: bool = False, opened: UUID | None = None) -> PersonView:
+    """The page of a person that the actor sees; the carrier `opened` is on it in every state. Raises NotFound."""
+    person = policy.get(actor, Action.VIEW, _people(actor), person_id)
+    rows = list(_carriers(actor, person))
+    invalid = sum(row.state in carrier_states.INVALID for row in rows)
+    shown = [row for row in rows if with_invalid or row.id == opened or row.state not in carrier_states.INVALID]
+    posts = Post.objects.with_rights(actor, [Action.ORDER_ORDINARY_CARD]).visible_to(actor)
+    current = posts.filter(Q(valid_to=None) | Q(valid_to__gte=clock.today()), person=person, ended_at=None)
+    return PersonView(
+        head=_head(person),
+        carriers=tuple(_assemble(actor, shown)),
+        drafts=_drafts(actor, person),
+        functions=tuple(person_functions.of_person(actor, person, list(current))),
+        invalid_count=invalid,
+        shows_invalid=with_invalid,
+    )
+
+
+def _people(actor: Actor) -> QuerySet[Person]:
+    """People with their current number, whether the actor may see their photo, and whether there is one."""
+    photos = Photo.objects.filter(person=OuterRef("pk"), approved_at__isnull=False)
+    people = Person.objects.with_rights(actor, [Action.VIEW_PHOTO, Action.ASSIGN_ROLE]).annotate(photographed=Exists(photos))
+    return people.prefetch_related("identifiers")
+
+
+def _head(person: Person) -> PersonHead:
+    current = [row for row in person.identifiers.all() if row.valid_to is None]
+    number = min(current, key=lambda row: row.kind != "personnummer", default=None)
+    protection = (
+        (person.protected_person_indicator, _("Sekretessmarkering")),
+        (person.protected_population_record, _("Skyddad folkbokföring")),
+    )
+    return PersonHead(
+        id=person.id,
+        given_name_in_use=person.given_name_in_use,
+        given_names=person.given_names,
+        surname=person.surname,
+        person_id=words.person_number(number.kind, number.value) if number else "",
+        person_id_kind=number.kind if number else "",
+        is_protected=person.is_protected,
+        protection=tuple(word for holds, word in protection if holds),
+        deceased=person.deceased,
+        register_read_at=person.register_read_at,
+        has_photo=getattr(person, f"may_{Action.VIEW_PHOTO}") and person.photographed,  # type: ignore[attr-defined]
+    )
+
+
+def _carriers(actor: Actor, person: Person) -> Iterable[Carrier]:
+    """The person's carriers that the actor sees, newest first, with what he may do to each."""
+    valid = Eid.objects.filter(carrier=OuterRef("pk"), state__in=_EID_VALID).order_by()
+    total = valid.values("carrier").annotate(total=Count("pk")).values("total")
+    rows = Carrier.objects.with_rights(actor, person_functions.CARRIER_RIGHTS).with_own_scope(actor).visible_to(actor)
+    rows = rows.filter(person=person).select_related("organisation", "article")
+    waiting = HeldRevocation.objects.filter(carrier=OuterRef("pk"), state=HeldRevocationState.OPEN)
+    rows = rows.annotate(valid_eids=Coalesce(Subquery(total, output_field=IntegerField()), 0), waits=Exists(waiting))
+    return rows.defer("card_key_spki").order_by("-created_at", "-id")
+
+
+def _assemble(actor: Actor, rows: list[Carrier]) -> Iterable[CarrierView]:
+    ids = [row.id for row in rows]
+    orders = {}
+    for order in CardOrder.objects.with_rights(actor, [Action.REMOVE_ORDER]).filter(carrier__in=ids).select_related("office"):
+        orders[order.carrier_id] = order
+    eids: dict[UUID, list[Eid]] = {}
+    visible = Eid.objects.with_rights(actor, [Action.REVOKE_EID]).visible_to(actor)
+    for eid in visible.filter(carrier__in=ids).select_related("organisation").order_by("created_at", "id"):
+        eids.setdefault(eid.carrier_id, []).append(eid)
+    certificates: dict[tuple[UUID, UUID | None], list[CarrierCertificate]] = {}
+    for certificate in CarrierCertificate.objects.filter(carrier__in=ids).order_by("profile"):
+        certificates.setdefault((certificate.carrier_id, certificate.eid_id), []).append(certificate)
+    # After the code is set they are released at once, and before the card is sent their state says nothing yet.
+    waiting = {row.id for row in rows if row.state in (CarrierState.SENT, CarrierState.ACTIVATED_UNSIGNED)}
+    links = [each for (carrier_id, _), found in certificates.items() if carrier_id in waiting for each in found]
+    on_hold = pki.held_certificates(each.certificate_id for each in links) if links else set()
+    held = {each.carrier_id for each in links if each.certificate_id in on_hold}
+    transactions = card_help.latest_of([row.id for row in rows if card_help.may_be_replaced(row)])
+    shown_eids = [eid.id for found in eids.values() for eid in found]
+    waits = [row.id for row in rows if row.waits and row.state not in carrier_states.INVALID]  # type: ignore[attr-defined]
+    waiting_revocations = held_revocations.notices(actor=actor, carrier_ids=waits, eid_ids=shown_eids)
+    for row in rows:
+        on_it = [_eid(eid, row, certificates.get((row.id, eid.id), [])) for eid in eids.get(row.id, [])]
+        own = certificates.get((row.id, None), [])
+        notices = waiting_revocations.get(row.id, [])
+        yield _carrier(actor, row, orders.get(row.id), own, on_it, transactions.get(row.id), notices, held=row.id in held)
+
+
+def _carrier(
+    actor: Actor,
+    row: Carrier,
+    order: CardOrder | None,
+    certificates: list[CarrierCertificate],
+    eids: list[EidView],
+    transaction: EidAppTransaction | None,
+    notices: list[HeldNotice],
+    *,
+    held: bool,
+) -> CarrierView:
+    seen = sum(eid.state in _EID_VALID for eid in eids)
+    activate_by = _last_day_after(row.sent_at, settings.NOT_ACTIVATED_DAYS) if row.state == CarrierState.SENT else None
+    signing = row.state == CarrierState.ACTIVATED_UNSIGNED
+    sign_by = _last_day_after(row.code_set_at, settings.NOT_SIGNED_DAYS) if signing else None
+    may_remove = order is not None and getattr(order, f"may_{Action.REMOVE_ORDER}")
+    return CarrierView(
+        id=row.id,
+        type=words.said(words.CARRIER_TYPE, row.kind),
+        kind=words.said(words.CARD_KIND, row.kind),
+        organisation=row.organisation.name,
+        state=row.state,
+        is_new=row.state == CarrierState.SENT,
+        valid_to=words.last_day(row.valid_to),
+        expires_in=_expires_in(row.valid_to) if row.state == CarrierState.ACTIVE else None,
+        assurance_level=row.assurance_level,
+        serial=words.card_serial(row.card_serial),
+        article=words.article(row.article.number, row.article.title),
+        mifare_id=row.mifare_id,
+        held=held,
+        activate_by=activate_by,
+        activation_days=_days_to(activate_by),
+        sign_by=sign_by,
+        signing_days=_days_to(sign_by),
+        code_blocked=row.is_code_blocked,
+        help=card_help.card_help(transaction, row) if transaction else None,
+        revocation_reason=words.revocation_reason(row.revocation_reason),
+        ended_at=row.ended_at,
+        activated_at=row.activated_at,
+        read_only=not row.in_own_scope,  # type: ignore[attr-defined]
+        other_eids=row.valid_eids - seen,  # type: ignore[attr-defined]
+        has_eid=row.valid_eids > 0,  # type: ignore[attr-defined]
+        waiting_revocations=tuple(notices),
+        may_decide_revocations=getattr(row, f"may_{Action.REVOKE_CARRIER}"),
+        order=_order(order) if order else None,
+        certificates=_links(certificates),
+        eids=tuple(eids),
+        functions=tuple(person_functions.of_carrier(actor, row, order, may_remove=may_remove, revocation_waits=bool(notices))),
+    )
+
+
+def _eid(eid: Eid, carrier: Carrier, certificates: list[CarrierCertificate]) -> EidView:
+    return EidView(
+        id=eid.id,
+        organisation=eid.organisation.name,
+        state=eid.state,
+        hsa_id=eid.hsa_id,
+        upn=eid.upn,
+        mail=eid.mail,
+        title=eid.title,
+        valid_from=words.day(eid.valid_from),
+        valid_to=words.last_day(eid.valid_to),
+        expires_in=_expires_in(eid.valid_to) if eid.valid_to and eid.state == EidState.ACTIVE else None,
+        assurance_level=eid.assurance_level,
+        # Before the card is sent its certificates may still fail.
+        has_signature_certificate=carrier.state != CarrierState.ORDERED
+        and any(certificate.profile.endswith("-sign") for certificate in certificates),
+        revocation_reason=words.revocation_reason(eid.revocation_reason),
+        ended_at=eid.ended_at,
+        certificates=_links(certificates),
+        functions=tuple(person_functions.of_eid(eid)),
+    )
+
+
+def _order(order: CardOrder) -> OrderView:
+    return OrderView(
+        id=order.id,
+        state=order.state,
+        state_text=words.said(words.ORDER_STATE, order.state),
+        office=order.office.name,
+        ordered_at=order.ordered_at,
+        sent_on=order.sent_on,
+        registered_mail_id=order.registered_mail_id,
+        puk_text=words.said(words.PUK_STATE, order.puk) if order.puk else "",
+        puk_refused=_puk_refused(order),
+    )
+
+
+def _puk_refused(order: CardOrder) -> str:
+    """Why the PUK of an order under way was refused, in words."""
+    return words.said(words.PUK_REFUSAL, order.puk_refusal) if order.puk_refusal and order.state in UNDER_WAY else ""
+
+
+def _links(certificates: list[CarrierCertificate]) -> tuple[CertificateLink, ...]:
+    return tuple(CertificateLink(row.certificate_id, words.certificate_use(row.profile)) for row in certificates)
+
+
+def _drafts(actor: Actor, person: Person) -> tuple[DraftView, ...]:
+    """The actor's own open drafts for the person."""
+    rows = OrderDraft.objects.filter(person=person, owner_ref=actor.ref, state=DraftState.OPEN.value)
+    return tuple(
+        DraftView(
+            id=row.id,
+            organisation=row.post.organisation.name if row.post else "",
+            article=words.article(row.article.number, row.article.title) if row.article else "",
+            updated_at=row.updated_at,
+        )
+        for row in rows.select_related("post__organisation", "article").order_by("-updated_at", "-id")
+    )
+
+
+def _last_day_after(since: dt.datetime | None, days: int) -> dt.date | None:
+    """The last day on which a rule of so many calendar days since `since` does not strike yet."""
+    return since.astimezone(clock.STOCKHOLM).date() + dt.timedelta(days=days) if since else None
+
+
+def _days_to(day: dt.date | None) -> int | None:
+    return (day - clock.today()).days if day else None
+
+
+def _expires_in(valid_to: dt.datetime) -> int | None:
+    """Days to the last day of a validity that ends within the longest of `EXPIRY_WARNINGS`."""
+    days = _days_to(words.last_day(valid_to))
+    return days if days is not None and days <= EXPIRY_WARNINGS[-1] else None

@@ -1,0 +1,156 @@
+"""Pages on a person. What is shown is noted before it is (ADR 0080)."""
+
+from dataclasses import dataclass
+from typing import Any, cast
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from issuance.authz import Actor
+from issuance.carriers import queries as certificate_view
+from issuance.people.queries import person_photo as photos
+from issuance.people.services import disclosures
+from issuance.people.services.disclosures import Shown
+from issuance.person_page.queries import person_view
+from issuance.records.queries import history
+from issuance.records.queries.history import HistoryView
+from siths_portal.lib.downloads import attachment, picture, serves_picture
+from siths_portal.lib.ids import id_of
+
+_LARGEST_ID = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Link:
+    """An entry of the function column that is no function of a service."""
+
+    name: str
+    url: str
+    allowed: bool = True
+    reason: str = ""
+    post: bool = False
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """Who asks."""
+    return cast(Actor, cast(Any, request).actor)
+
+
+def photo_url(head: person_view.PersonHead) -> str:
+    """Address of the photo for `components/person_head.html`; empty where there is none, or none for this actor."""
+    return reverse("person_photo", args=[head.id]) if head.has_photo else ""
+
+
+@require_safe
+def person(request: HttpRequest, person_id: UUID) -> HttpResponse:
+    """The person's page; with `?ogiltiga=1` also invalid carriers, with `?barare=<id>` one of them opened. Raises NotFound."""
+    actor = actor_of(request)
+    wanted = id_of(request.GET.get("barare", ""))
+    page = person_view.person_view(
+        actor=actor, person_id=person_id, with_invalid=request.GET.get("ogiltiga") == "1", opened=wanted
+    )
+    disclosures.record(actor=actor, person_id=person_id, shown=Shown.PERSON)
+    opened = str(wanted) if wanted else _likely_wanted(page)
+    context = {
+        "page": page,
+        "functions": [*page.functions, _invalid_carriers(request, page)],
+        "opened": opened,
+        "photo_url": photo_url(page.head),
+        "why_none": _why_no_carriers(page, own=page.head.id == actor.person_id),
+    }
+    return render(request, "person/person.html", context)
+
+
+def _why_no_carriers(page: person_view.PersonView, *, own: bool) -> str:
+    """What is told where no carrier is shown: to order a card only to those who may order it, for oneself never."""
+    if page.invalid_count:
+        return _("Välj Visa ogiltiga bärare för att se personens spärrade och utgångna kort.")
+    if own:
+        return _("Du har inget kort som du kan se här. Be en annan ID-administratör beställa ett åt dig.")
+    told = _("Personen har inget kort som du kan se.")
+    if any(function.address == "order_start" and function.allowed for function in page.functions):
+        told = f"{told} {_('Beställ ett med Nytt SITHS eID ordinarie kort.')}"
+    return told
+
+
+def _likely_wanted(page: person_view.PersonView) -> str:
+    """The id of the only carrier, or of the only one that waits for the actor; else empty."""
+    waiting = [one for one in page.carriers if any(function.primary and function.allowed for function in one.functions)]
+    for candidates in (page.carriers, waiting):
+        if len(candidates) == 1:
+            return str(candidates[0].id)
+    return ""
+
+
+def _invalid_carriers(request: HttpRequest, page: person_view.PersonView) -> Link:
+    if page.shows_invalid:
+        return Link(_("Dölj ogiltiga bärare"), request.path)
+    reason = "" if page.invalid_count else _("Personen har inga ogiltiga bärare.")
+    return Link(_("Visa ogiltiga bärare"), f"{request.path}?ogiltiga=1", not reason, reason)
+
+
+@require_safe
+def person_history(request: HttpRequest, person_id: UUID) -> HttpResponse:
+    """What happened to a person and to what hangs on him. Raises NotFound, Forbidden."""
+    page = history.person_history(actor=actor_of(request), person_id=person_id, before=_before(request))
+    return _history(request, page, Shown.PERSON_HISTORY, person_id)
+
+
+@require_safe
+def carrier_history(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
+    """What happened to a carrier. Raises NotFound, Forbidden."""
+    page = history.carrier_history(actor=actor_of(request), carrier_id=carrier_id, before=_before(request))
+    return _history(request, page, Shown.CARRIER_HISTORY, carrier_id)
+
+
+def _history(request: HttpRequest, page: HistoryView, shown: Shown, subject: UUID) -> HttpResponse:
+    actor = actor_of(request)
+    head = person_view.person_head(actor=actor, person_id=page.person_id)
+    disclosures.record(actor=actor, person_id=page.person_id, shown=shown, subject=subject)
+    context = {
+        "page": page,
+        "head": head,
+        "photo_url": photo_url(head),
+        "next_url": f"{request.path}?fore={page.before}" if page.before else "",
+        "first_url": request.path if "fore" in request.GET else "",
+    }
+    return render(request, "person/history.html", context)
+
+
+def _before(request: HttpRequest) -> int | None:
+    """The event that the page ends before; the first page for what is no number of one."""
+    given = request.GET.get("fore", "")
+    return int(given) if given.isascii() and given.isdecimal() and int(given) <= _LARGEST_ID else None
+
+
+@require_safe
+def certificate(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
+    """A certificate in words. Raises NotFound."""
+    actor = actor_of(request)
+    page = certificate_view.certificate_view(actor=actor, certificate_id=certificate_id)
+    disclosures.record(actor=actor, person_id=page.person_id, shown=Shown.CERTIFICATE, subject=certificate_id)
+    return render(request, "person/certificate.html", {"page": page})
+
+
+@require_safe
+def certificate_pem(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
+    """The certificate as a PEM file. Raises NotFound, also where only its serial is kept here."""
+    actor = actor_of(request)
+    page = certificate_view.certificate_view(actor=actor, certificate_id=certificate_id, with_pem=True)
+    disclosures.record(actor=actor, person_id=page.person_id, shown=Shown.CERTIFICATE, subject=certificate_id)
+    return attachment(page.pem.encode(), media_type="application/x-pem-file", filename="certifikat.pem")
+
+
+@serves_picture
+@require_safe
+def person_photo(request: HttpRequest, person_id: UUID) -> HttpResponse:
+    """The photo, for those who may see it. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    photo = photos.person_photo(actor=actor, person_id=person_id)
+    if photo.is_protected:
+        disclosures.record(actor=actor, person_id=person_id, shown=Shown.PHOTO)
+    return picture(photo.content, media_type="image/jpeg")

@@ -1,0 +1,20 @@
+"""Regional additions to receipts (domain.md 7.3)."""
+
+from django.db import models
+
+from issuance.organisations.models import Organisation
+
+
+class ReceiptText(models.Model):
+    """Regionalt tillägg: a version of what an organisation adds to the receipt. The newest version holds; one `from_above` has no
+    text, and lets the nearest one's above hold."""
+
+    organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="receipt_texts")
+    version = models.PositiveIntegerField()
+    regional_addition = models.TextField()
+    from_above = models.BooleanField(default=False, db_default=False)
+    created_at = models.DateTimeField()
+    created_by_ref = models.CharField(max_length=200)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "version"], name="issuance_receipt_text_version")]

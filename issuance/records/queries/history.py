@@ -1,0 +1,180 @@
+"""Historik of a carrier and of a person: the events in words, newest first, in pages by keyset."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from authn import service as authn
+from issuance.activation.models import EidAppTransaction, Identification, IdentificationWithdrawal
+from issuance.activation.services import identifications
+from issuance.authz import Action, Actor, policy
+from issuance.carriers.models import Carrier, Eid
+from issuance.orders.models.orders import CardOrder
+from issuance.people.models.persons import Person, Post
+from issuance.people.queries import officers
+from issuance.records.domain.told_once import TELLS
+from issuance.records.models.events import Event
+from issuance.records.queries import event_words, words
+from issuance.roles.queries import role_places
+from siths_portal.lib.events import NEWEST_FIRST
+
+PAGE = 50
+
+type Subjects = Mapping[tuple[str, str], str]
+"""What each subject of events, by its type and id, is called on the page."""
+
+
+@dataclass(frozen=True)
+class HistoryEntry:
+    """An event: when, what, about which thing, who, and the facts in words.
+
+    `is_withdrawn`: an identification that no longer counts; `withdraws`: its id if the reader may withdraw it.
+    """
+
+    id: int
+    at: dt.datetime
+    what: str
+    subject: str
+    who: str
+    facts: tuple[tuple[str, str], ...]
+    is_withdrawn: bool = False
+    withdraws: UUID | None = None
+
+
+@dataclass(frozen=True)
+class HistoryView:
+    """A page of history. `before` is what the next page is asked for with, None on the last; `carrier` the one it is about."""
+
+    person_id: UUID
+    carrier: str
+    entries: tuple[HistoryEntry, ...]
+    before: int | None
+
+
+def carrier_history(*, actor: Actor, carrier_id: UUID | str, before: int | None = None, limit: int = PAGE) -> HistoryView:
+    """What happened to a carrier and to those of its eIDs that the actor sees. Raises NotFound, Forbidden."""
+    carrier = policy.get(actor, Action.VIEW_HISTORY, Carrier.objects.defer("card_key_spki"), carrier_id)
+    subjects = _carrier_subjects(actor, [carrier])
+    entries, further = _page(actor, subjects, before, limit)
+    return HistoryView(carrier.person_id, _carrier_name(carrier), entries, further)
+
+
+def person_history(*, actor: Actor, person_id: UUID | str, before: int | None = None, limit: int = PAGE) -> HistoryView:
+    """What happened to a person and to those posts, carriers and eIDs of his that the actor sees. Raises NotFound, Forbidden."""
+    person = policy.get(actor, Action.VIEW_HISTORY, Person.objects.all(), person_id)
+    carriers = Carrier.objects.visible_to(actor, Action.VIEW_HISTORY).filter(person=person).defer("card_key_spki")
+    posts = Post.objects.visible_to(actor, Action.VIEW_HISTORY).filter(person=person)
+    subjects = {
+        ("person", str(person.id)): _("Personen"),
+        **{("post", str(pk)): _("Uppdrag {hsa_id}").format(hsa_id=hsa_id) for pk, hsa_id in posts.values_list("id", "hsa_id")},
+        **_carrier_subjects(actor, list(carriers)),
+    }
+    entries, further = _page(actor, subjects, before, limit)
+    return HistoryView(person.id, "", entries, further)
+
+
+def _carrier_name(carrier: Carrier) -> str:
+    ending = f" …{carrier.card_serial[-4:]}" if carrier.card_serial else ""
+    return f"{words.said(words.CARRIER_TYPE, carrier.kind)}{ending}"
+
+
+def _carrier_subjects(actor: Actor, carriers: list[Carrier]) -> dict[tuple[str, str], str]:
+    names = {carrier.id: _carrier_name(carrier) for carrier in carriers}
+    eids = Eid.objects.visible_to(actor, Action.VIEW_HISTORY).filter(carrier__in=names).values_list("id", "hsa_id")
+    orders = CardOrder.objects.filter(carrier__in=names).values_list("id", "carrier_id")
+    transactions = EidAppTransaction.objects.filter(carrier__in=names).values_list("id", "carrier_id")
+    identifications = Identification.objects.filter(carrier__in=names).values_list("id", "carrier_id")
+    return {
+        **{("carrier", str(pk)): name for pk, name in names.items()},
+        **{("eid", str(pk)): f"SITHS eID {hsa_id}" for pk, hsa_id in eids},
+        **{("order", str(pk)): names[carrier_id] for pk, carrier_id in orders},
+        **{("transaction", str(pk)): names[carrier_id] for pk, carrier_id in transactions},
+        **{("identification", str(pk)): names[carrier_id] for pk, carrier_id in identifications},
+    }
+
+
+def _page(actor: Actor, subjects: Subjects, before: int | None, limit: int) -> tuple[tuple[HistoryEntry, ...], int | None]:
+    by_type: dict[str, list[str]] = {}
+    for kind, ref in subjects:
+        by_type.setdefault(kind, []).append(ref)
+    concerned = Q(pk__in=[])
+    for kind, refs in by_type.items():
+        concerned |= Q(subject_type=kind, subject_ref__in=refs)
+    events = Event.objects.filter(concerned).exclude(_told_by_others(concerned))
+    if before is not None:
+        events = events.filter(id__lt=before)
+    rows = list(events.order_by(NEWEST_FIRST)[: limit + 1])
+    shown = rows[:limit]
+    who, places = names_of(actor, {row.actor_ref for row in shown}), role_places.places_told(actor, shown)
+    identified = [UUID(row.subject_ref) for row in shown if row.action == "holder.identified"]
+    withdrawn = set(IdentificationWithdrawal.objects.filter(pk__in=identified).values_list("pk", flat=True)) if identified else ()
+    offered = identifications.withdrawable_of(actor, identified) if identified else ()
+    further = _facts_of_others(concerned, shown)
+    entries = tuple(
+        HistoryEntry(
+            id=row.id,
+            at=row.at,
+            what=event_words.what(row.action),
+            subject=subjects[row.subject_type, row.subject_ref],
+            who=who[row.actor_ref],
+            facts=event_words.facts_of(
+                {**_facts(row), "role_place": places.get(str(row.facts.get("grant")))}, further.get(row.id, [])
+            ),
+            is_withdrawn=row.action == "holder.identified" and UUID(row.subject_ref) in withdrawn,
+            withdraws=UUID(row.subject_ref) if row.action == "holder.identified" and UUID(row.subject_ref) in offered else None,
+        )
+        for row in shown
+    )
+    return entries, shown[-1].id if len(rows) > limit else None
+
+
+def _facts(row: Event) -> dict[str, Any]:
+    """The event's facts. The page that withdraws an identification asks for a reason, not for a description."""
+    if row.action != "holder.identification_withdrawn":
+        return dict(row.facts)
+    return {name: value for name, value in row.facts.items() if name != "justification"} | {
+        "withdrawal_reason": row.facts.get("justification")
+    }
+
+
+def _told_by_others(concerned: Q) -> Q:
+    """The events of an act that another event of the same transaction tells of (ADR 0292)."""
+    tells: dict[str, set[int]] = {}
+    for action, xid in Event.objects.filter(concerned, action__in=TELLS).values_list("action", "xid"):
+        tells.setdefault(action, set()).add(xid)
+    told = Q(pk__in=[])
+    for action, xids in tells.items():
+        told |= Q(action__in=TELLS[action], xid__in=xids)
+    return told
+
+
+def _facts_of_others(concerned: Q, shown: list[Event]) -> dict[int, list[Mapping[str, Any]]]:
+    """The facts of the events that each of `shown` tells of, by its id. None where two of one kind are of one transaction."""
+    acts: dict[tuple[int, str], list[int]] = {}
+    for row in shown:
+        for action in TELLS.get(row.action, ()):
+            acts.setdefault((row.xid, action), []).append(row.id)
+    found: dict[int, list[Mapping[str, Any]]] = {}
+    if acts:
+        xids, actions = {xid for xid, _action in acts}, {action for _xid, action in acts}
+        told = Event.objects.filter(concerned, xid__in=xids, action__in=actions).order_by("id")
+        for xid, action, facts in told.values_list("xid", "action", "facts"):
+            by = acts.get((xid, action), [])
+            if len(by) == 1:
+                found.setdefault(by[0], []).append(facts)
+    return found
+
+
+def names_of(actor: Actor, refs: Iterable[str]) -> dict[str, str]:
+    """Who stands behind each reference of an event. A clerk with protected identity is named to those alone who may see him."""
+    refs = set(refs)
+    found = officers.names(actor, refs)
+    clients = {ref.removeprefix("client:") for ref in refs if ref.startswith("client:")}
+    names = authn.client_names(clients) if clients else {}
+    found |= {f"client:{ref}": _("Kortleverantören {name}").format(name=names.get(ref, ref)) for ref in clients}
+    return {ref: found.get(ref) or event_words.who(ref) for ref in refs}

@@ -1,0 +1,106 @@
+"""The one way a state moves: by a row of a transition table, with the next `seq` and one event, in the caller's transaction.
+
+Callers lock first, in this order: person, carrier, its eIDs by id, order, eID app transaction.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+from issuance.activation.domain import transaction_states
+from issuance.activation.models import EidAppTransaction
+from issuance.carriers.domain import carrier_states, eid_states
+from issuance.carriers.models import Carrier, Eid
+from issuance.orders.domain import order_states
+from issuance.orders.models.orders import CardOrder
+from issuance.records.models.events import Event
+from siths_portal.lib import clock
+from siths_portal.lib.errors import IllegalTransition
+
+_BATCH = 500
+_Table = Mapping[tuple[Any, Any], Any]
+_TABLES: Mapping[type, tuple[str, type[StrEnum], _Table]] = {
+    Carrier: ("carrier", carrier_states.CarrierState, carrier_states.TRANSITIONS),
+    Eid: ("eid", eid_states.EidState, eid_states.TRANSITIONS),
+    CardOrder: ("order", order_states.OrderState, order_states.TRANSITIONS),
+    EidAppTransaction: ("transaction", transaction_states.TransactionState, transaction_states.TRANSITIONS),
+}
+_SWEDISH = {"carrier": "Kortet", "eid": "SITHS eID:t", "order": "Beställningen", "transaction": "Aktiveringen"}
+
+
+def begin(
+    rows: Sequence[Any], event: str, *, actor_ref: str, facts: Mapping[str, Any] | Callable[[Any], Mapping[str, Any]]
+) -> None:
+    """Inserts new rows of one model with their first event (`carrier.<event>`), whose number is 1."""
+    for row in rows:
+        row.seq = 1
+    if rows:
+        type(rows[0])._default_manager.bulk_create(rows, batch_size=_BATCH)
+        _record(rows, event, actor_ref=actor_ref, facts=facts, before={})
+
+
+def step(
+    rows: Sequence[Any],
+    action: StrEnum,
+    *,
+    actor_ref: str,
+    facts: Mapping[str, Any] | Callable[[Any], Mapping[str, Any]] | None = None,
+    **changes: Any,
+) -> None:
+    """Takes each locked row of one model through `action` and sets `changes` on it, all or none.
+
+    Raises IllegalTransition, before anything is written, if the table has no row for the state of any of them.
+    """
+    if not rows:
+        return
+    name, states, table = _TABLES[type(rows[0])]
+    before = {row.pk: row.state for row in rows}
+    after = {}
+    for row in rows:
+        try:
+            after[row.pk] = table[states(row.state), action]
+        except KeyError:
+            changed = f"{_SWEDISH[name]} har fått en annan status"
+            raise IllegalTransition(
+                f"{name}-{row.state.replace('_', '-')}",
+                f"{changed}. Ladda om sidan och se vad du kan göra nu.",
+                api_message=f"{changed}, så åtgärden gick inte att göra.",
+            ) from None
+    for row in rows:
+        row.state, row.seq = after[row.pk].value, row.seq + 1
+        row._state_as_loaded = row.state
+        for field, value in changes.items():
+            setattr(row, field, value)
+    fields = ["state", "seq", *changes]
+    if len(rows) == 1:
+        rows[0].save(update_fields=fields)
+    else:
+        type(rows[0])._default_manager.bulk_update(rows, fields, batch_size=_BATCH)
+    _record(rows, str(action), actor_ref=actor_ref, facts=facts or {}, before=before)
+
+
+def _record(
+    rows: Sequence[Any],
+    event: str,
+    *,
+    actor_ref: str,
+    facts: Mapping[str, Any] | Callable[[Any], Mapping[str, Any]],
+    before: Mapping[Any, str],
+) -> None:
+    name = _TABLES[type(rows[0])][0]
+    now = clock.now()
+    Event.objects.bulk_create(
+        [
+            Event(
+                at=now,
+                actor_ref=actor_ref,
+                action=f"{name}.{event}",
+                subject_type=name,
+                subject_ref=str(row.pk),
+                subject_seq=row.seq,
+                facts={"from": before.get(row.pk), "to": row.state, **(facts(row) if callable(facts) else facts)},
+            )
+            for row in rows
+        ],
+        batch_size=_BATCH,
+    )

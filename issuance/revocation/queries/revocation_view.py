@@ -1,0 +1,157 @@
+"""What a revocation page tells: what will stop working, and afterwards when relying parties see that it has."""
+
+import datetime as dt
+from dataclasses import dataclass, replace
+from typing import Literal
+from uuid import UUID
+
+from issuance.activation.queries import card_help
+from issuance.authz import Action, Actor, policy
+from issuance.carriers.domain import carrier_states
+from issuance.carriers.domain.eid_states import EidState
+from issuance.carriers.models import Carrier, CarrierCertificate, Eid
+from issuance.people.models.persons import Person
+from issuance.records.queries import words
+from issuance.revocation.services.revocation import known_since
+from pki import service as pki
+
+_LIVE_EID = [EidState.ORDERED.value, EidState.ACTIVE.value]
+
+
+@dataclass(frozen=True)
+class RevocationSubject:
+    """The carrier or eID that a page is about.
+
+    `eids` are the valid eIDs that end with it, as organisation and Tjänste-id, where the actor sees them; `hidden_eids` counts
+    the others. No request came before `known_since`. `possible` is False where it has ended otherwise than by revocation.
+    `revoked_at` and `reason` are there once it is revoked. `replaced`: a new card is ordered in the same errand. `code_blocked`:
+    the holder has locked the code at the activation. `has_eid`: some eID on the carrier is ordered or valid.
+    """
+
+    kind: Literal["carrier", "eid"]
+    id: UUID
+    carrier_id: UUID
+    person_id: UUID
+    name: str
+    serial: str
+    organisation: str
+    hsa_id: str
+    state: str
+    possible: bool
+    eids: tuple[tuple[str, str], ...]
+    hidden_eids: int
+    known_since: dt.datetime
+    revoked_at: dt.datetime | None
+    reason: str
+    replaced: bool = False
+    code_blocked: bool = False
+    has_eid: bool = True
+
+
+@dataclass(frozen=True)
+class ListView:
+    """The revocation list of a CA: since when it holds the revocation, or when the next one is due."""
+
+    ca_name: str
+    since: dt.datetime | None
+    due: dt.datetime | None
+
+
+@dataclass(frozen=True)
+class PublicationView:
+    """When relying parties see it. `ocsp_since` is there once all of `answered` certificates have their revoked answers."""
+
+    certificates: int
+    answered: int
+    ocsp_since: dt.datetime | None
+    lists: tuple[ListView, ...]
+
+    @property
+    def waits_for_ocsp(self) -> bool:
+        """True while some answer is not signed."""
+        return self.answered > 0 and self.ocsp_since is None
+
+
+def carrier_to_revoke(*, actor: Actor, carrier_id: UUID | str) -> RevocationSubject:
+    """A carrier that the actor may revoke. Raises NotFound, Forbidden."""
+    rows = Carrier.objects.select_related("organisation").defer("card_key_spki")
+    carrier = policy.get(actor, Action.REVOKE_CARRIER, rows, carrier_id)
+    total = Eid.objects.filter(carrier=carrier, state__in=_LIVE_EID).count()
+    eids = Eid.objects.visible_to(actor).filter(carrier=carrier, state__in=_LIVE_EID)
+    seen = eids.order_by("created_at", "id").values_list("organisation__name", "hsa_id")
+    named = tuple((organisation, hsa_id) for organisation, hsa_id in seen)
+    return RevocationSubject(
+        kind="carrier",
+        id=carrier.id,
+        carrier_id=carrier.id,
+        person_id=carrier.person_id,
+        name=f"{words.said(words.CARRIER_TYPE, carrier.kind)}, {words.said(words.CARD_KIND, carrier.kind).lower()}",
+        serial=words.card_serial(carrier.card_serial),
+        organisation=carrier.organisation.name,
+        hsa_id="",
+        state=carrier.state,
+        possible=carrier.state not in carrier_states.INVALID,
+        eids=named,
+        hidden_eids=total - len(named),
+        known_since=known_since(carrier),
+        revoked_at=carrier.ended_at if carrier.state == carrier_states.CarrierState.REVOKED else None,
+        reason=words.revocation_reason(carrier.revocation_reason),
+        has_eid=total > 0,
+    )
+
+
+def carrier_to_replace(*, actor: Actor, carrier_id: UUID | str) -> RevocationSubject:
+    """A carrier that the actor may revoke and order again for its person. Raises NotFound, Forbidden.
+
+    Not `possible` for a carrier that is not on its way to being activated.
+    """
+    subject = carrier_to_revoke(actor=actor, carrier_id=carrier_id)
+    policy.get(actor, Action.ORDER_ORDINARY_CARD, Person.objects.all(), subject.person_id)
+    carrier = Carrier.objects.defer("card_key_spki").get(pk=subject.id)
+    possible = card_help.may_be_replaced(carrier)
+    return replace(subject, replaced=True, possible=possible, code_blocked=carrier.is_code_blocked)
+
+
+def eid_to_revoke(*, actor: Actor, eid_id: UUID | str) -> RevocationSubject:
+    """An eID that the actor may revoke. Raises NotFound, Forbidden."""
+    eid = policy.get(actor, Action.REVOKE_EID, Eid.objects.select_related("organisation", "carrier"), eid_id)
+    return RevocationSubject(
+        kind="eid",
+        id=eid.id,
+        carrier_id=eid.carrier_id,
+        person_id=eid.carrier.person_id,
+        name="SITHS eID",
+        serial=words.card_serial(eid.carrier.card_serial),
+        organisation=eid.organisation.name,
+        hsa_id=eid.hsa_id,
+        state=eid.state,
+        possible=eid.state in _LIVE_EID,
+        eids=((eid.organisation.name, eid.hsa_id),),
+        hidden_eids=0,
+        known_since=known_since(eid.carrier),
+        revoked_at=eid.ended_at if eid.state == EidState.REVOKED else None,
+        reason=words.revocation_reason(eid.revocation_reason),
+    )
+
+
+def publication(subject: RevocationSubject) -> PublicationView:
+    """What relying parties can see now of the subject's revoked certificates."""
+    rows = CarrierCertificate.objects.filter(carrier=subject.carrier_id)
+    if subject.kind == "eid":
+        rows = rows.filter(eid=subject.id)
+    views = [view for view in pki.publication(rows.values_list("certificate_id", flat=True)) if view.status == "revoked"]
+    answered = [view for view in views if view.answers_ocsp]
+    since = [view.ocsp_since for view in answered if view.ocsp_since is not None]
+    return PublicationView(
+        certificates=len(views),
+        answered=len(answered),
+        ocsp_since=max(since) if since and len(since) == len(answered) else None,
+        lists=tuple(_list(name, [v for v in views if v.ca_name == name]) for name in sorted({v.ca_name for v in views})),
+    )
+
+
+def _list(ca_name: str, views: list[pki.PublicationView]) -> ListView:
+    """One CA's list: published once it holds all of them."""
+    due = [view.crl_due for view in views if view.crl_due is not None]
+    since = [view.crl_since for view in views if view.crl_since is not None]
+    return ListView(ca_name, max(since) if since and not due else None, max(due) if due else None)

@@ -1,0 +1,97 @@
+"""Revocations that begin in `pki`, by an operator or a sweeper there, carried on to the carriers and eIDs that they end.
+
+A transaction of its own for each carrier, after `pki` has committed: locks are taken from the carrier to the certificates,
+as everywhere. What issuance itself revoked has ended already and is passed by, so nothing loops.
+"""
+
+import datetime as dt
+from collections.abc import Iterable
+from itertools import batched
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from issuance.authz import Action, policy, system
+from issuance.carriers.domain import carrier_states
+from issuance.carriers.domain.carrier_states import CarrierState
+from issuance.carriers.domain.eid_states import EidState
+from issuance.carriers.models import Carrier, CarrierCertificate, Eid
+from issuance.orders.domain import order_states
+from issuance.orders.domain.order_states import OrderAction, OrderState
+from issuance.orders.models.orders import CardOrder
+from issuance.records.services import steps
+from issuance.revocation.domain import RevocationReason
+from issuance.revocation.services.revocation import revoke_locked, revoke_locked_eids
+from pki import service as pki
+from siths_portal.lib import clock
+
+LOOKBACK = dt.timedelta(days=31)
+"""How long the sweeper may have stood still without missing a revocation."""
+
+_BATCH = 2000
+_REASON = RevocationReason.CERTIFICATE_REVOKED
+_LIVE_CARRIER = [state.value for state in CarrierState if state not in carrier_states.INVALID]
+_LIVE_EID = [EidState.ORDERED.value, EidState.ACTIVE.value]
+
+
+def heard(*, certificate_ids: Iterable[UUID], **_signal: Any) -> None:
+    """Receiver of `pki.signals.certificate_revoked`."""
+    follow(certificate_ids)
+
+
+def sweep() -> int:
+    """Follows what was revoked in the last `LOOKBACK`, for signals that nobody heard. How many carriers changed."""
+    return sum(follow(ids) for ids in batched(pki.revoked_since(clock.now() - LOOKBACK), _BATCH, strict=False))
+
+
+def follow(certificate_ids: Iterable[UUID]) -> int:
+    """Revokes what the revoked certificates leave unusable, and returns for how many carriers. May be repeated.
+
+    A carrier is revoked if its person-id certificates are, or any at all while it is in production, where the card can no
+    longer be completed; its order then fails. An eID is revoked if its certificates are.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_CONCERNED, [[str(id_) for id_ in certificate_ids], _LIVE_CARRIER, _LIVE_EID])
+        concerned = [carrier_id for (carrier_id,) in cursor.fetchall()]
+    return sum(_follow(carrier_id) for carrier_id in concerned)
+
+
+# Each revocation asks, and most concern nobody: by the mapper it costs ten times what the database takes.
+_CONCERNED: Final = """
+SELECT DISTINCT carrier.id FROM issuance_carriercertificate AS owned
+JOIN issuance_carrier AS carrier ON carrier.id = owned.carrier_id LEFT JOIN issuance_eid AS eid ON eid.id = owned.eid_id
+WHERE owned.certificate_id = ANY(%s::uuid[]) AND carrier.state = ANY(%s) AND (eid.id IS NULL OR eid.state = ANY(%s))
+ORDER BY carrier.id
+"""
+
+
+@transaction.atomic(durable=True)
+def _follow(carrier_id: UUID) -> bool:
+    actor = system("certificate-revoked")
+    carrier = policy.get(actor, Action.REVOKE_CARRIER, Carrier.objects.select_for_update(of=("self",), no_key=True), carrier_id)
+    if carrier.state in carrier_states.INVALID:
+        return False
+    eids = list(Eid.objects.select_for_update(no_key=True).filter(carrier=carrier).order_by("id"))
+    order = CardOrder.objects.select_for_update(no_key=True).filter(carrier=carrier).first()
+    by_owner = _revoked_by_owner(carrier)
+    everything = [revoked for owned in by_owner.values() for revoked in owned]
+    if any(everything) if carrier.state == CarrierState.ORDERED else all(by_owner.get(None, everything)):
+        revoke_locked([carrier], actor=actor, reason=_REASON)
+        if order is not None and (OrderState(order.state), OrderAction.FAIL) in order_states.TRANSITIONS:
+            reason = _REASON.value.replace("_", "-")
+            steps.step([order], OrderAction.FAIL, actor_ref=actor.ref, facts={"reason": reason}, failure_reason=reason)
+        return True
+    ended = [eid for eid in eids if eid.state in _LIVE_EID and eid.id in by_owner and all(by_owner[eid.id])]
+    if ended:
+        revoke_locked_eids(ended, actor=actor, reason=_REASON)
+    return bool(ended)
+
+
+def _revoked_by_owner(carrier: Carrier) -> dict[UUID | None, list[bool]]:
+    """Whether each certificate is revoked, by the eID that it belongs to; None for the carrier's own pair."""
+    owners = dict(CarrierCertificate.objects.filter(carrier=carrier).values_list("certificate_id", "eid_id"))
+    found: dict[UUID | None, list[bool]] = {}
+    for view in pki.certificates(owners):
+        found.setdefault(owners[view.id], []).append(view.status == "revoked")
+    return found

@@ -1,0 +1,289 @@
+"""Revocation (spärr): final, at once, of everything on a carrier or of one eID (domain.md 3.6)."""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Required, TypedDict, Unpack
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from issuance.activation.domain.transaction_states import TransactionAction
+from issuance.activation.services import transactions
+from issuance.authz import Action, Actor, policy
+from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
+from issuance.carriers.domain.eid_states import EidAction, EidState
+from issuance.carriers.models import Carrier, CarrierCertificate, Eid
+from issuance.orders.domain.order_states import OrderAction, OrderState
+from issuance.orders.models.orders import CardOrder
+from issuance.records.services import steps
+from issuance.revocation.domain import NAMED_REQUESTERS, RFC_5280, SYSTEM_REASONS, RequestChannel, Requester, RevocationReason
+from issuance.revocation.models import HeldRevocation, HeldRevocationState
+from issuance.revocation.services import revocation_limit
+from issuance.revocation.services.revocation_limit import Asked
+from pki import service as pki
+from siths_portal.lib import clock
+from siths_portal.lib.errors import Invalid
+
+_CHANNELS = {"user": "portal", "client": "api", "system": "system"}
+_LIVE = [EidState.ORDERED.value, EidState.ACTIVE.value]
+_JUSTIFICATION_LIMIT = 1000
+_NAME_LIMIT = 200
+_OLDEST_REQUEST = dt.timedelta(days=366)
+
+
+class RequestFields(TypedDict, total=False):
+    """What those who ask for a revocation say, as arguments: fields of `RevocationRequest`."""
+
+    reason: Required[str]
+    justification: str
+    received_at: dt.datetime | None
+    requester: str
+    requester_name: str
+    channel: str
+
+
+@dataclass(frozen=True)
+class RevocationRequest:
+    """Spärrbegäran (domain.md 3.6): the reason, and how the request came.
+
+    `received_at` is when it came, if earlier than now (a form filled in while the portal was down): within a year, and not
+    before the carrier was ordered. `requester` and `channel`
+    are codes of the domain; both are empty where a rule and nobody asked. `held_id` is the held request that is carried out.
+    """
+
+    reason: str
+    justification: str = ""
+    received_at: dt.datetime | None = None
+    requester: str = ""
+    requester_name: str = ""
+    channel: str = ""
+    held_id: UUID | None = None
+
+    def asked(self) -> Asked:
+        """The request as it is kept for a second officer."""
+        return Asked(self.reason, self.justification, self.received_at, self.requester, self.requester_name, self.channel)
+
+    def facts(self) -> dict[str, Any]:
+        """What the events of the revocation tell of the request."""
+        asked = {
+            "requester": self.requester,
+            "requester_name": self.requester_name,
+            "request_channel": self.channel,
+            "held_revocation": str(self.held_id) if self.held_id else "",
+        }
+        return {
+            "reason": str(self.reason),
+            "justification": self.justification,
+            "received_at": _moment(self.received_at),
+            **{name: value for name, value in asked.items() if value},
+        }
+
+
+@transaction.atomic(durable=True)
+def revoke_carrier(
+    *,
+    actor: Actor,
+    carrier_id: UUID,
+    **fields: Unpack[RequestFields],
+) -> Carrier | HeldRevocation:
+    """Revokes a carrier, its eIDs and all certificates on it, and destroys its PUK. A revoked carrier stays as it is.
+
+    Above the officer's limit of an hour nothing is revoked: the held request is returned, for a second officer (ADR 0297).
+    The other arguments are those of `RevocationRequest`. Raises NotFound, Forbidden, Invalid (by field), IllegalTransition if
+    the carrier has expired or was cancelled, Conflict if a request for the same waits already.
+    """
+    return revoke(
+        actor=actor,
+        carrier_id=carrier_id,
+        request=RevocationRequest(**fields),
+    )
+
+
+def revoke(*, actor: Actor, carrier_id: UUID, request: RevocationRequest) -> Carrier | HeldRevocation:
+    """Does what `revoke_carrier` does, in the caller's transaction."""
+    check(actor=actor, request=request)
+    rows = Carrier.objects.select_for_update(of=("self",), no_key=True)
+    carrier = policy.get(actor, Action.REVOKE_CARRIER, rows, carrier_id)
+    if carrier.state != CarrierState.REVOKED:
+        check(actor=actor, request=request, since=known_since(carrier))
+        if revocation_limit.is_above(actor, carrier):
+            return revocation_limit.hold(actor, request.asked(), carrier)
+        _revoke_locked([carrier], actor=actor, request=request)
+    return carrier
+
+
+@transaction.atomic(durable=True)
+def revoke_eid(
+    *,
+    actor: Actor,
+    eid_id: UUID,
+    **fields: Unpack[RequestFields],
+) -> Eid | HeldRevocation:
+    """Revokes one eID and its certificates; the carrier and its other eIDs stay, an activation under way ends.
+
+    A revoked eID stays as it is. Arguments and refusals are those of `revoke_carrier`.
+    """
+    request = RevocationRequest(**fields)
+    check(actor=actor, request=request)
+    seen = policy.get(actor, Action.REVOKE_EID, Eid.objects.all(), eid_id)
+    carrier = Carrier.objects.select_for_update(no_key=True).get(pk=seen.carrier_id)
+    eid = Eid.objects.select_for_update(of=("self",), no_key=True).get(pk=seen.pk)
+    if eid.state != EidState.REVOKED:
+        check(actor=actor, request=request, since=known_since(carrier))
+        if revocation_limit.is_above(actor, carrier):
+            return revocation_limit.hold(actor, request.asked(), carrier, eid)
+        _revoke_locked_eids([eid], actor=actor, request=request)
+    return eid
+
+
+@transaction.atomic(durable=True)
+def decide_held(*, actor: Actor, held_ids: Sequence[UUID], approve: bool) -> int:
+    """Carries out revocations that another officer asked for above the limit, or rejects them; all or none.
+
+    They get the time at which their requests were received. What was revoked meanwhile is only closed. Returns how many requests
+    were closed. Raises what `revocation_limit.locked_open` does.
+    """
+    rows = revocation_limit.locked_open(actor, held_ids)
+    for row in rows:
+        if approve and not revocation_limit.is_moot(row):
+            _carry_out(actor, row)
+        revocation_limit.close(actor, row, HeldRevocationState.APPROVED if approve else HeldRevocationState.REJECTED)
+    return len(rows)
+
+
+def _carry_out(actor: Actor, row: HeldRevocation) -> None:
+    request = RevocationRequest(
+        row.reason, row.justification, row.received_at, row.requester, row.requester_name, row.channel, row.pk
+    )
+    if row.eid is None:
+        _revoke_locked([row.carrier], actor=actor, request=request)
+    else:
+        _revoke_locked_eids([row.eid], actor=actor, request=request)
+
+
+def revoke_locked_eids(eids: Sequence[Eid], *, actor: Actor, reason: RevocationReason) -> None:
+    """Revokes locked eIDs of a carrier, with their certificates, in the caller's transaction. Raises IllegalTransition."""
+    _revoke_locked_eids(eids, actor=actor, request=RevocationRequest(reason))
+
+
+def revoke_locked(carriers: Sequence[Carrier], *, actor: Actor, reason: RevocationReason) -> None:
+    """Revokes locked carriers with all that hangs on them, in the caller's transaction. Raises IllegalTransition.
+
+    An order that no supplier has accepted is cancelled; one that a supplier has is the supplier's to report on (ADR 0033).
+    """
+    _revoke_locked(carriers, actor=actor, request=RevocationRequest(reason))
+
+
+def carrier_ref(carrier_id: UUID) -> str:
+    """How a carrier is named to `pki`, which knows no carriers."""
+    return f"carrier:{carrier_id}"
+
+
+def known_since(carrier: Carrier) -> dt.datetime:
+    """The minute in which the carrier was ordered, here or before the portal: nobody can ask for its revocation earlier."""
+    return min(carrier.created_at, carrier.valid_from).replace(second=0, microsecond=0)
+
+
+def check(*, actor: Actor, request: RevocationRequest, since: dt.datetime | None = None) -> None:
+    """Passes if the request is complete and well-formed. Raises Invalid with every fault at its field.
+
+    `since` is the carrier's `known_since`, where the carrier is at hand: no request came before it.
+    """
+    faults = [*_faults(actor, request), *_faults_of_time(request.received_at, since)]
+    if faults:
+        code, _field, message = faults[0]
+        raise Invalid(code, message, fields={field: [text] for _code, field, text in faults})
+
+
+def _faults(actor: Actor, request: RevocationRequest) -> Iterator[tuple[str, str, str]]:
+    """Code, field and message of each fault."""
+    if request.reason not in RevocationReason or (request.reason in SYSTEM_REASONS and actor.kind != "system"):
+        yield "unknown-reason", "reason", "Välj en spärrorsak i listan."
+    if request.reason == RevocationReason.OTHER and not request.justification.strip():
+        yield "justification-missing", "justification", "Beskriv orsaken när du väljer Annan orsak."
+    if len(request.justification) > _JUSTIFICATION_LIMIT:
+        yield "justification-too-long", "justification", "Beskrivningen får vara högst 1 000 tecken."
+    if request.requester and request.requester not in Requester:
+        yield "unknown-requester", "requester", "Välj vem som begärde spärren."
+    if request.requester in NAMED_REQUESTERS and not request.requester_name.strip():
+        yield "requester-name-missing", "requester_name", "Ange namnet på den som begärde spärren."
+    if len(request.requester_name) > _NAME_LIMIT:
+        yield "requester-name-too-long", "requester_name", "Namnet får vara högst 200 tecken."
+    if request.channel and request.channel not in RequestChannel:
+        yield "unknown-channel", "channel", "Välj hur begäran kom in."
+
+
+def _faults_of_time(received_at: dt.datetime | None, since: dt.datetime | None) -> Iterator[tuple[str, str, str]]:
+    """Moments are compared as they are: one at the calendar's beginning cannot be converted to another zone."""
+    if received_at is None:
+        return
+    now = clock.now()
+    if received_at.tzinfo is None or received_at > now:
+        yield "received-in-future", "received_at", "Tiden när begäran kom in kan inte ligga i framtiden."
+    elif received_at < now - _OLDEST_REQUEST:
+        yield "received-too-early", "received_at", "Tiden när begäran kom in får vara högst ett år tillbaka."
+    elif since is not None and received_at < since:
+        yield "received-before-carrier", "received_at", "Ange en tid efter att kortet beställdes."
+
+
+def _revoke_locked_eids(eids: Sequence[Eid], *, actor: Actor, request: RevocationRequest) -> None:
+    _step_eids(eids, actor=actor, request=request)
+    certificates = CarrierCertificate.objects.filter(eid__in=[eid.id for eid in eids])
+    _plan_revocation(certificates, actor=actor, request=request)
+    carrier_ids = sorted({eid.carrier_id for eid in eids})
+    transactions.end_of_carriers(carrier_ids, TransactionAction.FAIL, actor_ref=actor.ref, facts={"reason": "eid-revoked"})
+
+
+def _revoke_locked(carriers: Sequence[Carrier], *, actor: Actor, request: RevocationRequest) -> None:
+    ids = [carrier.id for carrier in carriers]
+    with_secret = [carrier.id for carrier in carriers if carrier.puk_secret_id is not None]
+    live = Eid.objects.select_for_update(no_key=True).filter(carrier__in=ids, state__in=_LIVE)
+    eids = list(live.order_by("id"))
+    waiting = CardOrder.objects.select_for_update(no_key=True).filter(carrier__in=ids, state=OrderState.QUEUED.value)
+    orders = list(waiting.order_by("id"))
+    steps.step(
+        carriers,
+        CarrierAction.REVOKE,
+        actor_ref=actor.ref,
+        facts=request.facts(),
+        ended_at=clock.now(),
+        revocation_reason=str(request.reason),
+        puk_secret_id=None,
+    )
+    _step_eids(eids, actor=actor, request=request)
+    steps.step(orders, OrderAction.CANCEL, actor_ref=actor.ref, facts={"reason": str(request.reason)})
+    certificates = CarrierCertificate.objects.filter(carrier__in=ids)
+    _plan_revocation(certificates, actor=actor, request=request)
+    transactions.end_of_carriers(ids, TransactionAction.FAIL, actor_ref=actor.ref, facts={"reason": "carrier-revoked"})
+    for carrier_id in with_secret:
+        pki.destroy_secrets(carrier_ref(carrier_id), actor_ref=actor.ref)
+
+
+def _step_eids(eids: Sequence[Eid], *, actor: Actor, request: RevocationRequest) -> None:
+    steps.step(
+        eids,
+        EidAction.REVOKE,
+        actor_ref=actor.ref,
+        facts=request.facts(),
+        ended_at=clock.now(),
+        revocation_reason=str(request.reason),
+    )
+
+
+def _plan_revocation(certificates: QuerySet[CarrierCertificate], *, actor: Actor, request: RevocationRequest) -> None:
+    ids = list(certificates.order_by("certificate_id").values_list("certificate_id", flat=True))
+    if ids:
+        pki.plan_revocation(
+            ids,
+            reason=RFC_5280[RevocationReason(request.reason)],
+            actor_ref=actor.ref,
+            received_at=request.received_at or clock.now(),
+            channel=_CHANNELS[actor.kind],
+            justification=request.justification,
+        )
+
+
+def _moment(value: dt.datetime | None) -> str | None:
+    return value.astimezone(dt.UTC).isoformat() if value else None

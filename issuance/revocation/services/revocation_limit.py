@@ -1,0 +1,176 @@
+"""Who revokes many carriers in an hour needs a second officer for more (ADR 0297).
+
+A revocation cannot be undone, so one officer's account must not be able to empty a region. What is above the limit is kept with
+its original received time, alarms at once, and is carried out when a second officer approves.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from issuance.activation.domain.transaction_states import TransactionAction
+from issuance.activation.services import transactions
+from issuance.authz import Action, Actor, policy
+from issuance.carriers.domain.carrier_states import CarrierState
+from issuance.carriers.domain.eid_states import EidState
+from issuance.carriers.models import Carrier, Eid
+from issuance.records.models.events import REVOKING_ACTIONS, Event
+from issuance.records.services import two_persons
+from issuance.revocation.models import HeldRevocation, HeldRevocationState
+from siths_portal.lib import clock, metrics
+from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.locks import lock_until_commit
+
+HOUR = dt.timedelta(hours=1)
+WAITS = "revocation-waits"
+"""The code of what is refused, and the reason of what ends, because a revocation waits."""
+_RELATED = ("carrier__organisation", "eid__organisation")
+_HELD = metrics.counter("revocations_held", "Revocations above an officer's limit, which wait for a second officer")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A revocation as the officer requests it: everything of `HeldRevocation` but carrier and eID."""
+
+    reason: str
+    justification: str
+    received_at: dt.datetime | None
+    requester: str
+    requester_name: str
+    channel: str
+
+
+def is_above(actor: Actor, carrier: Carrier) -> bool:
+    """Returns `exceeds`. Locks the officer until the transaction ends, so that of many at once no more than the limit pass."""
+    if actor.kind == "user":
+        lock_until_commit(f"revocations:{actor.ref}")
+    return exceeds(actor, carrier.pk)
+
+
+def exceeds(actor: Actor, carrier_id: UUID) -> bool:
+    """Returns True if the revocation of this carrier would exceed the officer's limit of an hour.
+
+    Counts distinct carriers that the officer revoked, or one of their eIDs; approvals of others' requests do not count.
+    """
+    if actor.kind != "user":
+        return False
+    most: int = settings.REVOCATIONS_PER_HOUR
+    return len(_carriers_of_hour(actor) - {carrier_id}) >= most
+
+
+def _carriers_of_hour(actor: Actor) -> set[UUID]:
+    since = clock.now() - HOUR
+    events = Event.objects.filter(actor_ref=actor.ref, action__in=REVOKING_ACTIONS, at__gt=since)
+    found = [
+        (kind, UUID(ref))
+        for kind, ref, facts in events.values_list("subject_type", "subject_ref", "facts")
+        if "held_revocation" not in facts
+    ]
+    carriers = {pk for kind, pk in found if kind == "carrier"}
+    eids = [pk for kind, pk in found if kind == "eid"]
+    return carriers | set(Eid.objects.filter(pk__in=eids).values_list("carrier_id", flat=True))
+
+
+def hold(actor: Actor, asked: Asked, carrier: Carrier, eid: Eid | None = None) -> HeldRevocation:
+    """Keeps the revocation for a second officer, in the caller's transaction, and counts it for the alarm.
+
+    Ends the carrier's open activation: a card is not put into use while its revocation waits (ADR 0335). Raises Conflict if a
+    request for the same waits already.
+    """
+    now = clock.now()
+    values = {
+        "reason": str(asked.reason),
+        "justification": asked.justification,
+        "received_at": asked.received_at or now,
+        "requester": asked.requester,
+        "requester_name": asked.requester_name,
+        "channel": asked.channel,
+        "requested_by_ref": actor.ref,
+        "requested_at": now,
+    }
+    row, made = HeldRevocation.objects.get_or_create(carrier=carrier, eid=eid, state=HeldRevocationState.OPEN, defaults=values)
+    if not made:
+        raise Conflict(WAITS, "En begäran om samma spärr väntar redan på beslut. Be en kollega att besluta den.")
+    received = row.received_at.astimezone(dt.UTC).isoformat()
+    _record(actor, "revocation.held", row, held_revocation=str(row.pk), reason=row.reason, received_at=received)
+    transactions.end_of_carriers([carrier.pk], TransactionAction.FAIL, actor_ref=actor.ref, facts={"reason": WAITS})
+    transaction.on_commit(_HELD.inc)
+    return row
+
+
+def waits_for(carrier_id: UUID) -> bool:
+    """Returns True if a revocation of the carrier, or of an eID on it, waits for a second officer."""
+    return HeldRevocation.objects.filter(carrier=carrier_id, state=HeldRevocationState.OPEN).exists()
+
+
+def locked_open(actor: Actor, ids: Sequence[UUID]) -> list[HeldRevocation]:
+    """Returns open requests that the actor decides as the second officer, locked with their carriers.
+
+    Raises NotFound unless the actor may revoke each carrier or eID, Forbidden for the actor's own requests and for a right that
+    is newer than a request, Invalid if none is named. Requests that are closed already are left out.
+    """
+    wanted = sorted(set(ids))
+    if not wanted:
+        message = "Välj minst en spärr."
+        raise Invalid("held-revocation-choice", message, fields={"held": [message]})
+    carriers = sorted(set(_seen(actor).filter(pk__in=wanted).values_list("carrier_id", flat=True)))
+    list(Carrier.objects.select_for_update(no_key=True).filter(pk__in=carriers).order_by("pk"))
+    rows = _seen(actor).select_for_update(of=("self",), no_key=True).filter(pk__in=wanted)
+    held = list(rows.select_related(*_RELATED).order_by("pk"))
+    if len(held) != len(wanted):
+        raise policy.not_found()
+    for row in held:
+        two_persons.require_second(actor, **_question(row))
+    return [row for row in held if row.state == HeldRevocationState.OPEN]
+
+
+def refusal(actor: Actor, row: HeldRevocation) -> str:
+    """Returns why the actor cannot decide the request, in Swedish; empty if they can."""
+    return two_persons.refusal(actor, **_question(row))
+
+
+def _question(row: HeldRevocation) -> dict[str, Any]:
+    """What `two_persons` is asked about the request: the right, in the place that decides about it."""
+    eid = row.eid
+    return {
+        "action": Action.REVOKE_EID if eid else Action.REVOKE_CARRIER,
+        "path": (eid or row.carrier).organisation.scope_path,
+        "asked_by": row.requested_by_ref,
+        "asked_at": row.requested_at,
+    }
+
+
+def _seen(actor: Actor) -> QuerySet[HeldRevocation]:
+    """Requests for what the actor may revoke."""
+    carriers = Carrier.objects.visible_to(actor, Action.REVOKE_CARRIER).values("pk")
+    eids = Eid.objects.visible_to(actor, Action.REVOKE_EID).values("pk")
+    return HeldRevocation.objects.filter(Q(eid=None, carrier__in=carriers) | Q(eid__in=eids))
+
+
+def is_moot(row: HeldRevocation) -> bool:
+    """True if what was to be revoked is revoked already, by somebody else meanwhile."""
+    return row.carrier.state == CarrierState.REVOKED or (row.eid is not None and row.eid.state == EidState.REVOKED)
+
+
+def close(actor: Actor, row: HeldRevocation, state: HeldRevocationState) -> None:
+    """Writes the decision and its event, in the caller's transaction."""
+    row.state, row.decided_by_ref, row.decided_at = state, actor.ref, clock.now()
+    row.save(update_fields=["state", "decided_by_ref", "decided_at"])
+    _record(actor, f"revocation.{state}", row, held_revocation=str(row.pk), requested_by=row.requested_by_ref)
+
+
+def waiting(actor: Actor) -> QuerySet[HeldRevocation]:
+    """Returns the open requests for what the actor may revoke, the oldest first."""
+    rows = _seen(actor).filter(state=HeldRevocationState.OPEN).select_related("carrier__person", *_RELATED)
+    return rows.order_by("requested_at", "pk")
+
+
+def _record(actor: Actor, action: str, row: HeldRevocation, **facts: Any) -> None:
+    kind, pk = ("eid", row.eid_id) if row.eid_id else ("carrier", row.carrier_id)
+    Event.record(actor_ref=actor.ref, action=action, subject_type=kind, subject_ref=str(pk), facts=facts)

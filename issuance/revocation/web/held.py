@@ -1,0 +1,72 @@
+"""Spärrar som väntar: revocations above an officer's limit, decided by a second officer (ADR 0297)."""
+
+from typing import Any, cast
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods
+
+from issuance.authz import Action, Actor, policy
+from issuance.people.services import disclosures
+from issuance.people.services.disclosures import Shown
+from issuance.revocation.queries import held_revocations as query
+from issuance.revocation.services import revocation
+from siths_portal.lib.errors import Invalid
+from siths_portal.lib.forms import Form
+from siths_portal.lib.ids import ids_of
+
+
+class HeldForm(Form):
+    """The decision on the revocations that are ticked in the page's table."""
+
+    held = forms.CharField(label=_("Spärrar som väntar"), required=False, widget=forms.HiddenInput(attrs={"id": "sparr_1"}))
+    """Carries what is wrong with the ticks, and leads to the first of them."""
+    decision = forms.ChoiceField(
+        label=_("Ditt beslut"),
+        choices=[("approve", _("Godkänn, så spärras de valda genast")), ("reject", _("Avslå"))],
+        widget=forms.RadioSelect,
+        error_messages={
+            "required": _("Välj om du godkänner eller avslår."),
+            "invalid_choice": _("Välj om du godkänner eller avslår."),
+        },
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def held_revocations(request: HttpRequest) -> HttpResponse:
+    """Lists what waits; posted, approves or rejects what is ticked, all or none. Raises Forbidden, NotFound."""
+    actor = cast(Actor, cast(Any, request).actor)
+    policy.reach(actor, Action.REVOKE_CARRIER)
+    if request.method != "POST":
+        return _shown(request, actor, HeldForm())
+    form = HeldForm(request.POST)
+    if not form.is_valid():
+        return _shown(request, actor, form, status=Invalid.http_status)
+    approve = form.cleaned_data["decision"] == "approve"
+    try:
+        count = revocation.decide_held(actor=actor, held_ids=ids_of(request.POST.getlist("sparr")), approve=approve)
+    except Invalid as error:
+        form.take(error)
+        return _shown(request, actor, form, status=error.http_status)
+    done = (
+        ngettext("{n} spärr är godkänd och gjord.", "{n} spärrar är godkända och gjorda.", count)
+        if approve
+        else ngettext("{n} spärr är avslagen.", "{n} spärrar är avslagna.", count)
+    )
+    messages.success(request, done.format(n=count))
+    return redirect("held_revocations")
+
+
+def _shown(request: HttpRequest, actor: Actor, form: HeldForm, *, status: int = 200) -> HttpResponse:
+    rows = query.waiting(actor=actor)
+    for person_id in {row.person_id for row in rows}:
+        disclosures.record(actor=actor, person_id=person_id, shown=Shown.REVOCATION)
+    decides = any(not row.refusal for row in rows)
+    if form.errors and not decides:
+        form.refuse(_("Ingen spärr väntar på ditt beslut."))
+    context = {"rows": rows, "form": form, "picked": request.POST.getlist("sparr"), "decides": decides}
+    return render(request, "revocation/held.html", context, status=status)

@@ -1,0 +1,111 @@
+"""Roles of a person that have ended, as far as the reader may give and take roles where they held (ADR 0188)."""
+
+import datetime as dt
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from issuance.authz import Action, Actor, Role, policy
+from issuance.authz.roles import RETIRED_ROLES
+from issuance.people.models.persons import Person
+from issuance.records.models.events import Event
+from issuance.records.queries import paging
+from issuance.records.queries.history import names_of
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.queries import role_reach, role_words
+from issuance.roles.queries.role_places import place_of
+from issuance.roles.services.actors import scope_path_of
+from issuance.roles.services.role_periods import last_day_of
+from siths_portal.lib import clock
+from siths_portal.lib.errors import NotFound
+from siths_portal.lib.rows import the_only
+
+
+@dataclass(frozen=True)
+class EndedLine:
+    """A role that has ended. `last` is the last day on which it held; `began` is False if it was taken away before its first."""
+
+    role: str
+    protected_persons: bool
+    place: str
+    place_number: str
+    first: dt.date
+    last: dt.date | None
+    began: bool
+
+
+@dataclass(frozen=True)
+class EndedPage:
+    """A page of ended roles, the latest end first; `after` is where the next goes on, None on the last."""
+
+    rows: tuple[EndedLine, ...]
+    after: UUID | None
+
+
+def of_person(*, actor: Actor, person_id: UUID, after: UUID | None = None, limit: int = paging.PAGE) -> EndedPage:
+    """The ended roles of a person whose roles the caller has shown that `actor` may read. Raises Forbidden."""
+    found, further = paging.page(
+        _ended(actor).filter(person=person_id), column="valid_to", descending=True, after=after, limit=limit
+    )
+    return EndedPage(tuple(_line(row) for row in found), further)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How one role ended: `at`, and by whom in words; `by` is empty for a role whose last day has passed.
+
+    `left`: the holder has left the actor's scope.
+    """
+
+    person_id: UUID
+    line: EndedLine
+    at: dt.datetime
+    by: str
+    left: bool
+
+
+def ending(*, actor: Actor, grant_id: UUID) -> Ending:
+    """How a role ended, for one who came to change or end it. Raises NotFound for any other, Forbidden as for those that last."""
+    row = the_only(_ended(actor).filter(pk=grant_id))
+    if row is None or row.valid_to is None:
+        raise policy.not_found()
+    left = False
+    try:
+        policy.get(actor, Action.ASSIGN_ROLE, Person.objects.all(), row.person_id)
+    except NotFound:
+        if not _was_his_to_end(actor, row):
+            raise
+        left = True
+    event = Event.objects.filter(
+        action="role.ended", subject_type="person", subject_ref=str(row.person_id), facts__grant=str(row.pk)
+    ).first()
+    by = names_of(actor, {event.actor_ref})[event.actor_ref] if event else ""
+    return Ending(row.person_id, _line(row), row.valid_to, by, left)
+
+
+def _was_his_to_end(actor: Actor, row: RoleGrant) -> bool:
+    """True if the actor might have ended the role of one who has left his scope (ADR 0235)."""
+    if row.role in RETIRED_ROLES:
+        return False
+    role, path = Role(row.role), scope_path_of(row)
+    takes = policy.may_take_of_leaver(actor, role, path, protected=row.person.is_protected)
+    return takes and row.person_id != actor.person_id
+
+
+def _ended(actor: Actor) -> QuerySet[RoleGrant]:
+    """Those in reach, of holders whom the actor may read by name."""
+    rows = RoleGrant.objects.filter(role_reach.in_reach(actor), role_reach.takeable_holders(actor), valid_to__lte=clock.now())
+    return rows.select_related("person", "area", "organisation")
+
+
+def _line(row: RoleGrant) -> EndedLine:
+    return EndedLine(
+        role=role_words.name(row.role),
+        protected_persons=row.protected_persons,
+        place=place_of(row),
+        place_number=row.organisation.hsa_id if row.organisation else "",
+        first=row.valid_from.astimezone(clock.STOCKHOLM).date(),
+        last=last_day_of(row),
+        began=row.valid_to is None or row.valid_from < row.valid_to,
+    )

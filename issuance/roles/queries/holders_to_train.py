@@ -1,0 +1,91 @@
+"""Role holders who need training or person check and get it recorded by the actor: in all his reach, or in one area."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from issuance.authz import Action, Actor
+from issuance.authz.roles import QUALIFIED_ROLES
+from issuance.people.models.persons import Person
+from issuance.records.queries import paging
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.queries import qualifications, role_reach
+from issuance.roles.queries.qualifications import KindLine, StandingView
+from issuance.roles.queries.role_holders import MOST, RoleTold, roles_told
+from issuance.roles.services import actors
+from issuance.roles.services.actors import current
+from siths_portal.lib import clock
+
+_NOBODY = UUID(int=0)
+_QUALIFIED = [role.value for role in QUALIFIED_ROLES]
+
+
+@dataclass(frozen=True)
+class HolderToTrain:
+    """A holder of a role that issues, with what he has and how he stands."""
+
+    person_id: UUID
+    name: str
+    roles: tuple[RoleTold, ...]
+    lines: tuple[KindLine, ...]
+    standing: StandingView | None
+
+
+@dataclass(frozen=True)
+class HoldersToTrain:
+    """A page of them by name; `after` is where the next goes on, None on the last."""
+
+    rows: tuple[HolderToTrain, ...]
+    after: UUID | None
+
+
+def to_train(*, actor: Actor, area_id: UUID | None = None, after: UUID | None = None, limit: int = paging.PAGE) -> HoldersToTrain:
+    """Those whose training or person check is missing, has run out or soon will. Raises Forbidden."""
+    soon = clock.today() + dt.timedelta(days=settings.QUALIFICATION_SOON_DAYS)
+    people = _people(actor, area_id, Q(first_due__lte=soon))
+    found, further = paging.page(
+        people.annotate(held=actors.newest_qualifications("pk")), column="sort_name", after=after, limit=limit
+    )
+    return HoldersToTrain(_rows(actor, found), further)
+
+
+def count_lacking(*, actor: Actor, area_id: UUID) -> int:
+    """How many of an area's role holders lack training or person check, or have one that has run out, counted to MOST.
+
+    Only those for whom the actor may record it. Raises Forbidden.
+    """
+    return _people(actor, area_id, Q(first_due__lt=clock.today())).values("pk")[:MOST].count()
+
+
+def _people(actor: Actor, area_id: UUID | None, due: Q) -> QuerySet[Person]:
+    """Holders of roles that issue, now or later, who are below the actor and lack a kind, as `due` says of `first_due`."""
+    mine = RoleGrant.objects.filter(role_reach.in_reach(actor), person=OuterRef("pk"), role__in=_QUALIFIED)
+    if area_id is not None:
+        mine = mine.filter(role_reach.of_areas(area_id))
+    beyond = current(RoleGrant.objects.filter(role_reach.not_below(actor), person=OuterRef("pk")))
+    people = Person.objects.visible_to(actor, Action.ASSIGN_ROLE).exclude(pk=actor.person_id or _NOBODY)
+    people = people.filter(Exists(actors.with_post(current(mine)))).exclude(Exists(beyond))
+    return people.alias(first_due=qualifications.first_due()).filter(due)
+
+
+def _rows(actor: Actor, people: Sequence[Person]) -> tuple[HolderToTrain, ...]:
+    ids = [person.pk for person in people]
+    told = roles_told(role_reach.in_reach(actor), ids)
+    awake = actors.awake_by_person(ids)
+    rows = []
+    for person in people:
+        held = actors.held_of(person.held)  # type: ignore[attr-defined]
+        rows.append(
+            HolderToTrain(
+                person_id=person.pk,
+                name=f"{person.surname}, {person.given_name_in_use}",
+                roles=tuple(told.get(person.pk, ())),
+                lines=qualifications.lines(held),
+                standing=qualifications.standing(held, awake.get(person.pk, [])),
+            )
+        )
+    return tuple(rows)

@@ -1,0 +1,259 @@
+"""All role holders with training and last log-in, and those of them who are to be followed up (domain.md 11.2)."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import reduce
+from operator import or_
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import DateField, Exists, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce, Lower
+
+from authn import service as authn
+from issuance.authz import Action, Actor, Role, policy
+from issuance.authz.roles import QUALIFIED_ROLES
+from issuance.people.models.persons import Person
+from issuance.records.queries import paging, words
+from issuance.records.queries.paging import Order
+from issuance.roles.domain import QualificationKind
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.models.qualifications import Qualification
+from issuance.roles.queries import qualifications, role_reach, role_words
+from issuance.roles.queries.qualifications import KindLine, StandingView
+from issuance.roles.queries.role_places import place_of
+from issuance.roles.services import actors
+from issuance.roles.services.actors import current
+from issuance.roles.services.subjects import subject_ref
+from issuance.search.domain.search_names import beginnings
+from siths_portal.lib import clock
+
+MOST = 1_000
+"""Role holders are counted no further than this."""
+
+_PLACES = 3
+_QUALIFIED = [role.value for role in QUALIFIED_ROLES]
+
+
+@dataclass(frozen=True)
+class RoleTold:
+    """A role in the actor's scope: its name, the first places where it holds by name, and how many more places there are.
+
+    `begins` is its first day, if that is to come.
+    """
+
+    name: str
+    places: tuple[str, ...]
+    more: int
+    begins: dt.date | None = None
+
+
+@dataclass(frozen=True)
+class Resting:
+    """A role of one who has left the actor's scope, for the way to end it."""
+
+    grant_id: UUID
+    name: str
+
+
+@dataclass(frozen=True)
+class HolderLine:
+    """A role holder: his roles in the actor's scope, training, person check, and when he last logged in.
+
+    `rests`: one of these roles does, since he has no post in its area (ADR 0036). `own`: it is the actor himself.
+    """
+
+    person_id: UUID
+    name: str
+    roles: tuple[RoleTold, ...]
+    lines: tuple[KindLine, ...]
+    standing: StandingView | None
+    rests: bool
+    to_end: tuple[Resting, ...]
+    last_log_in: dt.datetime | None
+    opens: bool
+    own: bool
+
+
+@dataclass(frozen=True)
+class HolderPage:
+    """A page of role holders; `after` is where the next goes on, None on the last."""
+
+    rows: tuple[HolderLine, ...]
+    after: UUID | None
+
+
+class Shown(StrEnum):
+    """Which role holders a list shows, as addresses call it."""
+
+    ALL = "alla"
+    FOLLOW_UP = "folj-upp"
+    BLOCKED = "stoppade"
+    RESTING = "vilande"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which role holders are listed: as `shown` says, with a role, with a role in an area, whose name begins so.
+
+    `name` is as `parse_name` gives it. What is empty narrows nothing.
+    """
+
+    shown: Shown = Shown.ALL
+    role: str = ""
+    area_id: UUID | None = None
+    name: str = ""
+
+    @property
+    def grants(self) -> Q:
+        """The condition on a role by which its holder is listed."""
+        there = role_reach.of_areas(self.area_id) if self.area_id else ~Q(pk__in=[])
+        return there & Q(role=self.role) if self.role else there
+
+
+EVERYBODY = Choice()
+
+COLUMNS = {"namn": "sort_name", "kontroll": "check_passed", "utbildning": "training_passed"}
+"""What the list can be ordered by. Who never had a person check or training comes as if it were longest ago."""
+
+_NEVER = dt.date(1, 1, 1)
+USUAL = Order("namn")
+
+
+def holders(
+    *,
+    actor: Actor,
+    choice: Choice = EVERYBODY,
+    order: Order = USUAL,
+    after: UUID | None = None,
+    limit: int = paging.PAGE,
+) -> HolderPage:
+    """Role holders in the actor's scope whom `choice` takes. Raises Forbidden."""
+    people = _people(actor, choice).annotate(
+        check_passed=_passed(QualificationKind.PERSON_CHECK),
+        training_passed=_passed(QualificationKind.TRAINING),
+        held=actors.newest_qualifications("pk"),
+        opens=Exists(Person.objects.visible_to(actor, Action.ASSIGN_ROLE).filter(pk=OuterRef("pk"))),
+    )
+    found, further = paging.page(people, column=COLUMNS[order.key], descending=order.descending, after=after, limit=limit)
+    ids = [row.pk for row in found]
+    awake = actors.awake_by_person(ids)
+    resting = _resting_among(actor, ids, [grant.pk for grants in awake.values() for grant in grants])
+    told = roles_told(role_reach.in_reach(actor), ids)
+    to_end = _to_end(actor, [row for row in found if row.pk in resting and not row.opens])  # type: ignore[attr-defined]
+    log_ins = authn.last_log_ins(subject_ref(pk) for pk in ids)
+    rows = []
+    for row in found:
+        held = actors.held_of(row.held)  # type: ignore[attr-defined]
+        rows.append(
+            HolderLine(
+                person_id=row.pk,
+                name=f"{row.surname}, {row.given_name_in_use}",
+                roles=tuple(told.get(row.pk, ())),
+                lines=qualifications.lines(held),
+                standing=qualifications.standing(held, awake.get(row.pk, [])),
+                rests=row.pk in resting,
+                to_end=tuple(to_end.get(row.pk, ())),
+                last_log_in=log_ins.get(subject_ref(row.pk)),
+                opens=row.opens and row.pk != actor.person_id,  # type: ignore[attr-defined]
+                own=row.pk == actor.person_id,
+            )
+        )
+    return HolderPage(tuple(rows), further)
+
+
+def to_follow_up(*, actor: Actor) -> int:
+    """How many role holders in the actor's scope are to be followed up, counted to MOST. Raises Forbidden."""
+    return _people(actor, Choice(Shown.FOLLOW_UP))[:MOST].count()
+
+
+def _people(actor: Actor, choice: Choice) -> QuerySet[Person]:
+    own = Exists(_own_grants(actor, role_reach.in_reach(actor)).filter(choice.grants))
+    seen = Person.objects.visible_to(actor).filter(pk=OuterRef("pk"))
+    left = current(RoleGrant.objects.filter(role_reach.of_protected_leavers(actor), person=OuterRef("pk")))
+    named = Q(is_protected=False) | Q(Exists(seen)) | Q(Exists(left))
+    return _shown(actor, _begin_so(Person.objects.filter(own).filter(named), choice.name), choice)
+
+
+def _begin_so(people: QuerySet[Person], name: str) -> QuerySet[Person]:
+    """Those whose name begins as a search by name would find it, by its index (ADR 0191)."""
+    if not name:
+        return people
+    begins = reduce(or_, (Q(lower_name__startswith=beginning) for beginning in beginnings(name)))
+    return people.alias(lower_name=Lower("sort_name")).filter(begins)
+
+
+def _own_grants(actor: Actor, reach: Q) -> QuerySet[RoleGrant]:
+    rows: QuerySet[RoleGrant] = current(RoleGrant.objects.filter(reach, person=OuterRef("pk")))
+    return rows
+
+
+def _resting(actor: Actor) -> QuerySet[RoleGrant]:
+    """Roles in the actor's scope that would hold now, had their holder a post in the area."""
+    return actors.without_post(actors.in_force(RoleGrant.objects.filter(role_reach.in_reach(actor))))
+
+
+def _resting_among(actor: Actor, ids: Sequence[UUID], awake: Sequence[UUID]) -> set[UUID]:
+    """Those of a page's people with a role as `_resting` has it; `awake` are the roles of theirs that hold.
+
+    To ask each person of the list for it would read everybody's posts.
+    """
+    rows = actors.in_force(RoleGrant.objects.filter(role_reach.in_reach(actor), person__in=ids)).exclude(pk__in=awake)
+    return set(rows.values_list("person_id", flat=True))
+
+
+def roles_told(reach: Q, ids: Sequence[UUID]) -> dict[UUID, list[RoleTold]]:
+    """By person the roles in the actor's scope with their places, each once, from the widest; a coming one by its first day."""
+    places: dict[tuple[UUID, str, dt.date | None], set[str]] = {}
+    now = clock.now()
+    for grant in current(RoleGrant.objects.filter(reach, person__in=ids)).select_related("area", "organisation"):
+        begins = words.day(grant.valid_from) if grant.valid_from > now else None
+        places.setdefault((grant.person_id, grant.role, begins), set()).add(place_of(grant))
+    order = [role.value for role in Role]
+    found: dict[UUID, list[RoleTold]] = {}
+    for (person_id, code, begins), names in sorted(
+        places.items(), key=lambda item: (order.index(item[0][1]), item[0][2] or dt.date.min)
+    ):
+        first = tuple(sorted(names)[:_PLACES])
+        found.setdefault(person_id, []).append(RoleTold(role_words.name(code), first, len(names) - len(first), begins))
+    return found
+
+
+def _to_end(actor: Actor, people: Sequence[Person]) -> dict[UUID, list[Resting]]:
+    """By person each resting role once, of those who have left the actor's scope and whose roles he may end (ADR 0235)."""
+    protected = {person.pk: person.is_protected for person in people if person.pk != actor.person_id}
+    if not protected:
+        return {}
+    rows = actors.without_post(current(RoleGrant.objects.filter(role_reach.in_reach(actor), person__in=protected)))
+    found: dict[UUID, dict[str, Resting]] = {}
+    for grant in rows.select_related("area", "organisation").order_by("pk"):
+        role, path = Role(grant.role), actors.scope_path_of(grant)
+        if policy.may_take_of_leaver(actor, role, path, protected=protected[grant.person_id]):
+            found.setdefault(grant.person_id, {}).setdefault(grant.role, Resting(grant.pk, role_words.name(grant.role)))
+    return {person_id: list(roles.values()) for person_id, roles in found.items()}
+
+
+def _shown(actor: Actor, people: QuerySet[Person], choice: Choice) -> QuerySet[Person]:
+    """Those that the list is asked for. The conditions on training are `rules.standing`'s, as the database asks them."""
+    if choice.shown == Shown.ALL:
+        return people
+    resting = _resting(actor).filter(choice.grants).values("person")
+    if choice.shown == Shown.RESTING:
+        return people.filter(pk__in=resting)
+    today = clock.today()
+    issuing = actors.with_post(current(RoleGrant.objects.filter(person=OuterRef("pk"), role__in=_QUALIFIED)))
+    people = people.alias(first_due=qualifications.first_due())
+    if choice.shown == Shown.FOLLOW_UP:
+        soon = today + dt.timedelta(days=settings.QUALIFICATION_SOON_DAYS)
+        # Each kind is found for itself, from the few who have roles: to ask either of each person would read everybody.
+        found = people.filter(Exists(issuing), first_due__lte=soon).values("pk").union(people.filter(pk__in=resting).values("pk"))
+        return Person.objects.filter(pk__in=found)
+    return people.filter(Exists(issuing), first_due__lt=today)
+
+
+def _passed(kind: QualificationKind) -> Coalesce:
+    """The day of the newest record, read from the index that keeps records apart; far back without one."""
+    rows = Qualification.objects.filter(person=OuterRef("pk"), kind=kind.value, withdrawn_at=None).order_by("-passed_on")
+    return Coalesce(Subquery(rows.values("passed_on")[:1]), Value(_NEVER), output_field=DateField())

@@ -1,0 +1,44 @@
+"""Where roles hold, in words, for those who may know it: of grants, and of the events that name one (ADR 0212).
+
+Events before ADR 0212 name no place but a scope path, which a move makes untrue. A grant stays, and knows its place.
+"""
+
+from collections.abc import Iterable
+
+from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext as _
+
+from issuance.authz import Action, Actor
+from issuance.organisations.models import IssuingArea, Organisation
+from issuance.records.models.events import Event
+from issuance.roles.models.grants import RoleGrant
+
+
+def place_of(row: RoleGrant) -> str:
+    """Where a role holds."""
+    if row.organisation is not None:
+        return row.organisation.name
+    return _("Utgivningsområdet {name}").format(name=row.area.name) if row.area is not None else _("Hela portalen")
+
+
+def places_told(actor: Actor, events: Iterable[Event]) -> dict[str, str]:
+    """By grant where the role of each event that names one holds; a place that the actor's roles do not reach is not named.
+
+    One query, none where no event names a grant.
+    """
+    grants = {str(event.facts["grant"]) for event in events if "grant" in event.facts}
+    if not grants:
+        return {}
+    reached = [
+        Exists(rows.visible_to(actor, Action.VIEW_HISTORY).filter(pk=OuterRef(name)))
+        for rows, name in ((Organisation.objects, "organisation"), (IssuingArea.objects, "area"))
+    ]
+    rows = RoleGrant.objects.filter(pk__in=grants).select_related("area", "organisation")
+    return {
+        str(row.pk): place_of(row) if _is_global(row) or row.in_organisation or row.in_area else _("utanför din behörighet")
+        for row in rows.annotate(in_organisation=reached[0], in_area=reached[1])
+    }
+
+
+def _is_global(row: RoleGrant) -> bool:
+    return row.area_id is None and row.organisation_id is None

@@ -1,0 +1,138 @@
+"""What roles may do, in words: derived from the one table of the policy, so that what is told is what is done (domain.md 1.2)."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
+
+from issuance.authz import Action, Role
+from issuance.authz.roles import ALLOWED, AREA_ROLES, GLOBAL_ROLES, QUALIFIED_ROLES
+from issuance.records.queries import words
+from issuance.records.queries.event_words import ROLE
+
+GROUPS: Mapping[str, Mapping[Action, str]] = {
+    _("Se"): {
+        Action.VIEW: _("Söka efter personer och se deras kort och certifikat"),
+        Action.EXTENDED_SEARCH: _("Söka med utökat sökomfång, med skäl"),
+        Action.VIEW_HISTORY: _("Se historik"),
+        Action.VIEW_RECEIPT: _("Visa elektronisk kvittens"),
+        Action.VIEW_PHOTO: _("Se foto"),
+        Action.VIEW_INVOICE: _("Se fakturor"),
+        Action.VIEW_CONFIGURATION: _("Se utgivningsområden, organisationer och kontor"),
+    },
+    _("Utfärda och spärra"): {
+        Action.ORDER_ORDINARY_CARD: _("Beställa ordinarie kort"),
+        Action.REMOVE_ORDER: _("Ta bort beställning"),
+        Action.WITHDRAW_IDENTIFICATION: _("Ta tillbaka en egen identifiering"),
+        Action.WITHDRAW_ANOTHERS_IDENTIFICATION: _("Ta tillbaka andras identifieringar"),
+        Action.ACTIVATE_ORDINARY_CARD: _("Aktivera kort"),
+        Action.REVOKE_CARRIER: _("Spärra kort"),
+        Action.REVOKE_EID: _("Spärra SITHS eID"),
+    },
+    _("Administrera"): {
+        Action.ASSIGN_ROLE: _("Tilldela behörighetsroller under den egna nivån"),
+        Action.ASSIGN_GLOBAL_ROLE: _("Begära globala roller, och godkänna det en annan har begärt"),
+        Action.LINK_OFFICE: _("Koppla kontor"),
+        Action.EDIT_OFFICE: _("Skapa och ändra kontor"),
+        Action.CREATE_SUB_ORGANISATION: _("Skapa underorganisation"),
+        Action.EDIT_RECEIPT_TEXT: _("Redigera kvittenstext"),
+        Action.CHOOSE_ARTICLES: _("Välja beställningsbara artiklar"),
+        Action.VERIFY_CUSTOMISATION: _("Verifiera kortanpassning"),
+        Action.CORRECT_INVOICE_SERIES: _("Rätta datumordningen i fakturornas nummerserie, två personer tillsammans"),
+        Action.CREATE_ORGANISATION: _("Skapa och ändra utgivningsområde och organisation"),
+        Action.REGISTER_MIGRATED_CARD: _("Föra in kort från den tidigare portalen"),
+    },
+    _("Certifikatutfärdare"): {
+        Action.VIEW_PKI: _("Se certifikatutfärdare, nycklar och driftläge"),
+        Action.DECIDE_PKI: _("Godkänna ärenden, aldrig sina egna"),
+        Action.CHANGE_CA_STATE: _("Begära att en utfärdare byter tillstånd"),
+        Action.MASS_REVOKE: _("Begära masspärr"),
+    },
+}
+"""Everything that some role may do, as the table's rows."""
+
+MISSED: Mapping[str, tuple[str, str]] = {
+    _("Utfärda och spärra"): (_("Beställa och lämna ut reservkort"), _("Ingen: det görs inte i portalen i dag")),
+}
+"""By group what roles are named after and the portal does not do, for whom such a role could be given."""
+
+ASSIGNED_TO = {
+    **dict.fromkeys(GLOBAL_ROLES, _("Hela portalen")),
+    **dict.fromkeys(AREA_ROLES, _("Ett utgivningsområde")),
+}
+
+
+@dataclass(frozen=True)
+class RightLine:
+    """An action, and for each role of the table whether it has it; or `nobody`, why no role has it (ADR 0254)."""
+
+    text: str
+    cells: tuple[bool, ...] = ()
+    nobody: str = ""
+
+
+@dataclass(frozen=True)
+class RightGroup:
+    """Actions of one kind."""
+
+    text: str
+    lines: tuple[RightLine, ...]
+
+
+@dataclass(frozen=True)
+class RoleHead:
+    """A role as a column: its name, where it holds, and whether its holder needs training and person check."""
+
+    text: str
+    reach: str
+    qualified: bool
+
+
+@dataclass(frozen=True)
+class RightTable:
+    """Vad får rollen göra? Columns are roles, from the widest to the narrowest."""
+
+    roles: tuple[RoleHead, ...]
+    groups: tuple[RightGroup, ...]
+
+
+def name(role: str) -> str:
+    """What a role is called."""
+    return words.said(ROLE, role)
+
+
+def needs_training(roles: Iterable[Role]) -> bool:
+    """Returns True if any of these roles needs training and person check (ADR 0187)."""
+    return bool(set(roles) & QUALIFIED_ROLES)
+
+
+def _breakable(text: str) -> str:
+    """The name with soft hyphens where a narrow column may break it."""
+    for whole, parts in (("Förvaltningsadmin", "Förvaltnings\u00adadmin"), ("Reservkortshand", "Reservkorts\u00adhand")):
+        text = text.replace(whole, parts)
+    return text
+
+
+def table(roles: Iterable[Role]) -> RightTable:
+    """What these roles may do; those that none of them has are left out."""
+    shown = [role for role in Role if role in set(roles)]
+    groups = []
+    for text, actions in GROUPS.items():
+        lines = [
+            RightLine(gettext(said), tuple(action in ALLOWED[role] for role in shown))
+            for action, said in actions.items()
+            if any(action in ALLOWED[role] for role in shown)
+        ]
+        if text in MISSED and QUALIFIED_ROLES.intersection(shown):
+            missed, why = MISSED[text]
+            lines.append(RightLine(gettext(missed), nobody=gettext(why)))
+        if lines:
+            groups.append(RightGroup(gettext(text), tuple(lines)))
+    heads = tuple(
+        RoleHead(
+            _breakable(name(role.value)), gettext(ASSIGNED_TO.get(role, _("Tilldelade organisationer"))), role in QUALIFIED_ROLES
+        )
+        for role in shown
+    )
+    return RightTable(heads, tuple(groups))

@@ -1,0 +1,228 @@
+"""Actors from the rows that hold now: looked up for each request, never remembered (S06)."""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any, NamedTuple, Protocol, cast
+from uuid import UUID
+
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db import connection
+from django.db.models import BooleanField, Case, Exists, F, OuterRef, Q, QuerySet, When
+from django.db.models.functions import Coalesce, JSONObject
+
+from issuance.authz import Actor, Grant, Role, user
+from issuance.authz.roles import GLOBAL_ROLES, QUALIFIED_ROLES
+from issuance.people.models.persons import Post
+from issuance.roles import domain as qualifications
+from issuance.roles.domain import Held, QualificationKind
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.models.qualifications import Qualification
+from issuance.search.models import ExtendedReach
+from siths_portal.lib import clock
+
+_QUALIFIED = [role.value for role in QUALIFIED_ROLES]
+
+
+def actor_of_person(person_id: UUID, *, hsa_id: str = "") -> Actor:
+    """The person with the grants that are valid at this moment; none gives an actor that sees nothing. `hsa_id`: the log-in's.
+
+    A role rests while its holder has no valid post in its area, anywhere for a global one (domain.md 1.3), and issues nothing
+    while training or person check is overdue. Those of one who has died hold nothing.
+    """
+    statement, asked = _statement(), _Asked(person_id, user(person_id, ()).ref, clock.now(), clock.today())
+    with connection.cursor() as cursor:
+        cursor.execute(statement.sql, statement.parameters(asked))
+        grants = [_Row(*row) for row in statement.converted(cursor.fetchall())]
+    until = issues_until(grants, held_of(grants[0].held)) if grants else None
+    blocked = until is not None and until < asked.today
+    reached = frozenset(grants[0].extended_persons) if grants else frozenset()
+    held = tuple(_grant(row, blocked=blocked) for row in grants)
+    return user(person_id, held, reached, hsa_id=hsa_id, issues_until=until)
+
+
+class _Asked(NamedTuple):
+    """What differs from one actor to the next."""
+
+    person_id: UUID
+    owner_ref: str
+    now: dt.datetime
+    today: dt.date
+
+
+_STAND_IN = _Asked(UUID(int=1), "user:stand-in", dt.datetime(1, 1, 1, tzinfo=dt.UTC), dt.date(1, 1, 2))
+
+
+_COLUMNS = (
+    "role", "area__scope_path", "organisation__scope_path", "protected_persons", "valid_from", "extended_persons", "held",
+)  # fmt: skip
+
+
+class _Row(NamedTuple):
+    """The columns, in their order."""
+
+    role: str
+    area_path: str | None
+    organisation_path: str | None
+    protected_persons: bool
+    valid_from: dt.datetime
+    extended_persons: list[UUID]
+    held: list[dict[str, str | None]]
+
+
+class _Statement:
+    """The query for an actor's rows, worded once a process: each request asks it, and to word it costs more than to ask."""
+
+    def __init__(self) -> None:
+        one = _STAND_IN
+        opened = ExtendedReach.objects.filter(owner_ref=one.owner_ref, until__gt=one.now).values("person_id")
+        own = RoleGrant.objects.filter(person_id=one.person_id, person__deceased=False)
+        grants = with_post(in_force(own, now=one.now), today=one.today)
+        rows = (
+            grants.annotate(extended_persons=ArraySubquery(opened), held=newest_qualifications("person"))
+            .order_by("id")
+            .values_list(*_COLUMNS)
+        )
+        self._compiler = rows.query.get_compiler(connection.alias)
+        self.sql, self._parameters = self._compiler.as_sql()
+        selected = [expression for expression, *_ in self._compiler.select[: self._compiler.col_count]]
+        self._converters = self._compiler.get_converters(selected)
+
+    def parameters(self, asked: _Asked) -> list[Any]:
+        """The statement's parameters for this actor."""
+        given = dict(zip(_STAND_IN, asked, strict=True))
+        return [given.get(value, value) for value in self._parameters]
+
+    def converted(self, rows: list[tuple[Any, ...]]) -> Iterable[Sequence[Any]]:
+        """Rows of the database as the query's own would be."""
+        return cast("Iterable[Sequence[Any]]", self._compiler.apply_converters(rows, self._converters))
+
+
+@cache
+def _statement() -> _Statement:
+    return _Statement()
+
+
+def current(grants: QuerySet[RoleGrant], *, now: dt.datetime | None = None) -> QuerySet[RoleGrant]:
+    """Those that have not ended: in force, or still to begin."""
+    return grants.filter(Q(valid_to=None) | Q(valid_to__gt=now or clock.now()))
+
+
+def in_force(grants: QuerySet[RoleGrant], *, now: dt.datetime | None = None) -> QuerySet[RoleGrant]:
+    """Those that have begun and not ended at this moment."""
+    now = now or clock.now()
+    return current(grants, now=now).filter(valid_from__lte=now)
+
+
+def valid_posts(*, today: dt.date | None = None) -> QuerySet[Post]:
+    """Posts that have not ended and whose last day is not over."""
+    return Post.objects.filter(Q(valid_to=None) | Q(valid_to__gte=today or clock.today()), ended_at=None)
+
+
+def awake_by_person(person_ids: Sequence[UUID]) -> dict[UUID, list[RoleGrant]]:
+    """By person the roles that hold now or will, the oldest first; who has none is left out. One query."""
+    found: dict[UUID, list[RoleGrant]] = {}
+    grants = with_post(current(RoleGrant.objects.filter(person__in=person_ids)))
+    for grant in grants.order_by("valid_from"):
+        found.setdefault(grant.person_id, []).append(grant)
+    return found
+
+
+def with_post(grants: QuerySet[RoleGrant], *, today: dt.date | None = None) -> QuerySet[RoleGrant]:
+    """Those whose holder has a valid post in the role's area; for a global role, anywhere."""
+    return with_area(grants).filter(_posted(today))
+
+
+def without_post(grants: QuerySet[RoleGrant]) -> QuerySet[RoleGrant]:
+    """Those that `with_post` leaves out."""
+    return with_area(grants).filter(~_posted(None))
+
+
+def with_area(grants: QuerySet[RoleGrant]) -> QuerySet[RoleGrant]:
+    """Those with `role_area`, the area in which each holds, for conditions; null of a global one."""
+    return grants.alias(role_area=Coalesce(F("area"), F("organisation__area")))
+
+
+def _posted(today: dt.date | None) -> Q:
+    posts = valid_posts(today=today).filter(person=OuterRef("person"))
+    in_area = Exists(posts.filter(organisation__area=OuterRef("role_area")))
+    return in_area | Q(Exists(posts), role__in=[role.value for role in GLOBAL_ROLES])
+
+
+def newest_qualifications(person: str) -> ArraySubquery:
+    """An expression for rows with a `person` (a path to the id): the newest record of each kind, to be read by `held_of`."""
+    newest = (
+        Qualification.objects.filter(person=OuterRef(person), withdrawn_at=None).order_by("kind", "-passed_on").distinct("kind")
+    )
+    return ArraySubquery(newest.values(record=JSONObject(kind="kind", passed_on="passed_on", due_on="due_on")))
+
+
+def held_of(records: Sequence[dict[str, str | None]]) -> tuple[Held, ...]:
+    """What `newest_qualifications` read."""
+    return tuple(
+        Held(
+            QualificationKind(str(record["kind"])),
+            dt.date.fromisoformat(str(record["passed_on"])),
+            dt.date.fromisoformat(record["due_on"]) if record["due_on"] else None,
+        )
+        for record in records
+    )
+
+
+class HeldRole(Protocol):
+    """A role of a person."""
+
+    @property
+    def role(self) -> str:
+        """Its value in `Role`."""
+
+
+def issues_until(grants: Iterable[HeldRole], held: Sequence[Held]) -> dt.date | None:
+    """Returns the last day on which a person with these roles and records may issue.
+
+    None without an end, or if no role needs qualifications; `qualifications.NEVER` while a record is missing.
+    """
+    return qualifications.last_day(held) if any(Role(row.role) in QUALIFIED_ROLES for row in grants) else None
+
+
+def _grant(row: _Row, *, blocked: bool) -> Grant:
+    path = row.area_path or row.organisation_path or "/"
+    role = Role(row.role)
+    return Grant(role, path, row.protected_persons, overdue=blocked and role in QUALIFIED_ROLES, since=row.valid_from)
+
+
+class _Held(NamedTuple):
+    role: str
+    path: str | None
+    asked: bool
+    held: list[dict[str, str | None]]
+
+
+def issuing_in(where: Q) -> set[str]:
+    """The scope paths of organisations in which a role that is so, and issues, lets its holder issue now.
+
+    It is in force, its holder has a valid post, and neither his training nor his person check is overdue, as `actor_of_person`
+    asks of him when he acts. One query, however many they are.
+    """
+    today = clock.today()
+    holders = in_force(RoleGrant.objects.filter(where)).values("person")
+    rows = with_post(in_force(RoleGrant.objects.filter(person__in=holders, role__in=_QUALIFIED)), today=today)
+    asked = Case(When(where, then=True), default=False, output_field=BooleanField())
+    rows = rows.annotate(asked=asked, held=newest_qualifications("person"))
+    people: dict[UUID, list[_Held]] = {}
+    read = ("person_id", "role", "organisation__scope_path", "asked", "held")
+    for person_id, *values in rows.values_list(*read):
+        people.setdefault(person_id, []).append(_Held(*values))
+    found: set[str] = set()
+    for grants in people.values():
+        wanted = {grant.path for grant in grants if grant.asked and grant.path} - found
+        until = issues_until(grants, held_of(grants[0].held)) if wanted else None
+        found |= wanted if until is None or until >= today else set()
+    return found
+
+
+def scope_path_of(grant: RoleGrant) -> str:
+    """The path below which a grant reaches."""
+    if grant.area is not None:
+        return grant.area.scope_path
+    return grant.organisation.scope_path if grant.organisation is not None else "/"

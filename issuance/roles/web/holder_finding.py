@@ -1,0 +1,115 @@
+"""Whom a role is to be given, on the pages that give one: searched for, shown, and confirmed (ADR 0225).
+
+The role goes to a person whom the search found that the text in the field names; a text that differs is searched for first.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+
+from issuance.authz import Actor
+from issuance.records.queries import words
+from issuance.records.web.administration_frame import actor_of
+from issuance.roles.queries import role_reach
+from issuance.roles.queries.role_holders import roles_told
+from issuance.roles.services import role_assignment
+from issuance.roles.web.role_forms import AddHolderForm
+from issuance.search.models import Search
+from issuance.search.services import holder_searching, searching
+from siths_portal.lib.errors import Invalid, Refused, TooManyRequests, Unavailable
+from siths_portal.lib.ids import id_of
+
+
+@dataclass(frozen=True)
+class Found:
+    """Whom a search found among those to whom the actor may give roles; `more` than are shown.
+
+    Oneself, and who has no valid post in the area, are told and off.
+    """
+
+    search: Search
+    hits: Sequence[dict[str, Any]]
+    more: bool
+
+    @property
+    def open(self) -> int:
+        """How many of the hits can be picked."""
+        return sum(not hit["reason"] for hit in self.hits)
+
+    def person(self, text: str) -> UUID | None:
+        """The one of the hits who was picked."""
+        return next((hit["id"] for hit in self.hits if str(hit["id"]) == text), None)
+
+
+def search(request: HttpRequest, form: AddHolderForm, *, area_id: UUID) -> tuple[Found | None, int]:
+    """What the validated form's text finds, and the status of the page; a refusal stands on the form, which loses nothing.
+
+    `area_id`: where the role is to be given.
+    """
+    if "text" in form.errors:
+        return None, Invalid.http_status
+    actor, user = actor_of(request), request.user
+    try:
+        found = holder_searching.search(
+            actor=actor,
+            session_id=user.session_id,  # type: ignore[union-attr]
+            text=form.cleaned_data["text"],
+        )
+    except (Invalid, Unavailable, Refused, TooManyRequests) as error:
+        form.take(error)
+        return None, error.http_status
+    return _hits(request, found, area_id), Invalid.http_status if form.errors else 200
+
+
+def searched(request: HttpRequest, search_id: str, *, area_id: UUID) -> Found | None:
+    """What an earlier search of this session finds now; None without one."""
+    actor, user = actor_of(request), request.user
+    found = holder_searching.own(actor=actor, session_id=user.session_id, search_id=id_of(search_id))  # type: ignore[union-attr]
+    return _hits(request, found, area_id) if found else None
+
+
+def names_the_found(found: Found | None, text: str) -> bool:
+    """Whether the text in the field is that by which the hits were found."""
+    return found is not None and holder_searching.is_for(found.search, text)
+
+
+def require_person(found: Found | None, picked: str) -> UUID:
+    """The hit who was picked. Raises Invalid if none was."""
+    person_id = found.person(picked) if found else None
+    if person_id is None:
+        raise Invalid("person-missing", _("Sök och välj en person."), fields={"text": [_("Sök och välj en person.")]})
+    return person_id
+
+
+def _hits(request: HttpRequest, found: Search, area_id: UUID) -> Found:
+    actor = actor_of(request)
+    page_of = searching.hits(actor=actor, search=found)
+    allowed = role_reach.may_get_roles(actor=actor, person_ids=[hit.person_id for hit in page_of.hits])
+    organisations = role_reach.organisations_of(actor=actor, person_ids=allowed)
+    posted = role_assignment.with_posts_in(area_id, allowed)
+    told = roles_told(role_reach.in_reach(actor), [pk for pk in allowed if pk != actor.person_id])
+    hits = [
+        {
+            "id": hit.person_id,
+            "name": hit.name,
+            "number": words.person_number(hit.number_kind, hit.number),
+            "hsa_ids": hit.hsa_ids,
+            "organisations": organisations.get(hit.person_id, []),
+            "roles": told.get(hit.person_id, []),
+            "reason": _reason(hit.person_id, actor, posted),
+        }
+        for hit in page_of.hits
+        if hit.person_id in allowed
+    ]
+    return Found(found, hits, page_of.too_many or page_of.after is not None)
+
+
+def _reason(person_id: UUID, actor: Actor, posted: Collection[UUID]) -> str:
+    """Why the person cannot be given the role; empty if he can."""
+    if person_id == actor.person_id:
+        return _("Du kan inte ge dig själv en roll.")
+    return "" if person_id in posted else _("Har inget giltigt uppdrag i utgivningsområdet. Kontrollera katalogen.")

@@ -1,0 +1,45 @@
+"""Who acts in a request: the logged-in person with the grants that hold now (S06)."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.functional import SimpleLazyObject
+
+from authn import service as authn
+from authn.web import no_access_page
+from issuance.authz import Actor
+from issuance.roles.services import no_access
+from issuance.roles.services.actors import actor_of_person
+from issuance.roles.services.subjects import person_of
+
+NOBODY = Actor("", "user")
+
+
+class ActorMiddleware:
+    """Puts `request.actor` in place, read once when first asked for; nobody's sees nothing.
+
+    A guarded page of a person who holds no role any more is 403, and the sessions end.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Serves the request."""
+        request.actor = SimpleLazyObject(lambda: _actor(request))  # type: ignore[attr-defined]
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> HttpResponse | None:
+        """403 instead of a guarded view if the person lost the last role without being logged out for it."""
+        if not getattr(view, "login_required", True) or request.actor.grants:  # type: ignore[attr-defined]
+            return None
+        authn.end_sessions(request.user.subject_ref, reason=authn.ROLE_ENDED)  # type: ignore[union-attr]
+        return no_access_page(request, no_access.advice(person_of(request.user.subject_ref)))  # type: ignore[union-attr]
+
+
+def _actor(request: HttpRequest) -> Actor:
+    user: Any = request.user
+    return actor_of_person(person_of(user.subject_ref), hsa_id=user.hsa_id) if user.is_authenticated else NOBODY

@@ -1,0 +1,256 @@
+"""Lägg till behörighetsroll: a role in an organisation, in several of an area, or the area's issuer, for a person searched for.
+
+One flow for the three pages (ADR 0225): search, see who was found, choose, give; then back, or on with the next person.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from authn.web import kept_form
+from issuance.authz import Action, Role, policy
+from issuance.authz.roles import AREA_ROLES, ORGANISATION_ROLES
+from issuance.organisations.models import IssuingArea
+from issuance.organisations.queries import places
+from issuance.records.web.administration_frame import Crumb, actor_of, page, way_to_area, way_to_organisation
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.queries import role_tree, role_words, roles
+from issuance.roles.services import role_assignment
+from issuance.roles.services.role_periods import Period
+from issuance.roles.web import holder_finding, role_given
+from issuance.roles.web.holder_finding import Found
+from issuance.roles.web.role_forms import AddHolderForm
+from issuance.roles.web.role_frame import recent_login
+from siths_portal.lib.answer_times import in_step
+from siths_portal.lib.errors import Conflict, Forbidden, Invalid
+from siths_portal.lib.ids import ids_of
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a role is given: `reach` as `assign_roles` takes it, or the area in whose tree it is picked; and the page's frame.
+
+    `post_area`: in which its holder must have a post.
+    """
+
+    name: str
+    post_area: UUID
+    reach: Sequence[UUID]
+    assignable: Sequence[Role]
+    may_protect: bool
+    heading: str
+    crumbs: Sequence[Crumb]
+    back_url: str
+    area_id: UUID | None = None
+    goes_on: bool = True
+
+    @property
+    def only(self) -> Role | None:
+        """The role, where one alone can be given."""
+        return self.assignable[0] if len(self.assignable) == 1 else None
+
+    @property
+    def button(self) -> str:
+        """The text of the button that gives the role."""
+        return _("Ge rollen") if self.goes_on else self.heading
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def organisation_role_add(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
+    """Picks a role, finds a person and gives him the role here. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    found = roles.organisation(actor=actor, organisation_id=organisation_id)
+    head = places.organisation_head(actor=actor, organisation_id=organisation_id)
+    assignable, may_protect = _assignable(request, found.scope_path, ORGANISATION_ROLES)
+    back_url = reverse("organisation_roles", args=[head.id])
+    place = Place(
+        name=f"{_('Organisation')} {head.name}",
+        post_area=found.area_id,
+        reach=[found.id],
+        assignable=assignable,
+        may_protect=may_protect,
+        heading=_("Lägg till behörighetsroll"),
+        crumbs=[*way_to_organisation(head), Crumb(_("Behörighetsroller"), back_url), Crumb(_("Lägg till behörighetsroll"))],
+        back_url=back_url,
+    )
+    return _answer(request, place)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def area_role_add(request: HttpRequest, area_id: UUID) -> HttpResponse:
+    """Finds a person, picks a role and its organisations in the area, and stays for the next person.
+
+    Raises NotFound, Forbidden.
+    """
+    place = _in_area(request, area_id, ORGANISATION_ROLES, _("Lägg till roller"))
+    return _answer(request, replace(place, reach=[], area_id=area_id))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def area_issuer_add(request: HttpRequest, area_id: UUID) -> HttpResponse:
+    """Finds a person and makes him responsible issuer of the area. Raises NotFound, Forbidden."""
+    place = _in_area(request, area_id, AREA_ROLES, _("Utse ansvarig utgivare"))
+    return _answer(request, replace(place, goes_on=False))
+
+
+def _in_area(request: HttpRequest, area_id: UUID, within: frozenset[Role], heading: str) -> Place:
+    """The area itself as the place of a role."""
+    actor = actor_of(request)
+    area = policy.get(actor, Action.ASSIGN_ROLE, IssuingArea.objects.all(), area_id)
+    head = places.area_head(actor=actor, area_id=area_id)
+    assignable, may_protect = _assignable(request, area.scope_path, within)
+    return Place(
+        name=f"{_('Utgivningsområde')} {head.name}",
+        post_area=area.id,
+        reach=[area.id],
+        assignable=assignable,
+        may_protect=may_protect,
+        heading=heading,
+        crumbs=[*way_to_area(head), Crumb(heading)],
+        back_url=reverse("area", args=[head.id]),
+    )
+
+
+def _answer(request: HttpRequest, place: Place) -> HttpResponse:
+    if step_up := recent_login(request):
+        return step_up
+    if request.method != "POST":
+        typed = kept_form(request) or QueryDict()
+        initial = {"role": place.only.value if place.only else "", **{name: typed[name] for name in typed}}
+        form = AddHolderForm(place.assignable, may_protect=place.may_protect, initial=initial)
+        found = holder_finding.searched(request, typed.get("sokning", ""), area_id=place.post_area)
+        return _adding(request, place, form, found, typed=typed)
+    form = AddHolderForm(place.assignable, request.POST, may_protect=place.may_protect)
+    found = holder_finding.searched(request, request.POST.get("sokning", ""), area_id=place.post_area)
+    text = request.POST.get("text", "").strip()
+    unchanged = holder_finding.names_the_found(found, text)
+    if _narrows(request, unchanged=unchanged or not text):
+        form.fields["role"].required = False
+        form.is_valid()
+        return _adding(request, place, form, found if unchanged else None)
+    if "sok" in request.POST or (text and not unchanged):
+        form.fields["role"].required = False
+        form.is_valid()
+        found, status = holder_finding.search(request, form, area_id=place.post_area)
+        return _adding(request, place, form, found, status=status, unconfirmed="sok" not in request.POST)
+    if not form.is_valid():
+        return _adding(request, place, form, found, status=Invalid.http_status)
+    try:
+        grants = _give(request, place, form, found if unchanged else None)
+    except (Conflict, Invalid, Forbidden) as error:
+        if isinstance(error, Forbidden) and not error.fields:
+            raise
+        form.take(error)
+        return _adding(request, place, form, found, status=error.http_status)
+    role_given.tell(request, grants)
+    stays = place.area_id or "fortsatt" in request.POST
+    return redirect(request.path if stays else place.back_url)
+
+
+def _narrows(request: HttpRequest, *, unchanged: bool) -> bool:
+    """Whether organisations are asked for: by their own button, or by Enter in their field, which presses the first button."""
+    if "sok_plats" in request.POST:
+        return True
+    other = request.POST.get("ort", "").strip() != request.POST.get("ort_sokt", "").strip()
+    return "sok" in request.POST and unchanged and other
+
+
+def _give(request: HttpRequest, place: Place, form: AddHolderForm, found: Found | None) -> list[RoleGrant]:
+    """Gives the role to the person who was picked. Raises what `assign_roles` does, Invalid if nobody or no place was."""
+    person_id = holder_finding.require_person(found, request.POST.get("person", ""))
+    reach = place.reach if place.area_id is None else _picked(request.POST)
+    if not reach:
+        message = _("Kryssa för minst en organisation.")
+        raise Invalid("role-reach", message, fields={"plats": [message]})
+    return role_assignment.assign_roles(
+        actor=actor_of(request),
+        person_id=person_id,
+        role=Role(form.cleaned_data["role"]),
+        reach=reach,
+        protected_persons=form.cleaned_data.get("protected_persons", False),
+        period=Period(form.cleaned_data["valid_from"], form.cleaned_data["valid_to"]),
+    )
+
+
+def _picked(typed: QueryDict) -> list[UUID]:
+    """The organisations that are ticked, each once."""
+    return ids_of(typed.getlist("plats"))
+
+
+def _adding(
+    request: HttpRequest,
+    place: Place,
+    form: AddHolderForm,
+    found: Found | None,
+    *,
+    typed: QueryDict | None = None,
+    status: int = 200,
+    unconfirmed: bool = False,
+) -> HttpResponse:
+    given = request.POST if typed is None else typed
+    asks_whom = found is None and request.method != "POST"
+    if asks_whom or (found is not None and not found.hits):
+        form.fields["text"].widget.attrs["autofocus"] = True
+    tree = _tree(request, place.area_id, given) if place.area_id and place.assignable else {}
+    if tree:
+        form.fields["plats"].widget.attrs["id"] = _first_of(tree["area_places"])
+    if place.only:
+        form.settle_role()
+    if form.errors and not place.assignable:
+        form.refuse(_("Du kan inte ge några roller här."))
+    context = {
+        "form": form,
+        "place": place,
+        "only": place.only,
+        "found": found,
+        "picked": given.get("person", ""),
+        "unconfirmed": unconfirmed,
+        "rights": role_words.table(place.assignable),
+        "training": role_words.needs_training(place.assignable),
+        **tree,
+    }
+    shown = page(
+        request,
+        "administration/roles/add.html",
+        context,
+        heading=place.heading,
+        kind=place.name,
+        crumbs=place.crumbs,
+        status=status,
+    )
+    return in_step(shown) if found is not None and not found.hits else shown
+
+
+def _tree(request: HttpRequest, area_id: UUID, given: QueryDict) -> dict[str, Any]:
+    """What `administration/roles/area_places.html` draws."""
+    asked, ticked = given.get("ort", "").strip()[:_LONGEST], _picked(given)
+    found = role_tree.of_area(actor=actor_of(request), area_id=area_id, text=asked, picked=set(ticked))
+    few = found.is_large or role_tree.count(found.tops) <= _OPEN_TREE
+    return {"area_places": found, "asked": asked, "ticked": [str(pk) for pk in ticked], "few": few}
+
+
+def _first_of(shown: role_tree.AreaPlaces) -> str:
+    """The id of what an error of the organisations leads to: the first box, or the field that finds some, or their frame."""
+    if shown.tops:
+        return f"plats_{shown.tops[0].id}"
+    return "id_ort" if shown.is_large else "platser"
+
+
+_LONGEST = 100
+_OPEN_TREE = 40
+"""A tree of no more places than these is shown unfolded, and so are those that were asked for."""
+
+
+def _assignable(request: HttpRequest, scope_path: str, within: frozenset[Role]) -> tuple[list[Role], bool]:
+    """Of the roles `within`, those that the actor may give over the path; and whether with the add-on."""
+    actor = actor_of(request)
+    found = [role for role in Role if role in policy.assignable(actor, scope_path) & within]
+    protect = [policy.may_assign(actor, role, scope_path, protected_persons=True) for role in found]
+    return found, any(protect)

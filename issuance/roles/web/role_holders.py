@@ -1,0 +1,257 @@
+"""All role holders with training and last log-in, training recorded of several of them, and what each role may do."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_safe
+
+from authn.web import kept_form
+from issuance.authz import Action, Actor, Role, policy
+from issuance.organisations.queries import places
+from issuance.organisations.queries.places import AreaHead
+from issuance.records.queries import paging
+from issuance.records.queries.paging import Order
+from issuance.records.web.administration_frame import (
+    Crumb,
+    actor_of,
+    columns,
+    configuration_page,
+    cursor,
+    demand,
+    first_url,
+    next_url,
+    page,
+    way_to_area,
+)
+from issuance.roles.domain import QualificationKind
+from issuance.roles.queries import holders_to_train, role_reach, role_words
+from issuance.roles.queries import role_holders as query
+from issuance.roles.queries.role_holders import Choice, Shown
+from issuance.roles.services import qualifications
+from issuance.roles.web.role_forms import RoleHoldersForm, SeveralForm
+from issuance.roles.web.role_frame import recent_login
+from issuance.search.domain.search_terms import TermKind
+from issuance.search.models import Search
+from issuance.search.services import holder_searching, searching
+from siths_portal.lib.answer_times import in_step
+from siths_portal.lib.errors import Invalid, TooManyRequests
+from siths_portal.lib.ids import id_of, ids_of
+from siths_portal.lib.pages import told_when
+
+AREA = "omrade"
+"""The parameter that names the area whose role holders are listed; all in reach without it."""
+
+
+NAMED = "sokning"
+"""The parameter that holds the handle of a search by name, whose name narrows the list."""
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def role_holders(request: HttpRequest) -> HttpResponse:
+    """Role holders in the actor's scope, as the address says; when posted, the way to the address of what was chosen.
+
+    A name is kept as a search's handle, and its searches count as such (ADR 0244). Raises Forbidden.
+    """
+    actor = actor_of(request)
+    areas = [(str(pk), name) for pk, name in role_reach.areas(actor)]
+    if request.method == "POST":
+        return _chosen(request, actor, areas)
+    named = _named(request, actor, request.GET.get(NAMED, ""))
+    if NAMED in request.GET and named is None:
+        messages.info(request, _("Namnet är inte kvar. Skriv det igen."))
+    given = {name: request.GET.get(name, "") for name in ("visa", "roll", AREA)}
+    form = RoleHoldersForm(_filters(), areas, given)
+    form.is_valid()  # what an address names that is not to be chosen narrows nothing
+    chosen = {name: form.cleaned_data.get(name, "") for name in given}
+    form = RoleHoldersForm(_filters(), areas, initial={**chosen, "name": named.value if named else ""})
+    return _listed(request, actor, form, chosen | ({NAMED: str(named.pk)} if named else {}), named)
+
+
+def _listed(
+    request: HttpRequest, actor: Actor, form: RoleHoldersForm, chosen: dict[str, str], named: Search | None
+) -> HttpResponse:
+    order = _order(request.GET.get("ordning", ""))
+    shown = Shown(chosen["visa"] or Shown.ALL)
+    choice = Choice(shown, chosen["roll"], id_of(chosen[AREA]), named.value if named else "")
+    found = query.holders(actor=actor, choice=choice, order=order, after=cursor(request))
+    chosen = {name: value for name, value in chosen.items() if value and value != Shown.ALL}
+    context = {
+        "rows": found.rows,
+        "shown": shown,
+        "named": named,
+        "columns": columns(request, order, _headings(), chosen=chosen),
+        "next_url": next_url(request, found.after, order, chosen=chosen),
+        "first_url": first_url(request, order, chosen=chosen),
+    }
+    answer = _holders_page(request, form, context, order=order)
+    return in_step(answer) if named and not found.rows else answer
+
+
+def _chosen(request: HttpRequest, actor: Actor, areas: Sequence[tuple[str, str]]) -> HttpResponse:
+    """The way to what was chosen in the form; the form again with what is wrong, and nothing typed is lost."""
+    form, order = RoleHoldersForm(_filters(), areas, request.POST), _order(request.POST.get("ordning", ""))
+    named = _named(request, actor, request.POST.get(NAMED, ""))
+    status = Invalid.http_status
+    if form.is_valid():
+        try:
+            parameters = {**form.cleaned_data, "ordning": order.text if order != query.USUAL else ""}
+            name = parameters.pop("name")
+            if name and not (named and holder_searching.is_for(named, name)):
+                named = searching.search(actor=actor, session_id=request.user.session_id, name=name)  # type: ignore[union-attr]
+            parameters[NAMED] = str(named.pk) if named and name else ""
+            kept = {key: value for key, value in parameters.items() if value and value != Shown.ALL}
+            answer = redirect(f"{request.path}?{urlencode(kept)}" if kept else request.path)
+            return in_step(answer) if name else answer
+        except (Invalid, TooManyRequests) as error:
+            form.take(error)
+            status = error.http_status
+    context = {"named": named}
+    return told_when(_holders_page(request, form, context, order=order, status=status), form.retry_after)
+
+
+def _named(request: HttpRequest, actor: Actor, handle: str) -> Search | None:
+    """The search by name of this session that the handle opens; None for any other."""
+    session_id = request.user.session_id  # type: ignore[union-attr]
+    found = holder_searching.own(actor=actor, session_id=session_id, search_id=id_of(handle))
+    return found if found and found.kind == TermKind.NAME else None
+
+
+def _order(text: str) -> Order:
+    return paging.order_of(text, query.COLUMNS, query.USUAL.key)
+
+
+def _holders_page(
+    request: HttpRequest, form: RoleHoldersForm, context: dict[str, Any], *, order: Order, status: int = 200
+) -> HttpResponse:
+    return page(
+        request,
+        "administration/roles/holders.html",
+        {**context, "form": form, "order": order},
+        heading=_("Rollinnehavare"),
+        crumbs=[Crumb(_("Rollinnehavare"))],
+        status=status,
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def holders_training(request: HttpRequest) -> HttpResponse:
+    """Records a training or person check of several role holders, of an area (`?omrade=`) or of all in reach.
+
+    Raises NotFound, Forbidden.
+    """
+    actor = actor_of(request)
+    head = _area(request, actor)
+    if step_up := recent_login(request):
+        return step_up
+    chosen = {AREA: str(head.id)} if head else {}
+    back = reverse("area", args=[head.id]) if head else f"{reverse('role_holders')}?visa={Shown.FOLLOW_UP}"
+    picked, form, status = _picked(request), SeveralForm(), 200
+    if request.method == "POST":
+        form = SeveralForm(request.POST)
+        if _recorded(request, actor, form, picked):
+            return redirect(back)
+        status = Invalid.http_status
+    elif typed := kept_form(request):
+        form = SeveralForm(initial={name: typed[name] for name in typed})
+        picked = set(ids_of(typed.getlist("person")))
+    found = holders_to_train.to_train(actor=actor, area_id=head.id if head else None, after=cursor(request))
+    if form.errors and not found.rows:
+        form.refuse(_("Ingen rollinnehavare behöver registreras här."))
+    if request.method != "POST" and len(found.rows) == 1:
+        picked = {found.rows[0].person_id}
+    context: dict[str, Any] = {
+        "form": form,
+        "rows": found.rows,
+        "picked": picked,
+        "cancel_url": back,
+        "area": head,
+        "next_url": next_url(request, found.after, chosen=chosen),
+        "first_url": first_url(request, chosen=chosen),
+    }
+    heading = _("Registrera utbildning och personkontroll")
+    crumbs = [*(way_to_area(head) if head else [Crumb(_("Rollinnehavare"), reverse("role_holders"))]), Crumb(heading)]
+    kind = f"{_('Utgivningsområde')} {head.name}" if head else ""
+    return page(request, "administration/roles/training.html", context, heading=heading, kind=kind, crumbs=crumbs, status=status)
+
+
+def _area(request: HttpRequest, actor: Actor) -> AreaHead | None:
+    """The area that the address names. Raises NotFound, Forbidden; also for who assigns no roles, whatever it names."""
+    policy.reach(actor, Action.ASSIGN_ROLE)
+    if AREA not in request.GET:
+        return None
+    area_id = id_of(request.GET[AREA])
+    if area_id is None:
+        raise policy.not_found()
+    head = places.area_head(actor=actor, area_id=area_id)
+    demand(Action.ASSIGN_ROLE in head.rights)
+    return head
+
+
+def _picked(request: HttpRequest) -> Collection[UUID]:
+    """Those who were ticked; with `alla` all who were listed, and nobody who has come since."""
+    return set(ids_of(request.POST.getlist("listad" if "alla" in request.POST else "person")))
+
+
+def _recorded(request: HttpRequest, actor: Actor, form: SeveralForm, picked: Collection[UUID]) -> bool:
+    """Whether what was asked for is done, which the next page tells; else the form tells what stands against it."""
+    if not (form.is_valid() and picked):
+        if not picked:
+            form.add_error("person", _("Välj minst en person."))
+        return False
+    try:
+        count = qualifications.record_of_several(
+            actor=actor, person_ids=picked, kinds=form.kinds, passed_on=form.cleaned_data["passed_on"]
+        )
+    except Invalid as error:
+        form.take(error)
+        return False
+    messages.success(request, _TOLD[frozenset(form.kinds)].format(n=count))
+    return True
+
+
+_TOLD = {
+    frozenset({QualificationKind.PERSON_CHECK}): gettext_lazy("Personkontrollen är registrerad för {n} rollinnehavare."),
+    frozenset({QualificationKind.TRAINING}): gettext_lazy("Utbildningen är registrerad för {n} rollinnehavare."),
+    frozenset(QualificationKind): gettext_lazy("Personkontrollen och utbildningen är registrerade för {n} rollinnehavare."),
+}
+
+
+@require_safe
+@configuration_page
+def role_rights(request: HttpRequest) -> HttpResponse:
+    """The table of roles and rights, as the policy has it. Raises Forbidden."""
+    return page(
+        request,
+        "administration/roles/rights.html",
+        {"rights": role_words.table(Role)},
+        heading=_("Vad får rollen göra?"),
+        crumbs=[Crumb(_("Vad får rollen göra?"))],
+    )
+
+
+def _headings() -> list[tuple[str, str]]:
+    return [
+        ("namn", _("Namn")),
+        ("", _("Roller")),
+        ("kontroll", _("Personkontroll")),
+        ("utbildning", _("Utbildning")),
+        ("", _("Läge")),
+        ("", _("Senast inloggad")),
+    ]
+
+
+def _filters() -> list[tuple[Shown, str]]:
+    return [
+        (Shown.ALL, _("Alla")),
+        (Shown.FOLLOW_UP, _("Att följa upp")),
+        (Shown.BLOCKED, _("Får inte utfärda")),
+        (Shown.RESTING, _("Vilande roll")),
+    ]

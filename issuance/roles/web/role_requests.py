@@ -1,0 +1,150 @@
+"""Begärda roller: requests for global roles, the decision of a second person, and taking one's own back (ADR 0296)."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_safe
+
+from issuance.authz import Action, Role, policy
+from issuance.operators.queries.pki_words import minute
+from issuance.people.services import disclosures
+from issuance.people.services.disclosures import Shown
+from issuance.records.web.administration_frame import Crumb, Link, actor_of, cursor, first_url, next_url, page, row
+from issuance.roles.queries import role_requests as query
+from issuance.roles.queries import role_words
+from issuance.roles.queries.role_requests import RequestView
+from issuance.roles.services import role_requests
+from issuance.roles.web.role_frame import kept, recent_login
+from siths_portal.lib import clock
+from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.forms import Form
+from siths_portal.lib.pages import leads_back
+
+
+class RoleDecisionForm(Form):
+    """A second person's decision on a requested role."""
+
+    decision = forms.ChoiceField(
+        label=gettext_lazy("Ditt beslut"),
+        choices=[("approve", gettext_lazy("Godkänn, så får personen rollen")), ("reject", gettext_lazy("Avslå"))],
+        widget=forms.RadioSelect,
+        error_messages={
+            "required": gettext_lazy("Välj om du godkänner eller avslår."),
+            "invalid_choice": gettext_lazy("Välj om du godkänner eller avslår."),
+        },
+    )
+    reason = forms.CharField(
+        label=gettext_lazy("Motivering"),
+        help_text=gettext_lazy("Krävs när du avslår. Skriv inga personuppgifter."),
+        required=False,
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
+
+@require_safe
+def requests(request: HttpRequest) -> HttpResponse:
+    """Lists the requests that wait, and those that are closed. Raises Forbidden."""
+    actor = actor_of(request)
+    closed = query.closed(actor=actor, after=cursor(request))
+    context = {
+        "waiting": () if cursor(request) else query.waiting(actor=actor),
+        "closed": closed.rows,
+        "next_url": next_url(request, closed.after),
+        "first_url": first_url(request),
+    }
+    return page(
+        request,
+        "administration/roles/requests.html",
+        context,
+        heading=_("Begärda roller"),
+        crumbs=[Crumb(_("Begärda roller"))],
+        functions=[Link(_("Rollinnehavare"), reverse("role_holders"))],
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def role_request(request: HttpRequest, request_id: UUID) -> HttpResponse:
+    """Shows one request, with the decision for those who may decide; posted, records it. Raises NotFound, Forbidden, Conflict."""
+    found = query.one(actor=actor_of(request), request_id=request_id)
+    if request.method != "POST":
+        form = None if found.refusal else RoleDecisionForm(initial=kept(request))
+        return _shown(request, found, form)
+    if step_up := recent_login(request):
+        return step_up
+    form = RoleDecisionForm(request.POST)
+    if not form.is_valid():
+        return _shown(request, found, form, status=Invalid.http_status)
+    approve = form.cleaned_data["decision"] == "approve"
+    try:
+        role_requests.decide(actor=actor_of(request), request_id=request_id, approve=approve, reason=form.cleaned_data["reason"])
+    except (Conflict, Invalid) as error:
+        form.take(error)
+        return _shown(request, query.one(actor=actor_of(request), request_id=request_id), form, status=error.http_status)
+    facts = {"name": found.person, "role": found.role, "day": found.first_day}
+    text = _("Begäran om rollen {role} för {name} är avslagen.")
+    if approve:
+        later = found.first_day is not None and found.first_day > clock.today()
+        text = _("{name} får rollen {role} från och med {day}.") if later else _("{name} har fått rollen {role}.")
+    messages.success(request, text.format(**facts))
+    return redirect("role_requests")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def role_request_withdraw(request: HttpRequest, request_id: UUID) -> HttpResponse:
+    """Takes one's own request back; not posted, leads to the request. Raises NotFound, Forbidden, Conflict."""
+    found = query.one(actor=actor_of(request), request_id=request_id)
+    leads_back(request, reverse("role_request", args=[request_id]), _("Till begäran"))
+    if request.method == "POST":
+        role_requests.withdraw(actor=actor_of(request), request_id=request_id)
+        messages.success(request, _("Begäran om rollen {role} är återtagen.").format(role=found.role))
+    return redirect("role_request", request_id)
+
+
+def _shown(request: HttpRequest, found: RequestView, form: RoleDecisionForm | None, *, status: int = 200) -> HttpResponse:
+    actor = actor_of(request)
+    disclosures.record(actor=actor, person_id=found.person_id, shown=Shown.PERSON)
+    context = {
+        "found": found,
+        "form": form,
+        "rows": list(_rows(found)),
+        "rights": role_words.table([Role(found.role_code)]),
+    }
+    own = policy.is_own_matter(actor, Action.ASSIGN_ROLE, found.person_id)
+    functions = [] if own else [Link(_("Personens roller"), reverse("person_roles", args=[found.person_id]))]
+    return page(
+        request,
+        "administration/roles/request.html",
+        context,
+        heading=_("Begärd roll"),
+        crumbs=[Crumb(_("Begärda roller"), reverse("role_requests")), Crumb(_("Begärd roll"))],
+        functions=functions,
+        status=status,
+    )
+
+
+def _rows(found: RequestView) -> Iterator[dict[str, Any]]:
+    yield row(_("Person"), found.person)
+    yield row(_("Behörighetsroll"), found.role)
+    yield row(_("Omfång"), _("Hela portalen"))
+    yield row(_("Sekretess"), _("Ja") if found.protected_persons else _("Nej"))
+    yield row(_("Gäller från och med"), found.first_day.isoformat() if found.first_day else _("när begäran godkänns"))
+    yield row(_("Gäller till och med"), found.last_day.isoformat() if found.last_day else _("tills vidare"))
+    yield row(_("Skäl"), found.reason)
+    yield row(_("Begärd av"), found.requester)
+    yield row(_("Begärd"), minute(found.created_at))
+    if found.is_open:
+        yield row(_("Beslutas senast"), minute(found.expires_at))
+    if found.decided_by:
+        yield row(_("Beslutad av"), found.decided_by)
+        yield row(_("Beslutets motivering"), found.decision_reason)
+    if found.closed_at:
+        yield row(_("Avslutad"), minute(found.closed_at))

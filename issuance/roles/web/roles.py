@@ -1,0 +1,228 @@
+"""Redigera roller: the roles of an organisation, and the pages that change or end one role."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from issuance.authz import Actor, Role, policy
+from issuance.authz.roles import ORGANISATION_ROLES
+from issuance.organisations.models import Organisation
+from issuance.organisations.queries import areas, places
+from issuance.people.services import disclosures
+from issuance.records.queries import paging
+from issuance.records.web.administration_frame import (
+    Crumb,
+    Link,
+    actor_of,
+    columns,
+    cursor,
+    first_url,
+    next_url,
+    page,
+    way_to_organisation,
+)
+from issuance.records.web.editing import saved
+from issuance.roles.queries import ended_roles, role_words, roles
+from issuance.roles.queries.role_holders import Shown
+from issuance.roles.queries.roles import AlikeChanges, GrantLine
+from issuance.roles.services import role_assignment
+from issuance.roles.web.role_forms import ChangeRoleForm
+from issuance.roles.web.role_frame import kept, person_page, recent_login
+from siths_portal.lib.errors import Conflict, NotFound
+
+_END, _OVER = "administration/roles/end.html", "administration/roles/over.html"
+"""Pages of two frames: of a person, and of one who has left (ADR 0235)."""
+
+
+@require_safe
+def organisation_roles(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
+    """The roles in an organisation and below it. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    organisation = roles.organisation(actor=actor, organisation_id=organisation_id)
+    head = places.organisation_head(actor=actor, organisation_id=organisation_id)
+    order = paging.order_of(request.GET.get("ordning", ""), roles.COLUMNS, roles.USUAL.key)
+    found = roles.of_organisation(actor=actor, organisation=organisation, order=order, after=cursor(request))
+    context = {
+        "head": head,
+        "rows": found.rows,
+        "columns": columns(request, order, _headings()),
+        "next_url": next_url(request, found.after, order),
+        "first_url": first_url(request, order),
+    }
+    functions = [
+        _add_link(actor, organisation),
+        Link(_("Alla rollinnehavare"), reverse("role_holders")),
+        Link(_("Vad får rollen göra?"), reverse("role_rights")),
+    ]
+    return page(
+        request,
+        "administration/roles/organisation.html",
+        context,
+        heading=_("Behörighetsroller"),
+        kind=f"{_('Organisation')} {head.name}",
+        crumbs=[*way_to_organisation(head), Crumb(_("Behörighetsroller"))],
+        functions=functions,
+    )
+
+
+def _headings() -> list[tuple[str, str]]:
+    return [
+        ("namn", _("Namn")),
+        ("roll", _("Behörighetsroll")),
+        ("", _("Sekretess")),
+        ("organisation", _("Organisation")),
+        ("till", _("Gäller")),
+        ("", format_html('<span class="ds-sr-only">{}</span>', _("Åtgärder"))),
+    ]
+
+
+def _add_link(actor: Actor, organisation: Organisation) -> Link:
+    """The way to give a role, off for those whose own roles are above an area's and give none in it (ADR 0188)."""
+    name, address = _("Lägg till behörighetsroll"), reverse("organisation_role_add", args=[organisation.pk])
+    if policy.assignable(actor, organisation.scope_path) & ORGANISATION_ROLES:
+        return Link(name, address)
+    return Link(name, address, allowed=False, reason=_("Områdets ansvariga utgivare ger rollerna i organisationerna."))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def role_change(request: HttpRequest, grant_id: UUID) -> HttpResponse:
+    """The add-on and the last day of one role. Raises NotFound, Forbidden."""
+    actor = actor_of(request)
+    try:
+        line = roles.grant(actor=actor, grant_id=grant_id)
+    except NotFound:
+        return _over(request, grant_id)
+    if step_up := recent_login(request):
+        return step_up
+    if request.method != "POST":
+        initial = {"version": line.version, "protected_persons": line.protected_persons, "valid_to": line.last}
+        initial |= _ticked(kept(request), "protected_persons")
+        return _changing(request, line, ChangeRoleForm(initial=initial, may_protect=line.may_protect))
+    form = ChangeRoleForm(request.POST, may_protect=line.may_protect)
+    changed, status = saved(
+        form,
+        actor,
+        lambda typed: role_assignment.change_role(
+            actor=actor,
+            grant_id=grant_id,
+            version=typed["version"],
+            protected_persons=typed.get("protected_persons", line.protected_persons),
+            last=typed["valid_to"],
+        ),
+    )
+    if changed is None:
+        return _changing(request, line, form, status=status)
+    messages.success(request, _("Behörighetsrollen är ändrad."))
+    return redirect("person_roles", line.person_id)
+
+
+def _changing(request: HttpRequest, line: GrantLine, form: ChangeRoleForm, *, status: int = 200) -> HttpResponse:
+    head = roles.person(actor=actor_of(request), person_id=line.person_id)
+    context = {"form": form, "line": line, "role": role_words.name(line.role), "leaderless": _left_without(line.role, [line])}
+    return person_page(request, "administration/roles/change.html", head, context, status=status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def role_end(request: HttpRequest, grant_id: UUID) -> HttpResponse:
+    """Asks before a role ends, with `?alla=1` wherever the actor may end it; when posted, ends it. Raises NotFound, Forbidden.
+
+    Of several only those end that the page showed; if they are others now, it asks again and tells which (ADR 0241).
+    """
+    actor = actor_of(request)
+    try:
+        line = roles.grant(actor=actor, grant_id=grant_id, to_end=True)
+    except NotFound:
+        return _over(request, grant_id)
+    every = request.GET.get("alla") == "1"
+    lines = roles.alike(actor=actor, line=line) if every else [line]
+    if request.method != "POST":
+        return _asking(request, line, lines)
+    if step_up := recent_login(request):
+        return step_up
+    if every and (changes := roles.since_shown(actor=actor, lines=lines, marks=request.POST.getlist("visad"))):
+        return _asking(request, line, lines, changes=changes, status=Conflict.http_status)
+    leaderless = _left_without(line.role, lines)
+    role_assignment.end_roles(actor=actor, grant_ids=[each.id for each in lines])
+    done = _("Behörighetsrollen är borttagen. Personens inloggningar har avslutats.")
+    messages.success(request, done if _in_force(lines) else _("Behörighetsrollen är borttagen innan den började gälla."))
+    for area_id, name in leaderless:
+        text = _("{name} har nu ingen ansvarig utgivare.").format(name=name)
+        way = reverse("area_issuer_add", args=[area_id])
+        messages.warning(request, format_html('{} <a class="ds-link" href="{}">{}</a>', text, way, _("Utse ansvarig utgivare")))
+    return redirect(_resting_url()) if line.left else redirect("person_roles", line.person_id)
+
+
+def _left_without(role: str, lines: Sequence[GrantLine]) -> list[tuple[UUID, str]]:
+    """The areas that nobody is responsible issuer of when these roles are gone, though somebody is now: by id and name."""
+    if Role(role) is not Role.RESPONSIBLE_ISSUER:
+        return []
+    return areas.without_issuer(grant_ids=[line.id for line in lines])
+
+
+def _asking(
+    request: HttpRequest, line: GrantLine, lines: Sequence[GrantLine], *, changes: AlikeChanges | None = None, status: int = 200
+) -> HttpResponse:
+    context = {
+        "line": line,
+        "lines": lines,
+        "role": role_words.name(line.role),
+        "in_force": _in_force(lines),
+        "changes": changes,
+        "leaderless": _left_without(line.role, lines),
+        "cancel_url": _resting_url() if line.left else reverse("person_roles", args=[line.person_id]),
+    }
+    if line.left:
+        return _of_leaver(request, line.person_id, _END, context, _("Ta bort behörighetsroll"), status=status)
+    return _of_person(request, line.person_id, _END, context, status=status)
+
+
+def _in_force(lines: Sequence[GrantLine]) -> bool:
+    """Whether a log-in rests on one of the roles: one that has not begun leaves it alone."""
+    return any(line.begins is None for line in lines)
+
+
+def _over(request: HttpRequest, grant_id: UUID) -> HttpResponse:
+    """Tells how a role ended that is no longer there to change or end. Raises NotFound, Forbidden."""
+    found = ended_roles.ending(actor=actor_of(request), grant_id=grant_id)
+    status = Conflict.http_status
+    if found.left:
+        context = {"found": found, "back_url": _resting_url(), "back": _("Till rollinnehavarna")}
+        return _of_leaver(request, found.person_id, _OVER, context, _("Rollen är avslutad"), status=status)
+    address = reverse("person_roles", args=[found.person_id])
+    context = {"found": found, "back_url": address, "back": _("Till personens roller")}
+    return _of_person(request, found.person_id, _OVER, context, status=status)
+
+
+def _resting_url() -> str:
+    return f"{reverse('role_holders')}?visa={Shown.RESTING}"
+
+
+def _of_person(
+    request: HttpRequest, person_id: UUID, template: str, context: dict[str, Any], *, status: int = 200
+) -> HttpResponse:
+    """A page on a role of one whose own page opens."""
+    head = roles.person(actor=actor_of(request), person_id=person_id)
+    return person_page(request, template, head, {**context, "page_frame": "administration/roles/frame.html"}, status=status)
+
+
+def _of_leaver(
+    request: HttpRequest, person_id: UUID, template: str, context: dict[str, Any], heading: str, *, status: int = 200
+) -> HttpResponse:
+    """A page on a role of one who has left, whose own page opens no more. That he is shown is noted before (ADR 0080)."""
+    disclosures.record(actor=actor_of(request), person_id=person_id, shown=disclosures.Shown.PERSON)
+    crumbs = [Crumb(_("Rollinnehavare"), _resting_url()), Crumb(heading)]
+    framed = {**context, "page_frame": "administration/base.html"}
+    return page(request, template, framed, heading=heading, crumbs=crumbs, status=status)
+
+
+def _ticked(typed: dict[str, str], name: str) -> dict[str, Any]:
+    """What was typed, with the box as it was left, which a form does not send when it is empty."""
+    return {**typed, name: name in typed} if typed else {}

@@ -1,0 +1,120 @@
+"""What the text in the one search field means (domain.md 5): a person id, a HSA-id or its ending, a card's serial number
+or an order id. Names are `search_names`."""
+
+import datetime as dt
+import re
+import unicodedata
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from issuance.records.domain.ids import luhn_valid, parse_swedish_number
+
+SHORTEST_ENDING = 3
+LONGEST_HSA_ID = 31
+_HYPHENS = re.compile(r"[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
+_SYMBOLOGY = re.compile(r"^\][A-Za-z][0-9A-Za-z](?=.)")
+_LABEL = re.compile(r"^(hsa-?id|tjänste-?id|person-?id|personnummer|serienummer)\s*:\s*", re.IGNORECASE)
+_NUMBER = re.compile(r"[\d\s+-]+")
+_PERSON_ID = re.compile(r"(\d{2})?\d{6}[-+]?\d{4}")
+_ORDER_ID = re.compile(r"[0-9A-Fa-f]{8}-?(?:[0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}")
+_ENDING = re.compile(r"[A-Z0-9-]+")
+
+
+class TermKind(StrEnum):
+    """What a search looks for."""
+
+    PERSON_ID = "person_id"
+    HSA_ID = "hsa_id"
+    CARD_SERIAL = "card_serial"
+    ORDER_ID = "order_id"
+    NAME = "name"
+
+
+class TermProblem(StrEnum):
+    """Why a text cannot be searched for, in the words that its writer reads."""
+
+    EMPTY = "Skriv ett person-id, ett tjänste-id, ett kortserienummer eller ett namn."
+    TOO_SHORT = "Skriv minst de tre sista tecknen i tjänste-id:t."
+    TOO_LONG = "Texten är för lång. Ett tjänste-id har högst 31 tecken."
+    DATE = "Datumet i person-id:t finns inte. Kontrollera de sex eller åtta första siffrorna."
+    CHECK_DIGIT = "Kontrollsiffran stämmer inte. Kontrollera siffrorna i person-id:t."
+    PERSON_ID_LENGTH = "Skriv person-id:t med 10 eller 12 siffror. Nu är de 11."
+    SERIAL_LENGTH = "Ett kortserienummer har 19 siffror. Kontrollera att alla är med."
+    CHARACTERS = "Ett tjänste-id har bara bokstäverna A till Z, siffror och bindestreck."
+    NAME_SHORT = "Skriv minst två bokstäver av efternamnet."
+    NAME_LONG = "Namnet är för långt. Skriv högst 40 tecken."
+    NAME_CHARACTERS = "Ett namn har bara bokstäver, bindestreck och mellanslag, och högst ett kommatecken."
+
+
+class TermError(ValueError):
+    """A text that cannot be searched for; `problem` says why."""
+
+    def __init__(self, problem: TermProblem) -> None:
+        super().__init__(problem.name)
+        self.problem = problem
+
+
+@dataclass(frozen=True)
+class Term:
+    """What is looked for. `value` is 12 digits, 19 digits, a HSA-id's ending in upper case, a UUID, or a name in lower case."""
+
+    kind: TermKind
+    value: str
+
+
+def clean(text: str) -> str:
+    """The text without what scanners and word processors add: control characters, a symbology prefix (ISO/IEC 15424), a label
+    before a colon, other kinds of hyphens and spaces, full-width letters."""
+    text = _HYPHENS.sub("-", unicodedata.normalize("NFKC", text))
+    text = "".join(" " if unicodedata.category(c) == "Zs" else c for c in text if unicodedata.category(c) not in ("Cc", "Cf"))
+    return _LABEL.sub("", _SYMBOLOGY.sub("", text.strip())).strip()
+
+
+def parse_term(text: str, *, today: dt.date) -> Term:
+    """The term that `text` means. Raises TermError.
+
+    10 or 12 digits are a person id, 19 a card's serial number, fewer than 10 the ending of a HSA-id, 32 hexadecimal digits an
+    order id. Whether a serial number's
+    check digit fits does not matter, since older cards' do not (domain.md 9.4).
+    """
+    text = clean(text)
+    if not text:
+        raise TermError(TermProblem.EMPTY)
+    compact = re.sub(r"\s", "", text)
+    if text.isascii() and _NUMBER.fullmatch(text) and (term := _numeric(compact, today)):
+        return term
+    if _ORDER_ID.fullmatch(compact):
+        return Term(TermKind.ORDER_ID, str(UUID(compact)))
+    ending = compact.upper()
+    if len(ending) < SHORTEST_ENDING:
+        raise TermError(TermProblem.TOO_SHORT)
+    if not _ENDING.fullmatch(ending):
+        raise TermError(TermProblem.CHARACTERS)
+    if len(ending) > LONGEST_HSA_ID:
+        raise TermError(TermProblem.TOO_LONG)
+    return Term(TermKind.HSA_ID, ending)
+
+
+def _numeric(compact: str, today: dt.date) -> Term | None:
+    """A person id or serial number; None for the few digits of a HSA-id's ending."""
+    if _PERSON_ID.fullmatch(compact):
+        return _person_id(compact, today)
+    digits = re.sub(r"\D", "", compact)
+    if len(digits) == 19 and "+" not in compact:
+        return Term(TermKind.CARD_SERIAL, digits)
+    if len(digits) in (10, 12) or "+" in compact:
+        raise TermError(TermProblem.DATE)
+    if len(digits) == 11:
+        raise TermError(TermProblem.PERSON_ID_LENGTH)
+    if len(digits) > 12:
+        raise TermError(TermProblem.SERIAL_LENGTH)
+    return None
+
+
+def _person_id(compact: str, today: dt.date) -> Term:
+    try:
+        return Term(TermKind.PERSON_ID, parse_swedish_number(compact, today=today).value)
+    except ValueError:
+        fits = luhn_valid(re.sub(r"\D", "", compact)[-10:])
+        raise TermError(TermProblem.DATE if fits else TermProblem.CHECK_DIGIT) from None

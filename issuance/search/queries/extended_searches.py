@@ -1,0 +1,99 @@
+"""Searches by people of an area that its responsible issuer follows up: extended ones with their reasons (domain.md 5, S15), and
+hours that look like harvesting (S14)."""
+
+import datetime as dt
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import CharField, Exists, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Cast, Concat
+
+from issuance.authz import Action, Actor, policy
+from issuance.organisations.models import IssuingArea
+from issuance.people.models.persons import Person
+from issuance.people.queries import officers
+from issuance.records.models.events import EXTENDED_SEARCH, SEARCHER, SUSPECTED_SEARCHES, Event
+from issuance.roles.models.grants import RoleGrant
+from issuance.roles.queries import role_reach
+
+PAGE = 50
+MOST_PATTERNS = 20
+"""So many of the newest hours that look like harvesting are listed."""
+
+
+@dataclass(frozen=True)
+class SearchLine:
+    """An extended search: when, who with the HSA-id of his post, by what kind of value, and why."""
+
+    at: dt.datetime
+    who: str
+    hsa_id: str
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class PatternLine:
+    """An hour of somebody's searches, up to `at`, that looks like harvesting: so many found nobody, or so many people were shown.
+
+    One of the two is None.
+    """
+
+    at: dt.datetime
+    who: str
+    hsa_id: str
+    misses: int | None
+    shown: int | None
+
+
+@dataclass(frozen=True)
+class SearchPage:
+    """A page, newest first. `before` is what the next page is asked for with, None on the last.
+
+    `patterns` stand on the first page.
+    """
+
+    rows: tuple[SearchLine, ...]
+    before: int | None
+    patterns: tuple[PatternLine, ...]
+
+
+def extended_searches(*, actor: Actor, area_id: UUID, before: int | None = None, limit: int = PAGE) -> SearchPage:
+    """What was searched for outside one's scope by people while they had a role in the area, and on the first page what looked
+    like harvesting of theirs. Raises NotFound, Forbidden.
+
+    Whom it found is not told, as they are others' people. A searcher with protected identity whom the actor does not see is
+    left out, so that neither page nor count tells of him.
+    """
+    policy.get(actor, Action.ASSIGN_ROLE, IssuingArea.objects.all(), area_id)
+    refs_of_area = _refs(actor, area_id)
+    then = Q(valid_to=None) | Q(valid_to__gt=OuterRef("at"))
+    held = refs_of_area.filter(then, Q(ref=OuterRef("actor_ref")), valid_from__lte=OuterRef("at"))
+    # Whose searches they may be is asked first: each of the few that are left then asks when the role held.
+    events = Event.objects.filter(Exists(held), action=EXTENDED_SEARCH, actor_ref__in=refs_of_area)
+    if before is not None:
+        events = events.filter(id__lt=before)
+    rows = list(events.order_by("-id")[: limit + 1])
+    shown = rows[:limit]
+    noted = Event.objects.filter(Exists(held), subject_type=SEARCHER, subject_ref__in=refs_of_area, action=SUSPECTED_SEARCHES)
+    patterns = list(noted.order_by("-id")[:MOST_PATTERNS]) if before is None else []
+    refs = {row.actor_ref for row in (*shown, *patterns)}
+    who, hsa_ids = officers.names(actor, refs), officers.hsa_ids(actor, refs)
+
+    def person(row: Event) -> tuple[dt.datetime, str, str]:
+        return row.at, who[row.actor_ref], hsa_ids.get(row.actor_ref, "")
+
+    return SearchPage(
+        rows=tuple(SearchLine(*person(row), kind=row.facts["kind"], reason=row.facts["reason"]) for row in shown),
+        before=shown[-1].id if len(rows) > limit else None,
+        patterns=tuple(PatternLine(*person(row), row.facts.get("misses"), row.facts.get("shown")) for row in patterns),
+    )
+
+
+def _refs(actor: Actor, area_id: UUID) -> QuerySet[RoleGrant, str]:
+    """The references of those with a role in the area, now or before, whom the actor may know of."""
+    visible = Person.objects.visible_to(actor).filter(pk=OuterRef("person"))
+    seen = Q(person__is_protected=False) | Q(Exists(visible))
+    grants = RoleGrant.objects.filter(role_reach.of_areas(area_id), seen)
+    ref = Concat(Value("user:"), Cast("person_id", CharField()), output_field=CharField())
+    return grants.annotate(ref=ref).values_list("ref", flat=True)

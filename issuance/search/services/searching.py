@@ -1,0 +1,369 @@
+"""Search for persons (domain.md 5): within budgets, and in scope or with a reason outside it (S13-S15, S22, S47)."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count, Min, Q, QuerySet
+from django.db.models.functions import Lower, Reverse, Upper
+
+from issuance.authz import Action, Actor, policy
+from issuance.carriers.models import Carrier
+from issuance.imports.models import SetupImport
+from issuance.operators.models import CertificateSearch, MassTrial
+from issuance.people.models.person_scope import PersonScope
+from issuance.people.models.persons import Person, PersonIdentifier, Post
+from issuance.records.domain.ids import PersonIdKind
+from issuance.records.models.events import Event
+from issuance.records.services import handles
+from issuance.search.domain.search_names import beginnings, looks_like_name, parse_name
+from issuance.search.domain.search_terms import Term, TermError, TermKind, clean, parse_term
+from issuance.search.models import ExtendedReach, Search
+from issuance.search.services import search_watch
+from issuance.search.services.search_watch import GUESSABLE, HOUR, Tally
+from siths_portal.lib import clock
+from siths_portal.lib.errors import Forbidden, Invalid, TooManyRequests
+from siths_portal.lib.locks import lock_until_commit
+
+PAGE = 20
+SHORTEST_REASON = 5
+LONGEST_REASON = 200
+PREFERENCE = (PersonIdKind.PERSONNUMMER, PersonIdKind.SAMORDNINGSNUMMER, PersonIdKind.PASSPORT, PersonIdKind.RESERVE)
+"""Which of a person's numbers stands in lists: the first of these that he has."""
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A person found, named by surname first. `number` is in use, of the kind `number_kind`; `hsa_ids` are those in scope."""
+
+    person_id: UUID
+    name: str
+    number_kind: str
+    number: str
+    hsa_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Hits:
+    """A page of what a search found. `after` is the cursor of the next page, None on the last; `too_many` means none is shown."""
+
+    search: Search
+    hits: tuple[Hit, ...]
+    after: UUID | None
+    too_many: bool
+
+
+def may_extend(actor: Actor) -> bool:
+    """Whether some role of the actor may search outside its scope."""
+    return policy.holds(actor, Action.EXTENDED_SEARCH)
+
+
+@transaction.atomic(durable=True)
+def search(*, actor: Actor, session_id: UUID, text: str = "", name: str = "", extended: bool = False, reason: str = "") -> Search:
+    """Looks for what `text` means, or for `name`, among the persons that `actor` sees; keeps the search as his session's handle.
+
+    Letters without a digit in `text` are a name; if nobody has it, the ending of a HSA-id. A number in `text` stands above what
+    is left in `name`, since a scanner types into the one field. A name is looked for inside one's own scope alone. An extended
+    search looks everywhere, opens whom it finds for EXTENDED_REACH_MINUTES and is noted with its reason. Raises Invalid (fields
+    text, name, reason), Forbidden, TooManyRequests.
+    """
+    term, other = _terms(text, name, extended=extended)
+    reason = _reason(actor, reason) if extended else ""
+    now = clock.now()
+    before = _spend(actor, term, extended=extended, now=now)
+    action = Action.EXTENDED_SEARCH if extended else Action.VIEW
+    most = _cap(extended=extended) + 1
+    found = list(_persons(actor, action, term).order_by()[:most])
+    if other is not None and not found:
+        found = list(_persons(actor, action, other).order_by()[:most])
+        term = other if found else term
+    row = Search.objects.create(
+        owner_ref=actor.ref,
+        session_id=session_id,
+        kind=term.kind.value,
+        value=term.value,
+        extended=extended,
+        reason=reason,
+        hits=len(found),
+        person=found[0] if len(found) == 1 else None,
+        created_at=now,
+    )
+    shown = _shown(row, found)
+    if extended:
+        _open(row, shown)
+    _note(row, shown)
+    search_watch.watch(row, shown=len(shown), before=before)
+    return row
+
+
+@transaction.atomic(durable=True)
+def again(*, actor: Actor, search: Search) -> Search:
+    """Looks once more, inside `actor`'s scope, for what a search of his found nobody by, since somebody has been taken in.
+
+    It is the same search: it costs none of the budget, and is noted only if it finds somebody.
+    """
+    row = Search.objects.select_for_update().get(pk=search.pk, owner_ref=actor.ref, extended=False)
+    found = list(_persons(actor, Action.VIEW, Term(TermKind(row.kind), row.value)).order_by()[: _cap(extended=False) + 1])
+    if found:
+        row.hits, row.person = len(found), found[0] if len(found) == 1 else None
+        row.save(update_fields=["hits", "person"])
+        _note(row, _shown(row, found), catalogue=True)
+    return row
+
+
+def _cap(*, extended: bool) -> int:
+    """How many persons a search shows at most; of more it shows none."""
+    return int(settings.SEARCH_EXTENDED_MAX_HITS if extended else settings.SEARCH_MAX_HITS)
+
+
+def _shown(row: Search, found: Sequence[Person]) -> list[UUID]:
+    return [person.id for person in found] if len(found) <= _cap(extended=row.extended) else []
+
+
+def own(*, actor: Actor, session_id: UUID, search_id: UUID) -> Search:
+    """The actor's search of this session. Raises NotFound for any other, also one that was made before a new log-in."""
+    return handles.own(Search.objects.all(), actor=actor, session_id=session_id, handle_id=search_id)
+
+
+def hits(*, actor: Actor, search: Search, after: UUID | None = None) -> Hits:
+    """What the search finds now, the Swedish way sorted by surname, PAGE persons after the person `after`.
+
+    Rights that ended since the search was made show nothing any more.
+    """
+    if search.hits > _cap(extended=search.extended):
+        return Hits(search, (), None, too_many=True)
+    term = Term(TermKind(search.kind), search.value)
+    # Whom an extended search found, it opened: for as long as that lasts the ordinary scope shows them.
+    persons = _persons(actor, Action.VIEW, term)
+    if after is not None:
+        persons = _behind(persons, after)
+    page = list(persons[: PAGE + 1])
+    rest, page = len(page) > PAGE, page[:PAGE]
+    numbers, posts = _numbers(page), _posts(actor, term, page)
+    shown = tuple(
+        Hit(person.id, person.sort_name, *numbers.get(person.id, ("", "")), tuple(posts.get(person.id, ()))) for person in page
+    )
+    return Hits(search, shown, page[-1].id if rest else None, too_many=False)
+
+
+def found_carrier(*, actor: Actor, search: Search) -> UUID | None:
+    """The card whose serial number or order was searched for; None after a search for something else."""
+    if search.kind not in _OF_CARDS:
+        return None
+    carriers = _cards(Carrier.objects.visible_to(actor), Term(TermKind(search.kind), search.value))
+    return carriers.values_list("pk", flat=True).first()
+
+
+def forget() -> int:
+    """Deletes searches and trial counts older than SEARCH_KEEP_HOURS, and extended reaches and set-up files whose time is out.
+
+    Returns the number of rows.
+    """
+    now = clock.now()
+    old = now - dt.timedelta(hours=max(settings.SEARCH_KEEP_HOURS, 1))
+    searches, _ = Search.objects.filter(created_at__lt=old).delete()
+    operators, _ = CertificateSearch.objects.filter(created_at__lt=old).delete()
+    trials, _ = MassTrial.objects.filter(created_at__lt=old).delete()
+    reaches, _ = ExtendedReach.objects.filter(until__lt=now).delete()
+    files, _ = SetupImport.objects.filter(expires_at__lte=now).delete()
+    return searches + operators + trials + reaches + files
+
+
+_OF_CARDS = (TermKind.CARD_SERIAL, TermKind.ORDER_ID)
+
+
+def _cards(carriers: QuerySet[Carrier], term: Term) -> QuerySet[Carrier]:
+    """Those with the serial number or the order."""
+    return (
+        carriers.filter(card_serial=term.value) if term.kind is TermKind.CARD_SERIAL else carriers.filter(order=UUID(term.value))
+    )
+
+
+def _terms(text: str, name: str, *, extended: bool) -> tuple[Term, Term | None]:
+    """What to look for, and what else the same letters may mean if that finds nobody. Raises Invalid."""
+    if name.strip():
+        if text.strip() and (number := _exact(text)):
+            return number, None
+        return _name(name, text, extended=extended), None
+    if not looks_like_name(clean(text)):
+        return _term(text), None
+    ending = _ending_of_letters(text)
+    if extended:
+        return (ending, None) if ending else (_name(text, "", extended=True, field="text"), None)
+    return _name(text, "", extended=False, field="text"), ending
+
+
+def _exact(text: str) -> Term | None:
+    """The number that `text` means and only one person or card has; None for what finds people by a part."""
+    try:
+        term = parse_term(text, today=clock.today())
+    except TermError:
+        return None
+    return None if term.kind in GUESSABLE else term
+
+
+def _ending_of_letters(text: str) -> Term | None:
+    """The ending of a HSA-id that is written with letters alone; None for what can only be a name."""
+    try:
+        return parse_term(text, today=clock.today()) if " " not in clean(text) else None
+    except TermError:
+        return None
+
+
+def _term(text: str) -> Term:
+    try:
+        return parse_term(text, today=clock.today())
+    except TermError as error:
+        raise Invalid(f"search-{error}".lower().replace("_", "-"), error.problem, fields={"text": [error.problem]}) from None
+
+
+def _name(name: str, text: str, *, extended: bool, field: str = "name") -> Term:
+    if text.strip():
+        problem = "Sök med antingen namn eller id, inte båda."
+        raise Invalid("search-twice", problem, fields={"name": [problem]})
+    if extended:
+        problem = "Namn kan du bara söka på inom ditt eget omfång. Sök med person-id, tjänste-id eller kortserienummer i stället."
+        raise Invalid("search-name-extended", problem, fields={field: [problem]})
+    try:
+        return parse_name(name)
+    except TermError as error:
+        raise Invalid(f"search-{error}".lower().replace("_", "-"), error.problem, fields={field: [error.problem]}) from None
+
+
+def _reason(actor: Actor, reason: str) -> str:
+    if not may_extend(actor):
+        raise Forbidden("extended-search", "Din behörighetsroll tillåter inte utökat sökomfång.")
+    reason = " ".join(reason.split())
+    if not SHORTEST_REASON <= len(reason) <= LONGEST_REASON:
+        message = "Skriv varför du behöver söka utanför din behörighet. Skälet sparas i loggen."
+        if len(reason) > LONGEST_REASON:
+            message = f"Skälet får ha högst {LONGEST_REASON} tecken."
+        raise Invalid("search-reason", message, fields={"reason": [message]})
+    return reason
+
+
+def _spend(actor: Actor, term: Term, *, extended: bool, now: dt.datetime) -> Tally:
+    """Passes if the last hour's searches leave room for this one, and tells what to watch of them. One person's searches wait for
+    each other here. Those by a part alone share one budget."""
+    lock_until_commit(f"search {actor.ref}")
+    by_ending, wide = Q(kind__in=GUESSABLE), Q(extended=True)
+    spent = Search.objects.filter(owner_ref=actor.ref, created_at__gt=now - HOUR).aggregate(
+        all=Count("pk"),
+        all_since=Min("created_at"),
+        ending=Count("pk", filter=by_ending),
+        ending_since=Min("created_at", filter=by_ending),
+        wide=Count("pk", filter=wide),
+        wide_since=Min("created_at", filter=wide),
+        **search_watch.tallies(),
+    )
+    budgets = [("all", settings.SEARCHES_PER_HOUR, True)]
+    budgets += [("ending", settings.SEARCHES_BY_ENDING_PER_HOUR, term.kind in GUESSABLE)]
+    budgets += [("wide", settings.SEARCHES_EXTENDED_PER_HOUR, extended)]
+    for name, limit, counts in budgets:
+        if counts and spent[name] >= limit:
+            wait = spent[f"{name}_since"] + HOUR - now if spent[name] else HOUR
+            raise TooManyRequests("search-budget", _too_many(name), retry_after=max(1, int(wait.total_seconds()) + 1))
+    return Tally(spent["misses"], spent["shown"])
+
+
+def _too_many(name: str) -> str:
+    return {
+        "all": "Du har gjort så många sökningar som tillåts på en timme. Vänta en stund och sök igen.",
+        "ending": "Gränsen för sökningar på namn och slutet av tjänste-id är nådd. Sök på hela person-id:t eller "
+        "kortserienumret, eller vänta en stund.",
+        "wide": "Du har gjort så många sökningar med utökat sökomfång som tillåts på en timme. Vänta en stund och sök igen.",
+    }[name]
+
+
+def _persons(actor: Actor, action: Action, term: Term) -> QuerySet[Person]:
+    """The persons whom `term` means and on whom `actor` may do `action`. A hidden one costs the query that a missing one does."""
+    if term.kind is TermKind.NAME:
+        found = _named(actor, action, term.value)
+    else:
+        found = Person.objects.visible_to(actor, action).filter(pk__in=_holders(actor, action, term))
+    return found.order_by("sort_name", "pk")
+
+
+def _holders(actor: Actor, action: Action, term: Term) -> QuerySet[Any, Any]:
+    """Ids of those who have, or had, the number, the post or the card."""
+    if term.kind is TermKind.PERSON_ID:
+        return PersonIdentifier.objects.filter(value=term.value).values("person_id")
+    if term.kind in _OF_CARDS:
+        return _cards(Carrier.objects.visible_to(actor, action), term).values("person_id")
+    return _ending_with(Post.objects.visible_to(actor, action), term.value).values("person_id")
+
+
+def _named(actor: Actor, action: Action, name: str) -> QuerySet[Person]:
+    """Persons whose name begins so: for a role over everything by their own index, else organisation by organisation.
+
+    Where a person is visible says the same of him as `Person.objects.visible_to`, and a scope's few organisations are asked for
+    the name at once, so that neither everybody of that name nor everybody in the scope is read.
+    """
+    names = beginnings(name)
+    if any(grant.scope_path == "/" and grant.allows(action) for grant in actor.grants):
+        persons = Person.objects.visible_to(actor, action).annotate(lower_name=Lower("sort_name"))
+        return persons.filter(reduce(or_, (Q(lower_name__startswith=beginning) for beginning in names)))
+    scopes = PersonScope.objects.visible_to(actor, action).annotate(lower_name=Lower("sort_name"))
+    # Each beginning by itself, since the index of an organisation's people takes one at a time.
+    each = [scopes.filter(lower_name__startswith=beginning).values("person_id") for beginning in names]
+    return Person.objects.filter(pk__in=each[0].union(*each[1:]) if len(each) > 1 else each[0])
+
+
+def _ending_with(posts: QuerySet[Post], ending: str) -> QuerySet[Post]:
+    return posts.annotate(reversed_hsa_id=Reverse(Upper("hsa_id"))).filter(reversed_hsa_id__startswith=ending[::-1])
+
+
+def _behind(persons: QuerySet[Person], after: UUID) -> QuerySet[Person]:
+    """Those who come after the person `after` in the list; a cursor that is not in it starts at the beginning."""
+    last = persons.filter(pk=after).first()
+    if last is None:
+        return persons
+    return persons.filter(Q(sort_name__gt=last.sort_name) | Q(sort_name=last.sort_name, pk__gt=last.pk))
+
+
+def _numbers(page: Sequence[Person]) -> dict[UUID, tuple[str, str]]:
+    rows = PersonIdentifier.objects.filter(person__in=page, valid_to=None)
+    return {
+        row.person_id: (row.kind, row.value) for row in sorted(rows, key=lambda row: PREFERENCE.index(row.kind), reverse=True)
+    }
+
+
+def _posts(actor: Actor, term: Term, page: Sequence[Person]) -> dict[UUID, list[str]]:
+    rows: QuerySet[Post] = Post.objects.visible_to(actor).filter(person__in=page)
+    rows = _ending_with(rows, term.value) if term.kind is TermKind.HSA_ID else rows.filter(ended_at=None)
+    found: dict[UUID, list[str]] = {}
+    for person_id, hsa_id in rows.order_by("hsa_id").values_list("person_id", "hsa_id"):
+        found.setdefault(person_id, []).append(hsa_id)
+    return found
+
+
+def _open(row: Search, person_ids: Sequence[UUID]) -> None:
+    until = row.created_at + dt.timedelta(minutes=settings.EXTENDED_REACH_MINUTES)
+    ExtendedReach.objects.bulk_create(
+        ExtendedReach(person_id=person_id, owner_ref=row.owner_ref, reason=row.reason, until=until) for person_id in person_ids
+    )
+
+
+def _note(row: Search, person_ids: Sequence[UUID], *, catalogue: bool = False) -> None:
+    """The search's event: whom it showed, not what was typed, so that nobody's mistyped number is kept for ever.
+
+    `catalogue`: they came from the HSA directory.
+    """
+    facts: dict[str, Any] = {"kind": row.kind, "hits": row.hits, "persons": [str(person_id) for person_id in person_ids]}
+    if row.extended:
+        facts["reason"] = row.reason
+    if catalogue:
+        facts["catalogue"] = True
+    Event.record(
+        actor_ref=row.owner_ref,
+        action="search.extended" if row.extended else "search.made",
+        subject_type="search",
+        subject_ref=str(row.id),
+        facts=facts,
+    )

@@ -1,0 +1,43 @@
+"""The page of an area's searches that are to be followed up, for its responsible issuer."""
+
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_safe
+
+from issuance.administration.web.frames import area_page
+from issuance.administration.web.history import event_cursor
+from issuance.authz import Action
+from issuance.organisations.queries import places
+from issuance.records.web.administration_frame import actor_of, demand
+from issuance.search.domain.search_terms import TermKind
+from issuance.search.queries import extended_searches
+
+KINDS = {
+    TermKind.PERSON_ID: gettext_lazy("Person-id"),
+    TermKind.HSA_ID: gettext_lazy("Slutet av ett tjänste-id"),
+    TermKind.CARD_SERIAL: gettext_lazy("Kortserienummer"),
+    TermKind.ORDER_ID: gettext_lazy("Beställnings-id"),
+}
+
+
+@require_safe
+def area_extended_searches(request: HttpRequest, area_id: UUID) -> HttpResponse:
+    """Extended searches by people of the area, newest first, and above them what looks like harvesting.
+
+    `?fore=` asks for older ones. Raises NotFound, Forbidden.
+    """
+    actor = actor_of(request)
+    head = places.area_head(actor=actor, area_id=area_id)
+    demand(Action.ASSIGN_ROLE in head.rights)
+    found = extended_searches.extended_searches(actor=actor, area_id=area_id, before=event_cursor(request))
+    context = {
+        "rows": [(row, KINDS.get(TermKind(row.kind), row.kind)) for row in found.rows],
+        "patterns": found.patterns,
+        "next_url": f"{request.path}?fore={found.before}" if found.before else "",
+        "first_url": request.path if "fore" in request.GET else "",
+    }
+    step = _("Utökade sökningar")
+    return area_page(request, "administration/extended_searches.html", head, context, here="area", step=step)

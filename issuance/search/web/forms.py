@@ -1,0 +1,49 @@
+"""The search form: one field that understands numbers, one for names, and the way outside one's scope."""
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from issuance.search.services.searching import LONGEST_REASON
+from siths_portal.lib.forms import Form
+
+
+class SearchForm(Form):
+    """What is searched for. Whether it can be is the service's to say; `extended` is there for those who may."""
+
+    text = forms.CharField(
+        label=_("Person-id, tjänste-id eller kortserienummer"),
+        help_text=_(
+            "Person-id som ååååmmdd-xxxx, minst de tre sista tecknen i tjänste-id:t (HSA-id), kortets 19 siffror, "
+            "beställnings-id eller namn. Du kan också skanna eller klistra in."
+        ),
+        required=False,
+        max_length=100,
+        error_messages={"max_length": _("Texten är för lång. Skriv högst %(limit_value)d tecken.")},
+    )
+    name = forms.CharField(
+        label=_("Namn"),
+        help_text=_("Början av efternamnet, eller efternamn och förnamn. Söker bara inom ditt eget omfång."),
+        required=False,
+        max_length=100,
+        error_messages={"max_length": _("Texten är för lång. Skriv högst %(limit_value)d tecken.")},
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    extended = forms.BooleanField(label=_("Utökat sökomfång"), required=False)
+    reason = forms.CharField(
+        label=_("Skäl till utökat sökomfång"),
+        help_text=_(
+            "Till exempel: spärr på begäran av innehavaren, som arbetar i en annan region. Skriv inga uppgifter om hälsa. "
+            "Skälet sparas i loggen."
+        ),
+        required=False,
+        max_length=LONGEST_REASON,
+        error_messages={"max_length": _("Skälet får ha högst %(limit_value)d tecken.")},
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+    def clean(self) -> dict[str, object]:
+        """Lets a name in its own field win over one that an earlier search left in the first field."""
+        data: dict[str, object] = super().clean() or self.cleaned_data
+        if data.get("name") and not any(letter.isdigit() for letter in str(data.get("text", ""))):
+            data["text"] = ""
+        return data

@@ -1,0 +1,113 @@
+"""The search page and its hits. Values are posted and stay out of addresses: the handle is the search's id (S22)."""
+
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
+from django.views.decorators.http import require_http_methods, require_safe
+
+from issuance.administration.web import next_steps
+from issuance.authz import Action, policy
+from issuance.people.services import catalogue_searching
+from issuance.records.queries import words
+from issuance.revocation.queries import held_revocations
+from issuance.roles.queries import own_training
+from issuance.search.domain.search_terms import TermKind
+from issuance.search.models import Search
+from issuance.search.services import searching
+from issuance.search.web.forms import SearchForm
+from siths_portal.lib.answer_times import in_step
+from siths_portal.lib.errors import Invalid, Refused, Unavailable
+from siths_portal.lib.ids import id_of
+
+_CATALOGUE_AWAY = _lazy(
+    "Portalen har ingen sådan person inom din behörighet, och HSA-katalogen eller personregistret svarar inte just nu. "
+    "Är uppdraget nytt, sök igen om en stund."
+)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def search(request: HttpRequest) -> HttpResponse:
+    """The form; when posted, a redirect to the one person found, or else to the hits. Raises Forbidden, TooManyRequests."""
+    policy.reach(request.actor, Action.VIEW)  # type: ignore[attr-defined]
+    if request.method != "POST":
+        actor = request.actor  # type: ignore[attr-defined]
+        waits = {
+            "unfinished": next_steps.unfinished_of_issuer(actor),
+            "held_revocations": held_revocations.count_to_decide(actor=actor),
+        }
+        return _page(request, SearchForm(), waits)
+    form = SearchForm(request.POST)
+    if not form.is_valid():
+        return _page(request, form, status=Invalid.http_status)
+    try:
+        found = catalogue_searching.search(
+            actor=request.actor,  # type: ignore[attr-defined]
+            session_id=request.user.session_id,  # type: ignore[union-attr]
+            action=Action.ORDER_ORDINARY_CARD,
+            **form.cleaned_data,
+        )
+    except Invalid as error:
+        form.take(error)
+        return _page(request, form, status=Invalid.http_status)
+    except (Unavailable, Refused) as error:
+        form.add_error("text", _CATALOGUE_AWAY)
+        return _page(request, form, status=error.http_status)
+    if found.person_id is None:
+        return in_step(redirect("search_hits", found.id))
+    if found.extended:
+        messages.info(
+            request, _("Sökningen gjordes med utökat sökomfång. Personen är öppen för dig en stund, för att se och spärra.")
+        )
+    return _to_person(request, found)
+
+
+@require_safe
+def hits(request: HttpRequest, search_id: UUID) -> HttpResponse:
+    """A page of the hits of a search of one's own session. Raises NotFound."""
+    actor = request.actor  # type: ignore[attr-defined]
+    policy.reach(actor, Action.VIEW)
+    found = searching.own(actor=actor, session_id=request.user.session_id, search_id=search_id)  # type: ignore[union-attr]
+    if found.person_id is not None:
+        return _to_person(request, found)
+    after = id_of(request.GET.get("efter", ""))
+    page = searching.hits(actor=actor, search=found, after=after)
+    address = reverse("search_hits", args=[found.id])
+    context = {
+        "found": page,
+        "rows": [asdict(hit) | {"number": words.person_number(hit.number_kind, hit.number)} for hit in page.hits],
+        "next_url": f"{address}?efter={page.after}" if page.after else "",
+        "first_url": address if after else "",
+        "asked_catalogue": catalogue_searching.asks(actor, found, Action.ORDER_ORDINARY_CARD),
+        "may_ask_catalogue": policy.holds(actor, Action.ORDER_ORDINARY_CARD),
+    }
+    # A name too is shown in the first field, which has the focus: the next scan replaces it.
+    typed = {"text": _written(found), "extended": found.extended, "reason": found.reason}
+    shown = _page(request, SearchForm(initial=typed), context)
+    return shown if page.hits else in_step(shown)
+
+
+def _to_person(request: HttpRequest, found: Search) -> HttpResponse:
+    """The person's page, with the card opened that was scanned."""
+    carrier_id = searching.found_carrier(actor=request.actor, search=found)  # type: ignore[attr-defined]
+    address = reverse("person", args=[found.person_id])
+    return redirect(f"{address}?barare={carrier_id}" if carrier_id else address)
+
+
+def _page(request: HttpRequest, form: SearchForm, context: dict[str, Any] | None = None, *, status: int = 200) -> HttpResponse:
+    actor = request.actor  # type: ignore[attr-defined]
+    shown = {"form": form, "may_extend": searching.may_extend(actor), "training": own_training.notice(actor)}
+    return render(request, "search/search.html", {**shown, **(context or {})}, status=status)
+
+
+def _written(found: Search) -> str:
+    """The value as people write it, to be corrected in the field."""
+    if found.kind == TermKind.PERSON_ID:
+        return f"{found.value[:8]}-{found.value[8:]}"
+    return words.card_serial(found.value) if found.kind == TermKind.CARD_SERIAL else found.value

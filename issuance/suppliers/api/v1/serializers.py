@@ -1,0 +1,302 @@
+"""The JSON forms of the supplier API. Ids, serials and keys are strings, never numbers: a 19-digit number would lose digits."""
+
+import base64
+import binascii
+import datetime as dt
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
+from rest_framework import serializers
+
+from issuance.carriers.domain.carrier_states import CarrierState
+from issuance.orders.domain.order_states import OrderState
+from issuance.orders.domain.puk_states import REFUSALS, PukState
+from issuance.suppliers.domain import Outcome
+from pki import service as pki
+from siths_portal.lib.api_fields import Closed, CsrField, Flag, PublicKeyField, Text
+from siths_portal.lib.openapi import CLOSED
+
+PROFILES = ("person-hsaid-auth", "person-hsaid-sign", "person-id-auth", "person-id-sign")
+STATUSES = [state.value for state in OrderState]
+ISSUED, PENDING = ["issued"], ["pending"]
+_JWE_LIMIT = 8192
+_PUK_TEXT = (
+    "Whether the portal has the card's PUK: pending until it is opened, sealed, refused, or none for a card without PUK. Null "
+    "before the card is produced. A card does not count as sent before its PUK is sealed. Replace a refused PUK by reporting "
+    "produced again with a new puk_jwe."
+)
+_PUK_FORM = (
+    "The PUK as a JWE in compact form (RFC 7516): ECDH-ES in direct key agreement on P-256, A256GCM, to the key of `GET keys` "
+    "that kid names. The protected header also has order, the order's id, and serial, the card's 19 digits. The content is the "
+    f"PUK itself: {pki.PUK_MIN_DIGITS} to {pki.PUK_MAX_DIGITS} ASCII digits 0-9, without spaces, line end, quotes or JSON."
+)
+_REFUSAL_TEXT = "Why the PUK is refused: " + "; ".join(f"{code}, {text}" for code, text in REFUSALS.items()) + "."
+_REASON = r"^[a-z][a-z0-9-]{0,39}$"
+
+
+class ListQuery(serializers.Serializer[Any]):
+    """What `GET orders` is asked with."""
+
+    status = serializers.ChoiceField(choices=STATUSES, default=OrderState.QUEUED.value)
+    limit = serializers.IntegerField(min_value=1, max_value=200, default=50)
+    cursor = serializers.CharField(required=False, max_length=200, help_text="next_cursor of the page before.")
+
+
+class ArticleSerializer(serializers.Serializer[Any]):
+    """What kind of card."""
+
+    code = serializers.CharField(help_text="The number, with -REK for the variant by registered mail.")
+    number = serializers.CharField()
+    name = serializers.CharField()
+    orientation = serializers.ChoiceField(choices=["portrait", "landscape"])
+    photo = serializers.BooleanField()
+    registered_mail = serializers.BooleanField()
+
+
+class PukField(serializers.ChoiceField):
+    """A `PukState`; null before there is one."""
+
+    def __init__(self) -> None:
+        super().__init__(choices=[state.value for state in PukState], allow_null=True, help_text=_PUK_TEXT)
+
+    def to_representation(self, value: Any) -> Any:
+        """The state's name, or null."""
+        return value or None
+
+
+class PukRefusalField(serializers.ChoiceField):
+    """Why a PUK was refused; null if it was not."""
+
+    def __init__(self) -> None:
+        super().__init__(choices=list(REFUSALS), allow_null=True, help_text=_REFUSAL_TEXT)
+
+    def to_representation(self, value: Any) -> Any:
+        """The code, or null."""
+        return value or None
+
+
+class OrderSerializer(serializers.Serializer[Any]):
+    """An order of the supplier's, without personal data."""
+
+    id = serializers.UUIDField(help_text="Beställnings-id.")
+    status = serializers.ChoiceField(
+        choices=STATUSES, source="state", help_text="cancelled: the customer withdrew the order before it was accepted."
+    )
+    ordered_at = serializers.DateTimeField()
+    article = ArticleSerializer()
+    customisation_id = serializers.CharField(source="customisation.customisation_id", help_text="Kortanpassnings-id, 10 digits.")
+    puk = PukField()
+    puk_refusal = PukRefusalField()
+    card_revoked = serializers.SerializerMethodField()
+
+    def get_card_revoked(self, row: Any) -> bool:
+        """True if the card is revoked. Make or send no such card; report it failed if it is not sent."""
+        return bool(row.carrier.state == CarrierState.REVOKED)
+
+
+class OrderPage(serializers.Serializer[Any]):
+    """A page of orders, oldest first."""
+
+    orders = OrderSerializer(many=True)
+    next_cursor = serializers.CharField(allow_null=True, help_text="Opaque; null on the last page.")
+
+
+class PrintSerializer(serializers.Serializer[Any]):
+    """What stands on the card."""
+
+    given_name = serializers.CharField(source="carrier.person.given_name_in_use")
+    surname = serializers.CharField(source="carrier.person.surname")
+    organisation_name = serializers.CharField(source="organisation.name")
+    service_id = serializers.CharField(source="eid.hsa_id", help_text="Tjänste-id (HSA-id).")
+    issuer_number = serializers.CharField(source="customisation.issuer_number", help_text="Utfärdarnummer, 4 digits.")
+    back_text = serializers.CharField(source="customisation.back_text")
+    logotype_sha256 = serializers.CharField(source="customisation.logotype_id", allow_null=True)
+    photo_sha256 = serializers.CharField(
+        source="photo.document_id",
+        default=None,
+        allow_null=True,
+        help_text="SHA-256 of the photo; null without one.",
+    )
+    valid_to = serializers.DateTimeField(source="carrier.valid_to", help_text="The card is valid until this moment.")
+
+
+class AddressSerializer(serializers.Serializer[Any]):
+    """Folkbokföringsadress, read from the register for this answer."""
+
+    lines = serializers.ListField(child=serializers.CharField())
+    postal_code = serializers.CharField()
+    city = serializers.CharField()
+    country = serializers.CharField()
+
+
+class DeliverySerializer(serializers.Serializer[Any]):
+    """Where the card goes. Without address it goes through Skatteverkets förmedlingsuppdrag (protected persons)."""
+
+    method = serializers.CharField()
+    recipient = serializers.CharField()
+    forwarding = serializers.BooleanField()
+    address = AddressSerializer(allow_null=True)
+
+
+class OrderDetail(OrderSerializer):
+    """An order with what is printed and where the card goes.
+
+    Both are null until the order is accepted, again once the card is sent, and if the card is revoked.
+    """
+
+    print = PrintSerializer(allow_null=True)
+    delivery = DeliverySerializer(allow_null=True)
+
+
+class ProfileMap(serializers.Serializer[Any]):
+    """Base of objects keyed by the four profiles."""
+
+    child: type[serializers.Field[Any, Any, Any, Any]] = serializers.CharField
+
+    def get_fields(self) -> dict[str, Any]:
+        """One required field a profile."""
+        return {profile: self.child() for profile in PROFILES}
+
+
+@extend_schema_serializer(extensions=CLOSED)
+class Csrs(ProfileMap, Closed):
+    """Four certificate requests, each signed by its key on the card: all RSA-2048 or all P-256. Their subject is not used."""
+
+    child = CsrField
+
+
+class PemByProfile(ProfileMap):
+    """PEM by profile."""
+
+
+class CertificateRequest(serializers.Serializer[Any]):
+    """The card: its serial, its key without code, and requests for its four certificates."""
+
+    card_serial = Text(pattern=r"^[0-9]{19}$")
+    card_key = PublicKeyField(help_text="The card key (P-256, without code).")
+    csrs = Csrs()
+
+
+class Certificates(serializers.Serializer[Any]):
+    """The certificates, and for each its issuers: the issuing CA first, the root last."""
+
+    status = serializers.ChoiceField(choices=ISSUED)
+    certificates = PemByProfile()
+    chains = PemByProfile()
+
+
+class Pending(serializers.Serializer[Any]):
+    """The certificates are being signed."""
+
+    status = serializers.ChoiceField(choices=PENDING)
+
+
+class ProducedReport(serializers.Serializer[Any]):
+    """The card is made."""
+
+    type = serializers.ChoiceField(choices=["produced"])
+    mifare_id = Text(pattern=r"^[0-9A-Za-z]{1,10}$")
+    puk_jwe = Text(max_length=_JWE_LIMIT, required=False, help_text=_PUK_FORM)
+    no_puk = Flag(
+        required=False, help_text="True for a card without PUK, in place of puk_jwe. A card that is certified here has one."
+    )
+
+
+class SentReport(serializers.Serializer[Any]):
+    """The card is handed to the post. Parked until the card's PUK is sealed; then it applies, with the day that is given."""
+
+    type = serializers.ChoiceField(choices=["sent"])
+    sent_on = serializers.DateField(help_text="The day in Sweden, not in the future.")
+    registered_mail_id = Text(
+        pattern=r"^[A-Z]{2}[0-9A-Z]{9}SE$", required=False, help_text="REK-id; required for articles by registered mail."
+    )
+
+
+class FailedReport(serializers.Serializer[Any]):
+    """The card cannot be made or is spoilt; the order ends and its certificates are revoked.
+
+    Counts until the card is sent. Afterwards the report is noted and changes nothing.
+    """
+
+    type = serializers.ChoiceField(choices=["failed"])
+    reason = Text(pattern=_REASON, help_text="The supplier's code.")
+
+
+class ReturnedReport(serializers.Serializer[Any]):
+    """The consignment came back; the order ends and the card is revoked.
+
+    If the holder has chosen the card's code, the report is noted and changes nothing: the issuer revokes a card in use.
+    """
+
+    type = serializers.ChoiceField(choices=["returned"])
+    reason = Text(pattern=_REASON, required=False, help_text="The supplier's code.")
+
+
+REPORTS: dict[str, type[serializers.Serializer[Any]]] = {
+    "produced": ProducedReport,
+    "sent": SentReport,
+    "failed": FailedReport,
+    "returned": ReturnedReport,
+}
+
+
+class ReportOutcome(serializers.Serializer[Any]):
+    """What became of a report."""
+
+    outcome = serializers.ChoiceField(choices=[outcome.value for outcome in Outcome])
+
+
+class CustomisationSerializer(serializers.Serializer[Any]):
+    """A card customisation."""
+
+    id = serializers.CharField(source="customisation_id", help_text="10 digits.")
+    name = serializers.CharField()
+    issuer_number = serializers.CharField()
+    back_text = serializers.CharField()
+    logotype_sha256 = serializers.CharField(source="logotype_id", allow_null=True)
+    verified = serializers.SerializerMethodField()
+
+    def get_verified(self, row: Any) -> bool:
+        """True if the issuer has verified it."""
+        verified_at: dt.datetime | None = row.verified_at
+        return verified_at is not None
+
+
+@extend_schema_field({"type": "string", "contentEncoding": "base64", "maxLength": 400_000})
+class Base64Field(Text):
+    """Base64 (RFC 4648 section 4); becomes bytes."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=400_000, **options)
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        """The bytes."""
+        try:
+            return base64.b64decode(super().run_validation(data), validate=True)
+        except (binascii.Error, ValueError):
+            raise serializers.ValidationError("Ange base64.") from None
+
+
+class LogotypeSerializer(serializers.Serializer[Any]):
+    """A new logotype."""
+
+    logotype = Base64Field(help_text="A still PNG, at most 256 KiB and 2000 pixels a side.")
+    sha256 = Text(pattern=r"^[0-9a-f]{64}$", help_text="SHA-256 of the PNG.")
+
+
+class Jwk(serializers.Serializer[Any]):
+    """A public key (RFC 7517)."""
+
+    kty = serializers.CharField()
+    crv = serializers.CharField()
+    x = serializers.CharField()
+    y = serializers.CharField()
+    use = serializers.CharField()
+    alg = serializers.CharField()
+    kid = serializers.CharField()
+
+
+class JwkSet(serializers.Serializer[Any]):
+    """Keys that PUKs are encrypted to, the newest first."""
+
+    keys = Jwk(many=True)

@@ -1,0 +1,35 @@
+"""Addresses of the supplier API. They stand whole here, so that the description made of this module has them whole."""
+
+from pathlib import Path
+
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
+
+from issuance.suppliers.api.v1 import views
+from siths_portal.lib.api import description_view
+
+
+class CustomisationId(StringConverter):
+    """Kortanpassnings-id: ten digits."""
+
+    regex = "[0-9]{10}"
+
+
+register_converter(CustomisationId, "customisation_id")
+
+BASE = "api/supplier/v1/"
+urlpatterns = [
+    path(f"{BASE}orders", views.Orders.as_view(), name="supplier-orders"),
+    path(f"{BASE}orders/<uuid:order_id>", views.Order.as_view(), name="supplier-order"),
+    path(f"{BASE}orders/<uuid:order_id>/accept", views.Acceptance.as_view(), name="supplier-accept"),
+    path(f"{BASE}orders/<uuid:order_id>/certificates", views.OrderCertificates.as_view(), name="supplier-certificates"),
+    path(f"{BASE}orders/<uuid:order_id>/events", views.Reports.as_view(), name="supplier-events"),
+    path(f"{BASE}orders/<uuid:order_id>/photo", views.Photo.as_view(), name="supplier-photo"),
+    path(f"{BASE}keys", views.Keys.as_view(), name="supplier-keys"),
+    path(
+        f"{BASE}card-customisations/<customisation_id:customisation_id>",
+        views.Customisation.as_view(),
+        name="supplier-customisation",
+    ),
+    path(f"{BASE}openapi.yaml", description_view(Path(__file__).with_name("openapi.yaml")), name="supplier-openapi"),
+]

@@ -1,0 +1,332 @@
+"""The supplier API, version 1: what a registered card supplier may read and do, each call one service function."""
+
+from typing import Any
+from uuid import UUID
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from django.conf import settings
+from django.http import HttpResponse
+from django.urls import reverse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, PolymorphicProxySerializer, extend_schema
+from rest_framework import serializers
+from rest_framework.permissions import BasePermission
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from issuance.customisations.models import CardCustomisation
+from issuance.orders.domain.order_states import OrderState
+from issuance.suppliers import queries as supplier_orders
+from issuance.suppliers.api.v1 import serializers as forms
+from issuance.suppliers.domain import Failed, Outcome, Produced, Returned, Sent, SupplierReport
+from issuance.suppliers.services import supplier_intake
+from pki import service as pki
+from siths_portal.lib import openapi
+from siths_portal.lib.api import (
+    ApiError,
+    JpegRenderer,
+    JsonView,
+    client_ref,
+    cursor_position,
+    cursor_text,
+    etag_of,
+    idempotent,
+    require_match,
+    required_match,
+    tagged,
+    tagged_bytes,
+    valid,
+)
+from siths_portal.lib.canonical import canonical_json
+from siths_portal.lib.errors import Conflict, NotFound
+
+_MEANINGS = {
+    409: "The order's state does not admit the call. `code` says why: order-withdrawn (the customer withdrew the order; make no "
+    "card), order-not-accepted (accept it first), carrier-revoked (the card is revoked; make no card), or another reason.",
+}
+
+
+def _problems(*statuses: int) -> Any:
+    return openapi.problems(*statuses, meanings=_MEANINGS)
+
+
+class IsSupplier(BasePermission):
+    """Lets card suppliers in, and no other machine client."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """True for clients of kind supplier; a caller without a certificate is unauthenticated."""
+        return getattr(request.user, "kind", None) == "supplier"
+
+
+class SupplierView(JsonView):
+    """Base of the views of this API."""
+
+    permission_classes = [IsSupplier]
+
+
+class Orders(SupplierView):
+    """Orders in one status."""
+
+    @extend_schema(
+        operation_id="list_orders",
+        summary="The supplier's orders in one status",
+        parameters=[forms.ListQuery, openapi.IF_NONE_MATCH, openapi.ETAG],
+        responses={200: forms.OrderPage, **openapi.not_modified(), **openapi.problems(422)},
+    )
+    def get(self, request: Request) -> Response:
+        """A page of orders, oldest first."""
+        query = valid(forms.ListQuery, request.query_params.dict())
+        limit = query["limit"]
+        after = _order_cursor(query["cursor"]) if query.get("cursor") else None
+        caller, state = client_ref(request), OrderState(query["status"])
+        if state is OrderState.QUEUED:
+            found = supplier_intake.queued_orders(client_ref=caller, after=after, limit=limit + 1)
+        else:
+            found = supplier_orders.own_orders(client_ref=caller, state=state, after=after, limit=limit + 1)
+        last = cursor_text([str(found[limit - 1].id)]) if len(found) > limit else None
+        return tagged(request, forms.OrderPage({"orders": found[:limit], "next_cursor": last}).data)
+
+
+def _order_cursor(text: str) -> UUID:
+    try:
+        (position,) = cursor_position(text)
+        return UUID(str(position))
+    except ValueError:
+        raise ApiError("cursor-invalid", "cursor ska vara next_cursor ur ett tidigare svar.") from None
+
+
+class Order(SupplierView):
+    """One order."""
+
+    @extend_schema(
+        operation_id="read_order",
+        summary="One order; with print and live delivery address while this supplier makes the card",
+        parameters=[openapi.IF_NONE_MATCH, openapi.ETAG],
+        responses={200: forms.OrderDetail, **openapi.not_modified(), **openapi.problems(404, 409, 503)},
+    )
+    def get(self, request: Request, order_id: UUID) -> Response:
+        """The order. Print and delivery are null before it is accepted, once the card is sent, and if the card is revoked.
+
+        503 while the person register does not answer. 409 if the person is deceased or has no address.
+        """
+        caller = client_ref(request)
+        order = supplier_intake.order(client_ref=caller, order_id=order_id)
+        data = dict(forms.OrderSerializer(order).data) | {"print": None, "delivery": None}
+        if supplier_intake.is_being_made(order):
+            delivery = supplier_intake.delivery(client_ref=caller, order_id=order_id)
+            data |= {"print": forms.PrintSerializer(order).data, "delivery": forms.DeliverySerializer(delivery).data}
+        return tagged(request, data)
+
+
+class Acceptance(SupplierView):
+    """Accepting an order."""
+
+    @extend_schema(
+        operation_id="accept_order",
+        summary="Accept a queued order; accepting it again changes nothing",
+        parameters=[openapi.IDEMPOTENCY_KEY],
+        request=None,
+        responses={200: forms.OrderSerializer, **_problems(404, 409, 413, 422)},
+    )
+    @idempotent()
+    def post(self, request: Request, order_id: UUID) -> Response:
+        """The accepted order."""
+        return Response(forms.OrderSerializer(supplier_intake.accept(client_ref=client_ref(request), order_id=order_id)).data)
+
+
+class OrderCertificates(SupplierView):
+    """The four certificates of an order's card."""
+
+    @extend_schema(
+        operation_id="read_certificates",
+        summary="The certificates, once all four are signed",
+        responses={
+            200: forms.Certificates,
+            202: OpenApiResponse(forms.Pending, description="They are being signed; ask again."),
+            **_problems(404, 409),
+        },
+    )
+    def get(self, request: Request, order_id: UUID) -> Response:
+        """200 with the certificates, 202 while they are being signed, 404 before they were requested."""
+        ids = supplier_intake.certificate_ids(client_ref=client_ref(request), order_id=order_id)
+        if not ids:
+            raise NotFound("certificates-not-requested", "Inga certifikat är begärda för beställningen.")
+        return _certificates(pki.certificates(list(ids.values())), order_id, done=200)
+
+    @extend_schema(
+        operation_id="request_certificates",
+        summary="Bind the card to the order and have its four certificates signed",
+        parameters=[openapi.IDEMPOTENCY_KEY, openapi.LOCATION],
+        request=forms.CertificateRequest,
+        responses={
+            201: forms.Certificates,
+            202: OpenApiResponse(forms.Pending, description="They are being signed; read them at Location."),
+            **_problems(404, 409, *openapi.WITH_BODY),
+        },
+    )
+    @idempotent(read_again=get)
+    def post(self, request: Request, order_id: UUID) -> Response:
+        """201 with the certificates if they are signed within the time that a request may wait, else 202 with a Location."""
+        given = valid(forms.CertificateRequest, request.data)
+        ids = supplier_intake.request_certificates(
+            client_ref=client_ref(request),
+            order_id=order_id,
+            card_serial=given["card_serial"],
+            card_key_spki=given["card_key"],
+            csrs=given["csrs"],
+        )
+        settled = pki.wait_until_settled(ids, seconds=settings.CERTIFICATE_WAIT_SECONDS)
+        supplier_intake.replay_reports(client_ref=client_ref(request), order_id=order_id)
+        return _certificates(settled, order_id, done=201)
+
+
+def _certificates(views: list[pki.CertificateView], order_id: UUID, *, done: int) -> Response:
+    """`done` with the certificates, or 202. Raises Conflict if they will not be, or are no longer, of use."""
+    statuses = {view.status for view in views}
+    if "failed" in statuses:
+        raise Conflict("certificates-failed", "Certifikaten kunde inte utfärdas. Rapportera beställningen som misslyckad.")
+    if "revoked" in statuses:
+        raise Conflict("certificates-revoked", "Certifikaten är spärrade. Kortet ska inte levereras.")
+    location = {"Location": reverse("supplier-certificates", args=[order_id])}
+    if statuses != {"issued"}:
+        return Response({"status": "pending"}, status=202, headers=location)
+    issuers = sorted({(view.ca, view.generation) for view in views})
+    chains = {issuer: "".join(_pem(der) for der in pki.chain(*issuer)) for issuer in issuers}
+    data = {
+        "status": "issued",
+        "certificates": {view.profile: _pem(view.der) for view in views},
+        "chains": {view.profile: chains[view.ca, view.generation] for view in views},
+    }
+    return Response(forms.Certificates(data).data, status=done, headers=location if done == 201 else None)
+
+
+def _pem(der: bytes | None) -> str:
+    return x509.load_der_x509_certificate(der or b"").public_bytes(serialization.Encoding.PEM).decode()
+
+
+class Reports(SupplierView):
+    """What the supplier reports on an order."""
+
+    @extend_schema(
+        operation_id="report_event",
+        summary="Report the card produced, sent, failed or returned",
+        parameters=[openapi.IDEMPOTENCY_KEY],
+        request=PolymorphicProxySerializer("Report", {**forms.REPORTS}, resource_type_field_name="type"),
+        responses={
+            200: forms.ReportOutcome,
+            202: OpenApiResponse(
+                forms.ReportOutcome,
+                description="Received; the PUK is yet to be opened, or the report waits for the one before or for the PUK.",
+            ),
+            **_problems(404, 409, *openapi.WITH_BODY),
+        },
+    )
+    @idempotent()
+    def post(self, request: Request, order_id: UUID) -> Response:
+        """The outcome: applied, repeated (nothing changed), parked (waits for the report before it, or for the PUK), noted.
+
+        A report that came too late is noted: it changes nothing any more.
+        """
+        report = _report(request.data)
+        outcome = supplier_intake.register_event(client_ref=client_ref(request), order_id=order_id, event=report)
+        waits = outcome is Outcome.PARKED or (outcome is Outcome.APPLIED and isinstance(report, Produced))
+        return Response({"outcome": outcome.value}, status=202 if waits else 200)
+
+
+def _report(data: Any) -> SupplierReport:
+    kind = data.get("type") if isinstance(data, dict) else None
+    form = forms.REPORTS.get(kind) if isinstance(kind, str) else None
+    if form is None:
+        raise serializers.ValidationError({"type": [f"Ange {', '.join(forms.REPORTS)}."]})
+    given = valid(form, data)
+    if kind == Produced.kind:
+        return Produced(given["mifare_id"], given.get("puk_jwe", ""), given.get("no_puk", False))
+    if kind == Sent.kind:
+        return Sent(given["sent_on"], given.get("registered_mail_id", ""))
+    if kind == Failed.kind:
+        return Failed(given["reason"])
+    return Returned(given["reason"]) if "reason" in given else Returned()
+
+
+class Photo(SupplierView):
+    """The photo for a card."""
+
+    renderer_classes = [JSONRenderer, JpegRenderer]
+
+    @extend_schema(
+        operation_id="read_photo",
+        summary="The photo for the card, until it is produced",
+        parameters=[openapi.IF_NONE_MATCH, openapi.ETAG],
+        responses={
+            (200, JpegRenderer.media_type): OpenApiResponse(
+                OpenApiTypes.BINARY, description="At most 600x800 pixels and 200 kB."
+            ),
+            **openapi.not_modified(),
+            **_problems(404, 409, 410),
+        },
+    )
+    def get(self, request: Request, order_id: UUID) -> HttpResponse:
+        """The JPEG whose SHA-256 stands in the order. 404 if the order has none, 410 once the card is produced."""
+        photo = supplier_intake.photo(client_ref=client_ref(request), order_id=order_id)
+        return tagged_bytes(request, bytes(photo.content), photo.media_type)
+
+
+class Keys(SupplierView):
+    """Keys to encrypt PUKs to."""
+
+    @extend_schema(
+        operation_id="read_keys",
+        summary="The public keys that PUKs are encrypted to, the newest first (JWK Set)",
+        parameters=[openapi.IF_NONE_MATCH, openapi.ETAG],
+        responses={200: forms.JwkSet, **openapi.not_modified(), **openapi.problems()},
+    )
+    def get(self, request: Request) -> Response:
+        """A JWK Set (RFC 7517 section 5)."""
+        return tagged(request, pki.secret_jwks())
+
+
+class Customisation(SupplierView):
+    """A card customisation and its logotype."""
+
+    @extend_schema(
+        operation_id="read_customisation",
+        summary="A card customisation; its ETag is what a change must name",
+        parameters=[openapi.ETAG],
+        responses={200: forms.CustomisationSerializer, **openapi.problems(404)},
+    )
+    def get(self, request: Request, customisation_id: str) -> Response:
+        """The customisation as it is now."""
+        row = supplier_intake.customisation(client_ref=client_ref(request), customisation_id=customisation_id)
+        return _customisation(row)
+
+    @extend_schema(
+        operation_id="put_customisation",
+        summary="Replace the logotype of a card customisation",
+        parameters=[openapi.IF_MATCH, openapi.ETAG],
+        request=forms.LogotypeSerializer,
+        responses={200: forms.CustomisationSerializer, **openapi.problems(404, 412, 428, *openapi.WITH_BODY)},
+    )
+    def put(self, request: Request, customisation_id: str) -> Response:
+        """The customisation with the new logotype, which its issuer is to verify. The same logotype again changes nothing."""
+        caller = client_ref(request)
+        supplier_intake.customisation(client_ref=caller, customisation_id=customisation_id)
+        condition = required_match(request)
+        given = valid(forms.LogotypeSerializer, request.data)
+        row = supplier_intake.put_logotype(
+            client_ref=caller,
+            customisation_id=customisation_id,
+            png=given["logotype"],
+            sha256=given["sha256"],
+            check=lambda current: require_match(condition, _version(current)),
+        )
+        return _customisation(row)
+
+
+def _customisation(row: CardCustomisation) -> Response:
+    return Response(forms.CustomisationSerializer(row).data, headers={"ETag": _version(row)})
+
+
+def _version(row: CardCustomisation) -> str:
+    return etag_of(canonical_json(dict(forms.CustomisationSerializer(row).data)))

@@ -1,0 +1,134 @@
+"""What a card supplier reports on an order, and what a report leads to in each state of the order."""
+
+import re
+from dataclasses import asdict, dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from issuance.orders.domain.order_states import OrderState
+
+_MIFARE_ID = re.compile(r"[0-9A-Za-z]{1,10}")
+_REGISTERED_MAIL_ID = re.compile(r"[A-Z]{2}[0-9A-Z]{9}SE")
+_REASON = re.compile(r"[a-z][a-z0-9-]{0,39}")
+
+
+class Outcome(StrEnum):
+    """What became of a report. `parked` waits for what must come first; `noted` is kept but changes nothing any more."""
+
+    APPLIED = "applied"
+    REPEATED = "repeated"
+    PARKED = "parked"
+    NOTED = "noted"
+
+
+@dataclass(frozen=True)
+class Produced:
+    """The card is made: its MIFARE-id (1-10 characters), and its PUK as a compact JWE to the portal's key.
+
+    A card without PUK says so by `no_puk`, so that a PUK that was left out by mistake is not taken for none.
+    """
+
+    kind: ClassVar[str] = "produced"
+    mifare_id: str
+    puk_jwe: str = ""
+    no_puk: bool = False
+
+    def faults(self) -> dict[str, list[str]]:
+        """Swedish messages by field for what is not of the right form."""
+        faults = {} if _MIFARE_ID.fullmatch(self.mifare_id) else {"mifare_id": ["Ange 1-10 bokstäver eller siffror."]}
+        if self.puk_jwe and self.no_puk:
+            faults["no_puk"] = ["Skicka antingen puk_jwe eller no_puk."]
+        elif not self.puk_jwe and not self.no_puk:
+            faults["puk_jwe"] = ["Skicka kortets PUK som JWE till portalens nyckel, eller no_puk för ett kort utan PUK."]
+        return faults
+
+    def content(self) -> dict[str, Any]:
+        """What two reports of the same must agree on; a JWE is another each time it is made."""
+        return {"mifare_id": self.mifare_id}
+
+
+@dataclass(frozen=True)
+class Sent:
+    """The card was handed to the post on a day; `registered_mail_id` (REK-id) exactly for registered mail."""
+
+    kind: ClassVar[str] = "sent"
+    sent_on: date
+    registered_mail_id: str = ""
+
+    def faults(self) -> dict[str, list[str]]:
+        """Swedish messages by field for what is not of the right form."""
+        if not self.registered_mail_id or _REGISTERED_MAIL_ID.fullmatch(self.registered_mail_id):
+            return {}
+        return {"registered_mail_id": ["Ange REK-id på formen LA00R351935SE."]}
+
+    def content(self) -> dict[str, Any]:
+        """What two reports of the same must agree on."""
+        return {"sent_on": self.sent_on, "registered_mail_id": self.registered_mail_id}
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The card could not be made, or was spoilt; `reason` is the supplier's code (kebab-case)."""
+
+    kind: ClassVar[str] = "failed"
+    reason: str
+
+    def faults(self) -> dict[str, list[str]]:
+        """Swedish messages by field for what is not of the right form."""
+        return {} if _REASON.fullmatch(self.reason) else {"reason": ["Ange en kod med små bokstäver, siffror och bindestreck."]}
+
+    def content(self) -> dict[str, Any]:
+        """What two reports of the same must agree on."""
+        return {"reason": self.reason}
+
+
+@dataclass(frozen=True)
+class Returned:
+    """The consignment came back; `reason` is the supplier's code (kebab-case)."""
+
+    kind: ClassVar[str] = "returned"
+    reason: str = "undeliverable"
+
+    def faults(self) -> dict[str, list[str]]:
+        """Swedish messages by field for what is not of the right form."""
+        return {} if _REASON.fullmatch(self.reason) else {"reason": ["Ange en kod med små bokstäver, siffror och bindestreck."]}
+
+    def content(self) -> dict[str, Any]:
+        """What two reports of the same must agree on."""
+        return {"reason": self.reason}
+
+
+type SupplierReport = Produced | Sent | Failed | Returned
+
+_PREDECESSOR = {"produced": OrderState.IN_PRODUCTION, "sent": OrderState.PRODUCED, "returned": OrderState.SENT}
+_COURSE = (OrderState.ACCEPTED, OrderState.IN_PRODUCTION, OrderState.PRODUCED, OrderState.SENT, OrderState.RETURNED)
+
+
+def outcome_of(kind: str, state: OrderState) -> Outcome:
+    """What a first report of `kind` leads to when the order is in `state`.
+
+    A failure counts until the card is sent. After a failure, a return or a cancellation nothing counts any more.
+    """
+    if state not in _COURSE:
+        return Outcome.NOTED
+    if kind == Failed.kind:
+        return Outcome.APPLIED if _COURSE.index(state) < _COURSE.index(OrderState.SENT) else Outcome.NOTED
+    wanted = _PREDECESSOR[kind]
+    if state is wanted:
+        return Outcome.APPLIED
+    return Outcome.PARKED if _COURSE.index(state) < _COURSE.index(wanted) else Outcome.NOTED
+
+
+def to_payload(report: SupplierReport) -> dict[str, Any]:
+    """The report as JSON values."""
+    return {name: value.isoformat() if isinstance(value, date) else value for name, value in asdict(report).items()}
+
+
+def from_payload(kind: str, payload: dict[str, Any]) -> SupplierReport:
+    """The report that `to_payload` made JSON of."""
+    if kind == Sent.kind:
+        return Sent(date.fromisoformat(payload["sent_on"]), payload["registered_mail_id"])
+    if kind == Produced.kind:
+        return Produced(**payload)
+    return Failed(**payload) if kind == Failed.kind else Returned(**payload)

@@ -1,0 +1,20 @@
+"""What a card supplier reads of its orders. Scope as everywhere: `visible_to` with the supplier's actor."""
+
+from uuid import UUID
+
+from issuance.authz import Action, client
+from issuance.orders.domain.order_states import OrderState
+from issuance.orders.models.orders import CardOrder
+from issuance.suppliers.services import puks
+
+_SHOWN = ("article", "carrier", "customisation", "photo")
+
+
+def own_orders(*, client_ref: str, state: OrderState, after: UUID | None, limit: int) -> list[CardOrder]:
+    """At most `limit` of the supplier's own orders in `state`, oldest first, beyond the id `after`, with their PUKs as of now."""
+    rows = CardOrder.objects.visible_to(client(client_ref), Action.SUPPLY).filter(state=state.value)
+    if after is not None:
+        rows = rows.filter(pk__gt=after)
+    found = list(rows.select_related(*_SHOWN).order_by("pk")[:limit])
+    puks.look(found)
+    return found

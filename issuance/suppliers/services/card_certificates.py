@@ -1,0 +1,241 @@
+"""The card that a supplier makes for an order: bound to its carrier once, and certified with four certificates."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from issuance.authz import Action, client
+from issuance.carriers import services as _holds
+from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
+from issuance.carriers.domain.eid_states import EidAction
+from issuance.carriers.models import Carrier, CarrierCertificate, Eid
+from issuance.orders.domain import rules
+from issuance.orders.domain.order_states import OrderAction
+from issuance.orders.services.order_checks import common_name, top_organisation
+from issuance.orders.services.ordering import post_ends_at
+from issuance.organisations.models import Organisation
+from issuance.people.models.persons import Person, Post
+from issuance.people.services import people
+from issuance.records.domain.ids import PersonId, parse_card_serial
+from issuance.records.services import steps
+from issuance.revocation.services.revocation import carrier_ref
+from issuance.suppliers.services.supplier_events import locked, replay_parked, require_accepted
+from pki import service as pki
+from siths_portal.lib import clock
+from siths_portal.lib.canonical import sha256_hex
+from siths_portal.lib.errors import Conflict, Invalid
+
+_ENDED = {
+    CarrierState.REVOKED: (
+        "carrier-revoked",
+        "Kortet är spärrat. Tillverka inget kort och rapportera beställningen som misslyckad.",
+    ),
+    CarrierState.CANCELLED: ("order-closed", "Beställningen är avslutad. Inga certifikat utfärdas för den."),
+}
+"""What the supplier is told of a card that ended before it was certified."""
+HSA_PROFILES = ("person-hsaid-auth", "person-hsaid-sign")
+PERSON_ID_PROFILES = ("person-id-auth", "person-id-sign")
+PROFILES = HSA_PROFILES + PERSON_ID_PROFILES
+
+
+def request_certificates(
+    *, client_ref: str, order_id: UUID, card_serial: str, card_key_spki: bytes, csrs: Mapping[str, bytes]
+) -> list[UUID]:
+    """Binds the card to the accepted order's carrier and plans its four certificates, in one transaction.
+
+    `csrs` has a DER request for each of `PROFILES`, in whose order the ids are returned, for four keys of one type; an error
+    names the request (`csrs.person-hsaid-auth`). `card_key_spki` is the DER of a P-256 key. The same call gives the same ids.
+    Raises NotFound, Invalid, Conflict (an order that is not accepted, was withdrawn or failed, a revoked card, other content, a
+    card or key that is bound).
+    """
+    try:
+        serial = parse_card_serial(card_serial)
+    except ValueError:
+        message = "Kortserienumret ska vara 19 siffror."
+        raise Invalid("card-serial", message, fields={"card_serial": [message]}) from None
+    if set(csrs) != set(PROFILES):
+        message = "Skicka en certifikatbegäran för var och en av de fyra profilerna."
+        raise Invalid("csrs", message, fields={"csrs": [message]})
+    _check_card_key(card_key_spki, csrs)
+    card = _Card(serial, card_key_spki, csrs)
+    try:
+        return _bind(client_ref, order_id, card)
+    except IntegrityError as error:
+        if "issuance_one_carrier_per" not in str(error):
+            raise
+        message = "Kortserienumret eller kortnyckeln hör redan till en annan beställning."
+        raise Conflict("card-already-bound", message) from None
+
+
+@dataclass(frozen=True)
+class _Card:
+    serial: str
+    key_spki: bytes
+    csrs: Mapping[str, bytes]
+
+    @property
+    def key_sha256(self) -> str:
+        return sha256_hex(self.key_spki)
+
+    def csr_sha256(self, profile: str) -> str:
+        return sha256_hex(self.csrs[profile])
+
+
+@transaction.atomic(durable=True)
+def _bind(client_ref: str, order_id: UUID, card: _Card) -> list[UUID]:
+    actor = client(client_ref)
+    rows = locked(actor, Action.SUPPLY, order_id)
+    require_accepted(rows.order)
+    carrier, card_order = rows.carrier, rows.order
+    if not carrier.card_serial and (refusal := _ENDED.get(CarrierState(carrier.state))):
+        raise Conflict(*refusal)
+    if carrier.card_serial:
+        ids = _same_again(carrier, card)
+        replay_parked(actor, rows)
+        return ids
+    now = clock.now().replace(microsecond=0)
+    eid = Eid.objects.select_related("post", "organisation").get(pk=card_order.eid_id)
+    valid_to = eid_valid_to(carrier, eid.post, now)
+    if eid.post.ended_at is not None or valid_to <= now:
+        raise Conflict("post-ended", "Uppdraget har upphört sedan kortet beställdes. Rapportera beställningen som misslyckad.")
+    facts = {"order": str(card_order.id), "card_serial": card.serial}
+    steps.step(
+        [carrier],
+        CarrierAction.BIND_SERIAL,
+        actor_ref=actor.ref,
+        facts=facts,
+        card_serial=card.serial,
+        card_key_spki=card.key_spki,
+        card_key_sha256=card.key_sha256,
+    )
+    ids = pki.plan_certificates(
+        _certificate_orders(carrier, eid, card, valid_to),
+        actor_ref=actor.ref,
+        unit_ref=f"organisation:{card_order.organisation_id}",
+        whole=True,
+        held=carrier.kind in _holds.HELD_KINDS,
+    )
+    planned = dict(zip(PROFILES, ids, strict=True))
+    steps.step(
+        [row for row in rows.eids if row.pk == eid.pk],
+        EidAction.PLAN_CERTIFICATES,
+        actor_ref=actor.ref,
+        facts={"certificates": {profile: str(planned[profile]) for profile in HSA_PROFILES}},
+        valid_from=now,
+        valid_to=valid_to,
+    )
+    _remember(planned, carrier, eid, card)
+    certified = {"card_serial": card.serial, "certificates": {profile: str(planned[profile]) for profile in PROFILES}}
+    steps.step([card_order], OrderAction.START_PRODUCTION, actor_ref=actor.ref, facts=certified)
+    replay_parked(actor, rows)
+    return ids
+
+
+def eid_valid_to(carrier: Carrier, post: Post, issued_at: dt.datetime) -> dt.datetime:
+    """The end of an eID that is issued for the post on the carrier: the policy's, the card's or the post's, the first of them."""
+    return rules.eid_valid_to(
+        issued_at=issued_at,
+        policy_years=settings.EID_VALIDITY_YEARS,
+        card_valid_to=carrier.valid_to,
+        post_ends_at=post_ends_at(post),
+    )
+
+
+def _remember(planned: Mapping[str, UUID], carrier: Carrier, eid: Eid, card: _Card) -> None:
+    CarrierCertificate.objects.bulk_create(
+        CarrierCertificate(
+            certificate_id=planned[profile],
+            carrier=carrier,
+            eid=eid if profile in HSA_PROFILES else None,
+            profile=profile,
+            csr_sha256=card.csr_sha256(profile),
+        )
+        for profile in PROFILES
+    )
+
+
+def _same_again(carrier: Carrier, card: _Card) -> list[UUID]:
+    """The ids of the earlier call if this one has its content. Raises Conflict otherwise."""
+    rows = {row.profile: row for row in CarrierCertificate.objects.filter(carrier=carrier, profile__in=PROFILES)}
+    same_card = carrier.card_serial == card.serial and carrier.card_key_sha256 == card.key_sha256
+    if not same_card or any(rows[profile].csr_sha256 != card.csr_sha256(profile) for profile in PROFILES):
+        message = "Certifikat är redan begärda för beställningen med andra uppgifter."
+        raise Conflict("certificates-already-requested", message)
+    return [rows[profile].certificate_id for profile in PROFILES]
+
+
+def _certificate_orders(carrier: Carrier, eid: Eid, card: _Card, valid_to: dt.datetime) -> list[pki.CertificateOrder]:
+    person = Person.objects.get(pk=carrier.person_id)
+    person_id, top = people.person_id_of(person.id), top_organisation(eid.organisation)
+    return [
+        pki.CertificateOrder(
+            ca=ca_of(profile, carrier.assurance_level),
+            profile=profile,
+            subject=hsa_subject(person, eid, top) if profile in HSA_PROFILES else person_id_subject(person, person_id),
+            subject_alternative=subject_alternative(eid, profile),
+            csr_der=card.csrs[profile],
+            subject_ref=f"person:{person.id}",
+            carrier_ref=carrier_ref(carrier.id),
+            card_number=card.serial,
+            not_after=valid_to,
+            key_field=f"csrs.{profile}",
+        )
+        for profile in PROFILES
+    ]
+
+
+def ca_of(profile: str, assurance_level: int) -> str:
+    """Returns the slug of the CA that issues the profile on carriers of this level."""
+    return f"{'person-hsaid' if profile in HSA_PROFILES else 'person-id'}-{assurance_level}"
+
+
+def hsa_subject(person: Person, eid: Eid, top: Organisation) -> dict[str, str]:
+    """Subject of the HSA-id pair: the top organisation, the name in use and the HSA-id as the catalogue writes it."""
+    subject = {
+        "countryName": eid.organisation.country,
+        "organizationName": top.name,
+        "commonName": common_name(person),
+        "surname": person.surname,
+        "givenName": person.given_name_in_use,
+        "serialNumber": eid.hsa_id,
+    }
+    return subject | ({"title": eid.title} if eid.title else {})
+
+
+def person_id_subject(person: Person, person_id: PersonId) -> dict[str, str]:
+    """Subject of the person-id pair: the same name, the twelve-digit person id, and no organisation."""
+    return {
+        "countryName": "SE",
+        "commonName": common_name(person),
+        "surname": person.surname,
+        "givenName": person.given_name_in_use,
+        "serialNumber": person_id.value,
+    }
+
+
+def subject_alternative(eid: Eid, profile: str) -> dict[str, str]:
+    """The post's mail, and for log-in its UPN; the person-id pair has none."""
+    if profile not in HSA_PROFILES:
+        return {}
+    names = {"rfc822Name": eid.mail} if eid.mail else {}
+    return names | ({"userPrincipalName": eid.upn} if eid.upn and profile == "person-hsaid-auth" else {})
+
+
+def _check_card_key(spki: bytes, csrs: Mapping[str, bytes]) -> None:
+    try:
+        key = load_der_public_key(spki)
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        message = "Kortnyckeln ska vara en publik nyckel på P-256 (SubjectPublicKeyInfo)."
+        raise Invalid("card-key", message, fields={"card_key": [message]})
+    if any(spki in csr for csr in csrs.values()):
+        message = "Kortnyckeln ska vara en egen nyckel, inte en av dem som certifieras."
+        raise Invalid("card-key", message, fields={"card_key": [message]})

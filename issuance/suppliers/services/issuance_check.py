@@ -1,0 +1,148 @@
+"""Which certificates on cards were ordered (port `pki.ports.IssuanceCheck`): order, subject, profile and card must agree.
+
+Runs in the `pki` worker before each signature, so that nobody who can write to one table gets a certificate (ADR 0310).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from issuance.carriers.domain.carrier_states import INVALID, CarrierState
+from issuance.carriers.domain.eid_states import EidState
+from issuance.carriers.models import CarrierCertificate
+from issuance.carriers.services import HELD_KINDS
+from issuance.orders.domain.order_states import OrderState
+from issuance.orders.models.orders import CardOrder
+from issuance.organisations.models import Organisation
+from issuance.people.models.persons import PersonIdentifier
+from issuance.people.services.people import PREFERENCE
+from issuance.records.domain.ids import PersonId, PersonIdKind
+from issuance.revocation.services.revocation import carrier_ref
+from issuance.suppliers.services.card_certificates import (
+    HSA_PROFILES,
+    PROFILES,
+    ca_of,
+    hsa_subject,
+    person_id_subject,
+    subject_alternative,
+)
+from pki import service as pki
+
+_IN_PRODUCTION = (OrderState.IN_PRODUCTION, OrderState.PRODUCED, OrderState.SENT)
+_CARRIER_PREFIX = "carrier:"
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What a card was ordered with. `person_id` is the person's number in use, `top` the organisation that certificates name."""
+
+    order: CardOrder
+    person_id: PersonId | None
+    top: Organisation
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """Which card and profile a certificate was planned for. `eid_id` is None for the person-id pair, which is the card's own."""
+
+    carrier_id: UUID
+    eid_id: UUID | None
+    profile: str
+
+
+class OrderedCards:
+    """Compares certificates with the orders of this portal. Each method asks a fixed number of queries."""
+
+    def refusals(self, certificates: Sequence[pki.CardCertificate]) -> Mapping[UUID, str]:
+        """Returns a reason for each certificate that is not as its order wants it, byte for byte in subject and names."""
+        rows = CarrierCertificate.objects.filter(certificate_id__in=[each.id for each in certificates], profile__in=PROFILES)
+        columns = rows.values_list("certificate_id", "carrier_id", "eid_id", "profile")
+        links = {id_: _Link(carrier_id, eid_id, profile) for id_, carrier_id, eid_id, profile in columns}
+        orders = _orders({link.carrier_id for link in links.values()})
+        found = {}
+        for each in certificates:
+            link = links.get(each.id)
+            ordered = orders.get(link.carrier_id) if link else None
+            if reason := "no-order" if link is None or ordered is None else _fault(each, link, ordered):
+                found[each.id] = reason
+        return found
+
+    def without_order(self, certificates: Mapping[UUID, str]) -> Mapping[UUID, str]:
+        """Returns a reason for each issued certificate that has no order, is on another card, or is in use without a receipt."""
+        rows = CarrierCertificate.objects.filter(certificate_id__in=list(certificates))
+        links = rows.values_list(
+            "certificate_id", "carrier_id", "carrier__origin", "carrier__state", "carrier__receipt_id", "carrier__order__id"
+        )
+        found = dict.fromkeys(certificates, "no-order")
+        for id_, carrier_id, origin, state, receipt, order in links:
+            if carrier_ref(carrier_id) != certificates[id_]:
+                found[id_] = "another-card"
+            elif origin == "portal" and order is None:
+                found[id_] = "no-order"
+            elif origin == "portal" and state == CarrierState.ACTIVE and receipt is None:
+                found[id_] = "no-receipt"
+            else:
+                del found[id_]
+        return found
+
+
+def _fault(certificate: pki.CardCertificate, link: _Link, ordered: _Order) -> str:
+    """Returns why the certificate must not be signed; empty if it agrees with its order."""
+    carrier, eid = ordered.order.carrier, ordered.order.eid
+    if ordered.order.state not in _IN_PRODUCTION or carrier.state in INVALID or eid.state != EidState.ORDERED:
+        return "order-state"
+    if link.profile != certificate.profile or certificate.ca != ca_of(certificate.profile, carrier.assurance_level):
+        return "profile"
+    # The HSA-id pair belongs to the order's eID, the person-id pair to the carrier itself.
+    if link.eid_id != (eid.pk if link.profile in HSA_PROFILES else None):
+        return "eid"
+    if certificate.card_number != carrier.card_serial or certificate.carrier_ref != carrier_ref(carrier.pk):
+        return "card"
+    named = (certificate.subject, certificate.alternative)
+    if certificate.subject_ref != f"person:{carrier.person_id}" or named != _names(certificate.profile, ordered):
+        return "subject"
+    if certificate.held != (carrier.kind in HELD_KINDS):
+        return "hold"
+    if eid.valid_to is None or certificate.not_after > eid.valid_to:
+        return "validity"
+    return ""
+
+
+def _names(profile: str, ordered: _Order) -> tuple[bytes, bytes] | None:
+    """Returns subject and subjectAltName in DER as the order wants them. Returns None if the person has no number any more."""
+    person, eid = ordered.order.carrier.person, ordered.order.eid
+    if profile in HSA_PROFILES:
+        subject = hsa_subject(person, eid, ordered.top)
+    elif ordered.person_id is None:
+        return None
+    else:
+        subject = person_id_subject(person, ordered.person_id)
+    return pki.certificate_names(profile, subject, subject_alternative(eid, profile))
+
+
+def _orders(carrier_ids: Iterable[UUID]) -> dict[UUID, _Order]:
+    """Returns the orders of these carriers that were made here, by carrier."""
+    rows = CardOrder.objects.filter(carrier__in=list(carrier_ids), carrier__origin="portal")
+    orders = list(rows.select_related("carrier__person", "eid__organisation").defer("carrier__card_key_spki"))
+    numbers = _person_ids({order.carrier.person_id for order in orders})
+    tops = _top_organisations({order.eid.organisation for order in orders})
+    return {
+        order.carrier_id: _Order(order, numbers.get(order.carrier.person_id), tops[order.eid.organisation_id]) for order in orders
+    }
+
+
+def _person_ids(person_ids: Iterable[UUID]) -> dict[UUID, PersonId]:
+    """Returns each person's number in use, the preferred kind first, as `people.person_id_of` does for one."""
+    rank = {kind.value: position for position, kind in enumerate(PREFERENCE)}
+    rows = PersonIdentifier.objects.filter(person_id__in=list(person_ids), valid_to=None, kind__in=list(rank))
+    found: dict[UUID, PersonId] = {}
+    for person_id, kind, value in sorted(rows.values_list("person_id", "kind", "value"), key=lambda row: -rank[row[1]]):
+        found[person_id] = PersonId(PersonIdKind(kind), value)
+    return found
+
+
+def _top_organisations(organisations: Iterable[Organisation]) -> dict[UUID, Organisation]:
+    """Returns the organisation without a parent that each one is in, or is, as `order_checks.top_organisation` does for one."""
+    paths = {each.pk: "/".join(each.scope_path.split("/")[:3]) + "/" for each in organisations}
+    by_path = {row.scope_path: row for row in Organisation.objects.filter(scope_path__in=set(paths.values()))}
+    return {pk: by_path[path] for pk, path in paths.items()}

@@ -1,0 +1,233 @@
+"""What card suppliers do: pull orders, get the address, have certificates made, report. All scoped to the supplier's own.
+
+An order of another supplier is NotFound, as one that does not exist (S29). Every act may be repeated.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from issuance.authz import Action, client, policy
+from issuance.carriers.domain.carrier_states import CarrierState
+from issuance.carriers.models import CarrierCertificate
+from issuance.customisations.models import CardCustomisation
+from issuance.customisations.services.customisations import organisation_fact
+from issuance.orders.domain import rules
+from issuance.orders.domain.order_states import OrderAction, OrderState
+from issuance.orders.models.orders import CardOrder
+from issuance.orders.services.order_checks import common_name
+from issuance.people.models.person_scope import PersonScope
+from issuance.people.models.persons import Person
+from issuance.people.ports import PersonKey, RegisteredAddress
+from issuance.people.services import people
+from issuance.records.models.events import Document, Event
+from issuance.records.services import steps
+from issuance.suppliers.domain import Failed, Outcome, Produced, Returned, Sent, SupplierReport
+from issuance.suppliers.services import puks
+from issuance.suppliers.services.card_certificates import HSA_PROFILES, PERSON_ID_PROFILES, PROFILES, request_certificates
+from issuance.suppliers.services.supplier_events import (
+    locked,
+    register_event,
+    replay_reports,
+    require_accepted,
+    require_not_withdrawn,
+)
+from siths_portal.lib import clock
+from siths_portal.lib.canonical import sha256_hex
+from siths_portal.lib.errors import Conflict, Forbidden, Gone, Invalid, NotFound
+from siths_portal.lib.images import check_png
+
+__all__ = [
+    "HSA_PROFILES",
+    "PERSON_ID_PROFILES",
+    "PROFILES",
+    "Delivery",
+    "Failed",
+    "Outcome",
+    "Produced",
+    "Returned",
+    "Sent",
+    "SupplierReport",
+    "accept",
+    "certificate_ids",
+    "customisation",
+    "delivery",
+    "order",
+    "photo",
+    "put_logotype",
+    "queued_orders",
+    "register_event",
+    "replay_reports",
+    "request_certificates",
+]
+
+LOGOTYPE_LIMIT = 256 * 1024
+LOGOTYPE_SIDE = 2000
+_UNFINISHED = frozenset({OrderState.ACCEPTED, OrderState.IN_PRODUCTION})
+_OPEN = frozenset({OrderState.ACCEPTED, OrderState.IN_PRODUCTION, OrderState.PRODUCED})
+_SHOWN = ("carrier__person", "eid", "article", "organisation", "customisation", "office", "photo")
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Where a card goes. `address` is None exactly when the tax agency forwards it; it is read live and kept nowhere."""
+
+    method: rules.DeliveryMethod
+    recipient: str
+    address: RegisteredAddress | None
+
+    @property
+    def forwarding(self) -> bool:
+        """True if the card goes through Skatteverkets förmedlingsuppdrag."""
+        return self.method is rules.DeliveryMethod.TAX_AGENCY_FORWARDING
+
+
+def queued_orders(*, client_ref: str, after: UUID | None = None, limit: int = 100) -> list[CardOrder]:
+    """At most `limit` of the supplier's queued orders, oldest first, from beyond the id `after`.
+
+    An order whose card customisation is no longer verified waits: what nobody looked at is not printed (ADR 0189).
+    """
+    rows = CardOrder.objects.visible_to(client(client_ref), Action.SUPPLY).filter(state=OrderState.QUEUED.value)
+    rows = rows.filter(customisation__verified_at__isnull=False)
+    if after is not None:
+        rows = rows.filter(pk__gt=after)
+    return list(rows.select_related(*_SHOWN).order_by("pk")[:limit])
+
+
+def order(*, client_ref: str, order_id: UUID) -> CardOrder:
+    """An order of the supplier's, with what became of its PUK by now. Raises NotFound."""
+    found = policy.get(client(client_ref), Action.SUPPLY, CardOrder.objects.select_related(*_SHOWN), order_id)
+    puks.look([found])
+    return found
+
+
+def is_being_made(card_order: CardOrder) -> bool:
+    """Returns True while the supplier works on the card: accepted, not sent, and not revoked.
+
+    Only then does the supplier get the name, the photo and the address. Afterwards it still reads the order's state.
+    """
+    return card_order.state in _OPEN and card_order.carrier.state == CarrierState.ORDERED
+
+
+def certificate_ids(*, client_ref: str, order_id: UUID) -> dict[str, UUID]:
+    """The ids of the certificates that were requested for the supplier's order, by profile. Raises NotFound, Conflict."""
+    found = policy.get(client(client_ref), Action.SUPPLY, CardOrder.objects.all(), order_id)
+    require_accepted(found)
+    return dict(CarrierCertificate.objects.filter(carrier=found.carrier_id).values_list("profile", "certificate_id"))
+
+
+@transaction.atomic(durable=True)
+def accept(*, client_ref: str, order_id: UUID) -> CardOrder:
+    """Accepts the supplier's queued order; one that it has accepted stays as it is.
+
+    Raises NotFound, Conflict if the order was withdrawn or while its card customisation waits to be verified.
+    """
+    actor = client(client_ref)
+    rows = locked(actor, Action.SUPPLY, order_id)
+    require_not_withdrawn(rows.order)
+    if rows.order.state == OrderState.QUEUED and rows.order.customisation.verified_at is None:
+        raise Conflict("customisation-not-verified", "Kortanpassningen väntar på verifiering. Hämta beställningen senare.")
+    if rows.order.state == OrderState.QUEUED:
+        steps.step([rows.order], OrderAction.ACCEPT, actor_ref=actor.ref, accepted_at=clock.now())
+    return order(client_ref=client_ref, order_id=order_id)
+
+
+def delivery(*, client_ref: str, order_id: UUID) -> Delivery:
+    """Recipient and address of an accepted order until it is sent, read live from the register, with an event.
+
+    Raises NotFound, Conflict (order not accepted, withdrawn or closed, carrier revoked, person deceased or without address),
+    Unavailable.
+    """
+    actor = client(client_ref)
+    found = policy.get(actor, Action.SUPPLY, CardOrder.objects.select_related("carrier", "article"), order_id)
+    require_accepted(found)
+    if not is_being_made(found):
+        raise Conflict("order-closed", "Adressen lämnas bara ut medan kortet är under tillverkning.")
+    person_id = people.person_id_of(found.carrier.person_id)
+    register = people.read_register(PersonKey(person_id.kind.value, person_id.value))
+    with transaction.atomic(durable=True):
+        person = Person.objects.select_for_update(no_key=True).get(pk=found.carrier.person_id)
+        people.remember_register(person, register)
+        PersonScope.objects.refresh([person.id])
+        Event.record(actor_ref=actor.ref, action="order.address_read", subject_type="order", subject_ref=str(found.id))
+    if register.deceased:
+        raise Conflict("person-deceased", "Personen är avliden enligt personregistret. Rapportera beställningen som misslyckad.")
+    method = rules.delivery_method(is_protected=register.is_protected, registered_mail=found.article.registered_mail)
+    if register.is_protected:
+        return Delivery(method, common_name(person), None)
+    if register.registered_address is None:
+        raise Conflict("no-registered-address", "Personen saknar folkbokföringsadress. Rapportera beställningen som misslyckad.")
+    return Delivery(method, common_name(person), register.registered_address)
+
+
+@transaction.atomic(durable=True)
+def photo(*, client_ref: str, order_id: UUID) -> Document:
+    """The photo (JPEG) for the card of the supplier's own order until the card is produced, with an event.
+
+    Raises NotFound for another's order or one without photo, Conflict for one that is not accepted or was withdrawn, Gone once
+    the card is produced, given up or revoked.
+    """
+    actor = client(client_ref)
+    found = policy.get(actor, Action.SUPPLY, CardOrder.objects.select_related("carrier", "photo__document"), order_id)
+    require_accepted(found)
+    if found.photo is None or found.photo.document is None:
+        raise NotFound("photo-none", "Beställningen har inget foto.")
+    if found.state not in _UNFINISHED or not is_being_made(found):
+        raise Gone("photo-gone", "Fotot lämnas bara ut tills kortet är tillverkat, och inte om kortet är spärrat.")
+    Event.record(actor_ref=actor.ref, action="order.photo_read", subject_type="order", subject_ref=str(found.id))
+    return found.photo.document
+
+
+@transaction.atomic(durable=True)
+def put_logotype(
+    *, client_ref: str, customisation_id: str, png: bytes, sha256: str, check: Callable[[CardCustomisation], None]
+) -> CardCustomisation:
+    """Stores the logotype of a card customisation; the same bytes again change nothing.
+
+    `check` is called with the locked row before it is changed, and raises if the caller meant an older version. A new logotype
+    must be verified, the first one too, before cards can be ordered (ADR 0189). Raises NotFound, Forbidden if another supplier
+    has the customisation now, Invalid (not a PNG, too large, hash differs).
+    """
+    check_png(png, field="logotype", max_bytes=LOGOTYPE_LIMIT, max_side=LOGOTYPE_SIDE)
+    if sha256_hex(png) != sha256:
+        message = "Logotypens innehåll stämmer inte med den angivna SHA-256-summan."
+        raise Invalid("logotype-hash", message, fields={"sha256": [message]})
+    actor = client(client_ref)
+    # Locked and seen in one: another supplier may get the customisation meanwhile.
+    rows = CardCustomisation.objects.visible_to(actor, Action.READ_SUPPLIED).select_for_update(no_key=True)
+    row = _customisation(rows, customisation_id)
+    if not CardCustomisation.objects.visible_to(actor, Action.SUPPLY).filter(pk=row.pk).exists():
+        raise Forbidden("customisation-of-another", "Kortanpassningen har en annan kortleverantör nu. Du kan bara läsa den.")
+    if row.logotype_id == sha256:
+        return row
+    check(row)
+    replaced = row.logotype_id
+    row.logotype = Document.store(png, "image/png")
+    row.verified_at, row.verified_by_ref = None, ""
+    row.save(update_fields=["logotype", "verified_at", "verified_by_ref"])
+    Event.record(
+        actor_ref=actor.ref,
+        action="customisation.logotype_changed",
+        subject_type="customisation",
+        subject_ref=str(row.id),
+        facts={"from": replaced, "to": sha256, **organisation_fact(row)},
+    )
+    return row
+
+
+def customisation(*, client_ref: str, customisation_id: str) -> CardCustomisation:
+    """The card customisation with this ten-digit id, if the supplier makes such cards or has orders of it left.
+
+    Raises NotFound.
+    """
+    return _customisation(CardCustomisation.objects.visible_to(client(client_ref), Action.READ_SUPPLIED), customisation_id)
+
+
+def _customisation(rows: QuerySet[CardCustomisation], customisation_id: str) -> CardCustomisation:
+    found = rows.filter(customisation_id=customisation_id).first()
+    if found is None:
+        raise policy.not_found()
+    return found

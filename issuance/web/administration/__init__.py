@@ -1,1 +1,0 @@
-"""Administrera: issuing areas, organisations and offices with what is set on them (domain.md 7)."""
